@@ -1,0 +1,53 @@
+"""Everything this library raises on purpose. Catch `TemperanceError` to catch all of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = [
+    "FileFormatError",
+    "InvalidInputError",
+    "MissingDependencyError",
+    "NoOptimumError",
+    "NoOptimumReason",
+    "TemperanceError",
+]
+
+NoOptimumReason = Literal["no-rows", "constant-logits", "separable", "worse-than-chance"]
+
+
+class TemperanceError(Exception):
+    """Base of all errors of this library."""
+
+
+class InvalidInputError(TemperanceError, ValueError):
+    """An argument has the wrong shape, kind or value; the message names the argument."""
+
+
+class NoOptimumError(TemperanceError, ArithmeticError):
+    """The loss has no finite minimiser on the given data; nothing was fitted.
+
+    Attributes
+    ----------
+    reason : str
+        `"no-rows"`, `"constant-logits"` (every temperature is equally good), `"separable"`
+        (the best temperature is 0) or `"worse-than-chance"` (the best temperature is infinite).
+    """
+
+    def __init__(self, message: str, *, reason: NoOptimumReason) -> None:
+        super().__init__(message)
+        self.reason: NoOptimumReason = reason
+
+
+class MissingDependencyError(TemperanceError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed: "
+            f'pip install "temperance[{extra}]".'
+        )
+
+
+class FileFormatError(TemperanceError, ValueError):
+    """A file is unreadable, of another format, or from a newer version than this library."""
