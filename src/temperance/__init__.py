@@ -1,3 +1,45 @@
-"""Temperance makes a classifier's probabilities mean what they say."""
+"""Temperance makes a classifier's probabilities mean what they say.
+
+The path of data: arrays (or files, through `temperance.readers`) are checked, a calibrator is
+fitted, applied, and its probabilities are evaluated on rows it has not seen; then they are shown
+(`temperance.plots`, `temperance.report`) and kept (`save`, `load`). Everything that touches data
+is a sum over rows. Importing this package loads NumPy and nothing heavier.
+"""
+
+from temperance import metrics
+from temperance.calibrators import METHODS, FitRecord, ScoreTest, TemperatureScaling
+from temperance.checks import logits_from_probs
+from temperance.compare import Comparison, Differences, compare
+from temperance.errors import (
+    FileFormatError,
+    InvalidInputError,
+    MissingDependencyError,
+    NoOptimumError,
+    TemperanceError,
+)
+from temperance.evaluate import Evaluation, evaluate
+from temperance.metrics.estimates import Estimate, NullBand
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "METHODS",
+    "Comparison",
+    "Differences",
+    "Estimate",
+    "Evaluation",
+    "FileFormatError",
+    "FitRecord",
+    "InvalidInputError",
+    "MissingDependencyError",
+    "NoOptimumError",
+    "NullBand",
+    "ScoreTest",
+    "TemperanceError",
+    "TemperatureScaling",
+    "__version__",
+    "compare",
+    "evaluate",
+    "logits_from_probs",
+    "metrics",
+]

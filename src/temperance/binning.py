@@ -1,0 +1,102 @@
+"""Bins of confidence, and the one edge rule: [0, e1], (e1, e2], ..., (eB-1, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from temperance.errors import InvalidInputError
+from temperance.sums import MergeableSums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BinSums", "Binning", "assign", "bin_edges"]
+
+Binning = Literal["equal-width", "equal-mass"]
+
+
+def bin_edges(
+    confidence: NDArray[np.float64],
+    *,
+    n_bins: int,
+    binning: Binning,
+    weights: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """Return the B + 1 edges of `n_bins` bins, from 0 to 1.
+
+    `"equal-width"`: j / B. `"equal-mass"`: the confidences at which the sorted rows are cut into
+    B parts of equal size, the first parts one row longer where B does not divide n (as
+    `numpy.array_split` cuts). Equal confidences are never parted, so row order does not matter.
+    """
+    if n_bins < 1 or n_bins != int(n_bins):
+        msg = f"`n_bins` must be a whole number >= 1, got {n_bins}."
+        raise InvalidInputError(msg)
+    if binning == "equal-width":
+        return np.arange(n_bins + 1) / n_bins
+    if binning == "equal-mass":
+        return np.concatenate([[0.0], _mass_edges(confidence, n_bins, weights), [1.0]])
+    msg = f'`binning` must be "equal-width" or "equal-mass", got {binning!r}.'
+    raise InvalidInputError(msg)
+
+
+def assign(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return each confidence's bin, 0..B-1: a value on an edge belongs to the bin below it."""
+    return np.searchsorted(edges[1:-1], confidence, side="left")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinSums(MergeableSums):
+    """Sums over the rows of each bin; every field has shape (B,)."""
+
+    count: NDArray[np.float64]  # rows
+    weight: NDArray[np.float64]  # sum w
+    squared_weight: NDArray[np.float64]  # sum w^2
+    confidence: NDArray[np.float64]  # sum w c
+    correct: NDArray[np.float64]  # sum w k, k = 1 if the predicted class is the true one
+    variance: NDArray[np.float64]  # sum w^2 (c - k)^2: of (confidence - correct), resampled
+    null_variance: NDArray[np.float64]  # sum w^2 c (1 - c): the same, were c the truth
+
+    @classmethod
+    def of(
+        cls,
+        confidence: NDArray[np.float64],
+        correct: NDArray[np.bool_],
+        weights: NDArray[np.float64] | None,
+        edges: NDArray[np.float64],
+    ) -> Self:
+        """Return the sums of one block of rows."""
+        bins = assign(confidence, edges)
+        w = np.ones(len(bins)) if weights is None else weights
+        gap = confidence - correct
+        columns = (
+            np.ones(len(bins)), w, w * w, w * confidence, w * correct,
+            (w * gap) ** 2, w * w * confidence * (1.0 - confidence),
+        )  # fmt: skip
+        return cls(*(np.bincount(bins, column, minlength=len(edges) - 1) for column in columns))
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """Sum of w (c - k) per bin: above 0 where the model is over-confident."""
+        return self.confidence - self.correct
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """Mean distance of confidence and accuracy over bins, weighted by their rows."""
+        return float(np.abs(self.gap).sum() / self.weight.sum())
+
+
+def _mass_edges(
+    confidence: NDArray[np.float64], n_bins: int, weights: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    order = np.argsort(confidence, kind="stable")
+    below = np.arange(1.0, len(order) + 1) if weights is None else np.cumsum(weights[order])
+    total = below[-1]
+    whole = weights is None or bool((weights == np.floor(weights)).all())
+    step, extra = divmod(total, n_bins) if whole else (total / n_bins, 0.0)
+    cuts = np.arange(1, n_bins)
+    targets = step * cuts + np.minimum(cuts, extra)
+    at = np.searchsorted(below, targets * (1.0 - 1e-15), side="left")
+    return confidence[order[np.minimum(at, len(order) - 1)]]

@@ -1,0 +1,16 @@
+"""The only place where user input becomes arrays. Public functions call these once."""
+
+from temperance.checks.labels import as_classes, as_labels, refuse_masked_labels
+from temperance.checks.scores import as_logits, as_probs, logits_from_probs, looks_like_probs
+from temperance.checks.weights import as_weights
+
+__all__ = [
+    "as_classes",
+    "as_labels",
+    "as_logits",
+    "as_probs",
+    "as_weights",
+    "logits_from_probs",
+    "looks_like_probs",
+    "refuse_masked_labels",
+]

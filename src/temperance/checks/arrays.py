@@ -1,0 +1,34 @@
+"""What every check shares: from anything array-like to a numeric array, or a clear refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["as_array", "as_numbers"]
+
+
+def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
+    """Return an array of any dtype, or say why `values` is none."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors with a gradient
+        msg = f"`{name}` is not an array: {' '.join(str(error).split())}"
+        raise InvalidInputError(msg) from error
+
+
+def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
+    """Return an array of booleans, integers or floats (bfloat16 kept as it is)."""
+    array = as_array(values, name=name)
+    if array.dtype.kind not in "iufb" and array.dtype.name != "bfloat16":
+        hint = " Convert it with .astype(float) first." if array.dtype.kind == "O" else ""
+        msg = f"`{name}` must hold numbers, got dtype {array.dtype}.{hint}"
+        raise InvalidInputError(msg)
+    return array
+

@@ -1,0 +1,113 @@
+"""The numbers behind a reliability diagram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from temperance.binning import BinSums, bin_edges
+from temperance.metrics.inputs import Predictions
+from temperance.numerics import normal_quantile
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.binning import Binning
+
+__all__ = ["ReliabilityCurve", "reliability_curve", "wilson_interval"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReliabilityCurve:
+    """Confidence and accuracy per bin, for the bins that hold rows; all arrays (m,)."""
+
+    lower: NDArray[np.float64]  # lower edge of the bin, excluded (but 0 is included)
+    upper: NDArray[np.float64]  # upper edge of the bin, included
+    share: NDArray[np.float64]  # of all weight, in (0, 1]; they sum to 1
+    count: NDArray[np.float64]  # rows in the bin, >= 1
+    confidence: NDArray[np.float64]  # mean confidence in the bin
+    accuracy: NDArray[np.float64]  # share of right predictions in the bin
+    accuracy_low: NDArray[np.float64]  # 95 % Wilson interval of the accuracy
+    accuracy_high: NDArray[np.float64]
+
+    @classmethod
+    def from_sums(cls, sums: BinSums, edges: NDArray[np.float64]) -> Self:
+        """Return the curve of merged bin sums; bins without weight are left out."""
+        held = sums.weight > 0
+        weight = sums.weight[held]
+        right = np.clip(sums.correct[held] / weight, 0.0, 1.0)
+        low, high = wilson_interval(right, weight**2 / sums.squared_weight[held])
+        return cls(
+            lower=edges[:-1][held],
+            upper=edges[1:][held],
+            share=weight / weight.sum(),
+            count=sums.count[held],
+            confidence=sums.confidence[held] / weight,
+            accuracy=right,
+            accuracy_low=low,
+            accuracy_high=high,
+        )
+
+
+def reliability_curve(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_bins: int = 15,
+    binning: Binning = "equal-width",
+    weights: ArrayLike | None = None,
+) -> ReliabilityCurve:
+    """Confidence and accuracy per bin of the predicted class's probability.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    n_bins : int, default 15
+        Number of bins, >= 1.
+    binning : {"equal-width", "equal-mass"}, default "equal-width"
+        As in `expected_calibration_error`, with the same edge rule.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0. A row of weight 2 counts as two rows (the intervals then use the
+        effective number of rows).
+
+    Returns
+    -------
+    ReliabilityCurve
+        One entry per bin that holds rows. Accuracy below confidence = over-confident.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, `n_bins` < 1.
+
+    References
+    ----------
+    DeGroot and Fienberg (1983), The Comparison and Evaluation of Forecasters,
+    https://doi.org/10.2307/2987588; Wilson (1927) for the intervals,
+    https://doi.org/10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> curve = reliability_curve([[0.75, 0.25], [0.75, 0.25]], [0, 1], n_bins=2)
+    >>> curve.confidence, curve.accuracy
+    (array([0.75]), array([0.5]))
+    """
+    rows = Predictions.check(probs, labels, weights)
+    edges = bin_edges(rows.confidence, n_bins=n_bins, binning=binning, weights=rows.weights)
+    sums = BinSums.of(rows.confidence, rows.correct, rows.weights, edges)
+    return ReliabilityCurve.from_sums(sums, edges)
+
+
+def wilson_interval(
+    share: NDArray[np.float64], n: NDArray[np.float64], level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Wilson's interval for a share seen in `n` (effective) rows; within [0, 1]."""
+    q = normal_quantile(level)
+    centre = (share + q * q / (2.0 * n)) / (1.0 + q * q / n)
+    half = q / (1.0 + q * q / n) * np.sqrt(share * (1.0 - share) / n + q * q / (4.0 * n * n))
+    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)
