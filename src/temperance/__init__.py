@@ -18,9 +18,9 @@ from temperance.errors import (
     TemperanceError,
 )
 from temperance.evaluate import Evaluation, evaluate
+from temperance.export import load, save
 from temperance.metrics.estimates import Estimate, NullBand
-
-__version__ = "0.1.0"
+from temperance.version import __version__
 
 __all__ = [
     "METHODS",
@@ -40,6 +40,8 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "load",
     "logits_from_probs",
     "metrics",
+    "save",
 ]

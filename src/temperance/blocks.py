@@ -21,9 +21,7 @@ S = TypeVar("S", bound=MergeableSums)
 _on_rows: ContextVar[Callable[[int], None] | None] = ContextVar("_on_rows", default=None)
 
 
-def map_rows(
-    kernel: Callable[..., S], scores: NDArray[Any], *per_row: NDArray[Any] | None
-) -> S:
+def map_rows(kernel: Callable[..., S], scores: NDArray[Any], *per_row: NDArray[Any] | None) -> S:
     """Return the merged `kernel(block of scores, block of each per-row array)`; None stays None.
 
     All arrays share their first axis, of length >= 1. Only one block at a time is read and

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,55 +13,53 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Calibrator", "cross_fit", "stratified_folds"]
-
-
-class Calibrator(Protocol):
-    """A fitted map from logits to probabilities."""
-
-    def apply(self, logits: NDArray[Any], /) -> NDArray[np.float64]:
-        """Return calibrated probabilities, shape (n, k)."""
+__all__ = ["cross_fit", "stratified_folds"]
 
 
 def cross_fit(
-    fit: Callable[[NDArray[np.float64]], Calibrator],
+    fit: Callable[[NDArray[np.float64]], Callable[[NDArray[Any]], NDArray[np.float64]]],
     logits: NDArray[Any],
     labels: NDArray[np.intp],
     *,
     weights: NDArray[np.float64] | None = None,
     n_folds: int = 5,
-    seed: int = 0,
 ) -> NDArray[np.float64]:
     """Return probabilities (n, k), each row's from a fit on the other folds.
 
-    `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold:
-    so no copy of the data is made.
+    `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
+    no copy of the data is made), and returns the map from logits to probabilities.
     """
-    folds = stratified_folds(labels, n_folds=n_folds, seed=seed)
+    folds = stratified_folds(labels, n_folds=n_folds)
     w = np.ones(len(labels)) if weights is None else weights
     probs = np.empty(logits.shape)
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         try:
-            calibrator = fit(np.where(held_out, 0.0, w))
+            apply = fit(np.where(held_out, 0.0, w))
         except NoOptimumError as error:
             msg = (
-                f"Cross-fitting failed in fold {fold + 1}, where a fifth of the rows is left out: "
-                f"{error}"
+                f"Cross-fitting leaves {np.count_nonzero(held_out)} of {len(labels)} rows out at a "
+                f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error
-        probs[held_out] = calibrator.apply(logits[held_out])
+        probs[held_out] = apply(logits[held_out])
     return probs
 
 
-def stratified_folds(labels: NDArray[np.intp], *, n_folds: int, seed: int) -> NDArray[np.intp]:
+def stratified_folds(labels: NDArray[np.intp], *, n_folds: int) -> NDArray[np.intp]:
     """Return each row's fold, 0..n_folds-1: equal sizes within one, classes spread evenly.
 
-    With fewer rows than folds, every row is its own fold.
+    Rows of a class keep their order and are cut into blocks, as scikit-learn's StratifiedKFold
+    cuts them: rows that stand side by side, often of one document or patient, stay together
+    rather than leak into the fit. With fewer rows than folds, every row is its own fold.
     """
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    n_folds = max(1, min(n_folds, len(labels)))
+    _, first_row, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    classes = first_row.argsort().argsort()[inverse]  # numbered in order of first appearance
+    by_class = np.argsort(classes, kind="stable")
+    # Deal the rows, sorted by class, like cards: that fixes how many of each class a fold
+    # holds. Within the class they are then taken in blocks.
+    dealt = np.arange(len(labels)) % n_folds
     folds = np.empty(len(labels), dtype=np.intp)
-    folds[by_class] = np.arange(len(labels)) % min(n_folds, max(len(labels), 1))
+    folds[by_class] = dealt[np.lexsort((dealt, classes[by_class]))]
     return folds

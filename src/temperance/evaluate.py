@@ -131,9 +131,7 @@ def evaluate_rows(rows: Predictions, *, n_bins: int = 15, seed: int = 0) -> Eval
     confidence, correct, weights = rows.confidence, rows.correct, rows.weights
     edges = bin_edges(confidence, n_bins=n_bins, binning="equal-width", weights=weights)
     bins = BinSums.of(confidence, correct, weights, edges)
-    null = ece_null_band(
-        bins, rows=(confidence, assign(confidence, edges), weights), seed=seed
-    )
+    null = ece_null_band(bins, rows=(confidence, assign(confidence, edges), weights), seed=seed)
     means = MeanSums.of(row_measures(rows), weights)
     zeros = int(np.count_nonzero(rows.of_label == 0.0))
     return Evaluation(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, sqrt
+from math import copysign, exp, sqrt
+from sys import float_info
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from temperance.errors import InvalidInputError
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FitRecord", "ScoreTest"]
 
+_WIDEST = 300.0  # exp(300) = 1e130: an interval that says nothing, in finite numbers
 Direction = Literal["over-confident", "under-confident", "neither"]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreTest:
-    r"""Test of T = 1 that needs no fit: are the probabilities as sharp as the labels allow?
+    r"""Test of T = 1 that needs no fit: whether probabilities are as sharp as labels allow.
 
     Parameters
     ----------
@@ -42,10 +44,10 @@ class ScoreTest:
     @classmethod
     def from_sums(cls, at_one: LossSums) -> Self:
         """Return the test from the sums at inverse temperature 1."""
-        if at_one.model_variance == 0.0:  # every probability is 0 or 1 to the last bit
-            z = 0.0 if at_one.slope == 0.0 else float("inf") * at_one.slope
-        else:
+        if at_one.model_variance > 0.0:
             z = at_one.slope / sqrt(at_one.model_variance)
+        else:  # every probability is 0 or 1 to the last bit: one error refutes that
+            z = 0.0 if at_one.slope == 0.0 else copysign(float_info.max, at_one.slope)
         return cls(z=z, p_value=two_sided_p(z))
 
     @property
@@ -128,5 +130,6 @@ class FitRecord:
         if not 0.0 < level < 1.0:
             msg = f"`level` must lie strictly between 0 and 1, got {level}."
             raise InvalidInputError(msg)
-        factor = exp(normal_quantile(level) * self.standard_error / self.temperature)
+        on_log_scale = normal_quantile(level) * self.standard_error / self.temperature
+        factor = exp(min(on_log_scale, _WIDEST))
         return self.temperature / factor, self.temperature * factor

@@ -17,8 +17,10 @@ from temperance.checks import (
     as_labels,
     as_logits,
     as_weights,
-    looks_like_probs,
     refuse_masked_labels,
+)
+from temperance.checks import (
+    refuse_probs as refuse_probs_as_logits,
 )
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels import ExistenceSums, LossSums, existence_sums, loss_sums
@@ -154,7 +156,7 @@ class TemperatureScaling:
             msg = "There are no rows: a temperature needs labelled rows."
             raise NoOptimumError(msg, reason="no-rows")
         if refuse_probs:
-            _refuse_probs(np.asarray(logits))
+            refuse_probs_as_logits(logits)
         refuse_masked_labels(z, y)
         if prior == 0.0:
             _require_optimum(map_rows(existence_sums, z, y, w))
@@ -167,13 +169,15 @@ class TemperatureScaling:
         record = _record(minimum, n=n, prior=float(prior), passes=passes)
         return cls(record.temperature, n_classes=k, classes=names, record=record)
 
-    def apply(self, logits: ArrayLike) -> NDArray[np.float64]:
+    def apply(self, logits: ArrayLike, *, refuse_probs: bool = True) -> NDArray[np.float64]:
         """Return calibrated probabilities.
 
         Parameters
         ----------
         logits : array_like, shape (n, k) or (n,)
             As in `fit`; with -inf where an option does not exist.
+        refuse_probs : bool, default True
+            Raise if five or more rows are all probabilities; False takes them for logits.
 
         Returns
         -------
@@ -184,10 +188,10 @@ class TemperatureScaling:
         Raises
         ------
         InvalidInputError
-            Wrong shape, nan, +inf, another number of classes than in the fit, or five and
-            more rows that are all probabilities (pass `logits_from_probs(probs)`).
+            Wrong shape, nan, +inf, another number of classes than in the fit, or
+            probabilities (pass `logits_from_probs(probs)`).
         """
-        z = self._checked(logits)
+        z = self._checked(logits, refuse_probs=refuse_probs)
         probs = np.empty(z.shape)
         for rows in row_blocks(z):
             block = as_float64(z[rows])
@@ -198,12 +202,14 @@ class TemperatureScaling:
             probs[rows] = out
         return probs
 
-    def scale(self, logits: ArrayLike) -> NDArray[np.float64]:
+    def scale(self, logits: ArrayLike, *, refuse_probs: bool = True) -> NDArray[np.float64]:
         """Return calibrated logits, logits / temperature, in the shape they came in.
 
         Parameters
         ----------
         logits : array_like, shape (n, k) or (n,)
+            As in `apply`.
+        refuse_probs : bool, default True
             As in `apply`.
 
         Returns
@@ -221,14 +227,14 @@ class TemperatureScaling:
         >>> TemperatureScaling(2.0).scale([[3.0, 1.0]])
         array([[1.5, 0.5]])
         """
-        z = as_float64(self._checked(logits)) / self.temperature
+        z = as_float64(self._checked(logits, refuse_probs=refuse_probs)) / self.temperature
         return z[:, 1] if np.ndim(logits) == 1 else z
 
     def parameters(self) -> dict[str, Any]:
         """Return the numbers that define the map, enough to apply it in any language."""
         return {"temperature": self.temperature}
 
-    def _checked(self, logits: ArrayLike) -> NDArray[Any]:
+    def _checked(self, logits: ArrayLike, *, refuse_probs: bool) -> NDArray[Any]:
         z = as_logits(logits)
         if self.n_classes is not None and z.shape[1] != self.n_classes:
             msg = (
@@ -236,19 +242,9 @@ class TemperatureScaling:
                 f"on, got {z.shape[1]}."
             )
             raise InvalidInputError(msg)
-        if len(z) >= _FEW_ROWS:
-            _refuse_probs(np.asarray(logits))
+        if refuse_probs and len(z) >= _FEW_ROWS:
+            refuse_probs_as_logits(logits)
         return z
-
-
-def _refuse_probs(given: NDArray[Any]) -> None:
-    if looks_like_probs(given):
-        msg = (
-            "`logits` look like probabilities: all values lie in [0, 1] and rows sum to 1. "
-            "Pass logits_from_probs(probs), on the command line --kind probs; if they really "
-            "are logits, `refuse_probs=False`, on the command line --kind logits."
-        )
-        raise InvalidInputError(msg)
 
 
 def _require_optimum(sums: ExistenceSums) -> None:

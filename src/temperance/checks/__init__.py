@@ -1,7 +1,13 @@
 """The only place where user input becomes arrays. Public functions call these once."""
 
 from temperance.checks.labels import as_classes, as_labels, refuse_masked_labels
-from temperance.checks.scores import as_logits, as_probs, logits_from_probs, looks_like_probs
+from temperance.checks.scores import (
+    as_logits,
+    as_probs,
+    logits_from_probs,
+    looks_like_probs,
+    refuse_probs,
+)
 from temperance.checks.weights import as_weights
 
 __all__ = [
@@ -13,4 +19,5 @@ __all__ = [
     "logits_from_probs",
     "looks_like_probs",
     "refuse_masked_labels",
+    "refuse_probs",
 ]

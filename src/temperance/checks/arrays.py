@@ -31,4 +31,3 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
         msg = f"`{name}` must hold numbers, got dtype {array.dtype}.{hint}"
         raise InvalidInputError(msg)
     return array
-

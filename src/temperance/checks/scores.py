@@ -13,7 +13,7 @@ from temperance.numerics import as_float64, log_probs, row_blocks
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_logits", "as_probs", "logits_from_probs", "looks_like_probs"]
+__all__ = ["as_logits", "as_probs", "logits_from_probs", "looks_like_probs", "refuse_probs"]
 
 _LARGEST_LOGIT = 1e100  # squares and sums of anything larger may overflow float64
 _SUM_TOLERANCE = {"float16": 5e-3, "bfloat16": 2e-2}  # others: float32, float64 and rounded text
@@ -114,6 +114,17 @@ def looks_like_probs(values: ArrayLike) -> bool:
     return bool(low < high) and error < _ROUNDED_TEXT * len(v)
 
 
+def refuse_probs(logits: ArrayLike) -> None:
+    """Raise if values passed as logits look like probabilities."""
+    if looks_like_probs(logits):
+        msg = (
+            "`logits` look like probabilities: all values lie in [0, 1] and rows sum to 1. "
+            "Pass logits_from_probs(probs), on the command line --kind probs; if they really "
+            "are logits, `refuse_probs=False`, on the command line --kind logits."
+        )
+        raise InvalidInputError(msg)
+
+
 def _check_shape(values: NDArray[Any], *, name: str, of_class_one: str) -> None:
     if values.ndim == 1:
         return
@@ -140,7 +151,8 @@ def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
         msg = f"`{name}` must be {what}; row {first + row} holds {value:g}."
         raise InvalidInputError(msg)
     if z.ndim == 2 and (empty := masked.all(axis=1)).any():
-        msg = f"`{name}` must keep at least one option per row; row {first + int(empty.argmax())} is all -inf."
+        row = first + int(empty.argmax())
+        msg = f"`{name}` must keep at least one option per row; row {row} is all -inf."
         raise InvalidInputError(msg)
 
 

@@ -143,7 +143,9 @@ def row_brier(rows: Predictions) -> NDArray[np.float64]:
     return np.asarray(squares + 1.0 - 2.0 * rows.of_label)
 
 
-def _mean(values: NDArray[np.float64] | NDArray[np.bool_], weights: NDArray[np.float64] | None) -> float:
+def _mean(
+    values: NDArray[np.float64] | NDArray[np.bool_], weights: NDArray[np.float64] | None
+) -> float:
     if weights is None:
         return float(values.mean())
     counted = weights > 0  # 0 * inf: a row of no weight does not make the mean infinite

@@ -1,0 +1,53 @@
+"""The list of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from temperance.cli.apply import apply
+from temperance.cli.demo import demo
+from temperance.cli.evaluate import evaluate
+from temperance.cli.fit import fit
+from temperance.version import __version__
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="temperance",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="Start here: [bold]temperance demo[/]. Each command: [bold]temperance fit --help[/].",
+)
+def temperance(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Make a classifier's probabilities mean what they say."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _register() -> None:
+    examples = {
+        demo: "temperance demo",
+        fit: "temperance fit cal.npz --test test.npz --report report.html",
+        apply: "temperance apply calibrator.json new.csv -o probs.csv",
+        evaluate: "temperance evaluate test.npz --calibrator calibrator.json --max-ece 0.05",
+    }
+    for command, example in examples.items():
+        app.command(epilog=f"Example: [bold]{example}[/]")(command)
+
+
+_register()

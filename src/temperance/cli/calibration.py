@@ -1,0 +1,195 @@
+"""Fit, evaluate on rows the fit has not seen, save, report: what `fit` and `demo` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.calibrators import METHODS, TemperatureScaling
+from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.rows import naming
+from temperance.cli.tables import measure_table, temperature_lines
+from temperance.compare import Comparison, compare
+from temperance.crossfit import cross_fit
+from temperance.errors import InvalidInputError
+from temperance.export import save
+from temperance.report import ReportContent, headline, write_report
+from temperance.version import __version__
+from temperance.writers import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import FitRecord
+    from temperance.cli.rows import Rows
+
+__all__ = ["Calibration", "calibrate", "finish"]
+
+_FEW_LABELS = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """A fitted calibrator with its measures on rows it has not seen."""
+
+    calibrator: TemperatureScaling
+    record: FitRecord
+    comparison: Comparison  # "before" and "after"
+    evaluated_on: Literal["cross-fitted", "test"]
+    rows: Rows  # of the fit
+    test: Rows | None
+    warnings: tuple[str, ...]
+
+
+def calibrate(
+    rows: Rows, test: Rows | None, *, method: str, prior: float, n_bins: int, seed: int
+) -> Calibration:
+    """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted."""
+    if method not in METHODS:
+        msg = f"`--method` must be one of {', '.join(METHODS)}, got {method!r}."
+        raise InvalidInputError(msg)
+    labels = rows.require_labels()
+
+    def fit(weights: NDArray[Any] | None) -> TemperatureScaling:
+        return TemperatureScaling.fit(
+            rows.logits, labels,
+            weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
+        )  # fmt: skip
+
+    with naming(rows.source), progress(f"fitting on {rows.n:,} rows"):
+        calibrator = fit(rows.weights)
+    record = calibrator.record
+    assert record is not None  # noqa: S101  (a fit leaves one)
+    if rows.ragged:
+        calibrator = replace(calibrator, n_classes=None)
+    if test is None:
+        with progress("cross-fitting"):
+            after = cross_fit(
+                lambda weights: partial(fit(weights).apply, refuse_probs=False),
+                rows.logits, labels, weights=rows.weights,
+            )  # fmt: skip
+        before, measured = rows.probs, rows
+    else:
+        with progress(f"applying to {test.n:,} test rows"):
+            after = calibrator.apply(test.logits, refuse_probs=False)
+        before, measured = test.probs, test
+    with progress("measuring"):
+        comparison = compare(
+            {"before": before, "after": after}, measured.require_labels(),
+            weights=measured.weights, n_bins=n_bins, seed=seed,
+        )  # fmt: skip
+    return Calibration(
+        calibrator=calibrator,
+        record=record,
+        comparison=comparison,
+        evaluated_on="cross-fitted" if test is None else "test",
+        rows=rows,
+        test=test,
+        warnings=_warnings(record, comparison),
+    )
+
+
+def finish(
+    done: Calibration, *, output: Path, report: Path | None, as_json: bool, model: str | None
+) -> None:
+    """Write the files and print the result."""
+    summary = _summary(done, output=output, report=report)
+    facts = {
+        "data": done.rows.source,
+        "data_sha256": done.rows.sha256,
+        "data_kind": done.rows.kind,
+        "model": model,
+    }
+    evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict()}
+    save(done.calibrator, output, facts=facts, evaluation=evaluation)
+    if report is not None:
+        with progress("drawing the report"), replacing(report) as beside:
+            write_report(beside, _report_content(done, output=output, model=model))
+    if as_json:
+        print_json(summary)
+        return
+    console = stdout()
+    console.print(summary["headline"], style="bold")
+    console.print(measure_table(done.comparison, evaluated_on=done.evaluated_on))
+    for line in temperature_lines(done.record):
+        console.print(line)
+    for warning in done.warnings:
+        note(f"warning: {warning}")
+    console.print(f"calibrator: {output}" + (f"   report: {report}" if report else ""))
+
+
+def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[str, Any]:
+    record, comparison = done.record, done.comparison
+    sides = {name: each.to_dict() for name, each in comparison.evaluations.items()}
+    measures = ("log_loss", "brier", "ece", "accuracy")
+    return {
+        "method": done.calibrator.method,
+        "temperature": record.temperature,
+        "temperature_interval": list(record.interval(0.95)),
+        "temperature_standard_error": record.standard_error,
+        "n": record.n,
+        "classes": done.rows.n_classes,
+        "evaluated_on": done.evaluated_on,
+        "n_evaluated": (done.test or done.rows).n,
+        **{side: {name: e[name]["value"] for name in measures} for side, e in sides.items()},
+        "intervals": sides,
+        "differences": comparison.differences["after"].to_dict(),
+        "score_test": record.score_test.to_dict(),
+        "prior": record.prior,
+        "passes": record.passes,
+        "headline": headline(comparison, comparison.evaluations["before"]),
+        "warnings": list(done.warnings),
+        "data_sha256": done.rows.sha256,
+        "calibrator": str(output),
+        "report": None if report is None else str(report),
+    }
+
+
+def _report_content(done: Calibration, *, output: Path, model: str | None) -> ReportContent:
+    record = done.record
+    facts = [
+        ("Model", model or "not named (--model)"),
+        ("Rows of the fit", done.rows.described),
+        ("SHA-256 of that file", done.rows.sha256),
+    ]
+    if done.test is not None:
+        facts += [("Test rows", done.test.described), ("SHA-256 of that file", done.test.sha256)]
+    facts += [
+        ("Method", f"{done.calibrator.method}, maximum likelihood in 1/T"),
+        ("Prior", f"{record.prior:g} pseudo-rows on T = 1" if record.prior else "none"),
+        ("Weights", "yes" if done.rows.weights is not None else "none"),
+        ("Passes over the data", str(record.passes)),
+        ("Fitted at", record.fitted_at or "unknown"),
+        ("Calibrator", str(output)),
+        ("Library", f"temperance {__version__}"),
+    ]
+    return ReportContent(
+        title=f"Calibration report: {model or done.rows.source}",
+        comparison=done.comparison,
+        evaluation=done.comparison.evaluations["before"],
+        calibrator=done.calibrator,
+        evaluated_on=done.evaluated_on,
+        facts=tuple(facts),
+        warnings=done.warnings,
+    )
+
+
+def _warnings(record: FitRecord, comparison: Comparison) -> tuple[str, ...]:
+    found = []
+    low, high = record.interval(0.95)
+    if record.n < _FEW_LABELS:
+        found.append(
+            f"only {record.n} labelled rows: the temperature is known only to lie between "
+            f"{low:.3g} and {high:.3g}."
+        )
+    if comparison.differences["after"].verdict("log_loss") == "worse":
+        found.append(
+            "the calibrated probabilities are worse than the model's own: do not use them."
+        )
+    zeros = comparison.evaluations["before"].zero_probability_labels
+    if zeros:
+        found.append(f"{zeros} rows have a true class of probability 0: the log loss is infinite.")
+    return tuple(found)

@@ -1,0 +1,65 @@
+"""Where things are printed: results on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from temperance.blocks import reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+__all__ = ["note", "print_json", "progress", "stdout"]
+
+
+def stdout() -> Console:
+    """Return the console for results; plain text where stdout is no terminal."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on stdout, and nothing else."""
+    print(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False))  # noqa: T201
+
+
+def note(message: str) -> None:
+    """Print a line about the result on stderr."""
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show `what`, the rows read so far and their speed, while the `with` runs.
+
+    Only where stderr is a terminal; the line is gone when the work is done.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[rows]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, rows="")
+
+        def on_rows(count: int) -> None:
+            bar.update(task, advance=count)
+            state = bar.tasks[0]
+            speed = f" ({state.speed:,.0f}/s)" if state.speed else ""
+            bar.update(task, rows=f"{state.completed:,.0f} rows read{speed}")
+
+        with reporting(on_rows):
+            yield

@@ -1,0 +1,186 @@
+"""`temperance evaluate`: can these probabilities be believed? With gates for CI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.gates import (
+    MaxBrier,
+    MaxEce,
+    MaxLogLoss,
+    MinAccuracy,
+    check_gates,
+    enforce,
+)
+from temperance.cli.options import (
+    BinsOption,
+    GroupColumn,
+    IdColumn,
+    JsonOption,
+    KindOption,
+    LabelColumn,
+    LabelsOption,
+    LogitsColumn,
+    ProbsColumn,
+    ReportOption,
+    SeedOption,
+    WeightColumn,
+)
+from temperance.cli.rows import read_rows
+from temperance.cli.tables import evaluation_table, measure_table
+from temperance.compare import Comparison, compare
+from temperance.evaluate import Evaluation
+from temperance.evaluate import evaluate as measure
+from temperance.export import load, load_facts
+from temperance.readers import Fields
+from temperance.report import ReportContent, headline, write_report
+from temperance.version import __version__
+from temperance.writers import check_writable, replacing
+
+if TYPE_CHECKING:
+    from temperance.calibrators import TemperatureScaling
+    from temperance.cli.rows import Rows
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Logits or probabilities with labels.")
+    ],
+    calibrator_file: Annotated[
+        Path | None,
+        typer.Option("--calibrator", metavar="FILE.json", help="Apply this calibrator first."),
+    ] = None,
+    report: ReportOption = None,
+    max_ece: MaxEce = None,
+    max_log_loss: MaxLogLoss = None,
+    max_brier: MaxBrier = None,
+    min_accuracy: MinAccuracy = None,
+    n_bins: BinsOption = 15,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    kind: KindOption = None,
+    labels: LabelsOption = None,
+    label_column: LabelColumn = None,
+    weight_column: WeightColumn = None,
+    group_column: GroupColumn = None,
+    id_column: IdColumn = None,
+    logits_column: LogitsColumn = None,
+    probs_column: ProbsColumn = None,
+) -> None:
+    """Measure probabilities against labels, each number with a 95 % interval.
+
+    With --calibrator: before and after it. A gate compares the value itself, not its interval.
+    """
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
+    calibrator = None if calibrator_file is None else load(calibrator_file)
+    fields = Fields(
+        label_column, weight_column, group_column, id_column, logits_column, probs_column
+    )
+    rows = read_rows(file, kind=kind, fields=fields, labels=labels)
+    if calibrator is not None:
+        rows.check_fits(calibrator, str(calibrator_file))
+    comparison, before, final = _measure(rows, calibrator, n_bins=n_bins, seed=seed)
+    gates = check_gates(
+        final,
+        {
+            "max-ece": max_ece,
+            "max-log-loss": max_log_loss,
+            "max-brier": max_brier,
+            "min-accuracy": min_accuracy,
+        },
+    )
+    warnings = _warnings(rows, final, calibrator_file)
+    finding = headline(comparison, before)
+    if report is not None:
+        content = ReportContent(
+            title=f"Calibration report: {rows.source}",
+            comparison=comparison,
+            evaluation=before,
+            calibrator=calibrator,
+            evaluated_on="given",
+            facts=_facts(rows, calibrator_file),
+            warnings=warnings,
+        )
+        with progress("drawing the report"), replacing(report) as beside:
+            write_report(beside, content)
+    if as_json:
+        files = {"calibrator": calibrator_file, "report": report}
+        print_json(
+            {
+                **_measures(comparison, before, final),
+                "evaluated_on": "given",
+                "headline": finding,
+                "gates": [gate.to_dict() for gate in gates],
+                "passed": all(gate.passed for gate in gates),
+                "warnings": list(warnings),
+                "data_sha256": rows.sha256,
+                **{name: None if path is None else str(path) for name, path in files.items()},
+            }
+        )
+    else:
+        console = stdout()
+        console.print(finding, style="bold")
+        console.print(
+            evaluation_table(final)
+            if comparison is None
+            else measure_table(comparison, evaluated_on="given")
+        )
+        for warning in warnings:
+            note(f"warning: {warning}")
+        if report is not None:
+            console.print(f"report: {report}")
+    enforce(gates)
+
+
+def _measure(
+    rows: Rows, calibrator: TemperatureScaling | None, *, n_bins: int, seed: int
+) -> tuple[Comparison | None, Evaluation, Evaluation]:
+    """Return the comparison (with a calibrator), the raw measures and the final ones."""
+    labels, weights = rows.require_labels(), rows.weights
+    with progress("measuring"):
+        if calibrator is None:
+            alone = measure(rows.probs, labels, weights=weights, n_bins=n_bins, seed=seed)
+            return None, alone, alone
+        sets = {"before": rows.probs, "after": calibrator.apply(rows.logits, refuse_probs=False)}
+        comparison = compare(sets, labels, weights=weights, n_bins=n_bins, seed=seed)
+    return comparison, comparison.evaluations["before"], comparison.evaluations["after"]
+
+
+def _measures(
+    comparison: Comparison | None, before: Evaluation, final: Evaluation
+) -> dict[str, Any]:
+    if comparison is None:
+        return final.to_dict()
+    differences = comparison.differences["after"].to_dict()
+    return {**final.to_dict(), "before": before.to_dict(), "differences": differences}
+
+
+def _warnings(rows: Rows, final: Evaluation, calibrator_file: Path | None) -> tuple[str, ...]:
+    found = []
+    if calibrator_file and load_facts(calibrator_file).get("data_sha256") == rows.sha256:
+        found.append(
+            f"{calibrator_file} was fitted on this very file: the measures after it flatter it."
+        )
+    if final.zero_probability_labels:
+        found.append(
+            f"{final.zero_probability_labels} rows have a true class of probability 0: the log "
+            "loss is infinite."
+        )
+    return tuple(found)
+
+
+def _facts(rows: Rows, calibrator_file: Path | None) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Rows", rows.described),
+        ("SHA-256 of that file", rows.sha256),
+        ("Calibrator", "none" if calibrator_file is None else str(calibrator_file)),
+        ("Weights", "yes" if rows.weights is not None else "none"),
+        ("Library", f"temperance {__version__}"),
+    )

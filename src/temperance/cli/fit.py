@@ -1,0 +1,106 @@
+"""`temperance fit`: from a file of outputs and labels to a calibrator, with proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from temperance.cli.calibration import calibrate, finish
+from temperance.cli.options import (
+    BinsOption,
+    GroupColumn,
+    IdColumn,
+    JsonOption,
+    KindOption,
+    LabelColumn,
+    LabelsOption,
+    LogitsColumn,
+    ProbsColumn,
+    ReportOption,
+    SeedOption,
+    WeightColumn,
+)
+from temperance.cli.rows import read_rows
+from temperance.errors import InvalidInputError
+from temperance.readers import Fields
+from temperance.writers import check_writable
+
+__all__ = ["fit"]
+
+
+def fit(
+    cal: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CAL", help="Logits or probabilities with labels, unseen in training."
+        ),
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            "--test", metavar="TEST", help="Measure on this file instead of cross-fitting."
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="The calibrator to fit.")
+    ] = "temperature",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the calibrator goes.")
+    ] = Path("calibrator.json"),
+    report: ReportOption = None,
+    prior: Annotated[
+        float,
+        typer.Option("--prior", min=0.0, help="Pseudo-rows that say T = 1; 1 helps tiny data."),
+    ] = 0.0,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Recorded in the calibrator.")
+    ] = None,
+    n_bins: BinsOption = 15,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    kind: KindOption = None,
+    labels: LabelsOption = None,
+    test_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--test-labels",
+            metavar="FILE",
+            help="Labels of TEST from another file.",
+            rich_help_panel="How files are read",
+        ),
+    ] = None,
+    label_column: LabelColumn = None,
+    weight_column: WeightColumn = None,
+    group_column: GroupColumn = None,
+    id_column: IdColumn = None,
+    logits_column: LogitsColumn = None,
+    probs_column: ProbsColumn = None,
+) -> None:
+    """Learn a calibrator from a file of outputs and labels.
+
+    Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
+    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow and .jsonl.
+    """
+    check_writable(output, {".json"})
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
+    fields = Fields(
+        label_column, weight_column, group_column, id_column, logits_column, probs_column
+    )
+    rows = read_rows(cal, kind=kind, fields=fields, labels=labels)
+    test_rows = None
+    if test is not None:
+        test_rows = read_rows(test, kind=kind, fields=fields, labels=test_labels)
+        if test_rows.sha256 == rows.sha256:
+            msg = (
+                f"`--test` must hold other rows than the fit's, but {test} is the same file as "
+                f"{cal}. Leave --test out: the measures are then cross-fitted."
+            )
+            raise InvalidInputError(msg)
+        if not rows.ragged and not test_rows.ragged and test_rows.n_classes != rows.n_classes:
+            msg = f"{test}: has {test_rows.n_classes} classes, but {cal} has {rows.n_classes}."
+            raise InvalidInputError(msg)
+    done = calibrate(rows, test_rows, method=method, prior=prior, n_bins=n_bins, seed=seed)
+    finish(done, output=output, report=report, as_json=as_json, model=model)

@@ -1,0 +1,70 @@
+"""Limits that an evaluation must keep, for use in CI."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from temperance.cli.console import note
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from temperance.evaluate import Evaluation
+
+__all__ = ["Gate", "MaxBrier", "MaxEce", "MaxLogLoss", "MinAccuracy", "check_gates", "enforce"]
+
+
+def _limit(name: str, what: str) -> Any:  # noqa: ANN401  (typer's option object)
+    panel = "Gates (exit code 1 when one fails)"
+    return typer.Option(name, metavar="X", help=what, rich_help_panel=panel)
+
+
+MaxEce = Annotated[float | None, _limit("--max-ece", "Largest calibration error.")]
+MaxLogLoss = Annotated[float | None, _limit("--max-log-loss", "Largest log loss.")]
+MaxBrier = Annotated[float | None, _limit("--max-brier", "Largest Brier score.")]
+MinAccuracy = Annotated[float | None, _limit("--min-accuracy", "Smallest accuracy.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One limit and whether the value keeps it; a value on the limit passes."""
+
+    option: str
+    measure: str
+    limit: float
+    value: float | None  # None = infinite
+    passed: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON."""
+        return asdict(self)
+
+
+def check_gates(evaluation: Evaluation, limits: dict[str, float | None]) -> list[Gate]:
+    """Return a gate for each limit given, e.g. `{"max-ece": 0.05, "min-accuracy": None}`."""
+    gates = []
+    for option, limit in limits.items():
+        if limit is None:
+            continue
+        if not limit >= 0.0:  # nan too
+            msg = f"`--{option}` must be a number >= 0, got {limit}."
+            raise InvalidInputError(msg)
+        side, _, measure = option.partition("-")
+        measure = measure.replace("-", "_")
+        estimate = getattr(evaluation, measure)
+        passed = estimate.value <= limit if side == "max" else estimate.value >= limit
+        value = estimate.to_dict()["value"]
+        gates.append(Gate(f"--{option}", measure, limit, value, bool(passed)))
+    return gates
+
+
+def enforce(gates: list[Gate]) -> None:
+    """Print each failed gate and end with exit code 1 if there is any."""
+    failed = [gate for gate in gates if not gate.passed]
+    for gate in failed:
+        value = "infinite" if gate.value is None else f"{gate.value:.6g}"
+        note(f"gate failed: {gate.option} {gate.limit:g}, but {gate.measure} is {value}")
+    if failed:
+        raise typer.Exit(1)

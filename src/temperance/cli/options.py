@@ -1,0 +1,75 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BinsOption",
+    "GroupColumn",
+    "IdColumn",
+    "JsonOption",
+    "KindName",
+    "KindOption",
+    "LabelColumn",
+    "LabelsOption",
+    "LogitsColumn",
+    "ProbsColumn",
+    "ReportOption",
+    "SeedOption",
+    "WeightColumn",
+]
+
+_READING = "How files are read"
+
+
+class KindName(StrEnum):
+    """What a file's scores are."""
+
+    logits = "logits"
+    probs = "probs"
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write a report to look at.")
+]
+BinsOption = Annotated[
+    int, typer.Option("--bins", min=1, max=1000, help="Bins of the calibration error.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the resampled intervals.")]
+
+KindOption = Annotated[
+    KindName | None,
+    typer.Option(
+        "--kind",
+        help="Take the file's scores for this, whatever they are called or look like.",
+        rich_help_panel=_READING,
+    ),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels", metavar="FILE", help="Labels from another file.", rich_help_panel=_READING
+    ),
+]
+
+
+def _column(name: str, what: str) -> typer.models.OptionInfo:
+    return typer.Option(  # type: ignore[no-any-return]
+        name, metavar="NAME", help=f"Column or key of the {what}.", rich_help_panel=_READING
+    )
+
+
+LabelColumn = Annotated[str | None, _column("--label-column", "labels")]
+WeightColumn = Annotated[str | None, _column("--weight-column", "weights")]
+GroupColumn = Annotated[str | None, _column("--group-column", "groups")]
+IdColumn = Annotated[str | None, _column("--id-column", "row ids")]
+LogitsColumn = Annotated[str | None, _column("--logits-column", "logits")]
+ProbsColumn = Annotated[str | None, _column("--probs-column", "probabilities")]

@@ -1,0 +1,159 @@
+"""A file's rows, read and checked, as the commands work with them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks import (
+    as_classes,
+    as_labels,
+    as_logits,
+    as_probs,
+    as_weights,
+    refuse_masked_labels,
+    refuse_probs,
+)
+from temperance.cli.console import progress
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.numerics import as_float64, log_probs, softmax
+from temperance.readers import Dataset, Fields, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import TemperatureScaling
+    from temperance.readers import Kind
+
+__all__ = ["Rows", "naming", "read_rows"]
+
+_FEW_ROWS = 5  # fewer unlabelled rows than this may look like probabilities by chance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Checked scores with what the file says about each row."""
+
+    logits: NDArray[Any]  # (n, k); the logarithm where the file holds probabilities
+    probs: NDArray[np.float64]  # (n, k): what the model itself says
+    labels: NDArray[np.intp] | None
+    weights: NDArray[np.float64] | None
+    groups: NDArray[Any] | None
+    ids: NDArray[Any] | None
+    classes: tuple[str, ...] | None
+    ragged: bool
+    kind: Kind
+    source: str
+    sha256: str
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.logits)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of columns."""
+        return int(self.logits.shape[1])
+
+    @property
+    def described(self) -> str:
+        """File and size in words."""
+        options = "up to " if self.ragged else ""
+        return f"{self.source}: {self.n:,} rows, {options}{self.n_classes:,} classes, {self.kind}"
+
+    def require_labels(self) -> NDArray[np.intp]:
+        """Return the labels, or say that the file has none."""
+        if self.labels is None:
+            msg = (
+                f"{self.source}: has no labels. Name their column with --label-column, or give "
+                "their file with --labels."
+            )
+            raise FileFormatError(msg)
+        return self.labels
+
+    def check_fits(self, calibrator: TemperatureScaling, source: str) -> None:
+        """Raise if the calibrator was fitted on other classes than these."""
+        if calibrator.n_classes not in (None, self.n_classes) and not self.ragged:
+            msg = (
+                f"{self.source}: has {self.n_classes} classes, but {source} was fitted on "
+                f"{calibrator.n_classes}."
+            )
+            raise InvalidInputError(msg)
+        if self.classes and calibrator.classes and self.classes != calibrator.classes:
+            msg = (
+                f"{self.source}: its classes ({_shown(self.classes)}) are not those of {source} "
+                f"({_shown(calibrator.classes)}), in this order. Rename or reorder the columns."
+            )
+            raise InvalidInputError(msg)
+
+
+def read_rows(
+    path: Path,
+    *,
+    kind: str | None,
+    fields: Fields,
+    labels: Path | None = None,
+    labelled: bool = True,
+) -> Rows:
+    """Read a file and check its rows; `labelled` rows must have labels."""
+    with progress(f"reading {path.name}"):
+        dataset = read(path, kind=kind, fields=fields, labels=labels)  # type: ignore[arg-type]
+        with naming(str(path)):
+            rows = _check(dataset, labelled=labelled)
+    if labelled:
+        rows.require_labels()
+    return rows
+
+
+@contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Put the file's name before the message of any bad input found inside the `with`."""
+    try:
+        yield
+    except InvalidInputError as error:
+        if str(error).startswith(source):
+            raise
+        msg = f"{source}: {error}"
+        raise type(error)(msg) from error
+
+
+def _check(dataset: Dataset, *, labelled: bool) -> Rows:
+    if dataset.kind == "probs":
+        probs = as_probs(dataset.values)
+        logits: NDArray[Any] = log_probs(probs)
+    else:
+        logits = as_logits(dataset.values)
+        if not dataset.kind_forced and (labelled or len(logits) >= _FEW_ROWS):
+            refuse_probs(dataset.values)
+        probs = softmax(as_float64(logits))
+    n, k = logits.shape
+    classes = as_classes(dataset.classes, k=k)
+    labels = None
+    if dataset.labels is not None:
+        labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
+        if dataset.kind == "logits":
+            refuse_masked_labels(logits, labels)
+    return Rows(
+        logits=logits,
+        probs=probs,
+        labels=labels,
+        weights=as_weights(dataset.weights, n=n),
+        groups=dataset.groups,
+        ids=dataset.ids,
+        classes=classes,
+        ragged=dataset.ragged,
+        kind=dataset.kind,
+        source=dataset.source,
+        sha256=dataset.sha256(),
+    )
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,11 @@
+"""Diagrams of what is measured elsewhere: they draw numbers and compute none.
+
+Nothing here uses pyplot or changes a setting of matplotlib: a diagram is drawn on the axes it
+is given, or on a new figure of its own, which a notebook shows.
+"""
+
+from temperance.plots.confidence import ConfidenceDisplay
+from temperance.plots.reliability import ReliabilityDisplay
+from temperance.plots.svg import to_svg
+
+__all__ = ["ConfidenceDisplay", "ReliabilityDisplay", "to_svg"]

@@ -1,0 +1,175 @@
+"""Text tables, .csv and .tsv: parsed in blocks of lines, converted column by column."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import quoted
+from temperance.readers.padding import padded_texts
+from temperance.readers.request import Request, Rows
+from temperance.readers.table import Plan, plan_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read_csv"]
+
+_BLOCK_ROWS = 20_000
+
+
+class _Reader(Protocol):
+    """What `csv.reader` returns."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some rows, cut into columns, and the line on which each row starts."""
+
+    columns: dict[str, tuple[str, ...]]
+    lines: list[int]
+
+
+@dataclass(slots=True)
+class _Columns:
+    """What has been converted so far: numbers as arrays, text as it came."""
+
+    numbers: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, block: _Block) -> None:
+        """Convert one more block."""
+        for name, arrays in self.numbers.items():
+            arrays.append(_as_numbers(name, block))
+        for name, texts in self.texts.items():
+            texts.extend(_as_texts(name, block))
+
+    def number(self, name: str | None) -> NDArray[np.float64] | None:
+        """Join a column of numbers."""
+        return None if name is None else np.concatenate(self.numbers[name])
+
+    def text(self, name: str | None) -> NDArray[np.str_] | None:
+        """Join a column of text."""
+        return None if name is None else padded_texts(name, self.texts[name])
+
+
+def read_csv(path: Path, request: Request) -> Rows:
+    """Read a table with a header; numbers become float64, labels, groups and ids stay text."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader: _Reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            plan, columns = _read(reader, request)
+        except csv.Error as error:
+            msg = f"line {reader.line_num}: {error}; check its quotation marks."
+            raise FileFormatError(msg) from error
+    return Rows(
+        kind=plan.kind,
+        values=_values(plan, columns) if plan.scores else None,
+        labels=columns.text(plan.label),
+        weights=columns.number(plan.weight),
+        groups=columns.text(plan.group),
+        ids=columns.text(plan.id),
+        classes=plan.classes,
+    )
+
+
+def _read(reader: _Reader, request: Request) -> tuple[Plan, _Columns]:
+    names = next((row for row in reader if row), None)
+    if names is None:
+        msg = "has no header line."
+        raise FileFormatError(msg)
+    plan = plan_columns(names, request, lists=False)
+    columns = _Columns(
+        numbers={name: [] for name in (*plan.scores, plan.weight) if name is not None},
+        texts={name: [] for name in (plan.label, plan.group, plan.id) if name is not None},
+    )
+    empty = True
+    for block in _blocks(reader, names):
+        columns.add(block)
+        empty = False
+    if empty:
+        msg = "has no rows below its header."
+        raise FileFormatError(msg)
+    return plan, columns
+
+
+def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    line = reader.line_num + 1
+    for row in reader:
+        if row:  # an empty line gives an empty list
+            rows.append(row)
+            lines.append(line)
+        line = reader.line_num + 1
+        if len(rows) == _BLOCK_ROWS:
+            yield _cut(rows, lines, names)
+            rows, lines = [], []
+    if rows:
+        yield _cut(rows, lines, names)
+
+
+def _cut(rows: list[list[str]], lines: list[int], names: Sequence[str]) -> _Block:
+    width = len(names)
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != width:
+            msg = f"line {line}: has {_count(len(row))} but the header has {_count(width)}."
+            raise FileFormatError(msg)
+    return _Block(dict(zip(names, zip(*rows, strict=True), strict=True)), lines)
+
+
+def _count(cells: int) -> str:
+    return f"{cells} cell" if cells == 1 else f"{cells} cells"
+
+
+def _as_numbers(name: str, block: _Block) -> NDArray[np.float64]:
+    cells = block.columns[name]
+    try:
+        numbers = np.array(cells, dtype=np.float64)
+        plain = "_" not in "".join(cells)
+    except ValueError:
+        plain = False
+    if plain:
+        return numbers
+    bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+    found = quoted(cells[bad]) if cells[bad].strip() else "an empty cell"
+    msg = f"line {block.lines[bad]}: column `{name}` must hold numbers, got {found}."
+    raise FileFormatError(msg)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell  # Python reads 1_000, tables do not mean it
+
+
+def _as_texts(name: str, block: _Block) -> tuple[str, ...]:
+    cells = block.columns[name]
+    if "" in cells:
+        msg = f"line {block.lines[cells.index('')]}: column `{name}` must not have empty cells."
+        raise FileFormatError(msg)
+    return cells
+
+
+def _values(plan: Plan, columns: _Columns) -> NDArray[Any]:
+    if plan.classes is None:
+        return np.concatenate(columns.numbers[plan.scores[0]])
+    n = sum(map(len, columns.numbers[plan.scores[0]]))
+    values = np.empty((n, len(plan.scores)))
+    for j, name in enumerate(plan.scores):
+        np.concatenate(columns.numbers.pop(name), out=values[:, j])
+    return values

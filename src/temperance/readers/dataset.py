@@ -1,0 +1,86 @@
+"""What a reader returns, and the names it looks for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.readers.guard import refusing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Dataset", "Fields", "Kind"]
+
+Kind = Literal["logits", "probs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The names to look for in a file; None means the usual name of the format.
+
+    Attributes
+    ----------
+    label, weight, group, id : str or None
+        Key or column of the labels, weights, groups and ids. Usual names: `label`, `weight`,
+        `group`, `id`; in .npz files the plurals.
+    logits, probs : str or None
+        Key or column of the scores; at most one of the two. In tables also the first part of
+        the column names: `"score"` finds `score_cat` and `score_dog`.
+    """
+
+    label: str | None = None
+    weight: str | None = None
+    group: str | None = None
+    id: str | None = None
+    logits: str | None = None
+    probs: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """The rows of one file, as they are there; what the numbers mean is checked elsewhere.
+
+    Attributes
+    ----------
+    kind : {"logits", "probs"}
+        What `values` holds, by its name in the file or by the caller's word.
+    values : ndarray, shape (n, k) or (n,)
+        Scores in the dtype of the file; memory-mapped for .npy.
+    labels : ndarray or None
+        Integers, floats, booleans or text, as in the file.
+    weights, groups, ids : ndarray or None
+        One per row.
+    classes : tuple of str or None
+        Class names in column order.
+    ragged : bool
+        Rows have different numbers of options; the missing ones are `-inf` (logits) or 0 (probs).
+    kind_forced : bool
+        The caller gave `kind`.
+    source : str
+        The path as given.
+    """
+
+    kind: Kind
+    values: NDArray[Any]
+    labels: NDArray[Any] | None
+    weights: NDArray[Any] | None
+    groups: NDArray[Any] | None
+    ids: NDArray[Any] | None
+    classes: tuple[str, ...] | None
+    ragged: bool
+    kind_forced: bool
+    source: str
+
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 digest of the file's bytes.
+
+        Raises
+        ------
+        FileFormatError
+            The file can no longer be read.
+        """
+        with refusing(self.source), Path(self.source).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,66 @@
+"""The one place where whatever goes wrong in a file becomes a `FileFormatError` of one line."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["named", "quoted", "refusing"]
+
+_LONGEST_QUOTE = 40
+_LONGEST_LIST = 20
+_LONGEST_REASON = 300
+
+
+@contextmanager
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn any exception into a `FileFormatError` that starts with `path`; silence warnings."""
+    try:
+        with warnings.catch_warnings():
+            pass
+            yield
+    except (MissingDependencyError, InvalidInputError):
+        raise
+    except FileFormatError as error:
+        raise _refusal(path, str(error)) from error
+    except OSError as error:
+        reason = error.strerror or str(error)[:_LONGEST_REASON]
+        raise _refusal(path, f"cannot be read: {reason}.") from error
+    except UnicodeDecodeError as error:
+        byte = f"the byte {error.object[error.start]:#x}"
+        raise _refusal(path, f"must be UTF-8 text, but holds {byte}; save it as UTF-8.") from error
+    except Exception as error:  # parsers raise anything at all on damaged bytes
+        reason = f"{type(error).__name__}: {str(error)[:_LONGEST_REASON]}".rstrip(" .:")
+        text = f"is damaged or not in the format its name says ({reason})."
+        raise _refusal(path, text) from error
+
+
+def quoted(value: object) -> str:
+    """Show a value from a file: quoted, escaped, not too long."""
+    text = repr(value[: _LONGEST_QUOTE + 1] if isinstance(value, str) else value)
+    return text if len(text) <= _LONGEST_QUOTE + 2 else f"{text[:_LONGEST_QUOTE]}..."
+
+
+def named(names: Iterable[str]) -> str:
+    """Show a list of names from a file; "nothing" when there are none."""
+    shown = [quoted(name) for name in names]
+    more = len(shown) - _LONGEST_LIST
+    tail = f" and {more} more" if more > 0 else ""
+    return ", ".join(shown[:_LONGEST_LIST]) + tail or "nothing"
+
+
+def _refusal(path: str | os.PathLike[str], reason: str) -> FileFormatError:
+    """Make an error of one line that starts with the path."""
+    return FileFormatError(_printable(f"{os.fspath(path)}: {' '.join(reason.split())}"))
+
+
+def _printable(text: str) -> str:
+    """Replace what would break the line or command the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)

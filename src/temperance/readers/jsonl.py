@@ -1,0 +1,75 @@
+"""One JSON object per line; the rows may have different numbers of options."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import quoted
+from temperance.readers.jsonl_columns import Labels, Scores, Weights
+from temperance.readers.request import Request, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["read_jsonl"]
+
+
+def read_jsonl(path: Path, request: Request) -> Rows:
+    """Read the records of a JSON Lines file; empty lines are skipped."""
+    fields = request.fields
+    if not request.scores:
+        labels = Labels(fields.label or "label", required=True)
+        _fill([labels], path)
+        return Rows(labels=labels.array())
+    scores = Scores(request)
+    labels = Labels(fields.label or "label", required=fields.label is not None)
+    weights = Weights(fields.weight or "weight", required=fields.weight is not None)
+    groups = Labels(fields.group or "group", required=fields.group is not None)
+    ids = Labels(fields.id or "id", required=fields.id is not None)
+    _fill([scores, weights, groups, ids, *([labels] if request.labels else [])], path)
+    values, ragged = scores.array()
+    return Rows(
+        kind=scores.kind,
+        values=values,
+        labels=labels.array(),
+        weights=weights.array(),
+        groups=groups.array(),
+        ids=ids.array(),
+        ragged=ragged,
+    )
+
+
+def _fill(columns: Sequence[Scores | Labels | Weights], path: Path) -> None:
+    """Add every record of the file to every column."""
+    line = 0
+    rows = 0
+    with path.open(encoding="utf-8-sig") as file:
+        try:
+            for line, text in enumerate(file, start=1):  # noqa: B007 - named in the error below
+                if text.isspace():
+                    continue
+                record = _record(text)
+                for column in columns:
+                    column.add(record)
+                rows += 1
+        except FileFormatError as error:
+            msg = f"line {line}: {error}"
+            raise FileFormatError(msg) from error
+    if not rows:
+        msg = "has no rows."
+        raise FileFormatError(msg)
+
+
+def _record(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"must be a JSON object, but is not JSON ({error})."
+        raise FileFormatError(msg) from error
+    if not isinstance(record, dict):
+        msg = f"must be a JSON object, got {quoted(text.strip())}."
+        raise FileFormatError(msg)
+    return record

@@ -1,0 +1,99 @@
+"""Several NumPy arrays in a .npz file, each under its key."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import named
+from temperance.readers.npy import check_header, decoded
+from temperance.readers.request import Request, Rows, choose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from temperance.readers.dataset import Kind
+
+__all__ = ["read_npz"]
+
+# No DEFLATE stream grows by more than this.
+_LARGEST_EXPANSION = 1032
+
+
+def read_npz(path: Path, request: Request) -> Rows:
+    """Read the arrays of a .npz file that are asked for."""
+    with zipfile.ZipFile(path) as archive:
+        return _Arrays(archive).rows(request)
+
+
+class _Arrays:
+    """The arrays of an open archive by key."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members = {
+            name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")
+        }
+
+    def rows(self, request: Request) -> Rows:
+        """Pick the keys and read them."""
+        fields = request.fields
+        if not request.scores:
+            return Rows(labels=self._required("labels", fields.label))
+        key, kind = self._score_key(request)
+        classes = self._optional("classes", None)
+        return Rows(
+            kind=kind,
+            values=self._read(key),
+            labels=self._optional("labels", fields.label) if request.labels else None,
+            weights=self._optional("weights", fields.weight),
+            groups=self._optional("groups", fields.group),
+            ids=self._optional("ids", fields.id),
+            classes=None if classes is None else tuple(map(str, classes.ravel().tolist())),
+        )
+
+    def _score_key(self, request: Request) -> tuple[str, Kind]:
+        keys: dict[Kind, str] = {k: name or k for k, name in request.score_names().items()}
+        present = [kind for kind, key in keys.items() if key in self._members]
+        if not present:
+            raise self._missing("` or `".join(keys.values()))
+        taken, kind = choose(present, request.kind)
+        return keys[taken], kind
+
+    def _required(self, usual: str, name: str | None) -> NDArray[Any]:
+        key = usual if name is None else name
+        if key not in self._members:
+            raise self._missing(key)
+        return self._read(key)
+
+    def _optional(self, usual: str, name: str | None) -> NDArray[Any] | None:
+        if name is None and usual not in self._members:
+            return None
+        return self._required(usual, name)
+
+    def _missing(self, wanted: str) -> FileFormatError:
+        return FileFormatError(f"has no key `{wanted}`; it holds {named(self._members)}.")
+
+    def _read(self, key: str) -> NDArray[Any]:
+        """One array, once its header, its member and the archive agree about its size."""
+        info = self._archive.getinfo(self._members[key])
+        largest = {
+            zipfile.ZIP_STORED: info.compress_size,
+            zipfile.ZIP_DEFLATED: info.compress_size * _LARGEST_EXPANSION,
+        }
+        archive_size = self._archive.start_dir
+        if info.compress_type not in largest:
+            msg = f"`{key}` is compressed in a way NumPy does not write; use np.savez_compressed."
+            raise FileFormatError(msg)
+        if info.compress_size > archive_size or info.file_size > largest[info.compress_type]:
+            msg = f"`{key}` claims {info.file_size} bytes, more than the file can hold."
+            raise FileFormatError(msg)
+        with self._archive.open(info) as member:
+            check_header(f"`{key}`", member, info.file_size)  # type: ignore[arg-type]
+        with self._archive.open(info) as member:
+            return decoded(np.lib.format.read_array(member, allow_pickle=False))

@@ -1,0 +1,65 @@
+"""What a reader of one format is asked for and gives back, and which scores it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import FileFormatError
+from temperance.readers.dataset import Fields, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+__all__ = ["Request", "Rows", "choose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to read: the names, and whether scores and labels are wanted at all."""
+
+    kind: Kind | None = None
+    fields: Fields = Fields()  # noqa: RUF009 - a frozen value
+    scores: bool = True
+    labels: bool = True
+
+    def score_names(self) -> dict[Kind, str | None]:
+        """Kinds of scores to look for, each with the name the caller gave it."""
+        if self.fields.logits is not None:
+            return {"logits": self.fields.logits}
+        if self.fields.probs is not None:
+            return {"probs": self.fields.probs}
+        return {"logits": None, "probs": None}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The content of a file; what was not asked for or is not there is None."""
+
+    kind: Kind = "logits"
+    values: NDArray[Any] | None = None
+    labels: NDArray[Any] | None = None
+    weights: NDArray[Any] | None = None
+    groups: NDArray[Any] | None = None
+    ids: NDArray[Any] | None = None
+    classes: tuple[str, ...] | None = None
+    ragged: bool = False
+
+
+def choose(present: Collection[Kind], kind: Kind | None) -> tuple[Kind, Kind]:
+    """Of the kinds present (one or two), the one to take and the one it counts as.
+
+    The caller's `kind` picks one of two, and overrides the name of the only one.
+    """
+    if len(present) == 2:
+        if kind is None:
+            msg = (
+                "holds both logits and probabilities; say which to use: "
+                '--kind logits or --kind probs (kind="logits" or kind="probs" in Python).'
+            )
+            raise FileFormatError(msg)
+        return kind, kind
+    (taken,) = present
+    return taken, kind or taken

@@ -1,0 +1,59 @@
+"""Whether the arrays of one file fit each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import quoted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.readers.request import Rows
+
+__all__ = ["check_length", "check_shapes"]
+
+
+def check_shapes(rows: Rows) -> None:
+    """Refuse scores that are no matrix of numbers, and what differs from them in length."""
+    if rows.values is not None:
+        _check_values(rows.values, rows.kind)
+        n, *rest = rows.values.shape
+        for name in ("labels", "weights", "groups", "ids"):
+            column = getattr(rows, name)
+            if column is not None:
+                check_length(name, column, n)
+        if rows.classes is not None:
+            _check_classes(rows.classes, rest[0] if rest else 2)
+
+
+def check_length(name: str, column: NDArray[Any], n: int) -> None:
+    """Refuse a column that has not one entry per row."""
+    length = len(column) if column.ndim else 1
+    if length != n or not column.ndim:
+        msg = f"`{name}` must have one entry per row; there are {length} for {n} rows of scores."
+        raise FileFormatError(msg)
+
+
+def _check_values(values: NDArray[Any], kind: str) -> None:
+    if values.dtype.kind not in "iuf":
+        msg = f"`{kind}` must hold numbers, got dtype {values.dtype}."
+        raise FileFormatError(msg)
+    if values.ndim not in {1, 2}:
+        msg = f"`{kind}` must have shape (n, k) or (n,), got {values.shape}."
+        raise FileFormatError(msg)
+    if not values.size:
+        what = "rows" if not len(values) else "columns"
+        msg = f"has no {what}: `{kind}` has shape {values.shape}."
+        raise FileFormatError(msg)
+
+
+def _check_classes(classes: tuple[str, ...], k: int) -> None:
+    if len(classes) != k:
+        msg = f"`classes` must name every column; there are {len(classes)} names for {k} columns."
+        raise FileFormatError(msg)
+    if len(set(classes)) < k:
+        twice = next(name for name in classes if classes.count(name) > 1)
+        msg = f"`classes` must differ; {quoted(twice)} occurs more than once."
+        raise FileFormatError(msg)

@@ -1,0 +1,3 @@
+"""The version of this library, in the one place that the build reads too."""
+
+__version__ = "0.1.0"

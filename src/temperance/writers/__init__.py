@@ -1,0 +1,69 @@
+"""Probabilities become files here, in the formats that `temperance.readers` reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temperance.writers.content import Content
+from temperance.writers.formats import WRITERS
+from temperance.writers.place import check_writable, replacing
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+__all__ = ["SUFFIXES", "check_writable", "replacing", "write_probs"]
+
+SUFFIXES: tuple[str, ...] = tuple(WRITERS)
+
+
+def write_probs(  # noqa: PLR0913 - one argument per column
+    path: str | os.PathLike[str],
+    probs: ArrayLike,
+    *,
+    classes: Sequence[str] | None = None,
+    labels: ArrayLike | None = None,
+    ids: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+) -> None:
+    """Write probabilities to a file that `temperance.readers.read` reads back equal.
+
+    A .npy file holds `probs` only. A .jsonl file has no place for `classes`, nor has a table whose
+    `probs` have shape (n,). In .csv and .tsv files labels, ids and groups become text.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write; its suffix, one of `SUFFIXES`, says the format.
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities of the classes, or of class 1; n >= 1, k >= 2.
+    classes : sequence of str, optional
+        Names of the k classes (two for shape (n,)); in tables `0` to `k - 1` if not given.
+    labels, ids, groups : array_like of int or str, shape (n,), optional
+        Written as they are.
+    weights : array_like of float, shape (n,), optional
+        Written as they are.
+    mask : array_like of bool, shape (n, k), optional
+        The options that exist. In .jsonl files those that do not exist at the end of a row are
+        left out, so that ragged rows look as they did; the other formats keep every column.
+
+    Raises
+    ------
+    InvalidInputError
+        `path` cannot be written, or the arrays do not fit each other or the format.
+    MissingDependencyError
+        The format needs a package that is not installed.
+    """
+    check_writable(path, SUFFIXES)
+    content = Content.of(
+        probs,
+        classes=classes,
+        mask=mask,
+        columns={"ids": ids, "labels": labels, "groups": groups, "weights": weights},
+    )
+    with replacing(path) as temporary:
+        WRITERS[temporary.suffix.lower()](temporary, content)

@@ -1,0 +1,140 @@
+"""What is to be written, checked: rows of probabilities and the columns beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Content"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """Arrays that fit each other; `columns` by their names in tables: id, label, group, weight."""
+
+    probs: NDArray[Any]
+    classes: tuple[str, ...] | None
+    mask: NDArray[np.bool_] | None
+    columns: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls,
+        probs: ArrayLike,
+        *,
+        classes: Sequence[str] | None,
+        mask: ArrayLike | None,
+        columns: Mapping[str, ArrayLike | None],
+    ) -> Content:
+        """Check the arguments of `write_probs`; `columns` by their names there."""
+        values = _as_probs(probs)
+        return cls(
+            values,
+            classes=None if classes is None else _as_classes(classes, values),
+            mask=None if mask is None else _as_mask(mask, values),
+            columns={
+                name.removesuffix("s"): _as_column(name, column, len(values))
+                for name, column in columns.items()
+                if column is not None
+            },
+        )
+
+    def score_columns(self) -> dict[str, NDArray[Any]]:
+        """One column per class, or the only one."""
+        if self.probs.ndim == 1:
+            return {"prob": self.probs}
+        names = self.classes or tuple(map(str, range(self.probs.shape[1])))
+        return {f"prob_{name}": self.probs[:, j] for j, name in enumerate(names)}
+
+
+def _as_probs(probs: ArrayLike) -> NDArray[Any]:
+    values = _native(_as_array("probs", probs))
+    if values.dtype.kind not in "iuf":
+        msg = f"`probs` must hold numbers, got dtype {values.dtype}."
+        raise InvalidInputError(msg)
+    if values.ndim not in {1, 2} or not values.size or values.shape[1:] == (1,):
+        msg = (
+            "`probs` must have shape (n,) or (n, k) with n >= 1 and k >= 2, "
+            f"got {values.shape}; pass probs[:, 0] if it holds the probability of class 1."
+        )
+        raise InvalidInputError(msg)
+    return values
+
+
+def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        msg = f"`{name}` must be an array; its entries differ in length ({error})."
+        raise InvalidInputError(msg) from error
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Take the nearest dtype that every format can hold: bfloat16 and long double cannot be."""
+    if array.dtype.kind == "b":
+        return array.astype(np.int64)
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float32)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _as_classes(classes: Sequence[str], probs: NDArray[Any]) -> tuple[str, ...]:
+    names = tuple(map(str, classes))
+    k = probs.shape[1] if probs.ndim == 2 else 2
+    if len(names) != k or len(set(names)) != k:
+        msg = f"`classes` must be {k} different names, got {list(names)}."
+        raise InvalidInputError(msg)
+    _check_text("classes", names)
+    return names
+
+
+def _as_mask(mask: ArrayLike, probs: NDArray[Any]) -> NDArray[np.bool_]:
+    exists = _as_array("mask", mask)
+    if exists.dtype != np.bool_ or exists.shape != probs.shape or exists.ndim != 2:
+        msg = (
+            f"`mask` must be booleans of the shape of `probs` {probs.shape}, a matrix; "
+            f"got {exists.dtype} of shape {exists.shape}."
+        )
+        raise InvalidInputError(msg)
+    return exists
+
+
+def _as_column(name: str, column: ArrayLike, n: int) -> NDArray[Any]:
+    array = _as_array(name, column)
+    if array.dtype.kind in "OT":  # text of other libraries
+        array = _as_array(name, array.tolist())
+    if array.shape != (n,):
+        msg = f"`{name}` must have shape ({n},) to match `probs`, got {array.shape}."
+        raise InvalidInputError(msg)
+    array = _native(array)
+    if array.dtype.kind not in ("iuf" if name == "weights" else "iufU"):
+        what = "numbers" if name == "weights" else "integers or text"
+        msg = f"`{name}` must hold {what}, got dtype {array.dtype}."
+        raise InvalidInputError(msg)
+    if name != "weights" and array.dtype.kind == "f":
+        broken = ~(np.isfinite(array) & (np.trunc(array) == array))
+        if broken.any():
+            row = int(broken.argmax())
+            msg = f"`{name}` must be whole numbers or text; row {row} has {array[row]}."
+            raise InvalidInputError(msg)
+    if array.dtype.kind == "U":
+        _check_text(name, array.tolist())
+    return array
+
+
+def _check_text(name: str, texts: Sequence[str]) -> None:
+    for row, text in enumerate(texts):
+        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+            msg = f"`{name}` must be text that UTF-8 can hold; entry {row} is {text!r}."
+            raise InvalidInputError(msg)

@@ -1,0 +1,98 @@
+"""One function per file format, by suffix in `WRITERS`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.errors import InvalidInputError
+from temperance.writers.place import no_pyarrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from temperance.writers.content import Content
+
+__all__ = ["WRITERS"]
+
+_BLOCK_ROWS = 20_000
+
+
+def _write_npz(path: Path, content: Content) -> None:
+    arrays = {f"{name}s": column for name, column in content.columns.items()}
+    if content.classes is not None:
+        arrays["classes"] = np.array(content.classes)
+    np.savez(path, allow_pickle=False, probs=content.probs, **arrays)
+
+
+def _write_npy(path: Path, content: Content) -> None:
+    np.save(path, content.probs, allow_pickle=False)
+
+
+def _write_csv(path: Path, content: Content) -> None:
+    columns = {**content.columns, **content.score_columns()}
+    for name, column in content.columns.items():
+        if column.dtype.kind == "U" and not column.all():
+            row = int(np.argmin(column != ""))
+            msg = (
+                f"`{name}s` must not hold empty text in a {path.suffix} file; row {row} does. "
+                "Write a .npz or .jsonl file instead."
+            )
+            raise InvalidInputError(msg)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open("w", encoding="utf-8", newline="") as file:
+        # Lines end as RFC 4180 has it, which makes the writer quote either character in a text.
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
+        writer.writerow(columns)
+        for start in range(0, len(content.probs), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            cells = [column[block].tolist() for column in columns.values()]
+            writer.writerows(zip(*cells, strict=True))
+
+
+def _write_jsonl(path: Path, content: Content) -> None:
+    lengths = None
+    if content.mask is not None:  # up to the last option that exists
+        lengths = content.mask.shape[1] - np.argmax(content.mask[:, ::-1], axis=1)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for i, row in enumerate(content.probs):
+            shown = row if lengths is None else row[: lengths[i]]
+            record = {name: column[i].item() for name, column in content.columns.items()}
+            file.write(json.dumps({**record, "probs": shown.tolist()}) + "\n")
+
+
+def _write_arrow(path: Path, content: Content) -> None:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+        import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
+    except ImportError as error:
+        raise no_pyarrow() from error
+    columns = {**content.columns, **content.score_columns()}
+    table = pa.table(
+        {
+            name: pa.array(column.tolist() if column.dtype.kind == "U" else column)
+            for name, column in columns.items()
+        }
+    )
+    if path.suffix.lower() == ".parquet":
+        pq.write_table(table, path)
+        return
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+WRITERS: dict[str, Callable[[Path, Content], None]] = {
+    ".npz": _write_npz,
+    ".npy": _write_npy,
+    ".csv": _write_csv,
+    ".tsv": _write_csv,
+    ".parquet": _write_arrow,
+    ".arrow": _write_arrow,
+    ".feather": _write_arrow,
+    ".jsonl": _write_jsonl,
+    ".ndjson": _write_jsonl,
+}

@@ -1,0 +1,124 @@
+"""The place of a file: whether it can be written, and writing it all or not at all."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temperance.errors import InvalidInputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+__all__ = ["check_writable", "no_pyarrow", "replacing"]
+
+_ARROW_SUFFIXES = {".parquet", ".arrow", ".feather"}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of `path` if the block succeeds.
+
+    The temporary file lies in the same directory and has the same suffix; if the block fails or
+    is interrupted it is deleted, and `path` stays as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write. A symbolic link is followed, not replaced.
+
+    Yields
+    ------
+    Path
+        An empty file to write to.
+
+    Raises
+    ------
+    InvalidInputError
+        `path` cannot be written, or the disk is full.
+    """
+    check_writable(path)
+    target = Path(path).resolve()
+    temporary = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
+    try:
+        with _explaining(path):
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        with _explaining(path, only=_DISK_ERRORS):
+            yield temporary
+        with _explaining(path):
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | None = None) -> None:
+    """Raise now what writing to `path` would raise later; create nothing.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write.
+    suffixes : collection of str, optional
+        The suffixes it may have; any if not given.
+
+    Raises
+    ------
+    InvalidInputError
+        The suffix is another one, the directory is missing or not writable, or `path` is a
+        directory, a device or write-protected.
+    MissingDependencyError
+        The format needs a package that is not installed.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffixes is not None and suffix not in suffixes:
+        known = " ".join(suffixes)
+        raise _refusal(path, f"must have one of the suffixes {known}", "rename it")
+    if suffix in _ARROW_SUFFIXES and importlib.util.find_spec("pyarrow") is None:
+        raise no_pyarrow()
+    with _explaining(path):
+        directory = file.resolve().parent
+        if file.is_dir():
+            raise _refusal(path, "must be a file, not a directory", "add a file name")
+        if file.exists() and not file.is_file():
+            raise _refusal(path, "must be a regular file", "give another path")
+        if not directory.is_dir():
+            raise _refusal(path, "must lie in a directory that exists", "create it first")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise _refusal(path, "must lie in a directory you may write to", "give another path")
+        if file.exists() and not os.access(file, os.W_OK):
+            raise _refusal(path, "must not be write-protected", "give another path")
+
+
+def no_pyarrow() -> MissingDependencyError:
+    """Say which package the formats of Arrow need."""
+    what = "Writing .parquet, .arrow and .feather files"
+    return MissingDependencyError("pyarrow", extra="arrow", purpose=what)
+
+
+@contextmanager
+def _explaining(
+    path: str | os.PathLike[str], only: Collection[int] | None = None
+) -> Iterator[None]:
+    """Turn errors of the operating system, those numbered `only`, into ours."""
+    try:
+        yield
+    except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
+        rule = f"cannot be written ({error.strerror or error})"
+        raise _refusal(path, rule, "give another path") from error
+
+
+def _refusal(path: str | os.PathLike[str], rule: str, way_out: str) -> InvalidInputError:
+    return InvalidInputError(f"`path` {rule}, got {os.fspath(path)!r}; {way_out}.")

@@ -1,0 +1,130 @@
+"""The layers of the design, what an import costs, and that what is public is documented."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import temperance as tp
+
+SRC = Path(tp.__file__).parent
+LAYERS = [  # imports point to an earlier line, or stay within one name
+    {"errors", "version", "sums"},
+    {"numerics"},
+    {"kernels", "binning", "checks", "readers", "writers"},
+    {"blocks"},
+    {"calibrators", "metrics"},
+    {"evaluate", "crossfit"},
+    {"compare"},
+    {"plots", "export"},
+    {"report"},
+    {"cli"},
+    {"__main__", "__init__"},
+]
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+OPTIONAL = {  # package -> the only places that may import it
+    "matplotlib": {"plots", "report"},
+    "jinja2": {"report"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "pyarrow": {"readers", "writers"},
+    "sklearn": {"cli"},
+}
+MODULES = sorted(SRC.rglob("*.py"))
+
+
+def top(path):
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            if node.module == "temperance":
+                yield from (f"temperance.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
+def test_imports_point_down(path):
+    """No module imports a name of its own layer or of a later one."""
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "temperance":
+            assert len(parts) > 1, f"{path} imports the package root"
+            if parts[1] != top(path):
+                assert LAYER[parts[1]] < LAYER[top(path)], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
+def test_optional_packages_stay_in_their_place(path):
+    """Each heavy package is imported only where it is used."""
+    for name in imports(path):
+        root = name.split(".")[0]
+        allowed = {"temperance", "numpy", *sys.stdlib_module_names}
+        assert root in allowed or top(path) in OPTIONAL[root], f"{path} imports {name}"
+
+
+def test_import_loads_numpy_and_nothing_heavier():
+    """A fresh interpreter that imports temperance has loaded no other installed package."""
+    code = (
+        "import sys, numpy; before = set(sys.modules); import temperance; "
+        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) <= {"temperance", "numpy", *sys.stdlib_module_names}
+
+
+def test_importing_plots_leaves_matplotlibs_state_alone():
+    """No pyplot, no changed rcParams, no backend switched."""
+    code = (
+        "import matplotlib; before = dict(matplotlib.rcParams); import temperance.plots, sys; "
+        "assert 'matplotlib.pyplot' not in sys.modules; "
+        "assert dict(matplotlib.rcParams) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def public_modules():
+    yield tp
+    for info in pkgutil.walk_packages(tp.__path__, "temperance."):
+        if "__main__" not in info.name:
+            yield importlib.import_module(info.name)
+
+
+@pytest.mark.parametrize("module", list(public_modules()), ids=lambda m: m.__name__)
+def test_all_is_complete_and_documented(module):
+    """`__all__` exists and names things that are there, each with a docstring."""
+    assert module.__doc__
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            assert inspect.getdoc(thing), f"{module.__name__}.{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(tp.metrics.__all__) | {"evaluate", "compare", "save", "load"}))
+def test_public_functions_show_an_example(name):
+    """Parameters, returns, errors and a runnable example in every public docstring."""
+    thing = getattr(tp, name, None) or getattr(tp.metrics, name)
+    if inspect.isclass(thing):
+        return
+    text = inspect.getdoc(thing)
+    for heading in ("Parameters", "Raises", "Examples"):
+        assert f"{heading}\n---" in text
+    assert doctest.DocTestParser().get_examples(text)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
+def test_files_are_short(path):
+    """One idea per file: no file of more than 300 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300

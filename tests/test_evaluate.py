@@ -1,0 +1,148 @@
+"""Evaluations and comparisons: intervals that hold, a null band that is one."""
+
+import json
+
+import numpy as np
+import pytest
+import reference
+
+import temperance as tp
+
+
+@pytest.fixture(scope="module")
+def halves():
+    """Raw and calibrated probabilities of the test half of REF-B, with labels."""
+    z, y, z_test, y_test = reference.reference_b()
+    scaled = tp.TemperatureScaling.fit(z, y).apply(z_test)
+    return reference.softmax(z_test), scaled, y_test
+
+
+def test_every_estimate_lies_in_its_interval(sample):
+    """low <= value <= high for every measure, from 1 row to 1,000."""
+    for n in (1, 2, 3, 10, 1000):
+        z, y = sample(n=n)
+        e = tp.evaluate(reference.softmax(z), y)
+        for estimate in (e.log_loss, e.brier, e.ece, e.accuracy, e.confidence):
+            assert estimate.low <= estimate.value <= estimate.high
+        assert 0 <= e.ece_null.mean <= e.ece_null.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("n", "mean", "high"),
+    [(200, 0.0332, 0.0485), (500, 0.0221, 0.0319), (2000, 0.0112, 0.0162), (5000, 0.0069, 0.0102)],
+)
+def test_null_band_of_the_reference(halves, n, mean, high):
+    """ECE of a perfectly calibrated model with REF-B's calibrated confidences, at four sizes."""
+    _, scaled, _ = halves
+    rng = np.random.default_rng(0)
+    bands = []
+    for _ in range(25):
+        rows = rng.integers(0, len(scaled), n)
+        bands.append(tp.evaluate(scaled[rows], scaled[rows].argmax(axis=1)).ece_null)
+    assert np.mean([band.mean for band in bands]) == pytest.approx(mean, rel=0.07)
+    assert np.mean([band.high for band in bands]) == pytest.approx(high, rel=0.07)
+
+
+def test_null_band_from_sums_is_that_from_rows(halves, monkeypatch):
+    """Normal sums per bin, used for many rows, give the band that drawing every row gives."""
+    from temperance.metrics import estimates
+
+    _, scaled, y = halves
+    exact = tp.evaluate(scaled, y).ece_null
+    monkeypatch.setattr(estimates, "_EXACT_DRAWS", 0)
+    normal = tp.evaluate(scaled, y).ece_null
+    assert normal != exact
+    assert normal.mean == pytest.approx(exact.mean, rel=0.03)
+    assert normal.high == pytest.approx(exact.high, rel=0.04)
+
+
+@pytest.mark.parametrize(("which", "truth"), [(0, 0.0374222943), (1, 0.0167166184)])
+def test_ece_interval_covers(halves, which, truth):
+    """The interval holds the population's ECE in 90 to 99 % of 150 samples of 500 rows."""
+    p, y = halves[which], halves[2]
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(150):
+        rows = rng.integers(0, len(y), 500)
+        ece = tp.evaluate(p[rows], y[rows]).ece
+        held += ece.low <= truth <= ece.high
+    assert 0.90 <= held / 150 <= 0.99
+
+
+def test_ece_interval_reaches_zero_under_calibration(halves):
+    """Labels drawn from the probabilities themselves: 0 is inside in about 95 % of samples."""
+    _, scaled, _ = halves
+    rng = np.random.default_rng(2)
+    held = 0
+    for _ in range(100):
+        p = scaled[rng.integers(0, len(scaled), 500)]
+        y = (p.cumsum(axis=1) < rng.random((500, 1))).sum(axis=1).clip(0, 9)
+        held += tp.evaluate(p, y).ece.low == 0.0
+    assert held >= 88
+
+
+def test_compare_gives_paired_differences(halves):
+    """Calibration changes log loss and ECE for the better beyond doubt, accuracy not at all."""
+    raw, scaled, y = halves
+    comparison = tp.compare({"before": raw, "after": scaled}, y)
+    assert comparison.baseline == "before"
+    differences = comparison.differences["after"]
+    assert differences.log_loss.value == pytest.approx(0.18305966 - 0.22696933, abs=2e-8)
+    assert differences.ece.value == pytest.approx(0.0167166184 - 0.0374222943, abs=1e-9)
+    verdicts = {name: differences.verdict(name) for name in ("log_loss", "brier", "ece", "accuracy")}
+    assert verdicts == {
+        "log_loss": "better", "brier": "better", "ece": "better", "accuracy": "cannot tell",
+    }  # fmt: skip
+    back = tp.compare({"after": scaled, "before": raw}, y).differences["before"]
+    assert back.verdict("log_loss") == "worse"
+    assert back.log_loss.low == pytest.approx(-differences.log_loss.high)
+
+
+def test_paired_error_by_hand(sample):
+    """The interval of a difference is that of the mean of the rows' differences."""
+    z, y = sample(n=200)
+    p, q = reference.softmax(z), reference.softmax(z / 2)
+    rows = np.arange(200)
+    d = -np.log(q[rows, y]) + np.log(p[rows, y])
+    difference = tp.compare({"p": p, "q": q}, y).differences["q"].log_loss
+    half = 1.959964 * d.std(ddof=1) / np.sqrt(200)
+    assert difference.low == pytest.approx(d.mean() - half, rel=1e-6)
+    assert difference.high == pytest.approx(d.mean() + half, rel=1e-6)
+
+
+def test_same_probabilities_do_not_differ(sample):
+    """Nothing differs from itself: all differences are exactly zero."""
+    z, y = sample()
+    p = reference.softmax(z)
+    d = tp.compare({"a": p, "b": p}, y).differences["b"]
+    assert [d.log_loss.value, d.brier.value, d.ece.value, d.accuracy.value] == [0, 0, 0, 0]
+    assert {d.verdict(name) for name in ("log_loss", "ece", "accuracy")} == {"cannot tell"}
+
+
+def test_impossible_labels_are_counted_and_json_stays_json():
+    """A label of probability 0: infinite log loss, counted; JSON says null, never Infinity."""
+    p = [[1.0, 0.0], [0.5, 0.5], [0.25, 0.75]]
+    e = tp.evaluate(p, [1, 0, 1])
+    assert e.zero_probability_labels == 1
+    assert e.log_loss.value == np.inf
+    assert e.score_test is None
+    text = json.dumps(e.to_dict(), allow_nan=False)
+    assert json.loads(text)["log_loss"] == {"value": None, "low": None, "high": None}
+    both = tp.compare({"a": p, "b": p}, [1, 0, 1])
+    json.dumps(both.to_dict(), allow_nan=False)
+    assert both.differences["b"].log_loss.value == 0
+
+
+def test_weights_of_one_are_no_weights(sample):
+    """All numbers are the same, intervals included."""
+    z, y = sample()
+    p = reference.softmax(z)
+    assert tp.evaluate(p, y, weights=np.full(400, 1.0)).to_dict() == tp.evaluate(p, y).to_dict()
+
+
+def test_compare_refuses():
+    """One set, and sets of different shape."""
+    with pytest.raises(tp.InvalidInputError, match="at least two"):
+        tp.compare({"a": [[0.5, 0.5]]}, [0])
+    with pytest.raises(tp.InvalidInputError, match="same shape"):
+        tp.compare({"a": [[0.5, 0.5]], "b": [[0.5, 0.25, 0.25]]}, [0])

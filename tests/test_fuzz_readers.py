@@ -1,0 +1,158 @@
+"""Whatever bytes a file holds, reading it gives rows or one sentence."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from temperance.errors import FileFormatError
+from temperance.readers import SUFFIXES, Dataset, read
+from temperance.writers import write_probs
+
+ARROW = {".parquet", ".arrow", ".feather"}
+FUZZ = settings(
+    deadline=None,
+    max_examples=100,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+STARTS = [
+    b"",
+    b"\x93NUMPY\x01\x00",
+    b"PK\x03\x04",
+    b"PAR1",
+    b"ARROW1\0\0",
+    b"\xff\xff\xff\xff",
+    b"FEA1",
+    b"logit_a,logit_b,label\n",
+    b"prob\tlabel\n",
+    b'{"logits": [',
+    b'{"probs": 0.5}\n',
+]
+
+
+def read_or_refuse(path):
+    """Read `path`; anything but rows or an error of one line that names it fails the test."""
+    try:
+        dataset = read(path)
+    except FileFormatError as error:
+        message = str(error)
+        assert message.startswith(f"{path}: ")
+        assert message.isprintable()
+        assert len(message) < 2000
+    else:
+        assert isinstance(dataset, Dataset)
+        for name in ("labels", "weights", "groups", "ids"):
+            column = getattr(dataset, name)
+            assert column is None or len(column.tolist()) == len(dataset.values)
+
+
+def valid(directory, suffix):
+    """Bytes of small valid files of one format."""
+    rng = np.random.default_rng(0)
+    path = directory / f"valid{suffix}"
+    write_probs(path, rng.dirichlet([1, 1, 1], 8), labels=rng.integers(0, 3, 8))
+    files = [path.read_bytes()]
+    write_probs(
+        path,
+        rng.dirichlet([1, 1], 5).astype(np.float32),
+        classes=["cat", "dog"],
+        labels=["cat", "dog", "cat", "cat", "dog"],
+        ids=list("abcde"),
+        groups=list("xxyyy"),
+        weights=rng.random(5),
+    )
+    files.append(path.read_bytes())
+    if suffix == ".npz":
+        file = io.BytesIO()
+        np.savez_compressed(file, logits=rng.normal(size=(20, 3)), labels=np.arange(20) % 3)
+        files.append(file.getvalue())
+    if suffix == ".jsonl":
+        rows = [{"logits": [0.5] * k, "label": 0} for k in (2, 3, 4)]
+        files.append("\n".join(map(json.dumps, rows)).encode())
+    if suffix in ARROW:
+        files.append(lists(path))
+    return files
+
+
+def lists(path):
+    """Bytes of a file with a column of ragged lists."""
+    pa = pytest.importorskip("pyarrow")
+    labels = pa.array(["a", "b", "a"]).dictionary_encode()
+    table = pa.table({"logits": [[1.0], [2.0, 3.0], [4.0, 5.0, 6.0]], "label": labels})
+    if path.suffix == ".parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    else:
+        with pa.ipc.new_stream(path, table.schema) as writer:
+            writer.write_table(table)
+    return path.read_bytes()
+
+
+@st.composite
+def mutations(draw, content):
+    """The content with a few bytes flipped, changed, inserted, deleted or cut off."""
+    changed = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(len(changed) - 1, 0)))
+        match draw(st.sampled_from(["flip", "set", "insert", "delete", "cut"])):
+            case "flip" if changed:
+                changed[place] ^= 1 << draw(st.integers(0, 7))
+            case "set" if changed:
+                changed[place] = draw(st.integers(0, 255))
+            case "insert":
+                changed[place:place] = draw(st.binary(min_size=1, max_size=8))
+            case "delete":
+                del changed[place : place + draw(st.integers(1, 16))]
+            case "cut":
+                del changed[place:]
+            case _:
+                pass
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@FUZZ
+@given(start=st.sampled_from(STARTS), rest=st.binary(max_size=200))
+def test_any_bytes(tmp_path, suffix, start, rest):
+    """Bytes of any kind under any suffix."""
+    if suffix in ARROW:
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(start + rest)
+    read_or_refuse(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+@FUZZ
+@given(
+    start=st.sampled_from(STARTS),
+    rest=st.text(st.sampled_from('0123456789.,-+e_aNI"\n\r\t {}[]:tls\u00e4'), max_size=60),
+)
+def test_any_text(tmp_path, suffix, start, rest):
+    """Text of the characters that tables and records are made of."""
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(start + rest.encode())
+    read_or_refuse(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_damaged_files(tmp_path, suffix):
+    """Valid files of each format with some bytes changed."""
+    if suffix in ARROW:
+        pytest.importorskip("pyarrow")
+    files = valid(tmp_path, suffix)
+    path = tmp_path / f"a{suffix}"
+
+    @FUZZ
+    @given(content=st.sampled_from(files).flatmap(mutations))
+    def check(content):
+        path.write_bytes(content)
+        read_or_refuse(path)
+
+    check()
+    for content in files:
+        path.write_bytes(content)
+        assert isinstance(read(path, kind="probs"), Dataset)

@@ -1,0 +1,166 @@
+"""Scores, calibration error, reliability curve: by hand, row by row, at the edges."""
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import temperance as tp
+from temperance import metrics
+from temperance.binning import assign, bin_edges
+
+MEASURES = [
+    metrics.log_loss,
+    metrics.brier_score,
+    metrics.accuracy,
+    metrics.expected_calibration_error,
+]
+
+
+def two_columns(confidence, correct):
+    """Binary rows whose predicted class is 0 with the given confidence (0 counts as 1 - 1e-300)."""
+    c = np.asarray(confidence, dtype=float)
+    return np.stack([c, 1 - c], axis=1), np.where(correct, 0, 1)
+
+
+@pytest.mark.parametrize("n_bins", [1, 2, 3, 5, 10, 15, 20, 100])
+def test_edge_rule(n_bins):
+    """0 and 1/B fall in the first bin, just above 1/B in the second, 1 in the last; B bins."""
+    edges = bin_edges(np.ones(1), n_bins=n_bins, binning="equal-width", weights=None)
+    assert len(edges) == n_bins + 1
+    on_edge = np.arange(n_bins + 1) / n_bins
+    assert assign(on_edge, edges).tolist() == [0, *range(n_bins)]
+    above = np.nextafter(on_edge[:-1], 2)
+    assert assign(above, edges).tolist() == list(range(n_bins))
+
+
+@settings(max_examples=100, deadline=None)
+@given(c=st.floats(0, 1), n_bins=st.integers(1, 40))
+def test_bins_match_a_walk_up_the_edges(c, n_bins):
+    """Any confidence lands where the rule, followed edge by edge, puts it."""
+    edges = bin_edges(np.ones(1), n_bins=n_bins, binning="equal-width", weights=None)
+    assert assign(np.array([c]), edges)[0] == reference.bin_of(c, n_bins)
+
+
+def test_textbook_rows_at_the_edges():
+    """c = .6, .8, 1 with 5 bins: three bins, each off by its own gap."""
+    p, y = two_columns([0.6, 0.8, 1.0, 1.0], [False, True, True, False])
+    # bins (.4,.6]: .6 - 0; (.6,.8]: .8 - 1; (.8,1]: 2 - 1 of two rows
+    expected = ((0.4 * 0) + 0.2 + 1.0) / 4
+    p, y = p[1:], y[1:]
+    assert metrics.expected_calibration_error(p, y, n_bins=5) == pytest.approx(expected * 4 / 3)
+
+
+def test_confidence_of_exactly_one_has_no_bin_of_its_own():
+    """With one bin the error is |mean confidence - accuracy|, rows of confidence 1 included."""
+    p, y = two_columns([0.8, 1.0, 1.0, 1.0], [True, True, True, False])
+    assert metrics.expected_calibration_error(p, y, n_bins=1) == pytest.approx(0.95 - 0.75)
+    p, y = two_columns([0.95, 1.0], [True, False])  # torchmetrics prints 0.525 here
+    assert metrics.expected_calibration_error(p, y, n_bins=10) == pytest.approx(0.475)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_row_by_row(sample, seed):
+    """Each measure equals a loop over rows, weighted ECE included."""
+    z, y = sample(seed, n=120)
+    p = reference.softmax(z)
+    assert metrics.log_loss(p, y) == pytest.approx(reference.log_loss(p, y), rel=1e-12)
+    assert metrics.brier_score(p, y) == pytest.approx(reference.brier(p, y), rel=1e-12)
+    ece = reference.expected_calibration_error
+    assert metrics.expected_calibration_error(p, y) == pytest.approx(ece(p, y), rel=1e-12)
+    w = np.random.default_rng(seed).uniform(0, 2, 120)
+    weighted = metrics.expected_calibration_error(p, y, weights=w)
+    assert weighted == pytest.approx(ece(p, y, w=w), rel=1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_weight_two_is_the_row_twice(sample, measure):
+    """Weights count rows; a row of weight 0 is not there, even with probability 0."""
+    z, y = sample(n=60)
+    p = reference.softmax(z)
+    w = np.arange(60) % 3
+    assert measure(p, y, weights=w) == pytest.approx(measure(p.repeat(w, axis=0), y.repeat(w)))
+    p[0] = [0, 1, 0, 0]
+    y[0] = 0
+    assert np.isfinite(measure(p, y, weights=w))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_row_and_class_order_do_not_matter(sample, measure):
+    """A permutation of rows, and of classes with their labels, changes nothing."""
+    z, y = sample(n=80)
+    p = reference.softmax(z)
+    rng = np.random.default_rng(0)
+    rows, columns = rng.permutation(80), rng.permutation(4)
+    moved = measure(p[rows][:, columns], columns.argsort()[y[rows]])
+    assert moved == pytest.approx(measure(p, y), rel=1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_one_column_is_the_probability_of_class_one(measure):
+    """(n,) probabilities and two columns give the same."""
+    p1 = np.array([0.1, 0.7, 0.4, 0.9])
+    y = [0, 1, 1, 1]
+    assert measure(p1, y) == pytest.approx(measure(np.stack([1 - p1, p1], axis=1), y))
+
+
+def test_equal_mass_never_parts_ties():
+    """Half the rows with one confidence: the error does not depend on the order of the rows."""
+    rng = np.random.default_rng(0)
+    c = np.concatenate([np.full(50, 0.75), rng.uniform(0.5, 1, 50)])
+    p, y = two_columns(c, rng.random(100) < c)
+    errors = set()
+    for _ in range(5):
+        order = rng.permutation(100)
+        error = metrics.expected_calibration_error(p[order], y[order], n_bins=7, binning="equal-mass")
+        errors.add(round(error, 12))
+    assert len(errors) == 1
+
+
+def test_equal_mass_weights():
+    """Weights of one are no weights, and whole weights are repeated rows."""
+    rng = np.random.default_rng(0)
+    c = rng.uniform(0.5, 1, 100)
+    p, y = two_columns(c, rng.random(100) < c)
+
+    def error(p, y, w=None):
+        return metrics.expected_calibration_error(p, y, binning="equal-mass", weights=w)
+
+    assert error(p, y, np.ones(100)) == error(p, y)
+    w = rng.integers(0, 4, 100)
+    assert error(p, y, w) == pytest.approx(error(p.repeat(w, axis=0), y.repeat(w)))
+    assert 0 <= error(p, y, rng.uniform(0, 1e-3, 100)) <= 1
+
+
+@pytest.mark.parametrize("options", [{"n_bins": 0}, {"n_bins": 2.5}, {"binning": "quantile"}])
+def test_options_are_checked(options):
+    """A number of bins below 1, half a bin, and a binning that does not exist."""
+    with pytest.raises(tp.InvalidInputError, match=f"`{next(iter(options))}`"):
+        metrics.expected_calibration_error([[0.5, 0.5]], [0], **options)
+
+
+def test_log_loss_of_an_impossible_label_is_infinite():
+    """Nothing is clipped: a true class of probability 0 makes the mean infinite."""
+    assert metrics.log_loss([[1.0, 0.0], [0.5, 0.5]], [1, 0]) == np.inf
+
+
+def test_reliability_curve_holds_the_error(sample):
+    """The curve's gaps, weighted by its shares, are the calibration error; no nan, no empty bin."""
+    z, y = sample(n=300)
+    p = reference.softmax(z)
+    curve = metrics.reliability_curve(p, y)
+    error = (curve.share * abs(curve.confidence - curve.accuracy)).sum()
+    assert error == pytest.approx(metrics.expected_calibration_error(p, y))
+    assert curve.count.sum() == 300
+    assert (curve.lower < curve.confidence).all()
+    assert (curve.confidence <= curve.upper).all()
+    assert (curve.accuracy_low <= curve.accuracy).all()
+    assert (curve.accuracy <= curve.accuracy_high).all()
+
+
+def test_wilson_interval_by_hand():
+    """1 right of 1: Wilson's lower end is 1 / (1 + q^2); never below 0 or above 1."""
+    curve = metrics.reliability_curve([[0.75, 0.25]], [0], n_bins=1)
+    assert curve.accuracy_low[0] == pytest.approx(1 / (1 + 1.959964**2), rel=1e-6)
+    assert curve.accuracy_high[0] == 1.0

@@ -1,0 +1,215 @@
+"""Temperature scaling: against a slow search, its invariances, what it promises users."""
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import temperance as tp
+from temperance import TemperatureScaling
+
+STEPS = st.integers(-(2**20), 2**20)  # logits on a grid of 2^-16: distinct ones stay distinct
+
+
+def grid_logits(rows=st.integers(2, 40), columns=st.integers(2, 6)):
+    shapes = st.tuples(rows, columns)
+    return shapes.flatmap(lambda shape: hnp.arrays(np.int64, shape, elements=STEPS)).map(
+        lambda steps: steps / 2.0**16
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("true_temperature", [0.3, 1.0, 5.0])
+def test_finds_what_a_slow_search_finds(sample, seed, true_temperature):
+    """Newton from block sums and golden section on log T agree, weights included."""
+    z, y = sample(seed, temperature=true_temperature)
+    w = np.random.default_rng(seed).uniform(0, 3, len(y))
+    fitted = TemperatureScaling.fit(z, y, weights=w).temperature
+    assert fitted == pytest.approx(reference.temperature(z, y, w), rel=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e3, 1e9])
+def test_scale_of_the_logits_is_the_scale_of_the_temperature(sample, scale):
+    """T(c z) = c T(z) over twenty-one orders of magnitude, to nine digits."""
+    z, y = sample()
+    t = TemperatureScaling.fit(z, y).temperature
+    assert TemperatureScaling.fit(scale * z, y).temperature == pytest.approx(scale * t, rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [4000.0, -4000.0, 1e6])
+def test_rows_may_carry_any_offset(sample, offset):
+    """Logits of +-4000 overflow a naive softmax; here they change nothing."""
+    z, y = sample()
+    t = TemperatureScaling.fit(z, y).temperature
+    per_row = offset * np.linspace(-1, 1, len(y))[:, None]
+    assert TemperatureScaling.fit(z + per_row, y).temperature == pytest.approx(t, rel=1e-8)
+    assert np.isfinite(TemperatureScaling(t).apply(z + per_row)).all()
+
+
+def test_logits_of_4000_within_a_row():
+    """Gaps of 8,000 within a row underflow to probability 0 and still give the right T."""
+    z = np.array([[4000.0, -4000.0]] * 3 + [[-4000.0, 4000.0]] * 3)
+    y = [0, 0, 1, 1, 1, 0]  # 4 of 6 right: log-odds 8000 / T must be log 2
+    assert TemperatureScaling.fit(z, y).temperature == pytest.approx(8000 / np.log(2), rel=1e-12)
+
+
+def test_margin_is_the_log_odds_of_class_one(sample):
+    """(n,) means (0, z), not (-z, z): T, probabilities and scaled logits agree with two columns."""
+    z, y = sample(k=2)
+    margin = z[:, 1] - z[:, 0]
+    by_margin, by_columns = TemperatureScaling.fit(margin, y), TemperatureScaling.fit(z, y)
+    assert by_margin.temperature == pytest.approx(by_columns.temperature, rel=1e-9)
+    assert by_margin.apply(margin) == pytest.approx(by_columns.apply(z), rel=1e-9)
+    assert by_margin.scale(margin) == pytest.approx(margin / by_margin.temperature)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float16", 2e-3)])
+def test_low_precision_logits(sample, dtype, tolerance):
+    """float32 gives the T of its own rounded values exactly, near that of float64."""
+    z, y = sample(n=2000)
+    low = z.astype(dtype)
+    fitted = TemperatureScaling.fit(low, y).temperature
+    assert fitted == pytest.approx(TemperatureScaling.fit(z, y).temperature, rel=tolerance)
+    assert fitted == TemperatureScaling.fit(low.astype(np.float64), y).temperature
+
+
+def test_bfloat16(sample):
+    """bfloat16, as ml_dtypes brings it to NumPy, is read as it is."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    z, y = sample()
+    low = z.astype(ml_dtypes.bfloat16)
+    expected = TemperatureScaling.fit(low.astype(np.float64), y).temperature
+    assert TemperatureScaling.fit(low, y).temperature == expected
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_input_is_never_written_to(sample, order):
+    """Read-only arrays of either memory order work and come out unchanged."""
+    z, y = sample()
+    z = np.array(z, order=order)
+    copies = z.copy(), y.copy()
+    z.flags.writeable = y.flags.writeable = False
+    scaling = TemperatureScaling.fit(z, y, weights=np.ones(len(y)))
+    scaling.apply(z)
+    assert (z == copies[0]).all()
+    assert (y == copies[1]).all()
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it(sample):
+    """Serving one row at a time gives, bit for bit, what a batch gives."""
+    z, y = sample(n=50)
+    scaling = TemperatureScaling.fit(z, y)
+    one_by_one = np.concatenate([scaling.apply(row[None]) for row in z])
+    assert (one_by_one == scaling.apply(z)).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(z=grid_logits(), t=st.floats(1e-3, 1e3))
+def test_order_within_a_row_never_changes(z, t):
+    """The predicted class stays, and no class overtakes another."""
+    p = TemperatureScaling(t).apply(z, refuse_probs=False)
+    assert (p.argmax(axis=1) == z.argmax(axis=1)).all()
+    order = z.argsort(axis=1, kind="stable")
+    sorted_p = np.take_along_axis(p, order, axis=1)
+    assert (np.diff(sorted_p, axis=1) >= 0).all()
+    assert p.sum(axis=1) == pytest.approx(1, abs=1e-12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    z=hnp.arrays(np.float64, (4, 3), elements=st.floats(-1e6, 1e6)),
+    t=st.sampled_from([1e-3, 0.5, 1.0, 3.0, 1e6, 1e18]),
+)
+def test_predicted_class_survives_rounding(z, t):
+    """Even where a huge T rounds all probabilities to the same number."""
+    p = TemperatureScaling(t).apply(z, refuse_probs=False)
+    assert (p.argmax(axis=1) == z.argmax(axis=1)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    scale=st.floats(0.01, 100),
+    shift=st.floats(-1e3, 1e3),
+    repeats=st.integers(1, 3),
+)
+def test_invariances(seed, scale, shift, repeats):
+    """Row order, class order, row offsets and repeated data leave T alone; scale carries over."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(60, 3)) * 2
+    y = (reference.softmax(z / 1.7).cumsum(axis=1) < rng.random((60, 1))).sum(axis=1).clip(0, 2)
+    t = TemperatureScaling.fit(z, y).temperature
+    rows, columns = rng.permutation(60), rng.permutation(3)
+    moved = (scale * z + shift * rng.normal(size=(60, 1)))[rows][:, columns]
+    labels = columns.argsort()[y[rows]]
+    fitted = TemperatureScaling.fit(np.tile(moved, (repeats, 1)), np.tile(labels, repeats))
+    assert fitted.temperature == pytest.approx(scale * t, rel=1e-7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(z=grid_logits(), seed=st.integers(0, 10**6))
+def test_fit_on_any_data_is_an_optimum_or_says_why_not(z, seed):
+    """Whatever the data: a T whose training loss is not above that of T = 1, or a reason."""
+    y = np.random.default_rng(seed).integers(0, z.shape[1], len(z))
+    try:
+        scaling = TemperatureScaling.fit(z, y, refuse_probs=False)
+    except tp.NoOptimumError as error:
+        largest = z.max(axis=1) == z[np.arange(len(z)), y]
+        gap = z[np.arange(len(z)), y].mean() - z.mean()
+        holds = {
+            "constant-logits": (z.max(axis=1) == z.min(axis=1)).all(),
+            "separable": largest.all(),
+            "worse-than-chance": gap <= 1e-9 * np.ptp(z),
+        }
+        assert holds[error.reason]
+    else:
+        record = scaling.record
+        assert record.log_loss_after <= record.log_loss_before + 1e-12
+        slightly = [TemperatureScaling(scaling.temperature * f) for f in (0.99, 1.01)]
+        losses = [tp.metrics.log_loss(s.apply(z, refuse_probs=False), y) for s in slightly]
+        assert min(losses) >= record.log_loss_after - 1e-9
+
+
+@pytest.mark.parametrize("prior", [0.5, 5.0])
+def test_prior_gives_the_slow_searchs_answer_on_any_data(prior):
+    """With a prior, data without an optimum have the temperature the definition says."""
+    for z, y in [
+        ([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]], [0, 1]),
+        ([[0.0, 1.0], [0.0, 2.0]], [0, 0]),
+        ([[1.0, 1.0]], [1]),
+    ]:
+        fitted = TemperatureScaling.fit(z, y, prior=prior)
+        slow = reference.temperature(np.array(z), np.array(y), prior=prior)
+        assert fitted.temperature == pytest.approx(slow, rel=1e-6)
+        low, high = fitted.record.interval()
+        assert low < fitted.temperature < high
+
+
+def test_interval_covers_as_often_as_it_says():
+    """The 95 % interval holds the population's T in 91 to 98 % of 400 samples of 300 rows."""
+    z, y, _, _ = reference.reference_b()
+    truth = TemperatureScaling.fit(z, y).temperature
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        rows = rng.integers(0, len(y), 300)
+        low, high = TemperatureScaling.fit(z[rows], y[rows]).record.interval(0.95)
+        held += low <= truth <= high
+    assert 0.91 <= held / 400 <= 0.98
+
+
+def test_few_passes(sample):
+    """The existence test and Newton read the data a handful of times, as the record says."""
+    z, y = sample(n=5000)
+    assert 3 <= TemperatureScaling.fit(z, y).record.passes <= 10
+
+
+def test_record_interval_widens_with_the_level(sample):
+    """99 % is wider than 50 %, both hold T, and a level outside (0, 1) is refused."""
+    record = TemperatureScaling.fit(*sample()).record
+    (low50, high50), (low99, high99) = record.interval(0.5), record.interval(0.99)
+    assert low99 < low50 < record.temperature < high50 < high99
+    with pytest.raises(tp.InvalidInputError, match="`level`"):
+        record.interval(95)
