@@ -112,7 +112,9 @@ def test_all_is_complete_and_documented(module):
             assert inspect.getdoc(thing), f"{module.__name__}.{name}"
 
 
-@pytest.mark.parametrize("name", sorted(set(tp.metrics.__all__) | {"evaluate", "compare", "save", "load"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(tp.metrics.__all__) | {"evaluate", "compare", "save", "load"})
+)
 def test_public_functions_show_an_example(name):
     """Parameters, returns, errors and a runnable example in every public docstring."""
     thing = getattr(tp, name, None) or getattr(tp.metrics, name)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import reference
 
+import reference
 import temperance as tp
 from temperance import InvalidInputError, NoOptimumError, TemperatureScaling
 
@@ -115,7 +115,7 @@ def test_weights(data, weights, message):
     w = np.ones(500) if np.size(weights) == 1 else weights
     if np.size(weights) == 1:
         w[: 1 if weights != 0.0 else None] = weights
-    with pytest.raises(InvalidInputError, match=f"`weights`.*{message}"):
+    with pytest.raises(InvalidInputError, match=rf"`weights`.*{message}"):
         TemperatureScaling.fit(z, y, weights=w)
 
 
@@ -175,7 +175,7 @@ def test_class_names():
     assert named.classes == ("cat", "dog")
     integers = TemperatureScaling.fit(z, [7, 3, 3], classes=[7, 3])  # names, not positions
     assert integers.temperature == named.temperature
-    with pytest.raises(InvalidInputError, match="among the classes.*row 1 holds 'cow'"):
+    with pytest.raises(InvalidInputError, match=r"among the classes.*row 1 holds 'cow'"):
         TemperatureScaling.fit(z, ["cat", "cow", "dog"], classes=["cat", "dog"])
     with pytest.raises(InvalidInputError, match="twice"):
         TemperatureScaling.fit(z, [0, 1, 1], classes=["cat", "cat"])
@@ -204,5 +204,5 @@ def test_tensor_with_a_gradient_is_refused_clearly():
             msg = "Can't call numpy() on Tensor that requires grad."
             raise RuntimeError(msg)
 
-    with pytest.raises(InvalidInputError, match="`logits` is not an array.*requires grad"):
+    with pytest.raises(InvalidInputError, match=r"`logits` is not an array.*requires grad"):
         TemperatureScaling.fit(Tensor(), [0])

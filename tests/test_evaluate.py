@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-import reference
 
+import reference
 import temperance as tp
 
 
@@ -89,7 +89,9 @@ def test_compare_gives_paired_differences(halves):
     differences = comparison.differences["after"]
     assert differences.log_loss.value == pytest.approx(0.18305966 - 0.22696933, abs=2e-8)
     assert differences.ece.value == pytest.approx(0.0167166184 - 0.0374222943, abs=1e-9)
-    verdicts = {name: differences.verdict(name) for name in ("log_loss", "brier", "ece", "accuracy")}
+    verdicts = {
+        name: differences.verdict(name) for name in ("log_loss", "brier", "ece", "accuracy")
+    }
     assert verdicts == {
         "log_loss": "better", "brier": "better", "ece": "better", "accuracy": "cannot tell",
     }  # fmt: skip

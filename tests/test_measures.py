@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 import temperance as tp
 from temperance import metrics
 from temperance.binning import assign, bin_edges
@@ -113,7 +113,9 @@ def test_equal_mass_never_parts_ties():
     errors = set()
     for _ in range(5):
         order = rng.permutation(100)
-        error = metrics.expected_calibration_error(p[order], y[order], n_bins=7, binning="equal-mass")
+        error = metrics.expected_calibration_error(
+            p[order], y[order], n_bins=7, binning="equal-mass"
+        )
         errors.add(round(error, 12))
     assert len(errors) == 1
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import reference
 
+import reference
 import temperance as tp
 from temperance.crossfit import cross_fit
 

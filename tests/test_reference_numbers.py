@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import reference
 
+import reference
 import temperance as tp
 from temperance import metrics
 
@@ -95,9 +95,13 @@ def test_masked_options():
 def test_prior(fits, prior, of_a, of_b):
     """The prior pulls towards T = 1 by as much as the reference says."""
     z, y = reference.reference_a()
-    assert tp.TemperatureScaling.fit(z, y, prior=prior).temperature == pytest.approx(of_a, abs=6e-11)
+    assert tp.TemperatureScaling.fit(z, y, prior=prior).temperature == pytest.approx(
+        of_a, abs=6e-11
+    )
     z, y = reference.reference_b()[:2]
-    assert tp.TemperatureScaling.fit(z, y, prior=prior).temperature == pytest.approx(of_b, abs=6e-11)
+    assert tp.TemperatureScaling.fit(z, y, prior=prior).temperature == pytest.approx(
+        of_b, abs=6e-11
+    )
 
 
 def test_prior_where_no_optimum_exists():

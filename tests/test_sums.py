@@ -4,10 +4,10 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from temperance import numerics
 from temperance.binning import BinSums
 from temperance.blocks import map_rows, reporting
@@ -19,7 +19,7 @@ N = 60
 
 def of_loss(rows):
     z, y, w = DATA
-    return loss_sums(z[rows], y[rows], w[rows], 0.7)
+    return loss_sums(z[rows], y[rows], w[rows], beta=0.7)
 
 
 def of_existence(rows):
@@ -70,11 +70,11 @@ def test_merge_is_associative_and_gives_the_whole(of, cuts):
 def test_block_size_does_not_change_the_sums(monkeypatch, elements):
     """One row at a time or all at once: the same sums, and every row is reported once."""
     z, y, w = DATA
-    whole = values(loss_sums(z, y, w, 1.3))
+    whole = values(loss_sums(z, y, w, beta=1.3))
     monkeypatch.setattr(numerics, "BLOCK_ELEMENTS", elements)
     seen = []
     with reporting(seen.append):
-        merged = map_rows(lambda *block: loss_sums(*block, 1.3), z, y, w)
+        merged = map_rows(lambda *block: loss_sums(*block, beta=1.3), z, y, w)
     assert values(merged) == pytest.approx(whole, rel=1e-12)
     assert sum(seen) == N
     assert len(seen) == -(-N // max(1, elements // 4))
@@ -84,10 +84,10 @@ def test_slope_and_curvature_are_derivatives_of_the_loss():
     """Central differences of the loss in beta agree with the kernel's slope and curvature."""
     z, y, w = DATA
     step = 1e-5
-    low, mid, high = (loss_sums(z, y, w, 0.9 + d) for d in (-step, 0.0, step))
+    low, mid, high = (loss_sums(z, y, w, beta=0.9 + d) for d in (-step, 0.0, step))
     assert mid.slope == pytest.approx((high.loss - low.loss) / (2 * step), rel=1e-8)
     assert mid.curvature == pytest.approx((high.slope - low.slope) / (2 * step), rel=1e-7)
-    at_zero, far = loss_sums(z, y, w, 1e-9), loss_sums(z, y, w, 1e4)
+    at_zero, far = loss_sums(z, y, w, beta=1e-9), loss_sums(z, y, w, beta=1e4)
     ends = existence_sums(z, y, w)
     assert ends.gap_to_mean == pytest.approx(at_zero.slope, rel=1e-6)
     assert ends.gap_to_largest == pytest.approx(far.slope, rel=1e-6)

@@ -288,6 +288,14 @@ def test_link_stays_a_link(tmp_path):
     assert target.read_text() == "new"
 
 
+def test_suffix_of_a_link_says_the_format(tmp_path):
+    """The format is that of the name given, whatever the link points to."""
+    (tmp_path / "a.npz").symlink_to(tmp_path / "blob")
+    write_probs(tmp_path / "a.npz", PROBS)
+    assert np.array_equal(read(tmp_path / "a.npz").values, PROBS)
+    assert names(tmp_path) == ["a.npz", "blob"]
+
+
 def test_two_at_once_do_not_meet(tmp_path):
     """Temporary names are unique; the last to end wins."""
     with replacing(tmp_path / "a") as first, replacing(tmp_path / "a") as second:

@@ -75,7 +75,8 @@ class BinSums(MergeableSums):
             np.ones(len(bins)), w, w * w, w * confidence, w * correct,
             (w * gap) ** 2, w * w * confidence * (1.0 - confidence),
         )  # fmt: skip
-        return cls(*(np.bincount(bins, column, minlength=len(edges) - 1) for column in columns))
+        n_bins = len(edges) - 1
+        return cls(*(np.bincount(bins, c, minlength=n_bins).astype(np.float64) for c in columns))
 
     @property
     def gap(self) -> NDArray[np.float64]:
@@ -99,4 +100,5 @@ def _mass_edges(
     cuts = np.arange(1, n_bins)
     targets = step * cuts + np.minimum(cuts, extra)
     at = np.searchsorted(below, targets * (1.0 - 1e-15), side="left")
-    return confidence[order[np.minimum(at, len(order) - 1)]]
+    cut_rows = order[np.minimum(at, len(order) - 1)]
+    return np.asarray(confidence[cut_rows])

@@ -161,6 +161,9 @@ def row_measures(rows: Predictions) -> NDArray[np.float64]:
 
 def _score_test(rows: Predictions) -> ScoreTest:
     sums = map_rows(
-        lambda p, y, w: loss_sums(log_probs(p), y, w, 1.0), rows.probs, rows.labels, rows.weights
+        lambda p, y, w: loss_sums(log_probs(p), y, w, beta=1.0),
+        rows.probs,
+        rows.labels,
+        rows.weights,
     )
     return ScoreTest.from_sums(sums)

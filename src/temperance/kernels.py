@@ -43,7 +43,11 @@ class ExistenceSums(MergeableSums):
 
 
 def loss_sums(
-    logits: NDArray[Any], labels: NDArray[np.intp], weights: NDArray[np.float64] | None, beta: float
+    logits: NDArray[Any],
+    labels: NDArray[np.intp],
+    weights: NDArray[np.float64] | None,
+    *,
+    beta: float,
 ) -> LossSums:
     """Return the sums of one block of rows at the inverse temperature `beta` > 0."""
     z, of_label = _centred(logits, labels)

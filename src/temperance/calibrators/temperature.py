@@ -162,7 +162,7 @@ class TemperatureScaling:
             _require_optimum(map_rows(existence_sums, z, y, w))
 
         def sums_at(beta: float) -> LossSums:
-            return map_rows(lambda *block: loss_sums(*block, beta), z, y, w)
+            return map_rows(lambda *block: loss_sums(*block, beta=beta), z, y, w)
 
         minimum = minimise(sums_at, prior=prior)
         passes = minimum.evaluations + (prior == 0.0)

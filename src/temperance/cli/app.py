@@ -39,15 +39,13 @@ def temperance(
         typer.echo(context.get_help())
 
 
-def _register() -> None:
-    examples = {
-        demo: "temperance demo",
-        fit: "temperance fit cal.npz --test test.npz --report report.html",
-        apply: "temperance apply calibrator.json new.csv -o probs.csv",
-        evaluate: "temperance evaluate test.npz --calibrator calibrator.json --max-ece 0.05",
-    }
-    for command, example in examples.items():
-        app.command(epilog=f"Example: [bold]{example}[/]")(command)
+def _example(command_line: str) -> str:
+    return f"Example: [bold]temperance {command_line}[/]"
 
 
-_register()
+app.command(epilog=_example("demo"))(demo)
+app.command(epilog=_example("fit cal.npz --test test.npz --report report.html"))(fit)
+app.command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply)
+app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(
+    evaluate
+)

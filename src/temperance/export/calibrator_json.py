@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from sys import float_info
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from temperance.calibrators import METHODS, FitRecord, ScoreTest, TemperatureScaling
 from temperance.errors import FileFormatError, InvalidInputError
@@ -111,8 +111,8 @@ def load(path: str | PathLike[str]) -> TemperatureScaling:
         )
         raise FileFormatError(msg)
     method = top.values.get("method")
-    if method not in METHODS:
-        msg = f"{path}: unknown `method` {method!r}; this version knows {', '.join(METHODS)}."
+    if not isinstance(method, str) or method not in METHODS:
+        msg = f"{path}: unknown `method` {_shown(method)}; this version knows {', '.join(METHODS)}."
         raise FileFormatError(msg)
     inputs = top.section("input")
     n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
@@ -179,7 +179,7 @@ class _Reader:
             self.refuse(key, "an integer >= 1")
         return value
 
-    def refuse(self, key: str, rule: str) -> Any:  # noqa: ANN401  (never returns)
+    def refuse(self, key: str, rule: str) -> NoReturn:
         msg = f"{self.where}: `{key}` must be {rule}, got {_shown(self.values.get(key))}."
         raise FileFormatError(msg)
 

@@ -37,12 +37,12 @@ class Predictions:
     @property
     def confidence(self) -> NDArray[np.float64]:
         """Largest probability of each row, in [1/k, 1]."""
-        return self.probs.max(axis=1)
+        return np.asarray(self.probs.max(axis=1))
 
     @property
     def correct(self) -> NDArray[np.bool_]:
         """Whether the (first) most probable class is the true one."""
-        return self.probs.argmax(axis=1) == self.labels
+        return np.asarray(self.probs.argmax(axis=1) == self.labels)
 
     @property
     def of_label(self) -> NDArray[np.float64]:

@@ -112,7 +112,7 @@ def _as_mask(mask: ArrayLike, probs: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _as_column(name: str, column: ArrayLike, n: int) -> NDArray[Any]:
     array = _as_array(name, column)
-    if array.dtype.kind in "OT":  # text of other libraries
+    if array.dtype.kind in {"O", "T"}:  # text of other libraries
         array = _as_array(name, array.tolist())
     if array.shape != (n,):
         msg = f"`{name}` must have shape ({n},) to match `probs`, got {array.shape}."

@@ -1,0 +1,66 @@
+# Everything here needs python3 >= 3.11 with venv, and the package index. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check lint types docs package check-minimum dev clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(VENV)/demo  ## a real classifier made honest: prints a table, writes report.html
+	$(BIN)/temperance demo
+
+test: $(VENV)/test  ## run the tests, in parallel
+	$(BIN)/python -m pytest -n auto -q
+
+dev: $(VENV)/dev  ## install all extras and the tools of `make check`
+
+check: $(VENV)/dev lint types  ## all that CI runs: lint, format, types, spelling, tests, docs
+	$(BIN)/python -m pytest -n auto -q
+	$(MAKE) docs
+	$(MAKE) package
+
+lint: $(VENV)/dev  ## ruff (lint and format) and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell src tests docs README.md CHANGELOG.md CONTRIBUTING.md
+
+types: $(VENV)/dev  ## mypy --strict on the library and on the README's example
+	$(BIN)/mypy
+
+docs: $(VENV)/dev  ## redraw the pictures of the README
+	$(BIN)/python docs/draw.py
+
+package: $(VENV)/dev  ## build the wheel and try it in an empty environment
+	rm -rf dist && $(BIN)/python -m build --quiet
+	$(PYTHON) -m venv --clear $(VENV)/wheel
+	$(VENV)/wheel/bin/python -m pip install --quiet dist/*.whl
+	cd $(VENV) && wheel/bin/temperance --version && wheel/bin/temperance --help > /dev/null
+
+check-minimum: ## run the tests with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv $(VENV)/minimum
+	$(VENV)/minimum/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/minimum/bin/python -m pip install --quiet -e ".[test]" -c tests/minimum.txt
+	$(VENV)/minimum/bin/python -m pytest -n auto -q -p no:cacheprovider tests
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) dist build
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("temperance needs Python >= 3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e ".[sklearn]"
+	@touch $@
+
+$(VENV)/test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	@touch $@

@@ -1,0 +1,147 @@
+"""Where the confidences lie, and whether their mean is the accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from temperance.plots.display import Display
+from temperance.plots.theme import BARS, INK, OVER, TEXT, UNDER, quiet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from temperance.evaluate import Evaluation
+    from temperance.metrics.reliability import ReliabilityCurve
+
+__all__ = ["ConfidenceDisplay"]
+
+
+class ConfidenceDisplay(Display):
+    """Histogram of the confidence, with its mean and the accuracy as vertical lines.
+
+    The two lines of a calibrated model meet.
+
+    Parameters
+    ----------
+    curve : ReliabilityCurve
+        Its bins and their shares are the histogram.
+    confidence : float
+        Mean confidence, in [0, 1].
+    accuracy : float
+        In [0, 1].
+    name : str, optional
+        Of the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it is drawn.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`; without `ax`, a new one that belongs to no window.
+    """
+
+    _size = (380.0, 230.0)
+    _margins = (46.0, 18.0, 44.0, 34.0)
+
+    def __init__(
+        self,
+        curve: ReliabilityCurve,
+        *,
+        confidence: float,
+        accuracy: float,
+        name: str | None = None,
+    ) -> None:
+        self.curve = curve
+        self.confidence = confidence
+        self.accuracy = accuracy
+        self.name = name
+
+    @classmethod
+    def from_evaluation(
+        cls, evaluation: Evaluation, *, name: str | None = None, ax: Axes | None = None
+    ) -> Self:
+        """Draw what `evaluate` measured.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            From `evaluate`, or out of a `Comparison`.
+        name : str, optional
+            Of the model.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        ConfidenceDisplay
+            Drawn.
+        """
+        return cls(
+            evaluation.reliability,
+            confidence=evaluation.confidence.value,
+            accuracy=evaluation.accuracy.value,
+            name=name,
+        ).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the histogram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        ConfidenceDisplay
+            Itself.
+        """
+        ax = self._begin(ax)
+        quiet(ax)
+        width = self.curve.upper - self.curve.lower
+        ax.bar(self.curve.lower + 0.05 * width, self.curve.share, 0.9 * width, align="edge",
+               color=BARS, linewidth=0.0, zorder=1.5)  # fmt: skip
+        top = float(self.curve.share.max())
+        self._draw_line(ax, self.confidence, "claims", (OVER, UNDER), reach=1.34 * top)
+        self._draw_line(ax, self.accuracy, "is right", (INK, INK), reach=1.16 * top)
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_ylim(0.0, 1.44 * top)
+        ax.grid(visible=False, axis="x")
+        ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
+        ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        ax.set_xlabel("Confidence", fontsize=TEXT, color=INK, labelpad=6)
+        ax.set_ylabel("Share of rows", fontsize=TEXT, color=INK, rotation=0,
+                      horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
+        ax.yaxis.set_label_coords(0.0, 1.015)
+        if self.name is not None:
+            ax.set_title(self.name, loc="right", pad=8, color=INK, fontsize=TEXT,
+                         fontweight="bold", parse_math=False)  # fmt: skip
+        return self
+
+    def alt_text(self) -> tuple[str, str]:
+        """Return a title and the histogram in words."""
+        title = f"Histogram of confidence{'' if self.name is None else f': {self.name}'}"
+        fullest = int(np.argmax(self.curve.share))
+        return title, (
+            f"Mean confidence {self.confidence:.1%}, accuracy {self.accuracy:.1%}. "
+            f"Most rows, {self.curve.share[fullest]:.0%}, have a confidence between "
+            f"{self.curve.lower[fullest]:.0%} and {self.curve.upper[fullest]:.0%}."
+        )
+
+    def _draw_line(
+        self, ax: Axes, at: float, verb: str, colours: tuple[str, str], *, reach: float
+    ) -> None:
+        """Draw a line with its words on the roomier side; the two lines differ in height."""
+        colour = colours[0] if self.confidence >= self.accuracy else colours[1]
+        dashes = "-" if verb == "is right" else (0, (4, 2))
+        ax.plot([at, at], [0.0, reach], color=colour, linewidth=1.6, linestyle=dashes, zorder=3,
+                clip_on=False)  # fmt: skip
+        left = at > 0.5  # noqa: PLR2004 (the middle)
+        ax.text(at - 0.012 if left else at + 0.012, reach, f"{verb} {at:.1%}".replace("%", " %"),
+                ha="right" if left else "left", va="top", fontsize=TEXT, color=colour,
+                zorder=4)  # fmt: skip

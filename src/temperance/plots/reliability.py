@@ -1,0 +1,253 @@
+"""The reliability diagram: is a model right as often as it says?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
+from temperance.metrics.estimates import Estimate
+from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
+from temperance.plots.display import Display
+from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.evaluate import Evaluation
+
+__all__ = ["ReliabilityDisplay"]
+
+_FLOOR = -0.17  # the strip below accuracy 0 that shows where the rows are
+_STRIP = 0.11  # height of its tallest bar
+_TICKS = np.linspace(0.0, 1.0, 6)
+
+
+class ReliabilityDisplay(Display):
+    """Reliability diagram.
+
+    A point below the diagonal is over-confident, one above it under-confident. Its bar is the
+    95 % Wilson interval of the accuracy; where that reaches the diagonal, chance may explain the
+    gap, which is then grey. The strip at the bottom shows which share of the rows each bin holds.
+
+    Parameters
+    ----------
+    curve : ReliabilityCurve
+        From `reliability_curve`, or `evaluate(...).reliability`.
+    ece : Estimate or float, optional
+        Expected calibration error to print beside the name.
+    name : str, optional
+        Of the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it is drawn.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`; without `ax`, a new one that belongs to no window.
+
+    Examples
+    --------
+    >>> display = ReliabilityDisplay.from_predictions([[0.75, 0.25], [0.75, 0.25]], [0, 1])
+    >>> display.ax_.get_xlabel()
+    'Confidence: what the model says'
+    """
+
+    _size = (380.0, 464.0)
+    _margins = (46.0, 18.0, 44.0, 54.0)
+
+    def __init__(
+        self,
+        curve: ReliabilityCurve,
+        *,
+        ece: Estimate | float | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.curve = curve
+        self.ece = ece
+        self.name = name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        probs: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        n_bins: int = 15,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Measure probabilities and draw them.
+
+        Parameters
+        ----------
+        probs : array_like, shape (n, k) or (n,)
+            Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+        labels : array_like of int, shape (n,)
+            True classes in 0..k-1.
+        weights : array_like, shape (n,), optional
+            Finite, >= 0.
+        n_bins : int, default 15
+            Bins of equal width.
+        name : str, optional
+            Of the model.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `reliability_curve`.
+        """
+        curve = reliability_curve(probs, labels, n_bins=n_bins, weights=weights)
+        error = float(curve.share @ np.abs(curve.confidence - curve.accuracy))
+        return cls(curve, ece=error, name=name).plot(ax)
+
+    @classmethod
+    def from_evaluation(
+        cls, evaluation: Evaluation, *, name: str | None = None, ax: Axes | None = None
+    ) -> Self:
+        """Draw what `evaluate` measured.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            From `evaluate`, or out of a `Comparison`.
+        name : str, optional
+            Of the model.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+        """
+        return cls(evaluation.reliability, ece=evaluation.ece, name=name).plot(ax)
+
+    def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Self:
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+        name : str, optional
+            Instead of the display's own.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Itself.
+        """
+        ax = self._begin(ax)
+        _frame(ax)
+        _draw_strip(ax, self.curve)
+        ax.plot([0.0, 1.0], [0.0, 1.0], color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
+        _draw_gaps(ax, self.curve)
+        _draw_words(ax, self.curve)
+        shown = self.name if name is None else name
+        if shown is not None:
+            ax.set_title(shown, loc="left", pad=30, color=INK, fontsize=13, fontweight="bold",
+                         parse_math=False)  # fmt: skip
+        if self.ece is not None:
+            value = self.ece.value if isinstance(self.ece, Estimate) else self.ece
+            ax.set_title(f"ECE {value:.3f}", loc="right", pad=30, color=MUTED, fontsize=TEXT,
+                         fontweight="normal")  # fmt: skip
+        return self
+
+    def alt_text(self) -> tuple[str, str]:
+        """Return a title and the diagram in words: what its fullest bins say and do."""
+        curve = self.curve
+        fullest = sorted(np.argsort(-curve.share, kind="stable")[:3].tolist())
+        said = "; ".join(
+            f"says {curve.confidence[i]:.1%}, is right {curve.accuracy[i]:.1%}"
+            f" ({curve.share[i]:.0%} of the rows)"
+            for i in fullest
+        )
+        title = f"Reliability diagram{'' if self.name is None else f': {self.name}'}"
+        what = "points" if len(curve.share) > 1 else "point"
+        return title, (
+            f"Accuracy against confidence, {len(curve.share)} {what}. "
+            f"Where most rows are, the model {said}."
+        )
+
+
+def _frame(ax: Axes) -> None:
+    """Labels, ticks and limits: as long along the confidence as along the accuracy."""
+    quiet(ax)
+    ax.set_aspect("equal")
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(_FLOOR, 1.02)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks(_TICKS)
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    ax.set_xlabel("Confidence: what the model says", fontsize=TEXT, color=INK, labelpad=6)
+    ax.set_ylabel("Accuracy: how often it is right", fontsize=TEXT, color=INK, rotation=0,
+                  horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
+    ax.yaxis.set_label_coords(0.0, 1.015)
+
+
+def _draw_strip(ax: Axes, curve: ReliabilityCurve) -> None:
+    tallest = int(np.argmax(curve.share))
+    heights = _STRIP * curve.share / curve.share[tallest]
+    width = curve.upper - curve.lower
+    ax.bar(curve.lower + 0.05 * width, heights, 0.9 * width, bottom=_FLOOR, align="edge",
+           color=BARS, linewidth=0.0, zorder=1.5)  # fmt: skip
+    ax.text(-0.035, _FLOOR, "rows", ha="right", va="bottom", fontsize=SMALL, color=MUTED)
+    middle = float(curve.lower[tallest] + 0.5 * width[tallest])
+    ax.text(min(max(middle, 0.05), 0.95), _FLOOR + _STRIP + 0.008,
+            f"{curve.share[tallest]:.0%}".replace("%", " %"), ha="center", va="bottom",
+            fontsize=SMALL, color=MUTED, zorder=1.6)  # fmt: skip
+
+
+def _draw_gaps(ax: Axes, curve: ReliabilityCurve) -> None:
+    """One point per bin, its interval, and a band from the diagonal to it."""
+    says, right = curve.confidence, curve.accuracy
+    for i, colour in enumerate(_colours(curve)):
+        band = [says[i], right[i]]
+        ax.plot([says[i], says[i]], band, color=colour, alpha=0.35, linewidth=9.0,
+                solid_capstyle="butt", zorder=2.5)  # fmt: skip
+        ax.plot([says[i], says[i]], [curve.accuracy_low[i], curve.accuracy_high[i]], color=colour,
+                linewidth=1.4, solid_capstyle="butt", zorder=3)  # fmt: skip
+        ax.plot([says[i]], [right[i]], marker="o", markersize=6.5, color=colour,
+                markeredgecolor=PAPER, markeredgewidth=1.0, linestyle="none", clip_on=False,
+                zorder=4)  # fmt: skip
+
+
+def _colours(curve: ReliabilityCurve) -> list[str]:
+    """Colour of each bin: over- or under-confident, or grey where chance explains the gap."""
+    return [
+        OVER if says > high else UNDER if says < low else MUTED
+        for says, low, high in zip(
+            curve.confidence, curve.accuracy_low, curve.accuracy_high, strict=True
+        )
+    ]
+
+
+def _draw_words(ax: Axes, curve: ReliabilityCurve) -> None:
+    """Say what the corners and the diagonal mean, where no point is in the way."""
+    ax.text(0.98, 0.03, "over-confident", ha="right", va="bottom", fontsize=SMALL, color=OVER)
+    ax.text(0.02, 0.97, "under-confident", ha="left", va="top", fontsize=SMALL, color=UNDER)
+    at = _emptiest(curve)
+    ax.text(at - 0.012, at + 0.012, "perfectly calibrated", ha="center", va="bottom", rotation=45,
+            rotation_mode="anchor", fontsize=SMALL, color=MUTED)  # fmt: skip
+
+
+def _emptiest(curve: ReliabilityCurve) -> float:
+    """Return the place along the diagonal that is farthest from all gaps and their intervals."""
+    candidates = np.array([0.2, 0.35, 0.5, 0.65, 0.8])[:, None]
+    low = np.minimum(curve.accuracy_low, curve.confidence)
+    high = np.maximum(curve.accuracy_high, curve.confidence)
+    along: NDArray[np.float64] = np.maximum(np.abs(curve.confidence - candidates), 0.0)
+    across = np.maximum(np.maximum(low - candidates, candidates - high), 0.0)
+    nearest = np.hypot(along, across).min(axis=1)
+    return float(candidates[int(np.argmax(nearest)), 0])

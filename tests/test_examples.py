@@ -1,0 +1,35 @@
+"""What the README shows is what happens."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_readme_python_runs(tmp_path):
+    """The Python of the README runs as printed and prints what its comments say."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second, third = run.stdout.splitlines()
+    assert 1.8 < float(first.split()[0]) < 2.2
+    assert second == "over-confident"
+    assert third.startswith("Estimate(value=-")
+    assert (tmp_path / "calibrator.json").exists()
+
+
+def test_links_of_the_pages_lead_somewhere():
+    """Every relative link of the README and the other pages names a file that is there."""
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "method.md"):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,22 @@
+"""The README's Python under `mypy --strict`: what users write type-checks."""
+
+import numpy as np
+
+import temperance as tp
+
+logits = np.zeros((3, 2))
+labels = np.array([0, 1, 1])
+
+scaling: tp.TemperatureScaling = tp.TemperatureScaling.fit(logits, labels, prior=1.0)
+temperature: float = scaling.temperature
+if scaling.record is not None:
+    low, high = scaling.record.interval(0.95)
+    direction: str = scaling.record.score_test.direction
+probs = scaling.apply(logits)
+error: float = tp.metrics.expected_calibration_error(probs, labels, n_bins=15)
+evaluation: tp.Evaluation = tp.evaluate(probs, labels)
+value: float = evaluation.ece.value
+comparison: tp.Comparison = tp.compare({"before": probs, "after": probs}, labels)
+verdict: str = comparison.differences["after"].verdict("log_loss")
+tp.save(scaling, "calibrator.json")
+again: tp.TemperatureScaling = tp.load("calibrator.json")
