@@ -190,6 +190,18 @@ def test_npy_with_labels_beside_it(run, files, tmp_path):
     run("fit", "z.npy", code=2)
 
 
+def test_log_loss_beyond_float_probabilities(run, tmp_path):
+    """Gaps of 4,000 between logits: the log loss is exact, not infinite, before and after."""
+    rows = np.arange(60)
+    predicted = rows % 2
+    z = 4000.0 * np.eye(2)[predicted]
+    y = np.where(rows % 6 < 4, predicted, 1 - predicted)  # 40 of 60 right
+    np.savez(tmp_path / "z.npz", logits=z, labels=y)
+    result = json.loads(run("fit", "z.npz", "--json").stdout)
+    assert result["before"]["log_loss"] == pytest.approx(4000 / 3, rel=1e-12)
+    assert result["after"]["log_loss"] == pytest.approx(np.log(3) - np.log(2) * 2 / 3, rel=0.02)
+
+
 def test_kind_overrides_the_name(run, files, tmp_path):
     """Softmax outputs under the key `logits`: refused, unless --kind says what they are."""
     z, y = files["cal"]
@@ -207,6 +219,7 @@ def test_demo(run, tmp_path):
     result = json.loads(run("demo", "--json").stdout)
     assert result["evaluated_on"] == "test"
     assert result["temperature"] > 5
+    assert result["before"]["ece"] > 0.08
     assert result["after"]["ece"] < 0.4 * result["before"]["ece"]
     assert result["after"]["accuracy"] == result["before"]["accuracy"]
     assert (tmp_path / "report.html").exists()
@@ -252,7 +265,7 @@ BAD = [  # how the file comes about, arguments, what the error says
     (write("k.npz", scores=Z, labels=Y), ["fit", "k.npz"], "scores"),
     (write("l.npz", logits=Z), ["fit", "l.npz"], "labels"),
     (write("b.npz", logits=Z, probs=Z, labels=Y), ["fit", "b.npz"], "--kind"),
-    (write("n.npz", logits=Z / (Z != 3), labels=Y), ["fit", "n.npz"], "row 1 holds inf"),
+    (write("n.npz", logits=Z + [0, 0, np.inf], labels=Y), ["fit", "n.npz"], "row 0 holds inf"),
     (write("r.npz", logits=Z, labels=Y + 1), ["fit", "r.npz"], "`labels`"),
     (write("h.npz", logits=Z, labels=Y + 0.5), ["fit", "h.npz"], "whole numbers"),
     (write("s.npz", logits=Z, labels=["a"] * 4), ["fit", "s.npz"], "`classes`"),

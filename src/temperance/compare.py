@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Comparison", "Differences", "compare"]
+__all__ = ["Comparison", "Differences", "compare", "compare_rows"]
 
 Verdict = Literal["better", "worse", "cannot tell"]
 
@@ -121,6 +121,12 @@ def compare(
                 f"{name!r} has {other.probs.shape}."
             )
             raise InvalidInputError(msg)
+    return compare_rows(rows, n_bins=n_bins, seed=seed)
+
+
+def compare_rows(rows: Mapping[str, Predictions], *, n_bins: int = 15, seed: int = 0) -> Comparison:
+    """Compare checked predictions of the same rows (see `compare`)."""
+    (_, baseline), *others = rows.items()
     return Comparison(
         evaluations={
             name: evaluate_rows(each, n_bins=n_bins, seed=seed) for name, each in rows.items()

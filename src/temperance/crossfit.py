@@ -24,14 +24,15 @@ def cross_fit(
     weights: NDArray[np.float64] | None = None,
     n_folds: int = 5,
 ) -> NDArray[np.float64]:
-    """Return probabilities (n, k), each row's from a fit on the other folds.
+    """Return calibrated outputs (n, k), each row's from a fit on the other folds.
 
     `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
-    no copy of the data is made), and returns the map from logits to probabilities.
+    no copy of the data is made), and returns the map from logits to outputs: a calibrator's
+    `scale` for logits, its `apply` for probabilities.
     """
     folds = stratified_folds(labels, n_folds=n_folds)
     w = np.ones(len(labels)) if weights is None else weights
-    probs = np.empty(logits.shape)
+    outputs = np.empty(logits.shape)
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         try:
@@ -42,8 +43,8 @@ def cross_fit(
                 f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error
-        probs[held_out] = apply(logits[held_out])
-    return probs
+        outputs[held_out] = apply(logits[held_out])
+    return outputs
 
 
 def stratified_folds(labels: NDArray[np.intp], *, n_folds: int) -> NDArray[np.intp]:

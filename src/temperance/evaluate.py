@@ -22,8 +22,7 @@ from temperance.metrics.estimates import (
 )
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
-from temperance.metrics.scores import row_brier, row_log_loss
-from temperance.numerics import log_probs
+from temperance.metrics.scores import row_brier
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def evaluate_rows(rows: Predictions, *, n_bins: int = 15, seed: int = 0) -> Eval
     bins = BinSums.of(confidence, correct, weights, edges)
     null = ece_null_band(bins, rows=(confidence, assign(confidence, edges), weights), seed=seed)
     means = MeanSums.of(row_measures(rows), weights)
-    zeros = int(np.count_nonzero(rows.of_label == 0.0))
+    zeros = int(np.count_nonzero(np.isinf(rows.log_loss)))
     return Evaluation(
         n=len(rows.labels),
         n_classes=rows.probs.shape[1],
@@ -152,7 +151,7 @@ def evaluate_rows(rows: Predictions, *, n_bins: int = 15, seed: int = 0) -> Eval
 
 def row_measures(rows: Predictions) -> NDArray[np.float64]:
     """Log loss, Brier score, correctness and confidence of each row, shape (n, 4)."""
-    columns = (row_log_loss(rows), row_brier(rows), rows.correct, rows.confidence)
+    columns = (rows.log_loss, row_brier(rows), rows.correct, rows.confidence)
     measures = np.stack(columns, axis=1, dtype=np.float64)
     if rows.weights is not None:
         measures[rows.weights == 0] = 0.0  # 0 * inf
@@ -161,9 +160,6 @@ def row_measures(rows: Predictions) -> NDArray[np.float64]:
 
 def _score_test(rows: Predictions) -> ScoreTest:
     sums = map_rows(
-        lambda p, y, w: loss_sums(log_probs(p), y, w, beta=1.0),
-        rows.probs,
-        rows.labels,
-        rows.weights,
+        lambda *block: loss_sums(*block, beta=1.0), rows.logits, rows.labels, rows.weights
     )
     return ScoreTest.from_sums(sums)

@@ -81,8 +81,7 @@ def apply(
                 "temperature": calibrator.temperature,
                 "n": rows.n,
                 "classes": rows.n_classes,
-                "mean_confidence_before": float(rows.probs.max(axis=1).mean()),
-                "mean_confidence_after": float(probs.max(axis=1).mean()),
+                "mean_confidence": float(probs.max(axis=1).mean()),
                 "calibrator": str(calibrator_file),
                 "output": str(output),
             }

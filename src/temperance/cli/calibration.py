@@ -10,7 +10,7 @@ from temperance.calibrators import METHODS, TemperatureScaling
 from temperance.cli.console import note, print_json, progress, stdout
 from temperance.cli.rows import naming
 from temperance.cli.tables import measure_table, temperature_lines
-from temperance.compare import Comparison, compare
+from temperance.compare import Comparison, compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.export import save
@@ -68,19 +68,17 @@ def calibrate(
     if test is None:
         with progress("cross-fitting"):
             after = cross_fit(
-                lambda weights: partial(fit(weights).apply, refuse_probs=False),
+                lambda weights: partial(fit(weights).scale, refuse_probs=False),
                 rows.logits, labels, weights=rows.weights,
             )  # fmt: skip
-        before, measured = rows.probs, rows
+        measured = rows
     else:
         with progress(f"applying to {test.n:,} test rows"):
-            after = calibrator.apply(test.logits, refuse_probs=False)
-        before, measured = test.probs, test
+            after = calibrator.scale(test.logits, refuse_probs=False)
+        measured = test
     with progress("measuring"):
-        comparison = compare(
-            {"before": before, "after": after}, measured.require_labels(),
-            weights=measured.weights, n_bins=n_bins, seed=seed,
-        )  # fmt: skip
+        sides = {"before": measured.predictions(), "after": measured.predictions(after)}
+        comparison = compare_rows(sides, n_bins=n_bins, seed=seed)
     return Calibration(
         calibrator=calibrator,
         record=record,

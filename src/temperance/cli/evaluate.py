@@ -32,9 +32,8 @@ from temperance.cli.options import (
 )
 from temperance.cli.rows import read_rows
 from temperance.cli.tables import evaluation_table, measure_table
-from temperance.compare import Comparison, compare
-from temperance.evaluate import Evaluation
-from temperance.evaluate import evaluate as measure
+from temperance.compare import Comparison, compare_rows
+from temperance.evaluate import Evaluation, evaluate_rows
 from temperance.export import load, load_facts
 from temperance.readers import Fields
 from temperance.report import ReportContent, headline, write_report
@@ -143,13 +142,13 @@ def _measure(
     rows: Rows, calibrator: TemperatureScaling | None, *, n_bins: int, seed: int
 ) -> tuple[Comparison | None, Evaluation, Evaluation]:
     """Return the comparison (with a calibrator), the raw measures and the final ones."""
-    labels, weights = rows.require_labels(), rows.weights
     with progress("measuring"):
         if calibrator is None:
-            alone = measure(rows.probs, labels, weights=weights, n_bins=n_bins, seed=seed)
+            alone = evaluate_rows(rows.predictions(), n_bins=n_bins, seed=seed)
             return None, alone, alone
-        sets = {"before": rows.probs, "after": calibrator.apply(rows.logits, refuse_probs=False)}
-        comparison = compare(sets, labels, weights=weights, n_bins=n_bins, seed=seed)
+        scaled = calibrator.scale(rows.logits, refuse_probs=False)
+        sides = {"before": rows.predictions(), "after": rows.predictions(scaled)}
+        comparison = compare_rows(sides, n_bins=n_bins, seed=seed)
     return comparison, comparison.evaluations["before"], comparison.evaluations["after"]
 
 

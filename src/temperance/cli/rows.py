@@ -19,7 +19,8 @@ from temperance.checks import (
 )
 from temperance.cli.console import progress
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.numerics import as_float64, log_probs, softmax
+from temperance.metrics.inputs import Predictions
+from temperance.numerics import log_probs
 from temperance.readers import Dataset, Fields, read
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ class Rows:
     """Checked scores with what the file says about each row."""
 
     logits: NDArray[Any]  # (n, k); the logarithm where the file holds probabilities
-    probs: NDArray[np.float64]  # (n, k): what the model itself says
     labels: NDArray[np.intp] | None
     weights: NDArray[np.float64] | None
     groups: NDArray[Any] | None
@@ -77,6 +77,11 @@ class Rows:
             )
             raise FileFormatError(msg)
         return self.labels
+
+    def predictions(self, logits: NDArray[Any] | None = None) -> Predictions:
+        """Return these logits, or others of the same rows, with labels and weights."""
+        own = self.logits if logits is None else logits
+        return Predictions.from_logits(own, self.require_labels(), self.weights)
 
     def check_fits(self, calibrator: TemperatureScaling, source: str) -> None:
         """Raise if the calibrator was fitted on other classes than these."""
@@ -126,13 +131,11 @@ def naming(source: str) -> Iterator[None]:
 
 def _check(dataset: Dataset, *, labelled: bool) -> Rows:
     if dataset.kind == "probs":
-        probs = as_probs(dataset.values)
-        logits: NDArray[Any] = log_probs(probs)
+        logits: NDArray[Any] = log_probs(as_probs(dataset.values))
     else:
         logits = as_logits(dataset.values)
         if not dataset.kind_forced and (labelled or len(logits) >= _FEW_ROWS):
             refuse_probs(dataset.values)
-        probs = softmax(as_float64(logits))
     n, k = logits.shape
     classes = as_classes(dataset.classes, k=k)
     labels = None
@@ -142,7 +145,6 @@ def _check(dataset: Dataset, *, labelled: bool) -> Rows:
             refuse_masked_labels(logits, labels)
     return Rows(
         logits=logits,
-        probs=probs,
         labels=labels,
         weights=as_weights(dataset.weights, n=n),
         groups=dataset.groups,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from temperance.checks import as_labels, as_probs, as_weights
 from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64, log_probs, row_blocks, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,8 @@ class Predictions:
     probs: NDArray[np.float64]  # (n, k)
     labels: NDArray[np.intp]  # (n,)
     weights: NDArray[np.float64] | None  # (n,)
+    logits: NDArray[Any]  # (n, k): what `probs` are the softmax of
+    log_loss: NDArray[np.float64]  # (n,): of each row, infinite where the label is masked
 
     @classmethod
     def check(cls, probs: ArrayLike, labels: ArrayLike, weights: ArrayLike | None) -> Self:
@@ -32,7 +35,31 @@ class Predictions:
         if n == 0:
             msg = "`probs` must have at least one row: nothing can be measured on none."
             raise InvalidInputError(msg)
-        return cls(p, as_labels(labels, n=n, k=k), as_weights(weights, n=n))
+        y = as_labels(labels, n=n, k=k)
+        loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
+        return cls(p, y, as_weights(weights, n=n), log_probs(p), loss)
+
+    @classmethod
+    def from_logits(
+        cls,
+        logits: NDArray[Any],
+        labels: NDArray[np.intp],
+        weights: NDArray[np.float64] | None,
+    ) -> Self:
+        """Return checked logits as predictions.
+
+        The log loss never leaves logit space, so it stays finite and exact where a probability
+        is too small for float64.
+        """
+        probs = np.empty(logits.shape)
+        loss = np.empty(len(labels))
+        for rows in row_blocks(logits):
+            z = as_float64(logits[rows])
+            z = z - z.max(axis=1, keepdims=True)
+            of_label = z[np.arange(len(z)), labels[rows]]
+            loss[rows] = np.log(np.exp(z).sum(axis=1)) - of_label
+            probs[rows] = softmax(z)
+        return cls(probs, labels, weights, logits, loss)
 
     @property
     def confidence(self) -> NDArray[np.float64]:
@@ -42,7 +69,7 @@ class Predictions:
     @property
     def correct(self) -> NDArray[np.bool_]:
         """Whether the (first) most probable class is the true one."""
-        return np.asarray(self.probs.argmax(axis=1) == self.labels)
+        return np.asarray(self.logits.argmax(axis=1) == self.labels)
 
     @property
     def of_label(self) -> NDArray[np.float64]:

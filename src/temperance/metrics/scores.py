@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import log_probs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accuracy", "brier_score", "log_loss", "row_brier", "row_log_loss"]
+__all__ = ["accuracy", "brier_score", "log_loss", "row_brier"]
 
 
 def log_loss(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -53,7 +52,7 @@ def log_loss(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None =
     0.6931471805599453
     """
     rows = Predictions.check(probs, labels, weights)
-    return _mean(row_log_loss(rows), rows.weights)
+    return _mean(rows.log_loss, rows.weights)
 
 
 def brier_score(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -130,11 +129,6 @@ def accuracy(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None =
     """
     rows = Predictions.check(probs, labels, weights)
     return _mean(rows.correct, rows.weights)
-
-
-def row_log_loss(rows: Predictions) -> NDArray[np.float64]:
-    """Log loss of each row, shape (n,)."""
-    return np.abs(log_probs(rows.of_label))  # abs: 0, not -0, where the probability is 1
 
 
 def row_brier(rows: Predictions) -> NDArray[np.float64]:
