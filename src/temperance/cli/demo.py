@@ -18,7 +18,7 @@ from temperance.writers import check_writable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["demo"]
+__all__ = ["demo", "digits"]
 
 _MODEL = "naive Bayes on scikit-learn's digits"
 
@@ -39,12 +39,12 @@ def demo(
     check_writable(output)
     check_writable(report)
     with progress("training naive Bayes on the digits"):
-        calibration, test = _digits()
+        calibration, test = digits()
     done = calibrate(calibration, test, method="temperature", prior=0.0, n_bins=15, seed=0)
     finish(done, output=output, report=report, as_json=as_json, model=_MODEL)
 
 
-def _digits() -> tuple[Rows, Rows]:
+def digits() -> tuple[Rows, Rows]:
     """Return calibration and test rows of a classifier trained on a third set of images."""
     try:
         from sklearn.datasets import load_digits  # noqa: PLC0415

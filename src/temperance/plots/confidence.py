@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display
-from temperance.plots.theme import BARS, INK, OVER, TEXT, UNDER, quiet
+from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +31,8 @@ class ConfidenceDisplay(Display):
         Its bins and their shares are the histogram.
     confidence : float
         Mean confidence, in [0, 1].
-    accuracy : float
-        In [0, 1].
+    accuracy : Estimate or float
+        In [0, 1]. Where its interval holds the mean confidence, the line of the latter is grey.
     name : str, optional
         Of the model.
 
@@ -51,11 +52,13 @@ class ConfidenceDisplay(Display):
         curve: ReliabilityCurve,
         *,
         confidence: float,
-        accuracy: float,
+        accuracy: Estimate | float,
         name: str | None = None,
     ) -> None:
         self.curve = curve
         self.confidence = confidence
+        if not isinstance(accuracy, Estimate):
+            accuracy = Estimate(accuracy, accuracy, accuracy)
         self.accuracy = accuracy
         self.name = name
 
@@ -82,7 +85,7 @@ class ConfidenceDisplay(Display):
         return cls(
             evaluation.reliability,
             confidence=evaluation.confidence.value,
-            accuracy=evaluation.accuracy.value,
+            accuracy=evaluation.accuracy,
             name=name,
         ).plot(ax)
 
@@ -105,8 +108,8 @@ class ConfidenceDisplay(Display):
         ax.bar(self.curve.lower + 0.05 * width, self.curve.share, 0.9 * width, align="edge",
                color=BARS, linewidth=0.0, zorder=1.5)  # fmt: skip
         top = float(self.curve.share.max())
-        self._draw_line(ax, self.confidence, "claims", (OVER, UNDER), reach=1.34 * top)
-        self._draw_line(ax, self.accuracy, "is right", (INK, INK), reach=1.16 * top)
+        _draw_line(ax, self.confidence, "claims", self._colour(), reach=1.34 * top)
+        _draw_line(ax, self.accuracy.value, "is right", INK, reach=1.16 * top)
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(0.0, 1.44 * top)
         ax.grid(visible=False, axis="x")
@@ -128,20 +131,22 @@ class ConfidenceDisplay(Display):
         title = f"Histogram of confidence{'' if self.name is None else f': {self.name}'}"
         fullest = int(np.argmax(self.curve.share))
         return title, (
-            f"Mean confidence {self.confidence:.1%}, accuracy {self.accuracy:.1%}. "
+            f"Mean confidence {self.confidence:.1%}, accuracy {self.accuracy.value:.1%}. "
             f"Most rows, {self.curve.share[fullest]:.0%}, have a confidence between "
             f"{self.curve.lower[fullest]:.0%} and {self.curve.upper[fullest]:.0%}."
         )
 
-    def _draw_line(
-        self, ax: Axes, at: float, verb: str, colours: tuple[str, str], *, reach: float
-    ) -> None:
-        """Draw a line with its words on the roomier side; the two lines differ in height."""
-        colour = colours[0] if self.confidence >= self.accuracy else colours[1]
-        dashes = "-" if verb == "is right" else (0, (4, 2))
-        ax.plot([at, at], [0.0, reach], color=colour, linewidth=1.6, linestyle=dashes, zorder=3,
-                clip_on=False)  # fmt: skip
-        left = at > 0.5  # noqa: PLR2004 (the middle)
-        ax.text(at - 0.012 if left else at + 0.012, reach, f"{verb} {at:.1%}".replace("%", " %"),
-                ha="right" if left else "left", va="top", fontsize=TEXT, color=colour,
-                zorder=4)  # fmt: skip
+    def _colour(self) -> str:
+        if self.accuracy.low <= self.confidence <= self.accuracy.high:
+            return MUTED
+        return OVER if self.confidence > self.accuracy.value else UNDER
+
+
+def _draw_line(ax: Axes, at: float, verb: str, colour: str, *, reach: float) -> None:
+    """Draw a line with its words on the roomier side; the two lines differ in height."""
+    ax.plot([at, at], [0.0, reach], color=colour, linewidth=1.6, zorder=3, clip_on=False,
+            linestyle="-" if colour == INK else (0, (4, 2)))  # fmt: skip
+    left = at > 0.5  # noqa: PLR2004 (the middle)
+    ax.text(at - 0.012 if left else at + 0.012, reach, f"{verb} {at:.1%}".replace("%", " %"),
+            ha="right" if left else "left", va="top", fontsize=TEXT, color=colour,
+            zorder=4)  # fmt: skip

@@ -21,8 +21,9 @@ __all__ = [
     "quiet",
 ]
 
-# Okabe and Ito's vermilion and blue stay apart for every kind of colour vision and in grey.
-OVER = "#d55e00"  # over-confident
+# Okabe and Ito's vermilion (darker, so that words in it can be read) and blue stay apart for
+# every kind of colour vision.
+OVER = "#bf5000"  # over-confident
 UNDER = "#0072b2"  # under-confident
 INK = "#1b1f24"  # points, titles
 MUTED = "#5b636c"  # labels, ticks, gaps that chance explains

@@ -1,0 +1,75 @@
+"""Redraw the README's picture and its demo output: `make docs`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+import temperance as tp
+from temperance.cli.demo import digits
+from temperance.plots import ReliabilityDisplay, to_svg
+
+ROOT = Path(__file__).parents[1]
+WIDTH, HEIGHT = 760.0, 440.0  # points
+WHITE = "#ffffff"  # a README's picture cannot know whether the page is dark
+
+
+def main() -> None:
+    """Write docs/images/reliability.svg and the demo block of the README."""
+    draw_reliability()
+    write_demo()
+
+
+def draw_reliability() -> None:
+    """Draw the digits before and after temperature scaling, side by side."""
+    calibration, test = digits()
+    scaling = tp.TemperatureScaling.fit(calibration.logits, calibration.require_labels())
+    comparison = tp.compare(
+        {
+            "Before": tp.TemperatureScaling(1.0).apply(test.logits),
+            f"After, T = {scaling.temperature:.1f}": scaling.apply(test.logits),
+        },
+        test.require_labels(),
+    )
+    figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
+    for left, (name, evaluation) in zip((52, 430), comparison.evaluations.items(), strict=True):
+        axes = figure.add_axes((left / WIDTH, 46 / HEIGHT, 310 / WIDTH, 340 / HEIGHT))
+        ReliabilityDisplay.from_evaluation(evaluation, name=name, ax=axes)
+    svg = to_svg(
+        figure,
+        title="Reliability diagrams of naive Bayes on the digits",
+        description="Accuracy against confidence, before and after temperature scaling.",
+        background=WHITE,
+    )
+    path = ROOT / "docs" / "images" / "reliability.svg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(svg.replace('width="100%"', f'width="{WIDTH:g}"', 1) + "\n", encoding="utf-8")
+
+
+def write_demo() -> None:
+    """Put what `temperance demo` prints between the README's markers."""
+    with tempfile.TemporaryDirectory() as folder:
+        printed = subprocess.run(
+            [sys.executable, "-m", "temperance", "demo"],
+            cwd=folder,
+            env={**os.environ, "COLUMNS": "100"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    block = f"<!-- demo -->\n\n```text\n{lines}\n```\n\n<!-- /demo -->"
+    new = re.sub(r"<!-- demo -->.*<!-- /demo -->", lambda _: block, text, flags=re.DOTALL)
+    readme.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

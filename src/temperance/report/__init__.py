@@ -1,0 +1,7 @@
+"""The page for people who read nothing else: is 85 % really 85 %?"""
+
+from temperance.report.content import ReportContent
+from temperance.report.findings import headline
+from temperance.report.html import render_report, write_report
+
+__all__ = ["ReportContent", "headline", "render_report", "write_report"]

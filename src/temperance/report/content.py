@@ -1,0 +1,26 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from temperance.calibrators import TemperatureScaling
+    from temperance.compare import Comparison
+    from temperance.evaluate import Evaluation
+
+__all__ = ["ReportContent"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportContent:
+    """Everything a report shows; it measures nothing itself."""
+
+    title: str
+    evaluation: Evaluation  # of the model as it is
+    comparison: Comparison | None  # "before" and "after"; None without a calibrator
+    calibrator: TemperatureScaling | None
+    evaluated_on: Literal["cross-fitted", "test", "given"]
+    facts: tuple[tuple[str, str], ...]  # label and value, in the order shown
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,149 @@
+"""The finding in one sentence, for someone who has never heard of a calibration error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from temperance.calibrators import FitRecord, ScoreTest
+    from temperance.compare import Comparison
+    from temperance.evaluate import Evaluation
+    from temperance.metrics.reliability import ReliabilityCurve
+
+__all__ = ["explain_temperature", "explain_test", "headline"]
+
+_ENOUGH = 30  # rows that a statement about one confidence level rests on
+_FEW = 100  # rows below which the sentence says how few they are
+
+
+def headline(comparison: Comparison | None, evaluation: Evaluation) -> str:
+    """Return the finding in one or two sentences.
+
+    Where the model's own error lies within its null band, there is nothing to find. Else the
+    sentence is about the bin that matters most (its share times its gap, among bins of 30 rows
+    whose gap chance does not explain) and about what the calibrated probabilities of that level
+    do; without such a bin, about mean confidence and accuracy.
+    """
+    after = None if comparison is None else comparison.evaluations["after"]
+    few = f"With only {evaluation.n:,} rows, " if evaluation.n < _FEW else ""
+    if evaluation.ece.value <= evaluation.ece_null.high:
+        sentence = (
+            "this model's probabilities are as good as these "
+            f"{evaluation.n:,} rows can tell: its calibration error is within what chance explains."
+        )
+        if comparison is not None:
+            sentence += _unneeded(comparison)
+        return _capitalised(few + sentence)
+    level = _worst_level(evaluation.reliability)
+    if level is None:
+        sentence = (
+            f"on average this model claims {_percent(evaluation.confidence.value)} and is right "
+            f"{_percent(evaluation.accuracy.value)} of the time"
+        )
+        later = None if after is None else f"it claims {_percent(after.confidence.value)}"
+    else:
+        sentence = (
+            f"when this model says {_percent(level.says)}, it is right "
+            f"{_percent(level.right)} of the time"
+        )
+        later = None if after is None else _after(after.reliability, level.says)
+    return _capitalised(few + sentence + _ending(comparison, later))
+
+
+def explain_temperature(temperature: float) -> str:
+    """Return what dividing the logits by a temperature does, with an example of two classes."""
+    odds = 19.0 ** (1.0 / temperature)  # 95 % is odds of 19 to 1
+    what = "softens" if temperature > 1.0 else "sharpens"
+    return (
+        f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: between two "
+        f"classes, a claim of 95 % becomes {_percent(odds / (1.0 + odds))}. The predicted class "
+        "and the order of the classes never change."
+    )
+
+
+def explain_test(record: FitRecord) -> str:
+    """Return the score test of T = 1 in words."""
+    return _test_in_words(record.score_test)
+
+
+def _test_in_words(test: ScoreTest) -> str:
+    p = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
+    if test.p_value < 0.05:
+        return f"The model is {test.direction}; chance alone would hardly show this ({p})."
+    return f"There is no clear sign of over- or under-confidence ({p})."
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    says: float
+    right: float
+
+
+def _worst_level(curve: ReliabilityCurve) -> _Level | None:
+    """Return the bin that matters most, if any bin's gap is clear."""
+    gap = np.abs(curve.confidence - curve.accuracy)
+    clear = (curve.confidence < curve.accuracy_low) | (curve.confidence > curve.accuracy_high)
+    clear &= curve.count >= _ENOUGH
+    if not clear.any():
+        return None
+    worst = int(np.argmax(np.where(clear, curve.share * gap, -1.0)))
+    return _Level(float(curve.confidence[worst]), float(curve.accuracy[worst]))
+
+
+def _after(curve: ReliabilityCurve, says: float) -> str | None:
+    """Return how often calibrated predictions of the same level are right, if enough exist."""
+    held = (curve.lower < says) & (says <= curve.upper) & (curve.count >= _ENOUGH)
+    if not held.any():
+        return None
+    at = int(held.argmax())
+    right, now = _percent(float(curve.accuracy[at])), _percent(float(curve.confidence[at]))
+    return f"when it says {now}, it is right {right} of the time"
+
+
+def _ending(comparison: Comparison | None, later: str | None) -> str:
+    if comparison is None:
+        return "."
+    after, verdict = comparison.evaluations["after"], comparison.differences["after"]
+    if verdict.verdict("log_loss") == "worse":
+        return ". Calibration made the probabilities worse: do not use it."
+    if later is None:
+        later = (
+            f"it claims {_percent(after.confidence.value)} on average and is right "
+            f"{_percent(after.accuracy.value)}"
+        )
+    if verdict.verdict("log_loss") == "cannot tell":
+        return f"; after calibration, {later}, but these rows cannot tell whether that is better."
+    if verdict.verdict("ece") == "worse":
+        return (
+            f"; after calibration, {later}. The log loss is better, yet the calibration error is "
+            "larger: one temperature is not the right map for this model."
+        )
+    return f"; after calibration, {later}."
+
+
+def _unneeded(comparison: Comparison) -> str:
+    verdict = comparison.differences["after"].verdict("log_loss")
+    return {
+        "better": " A temperature still improves the log loss.",
+        "worse": " A temperature makes the log loss worse: leave it out.",
+        "cannot tell": " There is nothing that a temperature would clearly improve.",
+    }[verdict]
+
+
+def _percent(share: float) -> str:
+    """Percent for a sentence: 87 %, with decimals only near 0 and 100 %."""
+    if not isfinite(share):
+        return "an unknown share"
+    for digits in (0, 1, 2):
+        text = f"{100.0 * share:.{digits}f}"
+        if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
+            return f"{text} %"
+    return "under 0.01 %" if share < 0.5 else "over 99.99 %"
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
