@@ -40,14 +40,12 @@ def minimise(evaluate: Callable[[float], LossSums], *, prior: float = 0.0) -> Mi
     while True:
         slope = sums.slope + prior * (1.0 - 1.0 / beta)
         curvature = sums.curvature + prior / beta**2
-        if slope == 0.0:
+        newton = beta - slope / curvature if curvature > 0 else inf
+        if abs(newton - beta) <= _LAST_STEP * beta:  # before the bracket, which may be as narrow
+            beta = newton
             break
         low, high = (beta, high) if slope < 0 else (low, beta)
-        step = _inside(beta - slope / curvature if curvature > 0 else inf, low, high)
-        converged = abs(step - beta) <= _LAST_STEP * beta
-        beta = step
-        if converged:
-            break
+        beta = _inside(newton, low, high)
         sums = evaluate(beta)
         evaluations += 1
     return Minimum(beta=beta, start=start, end=sums, evaluations=evaluations)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["evaluation_table", "measure_table", "temperature_lines"]
 
 _MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
+_BY_CHANCE = "  if calibrated"  # the ECE that chance alone would show
+_HOW = {
+    "cross-fitted": "cross-fitted: every row scored by a fit on other rows",
+    "test": "of the test file",
+    "given": "as given",
+}
 
 
 def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
@@ -25,23 +31,17 @@ def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
     table = _table("", "before", "after", "difference (95 %)", "verdict")
     for name, shown in _MEASURES.items():
         difference: Estimate = getattr(differences, name)
+        same = difference.low == difference.high == 0.0
         table.add_row(
             shown,
             _number(getattr(before, name).value),
             _number(getattr(after, name).value),
-            _with_interval(difference, sign="+"),
-            "same" if difference.low == difference.high == 0.0 else differences.verdict(name),
+            "" if same else _with_interval(difference, sign="+"),
+            "the same" if same else differences.verdict(name),
         )
-    null = before.ece_null
-    how = {
-        "cross-fitted": "every row scored by a fit on other rows",
-        "test": "measured on the test rows",
-        "given": "measured on the rows given",
-    }[evaluated_on]
-    table.caption = (
-        f"{before.n:,} rows, {evaluated_on}: {how}. A perfectly calibrated model would show\n"
-        f"an ECE of {null.mean:.4f} here, at most {null.high:.4f}."
-    )
+        if name == "ece":
+            table.add_row(_BY_CHANCE, _at_most(before), _at_most(after), "", "")
+    table.caption = f"{before.n:,} rows, {_HOW[evaluated_on]}"
     return table
 
 
@@ -51,11 +51,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     for name, shown in (*_MEASURES.items(), ("confidence", "mean confidence")):
         estimate: Estimate = getattr(evaluation, name)
         table.add_row(shown, _number(estimate.value), _interval(estimate))
-    null = evaluation.ece_null
-    table.caption = (
-        f"{evaluation.n:,} rows. A perfectly calibrated model would show\n"
-        f"an ECE of {null.mean:.4f} here, at most {null.high:.4f}."
-    )
+        if name == "ece":
+            table.add_row(_BY_CHANCE, _at_most(evaluation), "")
+    table.caption = f"{evaluation.n:,} rows"
     return table
 
 
@@ -83,6 +81,10 @@ def _table(first: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column == "verdict" else "right", no_wrap=True)
     return table
+
+
+def _at_most(evaluation: Evaluation) -> str:
+    return f"<= {evaluation.ece_null.high:.4f}"
 
 
 def _number(value: float, *, sign: str = "") -> str:

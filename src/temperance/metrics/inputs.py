@@ -24,8 +24,8 @@ class Predictions:
     probs: NDArray[np.float64]  # (n, k)
     labels: NDArray[np.intp]  # (n,)
     weights: NDArray[np.float64] | None  # (n,)
-    logits: NDArray[Any]  # (n, k): what `probs` are the softmax of
     log_loss: NDArray[np.float64]  # (n,): of each row, infinite where the label is masked
+    scores: NDArray[Any] | None = None  # (n, k): the logits, where `probs` came from logits
 
     @classmethod
     def check(cls, probs: ArrayLike, labels: ArrayLike, weights: ArrayLike | None) -> Self:
@@ -37,7 +37,7 @@ class Predictions:
             raise InvalidInputError(msg)
         y = as_labels(labels, n=n, k=k)
         loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
-        return cls(p, y, as_weights(weights, n=n), log_probs(p), loss)
+        return cls(p, y, as_weights(weights, n=n), loss)
 
     @classmethod
     def from_logits(
@@ -59,7 +59,12 @@ class Predictions:
             of_label = z[np.arange(len(z)), labels[rows]]
             loss[rows] = np.log(np.exp(z).sum(axis=1)) - of_label
             probs[rows] = softmax(z)
-        return cls(probs, labels, weights, logits, loss)
+        return cls(probs, labels, weights, loss, logits)
+
+    @property
+    def logits(self) -> NDArray[Any]:
+        """Logits whose softmax is `probs`."""
+        return log_probs(self.probs) if self.scores is None else self.scores
 
     @property
     def confidence(self) -> NDArray[np.float64]:
@@ -69,7 +74,8 @@ class Predictions:
     @property
     def correct(self) -> NDArray[np.bool_]:
         """Whether the (first) most probable class is the true one."""
-        return np.asarray(self.logits.argmax(axis=1) == self.labels)
+        ranked = self.probs if self.scores is None else self.scores
+        return np.asarray(ranked.argmax(axis=1) == self.labels)
 
     @property
     def of_label(self) -> NDArray[np.float64]:
