@@ -255,6 +255,7 @@ def write(name, **arrays):
 
 Z = np.array([[2.0, 0.0, 1.0], [0.0, 3.0, 1.0], [1.0, 0.5, 2.0], [0.0, 1.0, 0.0]])
 Y = np.array([0, 1, 2, 0])
+INFINITE = np.array([0, 0, np.inf])
 BAD = [  # how the file comes about, arguments, what the error says
     (lambda d: None, ["fit", "none.npz"], "none.npz"),
     (lambda d: (d / "e.npz").touch(), ["fit", "e.npz"], "empty"),
@@ -265,7 +266,7 @@ BAD = [  # how the file comes about, arguments, what the error says
     (write("k.npz", scores=Z, labels=Y), ["fit", "k.npz"], "scores"),
     (write("l.npz", logits=Z), ["fit", "l.npz"], "labels"),
     (write("b.npz", logits=Z, probs=Z, labels=Y), ["fit", "b.npz"], "--kind"),
-    (write("n.npz", logits=Z + [0, 0, np.inf], labels=Y), ["fit", "n.npz"], "row 0 holds inf"),
+    (write("n.npz", logits=Z + INFINITE, labels=Y), ["fit", "n.npz"], "row 0 holds inf"),
     (write("r.npz", logits=Z, labels=Y + 1), ["fit", "r.npz"], "`labels`"),
     (write("h.npz", logits=Z, labels=Y + 0.5), ["fit", "h.npz"], "whole numbers"),
     (write("s.npz", logits=Z, labels=["a"] * 4), ["fit", "s.npz"], "`classes`"),

@@ -179,7 +179,7 @@ def _ece_difference(
         return np.asarray(errors[..., :n_bins].sum(axis=-1) - errors[..., n_bins:].sum(axis=-1))
 
     value = float(difference(mean))
-    low, high = np.quantile(difference(draws), [0.025, 0.975])
+    low, high = np.quantile(difference(draws), [0.025, 0.975]).tolist()
     return Estimate(value, min(2.0 * value - high, value), max(2.0 * value - low, value))
 
 

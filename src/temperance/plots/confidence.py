@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfidenceDisplay"]
 
+_ROOM = 0.38  # of the width: what the words beside a line need
+
 
 class ConfidenceDisplay(Display):
     """Histogram of the confidence, with its mean and the accuracy as vertical lines.
@@ -44,8 +46,8 @@ class ConfidenceDisplay(Display):
         The figure of `ax_`; without `ax`, a new one that belongs to no window.
     """
 
-    _size = (380.0, 230.0)
-    _margins = (46.0, 18.0, 44.0, 34.0)
+    _size = (352.0, 220.0)
+    _margins = (44.0, 18.0, 44.0, 34.0)
 
     def __init__(
         self,
@@ -108,15 +110,15 @@ class ConfidenceDisplay(Display):
         ax.bar(self.curve.lower + 0.05 * width, self.curve.share, 0.9 * width, align="edge",
                color=BARS, linewidth=0.0, zorder=1.5)  # fmt: skip
         top = float(self.curve.share.max())
-        _draw_line(ax, self.confidence, "claims", self._colour(), reach=1.34 * top)
-        _draw_line(ax, self.accuracy.value, "is right", INK, reach=1.16 * top)
+        self._draw_lines(ax, top)
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(0.0, 1.44 * top)
         ax.grid(visible=False, axis="x")
         ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
         ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        decimals = 0 if top > 0.05 else 1
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
         ax.set_xlabel("Confidence", fontsize=TEXT, color=INK, labelpad=6)
         ax.set_ylabel("Share of rows", fontsize=TEXT, color=INK, rotation=0,
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
@@ -136,17 +138,28 @@ class ConfidenceDisplay(Display):
             f"{self.curve.lower[fullest]:.0%} and {self.curve.upper[fullest]:.0%}."
         )
 
+    def _draw_lines(self, ax: Axes, top: float) -> None:
+        """Draw both lines, one higher than the other, so that no line crosses words."""
+        claims = (self.confidence, "claims", self._colour())
+        right = (self.accuracy.value, "is right", INK)
+        first, second = sorted((claims, right))
+        first_left, second_left = first[0] > _ROOM, second[0] > 1.0 - _ROOM
+        high, low = 1.34 * top, 1.16 * top
+        first_higher = not first_left and not second_left
+        _draw_line(ax, first, left=first_left, reach=high if first_higher else low)
+        _draw_line(ax, second, left=second_left, reach=low if first_higher else high)
+
     def _colour(self) -> str:
         if self.accuracy.low <= self.confidence <= self.accuracy.high:
             return MUTED
         return OVER if self.confidence > self.accuracy.value else UNDER
 
 
-def _draw_line(ax: Axes, at: float, verb: str, colour: str, *, reach: float) -> None:
-    """Draw a line with its words on the roomier side; the two lines differ in height."""
+def _draw_line(ax: Axes, line: tuple[float, str, str], *, left: bool, reach: float) -> None:
+    """Draw a line with its words at its upper end."""
+    at, verb, colour = line
     ax.plot([at, at], [0.0, reach], color=colour, linewidth=1.6, zorder=3, clip_on=False,
             linestyle="-" if colour == INK else (0, (4, 2)))  # fmt: skip
-    left = at > 0.5  # noqa: PLR2004 (the middle)
     ax.text(at - 0.012 if left else at + 0.012, reach, f"{verb} {at:.1%}".replace("%", " %"),
             ha="right" if left else "left", va="top", fontsize=TEXT, color=colour,
             zorder=4)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The reliability diagram: is a model right as often as it says?"""
+"""The reliability diagram: whether a model is right as often as it says."""
 
 from __future__ import annotations
 

@@ -68,8 +68,9 @@ def to_svg(
     root = ET.fromstring(_draw(figure, width, height))  # noqa: S314 (matplotlib wrote it)
     _drop_namespaces_and_styles(root)
     _use_css_variables(root)
+    _rename_ids(root, "plot")  # matplotlib's own are random
     body = "".join(ET.tostring(child, encoding="unicode") for child in root)
-    digest = sha256("\0".join((title, description, body)).encode()).hexdigest()
+    digest = sha256(f"{title}\0{description}\0{body}".encode()).hexdigest()
     prefix = f"plot-{digest[:10]}" if id_prefix is None else id_prefix
     _rename_ids(root, prefix)
     svg = ET.Element(
@@ -120,7 +121,7 @@ class _Renderer(RendererSVG):
         if angle != 0.0:
             place["transform"] = f"rotate({-angle:.2f} {x:.2f} {y:.2f})"
         css = "; ".join(f"{key}: {value}" for key, value in style.items())
-        self.writer.element("text", s, attrib={**place, "style": css})
+        self.writer.element("text", s, attrib={**place, "style": css})  # type: ignore[no-untyped-call]
 
 
 def _draw(figure: Figure, width: float, height: float) -> str:

@@ -1,4 +1,4 @@
-"""The page for people who read nothing else: is 85 % really 85 %?"""
+"""The page for people who read nothing else: whether 85 % is really 85 %."""
 
 from temperance.report.content import ReportContent
 from temperance.report.findings import headline

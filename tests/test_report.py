@@ -1,0 +1,195 @@
+"""The finding in words, the page around it, and the page in a real browser."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import reference
+import temperance as tp
+from temperance.report import ReportContent, headline, render_report
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+def labels_of(p, rng):
+    return (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1).clip(0, p.shape[1] - 1)
+
+
+def case(name):
+    """Logits and labels of a model that errs in a known way."""
+    rng = np.random.default_rng(0)
+    n, k = {"tiny": (12, 3), "wide": (3000, 1000)}.get(name, (4000, 4))
+    z = rng.normal(size=(n, k)) * 2
+    truth = {"over": 2.0, "tiny": 3.0, "wide": 2.0, "under": 0.4, "calibrated": 1.0}[name]
+    return z, labels_of(reference.softmax(z / truth), rng)
+
+
+def content_of(name, **changes):
+    """A report on the last two thirds of the rows, fitted on the first."""
+    z, y = case(name)
+    cut = len(y) // 3
+    scaling = tp.TemperatureScaling.fit(z[:cut], y[:cut], prior=1.0)
+    sides = {"before": reference.softmax(z[cut:]), "after": scaling.apply(z[cut:])}
+    comparison = tp.compare(sides, y[cut:])
+    given = {
+        "title": f"Report on {name}",
+        "evaluation": comparison.evaluations["before"],
+        "comparison": comparison,
+        "calibrator": scaling,
+        "evaluated_on": "test",
+        "facts": (("Rows", "a.npz"),),
+    }
+    return ReportContent(**{**given, **changes})
+
+
+CASES = ["over", "under", "calibrated", "tiny", "wide"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("over", r"When this model says \d+ %, it is right \d+ % of the time; after calibration, "),
+        ("under", r"When this model says"),
+        ("calibrated", r"as good as these 2,667 rows can tell.*nothing that a temperature"),
+        ("tiny", r"With only 8 rows, "),
+    ],
+)
+def test_finding(name, words):
+    """One sentence that a stranger understands; an honest model is called honest."""
+    content = content_of(name)
+    assert re.search(words, headline(content.comparison, content.evaluation))
+
+
+def test_finding_tells_the_truth():
+    """The two numbers are a bin's mean confidence and its share of right predictions."""
+    p = np.array([[0.9, 0.1]] * 1000)
+    y = np.array([0] * 600 + [1] * 400)
+    q = np.array([[0.6, 0.4]] * 1000)
+    comparison = tp.compare({"before": p, "after": q}, y)
+    before = comparison.evaluations["before"]
+    said = "When this model says 90 %, it is right 60 % of the time"
+    assert headline(None, before) == f"{said}."
+    after = "on average and is right 60 %."  # no calibrated prediction says 90 % any more
+    assert headline(comparison, before) == f"{said}; after calibration, it claims 60 % {after}"
+
+
+def test_finding_when_calibration_harms():
+    """A map that makes things worse is not sold as a cure."""
+    p = np.array([[0.7, 0.3]] * 1000)
+    y = np.array([0] * 600 + [1] * 400)
+    worse = np.array([[0.99, 0.01]] * 1000)
+    comparison = tp.compare({"before": p, "after": worse}, y)
+    assert "do not use it" in headline(comparison, comparison.evaluations["before"])
+
+
+class Page(HTMLParser):
+    """Collects what a browser would fetch or run, and ids that stand twice."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.ids, self.tags = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "xlink:href"} and not value.startswith("#"):
+                self.fetched.append(value)
+            if name == "id":
+                self.ids.append(value)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_page_stands_alone(name):
+    """No script, no link, no url() elsewhere, no id twice, and never nan, inf or None."""
+    text = render_report(content_of(name))
+    page = Page(text)
+    assert "script" not in page.tags
+    assert page.fetched == []
+    assert not re.search(r"url\((?!#)|@import", text)
+    assert len(page.ids) == len(set(page.ids))
+    words = html.unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL))
+    assert not re.search(r"\b(nan|inf|None)\b", words)
+    assert text == render_report(content_of(name))
+
+
+def test_every_picture_has_words():
+    """Each svg names a title and a description that are there."""
+    text = render_report(content_of("over"))
+    pictures = re.findall(r"<svg[^>]*aria-labelledby=\"([^\"]+)\"", text)
+    assert len(pictures) == text.count("<svg") == 4
+    for title, description in (names.split() for names in pictures):
+        assert re.search(rf'<title id="{title}">Reliability|<title id="{title}">Histogram', text)
+        assert re.search(rf'<desc id="{description}">[^<]{{30,}}', text)
+
+
+def test_names_are_inert():
+    """Markup in a file name, a fact or a warning is text."""
+    evil = "<script>alert(1)</script>"
+    text = render_report(content_of("over", title=evil, facts=((evil, evil),), warnings=(evil,)))
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == 5
+
+
+def test_page_without_a_calibrator():
+    """One diagram, no differences, no temperature."""
+    text = render_report(content_of("over", comparison=None, calibrator=None))
+    assert text.count("<svg") == 2
+    assert "Difference" not in text
+    assert "The temperature" not in text
+
+
+def test_infinite_log_loss_is_explained():
+    """A true class of probability 0 is called infinite, with the reason."""
+    evaluation = tp.evaluate([[1.0, 0.0], [0.5, 0.5]], [1, 0])
+    text = render_report(
+        content_of("over", comparison=None, calibrator=None, evaluation=evaluation)
+    )
+    assert "infinite" in text
+    assert "probability 0" in text
+
+
+FRAME = """<iframe src="page.html" style="border:0;width:{width}px;height:900px"></iframe>
+<script>onload = () => {{
+  const inner = document.querySelector("iframe").contentDocument;
+  const root = inner.documentElement;
+  const svgs = [...inner.querySelectorAll("svg")];
+  const outside = svgs.flatMap(svg => [...svg.querySelectorAll("text")].filter(text => {{
+    const box = text.getBoundingClientRect(), all = svg.getBoundingClientRect();
+    return box.left < all.left - 2 || box.right > all.right + 2 || box.top < all.top - 2
+      || box.bottom > all.bottom + 2;
+  }}).map(text => text.textContent));
+  document.title = JSON.stringify([root.scrollWidth, root.clientWidth, svgs.length, outside]);
+}}</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
+@pytest.mark.parametrize("width", [320, 390, 1200])
+@pytest.mark.parametrize("name", ["over", "tiny", "wide"])
+def test_page_in_a_browser(tmp_path, name, width):
+    """At phone and desk width nothing scrolls sideways and no label leaves its picture."""
+    evil = "x" * 300
+    page = render_report(content_of(name, facts=(("File", evil),), warnings=(evil,)))
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
+    flags += " --disable-background-networking --disable-component-update --dump-dom"
+    run = subprocess.run(
+        [CHROMIUM, *flags.split(), "--allow-file-access-from-files", "--window-size=1400,1000",
+         f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frame.html").as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    title = html.unescape(re.search(r"<title>(.*?)</title>", run.stdout).group(1))
+    scroll, client, pictures, outside = json.loads(title)
+    assert width - 20 <= client <= width  # less the scroll bar
+    assert scroll <= client
+    assert pictures == 4
+    assert outside == []
