@@ -98,6 +98,14 @@ def load(path: str | PathLike[str]) -> TemperatureScaling:
     FileFormatError
         The file is missing, is not a calibrator, has a newer `format_version` than this
         library knows, an unknown method, or parameters out of range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/calibrator.json"
+    >>> save(TemperatureScaling(0.5), path)
+    >>> load(path).apply([[1.0, 1.0]])
+    array([[0.5, 0.5]])
     """
     top = _Reader(_parse(path), str(path))
     if top.values.get("format") != FORMAT:
