@@ -39,11 +39,11 @@ package: $(VENV)/dev  ## build the wheel and try it in an empty environment
 	$(VENV)/wheel/bin/python -m pip install --quiet dist/*.whl
 	cd $(VENV) && wheel/bin/temperance --version && wheel/bin/temperance --help > /dev/null
 
-check-minimum: ## run the tests with the lowest versions that pyproject.toml allows
+check-minimum:  ## run the tests with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv $(VENV)/minimum
 	$(VENV)/minimum/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/minimum/bin/python -m pip install --quiet -e ".[test]" -c tests/minimum.txt
-	$(VENV)/minimum/bin/python -m pytest -n auto -q -p no:cacheprovider tests
+	$(VENV)/minimum/bin/python -m pytest -n auto -q -p no:cacheprovider -W ignore::DeprecationWarning tests
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) dist build

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+from matplotlib.figure import Figure
 
 from temperance.plots import ConfidenceDisplay, ReliabilityDisplay, to_svg
 from temperance.report.findings import explain_temperature, explain_test, headline
@@ -97,8 +98,8 @@ def _figures(content: ReportContent) -> dict[str, list[str]]:
 
 def _svg(display: Display, id_prefix: str) -> str:
     title, description = display.alt_text()
-    figure = display.ax_.get_figure(root=True)
-    assert figure is not None  # noqa: S101  (the display has just drawn on it)
+    figure = display.figure_
+    assert isinstance(figure, Figure)  # noqa: S101  (its own: no axes were given)
     return to_svg(figure, title=title, description=description, id_prefix=id_prefix)
 
 
