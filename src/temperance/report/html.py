@@ -61,7 +61,7 @@ def render_report(content: ReportContent) -> str:
     template = environment.get_template("template.html.j2")
     return template.render(
         title=content.title,
-        finding=headline(content.comparison, content.evaluation),
+        finding=headline(content.comparison, content.evaluation).replace(" %", "\u00a0%"),
         warnings=content.warnings,
         facts=content.facts,
         how=_HOW[content.evaluated_on],
