@@ -17,10 +17,11 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums"},
     {"numerics"},
-    {"kernels", "binning", "checks", "readers", "writers"},
-    {"blocks"},
-    {"calibrators", "metrics"},
-    {"evaluate", "crossfit"},
+    {"kernels", "binning", "checks", "readers", "writers", "show"},
+    {"blocks", "significance"},
+    {"calibrators", "metrics", "plan"},
+    {"crossfit"},
+    {"evaluate"},
     {"compare"},
     {"plots", "export"},
     {"report"},
@@ -31,8 +32,10 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
+    "scipy": {"metrics", "significance", "plan"},
+    "narwhals": {"show"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"cli", "show"},
     "pyarrow": {"readers", "writers"},
     "sklearn": {"cli"},
 }

@@ -7,7 +7,7 @@ is a sum over rows. Importing this package loads NumPy and nothing heavier.
 """
 
 from temperance import metrics
-from temperance.calibrators import METHODS, FitRecord, ScoreTest, TemperatureScaling
+from temperance.calibrators import METHODS, FitRecord, TemperatureScaling
 from temperance.checks import logits_from_probs
 from temperance.compare import Comparison, Differences, compare
 from temperance.errors import (
@@ -20,6 +20,7 @@ from temperance.errors import (
 from temperance.evaluate import Evaluation, evaluate
 from temperance.export import load, save
 from temperance.metrics.estimates import Estimate, NullBand
+from temperance.significance import ScoreTest
 from temperance.version import __version__
 
 __all__ = [

@@ -10,7 +10,6 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.blocks import map_rows
-from temperance.calibrators import ScoreTest
 from temperance.kernels import loss_sums
 from temperance.metrics.estimates import (
     Estimate,
@@ -23,6 +22,7 @@ from temperance.metrics.estimates import (
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.scores import row_brier
+from temperance.significance import ScoreTest
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:

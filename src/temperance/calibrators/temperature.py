@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.blocks import map_rows
 from temperance.calibrators.newton import minimise
-from temperance.calibrators.record import FitRecord, ScoreTest
+from temperance.calibrators.record import FitRecord
 from temperance.checks import (
     as_classes,
     as_labels,
@@ -25,6 +25,7 @@ from temperance.checks import (
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels import ExistenceSums, LossSums, existence_sums, loss_sums
 from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,9 @@ from pathlib import Path
 from sys import float_info
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from temperance.calibrators import METHODS, FitRecord, ScoreTest, TemperatureScaling
+from temperance.calibrators import METHODS, FitRecord, TemperatureScaling
 from temperance.errors import FileFormatError, InvalidInputError
+from temperance.significance import ScoreTest
 from temperance.version import __version__
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from temperance.calibrators import FitRecord, ScoreTest
+    from temperance.calibrators import FitRecord
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
+    from temperance.significance import ScoreTest
 
 __all__ = ["explain_temperature", "explain_test", "headline"]
 
