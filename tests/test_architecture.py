@@ -17,10 +17,11 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums"},
     {"numerics"},
-    {"kernels", "binning", "checks", "readers", "writers", "show"},
+    {"kernels", "joint_kernel", "binning", "checks", "readers", "writers", "show"},
     {"blocks", "significance"},
     {"calibrators", "metrics", "plan"},
     {"crossfit"},
+    {"refinement"},
     {"evaluate"},
     {"compare"},
     {"plots", "export"},

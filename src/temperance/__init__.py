@@ -20,6 +20,7 @@ from temperance.errors import (
 from temperance.evaluate import Evaluation, evaluate
 from temperance.export import load, save
 from temperance.metrics.estimates import Estimate, NullBand
+from temperance.plan import Plan, plan
 from temperance.significance import ScoreTest
 from temperance.version import __version__
 
@@ -35,6 +36,7 @@ __all__ = [
     "MissingDependencyError",
     "NoOptimumError",
     "NullBand",
+    "Plan",
     "ScoreTest",
     "TemperanceError",
     "TemperatureScaling",
@@ -44,5 +46,6 @@ __all__ = [
     "load",
     "logits_from_probs",
     "metrics",
+    "plan",
     "save",
 ]

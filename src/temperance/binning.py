@@ -49,44 +49,41 @@ def assign(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinSums(MergeableSums):
-    """Sums over the rows of each bin; every field has shape (B,)."""
+    """Sums over the rows of each bin, for one event (for instance "the prediction is right").
+
+    Every field has shape (..., B): one set of sums, or one per resample.
+    """
 
     count: NDArray[np.float64]  # rows
     weight: NDArray[np.float64]  # sum w
     squared_weight: NDArray[np.float64]  # sum w^2
-    confidence: NDArray[np.float64]  # sum w c
-    correct: NDArray[np.float64]  # sum w k, k = 1 if the predicted class is the true one
-    variance: NDArray[np.float64]  # sum w^2 (c - k)^2: of (confidence - correct), resampled
-    null_variance: NDArray[np.float64]  # sum w^2 c (1 - c): the same, were c the truth
+    probability: NDArray[np.float64]  # sum w p, p = the event's probability
+    hits: NDArray[np.float64]  # sum w k, k = 1 if the event happened
 
     @classmethod
     def of(
         cls,
-        confidence: NDArray[np.float64],
-        correct: NDArray[np.bool_],
+        probability: NDArray[np.float64],
+        hit: NDArray[np.bool_],
         weights: NDArray[np.float64] | None,
-        edges: NDArray[np.float64],
+        bins: NDArray[np.intp],
+        n_bins: int,
     ) -> Self:
-        """Return the sums of one block of rows."""
-        bins = assign(confidence, edges)
-        w = np.ones(len(bins)) if weights is None else weights
-        gap = confidence - correct
-        columns = (
-            np.ones(len(bins)), w, w * w, w * confidence, w * correct,
-            (w * gap) ** 2, w * w * confidence * (1.0 - confidence),
-        )  # fmt: skip
-        n_bins = len(edges) - 1
-        return cls(*(np.bincount(bins, c, minlength=n_bins).astype(np.float64) for c in columns))
+        """Return the sums of one block of rows, the i-th of which lies in `bins[i]`."""
+
+        def total(values: NDArray[np.float64] | None) -> NDArray[np.float64]:
+            return np.bincount(bins, values, minlength=n_bins).astype(np.float64)
+
+        count = total(None)
+        if weights is None:
+            return cls(count, count, count, total(probability), total(hit.astype(np.float64)))
+        w = weights
+        return cls(count, total(w), total(w * w), total(w * probability), total(w * hit))
 
     @property
     def gap(self) -> NDArray[np.float64]:
-        """Sum of w (c - k) per bin: above 0 where the model is over-confident."""
-        return self.confidence - self.correct
-
-    @property
-    def expected_calibration_error(self) -> float:
-        """Mean distance of confidence and accuracy over bins, weighted by their rows."""
-        return float(np.abs(self.gap).sum() / self.weight.sum())
+        """Sum of w (p - k) per bin: above 0 where the event happens less often than said."""
+        return self.probability - self.hits
 
 
 def _mass_edges(

@@ -7,44 +7,72 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temperance.binning import assign, bin_edges
+from temperance.checks import as_groups
 from temperance.errors import InvalidInputError
-from temperance.evaluate import Evaluation, evaluate_rows, row_measures
-from temperance.metrics.estimates import N_RESAMPLES, Estimate, difference_estimate
+from temperance.evaluate import Evaluation, measure, row_measures
+from temperance.metrics.estimates import Estimate, difference_estimate
 from temperance.metrics.inputs import Predictions
+from temperance.metrics.resampling import N_RESAMPLES
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-__all__ = ["Comparison", "Differences", "compare", "compare_rows"]
+    from temperance.evaluate import Groups
+    from temperance.metrics.estimates import Draws
+
+__all__ = ["Comparison", "Differences", "Verdict", "compare", "compare_rows"]
 
 Verdict = Literal["better", "worse", "cannot tell"]
+_LARGE_IS_BETTER = {"accuracy", "discrimination"}
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """One set of probabilities less the baseline, on the same rows, with 95 % intervals."""
+    """One set of probabilities less the baseline, on the same rows, with 95 % intervals.
 
-    log_loss: Estimate  # below 0 = better than the baseline
-    brier: Estimate  # below 0 = better
-    ece: Estimate  # below 0 = better
-    accuracy: Estimate  # above 0 = better
+    `measures` holds `log_loss`, `brier`, `accuracy`, every calibration error, and the
+    `miscalibration` and `discrimination` of the Brier score of the CORP diagram's event. Below 0
+    is better, but for accuracy and discrimination.
+    """
+
+    measures: dict[str, Estimate]
+
+    @property
+    def log_loss(self) -> Estimate:
+        """Difference of the log losses; below 0 = better."""
+        return self.measures["log_loss"]
+
+    @property
+    def brier(self) -> Estimate:
+        """Difference of the Brier scores; below 0 = better."""
+        return self.measures["brier"]
+
+    @property
+    def ece(self) -> Estimate:
+        """Difference of the expected calibration errors; below 0 = better."""
+        return self.measures["ece"]
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Difference of the accuracies; above 0 = better."""
+        return self.measures["accuracy"]
 
     def verdict(self, measure: str) -> Verdict:
         """Return "better" or "worse" if the interval leaves out 0, else "cannot tell"."""
-        difference: Estimate = getattr(self, measure)
+        difference = self.measures[measure]
         if difference.low <= 0.0 <= difference.high:
             return "cannot tell"
-        return "better" if (difference.value < 0.0) != (measure == "accuracy") else "worse"
+        better = (difference.value < 0.0) != (measure in _LARGE_IS_BETTER)
+        return "better" if better else "worse"
 
     def to_dict(self) -> dict[str, Any]:
         """Return value, low, high and verdict of each measure."""
         return {
-            name: {**getattr(self, name).to_dict(), "verdict": self.verdict(name)}
-            for name in ("log_loss", "brier", "ece", "accuracy")
+            name: {**difference.to_dict(), "verdict": self.verdict(name)}
+            for name, difference in self.measures.items()
         }
 
 
@@ -74,7 +102,10 @@ def compare(
     labels: ArrayLike,
     *,
     weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
     """Measure several sets of probabilities on the same rows, and their paired differences.
@@ -87,10 +118,14 @@ def compare(
         True classes in 0..k-1, the same for all.
     weights : array_like, shape (n,), optional
         Finite, >= 0.
+    groups, clusters : array_like, shape (n,), optional
+        As in `evaluate`.
     n_bins : int, default 15
-        Bins of equal width of the calibration error.
+        Bins of the calibration errors.
+    n_resamples : int, default 1000
+        Of the intervals of the calibration errors, at least 100.
     seed : int, default 0
-        Of the resampling behind the calibration error's interval.
+        Of the resampling; all sets are resampled together.
 
     Returns
     -------
@@ -103,6 +138,11 @@ def compare(
     InvalidInputError
         Fewer than two sets, sets of different shape, or as in `evaluate`.
 
+    Notes
+    -----
+    Differences of means (log loss, Brier score, accuracy): normal interval of the paired
+    differences. Others: basic bootstrap, 2 d - q(97.5 %) to 2 d - q(2.5 %).
+
     Examples
     --------
     >>> p = [[0.9, 0.1], [0.9, 0.1]]
@@ -112,7 +152,9 @@ def compare(
     if len(probs) < 2:
         msg = f"`probs` must hold at least two sets to compare, got {len(probs)}."
         raise InvalidInputError(msg)
-    rows = {name: Predictions.check(values, labels, weights) for name, values in probs.items()}
+    rows = {
+        name: Predictions.check(values, labels, weights, clusters) for name, values in probs.items()
+    }
     (first, baseline), *others = rows.items()
     for name, other in others:
         if other.probs.shape != baseline.probs.shape:
@@ -121,70 +163,54 @@ def compare(
                 f"{name!r} has {other.probs.shape}."
             )
             raise InvalidInputError(msg)
-    return compare_rows(rows, n_bins=n_bins, seed=seed)
+    named = None if groups is None else as_groups(groups, n=len(baseline.labels))
+    return compare_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
 
 
-def compare_rows(rows: Mapping[str, Predictions], *, n_bins: int = 15, seed: int = 0) -> Comparison:
+def compare_rows(
+    rows: Mapping[str, Predictions],
+    *,
+    groups: Groups | None = None,
+    n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
     """Compare checked predictions of the same rows (see `compare`)."""
-    (_, baseline), *others = rows.items()
+    measured = {
+        name: measure(each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+        for name, each in rows.items()
+    }
+    first = next(iter(rows))
     return Comparison(
-        evaluations={
-            name: evaluate_rows(each, n_bins=n_bins, seed=seed) for name, each in rows.items()
-        },
+        evaluations={name: evaluation for name, (evaluation, _) in measured.items()},
         differences={
-            name: _differences(other, baseline, n_bins=n_bins, seed=seed) for name, other in others
+            name: Differences(
+                {
+                    **_of_means(rows[name], rows[first]),
+                    **_of_draws(measured[name][1], measured[first][1]),
+                }
+            )
+            for name in rows
+            if name != first
         },
     )
 
 
-def _differences(
-    rows: Predictions, baseline: Predictions, *, n_bins: int, seed: int
-) -> Differences:
+def _of_means(rows: Predictions, baseline: Predictions) -> dict[str, Estimate]:
     with np.errstate(invalid="ignore"):  # inf - inf: two infinite losses cannot be told apart
         gaps = row_measures(rows) - row_measures(baseline)
-    means = MeanSums.of(np.nan_to_num(gaps, nan=0.0, posinf=np.inf, neginf=-np.inf), rows.weights)
-    return Differences(
-        log_loss=difference_estimate(means, 0),
-        brier=difference_estimate(means, 1),
-        ece=_ece_difference(rows, baseline, n_bins=n_bins, seed=seed),
-        accuracy=difference_estimate(means, 2),
-    )
+    gaps = np.nan_to_num(gaps, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    means = MeanSums.of(gaps, rows.weights, rows.clusters)
+    return {
+        name: difference_estimate(means, column)
+        for column, name in enumerate(("log_loss", "brier", "accuracy"))
+    }
 
 
-def _ece_difference(
-    rows: Predictions, baseline: Predictions, *, n_bins: int, seed: int
-) -> Estimate:
-    """Basic bootstrap of the difference of two calibration errors, stretched to its value.
-
-    The gaps per bin of both sets are resampled together, as normal with the covariance that
-    sharing the rows gives them.
-    """
-    sides = [_row_gaps(side, n_bins) for side in (rows, baseline)]
-    mean = np.concatenate([np.bincount(b, gap, minlength=n_bins) for b, gap in sides])
-    (bins, gap), (other_bins, other_gap) = sides
-    covariance = np.diag(
-        np.concatenate([np.bincount(b, g * g, minlength=n_bins) for b, g in sides])
-    )
-    cells = np.bincount(bins * n_bins + other_bins, gap * other_gap, minlength=n_bins**2)
-    covariance[:n_bins, n_bins:] = cells.reshape(n_bins, n_bins)
-    covariance[n_bins:, :n_bins] = covariance[:n_bins, n_bins:].T
-    values, vectors = np.linalg.eigh(covariance)
-    spread = vectors * np.sqrt(np.clip(values, 0.0, None))
-    rng = np.random.default_rng(seed)
-    draws = mean + rng.standard_normal((N_RESAMPLES, len(mean))) @ spread.T
-    total = float(len(bins) if rows.weights is None else rows.weights.sum())
-
-    def difference(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
-        errors = np.abs(gaps) / total
-        return np.asarray(errors[..., :n_bins].sum(axis=-1) - errors[..., n_bins:].sum(axis=-1))
-
-    value = float(difference(mean))
-    low, high = np.quantile(difference(draws), [0.025, 0.975]).tolist()
-    return Estimate(value, min(2.0 * value - high, value), max(2.0 * value - low, value))
-
-
-def _row_gaps(rows: Predictions, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Bin of each row, and its weighted confidence less correctness."""
-    edges = bin_edges(rows.confidence, n_bins=n_bins, binning="equal-width", weights=rows.weights)
-    gap = rows.confidence - rows.correct
-    return assign(rows.confidence, edges), gap if rows.weights is None else rows.weights * gap
+def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, Estimate]:
+    differences = {}
+    for name, own in draws.items():
+        # of a debiased error, the square is resampled and the root is shown
+        both = [each.root() if name == "debiased" else each for each in (own, baseline[name])]
+        differences[name] = both[0].difference(both[1])
+    return differences

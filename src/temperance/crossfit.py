@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cross_fit", "stratified_folds"]
+__all__ = ["cluster_folds", "cross_fit", "stratified_folds"]
 
 
 def cross_fit(
@@ -22,21 +22,30 @@ def cross_fit(
     labels: NDArray[np.intp],
     *,
     weights: NDArray[np.float64] | None = None,
+    clusters: NDArray[np.intp] | None = None,
     n_folds: int = 5,
 ) -> NDArray[np.float64]:
     """Return calibrated outputs (n, k), each row's from a fit on the other folds.
 
     `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
     no copy of the data is made), and returns the map from logits to outputs: a calibrator's
-    `scale` for logits, its `apply` for probabilities.
+    `scale` for logits, its `apply` for probabilities. Rows of one cluster are held out together.
     """
-    folds = stratified_folds(labels, n_folds=n_folds)
+    folds = (
+        stratified_folds(labels, n_folds=n_folds)
+        if clusters is None
+        else cluster_folds(clusters, n_folds=n_folds)
+    )
     w = np.ones(len(labels)) if weights is None else weights
     outputs = np.empty(logits.shape)
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
+        others = np.where(held_out, 0.0, w)
         try:
-            apply = fit(np.where(held_out, 0.0, w))
+            if not others.any():
+                msg = "No row of weight above 0 is left to fit on."
+                raise NoOptimumError(msg, reason="no-rows")  # noqa: TRY301
+            apply = fit(others)
         except NoOptimumError as error:
             msg = (
                 f"Cross-fitting leaves {np.count_nonzero(held_out)} of {len(labels)} rows out at a "
@@ -64,3 +73,18 @@ def stratified_folds(labels: NDArray[np.intp], *, n_folds: int) -> NDArray[np.in
     folds = np.empty(len(labels), dtype=np.intp)
     folds[by_class] = dealt[np.lexsort((dealt, classes[by_class]))]
     return folds
+
+
+def cluster_folds(clusters: NDArray[np.intp], *, n_folds: int) -> NDArray[np.intp]:
+    """Return each row's fold, 0..n_folds-1: clusters stay whole, the largest dealt first.
+
+    Each goes to the fold with the fewest rows so far, as scikit-learn's GroupKFold does.
+    """
+    sizes = np.bincount(clusters)
+    n_folds = max(1, min(n_folds, len(sizes)))
+    filled = np.zeros(n_folds, dtype=np.intp)
+    of_cluster = np.empty(len(sizes), dtype=np.intp)
+    for cluster in np.argsort(sizes, kind="stable")[::-1]:
+        of_cluster[cluster] = filled.argmin()
+        filled[of_cluster[cluster]] += sizes[cluster]
+    return of_cluster[clusters]

@@ -9,26 +9,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
-from temperance.blocks import map_rows
-from temperance.kernels import loss_sums
+from temperance.checks import as_groups
+from temperance.metrics.all_errors import calibration_error_of, draw_errors
+from temperance.metrics.all_tests import CalibrationTests, calibration_tests
+from temperance.metrics.brier_parts import brier_parts
+from temperance.metrics.class_table import class_table
+from temperance.metrics.corp import corp_draws
 from temperance.metrics.estimates import (
+    CalibrationError,
+    Draws,
     Estimate,
     NullBand,
-    ece_estimate,
-    ece_null_band,
     mean_estimate,
     share_estimate,
 )
+from temperance.metrics.group_table import group_table
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
+from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 from temperance.metrics.scores import row_brier
+from temperance.refinement import RefinementSplit, refinement_split
 from temperance.significance import ScoreTest
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Evaluation", "evaluate", "evaluate_rows", "row_measures"]
+    from temperance.metrics.brier_parts import BrierParts
+    from temperance.metrics.class_table import ClassResult
+    from temperance.metrics.corp import CorpReliability
+    from temperance.metrics.decomposition import ScoreDecomposition
+    from temperance.metrics.group_table import GroupResult
+
+__all__ = ["Evaluation", "evaluate", "evaluate_rows", "measure", "row_measures"]
+
+Groups = tuple[tuple[str, ...], "NDArray[np.intp]"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,18 +54,43 @@ class Evaluation:
     n_classes: int
     log_loss: Estimate  # nats, >= 0; 0 is best; infinite if a true class has probability 0
     brier: Estimate  # summed over classes, in [0, 2]; 0 is best
-    ece: Estimate  # expected calibration error of the predicted class, in [0, 1]; 0 is best
     accuracy: Estimate  # in [0, 1]; 1 is best
     confidence: Estimate  # mean probability of the predicted class; best where it = accuracy
-    ece_null: NullBand  # the ECE that a perfectly calibrated model would show here
-    score_test: ScoreTest | None  # of T = 1; None if a true class has probability 0
-    reliability: ReliabilityCurve  # numbers of the reliability diagram, in the bins of `ece`
+    errors: dict[str, CalibrationError]  # calibration errors by name, in [0, 1]; 0 is best
+    refinement: RefinementSplit | None  # of the log loss; None where that is infinite
+    corp: CorpReliability  # of class 1 of two classes, of the predicted class of more
+    log_parts: ScoreDecomposition  # of the log score of the same event
+    brier_parts: BrierParts | None  # of `brier`; None for more than 200 classes
+    tests: CalibrationTests  # of the hypothesis that the probabilities are calibrated
+    reliability: ReliabilityCurve  # numbers of the binned diagram, in the bins of `ece`
+    classes: tuple[ClassResult, ...]
+    groups: tuple[GroupResult, ...]  # worst first; empty without `groups`
     zero_probability_labels: int  # rows whose true class has probability 0
+    n_clusters: int | None
     n_bins: int
+    n_resamples: int
+    seed: int
+
+    @property
+    def ece(self) -> Estimate:
+        """Expected calibration error of the predicted class, in [0, 1]; 0 is best."""
+        return self.errors["ece"].estimate
+
+    @property
+    def ece_null(self) -> NullBand:
+        """The ECE that a perfectly calibrated model would show here."""
+        return self.errors["ece"].null
+
+    @property
+    def score_test(self) -> ScoreTest | None:
+        """Test of T = 1; None if a true class has probability 0."""
+        test = self.tests.score
+        if test.statistic is None or test.p_value is None or self.zero_probability_labels:
+            return None
+        return ScoreTest(test.statistic, test.p_value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON; an infinite log loss is None (see the zero count)."""
-        curve = self.reliability
         return {
             "n": self.n,
             "classes": self.n_classes,
@@ -63,15 +103,18 @@ class Evaluation:
             "n_bins": self.n_bins,
             "score_test": None if self.score_test is None else self.score_test.to_dict(),
             "zero_probability_labels": self.zero_probability_labels,
-            "reliability": [
-                {"confidence": c, "accuracy": a, "accuracy_low": low, "accuracy_high": high,
-                 "count": int(count), "share": share}
-                for c, a, low, high, count, share in zip(
-                    curve.confidence.tolist(), curve.accuracy.tolist(),
-                    curve.accuracy_low.tolist(), curve.accuracy_high.tolist(),
-                    curve.count.tolist(), curve.share.tolist(), strict=True)
-            ],
-        }  # fmt: skip
+            "calibration_errors": {name: each.to_dict() for name, each in self.errors.items()},
+            "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
+            "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
+            "corp": self.corp.to_dict(),
+            "tests": self.tests.to_dict(),
+            "per_class": [each.to_dict() for each in self.classes],
+            "groups": [each.to_dict() for each in self.groups],
+            "n_clusters": self.n_clusters,
+            "n_resamples": self.n_resamples,
+            "seed": self.seed,
+            "reliability": self.reliability.to_dict(),
+        }
 
 
 def evaluate(
@@ -79,7 +122,10 @@ def evaluate(
     labels: ArrayLike,
     *,
     weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
     """Measure probabilities against labels.
@@ -94,22 +140,30 @@ def evaluate(
     weights : array_like, shape (n,), optional
         Finite, >= 0. Means count a row of weight 2 as two rows; intervals treat weights as
         importance weights (they widen with unequal weights).
+    groups : array_like, shape (n,), optional
+        Names of parts to look at separately (a subject, a hospital), with p-values corrected
+        for their number.
+    clusters : array_like, shape (n,), optional
+        Names of what rows belong to (a patient, a game). Rows of one cluster are resampled and
+        held out together, and intervals and tests allow for what they share.
     n_bins : int, default 15
-        Bins of equal width of the calibration error and the reliability diagram.
+        Bins of the calibration errors and the reliability diagram.
+    n_resamples : int, default 1000
+        Of the intervals and null bands of the calibration errors, at least 100.
     seed : int, default 0
-        Of the resampling behind the null band and the interval of the calibration error.
+        Of the resampling.
 
     Returns
     -------
     Evaluation
-        Log loss, Brier score, calibration error, accuracy and mean confidence, each as
-        `Estimate(value, low, high)`.
+        Scores, accuracy, calibration errors with null bands, decompositions, tests, classes
+        and groups. `print` it, or see it drawn in a notebook.
 
     Raises
     ------
     InvalidInputError
         Wrong shape, no rows, a value outside [0, 1], a row that does not sum to 1, a label out
-        of range, bad weights, `n_bins` < 1.
+        of range, bad weights, an unnamed group or cluster, `n_bins` < 1, `n_resamples` < 100.
 
     References
     ----------
@@ -122,31 +176,58 @@ def evaluate(
     >>> evaluation.ece.value, evaluation.accuracy.value
     (0.25, 0.5)
     """
-    return evaluate_rows(Predictions.check(probs, labels, weights), n_bins=n_bins, seed=seed)
+    rows = Predictions.check(probs, labels, weights, clusters)
+    named = None if groups is None else as_groups(groups, n=len(rows.labels))
+    return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
 
 
-def evaluate_rows(rows: Predictions, *, n_bins: int = 15, seed: int = 0) -> Evaluation:
-    """Measure checked predictions (see `evaluate`)."""
-    confidence, correct, weights = rows.confidence, rows.correct, rows.weights
-    edges = bin_edges(confidence, n_bins=n_bins, binning="equal-width", weights=weights)
-    bins = BinSums.of(confidence, correct, weights, edges)
-    null = ece_null_band(bins, rows=(confidence, assign(confidence, edges), weights), seed=seed)
-    means = MeanSums.of(row_measures(rows), weights)
-    zeros = int(np.count_nonzero(np.isinf(rows.log_loss)))
-    return Evaluation(
+def evaluate_rows(
+    rows: Predictions,
+    *,
+    groups: Groups | None = None,
+    n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure checked predictions (see `evaluate`); `groups` = names and each row's number."""
+    return measure(rows, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)[0]
+
+
+def measure(
+    rows: Predictions, *, groups: Groups | None, n_bins: int, n_resamples: int, seed: int
+) -> tuple[Evaluation, dict[str, Draws]]:
+    """Return the evaluation, and the draws that differences from other models need."""
+    resampling = Resampling(rows, check_resamples(n_resamples), seed)
+    edges = bin_edges(rows.confidence, n_bins=n_bins, binning="equal-width", weights=rows.weights)
+    bins = assign(rows.confidence, edges)
+    binned = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)
+    drawn, of_classes = draw_errors(resampling, n_bins=n_bins)
+    corp, log_parts, corp_parts = corp_draws(resampling)
+    means = MeanSums.of(row_measures(rows), rows.weights, rows.clusters)
+    errors = {name: calibration_error_of(name, each) for name, each in drawn.items()}
+    evaluation = Evaluation(
         n=len(rows.labels),
         n_classes=rows.probs.shape[1],
         log_loss=mean_estimate(means, 0, bounds=(0.0, inf)),
         brier=mean_estimate(means, 1, bounds=(0.0, 2.0)),
-        ece=ece_estimate(bins, null, seed=seed),
         accuracy=share_estimate(means, 2),
         confidence=mean_estimate(means, 3, bounds=(0.0, 1.0)),
-        ece_null=null,
-        score_test=None if zeros else _score_test(rows),
-        reliability=ReliabilityCurve.from_sums(bins, edges),
-        zero_probability_labels=zeros,
+        errors=errors,
+        refinement=refinement_split(rows),
+        corp=corp,
+        log_parts=log_parts,
+        brier_parts=brier_parts(resampling),
+        tests=calibration_tests(rows, ece=errors["ece"], miscalibration=corp.miscalibration),
+        reliability=ReliabilityCurve.from_sums(binned, edges),
+        classes=class_table(rows, of_classes),
+        groups=() if groups is None else group_table(rows, *groups, seed=seed),
+        zero_probability_labels=int(np.count_nonzero(np.isinf(rows.log_loss))),
+        n_clusters=None if rows.clusters is None else int(rows.clusters.max()) + 1,
         n_bins=n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
     )
+    return evaluation, {**drawn, **corp_parts}
 
 
 def row_measures(rows: Predictions) -> NDArray[np.float64]:
@@ -156,10 +237,3 @@ def row_measures(rows: Predictions) -> NDArray[np.float64]:
     if rows.weights is not None:
         measures[rows.weights == 0] = 0.0  # 0 * inf
     return measures
-
-
-def _score_test(rows: Predictions) -> ScoreTest:
-    sums = map_rows(
-        lambda *block: loss_sums(*block, beta=1.0), rows.logits, rows.labels, rows.weights
-    )
-    return ScoreTest.from_sums(sums)

@@ -34,13 +34,28 @@ class MeanSums(MergeableSums):
     total: NDArray[np.float64]  # sum w x, shape (m,)
     squared_weight_total: NDArray[np.float64]  # sum w^2 x
     squared_total: NDArray[np.float64]  # sum w^2 x^2
+    row_squared_weight: float  # sum w^2 over rows, where the sums above are over clusters
 
     @classmethod
-    def of(cls, values: NDArray[Any], weights: NDArray[np.float64] | None) -> Self:
-        """Return the sums of one block of rows; `values` has shape (n, m)."""
-        w = np.ones(len(values)) if weights is None else weights
+    def of(
+        cls,
+        values: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+        clusters: NDArray[np.intp] | None = None,
+    ) -> Self:
+        """Return the sums of one block of rows; `values` has shape (n, m).
+
+        With `clusters` (numbers 0..c-1), w and w x are added up within each cluster before they
+        are squared: what happens within one counts once. A cluster must not be cut in blocks.
+        """
+        w: NDArray[Any] = np.ones(len(values)) if weights is None else weights
+        of_rows = float(w @ w)
         wx = w[:, None] * values
-        return cls(float(w.sum()), float(w @ w), wx.sum(axis=0), w @ wx, (wx * wx).sum(axis=0))
+        if clusters is not None:
+            w = np.bincount(clusters, w)
+            wx = np.stack([np.bincount(clusters, column) for column in wx.T], axis=1)
+        squares = w @ wx, (wx * wx).sum(axis=0)
+        return cls(float(w.sum()), float(w @ w), wx.sum(axis=0), *squares, of_rows)
 
     def mean(self, index: int) -> float:
         """Return the weighted mean of quantity `index`."""
@@ -59,3 +74,16 @@ class MeanSums(MergeableSums):
         # n / (n - 1) for equal weights, with n the effective number of rows
         unbiased = 1.0 / (1.0 - self.squared_weight / self.weight**2)
         return sqrt(max(float(square), 0.0) * unbiased) / self.weight
+
+    def effective_rows(self, index: int) -> float:
+        """Return how many equally weighted rows would know the share `index` as well.
+
+        Without clusters (sum w)^2 / sum w^2. Rows of one cluster count as many only as far as
+        they differ: share (1 - share) / variance, where that can be seen and is more.
+        """
+        n = self.weight**2 / self.squared_weight
+        most = self.weight**2 / self.row_squared_weight
+        mean, error = self.mean(index), self.standard_error(index)
+        if n == most or not 0.0 < mean < 1.0 or not 0.0 < error < inf:
+            return n
+        return min(max(n, mean * (1.0 - mean) / error**2), most)

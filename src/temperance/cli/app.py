@@ -10,6 +10,7 @@ from temperance.cli.apply import apply
 from temperance.cli.demo import demo
 from temperance.cli.evaluate import evaluate
 from temperance.cli.fit import fit
+from temperance.cli.plan import plan
 from temperance.version import __version__
 
 __all__ = ["app"]
@@ -49,3 +50,4 @@ app.command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply
 app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(
     evaluate
 )
+app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)

@@ -1,10 +1,17 @@
-"""The expected calibration error: how far confidence and accuracy lie apart."""
+"""Errors of the predicted class's probability: how far confidence and accuracy lie apart."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import sqrt
+from typing import TYPE_CHECKING, Literal
 
-from temperance.binning import BinSums, bin_edges
+from temperance.errors import InvalidInputError
+from temperance.metrics.error_measures import (
+    classwise_square,
+    observed,
+    top_label_error,
+    top_label_square,
+)
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
@@ -12,7 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.binning import Binning
 
-__all__ = ["expected_calibration_error"]
+__all__ = ["debiased_calibration_error", "expected_calibration_error"]
 
 
 def expected_calibration_error(
@@ -21,6 +28,7 @@ def expected_calibration_error(
     *,
     n_bins: int = 15,
     binning: Binning = "equal-width",
+    norm: float = 1.0,
     weights: ArrayLike | None = None,
 ) -> float:
     r"""Mean gap between confidence and accuracy over bins of the predicted class's probability.
@@ -35,6 +43,9 @@ def expected_calibration_error(
         Number of bins, >= 1.
     binning : {"equal-width", "equal-mass"}, default "equal-width"
         Bins of equal width on [0, 1], or with equally many rows (ties are never parted).
+    norm : float, default 1
+        At least 1: 1 is the mean gap, 2 the root mean square gap, `math.inf` the largest (the
+        "maximum calibration error", which mostly shows the bin with the fewest rows).
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
 
@@ -47,14 +58,15 @@ def expected_calibration_error(
     Raises
     ------
     InvalidInputError
-        Wrong shape, no rows, a row that does not sum to 1, a label out of range, `n_bins` < 1.
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, `n_bins` < 1,
+        `norm` < 1.
 
     Notes
     -----
-    .. math:: \sum_b \frac{W_b}{W} |\mathrm{acc}_b - \mathrm{conf}_b|
+    .. math:: \Big(\sum_b \frac{W_b}{W} |\mathrm{acc}_b - \mathrm{conf}_b|^q\Big)^{1/q}
 
-    Bins are [0, 1/B], (1/B, 2/B], ..., ((B-1)/B, 1]: a confidence on an edge belongs to the bin
-    below it. Empty bins count 0.
+    with q the `norm`. Bins are [0, 1/B], (1/B, 2/B], ..., ((B-1)/B, 1]: a confidence on an edge
+    belongs to the bin below it. Empty bins count 0.
 
     References
     ----------
@@ -69,6 +81,74 @@ def expected_calibration_error(
     0.25
     """
     rows = Predictions.check(probs, labels, weights)
-    edges = bin_edges(rows.confidence, n_bins=n_bins, binning=binning, weights=rows.weights)
-    sums = BinSums.of(rows.confidence, rows.correct, rows.weights, edges)
-    return sums.expected_calibration_error
+    if not norm >= 1.0:
+        msg = f"`norm` must be at least 1 (math.inf is the largest gap), got {norm}."
+        raise InvalidInputError(msg)
+    return float(top_label_error(rows, observed(rows), n_bins=n_bins, binning=binning, norm=norm))
+
+
+def debiased_calibration_error(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    over: Literal["top-label", "classes"] = "top-label",
+    n_bins: int = 15,
+    binning: Binning = "equal-mass",
+    weights: ArrayLike | None = None,
+) -> float:
+    r"""Root mean square gap of confidence and accuracy, less what sampling adds to it.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    over : {"top-label", "classes"}, default "top-label"
+        The predicted class's probability, or the mean square over each class's own.
+    n_bins : int, default 15
+        Number of bins, >= 1.
+    binning : {"equal-mass", "equal-width"}, default "equal-mass"
+        As in `expected_calibration_error`.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0; the correction uses the effective number of rows in a bin.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 is best. The square is unbiased before it is cut at 0, so a calibrated
+        model shows 0 in about half of all samples.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, `n_bins` < 1,
+        an unknown `over`.
+
+    Notes
+    -----
+    .. math:: \sqrt{\max\Big(0, \sum_b \frac{W_b}{W} \Big[(\mathrm{acc}_b - \mathrm{conf}_b)^2
+              - \frac{\mathrm{acc}_b (1 - \mathrm{acc}_b)}{n_b - 1}\Big]\Big)}
+
+    A bin of one row counts 0: nothing can be said of its noise. With `over="classes"` each
+    class's sum is cut at 0, then the mean is taken over classes before the root.
+
+    References
+    ----------
+    Kumar, Liang and Ma (2019), Verified Uncertainty Calibration, section 5,
+    https://arxiv.org/abs/1909.10155; Broecker (2012), https://doi.org/10.1007/s00382-011-1191-1
+
+    Examples
+    --------
+    Four rows 75 % confident, two right: (0.25)^2 - 0.5 * 0.5 / 3 is below 0.
+
+    >>> debiased_calibration_error([[0.75, 0.25]] * 4, [0, 0, 1, 1], n_bins=1)
+    0.0
+    """
+    rows = Predictions.check(probs, labels, weights)
+    squares = {"top-label": top_label_square, "classes": classwise_square}
+    if over not in squares:
+        msg = f'`over` must be "top-label" or "classes", got {over!r}.'
+        raise InvalidInputError(msg)
+    square = squares[over](rows, observed(rows), n_bins=n_bins, binning=binning)
+    return sqrt(max(float(square), 0.0))

@@ -1,9 +1,9 @@
-"""A measured number with its uncertainty, from sums: nothing here reads a row twice."""
+"""A measured number with its uncertainty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +14,19 @@ from temperance.numerics import normal_quantile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.binning import BinSums
     from temperance.sums import MeanSums
 
-__all__ = ["Estimate", "NullBand", "ece_estimate", "ece_null_band", "mean_estimate"]
+__all__ = [
+    "CalibrationError",
+    "Draws",
+    "Estimate",
+    "NullBand",
+    "difference_estimate",
+    "mean_estimate",
+    "share_estimate",
+]
 
-N_RESAMPLES = 2000
 _LEVEL = 0.95
-_EXACT_DRAWS = 20_000_000  # draw every row's outcome up to here; beyond, sums are normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,9 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class NullBand:
-    """What the ECE of a *perfectly calibrated* model with these confidences would be.
+    """What an error would be if the model were *perfectly calibrated*, with these confidences.
 
-    An ECE at or below `high` is no evidence of miscalibration.
+    An error at or below `high` is no evidence of miscalibration.
     """
 
     mean: float
@@ -51,6 +56,124 @@ class NullBand:
     def to_dict(self) -> dict[str, float]:
         """Return both numbers."""
         return {"mean": self.mean, "high": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationError:
+    """An error of calibration, the band that chance explains, and the p-value against chance."""
+
+    estimate: Estimate  # 0 is best
+    null: NullBand
+    p_value: float  # share of calibrated worlds whose error is as large, in (0, 1]
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return value, low, high, null_mean, null_high and p_value."""
+        null = {"null_mean": self.null.mean, "null_high": self.null.high}
+        return {**self.estimate.to_dict(), **null, "p_value": self.p_value}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """A statistic of the data, of resamples of them, and of labels drawn from the model."""
+
+    value: float
+    resampled: NDArray[np.float64]  # (B,)
+    null: NDArray[np.float64]  # (N,)
+    doubt: float  # 1 / effective number of rows: what one row not seen could change
+
+    @classmethod
+    def split(
+        cls,
+        statistic: NDArray[np.float64],
+        n_resamples: int,
+        *,
+        doubt: float,
+        value: float | None = None,
+        squared: bool = False,
+    ) -> Draws:
+        """Cut a statistic of all sums, (1 + B + N,), in its three parts.
+
+        `value` is the statistic itself where the sums only come near it (ranks beyond 1,000);
+        the draws are moved by the same step. `squared`: it is a gap squared, so a doubt of the
+        gap becomes (gap + doubt)^2 - gap^2.
+        """
+        shift = 0.0 if value is None else value - float(statistic[0])
+        moved = statistic + shift
+        cut = 1 + n_resamples
+        if squared:
+            doubt *= 2.0 * sqrt(max(float(moved[0]), 0.0)) + doubt
+        return cls(float(moved[0]), moved[1:cut], moved[cut:], doubt)
+
+    def root(self) -> Draws:
+        """Return the root of a debiased square, cut at 0."""
+        value, resampled, null = (
+            np.sqrt(np.maximum(part, 0.0)) for part in (self.value, self.resampled, self.null)
+        )
+        return Draws(float(value), resampled, null, self.doubt)
+
+    @property
+    def spread(self) -> float:
+        """Standard error: of the resamples, and never less than the doubt."""
+        return sqrt(float(self.resampled.var()) + self.doubt**2)
+
+    def null_band(self) -> NullBand:
+        """Return mean and 95 % quantile under calibration."""
+        return NullBand(float(self.null.mean()), float(np.quantile(self.null, _LEVEL)))
+
+    def p_value(self) -> float:
+        """Return the share of null draws as large as the value, which counts as one of them."""
+        reached = np.count_nonzero(self.null >= self.value * (1.0 - 1e-12))
+        return float(1 + reached) / (1 + len(self.null))
+
+    def estimate(self, bounds: tuple[float, float]) -> Estimate:
+        """Return the value with the basic bootstrap interval, cut at the measure's `bounds`."""
+        ends = np.quantile(self.resampled, [0.5 - 0.5 * _LEVEL, 0.5 + 0.5 * _LEVEL])
+        low, high = (2.0 * self.value - ends[::-1]).tolist()
+        low = min(low, self.value - normal_quantile(_LEVEL) * self.doubt)
+        high = max(high, self.value + normal_quantile(_LEVEL) * self.doubt)
+        return Estimate(
+            self.value,
+            min(max(low, bounds[0]), self.value),
+            max(min(high, bounds[1]), self.value),
+        )
+
+    def calibration_error(self) -> CalibrationError:
+        """Return an error >= 0 that chance pushes upwards, with an interval that allows for it.
+
+        Low end: the basic bootstrap's 2 e - q(97.5 %), and 0 where the null band reaches e. High
+        end: e + 1.96 standard errors, because the bias may be smaller than the bootstrap thinks.
+        """
+        null = self.null_band()
+        low = 2.0 * self.value - float(np.quantile(self.resampled, 0.5 + 0.5 * _LEVEL))
+        low = min(low, self.value - normal_quantile(_LEVEL) * self.doubt)
+        high = self.value + normal_quantile(_LEVEL) * self.spread
+        if self.value <= null.high:
+            low = 0.0
+        estimate = Estimate(
+            self.value, min(max(low, 0.0), self.value), max(min(high, 1.0), self.value)
+        )
+        return CalibrationError(estimate, null, self.p_value())
+
+    def root_error(self) -> CalibrationError:
+        """Return the root of a debiased square: a normal interval of the square, cut at 0."""
+        half = normal_quantile(_LEVEL) * self.spread
+        ends = (self.value, self.value - half, min(self.value + half, 1.0))
+        value, low, high = (sqrt(max(end, 0.0)) for end in ends)
+        null = np.sqrt(np.maximum(self.null, 0.0))
+        band = NullBand(float(null.mean()), float(np.quantile(null, _LEVEL)))
+        return CalibrationError(Estimate(value, low, high), band, self.p_value())
+
+    def difference(self, baseline: Draws) -> Estimate:
+        """Return the basic bootstrap interval of this statistic less the baseline's, paired."""
+        value = self.value - baseline.value
+        draws = self.resampled - baseline.resampled
+        low, high = np.quantile(draws, [0.5 - 0.5 * _LEVEL, 0.5 + 0.5 * _LEVEL]).tolist()
+        doubt = (
+            0.0 if not draws.any() else normal_quantile(_LEVEL) * max(self.doubt, baseline.doubt)
+        )
+        return Estimate(
+            value, min(2.0 * value - high, value - doubt), max(2.0 * value - low, value + doubt)
+        )
 
 
 def mean_estimate(sums: MeanSums, index: int, *, bounds: tuple[float, float]) -> Estimate:
@@ -66,55 +189,9 @@ def mean_estimate(sums: MeanSums, index: int, *, bounds: tuple[float, float]) ->
 def share_estimate(sums: MeanSums, index: int) -> Estimate:
     """Return a weighted share with its Wilson interval, which is honest at 0, 1 and small n."""
     share = np.array([min(max(sums.mean(index), 0.0), 1.0)])
-    n = np.array([sums.weight**2 / sums.squared_weight])
+    n = np.array([sums.effective_rows(index)])
     low, high = wilson_interval(share, n, _LEVEL)
     return Estimate(float(share[0]), float(low[0]), float(high[0]))
-
-
-def ece_null_band(
-    sums: BinSums,
-    *,
-    rows: tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64] | None] | None,
-    seed: int,
-) -> NullBand:
-    """Return the band by consistency resampling (Broecker and Smith 2007).
-
-    `rows` = (confidence, bin, weights) lets small samples draw each row's outcome; without it,
-    or for many rows, the sums per bin are drawn as normal, with their exact variances.
-    """
-    rng = np.random.default_rng(seed)
-    n_bins = len(sums.weight)
-    if rows is not None and len(rows[0]) * N_RESAMPLES <= _EXACT_DRAWS:
-        confidence, bins, weights = rows
-        w = np.ones(len(bins)) if weights is None else weights
-        gaps = np.empty((N_RESAMPLES, n_bins))
-        for draw in range(N_RESAMPLES):
-            correct = rng.random(len(bins)) < confidence
-            gaps[draw] = np.bincount(bins, w * (confidence - correct), minlength=n_bins)
-    else:
-        gaps = rng.standard_normal((N_RESAMPLES, n_bins)) * np.sqrt(sums.null_variance)
-    errors = np.abs(gaps).sum(axis=1) / sums.weight.sum()
-    return NullBand(float(errors.mean()), float(np.quantile(errors, _LEVEL)))
-
-
-def ece_estimate(sums: BinSums, null: NullBand, *, seed: int) -> Estimate:
-    """Return the ECE with an interval that allows for its upward bias.
-
-    Low end: the basic bootstrap 2 e - q(97.5 %), and 0 where the null band reaches e. High end:
-    e + 1.96 standard deviations, because the bias may be smaller than the bootstrap thinks.
-    Coverage of the population's binned ECE, 95 % nominal, 400 samples of 100, 500 and 2,000
-    rows of a VGG on CIFAR-10: .93, .94, .93 near calibration (.0167), .95, .97, .97 far from it
-    (.0374), .96, .96, .95 under calibration; the percentile bootstrap covered .02 to .60 near.
-    """
-    error = sums.expected_calibration_error
-    rng = np.random.default_rng(seed)
-    draws = rng.standard_normal((N_RESAMPLES, len(sums.gap))) * np.sqrt(sums.variance) + sums.gap
-    resampled = np.abs(draws).sum(axis=1) / sums.weight.sum()
-    low = 2.0 * error - float(np.quantile(resampled, 0.5 + 0.5 * _LEVEL))
-    high = error + normal_quantile(_LEVEL) * float(resampled.std())
-    if error <= null.high:
-        low = 0.0
-    return Estimate(error, min(max(low, 0.0), error), min(high, 1.0))
 
 
 def difference_estimate(sums: MeanSums, index: int) -> Estimate:

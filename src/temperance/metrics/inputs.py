@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks import as_labels, as_probs, as_weights
+from temperance.checks import as_groups, as_labels, as_probs, as_weights
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks, softmax
 
@@ -26,9 +26,16 @@ class Predictions:
     weights: NDArray[np.float64] | None  # (n,)
     log_loss: NDArray[np.float64]  # (n,): of each row, infinite where the label is masked
     scores: NDArray[Any] | None = None  # (n, k): the logits, where `probs` came from logits
+    clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
 
     @classmethod
-    def check(cls, probs: ArrayLike, labels: ArrayLike, weights: ArrayLike | None) -> Self:
+    def check(
+        cls,
+        probs: ArrayLike,
+        labels: ArrayLike,
+        weights: ArrayLike | None,
+        clusters: ArrayLike | None = None,
+    ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError."""
         p = as_probs(probs)
         n, k = p.shape
@@ -37,7 +44,8 @@ class Predictions:
             raise InvalidInputError(msg)
         y = as_labels(labels, n=n, k=k)
         loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
-        return cls(p, y, as_weights(weights, n=n), loss)
+        units = None if clusters is None else as_groups(clusters, n=n, name="clusters")[1]
+        return cls(p, y, as_weights(weights, n=n), loss, clusters=units)
 
     @classmethod
     def from_logits(
@@ -45,6 +53,7 @@ class Predictions:
         logits: NDArray[Any],
         labels: NDArray[np.intp],
         weights: NDArray[np.float64] | None,
+        clusters: NDArray[np.intp] | None = None,
     ) -> Self:
         """Return checked logits as predictions.
 
@@ -59,7 +68,7 @@ class Predictions:
             of_label = z[np.arange(len(z)), labels[rows]]
             loss[rows] = np.log(np.exp(z).sum(axis=1)) - of_label
             probs[rows] = softmax(z)
-        return cls(probs, labels, weights, loss, logits)
+        return cls(probs, labels, weights, loss, logits, clusters)
 
     @property
     def logits(self) -> NDArray[Any]:
@@ -74,8 +83,13 @@ class Predictions:
     @property
     def correct(self) -> NDArray[np.bool_]:
         """Whether the (first) most probable class is the true one."""
+        return np.asarray(self.predicted == self.labels)
+
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """The (first) most probable class of each row."""
         ranked = self.probs if self.scores is None else self.scores
-        return np.asarray(ranked.argmax(axis=1) == self.labels)
+        return np.asarray(ranked.argmax(axis=1))
 
     @property
     def of_label(self) -> NDArray[np.float64]:

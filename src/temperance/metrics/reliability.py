@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from temperance.binning import BinSums, bin_edges
+from temperance.binning import BinSums, assign, bin_edges
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import normal_quantile
 
@@ -37,18 +37,24 @@ class ReliabilityCurve:
         """Return the curve of merged bin sums; bins without weight are left out."""
         held = sums.weight > 0
         weight = sums.weight[held]
-        right = np.clip(sums.correct[held] / weight, 0.0, 1.0)
+        right = np.clip(sums.hits[held] / weight, 0.0, 1.0)
         low, high = wilson_interval(right, weight**2 / sums.squared_weight[held])
         return cls(
             lower=edges[:-1][held],
             upper=edges[1:][held],
             share=weight / weight.sum(),
             count=sums.count[held],
-            confidence=sums.confidence[held] / weight,
+            confidence=sums.probability[held] / weight,
             accuracy=right,
             accuracy_low=low,
             accuracy_high=high,
         )
+
+    def to_dict(self) -> list[dict[str, float]]:
+        """Return one entry per bin for JSON."""
+        names = ("confidence", "accuracy", "accuracy_low", "accuracy_high", "count", "share")
+        columns = [getattr(self, name).tolist() for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def reliability_curve(
@@ -99,7 +105,8 @@ def reliability_curve(
     """
     rows = Predictions.check(probs, labels, weights)
     edges = bin_edges(rows.confidence, n_bins=n_bins, binning=binning, weights=rows.weights)
-    sums = BinSums.of(rows.confidence, rows.correct, rows.weights, edges)
+    bins = assign(rows.confidence, edges)
+    sums = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)
     return ReliabilityCurve.from_sums(sums, edges)
 
 

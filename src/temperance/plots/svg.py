@@ -95,7 +95,7 @@ def to_svg(
 class _Renderer(RendererSVG):
     """Writes text as text: by default matplotlib asks a global setting and draws outlines."""
 
-    def draw_text(  # noqa: PLR0913, PLR0917 (matplotlib's signature)
+    def draw_text(
         self,
         gc: Any,  # noqa: ANN401
         x: float,

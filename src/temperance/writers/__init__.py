@@ -19,7 +19,7 @@ __all__ = ["SUFFIXES", "check_writable", "replacing", "write_probs"]
 SUFFIXES: tuple[str, ...] = tuple(WRITERS)
 
 
-def write_probs(  # noqa: PLR0913 - one argument per column
+def write_probs(
     path: str | os.PathLike[str],
     probs: ArrayLike,
     *,

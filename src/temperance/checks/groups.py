@@ -1,0 +1,33 @@
+"""Names that say which rows belong together: groups to compare, clusters to resample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["as_groups"]
+
+
+def as_groups(
+    groups: ArrayLike, *, n: int, name: str = "groups"
+) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Return the distinct names as text, sorted, and each row's number 0..m-1 among them."""
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        msg = f"`{name}` must have shape ({n},), one per row, got {values.shape}."
+        raise InvalidInputError(msg)
+    missing = np.array([each is None or each != each for each in values.tolist()], dtype=bool)  # noqa: PLR0124 (nan)
+    if missing.any():
+        msg = (
+            f"`{name}` must be known for every row; row {int(missing.argmax())} has none "
+            f"({np.count_nonzero(missing)} such rows). Give them a name of their own."
+        )
+        raise InvalidInputError(msg)
+    names, numbers = np.unique(values.astype(str), return_inverse=True)
+    return tuple(names.tolist()), np.asarray(numbers, dtype=np.intp)

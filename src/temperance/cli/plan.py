@@ -1,0 +1,124 @@
+"""`temperance plan`: how many labels do I need? Answered before anybody labels a row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from temperance.calibrators import TemperatureScaling
+from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.options import (
+    BinsOption,
+    GroupColumn,
+    IdColumn,
+    JsonOption,
+    KindOption,
+    LabelColumn,
+    LabelsOption,
+    LogitsColumn,
+    ProbsColumn,
+    SeedOption,
+    WeightColumn,
+)
+from temperance.cli.rows import Rows, naming, read_rows
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.export import load
+from temperance.plan import plan as plan_labels
+from temperance.plan.planner import check_options
+from temperance.readers import Fields
+
+__all__ = ["plan"]
+
+
+def plan(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Logits or probabilities; labels are not needed."),
+    ],
+    error: Annotated[
+        float, typer.Option("--error", metavar="X", help="Calibration error to see (ECE).")
+    ] = 0.02,
+    temperature: Annotated[
+        float, typer.Option("--temperature", metavar="T", help="Temperature to tell from 1.")
+    ] = 1.1,
+    precision: Annotated[
+        float,
+        typer.Option("--precision", metavar="X", help="Know T within this share of T."),
+    ] = 0.05,
+    power: Annotated[
+        float, typer.Option("--power", metavar="P", help="Probability of seeing what is there.")
+    ] = 0.8,
+    calibrator_file: Annotated[
+        Path | None,
+        typer.Option("--calibrator", metavar="FILE.json", help="Apply this calibrator first."),
+    ] = None,
+    n_bins: BinsOption = 15,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    kind: KindOption = None,
+    labels: LabelsOption = None,
+    label_column: LabelColumn = None,
+    weight_column: WeightColumn = None,
+    group_column: GroupColumn = None,
+    id_column: IdColumn = None,
+    logits_column: LogitsColumn = None,
+    probs_column: ProbsColumn = None,
+) -> None:
+    """Say how many labels are needed to judge and to calibrate a model.
+
+    The outputs are taken as calibrated. If FILE has labels, or with --calibrator, they are
+    scaled first, and that fit's standard error says how well a temperature can be known.
+    """
+    check_options(temperature, precision, error, power, n_bins)
+    calibrator = None if calibrator_file is None else load(calibrator_file)
+    fields = Fields(
+        label_column, weight_column, group_column, id_column, logits_column, probs_column
+    )
+    rows = read_rows(file, kind=kind, fields=fields, labels=labels, labelled=False)
+    if calibrator is not None:
+        rows.check_fits(calibrator, str(calibrator_file))
+    with naming(rows.source), progress("planning"):
+        warnings: list[str] = []
+        if calibrator is None:
+            calibrator = _first_fit(rows, warnings)
+        scaled = rows.logits
+        if calibrator is not None:
+            scaled = calibrator.scale(rows.logits, refuse_probs=False)
+        answer = plan_labels(
+            scaled,
+            temperature=temperature,
+            precision=precision,
+            ece=error,
+            power=power,
+            weights=rows.weights,
+            pilot=None if calibrator is None else calibrator.record,
+            n_bins=n_bins,
+            seed=seed,
+            refuse_probs=False,
+        )
+    scaled_by = None if calibrator is None else calibrator.temperature
+    if as_json:
+        print_json({**answer.to_dict(), "scaled_by": scaled_by, "warnings": warnings})
+        return
+    for warning in warnings:
+        note(f"warning: {warning}")
+    source = "its labels" if calibrator_file is None else str(calibrator_file)
+    by = "" if scaled_by is None else f", scaled by the T = {scaled_by:.4g} of {source}"
+    console = stdout()
+    console.print(str(answer))
+    console.print(f"planned from {rows.described}{by}")
+
+
+def _first_fit(rows: Rows, warnings: list[str]) -> TemperatureScaling | None:
+    """Return the temperature that the file's labels give, if there are labels and they do."""
+    if rows.labels is None:
+        return None
+    try:
+        return TemperatureScaling.fit(
+            rows.logits, rows.labels, weights=rows.weights, refuse_probs=False
+        )
+    except (InvalidInputError, NoOptimumError) as error:
+        warnings.append(f"the labels are not used. {error}")
+        return None

@@ -1,0 +1,66 @@
+"""All calibration errors of one set of predictions, from the same resamples and null draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temperance.metrics.error_measures import (
+    class_errors,
+    conditional_error,
+    ks,
+    observed,
+    smooth,
+    top_label_error,
+    top_label_square,
+)
+from temperance.metrics.estimates import Draws
+
+if TYPE_CHECKING:
+    from temperance.metrics.estimates import CalibrationError
+    from temperance.metrics.resampling import Resampling
+
+__all__ = ["ERROR_NAMES", "calibration_error_of", "draw_errors"]
+
+ERROR_NAMES = {  # key in JSON -> what it is called in words
+    "ece": "expected calibration error (ECE)",
+    "ece_equal_mass": "ECE, bins of equal mass",
+    "debiased": "root mean square, debiased",
+    "smooth": "smooth (smECE)",
+    "ks": "Kolmogorov-Smirnov",
+    "classwise": "classwise ECE",
+    "top_label_conditional": "top-label-conditional ECE",
+    "flattened": "flattened ECE, all classes in one set of bins",
+}
+
+
+def draw_errors(resampling: Resampling, *, n_bins: int) -> tuple[dict[str, Draws], list[Draws]]:
+    """Return the draws of every error of `ERROR_NAMES`, and of each class's own error.
+
+    Those of "debiased" are of its square.
+    """
+    rows, sums = resampling.rows, resampling.sums
+    of_class, flattened = class_errors(rows, sums, n_bins=n_bins)
+    statistics = {
+        "ece": top_label_error(rows, sums, n_bins=n_bins),
+        "ece_equal_mass": top_label_error(rows, sums, n_bins=n_bins, binning="equal-mass"),
+        "debiased": top_label_square(rows, sums, n_bins=n_bins),
+        "smooth": smooth(rows, sums),
+        "ks": ks(rows, sums),
+        "classwise": of_class.mean(axis=0),
+        "top_label_conditional": conditional_error(rows, sums, n_bins=n_bins),
+        "flattened": flattened,
+    }
+    exact = {"ks": float(ks(rows, observed(rows), exact=True))}
+    b, doubt = resampling.n_resamples, resampling.doubt
+    draws = {
+        name: Draws.split(
+            statistic, b, doubt=doubt, value=exact.get(name), squared=name == "debiased"
+        )
+        for name, statistic in statistics.items()
+    }
+    return draws, [Draws.split(each, b, doubt=doubt) for each in of_class]
+
+
+def calibration_error_of(name: str, draws: Draws) -> CalibrationError:
+    """Return an error with interval, null band and p-value from its draws."""
+    return draws.root_error() if name == "debiased" else draws.calibration_error()

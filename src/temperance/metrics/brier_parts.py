@@ -1,0 +1,80 @@
+"""The Brier score over all classes, in parts with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.metrics.bins import ranks_of
+from temperance.metrics.decomposition import decompose
+from temperance.metrics.estimates import Draws, Estimate
+from temperance.metrics.events import class_event
+from temperance.metrics.isotonic import corp_sums, isotonic
+from temperance.metrics.resampling import Resampling
+
+if TYPE_CHECKING:
+    from temperance.metrics.estimates import CalibrationError
+
+__all__ = ["MAX_CLASSES", "BrierParts", "brier_parts"]
+
+MAX_CLASSES = 200  # more would take minutes
+_RANKS = 250  # of each class's curve in resamples; its own curve uses every probability
+_FEWEST = 100  # resamples
+_PARTS = ("miscalibration", "discrimination", "uncertainty")
+
+
+@dataclass(frozen=True, slots=True)
+class BrierParts:
+    """Brier score = miscalibration - discrimination + uncertainty, summed over classes (0..2)."""
+
+    score: float
+    miscalibration: CalibrationError
+    discrimination: Estimate  # large is best
+    uncertainty: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "score": self.score,
+            "miscalibration": self.miscalibration.to_dict(),
+            "discrimination": self.discrimination.to_dict(),
+            "uncertainty": self.uncertainty.to_dict(),
+        }
+
+
+def brier_parts(resampling: Resampling) -> BrierParts | None:
+    """Return the class-wise CORP decompositions, added up; None for more than 200 classes.
+
+    Beyond ten classes there are fewer resamples, so that the work does not grow with them.
+    """
+    rows, k = resampling.rows, resampling.rows.probs.shape[1]
+    if k > MAX_CLASSES:
+        return None
+    fewer = max(_FEWEST, min(resampling.n_resamples, 10 * resampling.n_resamples // k))
+    if fewer < resampling.n_resamples:
+        resampling = Resampling(rows, fewer, resampling.seed)
+    events = [class_event(rows, j) for j in range(k)]
+    exact = decompose(rows, events, score="brier")
+    totals = dict.fromkeys(_PARTS, np.zeros(()))
+    for event in events:
+        sums = resampling.sums(event, *ranks_of(event.probability, _RANKS))
+        found = corp_sums(sums, isotonic(sums), score="brier")
+        totals = {name: totals[name] + getattr(found, name) for name in _PARTS}
+    draws = {
+        name: Draws.split(
+            total,
+            fewer,
+            doubt=resampling.doubt,
+            value=getattr(exact, name),
+            squared=name == "miscalibration",
+        )
+        for name, total in totals.items()
+    }
+    return BrierParts(
+        score=exact.score,
+        miscalibration=draws["miscalibration"].calibration_error(),
+        discrimination=draws["discrimination"].estimate((0.0, 2.0)),
+        uncertainty=draws["uncertainty"].estimate((0.0, 2.0)),
+    )

@@ -1,0 +1,164 @@
+"""The reliability diagram without bins: isotonic recalibration, with bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.metrics.bins import ranks_of
+from temperance.metrics.decomposition import ScoreDecomposition, decompose
+from temperance.metrics.estimates import Draws
+from temperance.metrics.events import named_event
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.isotonic import corp_sums, isotonic
+from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.metrics.estimates import CalibrationError
+    from temperance.metrics.events import EventName
+
+__all__ = ["CorpReliability", "corp_draws", "corp_reliability"]
+
+_BAND = (0.025, 0.975)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CorpReliability:
+    """The CORP reliability diagram of one event; arrays (m,) over ascending probabilities."""
+
+    event: str  # "top-label", or the class's number: what the probability is of
+    probability: NDArray[np.float64]  # distinct ones; beyond 1,000, means of neighbours
+    recalibrated: NDArray[np.float64]  # isotonic frequency of the event, non-decreasing
+    share: NDArray[np.float64]  # of all weight; they sum to 1
+    consistency_low: NDArray[np.float64]  # 95 % of calibrated models' curves lie, pointwise,
+    consistency_high: NDArray[np.float64]  # between these
+    confidence_low: NDArray[np.float64]  # 95 % of the curves of resampled rows lie, pointwise,
+    confidence_high: NDArray[np.float64]  # between these
+    decomposition: ScoreDecomposition  # of the event's Brier score, in [0, 1]
+    miscalibration: CalibrationError  # its interval, null band, and p-value
+
+    @property
+    def p_value(self) -> float:
+        """Share of calibrated worlds with as much miscalibration, by consistency resampling."""
+        return self.miscalibration.p_value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists for JSON."""
+        curve = ("probability", "recalibrated", "share", "consistency_low", "consistency_high",
+                 "confidence_low", "confidence_high")  # fmt: skip
+        return {
+            "event": self.event,
+            **self.decomposition.to_dict(),
+            "miscalibration_test": self.miscalibration.to_dict(),
+            "curve": {name: getattr(self, name).tolist() for name in curve},
+        }
+
+
+def corp_reliability(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    event: EventName | None = None,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> CorpReliability:
+    """Isotonic reliability diagram: no bins to choose, an exact decomposition, honest bands.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    event : "top-label" or int, optional
+        What the probability is of: that the predicted class is right, or that the class is this
+        one; by default class 1 of two classes, else "top-label".
+    weights : array_like, shape (n,), optional
+        Finite, >= 0. A row of weight 2 counts as two rows.
+    clusters : array_like, shape (n,), optional
+        Names of what rows belong to (a patient, a game); rows of one are resampled together.
+    n_resamples : int, default 1000
+        Of the bands and the p-value, at least 100.
+    seed : int, default 0
+        Of the resampling.
+
+    Returns
+    -------
+    CorpReliability
+        Curve, bands, decomposition of the Brier score, and a p-value: small = miscalibrated. A
+        curve inside the consistency band is what a calibrated model would show.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, an unknown
+        event, `n_resamples` < 100.
+
+    Notes
+    -----
+    The curve is the isotonic regression of the event on its probability. Consistency band: the
+    same for events drawn from the probabilities. Confidence band: the same for resampled rows.
+    Both are pointwise, from 2.5 to 97.5 %; beyond 1,000 distinct probabilities, neighbours are
+    taken together for the bands.
+
+    References
+    ----------
+    Dimitriadis, Gneiting and Jordan (2021), Stable reliability diagrams for probabilistic
+    classifiers, PNAS 118, https://doi.org/10.1073/pnas.2016191118
+
+    Examples
+    --------
+    The event happens at 0.2 and not at 0.4: a violation, pooled to one half.
+
+    >>> curve = corp_reliability([0.2, 0.4, 0.9], [1, 0, 1])
+    >>> curve.probability, curve.recalibrated
+    (array([0.2, 0.4, 0.9]), array([0.5, 0.5, 1. ]))
+    """
+    rows = Predictions.check(probs, labels, weights, clusters)
+    resampling = Resampling(rows, check_resamples(n_resamples), seed)
+    return corp_draws(resampling, event)[0]
+
+
+def corp_draws(
+    resampling: Resampling, name: EventName | None = None
+) -> tuple[CorpReliability, ScoreDecomposition, dict[str, Draws]]:
+    """Return the diagram of an event, the parts of its log score, and draws of the Brier parts."""
+    rows, b = resampling.rows, resampling.n_resamples
+    event = named_event(rows, name)
+    sums = resampling.sums(event, *ranks_of(event.probability))
+    curves = isotonic(sums)
+    exact = decompose(rows, [event], score="brier")
+    found = corp_sums(sums, curves, score="brier")
+    draws = {
+        part: Draws.split(
+            getattr(found, part),
+            b,
+            doubt=resampling.doubt,
+            value=getattr(exact, part),
+            squared=part == "miscalibration",
+        )
+        for part in ("miscalibration", "discrimination")
+    }
+    weight = sums.weight[0]
+    low, high = np.quantile(curves[1 + b :], _BAND, axis=0)
+    confidence_low, confidence_high = np.quantile(curves[1 : 1 + b], _BAND, axis=0)
+    held = weight > 0.0
+    curve = CorpReliability(
+        event=str(event.name),
+        probability=sums.probability[0][held] / weight[held],
+        recalibrated=curves[0][held],
+        share=weight[held] / weight.sum(),
+        consistency_low=low[held],
+        consistency_high=high[held],
+        confidence_low=np.minimum(confidence_low, curves[0])[held],
+        confidence_high=np.maximum(confidence_high, curves[0])[held],
+        decomposition=exact,
+        miscalibration=draws["miscalibration"].calibration_error(),
+    )
+    return curve, decompose(rows, [event], score="log"), draws

@@ -1,0 +1,181 @@
+"""Cox's test: a line through the log-odds should have intercept 0 and slope 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.metrics.events import named_event
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.logistic_line import LogisticLine
+from temperance.metrics.row_scores import counted, log_odds
+from temperance.significance import CalibrationTest
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.metrics.events import EventName
+
+__all__ = ["CoxTest", "cox_rows", "cox_test"]
+
+_ROUNDING = 1e-12  # log-odds that differ by less are equal
+_SEPARATED = "a threshold parts the rows where the event happened from the others (or nearly so)"
+_NO_SPREAD = "too few clusters, or rows that carry weight, to see how chance moves the line"
+
+
+@dataclass(frozen=True, slots=True)
+class CoxTest(CalibrationTest):
+    """Cox's test with the line it fits; the four numbers are None where it is undefined.
+
+    Parameters
+    ----------
+    intercept : float or None
+        Log-odds of the event where its probability is 1/2; 0 is best, below 0 = it happens too
+        rarely there.
+    slope : float or None
+        1 is best; below 1 = over-confident, above 1 = under-confident.
+    intercept_standard_error, slope_standard_error : float or None
+        In the same units.
+    """
+
+    intercept: float | None = None
+    slope: float | None = None
+    intercept_standard_error: float | None = None
+    slope_standard_error: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields for JSON: finite numbers, text and None."""
+        return {
+            **CalibrationTest.to_dict(self),
+            "intercept": self.intercept,
+            "slope": self.slope,
+            "intercept_standard_error": self.intercept_standard_error,
+            "slope_standard_error": self.slope_standard_error,
+        }
+
+
+def cox_test(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    event: EventName | None = None,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+) -> CoxTest:
+    r"""Cox's test: logistic regression of an event on the log-odds that the model gave it.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
+        rows that the calibrator was not fitted on.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    event : "top-label" or int, optional
+        What is foretold: that the predicted class is right, or that the true class is this one.
+        Default: class 1 of two classes, else the top label.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0. Importance weights, on any scale: a row of weight 2 does not count as two
+        rows, because nothing new was seen.
+    clusters : array_like, shape (n,), optional
+        Which rows belong together. With it the variance is seen between clusters, which takes
+        some 40 of them or more.
+
+    Returns
+    -------
+    CoxTest
+        Chi-square with 2 degrees of freedom for intercept = 0 and slope = 1, and the fitted
+        line; `direction` is that of the slope. Undefined if the event always or never happens,
+        if a threshold on its probability parts the rows where it happens from the others (the
+        slope is infinite), if all log-odds are equal, if an event of probability 0 happened,
+        and with fewer than three clusters.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, bad weights, a
+        missing cluster, no such event.
+
+    Notes
+    -----
+    :math:`P(\text{event}) = \sigma(a + b \ell)` with :math:`\ell = \log(c / (1 - c))`, by maximum
+    likelihood; the statistic is :math:`2 (L(a, b) - L(0, 1))`. Rows of probability 0 or 1 that
+    came true add nothing to either likelihood and are left out. With weights or clusters, L is
+    scaled so that its curvature towards (0, 1) is that of the sandwich covariance (Chandler and
+    Bate 2007), which is the one of the standard errors too.
+
+    References
+    ----------
+    Cox (1958), Two further applications of a model for binary regression,
+    https://doi.org/10.1093/biomet/45.3-4.562;
+    Chandler and Bate (2007), Inference for clustered data using the independence loglikelihood,
+    https://doi.org/10.1093/biomet/asm015
+
+    Examples
+    --------
+    What is foretold at 20 % and at 80 % happens at 40 % and at 60 %: log-odds of log 1.5
+    instead of log 4.
+
+    >>> probs, labels = [0.2] * 5 + [0.8] * 5, [0, 0, 0, 1, 1, 0, 0, 1, 1, 1]
+    >>> test = cox_test(probs, labels)
+    >>> round(test.slope, 12), round(0.4054651081 / 1.3862943611, 9), test.direction
+    (0.292481250361, 0.29248125, 'over-confident')
+    """
+    return cox_rows(Predictions.check(probs, labels, weights, clusters), event=event)
+
+
+def cox_rows(rows: Predictions, *, event: EventName | None = None) -> CoxTest:
+    """Test checked predictions (see `cox_test`); from logits it is exact."""
+    rows = counted(rows)
+    foretold = named_event(rows, event)
+    odds, hit = log_odds(rows, foretold), foretold.hit
+    chance = np.isfinite(odds)
+    refuted = int(np.count_nonzero((hit != (odds > 0)) & ~chance))
+    if refuted:
+        return CoxTest.undefined("cox", f"{refuted} rows have an outcome of probability 0")
+    odds, hit = odds[chance], hit[chance]
+    if reason := _why_no_fit(odds, hit):
+        return CoxTest.undefined("cox", reason)
+    centre, scale = float(odds.mean()), float(odds.std())
+    weights = None if rows.weights is None else rows.weights[chance]
+    clusters = None if rows.clusters is None else rows.clusters[chance]
+    line = LogisticLine((odds - centre) / scale, hit, weights, clusters)
+    fitted = line.fit()
+    if fitted is None:
+        return CoxTest.undefined("cox", _SEPARATED)
+    covariance = line.covariance(fitted)
+    if covariance is None:
+        return CoxTest.undefined("cox", _NO_SPREAD)
+    ratio = line.likelihood_ratio(fitted, np.array([centre, scale]), covariance)
+    back = np.array([[1.0, -centre / scale], [0.0, 1.0 / scale]])
+    intercept, slope = (float(each) for each in back @ fitted)
+    errors = [sqrt(max(float(each), 0.0)) for each in (back @ covariance @ back.T).diagonal()]
+    test = CalibrationTest.chi_square("cox", ratio, 2)
+    return CoxTest(
+        test.name,
+        test.statistic,
+        test.degrees_of_freedom,
+        test.p_value,
+        "neither" if slope == 1.0 else "over-confident" if slope < 1.0 else "under-confident",
+        intercept=intercept,
+        slope=slope,
+        intercept_standard_error=errors[0],
+        slope_standard_error=errors[1],
+    )
+
+
+def _why_no_fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> str | None:
+    """Return why the likelihood has no finite maximum; None if it has one."""
+    happened, failed = odds[hit], odds[~hit]
+    if len(odds) == 0:
+        return "every probability of the event is 0 or 1"
+    if len(failed) == 0 or len(happened) == 0:
+        return f"the event {'never' if len(happened) == 0 else 'always'} happened"
+    if np.ptp(odds) <= _ROUNDING * max(1.0, float(np.abs(odds).max())):
+        return "all log-odds are equal: no line can be laid through them"
+    if happened.min() >= failed.max() or failed.min() >= happened.max():
+        return _SEPARATED
+    return None

@@ -1,0 +1,233 @@
+"""Score tests of many parameters at once: a temperature and a bias for each class."""
+
+from __future__ import annotations
+
+from functools import reduce
+from sys import float_info
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.joint_kernel import joint_scores, joint_sums
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.row_scores import counted, impossible_labels, n_clusters
+from temperance.numerics import BLOCK_ELEMENTS
+from temperance.significance import CalibrationTest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["class_bias_rows", "class_bias_test", "joint_score_rows", "joint_score_test"]
+
+_MOST_CLASSES = 2000  # a covariance of 32 MB
+_RANK_TOLERANCE = 1e-11  # share of a score's variance that the others leave: less is rounding
+_OUTSIDE = 1e-4  # z in a direction without variance that rounding cannot explain
+
+
+def joint_score_test(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+) -> CalibrationTest:
+    r"""Test of T = 1 and no class biases together: finds what a temperature alone cannot mend.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
+        rows that the calibrator was not fitted on.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0. Importance weights, on any scale: a row of weight 2 does not count as two
+        rows, because nothing new was seen.
+    clusters : array_like, shape (n,), optional
+        Which rows belong together. With it the covariance is seen between clusters, which
+        takes many times more clusters than classes.
+
+    Returns
+    -------
+    CalibrationTest
+        Chi-square with one degree of freedom per direction that the data can show: k (the
+        temperature and k - 1 biases), fewer if a class never has a probability above 0 or the
+        logits hardly vary. Undefined if a true class has probability 0, if all probabilities
+        are 0 or 1, with more than 2,000 classes (the covariance is k x k), and with no more
+        clusters than classes.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, bad weights, a
+        missing cluster.
+
+    Notes
+    -----
+    :math:`U^T V^{-1} U` with
+    :math:`U = \sum_i w_i (\log p_{i y_i} - E_{p_i}[\log p_i],\; 1[y_i = k] - p_{ik})` and V its
+    covariance if labels are drawn from p, :math:`\sum_i w_i^2 \mathrm{Cov}_{p_i}`; with clusters,
+    the sum of outer products of their scores. Rao's score test of bias-corrected temperature
+    scaling: the slope of its likelihood where it changes nothing. V is singular (the biases sum
+    to 0), so its pseudo-inverse is used, and its rank counts.
+
+    References
+    ----------
+    Rao (1948), Large sample tests of statistical hypotheses concerning several parameters,
+    https://doi.org/10.1017/S0305004100023987
+
+    Examples
+    --------
+    Class 1 is foretold at 1/2 and at 4/5, and both times it is class 0.
+
+    >>> test = joint_score_test([0.5, 0.8], [0, 0])
+    >>> round(test.statistic, 12), test.degrees_of_freedom  # 0.5^2 / 0.25 + 0.8^2 / 0.16
+    (5.0, 2)
+    """
+    return joint_score_rows(Predictions.check(probs, labels, weights, clusters))
+
+
+def joint_score_rows(rows: Predictions) -> CalibrationTest:
+    """Test checked predictions (see `joint_score_test`); from logits it is exact."""
+    return _score_test("joint-score", rows, first=0)
+
+
+def class_bias_test(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+) -> CalibrationTest:
+    r"""Test of class biases: whether each class is as frequent as its probabilities say in total.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0. Importance weights, on any scale, as in `joint_score_test`.
+    clusters : array_like, shape (n,), optional
+        Which rows belong together, as in `joint_score_test`.
+
+    Returns
+    -------
+    CalibrationTest
+        Chi-square with k - 1 degrees of freedom, fewer if a class never has a probability
+        above 0. For two classes it is the square of calibration in the large. Undefined as
+        `joint_score_test` is.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, a row that does not sum to 1, a label out of range, bad weights, a
+        missing cluster.
+
+    Notes
+    -----
+    As `joint_score_test` without the temperature: :math:`U_k = \sum_i w_i (1[y_i = k] - p_{ik})`.
+
+    References
+    ----------
+    Rao (1948), Large sample tests of statistical hypotheses concerning several parameters,
+    https://doi.org/10.1017/S0305004100023987
+
+    Examples
+    --------
+    Class 1 is expected 3.2 times of four with variance 0.64, and seen twice: 1.2^2 / 0.64.
+
+    >>> test = class_bias_test([0.8, 0.8, 0.8, 0.8], [1, 1, 0, 0])
+    >>> round(test.statistic, 12), test.degrees_of_freedom
+    (2.25, 1)
+    """
+    return class_bias_rows(Predictions.check(probs, labels, weights, clusters))
+
+
+def class_bias_rows(rows: Predictions) -> CalibrationTest:
+    """Test checked predictions (see `class_bias_test`)."""
+    return _score_test("class-bias", rows, first=1)
+
+
+def _score_test(name: str, rows: Predictions, *, first: int) -> CalibrationTest:
+    """Test the scores from parameter `first` on; parameter 0 is the temperature."""
+    rows = counted(rows)
+    k = rows.probs.shape[1]
+    reason = impossible_labels(rows)
+    if k > _MOST_CLASSES:
+        reason = f"{k} classes: the {k} x {k} covariance is made up to {_MOST_CLASSES} only"
+    elif rows.clusters is not None and (n_clusters(rows) or 0) <= k:
+        reason = f"{n_clusters(rows)} clusters cannot show the covariance of {k} classes"
+    if reason is not None:
+        return CalibrationTest.undefined(name, reason)
+    if rows.clusters is None:
+        sums = reduce(
+            lambda left, right: left.merge(right),
+            (joint_sums(*block) for block in _blocks(rows, np.arange(len(rows.labels)))),
+        )
+        score, covariance = sums.score, sums.covariance
+    else:
+        score, covariance = _between_clusters(rows, rows.clusters)
+    return CalibrationTest.chi_square(name, *_solve(score[first:], covariance[first:, first:]))
+
+
+def _blocks(
+    rows: Predictions, order: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64] | None]]:
+    """Yield (logits, labels, weights) of blocks of rows, in that order.
+
+    A block has about as many rows as classes at least, so that its k x k product outweighs
+    the addition of the k x k sums.
+    """
+    logits, k = rows.logits, rows.probs.shape[1]
+    step = max(BLOCK_ELEMENTS // k, k // 2)
+    for start in range(0, len(order), step):
+        take = order[start : start + step]
+        yield logits[take], rows.labels[take], None if rows.weights is None else rows.weights[take]
+
+
+def _between_clusters(
+    rows: Predictions, clusters: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sum of the scores, and the sum over clusters of outer products of their sums."""
+    order = np.argsort(clusters, kind="stable")
+    dimension = rows.probs.shape[1] + 1
+    total, covariance = np.zeros(dimension), np.zeros((dimension, dimension))
+    open_sum, done = np.zeros(dimension), 0  # of the cluster that a block may have cut
+    for block in _blocks(rows, order):
+        scores = joint_scores(*block)
+        of_row = clusters[order[done : done + len(scores)]]
+        starts = np.flatnonzero(np.diff(of_row, prepend=-1))
+        sums = np.add.reduceat(scores, starts, axis=0)
+        if done and of_row[0] == clusters[order[done - 1]]:
+            sums[0] += open_sum
+        else:
+            covariance += np.outer(open_sum, open_sum)
+        covariance += sums[:-1].T @ sums[:-1]
+        open_sum = sums[-1]
+        total += scores.sum(axis=0)
+        done += len(scores)
+    return total, covariance + np.outer(open_sum, open_sum)
+
+
+def _solve(score: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[float, int]:
+    """Return U' V^+ U and the rank of V, by a Cholesky decomposition with pivots."""
+    from scipy.linalg import solve_triangular  # noqa: PLC0415
+    from scipy.linalg.lapack import dpstrf  # noqa: PLC0415
+
+    scale = np.sqrt(covariance.diagonal())
+    scale[scale == 0.0] = 1.0
+    correlation = covariance / scale / scale[:, None]
+    factor, order, rank, _ = dpstrf(correlation, lower=1, tol=_RANK_TOLERANCE)
+    factor, z = np.tril(factor), (score / scale)[order - 1]
+    explained = np.zeros(0)
+    if rank:
+        explained = solve_triangular(factor[:rank, :rank], z[:rank], lower=True)
+    left = np.abs(z[rank:] - factor[rank:, :rank] @ explained).max(initial=0.0)
+    if left > _OUTSIDE * max(1.0, float(np.abs(z).max())):
+        return float_info.max, max(rank, 1)  # an event of probability 0 happened
+    with np.errstate(over="ignore"):  # an event of probability 1e-320
+        return min(float(explained @ explained), float_info.max), int(rank)

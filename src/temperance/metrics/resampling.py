@@ -1,0 +1,216 @@
+"""Sums of the data, of resamples and of calibrated worlds, without measuring a row twice.
+
+Rows are dealt into at most 1,000 groups, and a resample weights groups, not rows: the sums of all
+resamples are one matrix product. A measure is a function of sums, so it is written once and gives
+its value, its interval and its null band together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.binning import BinSums
+from temperance.errors import InvalidInputError
+from temperance.metrics.null_labels import draw_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.metrics.events import Event
+    from temperance.metrics.inputs import Predictions
+
+__all__ = ["N_RESAMPLES", "QUICK_RESAMPLES", "Resampling", "check_resamples"]
+
+N_RESAMPLES = 1000
+QUICK_RESAMPLES = 200
+_GROUPS = 1000  # enough for a covariance of sums; as many rows or fewer are their own groups
+_DRAWS = 10_000_000  # labels drawn under the null; with more rows, drawn groups change their sign
+_SIGNED_DRAWS = 20
+
+
+def check_resamples(n_resamples: int) -> int:
+    """Return a number of resamples, or raise InvalidInputError."""
+    if n_resamples != int(n_resamples) or n_resamples < 100:
+        msg = f"`n_resamples` must be a whole number >= 100, got {n_resamples}."
+        raise InvalidInputError(msg)
+    return int(n_resamples)
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Resamples and null draws of checked predictions, all from one seed.
+
+    The group of a row and the weights of the groups depend on the seed, the number of rows and
+    the clusters alone: two models on the same rows are resampled together, so that differences
+    are paired.
+
+    Resamples are Efron's bootstrap of rows (of clusters, where given). Null draws are
+    consistency resampling (Broecker and Smith 2007): labels drawn from the probabilities. With
+    many rows, few labels are drawn and the groups' sums of (p - k) take random signs, which keeps
+    their covariance; with clusters, the observed sums of (p - k) take them, because rows of one
+    cluster share their luck.
+    """
+
+    rows: Predictions
+    n_resamples: int
+    seed: int
+
+    def sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> BinSums:
+        """Return sums of shape (1 + resamples + null draws, n_bins), the data's own first."""
+        own = BinSums.of(event.probability, event.hit, self.rows.weights, bins, n_bins)
+        resampled = self._resampler(bins, n_bins)
+        w = np.ones(len(bins)) if self.rows.weights is None else self.rows.weights
+        null_hits = self._null_hits(event, bins, own)
+
+        def worlds(
+            total: NDArray[np.float64],
+            drawn: NDArray[np.float64],
+            null: NDArray[np.float64] | None = None,
+        ) -> NDArray[np.float64]:
+            under_null = np.broadcast_to(total, null_hits.shape) if null is None else null
+            return np.concatenate([total[None], drawn, under_null])
+
+        weight = worlds(own.weight, resampled(w))
+        count = squared = weight
+        if self.rows.weights is not None:
+            count = worlds(own.count, resampled(np.ones(len(bins))))
+            squared = worlds(own.squared_weight, resampled(w * w))
+        probability = worlds(own.probability, resampled(w * event.probability))
+        hits = worlds(own.hits, resampled(w * event.hit), null_hits)
+        return BinSums(count, weight, squared, probability, hits)
+
+    @cached_property
+    def doubt(self) -> float:
+        """1 / effective number of rows, or of clusters."""
+        weights, units = self.rows.weights, self.rows.clusters
+        if units is not None:
+            weights = np.bincount(units, weights).astype(np.float64)
+        if weights is None:
+            return 1.0 / len(self.rows.labels)
+        return float(weights @ weights / weights.sum() ** 2)
+
+    @cached_property
+    def _group(self) -> NDArray[np.intp]:
+        """Group of each row, 0..n_groups-1."""
+        units = self.rows.clusters
+        n_units = len(self.rows.labels) if units is None else int(units.max()) + 1
+        of_unit = np.arange(n_units)
+        if n_units > _GROUPS:
+            of_unit = np.random.default_rng([self.seed, 1]).permutation(n_units) % _GROUPS
+        return of_unit if units is None else of_unit[units]
+
+    @cached_property
+    def _n_groups(self) -> int:
+        return int(self._group.max()) + 1
+
+    @cached_property
+    def _group_weights(self) -> NDArray[np.float64]:
+        """How often each resample draws each group, (resamples, groups)."""
+        rng = np.random.default_rng([self.seed, 2])
+        share = np.full(self._n_groups, 1.0 / self._n_groups)
+        return rng.multinomial(self._n_groups, share, size=self.n_resamples).astype(np.float64)
+
+    def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
+        if self.rows.clusters is None and self._n_groups == len(bins):
+            return _OfRows(self._group_weights, bins, n_bins)
+        return _OfGroups(self._group_weights, self._group * n_bins + bins, n_bins)
+
+    @cached_property
+    def _null_labels(self) -> NDArray[np.integer]:
+        """Labels drawn from the probabilities, (draws, n)."""
+        few = len(self.rows.labels) * self.n_resamples <= _DRAWS
+        draws = self.n_resamples if few else _SIGNED_DRAWS
+        return draw_labels(self.rows.probs, draws, seed=self.seed)
+
+    @cached_property
+    def _null_by_class(self) -> tuple[NDArray[np.integer], NDArray[np.intp]]:
+        """Null labels as flat places sorted by class, and where each class begins."""
+        labels = self._null_labels.ravel()
+        places = np.argsort(labels, kind="stable")
+        starts = np.searchsorted(labels[places], np.arange(self.rows.probs.shape[1] + 1))
+        return places, starts
+
+    @cached_property
+    def _null_misses(self) -> NDArray[np.integer]:
+        """Flat places of the null labels that are not the predicted class."""
+        return np.flatnonzero(self._null_labels != self.rows.predicted.astype(np.int32))
+
+    def _null_hits(self, event: Event, bins: NDArray[np.intp], own: BinSums) -> NDArray[np.float64]:
+        """Return sum w k per bin of each null draw, (draws, n_bins)."""
+        n, n_bins, weights = len(bins), len(own.weight), self.rows.weights
+        cells = self._group * n_bins + bins
+        shape = (self._n_groups, n_bins)
+        if self.rows.clusters is not None:
+            gap = (event.probability - event.hit) * (1.0 if weights is None else weights)
+            of_groups = np.bincount(cells, gap, shape[0] * n_bins).reshape(shape)
+            return np.asarray(own.probability - self._signs(0, self.n_resamples) @ of_groups)
+        places, missed = self._null_places(event)
+        row, draws = places % n, len(self._null_labels)
+        of_row = None if weights is None else weights[row]
+        if draws == self.n_resamples:
+            counted = np.bincount(places // n * n_bins + bins[row], of_row, draws * n_bins)
+            counted = counted.reshape(draws, n_bins)
+            return np.asarray(own.weight - counted if missed else counted, dtype=np.float64)
+        # p - k of a row is p less 1 if it hits: expected sums once, then each draw's hits
+        chance = 1.0 - event.probability if missed else event.probability
+        w_chance = chance if weights is None else weights * chance
+        expected = np.bincount(cells, w_chance, shape[0] * n_bins).astype(np.float64)
+        bounds = np.searchsorted(places, np.arange(draws + 1) * n)
+        parts = []
+        for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), draws)):
+            drawn = slice(bounds[draw], bounds[draw + 1])
+            weight = None if of_row is None else of_row[drawn]
+            gap = expected - np.bincount(cells[row[drawn]], weight, len(expected))
+            parts.append(own.probability - self._signs(draw, len(signs)) @ gap.reshape(shape))
+        return np.concatenate(parts)
+
+    def _null_places(self, event: Event) -> tuple[NDArray[np.integer], bool]:
+        """Flat places, ascending, where the event happens under the null (or, True, does not)."""
+        if event.name == "top-label":
+            return self._null_misses, True
+        places, starts = self._null_by_class
+        return places[starts[event.name] : starts[event.name + 1]], False
+
+    def _signs(self, draw: int, n_signs: int) -> NDArray[np.float64]:
+        rng = np.random.default_rng([self.seed, 4, draw])
+        return rng.choice([-1.0, 1.0], size=(n_signs, self._n_groups))
+
+
+class _OfGroups:
+    """Weighted sums of groups: one matrix product per quantity."""
+
+    def __init__(
+        self, group_weights: NDArray[np.float64], cells: NDArray[np.intp], n_bins: int
+    ) -> None:
+        self._group_weights, self._cells, self._n_bins = group_weights, cells, n_bins
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
+        shape = (self._group_weights.shape[1], self._n_bins)
+        of_groups = np.bincount(self._cells, values, shape[0] * shape[1]).reshape(shape)
+        return np.asarray(self._group_weights @ of_groups)
+
+
+class _OfRows:
+    """The same where every row is its own group: rows sorted by bin, then added up in runs."""
+
+    def __init__(
+        self, row_weights: NDArray[np.float64], bins: NDArray[np.intp], n_bins: int
+    ) -> None:
+        self._order = np.argsort(bins, kind="stable")
+        self._held, self._starts = np.unique(bins[self._order], return_index=True)
+        self._sorted, self._n_bins = row_weights[:, self._order], n_bins
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
+        sums = np.zeros((len(self._sorted), self._n_bins))
+        weighted = self._sorted * values[self._order]
+        sums[:, self._held] = np.add.reduceat(weighted, self._starts, axis=1)
+        return sums
+
+
+_Resampler = _OfGroups | _OfRows
