@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.resampling import Resampling
 
-__all__ = ["ERROR_NAMES", "calibration_error_of", "draw_errors"]
+__all__ = ["ERROR_NAMES", "NO_INTERVAL", "calibration_error_of", "draw_errors"]
 
 ERROR_NAMES = {  # key in JSON -> what it is called in words
     "ece": "expected calibration error (ECE)",
@@ -31,6 +31,11 @@ ERROR_NAMES = {  # key in JSON -> what it is called in words
     "top_label_conditional": "top-label-conditional ECE",
     "flattened": "flattened ECE, all classes in one set of bins",
 }
+
+
+# Away from calibration, bootstrap intervals of these held the truth in only .12 to .72 of samples
+# of 500 and 2,000 rows: few rows per cell, a bias that the resamples double.
+NO_INTERVAL = frozenset({"classwise", "top_label_conditional"})
 
 
 def draw_errors(resampling: Resampling, *, n_bins: int) -> tuple[dict[str, Draws], list[Draws]]:
@@ -63,4 +68,5 @@ def draw_errors(resampling: Resampling, *, n_bins: int) -> tuple[dict[str, Draws
 
 def calibration_error_of(name: str, draws: Draws) -> CalibrationError:
     """Return an error with interval, null band and p-value from its draws."""
-    return draws.root_error() if name == "debiased" else draws.calibration_error()
+    error = draws.root_error() if name == "debiased" else draws.calibration_error()
+    return error.without_interval() if name in NO_INTERVAL else error

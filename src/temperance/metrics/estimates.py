@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
@@ -62,14 +62,20 @@ class NullBand:
 class CalibrationError:
     """An error of calibration, the band that chance explains, and the p-value against chance."""
 
-    estimate: Estimate  # 0 is best
+    value: float  # 0 is best
+    estimate: Estimate | None  # with an interval; None where none is known to cover
     null: NullBand
     p_value: float  # share of calibrated worlds whose error is as large, in (0, 1]
 
     def to_dict(self) -> dict[str, float | None]:
         """Return value, low, high, null_mean, null_high and p_value."""
+        ends = {"low": None, "high": None} if self.estimate is None else self.estimate.to_dict()
         null = {"null_mean": self.null.mean, "null_high": self.null.high}
-        return {**self.estimate.to_dict(), **null, "p_value": self.p_value}
+        return {**ends, "value": self.value, **null, "p_value": self.p_value}
+
+    def without_interval(self) -> CalibrationError:
+        """Return the same error, of which no interval is shown."""
+        return replace(self, estimate=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +158,7 @@ class Draws:
         estimate = Estimate(
             self.value, min(max(low, 0.0), self.value), max(min(high, 1.0), self.value)
         )
-        return CalibrationError(estimate, null, self.p_value())
+        return CalibrationError(self.value, estimate, null, self.p_value())
 
     def root_error(self) -> CalibrationError:
         """Return the root of a debiased square: a normal interval of the square, cut at 0."""
@@ -161,7 +167,7 @@ class Draws:
         value, low, high = (sqrt(max(end, 0.0)) for end in ends)
         null = np.sqrt(np.maximum(self.null, 0.0))
         band = NullBand(float(null.mean()), float(np.quantile(null, _LEVEL)))
-        return CalibrationError(Estimate(value, low, high), band, self.p_value())
+        return CalibrationError(value, Estimate(value, low, high), band, self.p_value())
 
     def difference(self, baseline: Draws) -> Estimate:
         """Return the basic bootstrap interval of this statistic less the baseline's, paired."""

@@ -1,120 +1,37 @@
-"""Measure probabilities against labels: every number with its uncertainty."""
+"""Measure everything, from the same resamples."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
-from temperance.metrics.all_tests import CalibrationTests, calibration_tests
+from temperance.metrics.all_tests import calibration_tests
 from temperance.metrics.brier_parts import brier_parts
 from temperance.metrics.class_table import class_table
 from temperance.metrics.corp import corp_draws
-from temperance.metrics.estimates import (
-    CalibrationError,
-    Draws,
-    Estimate,
-    NullBand,
-    mean_estimate,
-    share_estimate,
-)
+from temperance.metrics.estimates import mean_estimate, share_estimate
 from temperance.metrics.group_table import group_table
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 from temperance.metrics.scores import row_brier
-from temperance.refinement import RefinementSplit, refinement_split
-from temperance.significance import ScoreTest
+from temperance.refinement import refinement_split
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.metrics.brier_parts import BrierParts
-    from temperance.metrics.class_table import ClassResult
-    from temperance.metrics.corp import CorpReliability
-    from temperance.metrics.decomposition import ScoreDecomposition
-    from temperance.metrics.group_table import GroupResult
+    from temperance.metrics.estimates import Draws
 
-__all__ = ["Evaluation", "evaluate", "evaluate_rows", "measure", "row_measures"]
+__all__ = ["Groups", "evaluate", "evaluate_rows", "measure", "row_measures"]
 
 Groups = tuple[tuple[str, ...], "NDArray[np.intp]"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
-    """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval."""
-
-    n: int  # rows
-    n_classes: int
-    log_loss: Estimate  # nats, >= 0; 0 is best; infinite if a true class has probability 0
-    brier: Estimate  # summed over classes, in [0, 2]; 0 is best
-    accuracy: Estimate  # in [0, 1]; 1 is best
-    confidence: Estimate  # mean probability of the predicted class; best where it = accuracy
-    errors: dict[str, CalibrationError]  # calibration errors by name, in [0, 1]; 0 is best
-    refinement: RefinementSplit | None  # of the log loss; None where that is infinite
-    corp: CorpReliability  # of class 1 of two classes, of the predicted class of more
-    log_parts: ScoreDecomposition  # of the log score of the same event
-    brier_parts: BrierParts | None  # of `brier`; None for more than 200 classes
-    tests: CalibrationTests  # of the hypothesis that the probabilities are calibrated
-    reliability: ReliabilityCurve  # numbers of the binned diagram, in the bins of `ece`
-    classes: tuple[ClassResult, ...]
-    groups: tuple[GroupResult, ...]  # worst first; empty without `groups`
-    zero_probability_labels: int  # rows whose true class has probability 0
-    n_clusters: int | None
-    n_bins: int
-    n_resamples: int
-    seed: int
-
-    @property
-    def ece(self) -> Estimate:
-        """Expected calibration error of the predicted class, in [0, 1]; 0 is best."""
-        return self.errors["ece"].estimate
-
-    @property
-    def ece_null(self) -> NullBand:
-        """The ECE that a perfectly calibrated model would show here."""
-        return self.errors["ece"].null
-
-    @property
-    def score_test(self) -> ScoreTest | None:
-        """Test of T = 1; None if a true class has probability 0."""
-        test = self.tests.score
-        if test.statistic is None or test.p_value is None or self.zero_probability_labels:
-            return None
-        return ScoreTest(test.statistic, test.p_value)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON; an infinite log loss is None (see the zero count)."""
-        return {
-            "n": self.n,
-            "classes": self.n_classes,
-            "log_loss": self.log_loss.to_dict(),
-            "brier": self.brier.to_dict(),
-            "ece": self.ece.to_dict(),
-            "accuracy": self.accuracy.to_dict(),
-            "confidence": self.confidence.to_dict(),
-            "ece_null": self.ece_null.to_dict(),
-            "n_bins": self.n_bins,
-            "score_test": None if self.score_test is None else self.score_test.to_dict(),
-            "zero_probability_labels": self.zero_probability_labels,
-            "calibration_errors": {name: each.to_dict() for name, each in self.errors.items()},
-            "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
-            "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
-            "corp": self.corp.to_dict(),
-            "tests": self.tests.to_dict(),
-            "per_class": [each.to_dict() for each in self.classes],
-            "groups": [each.to_dict() for each in self.groups],
-            "n_clusters": self.n_clusters,
-            "n_resamples": self.n_resamples,
-            "seed": self.seed,
-            "reliability": self.reliability.to_dict(),
-        }
 
 
 def evaluate(

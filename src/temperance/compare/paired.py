@@ -1,16 +1,17 @@
-"""Did it help? Paired differences of all measures on the same rows."""
+"""Measure several sets of probabilities on the same rows, resampled together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.checks import as_groups
+from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
-from temperance.evaluate import Evaluation, measure, row_measures
-from temperance.metrics.estimates import Estimate, difference_estimate
+from temperance.evaluate import measure, row_measures
+from temperance.metrics.all_errors import NO_INTERVAL
+from temperance.metrics.estimates import difference_estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.sums import MeanSums
@@ -21,80 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from temperance.evaluate import Groups
-    from temperance.metrics.estimates import Draws
+    from temperance.metrics.estimates import Draws, Estimate
 
-__all__ = ["Comparison", "Differences", "Verdict", "compare", "compare_rows"]
-
-Verdict = Literal["better", "worse", "cannot tell"]
-_LARGE_IS_BETTER = {"accuracy", "discrimination"}
-
-
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """One set of probabilities less the baseline, on the same rows, with 95 % intervals.
-
-    `measures` holds `log_loss`, `brier`, `accuracy`, every calibration error, and the
-    `miscalibration` and `discrimination` of the Brier score of the CORP diagram's event. Below 0
-    is better, but for accuracy and discrimination.
-    """
-
-    measures: dict[str, Estimate]
-
-    @property
-    def log_loss(self) -> Estimate:
-        """Difference of the log losses; below 0 = better."""
-        return self.measures["log_loss"]
-
-    @property
-    def brier(self) -> Estimate:
-        """Difference of the Brier scores; below 0 = better."""
-        return self.measures["brier"]
-
-    @property
-    def ece(self) -> Estimate:
-        """Difference of the expected calibration errors; below 0 = better."""
-        return self.measures["ece"]
-
-    @property
-    def accuracy(self) -> Estimate:
-        """Difference of the accuracies; above 0 = better."""
-        return self.measures["accuracy"]
-
-    def verdict(self, measure: str) -> Verdict:
-        """Return "better" or "worse" if the interval leaves out 0, else "cannot tell"."""
-        difference = self.measures[measure]
-        if difference.low <= 0.0 <= difference.high:
-            return "cannot tell"
-        better = (difference.value < 0.0) != (measure in _LARGE_IS_BETTER)
-        return "better" if better else "worse"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, low, high and verdict of each measure."""
-        return {
-            name: {**difference.to_dict(), "verdict": self.verdict(name)}
-            for name, difference in self.measures.items()
-        }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
-    """Several sets of probabilities measured on the same rows; the first is the baseline."""
-
-    evaluations: dict[str, Evaluation]
-    differences: dict[str, Differences]  # of each set but the baseline
-
-    @property
-    def baseline(self) -> str:
-        """Name of the set that the others are compared with."""
-        return next(iter(self.evaluations))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
-        return {
-            "baseline": self.baseline,
-            "evaluations": {name: e.to_dict() for name, e in self.evaluations.items()},
-            "differences": {name: d.to_dict() for name, d in self.differences.items()},
-        }
+__all__ = ["compare", "compare_rows"]
 
 
 def compare(
@@ -210,6 +140,8 @@ def _of_means(rows: Predictions, baseline: Predictions) -> dict[str, Estimate]:
 def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, Estimate]:
     differences = {}
     for name, own in draws.items():
+        if name in NO_INTERVAL:
+            continue
         # of a debiased error, the square is resampled and the root is shown
         both = [each.root() if name == "debiased" else each for each in (own, baseline[name])]
         differences[name] = both[0].difference(both[1])

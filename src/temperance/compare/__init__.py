@@ -1,0 +1,6 @@
+"""Did it help? Paired differences of all measures on the same rows."""
+
+from temperance.compare.comparison import Comparison, Differences, Verdict
+from temperance.compare.paired import compare, compare_rows
+
+__all__ = ["Comparison", "Differences", "Verdict", "compare", "compare_rows"]

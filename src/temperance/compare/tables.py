@@ -1,0 +1,74 @@
+"""The tables of a comparison: what the terminal prints and a notebook shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from temperance.evaluate.tables import SCORES
+from temperance.metrics.all_errors import ERROR_NAMES
+from temperance.show import Table, interval_text, number_text
+
+if TYPE_CHECKING:
+    from temperance.compare.comparison import Comparison, Differences
+    from temperance.evaluate import Evaluation
+
+__all__ = ["MEASURE_NAMES", "comparison_frame", "difference_tables", "value_of"]
+
+MEASURE_NAMES = {
+    **SCORES,
+    **ERROR_NAMES,
+    "miscalibration": "miscalibration (CORP, Brier score)",
+    "discrimination": "discrimination (CORP, Brier score)",
+}
+
+
+def value_of(evaluation: Evaluation, measure: str) -> float:
+    """Return the value of a measure that `Differences.measures` names."""
+    if measure in evaluation.errors:
+        return float(evaluation.errors[measure].value)
+    if measure in {"miscalibration", "discrimination"}:
+        return float(getattr(evaluation.corp.decomposition, measure))
+    return float(getattr(evaluation, measure).value)
+
+
+def difference_tables(comparison: Comparison) -> list[Table]:
+    """Return one table per set: its values beside the baseline's, difference and verdict."""
+    return [
+        _table(comparison, name, differences)
+        for name, differences in comparison.differences.items()
+    ]
+
+
+def _table(comparison: Comparison, name: str, differences: Differences) -> Table:
+    baseline, own = comparison.evaluations[comparison.baseline], comparison.evaluations[name]
+    rows = []
+    for measure, difference in differences.measures.items():
+        same = difference.low == difference.high == 0.0
+        interval = interval_text(difference.low, difference.high, sign=True)
+        rows.append(
+            (
+                MEASURE_NAMES[measure],
+                number_text(value_of(baseline, measure)),
+                number_text(value_of(own, measure)),
+                "" if same else f"{number_text(difference.value, sign=True)} ({interval})",
+                "the same" if same else differences.verdict(measure),
+            )
+        )
+    columns = ("", comparison.baseline, name, "difference (95 %)", "verdict")
+    caption = f"{own.n:,} rows; differences are paired, row by row"
+    return Table(columns, tuple(rows), caption=caption, words=frozenset({4}))
+
+
+def comparison_frame(comparison: Comparison) -> dict[str, list[Any]]:
+    """Return the columns of a data frame of all differences."""
+    names = ("name", "measure", "value", "baseline", "difference", "low", "high", "verdict")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    baseline = comparison.evaluations[comparison.baseline]
+    for name, differences in comparison.differences.items():
+        for measure, difference in differences.to_dict().items():
+            own = comparison.evaluations[name]
+            values = (name, measure, value_of(own, measure), value_of(baseline, measure))
+            rest = (difference["value"], difference["low"], difference["high"])
+            for column, value in zip(names, (*values, *rest, difference["verdict"]), strict=True):
+                columns[column].append(value)
+    return columns

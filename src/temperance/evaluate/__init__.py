@@ -1,0 +1,6 @@
+"""Measure probabilities against labels: every number with its uncertainty."""
+
+from temperance.evaluate.evaluation import Evaluation
+from temperance.evaluate.measure import Groups, evaluate, evaluate_rows, measure, row_measures
+
+__all__ = ["Evaluation", "Groups", "evaluate", "evaluate_rows", "measure", "row_measures"]

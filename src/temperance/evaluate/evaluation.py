@@ -1,0 +1,138 @@
+"""What was measured, as one value that prints itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from temperance.evaluate.tables import (
+    error_table,
+    evaluation_frame,
+    group_result_table,
+    overview_table,
+    test_table,
+)
+from temperance.show import to_frame
+from temperance.significance import ScoreTest
+
+if TYPE_CHECKING:
+    from temperance.metrics.all_tests import CalibrationTests
+    from temperance.metrics.brier_parts import BrierParts
+    from temperance.metrics.class_table import ClassResult
+    from temperance.metrics.corp import CorpReliability
+    from temperance.metrics.decomposition import ScoreDecomposition
+    from temperance.metrics.estimates import CalibrationError, Estimate, NullBand
+    from temperance.metrics.group_table import GroupResult
+    from temperance.metrics.reliability import ReliabilityCurve
+    from temperance.refinement import RefinementSplit
+
+__all__ = ["Evaluation"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval."""
+
+    n: int  # rows
+    n_classes: int
+    log_loss: Estimate  # nats, >= 0; 0 is best; infinite if a true class has probability 0
+    brier: Estimate  # summed over classes, in [0, 2]; 0 is best
+    accuracy: Estimate  # in [0, 1]; 1 is best
+    confidence: Estimate  # mean probability of the predicted class; best where it = accuracy
+    errors: dict[str, CalibrationError]  # calibration errors by name, in [0, 1]; 0 is best
+    refinement: RefinementSplit | None  # of the log loss; None where that is infinite
+    corp: CorpReliability  # of class 1 of two classes, of the predicted class of more
+    log_parts: ScoreDecomposition  # of the log score of the same event
+    brier_parts: BrierParts | None  # of `brier`; None for more than 200 classes
+    tests: CalibrationTests  # of the hypothesis that the probabilities are calibrated
+    reliability: ReliabilityCurve  # numbers of the binned diagram, in the bins of `ece`
+    classes: tuple[ClassResult, ...]
+    groups: tuple[GroupResult, ...]  # worst first; empty without `groups`
+    zero_probability_labels: int  # rows whose true class has probability 0
+    n_clusters: int | None
+    n_bins: int
+    n_resamples: int
+    seed: int
+
+    @property
+    def ece(self) -> Estimate:
+        """Expected calibration error of the predicted class, in [0, 1]; 0 is best."""
+        estimate = self.errors["ece"].estimate
+        assert estimate is not None  # noqa: S101  (its interval holds)
+        return estimate
+
+    @property
+    def ece_null(self) -> NullBand:
+        """The ECE that a perfectly calibrated model would show here."""
+        return self.errors["ece"].null
+
+    @property
+    def score_test(self) -> ScoreTest | None:
+        """Test of T = 1; None if a true class has probability 0."""
+        test = self.tests.score
+        if test.statistic is None or test.p_value is None or self.zero_probability_labels:
+            return None
+        return ScoreTest(test.statistic, test.p_value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON; an infinite log loss is None (see the zero count)."""
+        return {
+            "n": self.n,
+            "classes": self.n_classes,
+            "log_loss": self.log_loss.to_dict(),
+            "brier": self.brier.to_dict(),
+            "ece": self.ece.to_dict(),
+            "accuracy": self.accuracy.to_dict(),
+            "confidence": self.confidence.to_dict(),
+            "ece_null": self.ece_null.to_dict(),
+            "n_bins": self.n_bins,
+            "score_test": None if self.score_test is None else self.score_test.to_dict(),
+            "zero_probability_labels": self.zero_probability_labels,
+            "calibration_errors": {name: each.to_dict() for name, each in self.errors.items()},
+            "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
+            "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
+            "corp": self.corp.to_dict(),
+            "tests": self.tests.to_dict(),
+            "per_class": [each.to_dict() for each in self.classes],
+            "groups": [each.to_dict() for each in self.groups],
+            "n_clusters": self.n_clusters,
+            "n_resamples": self.n_resamples,
+            "seed": self.seed,
+            "reliability": self.reliability.to_dict(),
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return every measure with its interval as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Returns
+        -------
+        data frame
+            Columns measure, value, low, high, null_mean, null_high, p_value; missing where a
+            measure has none.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        return to_frame(evaluation_frame(self), backend)
+
+    def __str__(self) -> str:
+        tables = [overview_table(self), error_table(self), test_table(self)]
+        if self.groups:
+            tables.append(group_result_table(self))
+        return "\n\n".join(table.to_text() for table in tables)
+
+    def _repr_html_(self) -> str:
+        """Show the tables in a notebook."""
+        tables = [overview_table(self), error_table(self), test_table(self)]
+        if self.groups:
+            tables.append(group_result_table(self))
+        return "".join(table.to_html() for table in tables)

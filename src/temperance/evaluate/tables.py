@@ -1,0 +1,118 @@
+"""The tables of an evaluation: what the terminal prints and a notebook shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from temperance.metrics.all_errors import ERROR_NAMES
+from temperance.show import Table, interval_text, number_text, p_text
+
+if TYPE_CHECKING:
+    from temperance.evaluate.evaluation import Evaluation
+    from temperance.metrics.estimates import Estimate
+
+__all__ = [
+    "SCORES",
+    "error_table",
+    "evaluation_frame",
+    "group_result_table",
+    "overview_table",
+    "test_table",
+]
+
+SCORES = {
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "accuracy": "accuracy",
+    "confidence": "mean confidence",
+}
+_TESTS = {
+    "score": "score test of T = 1",
+    "class-bias": "class biases",
+    "joint-score": "temperature and class biases together",
+    "calibration-in-the-large": "mean probability against frequency",
+    "spiegelhalter": "Spiegelhalter (Brier score)",
+    "cox": "Cox (intercept 0, slope 1)",
+}
+_WORST = 10  # groups shown
+
+
+def overview_table(evaluation: Evaluation) -> Table:
+    """Scores and the split of the log loss, each with its 95 % interval."""
+    rows = [_row(shown, getattr(evaluation, name)) for name, shown in SCORES.items()]
+    split = evaluation.refinement
+    if split is not None:
+        rows[1:1] = [
+            _row("  a temperature removes", split.calibration),
+            _row("  the model does not know", split.refinement),
+        ]
+    caption = f"{evaluation.n:,} rows, {evaluation.n_classes:,} classes"
+    if evaluation.n_clusters is not None:
+        caption += f", {evaluation.n_clusters:,} clusters"
+    return Table(("", "value", "95 % interval"), tuple(rows), caption=caption)
+
+
+def error_table(evaluation: Evaluation) -> Table:
+    """Errors of calibration beside what chance alone would show."""
+    errors = {ERROR_NAMES[name]: each for name, each in evaluation.errors.items()}
+    errors["miscalibration (CORP, Brier score)"] = evaluation.corp.miscalibration
+    rows = tuple(
+        (
+            name,
+            number_text(each.value),
+            "" if each.estimate is None else interval_text(each.estimate.low, each.estimate.high),
+            f"<= {number_text(each.null.high)}",
+            p_text(each.p_value),
+        )
+        for name, each in errors.items()
+    )
+    columns = ("calibration error", "value", "95 % interval", "if calibrated", "by chance")
+    return Table(columns, rows, caption='an error up to "if calibrated" is no evidence')
+
+
+def test_table(evaluation: Evaluation) -> Table:
+    """Tests of the hypothesis that the probabilities are calibrated."""
+    rows = []
+    for test in evaluation.tests:
+        shown = "" if test.statistic is None else f"{test.statistic:.2f}"
+        words = p_text(test.p_value) if test.p_value is not None else "cannot be told here"
+        rows.append((_TESTS[test.name], shown, words))
+    return Table(("test of calibration", "statistic", "p-value"), tuple(rows))
+
+
+def group_result_table(evaluation: Evaluation) -> Table:
+    """The worst groups first, with p-values corrected for their number (Holm)."""
+    rows = tuple(
+        (
+            each.name,
+            f"{each.n:,}",
+            number_text(each.accuracy.value),
+            number_text(each.confidence.value),
+            p_text(each.score_test.adjusted_p_value),
+            "not calibrated" if each.differs else "",
+        )
+        for each in evaluation.groups[:_WORST]
+    )
+    left = len(evaluation.groups) - len(rows)
+    caption = "p-values of the score test with Holm's correction for the number of groups"
+    if left:
+        caption = f"{left} more groups with larger p-values; {caption}"
+    columns = ("group", "rows", "accuracy", "mean confidence", "p-value", "")
+    return Table(columns, rows, caption=caption, words=frozenset({5}))
+
+
+def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
+    """Return the columns of a data frame of all measures."""
+    names = ("value", "low", "high", "null_mean", "null_high", "p_value")
+    measures = {name: getattr(evaluation, name).to_dict() for name in SCORES}
+    if evaluation.refinement is not None:
+        measures["refinement"] = evaluation.refinement.refinement.to_dict()
+        measures["calibration"] = evaluation.refinement.calibration.to_dict()
+    measures |= {name: each.to_dict() for name, each in evaluation.errors.items()}
+    measures["miscalibration"] = evaluation.corp.miscalibration.to_dict()
+    columns: dict[str, list[Any]] = {"measure": list(measures)}
+    return columns | {name: [each.get(name) for each in measures.values()] for name in names}
+
+
+def _row(name: str, estimate: Estimate) -> tuple[str, str, str]:
+    return name, number_text(estimate.value), interval_text(estimate.low, estimate.high)
