@@ -7,6 +7,18 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.metrics.error_measures import top_label_error
+from temperance.metrics.estimates import Draws
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.resampling import Resampling
+
+
+def ece_of(p, y, n_resamples=200):
+    """ECE with interval and null band as `evaluate` gives it, without the rest."""
+    rows = Predictions.check(p, y, None, None)
+    resampling = Resampling(rows, n_resamples, 0)
+    errors = top_label_error(rows, resampling.sums, n_bins=15)
+    return Draws.split(errors, n_resamples, doubt=resampling.doubt).calibration_error()
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +39,12 @@ def test_every_estimate_lies_in_its_interval(sample):
         assert 0 <= e.ece_null.mean <= e.ece_null.high <= 1
 
 
+def test_ece_alone_is_that_of_evaluate(halves):
+    """The short way of the simulations below measures what `evaluate` prints."""
+    p, _, y = halves
+    assert ece_of(p[:500], y[:500]) == tp.evaluate(p[:500], y[:500], n_resamples=200).errors["ece"]
+
+
 @pytest.mark.parametrize(
     ("n", "mean", "high"),
     [(200, 0.0332, 0.0485), (500, 0.0221, 0.0319), (2000, 0.0112, 0.0162), (5000, 0.0069, 0.0102)],
@@ -36,24 +54,22 @@ def test_null_band_of_the_reference(halves, n, mean, high):
     _, scaled, _ = halves
     rng = np.random.default_rng(0)
     bands = []
-    for _ in range(25):
+    for _ in range(10 if n >= 2000 else 25):
         rows = rng.integers(0, len(scaled), n)
-        bands.append(tp.evaluate(scaled[rows], scaled[rows].argmax(axis=1)).ece_null)
+        bands.append(ece_of(scaled[rows], scaled[rows].argmax(axis=1)).null)
     assert np.mean([band.mean for band in bands]) == pytest.approx(mean, rel=0.07)
     assert np.mean([band.high for band in bands]) == pytest.approx(high, rel=0.07)
 
 
-def test_null_band_from_sums_is_that_from_rows(halves, monkeypatch):
-    """Normal sums per bin, used for many rows, give the band that drawing every row gives."""
-    from temperance.metrics import estimates
-
+def test_null_band_from_signs_is_that_from_labels(halves, monkeypatch):
+    """Groups of rows that change their sign, used for many rows, give the band of drawn labels."""
     _, scaled, y = halves
-    exact = tp.evaluate(scaled, y).ece_null
-    monkeypatch.setattr(estimates, "_EXACT_DRAWS", 0)
-    normal = tp.evaluate(scaled, y).ece_null
-    assert normal != exact
-    assert normal.mean == pytest.approx(exact.mean, rel=0.03)
-    assert normal.high == pytest.approx(exact.high, rel=0.04)
+    exact = ece_of(scaled, y, 1000).null
+    monkeypatch.setattr("temperance.metrics.resampling._DRAWS", 0)
+    signed = ece_of(scaled, y, 1000).null
+    assert signed != exact
+    assert signed.mean == pytest.approx(exact.mean, rel=0.03)
+    assert signed.high == pytest.approx(exact.high, rel=0.05)
 
 
 @pytest.mark.parametrize(("which", "truth"), [(0, 0.0374222943), (1, 0.0167166184)])
@@ -64,7 +80,7 @@ def test_ece_interval_covers(halves, which, truth):
     held = 0
     for _ in range(150):
         rows = rng.integers(0, len(y), 500)
-        ece = tp.evaluate(p[rows], y[rows]).ece
+        ece = ece_of(p[rows], y[rows]).estimate
         held += ece.low <= truth <= ece.high
     assert 0.90 <= held / 150 <= 0.99
 
@@ -77,14 +93,14 @@ def test_ece_interval_reaches_zero_under_calibration(halves):
     for _ in range(100):
         p = scaled[rng.integers(0, len(scaled), 500)]
         y = (p.cumsum(axis=1) < rng.random((500, 1))).sum(axis=1).clip(0, 9)
-        held += tp.evaluate(p, y).ece.low == 0.0
+        held += ece_of(p, y).estimate.low == 0.0
     assert held >= 88
 
 
 def test_compare_gives_paired_differences(halves):
     """Calibration changes log loss and ECE for the better beyond doubt, accuracy not at all."""
     raw, scaled, y = halves
-    comparison = tp.compare({"before": raw, "after": scaled}, y)
+    comparison = tp.compare({"before": raw, "after": scaled}, y, n_resamples=200)
     assert comparison.baseline == "before"
     differences = comparison.differences["after"]
     assert differences.log_loss.value == pytest.approx(0.18305966 - 0.22696933, abs=2e-8)
@@ -95,7 +111,7 @@ def test_compare_gives_paired_differences(halves):
     assert verdicts == {
         "log_loss": "better", "brier": "better", "ece": "better", "accuracy": "cannot tell",
     }  # fmt: skip
-    back = tp.compare({"after": scaled, "before": raw}, y).differences["before"]
+    back = tp.compare({"after": scaled, "before": raw}, y, n_resamples=200).differences["before"]
     assert back.verdict("log_loss") == "worse"
     assert back.log_loss.low == pytest.approx(-differences.log_loss.high)
 
@@ -135,11 +151,57 @@ def test_impossible_labels_are_counted_and_json_stays_json():
     assert both.differences["b"].log_loss.value == 0
 
 
+def flat(content, path=""):
+    """Numbers of nested dictionaries and lists by their path."""
+    if isinstance(content, dict):
+        return {k: v for key in content for k, v in flat(content[key], f"{path}/{key}").items()}
+    if isinstance(content, list):
+        return flat(dict(enumerate(content)), path)
+    return {path: content}
+
+
 def test_weights_of_one_are_no_weights(sample):
-    """All numbers are the same, intervals included."""
+    """All numbers are the same but for rounding, intervals included."""
     z, y = sample()
     p = reference.softmax(z)
-    assert tp.evaluate(p, y, weights=np.full(400, 1.0)).to_dict() == tp.evaluate(p, y).to_dict()
+    weighted = flat(tp.evaluate(p, y, weights=np.full(400, 1.0), n_resamples=100).to_dict())
+    plain = flat(tp.evaluate(p, y, n_resamples=100).to_dict())
+    assert weighted.keys() == plain.keys()
+    for name, number in plain.items():
+        close = pytest.approx(number, rel=1e-11, abs=1e-14)
+        assert weighted[name] == (close if isinstance(number, float) else number), name
+
+
+def test_results_print_themselves(sample):
+    """Text, HTML and a data frame show the same numbers, and nothing that is no number."""
+    z, y = sample()
+    p = reference.softmax(z)
+    names = np.array(["<b>", "[red]", "c", "d"])[np.arange(400) % 4]
+    e = tp.evaluate(p, y, groups=names, n_resamples=100)
+    c = tp.compare({"raw": p, "T = 2": reference.softmax(z / 2)}, y, n_resamples=100)
+    assert f"{e.log_loss.value:.4f}" in str(e)
+    assert "[red]" in str(e)  # a name, not markup
+    assert "&lt;b&gt;" in e._repr_html_()
+    assert c.differences["T = 2"].verdict("log_loss") in str(c)
+    for text in (str(e), e._repr_html_(), str(c), c._repr_html_()):
+        assert "nan" not in text.lower()
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_results_become_a_frame_of_ones_own(sample, backend):
+    """One row per measure, in the library asked for."""
+    pytest.importorskip("narwhals")
+    module = pytest.importorskip(backend)
+    z, y = sample()
+    p = reference.softmax(z)
+    e = tp.evaluate(p, y, n_resamples=100)
+    frame = e.to_frame(backend)
+    assert type(frame).__module__.startswith(module.__name__)
+    assert next(iter(frame["value"])) == pytest.approx(e.log_loss.value) or backend == "pyarrow"
+    both = tp.compare({"a": p, "b": p}, y, n_resamples=100)
+    assert both.to_frame(backend).shape[0] == len(both.differences["b"].measures)
+    with pytest.raises(tp.InvalidInputError, match="backend"):
+        e.to_frame("excel")
 
 
 def test_compare_refuses():
