@@ -168,8 +168,8 @@ def test_weights_of_one_are_no_weights(sample):
     plain = flat(tp.evaluate(p, y, n_resamples=100).to_dict())
     assert weighted.keys() == plain.keys()
     for name, number in plain.items():
-        close = pytest.approx(number, rel=1e-11, abs=1e-14)
-        assert weighted[name] == (close if isinstance(number, float) else number), name
+        close = pytest.approx(number, rel=1e-12) if isinstance(number, float) else number
+        assert weighted[name] == close, name
 
 
 def test_results_print_themselves(sample):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import reference
 from temperance import numerics
-from temperance.binning import BinSums
+from temperance.binning import BinSums, assign
 from temperance.blocks import map_rows, reporting
 from temperance.kernels import existence_sums, loss_sums
 from temperance.sums import MeanSums
@@ -30,7 +30,8 @@ def of_existence(rows):
 def of_bins(rows):
     z, y, w = DATA
     p = reference.softmax(z[rows])
-    return BinSums.of(p.max(axis=1), p.argmax(axis=1) == y[rows], w[rows], np.arange(8) / 7)
+    bins = assign(p.max(axis=1), np.arange(8) / 7)
+    return BinSums.of(p.max(axis=1), p.argmax(axis=1) == y[rows], w[rows], bins, 7)
 
 
 def of_means(rows):
