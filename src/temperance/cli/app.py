@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from temperance.cli.apply import apply
+from temperance.cli.compare import compare
 from temperance.cli.demo import demo
 from temperance.cli.evaluate import evaluate
 from temperance.cli.fit import fit
@@ -50,4 +51,5 @@ app.command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply
 app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(
     evaluate
 )
+app.command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
 app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)

@@ -14,6 +14,7 @@ from temperance.compare import Comparison, compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.export import save
+from temperance.metrics.resampling import N_RESAMPLES
 from temperance.report import ReportContent, headline, write_report
 from temperance.version import __version__
 from temperance.writers import replacing
@@ -45,7 +46,14 @@ class Calibration:
 
 
 def calibrate(
-    rows: Rows, test: Rows | None, *, method: str, prior: float, n_bins: int, seed: int
+    rows: Rows,
+    test: Rows | None,
+    *,
+    method: str,
+    prior: float,
+    n_bins: int,
+    seed: int,
+    n_resamples: int = N_RESAMPLES,
 ) -> Calibration:
     """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted."""
     if method not in METHODS:
@@ -69,7 +77,7 @@ def calibrate(
         with progress("cross-fitting"):
             after = cross_fit(
                 lambda weights: partial(fit(weights).scale, refuse_probs=False),
-                rows.logits, labels, weights=rows.weights,
+                rows.logits, labels, weights=rows.weights, clusters=rows.clusters,
             )  # fmt: skip
         measured = rows
     else:
@@ -78,7 +86,9 @@ def calibrate(
         measured = test
     with progress("measuring"):
         sides = {"before": measured.predictions(), "after": measured.predictions(after)}
-        comparison = compare_rows(sides, n_bins=n_bins, seed=seed)
+        comparison = compare_rows(
+            sides, groups=measured.named_groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed
+        )
     return Calibration(
         calibrator=calibrator,
         record=record,
@@ -111,7 +121,7 @@ def finish(
         return
     console = stdout()
     console.print(summary["headline"], style="bold")
-    console.print(measure_table(done.comparison, evaluated_on=done.evaluated_on))
+    console.print(measure_table(done.comparison, evaluated_on=done.evaluated_on).to_rich())
     for line in temperature_lines(done.record):
         console.print(line)
     for warning in done.warnings:

@@ -69,6 +69,7 @@ def _rows(logits: NDArray[np.float64], labels: NDArray[np.intp], name: str) -> R
         labels=labels,
         weights=None,
         groups=None,
+        clusters=None,
         ids=None,
         classes=tuple("0123456789"),
         ragged=False,

@@ -18,6 +18,7 @@ from temperance.cli.gates import (
 )
 from temperance.cli.options import (
     BinsOption,
+    ClusterColumn,
     GroupColumn,
     IdColumn,
     JsonOption,
@@ -26,15 +27,19 @@ from temperance.cli.options import (
     LabelsOption,
     LogitsColumn,
     ProbsColumn,
+    QuickOption,
     ReportOption,
+    ResamplesOption,
     SeedOption,
     WeightColumn,
 )
 from temperance.cli.rows import read_rows
-from temperance.cli.tables import evaluation_table, measure_table
+from temperance.cli.tables import measure_table
 from temperance.compare import Comparison, compare_rows
 from temperance.evaluate import Evaluation, evaluate_rows
+from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
+from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
 from temperance.report import ReportContent, headline, write_report
 from temperance.version import __version__
@@ -61,6 +66,8 @@ def evaluate(
     max_brier: MaxBrier = None,
     min_accuracy: MinAccuracy = None,
     n_bins: BinsOption = 15,
+    n_resamples: ResamplesOption = N_RESAMPLES,
+    quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
     kind: KindOption = None,
@@ -68,6 +75,7 @@ def evaluate(
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
+    cluster_column: ClusterColumn = None,
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
@@ -80,12 +88,24 @@ def evaluate(
         check_writable(report, {".html", ".htm"})
     calibrator = None if calibrator_file is None else load(calibrator_file)
     fields = Fields(
-        label_column, weight_column, group_column, id_column, logits_column, probs_column
+        label_column,
+        weight_column,
+        group_column,
+        id_column,
+        logits_column,
+        probs_column,
+        cluster_column,
     )
     rows = read_rows(file, kind=kind, fields=fields, labels=labels)
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
-    comparison, before, final = _measure(rows, calibrator, n_bins=n_bins, seed=seed)
+    settings = {
+        "groups": rows.named_groups,
+        "n_bins": n_bins,
+        "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
+        "seed": seed,
+    }
+    comparison, before, final = _measure(rows, calibrator, settings)
     gates = check_gates(
         final,
         {
@@ -126,11 +146,9 @@ def evaluate(
     else:
         console = stdout()
         console.print(finding, style="bold")
-        console.print(
-            evaluation_table(final)
-            if comparison is None
-            else measure_table(comparison, evaluated_on="given")
-        )
+        tables = [] if comparison is None else [measure_table(comparison, evaluated_on="given")]
+        for table in (*tables, *evaluation_tables(final)):
+            console.print(table.to_rich())
         for warning in warnings:
             note(f"warning: {warning}")
         if report is not None:
@@ -139,16 +157,16 @@ def evaluate(
 
 
 def _measure(
-    rows: Rows, calibrator: TemperatureScaling | None, *, n_bins: int, seed: int
+    rows: Rows, calibrator: TemperatureScaling | None, settings: dict[str, Any]
 ) -> tuple[Comparison | None, Evaluation, Evaluation]:
     """Return the comparison (with a calibrator), the raw measures and the final ones."""
     with progress("measuring"):
         if calibrator is None:
-            alone = evaluate_rows(rows.predictions(), n_bins=n_bins, seed=seed)
+            alone = evaluate_rows(rows.predictions(), **settings)
             return None, alone, alone
         scaled = calibrator.scale(rows.logits, refuse_probs=False)
         sides = {"before": rows.predictions(), "after": rows.predictions(scaled)}
-        comparison = compare_rows(sides, n_bins=n_bins, seed=seed)
+        comparison = compare_rows(sides, **settings)
     return comparison, comparison.evaluations["before"], comparison.evaluations["after"]
 
 

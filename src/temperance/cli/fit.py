@@ -10,6 +10,7 @@ import typer
 from temperance.cli.calibration import calibrate, finish
 from temperance.cli.options import (
     BinsOption,
+    ClusterColumn,
     GroupColumn,
     IdColumn,
     JsonOption,
@@ -18,12 +19,15 @@ from temperance.cli.options import (
     LabelsOption,
     LogitsColumn,
     ProbsColumn,
+    QuickOption,
     ReportOption,
+    ResamplesOption,
     SeedOption,
     WeightColumn,
 )
 from temperance.cli.rows import read_rows
 from temperance.errors import InvalidInputError
+from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
 from temperance.writers import check_writable
 
@@ -58,6 +62,8 @@ def fit(
         str | None, typer.Option("--model", metavar="NAME", help="Recorded in the calibrator.")
     ] = None,
     n_bins: BinsOption = 15,
+    n_resamples: ResamplesOption = N_RESAMPLES,
+    quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
     kind: KindOption = None,
@@ -74,6 +80,7 @@ def fit(
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
+    cluster_column: ClusterColumn = None,
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
@@ -87,7 +94,13 @@ def fit(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     fields = Fields(
-        label_column, weight_column, group_column, id_column, logits_column, probs_column
+        label_column,
+        weight_column,
+        group_column,
+        id_column,
+        logits_column,
+        probs_column,
+        cluster_column,
     )
     rows = read_rows(cal, kind=kind, fields=fields, labels=labels)
     test_rows = None
@@ -102,5 +115,13 @@ def fit(
         if not rows.ragged and not test_rows.ragged and test_rows.n_classes != rows.n_classes:
             msg = f"{test}: has {test_rows.n_classes} classes, but {cal} has {rows.n_classes}."
             raise InvalidInputError(msg)
-    done = calibrate(rows, test_rows, method=method, prior=prior, n_bins=n_bins, seed=seed)
+    done = calibrate(
+        rows,
+        test_rows,
+        method=method,
+        prior=prior,
+        n_bins=n_bins,
+        seed=seed,
+        n_resamples=QUICK_RESAMPLES if quick else n_resamples,
+    )
     finish(done, output=output, report=report, as_json=as_json, model=model)

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from temperance.metrics.resampling import QUICK_RESAMPLES
+
 __all__ = [
     "BinsOption",
+    "ClusterColumn",
     "GroupColumn",
     "IdColumn",
     "JsonOption",
@@ -19,7 +22,9 @@ __all__ = [
     "LabelsOption",
     "LogitsColumn",
     "ProbsColumn",
+    "QuickOption",
     "ReportOption",
+    "ResamplesOption",
     "SeedOption",
     "WeightColumn",
 ]
@@ -43,6 +48,13 @@ ReportOption = Annotated[
 BinsOption = Annotated[
     int, typer.Option("--bins", min=1, max=1000, help="Bins of the calibration error.")
 ]
+ResamplesOption = Annotated[
+    int,
+    typer.Option("--resamples", metavar="N", min=100, help="Of the intervals and null bands."),
+]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help=f"Only {QUICK_RESAMPLES} resamples: a first look.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the resampled intervals.")]
 
 KindOption = Annotated[
@@ -61,15 +73,18 @@ LabelsOption = Annotated[
 ]
 
 
-def _column(name: str, what: str) -> typer.models.OptionInfo:
+def _column(name: str, what: str, *short: str) -> typer.models.OptionInfo:
     return typer.Option(  # type: ignore[no-any-return]
-        name, metavar="NAME", help=f"Column or key of the {what}.", rich_help_panel=_READING
+        name, *short, metavar="NAME", help=f"Column or key of the {what}.", rich_help_panel=_READING
     )
 
 
 LabelColumn = Annotated[str | None, _column("--label-column", "labels")]
 WeightColumn = Annotated[str | None, _column("--weight-column", "weights")]
-GroupColumn = Annotated[str | None, _column("--group-column", "groups")]
+GroupColumn = Annotated[str | None, _column("--group-column", "groups", "--group")]
+ClusterColumn = Annotated[
+    str | None, _column("--cluster-column", "clusters (rows that belong together)", "--cluster")
+]
 IdColumn = Annotated[str | None, _column("--id-column", "row ids")]
 LogitsColumn = Annotated[str | None, _column("--logits-column", "logits")]
 ProbsColumn = Annotated[str | None, _column("--probs-column", "probabilities")]

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.checks import (
     as_classes,
+    as_groups,
     as_labels,
     as_logits,
     as_probs,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import TemperatureScaling
+    from temperance.evaluate import Groups
     from temperance.readers import Kind
 
 __all__ = ["Rows", "naming", "read_rows"]
@@ -45,6 +47,7 @@ class Rows:
     labels: NDArray[np.intp] | None
     weights: NDArray[np.float64] | None
     groups: NDArray[Any] | None
+    clusters: NDArray[np.intp] | None  # numbers of what rows belong to
     ids: NDArray[Any] | None
     classes: tuple[str, ...] | None
     ragged: bool
@@ -79,9 +82,17 @@ class Rows:
         return self.labels
 
     def predictions(self, logits: NDArray[Any] | None = None) -> Predictions:
-        """Return these logits, or others of the same rows, with labels and weights."""
+        """Return these logits, or others of the same rows, with labels, weights and clusters."""
         own = self.logits if logits is None else logits
-        return Predictions.from_logits(own, self.require_labels(), self.weights)
+        return Predictions.from_logits(own, self.require_labels(), self.weights, self.clusters)
+
+    @property
+    def named_groups(self) -> Groups | None:
+        """Names of the groups and each row's number, where the file has groups."""
+        if self.groups is None:
+            return None
+        with naming(self.source):
+            return as_groups(self.groups, n=self.n)
 
     def check_fits(self, calibrator: TemperatureScaling, source: str) -> None:
         """Raise if the calibrator was fitted on other classes than these."""
@@ -148,6 +159,9 @@ def _check(dataset: Dataset, *, labelled: bool) -> Rows:
         labels=labels,
         weights=as_weights(dataset.weights, n=n),
         groups=dataset.groups,
+        clusters=None
+        if dataset.clusters is None
+        else as_groups(dataset.clusters, n=n, name="clusters")[1],
         ids=dataset.ids,
         classes=classes,
         ragged=dataset.ragged,

@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     from temperance.compare.comparison import Comparison, Differences
     from temperance.evaluate import Evaluation
 
-__all__ = ["MEASURE_NAMES", "comparison_frame", "difference_tables", "value_of"]
+__all__ = ["MEASURE_NAMES", "comparison_frame", "difference_tables", "in_words", "value_of"]
 
 MEASURE_NAMES = {
     **SCORES,
     **ERROR_NAMES,
-    "miscalibration": "miscalibration (CORP, Brier score)",
-    "discrimination": "discrimination (CORP, Brier score)",
+    "miscalibration": "CORP miscalibration",
+    "discrimination": "CORP discrimination",
+}
+
+_SHORT = {
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "accuracy": "accuracy",
+    "ece": "calibration error",
 }
 
 
@@ -37,6 +44,26 @@ def difference_tables(comparison: Comparison) -> list[Table]:
         _table(comparison, name, differences)
         for name, differences in comparison.differences.items()
     ]
+
+
+def in_words(comparison: Comparison) -> str:
+    """Return one sentence per set: where it is better or worse than the baseline."""
+    return " ".join(
+        _sentence(name, comparison.baseline, differences)
+        for name, differences in comparison.differences.items()
+    )
+
+
+def _sentence(name: str, baseline: str, differences: Differences) -> str:
+    verdicts = {m: differences.verdict(m) for m in ("log_loss", "brier", "accuracy", "ece")}
+    parts = [
+        f"{verdict} in {', '.join(found)}"
+        for verdict in ("better", "worse")
+        if (found := [_SHORT[m] for m, each in verdicts.items() if each == verdict])
+    ]
+    if not parts:
+        return f"These rows cannot tell {name} from {baseline}."
+    return f"{name} is {' and '.join(parts)} than {baseline}."
 
 
 def _table(comparison: Comparison, name: str, differences: Differences) -> Table:

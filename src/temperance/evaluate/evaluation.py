@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from temperance.evaluate.tables import (
-    error_table,
-    evaluation_frame,
-    group_result_table,
-    overview_table,
-    test_table,
-)
+from temperance.evaluate.tables import evaluation_frame, evaluation_tables
 from temperance.show import to_frame
 from temperance.significance import ScoreTest
 
@@ -125,14 +119,8 @@ class Evaluation:
         return to_frame(evaluation_frame(self), backend)
 
     def __str__(self) -> str:
-        tables = [overview_table(self), error_table(self), test_table(self)]
-        if self.groups:
-            tables.append(group_result_table(self))
-        return "\n\n".join(table.to_text() for table in tables)
+        return "\n\n".join(table.to_text() for table in evaluation_tables(self))
 
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
-        tables = [overview_table(self), error_table(self), test_table(self)]
-        if self.groups:
-            tables.append(group_result_table(self))
-        return "".join(table.to_html() for table in tables)
+        return "".join(table.to_html() for table in evaluation_tables(self))

@@ -15,6 +15,7 @@ __all__ = [
     "SCORES",
     "error_table",
     "evaluation_frame",
+    "evaluation_tables",
     "group_result_table",
     "overview_table",
     "test_table",
@@ -37,6 +38,14 @@ _TESTS = {
 _WORST = 10  # groups shown
 
 
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
+    """Return all tables: scores, calibration errors, tests, and groups where there are any."""
+    tables = [overview_table(evaluation), error_table(evaluation), test_table(evaluation)]
+    if evaluation.groups:
+        tables.append(group_result_table(evaluation))
+    return tables
+
+
 def overview_table(evaluation: Evaluation) -> Table:
     """Scores and the split of the log loss, each with its 95 % interval."""
     rows = [_row(shown, getattr(evaluation, name)) for name, shown in SCORES.items()]
@@ -55,7 +64,7 @@ def overview_table(evaluation: Evaluation) -> Table:
 def error_table(evaluation: Evaluation) -> Table:
     """Errors of calibration beside what chance alone would show."""
     errors = {ERROR_NAMES[name]: each for name, each in evaluation.errors.items()}
-    errors["miscalibration (CORP, Brier score)"] = evaluation.corp.miscalibration
+    errors["CORP miscalibration"] = evaluation.corp.miscalibration
     rows = tuple(
         (
             name,

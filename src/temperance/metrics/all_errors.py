@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["ERROR_NAMES", "NO_INTERVAL", "calibration_error_of", "draw_errors"]
 
 ERROR_NAMES = {  # key in JSON -> what it is called in words
-    "ece": "expected calibration error (ECE)",
-    "ece_equal_mass": "ECE, bins of equal mass",
-    "debiased": "root mean square, debiased",
-    "smooth": "smooth (smECE)",
+    "ece": "ECE",
+    "ece_equal_mass": "ECE, equal mass",
+    "debiased": "RMS, debiased",
+    "smooth": "smooth ECE",
     "ks": "Kolmogorov-Smirnov",
     "classwise": "classwise ECE",
-    "top_label_conditional": "top-label-conditional ECE",
-    "flattened": "flattened ECE, all classes in one set of bins",
+    "top_label_conditional": "ECE by top label",
+    "flattened": "flattened ECE",
 }
 
 

@@ -124,6 +124,7 @@ def _dataset(rows: Rows, path: str | os.PathLike[str], kind: Kind | None) -> Dat
         labels=rows.labels,
         weights=rows.weights,
         groups=rows.groups,
+        clusters=rows.clusters,
         ids=rows.ids,
         classes=rows.classes,
         ragged=rows.ragged,

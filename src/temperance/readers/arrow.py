@@ -66,7 +66,7 @@ def _pyarrow(what: str) -> Iterator[None]:
 
 
 def _wanted(plan: Plan) -> list[str]:
-    names = (*plan.scores, plan.label, plan.weight, plan.group, plan.id)
+    names = (*plan.scores, plan.label, plan.weight, plan.group, plan.cluster, plan.id)
     return [name for name in names if name is not None]
 
 
@@ -90,6 +90,7 @@ def _rows(table: pa.Table, plan: Plan) -> Rows:
         labels=_labels(table, plan.label),
         weights=None if plan.weight is None else _numbers(table, plan.weight),
         groups=_labels(table, plan.group),
+        clusters=_labels(table, plan.cluster),
         ids=_labels(table, plan.id),
         classes=plan.classes,
         ragged=ragged,

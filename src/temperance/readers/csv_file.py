@@ -65,7 +65,7 @@ class _Columns:
 
 
 def read_csv(path: Path, request: Request) -> Rows:
-    """Read a table with a header; numbers become float64, labels, groups and ids stay text."""
+    """Read a table with a header; numbers become float64, all else stays text."""
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader: _Reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -80,6 +80,7 @@ def read_csv(path: Path, request: Request) -> Rows:
         labels=columns.text(plan.label),
         weights=columns.number(plan.weight),
         groups=columns.text(plan.group),
+        clusters=columns.text(plan.cluster),
         ids=columns.text(plan.id),
         classes=plan.classes,
     )
@@ -91,9 +92,10 @@ def _read(reader: _Reader, request: Request) -> tuple[Plan, _Columns]:
         msg = "has no header line."
         raise FileFormatError(msg)
     plan = plan_columns(names, request, lists=False)
+    texts = (plan.label, plan.group, plan.cluster, plan.id)
     columns = _Columns(
         numbers={name: [] for name in (*plan.scores, plan.weight) if name is not None},
-        texts={name: [] for name in (plan.label, plan.group, plan.id) if name is not None},
+        texts={name: [] for name in texts if name is not None},
     )
     empty = True
     for block in _blocks(reader, names):

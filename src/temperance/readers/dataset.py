@@ -23,9 +23,9 @@ class Fields:
 
     Attributes
     ----------
-    label, weight, group, id : str or None
-        Key or column of the labels, weights, groups and ids. Usual names: `label`, `weight`,
-        `group`, `id`; in .npz files the plurals.
+    label, weight, group, id, cluster : str or None
+        Key or column of the labels, weights, groups, ids and clusters. Usual names: `label`,
+        `weight`, `group`, `id`, `cluster`; in .npz files the plurals.
     logits, probs : str or None
         Key or column of the scores; at most one of the two. In tables also the first part of
         the column names: `"score"` finds `score_cat` and `score_dog`.
@@ -37,6 +37,7 @@ class Fields:
     id: str | None = None
     logits: str | None = None
     probs: str | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ class Dataset:
         Scores in the dtype of the file; memory-mapped for .npy.
     labels : ndarray or None
         Integers, floats, booleans or text, as in the file.
-    weights, groups, ids : ndarray or None
+    weights, groups, clusters, ids : ndarray or None
         One per row.
     classes : tuple of str or None
         Class names in column order.
@@ -68,6 +69,7 @@ class Dataset:
     labels: NDArray[Any] | None
     weights: NDArray[Any] | None
     groups: NDArray[Any] | None
+    clusters: NDArray[Any] | None
     ids: NDArray[Any] | None
     classes: tuple[str, ...] | None
     ragged: bool

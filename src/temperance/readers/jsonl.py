@@ -28,8 +28,9 @@ def read_jsonl(path: Path, request: Request) -> Rows:
     labels = Labels(fields.label or "label", required=fields.label is not None)
     weights = Weights(fields.weight or "weight", required=fields.weight is not None)
     groups = Labels(fields.group or "group", required=fields.group is not None)
+    clusters = Labels(fields.cluster or "cluster", required=fields.cluster is not None)
     ids = Labels(fields.id or "id", required=fields.id is not None)
-    _fill([scores, weights, groups, ids, *([labels] if request.labels else [])], path)
+    _fill([scores, weights, groups, clusters, ids, *([labels] if request.labels else [])], path)
     values, ragged = scores.array()
     return Rows(
         kind=scores.kind,
@@ -37,6 +38,7 @@ def read_jsonl(path: Path, request: Request) -> Rows:
         labels=labels.array(),
         weights=weights.array(),
         groups=groups.array(),
+        clusters=clusters.array(),
         ids=ids.array(),
         ragged=ragged,
     )

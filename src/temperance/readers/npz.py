@@ -53,6 +53,7 @@ class _Arrays:
             labels=self._optional("labels", fields.label) if request.labels else None,
             weights=self._optional("weights", fields.weight),
             groups=self._optional("groups", fields.group),
+            clusters=self._optional("clusters", fields.cluster),
             ids=self._optional("ids", fields.id),
             classes=None if classes is None else tuple(map(str, classes.ravel().tolist())),
         )

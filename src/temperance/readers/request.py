@@ -43,6 +43,7 @@ class Rows:
     labels: NDArray[Any] | None = None
     weights: NDArray[Any] | None = None
     groups: NDArray[Any] | None = None
+    clusters: NDArray[Any] | None = None
     ids: NDArray[Any] | None = None
     classes: tuple[str, ...] | None = None
     ragged: bool = False

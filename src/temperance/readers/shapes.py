@@ -20,7 +20,7 @@ def check_shapes(rows: Rows) -> None:
     if rows.values is not None:
         _check_values(rows.values, rows.kind)
         n, *rest = rows.values.shape
-        for name in ("labels", "weights", "groups", "ids"):
+        for name in ("labels", "weights", "groups", "clusters", "ids"):
             column = getattr(rows, name)
             if column is not None:
                 check_length(name, column, n)

@@ -33,6 +33,7 @@ class Plan:
     label: str | None = None
     weight: str | None = None
     group: str | None = None
+    cluster: str | None = None
     id: str | None = None
 
 
@@ -60,8 +61,9 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan
     label = _optional(names, "label", fields.label) if request.labels else None
     weight = _optional(names, "weight", fields.weight)
     group = _optional(names, "group", fields.group)
+    cluster = _optional(names, "cluster", fields.cluster)
     id_ = _optional(names, "id", fields.id)
-    taken = {fields.label, weight, group, id_}
+    taken = {fields.label, weight, group, cluster, id_}
     rest = [name for name in names if name not in taken]
     kind, scores = _score_columns(rest, request, lists=lists)
     return Plan(
@@ -71,6 +73,7 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan
         label=label,
         weight=weight,
         group=group,
+        cluster=cluster,
         id=id_,
     )
 

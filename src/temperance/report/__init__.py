@@ -1,7 +1,15 @@
 """The page for people who read nothing else: whether 85 % is really 85 %."""
 
+from temperance.report.comparison import render_comparison, write_comparison
 from temperance.report.content import ReportContent
 from temperance.report.findings import headline
 from temperance.report.html import render_report, write_report
 
-__all__ = ["ReportContent", "headline", "render_report", "write_report"]
+__all__ = [
+    "ReportContent",
+    "headline",
+    "render_comparison",
+    "render_report",
+    "write_comparison",
+    "write_report",
+]

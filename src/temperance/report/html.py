@@ -6,11 +6,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-from matplotlib.figure import Figure
-
-from temperance.plots import ConfidenceDisplay, ReliabilityDisplay, to_svg
+from temperance.plots import ConfidenceDisplay, ReliabilityDisplay
 from temperance.report.findings import explain_temperature, explain_test, headline
+from temperance.report.page import render, svg
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from temperance.compare import Differences
     from temperance.evaluate import Evaluation
     from temperance.metrics.estimates import Estimate
-    from temperance.plots.display import Display
     from temperance.report.content import ReportContent
 
 __all__ = ["render_report", "write_report"]
@@ -51,15 +48,8 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> None:
 
 def render_report(content: ReportContent) -> str:
     """Return the page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("template.html.j2")
-    return template.render(
+    return render(
+        "template.html.j2",
         title=content.title,
         finding=headline(content.comparison, content.evaluation).replace(" %", "\u00a0%"),
         warnings=content.warnings,
@@ -86,21 +76,14 @@ def _figures(content: ReportContent) -> dict[str, list[str]]:
     sides = _sides(content)
     return {
         "reliability": [
-            _svg(ReliabilityDisplay.from_evaluation(each, name=name), f"reliability-{number}")
+            svg(ReliabilityDisplay.from_evaluation(each, name=name), f"reliability-{number}")
             for number, (name, each) in enumerate(sides.items())
         ],
         "confidence": [
-            _svg(ConfidenceDisplay.from_evaluation(each, name=name), f"confidence-{number}")
+            svg(ConfidenceDisplay.from_evaluation(each, name=name), f"confidence-{number}")
             for number, (name, each) in enumerate(sides.items())
         ],
     }
-
-
-def _svg(display: Display, id_prefix: str) -> str:
-    title, description = display.alt_text()
-    figure = display.figure_
-    assert isinstance(figure, Figure)  # noqa: S101  (its own: no axes were given)
-    return to_svg(figure, title=title, description=description, id_prefix=id_prefix)
 
 
 def _measures(content: ReportContent) -> list[dict[str, Any]]:

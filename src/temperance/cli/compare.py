@@ -1,0 +1,184 @@
+"""`temperance compare`: which of several models or calibrators is better, if one can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from temperance.cli.console import print_json, progress, stdout
+from temperance.cli.options import (
+    BinsOption,
+    ClusterColumn,
+    GroupColumn,
+    IdColumn,
+    JsonOption,
+    KindOption,
+    LabelColumn,
+    LabelsOption,
+    LogitsColumn,
+    ProbsColumn,
+    QuickOption,
+    ReportOption,
+    ResamplesOption,
+    SeedOption,
+    WeightColumn,
+)
+from temperance.cli.rows import Rows, read_rows
+from temperance.compare import compare_rows
+from temperance.compare.tables import difference_tables, in_words
+from temperance.errors import InvalidInputError
+from temperance.export import load
+from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.readers import Fields
+from temperance.report import write_comparison
+from temperance.version import __version__
+from temperance.writers import check_writable, replacing
+
+if TYPE_CHECKING:
+    from temperance.metrics.inputs import Predictions
+
+__all__ = ["compare"]
+
+
+def compare(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="A B [C ...]",
+            help="Outputs on the same rows in the same order, A the baseline with the labels. A "
+            ".json is a calibrator, applied to A.",
+        ),
+    ],
+    report: ReportOption = None,
+    n_bins: BinsOption = 15,
+    n_resamples: ResamplesOption = N_RESAMPLES,
+    quick: QuickOption = False,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    kind: KindOption = None,
+    labels: LabelsOption = None,
+    label_column: LabelColumn = None,
+    weight_column: WeightColumn = None,
+    group_column: GroupColumn = None,
+    cluster_column: ClusterColumn = None,
+    id_column: IdColumn = None,
+    logits_column: LogitsColumn = None,
+    probs_column: ProbsColumn = None,
+) -> None:
+    """Compare models, or calibrators, on the same labelled rows.
+
+    Every difference from the first is paired, row by row, with a 95 % interval and a verdict:
+    better, worse, or cannot tell.
+    """
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
+    fields = Fields(
+        label_column, weight_column, group_column, id_column, logits_column, probs_column,
+        cluster_column,
+    )  # fmt: skip
+    first, sides = _read(files, _Reading(kind, fields, labels))
+    with progress("measuring"):
+        comparison = compare_rows(
+            sides,
+            groups=first.named_groups,
+            n_bins=n_bins,
+            n_resamples=QUICK_RESAMPLES if quick else n_resamples,
+            seed=seed,
+        )
+    words = in_words(comparison)
+    if report is not None:
+        facts = (
+            ("Rows", first.described),
+            ("SHA-256 of that file", first.sha256),
+            ("Compared", ", ".join(map(str, files))),
+            ("Library", f"temperance {__version__}"),
+        )
+        with progress("drawing the report"), replacing(report) as beside:
+            write_comparison(beside, comparison, title=f"Comparison: {first.source}", facts=facts)
+    if as_json:
+        print_json(
+            {
+                **comparison.to_dict(),
+                "headline": words,
+                "data_sha256": first.sha256,
+                "report": None if report is None else str(report),
+            }
+        )
+        return
+    console = stdout()
+    console.print(words, style="bold")
+    for table in difference_tables(comparison):
+        console.print(table.to_rich())
+    if report is not None:
+        console.print(f"report: {report}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    kind: str | None
+    fields: Fields
+    labels: Path | None
+
+    def rows(self, path: Path, *, labelled: bool) -> Rows:
+        labels = self.labels if labelled else None
+        return read_rows(path, kind=self.kind, fields=self.fields, labels=labels, labelled=labelled)
+
+
+def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predictions]]:
+    """Return the baseline's rows, and every file's predictions under its name."""
+    if len(files) < 2:
+        msg = (
+            f"compare needs at least two files, got {len(files)}: outputs, or calibrators (.json)."
+        )
+        raise InvalidInputError(msg)
+    if files[0].suffix.lower() == ".json":
+        msg = f"{files[0]}: the first file must hold outputs and labels, not a calibrator."
+        raise InvalidInputError(msg)
+    first = reading.rows(files[0], labelled=True)
+    names = _names(files)
+    sides = {names[0]: first.predictions()}
+    for name, path in zip(names[1:], files[1:], strict=True):
+        if path.suffix.lower() == ".json":
+            calibrator = load(path)
+            first.check_fits(calibrator, str(path))
+            logits = calibrator.scale(first.logits, refuse_probs=False)
+        else:
+            other = reading.rows(path, labelled=False)
+            _check_same_rows(first, other)
+            logits = other.logits
+        sides[name] = first.predictions(logits)
+    return first, sides
+
+
+def _names(files: list[Path]) -> list[str]:
+    """Return the stems, or the whole paths where two stems are the same."""
+    stems = [path.stem for path in files]
+    names = stems if len(set(stems)) == len(files) else [str(path) for path in files]
+    if len(set(names)) < len(files):
+        msg = "compare needs different files; one of them is named twice."
+        raise InvalidInputError(msg)
+    return names
+
+
+def _check_same_rows(first: Rows, other: Rows) -> None:
+    """Refuse rows that are not those of the first file, in the same order."""
+    if other.logits.shape != first.logits.shape:
+        shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
+        msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."
+        raise InvalidInputError(msg)
+    if other.classes and first.classes and other.classes != first.classes:
+        msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
+        raise InvalidInputError(msg)
+    for what in ("ids", "labels"):
+        own, theirs = getattr(first, what), getattr(other, what)
+        if own is not None and theirs is not None and not np.array_equal(own, theirs):
+            row = int(np.flatnonzero(own != theirs)[0])
+            msg = (
+                f"{other.source}: its {what} differ from those of {first.source}, first in row "
+                f"{row}. Both must hold the same rows in the same order."
+            )
+            raise InvalidInputError(msg)

@@ -1,0 +1,48 @@
+"""The page of a comparison of several models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temperance.compare.tables import difference_tables, in_words
+from temperance.plots import ReliabilityDisplay
+from temperance.report.page import render, svg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from temperance.compare import Comparison
+
+__all__ = ["render_comparison", "write_comparison"]
+
+
+def write_comparison(
+    path: str | PathLike[str],
+    comparison: Comparison,
+    *,
+    title: str,
+    facts: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write the page as UTF-8 text."""
+    text = render_comparison(comparison, title=title, facts=facts)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def render_comparison(
+    comparison: Comparison, *, title: str, facts: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Return the page as text."""
+    return render(
+        "comparison.html.j2",
+        title=title,
+        finding=in_words(comparison),
+        figures=[
+            svg(ReliabilityDisplay.from_evaluation(each, name=name), f"reliability-{number}")
+            for number, (name, each) in enumerate(comparison.evaluations.items())
+        ],
+        tables=difference_tables(comparison),
+        evaluation=comparison.evaluations[comparison.baseline],
+        facts=facts,
+    )
