@@ -111,9 +111,33 @@ def test_compare_gives_paired_differences(halves):
     assert verdicts == {
         "log_loss": "better", "brier": "better", "ece": "better", "accuracy": "cannot tell",
     }  # fmt: skip
-    back = tp.compare({"after": scaled, "before": raw}, y, n_resamples=200).differences["before"]
-    assert back.verdict("log_loss") == "worse"
-    assert back.log_loss.low == pytest.approx(-differences.log_loss.high)
+
+
+def test_compare_back_is_forth_turned_round(halves):
+    """With the other one as the baseline, every interval changes its sign and nothing else."""
+    raw, scaled, y = (each[:1000] for each in halves)
+    sets = {"before": raw, "after": scaled}
+    forth = tp.compare(sets, y, n_resamples=100).differences["after"]
+    back = tp.compare(dict(reversed(sets.items())), y, n_resamples=100).differences["before"]
+    assert (forth.verdict("log_loss"), back.verdict("log_loss")) == ("better", "worse")
+    for measure, difference in forth.measures.items():
+        turned = back.measures[measure]
+        assert (turned.low, turned.high) == pytest.approx((-difference.high, -difference.low))
+
+
+def test_no_interval_where_none_covers(sample):
+    """Errors of every class's cells or curve: value, null band and p-value, but no ends."""
+    z, y = sample(k=3)
+    e = tp.evaluate(reference.softmax(z), y, n_resamples=100)
+    errors = {**e.errors, "sum": e.brier_parts.miscalibration}
+    silent = {name for name, error in errors.items() if error.estimate is None}
+    assert silent == {"classwise", "top_label_conditional", "sum"}
+    for name in silent:
+        shown = errors[name].to_dict()
+        assert (shown["low"], shown["high"]) == (None, None)
+        assert shown["value"] > shown["null_high"] > 0  # drawn at T = 2
+        assert shown["p_value"] < 0.05
+    assert e.brier_parts.to_dict()["discrimination"]["low"] is None
 
 
 def test_paired_error_by_hand(sample):

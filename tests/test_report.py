@@ -1,5 +1,6 @@
 """The finding in words, the page around it, and the page in a real browser."""
 
+import functools
 import html
 import json
 import re
@@ -32,13 +33,19 @@ def case(name):
     return z, labels_of(reference.softmax(z / truth), rng)
 
 
-def content_of(name, **changes):
-    """A report on the last two thirds of the rows, fitted on the first."""
+@functools.cache
+def fitted(name):
+    """A calibrator of the first third of the rows, and what it does to the last two."""
     z, y = case(name)
     cut = len(y) // 3
     scaling = tp.TemperatureScaling.fit(z[:cut], y[:cut], prior=1.0)
     sides = {"before": reference.softmax(z[cut:]), "after": scaling.apply(z[cut:])}
-    comparison = tp.compare(sides, y[cut:])
+    return scaling, tp.compare(sides, y[cut:], n_resamples=100)
+
+
+def content_of(name, **changes):
+    """A report on the last two thirds of the rows, fitted on the first."""
+    scaling, comparison = fitted(name)
     given = {
         "title": f"Report on {name}",
         "evaluation": comparison.evaluations["before"],
@@ -125,9 +132,9 @@ def test_every_picture_has_words():
     """Each svg names a title and a description that are there."""
     text = render_report(content_of("over"))
     pictures = re.findall(r"<svg[^>]*aria-labelledby=\"([^\"]+)\"", text)
-    assert len(pictures) == text.count("<svg") == 4
+    assert len(pictures) == text.count("<svg") == 6
     for title, description in (names.split() for names in pictures):
-        assert re.search(rf'<title id="{title}">Reliability|<title id="{title}">Histogram', text)
+        assert re.search(rf'<title id="{title}">(Reliability|CORP|Histogram)', text)
         assert re.search(rf'<desc id="{description}">[^<]{{30,}}', text)
 
 
@@ -142,9 +149,9 @@ def test_names_are_inert():
 def test_page_without_a_calibrator():
     """One diagram, no differences, no temperature."""
     text = render_report(content_of("over", comparison=None, calibrator=None))
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3
     assert "Difference" not in text
-    assert "The temperature" not in text
+    assert "Every logit is divided" not in text
 
 
 def test_infinite_log_loss_is_explained():
@@ -191,5 +198,68 @@ def test_page_in_a_browser(tmp_path, name, width):
     scroll, client, pictures, outside = json.loads(title)
     assert width - 20 <= client <= width  # less the scroll bar
     assert scroll <= client
-    assert pictures == 4
+    assert pictures == 6
     assert outside == []
+
+
+def test_split_of_the_log_loss_in_words():
+    """The three numbers are those of the evaluation; nothing is promised that is not clear."""
+    from temperance.report import split_sentence
+
+    z, y = reference.reference_a()
+    e = tp.evaluate(reference.softmax(z), y, n_resamples=100)
+    split = e.refinement
+    said = split_sentence(e)
+    for number in (e.log_loss, split.calibration, split.refinement):
+        assert f"{number.value:.3f}" in said
+    assert split.calibration.value + split.refinement.value == pytest.approx(e.log_loss.value)
+    honest = tp.evaluate(reference.softmax(z / 2), y, n_resamples=100)
+    assert "nothing that a temperature would clearly remove" in split_sentence(honest)
+    assert split_sentence(tp.evaluate([[1.0, 0.0]], [1], n_resamples=100)) == ""
+
+
+def test_classes_and_groups_worst_first():
+    """A class that is always claimed too often comes first, at most ten; groups carry p-values."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(3000, 20))
+    y = labels_of(reference.softmax(z), rng)
+    z[:, 7] += 2.0
+    names = tuple(f"class-{j}-name" for j in range(20))
+    groups = np.where(np.arange(3000) % 2 == 0, "even<rows>", "odd")
+    e = tp.evaluate(reference.softmax(z), y, groups=groups, n_resamples=100)
+    text = render_report(
+        content_of("over", comparison=None, calibrator=None, evaluation=e, classes=names)
+    )
+    shown = re.findall(r'<th scope="row">(class-\d+-name)</th>', text)
+    assert len(shown) == len(set(shown)) == 10
+    assert shown[0] == "class-7-name"
+    assert "even&lt;rows&gt;" in text
+    assert "these rows show such classes" in text
+
+
+def test_plan_in_the_report():
+    """The numbers of labels are those of the plan."""
+    z, _ = case("calibrated")
+    plan = tp.plan(z)
+    text = render_report(content_of("calibrated", plan=plan))
+    assert f"<strong>{plan.labels_for_temperature:,}</strong>" in text
+    assert f"<strong>{plan.labels_for_ece:,}</strong>" in text
+
+
+def test_page_of_a_comparison():
+    """One diagram and, but for the baseline, one table per model; names are inert."""
+    from temperance.report import render_comparison
+
+    z, y = case("over")
+    sides = {
+        "a<b": reference.softmax(z),
+        "half": reference.softmax(z / 2),
+        "c": np.full((4000, 4), 0.25),
+    }
+    text = render_comparison(tp.compare(sides, y, n_resamples=100), title="t", facts=(("k", "v"),))
+    page = Page(text)
+    assert text.count("<svg") == 3
+    assert page.tags.count("table") == 2
+    assert "script" not in page.tags
+    assert "half is better in log loss" in text
+    assert "a&lt;b" in text

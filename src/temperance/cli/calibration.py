@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import METHODS, TemperatureScaling
 from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.label_plan import label_plan
 from temperance.cli.rows import naming
 from temperance.cli.tables import measure_table, temperature_lines
 from temperance.compare import Comparison, compare_rows
@@ -15,7 +16,7 @@ from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.report import ReportContent, headline, write_report
+from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import replacing
 
@@ -121,6 +122,7 @@ def finish(
         return
     console = stdout()
     console.print(summary["headline"], style="bold")
+    console.print(split_sentence(done.comparison.evaluations["before"]))
     console.print(measure_table(done.comparison, evaluated_on=done.evaluated_on).to_rich())
     for line in temperature_lines(done.record):
         console.print(line)
@@ -182,6 +184,8 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         evaluated_on=done.evaluated_on,
         facts=tuple(facts),
         warnings=done.warnings,
+        classes=done.rows.classes,
+        plan=label_plan(done.test or done.rows, done.calibrator),
     )
 
 

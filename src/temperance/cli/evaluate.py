@@ -16,6 +16,7 @@ from temperance.cli.gates import (
     check_gates,
     enforce,
 )
+from temperance.cli.label_plan import label_plan
 from temperance.cli.options import (
     BinsOption,
     ClusterColumn,
@@ -41,13 +42,14 @@ from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
-from temperance.report import ReportContent, headline, write_report
+from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
 
 if TYPE_CHECKING:
     from temperance.calibrators import TemperatureScaling
-    from temperance.cli.rows import Rows
+    from temperance.cli.label_plan import label_plan
+from temperance.cli.rows import Rows
 
 __all__ = ["evaluate"]
 
@@ -126,6 +128,8 @@ def evaluate(
             evaluated_on="given",
             facts=_facts(rows, calibrator_file),
             warnings=warnings,
+            classes=rows.classes,
+            plan=label_plan(rows, calibrator),
         )
         with progress("drawing the report"), replacing(report) as beside:
             write_report(beside, content)
@@ -146,6 +150,7 @@ def evaluate(
     else:
         console = stdout()
         console.print(finding, style="bold")
+        console.print(split_sentence(before))
         tables = [] if comparison is None else [measure_table(comparison, evaluated_on="given")]
         for table in (*tables, *evaluation_tables(final)):
             console.print(table.to_rich())

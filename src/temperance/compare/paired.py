@@ -10,8 +10,8 @@ from temperance.checks import as_groups
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
 from temperance.evaluate import measure, row_measures
-from temperance.metrics.all_errors import NO_INTERVAL
-from temperance.metrics.estimates import difference_estimate
+from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
+from temperance.metrics.estimates import Draws, difference_estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.sums import MeanSums
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from temperance.evaluate import Groups
-    from temperance.metrics.estimates import Draws, Estimate
+    from temperance.metrics.estimates import Estimate
 
 __all__ = ["compare", "compare_rows"]
 
@@ -71,7 +71,10 @@ def compare(
     Notes
     -----
     Differences of means (log loss, Brier score, accuracy): normal interval of the paired
-    differences. Others: basic bootstrap, 2 d - q(97.5 %) to 2 d - q(2.5 %).
+    differences. Miscalibration and discrimination: basic bootstrap, 2 d - q(97.5 %) to
+    2 d - q(2.5 %). Calibration errors: d - own bias - 1.96 standard errors to d + the baseline's
+    bias + 1.96 standard errors, because each may be too large by up to its bias. Classwise and
+    top-label-conditional errors are left out: their intervals do not hold the truth.
 
     Examples
     --------
@@ -142,7 +145,8 @@ def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, 
     for name, own in draws.items():
         if name in NO_INTERVAL:
             continue
+        of = Draws.error_difference if name in ERROR_NAMES else Draws.difference
         # of a debiased error, the square is resampled and the root is shown
         both = [each.root() if name == "debiased" else each for each in (own, baseline[name])]
-        differences[name] = both[0].difference(both[1])
+        differences[name] = of(both[0], both[1])
     return differences

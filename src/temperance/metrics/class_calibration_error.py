@@ -41,7 +41,8 @@ def classwise_calibration_error(
     -------
     float
         In [0, 1]; 0 is best. The mean over classes: with many classes most probabilities are
-        near 0 and right, which makes it small. Some papers print the sum, k times this.
+        near 0 and right, which makes it small. Some papers print the sum, k times this. `evaluate`
+        gives its null band and p-value, but no interval (see Notes).
 
     Raises
     ------
@@ -54,6 +55,10 @@ def classwise_calibration_error(
               |\mathrm{freq}_{jb}(y = j) - \overline{p}_{jb}|
 
     with bins of p_j, edges as in `expected_calibration_error`.
+
+    Each of the k times `n_bins` cells holds few rows and adds its noise, so that the bias is often
+    larger than the error. The interval of the other errors, tried on this one, held the
+    population's error in as few as .65 of samples (500 rows, ten classes, T = 1.15).
 
     References
     ----------
@@ -146,6 +151,7 @@ def top_label_conditional_calibration_error(
     float
         In [0, 1]; 0 is best. At least the `expected_calibration_error`, which lets one class's
         over-confidence hide another's under-confidence; k times as many bins, so more bias.
+        `evaluate` gives its null band and p-value, but no interval (see Notes).
 
     Raises
     ------
@@ -157,6 +163,9 @@ def top_label_conditional_calibration_error(
     .. math:: \sum_j \sum_b \frac{W_{jb}}{W} |\mathrm{acc}_{jb} - \mathrm{conf}_{jb}|
 
     over rows whose predicted class is j and whose confidence is in bin b.
+
+    Its cells hold few rows, as those of `classwise_calibration_error`: the interval of the other
+    errors, tried on this one, held the population's error in as few as .45 of samples.
 
     References
     ----------

@@ -60,7 +60,13 @@ class NullBand:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationError:
-    """An error of calibration, the band that chance explains, and the p-value against chance."""
+    """An error of calibration, the band that chance explains, and the p-value against chance.
+
+    `estimate` is None for errors of every class's cells or curve (classwise, top-label-conditional,
+    the Brier score's miscalibration summed over classes): what bootstrap intervals allow for is
+    less than their bias, and they held the truth in as few as .65, .45 and .73 of samples. Band and
+    p-value hold for them too.
+    """
 
     value: float  # 0 is best
     estimate: Estimate | None  # with an interval; None where none is known to cover
@@ -71,7 +77,7 @@ class CalibrationError:
         """Return value, low, high, null_mean, null_high and p_value."""
         ends = {"low": None, "high": None} if self.estimate is None else self.estimate.to_dict()
         null = {"null_mean": self.null.mean, "null_high": self.null.high}
-        return {**ends, "value": self.value, **null, "p_value": self.p_value}
+        return {"value": self.value, **ends, **null, "p_value": self.p_value}
 
     def without_interval(self) -> CalibrationError:
         """Return the same error, of which no interval is shown."""
@@ -122,6 +128,11 @@ class Draws:
         """Standard error: of the resamples, and never less than the doubt."""
         return sqrt(float(self.resampled.var()) + self.doubt**2)
 
+    @property
+    def _resampling_bias(self) -> float:
+        """Twice what resampling adds to an error, for it shows about half of what sampling does."""
+        return 2.0 * max(float(self.resampled.mean()) - self.value, 0.0)
+
     def null_band(self) -> NullBand:
         """Return mean and 95 % quantile under calibration."""
         return NullBand(float(self.null.mean()), float(np.quantile(self.null, _LEVEL)))
@@ -146,13 +157,12 @@ class Draws:
     def calibration_error(self) -> CalibrationError:
         """Return an error >= 0 that chance pushes upwards, with an interval that allows for it.
 
-        Low end: the basic bootstrap's 2 e - q(97.5 %), and 0 where the null band reaches e. High
-        end: e + 1.96 standard errors, because the bias may be smaller than the bootstrap thinks.
+        Low end: e - bias - 1.96 standard errors, and 0 where the null band reaches e. High end:
+        e + 1.96 standard errors, because the bias may be smaller than thought.
         """
         null = self.null_band()
-        low = 2.0 * self.value - float(np.quantile(self.resampled, 0.5 + 0.5 * _LEVEL))
-        low = min(low, self.value - normal_quantile(_LEVEL) * self.doubt)
-        high = self.value + normal_quantile(_LEVEL) * self.spread
+        half = normal_quantile(_LEVEL) * self.spread
+        low, high = self.value - self._resampling_bias - half, self.value + half
         if self.value <= null.high:
             low = 0.0
         estimate = Estimate(
@@ -180,6 +190,26 @@ class Draws:
         return Estimate(
             value, min(2.0 * value - high, value - doubt), max(2.0 * value - low, value + doubt)
         )
+
+    def error_difference(self, baseline: Draws) -> Estimate:
+        """Return the interval of one calibration error less another, paired.
+
+        Each may be too large by anything from 0 to its bias, and the better calibrated a model
+        is the larger its bias: the interval runs from d - own bias - 1.96 standard errors to
+        d + baseline's bias + 1.96 standard errors.
+        """
+        value = self.value - baseline.value
+        draws = self.resampled - baseline.resampled
+        if not draws.any():
+            return Estimate(value, value, value)  # the same probabilities
+        doubt = max(self.doubt, baseline.doubt)
+        half = normal_quantile(_LEVEL) * sqrt(float(draws.var()) + doubt**2)
+        return Estimate(value, value - self._bias() - half, value + baseline._bias() + half)
+
+    def _bias(self) -> float:
+        """What sampling may have added to an error: as much as under calibration, if that fits."""
+        null = self.null_band()
+        return null.mean if self.value <= null.high else self._resampling_bias
 
 
 def mean_estimate(sums: MeanSums, index: int, *, bounds: tuple[float, float]) -> Estimate:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.plots.display import Display
-from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
+from temperance.plots.square import draw_corners, draw_frame, draw_name, draw_strip
+from temperance.plots.theme import MUTED, OVER, PAPER, SMALL, TEXT, UNDER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from temperance.evaluate import Evaluation
 
 __all__ = ["ReliabilityDisplay"]
-
-_FLOOR = -0.17  # the strip below accuracy 0 that shows where the rows are
-_STRIP = 0.11  # height of its tallest bar
-_TICKS = np.linspace(0.0, 1.0, 6)
 
 
 class ReliabilityDisplay(Display):
@@ -149,15 +145,15 @@ class ReliabilityDisplay(Display):
             Itself.
         """
         ax = self._begin(ax)
-        _frame(ax)
-        _draw_strip(ax, self.curve)
-        ax.plot([0.0, 1.0], [0.0, 1.0], color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
+        draw_frame(
+            ax, says="Confidence: what the model says", happens="Accuracy: how often it is right"
+        )
+        draw_strip(ax, self.curve.lower, self.curve.upper, self.curve.share)
         _draw_gaps(ax, self.curve)
         _draw_words(ax, self.curve)
         shown = self.name if name is None else name
         if shown is not None:
-            ax.set_title(shown, loc="left", pad=30, color=INK, fontsize=13, fontweight="bold",
-                         parse_math=False)  # fmt: skip
+            draw_name(ax, shown, pad=30)
         if self.ece is not None:
             value = self.ece.value if isinstance(self.ece, Estimate) else self.ece
             ax.set_title(f"ECE {value:.3f}", loc="right", pad=30, color=MUTED, fontsize=TEXT,
@@ -179,34 +175,6 @@ class ReliabilityDisplay(Display):
             f"Accuracy against confidence, {len(curve.share)} {what}. "
             f"Where most rows are, the model {said}."
         )
-
-
-def _frame(ax: Axes) -> None:
-    """Labels, ticks and limits: as long along the confidence as along the accuracy."""
-    quiet(ax)
-    ax.set_aspect("equal")
-    ax.set_xlim(-0.02, 1.02)
-    ax.set_ylim(_FLOOR, 1.02)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_ticks(_TICKS)
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    ax.set_xlabel("Confidence: what the model says", fontsize=TEXT, color=INK, labelpad=6)
-    ax.set_ylabel("Accuracy: how often it is right", fontsize=TEXT, color=INK, rotation=0,
-                  horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
-    ax.yaxis.set_label_coords(0.0, 1.015)
-
-
-def _draw_strip(ax: Axes, curve: ReliabilityCurve) -> None:
-    tallest = int(np.argmax(curve.share))
-    heights = _STRIP * curve.share / curve.share[tallest]
-    width = curve.upper - curve.lower
-    ax.bar(curve.lower + 0.05 * width, heights, 0.9 * width, bottom=_FLOOR, align="edge",
-           color=BARS, linewidth=0.0, zorder=1.5)  # fmt: skip
-    ax.text(-0.035, _FLOOR, "rows", ha="right", va="bottom", fontsize=SMALL, color=MUTED)
-    middle = float(curve.lower[tallest] + 0.5 * width[tallest])
-    ax.text(min(max(middle, 0.05), 0.95), _FLOOR + _STRIP + 0.008,
-            f"{curve.share[tallest]:.0%}".replace("%", " %"), ha="center", va="bottom",
-            fontsize=SMALL, color=MUTED, zorder=1.6)  # fmt: skip
 
 
 def _draw_gaps(ax: Axes, curve: ReliabilityCurve) -> None:
@@ -235,8 +203,9 @@ def _colours(curve: ReliabilityCurve) -> list[str]:
 
 def _draw_words(ax: Axes, curve: ReliabilityCurve) -> None:
     """Say what the corners and the diagonal mean, where no point is in the way."""
-    ax.text(0.98, 0.03, "over-confident", ha="right", va="bottom", fontsize=SMALL, color=OVER)
-    ax.text(0.02, 0.97, "under-confident", ha="left", va="top", fontsize=SMALL, color=UNDER)
+    along = np.linspace(curve.accuracy_low, curve.accuracy_high, 30)
+    says = np.broadcast_to(curve.confidence, along.shape)
+    draw_corners(ax, np.stack([says, along], axis=-1).reshape(-1, 2))
     at = _emptiest(curve)
     ax.text(at - 0.012, at + 0.012, "perfectly calibrated", ha="center", va="bottom", rotation=45,
             rotation_mode="anchor", fontsize=SMALL, color=MUTED)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from temperance.report.comparison import render_comparison, write_comparison
 from temperance.report.content import ReportContent
-from temperance.report.findings import headline
+from temperance.report.findings import headline, split_sentence
 from temperance.report.html import render_report, write_report
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "headline",
     "render_comparison",
     "render_report",
+    "split_sentence",
     "write_comparison",
     "write_report",
 ]

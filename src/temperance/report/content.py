@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import TemperatureScaling
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
+    from temperance.plan import Plan
 
 __all__ = ["ReportContent"]
 
@@ -24,3 +25,5 @@ class ReportContent:
     evaluated_on: Literal["cross-fitted", "test", "given"]
     facts: tuple[tuple[str, str], ...]  # label and value, in the order shown
     warnings: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None  # names
+    plan: Plan | None = None  # labels that would settle what is open

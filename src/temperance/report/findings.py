@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.show import p_text
+
 if TYPE_CHECKING:
     from temperance.calibrators import FitRecord
     from temperance.compare import Comparison
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from temperance.metrics.reliability import ReliabilityCurve
     from temperance.significance import ScoreTest
 
-__all__ = ["explain_temperature", "explain_test", "headline"]
+__all__ = ["explain_temperature", "explain_test", "headline", "split_sentence"]
 
 _ENOUGH = 30  # rows that a statement about one confidence level rests on
 _FEW = 100  # rows below which the sentence says how few they are
@@ -55,6 +57,20 @@ def headline(comparison: Comparison | None, evaluation: Evaluation) -> str:
     return _capitalised(few + sentence + _ending(comparison, later))
 
 
+def split_sentence(evaluation: Evaluation) -> str:
+    """Return what of the log loss a temperature removes, and what it cannot; "" if unknown."""
+    split = evaluation.refinement
+    if split is None:
+        return ""
+    loss = f"Of its log loss of {evaluation.log_loss.value:.3f}, "
+    if split.calibration.low <= 0.0:
+        return loss + "these rows show nothing that a temperature would clearly remove."
+    return (
+        f"{loss}{split.calibration.value:.3f} is miscalibration that a temperature removes; "
+        f"{split.refinement.value:.3f} is what the model does not know."
+    )
+
+
 def explain_temperature(temperature: float) -> str:
     """Return what dividing the logits by a temperature does, with an example of two classes."""
     odds = 19.0 ** (1.0 / temperature)  # 95 % is odds of 19 to 1
@@ -72,7 +88,7 @@ def explain_test(record: FitRecord) -> str:
 
 
 def _test_in_words(test: ScoreTest) -> str:
-    p = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
+    p = p_text(test.p_value)
     if test.p_value < 0.05:
         return f"The model is {test.direction}; chance alone would hardly show this ({p})."
     return f"There is no clear sign of over- or under-confidence ({p})."

@@ -6,31 +6,20 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temperance.plots import ConfidenceDisplay, ReliabilityDisplay
-from temperance.report.findings import explain_temperature, explain_test, headline
+from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
+from temperance.report.findings import explain_temperature, explain_test, headline, split_sentence
 from temperance.report.page import render, svg
+from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
+from temperance.report.verdicts import verdicts
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from temperance.compare import Differences
     from temperance.evaluate import Evaluation
-    from temperance.metrics.estimates import Estimate
     from temperance.report.content import ReportContent
 
 __all__ = ["render_report", "write_report"]
 
-_MEASURES = (
-    ("log_loss", "Log loss", "The price of being wrong and sure. Lower is better."),
-    (
-        "brier",
-        "Brier score",
-        "Squared distance of probabilities and truth, 0 to 2. Lower is better.",
-    ),
-    ("ece", "Calibration error (ECE)", "Mean gap of claim and accuracy, 0 to 1. Lower is better."),
-    ("accuracy", "Accuracy", "Share of right predictions. Higher is better."),
-    ("confidence", "Mean confidence", "What the model claims on average. Best equal to accuracy."),
-)
 _HOW = {
     "cross-fitted": (
         "Cross-fitted: the rows were cut into five parts, and each part was scored by a fit on the "
@@ -48,19 +37,29 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> None:
 
 def render_report(content: ReportContent) -> str:
     """Return the page as text."""
+    sides = _sides(content)
+    differences = None if content.comparison is None else content.comparison.differences["after"]
+    evaluation = content.evaluation
     return render(
         "template.html.j2",
         title=content.title,
-        finding=headline(content.comparison, content.evaluation).replace(" %", "\u00a0%"),
+        finding=headline(content.comparison, evaluation).replace(" %", "\u00a0%"),
+        split=split_sentence(evaluation),
         warnings=content.warnings,
         facts=content.facts,
         how=_HOW[content.evaluated_on],
-        evaluation=content.evaluation,
-        figures=_figures(content),
-        measures=_measures(content),
-        null_bands=[(name, each.ece_null) for name, each in _sides(content).items()],
+        evaluation=evaluation,
+        sides=list(sides),
+        figures=_figures(sides),
+        scores=score_rows(sides, differences),
+        errors=error_rows(sides, differences),
+        classes=class_rows(sides, content.classes),
+        groups=group_rows(sides),
+        verdicts=[(name, verdicts(each)) for name, each in sides.items()],
+        biased=_significant(list(sides.values())[-1].tests.class_bias.p_value),
+        plan=content.plan,
         temperature=_temperature(content),
-        infinite=any(not isfinite(e.log_loss.value) for e in _sides(content).values()),
+        infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),
     )
 
 
@@ -71,53 +70,24 @@ def _sides(content: ReportContent) -> dict[str, Evaluation]:
     return {"Before": evaluations["before"], "After": evaluations["after"]}
 
 
-def _figures(content: ReportContent) -> dict[str, list[str]]:
-    """Draw each side's diagrams; the two kinds stand in one row each."""
-    sides = _sides(content)
+def _figures(sides: dict[str, Evaluation]) -> dict[str, list[str]]:
+    """Draw each side's diagrams; the kinds stand in one row each."""
+    kinds = {
+        "corp": CorpDisplay,
+        "reliability": ReliabilityDisplay,
+        "confidence": ConfidenceDisplay,
+    }
     return {
-        "reliability": [
-            svg(ReliabilityDisplay.from_evaluation(each, name=name), f"reliability-{number}")
+        kind: [
+            svg(display.from_evaluation(each, name=name), f"{kind}-{number}")  # type: ignore[attr-defined]
             for number, (name, each) in enumerate(sides.items())
-        ],
-        "confidence": [
-            svg(ConfidenceDisplay.from_evaluation(each, name=name), f"confidence-{number}")
-            for number, (name, each) in enumerate(sides.items())
-        ],
+        ]
+        for kind, display in kinds.items()
     }
 
 
-def _measures(content: ReportContent) -> list[dict[str, Any]]:
-    sides = _sides(content)
-    differences = None if content.comparison is None else content.comparison.differences["after"]
-    return [
-        {
-            "name": name,
-            "meaning": meaning,
-            "values": [_shown(getattr(each, key)) for each in sides.values()],
-            **_difference(differences, key),
-        }
-        for key, name, meaning in _MEASURES
-    ]
-
-
-def _difference(differences: Differences | None, key: str) -> dict[str, Any]:
-    """Difference and verdict of a measure; mean confidence has neither, it is no score."""
-    if differences is None or not hasattr(differences, key):
-        return {"difference": None, "verdict": ""}
-    difference: Estimate = getattr(differences, key)
-    if difference.low == difference.high == 0.0:
-        return {"difference": None, "verdict": "the same"}
-    return {"difference": _shown(difference, sign="+"), "verdict": differences.verdict(key)}
-
-
-def _shown(estimate: Estimate, *, sign: str = "") -> tuple[str, str]:
-    """Value and interval as text."""
-    if not isfinite(estimate.value):
-        return "infinite", ""
-    value = f"{estimate.value:{sign}.4f}"
-    if not (isfinite(estimate.low) and isfinite(estimate.high)):
-        return value, "interval unknown"
-    return value, f"{estimate.low:{sign}.4f} to {estimate.high:{sign}.4f}"
+def _significant(p_value: float | None) -> bool:
+    return p_value is not None and p_value < 0.05
 
 
 def _temperature(content: ReportContent) -> dict[str, Any] | None:

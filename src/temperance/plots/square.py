@@ -1,0 +1,127 @@
+"""The square that says against happens, on which reliability diagrams are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
+from temperance.plots.theme import BARS, INK, MUTED, OVER, SMALL, TEXT, UNDER, quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Words",
+    "draw_clearest",
+    "draw_corners",
+    "draw_frame",
+    "draw_name",
+    "draw_strip",
+]
+
+_FLOOR = -0.17  # the strip below 0 that shows where the rows are
+_STRIP = 0.11  # height of its tallest bar
+_TICKS = np.linspace(0.0, 1.0, 6)
+_LETTER = 0.02  # width of a small letter, in the units of the square
+_LINE = 0.042  # height of a line of them
+_ENOUGH = 0.03  # room between words and a curve, beyond which more is no better
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A small line of text and where it may stand."""
+
+    text: str
+    x: float
+    y: float
+    across: str = "center"  # what of the text is at x: left, center, right
+    up: str = "bottom"  # what of it is at y: bottom, top
+    rotation: float = 0.0  # degrees
+
+    def distance(self, points: NDArray[np.float64]) -> float:
+        """Return the distance from the nearest of the points, (n, 2), about: fonts differ."""
+        width = _LETTER * len(self.text)
+        turn = np.deg2rad(self.rotation)
+        moved = points - (self.x, self.y)
+        along = moved @ (np.cos(turn), np.sin(turn))
+        over = moved @ (-np.sin(turn), np.cos(turn))
+        left = {"left": 0.0, "center": -0.5, "right": -1.0}[self.across] * width
+        foot = {"bottom": 0.0, "top": -_LINE}[self.up]
+        beside = np.maximum(np.maximum(left - along, along - left - width), 0.0)
+        above = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
+        return float(np.hypot(beside, above).min())
+
+
+def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
+    """Labels, ticks, limits, and the diagonal on which things happen as often as is said."""
+    quiet(ax)
+    ax.set_aspect("equal")
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(_FLOOR, 1.02)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks(_TICKS)
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    ax.set_xlabel(says, fontsize=TEXT, color=INK, labelpad=6)
+    ax.set_ylabel(happens, fontsize=TEXT, color=INK, rotation=0,
+                  horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
+    ax.yaxis.set_label_coords(0.0, 1.015)
+    ax.plot([0.0, 1.0], [0.0, 1.0], color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
+
+
+def draw_name(ax: Axes, name: str, *, pad: float) -> None:
+    """Write the name above the square, `pad` points from it."""
+    ax.set_title(name, loc="left", pad=pad, color=INK, fontsize=13, fontweight="bold",
+                 parse_math=False)  # fmt: skip
+
+
+def draw_strip(
+    ax: Axes,
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    share: NDArray[np.float64],
+) -> None:
+    """Show below the square which share of the rows lies between `lower` and `upper`."""
+    tallest = int(np.argmax(share))
+    width = upper - lower
+    ax.bar(lower + 0.05 * width, _STRIP * share / share[tallest], 0.9 * width, bottom=_FLOOR,
+           align="edge", color=BARS, linewidth=0.0, zorder=1.5)  # fmt: skip
+    ax.text(-0.035, _FLOOR, "rows", ha="right", va="bottom", fontsize=SMALL, color=MUTED)
+    middle = float(lower[tallest] + 0.5 * width[tallest])
+    ax.text(min(max(middle, 0.05), 0.95), _FLOOR + _STRIP + 0.008,
+            f"{share[tallest]:.0%}".replace("%", " %"), ha="center", va="bottom",
+            fontsize=SMALL, color=MUTED, zorder=1.6)  # fmt: skip
+
+
+def draw_clearest(
+    ax: Axes, places: Sequence[Words], *obstacles: NDArray[np.float64], color: str
+) -> None:
+    """Write words at the first place with room enough, or else where the points are farthest.
+
+    Each array of obstacles, (n, 2), only decides between places that are as good for those before.
+    """
+    words = max(
+        places,
+        key=lambda place: [min(place.distance(points), _ENOUGH) for points in obstacles],
+    )
+    ax.text(words.x, words.y, words.text, ha=words.across, va=words.up, rotation=words.rotation,
+            rotation_mode="anchor", fontsize=SMALL, color=color, zorder=5)  # fmt: skip
+
+
+def draw_corners(
+    ax: Axes,
+    points: NDArray[np.float64],
+    *,
+    below: str = "over-confident",
+    above: str = "under-confident",
+) -> None:
+    """Say what the sides of the diagonal mean, in the corners or wherever no point is near."""
+    draw_clearest(ax, [Words(below, 0.98, y, "right") for y in (0.03, 0.1, 0.2, 0.3)],
+                  points, color=OVER)  # fmt: skip
+    draw_clearest(ax, [Words(above, 0.02, y, "left", "top") for y in (0.97, 0.9, 0.8, 0.7)],
+                  points, color=UNDER)  # fmt: skip

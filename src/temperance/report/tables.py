@@ -1,0 +1,141 @@
+"""What the report's tables hold: text, made from the numbers of the evaluations."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from temperance.show import interval_text, number_text, p_text
+
+if TYPE_CHECKING:
+    from temperance.compare import Differences
+    from temperance.evaluate import Evaluation
+    from temperance.metrics.class_table import ClassResult
+    from temperance.metrics.estimates import CalibrationError, Estimate
+
+__all__ = ["class_rows", "error_rows", "group_rows", "score_rows"]
+
+_SCORES = (
+    ("log_loss", "Log loss", "The price of being wrong and sure. Lower is better."),
+    (
+        "brier",
+        "Brier score",
+        "Squared distance of probabilities and truth, 0 to 2. Lower is better.",
+    ),
+    ("accuracy", "Accuracy", "Share of right predictions. Higher is better."),
+    ("confidence", "Mean confidence", "What the model claims on average. Best equal to accuracy."),
+)
+_ERRORS = {
+    "ece": ("Calibration error (ECE)", "Mean gap of claim and accuracy, in bins of equal width."),
+    "ece_equal_mass": ("ECE, equal mass", "The same, in bins of equally many rows."),
+    "debiased": ("Root mean square, debiased", "Large gaps weigh more; what chance adds is off."),
+    "smooth": ("Smooth ECE", "Without bins: the gap smoothed over neighbours."),
+    "ks": ("Kolmogorov-Smirnov", "Without bins: the largest gap of the running totals."),
+    "classwise": ("Classwise ECE", "Every class's own probability, not only the predicted one."),
+    "top_label_conditional": ("ECE by top label", "Each predicted class by itself."),
+    "flattened": ("Flattened ECE", "All classes in one set of bins; small where classes are many."),
+    "miscalibration": (
+        "CORP miscalibration",
+        "What the best rising curve saves of the Brier score.",
+    ),
+}
+_WORST = 10
+
+Cell = tuple[str, str, str]  # value, interval, what chance explains
+
+
+def score_rows(sides: dict[str, Evaluation], differences: Differences | None) -> list[Any]:
+    """Scores of each side, and their differences."""
+    return [
+        {
+            "name": name,
+            "meaning": meaning,
+            "values": [_estimate(getattr(each, key)) for each in sides.values()],
+            **_difference(differences, key),
+        }
+        for key, name, meaning in _SCORES
+    ]
+
+
+def error_rows(sides: dict[str, Evaluation], differences: Differences | None) -> list[Any]:
+    """Calibration errors of each side beside what chance explains."""
+    rows = []
+    for key, (name, meaning) in _ERRORS.items():
+        found = [
+            each.corp.miscalibration if key == "miscalibration" else each.errors[key]
+            for each in sides.values()
+        ]
+        values = [_error(each) for each in found]
+        rows.append(
+            {"name": name, "meaning": meaning, "values": values, **_difference(differences, key)}
+        )
+    return rows
+
+
+def class_rows(sides: dict[str, Evaluation], names: tuple[str, ...] | None) -> list[Any]:
+    """Return the ten classes whose error exceeds chance the most, by the first side."""
+    first, *others = sides.values()
+
+    def excess(each: ClassResult) -> float:
+        return each.error.value - each.error.null.high
+
+    worst = sorted(first.classes, key=excess, reverse=True)[:_WORST]
+    return [
+        {
+            "name": str(each.number) if names is None else names[each.number],
+            "n": f"{each.n:,}",
+            "frequency": _estimate(each.frequency),
+            "sides": [
+                (number_text(own.probability), _error(own.error))
+                for own in (each, *(other.classes[each.number] for other in others))
+            ],
+        }
+        for each in worst
+    ]
+
+
+def group_rows(sides: dict[str, Evaluation]) -> list[Any]:
+    """Return every group, those that chance explains least first, by the first side."""
+    first, *others = sides.values()
+    of_name = [{each.name: each for each in other.groups} for other in others]
+    return [
+        {
+            "name": each.name,
+            "n": f"{each.n:,}",
+            "accuracy": _estimate(each.accuracy),
+            "sides": [
+                (
+                    number_text(own.confidence.value),
+                    p_text(own.score_test.adjusted_p_value) or "cannot be told",
+                    own.differs,
+                )
+                for own in (each, *(other[each.name] for other in of_name))
+            ],
+        }
+        for each in first.groups
+    ]
+
+
+def _estimate(estimate: Estimate, *, sign: bool = False) -> Cell:
+    value = number_text(estimate.value, sign=sign)
+    if not isfinite(estimate.value):
+        return value, "", ""
+    if not (isfinite(estimate.low) and isfinite(estimate.high)):
+        return value, "interval unknown", ""
+    return value, interval_text(estimate.low, estimate.high, sign=sign), ""
+
+
+def _error(error: CalibrationError) -> Cell:
+    value, interval, _ = ("", "", "") if error.estimate is None else _estimate(error.estimate)
+    chance = f"chance: up to {number_text(error.null.high)}"
+    return value or number_text(error.value), interval, chance
+
+
+def _difference(differences: Differences | None, key: str) -> dict[str, Any]:
+    """Difference and verdict; mean confidence is no score, some errors have no interval."""
+    if differences is None or key not in differences.measures:
+        return {"difference": None, "verdict": ""}
+    difference = differences.measures[key]
+    if difference.low == difference.high == 0.0:
+        return {"difference": None, "verdict": "the same"}
+    return {"difference": _estimate(difference, sign=True), "verdict": differences.verdict(key)}
