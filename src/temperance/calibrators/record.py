@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from math import exp, sqrt
+from typing import TYPE_CHECKING, Any, Self
 
 from temperance.errors import InvalidInputError
 from temperance.numerics import normal_quantile
+from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
-    from temperance.significance import ScoreTest
+    from temperance.calibrators.newton import Minimum
 
 __all__ = ["FitRecord"]
 
@@ -56,6 +58,28 @@ class FitRecord:
     prior: float = 0.0
     fitted_at: str | None = field(default=None, compare=False)
 
+    @classmethod
+    def of(cls, minimum: Minimum, *, n: int, prior: float, passes: int) -> Self:
+        """Return the record of a minimum of the log loss."""
+        start, end, beta = minimum.start, minimum.end, minimum.beta
+        temperature = 1.0 / beta
+        curvature = end.curvature + prior / beta**2
+        standard_error = sqrt(end.squared_slope) / curvature  # of beta: the sandwich
+        if prior > 0.0:  # on the few rows that need a prior the sandwich is too narrow
+            standard_error = max(standard_error, 1.0 / sqrt(curvature))
+        return cls(
+            temperature=temperature,
+            n=n,
+            weight=end.weight,
+            log_loss_before=start.loss / start.weight,
+            log_loss_after=end.loss / end.weight,
+            standard_error=temperature**2 * standard_error,
+            score_test=ScoreTest.from_sums(start),
+            passes=passes,
+            prior=prior,
+            fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         r"""Return the confidence interval of T: :math:`T \exp(\pm q \, se(T) / T)`.
 
@@ -89,3 +113,18 @@ class FitRecord:
         on_log_scale = normal_quantile(level) * self.standard_error / self.temperature
         factor = exp(min(on_log_scale, _WIDEST))
         return self.temperature / factor, self.temperature * factor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, with the 95 % interval of the temperature."""
+        return {
+            "n": self.n,
+            "weight": self.weight,
+            "fitted_at": self.fitted_at,
+            "log_loss_before": self.log_loss_before,
+            "log_loss_after": self.log_loss_after,
+            "temperature_standard_error": self.standard_error,
+            "temperature_interval": list(self.interval(0.95)),
+            "score_test": self.score_test.to_dict(),
+            "prior": self.prior,
+            "passes": self.passes,
+        }

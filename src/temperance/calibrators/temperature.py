@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import inf, sqrt
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from temperance.blocks import map_rows
+from temperance.calibrators.existence import require_optimum
 from temperance.calibrators.newton import minimise
 from temperance.calibrators.record import FitRecord
+from temperance.calibrators.tables import map_sketch, temperature_lines, temperature_table
 from temperance.checks import (
     as_classes,
     as_labels,
@@ -23,21 +24,17 @@ from temperance.checks import (
     refuse_probs as refuse_probs_as_logits,
 )
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels import ExistenceSums, LossSums, existence_sums, loss_sums
+from temperance.kernels import LossSums, existence_sums, loss_sums
 from temperance.numerics import as_float64, row_blocks, softmax
-from temperance.significance import ScoreTest
+from temperance.show import beside, to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.newton import Minimum
-
 __all__ = ["TemperatureScaling"]
 
-_PRIOR_HINT = "`prior=1.0` (--prior 1) gives a finite answer on any data."
-_ROUNDING = 1e-12  # a slope below this, relative to the spread of the logits, is zero
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
 
 
@@ -160,14 +157,14 @@ class TemperatureScaling:
             refuse_probs_as_logits(logits)
         refuse_masked_labels(z, y)
         if prior == 0.0:
-            _require_optimum(map_rows(existence_sums, z, y, w))
+            require_optimum(map_rows(existence_sums, z, y, w))
 
         def sums_at(beta: float) -> LossSums:
             return map_rows(lambda *block: loss_sums(*block, beta=beta), z, y, w)
 
         minimum = minimise(sums_at, prior=prior)
         passes = minimum.evaluations + (prior == 0.0)
-        record = _record(minimum, n=n, prior=float(prior), passes=passes)
+        record = FitRecord.of(minimum, n=n, prior=float(prior), passes=passes)
         return cls(record.temperature, n_classes=k, classes=names, record=record)
 
     def apply(self, logits: ArrayLike, *, refuse_probs: bool = True) -> NDArray[np.float64]:
@@ -235,6 +232,48 @@ class TemperatureScaling:
         """Return the numbers that define the map, enough to apply it in any language."""
         return {"temperature": self.temperature}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return method, parameters and the facts of the fit as plain numbers and lists."""
+        return {
+            "method": self.method,
+            **self.parameters(),
+            "n_classes": self.n_classes,
+            "classes": None if self.classes is None else list(self.classes),
+            "record": None if self.record is None else self.record.to_dict(),
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return the parameters with their 95 % intervals as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Returns
+        -------
+        data frame
+            Columns parameter, value, low, high; the ends are missing if T was typed in.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        low, high = (None, None) if self.record is None else self.record.interval()
+        columns = ("parameter", "value", "low", "high")
+        row = ("temperature", self.temperature, low, high)
+        return to_frame({name: [cell] for name, cell in zip(columns, row, strict=True)}, backend)
+
+    def __str__(self) -> str:
+        return "\n".join(temperature_lines(self))
+
+    def _repr_html_(self) -> str:
+        """Show what was fitted, and a picture of what it does, in a notebook."""
+        return beside(map_sketch(self.temperature), temperature_table(self).to_html())
+
     def _checked(self, logits: ArrayLike, *, refuse_probs: bool) -> NDArray[Any]:
         z = as_logits(logits)
         if self.n_classes is not None and z.shape[1] != self.n_classes:
@@ -246,51 +285,6 @@ class TemperatureScaling:
         if refuse_probs and len(z) >= _FEW_ROWS:
             refuse_probs_as_logits(logits)
         return z
-
-
-def _require_optimum(sums: ExistenceSums) -> None:
-    """Raise `NoOptimumError` unless one finite positive temperature minimises the loss."""
-    if sums.spread == 0.0:
-        msg = (
-            "No temperature is better than another: in every row all logits are equal. "
-            "Check that these are the model's outputs."
-        )
-        raise NoOptimumError(msg, reason="constant-logits")
-    if sums.gap_to_largest == 0.0:
-        msg = (
-            "No finite temperature: every label has its row's largest logit, so the smaller T, "
-            f"the better (separable data; best T = 0). More rows with errors would settle it; "
-            f"{_PRIOR_HINT}"
-        )
-        raise NoOptimumError(msg, reason="separable")
-    if sums.gap_to_mean >= -_ROUNDING * sums.spread:
-        msg = (
-            "No finite temperature: the labels are no better than chance under these logits, so "
-            "the larger T, the better. Are rows and labels in the same order, and do the columns "
-            f"match the labels? {_PRIOR_HINT}"
-        )
-        raise NoOptimumError(msg, reason="worse-than-chance")
-
-
-def _record(minimum: Minimum, *, n: int, prior: float, passes: int) -> FitRecord:
-    start, end, beta = minimum.start, minimum.end, minimum.beta
-    temperature = 1.0 / beta
-    curvature = end.curvature + prior / beta**2
-    standard_error = sqrt(end.squared_slope) / curvature  # of beta: the sandwich
-    if prior > 0.0:  # on the few rows that need a prior the sandwich is too narrow
-        standard_error = max(standard_error, 1.0 / sqrt(curvature))
-    return FitRecord(
-        temperature=temperature,
-        n=n,
-        weight=end.weight,
-        log_loss_before=start.loss / start.weight,
-        log_loss_after=end.loss / end.weight,
-        standard_error=temperature**2 * standard_error,
-        score_test=ScoreTest.from_sums(start),
-        passes=passes,
-        prior=prior,
-        fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
 
 
 def _keep_predicted_class(probs: NDArray[np.float64], predicted: NDArray[np.intp]) -> None:

@@ -10,7 +10,7 @@ from temperance.calibrators import METHODS, TemperatureScaling
 from temperance.cli.console import note, print_json, progress, stdout
 from temperance.cli.label_plan import label_plan
 from temperance.cli.rows import naming
-from temperance.cli.tables import measure_table, temperature_lines
+from temperance.cli.tables import measure_table
 from temperance.compare import Comparison, compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
@@ -124,8 +124,7 @@ def finish(
     console.print(summary["headline"], style="bold")
     console.print(split_sentence(done.comparison.evaluations["before"]))
     console.print(measure_table(done.comparison, evaluated_on=done.evaluated_on).to_rich())
-    for line in temperature_lines(done.record):
-        console.print(line)
+    console.print(str(done.calibrator), markup=False)
     for warning in done.warnings:
         note(f"warning: {warning}")
     console.print(f"calibrator: {output}" + (f"   report: {report}" if report else ""))

@@ -1,17 +1,16 @@
-"""The short tables that `fit` prints; the long ones belong to `Evaluation` and `Comparison`."""
+"""The short table that `fit` prints; the long ones belong to `Evaluation` and `Comparison`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.show import Table, interval_text, number_text, p_text
+from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
-    from temperance.calibrators import FitRecord
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
 
-__all__ = ["measure_table", "temperature_lines"]
+__all__ = ["measure_table"]
 
 _MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
 _BY_CHANCE = "  by chance"  # the ECE that chance alone would show
@@ -48,20 +47,6 @@ def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
         caption=f"{before.n:,} rows, {_HOW[evaluated_on]}",
         words=frozenset({4}),
     )
-
-
-def temperature_lines(record: FitRecord) -> list[str]:
-    """The temperature with its interval, and the score test, in words."""
-    low, high = record.interval(0.95)
-    test = record.score_test
-    z = f"{test.z:.1f}" if abs(test.z) < 1e6 else "beyond measure"
-    return [
-        (
-            f"temperature {record.temperature:.4f} (95 %: {low:.4g} to {high:.4g}), "
-            f"from {record.n:,} rows in {record.passes} passes"
-        ),
-        f"the model is {test.direction} (score test of T = 1: z = {z}, {p_text(test.p_value)})",
-    ]
 
 
 def _at_most(evaluation: Evaluation) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.compare.tables import comparison_frame, difference_tables
-from temperance.show import to_frame
+from temperance.evaluate.tables import reliability_sketch
+from temperance.show import beside, to_frame
 
 if TYPE_CHECKING:
     from temperance.evaluate import Evaluation
@@ -111,5 +113,10 @@ class Comparison:
         return "\n\n".join(table.to_text() for table in difference_tables(self))
 
     def _repr_html_(self) -> str:
-        """Show the tables in a notebook."""
-        return "".join(table.to_html() for table in difference_tables(self))
+        """Show each set's reliability diagram, and the differences, in a notebook."""
+        sketches = (
+            f"<div>{escape(name)}</div>{reliability_sketch(each)}"
+            for name, each in self.evaluations.items()
+        )
+        tables = (table.to_html() for table in difference_tables(self))
+        return beside(*sketches) + beside(*tables)

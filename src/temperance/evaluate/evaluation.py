@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from temperance.evaluate.tables import evaluation_frame, evaluation_tables
-from temperance.show import to_frame
+from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
+from temperance.show import beside, to_frame
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
@@ -122,5 +122,6 @@ class Evaluation:
         return "\n\n".join(table.to_text() for table in evaluation_tables(self))
 
     def _repr_html_(self) -> str:
-        """Show the tables in a notebook."""
-        return "".join(table.to_html() for table in evaluation_tables(self))
+        """Show a reliability diagram and the tables in a notebook."""
+        tables = (table.to_html() for table in evaluation_tables(self))
+        return beside(reliability_sketch(self), *tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.metrics.all_errors import ERROR_NAMES
-from temperance.show import Table, interval_text, number_text, p_text
+from temperance.show import Table, interval_text, number_text, p_text, sketch
 
 if TYPE_CHECKING:
     from temperance.evaluate.evaluation import Evaluation
@@ -18,6 +18,7 @@ __all__ = [
     "evaluation_tables",
     "group_result_table",
     "overview_table",
+    "reliability_sketch",
     "test_table",
 ]
 
@@ -108,6 +109,21 @@ def group_result_table(evaluation: Evaluation) -> Table:
         caption = f"{left} more groups with larger p-values; {caption}"
     columns = ("group", "rows", "accuracy", "mean confidence", "p-value", "")
     return Table(columns, rows, caption=caption, words=frozenset({5}))
+
+
+def reliability_sketch(evaluation: Evaluation) -> str:
+    """The CORP curve on the band in which a calibrated model's curve would lie."""
+    corp = evaluation.corp
+    of = "correct" if corp.event == "top-label" else f"class {corp.event}"
+    return sketch(
+        corp.probability,
+        corp.recalibrated,
+        band=(corp.consistency_low, corp.consistency_high),
+        name="reliability",
+        words="the curve lies on the shaded band where probabilities mean what they say",
+        across_name="probability said",
+        up_name=f"how often {of}",
+    )
 
 
 def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:

@@ -58,6 +58,8 @@ def save(
     """
     from temperance.writers import replacing  # noqa: PLC0415  (tempfile costs half an import)
 
+    made_by = {"library": f"temperance {__version__}"}
+    fitted = {} if calibrator.record is None else calibrator.record.to_dict()
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -69,7 +71,7 @@ def save(
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
-        "fit": {**_fit_facts(calibrator.record), **(facts or {})},
+        "fit": {**made_by, **fitted, **(facts or {})},
         "evaluation": dict(evaluation or {}),
     }
     try:
@@ -207,24 +209,6 @@ def _class_names(inputs: _Reader, n_classes: int | None) -> tuple[str, ...] | No
     if not isinstance(names, list) or len(names) != n_classes:
         inputs.refuse("classes", f"a list of {n_classes} names")
     return tuple(str(name) for name in names)
-
-
-def _fit_facts(record: FitRecord | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"library": f"temperance {__version__}"}
-    if record is not None:
-        facts |= {
-            "n": record.n,
-            "weight": record.weight,
-            "fitted_at": record.fitted_at,
-            "log_loss_before": record.log_loss_before,
-            "log_loss_after": record.log_loss_after,
-            "temperature_standard_error": record.standard_error,
-            "temperature_interval": list(record.interval(0.95)),
-            "score_test": record.score_test.to_dict(),
-            "prior": record.prior,
-            "passes": record.passes,
-        }
-    return facts
 
 
 def _record(top: _Reader) -> FitRecord | None:

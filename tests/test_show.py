@@ -1,0 +1,116 @@
+"""Results show themselves: in the terminal, in a notebook, as plain numbers and as frames."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import reference
+import temperance as tp
+from temperance.show import sketch
+
+
+@pytest.fixture
+def results(sample):
+    """A calibrator, an evaluation, and a comparison with a name that is markup."""
+    z, y = sample(seed=1)
+    scaling = tp.TemperatureScaling.fit(z, y, classes=["a", "b", "c", "d"])
+    p = reference.softmax(z)
+    both = {"<b>raw</b>": p, "scaled": scaling.apply(z)}
+    comparison = tp.compare(both, y, groups=np.array(["<i>"] * 400), n_resamples=100)
+    return scaling, comparison.evaluations["<b>raw</b>"], comparison
+
+
+class Elements(HTMLParser):
+    """Collects start tags; fails on an end tag that closes another element."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags = [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if not self.get_starttag_text().endswith("/>"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in {"rect", "path", "polygon", "polyline"}:
+            assert self.open.pop() == tag
+
+
+def test_a_notebook_shows_pictures_and_tables(results):
+    """Well-formed, no script, names inert; one diagram per set of probabilities."""
+    pictures = [1, 1, 2]
+    for result, expected in zip(results, pictures, strict=True):
+        text = result._repr_html_()
+        tags = Elements(text).tags
+        assert tags.count("svg") == expected
+        assert "table" in tags
+        assert not {"script", "style", "b", "i", "link"} & set(tags)
+        assert not re.search(r"\b(nan|None|inf)\b", text)
+
+
+def test_the_terminal_shows_the_same_numbers(results):
+    """`str` of a calibrator names T, its interval, and which way the model errs."""
+    scaling, evaluation, comparison = results
+    low, high = scaling.record.interval()
+    first, second = str(scaling).splitlines()
+    assert f"{scaling.temperature:.4f} (95 %: {low:.4g} to {high:.4g})" in first
+    assert "400 rows" in first
+    assert "over-confident" in second
+    assert "ECE" in str(evaluation)
+    assert "better" in str(comparison)
+    assert str(tp.TemperatureScaling(1.5)) == "temperature 1.5000, typed in"
+
+
+def test_plain_numbers(results):
+    """`to_dict` survives JSON; of a calibrator it holds what its file holds."""
+    for result in results:
+        content = result.to_dict()
+        assert json.loads(json.dumps(content, allow_nan=False)) == content
+    content = results[0].to_dict()
+    assert content["temperature"] == results[0].temperature
+    assert content["classes"] == ["a", "b", "c", "d"]
+    assert content["record"]["temperature_interval"] == list(results[0].record.interval())
+    assert tp.TemperatureScaling(1.5).to_dict()["record"] is None
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_frames(results, backend):
+    """One row per parameter, measure or difference, in the library asked for."""
+    pytest.importorskip("narwhals")
+    library = pytest.importorskip(backend)
+    kind = getattr(library, "Table" if backend == "pyarrow" else "DataFrame")
+    frames = [result.to_frame(backend) for result in results]
+    assert all(isinstance(frame, kind) for frame in frames)
+    assert frames[0].shape == (1, 4)
+    value = frames[0]["value"][0]
+    assert float(value.as_py() if backend == "pyarrow" else value) == results[0].temperature
+    typed_in = tp.TemperatureScaling(2.0).to_frame(backend)
+    assert typed_in.shape == (1, 4)
+
+
+def test_sketch_by_hand():
+    """0 is at the lower left, 1 at the upper right, and beyond is cut off."""
+    text = sketch(
+        np.array([0.0, 0.5, 1.0]), np.array([0.25, 0.5, 2.0]),
+        band=(np.zeros(3), np.ones(3)), name="n<", words="w", across_name="x", up_name="y",
+    )  # fmt: skip
+    assert 'polyline points="26.0,128.0 106.0,88.0 186.0,8.0"' in text
+    corners = "26.0,168.0 106.0,168.0 186.0,168.0 186.0,8.0 106.0,8.0 26.0,8.0"
+    assert f'polygon points="{corners}"' in text
+    assert "n&lt;: w" in text
+
+
+def test_sketch_of_many_points_stays_small():
+    """A curve of 100,000 points is drawn with 120, the ends among them."""
+    x = np.linspace(0, 1, 100_000)
+    text = sketch(x, x, name="n", words="w", across_name="x", up_name="y")
+    points = re.search(r'polyline points="([^"]*)"', text).group(1).split()
+    assert len(points) == 120
+    assert points[0] == "26.0,168.0"
+    assert points[-1] == "186.0,8.0"
