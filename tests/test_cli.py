@@ -1,9 +1,6 @@
 """The command line: contract of its JSON, exit codes, files, and one-line errors."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +9,6 @@ import pytest
 import reference
 import temperance as tp
 from temperance.readers import read
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Run `temperance ...` in an empty folder, as a user would."""
-
-    def call(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "temperance", *map(str, arguments)],
-            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-            env={**os.environ, "COLUMNS": "100"},
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr + done.stdout
-        assert "Traceback" not in done.stderr
-        if code == 2:
-            assert done.stderr.startswith("error: ")
-            assert done.stderr.count("\n") == 1
-            assert done.stdout == ""
-        return done
-
-    return call
-
-
-@pytest.fixture
-def files(tmp_path, sample):
-    """Calibration and test rows of an over-confident model as .npz, and their arrays."""
-    arrays = {}
-    for name, seed in (("cal", 1), ("test", 2)):
-        z, y = sample(seed, n=600, k=4, temperature=2.0)
-        np.savez(tmp_path / f"{name}.npz", logits=z, labels=y)
-        arrays[name] = (z, y)
-    return arrays
 
 
 def test_fit_json_is_the_contract(run, files, tmp_path):

@@ -48,8 +48,7 @@ from temperance.writers import check_writable, replacing
 
 if TYPE_CHECKING:
     from temperance.calibrators import TemperatureScaling
-    from temperance.cli.label_plan import label_plan
-from temperance.cli.rows import Rows
+    from temperance.cli.rows import Rows
 
 __all__ = ["evaluate"]
 
