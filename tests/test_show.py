@@ -79,6 +79,17 @@ def test_plain_numbers(results):
     assert tp.TemperatureScaling(1.5).to_dict()["record"] is None
 
 
+def test_numbers_without_curves(results):
+    """What a calibrator's file keeps of its evaluation: every number, no points of diagrams."""
+    full, short = (results[1].to_dict(curves=each) for each in (True, False))
+    assert set(full) - set(short) == {"per_class", "reliability"}
+    assert set(full["corp"]) - set(short["corp"]) == {"curve"}
+    for key in set(short) - {"corp"}:
+        assert short[key] == full[key]
+    both = results[2].to_dict(curves=False)["evaluations"]
+    assert both["<b>raw</b>"] == short
+
+
 @pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
 def test_frames(results, backend):
     """One row per parameter, measure or difference, in the library asked for."""

@@ -112,7 +112,7 @@ def finish(
         "data_kind": done.rows.kind,
         "model": model,
     }
-    evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict()}
+    evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict(curves=False)}
     save(done.calibrator, output, facts=facts, evaluation=evaluation)
     if report is not None:
         with progress("drawing the report"), replacing(report) as beside:
@@ -132,7 +132,7 @@ def finish(
 
 def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[str, Any]:
     record, comparison = done.record, done.comparison
-    sides = {name: each.to_dict() for name, each in comparison.evaluations.items()}
+    sides = {name: each.to_dict(curves=False) for name, each in comparison.evaluations.items()}
     measures = ("log_loss", "brier", "ece", "accuracy")
     return {
         "method": done.calibrator.method,

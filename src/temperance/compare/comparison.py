@@ -79,11 +79,11 @@ class Comparison:
         """Name of the set that the others are compared with."""
         return next(iter(self.evaluations))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
+    def to_dict(self, *, curves: bool = True) -> dict[str, Any]:
+        """Return plain numbers for JSON; `curves` as in `Evaluation.to_dict`."""
         return {
             "baseline": self.baseline,
-            "evaluations": {name: e.to_dict() for name, e in self.evaluations.items()},
+            "evaluations": {name: e.to_dict(curves=curves) for name, e in self.evaluations.items()},
             "differences": {name: d.to_dict() for name, d in self.differences.items()},
         }
 

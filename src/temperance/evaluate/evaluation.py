@@ -68,8 +68,16 @@ class Evaluation:
             return None
         return ScoreTest(test.statistic, test.p_value)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON; an infinite log loss is None (see the zero count)."""
+    def to_dict(self, *, curves: bool = True) -> dict[str, Any]:
+        """Return plain numbers for JSON; an infinite log loss is None (see the zero count).
+
+        Without `curves`, only numbers that a person would read: no points of a diagram and no
+        class by class.
+        """
+        drawn = {}
+        if curves:
+            drawn["per_class"] = [each.to_dict() for each in self.classes]
+            drawn["reliability"] = self.reliability.to_dict()
         return {
             "n": self.n,
             "classes": self.n_classes,
@@ -85,14 +93,13 @@ class Evaluation:
             "calibration_errors": {name: each.to_dict() for name, each in self.errors.items()},
             "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
             "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
-            "corp": self.corp.to_dict(),
+            "corp": self.corp.to_dict(curves=curves),
             "tests": self.tests.to_dict(),
-            "per_class": [each.to_dict() for each in self.classes],
             "groups": [each.to_dict() for each in self.groups],
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,
-            "reliability": self.reliability.to_dict(),
+            **drawn,
         }
 
     def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401

@@ -46,15 +46,16 @@ class CorpReliability:
         """Share of calibrated worlds with as much miscalibration, by consistency resampling."""
         return self.miscalibration.p_value
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists for JSON."""
+    def to_dict(self, *, curves: bool = True) -> dict[str, Any]:
+        """Return plain numbers for JSON; with `curves`, lists of what the diagram draws."""
         curve = ("probability", "recalibrated", "share", "consistency_low", "consistency_high",
                  "confidence_low", "confidence_high")  # fmt: skip
+        drawn = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
         return {
             "event": self.event,
             **self.decomposition.to_dict(),
             "miscalibration_test": self.miscalibration.to_dict(),
-            "curve": {name: getattr(self, name).tolist() for name in curve},
+            **drawn,
         }
 
 
