@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types docs package check-minimum dev clean
+.PHONY: help demo test check lint types docs package check-minimum check-rivals dev clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,13 @@ check-minimum:  ## run the tests with the lowest versions that pyproject.toml al
 	$(VENV)/minimum/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/minimum/bin/python -m pip install --quiet -e ".[test]" -c tests/minimum.txt
 	$(VENV)/minimum/bin/python -m pytest -n auto -q -p no:cacheprovider -W ignore::DeprecationWarning tests
+
+check-rivals:  ## compare our measures with other packages' (installs them, and torch for the CPU)
+	$(PYTHON) -m venv $(VENV)/rivals
+	$(VENV)/rivals/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/rivals/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)/rivals/bin/python -m pip install --quiet -e ".[rivals]"
+	$(VENV)/rivals/bin/python -m pytest -n auto -q -p no:cacheprovider tests/test_rivals.py tests/test_measure_rivals.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) dist build
