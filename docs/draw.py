@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 import temperance as tp
 from temperance.cli.demo import digits
-from temperance.plots import ReliabilityDisplay, to_svg
+from temperance.plots import CorpDisplay, to_svg
 
 ROOT = Path(__file__).parents[1]
-WIDTH, HEIGHT = 760.0, 440.0  # points
+WIDTH, HEIGHT = 760.0, 494.0  # points
 WHITE = "#ffffff"  # a README's picture cannot know whether the page is dark
 
 
@@ -39,12 +39,12 @@ def draw_reliability() -> None:
     )
     figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
     for left, (name, evaluation) in zip((52, 430), comparison.evaluations.items(), strict=True):
-        axes = figure.add_axes((left / WIDTH, 46 / HEIGHT, 310 / WIDTH, 340 / HEIGHT))
-        ReliabilityDisplay.from_evaluation(evaluation, name=name, ax=axes)
+        axes = figure.add_axes((left / WIDTH, 44 / HEIGHT, 316 / WIDTH, 366 / HEIGHT))
+        CorpDisplay.from_evaluation(evaluation, name=name, ax=axes)
     svg = to_svg(
         figure,
         title="Reliability diagrams of naive Bayes on the digits",
-        description="Accuracy against confidence, before and after temperature scaling.",
+        description="Accuracy against confidence by isotonic regression, before and after scaling.",
         background=WHITE,
     )
     path = ROOT / "docs" / "images" / "reliability.svg"

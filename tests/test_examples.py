@@ -19,10 +19,17 @@ def test_readme_python_runs(tmp_path):
         text=True,
         check=True,
     )
-    first, second, third = run.stdout.splitlines()
+    first, second, third, split, tests, title, to_see, *_ = run.stdout.splitlines()
     assert 1.8 < float(first.split()[0]) < 2.2
     assert second == "over-confident"
     assert third.startswith("Estimate(value=-")
+    removed, left = map(float, split.split())
+    assert 0 < removed < left
+    p_value, chance = map(float, tests.split())
+    assert p_value < 0.001
+    assert 0 < chance < 0.1
+    assert title.startswith("labels needed")
+    assert "T should be 1.1" in to_see
     assert (tmp_path / "calibrator.json").exists()
 
 

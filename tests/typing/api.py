@@ -18,5 +18,15 @@ evaluation: tp.Evaluation = tp.evaluate(probs, labels)
 value: float = evaluation.ece.value
 comparison: tp.Comparison = tp.compare({"before": probs, "after": probs}, labels)
 verdict: str = comparison.differences["after"].verdict("log_loss")
+loss: tp.Differences = comparison.differences["after"]
+removed: float | None = (
+    None if evaluation.refinement is None else evaluation.refinement.calibration.value
+)
+p_value: float | None = evaluation.tests.score.p_value
+chance: float = evaluation.errors["smooth"].null.high
+labels_needed: int | None = tp.plan(logits).labels_for_temperature
+curve = tp.metrics.corp_reliability(probs, labels, clusters=["a", "a", "b"])
+miscalibration: float = curve.decomposition.miscalibration
+shown: str = str(scaling)
 tp.save(scaling, "calibrator.json")
 again: tp.TemperatureScaling = tp.load("calibrator.json")
