@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance import metrics
+from temperance.report import ReportContent, render_report
 
 ERRORS = [
     metrics.expected_calibration_error,
@@ -119,6 +121,27 @@ def test_evaluate(name):
         assert 0 <= error["value"] <= 1
     for text in (str(evaluation), evaluation._repr_html_()):
         assert "nan" not in text.lower()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_report(name):
+    """The page and its pictures have neither nan nor inf, before and after a temperature."""
+    p, y, options = CASES[name]
+    comparison = tp.compare({"before": p, "after": p}, y, n_resamples=100, **options)
+    text = render_report(
+        ReportContent(
+            title="awkward",
+            evaluation=comparison.evaluations["before"],
+            comparison=comparison,
+            calibrator=tp.TemperatureScaling(1.5),
+            evaluated_on="given",
+            facts=(),
+        )
+    )
+    words = re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL)
+    assert not re.search(r"\b(nan|inf|None)\b", words)
+    assert not re.search(r'"[^"]*\b(nan|inf)\b[^"]*"', text)
+    assert "the same" in words
 
 
 @pytest.mark.parametrize("measure", MEASURES)
