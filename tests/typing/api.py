@@ -1,32 +1,35 @@
 """The README's Python under `mypy --strict`: what users write type-checks."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-import temperance as tp
+if TYPE_CHECKING:  # read by mypy, never run
+    import numpy as np
 
-logits = np.zeros((3, 2))
-labels = np.array([0, 1, 1])
+    import temperance as tp
 
-scaling: tp.TemperatureScaling = tp.TemperatureScaling.fit(logits, labels, prior=1.0)
-temperature: float = scaling.temperature
-if scaling.record is not None:
-    low, high = scaling.record.interval(0.95)
-    direction: str = scaling.record.score_test.direction
-probs = scaling.apply(logits)
-error: float = tp.metrics.expected_calibration_error(probs, labels, n_bins=15)
-evaluation: tp.Evaluation = tp.evaluate(probs, labels)
-value: float = evaluation.ece.value
-comparison: tp.Comparison = tp.compare({"before": probs, "after": probs}, labels)
-verdict: str = comparison.differences["after"].verdict("log_loss")
-loss: tp.Differences = comparison.differences["after"]
-removed: float | None = (
-    None if evaluation.refinement is None else evaluation.refinement.calibration.value
-)
-p_value: float | None = evaluation.tests.score.p_value
-chance: float = evaluation.errors["smooth"].null.high
-labels_needed: int | None = tp.plan(logits).labels_for_temperature
-curve = tp.metrics.corp_reliability(probs, labels, clusters=["a", "a", "b"])
-miscalibration: float = curve.decomposition.miscalibration
-shown: str = str(scaling)
-tp.save(scaling, "calibrator.json")
-again: tp.TemperatureScaling = tp.load("calibrator.json")
+    logits = np.zeros((3, 2))
+    labels = np.array([0, 1, 1])
+
+    scaling: tp.TemperatureScaling = tp.TemperatureScaling.fit(logits, labels, prior=1.0)
+    temperature: float = scaling.temperature
+    if scaling.record is not None:
+        low, high = scaling.record.interval(0.95)
+        direction: str = scaling.record.score_test.direction
+    probs = scaling.apply(logits)
+    error: float = tp.metrics.expected_calibration_error(probs, labels, n_bins=15)
+    evaluation: tp.Evaluation = tp.evaluate(probs, labels)
+    value: float = evaluation.ece.value
+    comparison: tp.Comparison = tp.compare({"before": probs, "after": probs}, labels)
+    verdict: str = comparison.differences["after"].verdict("log_loss")
+    loss: tp.Differences = comparison.differences["after"]
+    removed: float | None = (
+        None if evaluation.refinement is None else evaluation.refinement.calibration.value
+    )
+    p_value: float | None = evaluation.tests.score.p_value
+    chance: float = evaluation.errors["smooth"].null.high
+    labels_needed: int | None = tp.plan(logits).labels_for_temperature
+    curve = tp.metrics.corp_reliability(probs, labels, clusters=["a", "a", "b"])
+    miscalibration: float = curve.decomposition.miscalibration
+    shown: str = str(scaling)
+    tp.save(scaling, "calibrator.json")
+    again: tp.TemperatureScaling = tp.load("calibrator.json")
