@@ -156,6 +156,22 @@ def test_clusters_in_npz_and_jsonl(run, grouped, tmp_path):
     assert "patient" in missing.stderr
 
 
+def test_clusters_in_parquet(run, grouped, tmp_path):
+    """A column `cluster`, or the one that --cluster names."""
+    table = pytest.importorskip("pyarrow").table
+    parquet = pytest.importorskip("pyarrow.parquet")
+    z, y, _ = grouped
+    columns = {f"logit_{j}": z[:, j] for j in range(3)}
+    names = np.array([f"p{i // 4}" for i in range(400)])
+    for name in ("cluster", "patient"):
+        parquet.write_table(
+            table({**columns, "label": y, name: names}), tmp_path / f"{name}.parquet"
+        )
+    found = json.loads(run("evaluate", "cluster.parquet", *QUICK).stdout)
+    named = json.loads(run("evaluate", "patient.parquet", "--cluster", "patient", *QUICK).stdout)
+    assert found["n_clusters"] == named["n_clusters"] == 100
+
+
 def test_number_of_resamples(run, models):
     """--resamples is what it says, --quick is 200; the seed makes the same numbers again."""
     found = {}

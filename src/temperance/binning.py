@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -59,6 +59,10 @@ class BinSums(MergeableSums):
     squared_weight: NDArray[np.float64]  # sum w^2
     probability: NDArray[np.float64]  # sum w p, p = the event's probability
     hits: NDArray[np.float64]  # sum w k, k = 1 if the event happened
+
+    def of_draws(self, index: NDArray[np.intp]) -> BinSums:
+        """Return the sums of some of the resamples."""
+        return BinSums(*(getattr(self, each.name)[index] for each in fields(self)))
 
     @classmethod
     def of(

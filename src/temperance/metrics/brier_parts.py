@@ -9,20 +9,19 @@ import numpy as np
 
 from temperance.metrics.bins import ranks_of
 from temperance.metrics.decomposition import decompose
-from temperance.metrics.estimates import Draws, Estimate
+from temperance.metrics.estimates import CalibrationError, Draws, Estimate
 from temperance.metrics.events import class_event
 from temperance.metrics.isotonic import corp_sums, isotonic
 from temperance.metrics.resampling import Resampling
 
 if TYPE_CHECKING:
-    from temperance.metrics.estimates import CalibrationError
+    from numpy.typing import NDArray
 
 __all__ = ["MAX_CLASSES", "BrierParts", "brier_parts"]
 
 MAX_CLASSES = 200  # more would take minutes
 _RANKS = 250  # of each class's curve in resamples; its own curve uses every probability
 _FEWEST = 100  # resamples
-_WITH_INTERVAL = ("miscalibration", "uncertainty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +61,26 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
         resampling = Resampling(rows, fewer, resampling.seed)
     events = [class_event(rows, j) for j in range(k)]
     exact = decompose(rows, events, score="brier")
-    totals = dict.fromkeys(_WITH_INTERVAL, np.zeros(()))
+    data_and_null = np.r_[0, 1 + fewer : 1 + 2 * fewer]
+    miscalibration, uncertainty = np.zeros(1 + fewer), np.zeros(1 + fewer)
     for event in events:
         sums = resampling.sums(event, *ranks_of(event.probability, _RANKS))
-        found = corp_sums(sums, isotonic(sums), score="brier")
-        totals = {name: total + getattr(found, name) for name, total in totals.items()}
-    draws = {
-        name: Draws.split(
-            total,
-            fewer,
-            doubt=resampling.doubt,
-            value=getattr(exact, name),
-            squared=name == "miscalibration",
-        )
-        for name, total in totals.items()
-    }
+        kept = sums.of_draws(data_and_null)
+        miscalibration += corp_sums(kept, isotonic(kept), score="brier").miscalibration
+        frequency = (sums.hits.sum(axis=-1) / sums.weight.sum(axis=-1))[: 1 + fewer]
+        uncertainty += frequency * (1.0 - frequency)
     return BrierParts(
         score=exact.score,
-        miscalibration=draws["miscalibration"].calibration_error().without_interval(),
+        miscalibration=_without_interval(miscalibration, exact.miscalibration),
         discrimination=exact.discrimination,
-        uncertainty=draws["uncertainty"].estimate((0.0, 2.0)),
+        uncertainty=Draws(
+            exact.uncertainty, uncertainty[1:], uncertainty[1:], resampling.doubt
+        ).estimate((0.0, 2.0)),
     )
+
+
+def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationError:
+    """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
+    null = drawn[1:] + (value - drawn[0])
+    draws = Draws(value, null, null, 0.0)
+    return CalibrationError(value, None, draws.null_band(), draws.p_value())
