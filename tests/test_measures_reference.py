@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import isotonic_regression
 
 import reference
 import temperance as tp
@@ -244,6 +245,52 @@ def test_decomposition_of_all_classes_is_that_of_the_brier_score(sample):
     for part in ("miscalibration", "discrimination", "uncertainty"):
         assert getattr(every, part) == pytest.approx(sum(getattr(e, part) for e in each))
     assert metrics.murphy_decomposition(p, y, event="all").score == pytest.approx(every.score)
+
+
+def test_brier_parts_of_an_evaluation(sample):
+    """Parts of the Brier score of all classes, and the miscalibration that drawn labels show."""
+    z, y = sample(seed=9, n=300, k=3)
+    p = reference.softmax(z)
+    evaluation = tp.evaluate(p, y, n_resamples=400)
+    parts, exact = evaluation.brier_parts, metrics.score_decomposition(p, y, event="all")
+    assert parts.score == pytest.approx(reference.brier(p, y), rel=1e-12)
+    found = (parts.miscalibration.value, parts.discrimination, parts.uncertainty.value)
+    expected = (exact.miscalibration, exact.discrimination, exact.uncertainty)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert parts.score == pytest.approx(found[0] - found[1] + found[2], rel=1e-12)
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(150):
+        labels = (p.cumsum(axis=1) < rng.random((300, 1))).sum(axis=1).clip(0, 2)
+        drawn.append(metrics.score_decomposition(p, labels, event="all").miscalibration)
+    error = np.std(drawn) * math.sqrt(1 / 150 + 1 / 400)
+    assert parts.miscalibration.null.mean == pytest.approx(np.mean(drawn), abs=4 * error)
+    assert parts.miscalibration.null.high == pytest.approx(np.quantile(drawn, 0.95), rel=0.1)
+
+
+def test_bands_of_the_diagram_by_refitting(sample):
+    """Consistency: labels from the probabilities; confidence: rows drawn again; both refitted."""
+    z, y = sample(seed=15, n=400, k=2, temperature=3.0)
+    p1 = reference.softmax(z)[:, 1].round(2)
+    curve = metrics.corp_reliability(p1, y, n_resamples=1000)
+    rng, drawn, resampled = np.random.default_rng(0), [], []
+    for _ in range(600):
+        labels, rows = rng.random(400) < p1, rng.integers(0, 400, 400)
+        for curves, p, hit in ((drawn, p1, labels), (resampled, p1[rows], y[rows])):
+            values, place, count = np.unique(p, return_inverse=True, return_counts=True)
+            rate = np.bincount(place, hit) / count
+            fitted = isotonic_regression(rate, weights=count).x
+            before = np.searchsorted(values, curve.probability, side="right") - 1
+            curves.append(fitted[np.maximum(before, 0)])
+    pairs = [
+        (drawn, curve.consistency_low, curve.consistency_high),
+        (resampled, curve.confidence_low, curve.confidence_high),
+    ]
+    for curves, low, high in pairs:
+        expected = np.quantile(curves, [0.025, 0.975], axis=0)
+        middle = (curve.probability > 0.1) & (curve.probability < 0.9)
+        assert np.abs(low - expected[0])[middle].mean() < 0.02
+        assert np.abs(high - expected[1])[middle].mean() < 0.02
+    assert np.abs(curve.confidence_low - curve.consistency_low).max() > 0.1
 
 
 def test_evaluation_holds_the_same_numbers(sample):
