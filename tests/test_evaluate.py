@@ -222,6 +222,25 @@ def flat(content, path=""):
     return {path: content}
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_group_is_its_rows_alone(sample, weighted):
+    """Accuracy, confidence and log loss of a group are those of an evaluation of its rows."""
+    z, y = sample(seed=2, n=300)
+    p, names = reference.softmax(z), np.array(["a", "b", "b"])[np.arange(300) % 3]
+    w = np.random.default_rng(0).uniform(0.5, 2, 300) if weighted else None
+    groups = tp.evaluate(p, y, weights=w, groups=names, n_resamples=100).groups
+    assert {each.name for each in groups} == {"a", "b"}
+    for each in groups:
+        own = names == each.name
+        alone = tp.evaluate(p[own], y[own], weights=None if w is None else w[own], n_resamples=100)
+        assert each.n == own.sum()
+        for measure in ("accuracy", "confidence", "log_loss"):
+            found, expected = (getattr(which, measure).to_dict() for which in (each, alone))
+            assert found == pytest.approx(expected, rel=1e-12)
+    p_values = [each.score_test.adjusted_p_value for each in groups]
+    assert p_values == sorted(p_values)
+
+
 def test_weights_of_one_are_no_weights(sample):
     """All numbers are the same but for rounding, intervals included."""
     z, y = sample()
