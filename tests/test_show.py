@@ -9,6 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.metrics.all_errors import ERROR_NAMES
 from temperance.show import sketch
 
 
@@ -65,6 +66,31 @@ def test_the_terminal_shows_the_same_numbers(results):
     assert "ECE" in str(evaluation)
     assert "better" in str(comparison)
     assert str(tp.TemperatureScaling(1.5)) == "temperature 1.5000, typed in"
+
+
+def test_tables_name_the_right_numbers(results):
+    """Each row of the overview and of the errors holds the measure that it names."""
+    _, evaluation, _ = results
+    text = str(evaluation)
+    split = evaluation.refinement
+    expected = {
+        "log loss": evaluation.log_loss, "a temperature removes": split.calibration,
+        "the model does not know": split.refinement, "Brier score": evaluation.brier,
+        "accuracy": evaluation.accuracy, "mean confidence": evaluation.confidence,
+        **{ERROR_NAMES[name]: error for name, error in evaluation.errors.items()},
+        "CORP miscalibration": evaluation.corp.miscalibration,
+    }  # fmt: skip
+    for name, measure in expected.items():
+        (line,) = re.findall(rf"^ *{re.escape(name)}  .*$", text, flags=re.MULTILINE)
+        assert f"{measure.value:.4f}" in line
+
+
+def test_sketch_of_a_temperature():
+    """Odds of 9 to 1 become 3 to 1 at T = 2: 90 % becomes 75 %, and the curve passes there."""
+    text = tp.TemperatureScaling(2.0)._repr_html_()
+    assert "90 % becomes 75 %" in text
+    points = re.search(r'polyline points="([^"]*)"', text).group(1).split()
+    assert "170.0,48.0" in points  # 26 + 160 * .9, 8 + 160 * .25
 
 
 def test_plain_numbers(results):
