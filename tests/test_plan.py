@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from statistics import NormalDist
 
 import numpy as np
@@ -255,39 +252,18 @@ def test_errors(options, message):
         tp.plan(logits, **{k: v for k, v in options.items() if k != "logits"})
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run `temperance plan ...` in an empty folder, as a user would."""
-
-    def call(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "temperance", "plan", *map(str, arguments)],
-            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-            env={**os.environ, "COLUMNS": "100"},
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr + done.stdout
-        assert "Traceback" not in done.stderr
-        if code == 2:
-            assert done.stderr.startswith("error: ")
-            assert done.stderr.count("\n") == 1
-            assert done.stdout == ""
-        return done
-
-    return call
-
-
 def test_command_on_unlabelled_rows(run, tmp_path, sample):
     """JSON is the plan of the file's logits; without --json three sentences and the source."""
     z, _ = sample(1, n=400)
     np.savez(tmp_path / "pool.npz", logits=z)
     options = ("--error", 0.05, "--temperature", 0.9, "--precision", 0.1, "--power", 0.9)
-    done = run("pool.npz", *options, "--bins", 10, "--seed", 3, "--json")
+    done = run("plan", "pool.npz", *options, "--bins", 10, "--seed", 3, "--json")
     assert done.stderr == ""
     expected = tp.plan(z, temperature=0.9, precision=0.1, ece=0.05, power=0.9, n_bins=10, seed=3)
     result = json.loads(done.stdout)
     assert result == {**expected.to_dict(), "scaled_by": None, "warnings": []}
     assert (result["n"], result["classes"], result["pilot_rows"]) == (400, 4, None)
-    text = run("pool.npz", *options).stdout
+    text = run("plan", "pool.npz", *options).stdout
     for count in (expected.labels_for_temperature, expected.labels_for_precision):
         assert f"{count:,}  to " in text
     for words in ("90 % power", "under-confident", "an ECE of 0.05", "pool.npz: 400 rows"):
@@ -301,25 +277,25 @@ def test_command_uses_labels_and_calibrators(run, tmp_path, sample):
     fitted = tp.TemperatureScaling.fit(z, y)
     tp.save(fitted, tmp_path / "calibrator.json")
     expected = tp.plan(fitted.scale(z), pilot=fitted.record).to_dict()
-    result = json.loads(run("cal.npz", "--json").stdout)
+    result = json.loads(run("plan", "cal.npz", "--json").stdout)
     assert result == {**expected, "scaled_by": fitted.temperature, "warnings": []}
     new, _ = sample(2, n=300)
     np.savez(tmp_path / "new.npz", logits=new)
-    result = json.loads(run("new.npz", "--calibrator", "calibrator.json", "--json").stdout)
+    result = json.loads(run("plan", "new.npz", "--calibrator", "calibrator.json", "--json").stdout)
     expected = tp.plan(fitted.scale(new), pilot=fitted.record).to_dict()
     assert result == {**expected, "scaled_by": fitted.temperature, "warnings": []}
-    assert "of calibrator.json" in run("new.npz", "--calibrator", "calibrator.json").stdout
+    assert "of calibrator.json" in run("plan", "new.npz", "--calibrator", "calibrator.json").stdout
 
 
 def test_command_reads_probabilities_and_says_what_it_ignores(run, tmp_path):
     """CSV of probabilities; labels without a finite T are left out, with a warning."""
     lines = "prob_a,prob_b,label\n0.8,0.2,a\n0.3,0.7,b\n"
     (tmp_path / "rows.csv").write_text(lines, encoding="utf-8")
-    done = run("rows.csv")
+    done = run("plan", "rows.csv")
     assert done.stderr.startswith("warning: the labels are not used. No finite temperature")
     expected = tp.plan(tp.logits_from_probs([[0.8, 0.2], [0.3, 0.7]]))
     assert f"{expected.labels_for_temperature:,}  to see" in done.stdout
-    result = json.loads(run("rows.csv", "--json").stdout)
+    result = json.loads(run("plan", "rows.csv", "--json").stdout)
     assert result["scaled_by"] is None
     assert len(result["warnings"]) == 1
 
@@ -342,4 +318,4 @@ def test_command_errors(run, tmp_path, sample, arguments, message):
     """Bad input: exit code 2, one line on stderr that names what is wrong, nothing on stdout."""
     np.savez(tmp_path / "pool.npz", logits=sample(1, n=50)[0])
     np.savez(tmp_path / "flat.npz", logits=np.ones((9, 3)), labels=np.zeros(9, dtype=int))
-    assert message in run(*arguments, code=2).stderr
+    assert message in run("plan", *arguments, code=2).stderr
