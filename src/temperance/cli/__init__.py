@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except typer.Exit as end:
         code = end.exit_code
     except typer.TyperException as error:
-        _fail(f"{error.format_message()} See `{_command(error)} --help`.")
+        message = error.format_message()
+        end = "" if message.endswith(".") else "."
+        _fail(f"{message}{end} See `{_command(error)} --help`.")
     except TemperanceError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
