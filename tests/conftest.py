@@ -28,11 +28,11 @@ def sample():
 def run(tmp_path):
     """Run `temperance ...` in an empty folder, as a user would."""
 
-    def call(*arguments, code=0):
+    def call(*arguments, code=0, columns=100):
         done = subprocess.run(
             [sys.executable, "-m", "temperance", *map(str, arguments)],
             cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-            env={**os.environ, "COLUMNS": "100"},
+            env={**os.environ, "COLUMNS": str(columns)},
         )  # fmt: skip
         assert done.returncode == code, done.stderr + done.stdout
         assert "Traceback" not in done.stderr

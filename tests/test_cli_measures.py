@@ -1,6 +1,7 @@
 """The command line on several models, groups, clusters and numbers of resamples."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -39,8 +40,8 @@ def test_compare_is_that_of_python(run, models):
             assert found["low"] == pytest.approx(each["low"], abs=1e-9)
     assert result["differences"]["soft"]["log_loss"]["verdict"] == "better"
     assert result["differences"]["bad"]["accuracy"]["verdict"] == "worse"
-    assert "soft is better in log loss" in result["headline"]
-    assert "bad is worse in log loss" in result["headline"]
+    assert "soft is better than raw in log loss" in result["headline"]
+    assert "bad is worse than raw in log loss" in result["headline"]
 
 
 def test_compare_a_calibrator_with_the_model_itself(run, models):
@@ -59,10 +60,21 @@ def test_compare_a_calibrator_with_the_model_itself(run, models):
 def test_compare_for_people(run, models, tmp_path):
     """A sentence first, one table per model, and a report when asked."""
     text = run("compare", "raw.npz", "soft.npz", "bad.npz", "--quick", "--report", "c.html").stdout
-    assert text.startswith("soft is better in log loss")
+    assert text.startswith("soft is better than raw in log loss")
     assert text.count("verdict") == 2
     assert "report: c.html" in text
     assert "bad" in (tmp_path / "c.html").read_text(encoding="utf-8")
+
+
+def test_a_narrow_terminal_cuts_nothing(run, models):
+    """At 40 columns every name, number and verdict is still there."""
+    words = ("ECE, equal mass", "miscalibration", "difference (95 %)", "better")
+    wide = run("compare", "raw.npz", "soft.npz", "--quick", columns=200).stdout
+    narrow = run("compare", "raw.npz", "soft.npz", "--quick", columns=40).stdout
+    for word in words:
+        assert word in narrow
+    assert re.findall(r"[-+]?\d\.\d+", narrow) == re.findall(r"[-+]?\d\.\d+", wide)
+    assert "…" not in narrow
 
 
 def test_compare_refuses_other_rows(run, models, tmp_path):

@@ -261,5 +261,5 @@ def test_page_of_a_comparison():
     assert text.count("<svg") == 3
     assert page.tags.count("table") == 2
     assert "script" not in page.tags
-    assert "half is better in log loss" in text
+    assert "half is better than a&lt;b in log loss" in text
     assert "a&lt;b" in text

@@ -24,8 +24,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = end.exit_code
     except typer.TyperException as error:
         message = error.format_message()
-        end = "" if message.endswith(".") else "."
-        _fail(f"{message}{end} See `{_command(error)} --help`.")
+        stop = "" if message.endswith(".") else "."
+        _fail(f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):

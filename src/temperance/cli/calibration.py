@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import METHODS, TemperatureScaling
-from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.label_plan import label_plan
 from temperance.cli.rows import naming
 from temperance.cli.tables import measure_table
@@ -123,7 +123,7 @@ def finish(
     console = stdout()
     console.print(summary["headline"], style="bold")
     console.print(split_sentence(done.comparison.evaluations["before"]))
-    console.print(measure_table(done.comparison, evaluated_on=done.evaluated_on).to_rich())
+    print_table(measure_table(done.comparison, evaluated_on=done.evaluated_on))
     console.print(str(done.calibrator), markup=False)
     for warning in done.warnings:
         note(f"warning: {warning}")

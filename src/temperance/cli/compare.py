@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from temperance.cli.console import print_json, progress, stdout
+from temperance.cli.console import print_json, print_table, progress, stdout
 from temperance.cli.options import (
     BinsOption,
     ClusterColumn,
@@ -112,7 +112,7 @@ def compare(
     console = stdout()
     console.print(words, style="bold")
     for table in difference_tables(comparison):
-        console.print(table.to_rich())
+        print_table(table)
     if report is not None:
         console.print(f"report: {report}")
 

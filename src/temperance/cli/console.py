@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["note", "print_json", "progress", "stdout"]
+    from temperance.show import Table
+
+__all__ = ["note", "print_json", "print_table", "progress", "stdout"]
 
 
 def stdout() -> Console:
@@ -22,6 +24,16 @@ def stdout() -> Console:
     from rich.console import Console  # noqa: PLC0415
 
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as it is: a narrow terminal breaks its lines, and nothing is cut."""
+    from rich.measure import Measurement  # noqa: PLC0415
+
+    console, shown = stdout(), table.to_rich()
+    natural = Measurement.get(console, console.options.update(max_width=10_000), shown).maximum
+    console.width = max(natural, console.width)
+    console.print(shown, crop=False)
 
 
 def print_json(content: dict[str, Any]) -> None:

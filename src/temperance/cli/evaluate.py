@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
     MaxBrier,
     MaxEce,
@@ -152,7 +152,7 @@ def evaluate(
         console.print(split_sentence(before))
         tables = [] if comparison is None else [measure_table(comparison, evaluated_on="given")]
         for table in (*tables, *evaluation_tables(final)):
-            console.print(table.to_rich())
+            print_table(table)
         for warning in warnings:
             note(f"warning: {warning}")
         if report is not None:

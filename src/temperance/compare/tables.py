@@ -17,8 +17,9 @@ __all__ = ["MEASURE_NAMES", "comparison_frame", "difference_tables", "in_words",
 MEASURE_NAMES = {
     **SCORES,
     **ERROR_NAMES,
-    "miscalibration": "CORP miscalibration",
-    "discrimination": "CORP discrimination",
+    "ks": "KS error",
+    "miscalibration": "miscalibration",
+    "discrimination": "discrimination",
 }
 
 _SHORT = {
@@ -56,14 +57,22 @@ def in_words(comparison: Comparison) -> str:
 
 def _sentence(name: str, baseline: str, differences: Differences) -> str:
     verdicts = {m: differences.verdict(m) for m in ("log_loss", "brier", "accuracy", "ece")}
-    parts = [
-        f"{verdict} in {', '.join(found)}"
+    found = {
+        verdict: [_SHORT[m] for m, each in verdicts.items() if each == verdict]
         for verdict in ("better", "worse")
-        if (found := [_SHORT[m] for m, each in verdicts.items() if each == verdict])
-    ]
-    if not parts:
-        return f"These rows cannot tell {name} from {baseline}."
-    return f"{name} is {' and '.join(parts)} than {baseline}."
+    }
+    better, worse = (_listed(names) for names in found.values())
+    if better and worse:
+        return f"{name} is better than {baseline} in {better}, but worse in {worse}."
+    if better or worse:
+        how = "better" if better else "worse"
+        return f"{name} is {how} than {baseline} in {better or worse}."
+    return f"These rows cannot tell {name} from {baseline}."
+
+
+def _listed(names: list[str]) -> str:
+    """Return "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _table(comparison: Comparison, name: str, differences: Differences) -> Table:

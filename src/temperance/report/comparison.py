@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.compare.tables import difference_tables, in_words
-from temperance.plots import ReliabilityDisplay
+from temperance.plots import CorpDisplay
 from temperance.report.page import render, svg
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def render_comparison(
         title=title,
         finding=in_words(comparison),
         figures=[
-            svg(ReliabilityDisplay.from_evaluation(each, name=name), f"reliability-{number}")
+            svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
             for number, (name, each) in enumerate(comparison.evaluations.items())
         ],
         tables=difference_tables(comparison),
