@@ -104,7 +104,9 @@ def corp_reliability(
     Notes
     -----
     The curve is the isotonic regression of the event on its probability. Consistency band: the
-    same for events drawn from the probabilities. Confidence band: the same for resampled rows.
+    same for events drawn from the probabilities. Confidence band: the same for resampled rows, and
+    at least what a run of m hits at the curve's end (misses at its beginning) leaves open, which
+    is a frequency f with f^m >= 2.5 %.
     Both are pointwise, from 2.5 to 97.5 %; beyond 1,000 distinct probabilities, neighbours are
     taken together for the bands.
 
@@ -148,7 +150,9 @@ def corp_draws(
     }
     weight = sums.weight[0]
     low, high = np.quantile(curves[1 + b :], _BAND, axis=0)
-    confidence_low, confidence_high = np.quantile(curves[1 : 1 + b], _BAND, axis=0)
+    confidence_low, confidence_high = _beyond_runs(
+        np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, resampling.doubt
+    )
     held = weight > 0.0
     curve = CorpReliability(
         event=str(event.name),
@@ -163,3 +167,23 @@ def corp_draws(
         miscalibration=draws["miscalibration"].calibration_error(),
     )
     return curve, decompose(rows, [event], score="log"), draws
+
+
+def _beyond_runs(
+    band: NDArray[np.float64],
+    curve: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    doubt: float,
+) -> NDArray[np.float64]:
+    """Widen a band where the curve ends in 1 or begins with 0: resamples show no doubt there.
+
+    A run of m hits leaves open every frequency f with f^m >= 2.5 %. Neither end may fall.
+    """
+    low, high = band
+    share = weight / weight.sum()
+    hits, misses = curve >= 1.0, curve <= 0.0
+    if hits.any():
+        low[hits] = np.minimum(low[hits], _BAND[0] ** (doubt / share[hits].sum()))
+    if misses.any():
+        high[misses] = np.maximum(high[misses], 1.0 - _BAND[0] ** (doubt / share[misses].sum()))
+    return np.stack([np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]])
