@@ -20,6 +20,7 @@ ERRORS = [
     metrics.flattened_calibration_error,
     metrics.smooth_calibration_error,
     metrics.ks_calibration_error,
+    metrics.sweep_calibration_error,
 ]
 SCORES = [metrics.log_loss, metrics.brier_score, metrics.accuracy]
 DIAGRAMS = [

@@ -1,5 +1,6 @@
 """Every measure against numbers computed elsewhere, and against slow loops over rows."""
 
+import itertools
 import math
 
 import numpy as np
@@ -49,6 +50,10 @@ ERRORS = {  # measure: its value in each of CASES
     "top-label-conditional": (
         metrics.top_label_conditional_calibration_error,
         (0.2223609226, 0.1352252971, 0.0415450266, 0.0278914293),
+    ),
+    "sweep": (
+        metrics.sweep_calibration_error,
+        (0.1942334627, 0.0379681748, 0.0356983172, 0.0169773233),
     ),
     "root mean square": (
         lambda p, y: metrics.expected_calibration_error(p, y, norm=2, binning="equal-mass"),
@@ -188,6 +193,23 @@ def test_errors_of_cells_row_by_row(sample, weighted):
         assert found(p, y, n_bins=n_bins, weights=given) == pytest.approx(by_class / 4, rel=1e-10)
         found = metrics.flattened_calibration_error
         assert found(p, y, n_bins=n_bins, weights=given) == pytest.approx(flat / 4, rel=1e-10)
+
+
+def test_sweep_by_trying_every_number_of_bins(sample):
+    """array_split of the sorted rows until an accuracy falls; a bin each if none ever does."""
+    z, y = sample(seed=16, n=200)
+    p = reference.softmax(z)
+    c, hit = p.max(axis=1), p.argmax(axis=1) == y
+    order = np.argsort(c)
+    for n_bins in range(1, 201):
+        parts = np.array_split(order, n_bins)
+        accuracies = [hit[part].mean() for part in parts]
+        if any(b < a for a, b in itertools.pairwise(accuracies)):
+            break
+        error = sum(abs(hit[part].sum() - c[part].sum()) for part in parts) / 200
+    assert metrics.sweep_calibration_error(p, y) == pytest.approx(error, rel=1e-12)
+    right = p.argmax(axis=1)
+    assert metrics.sweep_calibration_error(p, right) == pytest.approx((1 - c).mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -25,6 +25,7 @@ from temperance.metrics.group_tests import GroupTest, group_score_tests
 from temperance.metrics.joint_tests import class_bias_test, joint_score_test
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.metrics.scores import accuracy, brier_score, log_loss
+from temperance.metrics.sweep_calibration_error import sweep_calibration_error
 from temperance.metrics.z_tests import (
     calibration_in_the_large_test,
     score_test,
@@ -61,5 +62,6 @@ __all__ = [
     "score_test",
     "smooth_calibration_error",
     "spiegelhalter_test",
+    "sweep_calibration_error",
     "top_label_conditional_calibration_error",
 ]
