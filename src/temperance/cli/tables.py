@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.show import Table, interval_text, number_text
+from temperance.compare.tables import difference_cells
+from temperance.show import Table, number_text
 
 if TYPE_CHECKING:
     from temperance.compare import Comparison
@@ -27,16 +28,12 @@ def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
     differences = comparison.differences["after"]
     rows: list[tuple[str, ...]] = []
     for name, shown in _MEASURES.items():
-        difference = differences.measures[name]
-        same = difference.low == difference.high == 0.0
-        interval = interval_text(difference.low, difference.high, sign=True)
         rows.append(
             (
                 shown,
                 number_text(getattr(before, name).value),
                 number_text(getattr(after, name).value),
-                "" if same else f"{number_text(difference.value, sign=True)} ({interval})",
-                "the same" if same else differences.verdict(name),
+                *difference_cells(differences, name),
             )
         )
         if name == "ece":

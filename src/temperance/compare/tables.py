@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from temperance.compare.comparison import Comparison, Differences
     from temperance.evaluate import Evaluation
 
-__all__ = ["MEASURE_NAMES", "comparison_frame", "difference_tables", "in_words", "value_of"]
+__all__ = [
+    "MEASURE_NAMES",
+    "comparison_frame",
+    "difference_cells",
+    "difference_tables",
+    "in_words",
+    "value_of",
+]
 
 MEASURE_NAMES = {
     **SCORES,
@@ -37,6 +44,15 @@ def value_of(evaluation: Evaluation, measure: str) -> float:
     if measure in {"miscalibration", "discrimination"}:
         return float(getattr(evaluation.corp.decomposition, measure))
     return float(getattr(evaluation, measure).value)
+
+
+def difference_cells(differences: Differences, measure: str) -> tuple[str, str]:
+    """Return a difference with its interval, and the verdict."""
+    found = differences.measures[measure]
+    if found.low == found.high == 0.0:
+        return "", "the same"
+    interval = interval_text(found.low, found.high, sign=True)
+    return f"{number_text(found.value, sign=True)} ({interval})", differences.verdict(measure)
 
 
 def difference_tables(comparison: Comparison) -> list[Table]:
@@ -77,19 +93,15 @@ def _listed(names: list[str]) -> str:
 
 def _table(comparison: Comparison, name: str, differences: Differences) -> Table:
     baseline, own = comparison.evaluations[comparison.baseline], comparison.evaluations[name]
-    rows = []
-    for measure, difference in differences.measures.items():
-        same = difference.low == difference.high == 0.0
-        interval = interval_text(difference.low, difference.high, sign=True)
-        rows.append(
-            (
-                MEASURE_NAMES[measure],
-                number_text(value_of(baseline, measure)),
-                number_text(value_of(own, measure)),
-                "" if same else f"{number_text(difference.value, sign=True)} ({interval})",
-                "the same" if same else differences.verdict(measure),
-            )
+    rows = [
+        (
+            MEASURE_NAMES[measure],
+            number_text(value_of(baseline, measure)),
+            number_text(value_of(own, measure)),
+            *difference_cells(differences, measure),
         )
+        for measure in differences.measures
+    ]
     columns = ("", comparison.baseline, name, "difference (95 %)", "verdict")
     caption = f"{own.n:,} rows; differences are paired, row by row"
     return Table(columns, tuple(rows), caption=caption, words=frozenset({4}))

@@ -22,6 +22,7 @@ __all__ = ["MAX_CLASSES", "BrierParts", "brier_parts"]
 MAX_CLASSES = 200  # more would take minutes
 _RANKS = 250  # of each class's curve in resamples; its own curve uses every probability
 _FEWEST = 100  # resamples
+_NONE: NDArray[np.float64] = np.empty(0)  # draws that are not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,14 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
         score=exact.score,
         miscalibration=_without_interval(miscalibration, exact.miscalibration),
         discrimination=exact.discrimination,
-        uncertainty=Draws(
-            exact.uncertainty, uncertainty[1:], uncertainty[1:], resampling.doubt
-        ).estimate((0.0, 2.0)),
+        uncertainty=Draws(exact.uncertainty, uncertainty[1:], _NONE, resampling.doubt).estimate(
+            (0.0, 2.0)
+        ),
     )
 
 
 def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationError:
     """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
     null = drawn[1:] + (value - drawn[0])
-    draws = Draws(value, null, null, 0.0)
+    draws = Draws(value, _NONE, null, 0.0)
     return CalibrationError(value, None, draws.null_band(), draws.p_value())
