@@ -13,7 +13,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.report import ReportContent, headline, render_report
+from temperance.report import ReportContent, headline, render_comparison, render_report
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -185,6 +185,22 @@ def test_page_in_a_browser(tmp_path, name, width):
     """At phone and desk width nothing scrolls sideways and no label leaves its picture."""
     evil = "x" * 300
     page = render_report(content_of(name, facts=(("File", evil),), warnings=(evil,)))
+    check_page(tmp_path, page, width=width, n_pictures=6)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
+@pytest.mark.parametrize("width", [320, 1200])
+def test_comparison_in_a_browser(tmp_path, width):
+    """The same of the page of a comparison, with a model's name that never ends."""
+    z, y = case("over")
+    sides = {"a": reference.softmax(z), "b" * 60: reference.softmax(z / 2)}
+    comparison = tp.compare(sides, y, n_resamples=100)
+    page = render_comparison(comparison, title="t" * 100, facts=(("File", "x" * 300),))
+    check_page(tmp_path, page, width=width, n_pictures=2)
+
+
+def check_page(tmp_path, page, *, width, n_pictures):
+    """Open a page in a frame, and look for what scrolls or leaves its picture."""
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
@@ -198,7 +214,7 @@ def test_page_in_a_browser(tmp_path, name, width):
     scroll, client, pictures, outside = json.loads(title)
     assert width - 20 <= client <= width  # less the scroll bar
     assert scroll <= client
-    assert pictures == 6
+    assert pictures == n_pictures
     assert outside == []
 
 
@@ -248,8 +264,6 @@ def test_plan_in_the_report():
 
 def test_page_of_a_comparison():
     """One diagram and, but for the baseline, one table per model; names are inert."""
-    from temperance.report import render_comparison
-
     z, y = case("over")
     sides = {
         "a<b": reference.softmax(z),

@@ -27,6 +27,7 @@ __all__ = [
 
 _FLOOR = -0.17  # the strip below 0 that shows where the rows are
 _STRIP = 0.11  # height of its tallest bar
+_NAME = 26  # characters of a name that fit beside the other words
 _TICKS = np.linspace(0.0, 1.0, 6)
 _LETTER = 0.02  # width of a small letter, in the units of the square
 _LINE = 0.042  # height of a line of them
@@ -75,8 +76,10 @@ def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
 
 
 def draw_name(ax: Axes, name: str, *, pad: float) -> None:
-    """Write the name above the square, `pad` points from it."""
-    ax.set_title(name, loc="left", pad=pad, color=INK, fontsize=13, fontweight="bold",
+    """Write the name above the square, `pad` points from it; of a long one, both ends."""
+    half = _NAME // 2
+    shown = name if len(name) <= _NAME else f"{name[:half]}\u2026{name[-half:]}"
+    ax.set_title(shown, loc="left", pad=pad, color=INK, fontsize=13, fontweight="bold",
                  parse_math=False)  # fmt: skip
 
 
