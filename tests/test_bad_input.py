@@ -34,7 +34,7 @@ REFUSED = [  # what is done to (z, y), error, what the message says
     (lambda z, y: (z, y + 1), InvalidInputError, "count from 1|holds 5"),
     (lambda z, y: (z, y[:, None]), InvalidInputError, r"shape \(500,\).*ravel"),
     (lambda z, y: (z, np.eye(5)[y]), InvalidInputError, "argmax"),
-    (lambda z, y: (z[None], y), InvalidInputError, r"shape \(n, k\)"),
+    (lambda z, y: (z[None], y), InvalidInputError, r"`labels` must have shape \(1, 500\)"),
     (lambda z, y: (z[:, :1], y), InvalidInputError, "at least 2 columns"),
     (lambda z, y: (z, y[:-1]), InvalidInputError, r"`labels` must have shape \(500,\)"),
     (lambda z, y: (z, y + 0.5), InvalidInputError, "whole numbers; row 0"),

@@ -35,7 +35,12 @@ def test_each_row_is_scored_by_a_fit_without_it(sample):
     z, y = sample(n=100)
     w = np.random.default_rng(0).uniform(0.5, 2, 100)
     fit = tp.TemperatureScaling.fit
-    probs = cross_fit(lambda weights: fit(z, y, weights=weights).apply, z, y, weights=w)
+
+    def out_of_fold(weights):
+        fitted = fit(z, y, weights=weights)
+        return lambda held_out: fitted.apply(z[held_out])
+
+    probs = cross_fit(out_of_fold, y, weights=w)
     folds = stratified_folds(y, n_folds=5)
     for fold in range(5):
         out, rest = folds == fold, folds != fold
@@ -49,4 +54,4 @@ def test_too_few_rows_say_what_to_do():
     y = np.array([1, 0])
     tp.TemperatureScaling.fit(z, y)
     with pytest.raises(tp.NoOptimumError, match=r"leaves 1 of 2 rows out.*--test"):
-        cross_fit(lambda w: tp.TemperatureScaling.fit(z, y, weights=w).apply, z, y)
+        cross_fit(lambda w: tp.TemperatureScaling.fit(z, y, weights=w).apply, y)

@@ -21,7 +21,8 @@ def fitted(sample):
 def test_round_trip(tmp_path, fitted):
     """What was saved is loaded, to the last bit, with its record and names."""
     path = tmp_path / "calibrator.json"
-    for calibrator in (fitted, tp.TemperatureScaling(1 / 3), tp.TemperatureScaling(2.0, 5)):
+    typed_in = tp.TemperatureScaling(1 / 3), tp.TemperatureScaling(2.0, n_classes=5)
+    for calibrator in (fitted, *typed_in, tp.Identity(n_classes=3)):
         tp.save(calibrator, path)
         assert tp.load(path) == calibrator
     tp.save(fitted, path)

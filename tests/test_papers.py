@@ -17,6 +17,14 @@ TABLE_2 = [
 ]
 
 
+def out_of_fold(method, z, y):
+    def fit(weights):
+        fitted = tp.METHODS[method].fit(z, y, weights=weights)
+        return lambda held_out: fitted.apply(z[held_out])
+
+    return cross_fit(fit, y)
+
+
 @pytest.mark.parametrize(("name", "raw", "cross_fitted", "ece"), TABLE_2)
 def test_ferrer_and_ramos_table_2(name, raw, cross_fitted, ece):
     """Raw and cross-validated temperature columns, and the ECE, of Table 2."""
@@ -25,7 +33,7 @@ def test_ferrer_and_ramos_table_2(name, raw, cross_fitted, ece):
     frequency = np.bincount(y) / len(y)
     entropy = -(frequency * np.log(frequency)).sum()
     before = reference.softmax(z.astype(float))
-    after = cross_fit(lambda w: tp.TemperatureScaling.fit(z, y, weights=w).apply, z, y)
+    after = out_of_fold("temperature", z, y)
     assert f"{tp.metrics.log_loss(before, y) / entropy:.3f}" == raw
     assert f"{tp.metrics.log_loss(after, y) / entropy:.3f}" == cross_fitted
     assert f"{100 * tp.metrics.expected_calibration_error(before, y):.1f}" == ece

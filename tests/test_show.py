@@ -59,9 +59,10 @@ def test_the_terminal_shows_the_same_numbers(results):
     """`str` of a calibrator names T, its interval, and which way the model errs."""
     scaling, evaluation, comparison = results
     low, high = scaling.record.interval()
-    first, second = str(scaling).splitlines()
+    first, cost, second = str(scaling).splitlines()
     assert f"{scaling.temperature:.4f} (95 %: {low:.4g} to {high:.4g})" in first
     assert "400 rows" in first
+    assert f"{scaling.record.expected_regret:.2g} nats" in cost
     assert "over-confident" in second
     assert "ECE" in str(evaluation)
     assert "better" in str(comparison)

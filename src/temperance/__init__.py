@@ -7,7 +7,7 @@ is a sum over rows. Importing this package loads NumPy and nothing heavier.
 """
 
 from temperance import metrics
-from temperance.calibrators import METHODS, FitRecord, TemperatureScaling
+from temperance.calibrators import METHODS, Calibrator, FitRecord, Identity, TemperatureScaling
 from temperance.checks import logits_from_probs
 from temperance.compare import Comparison, Differences, compare
 from temperance.errors import (
@@ -26,12 +26,14 @@ from temperance.version import __version__
 
 __all__ = [
     "METHODS",
+    "Calibrator",
     "Comparison",
     "Differences",
     "Estimate",
     "Evaluation",
     "FileFormatError",
     "FitRecord",
+    "Identity",
     "InvalidInputError",
     "MissingDependencyError",
     "NoOptimumError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cluster_folds", "cross_fit", "stratified_folds"]
+__all__ = ["cluster_folds", "cross_fit", "folds_of", "stratified_folds"]
 
 
 def cross_fit(
-    fit: Callable[[NDArray[np.float64]], Callable[[NDArray[Any]], NDArray[np.float64]]],
-    logits: NDArray[Any],
+    fit: Callable[[NDArray[np.float64]], Callable[[NDArray[np.bool_]], NDArray[np.float64]]],
     labels: NDArray[np.intp],
     *,
     weights: NDArray[np.float64] | None = None,
@@ -28,16 +27,13 @@ def cross_fit(
     """Return calibrated outputs (n, k), each row's from a fit on the other folds.
 
     `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
-    no copy of the data is made), and returns the map from logits to outputs: a calibrator's
-    `scale` for logits, its `apply` for probabilities. Rows of one cluster are held out together.
+    no copy of the data is made), and returns what gives the outputs of held-out rows, (n,) of
+    True and False: a calibrator's `scale` of their logits, or `apply` for probabilities.
+    Rows of one cluster are held out together.
     """
-    folds = (
-        stratified_folds(labels, n_folds=n_folds)
-        if clusters is None
-        else cluster_folds(clusters, n_folds=n_folds)
-    )
+    folds = folds_of(labels, clusters, n_folds=n_folds)
     w = np.ones(len(labels)) if weights is None else weights
-    outputs = np.empty(logits.shape)
+    outputs: NDArray[np.float64] | None = None
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         others = np.where(held_out, 0.0, w)
@@ -52,8 +48,21 @@ def cross_fit(
                 f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error
-        outputs[held_out] = apply(logits[held_out])
+        scored = apply(held_out)
+        if outputs is None:
+            outputs = np.empty((len(labels), *scored.shape[1:]))
+        outputs[held_out] = scored
+    assert outputs is not None  # noqa: S101  (there is a fold)
     return outputs
+
+
+def folds_of(
+    labels: NDArray[np.intp], clusters: NDArray[np.intp] | None, *, n_folds: int = 5
+) -> NDArray[np.intp]:
+    """Return each row's fold: stratified by class, or with whole clusters where there are any."""
+    if clusters is None:
+        return stratified_folds(labels, n_folds=n_folds)
+    return cluster_folds(clusters, n_folds=n_folds)
 
 
 def stratified_folds(labels: NDArray[np.intp], *, n_folds: int) -> NDArray[np.intp]:

@@ -13,7 +13,9 @@ __all__ = [
     "TemperanceError",
 ]
 
-NoOptimumReason = Literal["no-rows", "constant-logits", "separable", "worse-than-chance"]
+NoOptimumReason = Literal[
+    "no-rows", "constant-logits", "separable", "worse-than-chance", "empty-class"
+]
 
 
 class TemperanceError(Exception):
@@ -31,7 +33,8 @@ class NoOptimumError(TemperanceError, ArithmeticError):
     ----------
     reason : str
         `"no-rows"`, `"constant-logits"` (every temperature is equally good), `"separable"`
-        (the best temperature is 0) or `"worse-than-chance"` (the best temperature is infinite).
+        (the best temperature is 0), `"worse-than-chance"` (the best temperature is infinite) or
+        `"empty-class"` (a class that the method must learn about has no row).
     """
 
     def __init__(self, message: str, *, reason: NoOptimumReason) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from temperance.metrics.inputs import Predictions
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["RefinementSplit", "refinement_split"]
@@ -87,8 +88,11 @@ def _cross_fitted(
             logits, rows.labels, weights=weights, prior=prior, refuse_probs=False
         )
 
-    scaled = cross_fit(
-        lambda weights: partial(fit(weights).scale, refuse_probs=False),
-        logits, rows.labels, weights=rows.weights, clusters=rows.clusters,
-    )  # fmt: skip
+    def out_of_fold(
+        weights: NDArray[np.float64],
+    ) -> Callable[[NDArray[np.bool_]], NDArray[np.float64]]:
+        fitted = fit(weights)
+        return lambda held_out: fitted.scale(logits[held_out], refuse_probs=False)
+
+    scaled = cross_fit(out_of_fold, rows.labels, weights=rows.weights, clusters=rows.clusters)
     return fit(rows.weights), scaled

@@ -32,4 +32,4 @@ if TYPE_CHECKING:  # read by mypy, never run
     miscalibration: float = curve.decomposition.miscalibration
     shown: str = str(scaling)
     tp.save(scaling, "calibrator.json")
-    again: tp.TemperatureScaling = tp.load("calibrator.json")
+    again: tp.Calibrator = tp.load("calibrator.json")

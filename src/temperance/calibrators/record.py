@@ -13,50 +13,109 @@ from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from temperance.calibrators.newton import Minimum
+    from temperance.readers.json_object import JsonObject
 
-__all__ = ["FitRecord"]
+__all__ = ["FitRecord", "TemperatureRecord", "now"]
 
 _WIDEST = 300.0  # exp(300) = 1e130: an interval that says nothing, in finite numbers
 
 
-@dataclass(frozen=True, slots=True)
+def now() -> str:
+    """Return the time, ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitRecord:
-    """Facts of one fit of a temperature, in the units of the data.
+    """Facts of one fit, in the units of the data.
 
     Parameters
     ----------
-    temperature : float
-        The fitted T, repeated here so that the record can give its interval.
     n : int
         Rows used.
     weight : float
         Sum of the weights (n without weights).
     log_loss_before, log_loss_after : float
-        Mean log loss in nats on the rows of the fit, at T = 1 and at the fitted T. The second
-        is a training loss: judge the gain on other rows (`evaluate`, or cross-fitting).
-    standard_error : float
-        Of T, by the sandwich formula, which holds when the model is wrong in other ways too;
-        with a prior, not below the posterior standard deviation.
+        Mean log loss in nats on the rows of the fit, of the model as it is and of the fitted map.
+        The second is a training loss: judge the gain on other rows (`evaluate`, or
+        cross-fitting).
     score_test : ScoreTest
-        Test of T = 1.
+        Test of T = 1 on the model as it is.
     passes : int
         How often the data were read from beginning to end.
     prior : float
-        Strength of the prior on T = 1 in pseudo-rows; 0 is plain maximum likelihood.
+        Strength of the prior on the unchanged map in pseudo-rows; 0 is plain maximum likelihood.
     fitted_at : str
         Time of the fit, ISO 8601, UTC. Does not count in comparisons.
     """
 
-    temperature: float
     n: int
     weight: float
     log_loss_before: float
     log_loss_after: float
-    standard_error: float
     score_test: ScoreTest
     passes: int
     prior: float = 0.0
-    fitted_at: str | None = field(default=None, compare=False)
+    fitted_at: str | None = field(default_factory=now, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers."""
+        return {
+            "n": self.n,
+            "weight": self.weight,
+            "fitted_at": self.fitted_at,
+            "log_loss_before": self.log_loss_before,
+            "log_loss_after": self.log_loss_after,
+            "score_test": self.score_test.to_dict(),
+            "prior": self.prior,
+            "passes": self.passes,
+        }
+
+    @classmethod
+    def from_json(cls, fit: JsonObject, *, temperature: float | None) -> FitRecord:
+        """Return the record that `to_dict` wrote; with a `temperature`, its standard error too."""
+        test, fitted_at = fit.section("score_test"), fit.values.get("fitted_at")
+        common: dict[str, Any] = {
+            "n": fit.integer("n"),
+            "weight": fit.number("weight"),
+            "log_loss_before": fit.number("log_loss_before"),
+            "log_loss_after": fit.number("log_loss_after"),
+            "score_test": ScoreTest(z=test.number("z"), p_value=test.number("p_value")),
+            "passes": fit.integer("passes"),
+            "prior": fit.number("prior"),
+            "fitted_at": fitted_at if isinstance(fitted_at, str) else None,
+        }
+        if temperature is None or not fit.given("temperature_standard_error"):
+            return FitRecord(**common)
+        return TemperatureRecord(
+            **common,
+            temperature=temperature,
+            standard_error=fit.number("temperature_standard_error"),
+            expected_regret=fit.number("expected_regret") if fit.given("expected_regret") else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemperatureRecord(FitRecord):
+    """Facts of one fit of a temperature, with how sure it is.
+
+    Parameters
+    ----------
+    temperature : float
+        The fitted T, repeated here so that the record can give its interval.
+    standard_error : float
+        Of T, by the sandwich formula, which holds when the model is wrong in other ways too;
+        with a prior, not below the posterior standard deviation.
+    expected_regret : float or None
+        What it costs on new rows, in nats of log loss per row, that T was found from these rows
+        and not from endless ones: the curvature of the mean loss in 1/T times half the squared
+        standard error of 1/T. About 1 / (2 n) where the model is right but for T.
+        None in files older than this number.
+    """
+
+    temperature: float
+    standard_error: float
+    expected_regret: float | None
 
     @classmethod
     def of(cls, minimum: Minimum, *, n: int, prior: float, passes: int) -> Self:
@@ -64,20 +123,20 @@ class FitRecord:
         start, end, beta = minimum.start, minimum.end, minimum.beta
         temperature = 1.0 / beta
         curvature = end.curvature + prior / beta**2
-        standard_error = sqrt(end.squared_slope) / curvature  # of beta: the sandwich
+        error = sqrt(end.squared_slope) / curvature  # of beta: the sandwich
         if prior > 0.0:  # on the few rows that need a prior the sandwich is too narrow
-            standard_error = max(standard_error, 1.0 / sqrt(curvature))
+            error = max(error, 1.0 / sqrt(curvature))
         return cls(
             temperature=temperature,
             n=n,
             weight=end.weight,
             log_loss_before=start.loss / start.weight,
             log_loss_after=end.loss / end.weight,
-            standard_error=temperature**2 * standard_error,
+            standard_error=temperature**2 * error,
+            expected_regret=0.5 * error**2 * end.curvature / end.weight,
             score_test=ScoreTest.from_sums(start),
             passes=passes,
             prior=prior,
-            fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -104,7 +163,10 @@ class FitRecord:
         --------
         >>> from temperance.significance import ScoreTest
         >>> test = ScoreTest(z=0.0, p_value=1.0)
-        >>> FitRecord(2.0, 9, 9.0, 1.0, 1.0, 0.0, test, 1).interval()
+        >>> TemperatureRecord(
+        ...     n=9, weight=9.0, log_loss_before=1.0, log_loss_after=1.0, score_test=test, passes=1,
+        ...     temperature=2.0, standard_error=0.0, expected_regret=0.0,
+        ... ).interval()
         (2.0, 2.0)
         """
         if not 0.0 < level < 1.0:
@@ -117,14 +179,8 @@ class FitRecord:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, with the 95 % interval of the temperature."""
         return {
-            "n": self.n,
-            "weight": self.weight,
-            "fitted_at": self.fitted_at,
-            "log_loss_before": self.log_loss_before,
-            "log_loss_after": self.log_loss_after,
+            **FitRecord.to_dict(self),
             "temperature_standard_error": self.standard_error,
             "temperature_interval": list(self.interval(0.95)),
-            "score_test": self.score_test.to_dict(),
-            "prior": self.prior,
-            "passes": self.passes,
+            "expected_regret": self.expected_regret,
         }

@@ -1,74 +1,140 @@
-"""A fitted temperature as people see it: two lines, a table, a picture of what it does."""
+"""A fitted calibrator as people see it: a few lines, a table, a picture of what it does."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.calibrators.record import TemperatureRecord
+from temperance.numerics import softmax
 from temperance.show import Table, number_text, p_text, sketch
 
 if TYPE_CHECKING:
+    from temperance.calibrators.calibrator import Calibrator
     from temperance.calibrators.record import FitRecord
-    from temperance.calibrators.temperature import TemperatureScaling
 
-__all__ = ["map_sketch", "temperature_lines", "temperature_table"]
+__all__ = [
+    "calibrator_lines",
+    "calibrator_table",
+    "interval_of",
+    "map_sketch",
+    "parameter_rows",
+    "regret_in_words",
+    "temperature_of",
+]
+
+ParameterRow = tuple[str, float, float | None, float | None]
 
 
-def temperature_lines(scaling: TemperatureScaling) -> list[str]:
-    """The temperature with its interval, and the score test, in words."""
-    record = scaling.record
+def temperature_of(calibrator: Calibrator) -> float | None:
+    """Return the temperature of a method that has one for all rows; None of the others."""
+    value = getattr(calibrator, "temperature", None)
+    return None if value is None else float(value)
+
+
+def interval_of(calibrator: Calibrator) -> tuple[float, float] | None:
+    """Return the 95 % interval of the temperature; None where there is none."""
+    record = calibrator.record
+    return record.interval(0.95) if isinstance(record, TemperatureRecord) else None
+
+
+def calibrator_lines(calibrator: Calibrator) -> list[str]:
+    """What was fitted, from what, and the score test, in words."""
+    record = calibrator.record
+    facts = ", ".join(f"{name} {text}" for name, text in _facts(calibrator))
     if record is None:
-        return [f"temperature {scaling.temperature:.4f}, typed in"]
-    return [
-        (
-            f"temperature {record.temperature:.4f} (95 %: {_interval(record)}), "
-            f"from {record.n:,} rows in {record.passes} passes"
-        ),
-        f"the model is {_test_in_words(record)}",
-    ]
+        return [f"{facts or calibrator.method}, typed in"]
+    lines = [f"{facts or calibrator.method}, from {record.n:,} rows in {record.passes} passes"]
+    if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
+        lines.append(regret_in_words(record, record.expected_regret))
+    return [*lines, f"the model is {_test_in_words(record)}"]
 
 
-def temperature_table(scaling: TemperatureScaling) -> Table:
+def calibrator_table(calibrator: Calibrator) -> Table:
     """One row per fact of the fit."""
-    record = scaling.record
-    rows = [("temperature", f"{scaling.temperature:.4f}")]
+    record = calibrator.record
+    rows = [("method", calibrator.method), *_facts(calibrator)]
     if record is not None:
         rows += [
-            ("95 % interval", _interval(record)),
             ("rows of the fit", f"{record.n:,}"),
-            ("log loss at T = 1", number_text(record.log_loss_before)),
-            ("log loss at this T, same rows", number_text(record.log_loss_after)),
+            ("log loss before", number_text(record.log_loss_before)),
+            ("log loss after, same rows", number_text(record.log_loss_after)),
             ("the model is", _test_in_words(record)),
         ]
+        if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
+            rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
         if record.prior:
-            rows.append(("prior on T = 1", f"{record.prior:g} pseudo-rows"))
-    if scaling.n_classes is not None:
-        rows.append(("classes", f"{scaling.n_classes:,}"))
-    return Table(("temperature scaling", ""), tuple(rows), words=frozenset({1}))
+            rows.append(("prior on no change", f"{record.prior:g} pseudo-rows"))
+    if calibrator.n_classes is not None:
+        rows.append(("classes", f"{calibrator.n_classes:,}"))
+    return Table(("calibrator", ""), tuple(rows), words=frozenset({1}))
 
 
-def map_sketch(temperature: float) -> str:
-    """Probability of one of two classes before (across) and after (upwards)."""
+def regret_in_words(record: TemperatureRecord, regret: float) -> str:
+    """What the width of the interval costs on new rows."""
+    _, high = record.interval(0.95)
+    return (
+        f"not knowing it better (x {high / record.temperature:.2g} up or down) costs about "
+        f"{_nats(regret)} of log loss per new row"
+    )
+
+
+def parameter_rows(calibrator: Calibrator) -> list[ParameterRow]:
+    """Return (name, value, low, high) of every number of the map."""
+    ends = interval_of(calibrator) or (None, None)
+    rows: list[ParameterRow] = []
+    for name, value in calibrator.parameters().items():
+        bounds = ends if name == "temperature" else (None, None)
+        rows += [(path, number, *bounds) for path, number in _numbers(name, value)]
+    return rows
+
+
+def map_sketch(calibrator: Calibrator) -> str:
+    """Probability of one of two classes before (across) and after (upwards); "" of k > 2."""
+    if calibrator.n_classes != 2 and temperature_of(calibrator) is None:
+        return ""
     said = np.linspace(0.0, 1.0, 101)[1:-1]
-    odds = np.log(said / (1.0 - said)) / temperature
-    after = 1.0 / (1.0 + np.exp(-odds))
-    across, up = np.r_[0.0, said, 1.0], np.r_[0.0, after, 1.0]
+    after = _of_two(calibrator, said)
+    at_90 = float(_of_two(calibrator, np.array([0.9]))[0])
     return sketch(
-        across, up, name="probability before and after",
-        words=f"of two classes, 90 % becomes {100 * _after(0.9, temperature):.0f} %",
+        np.r_[0.0, said, 1.0], np.r_[0.0, after, 1.0], name="probability before and after",
+        words=f"of two classes, 90 % becomes {100 * at_90:.0f} %",
         across_name="probability before", up_name="after",
     )  # fmt: skip
 
 
-def _after(said: float, temperature: float) -> float:
-    odds: float = (said / (1.0 - said)) ** (1.0 / temperature)
-    return odds / (1.0 + odds)
+def _of_two(calibrator: Calibrator, said: np.ndarray) -> np.ndarray:
+    """What becomes of the probability of class 1 of two classes."""
+    odds = np.log(said / (1.0 - said))
+    if calibrator.n_classes == 2:
+        return softmax(calibrator.scaled(np.stack([np.zeros_like(odds), odds], axis=1)))[:, 1]
+    temperature = temperature_of(calibrator)
+    assert temperature is not None  # noqa: S101  (asked before)
+    return np.asarray(1.0 / (1.0 + np.exp(-odds / temperature)))
 
 
-def _interval(record: FitRecord) -> str:
-    low, high = record.interval(0.95)
-    return f"{low:.4g} to {high:.4g}"
+def _facts(calibrator: Calibrator) -> list[tuple[str, str]]:
+    temperature, facts = temperature_of(calibrator), calibrator.facts()
+    if temperature is None:
+        return facts
+    ends = interval_of(calibrator)
+    text = "" if ends is None else f" (95 %: {ends[0]:.4g} to {ends[1]:.4g})"
+    return [("temperature", f"{temperature:.4f}{text}"), *facts]
+
+
+def _numbers(name: str, value: Any) -> list[tuple[str, float]]:  # noqa: ANN401
+    """Every number of a parameter, with the path to it."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return []
+    if isinstance(value, int | float):
+        return [(name, float(value))]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [pair for key, each in items for pair in _numbers(f"{name}[{key}]", each)]
+
+
+def _nats(value: float) -> str:
+    return f"{value:.2g} nats"
 
 
 def _test_in_words(record: FitRecord) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from temperance.calibrators import apply_rows, temperature_of
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.options import (
     GroupColumn,
@@ -52,7 +53,7 @@ def apply(
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
-    Labels, ids, groups and weights of FILE are handed on. The predicted class never changes.
+    Labels, ids, groups and weights of FILE are handed on.
     """
     check_writable(output, SUFFIXES)
     calibrator = load(calibrator_file)
@@ -62,7 +63,7 @@ def apply(
     rows = read_rows(file, kind=kind, fields=fields, labelled=False)
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
-        probs = calibrator.apply(rows.logits, refuse_probs=False)
+        probs = apply_rows(calibrator, rows.logits, rows.groups)
     with progress(f"writing {output.name}"):
         write_probs(
             output,
@@ -78,7 +79,7 @@ def apply(
         print_json(
             {
                 "method": calibrator.method,
-                "temperature": calibrator.temperature,
+                "temperature": temperature_of(calibrator),
                 "n": rows.n,
                 "classes": rows.n_classes,
                 "mean_confidence": float(probs.max(axis=1).mean()),

@@ -6,14 +6,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.calibrators import METHODS, TemperatureScaling
+from temperance.calibrators import (
+    TemperatureRecord,
+    check_method,
+    fit_by_name,
+    interval_of,
+    scale_rows,
+    temperature_of,
+)
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.label_plan import label_plan
 from temperance.cli.rows import naming
 from temperance.cli.tables import measure_table
 from temperance.compare import Comparison, compare_rows
 from temperance.crossfit import cross_fit
-from temperance.errors import InvalidInputError
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.report import ReportContent, headline, split_sentence, write_report
@@ -23,9 +29,10 @@ from temperance.writers import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.calibrators import FitRecord
+    from temperance.calibrators import Calibrator, FitRecord
     from temperance.cli.rows import Rows
 
 __all__ = ["Calibration", "calibrate", "finish"]
@@ -37,13 +44,19 @@ _FEW_LABELS = 200
 class Calibration:
     """A fitted calibrator with its measures on rows it has not seen."""
 
-    calibrator: TemperatureScaling
-    record: FitRecord
+    calibrator: Calibrator
     comparison: Comparison  # "before" and "after"
     evaluated_on: Literal["cross-fitted", "test"]
     rows: Rows  # of the fit
     test: Rows | None
     warnings: tuple[str, ...]
+
+    @property
+    def record(self) -> FitRecord:
+        """What the fit left behind."""
+        record = self.calibrator.record
+        assert record is not None  # noqa: S101  (a fit leaves one)
+        return record
 
 
 def calibrate(
@@ -57,33 +70,29 @@ def calibrate(
     n_resamples: int = N_RESAMPLES,
 ) -> Calibration:
     """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted."""
-    if method not in METHODS:
-        msg = f"`--method` must be one of {', '.join(METHODS)}, got {method!r}."
-        raise InvalidInputError(msg)
+    check_method(method, prior=prior)
     labels = rows.require_labels()
 
-    def fit(weights: NDArray[Any] | None) -> TemperatureScaling:
-        return TemperatureScaling.fit(
-            rows.logits, labels,
-            weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
+    def fit(weights: NDArray[Any] | None) -> Calibrator:
+        return fit_by_name(
+            method, rows.logits, labels,
+            weights=weights, groups=rows.groups, classes=rows.classes, prior=prior,
         )  # fmt: skip
 
     with naming(rows.source), progress(f"fitting on {rows.n:,} rows"):
         calibrator = fit(rows.weights)
-    record = calibrator.record
-    assert record is not None  # noqa: S101  (a fit leaves one)
     if rows.ragged:
         calibrator = replace(calibrator, n_classes=None)
     if test is None:
         with progress("cross-fitting"):
             after = cross_fit(
-                lambda weights: partial(fit(weights).scale, refuse_probs=False),
-                rows.logits, labels, weights=rows.weights, clusters=rows.clusters,
+                lambda weights: partial(_held_out, fit(weights), rows),
+                labels, weights=rows.weights, clusters=rows.clusters,
             )  # fmt: skip
         measured = rows
     else:
         with progress(f"applying to {test.n:,} test rows"):
-            after = calibrator.scale(test.logits, refuse_probs=False)
+            after = scale_rows(calibrator, test.logits, test.groups)
         measured = test
     with progress("measuring"):
         sides = {"before": measured.predictions(), "after": measured.predictions(after)}
@@ -92,13 +101,19 @@ def calibrate(
         )
     return Calibration(
         calibrator=calibrator,
-        record=record,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
         rows=rows,
         test=test,
-        warnings=_warnings(record, comparison),
+        warnings=_warnings(calibrator, comparison),
     )
+
+
+def _held_out(
+    calibrator: Calibrator, rows: Rows, held_out: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    groups = None if rows.groups is None else rows.groups[held_out]
+    return scale_rows(calibrator, rows.logits[held_out], groups)
 
 
 def finish(
@@ -136,9 +151,7 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
     measures = ("log_loss", "brier", "ece", "accuracy")
     return {
         "method": done.calibrator.method,
-        "temperature": record.temperature,
-        "temperature_interval": list(record.interval(0.95)),
-        "temperature_standard_error": record.standard_error,
+        **_temperature(done.calibrator),
         "n": record.n,
         "classes": done.rows.n_classes,
         "evaluated_on": done.evaluated_on,
@@ -157,6 +170,18 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
     }
 
 
+def _temperature(calibrator: Calibrator) -> dict[str, Any]:
+    """The temperature with what is known about it; null for methods that have none."""
+    record, interval = calibrator.record, interval_of(calibrator)
+    known = record if isinstance(record, TemperatureRecord) else None
+    return {
+        "temperature": temperature_of(calibrator),
+        "temperature_interval": None if interval is None else list(interval),
+        "temperature_standard_error": None if known is None else known.standard_error,
+        "expected_regret": None if known is None else known.expected_regret,
+    }
+
+
 def _report_content(done: Calibration, *, output: Path, model: str | None) -> ReportContent:
     record = done.record
     facts = [
@@ -167,8 +192,8 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
     if done.test is not None:
         facts += [("Test rows", done.test.described), ("SHA-256 of that file", done.test.sha256)]
     facts += [
-        ("Method", f"{done.calibrator.method}, maximum likelihood in 1/T"),
-        ("Prior", f"{record.prior:g} pseudo-rows on T = 1" if record.prior else "none"),
+        ("Method", f"{done.calibrator.method}: {done.calibrator.traits.summary}"),
+        ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
         ("Weights", "yes" if done.rows.weights is not None else "none"),
         ("Passes over the data", str(record.passes)),
         ("Fitted at", record.fitted_at or "unknown"),
@@ -188,13 +213,13 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
     )
 
 
-def _warnings(record: FitRecord, comparison: Comparison) -> tuple[str, ...]:
+def _warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:
     found = []
-    low, high = record.interval(0.95)
-    if record.n < _FEW_LABELS:
+    record, interval = calibrator.record, interval_of(calibrator)
+    if record is not None and record.n < _FEW_LABELS and interval is not None:
         found.append(
             f"only {record.n} labelled rows: the temperature is known only to lie between "
-            f"{low:.3g} and {high:.3g}."
+            f"{interval[0]:.3g} and {interval[1]:.3g}."
         )
     if comparison.differences["after"].verdict("log_loss") == "worse":
         found.append(

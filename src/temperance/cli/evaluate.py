@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from temperance.calibrators import scale_rows
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
     MaxBrier,
@@ -47,7 +48,7 @@ from temperance.version import __version__
 from temperance.writers import check_writable, replacing
 
 if TYPE_CHECKING:
-    from temperance.calibrators import TemperatureScaling
+    from temperance.calibrators import Calibrator
     from temperance.cli.rows import Rows
 
 __all__ = ["evaluate"]
@@ -161,14 +162,14 @@ def evaluate(
 
 
 def _measure(
-    rows: Rows, calibrator: TemperatureScaling | None, settings: dict[str, Any]
+    rows: Rows, calibrator: Calibrator | None, settings: dict[str, Any]
 ) -> tuple[Comparison | None, Evaluation, Evaluation]:
     """Return the comparison (with a calibrator), the raw measures and the final ones."""
     with progress("measuring"):
         if calibrator is None:
             alone = evaluate_rows(rows.predictions(), **settings)
             return None, alone, alone
-        scaled = calibrator.scale(rows.logits, refuse_probs=False)
+        scaled = scale_rows(calibrator, rows.logits, rows.groups)
         sides = {"before": rows.predictions(), "after": rows.predictions(scaled)}
         comparison = compare_rows(sides, **settings)
     return comparison, comparison.evaluations["before"], comparison.evaluations["after"]

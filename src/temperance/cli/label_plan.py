@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.calibrators import TemperatureRecord, scale_rows
 from temperance.cli.console import progress
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.plan import plan
 
 if TYPE_CHECKING:
-    from temperance.calibrators import TemperatureScaling
+    from temperance.calibrators import Calibrator
     from temperance.cli.rows import Rows
     from temperance.plan import Plan
 
@@ -20,15 +21,17 @@ __all__ = ["label_plan"]
 _ROWS = 5000  # enough to know the confidences by
 
 
-def label_plan(rows: Rows, calibrator: TemperatureScaling | None) -> Plan | None:
+def label_plan(rows: Rows, calibrator: Calibrator | None) -> Plan | None:
     """Return the numbers of labels, planned from 5,000 rows; None where they allow none."""
-    logits, weights = rows.logits, rows.weights
+    logits, weights, groups = rows.logits, rows.weights, rows.groups
     if rows.n > _ROWS:
         taken = np.sort(np.random.default_rng(0).choice(rows.n, _ROWS, replace=False))
         logits, weights = logits[taken], None if weights is None else weights[taken]
+        groups = None if groups is None else groups[taken]
     if calibrator is not None:
-        logits = calibrator.scale(logits, refuse_probs=False)
-    pilot = None if calibrator is None else calibrator.record
+        logits = scale_rows(calibrator, logits, groups)
+    record = None if calibrator is None else calibrator.record
+    pilot = record if isinstance(record, TemperatureRecord) else None
     try:
         with progress("planning"):
             return plan(logits, weights=weights, pilot=pilot, refuse_probs=False)

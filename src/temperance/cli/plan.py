@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from temperance.calibrators import TemperatureScaling
+from temperance.calibrators import (
+    Calibrator,
+    TemperatureRecord,
+    TemperatureScaling,
+    scale_rows,
+    temperature_of,
+)
 from temperance.cli.console import note, print_json, progress, stdout
 from temperance.cli.options import (
     BinsOption,
@@ -72,20 +78,22 @@ def plan(
     scaled first, and that fit's standard error says how well a temperature can be known.
     """
     check_options(temperature, precision, error, power, n_bins)
-    calibrator = None if calibrator_file is None else load(calibrator_file)
+    loaded = None if calibrator_file is None else load(calibrator_file)
     fields = Fields(
         label_column, weight_column, group_column, id_column, logits_column, probs_column
     )
     rows = read_rows(file, kind=kind, fields=fields, labels=labels, labelled=False)
-    if calibrator is not None:
-        rows.check_fits(calibrator, str(calibrator_file))
+    if loaded is not None:
+        rows.check_fits(loaded, str(calibrator_file))
     with naming(rows.source), progress("planning"):
+        calibrator: Calibrator | None = loaded
         warnings: list[str] = []
         if calibrator is None:
             calibrator = _first_fit(rows, warnings)
         scaled = rows.logits
         if calibrator is not None:
-            scaled = calibrator.scale(rows.logits, refuse_probs=False)
+            scaled = scale_rows(calibrator, rows.logits, rows.groups)
+        record = None if calibrator is None else calibrator.record
         answer = plan_labels(
             scaled,
             temperature=temperature,
@@ -93,22 +101,27 @@ def plan(
             ece=error,
             power=power,
             weights=rows.weights,
-            pilot=None if calibrator is None else calibrator.record,
+            pilot=record if isinstance(record, TemperatureRecord) else None,
             n_bins=n_bins,
             seed=seed,
             refuse_probs=False,
         )
-    scaled_by = None if calibrator is None else calibrator.temperature
+    scaled_by = None if calibrator is None else temperature_of(calibrator)
     if as_json:
         print_json({**answer.to_dict(), "scaled_by": scaled_by, "warnings": warnings})
         return
     for warning in warnings:
         note(f"warning: {warning}")
     source = "its labels" if calibrator_file is None else str(calibrator_file)
-    by = "" if scaled_by is None else f", scaled by the T = {scaled_by:.4g} of {source}"
+    by = "" if calibrator is None else f", scaled by the {_named(calibrator)} of {source}"
     console = stdout()
     console.print(str(answer))
     console.print(f"planned from {rows.described}{by}")
+
+
+def _named(calibrator: Calibrator) -> str:
+    temperature = temperature_of(calibrator)
+    return calibrator.method if temperature is None else f"T = {temperature:.4g}"
 
 
 def _first_fit(rows: Rows, warnings: list[str]) -> TemperatureScaling | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from temperance.calibrators import TemperatureScaling
+    from temperance.calibrators import Calibrator
     from temperance.evaluate import Groups
     from temperance.readers import Kind
 
@@ -94,7 +94,7 @@ class Rows:
         with naming(self.source):
             return as_groups(self.groups, n=self.n)
 
-    def check_fits(self, calibrator: TemperatureScaling, source: str) -> None:
+    def check_fits(self, calibrator: Calibrator, source: str) -> None:
         """Raise if the calibrator was fitted on other classes than these."""
         if calibrator.n_classes not in (None, self.n_classes) and not self.ragged:
             msg = (

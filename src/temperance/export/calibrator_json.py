@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from sys import float_info
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from temperance.calibrators import METHODS, FitRecord, TemperatureScaling
+from temperance.calibrators import METHODS, Calibrator, FitRecord
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.significance import ScoreTest
+from temperance.readers.json_object import JsonObject, shown
 from temperance.version import __version__
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ FORMAT_VERSION = 1
 
 
 def save(
-    calibrator: TemperatureScaling,
+    calibrator: Calibrator,
     path: str | PathLike[str],
     *,
     facts: Mapping[str, Any] | None = None,
@@ -34,7 +32,7 @@ def save(
 
     Parameters
     ----------
-    calibrator : TemperatureScaling
+    calibrator : Calibrator
         What to write, with its record if it has one.
     path : path
         Written beside, then renamed: an interrupted call leaves no half-written file.
@@ -52,6 +50,7 @@ def save(
     --------
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/calibrator.json"
+    >>> from temperance.calibrators import TemperatureScaling
     >>> save(TemperatureScaling(1.5), path)
     >>> load(path).temperature
     1.5
@@ -83,7 +82,7 @@ def save(
         Path(beside).write_text(text + "\n", encoding="utf-8")
 
 
-def load(path: str | PathLike[str]) -> TemperatureScaling:
+def load(path: str | PathLike[str]) -> Calibrator:
     """Read a calibrator that `save` wrote.
 
     Parameters
@@ -93,8 +92,8 @@ def load(path: str | PathLike[str]) -> TemperatureScaling:
 
     Returns
     -------
-    TemperatureScaling
-        Equal to the saved one, record included.
+    Calibrator
+        Equal to the saved one, record included: of the class that its `method` names.
 
     Raises
     ------
@@ -106,11 +105,12 @@ def load(path: str | PathLike[str]) -> TemperatureScaling:
     --------
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/calibrator.json"
+    >>> from temperance.calibrators import TemperatureScaling
     >>> save(TemperatureScaling(0.5), path)
     >>> load(path).apply([[1.0, 1.0]])
     array([[0.5, 0.5]])
     """
-    top = _Reader(_parse(path), str(path))
+    top = JsonObject(_parse(path), str(path))
     if top.values.get("format") != FORMAT:
         msg = f'{path}: not a calibrator file: `format` must be "{FORMAT}".'
         raise FileFormatError(msg)
@@ -123,16 +123,17 @@ def load(path: str | PathLike[str]) -> TemperatureScaling:
         raise FileFormatError(msg)
     method = top.values.get("method")
     if not isinstance(method, str) or method not in METHODS:
-        msg = f"{path}: unknown `method` {_shown(method)}; this version knows {', '.join(METHODS)}."
+        msg = f"{path}: unknown `method` {shown(method)}; this version knows {', '.join(METHODS)}."
         raise FileFormatError(msg)
     inputs = top.section("input")
     n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
+    parameters = top.section("parameters")
     try:
-        return TemperatureScaling(
-            temperature=top.section("parameters").number("temperature"),
+        return METHODS[method].from_parameters(
+            parameters,
             n_classes=n_classes,
             classes=_class_names(inputs, n_classes),
-            record=_record(top),
+            record=_record(top, parameters),
         )
     except InvalidInputError as error:
         msg = f"{path}: {error}"
@@ -160,49 +161,14 @@ def _parse(path: str | PathLike[str]) -> dict[str, Any]:
     return content
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """One JSON object, read key by key with errors that name the key."""
-
-    values: dict[str, Any]
-    where: str
-
-    def given(self, key: str) -> bool:
-        return self.values.get(key) is not None
-
-    def section(self, key: str) -> _Reader:
-        value = self.values.get(key)
-        if not isinstance(value, dict):
-            self.refuse(key, "an object")
-        return _Reader(value, self.where)
-
-    def number(self, key: str) -> float:
-        value = self.values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.refuse(key, "a number")
-        if not abs(value) <= float_info.max:  # an integer may be larger than any float
-            self.refuse(key, "a finite number")
-        return float(value)
-
-    def integer(self, key: str) -> int:
-        value = self.values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.refuse(key, "an integer >= 1")
-        return value
-
-    def refuse(self, key: str, rule: str) -> NoReturn:
-        msg = f"{self.where}: `{key}` must be {rule}, got {_shown(self.values.get(key))}."
-        raise FileFormatError(msg)
-
-
-def _class_list(calibrator: TemperatureScaling) -> list[Any] | None:
+def _class_list(calibrator: Calibrator) -> list[Any] | None:
     """Names in column order; 0..k-1 where there are none; None where k differs per row."""
     if calibrator.classes is not None:
         return list(calibrator.classes)
     return None if calibrator.n_classes is None else list(range(calibrator.n_classes))
 
 
-def _class_names(inputs: _Reader, n_classes: int | None) -> tuple[str, ...] | None:
+def _class_names(inputs: JsonObject, n_classes: int | None) -> tuple[str, ...] | None:
     names = inputs.values.get("classes")
     if names is None or names == list(range(n_classes or 0)):
         return None
@@ -211,26 +177,11 @@ def _class_names(inputs: _Reader, n_classes: int | None) -> tuple[str, ...] | No
     return tuple(str(name) for name in names)
 
 
-def _record(top: _Reader) -> FitRecord | None:
+def _record(top: JsonObject, parameters: JsonObject) -> FitRecord | None:
     fit = top.section("fit") if top.given("fit") else None
     if fit is None or not fit.given("score_test"):
         return None
-    test = fit.section("score_test")
-    fitted_at = fit.values.get("fitted_at")
-    return FitRecord(
-        temperature=top.section("parameters").number("temperature"),
-        n=fit.integer("n"),
-        weight=fit.number("weight"),
-        log_loss_before=fit.number("log_loss_before"),
-        log_loss_after=fit.number("log_loss_after"),
-        standard_error=fit.number("temperature_standard_error"),
-        score_test=ScoreTest(z=test.number("z"), p_value=test.number("p_value")),
-        passes=fit.integer("passes"),
-        prior=fit.number("prior"),
-        fitted_at=fitted_at if isinstance(fitted_at, str) else None,
+    has_temperature = parameters.given("temperature")
+    return FitRecord.from_json(
+        fit, temperature=parameters.number("temperature") if has_temperature else None
     )
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

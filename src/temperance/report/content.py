@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from temperance.calibrators import TemperatureScaling
+    from temperance.calibrators import Calibrator
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
     from temperance.plan import Plan
@@ -21,7 +21,7 @@ class ReportContent:
     title: str
     evaluation: Evaluation  # of the model as it is
     comparison: Comparison | None  # "before" and "after"; None without a calibrator
-    calibrator: TemperatureScaling | None
+    calibrator: Calibrator | None
     evaluated_on: Literal["cross-fitted", "test", "given"]
     facts: tuple[tuple[str, str], ...]  # label and value, in the order shown
     warnings: tuple[str, ...] = ()

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.calibrators import temperature_of
 from temperance.show import p_text
 
 if TYPE_CHECKING:
-    from temperance.calibrators import FitRecord
+    from temperance.calibrators import Calibrator, FitRecord
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
     from temperance.significance import ScoreTest
 
-__all__ = ["explain_temperature", "explain_test", "headline", "split_sentence"]
+__all__ = ["explain_calibrator", "explain_test", "headline", "split_sentence"]
 
 _ENOUGH = 30  # rows that a statement about one confidence level rests on
 _FEW = 100  # rows below which the sentence says how few they are
@@ -71,8 +72,18 @@ def split_sentence(evaluation: Evaluation) -> str:
     )
 
 
-def explain_temperature(temperature: float) -> str:
-    """Return what dividing the logits by a temperature does, with an example of two classes."""
+def explain_calibrator(calibrator: Calibrator) -> str:
+    """Return what a calibrator does to a row, and what it keeps."""
+    if calibrator.method == "temperature":
+        temperature = temperature_of(calibrator)
+        assert temperature is not None  # noqa: S101  (the method has one)
+        return _explain_temperature(temperature)
+    traits = calibrator.traits
+    keeps = "never changes" if traits.keeps_class else "may change"
+    return f"What the method does: {traits.summary}. The predicted class {keeps}."
+
+
+def _explain_temperature(temperature: float) -> str:
     odds = 19.0 ** (1.0 / temperature)  # 95 % is odds of 19 to 1
     what = "softens" if temperature > 1.0 else "sharpens"
     return (

@@ -6,8 +6,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temperance.calibrators import interval_of, temperature_of
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
-from temperance.report.findings import explain_temperature, explain_test, headline, split_sentence
+from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.page import render, svg
 from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
 from temperance.report.verdicts import verdicts
@@ -58,7 +59,7 @@ def render_report(content: ReportContent) -> str:
         verdicts=[(name, verdicts(each)) for name, each in sides.items()],
         biased=_significant(list(sides.values())[-1].tests.class_bias.p_value),
         plan=content.plan,
-        temperature=_temperature(content),
+        calibrator=_calibrator(content),
         infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),
     )
 
@@ -90,16 +91,20 @@ def _significant(p_value: float | None) -> bool:
     return p_value is not None and p_value < 0.05
 
 
-def _temperature(content: ReportContent) -> dict[str, Any] | None:
-    if content.calibrator is None:
+def _calibrator(content: ReportContent) -> dict[str, Any] | None:
+    """What was fitted, with its temperature if the method has one."""
+    calibrator = content.calibrator
+    if calibrator is None:
         return None
-    record = content.calibrator.record
-    low, high = (None, None) if record is None else record.interval(0.95)
+    record, interval = calibrator.record, interval_of(calibrator)
+    temperature = temperature_of(calibrator)
     return {
-        "value": content.calibrator.temperature,
-        "low": low,
-        "high": high,
+        "method": calibrator.method,
+        "value": temperature,
+        "low": None if interval is None else interval[0],
+        "high": None if interval is None else interval[1],
         "n": None if record is None else record.n,
-        "does": explain_temperature(content.calibrator.temperature),
+        "does": explain_calibrator(calibrator),
+        "facts": calibrator.facts(),
         "test": None if record is None else explain_test(record),
     }

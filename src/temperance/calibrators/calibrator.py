@@ -1,0 +1,228 @@
+"""What every calibrator is: a frozen value that turns logits into calibrated probabilities."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.tables import (
+    calibrator_lines,
+    calibrator_table,
+    map_sketch,
+    parameter_rows,
+)
+from temperance.checks import as_logits
+from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.dense import Dense
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.show import beside, to_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators.record import FitRecord
+    from temperance.calibrators.traits import Traits
+    from temperance.readers.json_object import JsonObject
+
+__all__ = ["Calibrator", "frozen_array", "keep_predicted_class"]
+
+_FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Calibrator(ABC):
+    """A fitted map from logits to probabilities; there is no unfitted state.
+
+    Parameters
+    ----------
+    n_classes : int, optional
+        Number of columns that `apply` accepts; None accepts any.
+    classes : tuple of str, optional
+        Names of the columns.
+    record : FitRecord, optional
+        How the parameters were found; None if they were typed in.
+    """
+
+    method: ClassVar[str]
+    traits: ClassVar[Traits]
+
+    n_classes: int | None = None
+    classes: tuple[str, ...] | None = None
+    record: FitRecord | None = None
+
+    @abstractmethod
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block of checked logits, (m, k); no checks here."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """Return the numbers that define the map, enough to apply it in any language."""
+
+    @classmethod
+    @abstractmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`; `common` holds what all calibrators have."""
+
+    def apply(
+        self, logits: ArrayLike, *, class_axis: int = -1, refuse_probs: bool = True
+    ) -> NDArray[np.float64]:
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        logits : array_like, shape (n, k), (n,), (..., k) or with `class_axis`
+            As in `fit`; with -inf where an option does not exist.
+        class_axis : int, default -1
+            Which axis holds the classes; 1 is PyTorch's of dense outputs, (n, k, height, width).
+        refuse_probs : bool, default True
+            Raise if five or more rows are all probabilities; False takes them for logits.
+
+        Returns
+        -------
+        ndarray of float64
+            In the shape of `logits`; (n, 2) for (n,). Rows sum to 1; masked options have
+            probability 0. Where the method keeps the predicted class, it is that of the logits to
+            the last bit. A row's result does not depend on the other rows.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong shape, nan, +inf, another number of classes than in the fit, or
+            probabilities (pass `logits_from_probs(probs)`).
+        """
+        z, dense = self.checked(logits, class_axis=class_axis, refuse_probs=refuse_probs)
+        probs = np.empty(z.shape)
+        for rows in row_blocks(z):
+            probs[rows] = self.block_probs(as_float64(z[rows]))
+        return dense.restore(probs)
+
+    def scale(
+        self, logits: ArrayLike, *, class_axis: int = -1, refuse_probs: bool = True
+    ) -> NDArray[np.float64]:
+        """Return calibrated logits, whose softmax is `apply(logits)`, in the shape they came in.
+
+        Parameters
+        ----------
+        logits : array_like, shape (n, k), (n,), (..., k) or with `class_axis`
+            As in `apply`.
+        class_axis : int, default -1
+            As in `apply`.
+        refuse_probs : bool, default True
+            As in `apply`.
+
+        Returns
+        -------
+        ndarray of float64
+            Same shape; -inf stays -inf. Of shape (n,): the calibrated log-odds of class 1.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `apply`.
+        """
+        z, dense = self.checked(logits, class_axis=class_axis, refuse_probs=refuse_probs)
+        scaled = np.empty(z.shape)
+        for rows in row_blocks(z):
+            scaled[rows] = self.scaled(as_float64(z[rows]))
+        if np.ndim(logits) == 1:
+            return np.asarray(scaled[:, 1] - scaled[:, 0])
+        return dense.restore(scaled)
+
+    def block_probs(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of a block of checked logits, (m, k)."""
+        probs = softmax(self.scaled(block))
+        if self.traits.keeps_class:
+            keep_predicted_class(probs, block.argmax(axis=1))
+        return probs
+
+    def checked(
+        self, logits: ArrayLike, *, class_axis: int, refuse_probs: bool
+    ) -> tuple[NDArray[Any], Dense]:
+        """Return checked logits as rows (n, k), and how to put rows back in shape."""
+        given, dense = Dense.of(logits, class_axis=class_axis)
+        z = as_logits(given)
+        if self.n_classes is not None and z.shape[1] != self.n_classes:
+            msg = (
+                f"`logits` must have the {self.n_classes} columns that the calibrator was fitted "
+                f"on, got {z.shape[1]}."
+            )
+            raise InvalidInputError(msg)
+        if refuse_probs and len(z) >= _FEW_ROWS:
+            refuse_probs_as_logits(given)
+        return z, dense
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what the map is, as pairs of name and text, for people."""
+        return []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return method, parameters and the facts of the fit as plain numbers and lists."""
+        return {
+            "method": self.method,
+            **self.parameters(),
+            "n_classes": self.n_classes,
+            "classes": None if self.classes is None else list(self.classes),
+            "record": None if self.record is None else self.record.to_dict(),
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return the parameters, with 95 % intervals where there are any, as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Returns
+        -------
+        data frame
+            Columns parameter, value, low, high; the ends are missing where no interval is known.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        rows = parameter_rows(self)
+        columns = ("parameter", "value", "low", "high")
+        return to_frame({name: [row[i] for row in rows] for i, name in enumerate(columns)}, backend)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            np.array_equal(getattr(self, each.name), getattr(other, each.name))
+            if isinstance(getattr(self, each.name), np.ndarray)
+            else getattr(self, each.name) == getattr(other, each.name)
+            for each in fields(self)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.method, self.n_classes, self.classes))
+
+    def __str__(self) -> str:
+        return "\n".join(calibrator_lines(self))
+
+    def _repr_html_(self) -> str:
+        """Show what was fitted, and a picture of what it does, in a notebook."""
+        parts = [map_sketch(self), calibrator_table(self).to_html()]
+        return beside(*filter(None, parts))
+
+
+def frozen_array(values: ArrayLike) -> NDArray[np.float64]:
+    """Return a float64 copy that cannot be written to."""
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def keep_predicted_class(probs: NDArray[np.float64], predicted: NDArray[np.intp]) -> None:
+    """Lift a largest logit that rounding made equal to its neighbour by one bit, in place."""
+    tied = np.flatnonzero(probs.argmax(axis=1) != predicted)
+    probs[tied, predicted[tied]] = np.nextafter(probs[tied].max(axis=1), np.inf)

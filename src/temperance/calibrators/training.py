@@ -1,0 +1,156 @@
+"""The rows of a fit, checked once, and what every fit asks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from temperance.blocks import map_rows
+from temperance.calibrators.record import FitRecord
+from temperance.checks import as_classes, as_labels, as_logits, as_weights, refuse_masked_labels
+from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.dense import Dense, without_ignored
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.kernels import LossSums, loss_sums
+from temperance.numerics import as_float64, row_blocks
+from temperance.significance import ScoreTest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Training", "as_prior"]
+
+
+def as_prior(prior: float) -> float:
+    """Return the prior's strength, a finite number >= 0."""
+    if not 0.0 <= prior < inf:
+        msg = f"`prior` must be a finite number >= 0, got {prior}."
+        raise InvalidInputError(msg)
+    return float(prior)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """Checked rows of a fit, at least one."""
+
+    logits: NDArray[Any]  # (n, k), in their own dtype
+    labels: NDArray[np.intp]  # (n,)
+    weights: NDArray[np.float64] | None  # (n,)
+    classes: tuple[str, ...] | None
+
+    @classmethod
+    def check(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return the arguments of a `fit` as arrays, or raise."""
+        given, dense = Dense.of(logits, class_axis=class_axis)
+        y: Any = dense.flat(labels, name="labels")
+        w: Any = None if weights is None else dense.flat(weights, name="weights")
+        y, w, kept = without_ignored(y, ignore_label, w, given)
+        assert kept is not None  # noqa: S101  (only what is None stays None)
+        z = as_logits(kept)
+        n, k = z.shape
+        names = as_classes(classes, k=k)
+        y = as_labels(y, n=n, k=k, classes=names)
+        w = as_weights(w, n=n)
+        if n == 0:
+            msg = "There are no rows: a fit needs labelled rows."
+            raise NoOptimumError(msg, reason="no-rows")
+        if refuse_probs:
+            refuse_probs_as_logits(kept)
+        refuse_masked_labels(z, y)
+        return cls(z, y, w, names)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.labels)
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        return int(self.logits.shape[1])
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights; the number of rows without weights."""
+        return float(self.n if self.weights is None else self.weights.sum())
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every fitted calibrator remembers of its rows."""
+        return {"n_classes": self.k, "classes": self.classes}
+
+    def class_weights(self) -> NDArray[np.float64]:
+        """Return the weight of the rows of each class, (k,)."""
+        return np.bincount(self.labels, self.weights, minlength=self.k).astype(np.float64)
+
+    def require_every_class(self, *, hint: str) -> None:
+        """Raise `NoOptimumError` if a class has no row: its bias would run away to -infinity."""
+        missing = np.flatnonzero(self.class_weights() == 0.0)
+        if len(missing):
+            names = [self.classes[c] if self.classes else str(c) for c in missing[:5]]
+            more = ", ..." if len(missing) > 5 else ""
+            msg = (
+                f"{len(missing)} of {self.k} classes have no row ({', '.join(names)}{more}): the "
+                f"loss falls for ever as they are ruled out. {hint}"
+            )
+            raise NoOptimumError(msg, reason="empty-class")
+
+    def refuse_masks(self, method: str) -> None:
+        """Raise if an option is masked, for methods that need every logit of a row."""
+        for rows in row_blocks(self.logits):
+            masked = np.isneginf(as_float64(self.logits[rows])).any(axis=1)
+            if masked.any():
+                row = rows.start + int(masked.argmax())
+                msg = (
+                    f"`logits` of {method} must be finite, for every logit moves every class; row "
+                    f"{row} holds -inf (an option that does not exist, or a probability of 0). "
+                    "Methods that can: temperature, bias-corrected-temperature, vector."
+                )
+                raise InvalidInputError(msg)
+
+    def at_one(self) -> LossSums:
+        """Return the sums of the log loss and its derivatives at T = 1."""
+        return map_rows(
+            lambda *block: loss_sums(*block, beta=1.0), self.logits, self.labels, self.weights
+        )
+
+    def record(
+        self,
+        scaled: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        *,
+        passes: int,
+        prior: float = 0.0,
+    ) -> FitRecord:
+        """Return the facts of the fit of a map that turns blocks of logits into calibrated ones."""
+
+        def after(
+            logits: NDArray[Any], labels: NDArray[np.intp], weights: NDArray[np.float64] | None
+        ) -> LossSums:
+            return loss_sums(scaled(as_float64(logits)), labels, weights, beta=1.0)
+
+        start = self.at_one()
+        end = map_rows(after, self.logits, self.labels, self.weights)
+        return FitRecord(
+            n=self.n,
+            weight=start.weight,
+            log_loss_before=start.loss / start.weight,
+            log_loss_after=end.loss / end.weight,
+            score_test=ScoreTest.from_sums(start),
+            passes=passes + 2,
+            prior=prior,
+        )

@@ -1,0 +1,63 @@
+"""What a method keeps, what it costs, what it needs: one row of the table of all methods."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+__all__ = ["Traits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """Facts about a method, in words, besides those that other code asks for (true or false).
+
+    Parameters
+    ----------
+    summary : str
+        What the map does to a row.
+    parameters : str
+        How many numbers are learned, for k classes.
+    labels : str
+        How many labelled rows it wants.
+    cost : str
+        Work of a fit on n rows of k classes.
+    keeps_class : bool
+        The predicted class of a row never changes.
+    keeps_order : bool
+        The order of the classes within a row never changes.
+    keeps_ranking : str
+        Whether two rows keep their order by the probability of a class.
+    classes : str
+        Which numbers of classes it takes, natively or one-vs-rest.
+    risk : str
+        Of over-fitting.
+    source : str
+        The paper.
+    binary : bool
+        Only two classes.
+    masks : bool
+        Takes rows in which some options do not exist (logit -inf).
+    prior : bool
+        `fit` takes `prior=`.
+    groups : bool
+        `fit` and `apply` take `groups=`.
+    """
+
+    summary: str
+    parameters: str
+    labels: str
+    cost: str
+    keeps_class: bool
+    keeps_order: bool
+    keeps_ranking: str
+    classes: str
+    risk: str
+    source: str
+    binary: bool = False
+    masks: bool = True
+    prior: bool = False
+    groups: bool = False
+
+    def to_dict(self) -> dict[str, str | bool]:
+        """Return all fields."""
+        return asdict(self)

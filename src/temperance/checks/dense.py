@@ -1,0 +1,115 @@
+"""Outputs per pixel or per token, (..., k) or (n, k, ...): seen as rows, and put back in shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks.arrays import as_array, as_numbers
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Dense", "dense_rows", "without_ignored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """Where the class axis was, and the other axes."""
+
+    shape: tuple[int, ...]  # without the class axis
+    class_axis: int
+
+    @classmethod
+    def of(cls, logits: ArrayLike, *, class_axis: int = -1) -> tuple[NDArray[Any], Dense]:
+        """Return the logits as rows, (n, k) or (n,), and how to put such rows back in shape."""
+        z = as_numbers(logits, name="logits")
+        if z.ndim <= 1:
+            return z, cls(z.shape, class_axis)
+        if not -z.ndim <= class_axis < z.ndim:
+            msg = f"`class_axis` must name one of the {z.ndim} axes of `logits`, got {class_axis}."
+            raise InvalidInputError(msg)
+        last = np.moveaxis(z, class_axis, -1)
+        return last.reshape(-1, last.shape[-1]), cls(last.shape[:-1], class_axis)
+
+    def restore(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return rows (n, k) in the shape that the logits had, k in its place; (n,) stay (n, k)."""
+        if len(self.shape) <= 1 and self.class_axis in (-1, 1):
+            return rows
+        return np.moveaxis(rows.reshape(*self.shape, rows.shape[-1]), -1, self.class_axis)
+
+    def flat(self, values: ArrayLike, *, name: str) -> NDArray[Any]:
+        """Return one value per row, (n,), of an array in the shape of the logits without k."""
+        array = as_array(values, name=name)
+        if len(self.shape) <= 1:
+            return array  # what is wrong with its shape is said by the check of its values
+        if array.shape != self.shape:
+            msg = (
+                f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
+                f"({self.class_axis}), got {array.shape}. Classes on axis 1, as PyTorch has them? "
+                "Then say `class_axis=1`."
+            )
+            raise InvalidInputError(msg)
+        return array.reshape(-1)
+
+
+def without_ignored(
+    labels: NDArray[Any], ignore_label: int | None, *per_row: NDArray[Any] | None
+) -> tuple[NDArray[Any] | None, ...]:
+    """Return the labels, and what else there is per row, without rows of `ignore_label`."""
+    if ignore_label is None or labels.ndim != 1:
+        return labels, *per_row
+    keep = labels != ignore_label
+    if keep.all():
+        return labels, *per_row
+    kept = (each if each is None or len(each) != len(keep) else each[keep] for each in per_row)
+    return labels[keep], *kept
+
+
+def dense_rows(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_axis: int = -1,
+    ignore_label: int | None = None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return outputs per pixel or token, and their labels, as rows that `evaluate` takes.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., k) or (n, k, ...)
+        Logits or probabilities.
+    labels : array_like, the shape of `logits` without the class axis
+        True classes.
+    class_axis : int, default -1
+        Where the classes are: -1 is the last axis, 1 is PyTorch's.
+    ignore_label : int, optional
+        Rows of this label are left out (PyTorch's `ignore_index`, often 255 or -100).
+
+    Returns
+    -------
+    tuple of ndarray, shapes (n, k) and (n,)
+        n is the number of labels that are left.
+
+    Raises
+    ------
+    InvalidInputError
+        `class_axis` is no axis of `logits`, or the shapes do not match.
+
+    Examples
+    --------
+    One image of 2 x 2 pixels and 3 classes; one pixel is not labelled.
+
+    >>> rows, labels = dense_rows(np.zeros((1, 3, 2, 2)), [[[0, 1], [2, 255]]],
+    ...                           class_axis=1, ignore_label=255)
+    >>> rows.shape, labels
+    ((3, 3), array([0, 1, 2]))
+    """
+    rows, dense = Dense.of(logits, class_axis=class_axis)
+    y, kept = without_ignored(dense.flat(labels, name="labels"), ignore_label, rows)
+    assert y is not None  # noqa: S101  (only what is None stays None)
+    assert kept is not None  # noqa: S101
+    return kept, y
