@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.calibrators.identity import Identity
+from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.temperature import TemperatureScaling
+from temperance.calibrators.vector import VectorScaling
 
 if TYPE_CHECKING:
     from temperance.calibrators.calibrator import Calibrator
@@ -17,5 +19,7 @@ METHODS: dict[str, type[Calibrator]] = {
     for each in (
         Identity,
         TemperatureScaling,
+        VectorScaling,
+        MatrixScaling,
     )
 }

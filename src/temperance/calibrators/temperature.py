@@ -179,18 +179,12 @@ class TemperatureScaling(Calibrator):
         if self.smoothing == 0.0:
             with np.errstate(over="ignore"):
                 return np.asarray(block / self.temperature)
-        return log_probs(self.block_probs(block))
+        return log_probs(_smoothed(block, self.temperature, self.smoothing))
 
     def block_probs(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated probabilities of a block of checked logits."""
-        centred = block - block.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore"):
-            probs = softmax(centred / self.temperature)
-        if self.smoothing > 0.0:
-            exists = ~np.isneginf(block)
-            probs *= 1.0 - self.smoothing
-            probs += self.smoothing * exists / exists.sum(axis=1, keepdims=True)
-        keep_predicted_class(probs, centred.argmax(axis=1))
+        probs = _smoothed(block, self.temperature, self.smoothing)
+        keep_predicted_class(probs, block.argmax(axis=1))
         return probs
 
     def parameters(self) -> dict[str, Any]:
@@ -221,3 +215,21 @@ def temperature_record(rows: Training, *, prior: float = 0.0) -> TemperatureReco
     minimum = minimise(sums_at, prior=prior)
     passes = minimum.evaluations + (prior == 0.0)
     return TemperatureRecord.of(minimum, n=rows.n, prior=prior, passes=passes)
+
+
+def _smoothed(
+    block: NDArray[np.float64], temperature: float, smoothing: float
+) -> NDArray[np.float64]:
+    """softmax(block / temperature), mixed with the uniform distribution over each row's options."""
+    centred = block - block.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        centred /= temperature
+    probs = softmax(centred)
+    if smoothing > 0.0:
+        probs *= 1.0 - smoothing
+        if np.isfinite(centred.sum()):
+            probs += smoothing / block.shape[1]
+        else:
+            exists = ~np.isneginf(block)
+            probs += smoothing * exists / exists.sum(axis=1, keepdims=True)
+    return probs

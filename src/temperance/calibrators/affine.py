@@ -1,0 +1,148 @@
+"""Fit softmax(A x + b) by L-BFGS on sums over blocks: what three methods share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from temperance.affine_kernel import AffineSums, affine_sums, diagonal_sums
+from temperance.blocks import map_rows
+from temperance.errors import NoOptimumError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from temperance.calibrators.training import Training
+
+    Array = NDArray[np.float64]
+
+__all__ = ["AffineFit", "AffineProblem", "Penalty"]
+
+_FIRST_ROWS = 5_000  # a first search reads no more than this: the full data are read few times
+_ROUGH = 1e-3  # gradient, in units where the curvature is 1, at which the first search ends
+_FINE = 1e-9  # and the last one: the loss is then right to 1e-18
+_MOST_STEPS = 2_000
+_FLAT = 1e-10  # curvature below this, relative to the largest, is taken for this
+
+
+class Penalty(Protocol):
+    """What is added to the mean loss: its value and its derivatives in A and b."""
+
+    def __call__(self, linear: Array, bias: Array) -> tuple[float, Array, Array]:
+        """Return the value, the derivative in A, and the derivative in b."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AffineFit:
+    """Where the penalised mean loss is smallest."""
+
+    linear: Array
+    bias: Array  # (k,): its mean is 0
+    objective: float  # mean log loss plus penalty
+    passes: int  # over all rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AffineProblem:
+    """The mean log loss of softmax(A x + b) plus a penalty, as a function of A and b."""
+
+    rows: Training
+    inputs: Callable[[Array], Array]  # from a block of logits to x
+    penalty: Penalty
+    curvature: tuple[float, float]  # of the penalty in a number of A and of b, to scale the search
+
+    def solve(self, linear: Array, *, lowest: float | None = None) -> AffineFit:
+        """Return the minimum, searched from A = `linear`, b = 0; numbers of A >= `lowest`.
+
+        A first search on every m-th row comes near; the last one certifies: the gradient, in
+        units where the diagonal of the Hessian is 1, ends below 1e-9.
+        """
+        bias = np.zeros(self.rows.k)
+        few = self._every(-(-self.rows.n // _FIRST_ROWS))
+        passes = 0
+        if few.rows.n < self.rows.n:
+            linear, bias, _, _ = few._search(linear, bias, _ROUGH, lowest)  # noqa: SLF001  (own class)
+        linear, bias, objective, evaluations = self._search(linear, bias, _FINE, lowest)
+        passes += evaluations
+        return AffineFit(linear, bias - bias.mean(), objective, passes)
+
+    def sums(self, linear: Array, bias: Array) -> AffineSums:
+        """Return the sums of the log loss and its gradient over all rows."""
+        return self.map(affine_sums, linear=linear, bias=bias)
+
+    def map(self, kernel: Callable[..., Any], **at: Array) -> Any:  # noqa: ANN401  (the kernel's sums)
+        """Return the kernel's sums over all rows at these parameters."""
+
+        def of_block(
+            logits: NDArray[Any], labels: NDArray[np.intp], weights: Array | None
+        ) -> Any:  # noqa: ANN401
+            return kernel(self.inputs(as_float64(logits)), labels, weights, **at)
+
+        return map_rows(of_block, self.rows.logits, self.rows.labels, self.rows.weights)
+
+    def _every(self, step: int) -> AffineProblem:
+        rows, taken = self.rows, slice(None, None, step)
+        weights = None if rows.weights is None else rows.weights[taken]
+        if weights is not None and not weights.any():
+            return self
+        few = replace(
+            rows, logits=rows.logits[taken], labels=rows.labels[taken], weights=weights
+        )
+        return replace(self, rows=few)
+
+    def _search(
+        self, linear: Array, bias: Array, tolerance: float, lowest: float | None
+    ) -> tuple[Array, Array, float, int]:
+        """L-BFGS in units where each number's curvature at the start is 1."""
+        from scipy.optimize import minimize  # noqa: PLC0415  (most uses of this package do without)
+
+        weight, size, shape = self.rows.weight, linear.size, linear.shape
+        unit = self._units(linear, bias)
+
+        def parts(point: Array) -> tuple[Array, Array]:
+            theta = point * unit
+            return theta[:size].reshape(shape), theta[size:]
+
+        def value_and_gradient(point: Array) -> tuple[float, Array]:
+            at = parts(point)
+            sums, (extra, of_linear, of_bias) = self.sums(*at), self.penalty(*at)
+            gradient = np.concatenate(
+                [np.ravel(sums.linear / weight + of_linear), sums.bias / weight + of_bias]
+            )
+            return sums.loss / weight + extra, gradient * unit
+
+        start = np.concatenate([np.ravel(linear), bias]) / unit
+        bounds = None
+        if lowest is not None:
+            bounds = [(lowest / u, None) for u in unit[:size]] + [(None, None)] * len(bias)
+        found = minimize(
+            value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds,
+            options={"gtol": tolerance, "ftol": 0.0, "maxcor": 20, "maxiter": _MOST_STEPS,
+                     "maxfun": 2 * _MOST_STEPS},
+        )  # fmt: skip
+        _require_convergence(found)
+        return *parts(found.x), float(found.fun), int(found.nfev) + 1
+
+    def _units(self, linear: Array, bias: Array) -> Array:
+        """Step of each number over which the loss bends by 1."""
+        sums: AffineSums = self.map(diagonal_sums, linear=linear, bias=bias)
+        of_linear, of_bias = self.curvature
+        bends = np.concatenate(
+            [np.ravel(sums.linear / sums.loss + of_linear), sums.bias / sums.loss + of_bias]
+        )
+        return np.asarray(1.0 / np.sqrt(np.maximum(bends, _FLAT * bends.max())))
+
+
+def _require_convergence(found: Any) -> None:  # noqa: ANN401  (scipy's result)
+    """Raise where the search ran away: rounding ends it near the minimum, running out does not."""
+    if found.status == 1 or not np.isfinite(found.fun):
+        msg = (
+            "The loss has no finite minimum on these rows (they can be told apart without error), "
+            "or it lies too far out to be found. More rows, or a simpler method, would settle it."
+        )
+        raise NoOptimumError(msg, reason="separable")
