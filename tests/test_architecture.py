@@ -17,7 +17,7 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums"},
     {"numerics"},
-    {"kernels", "joint_kernel", "binning", "checks", "readers", "writers", "show"},
+    {"affine_kernel", "kernels", "joint_kernel", "binning", "checks", "readers", "writers", "show"},
     {"blocks", "significance"},
     {"calibrators", "metrics", "plan"},
     {"crossfit"},
@@ -33,7 +33,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
-    "scipy": {"metrics", "significance", "plan"},
+    "scipy": {"calibrators", "metrics", "significance", "plan"},
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},

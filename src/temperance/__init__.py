@@ -7,7 +7,16 @@ is a sum over rows. Importing this package loads NumPy and nothing heavier.
 """
 
 from temperance import metrics
-from temperance.calibrators import METHODS, Calibrator, FitRecord, Identity, TemperatureScaling
+from temperance.calibrators import (
+    METHODS,
+    BiasCorrectedTemperatureScaling,
+    Calibrator,
+    FitRecord,
+    Identity,
+    MatrixScaling,
+    TemperatureScaling,
+    VectorScaling,
+)
 from temperance.checks import logits_from_probs
 from temperance.compare import Comparison, Differences, compare
 from temperance.errors import (
@@ -26,6 +35,7 @@ from temperance.version import __version__
 
 __all__ = [
     "METHODS",
+    "BiasCorrectedTemperatureScaling",
     "Calibrator",
     "Comparison",
     "Differences",
@@ -35,6 +45,7 @@ __all__ = [
     "FitRecord",
     "Identity",
     "InvalidInputError",
+    "MatrixScaling",
     "MissingDependencyError",
     "NoOptimumError",
     "NullBand",
@@ -42,6 +53,7 @@ __all__ = [
     "ScoreTest",
     "TemperanceError",
     "TemperatureScaling",
+    "VectorScaling",
     "__version__",
     "compare",
     "evaluate",

@@ -146,11 +146,13 @@ def affine_scores(
     slope = np.einsum("ij,ij->i", residual, _finite(x))
     scores = np.concatenate([slope[:, None], residual], axis=1)
     moved = scores @ inverse
-    return AffineScores(float(moved[:, 0] @ moved[:, 0]), float(np.einsum("ij,ij->", moved, scores)))
+    return AffineScores(
+        float(moved[:, 0] @ moved[:, 0]), float(np.einsum("ij,ij->", moved, scores))
+    )
 
 
 def _residuals(logits: Array, labels: NDArray[np.intp]) -> tuple[Array, Array]:
-    """p - 1[label = k], (m, k), and the log loss of each row; overwrites `logits`."""
+    """P - 1[label = k], (m, k), and the log loss of each row; overwrites `logits`."""
     rows = np.arange(len(labels))
     logits -= logits.max(axis=1, keepdims=True)
     of_label = logits[rows, labels]

@@ -1,22 +1,28 @@
 """One fitted, frozen value class per file; the file name is the method's name."""
 
+from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.identity import Identity
+from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import interval_of, temperature_of
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.traits import Traits
+from temperance.calibrators.vector import VectorScaling
 
 __all__ = [
     "METHODS",
+    "BiasCorrectedTemperatureScaling",
     "Calibrator",
     "FitRecord",
     "Identity",
+    "MatrixScaling",
     "TemperatureRecord",
     "TemperatureScaling",
     "Traits",
+    "VectorScaling",
     "apply_rows",
     "check_method",
     "fit_by_name",

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.affine_kernel import AffineSums, affine_sums, diagonal_sums
 from temperance.blocks import map_rows
 from temperance.errors import NoOptimumError
-from temperance.numerics import as_float64
+from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AffineFit", "AffineProblem", "Penalty"]
 
-_FIRST_ROWS = 5_000  # a first search reads no more than this: the full data are read few times
+_FIRST_ROWS = 5_000  # of a first search, where there are many more: the full data are read less
+_MANY = 4
 _ROUGH = 1e-3  # gradient, in units where the curvature is 1, at which the first search ends
-_FINE = 1e-9  # and the last one: the loss is then right to 1e-18
+_FINE = 1e-7  # and the last one: the loss is then right to 1e-14 per number
+_KEPT = 1 << 25  # inputs of no more elements than this (256 MiB) are computed once and kept
 _MOST_STEPS = 2_000
 _FLAT = 1e-10  # curvature below this, relative to the largest, is taken for this
 
@@ -60,39 +62,42 @@ class AffineProblem:
         """Return the minimum, searched from A = `linear`, b = 0; numbers of A >= `lowest`.
 
         A first search on every m-th row comes near; the last one certifies: the gradient, in
-        units where the diagonal of the Hessian is 1, ends below 1e-9.
+        units where the diagonal of the Hessian is 1, ends below 1e-7.
         """
+        if self.inputs is not as_float64 and self.rows.n * self.rows.k <= _KEPT:
+            return self._with_inputs_kept().solve(linear, lowest=lowest)
         bias = np.zeros(self.rows.k)
-        few = self._every(-(-self.rows.n // _FIRST_ROWS))
-        passes = 0
-        if few.rows.n < self.rows.n:
+        if self.rows.n >= _MANY * _FIRST_ROWS:
+            few = self._every(self.rows.n // _FIRST_ROWS)
             linear, bias, _, _ = few._search(linear, bias, _ROUGH, lowest)  # noqa: SLF001  (own class)
-        linear, bias, objective, evaluations = self._search(linear, bias, _FINE, lowest)
-        passes += evaluations
+        linear, bias, objective, passes = self._search(linear, bias, _FINE, lowest)
         return AffineFit(linear, bias - bias.mean(), objective, passes)
 
     def sums(self, linear: Array, bias: Array) -> AffineSums:
         """Return the sums of the log loss and its gradient over all rows."""
-        return self.map(affine_sums, linear=linear, bias=bias)
+        sums: AffineSums = self.map(affine_sums, linear=linear, bias=bias)
+        return sums
 
     def map(self, kernel: Callable[..., Any], **at: Array) -> Any:  # noqa: ANN401  (the kernel's sums)
         """Return the kernel's sums over all rows at these parameters."""
 
-        def of_block(
-            logits: NDArray[Any], labels: NDArray[np.intp], weights: Array | None
-        ) -> Any:  # noqa: ANN401
+        def of_block(logits: NDArray[Any], labels: NDArray[np.intp], weights: Array | None) -> Any:  # noqa: ANN401
             return kernel(self.inputs(as_float64(logits)), labels, weights, **at)
 
         return map_rows(of_block, self.rows.logits, self.rows.labels, self.rows.weights)
+
+    def _with_inputs_kept(self) -> AffineProblem:
+        inputs = np.empty(self.rows.logits.shape)
+        for block in row_blocks(inputs):
+            inputs[block] = self.inputs(as_float64(self.rows.logits[block]))
+        return replace(self, rows=replace(self.rows, logits=inputs), inputs=as_float64)
 
     def _every(self, step: int) -> AffineProblem:
         rows, taken = self.rows, slice(None, None, step)
         weights = None if rows.weights is None else rows.weights[taken]
         if weights is not None and not weights.any():
             return self
-        few = replace(
-            rows, logits=rows.logits[taken], labels=rows.labels[taken], weights=weights
-        )
+        few = replace(rows, logits=rows.logits[taken], labels=rows.labels[taken], weights=weights)
         return replace(self, rows=few)
 
     def _search(
@@ -122,7 +127,7 @@ class AffineProblem:
             bounds = [(lowest / u, None) for u in unit[:size]] + [(None, None)] * len(bias)
         found = minimize(
             value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds,
-            options={"gtol": tolerance, "ftol": 0.0, "maxcor": 20, "maxiter": _MOST_STEPS,
+            options={"gtol": tolerance, "ftol": 0.0, "maxcor": 10, "maxiter": _MOST_STEPS,
                      "maxfun": 2 * _MOST_STEPS},
         )  # fmt: skip
         _require_convergence(found)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temperance.blocks import map_rows
 from temperance.errors import NoOptimumError
+from temperance.kernels import existence_sums
 
 if TYPE_CHECKING:
+    from temperance.calibrators.training import Training
     from temperance.kernels import ExistenceSums
 
-__all__ = ["require_optimum"]
+__all__ = ["refuse_constant_logits", "require_optimum"]
 
 _PRIOR_HINT = "`prior=1.0` (--prior 1) gives a finite answer on any data."
+_CONSTANT = (
+    "No temperature is better than another: in every row all logits are equal. "
+    "Check that these are the model's outputs."
+)
 _ROUNDING = 1e-12  # a slope below this, relative to the spread of the logits, is zero
 
 
 def require_optimum(sums: ExistenceSums) -> None:
     """Raise `NoOptimumError` unless one finite positive temperature minimises the loss."""
     if sums.spread == 0.0:
-        msg = (
-            "No temperature is better than another: in every row all logits are equal. "
-            "Check that these are the model's outputs."
-        )
-        raise NoOptimumError(msg, reason="constant-logits")
+        raise NoOptimumError(_CONSTANT, reason="constant-logits")
     if sums.gap_to_largest == 0.0:
         msg = (
             "No finite temperature: every label has its row's largest logit, so the smaller T, "
@@ -37,3 +40,9 @@ def require_optimum(sums: ExistenceSums) -> None:
             f"match the labels? {_PRIOR_HINT}"
         )
         raise NoOptimumError(msg, reason="worse-than-chance")
+
+
+def refuse_constant_logits(rows: Training) -> None:
+    """Raise `NoOptimumError` if no logit differs from the others of its row."""
+    if map_rows(existence_sums, rows.logits, rows.labels, rows.weights).spread == 0.0:
+        raise NoOptimumError(_CONSTANT, reason="constant-logits")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.temperature import TemperatureScaling
@@ -19,6 +20,7 @@ METHODS: dict[str, type[Calibrator]] = {
     for each in (
         Identity,
         TemperatureScaling,
+        BiasCorrectedTemperatureScaling,
         VectorScaling,
         MatrixScaling,
     )

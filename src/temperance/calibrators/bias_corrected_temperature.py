@@ -1,0 +1,201 @@
+"""Bias-corrected temperature scaling: one temperature, and a bias per class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.affine_kernel import affine_logits
+from temperance.calibrators.affine import AffineProblem
+from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.existence import refuse_constant_logits
+from temperance.calibrators.joint_optimum import certify
+from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.traits import Traits
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators.record import FitRecord
+    from temperance.readers.json_object import JsonObject
+
+__all__ = ["BiasCorrectedTemperatureScaling"]
+
+_LEAST = 1e-8  # a prior keeps the inverse temperature above 0: the search must stay there too
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BiasCorrectedTemperatureScaling(Calibrator):
+    r"""Probabilities softmax(logits / temperature + bias), with one bias per class.
+
+    Parameters
+    ----------
+    temperature : float
+        T > 0, without unit.
+    bias : ndarray, shape (k,)
+        Added to each class's logit; sums to 0. Above 0 = the model claims the class too rarely.
+    n_classes : int, optional
+        k.
+    classes : tuple of str, optional
+        Names of the columns.
+    record : FitRecord, optional
+        How the numbers were found; a TemperatureRecord, with the interval of T, up to 2,000
+        classes.
+
+    Raises
+    ------
+    InvalidInputError
+        `temperature` is not a finite number above 0, `bias` not k finite numbers.
+
+    Notes
+    -----
+    `fit` minimises the mean log loss over :math:`\beta = 1/T` and the biases, jointly convex. The
+    standard error of T is that of the joint fit (sandwich). Where class frequencies differ from
+    what the model was trained for, the biases repair what no temperature can; they must not be
+    used where the frequencies will change again (see `temperance.shift`).
+
+    References
+    ----------
+    Alexandari, Kundaje and Shrikumar (2020), Maximum Likelihood with Bias-Corrected Calibration is
+    Hard-To-Beat at Label Shift Adaptation, https://arxiv.org/abs/1901.06852
+
+    Examples
+    --------
+    Log-odds of -1 and 1 for class 1, which is true in one row of four, and in three of four: the
+    log-odds must become -log 3 and log 3, so T = 1 / log 3.
+
+    >>> logits = [-1.0] * 4 + [1.0] * 4
+    >>> scaling = BiasCorrectedTemperatureScaling.fit(logits, [0, 0, 0, 1, 0, 1, 1, 1])
+    >>> round(scaling.temperature, 6), round(1 / 1.0986122886681098, 6)
+    (0.910239, 0.910239)
+    """
+
+    method: ClassVar[str] = "bias-corrected-temperature"
+    traits: ClassVar[Traits] = Traits(
+        summary="divides all logits by one number T and adds a bias per class",
+        parameters="k",
+        labels="10 per class, and 50",
+        cost="n k, some 20 times",
+        keeps_class=False,
+        keeps_order=False,
+        keeps_ranking="yes, of two classes",
+        classes="any, natively",
+        risk="low",
+        source="Alexandari et al. 2020",
+        prior=True,
+    )
+
+    temperature: float
+    bias: NDArray[np.float64]
+    record: FitRecord | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.temperature < inf:
+            msg = f"`temperature` must be a finite number above 0, got {self.temperature}."
+            raise InvalidInputError(msg)
+        bias = np.asarray(self.bias)
+        if bias.ndim != 1 or not np.isfinite(bias).all() or self.n_classes not in (None, len(bias)):
+            msg = f"`bias` must be a list of k finite numbers, k = {self.n_classes}, got {bias}."
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "bias", frozen_array(bias))
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        prior: float = 0.0,
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        r"""Return the temperature and biases that minimise the mean log loss.
+
+        Parameters
+        ----------
+        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
+            As in `TemperatureScaling.fit`.
+        prior : float, default 0.0
+            Strength >= 0, in pseudo-rows, of a prior on no change: adds :math:`\lambda (\beta - 1
+            - \log \beta + \lVert b \rVert^2 / 2) / W` to the mean loss, which gives one finite
+            answer on any data.
+
+        Returns
+        -------
+        BiasCorrectedTemperatureScaling
+            With its `record`.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.fit`.
+        NoOptimumError
+            Without a prior: `reason` is `"no-rows"`, `"constant-logits"`, `"empty-class"` (its bias
+            would be -infinity), `"separable"` (rows can be told apart without error) or
+            `"worse-than-chance"` (T would be negative).
+        """
+        strength = as_prior(prior)
+        rows = Training.check(
+            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
+        )  # fmt: skip
+        if strength == 0.0:
+            refuse_constant_logits(rows)
+            rows.require_every_class(hint="`prior=1.0` (--prior 1) gives a finite answer.")
+        curvature = strength / rows.weight
+        problem = AffineProblem(
+            rows, as_float64, partial(_penalty, strength=curvature), (curvature, curvature)
+        )
+        found = problem.solve(np.array(1.0), lowest=_LEAST if strength else None)
+        optimum = certify(problem, found, prior=strength)
+        if optimum.beta <= 0.0:
+            msg = (
+                "No temperature: once each class has its bias, larger logits go with fewer hits "
+                "(T would be negative). Are rows and labels in the same order, and do the columns "
+                "match the labels? `prior=1.0` (--prior 1) gives a finite answer."
+            )
+            raise NoOptimumError(msg, reason="worse-than-chance")
+        fitted = cls(1.0 / optimum.beta, optimum.bias, **rows.common)
+        base = rows.record(fitted.scaled, passes=optimum.passes, prior=strength)
+        return cls(fitted.temperature, fitted.bias, **rows.common, record=optimum.record(base))
+
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block of checked logits."""
+        centred = block - block.max(axis=1, keepdims=True)
+        return affine_logits(centred, np.array(1.0 / self.temperature), self.bias)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the temperature and the biases."""
+        return {"temperature": self.temperature, "bias": self.bias.tolist()}
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        return cls(parameters.number("temperature"), parameters.numbers("bias"), **common)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the classes whose biases are the largest and the smallest."""
+        names = self.classes or tuple(str(number) for number in range(len(self.bias)))
+        ends = (int(self.bias.argmin()), int(self.bias.argmax()))
+        low, high = (f"{self.bias[c]:.3f} ({names[c]})" for c in ends)
+        return [("biases", f"{low} to {high}")]
+
+
+def _penalty(
+    beta: NDArray[np.float64], bias: NDArray[np.float64], *, strength: float
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    if strength == 0.0:
+        return 0.0, np.zeros(()), np.zeros_like(bias)
+    value = strength * float(beta - 1.0 - np.log(beta) + 0.5 * bias @ bias)
+    return value, strength * (1.0 - 1.0 / beta), strength * bias
