@@ -21,7 +21,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"blocks", "significance"},
     {"calibrators", "metrics", "plan"},
     {"crossfit"},
-    {"refinement"},
+    {"refinement", "select"},
     {"evaluate"},
     {"compare"},
     {"plots", "export"},
@@ -117,7 +117,7 @@ def test_all_is_complete_and_documented(module):
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(tp.metrics.__all__) | {"evaluate", "compare", "plan", "save", "load"})
+    "name", sorted(set(tp.metrics.__all__) | {"evaluate", "compare", "plan", "select", "save", "load"})
 )
 def test_public_functions_show_an_example(name):
     """Parameters, returns, errors and a runnable example in every public docstring."""

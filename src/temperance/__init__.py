@@ -30,6 +30,7 @@ from temperance.evaluate import Evaluation, evaluate
 from temperance.export import load, save
 from temperance.metrics.estimates import Estimate, NullBand
 from temperance.plan import Plan, plan
+from temperance.select import Candidate, Selection, select
 from temperance.significance import ScoreTest
 from temperance.version import __version__
 
@@ -37,6 +38,7 @@ __all__ = [
     "METHODS",
     "BiasCorrectedTemperatureScaling",
     "Calibrator",
+    "Candidate",
     "Comparison",
     "Differences",
     "Estimate",
@@ -51,6 +53,7 @@ __all__ = [
     "NullBand",
     "Plan",
     "ScoreTest",
+    "Selection",
     "TemperanceError",
     "TemperatureScaling",
     "VectorScaling",
@@ -62,4 +65,5 @@ __all__ = [
     "metrics",
     "plan",
     "save",
+    "select",
 ]

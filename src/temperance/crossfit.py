@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from temperance.errors import NoOptimumError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["cluster_folds", "cross_fit", "folds_of", "stratified_folds"]
+C = TypeVar("C")
+
+__all__ = ["cluster_folds", "cross_fit", "fold_fits", "folds_of", "stratified_folds"]
 
 
 def cross_fit(
@@ -26,14 +28,36 @@ def cross_fit(
 ) -> NDArray[np.float64]:
     """Return calibrated outputs (n, k), each row's from a fit on the other folds.
 
-    `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
-    no copy of the data is made), and returns what gives the outputs of held-out rows, (n,) of
+    `fit(weights)`, as in `fold_fits`, returns what gives the outputs of held-out rows, (n,) of
     True and False: a calibrator's `scale` of their logits, or `apply` for probabilities.
-    Rows of one cluster are held out together.
+    """
+    outputs: NDArray[np.float64] | None = None
+    for held_out, apply in fold_fits(
+        fit, labels, weights=weights, clusters=clusters, n_folds=n_folds
+    ):
+        scored = apply(held_out)
+        if outputs is None:
+            outputs = np.empty((len(labels), *scored.shape[1:]))
+        outputs[held_out] = scored
+    assert outputs is not None  # noqa: S101  (there is a fold)
+    return outputs
+
+
+def fold_fits(
+    fit: Callable[[NDArray[np.float64]], C],
+    labels: NDArray[np.intp],
+    *,
+    weights: NDArray[np.float64] | None = None,
+    clusters: NDArray[np.intp] | None = None,
+    n_folds: int = 5,
+) -> Iterator[tuple[NDArray[np.bool_], C]]:
+    """Yield the rows held out in each fold, (n,) of True and False, and what `fit` made without.
+
+    `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
+    no copy of the data is made). Rows of one cluster are held out together.
     """
     folds = folds_of(labels, clusters, n_folds=n_folds)
     w = np.ones(len(labels)) if weights is None else weights
-    outputs: NDArray[np.float64] | None = None
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         others = np.where(held_out, 0.0, w)
@@ -41,19 +65,14 @@ def cross_fit(
             if not others.any():
                 msg = "No row of weight above 0 is left to fit on."
                 raise NoOptimumError(msg, reason="no-rows")  # noqa: TRY301
-            apply = fit(others)
+            fitted = fit(others)
         except NoOptimumError as error:
             msg = (
                 f"Cross-fitting leaves {np.count_nonzero(held_out)} of {len(labels)} rows out at a "
                 f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error
-        scored = apply(held_out)
-        if outputs is None:
-            outputs = np.empty((len(labels), *scored.shape[1:]))
-        outputs[held_out] = scored
-    assert outputs is not None  # noqa: S101  (there is a fold)
-    return outputs
+        yield held_out, fitted
 
 
 def folds_of(

@@ -16,6 +16,7 @@ __all__ = [
     "log_probs",
     "normal_quantile",
     "row_blocks",
+    "row_log_losses",
     "softmax",
     "two_sided_p",
 ]
@@ -41,6 +42,13 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     exponentials: NDArray[np.float64] = np.exp(logits - logits.max(axis=-1, keepdims=True))
     exponentials /= exponentials.sum(axis=-1, keepdims=True)
     return exponentials
+
+
+def row_log_losses(logits: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Log loss of each row in nats, exact where a probability is too small for float64."""
+    z = logits - logits.max(axis=1, keepdims=True)
+    of_label = z[np.arange(len(z)), labels]
+    return np.asarray(np.log(np.exp(z, out=z).sum(axis=1)) - of_label)
 
 
 def log_probs(probs: NDArray[np.float64]) -> NDArray[np.float64]:

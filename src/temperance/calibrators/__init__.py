@@ -9,6 +9,7 @@ from temperance.calibrators.methods import METHODS
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import interval_of, temperature_of
 from temperance.calibrators.temperature import TemperatureScaling
+from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.vector import VectorScaling
 
@@ -21,6 +22,7 @@ __all__ = [
     "MatrixScaling",
     "TemperatureRecord",
     "TemperatureScaling",
+    "Training",
     "Traits",
     "VectorScaling",
     "apply_rows",

@@ -39,6 +39,7 @@ def fit_by_name(
     groups: NDArray[Any] | None = None,
     classes: Sequence[object] | None = None,
     prior: float = 0.0,
+    smooth: bool = False,
 ) -> Calibrator:
     """Return the calibrator that `METHODS[method].fit` gives; `groups` go where they are taken."""
     check_method(method, prior=prior)
@@ -46,6 +47,8 @@ def fit_by_name(
     settings: dict[str, Any] = {"weights": weights, "classes": classes, "refuse_probs": False}
     if kind.traits.prior:
         settings["prior"] = prior
+    if smooth:  # of a temperature
+        settings["smooth"] = True
     if kind.traits.groups:
         if groups is None:
             msg = f"`groups` must be given for {method}: the name of each row's group."

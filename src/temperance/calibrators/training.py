@@ -90,6 +90,12 @@ class Training:
         return float(self.n if self.weights is None else self.weights.sum())
 
     @property
+    def effective_rows(self) -> float:
+        """How many rows of equal weight would be known as well: (sum w)^2 / sum w^2."""
+        w = self.weights
+        return float(self.n) if w is None else float(w.sum() ** 2 / (w @ w))
+
+    @property
     def common(self) -> dict[str, Any]:
         """What every fitted calibrator remembers of its rows."""
         return {"n_classes": self.k, "classes": self.classes}

@@ -1,6 +1,6 @@
 """The only place where user input becomes arrays. Public functions call these once."""
 
-from temperance.checks.groups import as_groups
+from temperance.checks.groups import as_group_names, as_groups
 from temperance.checks.labels import as_classes, as_labels, refuse_masked_labels
 from temperance.checks.scores import (
     as_logits,
@@ -13,6 +13,7 @@ from temperance.checks.weights import as_weights
 
 __all__ = [
     "as_classes",
+    "as_group_names",
     "as_groups",
     "as_labels",
     "as_logits",

@@ -11,7 +11,7 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_groups"]
+__all__ = ["as_group_names", "as_groups"]
 
 
 def as_groups(
@@ -31,3 +31,15 @@ def as_groups(
         raise InvalidInputError(msg)
     names, numbers = np.unique(values.astype(str), return_inverse=True)
     return tuple(names.tolist()), np.asarray(numbers, dtype=np.intp)
+
+
+def as_group_names(groups: ArrayLike, *, n: int) -> NDArray[np.str_]:
+    """Return each row's group as text; "" where it is missing (None, nan or empty)."""
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        msg = f"`groups` must have shape ({n},), one per row, got {values.shape}."
+        raise InvalidInputError(msg)
+    return np.array(
+        ["" if each is None or each != each else str(each) for each in values.tolist()],  # noqa: PLR0124 (nan)
+        dtype=np.str_,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.checks import as_groups, as_labels, as_probs, as_weights
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, log_probs, row_blocks, softmax
+from temperance.numerics import as_float64, log_probs, row_blocks, row_log_losses, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,9 +64,7 @@ class Predictions:
         loss = np.empty(len(labels))
         for rows in row_blocks(logits):
             z = as_float64(logits[rows])
-            z = z - z.max(axis=1, keepdims=True)
-            of_label = z[np.arange(len(z)), labels[rows]]
-            loss[rows] = np.log(np.exp(z).sum(axis=1)) - of_label
+            loss[rows] = row_log_losses(z, labels[rows])
             probs[rows] = softmax(z)
         return cls(probs, labels, weights, loss, logits, clusters)
 

@@ -1,0 +1,85 @@
+"""Which methods fit the size of the data, from the simplest to the richest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.calibrators import METHODS, check_method
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64, row_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from temperance.calibrators import Training
+
+__all__ = ["SIMPLEST_FIRST", "left_out", "wanted"]
+
+# From few numbers to many, of what `select` chooses among. The order decides ties.
+SIMPLEST_FIRST = (
+    "identity",
+    "temperature",
+    "platt",
+    "beta",
+    "bias-corrected-temperature",
+    "group-temperature",
+    "vector",
+    "matrix",
+    "isotonic",
+    "venn-abers",
+)
+
+# Smooth maps of more numbers, and steps, win from these sizes on (see the method page).
+_LEAST_ROWS = {"beta": 1_000, "isotonic": 10_000}
+_LEAST_ROWS_PER_CLASS = {"bias-corrected-temperature": 10, "vector": 10, "matrix": 50}
+_MATRIX_CLASSES = 100
+_AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
+
+
+def wanted(methods: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the methods to try, identity among them, the simplest first."""
+    names = SIMPLEST_FIRST if methods is None else tuple(methods)
+    for name in names:
+        check_method(name)
+        if name not in SIMPLEST_FIRST:
+            msg = f"`methods` must be of one model, got {name!r}: {', '.join(SIMPLEST_FIRST)}."
+            raise InvalidInputError(msg)
+    return tuple(name for name in SIMPLEST_FIRST if name in {*names, "identity"})
+
+
+def left_out(method: str, rows: Training, *, n_groups: int, chosen: bool) -> str | None:
+    """Return why a method is not tried on these rows; None if it is.
+
+    `chosen` methods, named by the caller, are tried wherever they can be fitted at all.
+    """
+    traits = METHODS[method].traits
+    if traits.binary and rows.k > 2:
+        return "for two classes"
+    if traits.groups and n_groups < 2:
+        return "needs groups" if n_groups == 0 else "needs two groups"
+    if not traits.masks and _masked(rows):
+        return "cannot take options of logit -inf"
+    return None if chosen else _too_few(method, rows)
+
+
+def _too_few(method: str, rows: Training) -> str | None:
+    """Return why a method is not worth trying on so few rows."""
+    k = rows.k
+    if method == "venn-abers":
+        return "for its interval; ask for it by name"
+    if k == 2 and method in _AS_PLATT:
+        return "two classes: platt says the same"
+    if k > 2 and method == "isotonic":
+        return "one-vs-rest fails with many classes"
+    if k > _MATRIX_CLASSES and method == "matrix":
+        return f"more than {_MATRIX_CLASSES} classes"
+    least = _LEAST_ROWS.get(method, 0) + _LEAST_ROWS_PER_CLASS.get(method, 0) * k
+    return None if rows.effective_rows >= least else f"needs {least:,} rows"
+
+
+def _masked(rows: Training) -> bool:
+    return any(
+        bool(np.isneginf(as_float64(rows.logits[block])).any()) for block in row_blocks(rows.logits)
+    )

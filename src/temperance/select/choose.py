@@ -1,0 +1,147 @@
+"""Fit every candidate out of fold, and choose the simplest that is as good as the best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.calibrators import Training
+from temperance.checks import as_group_names, as_groups
+from temperance.errors import NoOptimumError
+from temperance.select.candidates import left_out, wanted
+from temperance.select.rule import Rule
+from temperance.select.selection import Candidate, Selection
+from temperance.select.trials import FEW_ROWS, Trial, Trials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["select", "select_rows"]
+
+
+def select(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    methods: Sequence[str] | None = None,
+    classes: Sequence[object] | None = None,
+    refuse_probs: bool = True,
+) -> Selection:
+    r"""Choose a calibrator by cross-fitted log loss; the choice may be to change nothing.
+
+    Parameters
+    ----------
+    logits : array_like, shape (n, k) or (n,)
+        As in `TemperatureScaling.fit`.
+    labels : array_like, shape (n,)
+        True classes.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0.
+    groups : array_like, shape (n,), optional
+        Names; with at least two, a temperature per group is a candidate.
+    clusters : array_like, shape (n,), optional
+        Which rows belong together: they are held out together, and count once in the errors.
+    methods : sequence of str, optional
+        Names to choose among, identity always with them. Default: what fits the data's size.
+    classes : sequence of k names, optional
+        Names of the columns.
+    refuse_probs : bool, default True
+        As in `TemperatureScaling.fit`.
+
+    Returns
+    -------
+    Selection
+        The chosen calibrator, fitted on all rows, and the table of candidates.
+
+    Raises
+    ------
+    InvalidInputError
+        As in `TemperatureScaling.fit`, or an unknown method.
+    NoOptimumError
+        There are no rows.
+
+    Notes
+    -----
+    Each row is scored by fits on the other four of five folds (stratified by class, or whole
+    clusters). With L the mean log loss of a candidate and L* the smallest, chosen is the simplest
+    with L - L* at most one standard error of the paired difference, and at most 1 % of L*. Never
+    chosen by a calibration error: a map that forgets the model has none. Where a fit has no
+    optimum, or the effective rows are fewer than 50, a prior of one pseudo-row on no change is
+    added, with fewer than 50 also smoothing of the temperature.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, Section 3.4.3
+    (the one-standard-error rule)
+
+    Examples
+    --------
+    Log-odds of 2 come true in three rows of five: T = 2 / log 1.5 = 4.93 is worth having.
+
+    >>> selection = select([2.0] * 500, [1, 1, 1, 0, 0] * 100, methods=["temperature"])
+    >>> selection.method, selection.verdict, round(selection.calibrator.temperature, 2)
+    ('temperature', 'better', 4.93)
+    """
+    rows = Training.check(
+        logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
+    )
+    names = None if groups is None else as_group_names(groups, n=rows.n)
+    units = None if clusters is None else as_groups(clusters, n=rows.n, name="clusters")[1]
+    return select_rows(rows, groups=names, clusters=units, methods=methods)[0]
+
+
+def select_rows(
+    rows: Training,
+    *,
+    groups: NDArray[Any] | None = None,
+    clusters: NDArray[np.intp] | None = None,
+    methods: Sequence[str] | None = None,
+    prior: float = 0.0,
+) -> tuple[Selection, NDArray[np.float64]]:
+    """Select on checked rows (see `select`); also return calibrated logits that are honest.
+
+    Row by row, (n, k): from the method that would be chosen without the losses of the row's fold,
+    fitted without that fold. So no row has a say in the choice that it is scored by.
+    """
+    strength = max(prior, 1.0) if rows.effective_rows < FEW_ROWS else prior
+    trials = Trials(rows, groups, clusters, strength)
+    n_groups = 0 if groups is None else len(set(groups.tolist()) - {""})
+    tried: list[Trial] = []
+    reasons: dict[str, str] = {}
+    for method in wanted(methods):
+        reason = left_out(method, rows, n_groups=n_groups, chosen=methods is not None)
+        if reason is None:
+            try:
+                tried.append(trials.of(method))
+            except NoOptimumError as error:
+                reason = f"no optimum ({error.reason})"
+        if reason is not None:
+            reasons[method] = reason
+    rule = Rule(tried, rows.weights, clusters)
+    chosen = tried[rule.simplest()]
+    found = {trial.method: rule.candidate(number) for number, trial in enumerate(tried)}
+    selection = Selection(
+        calibrator=trials.fit(chosen.method, rows.weights, chosen.prior),
+        candidates=tuple(
+            found.get(method) or Candidate(method, left_out=reasons[method])
+            for method in wanted(methods)
+        ),
+        n=rows.n,
+        n_folds=len(chosen.folds),
+    )
+    return selection, _honest(rule, trials)
+
+
+def _honest(rule: Rule, trials: Trials) -> NDArray[np.float64]:
+    """Return each row's calibrated logits by the method chosen, and fitted, without its fold."""
+    outputs = np.empty(trials.rows.logits.shape)
+    for fold, (held_out, _) in enumerate(rule.tried[0].folds):
+        calibrator = rule.tried[rule.simplest(without=held_out)].folds[fold][1]
+        outputs[held_out] = trials.scale(calibrator, held_out)
+    return outputs

@@ -1,0 +1,181 @@
+"""What was tried, what was chosen, and how sure the choice is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.select.tables import selection_frame, selection_table
+from temperance.show import beside, to_frame
+
+if TYPE_CHECKING:
+    from temperance.calibrators import Calibrator
+    from temperance.metrics.estimates import Estimate
+
+__all__ = ["Candidate", "Selection", "Verdict"]
+
+Verdict = Literal["better", "nothing to gain", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One method and how it did on rows that its fit had not seen; None where it was not tried.
+
+    Parameters
+    ----------
+    method : str
+        Its name.
+    log_loss : Estimate or None
+        Cross-fitted mean log loss in nats, smaller is better, with its 95 % interval.
+    difference : Estimate or None
+        That less the model's own, paired row by row; below 0 = better than doing nothing.
+    behind : float or None
+        Log loss less that of the best candidate, >= 0.
+    behind_standard_error : float or None
+        Of `behind`, paired row by row.
+    prior : float
+        Strength of the prior that the fits needed, in pseudo-rows.
+    left_out : str or None
+        Why it was not tried; None if it was.
+    """
+
+    method: str
+    log_loss: Estimate | None = None
+    difference: Estimate | None = None
+    behind: float | None = None
+    behind_standard_error: float | None = None
+    prior: float = 0.0
+    left_out: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "method": self.method,
+            "log_loss": None if self.log_loss is None else self.log_loss.to_dict(),
+            "difference": None if self.difference is None else self.difference.to_dict(),
+            "behind": _finite(self.behind),
+            "behind_standard_error": _finite(self.behind_standard_error),
+            "prior": self.prior,
+            "left_out": self.left_out,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The chosen calibrator, fitted on all rows, and the candidates it was chosen among.
+
+    Parameters
+    ----------
+    calibrator : Calibrator
+        The choice.
+    candidates : tuple of Candidate
+        The simplest first; those not tried say why.
+    n : int
+        Rows.
+    n_folds : int
+        How many parts the rows were cut into for cross-fitting.
+    """
+
+    calibrator: Calibrator
+    candidates: tuple[Candidate, ...]
+    n: int
+    n_folds: int
+
+    @property
+    def method(self) -> str:
+        """Name of the chosen method."""
+        return self.calibrator.method
+
+    @property
+    def tried(self) -> tuple[Candidate, ...]:
+        """The candidates that were fitted."""
+        return tuple(each for each in self.candidates if each.log_loss is not None)
+
+    @property
+    def chosen(self) -> Candidate:
+        """What is known of the chosen method."""
+        return next(each for each in self.candidates if each.method == self.method)
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate of the smallest log loss, which may be richer than the chosen one."""
+        return min(self.tried, key=lambda each: each.behind or 0.0)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the choice beats doing nothing.
+
+        "better": the interval of its difference lies below 0. "nothing to gain": doing nothing
+        was chosen. "cannot tell": it was not, but its interval holds 0.
+        """
+        if self.method == "identity":
+            return "nothing to gain"
+        difference = self.chosen.difference
+        assert difference is not None  # noqa: S101  (what is chosen was tried)
+        return "better" if difference.high < 0.0 else "cannot tell"
+
+    def in_words(self) -> str:
+        """Return the choice and why, in one or two sentences."""
+        chosen, best = self.chosen, self.best
+        assert chosen.difference is not None  # noqa: S101  (what is chosen was tried)
+        if self.verdict == "nothing to gain":
+            words = "Doing nothing is best"
+            if best.method == chosen.method:
+                return f"{words}: no method has a smaller log loss on rows that it has not seen."
+            return f"{words}: the rows cannot tell {best.method} from it."
+        gain = f"by {-chosen.difference.value:.4f} nats per row"
+        if self.verdict == "better":
+            words = f"{chosen.method} lowers the log loss {gain}."
+        else:
+            words = (
+                f"{chosen.method} lowers the log loss {gain} on these rows, but the data cannot "
+                "tell it from doing nothing."
+            )
+        if best.method == chosen.method:
+            return words
+        return f"{words} {best.method} does a little better; it is richer, and chance may be why."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "method": self.method,
+            "verdict": self.verdict,
+            "in_words": self.in_words(),
+            "n": self.n,
+            "n_folds": self.n_folds,
+            "candidates": [each.to_dict() for each in self.candidates],
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return one row per candidate as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Returns
+        -------
+        data frame
+            Columns method, log_loss, low, high, difference, difference_low, difference_high,
+            behind, behind_standard_error, prior, left_out, chosen.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        return to_frame(selection_frame(self), backend)
+
+    def __str__(self) -> str:
+        return f"{self.in_words()}\n\n{selection_table(self).to_text()}"
+
+    def _repr_html_(self) -> str:
+        """Show the candidates in a notebook."""
+        return f"<p>{self.in_words()}</p>" + beside(selection_table(self).to_html())
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or abs(value) == float("inf") else value

@@ -1,0 +1,67 @@
+"""The table of a selection: what the terminal, a notebook and the report show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from temperance.show import Table, interval_text, number_text
+
+if TYPE_CHECKING:
+    from temperance.select.selection import Candidate, Selection
+
+__all__ = ["selection_frame", "selection_table"]
+
+
+def selection_table(selection: Selection) -> Table:
+    """One row per candidate, the simplest first; the chosen one is marked."""
+    rows = [
+        (
+            each.method,
+            "chosen" if each.method == selection.method else "",
+            *_cells(each),
+            each.left_out or ("with a prior" if each.prior else ""),
+        )
+        for each in selection.candidates
+    ]
+    return Table(
+        ("method", "", "log loss", "less doing nothing (95 %)", "behind the best", "note"),
+        tuple(rows),
+        caption=(
+            f"{selection.n:,} rows, cross-fitted in {selection.n_folds} folds; the simplest map "
+            "within one standard error and 1 % of the best is chosen"
+        ),
+        words=frozenset({1, 5}),
+    )
+
+
+def selection_frame(selection: Selection) -> dict[str, list[Any]]:
+    """Return the columns of a data frame of all candidates."""
+    names = (
+        "method", "log_loss", "low", "high", "difference", "difference_low", "difference_high",
+        "behind", "behind_standard_error", "prior", "left_out", "chosen",
+    )  # fmt: skip
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for each in selection.candidates:
+        loss, gap = (
+            (None, None, None) if found is None else (found.value, found.low, found.high)
+            for found in (each.log_loss, each.difference)
+        )
+        values = (
+            each.method, *loss, *gap, each.behind, each.behind_standard_error, each.prior,
+            each.left_out, each.method == selection.method,
+        )  # fmt: skip
+        for name, value in zip(names, values, strict=True):
+            columns[name].append(value)
+    return columns
+
+
+def _cells(each: Candidate) -> tuple[str, str, str]:
+    if each.log_loss is None or each.difference is None or each.behind is None:
+        return "", "", ""
+    gap, error = each.difference, each.behind_standard_error or 0.0
+    less = ""
+    if each.method != "identity":
+        interval = interval_text(gap.low, gap.high, sign=True)
+        less = f"{number_text(gap.value, sign=True)} ({interval})"
+    behind = f"{number_text(each.behind)} (± {number_text(error)})" if each.behind else ""
+    return number_text(each.log_loss.value), less, behind
