@@ -5,6 +5,7 @@ from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.matrix import MatrixScaling
+from temperance.calibrators.method_tables import method_tables
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import interval_of, temperature_of
@@ -29,6 +30,7 @@ __all__ = [
     "check_method",
     "fit_by_name",
     "interval_of",
+    "method_tables",
     "scale_rows",
     "temperature_of",
 ]

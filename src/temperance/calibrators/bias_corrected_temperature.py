@@ -80,14 +80,14 @@ class BiasCorrectedTemperatureScaling(Calibrator):
 
     method: ClassVar[str] = "bias-corrected-temperature"
     traits: ClassVar[Traits] = Traits(
-        summary="divides all logits by one number T and adds a bias per class",
+        summary="logits / T + a bias per class",
         parameters="k",
-        labels="10 per class, and 50",
-        cost="n k, some 20 times",
+        labels="10 a class",
+        cost="n k, 20 passes",
         keeps_class=False,
         keeps_order=False,
-        keeps_ranking="yes, of two classes",
-        classes="any, natively",
+        keeps_ranking="if k = 2",
+        classes="any",
         risk="low",
         source="Alexandari et al. 2020",
         prior=True,

@@ -42,6 +42,7 @@ class Identity(Calibrator):
         classes="any",
         risk="none",
         source="",
+        any_width=True,
     )
 
     @classmethod

@@ -70,15 +70,15 @@ class MatrixScaling(Calibrator):
 
     method: ClassVar[str] = "matrix"
     traits: ClassVar[Traits] = Traits(
-        summary="a matrix of factors and a bias per class, shrunk towards one temperature",
+        summary="a matrix of factors and biases, shrunk towards one temperature",
         parameters="k^2 + k + 1",
-        labels="50 per class",
-        cost="n k^2, some 50 times",
+        labels="50 a class",
+        cost="n k^2, 100 passes",
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="no",
-        classes="up to some 100, natively",
-        risk="some with few labels",
+        classes="up to 100",
+        risk="some",
         source="Berta et al. 2026",
         masks=False,
     )

@@ -81,17 +81,18 @@ class TemperatureScaling(Calibrator):
     method: ClassVar[str] = "temperature"
 
     traits: ClassVar[Traits] = Traits(
-        summary="divides all logits by one number T",
+        summary="logits / T",
         parameters="1",
         labels="50",
-        cost="n k, 4 to 8 times",
+        cost="n k, 6 passes",
         keeps_class=True,
         keeps_order=True,
-        keeps_ranking="yes, of two classes",
-        classes="any, natively",
+        keeps_ranking="if k = 2",
+        classes="any",
         risk="very low",
         source="Guo et al. 2017",
         prior=True,
+        any_width=True,
     )
 
     temperature: float

@@ -41,6 +41,8 @@ class Traits:
         `fit` takes `prior=`.
     groups : bool
         `fit` and `apply` take `groups=`.
+    any_width : bool
+        Learns nothing about single classes, so rows may have any number of options.
     """
 
     summary: str
@@ -57,6 +59,7 @@ class Traits:
     masks: bool = True
     prior: bool = False
     groups: bool = False
+    any_width: bool = False
 
     def to_dict(self) -> dict[str, str | bool]:
         """Return all fields."""

@@ -74,12 +74,12 @@ class VectorScaling(Calibrator):
     traits: ClassVar[Traits] = Traits(
         summary="a factor and a bias per class, shrunk towards one temperature",
         parameters="2 k + 1",
-        labels="10 per class",
-        cost="n k, some 30 times",
+        labels="10 a class",
+        cost="n k, 30 passes",
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="no",
-        classes="any, natively",
+        classes="any",
         risk="low",
         source="Berta et al. 2026",
     )

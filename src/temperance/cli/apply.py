@@ -63,7 +63,7 @@ def apply(
     rows = read_rows(file, kind=kind, fields=fields, labelled=False)
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
-        probs = apply_rows(calibrator, rows.logits, rows.groups)
+        probs = apply_rows(calibrator, rows.logits, rows.group_names)
     with progress(f"writing {output.name}"):
         write_probs(
             output,

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import (
     TemperatureRecord,
-    check_method,
-    fit_by_name,
     interval_of,
     scale_rows,
     temperature_of,
 )
 from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
-from temperance.cli.rows import naming
 from temperance.cli.tables import measure_table
 from temperance.compare import Comparison, compare_rows
-from temperance.crossfit import cross_fit
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.report import ReportContent, headline, split_sentence, write_report
+from temperance.select.tables import selection_table
 from temperance.version import __version__
 from temperance.writers import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from temperance.calibrators import Calibrator, FitRecord
     from temperance.cli.rows import Rows
+    from temperance.select import Selection
 
 __all__ = ["Calibration", "calibrate", "finish"]
 
@@ -49,6 +44,7 @@ class Calibration:
     evaluated_on: Literal["cross-fitted", "test"]
     rows: Rows  # of the fit
     test: Rows | None
+    selection: Selection | None  # how the method was chosen; None where it was named
     warnings: tuple[str, ...]
 
     @property
@@ -70,30 +66,12 @@ def calibrate(
     n_resamples: int = N_RESAMPLES,
 ) -> Calibration:
     """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted."""
-    check_method(method, prior=prior)
-    labels = rows.require_labels()
-
-    def fit(weights: NDArray[Any] | None) -> Calibrator:
-        return fit_by_name(
-            method, rows.logits, labels,
-            weights=weights, groups=rows.groups, classes=rows.classes, prior=prior,
-        )  # fmt: skip
-
-    with naming(rows.source), progress(f"fitting on {rows.n:,} rows"):
-        calibrator = fit(rows.weights)
-    if rows.ragged:
-        calibrator = replace(calibrator, n_classes=None)
-    if test is None:
-        with progress("cross-fitting"):
-            after = cross_fit(
-                lambda weights: partial(_held_out, fit(weights), rows),
-                labels, weights=rows.weights, clusters=rows.clusters,
-            )  # fmt: skip
-        measured = rows
-    else:
-        with progress(f"applying to {test.n:,} test rows"):
-            after = scale_rows(calibrator, test.logits, test.groups)
+    fitted = fit_rows(rows, method=method, prior=prior, out_of_fold=test is None)
+    calibrator, after, measured = fitted.calibrator, fitted.out_of_fold, rows
+    if test is not None:
         measured = test
+        with progress(f"applying to {test.n:,} test rows"):
+            after = scale_rows(calibrator, test.logits, test.group_names)
     with progress("measuring"):
         sides = {"before": measured.predictions(), "after": measured.predictions(after)}
         comparison = compare_rows(
@@ -105,15 +83,9 @@ def calibrate(
         evaluated_on="cross-fitted" if test is None else "test",
         rows=rows,
         test=test,
+        selection=fitted.selection,
         warnings=_warnings(calibrator, comparison),
     )
-
-
-def _held_out(
-    calibrator: Calibrator, rows: Rows, held_out: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    groups = None if rows.groups is None else rows.groups[held_out]
-    return scale_rows(calibrator, rows.logits[held_out], groups)
 
 
 def finish(
@@ -126,6 +98,7 @@ def finish(
         "data_sha256": done.rows.sha256,
         "data_kind": done.rows.kind,
         "model": model,
+        "selection": None if done.selection is None else done.selection.to_dict(),
     }
     evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict(curves=False)}
     save(done.calibrator, output, facts=facts, evaluation=evaluation)
@@ -136,6 +109,9 @@ def finish(
         print_json(summary)
         return
     console = stdout()
+    if done.selection is not None:
+        print_table(selection_table(done.selection))
+        console.print(done.selection.in_words(), style="bold")
     console.print(summary["headline"], style="bold")
     console.print(split_sentence(done.comparison.evaluations["before"]))
     print_table(measure_table(done.comparison, evaluated_on=done.evaluated_on))
@@ -162,6 +138,7 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
         "score_test": record.score_test.to_dict(),
         "prior": record.prior,
         "passes": record.passes,
+        "selection": None if done.selection is None else done.selection.to_dict(),
         "headline": headline(comparison, comparison.evaluations["before"]),
         "warnings": list(done.warnings),
         "data_sha256": done.rows.sha256,
@@ -210,6 +187,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         warnings=done.warnings,
         classes=done.rows.classes,
         plan=label_plan(done.test or done.rows, done.calibrator),
+        selection=done.selection,
     )
 
 

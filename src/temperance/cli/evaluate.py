@@ -169,7 +169,7 @@ def _measure(
         if calibrator is None:
             alone = evaluate_rows(rows.predictions(), **settings)
             return None, alone, alone
-        scaled = scale_rows(calibrator, rows.logits, rows.groups)
+        scaled = scale_rows(calibrator, rows.logits, rows.group_names)
         sides = {"before": rows.predictions(), "after": rows.predictions(scaled)}
         comparison = compare_rows(sides, **settings)
     return comparison, comparison.evaluations["before"], comparison.evaluations["after"]

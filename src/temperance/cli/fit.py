@@ -48,7 +48,12 @@ def fit(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="The calibrator to fit.")
+        str,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="A calibrator (`temperance methods` lists them), or auto: the rows choose.",
+        ),
     ] = "temperature",
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the calibrator goes.")

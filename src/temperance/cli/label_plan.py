@@ -23,7 +23,7 @@ _ROWS = 5000  # enough to know the confidences by
 
 def label_plan(rows: Rows, calibrator: Calibrator | None) -> Plan | None:
     """Return the numbers of labels, planned from 5,000 rows; None where they allow none."""
-    logits, weights, groups = rows.logits, rows.weights, rows.groups
+    logits, weights, groups = rows.logits, rows.weights, rows.group_names
     if rows.n > _ROWS:
         taken = np.sort(np.random.default_rng(0).choice(rows.n, _ROWS, replace=False))
         logits, weights = logits[taken], None if weights is None else weights[taken]

@@ -92,7 +92,7 @@ def plan(
             calibrator = _first_fit(rows, warnings)
         scaled = rows.logits
         if calibrator is not None:
-            scaled = scale_rows(calibrator, rows.logits, rows.groups)
+            scaled = scale_rows(calibrator, rows.logits, rows.group_names)
         record = None if calibrator is None else calibrator.record
         answer = plan_labels(
             scaled,

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.checks import (
     as_classes,
+    as_group_names,
     as_groups,
     as_labels,
     as_logits,
@@ -93,6 +94,11 @@ class Rows:
             return None
         with naming(self.source):
             return as_groups(self.groups, n=self.n)
+
+    @property
+    def group_names(self) -> NDArray[np.str_] | None:
+        """Each row's group as text, "" where it has none."""
+        return None if self.groups is None else as_group_names(self.groups, n=self.n)
 
     def check_fits(self, calibrator: Calibrator, source: str) -> None:
         """Raise if the calibrator was fitted on other classes than these."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
     from temperance.plan import Plan
+    from temperance.select import Selection
 
 __all__ = ["ReportContent"]
 
@@ -26,4 +27,5 @@ class ReportContent:
     facts: tuple[tuple[str, str], ...]  # label and value, in the order shown
     warnings: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None  # names
+    selection: Selection | None = None  # how the method was chosen
     plan: Plan | None = None  # labels that would settle what is open

@@ -12,6 +12,7 @@ from temperance.report.findings import explain_calibrator, explain_test, headlin
 from temperance.report.page import render, svg
 from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
 from temperance.report.verdicts import verdicts
+from temperance.select.tables import selection_cells
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -59,6 +60,8 @@ def render_report(content: ReportContent) -> str:
         verdicts=[(name, verdicts(each)) for name, each in sides.items()],
         biased=_significant(list(sides.values())[-1].tests.class_bias.p_value),
         plan=content.plan,
+        selection=content.selection,
+        candidates=[] if content.selection is None else selection_cells(content.selection),
         calibrator=_calibrator(content),
         infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),
     )

@@ -9,12 +9,25 @@ from temperance.show import Table, interval_text, number_text
 if TYPE_CHECKING:
     from temperance.select.selection import Candidate, Selection
 
-__all__ = ["selection_frame", "selection_table"]
+__all__ = ["selection_cells", "selection_frame", "selection_table"]
 
 
 def selection_table(selection: Selection) -> Table:
     """One row per candidate, the simplest first; the chosen one is marked."""
-    rows = [
+    return Table(
+        ("method", "", "log loss", "less doing nothing (95 %)", "behind the best", "note"),
+        tuple(selection_cells(selection)),
+        caption=(
+            f"{selection.n:,} rows, cross-fitted in {selection.n_folds} folds; the simplest map "
+            "within one standard error and 1 % of the best is chosen"
+        ),
+        words=frozenset({1, 5}),
+    )
+
+
+def selection_cells(selection: Selection) -> list[tuple[str, ...]]:
+    """Return the cells of the table: method, mark, log loss, gain, distance to the best, note."""
+    return [
         (
             each.method,
             "chosen" if each.method == selection.method else "",
@@ -23,15 +36,6 @@ def selection_table(selection: Selection) -> Table:
         )
         for each in selection.candidates
     ]
-    return Table(
-        ("method", "", "log loss", "less doing nothing (95 %)", "behind the best", "note"),
-        tuple(rows),
-        caption=(
-            f"{selection.n:,} rows, cross-fitted in {selection.n_folds} folds; the simplest map "
-            "within one standard error and 1 % of the best is chosen"
-        ),
-        words=frozenset({1, 5}),
-    )
 
 
 def selection_frame(selection: Selection) -> dict[str, list[Any]]:

@@ -1,0 +1,92 @@
+"""Fit one method, or let the rows choose among all; score each row by a fit without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from temperance.calibrators import (
+    METHODS,
+    Training,
+    check_method,
+    fit_by_name,
+    scale_rows,
+)
+from temperance.cli.console import progress
+from temperance.cli.rows import naming
+from temperance.crossfit import cross_fit
+from temperance.select import select_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
+    from temperance.cli.rows import Rows
+    from temperance.select import Selection
+
+__all__ = ["AUTO", "Fitted", "fit_rows"]
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A calibrator, and its rows' logits calibrated by fits that had not seen them."""
+
+    calibrator: Calibrator
+    out_of_fold: NDArray[np.float64] | None  # (n, k); None where other rows will be measured
+    selection: Selection | None = None
+
+
+def fit_rows(rows: Rows, *, method: str, prior: float, out_of_fold: bool) -> Fitted:
+    """Fit the method on all rows, and where asked also on each fold's other rows."""
+    check_method(method, prior=prior, also=(AUTO,))
+    with naming(rows.source):
+        if method == AUTO:
+            fitted = _chosen(rows, prior)
+        else:
+            fitted = _named(rows, method, prior, out_of_fold=out_of_fold)
+    if rows.ragged and fitted.calibrator.traits.any_width:
+        return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
+    return fitted
+
+
+def _chosen(rows: Rows, prior: float) -> Fitted:
+    methods = [name for name, each in METHODS.items() if each.traits.any_width]
+    training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
+    with progress(f"choosing a method on {rows.n:,} rows"):
+        selection, honest = select_rows(
+            training, groups=rows.group_names, clusters=rows.clusters,
+            methods=methods if rows.ragged else None, prior=prior,
+        )  # fmt: skip
+    return Fitted(selection.calibrator, honest, selection)
+
+
+def _named(rows: Rows, method: str, prior: float, *, out_of_fold: bool) -> Fitted:
+    labels = rows.require_labels()
+
+    def fit(weights: NDArray[Any] | None) -> Calibrator:
+        return fit_by_name(
+            method, rows.logits, labels,
+            weights=weights, groups=rows.group_names, classes=rows.classes, prior=prior,
+        )  # fmt: skip
+
+    with progress(f"fitting on {rows.n:,} rows"):
+        calibrator = fit(rows.weights)
+    if not out_of_fold:
+        return Fitted(calibrator, None)
+    with progress("cross-fitting"):
+        scored = cross_fit(
+            lambda weights: partial(_held_out, fit(weights), rows),
+            labels, weights=rows.weights, clusters=rows.clusters,
+        )  # fmt: skip
+    return Fitted(calibrator, scored)
+
+
+def _held_out(
+    calibrator: Calibrator, rows: Rows, held_out: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    groups = None if rows.group_names is None else rows.group_names[held_out]
+    return scale_rows(calibrator, rows.logits[held_out], groups)
