@@ -1,0 +1,204 @@
+"""The choice among methods: by log loss out of fold, towards the simpler map, honestly scored."""
+
+import json
+
+import numpy as np
+import pytest
+
+import reference
+import temperance as tp
+from temperance.calibrators import Training
+from temperance.crossfit import stratified_folds
+from temperance.select import select_rows
+
+
+@pytest.fixture
+def biased():
+    """Rows whose class 0 is claimed far too often: a temperature cannot repair that."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(1500, 4)) * 2
+    p = reference.softmax(z / 1.5 + np.array([-2.0, 0.5, 0.5, 1.0]))
+    y = (p.cumsum(axis=1) < rng.random((1500, 1))).sum(axis=1)
+    return z, np.minimum(y, 3)
+
+
+def out_of_fold_losses(method, z, y):
+    """Row losses by five fits on copies of the other folds."""
+    folds, losses = stratified_folds(y, n_folds=5), np.empty(len(y))
+    for fold in range(5):
+        out = folds == fold
+        probs = tp.METHODS[method].fit(z[~out], y[~out]).apply(z[out])
+        losses[out] = -np.log(probs[np.arange(out.sum()), y[out]])
+    return losses
+
+
+def test_the_table_holds_cross_fitted_losses(biased):
+    """Losses, paired gains over doing nothing and distances to the best, computed plainly."""
+    z, y = biased
+    methods = ["temperature", "bias-corrected-temperature", "vector"]
+    selection = tp.select(z, y, methods=methods)
+    losses = {name: out_of_fold_losses(name, z, y) for name in ["identity", *methods]}
+    best = min(losses, key=lambda name: losses[name].mean())
+    assert [each.method for each in selection.candidates] == list(losses)
+    for each in selection.candidates:
+        own, gap = losses[each.method], losses[each.method] - losses["identity"]
+        assert each.log_loss.value == pytest.approx(own.mean(), rel=1e-7)
+        half = 1.959964 * gap.std(ddof=1) / np.sqrt(len(y))
+        assert each.difference.value == pytest.approx(gap.mean(), abs=1e-7)
+        assert each.difference.high == pytest.approx(gap.mean() + half, abs=1e-6)
+        behind = own - losses[best]
+        assert each.behind == pytest.approx(behind.mean(), abs=1e-7)
+        error = behind.std(ddof=1) / np.sqrt(len(y))
+        assert each.behind_standard_error == pytest.approx(error, abs=1e-6)
+
+
+def test_biases_are_found_where_they_are_needed(biased):
+    """The simplest map that repairs a class bias is chosen, fitted on all rows."""
+    z, y = biased
+    selection = tp.select(z, y)
+    assert selection.method == "bias-corrected-temperature"
+    assert selection.verdict == "better"
+    assert selection.calibrator == tp.BiasCorrectedTemperatureScaling.fit(z, y)
+
+
+def test_doing_nothing_is_best_for_a_calibrated_model(sample):
+    """Labels drawn from the model's own probabilities: identity, and it says so."""
+    z, y = sample(n=2000, temperature=1.0)
+    selection = tp.select(z, y)
+    assert selection.method == "identity"
+    assert selection.verdict == "nothing to gain"
+    assert "Doing nothing is best" in str(selection)
+
+
+def test_what_the_data_cannot_tell():
+    """A gain of more than 1 % that its interval does not confirm is named as such."""
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        z = rng.normal(size=(60, 3)) * 2
+        y = np.array([rng.choice(3, p=p) for p in reference.softmax(z / 1.6)])
+        selection = tp.select(z, y, methods=["temperature"])
+        if selection.verdict == "cannot tell":
+            break
+    assert selection.verdict == "cannot tell"
+    assert selection.method == "temperature"
+    assert selection.chosen.difference.low < 0 < selection.chosen.difference.high
+    assert "cannot tell it from doing nothing" in selection.in_words()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rule(sample, seed):
+    """Chosen is the first within one standard error and 1 % of the best; all before are not."""
+    z, y = sample(seed, n=800, temperature=1.2)
+    selection = tp.select(z, y)
+    tried, best = selection.tried, selection.best.log_loss.value
+    fits = [
+        each.behind <= min(each.behind_standard_error, 0.01 * best) or each.behind == 0
+        for each in tried
+    ]
+    assert tried[fits.index(True)].method == selection.method
+
+
+def test_rows_are_scored_by_a_choice_they_have_no_say_in(biased):
+    """The honest outputs of a fold are those of the method chosen on the other folds' losses."""
+    z, y = biased
+    selection, scaled = select_rows(Training.check(z, y))
+    names = [each.method for each in selection.tried]
+    losses = np.array([out_of_fold_losses(name, z, y) for name in names])
+    folds = stratified_folds(y, n_folds=5)
+    for fold in range(5):
+        out = folds == fold
+        means = losses[:, ~out].mean(axis=1)
+        best = means.argmin()
+        for number in range(len(names)):
+            gap = losses[number, ~out] - losses[best, ~out]
+            error = gap.std(ddof=1) / np.sqrt(len(gap))
+            if number == best or gap.mean() <= min(error, 0.01 * means[best]):
+                break
+        probs = tp.METHODS[names[number]].fit(z[~out], y[~out]).apply(z[out])
+        assert reference.softmax(scaled[out]) == pytest.approx(probs, abs=1e-5)
+
+
+def test_few_rows_get_a_prior_and_smoothing(sample):
+    """Below 50 rows the temperature is held by one pseudo-row, and no label costs without end."""
+    z, y = sample(n=30, temperature=2.0)
+    selection = tp.select(z, y, methods=["temperature"])
+    trial = selection.candidates[1]
+    assert trial.prior == 1.0
+    if selection.method == "temperature":
+        assert selection.calibrator.smoothing == pytest.approx(1 / 31)
+    assert "with a prior" in str(selection)
+
+
+def test_separable_rows_still_have_a_choice():
+    """Without an optimum in some fold a prior gives one; classes without rows are no obstacle."""
+    z = np.eye(3)[np.arange(60) % 3] * 4.0
+    selection = tp.select(z, np.arange(60) % 3)
+    assert selection.candidates[1].prior == 1.0
+    one_class = tp.select(z, np.zeros(60, dtype=int))
+    assert one_class.method in tp.METHODS
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "expected"),
+    [
+        (3, 40, {"identity", "temperature", "bias-corrected-temperature", "vector"}),
+        (3, 200, {"identity", "temperature", "bias-corrected-temperature", "vector", "matrix"}),
+        (30, 200, {"identity", "temperature"}),
+    ],
+)
+def test_candidates_fit_the_size(sample, k, n, expected):
+    """Richer maps are tried only where there are rows enough per class; the others say why."""
+    z, y = sample(n=n, k=k)
+    selection = tp.select(z, y)
+    assert {each.method for each in selection.tried} == expected
+    left = [each for each in selection.candidates if each.log_loss is None]
+    assert all(each.left_out for each in left)
+
+
+def test_weights_and_clusters_count(sample):
+    """A row of weight 0 is absent; rows of one cluster are held out together and widen errors."""
+    z, y = sample(n=300)
+    w = np.r_[np.ones(200), np.zeros(100)]
+    plain = tp.select(z[:200], y[:200], methods=["temperature"])
+    weighted = tp.select(z, y, weights=w, methods=["temperature"])
+    assert weighted.calibrator.temperature == pytest.approx(plain.calibrator.temperature)
+    twice, names = np.tile(z, (2, 1)), np.tile(np.arange(300), 2)
+    alone = tp.select(z, y, methods=["temperature"])
+    doubled = tp.select(twice, np.tile(y, 2), clusters=names, methods=["temperature"])
+    width = alone.candidates[1].difference.high - alone.candidates[1].difference.low
+    again = doubled.candidates[1].difference
+    assert again.high - again.low == pytest.approx(width, rel=0.1)  # other folds, the same rows
+
+
+def test_bad_methods(sample):
+    """An unknown method, and one that pools several models, are refused by name."""
+    z, y = sample(n=50)
+    with pytest.raises(tp.InvalidInputError, match="one of identity, temperature"):
+        tp.select(z, y, methods=["nonsense"])
+    with pytest.raises(tp.NoOptimumError, match="no rows"):
+        tp.select(np.zeros((0, 3)), [])
+
+
+def test_as_dict_and_frame(biased):
+    """JSON-ready numbers, and a frame with one row per candidate."""
+    selection = tp.select(*biased, methods=["temperature"])
+    content = selection.to_dict()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert [each["method"] for each in content["candidates"]] == ["identity", "temperature"]
+    pytest.importorskip("narwhals")
+    pytest.importorskip("pandas")
+    frame = selection.to_frame("pandas")
+    assert frame["method"].tolist() == ["identity", "temperature"]
+    assert frame["chosen"].sum() == 1
+    assert "temperature" in selection._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["sst2_gpt2", "agnews_gpt2", "adrenalmnist_resnet50",
+                                  "mmlu16_llama13b", "world_cup_forecasts"])  # fmt: skip
+def test_on_real_models(name):
+    """Within 1 % of the best candidate, and never worse than nothing beyond its interval."""
+    data = reference.shared(name)
+    z = data["logits"] if "logits" in data else tp.logits_from_probs(data["probs"])
+    selection = tp.select(z, data["labels"].astype(int))
+    assert selection.chosen.behind <= 0.01 * selection.best.log_loss.value
+    assert selection.chosen.difference.low <= 0
