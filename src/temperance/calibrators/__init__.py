@@ -3,6 +3,7 @@
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.method_tables import method_tables
@@ -19,6 +20,7 @@ __all__ = [
     "BiasCorrectedTemperatureScaling",
     "Calibrator",
     "FitRecord",
+    "GroupTemperatureScaling",
     "Identity",
     "MatrixScaling",
     "TemperatureRecord",

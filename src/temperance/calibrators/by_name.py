@@ -51,7 +51,10 @@ def fit_by_name(
         settings["smooth"] = True
     if kind.traits.groups:
         if groups is None:
-            msg = f"`groups` must be given for {method}: the name of each row's group."
+            msg = (
+                f"`groups` must be given for {method}: the name of each row's group "
+                "(--group-column names their column)."
+            )
             raise InvalidInputError(msg)
         settings["groups"] = groups
     fitted: Calibrator = kind.fit(logits, labels, **settings)  # type: ignore[attr-defined]

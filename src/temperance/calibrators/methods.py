@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
+from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.temperature import TemperatureScaling
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Calibrator]] = {
         Identity,
         TemperatureScaling,
         BiasCorrectedTemperatureScaling,
+        GroupTemperatureScaling,
         VectorScaling,
         MatrixScaling,
     )

@@ -75,8 +75,8 @@ def regret_in_words(record: TemperatureRecord, regret: float) -> str:
     """What the width of the interval costs on new rows."""
     _, high = record.interval(0.95)
     return (
-        f"not knowing it better (x {high / record.temperature:.2g} up or down) costs about "
-        f"{_nats(regret)} of log loss per new row"
+        f"not knowing it better (a factor of {high / record.temperature:.3g} up or down) costs "
+        f"about {_nats(regret)} of log loss per new row"
     )
 
 

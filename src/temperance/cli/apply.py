@@ -10,6 +10,7 @@ import typer
 
 from temperance.calibrators import apply_rows, temperature_of
 from temperance.cli.console import note, print_json, progress
+from temperance.cli.group_warnings import group_warnings
 from temperance.cli.options import (
     GroupColumn,
     IdColumn,
@@ -64,6 +65,7 @@ def apply(
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
         probs = apply_rows(calibrator, rows.logits, rows.group_names)
+    warnings = group_warnings(calibrator, rows)
     with progress(f"writing {output.name}"):
         write_probs(
             output,
@@ -85,7 +87,10 @@ def apply(
                 "mean_confidence": float(probs.max(axis=1).mean()),
                 "calibrator": str(calibrator_file),
                 "output": str(output),
+                "warnings": list(warnings),
             }
         )
     else:
+        for warning in warnings:
+            note(f"warning: {warning}")
         note(f"{rows.n:,} rows written to {output}")

@@ -1,0 +1,303 @@
+"""One temperature per group of rows, shrunk towards the one of all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
+from temperance.calibrators.shrinkage import shrunk_parts
+from temperance.calibrators.temperature import temperature_record
+from temperance.calibrators.training import Training
+from temperance.calibrators.traits import Traits
+from temperance.checks import as_group_names
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64, row_blocks, row_log_losses, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators.record import TemperatureRecord
+    from temperance.readers.json_object import JsonObject
+
+__all__ = ["GroupTemperatureScaling"]
+
+_LEAST_ROWS = 20  # a smaller group tells nothing that the prior would not drown
+_SHOWN = 5  # groups named in a line
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupTemperatureScaling(Calibrator):
+    r"""Probabilities softmax(logits / T_g), g the row's group; unknown groups get the pooled T.
+
+    Parameters
+    ----------
+    temperature : float
+        The pooled T > 0, of all rows: for rows of no group, of a group not seen in the fit, and
+        of groups too small for one of their own.
+    temperatures : mapping of str to float
+        T of each group, > 0.
+    small_groups : tuple of str
+        Groups of the fit that had too few rows (20); they have the pooled T.
+    spread : float
+        Standard deviation of log T between groups, >= 0, beyond what chance explains.
+
+    Raises
+    ------
+    InvalidInputError
+        A temperature is not a finite number above 0.
+
+    Notes
+    -----
+    With T the pooled temperature, log T_g is taken as normal about log T with variance
+    :math:`\tau^2`, estimated from the groups' own temperatures and their sandwich errors (Paule
+    and Mandel). Each group then minimises its loss plus
+    :math:`(b - 1 - \log b) / \tau^2, b = T / T_g`: a group with much data keeps its own optimum, a
+    small one stays near T. Where chance explains all differences (:math:`\tau = 0`), all groups
+    have the pooled T. The predicted class and the order of classes within a row never change; rows
+    of different groups may change places.
+
+    References
+    ----------
+    Gelman and Hill (2007), Data Analysis Using Regression and Multilevel Models, Section 12.2
+    (partial pooling)
+
+    Examples
+    --------
+    >>> scaling = GroupTemperatureScaling(2.0, {"law": 4.0})
+    >>> scaling.scale([[4.0, 0.0]] * 3, groups=["law", "physics", None])
+    array([[1., 0.],
+           [2., 0.],
+           [2., 0.]])
+    """
+
+    method: ClassVar[str] = "group-temperature"
+    traits: ClassVar[Traits] = Traits(
+        summary="logits / T, one T per group, shrunk towards one for all",
+        parameters="groups + 1",
+        labels="20 a group",
+        cost="n k, 15 passes",
+        keeps_class=True,
+        keeps_order=True,
+        keeps_ranking="no",
+        classes="any",
+        risk="low",
+        source="Gelman and Hill 2007",
+        groups=True,
+        any_width=True,
+    )
+
+    temperature: float
+    temperatures: Mapping[str, float]
+    small_groups: tuple[str, ...] = field(default=(), kw_only=True)
+    spread: float = field(default=0.0, kw_only=True)
+    record: TemperatureRecord | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name, value in {"": self.temperature, **self.temperatures}.items():
+            if not 0.0 < value < inf:
+                of = f" of group {name!r}" if name else ""
+                msg = f"`temperature`{of} must be a finite number above 0, got {value}."
+                raise InvalidInputError(msg)
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        groups: ArrayLike,
+        weights: ArrayLike | None = None,
+        classes: Sequence[object] | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return the pooled temperature and those of the groups.
+
+        Parameters
+        ----------
+        logits, labels, weights, classes, refuse_probs
+            As in `TemperatureScaling.fit`.
+        groups : array_like, shape (n,)
+            Names; None, nan or empty text is no group, and counts for the pooled T only.
+
+        Returns
+        -------
+        GroupTemperatureScaling
+            Its `record` is that of the pooled temperature.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.fit`, or `groups` of another length.
+        NoOptimumError
+            As in `TemperatureScaling.fit`, for all rows together; a single group without an
+            optimum is held by the prior.
+        """
+        rows = Training.check(
+            logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
+        )
+        of_row = as_group_names(groups, n=rows.n)
+        pooled = temperature_record(rows)
+        counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
+        names = [str(name) for name in np.unique(of_row[counted]) if name]
+        places = [np.flatnonzero(counted & (of_row == name)) for name in names]
+        enough = [len(rows_of) >= _LEAST_ROWS for rows_of in places]
+        parts, spread = shrunk_parts(
+            [rows.taken(p) if e else None for p, e in zip(places, enough, strict=True)],
+            sizes=[len(p) for p in places],
+            pooled=pooled.temperature,
+        )
+        fitted = cls(
+            pooled.temperature,
+            {n: part.temperature for n, part, e in zip(names, parts, enough, strict=True) if e},
+            small_groups=tuple(name for name, e in zip(names, enough, strict=True) if not e),
+            spread=spread,
+            **rows.common,
+        )
+        after = _mean_log_loss(rows, fitted.of_rows(of_row))
+        record = replace(pooled, log_loss_after=after, passes=pooled.passes + 2)
+        return replace(fitted, record=record)
+
+    def apply(  # type: ignore[override]
+        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
+    ) -> NDArray[np.float64]:
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        logits : array_like, shape (n, k) or (n,)
+            As in `fit`.
+        groups : array_like, shape (n,), optional
+            Names. A row of an unknown group, of none (None, nan, empty), or all rows where this
+            is left out, get the pooled temperature; `unseen(groups)` lists the unknown names.
+        refuse_probs : bool, default True
+            As in `TemperatureScaling.apply`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k)
+            Rows sum to 1; the predicted class is that of the logits.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.apply`, or `groups` of another length.
+        """
+        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
+        temperatures = self.of_rows(groups, n=len(z))
+        probs = np.empty(z.shape)
+        for rows in row_blocks(z):
+            block = as_float64(z[rows])
+            probs[rows] = softmax(_divided(block, temperatures[rows]))
+            keep_predicted_class(probs[rows], block.argmax(axis=1))
+        return probs
+
+    def scale(  # type: ignore[override]
+        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
+    ) -> NDArray[np.float64]:
+        """Return calibrated logits, each row's divided by its group's temperature.
+
+        Parameters
+        ----------
+        logits, groups, refuse_probs
+            As in `apply`.
+
+        Returns
+        -------
+        ndarray of float64
+            In the shape of `logits`; -inf stays -inf.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `apply`.
+        """
+        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
+        scaled = as_float64(z) / self.of_rows(groups, n=len(z))[:, None]
+        return np.asarray(scaled[:, 1]) if np.ndim(logits) == 1 else scaled
+
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return calibrated logits of rows of no group: those of the pooled temperature."""
+        return _divided(block, np.full(len(block), self.temperature))
+
+    def of_rows(self, groups: ArrayLike | None, *, n: int | None = None) -> NDArray[np.float64]:
+        """Return the temperature of each row, (n,)."""
+        if groups is None:
+            return np.full(n or 0, self.temperature)
+        names, number = np.unique(
+            as_group_names(groups, n=len(np.atleast_1d(groups)) if n is None else n),
+            return_inverse=True,
+        )
+        each = [self.temperatures.get(str(name), self.temperature) for name in names]
+        return np.array(each, dtype=np.float64)[number]
+
+    def unseen(self, groups: ArrayLike) -> tuple[str, ...]:
+        """Return the names that the fit has not seen, sorted; empty names are not listed.
+
+        Parameters
+        ----------
+        groups : array_like, shape (n,)
+            As in `apply`.
+        """
+        names = set(as_group_names(groups, n=len(np.atleast_1d(groups))).tolist())
+        return tuple(sorted(names - {"", *self.temperatures, *self.small_groups}))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the pooled temperature, each group's, and what is known about them."""
+        return {
+            "temperature": self.temperature,
+            "temperatures": dict(self.temperatures),
+            "small_groups": list(self.small_groups),
+            "spread": self.spread,
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        groups = parameters.section("temperatures")
+        small = parameters.values.get("small_groups", [])
+        if not isinstance(small, list):
+            parameters.refuse("small_groups", "a list of names")
+        return cls(
+            parameters.number("temperature"),
+            {name: groups.number(name) for name in groups.values},
+            small_groups=tuple(str(name) for name in small),
+            spread=parameters.number("spread"),
+            **common,
+        )
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the groups' temperatures in short, and the groups too small for their own."""
+        known = sorted(self.temperatures, key=self.temperatures.__getitem__)
+        facts = [("groups", "none large enough for its own")]
+        if known:
+            low, high = (
+                f"{self.temperatures[name]:.3f} ({name})" for name in (known[0], known[-1])
+            )
+            factor = f"x {np.exp(self.spread):.2f}" if self.spread else "no difference"
+            facts = [(f"{len(known)} groups", f"{low} to {high}"), ("between groups", factor)]
+        if self.small_groups:
+            more = ", ..." if len(self.small_groups) > _SHOWN else ""
+            shown = ", ".join(self.small_groups[:_SHOWN])
+            facts.append(("too small", f"{shown}{more}"))
+        return facts
+
+
+def _divided(block: NDArray[np.float64], temperatures: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = block - block.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        centred /= temperatures[:, None]
+    return np.asarray(centred)
+
+
+def _mean_log_loss(rows: Training, temperatures: NDArray[np.float64]) -> float:
+    losses = np.empty(rows.n)
+    for block in row_blocks(rows.logits):
+        z = _divided(as_float64(rows.logits[block]), temperatures[block])
+        losses[block] = row_log_losses(z, rows.labels[block])
+    return float(np.average(losses, weights=rows.weights))
