@@ -1,4 +1,4 @@
-"""Redraw the README's picture and its demo output: `make docs`."""
+"""Redraw the README's picture, its demo output and the tables of methods: `make docs`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import temperance as tp
+from temperance.calibrators import method_tables
 from temperance.cli.demo import digits
 from temperance.plots import CorpDisplay, to_svg
 
@@ -21,9 +22,10 @@ WHITE = "#ffffff"  # a README's picture cannot know whether the page is dark
 
 
 def main() -> None:
-    """Write docs/images/reliability.svg and the demo block of the README."""
+    """Write docs/images/reliability.svg, the README's demo block and docs/methods.md's tables."""
     draw_reliability()
     write_demo()
+    write_methods()
 
 
 def draw_reliability() -> None:
@@ -64,11 +66,21 @@ def write_demo() -> None:
             check=True,
         ).stdout
     lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    block = f"<!-- demo -->\n\n```text\n{lines}\n```\n\n<!-- /demo -->"
-    new = re.sub(r"<!-- demo -->.*<!-- /demo -->", lambda _: block, text, flags=re.DOTALL)
-    readme.write_text(new, encoding="utf-8")
+    replace_block(ROOT / "README.md", "demo", f"```text\n{lines}\n```")
+
+
+def write_methods() -> None:
+    """Put what `temperance methods` shows between the markers of docs/methods.md."""
+    tables = "\n\n".join(table.to_markdown() for table in method_tables())
+    replace_block(ROOT / "docs" / "methods.md", "methods", tables)
+
+
+def replace_block(path: Path, name: str, content: str) -> None:
+    """Put text between a page's markers <!-- name --> and <!-- /name -->."""
+    text = path.read_text(encoding="utf-8")
+    block = f"<!-- {name} -->\n\n{content}\n\n<!-- /{name} -->"
+    new = re.sub(f"<!-- {name} -->.*<!-- /{name} -->", lambda _: block, text, flags=re.DOTALL)
+    path.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class GroupTemperatureScaling(Calibrator):
     temperatures : mapping of str to float
         T of each group, > 0.
     small_groups : tuple of str
-        Groups of the fit that had too few rows (20); they have the pooled T.
+        Groups of fewer than 20 rows in the fit: they have the pooled T.
     spread : float
         Standard deviation of log T between groups, >= 0, beyond what chance explains.
 
@@ -135,8 +135,7 @@ class GroupTemperatureScaling(Calibrator):
         InvalidInputError
             As in `TemperatureScaling.fit`, or `groups` of another length.
         NoOptimumError
-            As in `TemperatureScaling.fit`, for all rows together; a single group without an
-            optimum is held by the prior.
+            As in `TemperatureScaling.fit`, for all rows together; the prior holds single groups.
         """
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
@@ -205,17 +204,12 @@ class GroupTemperatureScaling(Calibrator):
         Parameters
         ----------
         logits, groups, refuse_probs
-            As in `apply`.
+            As in `apply`; the errors too.
 
         Returns
         -------
         ndarray of float64
             In the shape of `logits`; -inf stays -inf.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `apply`.
         """
         z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
         scaled = as_float64(z) / self.of_rows(groups, n=len(z))[:, None]

@@ -55,6 +55,13 @@ class Table:
         lines = (line.rstrip() for line in file.getvalue().splitlines())
         return "\n".join(lines).strip("\n")
 
+    def to_markdown(self) -> str:
+        """Return a Markdown table, its caption below."""
+        aligned = ["---:" if self._align(i) == "right" else "---" for i in range(len(self.columns))]
+        lines = [self.columns, aligned, *self.rows]
+        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"{text}\n\n{self.caption}" if self.caption else text
+
     def to_html(self) -> str:
         """Return one `<table>` without script or style sheet."""
         head = "".join(self._cell("th", number, text) for number, text in enumerate(self.columns))

@@ -1,0 +1,94 @@
+"""Methods on the command line: by name, by choice, through the file, into the report."""
+
+import json
+
+import numpy as np
+import pytest
+
+import temperance as tp
+
+
+@pytest.mark.parametrize("method", ["identity", "bias-corrected-temperature", "vector", "matrix"])
+def test_fit_apply_evaluate_by_name(run, tmp_path, files, method):
+    """The printed JSON, the file and what `apply` writes are those of the Python class."""
+    done = json.loads(run("fit", "cal.npz", "--method", method, "--quick", "--json").stdout)
+    z, y = files["cal"]
+    fitted = tp.METHODS[method].fit(z, y)
+    assert done["method"] == method
+    assert tp.load(tmp_path / "calibrator.json") == fitted
+    run("apply", "calibrator.json", "test.npz", "-o", "out.npz")
+    probs = np.load(tmp_path / "out.npz")["probs"]
+    assert (probs == fitted.apply(files["test"][0])).all()
+    found = json.loads(
+        run("evaluate", "test.npz", "--calibrator", "calibrator.json", "--quick", "--json").stdout
+    )
+    expected = tp.metrics.log_loss(probs, files["test"][1])
+    assert found["log_loss"]["value"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_temperature_is_null_where_there_is_none(run, files):
+    """Methods with a temperature print it with its interval, the others null."""
+    for method, has in (("vector", False), ("bias-corrected-temperature", True)):
+        done = json.loads(run("fit", "cal.npz", "--method", method, "--quick", "--json").stdout)
+        assert (done["temperature"] is not None) == has
+        assert (done["temperature_interval"] is not None) == has
+
+
+def test_auto_chooses_and_says_so(run, tmp_path, files):
+    """The choice is that of `select`; the table is printed; the file keeps the candidates."""
+    selection = tp.select(*files["cal"])
+    done = run("fit", "cal.npz", "--method", "auto", "--quick", "--report", "r.html", columns=140)
+    assert selection.in_words() in done.stdout
+    for each in selection.tried:
+        assert f"\n {each.method} " in done.stdout
+    content = json.loads((tmp_path / "calibrator.json").read_text())
+    assert content["method"] == selection.method
+    assert content["fit"]["selection"]["verdict"] == selection.verdict
+    page = (tmp_path / "r.html").read_text()
+    assert "Which map" in page
+    assert "bias-corrected-temperature" in page
+
+
+def test_auto_on_a_test_file(run, files):
+    """With --test the choice is made on CAL alone, and measured on TEST."""
+    done = json.loads(
+        run("fit", "cal.npz", "--method", "auto", "--test", "test.npz", "--quick", "--json").stdout
+    )
+    selection = tp.select(*files["cal"])
+    probs = selection.calibrator.apply(files["test"][0])
+    assert done["evaluated_on"] == "test"
+    assert done["method"] == done["selection"]["method"] == selection.method
+    assert done["after"]["log_loss"] == pytest.approx(tp.metrics.log_loss(probs, files["test"][1]))
+
+
+def test_auto_on_rows_of_different_width(run, tmp_path):
+    """Where every row has its own options, only maps that know no class are candidates."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for _ in range(300):
+        z = rng.normal(size=rng.integers(2, 5)) * 3
+        label = int((z / 2 + rng.gumbel(size=len(z))).argmax())
+        lines.append(json.dumps({"logits": z.tolist(), "label": label}))
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    done = json.loads(run("fit", "rows.jsonl", "--method", "auto", "--quick", "--json").stdout)
+    tried = [each["method"] for each in done["selection"]["candidates"] if each["log_loss"]]
+    assert tried == ["identity", "temperature"]
+    assert tp.load(tmp_path / "calibrator.json").n_classes is None
+
+
+def test_bad_methods(run, files):
+    """An unknown name, a prior for a method without one, no optimum: one sentence each."""
+    assert "auto" in run("fit", "cal.npz", "--method", "nonsense", code=2).stderr
+    message = run("fit", "cal.npz", "--method", "vector", "--prior", "1", code=2).stderr
+    assert "temperature" in message
+
+
+def test_few_labels_are_told_what_they_cost(run, tmp_path, sample):
+    """With 60 rows the summary says how far T may be off, and what that costs."""
+    z, y = sample(n=60)
+    np.savez(tmp_path / "few.npz", logits=z, labels=y)
+    done = run("fit", "few.npz", "--quick")
+    record = tp.TemperatureScaling.fit(z, y).record
+    low, high = record.interval()
+    assert f"between {low:.3g} and {high:.3g}" in done.stderr
+    assert f"{record.expected_regret:.2g} nats" in done.stderr
