@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
             "nothing",
             "best",
             "chosen",
-            "its log loss",
+            "log loss",
             "less doing nothing",
         ),
         tuple(rows),

@@ -199,6 +199,11 @@ def _warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]
             f"only {record.n} labelled rows: the temperature is known only to lie between "
             f"{interval[0]:.3g} and {interval[1]:.3g}."
         )
+        if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
+            found[-1] += (
+                f" Not knowing it better costs new rows about {record.expected_regret:.2g} nats of "
+                "log loss each."
+            )
     if comparison.differences["after"].verdict("log_loss") == "worse":
         found.append(
             "the calibrated probabilities are worse than the model's own: do not use them."
