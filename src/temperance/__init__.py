@@ -9,6 +9,7 @@ is a sum over rows. Importing this package loads NumPy and nothing heavier.
 from temperance import metrics
 from temperance.calibrators import (
     METHODS,
+    BetaCalibration,
     BiasCorrectedTemperatureScaling,
     Calibrator,
     FitRecord,
@@ -37,6 +38,7 @@ from temperance.version import __version__
 
 __all__ = [
     "METHODS",
+    "BetaCalibration",
     "BiasCorrectedTemperatureScaling",
     "Calibrator",
     "Candidate",
@@ -49,16 +51,19 @@ __all__ = [
     "GroupTemperatureScaling",
     "Identity",
     "InvalidInputError",
+    "IsotonicCalibration",
     "MatrixScaling",
     "MissingDependencyError",
     "NoOptimumError",
     "NullBand",
     "Plan",
+    "PlattScaling",
     "ScoreTest",
     "Selection",
     "TemperanceError",
     "TemperatureScaling",
     "VectorScaling",
+    "VennAbers",
     "__version__",
     "compare",
     "evaluate",

@@ -1,33 +1,41 @@
 """One fitted, frozen value class per file; the file name is the method's name."""
 
+from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
+from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.method_tables import method_tables
 from temperance.calibrators.methods import METHODS
+from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import interval_of, temperature_of
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.vector import VectorScaling
+from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [
     "METHODS",
+    "BetaCalibration",
     "BiasCorrectedTemperatureScaling",
     "Calibrator",
     "FitRecord",
     "GroupTemperatureScaling",
     "Identity",
+    "IsotonicCalibration",
     "MatrixScaling",
+    "PlattScaling",
     "TemperatureRecord",
     "TemperatureScaling",
     "Training",
     "Traits",
     "VectorScaling",
+    "VennAbers",
     "apply_rows",
     "check_method",
     "fit_by_name",

@@ -1,0 +1,209 @@
+"""Beta calibration of two classes: an S-curve whose two ends bend independently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.logistic import LogisticFit, fit_logistic
+from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.traits import Traits
+from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
+from temperance.errors import InvalidInputError, NoOptimumError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.readers.json_object import JsonObject
+
+    Array = NDArray[np.float64]
+
+__all__ = ["BetaCalibration"]
+
+_UNCHANGED = np.array([1.0, 1.0, 0.0])  # a, b, c of the map that changes nothing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BetaCalibration(Calibrator):
+    r"""Log-odds of class 1 = a log p - b log(1 - p) + c, p the model's probability of it.
+
+    Parameters
+    ----------
+    a, b : float
+        >= 0, at least one of them above 0: how steep the map is for small and for large p.
+        a = b = 1, c = 0 changes nothing; a = b is Platt scaling.
+    c : float
+        Intercept.
+
+    Raises
+    ------
+    InvalidInputError
+        `a` or `b` is negative or infinite, both are 0, or `c` is not finite.
+
+    Notes
+    -----
+    A logistic regression on log p and -log(1 - p), both computed from the log-odds, so nothing is
+    lost where p is 0 or 1 to rounding. Where the best a or b is negative it is set to 0 and the
+    others are fitted again, which is the optimum under a, b >= 0: the ranking is kept.
+
+    References
+    ----------
+    Kull, Silva Filho and Flach (2017), Beta calibration, http://proceedings.mlr.press/v54/kull17a
+
+    Examples
+    --------
+    >>> BetaCalibration(a=1.0, b=1.0, c=0.0).apply([0.0]).tolist()
+    [[0.5, 0.5]]
+    """
+
+    method: ClassVar[str] = "beta"
+    traits: ClassVar[Traits] = Traits(
+        summary="a log p - b log(1 - p) + c: the ends bend apart",
+        parameters="3",
+        labels="1,000",
+        cost="n, 10 passes",
+        keeps_class=False,
+        keeps_order=False,
+        keeps_ranking="yes",
+        classes="2",
+        risk="low",
+        source="Kull et al. 2017",
+        prior=True,
+        binary=True,
+    )
+
+    a: float
+    b: float
+    c: float
+
+    def __post_init__(self) -> None:
+        slopes = 0.0 <= self.a < inf and 0.0 <= self.b < inf and self.a + self.b > 0.0
+        if not slopes or not isfinite(self.c):
+            msg = (
+                "`a` and `b` must be finite, >= 0 and not both 0, and `c` finite; got "
+                f"{self.a}, {self.b} and {self.c}."
+            )
+            raise InvalidInputError(msg)
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        prior: float = 0.0,
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        r"""Return the a, b and c that minimise the log loss.
+
+        Parameters
+        ----------
+        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
+            As in `TemperatureScaling.fit`, of two classes. Rows with one option only are left out.
+        prior : float, default 0.0
+            Strength >= 0, in pseudo-rows, of a prior on no change: adds :math:`\lambda ((a - 1)^2 +
+            (b - 1)^2 + c^2) / 2` to the summed loss, which is finite on any rows of both classes.
+
+        Returns
+        -------
+        BetaCalibration
+            With its `record`.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.fit`, or not two classes.
+        NoOptimumError
+            `reason` is `"no-rows"`, `"empty-class"` (one class only), `"constant-logits"`,
+            `"separable"` or `"worse-than-chance"` (neither a nor b would be above 0).
+        """
+        strength = as_prior(prior)
+        rows = Training.check(
+            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
+        )  # fmt: skip
+        seen = TwoClasses.of(rows, method=cls.method)
+        if strength == 0.0:
+            seen.refuse_constant()
+        (a, b, c), passes = _best(seen, strength)
+        fitted = cls(a, b, c, **rows.common)
+        record = rows.record(fitted.scaled, passes=passes, prior=strength)
+        return replace(fitted, record=record)
+
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block of checked logits."""
+        features = _features(np.nan_to_num(log_odds(block)))
+        return with_log_odds(block, features @ np.array([self.a, self.b, self.c]))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return a, b and c."""
+        return {"a": self.a, "b": self.b, "c": self.c}
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        return cls(*(parameters.number(key) for key in ("a", "b", "c")), **common)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return a, b and c."""
+        return [("a", f"{self.a:.4f}"), ("b", f"{self.b:.4f}"), ("c", f"{self.c:.4f}")]
+
+
+def _features(odds: Array) -> Array:
+    """Log p, -log(1 - p) and 1, (m, 3)."""
+    log_p, log_not_p = -np.logaddexp(0.0, -odds), -np.logaddexp(0.0, odds)
+    return np.stack([log_p, -log_not_p, np.ones(len(odds))], axis=1)
+
+
+def _best(seen: TwoClasses, prior: float) -> tuple[tuple[float, float, float], int]:
+    """Return a, b, c under a, b >= 0, and the passes over the rows.
+
+    With both free ones above 0 that is it. Else the optimum has a = 0 or b = 0: where only one
+    was negative it is that one, where both were, the better of the two.
+    """
+    free, passes = _with(seen, prior, (0, 1, 2))
+    if free[0] >= 0.0 and free[1] >= 0.0 and free[0] + free[1] > 0.0:
+        return (float(free[0]), float(free[1]), float(free[2])), passes
+    found = []
+    for kept in (0, 1):
+        if free[1 - kept] < 0.0 or free[kept] > 0.0:
+            numbers, more = _with(seen, prior, (kept, 2))
+            passes += more
+            if numbers[kept] > 0.0:
+                found.append(numbers)
+    if not found:
+        msg = (
+            "No map that rises: the larger the probability of class 1, the rarer it is. Are rows "
+            "and labels in the same order, and is column 1 that of label 1?"
+        )
+        raise NoOptimumError(msg, reason="worse-than-chance")
+    a, b, c = min(found, key=lambda numbers: _penalised_loss(seen, numbers, prior))
+    return (float(a), float(b), float(c)), passes
+
+
+def _with(seen: TwoClasses, prior: float, kept: tuple[int, ...]) -> tuple[Array, int]:
+    """Fit the numbers kept; the others are 0."""
+    columns = list(kept)
+    found: LogisticFit = fit_logistic(
+        _features(seen.odds)[:, columns], seen.hit, seen.weights,
+        ridge=prior, centre=_UNCHANGED[columns],
+    )  # fmt: skip
+    numbers = np.zeros(3)
+    numbers[columns] = found.coefficients
+    return numbers, found.passes
+
+
+def _penalised_loss(seen: TwoClasses, numbers: Array, prior: float) -> float:
+    odds = _features(seen.odds) @ numbers
+    loss = float(seen.weights @ (np.logaddexp(0.0, odds) - seen.hit * odds))
+    return loss + 0.5 * prior * float((numbers - _UNCHANGED) @ (numbers - _UNCHANGED))

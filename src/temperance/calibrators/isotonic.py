@@ -1,0 +1,253 @@
+"""Centred isotonic calibration: any rising curve, without flat steps, never 0 or 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.training import Training
+from temperance.calibrators.traits import Traits
+from temperance.calibrators.two_classes import TwoClasses, with_log_odds
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.numerics import as_float64, row_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.readers.json_object import JsonObject
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Curve", "IsotonicCalibration"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A rising line through knots: probability against log-odds, constant beyond the ends."""
+
+    log_odds: Array  # (m,), rising
+    probability: Array  # (m,), in (0, 1), not falling
+
+    def __post_init__(self) -> None:
+        x, p = np.asarray(self.log_odds), np.asarray(self.probability)
+        rising = x.ndim == 1 and len(x) > 0 and x.shape == p.shape and bool((np.diff(x) > 0).all())
+        if not rising or not ((p > 0.0) & (p < 1.0)).all() or (np.diff(p) < 0.0).any():
+            msg = (
+                "`curves` must hold rising `log_odds` and, as many, `probability` in (0, 1) that "
+                "never falls."
+            )
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "log_odds", frozen_array(x))
+        object.__setattr__(self, "probability", frozen_array(p))
+
+    @classmethod
+    def through(cls, seen: TwoClasses) -> Self:
+        """Return the centred isotonic regression of outcomes on log-odds."""
+        from scipy.optimize import isotonic_regression  # noqa: PLC0415
+
+        x, number = np.unique(seen.odds, return_inverse=True)
+        weight = np.bincount(number, seen.weights)
+        rate = np.bincount(number, seen.weights * seen.hit) / weight
+        found = isotonic_regression(rate, weights=weight)
+        starts = found.blocks[:-1]
+        of_block = np.add.reduceat(weight, starts)
+        centre = np.add.reduceat(weight * x, starts) / of_block
+        least = 1.0 / (seen.weight + 2.0)
+        level = np.clip(found.x[starts], least, 1.0 - least)
+        distinct = np.r_[True, np.diff(centre) > 0.0]  # rounding may put two centres on one number
+        return cls(centre[distinct], level[distinct])
+
+    def at(self, odds: Array) -> Array:
+        """Return the probability at these log-odds."""
+        return np.asarray(np.interp(odds, self.log_odds, self.probability))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Curve) and all(
+            np.array_equal(a, b)
+            for a, b in (
+                (self.log_odds, other.log_odds),
+                (self.probability, other.probability),
+            )
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.log_odds.tobytes(), self.probability.tobytes()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IsotonicCalibration(Calibrator):
+    r"""Probability = a rising curve of the log-odds; of more than two classes, one curve each.
+
+    Parameters
+    ----------
+    curves : tuple of Curve
+        One of two classes (of class 1), else one per class: one-vs-rest, then divided by the sum.
+
+    Raises
+    ------
+    InvalidInputError
+        Knots that do not rise, probabilities outside (0, 1), another number of curves.
+
+    Notes
+    -----
+    Isotonic regression (pool adjacent violators) of the outcomes on the log-odds gives steps; here
+    a line joins the steps' centres of mass, so that rows of different log-odds keep their order
+    except beyond the outermost centres. Values are clipped to [1 / (W + 2), 1 - 1 / (W + 2)], W the
+    summed weights: plain isotonic regression says 0 and 1 and then loses without bound.
+    Of many classes one-vs-rest has few rows per curve and breaks the ties between classes: prefer
+    `vector` or `matrix` there.
+
+    References
+    ----------
+    Oron and Flournoy (2017), Centered isotonic regression, https://doi.org/10.1080/19466315.2017.1286256;
+    Zadrozny and Elkan (2002), Transforming classifier scores into accurate multiclass probability
+    estimates, https://doi.org/10.1145/775047.775151
+
+    Examples
+    --------
+    Of four rows at log-odds -1 one is a hit, of four at 1 three are; halfway lies 1/2.
+
+    >>> logits = [-1.0] * 4 + [1.0] * 4
+    >>> curve = IsotonicCalibration.fit(logits, [0, 0, 0, 1, 0, 1, 1, 1])
+    >>> curve.apply([-1.0, 0.0, 1.0])[:, 1].round(6).tolist()
+    [0.25, 0.5, 0.75]
+    """
+
+    method: ClassVar[str] = "isotonic"
+    traits: ClassVar[Traits] = Traits(
+        summary="any rising curve of the log-odds, its steps joined",
+        parameters="knots",
+        labels="10,000",
+        cost="n log n",
+        keeps_class=False,
+        keeps_order=False,
+        keeps_ranking="ties at the ends",
+        classes="2; one-vs-rest",
+        risk="high below 10,000",
+        source="Oron and Flournoy 2017",
+    )
+
+    curves: tuple[Curve, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.curves)
+        wanted = None if self.n_classes is None else 1 if self.n_classes == 2 else self.n_classes
+        if count in (0, 2) or wanted not in (None, count):
+            msg = (
+                f"`curves` must be one of two classes, else one per class; got {count} for "
+                f"{self.n_classes} classes."
+            )
+            raise InvalidInputError(msg)
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return the curve, or the curves, of the least squares under rising order.
+
+        Parameters
+        ----------
+        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
+            As in `TemperatureScaling.fit`. Rows in which an option does not exist, or is the only
+            one, are left out of its curve.
+
+        Returns
+        -------
+        IsotonicCalibration
+            With its `record`.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.fit`.
+        NoOptimumError
+            `reason` is `"no-rows"`, or `"empty-class"`: a class that is always or never true.
+        """
+        rows = Training.check(
+            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
+        )  # fmt: skip
+        of_classes = [1] if rows.k == 2 else range(rows.k)
+        odds = _odds_of(rows)
+        fitted = cls(tuple(_curve(rows, odds[:, c], c) for c in of_classes), **rows.common)
+        return replace(fitted, record=rows.record(fitted.scaled, passes=1))
+
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block of checked logits."""
+        odds = _one_vs_rest(block)
+        if len(self.curves) == 1:
+            p = self.curves[0].at(odds[:, 1])
+            return with_log_odds(block, np.log(p) - np.log1p(-p))
+        p = np.stack([curve.at(odds[:, c]) for c, curve in enumerate(self.curves)], axis=1)
+        return np.where(np.isneginf(block), -np.inf, np.log(p))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the knots of each curve."""
+        return {
+            "curves": [
+                {"log_odds": c.log_odds.tolist(), "probability": c.probability.tolist()}
+                for c in self.curves
+            ]
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        curves = (
+            Curve(each.numbers("log_odds"), each.numbers("probability"))
+            for each in parameters.sections("curves")
+        )
+        return cls(tuple(curves), **common)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the number of knots."""
+        knots = [len(curve.log_odds) for curve in self.curves]
+        if len(knots) == 1:
+            return [("knots", f"{knots[0]:,}")]
+        return [("curves", f"{len(knots):,}"), ("knots", f"{min(knots):,} to {max(knots):,}")]
+
+
+def _curve(rows: Training, odds: Array, c: int) -> Curve:
+    try:
+        return Curve.through(TwoClasses.seen(odds, rows.labels == c, rows.weights))
+    except NoOptimumError as error:
+        name = rows.classes[c] if rows.classes else str(c)
+        msg = f"Class {name} has no curve. {error}"
+        raise NoOptimumError(msg, reason=error.reason) from error
+
+
+def _odds_of(rows: Training) -> Array:
+    odds = np.empty(rows.logits.shape)
+    for block in row_blocks(rows.logits):
+        odds[block] = _one_vs_rest(as_float64(rows.logits[block]))
+    return odds
+
+
+def _one_vs_rest(block: Array) -> Array:
+    """Log-odds of each class against all others, (m, k); infinite where there is nothing else.
+
+    1 - p is summed from the others where p is the largest, and subtracted where it is at most
+    1/2: no digit is lost in either.
+    """
+    rows = np.arange(len(block))
+    z = block - block.max(axis=1, keepdims=True)
+    largest = z.argmax(axis=1)
+    e = np.exp(z)
+    others = e.sum(axis=1)[:, None] - e
+    e[rows, largest] = 0.0
+    others[rows, largest] = e.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(z - np.log(others))

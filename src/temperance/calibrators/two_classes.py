@@ -1,0 +1,86 @@
+"""What maps of two classes share: log-odds of class 1, and which rows tell anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.numerics import as_float64, row_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.calibrators.training import Training
+
+    Array = NDArray[np.float64]
+
+__all__ = ["TwoClasses", "log_odds", "with_log_odds"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoClasses:
+    """Rows of positive weight in which both options exist."""
+
+    odds: Array  # (m,): log-odds of class 1, finite
+    hit: Array  # (m,): 1 where class 1 is true, else 0
+    weights: Array  # (m,): > 0
+
+    @classmethod
+    def of(cls, rows: Training, *, method: str) -> Self:
+        """Return the rows, or raise: other than two classes, or only one of them seen."""
+        if rows.k != 2:
+            msg = (
+                f"`logits` of {method} must be of two classes, got {rows.k}. For more: "
+                "temperature, bias-corrected-temperature, vector, matrix, isotonic."
+            )
+            raise InvalidInputError(msg)
+        odds = np.empty(rows.n)
+        for block in row_blocks(rows.logits):
+            odds[block] = log_odds(as_float64(rows.logits[block]))
+        return cls.seen(odds, rows.labels == 1, rows.weights)
+
+    @classmethod
+    def seen(cls, odds: Array, hit: NDArray[np.bool_], weights: Array | None) -> Self:
+        """Return the rows of finite log-odds and positive weight; both outcomes must be there."""
+        w = np.ones(len(odds)) if weights is None else weights
+        keep = np.isfinite(odds) & (w > 0.0)
+        found = cls(odds[keep], hit[keep].astype(np.float64), w[keep])
+        if found.hit.all() or not found.hit.any():
+            what = "true" if len(found.hit) and found.hit.all() else "false"
+            msg = (
+                f"All rows with two options have one outcome (class 1 is {what}): they cannot tell "
+                "how often it comes true. More rows, or temperature with `prior=1.0`."
+            )
+            raise NoOptimumError(msg, reason="empty-class")
+        return found
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights."""
+        return float(self.weights.sum())
+
+    def refuse_constant(self) -> None:
+        """Raise if all log-odds are equal: no slope can be told from another."""
+        if np.ptp(self.odds) == 0.0:
+            msg = (
+                "No slope is better than another: all rows have the same log-odds. Check that "
+                "these are the model's outputs."
+            )
+            raise NoOptimumError(msg, reason="constant-logits")
+
+
+def log_odds(block: Array) -> Array:
+    """Return the log-odds of class 1, (m,); infinite where one of the two options is missing."""
+    return np.asarray(block[:, 1] - block[:, 0])
+
+
+def with_log_odds(block: Array, odds: Array) -> Array:
+    """Return (0, odds) per row; rows with a missing option as they are."""
+    out = np.stack([np.zeros(len(odds)), odds], axis=1)
+    one_option = np.isneginf(block).any(axis=1)
+    if one_option.any():
+        out[one_option] = block[one_option]
+    return out

@@ -1,0 +1,204 @@
+"""Venn-Abers prediction of two classes: a probability with an interval that is valid by design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.training import Training
+from temperance.calibrators.traits import Traits
+from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
+from temperance.calibrators.venn_abers_steps import venn_abers_steps
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.readers.json_object import JsonObject
+
+    Array = NDArray[np.float64]
+
+__all__ = ["VennAbers"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VennAbers(Calibrator):
+    r"""Two probabilities of class 1, of which one is calibrated, and one number between them.
+
+    Parameters
+    ----------
+    lower_from : ndarray, shape (a,)
+        Log-odds from which on the lower probability is `lower`; below the first it is 0.
+    lower : ndarray, shape (a,)
+        In [0, 1), not falling.
+    upper_to : ndarray, shape (b,)
+        Log-odds up to which the upper probability is `upper`; above the last it is 1.
+    upper : ndarray, shape (b,)
+        In (0, 1], not falling.
+
+    Raises
+    ------
+    InvalidInputError
+        Scores that do not rise, probabilities that fall or lie outside these ranges.
+
+    Notes
+    -----
+    p0 is the isotonic fit at the row's log-odds when the row itself is added with label 0, p1 with
+    label 1. If rows are exchangeable, the one of the true label is perfectly calibrated whatever
+    the model. `apply` returns p1 / (1 - p0 + p1), whose log loss is the best in the worst case;
+    `interval` returns both: their distance says how little the rows know there. Weights count as
+    repeated rows, the row added has weight 1. Valid for two classes only.
+
+    References
+    ----------
+    Vovk, Petej and Fedorova (2015), Large-scale probabilistic predictors with and without
+    guarantees of validity, https://arxiv.org/abs/1511.00213
+
+    Examples
+    --------
+    Two rows at log-odds 0, a hit and a miss. One more row there: 1 hit of 3, or 2 of 3.
+
+    >>> model = VennAbers.fit([0.0, 0.0], [0, 1])
+    >>> low, high = model.interval([0.0])
+    >>> low.round(4).tolist(), high.round(4).tolist(), model.apply([0.0])[:, 1].round(4).tolist()
+    ([0.3333], [0.6667], [0.5])
+    """
+
+    method: ClassVar[str] = "venn-abers"
+    traits: ClassVar[Traits] = Traits(
+        summary="isotonic with either label: a probability and its interval",
+        parameters="steps",
+        labels="1,000",
+        cost="n log n",
+        keeps_class=False,
+        keeps_order=False,
+        keeps_ranking="with ties",
+        classes="2",
+        risk="some below 1,000",
+        source="Vovk et al. 2015",
+        binary=True,
+    )
+
+    lower_from: Array
+    lower: Array
+    upper_to: Array
+    upper: Array
+
+    def __post_init__(self) -> None:
+        for scores, probs in (("lower_from", "lower"), ("upper_to", "upper")):
+            x, p = np.asarray(getattr(self, scores)), np.asarray(getattr(self, probs))
+            inside = (p >= 0.0) & (p < 1.0) if probs == "lower" else (p > 0.0) & (p <= 1.0)
+            rising = x.ndim == 1 and len(x) > 0 and x.shape == p.shape and (np.diff(x) > 0).all()
+            if not rising or not inside.all() or (np.diff(p) < 0.0).any():
+                msg = (
+                    f"`{scores}` must rise, and `{probs}` hold as many probabilities that never "
+                    "fall (lower below 1, upper above 0)."
+                )
+                raise InvalidInputError(msg)
+            object.__setattr__(self, scores, frozen_array(x))
+            object.__setattr__(self, probs, frozen_array(p))
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return both step functions of the log-odds.
+
+        Parameters
+        ----------
+        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
+            As in `TemperatureScaling.fit`, of two classes. Rows with one option only are left out.
+
+        Returns
+        -------
+        VennAbers
+            With its `record`.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.fit`, or not two classes.
+        NoOptimumError
+            `reason` is `"no-rows"` or `"empty-class"` (one class only).
+        """
+        rows = Training.check(
+            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
+        )  # fmt: skip
+        seen = TwoClasses.of(rows, method=cls.method)
+        scores, lower, upper = venn_abers_steps(seen.odds, seen.hit, seen.weights)
+        # rounding of the slopes must not let a step fall
+        lower, upper = np.maximum.accumulate(lower), np.maximum.accumulate(upper)
+        first, last = np.r_[True, np.diff(lower) > 0.0], np.r_[np.diff(upper) > 0.0, True]
+        fitted = cls(scores[first], lower[first], scores[last], upper[last], **rows.common)
+        return replace(fitted, record=rows.record(fitted.scaled, passes=1))
+
+    def interval(
+        self, logits: ArrayLike, *, refuse_probs: bool = True
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and the upper probability of class 1 of each row.
+
+        Parameters
+        ----------
+        logits : array_like, shape (n, 2) or (n,)
+            As in `apply`.
+        refuse_probs : bool, default True
+            As in `apply`.
+
+        Returns
+        -------
+        tuple of ndarray, shape (n,)
+            p0 < p1; of a row with one option only, both are its probability, 0 or 1.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `apply`.
+        """
+        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
+        block = as_float64(z)
+        low, high = self._steps(block)
+        one_option = np.isneginf(block).any(axis=1)
+        certain = softmax(block[one_option])[:, 1]
+        low[one_option], high[one_option] = certain, certain
+        return low, high
+
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block of checked logits."""
+        low, high = self._steps(block)
+        return with_log_odds(block, np.log(high) - np.log1p(-low))  # p / (1 - p) = p1 / (1 - p0)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return both step functions."""
+        names = ("lower_from", "lower", "upper_to", "upper")
+        return {name: getattr(self, name).tolist() for name in names}
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        names = ("lower_from", "lower", "upper_to", "upper")
+        return cls(*(parameters.numbers(name) for name in names), **common)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the number of steps."""
+        return [("steps", f"{len(self.lower):,} and {len(self.upper):,}")]
+
+    def _steps(self, block: Array) -> tuple[Array, Array]:
+        odds = log_odds(block)
+        low = np.r_[0.0, self.lower][np.searchsorted(self.lower_from, odds, side="right")]
+        high = np.r_[self.upper, 1.0][np.searchsorted(self.upper_to, odds, side="left")]
+        return low, high
