@@ -15,9 +15,12 @@ from temperance.calibrators import (
     FitRecord,
     GroupTemperatureScaling,
     Identity,
+    IsotonicCalibration,
     MatrixScaling,
+    PlattScaling,
     TemperatureScaling,
     VectorScaling,
+    VennAbers,
 )
 from temperance.checks import logits_from_probs
 from temperance.compare import Comparison, Differences, compare
