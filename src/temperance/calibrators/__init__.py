@@ -4,6 +4,7 @@ from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.ensemble import Ensemble, as_members
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
@@ -24,6 +25,7 @@ __all__ = [
     "BetaCalibration",
     "BiasCorrectedTemperatureScaling",
     "Calibrator",
+    "Ensemble",
     "FitRecord",
     "GroupTemperatureScaling",
     "Identity",
@@ -37,6 +39,7 @@ __all__ = [
     "VectorScaling",
     "VennAbers",
     "apply_rows",
+    "as_members",
     "check_method",
     "fit_by_name",
     "interval_of",

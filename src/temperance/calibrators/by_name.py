@@ -44,6 +44,9 @@ def fit_by_name(
     """Return the calibrator that `METHODS[method].fit` gives; `groups` go where they are taken."""
     check_method(method, prior=prior)
     kind = METHODS[method]
+    if kind.traits.members:
+        msg = f"{method} takes the outputs of several models: fit A.npz B.npz --method {method}."
+        raise InvalidInputError(msg)
     settings: dict[str, Any] = {"weights": weights, "classes": classes, "refuse_probs": False}
     if kind.traits.prior:
         settings["prior"] = prior

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
+from temperance.calibrators.ensemble import Ensemble
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
@@ -33,5 +34,6 @@ METHODS: dict[str, type[Calibrator]] = {
         BetaCalibration,
         IsotonicCalibration,
         VennAbers,
+        Ensemble,
     )
 }

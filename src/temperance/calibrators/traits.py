@@ -41,6 +41,8 @@ class Traits:
         `fit` takes `prior=`.
     groups : bool
         `fit` and `apply` take `groups=`.
+    members : bool
+        `fit` and `apply` take the outputs of several models.
     any_width : bool
         Learns nothing about single classes, so rows may have any number of options.
     """
@@ -59,6 +61,7 @@ class Traits:
     masks: bool = True
     prior: bool = False
     groups: bool = False
+    members: bool = False
     any_width: bool = False
 
     def to_dict(self) -> dict[str, str | bool]:

@@ -12,7 +12,7 @@ from temperance.report.findings import explain_calibrator, explain_test, headlin
 from temperance.report.page import render, svg
 from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
 from temperance.report.verdicts import verdicts
-from temperance.select.tables import selection_cells
+from temperance.select.tables import not_tried, selection_cells
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -61,6 +61,7 @@ def render_report(content: ReportContent) -> str:
         biased=_significant(list(sides.values())[-1].tests.class_bias.p_value),
         plan=content.plan,
         selection=content.selection,
+        not_tried="" if content.selection is None else not_tried(content.selection),
         candidates=[] if content.selection is None else selection_cells(content.selection),
         calibrator=_calibrator(content),
         infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),

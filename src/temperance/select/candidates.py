@@ -40,7 +40,7 @@ _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 def wanted(methods: Sequence[str] | None) -> tuple[str, ...]:
     """Return the methods to try, identity among them, the simplest first."""
-    names = tuple(m for m in SIMPLEST_FIRST if m in METHODS) if methods is None else tuple(methods)
+    names = SIMPLEST_FIRST if methods is None else tuple(methods)
     for name in names:
         check_method(name)
         if name not in SIMPLEST_FIRST:

@@ -9,7 +9,7 @@ from temperance.show import Table, interval_text, number_text
 if TYPE_CHECKING:
     from temperance.select.selection import Candidate, Selection
 
-__all__ = ["selection_cells", "selection_frame", "selection_table"]
+__all__ = ["not_tried", "selection_cells", "selection_frame", "selection_table"]
 
 
 def selection_table(selection: Selection) -> Table:
@@ -19,7 +19,7 @@ def selection_table(selection: Selection) -> Table:
         tuple(selection_cells(selection)),
         caption=(
             f"{selection.n:,} rows, cross-fitted in {selection.n_folds} folds; the simplest map "
-            "within one standard error and 1 % of the best is chosen"
+            f"within one standard error and 1 % of the best is chosen. {not_tried(selection)}"
         ),
         words=frozenset({1, 5}),
     )
@@ -32,10 +32,16 @@ def selection_cells(selection: Selection) -> list[tuple[str, ...]]:
             each.method,
             "chosen" if each.method == selection.method else "",
             *_cells(each),
-            each.left_out or ("with a prior" if each.prior else ""),
+            "with a prior" if each.prior else "",
         )
-        for each in selection.candidates
+        for each in selection.tried
     ]
+
+
+def not_tried(selection: Selection) -> str:
+    """Return the methods that were not tried, with reasons; "" if all were."""
+    reasons = [f"{e.method} ({e.left_out})" for e in selection.candidates if e.left_out]
+    return f"Not tried: {'; '.join(reasons)}." if reasons else ""
 
 
 def selection_frame(selection: Selection) -> dict[str, list[Any]]:

@@ -1,0 +1,279 @@
+"""Several models of the same rows: pooled with fitted weights, then calibrated together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.member_weights import Pool, fit_member_weights, pooled_logits
+from temperance.calibrators.temperature import temperature_record
+from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.traits import Traits
+from temperance.checks import as_logits
+from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64, row_blocks, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators.record import TemperatureRecord
+    from temperance.readers.json_object import JsonObject
+
+__all__ = ["Ensemble", "as_members"]
+
+_ROUNDING = 1e-9  # how far the weights of a file may be from a sum of 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ensemble(Calibrator):
+    r"""Probabilities softmax(pool / T) of several models' outputs for the same rows.
+
+    Parameters
+    ----------
+    temperature : float
+        T > 0 of the pool. Pooling softens, so T is often below 1.
+    weights : ndarray, shape (m,)
+        Of the m members: >= 0, summing to 1.
+    pool : {"linear", "log"}
+        "linear": pool = log of the weighted mean of the members' probabilities; "log": weighted
+        mean of their log-probabilities.
+
+    Raises
+    ------
+    InvalidInputError
+        `temperature` not above 0, `weights` negative or not summing to 1, another `pool`.
+
+    Notes
+    -----
+    Weights minimise the log loss. Of the log pool they are fitted together with T (one convex
+    problem in w / T); of the linear pool at T = 1 (convex in w), T afterwards. A mean of calibrated
+    probabilities is under-confident, so members are pooled first and calibrated together; the
+    interval of T takes the weights as known.
+
+    References
+    ----------
+    Rahaman and Thiery (2021), Uncertainty Quantification and Deep Ensembles,
+    https://arxiv.org/abs/2007.08792; Ranjan and Gneiting (2010), Combining probability forecasts,
+    https://doi.org/10.1111/j.1467-9868.2009.00726.x
+
+    Examples
+    --------
+    >>> model = Ensemble(1.0, [0.5, 0.5], pool="linear")
+    >>> members = [np.log([[0.9, 0.1]]), np.log([[0.5, 0.5]])]
+    >>> model.apply(members).round(4)
+    array([[0.7, 0.3]])
+    """
+
+    method: ClassVar[str] = "ensemble"
+    traits: ClassVar[Traits] = Traits(
+        summary="several models: weighted mean (or log mean), then / T",
+        parameters="models",
+        labels="100",
+        cost="models n k, 10 passes",
+        keeps_class=False,
+        keeps_order=False,
+        keeps_ranking="no",
+        classes="any",
+        risk="very low",
+        source="Rahaman and Thiery 2021",
+        prior=True,
+        members=True,
+    )
+
+    temperature: float
+    weights: NDArray[np.float64]
+    pool: Pool = field(default="linear", kw_only=True)
+    record: TemperatureRecord | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.temperature < inf:
+            msg = f"`temperature` must be a finite number above 0, got {self.temperature}."
+            raise InvalidInputError(msg)
+        w = np.asarray(self.weights, dtype=np.float64)
+        if w.ndim != 1 or len(w) < 2 or not (w >= 0.0).all() or abs(w.sum() - 1.0) > _ROUNDING:
+            msg = f"`weights` must be two or more numbers >= 0 that sum to 1, got {w}."
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "weights", frozen_array(w))
+        _check_pool(self.pool)
+
+    @classmethod
+    def fit(
+        cls,
+        members: Sequence[ArrayLike] | ArrayLike,
+        labels: ArrayLike,
+        *,
+        pool: Pool = "linear",
+        member_weights: Literal["fitted", "equal"] = "fitted",
+        weights: ArrayLike | None = None,
+        prior: float = 0.0,
+        classes: Sequence[object] | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return the members' weights and the temperature of their pool.
+
+        Parameters
+        ----------
+        members : sequence of m >= 2 array_like, each of shape (n, k) or (n,)
+            The models' logits for the same rows and classes, in the same order. An option that
+            does not exist (-inf) must be missing in all of them.
+        labels : array_like, shape (n,)
+            True classes.
+        pool : {"linear", "log"}, default "linear"
+            How probabilities are pooled.
+        member_weights : {"fitted", "equal"}, default "fitted"
+            Weights of the members: those of the smallest log loss, or all the same.
+        weights : array_like, shape (n,), optional
+            Of the rows; finite, >= 0.
+        prior : float, default 0.0
+            As in `TemperatureScaling.fit`, on the pool's temperature.
+        classes, refuse_probs
+            As in `TemperatureScaling.fit`.
+
+        Returns
+        -------
+        Ensemble
+            Its `record` is that of the pool's temperature: "before" is the pool at T = 1.
+
+        Raises
+        ------
+        InvalidInputError
+            Fewer than two members, or members that differ in rows, classes or missing options; and
+            as in `TemperatureScaling.fit`.
+        NoOptimumError
+            As in `TemperatureScaling.fit`, of the pool.
+        """
+        strength = as_prior(prior)
+        _check_pool(pool)
+        if member_weights not in {"fitted", "equal"}:
+            msg = f'`member_weights` must be "fitted" or "equal", got {member_weights!r}.'
+            raise InvalidInputError(msg)
+        stacked = as_members(members, refuse_probs=refuse_probs)
+        rows = Training.check(
+            stacked[0], labels, weights=weights, classes=classes, refuse_probs=False
+        )
+        of_members = np.full(len(stacked), 1.0 / len(stacked))
+        if member_weights == "fitted":
+            of_members = fit_member_weights(stacked, rows, pool=pool)
+        pooled = replace(rows, logits=pooled_logits(stacked, of_members, pool=pool))
+        record = temperature_record(pooled, prior=strength)
+        return cls(record.temperature, of_members, pool=pool, **rows.common, record=record)
+
+    def apply(  # type: ignore[override]
+        self, members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool = True
+    ) -> NDArray[np.float64]:
+        """Return calibrated probabilities of the pool.
+
+        Parameters
+        ----------
+        members : sequence of m array_like, each of shape (n, k) or (n,)
+            As in `fit`, as many as there, in the same order.
+        refuse_probs : bool, default True
+            Raise if a member holds probabilities; False takes them for logits.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k)
+            Rows sum to 1.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `fit`; another number of members or classes.
+        """
+        scaled = self.scale(members, refuse_probs=refuse_probs)
+        probs = np.empty(scaled.shape)
+        for rows in row_blocks(scaled):
+            probs[rows] = softmax(scaled[rows])
+        return probs
+
+    def scale(  # type: ignore[override]
+        self, members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool = True
+    ) -> NDArray[np.float64]:
+        """Return calibrated logits of the pool, (n, k); arguments and errors as in `apply`."""
+        stacked = as_members(members, refuse_probs=refuse_probs)
+        if len(stacked) != len(self.weights):
+            msg = (
+                f"`members` must be the {len(self.weights)} models of the fit, in that order, got "
+                f"{len(stacked)}."
+            )
+            raise InvalidInputError(msg)
+        if self.n_classes is not None and stacked[0].shape[1] != self.n_classes:
+            msg = (
+                f"`members` must have the {self.n_classes} columns of the fit, got "
+                f"{stacked[0].shape[1]}."
+            )
+            raise InvalidInputError(msg)
+        return self.scaled(pooled_logits(stacked, self.weights, pool=self.pool))
+
+    def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block of pooled ones."""
+        return np.asarray(block / self.temperature)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the pool, the members' weights and the temperature."""
+        return {
+            "temperature": self.temperature,
+            "pool": self.pool,
+            "weights": self.weights.tolist(),
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        pool: Any = parameters.text("pool")
+        weights = parameters.numbers("weights")
+        return cls(parameters.number("temperature"), weights, pool=pool, **common)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the pool and the members' weights."""
+        weights = ", ".join(f"{weight:.3f}" for weight in self.weights)
+        return [("pool", self.pool), ("weights", weights)]
+
+
+def as_members(
+    members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool
+) -> list[NDArray[Any]]:
+    """Return the members' logits, (n, k) each, or raise: too few, or not of the same rows."""
+    given = list(members)  # type: ignore[arg-type]
+    if len(given) < 2 or np.ndim(given[0]) == 0:
+        count = 1 if given and np.ndim(given[0]) == 0 else len(given)
+        msg = (
+            f"`members` must be the logits of two models or more, got {count}: a list of arrays "
+            "(n, k), or one array (models, n, k)."
+        )
+        raise InvalidInputError(msg)
+    stacked = [as_logits(each, name=f"members[{i}]") for i, each in enumerate(given)]
+    first = stacked[0]
+    for i, (z, raw) in enumerate(zip(stacked, given, strict=True)):
+        if z.shape != first.shape:
+            msg = (
+                f"`members` must be outputs for the same rows and classes; members[0] has "
+                f"{first.shape}, members[{i}] has {z.shape}."
+            )
+            raise InvalidInputError(msg)
+        if refuse_probs and len(z):
+            refuse_probs_as_logits(raw)
+        for rows in row_blocks(z):
+            own, theirs = (np.isneginf(as_float64(m[rows])) for m in (z, first))
+            differ = (own != theirs).any(axis=1)
+            if differ.any():
+                row = rows.start + int(differ.argmax())
+                msg = (
+                    f"`members` must lack the same options (-inf); in row {row} members[{i}] and "
+                    "members[0] differ."
+                )
+                raise InvalidInputError(msg)
+    return stacked
+
+
+def _check_pool(pool: str) -> None:
+    if pool not in {"linear", "log"}:
+        msg = f'`pool` must be "linear" or "log", got {pool!r}.'
+        raise InvalidInputError(msg)
