@@ -9,6 +9,7 @@ from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.matrix import MatrixScaling
+from temperance.calibrators.member_weights import Pool, pooled_logits
 from temperance.calibrators.method_tables import method_tables
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.platt import PlattScaling
@@ -32,6 +33,7 @@ __all__ = [
     "IsotonicCalibration",
     "MatrixScaling",
     "PlattScaling",
+    "Pool",
     "TemperatureRecord",
     "TemperatureScaling",
     "Training",
@@ -44,6 +46,7 @@ __all__ = [
     "fit_by_name",
     "interval_of",
     "method_tables",
+    "pooled_logits",
     "scale_rows",
     "temperature_of",
 ]

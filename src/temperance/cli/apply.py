@@ -8,9 +8,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from temperance.calibrators import apply_rows, temperature_of
+from temperance.calibrators import temperature_of
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
+from temperance.cli.members import read_members
 from temperance.cli.options import (
     GroupColumn,
     IdColumn,
@@ -21,7 +22,7 @@ from temperance.cli.options import (
     ProbsColumn,
     WeightColumn,
 )
-from temperance.cli.rows import naming, read_rows
+from temperance.cli.rows import naming
 from temperance.export import load
 from temperance.readers import Fields
 from temperance.writers import SUFFIXES, check_writable, write_probs
@@ -33,7 +34,12 @@ def apply(
     calibrator_file: Annotated[
         Path, typer.Argument(metavar="CALIBRATOR", help="A calibrator.json of `temperance fit`.")
     ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Logits or probabilities.")],
+    file: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Logits or probabilities; of an ensemble one file per model."
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(
@@ -61,10 +67,10 @@ def apply(
     fields = Fields(
         label_column, weight_column, group_column, id_column, logits_column, probs_column
     )
-    rows = read_rows(file, kind=kind, fields=fields, labelled=False)
+    rows = read_members(file, kind=kind, fields=fields, labelled=False)
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
-        probs = apply_rows(calibrator, rows.logits, rows.group_names)
+        probs = rows.applied(calibrator)
     warnings = group_warnings(calibrator, rows)
     with progress(f"writing {output.name}"):
         write_probs(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.calibrators import (
     TemperatureRecord,
     interval_of,
-    scale_rows,
     temperature_of,
 )
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
+from temperance.cli.pooling import compare_pooling, pooling_dict, pooling_table
 from temperance.cli.tables import measure_table
 from temperance.compare import Comparison, compare_rows
 from temperance.export import save
@@ -26,7 +26,7 @@ from temperance.writers import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from temperance.calibrators import Calibrator, FitRecord
+    from temperance.calibrators import Calibrator, FitRecord, Pool
     from temperance.cli.rows import Rows
     from temperance.select import Selection
 
@@ -44,6 +44,7 @@ class Calibration:
     evaluated_on: Literal["cross-fitted", "test"]
     rows: Rows  # of the fit
     test: Rows | None
+    pooling: Comparison | None  # of an ensemble: other ways of pooling, on the same rows
     selection: Selection | None  # how the method was chosen; None where it was named
     warnings: tuple[str, ...]
 
@@ -64,25 +65,31 @@ def calibrate(
     n_bins: int,
     seed: int,
     n_resamples: int = N_RESAMPLES,
+    pool: Pool = "linear",
 ) -> Calibration:
     """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted."""
-    fitted = fit_rows(rows, method=method, prior=prior, out_of_fold=test is None)
+    fitted = fit_rows(rows, method=method, prior=prior, pool=pool, out_of_fold=test is None)
     calibrator, after, measured = fitted.calibrator, fitted.out_of_fold, rows
     if test is not None:
         measured = test
         with progress(f"applying to {test.n:,} test rows"):
-            after = scale_rows(calibrator, test.logits, test.group_names)
+            after = test.scaled_by(calibrator)
     with progress("measuring"):
         sides = {"before": measured.predictions(), "after": measured.predictions(after)}
         comparison = compare_rows(
             sides, groups=measured.named_groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed
         )
+    pooling = None
+    if rows.members is not None:
+        with progress("comparing ways of pooling"):
+            pooling = compare_pooling(rows, test, after, pool=pool)
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
         rows=rows,
         test=test,
+        pooling=pooling,
         selection=fitted.selection,
         warnings=_warnings(calibrator, comparison),
     )
@@ -109,6 +116,8 @@ def finish(
         print_json(summary)
         return
     console = stdout()
+    if done.pooling is not None:
+        print_table(pooling_table(done.pooling))
     if done.selection is not None:
         print_table(selection_table(done.selection))
         console.print(done.selection.in_words(), style="bold")
@@ -139,6 +148,7 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
         "prior": record.prior,
         "passes": record.passes,
         "selection": None if done.selection is None else done.selection.to_dict(),
+        "pooling": None if done.pooling is None else pooling_dict(done.pooling),
         "headline": headline(comparison, comparison.evaluations["before"]),
         "warnings": list(done.warnings),
         "data_sha256": done.rows.sha256,

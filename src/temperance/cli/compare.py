@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from temperance.cli.console import print_json, print_table, progress, stdout
+from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
     ClusterColumn,
@@ -145,10 +145,10 @@ def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predict
         if path.suffix.lower() == ".json":
             calibrator = load(path)
             first.check_fits(calibrator, str(path))
-            logits = calibrator.scale(first.logits, refuse_probs=False)
+            logits = first.scaled_by(calibrator)
         else:
             other = reading.rows(path, labelled=False)
-            _check_same_rows(first, other)
+            check_same_rows(first, other)
             logits = other.logits
         sides[name] = first.predictions(logits)
     return first, sides
@@ -162,23 +162,3 @@ def _names(files: list[Path]) -> list[str]:
         msg = "compare needs different files; one of them is named twice."
         raise InvalidInputError(msg)
     return names
-
-
-def _check_same_rows(first: Rows, other: Rows) -> None:
-    """Refuse rows that are not those of the first file, in the same order."""
-    if other.logits.shape != first.logits.shape:
-        shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
-        msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."
-        raise InvalidInputError(msg)
-    if other.classes and first.classes and other.classes != first.classes:
-        msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
-        raise InvalidInputError(msg)
-    for what in ("ids", "labels"):
-        own, theirs = getattr(first, what), getattr(other, what)
-        if own is not None and theirs is not None and not np.array_equal(own, theirs):
-            row = int(np.flatnonzero(own != theirs)[0])
-            msg = (
-                f"{other.source}: its {what} differ from those of {first.source}, first in row "
-                f"{row}. Both must hold the same rows in the same order."
-            )
-            raise InvalidInputError(msg)

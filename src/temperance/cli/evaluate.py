@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.calibrators import scale_rows
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
     MaxBrier,
@@ -18,6 +17,7 @@ from temperance.cli.gates import (
     enforce,
 )
 from temperance.cli.label_plan import label_plan
+from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
     ClusterColumn,
@@ -35,7 +35,6 @@ from temperance.cli.options import (
     SeedOption,
     WeightColumn,
 )
-from temperance.cli.rows import read_rows
 from temperance.cli.tables import measure_table
 from temperance.compare import Comparison, compare_rows
 from temperance.evaluate import Evaluation, evaluate_rows
@@ -56,7 +55,11 @@ __all__ = ["evaluate"]
 
 def evaluate(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Logits or probabilities with labels.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Logits or probabilities with labels; of an ensemble one file per model.",
+        ),
     ],
     calibrator_file: Annotated[
         Path | None,
@@ -98,7 +101,7 @@ def evaluate(
         probs_column,
         cluster_column,
     )
-    rows = read_rows(file, kind=kind, fields=fields, labels=labels)
+    rows = read_members(file, kind=kind, fields=fields, labels=labels)
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
     settings = {
@@ -169,7 +172,7 @@ def _measure(
         if calibrator is None:
             alone = evaluate_rows(rows.predictions(), **settings)
             return None, alone, alone
-        scaled = scale_rows(calibrator, rows.logits, rows.group_names)
+        scaled = rows.scaled_by(calibrator)
         sides = {"before": rows.predictions(), "after": rows.predictions(scaled)}
         comparison = compare_rows(sides, **settings)
     return comparison, comparison.evaluations["before"], comparison.evaluations["after"]

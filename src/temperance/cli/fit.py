@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from temperance.cli.calibration import calibrate, finish
+from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
     ClusterColumn,
@@ -18,6 +19,7 @@ from temperance.cli.options import (
     LabelColumn,
     LabelsOption,
     LogitsColumn,
+    PoolName,
     ProbsColumn,
     QuickOption,
     ReportOption,
@@ -25,7 +27,6 @@ from temperance.cli.options import (
     SeedOption,
     WeightColumn,
 )
-from temperance.cli.rows import read_rows
 from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
@@ -36,13 +37,15 @@ __all__ = ["fit"]
 
 def fit(
     cal: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            metavar="CAL", help="Logits or probabilities with labels, unseen in training."
+            metavar="CAL...",
+            help="Logits or probabilities with labels, unseen in training; of an ensemble one "
+            "file per model.",
         ),
     ],
     test: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--test", metavar="TEST", help="Measure on this file instead of cross-fitting."
         ),
@@ -63,6 +66,9 @@ def fit(
         float,
         typer.Option("--prior", min=0.0, help="Pseudo-rows that say T = 1; 1 helps tiny data."),
     ] = 0.0,
+    pool: Annotated[
+        PoolName, typer.Option("--pool", help="Of an ensemble: the mean of what.")
+    ] = PoolName.linear,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="Recorded in the calibrator.")
     ] = None,
@@ -107,24 +113,31 @@ def fit(
         probs_column,
         cluster_column,
     )
-    rows = read_rows(cal, kind=kind, fields=fields, labels=labels)
+    rows = read_members(cal, kind=kind, fields=fields, labels=labels)
     test_rows = None
-    if test is not None:
-        test_rows = read_rows(test, kind=kind, fields=fields, labels=test_labels)
+    if test:
+        if len(test) != len(cal):
+            msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
+            raise InvalidInputError(msg)
+        test_rows = read_members(test, kind=kind, fields=fields, labels=test_labels)
         if test_rows.sha256 == rows.sha256:
             msg = (
-                f"`--test` must hold other rows than the fit's, but {test} is the same file as "
-                f"{cal}. Leave --test out: the measures are then cross-fitted."
+                f"`--test` must hold other rows than the fit's, but {test_rows.source} is the "
+                f"same as {rows.source}. Leave --test out: the measures are then cross-fitted."
             )
             raise InvalidInputError(msg)
         if not rows.ragged and not test_rows.ragged and test_rows.n_classes != rows.n_classes:
-            msg = f"{test}: has {test_rows.n_classes} classes, but {cal} has {rows.n_classes}."
+            msg = (
+                f"{test_rows.source}: has {test_rows.n_classes} classes, but {rows.source} has "
+                f"{rows.n_classes}."
+            )
             raise InvalidInputError(msg)
     done = calibrate(
         rows,
         test_rows,
         method=method,
         prior=prior,
+        pool=pool.value,
         n_bins=n_bins,
         seed=seed,
         n_resamples=QUICK_RESAMPLES if quick else n_resamples,

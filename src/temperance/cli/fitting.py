@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temperance.calibrators import (
     METHODS,
+    Ensemble,
     Training,
     check_method,
     fit_by_name,
-    scale_rows,
 )
 from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
+from temperance.errors import InvalidInputError
 from temperance.select import select_rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator
+    from temperance.calibrators import Calibrator, Pool
     from temperance.cli.rows import Rows
     from temperance.select import Selection
 
@@ -40,14 +41,22 @@ class Fitted:
     selection: Selection | None = None
 
 
-def fit_rows(rows: Rows, *, method: str, prior: float, out_of_fold: bool) -> Fitted:
+def fit_rows(
+    rows: Rows, *, method: str, prior: float, out_of_fold: bool, pool: Pool = "linear"
+) -> Fitted:
     """Fit the method on all rows, and where asked also on each fold's other rows."""
     check_method(method, prior=prior, also=(AUTO,))
+    if (rows.members is not None) != (method == Ensemble.method):
+        msg = (
+            f"`--method {Ensemble.method}` takes two files or more of the same rows, one per "
+            "model, and other methods take one."
+        )
+        raise InvalidInputError(msg)
     with naming(rows.source):
         if method == AUTO:
             fitted = _chosen(rows, prior)
         else:
-            fitted = _named(rows, method, prior, out_of_fold=out_of_fold)
+            fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold)
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
@@ -64,10 +73,15 @@ def _chosen(rows: Rows, prior: float) -> Fitted:
     return Fitted(selection.calibrator, honest, selection)
 
 
-def _named(rows: Rows, method: str, prior: float, *, out_of_fold: bool) -> Fitted:
+def _named(rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool) -> Fitted:
     labels = rows.require_labels()
 
-    def fit(weights: NDArray[Any] | None) -> Calibrator:
+    def fit(weights: NDArray[np.float64] | None) -> Calibrator:
+        if rows.members is not None:
+            return Ensemble.fit(
+                rows.members, labels, pool=pool,
+                weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
+            )  # fmt: skip
         return fit_by_name(
             method, rows.logits, labels,
             weights=weights, groups=rows.group_names, classes=rows.classes, prior=prior,
@@ -88,5 +102,4 @@ def _named(rows: Rows, method: str, prior: float, *, out_of_fold: bool) -> Fitte
 def _held_out(
     calibrator: Calibrator, rows: Rows, held_out: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    groups = None if rows.group_names is None else rows.group_names[held_out]
-    return scale_rows(calibrator, rows.logits[held_out], groups)
+    return rows.taken(held_out).scaled_by(calibrator)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.calibrators import TemperatureRecord, scale_rows
+from temperance.calibrators import TemperatureRecord
 from temperance.cli.console import progress
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.plan import plan
@@ -23,13 +23,11 @@ _ROWS = 5000  # enough to know the confidences by
 
 def label_plan(rows: Rows, calibrator: Calibrator | None) -> Plan | None:
     """Return the numbers of labels, planned from 5,000 rows; None where they allow none."""
-    logits, weights, groups = rows.logits, rows.weights, rows.group_names
+    logits = rows.logits if calibrator is None else rows.scaled_by(calibrator)
+    weights = rows.weights
     if rows.n > _ROWS:
         taken = np.sort(np.random.default_rng(0).choice(rows.n, _ROWS, replace=False))
         logits, weights = logits[taken], None if weights is None else weights[taken]
-        groups = None if groups is None else groups[taken]
-    if calibrator is not None:
-        logits = scale_rows(calibrator, logits, groups)
     record = None if calibrator is None else calibrator.record
     pilot = record if isinstance(record, TemperatureRecord) else None
     try:

@@ -21,6 +21,7 @@ __all__ = [
     "LabelColumn",
     "LabelsOption",
     "LogitsColumn",
+    "PoolName",
     "ProbsColumn",
     "QuickOption",
     "ReportOption",
@@ -37,6 +38,13 @@ class KindName(StrEnum):
 
     logits = "logits"
     probs = "probs"
+
+
+class PoolName(StrEnum):
+    """How an ensemble pools its members: probabilities, or their logarithms."""
+
+    linear = "linear"
+    log = "log"
 
 
 JsonOption = Annotated[

@@ -11,7 +11,6 @@ from temperance.calibrators import (
     Calibrator,
     TemperatureRecord,
     TemperatureScaling,
-    scale_rows,
     temperature_of,
 )
 from temperance.cli.console import note, print_json, progress, stdout
@@ -92,7 +91,7 @@ def plan(
             calibrator = _first_fit(rows, warnings)
         scaled = rows.logits
         if calibrator is not None:
-            scaled = scale_rows(calibrator, rows.logits, rows.group_names)
+            scaled = rows.scaled_by(calibrator)
         record = None if calibrator is None else calibrator.record
         answer = plan_labels(
             scaled,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.calibrators import Ensemble, apply_rows, scale_rows
 from temperance.checks import (
     as_classes,
     as_group_names,
@@ -55,6 +56,8 @@ class Rows:
     kind: Kind
     source: str
     sha256: str
+    members: tuple[NDArray[Any], ...] | None = None  # of an ensemble; `logits` is their mean then
+    member_names: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -100,8 +103,47 @@ class Rows:
         """Each row's group as text, "" where it has none."""
         return None if self.groups is None else as_group_names(self.groups, n=self.n)
 
+    def taken(self, rows: NDArray[np.bool_]) -> Rows:
+        """Return the logits, groups and members of some rows; all else stays behind."""
+        return replace(
+            self,
+            logits=self.logits[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            members=None if self.members is None else tuple(m[rows] for m in self.members),
+            labels=None,
+            weights=None,
+            clusters=None,
+            ids=None,
+        )
+
+    def scaled_by(self, calibrator: Calibrator) -> NDArray[np.float64]:
+        """Return the calibrated logits of these rows."""
+        if isinstance(calibrator, Ensemble):
+            return calibrator.scale(self.require_members(), refuse_probs=False)
+        return scale_rows(calibrator, self.logits, self.group_names)
+
+    def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of these rows."""
+        if isinstance(calibrator, Ensemble):
+            return calibrator.apply(self.require_members(), refuse_probs=False)
+        return apply_rows(calibrator, self.logits, self.group_names)
+
+    def require_members(self) -> tuple[NDArray[Any], ...]:
+        """Return the members' logits, or say that there is only one model."""
+        if self.members is None:
+            msg = f"{self.source}: an ensemble takes the files of all its models, in order."
+            raise InvalidInputError(msg)
+        return self.members
+
     def check_fits(self, calibrator: Calibrator, source: str) -> None:
-        """Raise if the calibrator was fitted on other classes than these."""
+        """Raise if the calibrator was fitted on other classes, or other models, than these."""
+        models = len(calibrator.weights) if isinstance(calibrator, Ensemble) else 1
+        if models != len(self.members or (self,)):
+            msg = (
+                f"{self.source}: {source} was fitted on {models} "
+                f"model{'s' if models > 1 else ''}: give that many files, in the same order."
+            )
+            raise InvalidInputError(msg)
         if calibrator.n_classes not in (None, self.n_classes) and not self.ragged:
             msg = (
                 f"{self.source}: has {self.n_classes} classes, but {source} was fitted on "

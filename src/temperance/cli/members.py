@@ -1,0 +1,74 @@
+"""Several files of the same rows: the members of an ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.calibrators import pooled_logits
+from temperance.cli.rows import read_rows
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from temperance.cli.rows import Rows
+
+__all__ = ["check_same_rows", "read_members"]
+
+
+def read_members(files: list[Path], **reading: Any) -> Rows:  # noqa: ANN401  (of `read_rows`)
+    """Read one file as it is; of several, the equally weighted pool with its `members`.
+
+    Labels, weights, groups and clusters are those of the first file.
+    """
+    first = read_rows(files[0], **reading)
+    if len(files) == 1:
+        return first
+    if len({path.resolve() for path in files}) < len(files):
+        msg = "The files of an ensemble must be different; one of them is named twice."
+        raise InvalidInputError(msg)
+    rest = {**reading, "labels": None, "labelled": False}
+    others = [read_rows(path, **rest) for path in files[1:]]
+    for other in others:
+        check_same_rows(first, other)
+        if (np.isneginf(other.logits) != np.isneginf(first.logits)).any():
+            msg = (
+                f"{other.source}: options are missing (-inf, probability 0) elsewhere than in "
+                f"{first.source}."
+            )
+            raise InvalidInputError(msg)
+    members = tuple(each.logits for each in (first, *others))
+    equal = np.full(len(members), 1.0 / len(members))
+    digest = hashlib.sha256("".join(each.sha256 for each in (first, *others)).encode())
+    return replace(
+        first,
+        logits=pooled_logits(members, equal, pool="linear"),
+        members=members,
+        member_names=tuple(path.stem for path in files),
+        source=" + ".join(each.source for each in (first, *others)),
+        sha256=digest.hexdigest(),
+    )
+
+
+def check_same_rows(first: Rows, other: Rows) -> None:
+    """Refuse rows that are not those of the first file, in the same order."""
+    if other.logits.shape != first.logits.shape:
+        shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
+        msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."
+        raise InvalidInputError(msg)
+    if other.classes and first.classes and other.classes != first.classes:
+        msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
+        raise InvalidInputError(msg)
+    for what in ("ids", "labels"):
+        own, theirs = getattr(first, what), getattr(other, what)
+        if own is not None and theirs is not None and not np.array_equal(own, theirs):
+            row = int(np.flatnonzero(own != theirs)[0])
+            msg = (
+                f"{other.source}: its {what} differ from those of {first.source}, first in row "
+                f"{row}. Both must hold the same rows in the same order."
+            )
+            raise InvalidInputError(msg)
