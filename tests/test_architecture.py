@@ -21,6 +21,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"blocks", "significance"},
     {"calibrators", "metrics", "plan"},
     {"crossfit"},
+    {"shift"},
     {"refinement", "select"},
     {"evaluate"},
     {"compare"},
@@ -33,7 +34,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
-    "scipy": {"calibrators", "metrics", "significance", "plan"},
+    "scipy": {"calibrators", "metrics", "significance", "plan", "shift"},
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},

@@ -6,7 +6,7 @@ fitted, applied, and its probabilities are evaluated on rows it has not seen; th
 is a sum over rows. Importing this package loads NumPy and nothing heavier.
 """
 
-from temperance import metrics
+from temperance import metrics, shift
 from temperance.calibrators import (
     METHODS,
     BetaCalibration,
@@ -78,4 +78,5 @@ __all__ = [
     "plan",
     "save",
     "select",
+    "shift",
 ]

@@ -1,0 +1,8 @@
+"""What has changed between labelled rows and new ones, and what can be done about it."""
+
+from temperance.shift.covariates import CovariateWeights, covariate_weights
+from temperance.shift.features import shape_features
+from temperance.shift.label_shift_result import LabelShift
+from temperance.shift.priors import label_shift
+
+__all__ = ["CovariateWeights", "LabelShift", "covariate_weights", "label_shift", "shape_features"]

@@ -1,0 +1,240 @@
+"""How source rows must be weighted to look like target rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks import as_weights
+from temperance.checks.arrays import as_numbers
+from temperance.crossfit import cross_fit
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+from temperance.shift.domain import DomainClassifier, area_under_curve, fit_domain
+from temperance.show import Table, beside, interval_text, number_text, to_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.metrics.estimates import Estimate
+
+    Array = NDArray[np.float64]
+
+__all__ = ["CovariateWeights", "covariate_weights"]
+
+_FEWEST = 10  # rows of each side: two per fold
+_LARGEST = 20.0
+_SMALLEST = -600.0  # log: never 0, so that some factor gives the mean 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CovariateWeights:
+    """Weights under which source rows look like target rows; see `covariate_weights`."""
+
+    weights: NDArray[np.float64]  # (n_source,), in (0, clip], mean 1
+    auc: Estimate  # cross-fitted; 0.5 = the two sets cannot be told apart
+    effective_rows: float  # (sum w)^2 / sum w^2 of the weights times the rows' own
+    n_source: int
+    n_target: int
+    clip: float
+    clipped: int  # rows whose weight was cut to `clip`
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the 95 % interval of the cross-fitted AUC lies above 0.5."""
+        return self.auc.low > 0.5
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON, without the weights themselves."""
+        return {
+            "auc": self.auc.to_dict(),
+            "told_apart": self.told_apart,
+            "effective_rows": self.effective_rows,
+            "n_source": self.n_source,
+            "n_target": self.n_target,
+            "clip": self.clip,
+            "clipped": self.clipped,
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return the weight of each source row as a data frame with columns row, weight.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        columns = {"row": list(range(self.n_source)), "weight": self.weights.tolist()}
+        return to_frame(columns, backend)
+
+    def __str__(self) -> str:
+        return self._table().to_text()
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        return beside(self._table().to_html())
+
+    def _table(self) -> Table:
+        apart = "yes" if self.told_apart else "no"
+        auc = f"AUC {number_text(self.auc.value)}, {interval_text(self.auc.low, self.auc.high)}"
+        rows = (
+            ("source rows", f"{self.n_source:,}"),
+            ("target rows", f"{self.n_target:,}"),
+            ("can be told apart", f"{apart} ({auc})"),
+            ("source rows are worth", f"{self.effective_rows:,.0f} target rows"),
+            (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
+        )
+        return Table(("covariate shift", ""), rows, words=frozenset({1}))
+
+
+def covariate_weights(
+    source: ArrayLike,
+    target: ArrayLike,
+    *,
+    source_weights: ArrayLike | None = None,
+    target_weights: ArrayLike | None = None,
+    ridge: float = 1.0,
+    clip: float | None = None,
+) -> CovariateWeights:
+    r"""Weigh source rows so that they look like target rows, by a classifier of the two.
+
+    Parameters
+    ----------
+    source, target : array_like, shape (n, d) and (m, d), or (n,) and (m,)
+        Features of the rows, at least 10 of each; `shape_features(logits)` where there are no
+        better ones. Their units do not matter.
+    source_weights, target_weights : array_like, shape (n,) and (m,), optional
+        Of the rows, finite, >= 0. They count in the classifier; multiply `weights` by the
+        source's own.
+    ridge : float, default 1.0
+        Strength > 0 of the penalty on the slopes of features of spread 1, in rows.
+    clip : float, optional
+        No weight is larger, > 1; default the smaller of 20 and the root of n. Clipping keeps
+        single rows from deciding, and weighs rows that only the target has too little.
+
+    Returns
+    -------
+    CovariateWeights
+        Weights, how many rows they leave, and the cross-fitted AUC that says whether there
+        is anything to weigh at all.
+
+    Raises
+    ------
+    InvalidInputError
+        Features that are not finite, of different widths or of fewer than 10 rows; bad weights;
+        `ridge` <= 0 or `clip` <= 1.
+
+    Notes
+    -----
+    :math:`w(x) = p_{target}(x) / p_{source}(x)` is the odds of a logistic regression with ridge,
+    up to a factor; that factor makes min(w, clip) of mean 1. Weights reach only what the source
+    has: where the target has rows that are like none of the source's, no weight helps.
+
+    References
+    ----------
+    Sugiyama, Suzuki and Kanamori (2012), Density Ratio Estimation in Machine Learning, chapter 4,
+    https://doi.org/10.1017/CBO9781139035613
+
+    Examples
+    --------
+    Of two kinds of rows the target has three times as many of the second:
+
+    >>> source, target = [0.0] * 50 + [1.0] * 50, [0.0] * 25 + [1.0] * 75
+    >>> found = covariate_weights(source, target, ridge=1e-9)
+    >>> found.weights[[0, -1]].round(4)
+    array([0.5, 1.5])
+    """
+    x, w_x = _features(source, source_weights, "source")
+    y, w_y = _features(target, target_weights, "target")
+    if x.shape[1] != y.shape[1]:
+        msg = f"`target` must have the {x.shape[1]} columns of `source`, got {y.shape[1]}."
+        raise InvalidInputError(msg)
+    if not 0.0 < ridge < inf:
+        msg = f"`ridge` must be a finite number above 0, got {ridge}."
+        raise InvalidInputError(msg)
+    most = min(_LARGEST, sqrt(len(x))) if clip is None else float(clip)
+    if not 1.0 < most < inf:
+        msg = f"`clip` must be a finite number above 1, the mean of the weights, got {clip}."
+        raise InvalidInputError(msg)
+    classifier, auc = _told_apart((x, w_x), (y, w_y), ridge)
+    log_odds = classifier.log_odds(x)
+    ratio = np.exp(np.maximum(log_odds - log_odds.max(), _SMALLEST))
+    weights = _of_mean_one(ratio, w_x, most)
+    used = weights * w_x
+    return CovariateWeights(
+        weights=weights,
+        auc=auc,
+        effective_rows=float(used.sum() ** 2 / (used @ used)),
+        n_source=len(x),
+        n_target=len(y),
+        clip=most,
+        clipped=int(np.count_nonzero(weights >= most)),
+    )
+
+
+def _told_apart(
+    source: tuple[Array, Array], target: tuple[Array, Array], ridge: float
+) -> tuple[DomainClassifier, Estimate]:
+    """Return the classifier fitted on all rows, and its AUC on rows it had not seen."""
+    features = np.concatenate([source[0], target[0]])
+    weights = np.concatenate([source[1], target[1]])
+    is_target = np.arange(len(features)) >= len(source[0])
+    counted = weights > 0.0
+    features, weights, is_target = features[counted], weights[counted], is_target[counted]
+
+    def fit(w: Array) -> Callable[[NDArray[np.bool_]], Array]:
+        without = fit_domain(features, is_target, w, ridge=ridge)
+        return lambda held_out: without.log_odds(features[held_out])
+
+    scores = cross_fit(fit, is_target.astype(np.intp), weights=weights)
+    whole = fit_domain(features, is_target, weights, ridge=ridge)
+    return whole, area_under_curve(scores, is_target, weights)
+
+
+def _of_mean_one(ratio: Array, own: Array, most: float) -> Array:
+    """Return min(factor x ratio, most), with the factor that gives it the weighted mean 1."""
+    over = np.zeros(len(ratio), dtype=bool)
+    while True:
+        factor = (own.sum() - most * own[over].sum()) / (own[~over] @ ratio[~over])
+        larger = factor * ratio > most
+        if (larger <= over).all():
+            return np.asarray(np.where(over, most, factor * ratio))
+        over |= larger
+
+
+def _features(
+    values: ArrayLike, weights: ArrayLike | None, name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x = as_float64(as_numbers(values, name=name))
+    x = x[:, None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.shape[1] == 0:
+        msg = f"`{name}` must have shape (n, d), one row of features each, got {x.shape}."
+        raise InvalidInputError(msg)
+    bad = ~np.isfinite(x).all(axis=1)
+    if bad.any():
+        msg = (
+            f"`{name}` must be finite; row {int(bad.argmax())} is not "
+            f"({np.count_nonzero(bad)} such rows)."
+        )
+        raise InvalidInputError(msg)
+    w = as_weights(weights, n=len(x))
+    w = np.ones(len(x)) if w is None else w
+    if np.count_nonzero(w) < _FEWEST:
+        msg = (
+            f"`{name}` must have at least {_FEWEST} rows of weight above 0 to tell two sets "
+            f"apart, got {np.count_nonzero(w)}."
+        )
+        raise InvalidInputError(msg)
+    return x, w

@@ -1,0 +1,158 @@
+"""Estimated class frequencies, how sure they are, and probabilities corrected for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks import as_probs
+from temperance.errors import InvalidInputError
+from temperance.shift.tables import prior_columns, prior_table
+from temperance.show import beside, to_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.shift.prior_errors import PriorErrors
+    from temperance.significance import CalibrationTest
+
+__all__ = ["LabelShift"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LabelShift:
+    """Class frequencies of new rows, found without their labels; see `label_shift`."""
+
+    priors: NDArray[np.float64]  # (k,), sum to 1; exactly 0 where the rows speak against a class
+    source_priors: NDArray[np.float64]  # (k,), sum to 1
+    errors: PriorErrors
+    test: CalibrationTest  # of "the mean probabilities did not change"; see `reason` where none
+    n: int  # new rows
+    effective_rows: float  # (sum w)^2 / sum w^2; n without weights
+    n_source: int | None  # source rows; None where their class frequencies were given
+    passes: int  # how often the rows were read
+    gap: float  # nats per row: the log likelihood is at most this far below its maximum
+    gain: float  # nats per row: what the new frequencies add to the log likelihood, >= 0
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def standard_errors(self) -> NDArray[np.float64]:
+        """Standard error of each frequency, (k,); nan where `on_boundary` or where unknown."""
+        return self.errors.standard_errors
+
+    @property
+    def on_boundary(self) -> NDArray[np.bool_]:
+        """Whether the estimate of a class is exactly 0, (k,): see `interval` for how sure."""
+        return self.errors.on_boundary
+
+    @property
+    def p_value(self) -> float | None:
+        """Of the test; None where too few rows allow none."""
+        return self.test.p_value
+
+    def interval(self, level: float = 0.95) -> NDArray[np.float64]:
+        """Return the confidence interval of each frequency.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage, in (0, 1).
+
+        Returns
+        -------
+        ndarray, shape (k, 2)
+            Low and high ends in [0, 1]; from 0 for a class `on_boundary`; 0 to 1 where the
+            rows tell nothing.
+
+        Raises
+        ------
+        InvalidInputError
+            `level` outside (0, 1).
+        """
+        return self.errors.interval(self.priors, level)
+
+    def apply(self, probs: ArrayLike) -> NDArray[np.float64]:
+        r"""Return probabilities corrected for the new class frequencies.
+
+        Parameters
+        ----------
+        probs : array_like, shape (n, k) or (n,)
+            Calibrated on the source, as in `label_shift`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k)
+            :math:`p_{ik} q_k / \pi_k`, divided by their sum. A probability of 0 stays 0.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong shape, or a row whose every possible class has frequency 0.
+        """
+        p = as_probs(probs)
+        k = len(self.priors)
+        if p.shape[1] != k:
+            msg = f"`probs` must have the {k} columns of the estimate, got {p.shape[1]}."
+            raise InvalidInputError(msg)
+        there = self.source_priors > 0.0
+        corrected = p * np.divide(self.priors, self.source_priors, out=np.zeros(k), where=there)
+        sums = corrected.sum(axis=1)
+        if (sums == 0.0).any():
+            row = int((sums == 0.0).argmax())
+            msg = (
+                f"`probs` of row {row} lie on classes whose new frequency is 0 "
+                f"({np.count_nonzero(sums == 0.0)} such rows): the row cannot be of any other. "
+                "Estimate the frequencies with such rows among them."
+            )
+            raise InvalidInputError(msg)
+        return np.asarray(corrected / sums[:, None])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON; None where a standard error is unknown."""
+        errors = [None if np.isnan(each) else float(each) for each in self.standard_errors]
+        return {
+            "priors": self.priors.tolist(),
+            "source_priors": self.source_priors.tolist(),
+            "standard_errors": errors,
+            "intervals": self.interval().tolist(),
+            "on_boundary": self.on_boundary.tolist(),
+            "test": self.test.to_dict(),
+            "n": self.n,
+            "effective_rows": self.effective_rows,
+            "n_source": self.n_source,
+            "gain": self.gain,
+            "gap": self.gap,
+            "passes": self.passes,
+            "classes": None if self.classes is None else list(self.classes),
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return one row per class as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Returns
+        -------
+        data frame
+            Columns class, source, new, low, high, standard_error, on_boundary.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        return to_frame(prior_columns(self), backend)
+
+    def __str__(self) -> str:
+        return prior_table(self).to_text()
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        return beside(prior_table(self).to_html())

@@ -1,0 +1,236 @@
+"""The class frequencies of new rows without labels, if nothing but they has moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.checks import as_classes, as_probs, as_weights
+from temperance.checks.arrays import as_numbers
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+from temperance.shift.label_shift_result import LabelShift
+from temperance.shift.mixture import MOST_CLASSES, fit_mixture
+from temperance.shift.prior_errors import PriorErrors, mean_covariance, prior_errors
+from temperance.significance import CalibrationTest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.shift.mixture import MixtureFit
+
+    Array = NDArray[np.float64]
+
+__all__ = ["label_shift"]
+
+_SUM_TOLERANCE = 1e-3  # of given class frequencies, as of a row of probabilities
+_ROWS_PER_CLASS = 5  # fewer than this, and the chi-square test finds differences where none are
+_NO_VARIANCE = 1e-10  # of the largest eigenvalue
+_ROUNDING = 1e-20  # a variance this small may be rounding alone
+
+
+def label_shift(
+    probs: ArrayLike,
+    source_priors: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    source_weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+) -> LabelShift:
+    r"""Estimate the class frequencies of unlabelled rows, and correct probabilities for them.
+
+    Holds where only the frequencies of the classes have moved and each class looks as it did
+    (more flu in winter), and where `probs` are calibrated on the source: calibrate first.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Calibrated probabilities of the new rows; (n,) is the probability of class 1.
+    source_priors : array_like, shape (k,), or (m, k) with m of at least 2
+        Class frequencies where `probs` are calibrated, summing to 1; or the calibrated
+        probabilities of m source rows, whose mean is taken and whose chance counts in the
+        standard errors and in the test. (k,) is taken for known exactly.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0. Weight 0: the row is absent; unequal weights widen the standard errors.
+    source_weights : array_like, shape (m,), optional
+        Of the source rows.
+    classes : sequence of k names, optional
+        Names of the columns.
+
+    Returns
+    -------
+    LabelShift
+        New class frequencies with standard errors, a test, and `apply`.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, no rows, values outside [0, 1] or nan, frequencies that do not sum to 1,
+        or a class of source frequency 0 that rows give probability to.
+
+    Notes
+    -----
+    With p = `probs` and :math:`\pi` = source frequencies, maximises
+    :math:`\sum_i w_i \log \sum_k p_{ik} q_k / \pi_k` over the simplex. It is concave; its
+    fixed point is Saerens' EM. The standard errors come from the observed information and take
+    the probabilities as they are: errors of the calibrator are not in them.
+
+    The test compares the mean probabilities of the new rows with those of the source
+    (Hotelling's T^2, chi-square with k - 1 degrees of freedom). A small p-value says that
+    the rows differ, not that only the class frequencies do.
+
+    References
+    ----------
+    Saerens, Latinne and Decaestecker (2002), Adjusting the Outputs of a Classifier to New a
+    Priori Probabilities, Neural Computation 14, https://doi.org/10.1162/089976602753284446
+    Alexandari, Kundaje and Shrikumar (2020), Maximum Likelihood with Bias-Corrected Calibration
+    is Hard-To-Beat at Label Shift Adaptation, https://arxiv.org/abs/1901.06852
+
+    Examples
+    --------
+    Rows that the model is sure of count themselves:
+
+    >>> shift = label_shift([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]], [0.5, 0.5])
+    >>> shift.priors.round(6)
+    array([0.25, 0.75])
+    >>> shift.apply([[0.5, 0.5]]).round(6)  # nothing known of the row: the new frequencies
+    array([[0.25, 0.75]])
+    """
+    p = as_probs(probs)
+    n, k = p.shape
+    if n == 0:
+        msg = "`probs` must have at least one row: no frequencies can be seen in none."
+        raise InvalidInputError(msg)
+    w, names = as_weights(weights, n=n), as_classes(classes, k=k)
+    if np.ndim(source_priors) == 2:
+        source, w_source = _source_rows(source_priors, source_weights, k=k)
+        pi: Array = source.mean(axis=0) if w_source is None else w_source @ source / w_source.sum()
+        covariance = mean_covariance(source, w_source) if k <= MOST_CLASSES else None
+        n_source: int | None = len(source)
+    else:
+        pi, covariance, n_source = _as_priors(source_priors, source_weights, k=k), None, None
+    counted = p if w is None else p[w > 0.0]
+    counted_weights = None if w is None else w[w > 0.0]
+    _refuse_impossible(p, w, pi, names)
+    there = pi > 0.0
+    small = None if covariance is None else covariance[np.ix_(there, there)]
+    fit = fit_mixture(counted[:, there], pi[there], counted_weights)
+    return LabelShift(
+        priors=_spread(fit.priors, there, 0.0),
+        source_priors=pi,
+        errors=_spread_errors(prior_errors(fit, pi[there], small), there),
+        test=_test(counted[:, there], counted_weights, pi[there], small, n_source),
+        n=n,
+        effective_rows=_effective(fit),
+        n_source=n_source,
+        passes=fit.passes,
+        gap=fit.gap,
+        gain=fit.sums.value / fit.sums.weight,
+        classes=names,
+    )
+
+
+def _source_rows(
+    source: ArrayLike, weights: ArrayLike | None, *, k: int
+) -> tuple[Array, Array | None]:
+    rows = as_probs(source, name="source_priors")
+    if rows.shape[1] != k:
+        msg = f"`source_priors` must have the {k} columns of `probs`, got {rows.shape[1]}."
+        raise InvalidInputError(msg)
+    if len(rows) < 2:
+        msg = (
+            f"`source_priors` of shape (m, k) must hold at least 2 source rows, got {len(rows)}. "
+            "For class frequencies pass shape (k,)."
+        )
+        raise InvalidInputError(msg)
+    return rows, as_weights(weights, n=len(rows))
+
+
+def _as_priors(priors: ArrayLike, weights: ArrayLike | None, *, k: int) -> Array:
+    """Return class frequencies (k,) that sum to 1."""
+    if weights is not None:
+        msg = "`source_weights` belong to `source_priors` of shape (m, k); leave them out."
+        raise InvalidInputError(msg)
+    pi = as_float64(as_numbers(priors, name="source_priors"))
+    if pi.shape != (k,):
+        msg = (
+            f"`source_priors` must have shape ({k},), one frequency per class, or (m, {k}), got "
+            f"{pi.shape}."
+        )
+        raise InvalidInputError(msg)
+    bad = ~((pi >= 0.0) & (pi <= 1.0))
+    if bad.any():
+        first = int(bad.argmax())
+        msg = f"`source_priors` must lie in [0, 1]; class {first} has {pi[first]:g}."
+        raise InvalidInputError(msg)
+    if abs(pi.sum() - 1.0) > _SUM_TOLERANCE:
+        msg = (
+            f"`source_priors` must sum to 1 within {_SUM_TOLERANCE:g}, got {pi.sum():.6g}. "
+            "Divide counts by their sum."
+        )
+        raise InvalidInputError(msg)
+    return np.asarray(pi / pi.sum())
+
+
+def _refuse_impossible(
+    p: Array, weights: Array | None, pi: Array, names: tuple[str, ...] | None
+) -> None:
+    """Refuse a class that the source does not have and rows are said to be of."""
+    w = np.ones(len(p)) if weights is None else weights
+    impossible = (w @ p > 0.0) & (pi == 0.0)
+    if impossible.any():
+        first = int(impossible.argmax())
+        rows = (p[:, first] > 0.0) & (w > 0.0)
+        row = int(rows.argmax())
+        msg = (
+            f"`source_priors` must be above 0 for every class that rows may be of; class "
+            f"{names[first] if names else first} has 0, and row {row} gives it probability "
+            f"{p[row, first]:g} ({np.count_nonzero(rows)} such rows). A class that the source "
+            "never had cannot be corrected for: leave its column out."
+        )
+        raise InvalidInputError(msg)
+
+
+def _test(
+    p: Array, w: Array | None, pi: Array, covariance: Array | None, n_source: int | None
+) -> CalibrationTest:
+    """Whether mean probabilities differ from the source's by more than chance."""
+    name, k = "class-frequencies", len(pi)
+    n = len(p) if w is None else float(w.sum() ** 2 / (w @ w))
+    fewest = min(n, n if n_source is None else n_source)
+    if k > MOST_CLASSES or fewest < _ROWS_PER_CLASS * k:
+        reason = f"too few rows for {k} classes: the test wants {_ROWS_PER_CLASS} per class"
+        return CalibrationTest.undefined(name, reason)
+    away = (p.mean(axis=0) if w is None else w @ p / w.sum()) - pi
+    spread = mean_covariance(p, w)
+    if covariance is not None:
+        spread = spread + covariance
+    values, vectors = np.linalg.eigh(spread)
+    seen = values > _NO_VARIANCE * max(values[-1], _ROUNDING)
+    along = vectors.T @ away
+    rank = min(int(np.count_nonzero(seen)), k - 1)
+    statistic = float((along[seen] ** 2 / values[seen]).sum())
+    return CalibrationTest.chi_square(name, statistic, rank)
+
+
+def _effective(fit: MixtureFit) -> float:
+    return fit.sums.weight**2 / fit.sums.squared_weight
+
+
+def _spread(values: Array, there: NDArray[np.bool_], empty: float) -> Array:
+    """Values of the classes that are there, among all classes."""
+    full = np.full(len(there), empty)
+    full[there] = values
+    return full
+
+
+def _spread_errors(errors: PriorErrors, there: NDArray[np.bool_]) -> PriorErrors:
+    """Errors of all classes: one that neither side has is 0 for certain."""
+    boundary = np.ones(len(there), dtype=bool)
+    boundary[there] = errors.on_boundary
+    return PriorErrors(
+        _spread(errors.variance, there, 0.0), _spread(errors.slope, there, 0.0), boundary
+    )
