@@ -111,7 +111,8 @@ def test_intervals_hold_the_truth_and_the_test_its_size(request):
             errors.append(shift.standard_errors)
         error = (0.05 * 0.95 / repetitions) ** 0.5
         stated = np.nanmean(np.square(errors), axis=0) ** 0.5 / np.std(priors, axis=0)
-        assert (np.abs(stated - 1) < 0.05 + 3.5 / (2 * repetitions) ** 0.5).all()
+        if frequencies.min() > 0.1:  # else some estimates are 0, and vary less
+            assert (np.abs(stated - 1) < 0.05 + 3.5 / (2 * repetitions) ** 0.5).all()
         assert (held / repetitions > 0.92 - 3.5 * error).all()
         if frequencies is SOURCE:
             assert abs(found / repetitions - 0.05) < 0.01 + 3.5 * error
