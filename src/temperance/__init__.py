@@ -18,12 +18,15 @@ from temperance.calibrators import (
     Identity,
     IsotonicCalibration,
     MatrixScaling,
+    MultilabelScaling,
     PlattScaling,
     TemperatureScaling,
     VectorScaling,
     VennAbers,
 )
 from temperance.checks import logits_from_probs
+from temperance.checks.dense import dense_rows
+from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
 from temperance.compare import Comparison, Differences, compare
 from temperance.errors import (
     FileFormatError,
@@ -59,6 +62,7 @@ __all__ = [
     "IsotonicCalibration",
     "MatrixScaling",
     "MissingDependencyError",
+    "MultilabelScaling",
     "NoOptimumError",
     "NullBand",
     "Plan",
@@ -71,10 +75,13 @@ __all__ = [
     "VennAbers",
     "__version__",
     "compare",
+    "dense_rows",
     "evaluate",
+    "label_logits_from_probs",
     "load",
     "logits_from_probs",
     "metrics",
+    "multilabel_rows",
     "plan",
     "save",
     "select",

@@ -12,6 +12,7 @@ from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.member_weights import Pool, pooled_logits
 from temperance.calibrators.method_tables import method_tables
 from temperance.calibrators.methods import METHODS
+from temperance.calibrators.multilabel import MultilabelScaling
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import interval_of, temperature_of
@@ -32,6 +33,7 @@ __all__ = [
     "Identity",
     "IsotonicCalibration",
     "MatrixScaling",
+    "MultilabelScaling",
     "PlattScaling",
     "Pool",
     "TemperatureRecord",

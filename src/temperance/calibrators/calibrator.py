@@ -48,11 +48,17 @@ class Calibrator(ABC):
     """
 
     method: ClassVar[str]
+    kind: ClassVar[str] = "logits"
     traits: ClassVar[Traits]
 
     n_classes: int | None = None
     classes: tuple[str, ...] | None = None
     record: FitRecord | None = None
+
+    @property
+    def name(self) -> str:
+        """Method as a file names it."""
+        return self.method
 
     @abstractmethod
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -162,7 +168,7 @@ class Calibrator(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return method, parameters and the facts of the fit as plain numbers and lists."""
         return {
-            "method": self.method,
+            "method": self.name,
             **self.parameters(),
             "n_classes": self.n_classes,
             "classes": None if self.classes is None else list(self.classes),

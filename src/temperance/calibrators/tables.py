@@ -54,7 +54,7 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
 def calibrator_table(calibrator: Calibrator) -> Table:
     """One row per fact of the fit."""
     record = calibrator.record
-    rows = [("method", calibrator.method), *_facts(calibrator)]
+    rows = [("method", calibrator.name), *_facts(calibrator)]
     if record is not None:
         rows += [
             ("rows of the fit", f"{record.n:,}"),
@@ -92,6 +92,8 @@ def parameter_rows(calibrator: Calibrator) -> list[ParameterRow]:
 
 def map_sketch(calibrator: Calibrator) -> str:
     """Probability of one of two classes before (across) and after (upwards); "" of k > 2."""
+    if calibrator.kind == "multilabel":
+        return ""
     if calibrator.n_classes != 2 and temperature_of(calibrator) is None:
         return ""
     said = np.linspace(0.0, 1.0, 101)[1:-1]

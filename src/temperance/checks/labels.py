@@ -50,7 +50,10 @@ def as_labels(
         if y.shape == (n, 1):
             hint = " Use labels.ravel()."
         elif y.ndim == 2 and len(y) == n:
-            hint = " One-hot rows? Use labels.argmax(axis=1)."
+            hint = (
+                " One-hot rows? Use labels.argmax(axis=1). Several labels per row? Use "
+                "MultilabelScaling, on the command line --kind multilabel."
+            )
         msg = f"`labels` must have shape ({n},), one per row, got {y.shape}.{hint}"
         raise InvalidInputError(msg)
     if y.dtype.kind == "f":

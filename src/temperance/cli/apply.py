@@ -77,19 +77,19 @@ def apply(
             output,
             probs,
             classes=rows.classes or calibrator.classes,
-            labels=rows.labels,
+            labels=rows.labels if rows.entries is None else None,
             ids=rows.ids,
-            groups=rows.groups,
-            weights=rows.weights,
+            groups=rows.groups if rows.entries is None else None,
+            weights=rows.weights if rows.entries is None else None,
             mask=~np.isneginf(rows.logits) if rows.ragged else None,
         )
     if as_json:
         print_json(
             {
-                "method": calibrator.method,
+                "method": calibrator.name,
                 "temperature": temperature_of(calibrator),
-                "n": rows.n,
-                "classes": rows.n_classes,
+                "n": len(probs),
+                "classes": probs.shape[1],
                 "mean_confidence": float(probs.max(axis=1).mean()),
                 "calibrator": str(calibrator_file),
                 "output": str(output),
@@ -99,4 +99,4 @@ def apply(
     else:
         for warning in warnings:
             note(f"warning: {warning}")
-        note(f"{rows.n:,} rows written to {output}")
+        note(f"{len(probs):,} rows written to {output}")

@@ -135,10 +135,11 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
     sides = {name: each.to_dict(curves=False) for name, each in comparison.evaluations.items()}
     measures = ("log_loss", "brier", "ece", "accuracy")
     return {
-        "method": done.calibrator.method,
+        "method": done.calibrator.name,
+        "kind": done.calibrator.kind,
         **_temperature(done.calibrator),
         "n": record.n,
-        "classes": done.rows.n_classes,
+        "classes": done.calibrator.n_classes or done.rows.n_classes,
         "evaluated_on": done.evaluated_on,
         "n_evaluated": (done.test or done.rows).n,
         **{side: {name: e[name]["value"] for name in measures} for side, e in sides.items()},
@@ -179,7 +180,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
     if done.test is not None:
         facts += [("Test rows", done.test.described), ("SHA-256 of that file", done.test.sha256)]
     facts += [
-        ("Method", f"{done.calibrator.method}: {done.calibrator.traits.summary}"),
+        ("Method", f"{done.calibrator.name}: {done.calibrator.traits.summary}"),
         ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
         ("Weights", "yes" if done.rows.weights is not None else "none"),
         ("Passes over the data", str(record.passes)),
@@ -195,7 +196,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         evaluated_on=done.evaluated_on,
         facts=tuple(facts),
         warnings=done.warnings,
-        classes=done.rows.classes,
+        classes=done.rows.classes if done.rows.entries is None else None,
         plan=label_plan(done.test or done.rows, done.calibrator),
         selection=done.selection,
     )

@@ -27,7 +27,8 @@ from temperance.cli.options import (
     SeedOption,
     WeightColumn,
 )
-from temperance.cli.rows import Rows, read_rows
+from temperance.cli.reading import read_rows
+from temperance.cli.rows import Rows
 from temperance.compare import compare_rows
 from temperance.compare.tables import difference_tables, in_words
 from temperance.errors import InvalidInputError

@@ -23,6 +23,7 @@ from temperance.cli.options import (
     ClusterColumn,
     GroupColumn,
     IdColumn,
+    IgnoreLabel,
     JsonOption,
     KindOption,
     LabelColumn,
@@ -77,6 +78,7 @@ def evaluate(
     as_json: JsonOption = False,
     kind: KindOption = None,
     labels: LabelsOption = None,
+    ignore_label: IgnoreLabel = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
@@ -101,7 +103,7 @@ def evaluate(
         probs_column,
         cluster_column,
     )
-    rows = read_members(file, kind=kind, fields=fields, labels=labels)
+    rows = read_members(file, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label)
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
     settings = {
@@ -131,7 +133,7 @@ def evaluate(
             evaluated_on="given",
             facts=_facts(rows, calibrator_file),
             warnings=warnings,
-            classes=rows.classes,
+            classes=rows.classes if rows.entries is None else None,
             plan=label_plan(rows, calibrator),
         )
         with progress("drawing the report"), replacing(report) as beside:

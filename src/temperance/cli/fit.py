@@ -14,6 +14,7 @@ from temperance.cli.options import (
     ClusterColumn,
     GroupColumn,
     IdColumn,
+    IgnoreLabel,
     JsonOption,
     KindOption,
     LabelColumn,
@@ -88,6 +89,7 @@ def fit(
             rich_help_panel="How files are read",
         ),
     ] = None,
+    ignore_label: IgnoreLabel = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
@@ -113,13 +115,15 @@ def fit(
         probs_column,
         cluster_column,
     )
-    rows = read_members(cal, kind=kind, fields=fields, labels=labels)
+    rows = read_members(cal, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label)
     test_rows = None
     if test:
         if len(test) != len(cal):
             msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
             raise InvalidInputError(msg)
-        test_rows = read_members(test, kind=kind, fields=fields, labels=test_labels)
+        test_rows = read_members(
+            test, kind=kind, fields=fields, labels=test_labels, ignore_label=ignore_label
+        )
         if test_rows.sha256 == rows.sha256:
             msg = (
                 f"`--test` must hold other rows than the fit's, but {test_rows.source} is the "

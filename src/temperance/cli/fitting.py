@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from temperance.calibrators import (
     METHODS,
     Ensemble,
+    GroupTemperatureScaling,
+    MultilabelScaling,
+    TemperatureScaling,
     Training,
     check_method,
     fit_by_name,
@@ -24,12 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Pool
+    from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
     from temperance.select import Selection
 
 __all__ = ["AUTO", "Fitted", "fit_rows"]
 
 AUTO = "auto"
+_OF_LABELS = ("temperature", "group-temperature")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,14 +57,28 @@ def fit_rows(
             "model, and other methods take one."
         )
         raise InvalidInputError(msg)
+    if rows.entries is not None and method not in _OF_LABELS:
+        msg = (
+            f"`--method` must be one of {', '.join(_OF_LABELS)} for --kind multilabel: one "
+            f"temperature for all labels, or one per label; got {method!r}."
+        )
+        raise InvalidInputError(msg)
     with naming(rows.source):
         if method == AUTO:
             fitted = _chosen(rows, prior)
         else:
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold)
+    if rows.entries is not None:
+        return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
+
+
+def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelScaling:
+    """Return the map of (n, l) outputs of one fitted on their entries."""
+    assert isinstance(inner, TemperatureScaling | GroupTemperatureScaling)  # noqa: S101  (_OF_LABELS)
+    return MultilabelScaling.around(inner, entries, rows.weights, classes=rows.classes)
 
 
 def _chosen(rows: Rows, prior: float) -> Fitted:
@@ -84,7 +103,8 @@ def _named(rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bo
             )  # fmt: skip
         return fit_by_name(
             method, rows.logits, labels,
-            weights=weights, groups=rows.group_names, classes=rows.classes, prior=prior,
+            weights=weights, groups=rows.group_names, prior=prior,
+            classes=rows.classes if rows.entries is None else None,
         )  # fmt: skip
 
     with progress(f"fitting on {rows.n:,} rows"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.calibrators import pooled_logits
-from temperance.cli.rows import read_rows
+from temperance.cli.reading import read_rows
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ __all__ = [
     "ClusterColumn",
     "GroupColumn",
     "IdColumn",
+    "IgnoreLabel",
     "JsonOption",
     "KindName",
     "KindOption",
@@ -34,10 +35,11 @@ _READING = "How files are read"
 
 
 class KindName(StrEnum):
-    """What a file's scores are."""
+    """What a file's scores are; multilabel: a column per label, in scores and labels."""
 
     logits = "logits"
     probs = "probs"
+    multilabel = "multilabel"
 
 
 class PoolName(StrEnum):
@@ -87,6 +89,15 @@ def _column(name: str, what: str, *short: str) -> typer.models.OptionInfo:
     )
 
 
+IgnoreLabel = Annotated[
+    int | None,
+    typer.Option(
+        "--ignore-label",
+        metavar="N",
+        help="Leave out rows (or entries of a label matrix) of this label, e.g. -1 or 255.",
+        rich_help_panel=_READING,
+    ),
+]
 LabelColumn = Annotated[str | None, _column("--label-column", "labels")]
 WeightColumn = Annotated[str | None, _column("--weight-column", "weights")]
 GroupColumn = Annotated[str | None, _column("--group-column", "groups", "--group")]

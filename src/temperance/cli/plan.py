@@ -27,7 +27,8 @@ from temperance.cli.options import (
     SeedOption,
     WeightColumn,
 )
-from temperance.cli.rows import Rows, naming, read_rows
+from temperance.cli.reading import read_rows
+from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.export import load
 from temperance.plan import plan as plan_labels

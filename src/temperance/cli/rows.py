@@ -8,27 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.calibrators import Ensemble, apply_rows, scale_rows
+from temperance.calibrators import Ensemble, MultilabelScaling, apply_rows, scale_rows
 from temperance.checks import (
-    as_classes,
     as_group_names,
     as_groups,
-    as_labels,
-    as_logits,
-    as_probs,
-    as_weights,
-    refuse_masked_labels,
-    refuse_probs,
 )
-from temperance.cli.console import progress
+from temperance.checks.label_matrix import (
+    Entries,
+)
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import log_probs
-from temperance.readers import Dataset, Fields, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,9 +28,7 @@ if TYPE_CHECKING:
     from temperance.evaluate import Groups
     from temperance.readers import Kind
 
-__all__ = ["Rows", "naming", "read_rows"]
-
-_FEW_ROWS = 5  # fewer unlabelled rows than this may look like probabilities by chance
+__all__ = ["Rows", "naming"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +48,7 @@ class Rows:
     sha256: str
     members: tuple[NDArray[Any], ...] | None = None  # of an ensemble; `logits` is their mean then
     member_names: tuple[str, ...] = ()
+    entries: Entries | None = None  # of a label matrix; each entry is a row of two classes then
 
     @property
     def n(self) -> int:
@@ -72,6 +63,9 @@ class Rows:
     @property
     def described(self) -> str:
         """File and size in words."""
+        if self.entries is not None:
+            rows, count = self.entries.keep.shape
+            return f"{self.source}: {rows:,} rows, {count:,} labels each, {self.kind}"
         options = "up to " if self.ragged else ""
         return f"{self.source}: {self.n:,} rows, {options}{self.n_classes:,} classes, {self.kind}"
 
@@ -120,13 +114,28 @@ class Rows:
         """Return the calibrated logits of these rows."""
         if isinstance(calibrator, Ensemble):
             return calibrator.scale(self.require_members(), refuse_probs=False)
+        if isinstance(calibrator, MultilabelScaling):
+            entries = self.require_entries()
+            odds = calibrator.scale(entries.outputs, refuse_probs=False)[entries.keep]
+            return np.stack([np.zeros_like(odds), odds], axis=1)
         return scale_rows(calibrator, self.logits, self.group_names)
 
     def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
         """Return the calibrated probabilities of these rows."""
         if isinstance(calibrator, Ensemble):
             return calibrator.apply(self.require_members(), refuse_probs=False)
+        if isinstance(calibrator, MultilabelScaling):
+            return calibrator.apply(self.require_entries().outputs, refuse_probs=False)
         return apply_rows(calibrator, self.logits, self.group_names)
+
+    def require_entries(self) -> Entries:
+        """Return the entries of the label matrix, or say that there is none."""
+        if self.entries is None:
+            msg = (
+                f"{self.source}: the calibrator is of labels; read the file with --kind multilabel."
+            )
+            raise InvalidInputError(msg)
+        return self.entries
 
     def require_members(self) -> tuple[NDArray[Any], ...]:
         """Return the members' logits, or say that there is only one model."""
@@ -144,9 +153,19 @@ class Rows:
                 f"model{'s' if models > 1 else ''}: give that many files, in the same order."
             )
             raise InvalidInputError(msg)
-        if calibrator.n_classes not in (None, self.n_classes) and not self.ragged:
+        if (self.entries is not None) != isinstance(calibrator, MultilabelScaling):
+            of, file = (
+                ("labels", "one class per row") if self.entries is None else ("classes", "labels")
+            )
             msg = (
-                f"{self.source}: has {self.n_classes} classes, but {source} was fitted on "
+                f"{self.source}: {source} is of {of}, but the file is read as {file} "
+                "(--kind multilabel is for a column per label)."
+            )
+            raise InvalidInputError(msg)
+        width = self.n_classes if self.entries is None else self.entries.keep.shape[1]
+        if calibrator.n_classes not in (None, width) and not self.ragged:
+            msg = (
+                f"{self.source}: has {width} classes, but {source} was fitted on "
                 f"{calibrator.n_classes}."
             )
             raise InvalidInputError(msg)
@@ -156,24 +175,6 @@ class Rows:
                 f"({_shown(calibrator.classes)}), in this order. Rename or reorder the columns."
             )
             raise InvalidInputError(msg)
-
-
-def read_rows(
-    path: Path,
-    *,
-    kind: str | None,
-    fields: Fields,
-    labels: Path | None = None,
-    labelled: bool = True,
-) -> Rows:
-    """Read a file and check its rows; `labelled` rows must have labels."""
-    with progress(f"reading {path.name}"):
-        dataset = read(path, kind=kind, fields=fields, labels=labels)  # type: ignore[arg-type]
-        with naming(str(path)):
-            rows = _check(dataset, labelled=labelled)
-    if labelled:
-        rows.require_labels()
-    return rows
 
 
 @contextmanager
@@ -186,37 +187,6 @@ def naming(source: str) -> Iterator[None]:
             raise
         msg = f"{source}: {error}"
         raise type(error)(msg) from error
-
-
-def _check(dataset: Dataset, *, labelled: bool) -> Rows:
-    if dataset.kind == "probs":
-        logits: NDArray[Any] = log_probs(as_probs(dataset.values))
-    else:
-        logits = as_logits(dataset.values)
-        if not dataset.kind_forced and (labelled or len(logits) >= _FEW_ROWS):
-            refuse_probs(dataset.values)
-    n, k = logits.shape
-    classes = as_classes(dataset.classes, k=k)
-    labels = None
-    if dataset.labels is not None:
-        labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
-        if dataset.kind == "logits":
-            refuse_masked_labels(logits, labels)
-    return Rows(
-        logits=logits,
-        labels=labels,
-        weights=as_weights(dataset.weights, n=n),
-        groups=dataset.groups,
-        clusters=None
-        if dataset.clusters is None
-        else as_groups(dataset.clusters, n=n, name="clusters")[1],
-        ids=dataset.ids,
-        classes=classes,
-        ragged=dataset.ragged,
-        kind=dataset.kind,
-        source=dataset.source,
-        sha256=dataset.sha256(),
-    )
 
 
 def _shown(names: tuple[str, ...]) -> str:

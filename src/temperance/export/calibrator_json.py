@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temperance.calibrators import METHODS, Calibrator, FitRecord
+from temperance.calibrators import METHODS, Calibrator, FitRecord, MultilabelScaling
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.json_object import JsonObject, shown
 from temperance.version import __version__
@@ -62,11 +62,11 @@ def save(
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "method": calibrator.method,
+        "method": calibrator.name,
         "parameters": calibrator.parameters(),
         "input": {
-            "kind": "logits",
-            "convention": "softmax",
+            "kind": calibrator.kind,
+            "convention": "sigmoid" if calibrator.kind == "multilabel" else "softmax",
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
@@ -128,8 +128,10 @@ def load(path: str | PathLike[str]) -> Calibrator:
     inputs = top.section("input")
     n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
     parameters = top.section("parameters")
+    multilabel = inputs.values.get("kind") == MultilabelScaling.kind
+    known: type[Calibrator] = MultilabelScaling if multilabel else METHODS[method]
     try:
-        return METHODS[method].from_parameters(
+        return known.from_parameters(
             parameters,
             n_classes=n_classes,
             classes=_class_names(inputs, n_classes),

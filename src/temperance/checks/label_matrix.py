@@ -1,0 +1,201 @@
+"""Multi-label outputs: logits (n, l) and a matrix of 0 and 1, seen as n * l yes-or-no questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.labels import as_classes
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Entries",
+    "as_label_logits",
+    "label_logits_from_probs",
+    "label_names",
+    "multilabel_rows",
+]
+
+_FEW = 20  # fewer numbers than this may lie in [0, 1] by chance
+_LARGEST_LOGIT = 1e100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entries:
+    """The entries of a label matrix that count, row by row."""
+
+    odds: NDArray[np.float64]  # (m,): log-odds that the label applies
+    labels: NDArray[np.intp]  # (m,): 1 where it does
+    groups: NDArray[np.str_]  # (m,): the label's name
+    clusters: NDArray[np.intp]  # (m,): the row's number
+    keep: NDArray[np.bool_]  # (n, l): which entries these are
+    outputs: NDArray[np.float64]  # (n, l): the logits, those left out included
+
+    @classmethod
+    def of(
+        cls,
+        logits: NDArray[np.float64],
+        labels: ArrayLike,
+        *,
+        names: Sequence[str],
+        ignore_label: int | None,
+    ) -> Self:
+        """Return the entries of checked logits (n, l), or say what is wrong with the labels."""
+        y = as_array(labels, name="labels")
+        if y.shape != logits.shape:
+            msg = (
+                f"`labels` must be a matrix of 0 and 1 of shape {logits.shape}, one column per "
+                f"label, got {y.shape}."
+            )
+            raise InvalidInputError(msg)
+        keep = np.ones(y.shape, bool) if ignore_label is None else np.asarray(y != ignore_label)
+        wrong = keep & (y != 0) & (y != 1)
+        if y.dtype.kind not in "iufb" or wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else (0, 0)
+            msg = (
+                f"`labels` must hold 0 and 1; row {row}, column {column} ({names[column]}) holds "
+                f"{y[row, column]} ({np.count_nonzero(wrong)} such entries). Unknown entries? Say "
+                "which value they have with `ignore_label`."
+            )
+            raise InvalidInputError(msg)
+        rows, columns = np.nonzero(keep)
+        return cls(
+            odds=logits[keep],
+            labels=y[keep].astype(np.intp),
+            groups=np.asarray(names, dtype=np.str_)[columns],
+            clusters=rows,
+            keep=keep,
+            outputs=logits,
+        )
+
+    @property
+    def logits(self) -> NDArray[np.float64]:
+        """The entries as logits of two classes, (m, 2)."""
+        return np.stack([np.zeros_like(self.odds), self.odds], axis=1)
+
+
+def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.float64]:
+    """Return finite logits (n, l) in float64, or say what they are instead."""
+    given = as_numbers(logits, name="logits")
+    if given.ndim != 2 or given.shape[1] < 1:
+        msg = f"`logits` must have shape (n, l), one column per label, got {given.shape}."
+        raise InvalidInputError(msg)
+    z = as_float64(given)
+    bad = ~(np.abs(z) <= _LARGEST_LOGIT)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        msg = (
+            f"`logits` of labels must be finite; row {row}, column {column} holds "
+            f"{z[row, column]:g}. Probabilities of exactly 0 or 1 have no log-odds."
+        )
+        raise InvalidInputError(msg)
+    if refuse_probs and z.size >= _FEW and z.min() >= 0.0 and z.max() <= 1.0 and np.ptp(z) > 0.0:
+        msg = (
+            "`logits` look like probabilities: all values lie in [0, 1]. Pass "
+            "label_logits_from_probs(probs), in files name them `probs`; if they really are "
+            "logits, `refuse_probs=False`."
+        )
+        raise InvalidInputError(msg)
+    return z
+
+
+def label_names(classes: Sequence[object] | None, *, count: int) -> tuple[str, ...]:
+    """Return the names of the labels; their numbers where they have none."""
+    return as_classes(classes, k=count) or tuple(str(number) for number in range(count))
+
+
+def label_logits_from_probs(probs: ArrayLike) -> NDArray[np.float64]:
+    """Return the log-odds of independent (sigmoid) probabilities, log p - log(1 - p).
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, l)
+        Probability of each label, strictly between 0 and 1; rows need not sum to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, l)
+        Their sigmoid is `probs`.
+
+    Raises
+    ------
+    InvalidInputError
+        A value outside (0, 1): 0 and 1, often rounded, have no finite log-odds.
+
+    Examples
+    --------
+    >>> label_logits_from_probs([[0.5, 0.75]]).round(4)
+    array([[0.    , 1.0986]])
+    """
+    p = as_float64(as_numbers(probs, name="probs"))
+    bad = ~((p > 0.0) & (p < 1.0))
+    if bad.any():
+        place = ", ".join(str(int(i)) for i in np.argwhere(bad)[0])
+        msg = (
+            f"`probs` of labels must lie strictly between 0 and 1; entry ({place}) is "
+            f"{p[tuple(np.argwhere(bad)[0])]:g} ({np.count_nonzero(bad)} such entries). Use the "
+            "model's logits instead of rounded probabilities."
+        )
+        raise InvalidInputError(msg)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def multilabel_rows(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    classes: Sequence[object] | None = None,
+    ignore_label: int | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Return multi-label probabilities as rows that `evaluate` takes: one per row and label.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, l)
+        Probability of each label, in [0, 1].
+    labels : array_like, shape (n, l)
+        1 where the label applies, else 0.
+    classes : sequence of l names, optional
+        Of the labels.
+    ignore_label : int, optional
+        Entries of this value are left out, e.g. -1 for "unknown".
+
+    Returns
+    -------
+    dict
+        `probs` (m,), `labels` (m,), `groups` (the label's name) and `clusters` (the row): pass it
+        on as `evaluate(**rows)`. Entries of one row then count as seen together, and the table of
+        groups has one line per label.
+
+    Raises
+    ------
+    InvalidInputError
+        Shapes that differ, values that are not 0 or 1.
+
+    Examples
+    --------
+    >>> rows = multilabel_rows([[0.9, 0.2]], [[1, -1]], classes=["cat", "dog"], ignore_label=-1)
+    >>> rows["probs"].tolist(), rows["labels"].tolist(), rows["groups"].tolist()
+    ([0.9], [1], ['cat'])
+    """
+    p = as_float64(as_numbers(probs, name="probs"))
+    if p.ndim != 2:
+        msg = f"`probs` must have shape (n, l), one column per label, got {p.shape}."
+        raise InvalidInputError(msg)
+    names = label_names(classes, count=p.shape[1])
+    entries = Entries.of(p, labels, names=names, ignore_label=ignore_label)
+    return {
+        "probs": entries.odds,
+        "labels": entries.labels,
+        "groups": entries.groups,
+        "clusters": entries.clusters,
+    }
