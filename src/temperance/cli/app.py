@@ -13,6 +13,7 @@ from temperance.cli.evaluate import evaluate
 from temperance.cli.fit import fit
 from temperance.cli.methods import methods
 from temperance.cli.plan import plan
+from temperance.cli.shift import shift
 from temperance.version import __version__
 
 __all__ = ["app"]
@@ -53,5 +54,6 @@ app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --ma
     evaluate
 )
 app.command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
+app.command(epilog=_example("shift last-month.npz this-month.npz"))(shift)
 app.command(epilog=_example("methods"))(methods)
 app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)

@@ -13,8 +13,8 @@ from temperance.calibrators import (
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
-from temperance.cli.pooling import compare_pooling, pooling_dict, pooling_table
-from temperance.cli.tables import measure_table
+from temperance.cli.pooling import compare_pooling, pooling_dict
+from temperance.cli.tables import measure_table, ways_table
 from temperance.compare import Comparison, compare_rows
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
@@ -117,7 +117,7 @@ def finish(
         return
     console = stdout()
     if done.pooling is not None:
-        print_table(pooling_table(done.pooling))
+        print_table(ways_table(done.pooling))
     if done.selection is not None:
         print_table(selection_table(done.selection))
         console.print(done.selection.in_words(), style="bold")

@@ -8,11 +8,9 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling, pooled_logits
 from temperance.compare import Comparison, compare_rows
-from temperance.compare.tables import difference_cells
 from temperance.crossfit import cross_fit
 from temperance.errors import NoOptimumError
 from temperance.metrics.resampling import QUICK_RESAMPLES
-from temperance.show import Table, number_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Pool
     from temperance.cli.rows import Rows
 
-__all__ = ["compare_pooling", "pooling_dict", "pooling_table"]
+__all__ = ["compare_pooling", "pooling_dict"]
 
 _AFTER, _BEFORE = "pool, then calibrate", "calibrate, then pool"
 
@@ -43,22 +41,6 @@ def compare_pooling(
         sides[f"{name} alone"] = member
     predictions = {name: measured.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
-
-
-def pooling_table(comparison: Comparison) -> Table:
-    """One row per way: its log loss and calibration error, and its paired log loss difference."""
-    rows = []
-    for name, evaluation in comparison.evaluations.items():
-        cells = ("", "")
-        if name != comparison.baseline:
-            cells = difference_cells(comparison.differences[name], "log_loss")
-        loss, error = evaluation.log_loss.value, evaluation.ece.value
-        rows.append((name, number_text(loss), number_text(error), *cells))
-    return Table(
-        ("", "log loss", "ECE", "log loss less the first (95 %)", "verdict"),
-        tuple(rows),
-        words=frozenset({4}),
-    )
 
 
 def pooling_dict(comparison: Comparison) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from temperance.show import Table, number_text
 if TYPE_CHECKING:
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
+    from temperance.shift import Transfer
 
-__all__ = ["measure_table"]
+__all__ = ["measure_table", "temperature_rows", "ways_table"]
 
 _MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
 _BY_CHANCE = "  by chance"  # the ECE that chance alone would show
@@ -48,3 +49,35 @@ def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
 
 def _at_most(evaluation: Evaluation) -> str:
     return f"<= {number_text(evaluation.ece_null.high)}"
+
+
+def ways_table(comparison: Comparison, *, caption: str = "") -> Table:
+    """One row per way: its log loss, ECE and accuracy, and its paired log loss difference."""
+    rows = []
+    for name, evaluation in comparison.evaluations.items():
+        cells = ("", "")
+        if name != comparison.baseline:
+            cells = difference_cells(comparison.differences[name], "log_loss")
+        values = (evaluation.log_loss.value, evaluation.ece.value, evaluation.accuracy.value)
+        rows.append((name, *(number_text(value) for value in values), *cells))
+    return Table(
+        ("", "log loss", "ECE", "accuracy", "log loss less the first (95 %)", "verdict"),
+        tuple(rows),
+        caption=caption,
+        words=frozenset({5}),
+    )
+
+
+def temperature_rows(found: Transfer) -> Table:
+    """The temperatures of a shift, each with its interval."""
+    names = {
+        "of the reference": found.reference,
+        "of new rows": found.refitted,
+        "of the reference, weighed to look like new rows": found.weighted,
+    }
+    rows = []
+    for name, scaling in names.items():
+        if scaling is not None and scaling.record is not None:
+            low, high = scaling.record.interval()
+            rows.append((name, f"{scaling.temperature:.4f}", f"{low:.4g} to {high:.4g}"))
+    return Table(("temperature", "T", "95 %"), tuple(rows))

@@ -4,5 +4,14 @@ from temperance.shift.covariates import CovariateWeights, covariate_weights
 from temperance.shift.features import shape_features
 from temperance.shift.label_shift_result import LabelShift
 from temperance.shift.priors import label_shift
+from temperance.shift.transfer import Transfer, transfer
 
-__all__ = ["CovariateWeights", "LabelShift", "covariate_weights", "label_shift", "shape_features"]
+__all__ = [
+    "CovariateWeights",
+    "LabelShift",
+    "Transfer",
+    "covariate_weights",
+    "label_shift",
+    "shape_features",
+    "transfer",
+]

@@ -1,0 +1,119 @@
+"""`temperance shift`: whether a temperature still holds on new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.options import (
+    ClusterColumn,
+    IdColumn,
+    JsonOption,
+    KindName,
+    KindOption,
+    LabelColumn,
+    LabelsOption,
+    LogitsColumn,
+    ProbsColumn,
+    QuickOption,
+    ResamplesOption,
+    WeightColumn,
+)
+from temperance.cli.reading import read_rows
+from temperance.cli.rows import naming
+from temperance.cli.tables import temperature_rows, ways_table
+from temperance.errors import InvalidInputError
+from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.readers import Fields
+from temperance.shift import transfer
+
+if TYPE_CHECKING:
+    from temperance.cli.rows import Rows
+
+__all__ = ["shift"]
+
+
+def shift(
+    reference: Annotated[
+        Path, typer.Argument(metavar="REFERENCE", help="Labelled rows to fit the temperature on.")
+    ],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="Rows of the same model, labelled or not.")
+    ],
+    labels: LabelsOption = None,
+    n_resamples: ResamplesOption = N_RESAMPLES,
+    quick: QuickOption = False,
+    as_json: JsonOption = False,
+    kind: KindOption = None,
+    label_column: LabelColumn = None,
+    weight_column: WeightColumn = None,
+    cluster_column: ClusterColumn = None,
+    id_column: IdColumn = None,
+    logits_column: LogitsColumn = None,
+    probs_column: ProbsColumn = None,
+) -> None:
+    """Say how a temperature fitted on REFERENCE does on NEW, and what would do better.
+
+    Calibration degrades where data change. With labels of NEW (in the file, or --labels): measures
+    before and after, the temperature re-fitted there, and what that gains. Without: whether class
+    frequencies have moved, and whether the rows look different.
+    """
+    if kind == KindName.multilabel:
+        msg = "`--kind` must be logits or probs here: shift compares one class per row."
+        raise InvalidInputError(msg)
+    fields = Fields(
+        label_column, weight_column, None, id_column, logits_column, probs_column, cluster_column
+    )
+    first = read_rows(reference, kind=kind, fields=fields)
+    other = read_rows(new, kind=kind, fields=fields, labels=labels, labelled=False)
+    _check_pair(first, other)
+    with naming(f"{first.source}, {other.source}"), progress("comparing"):
+        found = transfer(
+            first.logits,
+            first.require_labels(),
+            other.logits,
+            other.labels,
+            weights=first.weights,
+            new_weights=other.weights,
+            new_clusters=other.clusters,
+            classes=first.classes,
+            n_resamples=QUICK_RESAMPLES if quick else n_resamples,
+            refuse_probs=False,
+        )
+    if as_json:
+        files = {"reference_sha256": first.sha256, "new_sha256": other.sha256}
+        print_json({**found.to_dict(), **files})
+        return
+    console = stdout()
+    console.print(found.in_words(), style="bold")
+    print_table(temperature_rows(found))
+    if found.comparison is not None:
+        print_table(ways_table(found.comparison, caption=f"{other.n:,} rows of {other.source}"))
+    console.print(str(found.frequencies), markup=False)
+    if found.covariates is not None:
+        console.print(str(found.covariates), markup=False)
+    if other.labels is None:
+        note(f"{other.source} has no labels: name their column with --label-column, or --labels.")
+
+
+def _check_pair(first: Rows, other: Rows) -> None:
+    if first.sha256 == other.sha256:
+        msg = f"{other.source}: is the same file as {first.source}; nothing can have shifted."
+        raise InvalidInputError(msg)
+    if first.ragged or other.ragged or first.n_classes != other.n_classes:
+        msg = (
+            f"{other.source}: has {other.n_classes} classes, {first.source} {first.n_classes}; "
+            "both must have the same ones in every row."
+        )
+        raise InvalidInputError(msg)
+    if first.classes and other.classes and first.classes != other.classes:
+        msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
+        raise InvalidInputError(msg)
+    labels = other.labels
+    if labels is not None and np.isneginf(other.logits[np.arange(other.n), labels]).any():
+        msg = f"{other.source}: a label has probability 0 there; drop such rows."
+        raise InvalidInputError(msg)

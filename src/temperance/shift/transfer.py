@@ -1,0 +1,284 @@
+"""How a temperature fitted on reference rows does on new ones, and what would do better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from temperance.calibrators import (
+    BiasCorrectedTemperatureScaling,
+    TemperatureScaling,
+    Training,
+)
+from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
+from temperance.compare import compare_rows
+from temperance.crossfit import cross_fit
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.resampling import N_RESAMPLES
+from temperance.numerics import log_probs
+from temperance.shift.covariates import covariate_weights
+from temperance.shift.features import shape_features
+from temperance.shift.priors import label_shift
+from temperance.shift.verdict import verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators import Calibrator
+    from temperance.compare import Comparison
+    from temperance.shift.covariates import CovariateWeights
+    from temperance.shift.label_shift_result import LabelShift
+
+    Array = NDArray[np.float64]
+
+__all__ = ["AS_IS", "AT_REFERENCE", "CORRECTED", "REFITTED", "Transfer", "transfer"]
+
+AT_REFERENCE = "reference temperature"
+AS_IS = "as it is"
+REFITTED = "re-fitted on new rows"
+CORRECTED = "class frequencies corrected"
+_FEWEST = 10  # rows of each side that a classifier of the two needs
+
+Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Transfer:
+    """What is known of a temperature on rows it was not meant for; see `transfer`."""
+
+    reference: TemperatureScaling
+    n_reference: int
+    n_new: int
+    comparison: Comparison | None  # on new rows, cross-fitted; None without labels
+    refitted: TemperatureScaling | None  # on all new rows; None without labels or optimum
+    frequencies: LabelShift
+    covariates: CovariateWeights | None  # None with fewer than 10 rows on one side
+    weighted: TemperatureScaling | None  # of reference rows weighed to look like new ones
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict as one word or two; `in_words` says it in full."""
+        return verdict_of(self)[0]  # type: ignore[return-value]
+
+    @property
+    def moved(self) -> float | None:
+        """Z of log T between new and reference rows; None where T was not re-fitted."""
+        if self.refitted is None or self.refitted.record is None or self.reference.record is None:
+            return None
+        errors = [r.standard_error / r.temperature for r in
+                  (self.refitted.record, self.reference.record)]  # fmt: skip
+        ratio = log(self.refitted.temperature / self.reference.temperature)
+        return ratio / sqrt(errors[0] ** 2 + errors[1] ** 2)
+
+    def in_words(self) -> str:
+        """Return what to do, and why, in a few sentences."""
+        return verdict_of(self)[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "verdict": self.verdict,
+            "in_words": self.in_words(),
+            "n_reference": self.n_reference,
+            "n_new": self.n_new,
+            "reference": _temperature(self.reference),
+            "refitted": _temperature(self.refitted),
+            "weighted": _temperature(self.weighted),
+            "moved": self.moved,
+            "comparison": None
+            if self.comparison is None
+            else self.comparison.to_dict(curves=False),
+            "class_frequencies": self.frequencies.to_dict(),
+            "covariates": None if self.covariates is None else self.covariates.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        parts = [self.in_words(), str(self.frequencies)]
+        parts += [str(each) for each in (self.comparison, self.covariates) if each is not None]
+        return "\n\n".join(parts)
+
+
+def transfer(  # noqa: PLR0913  (two sets of rows, each with its own weights)
+    reference: ArrayLike,
+    labels: ArrayLike,
+    new: ArrayLike,
+    new_labels: ArrayLike | None = None,
+    *,
+    weights: ArrayLike | None = None,
+    new_weights: ArrayLike | None = None,
+    new_clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    n_resamples: int = N_RESAMPLES,
+    refuse_probs: bool = True,
+) -> Transfer:
+    """Fit a temperature on reference rows and see how it does on new ones.
+
+    Parameters
+    ----------
+    reference, new : array_like, shapes (n, k) and (m, k), or (n,) and (m,)
+        Logits of the same model, as in `TemperatureScaling.fit`.
+    labels : array_like, shape (n,)
+        True classes of the reference rows.
+    new_labels : array_like, shape (m,), optional
+        Of the new rows. Without them only class frequencies, and whether the rows look alike,
+        can be told: not how well the probabilities do.
+    weights, new_weights : array_like, shapes (n,) and (m,), optional
+        Of the rows; finite, >= 0.
+    new_clusters : array_like, shape (m,), optional
+        Which new rows belong together.
+    classes : sequence of k names, optional
+        Names of the columns.
+    n_resamples : int, default 1000
+        Of the intervals of calibration errors.
+    refuse_probs : bool, default True
+        As in `TemperatureScaling.fit`, of both sides.
+
+    Returns
+    -------
+    Transfer
+        Measures of the new rows at the reference temperature, as they are, with the temperature
+        re-fitted (cross-fitted) and with class frequencies corrected, all paired; the temperatures
+        with intervals; class frequencies; and a verdict.
+
+    Raises
+    ------
+    InvalidInputError
+        As in `TemperatureScaling.fit`; new rows of other width.
+    NoOptimumError
+        The reference rows have no best temperature.
+
+    Notes
+    -----
+    Class frequencies come from probabilities with class biases fitted on the reference rows
+    (`label_shift`), where these have an optimum, else from the temperature. The weighted
+    temperature is that of reference rows weighed by `covariate_weights` of `shape_features`.
+
+    References
+    ----------
+    Ovadia et al. (2019), Can You Trust Your Model's Uncertainty?, https://arxiv.org/abs/1906.02530
+
+    Examples
+    --------
+    New rows whose logits are twice as sharp, for labels drawn as before:
+
+    >>> rng = np.random.default_rng(0)
+    >>> z = 3 * rng.normal(size=(4000, 3))
+    >>> y = (z / 1.5 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    >>> found = transfer(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
+    >>> found.verdict, bool(1.8 < found.refitted.temperature / found.reference.temperature < 2.2)
+    ('re-fit', True)
+    """
+    rows = Training.check(
+        reference, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
+    )
+    fitted = TemperatureScaling.fit(
+        rows.logits, rows.labels, weights=rows.weights, classes=rows.classes, refuse_probs=False
+    )
+    z, _ = fitted.checked(new, class_axis=-1, refuse_probs=refuse_probs)
+    if len(z) == 0:
+        msg = "`new` must have at least one row."
+        raise InvalidInputError(msg)
+    new_w = as_weights(new_weights, n=len(z))
+    calibrator = _for_frequencies(rows, fitted)
+    probs = calibrator.apply(z, refuse_probs=False)
+    frequencies = label_shift(
+        probs, calibrator.apply(rows.logits, refuse_probs=False),
+        weights=new_w, source_weights=rows.weights, classes=classes,
+    )  # fmt: skip
+    covariates, weighted = _weighted(rows, z, new_w)
+    comparison, refitted = None, None
+    if new_labels is not None:
+        y = as_labels(new_labels, n=len(z), k=rows.k, classes=rows.classes)
+        refuse_masked_labels(z, y)
+        units = None
+        if new_clusters is not None:
+            units = as_groups(new_clusters, n=len(z), name="new_clusters")[1]
+        target = Training(z, y, new_w, rows.classes)
+        refitted, again = _refitted(target, units)
+        sides = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
+        if again is not None:
+            sides[REFITTED] = again
+        sides[CORRECTED] = log_probs(_corrected(frequencies, probs))
+        comparison = compare_rows(
+            {name: Predictions.from_logits(s, y, new_w, units) for name, s in sides.items()},
+            n_resamples=n_resamples,
+        )
+    return Transfer(
+        reference=fitted,
+        n_reference=rows.n,
+        n_new=len(z),
+        comparison=comparison,
+        refitted=refitted,
+        frequencies=frequencies,
+        covariates=covariates,
+        weighted=weighted,
+    )
+
+
+def _for_frequencies(rows: Training, fitted: TemperatureScaling) -> Calibrator:
+    """Return a calibrator with class biases, which label shift asks for; else the temperature."""
+    try:
+        return BiasCorrectedTemperatureScaling.fit(
+            rows.logits, rows.labels, weights=rows.weights, refuse_probs=False
+        )
+    except NoOptimumError:
+        return fitted
+
+
+def _weighted(
+    rows: Training, new: NDArray[Any], new_weights: Array | None
+) -> tuple[CovariateWeights | None, TemperatureScaling | None]:
+    counted = (np.count_nonzero(w) if w is not None else len(z)
+               for z, w in ((rows.logits, rows.weights), (new, new_weights)))  # fmt: skip
+    if min(counted) < _FEWEST:
+        return None, None
+    found = covariate_weights(
+        shape_features(rows.logits), shape_features(new),
+        source_weights=rows.weights, target_weights=new_weights,
+    )  # fmt: skip
+    own = found.weights if rows.weights is None else found.weights * rows.weights
+    try:
+        scaling = TemperatureScaling.fit(rows.logits, rows.labels, weights=own, refuse_probs=False)
+    except NoOptimumError:
+        return found, None
+    return found, scaling
+
+
+def _refitted(
+    target: Training, clusters: NDArray[np.intp] | None
+) -> tuple[TemperatureScaling | None, Array | None]:
+    """Return the temperature of the new rows, and their logits scaled by fits without them."""
+
+    def fit(weights: Array | None) -> TemperatureScaling:
+        return TemperatureScaling.fit(
+            target.logits, target.labels, weights=weights, refuse_probs=False
+        )
+
+    def out_of_fold(weights: Array) -> Any:  # noqa: ANN401  (what `cross_fit` takes)
+        fitted = fit(weights)
+        return lambda held_out: fitted.scale(target.logits[held_out], refuse_probs=False)
+
+    try:
+        scaled = cross_fit(out_of_fold, target.labels, weights=target.weights, clusters=clusters)
+        return fit(target.weights), scaled
+    except NoOptimumError:
+        return None, None
+
+
+def _corrected(frequencies: LabelShift, probs: Array) -> Array:
+    try:
+        return frequencies.apply(probs)
+    except InvalidInputError:  # a row lies on classes of new frequency 0 alone
+        return probs
+
+
+def _temperature(scaling: TemperatureScaling | None) -> dict[str, Any] | None:
+    if scaling is None or scaling.record is None:
+        return None
+    return {"temperature": scaling.temperature, "interval": list(scaling.record.interval())}

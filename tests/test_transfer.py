@@ -1,0 +1,159 @@
+"""A temperature on new rows: what it does there, what a re-fit gains, and what to do."""
+
+import json
+
+import numpy as np
+import pytest
+
+import reference
+import temperance as tp
+from temperance.shift import covariate_weights, shape_features, transfer
+
+
+@pytest.fixture
+def rows():
+    """Logits with labels drawn at T = 2, and others made of them."""
+
+    def make(n=1500, seed=0, sharper=1.0, spread=3.0):
+        rng = np.random.default_rng(seed)
+        z = spread * rng.normal(size=(n, 4))
+        y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+        return sharper * z, y
+
+    return make
+
+
+def test_no_shift(rows):
+    """Two draws of the same: the temperature holds, frequencies and looks are unchanged."""
+    found = transfer(*rows(), *rows(seed=1), n_resamples=100)
+    assert found.verdict == "holds"
+    assert abs(found.moved) < 3
+    assert "cannot be told apart" in found.in_words()
+    assert "look unchanged" in found.in_words()
+
+
+def test_sharper_logits(rows):
+    """Twice the logits want twice the T; the gain is that of a paired cross-fitted comparison."""
+    (z, y), (z_new, y_new) = rows(), rows(seed=1, sharper=2.0)
+    found = transfer(z, y, z_new, y_new, n_resamples=100)
+    assert found.verdict == "re-fit"
+    assert found.reference == tp.TemperatureScaling.fit(z, y)
+    assert found.refitted == tp.TemperatureScaling.fit(z_new, y_new)
+    at_reference = found.comparison.evaluations["reference temperature"].log_loss.value
+    expected = tp.metrics.log_loss(found.reference.apply(z_new), y_new)
+    assert at_reference == pytest.approx(expected, rel=1e-12)
+    gain = found.comparison.differences["re-fitted on new rows"].log_loss
+    assert gain.high < 0
+    refitted = found.comparison.evaluations["re-fitted on new rows"].log_loss.value
+    assert gain.value == pytest.approx(refitted - at_reference, abs=1e-12)
+    assert refitted > found.refitted.record.log_loss_after  # not scored by its own labels
+    assert f"T should be {found.refitted.temperature:.3g}" in found.in_words()
+
+
+def test_class_frequencies_that_move(rows):
+    """Class 0 kept, the others thinned: correcting frequencies gains, a temperature does not."""
+    (z, y), (z_new, y_new) = rows(n=3000), rows(n=6000, seed=1)
+    keep = (y_new == 0) | (np.arange(6000) % 5 == 0)
+    found = transfer(z, y, z_new[keep], y_new[keep], n_resamples=100)
+    assert found.verdict == "frequencies moved"
+    assert found.frequencies.p_value < 0.001
+    assert found.frequencies.priors[0] == pytest.approx((y_new[keep] == 0).mean(), abs=0.05)
+    gain = found.comparison.differences["class frequencies corrected"].log_loss
+    assert gain.high < 0
+
+
+def test_too_few_rows(rows):
+    """Forty new rows settle nothing, and the verdict says so; all right ones have no T at all."""
+    found = transfer(*rows(), *rows(n=40, seed=2), n_resamples=100)
+    assert found.verdict == "too few rows"
+    z, _ = rows(n=30, seed=3)
+    right = transfer(*rows(), z, z.argmax(axis=1), n_resamples=100)
+    assert right.refitted is None
+    assert "no best temperature" in right.in_words()
+
+
+def test_without_labels(rows):
+    """Only frequencies and looks; that nothing more can be said is said."""
+    z_new, _ = rows(seed=1, spread=1.0)
+    found = transfer(*rows(), z_new)
+    assert found.verdict == "no labels"
+    assert found.comparison is None
+    assert "nobody can say" in found.in_words()
+    assert found.covariates.told_apart
+
+
+def test_weighted_temperature(rows):
+    """The temperature of reference rows times the weights that make them look like new ones."""
+    (z, y), (z_new, _) = rows(), rows(seed=1, spread=2.5)
+    found = transfer(z, y, z_new)
+    w = covariate_weights(shape_features(z), shape_features(z_new)).weights
+    assert found.weighted.temperature == pytest.approx(
+        tp.TemperatureScaling.fit(z, y, weights=w).temperature
+    )
+
+
+def test_halves_of_a_real_model():
+    """REF-B's halves: the temperature holds, as it should."""
+    found = transfer(*reference.reference_b(), n_resamples=100)
+    assert found.verdict == "holds"
+    assert found.comparison.differences["re-fitted on new rows"].log_loss.low < 0
+
+
+def test_subjects_of_a_real_model():
+    """One MMLU subject against the others: measures of 100 to 310 rows, each with a verdict."""
+    data = reference.shared("mmlu16_llama13b")
+    z, y = tp.logits_from_probs(data["probs"]), data["labels"].astype(int)
+    verdicts = set()
+    for subject in ("marketing", "formal_logic", "anatomy"):
+        own = data["subject"] == subject
+        found = transfer(z[~own], y[~own], z[own], y[own], n_resamples=100)
+        verdicts.add(found.verdict)
+        assert found.n_new == own.sum()
+    assert verdicts <= {"holds", "re-fit", "frequencies moved", "too few rows"}
+    assert len(verdicts) > 1
+
+
+def test_json(rows):
+    """Every part survives JSON."""
+    found = transfer(*rows(), *rows(seed=1), n_resamples=100)
+    content = found.to_dict()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert "class" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda z, y: (z, y, z[:, :3], y), "4 columns"),
+        (lambda z, y: (z, y, z, y[:-1]), "`labels` must have shape"),
+        (lambda z, y: (z, y, z[:0], y[:0]), "at least one row"),
+        (lambda z, y: (z, y, reference.softmax(z), y), "look like probabilities"),
+        (lambda z, y: (z, y, np.where(np.eye(4)[y] == 1, -np.inf, z), y), "logit -inf"),
+    ],
+)
+def test_bad_rows(rows, change, message):
+    """Other width, lengths, none, probabilities, labels on options that do not exist."""
+    with pytest.raises(tp.InvalidInputError, match=message):
+        transfer(*change(*rows(n=200)))
+
+
+def test_command_line(run, tmp_path, rows):
+    """The verdict first, then temperatures, measures, frequencies and looks; labels elsewhere."""
+    (z, y), (z_new, y_new) = rows(), rows(seed=1, sharper=2.0)
+    np.savez(tmp_path / "old.npz", logits=z, labels=y)
+    np.savez(tmp_path / "new.npz", logits=z_new)
+    np.savez(tmp_path / "labels.npz", labels=y_new)
+    found = transfer(z, y, z_new, y_new, n_resamples=200)
+    done = run("shift", "old.npz", "new.npz", "--labels", "labels.npz", "--quick", columns=120)
+    assert done.stdout.replace("\n", " ").startswith(found.in_words()[:60])
+    for line in ("of new rows", "re-fitted on new rows", "covariate shift"):
+        assert line in done.stdout
+    content = json.loads(run("shift", "old.npz", "new.npz", "--json").stdout)
+    assert content["verdict"] == "no labels"
+    assert content["comparison"] is None
+    for message, arguments in (
+        ("same file", ["old.npz", "old.npz"]),
+        ("no labels", ["new.npz", "old.npz"]),
+        ("--kind", ["old.npz", "new.npz", "--kind", "multilabel"]),
+    ):
+        assert message in run("shift", *arguments, code=2).stderr
