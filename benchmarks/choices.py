@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
     rows = []
     for path in sorted(folder.glob("*.npz")):
         data = dict(np.load(path))
-        if "labels" not in data or data["labels"].ndim != 1:
+        if "labels" not in data or not {"logits", "probs"} & data.keys():
             continue
         logits = data["logits"] if "logits" in data else tp.logits_from_probs(data["probs"])
         if len(logits) < logits.shape[-1]:

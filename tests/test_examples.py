@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from temperance.calibrators import method_tables
+
 ROOT = Path(__file__).parents[1]
 
 
 def test_readme_python_runs(tmp_path):
     """The Python of the README runs as printed and prints what its comments say."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,
@@ -19,7 +21,7 @@ def test_readme_python_runs(tmp_path):
         text=True,
         check=True,
     )
-    first, second, third, split, tests, title, to_see, *_ = run.stdout.splitlines()
+    first, second, third, split, tests, title, to_see, *rest = run.stdout.splitlines()
     assert 1.8 < float(first.split()[0]) < 2.2
     assert second == "over-confident"
     assert third.startswith("Estimate(value=-")
@@ -31,12 +33,21 @@ def test_readme_python_runs(tmp_path):
     assert title.startswith("labels needed")
     assert "T should be 1.1" in to_see
     assert (tmp_path / "calibrator.json").exists()
+    assert rest[-2].startswith("temperature lowers the log loss by ")
+    assert rest[-1] == "(1000, 10)"
 
 
 def test_links_of_the_pages_lead_somewhere():
     """Every relative link of the README and the other pages names a file that is there."""
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "method.md"):
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_of_methods_is_up_to_date():
+    """`make docs` has been run: the page shows what `temperance methods` shows."""
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    for table in method_tables():
+        assert table.to_markdown() in text
