@@ -297,3 +297,11 @@ def test_whole_float_labels_and_text_labels(run, tmp_path):
     ]
     assert out[0]["temperature"] == out[1]["temperature"]
     assert out[0]["warnings"]
+
+
+def test_a_process_of_its_own(start, files):
+    """`python -m temperance` ends with 0, 1 at a gate, 2 at bad input, and prints as elsewhere."""
+    done = json.loads(start("fit", "cal.npz", "--quick", "--json").stdout)
+    assert done["temperature"] == tp.TemperatureScaling.fit(*files["cal"]).temperature
+    start("evaluate", "test.npz", "--quick", "--max-ece", "0", code=1)
+    assert "nothing.npz" in start("fit", "nothing.npz", code=2).stderr
