@@ -124,12 +124,13 @@ def test_a_useless_member_gets_no_weight(models):
     assert same.apply([members[0]] * 2) == pytest.approx(single.apply(members[0]), abs=1e-7)
 
 
-def test_weights_of_rows_are_repeated_rows(models):
+@pytest.mark.parametrize("pool", ["linear", "log"])
+def test_weights_of_rows_are_repeated_rows(models, pool):
     """Weights 0, 1, 2 give what the rows written out that often give."""
     members, y = models([1.0, 2.0], n=300)
     w = np.arange(300) % 3
-    weighted = tp.Ensemble.fit(members, y, weights=w)
-    repeated = tp.Ensemble.fit([z.repeat(w, axis=0) for z in members], y.repeat(w))
+    weighted = tp.Ensemble.fit(members, y, pool=pool, weights=w)
+    repeated = tp.Ensemble.fit([z.repeat(w, axis=0) for z in members], y.repeat(w), pool=pool)
     assert weighted.apply(members) == pytest.approx(repeated.apply(members), abs=1e-6)
 
 

@@ -10,6 +10,7 @@ import reference
 import temperance as tp
 from temperance.calibrators import Training
 from temperance.calibrators.shrinkage import between_variance, shrunk_fit
+from temperance.crossfit import stratified_folds
 
 
 @pytest.fixture
@@ -173,7 +174,15 @@ def test_command_line(run, tmp_path, grouped):
     np.savez(tmp_path / "cal.npz", logits=z, labels=y, groups=names)
     np.savez(tmp_path / "new.npz", logits=z[:4], groups=np.array(["g0", "g1", "new", "new"]))
     np.savez(tmp_path / "none.npz", logits=z, labels=y)
-    run("fit", "cal.npz", "--method", "group-temperature", "--quick")
+    fit = ("fit", "cal.npz", "--method", "group-temperature", "--quick", "--json")
+    after = json.loads(run(*fit).stdout)["after"]["log_loss"]
+    folds, losses = stratified_folds(y, n_folds=5), np.empty(len(y))
+    for fold in range(5):
+        out = folds == fold
+        own = tp.GroupTemperatureScaling.fit(z[~out], y[~out], groups=names[~out])
+        probs = own.apply(z[out], groups=names[out])
+        losses[out] = -np.log(probs[np.arange(out.sum()), y[out]])
+    assert after == pytest.approx(losses.mean(), rel=1e-9)
     done = run("apply", "calibrator.json", "new.npz", "-o", "out.npz")
     assert "not seen in the fit: new" in done.stderr
     done = run("apply", "calibrator.json", "none.npz", "-o", "out.npz")

@@ -10,6 +10,8 @@ import temperance as tp
 from temperance.calibrators import Training
 from temperance.crossfit import stratified_folds
 from temperance.select import select_rows
+from temperance.select.rule import Rule
+from temperance.select.trials import Trial
 
 
 @pytest.fixture
@@ -116,6 +118,54 @@ def test_rows_are_scored_by_a_choice_they_have_no_say_in(biased):
                 break
         probs = tp.METHODS[names[number]].fit(z[~out], y[~out]).apply(z[out])
         assert reference.softmax(scaled[out]) == pytest.approx(probs, abs=1e-5)
+
+
+@pytest.fixture
+def rule():
+    """A rule on made-up losses: the first method is identity."""
+
+    def make(*losses):
+        trials = [Trial(str(i), 0.0, (), np.asarray(each)) for i, each in enumerate(losses)]
+        return Rule(trials, None, None)
+
+    return make
+
+
+def test_a_simpler_map_must_be_close_in_both_ways(rule):
+    """Within one standard error and within 1 %: a noisy 5 % is too much, so is a sure .5 %."""
+    rng = np.random.default_rng(0)
+    best = rng.exponential(size=400)
+    noisy = best + 0.05 * best.mean() + rng.normal(size=400) * 2
+    noisy += best.mean() * 1.05 - noisy.mean()
+    assert rule(noisy, best).simplest() == 1
+    assert rule(best + 0.005 * best.mean(), best).simplest() == 1
+    near = best + rng.normal(size=400)
+    near += best.mean() * 1.005 - near.mean()
+    assert rule(near, best).simplest() == 0
+
+
+def test_rows_left_out_have_no_say(rule):
+    """Only the rows left out speak for the richer map: without them the simpler one is chosen."""
+    plain, richer = np.full(100, 1.0), np.full(100, 1.001)
+    richer[:20] = 0.2
+    held_out = np.arange(100) < 20
+    assert rule(plain, richer).simplest() == 1
+    assert rule(plain, richer).simplest(without=held_out) == 0
+
+
+def test_the_choice_may_differ_from_fold_to_fold(sample):
+    """One fold alone, absurdly sure and wrong, speaks for a temperature: it is scored without."""
+    z, y = sample(n=1000, temperature=1.1)
+    clusters = np.arange(1000) // 200
+    odd = clusters == 0
+    z[odd] *= 50.0
+    y[odd] = np.random.default_rng(0).integers(0, 4, 200)
+    selection, scaled = select_rows(
+        Training.check(z, y), clusters=clusters, methods=["temperature"]
+    )
+    assert selection.method == "temperature"
+    assert (scaled[odd] == z[odd]).all()  # the other folds choose to change nothing
+    assert (scaled[~odd] != z[~odd]).any()
 
 
 def test_few_rows_get_a_prior_and_smoothing(sample):

@@ -215,3 +215,35 @@ def test_record_interval_widens_with_the_level(sample):
     assert low99 < low50 < record.temperature < high50 < high99
     with pytest.raises(tp.InvalidInputError, match="`level`"):
         record.interval(95)
+
+
+def test_expected_regret_by_hand():
+    """Half the curvature of the mean loss times the squared standard error of 1/T."""
+    z, y = reference.reference_a()
+    record = tp.TemperatureScaling.fit(z, y).record
+    p = reference.softmax(z / record.temperature)
+    mean = (p * z).sum(axis=1)
+    variance = (p * z * z).sum(axis=1) - mean**2
+    slope = mean - z[np.arange(400), y]
+    error = np.sqrt((slope**2).sum()) / variance.sum()
+    assert record.expected_regret == pytest.approx(error**2 * variance.mean() / 2, rel=1e-9)
+
+
+def test_expected_regret_is_what_new_rows_lose():
+    """Over 300 samples of 200 rows: the loss beyond that of the best T, on all rows of REF-B."""
+    z, y, _, _ = reference.reference_b()
+    best = tp.TemperatureScaling.fit(z, y).record.log_loss_after
+    rng = np.random.default_rng(0)
+    lost, expected = [], []
+    for _ in range(300):
+        rows = rng.choice(5000, 200)
+        fitted = tp.TemperatureScaling.fit(z[rows], y[rows])
+        of_label = fitted.scale(z)
+        lost.append(np.mean(reference_losses(of_label, y)) - best)
+        expected.append(fitted.record.expected_regret)
+    assert np.mean(lost) == pytest.approx(np.median(expected), rel=0.35)
+
+
+def reference_losses(z, y):
+    z = z - z.max(axis=1, keepdims=True)
+    return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]

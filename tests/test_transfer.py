@@ -1,12 +1,15 @@
 """A temperature on new rows: what it does there, what a re-fit gains, and what to do."""
 
 import json
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import reference
 import temperance as tp
+from temperance.crossfit import cross_fit
 from temperance.shift import covariate_weights, shape_features, transfer
 
 
@@ -60,6 +63,48 @@ def test_class_frequencies_that_move(rows):
     assert found.frequencies.priors[0] == pytest.approx((y_new[keep] == 0).mean(), abs=0.05)
     gain = found.comparison.differences["class frequencies corrected"].log_loss
     assert gain.high < 0
+
+
+@pytest.mark.parametrize(
+    ("corrected", "again", "verdict"),
+    [
+        ((-0.002, -0.005, 0.001), (0.001, -0.001, 0.002), "holds"),
+        ((-0.004, -0.005, -0.001), (0.001, -0.001, 0.002), "frequencies moved"),
+        ((-0.004, -0.005, -0.001), (-0.01, -0.02, -0.005), "re-fit"),
+        ((0.004, 0.001, 0.005), (-0.01, -0.02, 0.005), "holds"),
+    ],
+)
+def test_only_sure_gains_are_a_shift(rows, corrected, again, verdict):
+    """The larger gain names the verdict, if its interval leaves out 0."""
+    found = transfer(*rows(), *rows(seed=1), n_resamples=100)
+    gains = {"class frequencies corrected": corrected, "re-fitted on new rows": again}
+    differences = {
+        name: tp.Differences({"log_loss": tp.Estimate(*numbers)}) for name, numbers in gains.items()
+    }
+    comparison = replace(found.comparison, differences=differences)
+    assert replace(found, comparison=comparison).verdict == verdict
+
+
+def test_clusters_are_left_out_together(rows, monkeypatch):
+    """The re-fit is cross-fitted by whole clusters, and measured by them."""
+    seen = []
+
+    def spy(*arguments, clusters=None, **options):
+        seen.append(clusters)
+        return cross_fit(*arguments, clusters=clusters, **options)
+
+    monkeypatch.setattr(sys.modules["temperance.shift.transfer"], "cross_fit", spy)
+    names = np.arange(300) // 3
+    (z, y), (z_new, y_new) = rows(n=300), rows(n=300, seed=1)
+    plain = transfer(z, y, z_new, y_new, n_resamples=100)
+    found = transfer(z, y, z_new, y_new, new_clusters=names, n_resamples=100)
+    assert seen[0] is None
+    of_cluster = seen[1].reshape(100, 3)
+    assert (of_cluster == of_cluster[:, :1]).all()
+    assert len(set(of_cluster[:, 0])) == 100
+    ends = [each.comparison.evaluations["as it is"].log_loss for each in (plain, found)]
+    assert ends[0].value == pytest.approx(ends[1].value)
+    assert ends[0].high != ends[1].high
 
 
 def test_too_few_rows(rows):
