@@ -135,7 +135,13 @@ class BetaCalibration(Calibrator):
         seen = TwoClasses.of(rows, method=cls.method)
         if strength == 0.0:
             seen.refuse_constant()
-        (a, b, c), passes = _best(seen, strength)
+        try:
+            (a, b, c), passes = _best(seen, strength)
+        except NoOptimumError as error:
+            if error.reason != "separable":
+                raise
+            msg = f"{error} `prior=1.0` (--prior 1) gives a finite answer."
+            raise NoOptimumError(msg, reason=error.reason) from error
         fitted = cls(a, b, c, **rows.common)
         record = rows.record(fitted.scaled, passes=passes, prior=strength)
         return replace(fitted, record=record)

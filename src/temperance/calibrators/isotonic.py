@@ -11,7 +11,7 @@ from temperance.calibrators.calibrator import Calibrator, frozen_array
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, with_log_odds
-from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:
@@ -221,12 +221,8 @@ class IsotonicCalibration(Calibrator):
 
 
 def _curve(rows: Training, odds: Array, c: int) -> Curve:
-    try:
-        return Curve.through(TwoClasses.seen(odds, rows.labels == c, rows.weights))
-    except NoOptimumError as error:
-        name = rows.classes[c] if rows.classes else str(c)
-        msg = f"Class {name} has no curve. {error}"
-        raise NoOptimumError(msg, reason=error.reason) from error
+    name = rows.classes[c] if rows.classes else str(c)
+    return Curve.through(TwoClasses.seen(odds, rows.labels == c, rows.weights, name=name))
 
 
 def _odds_of(rows: Training) -> Array:

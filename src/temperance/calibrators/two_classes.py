@@ -43,16 +43,18 @@ class TwoClasses:
         return cls.seen(odds, rows.labels == 1, rows.weights)
 
     @classmethod
-    def seen(cls, odds: Array, hit: NDArray[np.bool_], weights: Array | None) -> Self:
+    def seen(
+        cls, odds: Array, hit: NDArray[np.bool_], weights: Array | None, *, name: str = "1"
+    ) -> Self:
         """Return the rows of finite log-odds and positive weight; both outcomes must be there."""
         w = np.ones(len(odds)) if weights is None else weights
         keep = np.isfinite(odds) & (w > 0.0)
         found = cls(odds[keep], hit[keep].astype(np.float64), w[keep])
         if found.hit.all() or not found.hit.any():
-            what = "true" if len(found.hit) and found.hit.all() else "false"
+            when = "always" if len(found.hit) and found.hit.all() else "never"
             msg = (
-                f"All rows with two options have one outcome (class 1 is {what}): they cannot tell "
-                "how often it comes true. More rows, or temperature with `prior=1.0`."
+                f"Class {name} is {when} true in these rows: one outcome cannot tell how often it "
+                "comes true. More rows, or temperature with `prior=1.0` (--prior 1)."
             )
             raise NoOptimumError(msg, reason="empty-class")
         return found

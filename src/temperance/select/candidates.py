@@ -35,6 +35,7 @@ SIMPLEST_FIRST = (
 _LEAST_ROWS = {"beta": 1_000, "isotonic": 10_000}
 _LEAST_ROWS_PER_CLASS = {"bias-corrected-temperature": 10, "vector": 10, "matrix": 50}
 _MATRIX_CLASSES = 100
+_PER_CLASS = _LEAST_ROWS_PER_CLASS.keys()
 _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 
@@ -75,6 +76,8 @@ def _too_few(method: str, rows: Training) -> str | None:
         return "one-vs-rest fails with many classes"
     if k > _MATRIX_CLASSES and method == "matrix":
         return f"more than {_MATRIX_CLASSES} classes"
+    if method in _PER_CLASS and not rows.class_weights().all():
+        return "a class has no row"
     least = _LEAST_ROWS.get(method, 0) + _LEAST_ROWS_PER_CLASS.get(method, 0) * k
     return None if rows.effective_rows >= least else f"needs {least:,} rows"
 

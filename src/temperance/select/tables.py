@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["not_tried", "selection_cells", "selection_frame", "selection_table"]
 
 
+# What the reader knows of the data; the JSON lists all reasons.
+_OBVIOUS = {
+    "for two classes",
+    "needs groups",
+    "needs two groups",
+    "two classes: platt says the same",
+}
+
+
 def selection_table(selection: Selection) -> Table:
     """One row per candidate, the simplest first; the chosen one is marked."""
     return Table(
@@ -39,8 +48,12 @@ def selection_cells(selection: Selection) -> list[tuple[str, ...]]:
 
 
 def not_tried(selection: Selection) -> str:
-    """Return the methods that were not tried, with reasons; "" if all were."""
-    reasons = [f"{e.method} ({e.left_out})" for e in selection.candidates if e.left_out]
+    """Return the methods that might have been tried, with reasons; "" if there are none."""
+    reasons = [
+        f"{each.method} ({each.left_out})"
+        for each in selection.candidates
+        if each.left_out and each.left_out not in _OBVIOUS
+    ]
     return f"Not tried: {'; '.join(reasons)}." if reasons else ""
 
 
