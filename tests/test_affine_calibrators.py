@@ -5,7 +5,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.affine_kernel import affine_scores, affine_sums, curvature_sums
+from temperance.kernels.affine import affine_scores, affine_sums, curvature_sums
 from temperance.calibrators.affine import AffineProblem
 
 LINEAR = {"vector": lambda c: c.factors, "matrix": lambda c: c.matrix}

@@ -13,7 +13,7 @@ from temperance.numerics import two_sided_p
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from temperance.kernels import LossSums
+    from temperance.kernels.loss import LossSums
 
 __all__ = ["CalibrationTest", "ScoreTest", "chi_square_p", "holm"]
 

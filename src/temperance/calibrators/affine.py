@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from temperance.affine_kernel import AffineSums, affine_sums, diagonal_sums
 from temperance.blocks import map_rows
 from temperance.errors import NoOptimumError
+from temperance.kernels.affine import AffineSums, affine_sums, diagonal_sums
 from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.affine_kernel import affine_logits
 from temperance.calibrators.affine import AffineProblem
 from temperance.calibrators.calibrator import Calibrator, frozen_array
 from temperance.calibrators.existence import refuse_constant_logits
@@ -17,6 +16,7 @@ from temperance.calibrators.joint_optimum import certify
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.kernels.affine import affine_logits
 from temperance.numerics import as_float64
 
 if TYPE_CHECKING:

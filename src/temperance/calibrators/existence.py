@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from temperance.blocks import map_rows
 from temperance.errors import NoOptimumError
-from temperance.kernels import existence_sums
+from temperance.kernels.loss import existence_sums
 
 if TYPE_CHECKING:
     from temperance.calibrators.training import Training
-    from temperance.kernels import ExistenceSums
+    from temperance.kernels.loss import ExistenceSums
 
 __all__ = ["refuse_constant_logits", "require_optimum"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.affine_kernel import AffineScores, CurvatureSums, affine_scores, curvature_sums
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.errors import NoOptimumError
+from temperance.kernels.affine import AffineScores, CurvatureSums, affine_scores, curvature_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

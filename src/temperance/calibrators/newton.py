@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from temperance.kernels import LossSums
+    from temperance.kernels.loss import LossSums
 
 __all__ = ["Minimum", "minimise"]
 

@@ -16,7 +16,7 @@ from temperance.calibrators.record import TemperatureRecord
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.errors import InvalidInputError
-from temperance.kernels import LossSums, existence_sums, loss_sums
+from temperance.kernels.loss import LossSums, existence_sums, loss_sums
 from temperance.numerics import log_probs, softmax
 
 if TYPE_CHECKING:

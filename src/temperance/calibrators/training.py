@@ -14,7 +14,7 @@ from temperance.checks import as_classes, as_labels, as_logits, as_weights, refu
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels import LossSums, loss_sums
+from temperance.kernels.loss import LossSums, loss_sums
 from temperance.numerics import as_float64, row_blocks
 from temperance.significance import ScoreTest
 

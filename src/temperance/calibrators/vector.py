@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.affine_kernel import affine_logits
 from temperance.calibrators.affine import AffineProblem
 from temperance.calibrators.calibrator import Calibrator, frozen_array
 from temperance.calibrators.smoothed import base_from, smoothed_temperature
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.errors import InvalidInputError
+from temperance.kernels.affine import affine_logits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

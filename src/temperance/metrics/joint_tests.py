@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.joint_kernel import joint_scores, joint_sums
+from temperance.kernels.joint import joint_scores, joint_sums
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, impossible_labels, n_clusters
 from temperance.numerics import BLOCK_ELEMENTS

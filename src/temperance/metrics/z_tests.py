@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from temperance.joint_kernel import temperature_scores
+from temperance.kernels.joint import temperature_scores
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import (
