@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import read_arrow, read_parquet
 from temperance.readers.csv_file import read_csv
-from temperance.readers.dataset import Dataset, Fields, Kind
+from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import quoted, refusing
 from temperance.readers.jsonl import read_jsonl
 from temperance.readers.npy import read_npy
@@ -22,7 +22,7 @@ from temperance.readers.shapes import check_length, check_shapes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SUFFIXES", "Dataset", "Fields", "Kind", "read"]
+__all__ = ["SUFFIXES", "Dataset", "Fields", "Kind", "Layout", "read"]
 
 _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".npz": read_npz,
@@ -36,6 +36,7 @@ _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".ndjson": read_jsonl,
 }
 SUFFIXES: tuple[str, ...] = tuple(_READERS)
+_DENSE = (".npz", ".npy")
 _USUAL_FIELDS = Fields()
 
 
@@ -45,6 +46,7 @@ def read(
     kind: Kind | None = None,
     fields: Fields = _USUAL_FIELDS,
     labels: str | os.PathLike[str] | None = None,
+    layout: Layout = "rows",
 ) -> Dataset:
     """Read the scores of a file, and what else it holds about each row.
 
@@ -60,6 +62,9 @@ def read(
     labels : path-like, optional
         Another file, of any of these formats, to take the labels from; `fields.label` is then
         a name in that file.
+    layout : {"rows", "labels", "dense"}, default "rows"
+        What a file holds: one class per row; a matrix of labels beside the scores, in tables a
+        column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
 
     Returns
     -------
@@ -82,15 +87,19 @@ def read(
         msg = "`fields` must name logits or probs, got both; name the one to use."
         raise InvalidInputError(msg)
     if labels is None:
-        return _dataset(_read(path, Request(kind, fields)), path, kind)
+        return _dataset(_read(path, Request(kind, fields, layout=layout)), path, kind)
     unlabelled = dataclasses.replace(fields, label=None)
-    rows = _read(path, Request(kind, unlabelled, labels=False))
+    rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout))
     dataset = _dataset(rows, path, kind)
-    found = _read(labels, Request(fields=Fields(label=fields.label), scores=False)).labels
+    only_labels = Request(
+        fields=Fields(label=fields.label), scores=False, layout=layout, classes=rows.classes
+    )
+    found = _read(labels, only_labels)
     with refusing(labels):
-        if found is not None:
-            check_length("labels", found, len(dataset.values))
-    return dataclasses.replace(dataset, labels=found)
+        if found.labels is not None and layout != "dense":
+            check_length("labels", found.labels, len(dataset.values))
+    classes = dataset.classes or found.classes
+    return dataclasses.replace(dataset, labels=found.labels, classes=classes)
 
 
 def _read(path: str | os.PathLike[str], request: Request) -> Rows:
@@ -101,6 +110,9 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
         if reader is None:
             msg = f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(file.suffix)}."
             raise FileFormatError(msg)
+        if request.layout == "dense" and file.suffix.lower() not in _DENSE:
+            msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
+            raise FileFormatError(msg)
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
@@ -110,7 +122,7 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
             msg = "is empty (0 bytes)."
             raise FileFormatError(msg)
         rows = reader(file, request)
-        check_shapes(rows)
+        check_shapes(rows, request.layout)
         return rows
 
 

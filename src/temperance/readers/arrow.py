@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import FileFormatError, MissingDependencyError
-from temperance.readers.padding import padded_rows, padded_texts
+from temperance.readers.arrow_columns import is_list, label_matrix, label_values, lists, numbers
+from temperance.readers.padding import padded_rows
 from temperance.readers.request import Request, Rows
 from temperance.readers.table import Plan, plan_columns
 
@@ -34,7 +35,8 @@ def read_parquet(path: Path, request: Request) -> Rows:
     with pq.ParquetFile(path) as file:
         _check_row_count(file.metadata.num_rows, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
-        return _rows(file.read(columns=_wanted(plan)), plan)
+        _refuse_label_lists(file.schema_arrow, plan, request)
+        return _rows(file.read(columns=_wanted(plan)), plan, request)
 
 
 def read_arrow(path: Path, request: Request) -> Rows:
@@ -51,9 +53,10 @@ def read_arrow(path: Path, request: Request) -> Rows:
         reader = pa.ipc.open_file if start == b"ARROW1" else pa.ipc.open_stream
         with reader(source) as batches:
             plan = plan_columns(batches.schema.names, request, lists=True)
+            _refuse_label_lists(batches.schema, plan, request)
             table = batches.read_all()
             _check_row_count(table.num_rows, path)
-            return _rows(table, plan)
+            return _rows(table, plan, request)
 
 
 @contextmanager
@@ -66,7 +69,9 @@ def _pyarrow(what: str) -> Iterator[None]:
 
 
 def _wanted(plan: Plan) -> list[str]:
-    names = (*plan.scores, plan.label, plan.weight, plan.group, plan.cluster, plan.id)
+    names = (
+        *plan.scores, plan.label, *plan.labels, plan.weight, plan.group, plan.cluster, plan.id,
+    )  # fmt: skip
     return [name for name in names if name is not None]
 
 
@@ -80,103 +85,55 @@ def _check_row_count(rows: int, path: Path) -> None:
         raise FileFormatError(msg)
 
 
-def _rows(table: pa.Table, plan: Plan) -> Rows:
+def _refuse_label_lists(schema: pa.Schema, plan: Plan, request: Request) -> None:
+    """Raise if a file that is read as one class per row has lists of numbers as labels."""
+    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
+
+    if request.layout != "rows" or not request.labels:
+        return
+    name = plan.label or "labels"
+    type_ = schema.field(name).type if name in schema.names else None
+    if type_ is not None and is_list(type_) and not kinds.is_string(type_.value_type):
+        msg = (
+            f"column `{name}` holds lists: read several labels per row with --kind multilabel. If "
+            "each row has one class, name its column with --label-column."
+        )
+        raise FileFormatError(msg)
+
+
+def _rows(table: pa.Table, plan: Plan, request: Request) -> Rows:
     table = table.select(list(dict.fromkeys(_wanted(plan))))
     table.validate(full=True)
     values, ragged = _values(table, plan) if plan.scores else (None, False)
+    several = request.layout == "labels"
+    if ragged and several:
+        msg = f"column `{plan.scores[0]}` must hold lists of one length, a number per label."
+        raise FileFormatError(msg)
     return Rows(
         kind=plan.kind,
         values=values,
-        labels=_labels(table, plan.label),
-        weights=None if plan.weight is None else _numbers(table, plan.weight),
-        groups=_labels(table, plan.group),
-        clusters=_labels(table, plan.cluster),
-        ids=_labels(table, plan.id),
+        labels=label_matrix(table, plan.labels, plan.label)
+        if several
+        else label_values(table, plan.label),
+        weights=None if plan.weight is None else numbers(table, plan.weight),
+        groups=label_values(table, plan.group),
+        clusters=label_values(table, plan.cluster),
+        ids=label_values(table, plan.id),
         classes=plan.classes,
         ragged=ragged,
     )
 
 
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """Take a column, refuse nulls in it, decode its dictionary."""
-    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
-
-    column = table.column(name)
-    if kinds.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if column.null_count:
-        row = int(np.argmax(column.is_null().to_numpy()))
-        msg = (
-            f"column `{name}` must not have nulls; {column.null_count} rows have one, "
-            f"the first is row {row} (counted from 0)."
-        )
-        raise FileFormatError(msg)
-    return column
-
-
-def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
-    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
-
-    column = _column(table, name)
-    if not (kinds.is_integer(column.type) or kinds.is_floating(column.type)):
-        msg = f"column `{name}` must hold numbers, got {column.type}; cast it to float."
-        raise FileFormatError(msg)
-    return np.asarray(column.to_numpy())
-
-
-def _labels(table: pa.Table, name: str | None) -> NDArray[Any] | None:
-    """Take a column of integers, floats, booleans or text."""
-    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
-
-    if name is None:
-        return None
-    column = _column(table, name)
-    if (
-        kinds.is_string(column.type)
-        or kinds.is_large_string(column.type)
-        or (kinds.is_string_view(column.type))
-    ):
-        return padded_texts(name, column.to_pylist())
-    if kinds.is_boolean(column.type):
-        return np.asarray(column.to_numpy())
-    if kinds.is_integer(column.type) or kinds.is_floating(column.type):
-        return np.asarray(column.to_numpy())
-    msg = f"column `{name}` must hold numbers or text, got {column.type}; cast it to one of them."
-    raise FileFormatError(msg)
-
-
 def _values(table: pa.Table, plan: Plan) -> tuple[NDArray[Any], bool]:
-    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
-
+    """Take the scores, and say whether they had to be padded."""
     if plan.classes is None:
         name = plan.scores[0]
-        listed = (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
-        if any(is_listed(table.schema.field(name).type) for is_listed in listed):
-            return _lists(table, plan)
-        return _numbers(table, name), False
-    columns = [_numbers(table, name) for name in plan.scores]
+        if not is_list(table.schema.field(name).type):
+            return numbers(table, name), False
+        elements, lengths = lists(table, name)
+        return padded_rows(numbers(elements, name), lengths, plan.kind)
+    columns = [numbers(table, name) for name in plan.scores]
     values = np.empty((table.num_rows, len(columns)), dtype=np.result_type(*columns))
     for j, column in enumerate(columns):
         values[:, j] = column
     return values, False
-
-
-def _lists(table: pa.Table, plan: Plan) -> tuple[NDArray[Any], bool]:
-    """Make a rectangle of a column of lists, padded where they differ in length."""
-    import pyarrow as pa  # noqa: PLC0415 - optional package
-    import pyarrow.compute as pc  # noqa: PLC0415 - optional package
-
-    name = plan.scores[0]
-    column = _column(table, name)
-    lengths = np.asarray(pc.list_value_length(column).to_numpy(), dtype=np.int64)
-    if not lengths.all():
-        row = int(np.argmin(lengths))
-        msg = f"column `{name}` must not have empty lists; row {row} (counted from 0) has one."
-        raise FileFormatError(msg)
-    elements = pa.table({name: pc.list_flatten(column)})
-    if elements.column(name).null_count:
-        place = int(np.argmax(elements.column(name).is_null().to_numpy()))
-        row = int(np.searchsorted(np.cumsum(lengths), place, side="right"))
-        msg = f"column `{name}` must not have nulls; row {row} (counted from 0) has one."
-        raise FileFormatError(msg)
-    return padded_rows(_numbers(elements, name), lengths, plan.kind)

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
+from temperance.readers.label_columns import UNKNOWN
 from temperance.readers.padding import padded_texts
 from temperance.readers.request import Request, Rows
 from temperance.readers.table import Plan, plan_columns
@@ -47,17 +48,27 @@ class _Columns:
 
     numbers: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     texts: dict[str, list[str]] = field(default_factory=dict)
+    of_labels: tuple[str, ...] = ()
 
     def add(self, block: _Block) -> None:
         """Convert one more block."""
         for name, arrays in self.numbers.items():
-            arrays.append(_as_numbers(name, block))
+            hint = UNKNOWN if name in self.of_labels else ""
+            arrays.append(_as_numbers(name, block, hint))
         for name, texts in self.texts.items():
             texts.extend(_as_texts(name, block))
 
     def number(self, name: str | None) -> NDArray[np.float64] | None:
         """Join a column of numbers."""
         return None if name is None else np.concatenate(self.numbers[name])
+
+    def matrix(self, names: tuple[str, ...]) -> NDArray[np.float64]:
+        """Join columns of numbers, (n, columns), and let go of them."""
+        n = sum(map(len, self.numbers[names[0]]))
+        values = np.empty((n, len(names)))
+        for j, name in enumerate(names):
+            np.concatenate(self.numbers.pop(name), out=values[:, j])
+        return values
 
     def text(self, name: str | None) -> NDArray[np.str_] | None:
         """Join a column of text."""
@@ -77,7 +88,7 @@ def read_csv(path: Path, request: Request) -> Rows:
     return Rows(
         kind=plan.kind,
         values=_values(plan, columns) if plan.scores else None,
-        labels=columns.text(plan.label),
+        labels=columns.matrix(plan.labels) if plan.labels else columns.text(plan.label),
         weights=columns.number(plan.weight),
         groups=columns.text(plan.group),
         clusters=columns.text(plan.cluster),
@@ -94,8 +105,9 @@ def _read(reader: _Reader, request: Request) -> tuple[Plan, _Columns]:
     plan = plan_columns(names, request, lists=False)
     texts = (plan.label, plan.group, plan.cluster, plan.id)
     columns = _Columns(
-        numbers={name: [] for name in (*plan.scores, plan.weight) if name is not None},
+        numbers={n: [] for n in (*plan.scores, *plan.labels, plan.weight) if n is not None},
         texts={name: [] for name in texts if name is not None},
+        of_labels=plan.labels,
     )
     empty = True
     for block in _blocks(reader, names):
@@ -136,7 +148,7 @@ def _count(cells: int) -> str:
     return f"{cells} cell" if cells == 1 else f"{cells} cells"
 
 
-def _as_numbers(name: str, block: _Block) -> NDArray[np.float64]:
+def _as_numbers(name: str, block: _Block, hint: str) -> NDArray[np.float64]:
     cells = block.columns[name]
     try:
         numbers = np.array(cells, dtype=np.float64)
@@ -147,7 +159,7 @@ def _as_numbers(name: str, block: _Block) -> NDArray[np.float64]:
         return numbers
     bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
     found = quoted(cells[bad]) if cells[bad].strip() else "an empty cell"
-    msg = f"line {block.lines[bad]}: column `{name}` must hold numbers, got {found}."
+    msg = f"line {block.lines[bad]}: column `{name}` must hold numbers, got {found}.{hint}"
     raise FileFormatError(msg)
 
 
@@ -170,8 +182,4 @@ def _as_texts(name: str, block: _Block) -> tuple[str, ...]:
 def _values(plan: Plan, columns: _Columns) -> NDArray[Any]:
     if plan.classes is None:
         return np.concatenate(columns.numbers[plan.scores[0]])
-    n = sum(map(len, columns.numbers[plan.scores[0]]))
-    values = np.empty((n, len(plan.scores)))
-    for j, name in enumerate(plan.scores):
-        np.concatenate(columns.numbers.pop(name), out=values[:, j])
-    return values
+    return columns.matrix(plan.scores)

@@ -12,9 +12,11 @@ from temperance.readers.guard import refusing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Fields", "Kind"]
+__all__ = ["Dataset", "Fields", "Kind", "Layout"]
 
 Kind = Literal["logits", "probs"]
+# One class per row; a column of 0 and 1 per label; a class per pixel or token.
+Layout = Literal["rows", "labels", "dense"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Fields:
         `weight`, `group`, `id`, `cluster`; in .npz files the plurals.
     logits, probs : str or None
         Key or column of the scores; at most one of the two. In tables also the first part of
-        the column names: `"score"` finds `score_cat` and `score_dog`.
+        the column names: `"score"` finds `score_cat` and `score_dog`; so does `label` where there
+        is a column per label.
     """
 
     label: str | None = None
@@ -49,11 +52,12 @@ class Dataset:
     kind : {"logits", "probs"}
         What `values` holds, by its name in the file or by the caller's word.
     values : ndarray, shape (n, k) or (n,)
-        Scores in the dtype of the file; memory-mapped for .npy.
+        Scores in the dtype of the file; memory-mapped for .npy. Of the layout "dense", any shape.
     labels : ndarray or None
-        Integers, floats, booleans or text, as in the file.
+        Integers, floats, booleans or text, as in the file. Of the layout "labels" a matrix, its
+        columns in the order of the scores.
     weights, groups, clusters, ids : ndarray or None
-        One per row.
+        One per row; of the layout "dense" as the file has them.
     classes : tuple of str or None
         Class names in column order.
     ragged : bool

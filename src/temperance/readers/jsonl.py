@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
 from temperance.readers.jsonl_columns import Labels, Scores, Weights
+from temperance.readers.jsonl_labels import LabelLists, NoLabelLists
 from temperance.readers.request import Request, Rows
 
 if TYPE_CHECKING:
@@ -21,21 +22,21 @@ def read_jsonl(path: Path, request: Request) -> Rows:
     """Read the records of a JSON Lines file; empty lines are skipped."""
     fields = request.fields
     if not request.scores:
-        labels = Labels(fields.label or "label", required=True)
-        _fill([labels], path)
-        return Rows(labels=labels.array())
+        of_labels = _labels(request, None)
+        _fill(of_labels, path)
+        return Rows(labels=of_labels[-1].array())
     scores = Scores(request)
-    labels = Labels(fields.label or "label", required=fields.label is not None)
+    of_labels = _labels(request, scores)
     weights = Weights(fields.weight or "weight", required=fields.weight is not None)
     groups = Labels(fields.group or "group", required=fields.group is not None)
     clusters = Labels(fields.cluster or "cluster", required=fields.cluster is not None)
     ids = Labels(fields.id or "id", required=fields.id is not None)
-    _fill([scores, weights, groups, clusters, ids, *([labels] if request.labels else [])], path)
+    _fill([scores, weights, groups, clusters, ids, *of_labels], path)
     values, ragged = scores.array()
     return Rows(
         kind=scores.kind,
         values=values,
-        labels=labels.array(),
+        labels=of_labels[-1].array() if of_labels else None,
         weights=weights.array(),
         groups=groups.array(),
         clusters=clusters.array(),
@@ -44,7 +45,18 @@ def read_jsonl(path: Path, request: Request) -> Rows:
     )
 
 
-def _fill(columns: Sequence[Scores | Labels | Weights], path: Path) -> None:
+def _labels(request: Request, scores: Scores | None) -> list[Any]:
+    """Return what reads the labels, last, after what refuses others; nothing if not wanted."""
+    if not request.labels:
+        return []
+    if request.layout == "labels":
+        return [LabelLists(request, scores)]
+    name = request.fields.label
+    required = name is not None or scores is None
+    return [NoLabelLists(name or "label"), Labels(name or "label", required=required)]
+
+
+def _fill(columns: Sequence[Any], path: Path) -> None:
     """Add every record of the file to every column."""
     line = 0
     rows = 0

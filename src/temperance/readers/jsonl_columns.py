@@ -37,6 +37,7 @@ class Scores:
         self._key: str | None = None
         self._rivals: frozenset[str] = frozenset()
         self._listed = False
+        self._even = request.layout == "labels"
         self._flat = array("d")
         self._lengths = array("q")
 
@@ -59,7 +60,18 @@ class Scores:
         except OverflowError as error:
             msg = f"`{key}` has a number too large for a float."
             raise FileFormatError(msg) from error
+        if self._even and self._lengths and len(row) != self._lengths[0]:
+            msg = (
+                f"`{key}` must have one length in all lines where there are several labels, "
+                f"{self._lengths[0]} before; here {len(row)}."
+            )
+            raise FileFormatError(msg)
         self._lengths.append(len(row))
+
+    @property
+    def width(self) -> int:
+        """Number of scores of the last record."""
+        return self._lengths[-1]
 
     def array(self) -> tuple[NDArray[np.float64], bool]:
         """Scores as one array, and whether the rows were of different lengths."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError
-from temperance.readers.dataset import Fields, Kind
+from temperance.readers.dataset import Fields, Kind, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,6 +24,8 @@ class Request:
     fields: Fields = Fields()  # noqa: RUF009 - a frozen value
     scores: bool = True
     labels: bool = True
+    layout: Layout = "rows"
+    classes: tuple[str, ...] | None = None  # of scores read before, whose labels these are
 
     def score_names(self) -> dict[Kind, str | None]:
         """Kinds of scores to look for, each with the name the caller gave it."""
@@ -57,8 +59,9 @@ def choose(present: Collection[Kind], kind: Kind | None) -> tuple[Kind, Kind]:
     if len(present) == 2:
         if kind is None:
             msg = (
-                "holds both logits and probabilities; say which to use: "
-                '--kind logits or --kind probs (kind="logits" or kind="probs" in Python).'
+                "holds both logits and probabilities; say which to use: --kind logits or --kind "
+                'probs (kind="logits" or kind="probs" in Python), or name their column or key '
+                "with --logits-column or --probs-column."
             )
             raise FileFormatError(msg)
         return kind, kind

@@ -10,15 +10,21 @@ from temperance.readers.guard import quoted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from temperance.readers.dataset import Layout
     from temperance.readers.request import Rows
 
 __all__ = ["check_length", "check_shapes"]
 
 
-def check_shapes(rows: Rows) -> None:
-    """Refuse scores that are no matrix of numbers, and what differs from them in length."""
+def check_shapes(rows: Rows, layout: Layout) -> None:
+    """Refuse scores that are no matrix of numbers, and what differs from them in length.
+
+    Of the layout "dense" any shape will do: which axes must fit depends on that of the classes.
+    """
     if rows.values is not None:
-        _check_values(rows.values, rows.kind)
+        _check_values(rows.values, rows.kind, layout)
+        if layout == "dense":
+            return
         n, *rest = rows.values.shape
         for name in ("labels", "weights", "groups", "clusters", "ids"):
             column = getattr(rows, name)
@@ -36,12 +42,17 @@ def check_length(name: str, column: NDArray[Any], n: int) -> None:
         raise FileFormatError(msg)
 
 
-def _check_values(values: NDArray[Any], kind: str) -> None:
+def _check_values(values: NDArray[Any], kind: str, layout: Layout) -> None:
     if values.dtype.kind not in "iuf":
         msg = f"`{kind}` must hold numbers, got dtype {values.dtype}."
         raise FileFormatError(msg)
-    if values.ndim not in {1, 2}:
+    if layout != "dense" and values.ndim not in {1, 2}:
         msg = f"`{kind}` must have shape (n, k) or (n,), got {values.shape}."
+        if values.ndim > 2:
+            msg += " Outputs per pixel or token? Name the axis of the classes, as --class-axis 1."
+        raise FileFormatError(msg)
+    if layout == "dense" and values.ndim < 2:
+        msg = f"`{kind}` must have two axes or more for --class-axis, got shape {values.shape}."
         raise FileFormatError(msg)
     if not values.size:
         what = "rows" if not len(values) else "columns"

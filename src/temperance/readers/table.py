@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
+from temperance.readers.label_columns import label_columns, label_list, refuse_label_columns
 from temperance.readers.request import Request, choose
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ _STEMS: dict[Kind, str] = {"logits": "logit", "probs": "prob"}
 class Plan:
     """The columns to read; None or empty where there is none.
 
-    `classes` is None when the scores are in one column: a number per row, or a list.
+    `classes` is None when the scores are in one column: a number per row, or a list. A label matrix
+    is in `labels`, a column per label, or in `label`, a list per row.
     """
 
     kind: Kind = "logits"
     scores: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     label: str | None = None
+    labels: tuple[str, ...] = ()
     weight: str | None = None
     group: str | None = None
     cluster: str | None = None
@@ -57,8 +60,9 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan
         raise FileFormatError(msg)
     fields = request.fields
     if not request.scores:
-        return Plan(label=_optional(names, "label", fields.label or "label"))
-    label = _optional(names, "label", fields.label) if request.labels else None
+        return _only_labels(names, request, lists=lists)
+    by_class = request.labels and request.layout == "rows"
+    label = _optional(names, "label", fields.label) if by_class else None
     weight = _optional(names, "weight", fields.weight)
     group = _optional(names, "group", fields.group)
     cluster = _optional(names, "cluster", fields.cluster)
@@ -66,16 +70,43 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan
     taken = {fields.label, weight, group, cluster, id_}
     rest = [name for name in names if name not in taken]
     kind, scores = _score_columns(rest, request, lists=lists)
+    labels: tuple[str, ...] = ()
+    if request.labels and request.layout == "labels":
+        if scores.classes is not None:
+            others = [name for name in names if name not in {*scores.columns, *taken}]
+            labels = tuple(label_columns(others, request, scores.classes).values())
+        else:
+            label = _optional(names, "labels", label_list(names, request))
+    elif by_class and label is None:
+        refuse_label_columns(names, scores.classes or ())
     return Plan(
         kind=kind,
         scores=scores.columns,
         classes=scores.classes,
         label=label,
+        labels=labels,
         weight=weight,
         group=group,
         cluster=cluster,
         id=id_,
     )
+
+
+def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
+    """Find the labels of scores that are in another file."""
+    name = request.fields.label
+    if request.layout == "labels":
+        column = label_list(names, request) if lists else None
+        if column in names:
+            return Plan(label=column)
+        columns = label_columns(names, request, request.classes)
+        if not columns:
+            wanted = "label_<name>"
+            raise _missing(wanted, names)
+        return Plan(labels=tuple(columns.values()), classes=tuple(columns))
+    if name is None and "label" not in names:
+        refuse_label_columns(names, [n.removeprefix("label_") for n in names])
+    return Plan(label=_optional(names, "label", name or "label"))
 
 
 def _optional(names: Sequence[str], usual: str, name: str | None) -> str | None:
@@ -104,7 +135,7 @@ def _score_columns(names: Sequence[str], request: Request, *, lists: bool) -> tu
             "` or `".join(f"{stem}_<class>` or `{stem}" for stem in stems.values()), names
         )
     taken, kind = choose(tuple(found), request.kind)
-    return kind, _only(found[taken], stems[taken], kind)
+    return kind, _only(found[taken], stems[taken], kind, request)
 
 
 def _forms(names: Sequence[str], stem: str, single: Collection[str]) -> list[_Scores]:
@@ -116,14 +147,14 @@ def _forms(names: Sequence[str], stem: str, single: Collection[str]) -> list[_Sc
     return forms
 
 
-def _only(forms: Sequence[_Scores], stem: str, kind: Kind) -> _Scores:
+def _only(forms: Sequence[_Scores], stem: str, kind: Kind, request: Request) -> _Scores:
     """Refuse scores that are there twice, or for one class only."""
     scores = forms[0]
     if len(forms) > 1:
         both = " and ".join(quoted(form.columns[0]) for form in forms)
         msg = f"has the scores twice, in the columns {both}; remove one or rename it."
         raise FileFormatError(msg)
-    if scores.classes is not None and len(scores.classes) == 1:
+    if request.layout == "rows" and scores.classes is not None and len(scores.classes) == 1:
         meaning = "the log-odds" if kind == "logits" else "the probability"
         msg = (
             f"has one column of {kind}, {quoted(scores.columns[0])}, so one class only; add those "
