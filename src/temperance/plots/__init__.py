@@ -6,7 +6,16 @@ is given, or on a new figure of its own, which a notebook shows.
 
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
+from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
 from temperance.plots.svg import to_svg
+from temperance.plots.temperature import TemperatureDisplay
 
-__all__ = ["ConfidenceDisplay", "CorpDisplay", "ReliabilityDisplay", "to_svg"]
+__all__ = [
+    "ConfidenceDisplay",
+    "CorpDisplay",
+    "FrequencyDisplay",
+    "ReliabilityDisplay",
+    "TemperatureDisplay",
+    "to_svg",
+]

@@ -21,6 +21,7 @@ _POINTS = 72.0
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _FONT = "var(--plot-font, system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif)"
+_UNSURE = re.compile("[^\u0000-\u052f\u2000-\u22ff]")
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+(?=\))|(?<=^#).+")
 
 
@@ -122,6 +123,16 @@ class _Renderer(RendererSVG):
             place["transform"] = f"rotate({-angle:.2f} {x:.2f} {y:.2f})"
         css = "; ".join(f"{key}: {value}" for key, value in style.items())
         self.writer.element("text", s, attrib={**place, "style": css})  # type: ignore[no-untyped-call]
+
+    def get_text_width_height_descent(
+        self,
+        s: str,
+        prop: Any,  # noqa: ANN401
+        ismath: Any,  # noqa: ANN401
+    ) -> tuple[float, float, float]:
+        """Measure letters that matplotlib's own font may lack as M: the page's font has them."""
+        known = _UNSURE.sub("M", s)
+        return super().get_text_width_height_descent(known, prop, ismath)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _draw(figure: Figure, width: float, height: float) -> str:

@@ -1,0 +1,217 @@
+"""Temperatures with their intervals, one below the other: a forest plot."""
+
+from __future__ import annotations
+
+from math import ceil, exp, floor, inf, log, log10
+from typing import TYPE_CHECKING, Self
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from temperance.calibrators import Calibrator, interval_of, temperature_of
+from temperance.errors import InvalidInputError
+from temperance.metrics.estimates import Estimate
+from temperance.plots.display import Display
+from temperance.plots.dots import Dot, draw_dots, draw_mark, draw_name, size_of
+from temperance.plots.theme import INK, MUTED, OVER, TEXT, UNDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+__all__ = ["TemperatureDisplay"]
+
+_FARTHEST = 8.0  # factor beyond the outermost dots at which a bar is cut
+_ROOM = 0.06  # of the axis, beside the outermost end
+_NARROW = 8.0  # factor from end to end, below which equal steps of T look even enough
+_FEW_DECADES, _MOST_DECADES = 3, 6
+_LINE = 14.0  # points: a line of words above the rows
+
+
+class TemperatureDisplay(Display):
+    """Forest plot of temperatures: a dot and its 95 % bar each, on a log axis with T = 1 marked.
+
+    Orange: the interval lies above 1, the model is over-confident; blue: below 1, under-confident;
+    grey: it holds 1. A hollow dot has no interval.
+
+    Parameters
+    ----------
+    temperatures : mapping of str to Estimate
+        Each T > 0 with its interval, in the order drawn; low = high where no interval is known.
+    pooled : float, optional
+        A common temperature > 0, drawn as a line.
+    name : str, optional
+        Of the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it is drawn.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`; without `ax`, a new one that belongs to no window.
+
+    Raises
+    ------
+    InvalidInputError
+        No temperature, one that is not a finite number above 0, or an interval without it.
+
+    Examples
+    --------
+    >>> from temperance import Estimate
+    >>> display = TemperatureDisplay.from_temperatures({"May": 1.5, "June": Estimate(2, 1.6, 2.5)})
+    >>> [text.get_text() for text in display.ax_.get_yticklabels()]
+    ['May', 'June']
+    """
+
+    def __init__(
+        self,
+        temperatures: Mapping[str, Estimate],
+        *,
+        pooled: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not temperatures:
+            msg = "`temperatures` must hold at least one temperature, got none."
+            raise InvalidInputError(msg)
+        for key, each in temperatures.items():
+            _check(each, f"`temperatures` of {key!r}")
+        if pooled is not None:
+            _check(Estimate(pooled, pooled, pooled), "`pooled`")
+        self.temperatures = dict(temperatures)
+        self.pooled = pooled
+        self.name = name
+        top = 24.0 + (0.0 if pooled is None else _LINE) + (0.0 if name is None else 22.0)
+        self._size, self._margins = size_of(len(temperatures), top=top, right=46.0)
+
+    @classmethod
+    def from_temperatures(
+        cls,
+        temperatures: Mapping[str, Calibrator | Estimate | float],
+        *,
+        pooled: float | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw temperatures of calibrators, or numbers.
+
+        Parameters
+        ----------
+        temperatures : mapping of str to Calibrator, Estimate or float
+            A calibrator must have a temperature; its interval is that of its record.
+        pooled : float, optional
+            A common temperature, drawn as a line.
+        name : str, optional
+            Of the model.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        TemperatureDisplay
+            Drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            No temperature, a calibrator without one, or as above.
+        """
+        found = {str(key): _estimate(str(key), each) for key, each in temperatures.items()}
+        return cls(found, pooled=pooled, name=name).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the forest plot.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        TemperatureDisplay
+            Itself.
+        """
+        ax = self._begin(ax)
+        ax.set_xscale("log")
+        limits = self._limits()
+        dots = [
+            Dot(key, each.value, each.low, each.high, _figure(each.value), _colour(each),
+                hollow=each.low == each.high)
+            for key, each in self.temperatures.items()
+        ]  # fmt: skip
+        draw_dots(ax, dots, limits=limits)
+        ax.xaxis.set_major_locator(FixedLocator(_ticks(*limits)))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+        ax.set_xlabel("Temperature T", fontsize=TEXT, color=INK, labelpad=6)
+        draw_mark(ax, 1.0, "T = 1", dashed=True)
+        if self.pooled is not None:
+            draw_mark(ax, self.pooled, f"pooled {_figure(self.pooled)}", pad=5.0 + _LINE)
+        if self.name is not None:
+            draw_name(ax, self.name, pad=24.0 + (0.0 if self.pooled is None else _LINE))
+        return self
+
+    def alt_text(self) -> tuple[str, str]:
+        """Return a title and every temperature in words."""
+        said = [
+            f"{key} {each.value:.3g}"
+            + ("" if each.low == each.high else f" ({each.low:.3g} to {each.high:.3g})")
+            for key, each in self.temperatures.items()
+        ]
+        of_all = "" if self.pooled is None else f" Pooled, it is {self.pooled:.3g}."
+        title = f"Temperatures{'' if self.name is None else f': {self.name}'}"
+        return title, f"Temperatures with 95 % intervals: {'; '.join(said)}.{of_all}"
+
+    def _limits(self) -> tuple[float, float]:
+        """Return ends of the axis that hold 1, all dots, and bars that are not endless."""
+        dots = [each.value for each in self.temperatures.values()]
+        dots += [1.0] if self.pooled is None else [1.0, self.pooled]
+        least, most = min(dots), max(dots)
+        low = min(least, *(each.low for each in self.temperatures.values()))
+        high = max(most, *(each.high for each in self.temperatures.values()))
+        low, high = log(max(low, least / _FARTHEST)), log(min(high, most * _FARTHEST))
+        room = max(_ROOM * (high - low), _ROOM)
+        return exp(low - room), exp(high + room)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round numbers that lie apart on a log axis."""
+    if high / low < _NARROW:
+        ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+        return [float(tick) for tick in ticks if low <= tick <= high]
+    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+    step = ceil(len(decades) / _MOST_DECADES)
+    digits = (1, 2, 5) if len(decades) <= _FEW_DECADES else (1,)
+    ticks = [digit * 10.0**decade for decade in decades[::step] for digit in digits]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if 0.1 <= value < 100.0 else f"{value:.3g}"
+
+
+def _colour(estimate: Estimate) -> str:
+    if estimate.low <= 1.0 <= estimate.high or estimate.low == estimate.high:
+        return MUTED
+    return OVER if estimate.low > 1.0 else UNDER
+
+
+def _estimate(name: str, given: Calibrator | Estimate | float) -> Estimate:
+    if isinstance(given, Estimate):
+        return given
+    if not isinstance(given, Calibrator):
+        return Estimate(float(given), float(given), float(given))
+    temperature = temperature_of(given)
+    if temperature is None:
+        msg = f"`temperatures` of {name!r} must have a temperature; {given.method} has none."
+        raise InvalidInputError(msg)
+    return Estimate(temperature, *(interval_of(given) or (temperature, temperature)))
+
+
+def _check(estimate: Estimate, name: str) -> None:
+    if not 0.0 < estimate.low <= estimate.value <= estimate.high < inf:
+        msg = (
+            f"{name} must be a finite number above 0 within its interval, got {estimate.value} "
+            f"({estimate.low} to {estimate.high})."
+        )
+        raise InvalidInputError(msg)
