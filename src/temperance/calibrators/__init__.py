@@ -5,6 +5,7 @@ from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTempe
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.ensemble import Ensemble, as_members
+from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
@@ -29,6 +30,7 @@ __all__ = [
     "Calibrator",
     "Ensemble",
     "FitRecord",
+    "GroupTemperatureRecord",
     "GroupTemperatureScaling",
     "Identity",
     "IsotonicCalibration",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
+from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.shrinkage import shrunk_parts
 from temperance.calibrators.temperature import temperature_record
 from temperance.calibrators.training import Training
@@ -128,7 +129,7 @@ class GroupTemperatureScaling(Calibrator):
         Returns
         -------
         GroupTemperatureScaling
-            Its `record` is that of the pooled temperature.
+            Its `record` is that of the pooled temperature, with what is known of each group.
 
         Raises
         ------
@@ -160,7 +161,8 @@ class GroupTemperatureScaling(Calibrator):
         )
         after = _mean_log_loss(rows, fitted.of_rows(of_row))
         record = replace(pooled, log_loss_after=after, passes=pooled.passes + 2)
-        return replace(fitted, record=record)
+        each = dict(zip(names, parts, strict=True))
+        return replace(fitted, record=GroupTemperatureRecord.around(record, each))
 
     def apply(  # type: ignore[override]
         self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf, log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,17 +19,41 @@ if TYPE_CHECKING:
 
     from temperance.calibrators.record import TemperatureRecord
     from temperance.calibrators.training import Training
+    from temperance.readers.json_object import JsonObject
 
 __all__ = ["Part", "between_variance", "shrunk_fit", "shrunk_parts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The temperature of one part of the data; None where the part is too small for its own."""
+    """The temperature of one part of the data, and how far it was shrunk."""
 
     temperature: float
-    interval: tuple[float, float] | None
-    n: int
+    interval: tuple[float, float] | None  # 95 %; None where the part has the pooled temperature
+    n: int  # rows
+    alone: float | None  # of these rows alone; None where they are too few, or have no optimum
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "n": self.n,
+            "temperature": self.temperature,
+            "temperature_interval": None if self.interval is None else list(self.interval),
+            "temperature_alone": self.alone,
+        }
+
+    @classmethod
+    def from_json(cls, part: JsonObject) -> Self:
+        """Return the part that `to_dict` wrote."""
+        ends = None
+        if part.given("temperature_interval"):
+            low, high = part.numbers("temperature_interval", shape=(2,)).tolist()
+            ends = (low, high)
+        given = part.given("temperature_alone")
+        return cls(
+            part.number("temperature"), ends, part.integer("n"),
+            part.number("temperature_alone") if given else None,
+        )  # fmt: skip
 
 
 def between_variance(
@@ -87,24 +111,24 @@ def shrunk_parts(
     A part that is None gets the pooled temperature. How much parts differ is seen from those
     that have an optimum of their own.
     """
-    logs, errors = [], []
-    for rows in parts:
-        try:
-            record = None if rows is None else temperature_record(rows)
-        except NoOptimumError:
-            record = None
-        if record is not None:
-            logs.append(log(record.temperature))
-            errors.append(record.standard_error / record.temperature)
-    between = between_variance(np.array(logs), np.array(errors))
+    alone = [None if rows is None else _alone(rows) for rows in parts]
+    known = [record for record in alone if record is not None]
+    logs = np.array([log(record.temperature) for record in known])
+    errors = np.array([record.standard_error / record.temperature for record in known])
+    between = between_variance(logs, errors)
     strength = inf if between == 0.0 else 1.0 / between
-    return [
-        _part(rows, n, pooled, strength) for rows, n in zip(parts, sizes, strict=True)
-    ], between**0.5
+    found = []
+    for rows, n, own in zip(parts, sizes, alone, strict=True):
+        temperature, ends = pooled, None
+        if rows is not None and strength < inf:
+            record = shrunk_fit(rows, pooled=pooled, strength=strength)
+            temperature, ends = record.temperature, record.interval()
+        found.append(Part(temperature, ends, n, None if own is None else own.temperature))
+    return found, between**0.5
 
 
-def _part(rows: Training | None, n: int, pooled: float, strength: float) -> Part:
-    if rows is None or strength == inf:
-        return Part(pooled, None, n)
-    record = shrunk_fit(rows, pooled=pooled, strength=strength)
-    return Part(record.temperature, record.interval(), n)
+def _alone(rows: Training) -> TemperatureRecord | None:
+    try:
+        return temperature_record(rows)
+    except NoOptimumError:
+        return None

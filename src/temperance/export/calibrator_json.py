@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temperance.calibrators import METHODS, Calibrator, FitRecord, MultilabelScaling
+from temperance.calibrators import (
+    METHODS,
+    Calibrator,
+    FitRecord,
+    GroupTemperatureRecord,
+    MultilabelScaling,
+    TemperatureRecord,
+)
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.json_object import JsonObject, shown
 from temperance.version import __version__
@@ -184,6 +191,10 @@ def _record(top: JsonObject, parameters: JsonObject) -> FitRecord | None:
     if fit is None or not fit.given("score_test"):
         return None
     has_temperature = parameters.given("temperature")
-    return FitRecord.from_json(
+    record = FitRecord.from_json(
         fit, temperature=parameters.number("temperature") if has_temperature else None
     )
+    groups = GroupTemperatureRecord.parts_from_json(fit) if parameters.given("temperatures") else {}
+    if groups and isinstance(record, TemperatureRecord):
+        return GroupTemperatureRecord.around(record, groups)
+    return record
