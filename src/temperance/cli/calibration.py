@@ -91,7 +91,7 @@ def calibrate(
         test=test,
         pooling=pooling,
         selection=fitted.selection,
-        warnings=_warnings(calibrator, comparison),
+        warnings=(*_warnings(calibrator, comparison), *_not_pooled(rows, pooling)),
     )
 
 
@@ -199,6 +199,8 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         classes=done.rows.classes if done.rows.entries is None else None,
         plan=label_plan(done.test or done.rows, done.calibrator),
         selection=done.selection,
+        members=done.rows.member_names,
+        pooling=done.pooling,
     )
 
 
@@ -223,3 +225,9 @@ def _warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]
     if zeros:
         found.append(f"{zeros} rows have a true class of probability 0: the log loss is infinite.")
     return tuple(found)
+
+
+def _not_pooled(rows: Rows, pooling: Comparison | None) -> tuple[str, ...]:
+    if rows.members is None or pooling is not None:
+        return ()
+    return ("a model has no best temperature of its own: ways of pooling were not compared.",)

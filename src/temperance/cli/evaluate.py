@@ -135,6 +135,7 @@ def evaluate(
             warnings=warnings,
             classes=rows.classes if rows.entries is None else None,
             plan=label_plan(rows, calibrator),
+            members=rows.member_names,
         )
         with progress("drawing the report"), replacing(report) as beside:
             write_report(beside, content)

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.label_plan import label_plan
 from temperance.cli.options import (
     ClusterColumn,
     IdColumn,
@@ -20,6 +21,7 @@ from temperance.cli.options import (
     LogitsColumn,
     ProbsColumn,
     QuickOption,
+    ReportOption,
     ResamplesOption,
     WeightColumn,
 )
@@ -29,10 +31,14 @@ from temperance.cli.tables import temperature_rows, ways_table
 from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
+from temperance.report import write_shift
 from temperance.shift import transfer
+from temperance.version import __version__
+from temperance.writers import check_writable, replacing
 
 if TYPE_CHECKING:
     from temperance.cli.rows import Rows
+    from temperance.shift import Transfer
 
 __all__ = ["shift"]
 
@@ -44,6 +50,7 @@ def shift(
     new: Annotated[
         Path, typer.Argument(metavar="NEW", help="Rows of the same model, labelled or not.")
     ],
+    report: ReportOption = None,
     labels: LabelsOption = None,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
@@ -60,8 +67,10 @@ def shift(
 
     Calibration degrades where data change. With labels of NEW (in the file, or --labels): measures
     before and after, the temperature re-fitted there, and what that gains. Without: whether class
-    frequencies have moved, and whether the rows look different.
+    frequencies have moved, and whether the rows look different. --report shows all of it as a page.
     """
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
     if kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: shift compares one class per row."
         raise InvalidInputError(msg)
@@ -84,9 +93,12 @@ def shift(
             n_resamples=QUICK_RESAMPLES if quick else n_resamples,
             refuse_probs=False,
         )
+    if report is not None:
+        _write_report(report, found, first, other)
     if as_json:
         files = {"reference_sha256": first.sha256, "new_sha256": other.sha256}
-        print_json({**found.to_dict(), **files})
+        written = None if report is None else str(report)
+        print_json({**found.to_dict(), **files, "report": written})
         return
     console = stdout()
     console.print(found.in_words(), style="bold")
@@ -98,6 +110,24 @@ def shift(
         console.print(str(found.covariates), markup=False)
     if other.labels is None:
         note(f"{other.source} has no labels: name their column with --label-column, or --labels.")
+    if report is not None:
+        console.print(f"report: {report}")
+
+
+def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> None:
+    weighted = [each.source for each in (first, other) if each.weights is not None]
+    facts = (
+        ("Reference", first.described),
+        ("SHA-256 of that file", first.sha256),
+        ("New rows", f"{other.described}, {'no labels' if other.labels is None else 'labelled'}"),
+        ("SHA-256 of that file", other.sha256),
+        ("Weights", ", ".join(weighted) or "none"),
+        ("Library", f"temperance {__version__}"),
+    )
+    plan = label_plan(other, found.reference) if other.labels is None else None
+    title = f"Shift: {first.source} to {other.source}"
+    with progress("drawing the report"), replacing(report) as beside:
+        write_shift(beside, found, title=title, facts=facts, plan=plan)
 
 
 def _check_pair(first: Rows, other: Rows) -> None:

@@ -4,13 +4,16 @@ from temperance.report.comparison import render_comparison, write_comparison
 from temperance.report.content import ReportContent
 from temperance.report.findings import headline, split_sentence
 from temperance.report.html import render_report, write_report
+from temperance.report.shift import render_shift, write_shift
 
 __all__ = [
     "ReportContent",
     "headline",
     "render_comparison",
     "render_report",
+    "render_shift",
     "split_sentence",
     "write_comparison",
     "write_report",
+    "write_shift",
 ]

@@ -29,3 +29,5 @@ class ReportContent:
     classes: tuple[str, ...] | None = None  # names
     selection: Selection | None = None  # how the method was chosen
     plan: Plan | None = None  # labels that would settle what is open
+    members: tuple[str, ...] = ()  # names of an ensemble's models
+    pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first

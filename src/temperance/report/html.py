@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from temperance.calibrators import interval_of, temperature_of
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
+from temperance.report.group_temperatures import group_section
 from temperance.report.page import render, svg
+from temperance.report.pooling import pooling_section
 from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
 from temperance.report.verdicts import verdicts
 from temperance.select.tables import not_tried, selection_cells
@@ -64,6 +66,8 @@ def render_report(content: ReportContent) -> str:
         not_tried="" if content.selection is None else not_tried(content.selection),
         candidates=[] if content.selection is None else selection_cells(content.selection),
         calibrator=_calibrator(content),
+        pooling=pooling_section(content),
+        group_temperatures=group_section(content.calibrator),
         infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),
     )
 

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from temperance.metrics.class_table import ClassResult
     from temperance.metrics.estimates import CalibrationError, Estimate
 
-__all__ = ["class_rows", "error_rows", "group_rows", "score_rows"]
+__all__ = [
+    "Cell",
+    "class_rows",
+    "difference_cells",
+    "error_cell",
+    "error_rows",
+    "estimate_cell",
+    "group_rows",
+    "score_rows",
+]
 
 _SCORES = (
     ("log_loss", "Log loss", "The price of being wrong and sure. Lower is better."),
@@ -50,8 +59,8 @@ def score_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
         {
             "name": name,
             "meaning": meaning,
-            "values": [_estimate(getattr(each, key)) for each in sides.values()],
-            **_difference(differences, key),
+            "values": [estimate_cell(getattr(each, key)) for each in sides.values()],
+            **difference_cells(differences, key),
         }
         for key, name, meaning in _SCORES
     ]
@@ -65,9 +74,14 @@ def error_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
             each.corp.miscalibration if key == "miscalibration" else each.errors[key]
             for each in sides.values()
         ]
-        values = [_error(each) for each in found]
+        values = [error_cell(each) for each in found]
         rows.append(
-            {"name": name, "meaning": meaning, "values": values, **_difference(differences, key)}
+            {
+                "name": name,
+                "meaning": meaning,
+                "values": values,
+                **difference_cells(differences, key),
+            }
         )
     return rows
 
@@ -84,9 +98,9 @@ def class_rows(sides: dict[str, Evaluation], names: tuple[str, ...] | None) -> l
         {
             "name": str(each.number) if names is None else names[each.number],
             "n": f"{each.n:,}",
-            "frequency": _estimate(each.frequency),
+            "frequency": estimate_cell(each.frequency),
             "sides": [
-                (number_text(own.probability), _error(own.error))
+                (number_text(own.probability), error_cell(own.error))
                 for own in (each, *(other.classes[each.number] for other in others))
             ],
         }
@@ -102,7 +116,7 @@ def group_rows(sides: dict[str, Evaluation]) -> list[Any]:
         {
             "name": each.name,
             "n": f"{each.n:,}",
-            "accuracy": _estimate(each.accuracy),
+            "accuracy": estimate_cell(each.accuracy),
             "sides": [
                 (
                     number_text(own.confidence.value),
@@ -116,7 +130,8 @@ def group_rows(sides: dict[str, Evaluation]) -> list[Any]:
     ]
 
 
-def _estimate(estimate: Estimate, *, sign: bool = False) -> Cell:
+def estimate_cell(estimate: Estimate, *, sign: bool = False) -> Cell:
+    """Return a value with its interval."""
     value = number_text(estimate.value, sign=sign)
     if not isfinite(estimate.value):
         return value, "", ""
@@ -125,17 +140,18 @@ def _estimate(estimate: Estimate, *, sign: bool = False) -> Cell:
     return value, interval_text(estimate.low, estimate.high, sign=sign), ""
 
 
-def _error(error: CalibrationError) -> Cell:
-    value, interval, _ = ("", "", "") if error.estimate is None else _estimate(error.estimate)
+def error_cell(error: CalibrationError) -> Cell:
+    """Return an error with its interval, and what chance explains."""
+    value, interval, _ = ("", "", "") if error.estimate is None else estimate_cell(error.estimate)
     chance = f"chance: up to {number_text(error.null.high)}"
     return value or number_text(error.value), interval, chance
 
 
-def _difference(differences: Differences | None, key: str) -> dict[str, Any]:
-    """Difference and verdict; mean confidence is no score, some errors have no interval."""
+def difference_cells(differences: Differences | None, key: str) -> dict[str, Any]:
+    """Return difference and verdict; mean confidence is no score, some errors have no interval."""
     if differences is None or key not in differences.measures:
         return {"difference": None, "verdict": ""}
     difference = differences.measures[key]
     if difference.low == difference.high == 0.0:
         return {"difference": None, "verdict": "the same"}
-    return {"difference": _estimate(difference, sign=True), "verdict": differences.verdict(key)}
+    return {"difference": estimate_cell(difference, sign=True), "verdict": differences.verdict(key)}
