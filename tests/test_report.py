@@ -1,23 +1,15 @@
 """The finding in words, the page around it, and the page in a real browser."""
 
 import functools
-import html
-import json
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import reference
 import temperance as tp
+from pages import CHROMIUM, Page, check_page, check_stands_alone
 from temperance.report import ReportContent, headline, render_comparison, render_report
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 def labels_of(p, rng):
@@ -97,34 +89,11 @@ def test_finding_when_calibration_harms():
     assert "do not use it" in headline(comparison, comparison.evaluations["before"])
 
 
-class Page(HTMLParser):
-    """Collects what a browser would fetch or run, and ids that stand twice."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.fetched, self.ids, self.tags = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        for name, value in attrs:
-            if name in {"src", "href", "xlink:href"} and not value.startswith("#"):
-                self.fetched.append(value)
-            if name == "id":
-                self.ids.append(value)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_page_stands_alone(name):
-    """No script, no link, no url() elsewhere, no id twice, and never nan, inf or None."""
+    """Nothing to fetch, nothing that runs, well-formed, and the same every time."""
     text = render_report(content_of(name))
-    page = Page(text)
-    assert "script" not in page.tags
-    assert page.fetched == []
-    assert not re.search(r"url\((?!#)|@import", text)
-    assert len(page.ids) == len(set(page.ids))
-    words = html.unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL))
-    assert not re.search(r"\b(nan|inf|None)\b", words)
+    check_stands_alone(text)
     assert text == render_report(content_of(name))
 
 
@@ -164,20 +133,6 @@ def test_infinite_log_loss_is_explained():
     assert "probability 0" in text
 
 
-FRAME = """<iframe src="page.html" style="border:0;width:{width}px;height:900px"></iframe>
-<script>onload = () => {{
-  const inner = document.querySelector("iframe").contentDocument;
-  const root = inner.documentElement;
-  const svgs = [...inner.querySelectorAll("svg")];
-  const outside = svgs.flatMap(svg => [...svg.querySelectorAll("text")].filter(text => {{
-    const box = text.getBoundingClientRect(), all = svg.getBoundingClientRect();
-    return box.left < all.left - 2 || box.right > all.right + 2 || box.top < all.top - 2
-      || box.bottom > all.bottom + 2;
-  }}).map(text => text.textContent));
-  document.title = JSON.stringify([root.scrollWidth, root.clientWidth, svgs.length, outside]);
-}}</script>"""
-
-
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
 @pytest.mark.parametrize("width", [320, 390, 1200])
 @pytest.mark.parametrize("name", ["over", "tiny", "wide"])
@@ -185,7 +140,7 @@ def test_page_in_a_browser(tmp_path, name, width):
     """At phone and desk width nothing scrolls sideways and no label leaves its picture."""
     evil = "x" * 300
     page = render_report(content_of(name, facts=(("File", evil),), warnings=(evil,)))
-    check_page(tmp_path, page, width=width, n_pictures=6)
+    check_page(tmp_path, page, width=width, n_pictures=6, dark=width == 390)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
@@ -197,25 +152,6 @@ def test_comparison_in_a_browser(tmp_path, width):
     comparison = tp.compare(sides, y, n_resamples=100)
     page = render_comparison(comparison, title="t" * 100, facts=(("File", "x" * 300),))
     check_page(tmp_path, page, width=width, n_pictures=2)
-
-
-def check_page(tmp_path, page, *, width, n_pictures):
-    """Open a page in a frame, and look for what scrolls or leaves its picture."""
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-    flags += " --disable-background-networking --disable-component-update --dump-dom"
-    run = subprocess.run(
-        [CHROMIUM, *flags.split(), "--allow-file-access-from-files", "--window-size=1400,1000",
-         f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frame.html").as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    title = html.unescape(re.search(r"<title>(.*?)</title>", run.stdout).group(1))
-    scroll, client, pictures, outside = json.loads(title)
-    assert width - 20 <= client <= width  # less the scroll bar
-    assert scroll <= client
-    assert pictures == n_pictures
-    assert outside == []
 
 
 def test_split_of_the_log_loss_in_words():
