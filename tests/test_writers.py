@@ -119,6 +119,76 @@ def test_mask_inside_a_row_keeps_the_places(tmp_path):
     assert lines == ['{"probs": [0.5, 0.0, 0.5]}', '{"probs": [0.5, 0.5]}']
 
 
+MATRIX = np.array([[0, 1], [1, -1]])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+def test_label_matrices_come_back_equal(tmp_path, suffix, named, count):
+    """With the columns beside them; a .npy has the probabilities only."""
+    need(suffix)
+    path = tmp_path / f"a{suffix}"
+    labels, classes = MATRIX[:, :count], ("cat", "dog")[:count] if named else None
+    write_probs(path, PROBS[:, :count], labels=labels, ids=[7, 8], classes=classes, layout="labels")
+    dataset = read(path, kind="probs" if suffix == ".npy" else None, layout="labels")
+    assert np.array_equal(dataset.values, PROBS[:, :count])
+    if suffix == ".npy":
+        return
+    assert np.array_equal(dataset.labels, labels)
+    assert dataset.ids.tolist() == (["7", "8"] if suffix in {".csv", ".tsv"} else [7, 8])
+    if suffix not in {".jsonl", ".ndjson"}:
+        unnamed = None if suffix == ".npz" else ("0", "1")[:count]
+        assert dataset.classes == (classes or unnamed)
+
+
+def test_label_matrix_as_a_person_sees_it(tmp_path):
+    """A column per label before the probabilities, a list in records."""
+    write_probs(tmp_path / "a.csv", PROBS, labels=MATRIX, classes=["cat", "dog"], layout="labels")
+    assert (tmp_path / "a.csv").read_text().splitlines()[:2] == [
+        "label_cat,label_dog,prob_cat,prob_dog", "0,1,0.1,0.9",
+    ]  # fmt: skip
+    write_probs(tmp_path / "a.jsonl", PROBS, labels=MATRIX, layout="labels")
+    first = (tmp_path / "a.jsonl").read_text().splitlines()[0]
+    assert first == '{"labels": [0, 1], "probs": [0.1, 0.9]}'
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_dense_outputs_come_back_in_shape(tmp_path, suffix):
+    """Also where they are no block of memory; what is beside them is per pixel or per image."""
+    probs = np.moveaxis(np.random.default_rng(0).random((2, 4, 5, 3)), -1, 1)
+    labels = np.arange(40).reshape(2, 4, 5)
+    path = tmp_path / f"a{suffix}"
+    write_probs(path, probs, labels=labels, ids=["a", "b"], classes="xyz", layout="dense")
+    dataset = read(path, kind="probs", layout="dense")
+    assert np.array_equal(dataset.values, probs)
+    if suffix == ".npz":
+        assert np.array_equal(dataset.labels, labels)
+        assert dataset.ids.tolist() == ["a", "b"]
+        assert dataset.classes == ("x", "y", "z")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("a.csv", {"layout": "dense"}, "a.csv: outputs per pixel or token are written to .npz and"),
+        (
+            "a.npz",
+            {"layout": "labels", "labels": MATRIX[:, 0]},
+            r"`labels` must have shape \(2, 2\)",
+        ),
+        ("a.npz", {"layout": "labels", "probs": PROBS[:, 0]}, r"`probs` must have shape \(n, l\)"),
+        ("a.npz", {"layout": "labels", "labels": MATRIX + 0.5}, "`labels` .*row 0 has 0.5"),
+        ("a.npz", {"labels": MATRIX}, r"`labels` must have shape \(2,\)"),
+    ],
+)
+def test_layouts_that_do_not_fit(tmp_path, name, arguments, message):
+    """A format without a place for it, labels of another shape, numbers that are no labels."""
+    with pytest.raises(InvalidInputError, match=message):
+        write_probs(tmp_path / name, **{"probs": PROBS, **arguments})
+    assert names(tmp_path) == []
+
+
 def test_all_formats_that_are_read_are_written():
     """The two lists of suffixes are the same."""
     assert SUFFIXES == READ_SUFFIXES

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from temperance.errors import InvalidInputError
 from temperance.writers.content import Content
 from temperance.writers.formats import WRITERS
 from temperance.writers.place import check_writable, replacing
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
-__all__ = ["SUFFIXES", "check_writable", "replacing", "write_probs"]
+    from temperance.writers.content import Layout
+
+__all__ = ["SUFFIXES", "check_dense", "check_writable", "replacing", "write_probs"]
 
 SUFFIXES: tuple[str, ...] = tuple(WRITERS)
+_DENSE = (".npz", ".npy")
 
 
 def write_probs(
@@ -29,6 +34,7 @@ def write_probs(
     groups: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    layout: Layout = "rows",
 ) -> None:
     """Write probabilities to a file that `temperance.readers.read` reads back equal.
 
@@ -50,6 +56,10 @@ def write_probs(
     mask : array_like of bool, shape (n, k), optional
         The options that exist. In .jsonl files those that do not exist at the end of a row are
         left out, so that ragged rows look as they did; the other formats keep every column.
+    layout : {"rows", "labels", "dense"}, default "rows"
+        As in `temperance.readers.read`. Of "labels", `probs` and `labels` have shape (n, l) with
+        l >= 1, and `classes` names the labels; tables get a column `label_<name>` each. Of
+        "dense", for .npz and .npy files, `probs` and what is beside them have any shape.
 
     Raises
     ------
@@ -59,11 +69,24 @@ def write_probs(
         The format needs a package that is not installed.
     """
     check_writable(path, SUFFIXES)
+    if layout == "dense":
+        check_dense(path)
     content = Content.of(
         probs,
+        layout=layout,
         classes=classes,
         mask=mask,
         columns={"ids": ids, "labels": labels, "groups": groups, "weights": weights},
     )
     with replacing(path) as temporary:
         WRITERS[temporary.suffix.lower()](temporary, content)
+
+
+def check_dense(path: str | os.PathLike[str]) -> None:
+    """Raise InvalidInputError if a file of this suffix has no place for more than two axes."""
+    if Path(path).suffix.lower() not in _DENSE:
+        msg = (
+            f"{os.fspath(path)}: outputs per pixel or token are written to {' and '.join(_DENSE)} "
+            "files, in their own shape; rename it."
+        )
+        raise InvalidInputError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Content"]
+__all__ = ["Content", "Layout"]
+
+Layout = Literal["rows", "labels", "dense"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """Arrays that fit each other; `columns` by their names in tables: id, label, group, weight."""
+    """Arrays that fit each other; `columns` by their names in tables: id, label, group, weight.
+
+    A matrix of labels is called `labels`.
+    """
 
     probs: NDArray[Any]
     classes: tuple[str, ...] | None
@@ -31,37 +36,55 @@ class Content:
         cls,
         probs: ArrayLike,
         *,
+        layout: Layout = "rows",
         classes: Sequence[str] | None,
         mask: ArrayLike | None,
         columns: Mapping[str, ArrayLike | None],
     ) -> Content:
         """Check the arguments of `write_probs`; `columns` by their names there."""
-        values = _as_probs(probs)
+        values = _as_probs(probs, layout)
+        shapes = {name: None if layout == "dense" else (len(values),) for name in columns}
+        matrix = "labels" if layout == "labels" else None
+        if matrix:
+            shapes[matrix] = values.shape
         return cls(
             values,
             classes=None if classes is None else _as_classes(classes, values),
             mask=None if mask is None else _as_mask(mask, values),
             columns={
-                name.removesuffix("s"): _as_column(name, column, len(values))
+                name if name == matrix else name.removesuffix("s"): _as_column(
+                    name, column, shapes[name]
+                )
                 for name, column in columns.items()
                 if column is not None
             },
         )
 
-    def score_columns(self) -> dict[str, NDArray[Any]]:
-        """One column per class, or the only one."""
+    def table(self) -> dict[str, NDArray[Any]]:
+        """Every column of a table: what is beside the scores, then one score per class."""
+        beside = {name: column for name, column in self.columns.items() if name != "labels"}
+        if "labels" in self.columns:
+            beside |= self._by_name("label", self.columns["labels"])
         if self.probs.ndim == 1:
-            return {"prob": self.probs}
-        names = self.classes or tuple(map(str, range(self.probs.shape[1])))
-        return {f"prob_{name}": self.probs[:, j] for j, name in enumerate(names)}
+            return {**beside, "prob": self.probs}
+        return {**beside, **self._by_name("prob", self.probs)}
+
+    def _by_name(self, stem: str, matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        names = self.classes or tuple(map(str, range(matrix.shape[1])))
+        return {f"{stem}_{name}": matrix[:, j] for j, name in enumerate(names)}
 
 
-def _as_probs(probs: ArrayLike) -> NDArray[Any]:
+def _as_probs(probs: ArrayLike, layout: Layout) -> NDArray[Any]:
     values = _native(_as_array("probs", probs))
     if values.dtype.kind not in "iuf":
         msg = f"`probs` must hold numbers, got dtype {values.dtype}."
         raise InvalidInputError(msg)
-    if values.ndim not in {1, 2} or not values.size or values.shape[1:] == (1,):
+    if layout == "labels" and (values.ndim != 2 or not values.size):
+        msg = f"`probs` must have shape (n, l) with n, l >= 1, got {values.shape}."
+        raise InvalidInputError(msg)
+    if layout == "rows" and (
+        values.ndim not in {1, 2} or not values.size or values.shape[1:] == (1,)
+    ):
         msg = (
             "`probs` must have shape (n,) or (n, k) with n >= 1 and k >= 2, "
             f"got {values.shape}; pass probs[:, 0] if it holds the probability of class 1."
@@ -91,7 +114,7 @@ def _native(array: NDArray[Any]) -> NDArray[Any]:
 
 def _as_classes(classes: Sequence[str], probs: NDArray[Any]) -> tuple[str, ...]:
     names = tuple(map(str, classes))
-    k = probs.shape[1] if probs.ndim == 2 else 2
+    k = {1: 2, 2: probs.shape[-1]}.get(probs.ndim, len(names))
     if len(names) != k or len(set(names)) != k:
         msg = f"`classes` must be {k} different names, got {list(names)}."
         raise InvalidInputError(msg)
@@ -110,12 +133,12 @@ def _as_mask(mask: ArrayLike, probs: NDArray[Any]) -> NDArray[np.bool_]:
     return exists
 
 
-def _as_column(name: str, column: ArrayLike, n: int) -> NDArray[Any]:
+def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> NDArray[Any]:
     array = _as_array(name, column)
     if array.dtype.kind in {"O", "T"}:  # text of other libraries
         array = _as_array(name, array.tolist())
-    if array.shape != (n,):
-        msg = f"`{name}` must have shape ({n},) to match `probs`, got {array.shape}."
+    if shape is not None and array.shape != shape:
+        msg = f"`{name}` must have shape {shape} to match `probs`, got {array.shape}."
         raise InvalidInputError(msg)
     array = _native(array)
     if array.dtype.kind not in ("iuf" if name == "weights" else "iufU"):
@@ -125,11 +148,11 @@ def _as_column(name: str, column: ArrayLike, n: int) -> NDArray[Any]:
     if name != "weights" and array.dtype.kind == "f":
         broken = ~(np.isfinite(array) & (np.trunc(array) == array))
         if broken.any():
-            row = int(broken.argmax())
-            msg = f"`{name}` must be whole numbers or text; row {row} has {array[row]}."
+            row = int(np.argwhere(broken)[0, 0])
+            msg = f"`{name}` must be whole numbers or text; row {row} has {array[broken][0]}."
             raise InvalidInputError(msg)
     if array.dtype.kind == "U":
-        _check_text(name, array.tolist())
+        _check_text(name, array.ravel().tolist())
     return array
 
 

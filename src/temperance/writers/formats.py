@@ -23,7 +23,7 @@ _BLOCK_ROWS = 20_000
 
 
 def _write_npz(path: Path, content: Content) -> None:
-    arrays = {f"{name}s": column for name, column in content.columns.items()}
+    arrays = {f"{name.removesuffix('s')}s": column for name, column in content.columns.items()}
     if content.classes is not None:
         arrays["classes"] = np.array(content.classes)
     np.savez(path, allow_pickle=False, probs=content.probs, **arrays)
@@ -34,7 +34,7 @@ def _write_npy(path: Path, content: Content) -> None:
 
 
 def _write_csv(path: Path, content: Content) -> None:
-    columns = {**content.columns, **content.score_columns()}
+    columns = content.table()
     for name, column in content.columns.items():
         if column.dtype.kind == "U" and not column.all():
             row = int(np.argmin(column != ""))
@@ -61,7 +61,7 @@ def _write_jsonl(path: Path, content: Content) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for i, row in enumerate(content.probs):
             shown = row if lengths is None else row[: lengths[i]]
-            record = {name: column[i].item() for name, column in content.columns.items()}
+            record = {name: column[i].tolist() for name, column in content.columns.items()}
             file.write(json.dumps({**record, "probs": shown.tolist()}) + "\n")
 
 
@@ -71,7 +71,7 @@ def _write_arrow(path: Path, content: Content) -> None:
         import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
     except ImportError as error:
         raise no_pyarrow() from error
-    columns = {**content.columns, **content.score_columns()}
+    columns = content.table()
     table = pa.table(
         {
             name: pa.array(column.tolist() if column.dtype.kind == "U" else column)
