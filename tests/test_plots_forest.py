@@ -49,6 +49,7 @@ def test_temperatures_on_the_users_axes():
     assert [text.get_text() for text in ax.get_yticklabels()] == [*GIVEN]
     written = [text.get_text() for text in ax.texts]
     assert written == ["2.00", "0.60", "1.10", "1.40", "T = 1", "pooled 1.50", "net"]
+    assert ax.texts[-1].xyann[0] == 0.0  # the name does not reach into a neighbour's axes
     assert ax.yaxis_inverted()
     assert display._repr_svg_() is None
 

@@ -28,26 +28,26 @@ def rows(n, seed, sharper=1.0, spread=3.0, k=4):
 @functools.cache
 def found(name):
     """What is known of a temperature on new rows of a known kind."""
-    z, y = rows(1500, 0)
+    z, y = rows(700, 0)
     if name == "many classes":
-        return transfer(*rows(2000, 0, k=40), *rows(2000, 1, k=40), n_resamples=100)
+        return transfer(*rows(400, 0, k=24), *rows(400, 1, k=24), n_resamples=100)
     if name == "two classes":
         z, y = rows(800, 0, k=2)
         new, labels = rows(800, 1, k=2)
         return transfer(z[:, 1] - z[:, 0], y, new[:, 1] - new[:, 0], labels, n_resamples=100)
     if name == "ruled out":  # classes that the new rows hold, but are estimated at 0
-        return transfer(*rows(3000, 0, k=50), *rows(3000, 7, spread=1.0, k=50), n_resamples=100)
+        return transfer(*rows(300, 0, k=6), *rows(300, 7, spread=0.5, k=6), n_resamples=100)
     new, labels = {
-        "holds": rows(1500, 1),
-        "sharper": rows(1500, 1, sharper=2.0),
-        "unlabelled": (rows(1500, 1, sharper=2.0)[0], None),
+        "holds": rows(700, 1),
+        "sharper": rows(700, 1, sharper=2.0),
+        "unlabelled": (rows(700, 1, sharper=2.0)[0], None),
         "few": rows(40, 2),
         "very few": (rows(5, 2)[0], None),
         "all right": (rows(30, 3)[0], rows(30, 3)[0].argmax(axis=1)),
-        "moved": rows(6000, 1),
+        "moved": rows(3000, 1),
     }[name]
     if name == "moved":
-        keep = (labels == 0) | (np.arange(6000) % 5 == 0)
+        keep = (labels == 0) | (np.arange(3000) % 5 == 0)
         new, labels = new[keep], labels[keep]
     return transfer(z, y, new, labels, classes=NAMES, n_resamples=100)
 
@@ -95,8 +95,8 @@ def test_temperatures():
     for line, scaling in zip(lines, scalings, strict=True):
         low, high = scaling.record.interval()
         assert line[1:3] == [f"{scaling.temperature:.4f}", f"{low:.4g} to {high:.4g}"]
-    worth = f"worth {value.covariates.effective_rows:,.0f} of 1,500"
-    assert [line[3] for line in lines] == ["1,500", "1,500", worth]
+    worth = f"worth {value.covariates.effective_rows:,.0f} of 700"
+    assert [line[3] for line in lines] == ["700", "700", worth]
     assert f"{value.moved:.1f} standard errors above" in about_move(value)
     assert "(p < 0.001): more than chance explains" in about_move(value)
     assert "within what chance explains" in about_move(found("holds"))
@@ -107,7 +107,10 @@ def test_measures_of_the_new_rows(name):
     """Of each way value, interval, paired difference and verdict are those of the comparison."""
     comparison = found(name).comparison
     page = render_shift(found(name), title="t")
-    assert page.count("<svg") == 5 + (name != "ruled out")  # four ways, temperatures, frequencies
+    for way in ("reference temperature", "as it is", "frequencies corrected"):
+        assert f"diagram: {way}</title>" in page
+        assert f">{way}</text>" in page
+    assert page.count("<svg") == 6  # four ways, temperatures, frequencies
     for heading, measure in (
         ("Log loss.", "log_loss"),
         ("Brier score.", "brier"),
@@ -174,8 +177,8 @@ def test_class_frequencies(name):
     }.get(name, [""] * 4)
     assert len(lines[0]) == (4 if name == "unlabelled" else 5)
     if name == "moved":
-        _, y = rows(6000, 1)
-        kept = y[(y == 0) | (np.arange(6000) % 5 == 0)]
+        _, y = rows(3000, 1)
+        kept = y[(y == 0) | (np.arange(3000) % 5 == 0)]
         shares = np.bincount(kept, minlength=4) / len(kept)
         assert [line[3].split()[0] for line in lines] == [f"{each:.4f}" for each in shares]
     p = value.frequencies.p_value
@@ -190,7 +193,7 @@ def test_many_classes():
     frequencies = found("many classes").frequencies
     moved = np.abs(frequencies.priors - frequencies.source_priors)
     assert [int(line[0]) for line in lines] == np.argsort(-moved, kind="stable")[:20].tolist()
-    assert "The 20 of 40 classes that moved most" in words_of(page)
+    assert "The 20 of 24 classes that moved most" in words_of(page)
     assert "Class frequencies</title>" not in page
 
 
@@ -201,7 +204,7 @@ def test_looks():
     assert apart.startswith("New rows can be told from reference rows by their probabilities")
     ends = f"{value.auc.value:.3f} ({value.auc.low:.3f} to {value.auc.high:.3f})"
     assert ends in apart
-    assert f"1,500 reference rows are worth {value.effective_rows:,.0f}" in worth
+    assert f"700 reference rows are worth {value.effective_rows:,.0f}" in worth
     assert f"{value.clipped:,} reference rows" in cut
     assert "cannot be told" in about_rows(found("holds"))[0]
     assert "fewer than ten" in about_rows(found("very few"))[0]
@@ -210,7 +213,7 @@ def test_looks():
 
 def test_without_labels():
     """It says what cannot be said, shows no measure, and how many labels would settle it."""
-    z, _ = rows(1500, 1, sharper=2.0)
+    z, _ = rows(700, 1, sharper=2.0)
     planned = plan(z / found("unlabelled").reference.temperature)
     page = render_shift(found("unlabelled"), title="t", plan=planned)
     words = words_of(page)

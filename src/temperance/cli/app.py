@@ -54,6 +54,6 @@ app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --ma
     evaluate
 )
 app.command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
-app.command(epilog=_example("shift last-month.npz this-month.npz"))(shift)
+app.command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
 app.command(epilog=_example("methods"))(methods)
 app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)

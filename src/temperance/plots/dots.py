@@ -79,12 +79,12 @@ def draw_mark(ax: Axes, at: float, words: str, *, pad: float = 5.0, dashed: bool
                 color=MUTED)  # fmt: skip
 
 
-def draw_name(ax: Axes, name: str, *, pad: float) -> None:
-    """Write the name of the whole above the rows, from the left edge of the names."""
-    ax.annotate(fitting(name, _WIDTH - 60.0, size=TEXT + 1.0), (0.0, 1.0),
-                (10.0 - _NAMES, pad), xycoords="axes fraction", textcoords="offset points",
-                ha="left", va="bottom", fontsize=TEXT + 1.0, fontweight="bold", color=INK,
-                parse_math=False)  # fmt: skip
+def draw_name(ax: Axes, name: str, *, pad: float, from_names: bool) -> None:
+    """Write the name of the whole above the rows, from the left edge of the names or the axes."""
+    across = 10.0 - _NAMES if from_names else 0.0
+    ax.annotate(fitting(name, _WIDTH - 60.0, size=TEXT + 1.0), (0.0, 1.0), (across, pad),
+                xycoords="axes fraction", textcoords="offset points", ha="left", va="bottom",
+                fontsize=TEXT + 1.0, fontweight="bold", color=INK, parse_math=False)  # fmt: skip
 
 
 def fitting(name: str, width: float, *, size: float = SMALL) -> str:

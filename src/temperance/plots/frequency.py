@@ -158,7 +158,7 @@ class FrequencyDisplay(Display):
         ax.set_xlabel("Share of rows", fontsize=TEXT, color=INK, labelpad=6)
         _draw_key(ax)
         if self.name is not None:
-            draw_name(ax, self.name, pad=26.0)
+            draw_name(ax, self.name, pad=26.0, from_names=self._own is not None)
         return self
 
     def alt_text(self) -> tuple[str, str]:

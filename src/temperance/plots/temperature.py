@@ -148,7 +148,8 @@ class TemperatureDisplay(Display):
         if self.pooled is not None:
             draw_mark(ax, self.pooled, f"pooled {_figure(self.pooled)}", pad=5.0 + _LINE)
         if self.name is not None:
-            draw_name(ax, self.name, pad=24.0 + (0.0 if self.pooled is None else _LINE))
+            pad = 24.0 + (0.0 if self.pooled is None else _LINE)
+            draw_name(ax, self.name, pad=pad, from_names=self._own is not None)
         return self
 
     def alt_text(self) -> tuple[str, str]:

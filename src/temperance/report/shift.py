@@ -12,6 +12,7 @@ from temperance.report.frequencies import frequency_picture, frequency_rows
 from temperance.report.page import render, svg
 from temperance.report.shift_words import about_move, about_rows, gains
 from temperance.report.ways import way_tables
+from temperance.shift.transfer import CORRECTED
 from temperance.show import p_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_shift", "write_shift"]
 
+_SHORT = {CORRECTED: "frequencies corrected"}  # above a diagram
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
@@ -63,7 +65,7 @@ def render_shift(
         forest=_forest(found),
         moved=about_move(found),
         figures=[
-            svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
+            svg(CorpDisplay.from_evaluation(each, name=_SHORT.get(name, name)), f"corp-{number}")
             for number, (name, each) in enumerate(evaluations.items())
         ],
         ways=[] if found.comparison is None else way_tables(found.comparison),
