@@ -4,6 +4,7 @@ from temperance.shift.covariates import CovariateWeights, covariate_weights
 from temperance.shift.features import shape_features
 from temperance.shift.label_shift_result import LabelShift
 from temperance.shift.priors import label_shift
+from temperance.shift.priors_from_logits import label_shift_of_logits
 from temperance.shift.transfer import Transfer, transfer
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Transfer",
     "covariate_weights",
     "label_shift",
+    "label_shift_of_logits",
     "shape_features",
     "transfer",
 ]

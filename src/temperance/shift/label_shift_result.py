@@ -15,6 +15,7 @@ from temperance.show import beside, to_frame
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.shift.prior_errors import PriorErrors
     from temperance.significance import CalibrationTest
 
@@ -36,6 +37,7 @@ class LabelShift:
     gap: float  # nats per row: the log likelihood is at most this far below its maximum
     gain: float  # nats per row: what the new frequencies add to the log likelihood, >= 0
     classes: tuple[str, ...] | None = None
+    calibrator: Calibrator | None = None  # fitted on the source rows; None where it was not here
 
     @property
     def standard_errors(self) -> NDArray[np.float64]:
@@ -44,7 +46,7 @@ class LabelShift:
 
     @property
     def on_boundary(self) -> NDArray[np.bool_]:
-        """Whether the estimate of a class is exactly 0, (k,): see `interval` for how sure."""
+        """Whether a class's estimate is exactly 0 or 1, (k,): see `interval` for how sure."""
         return self.errors.on_boundary
 
     @property
@@ -63,8 +65,9 @@ class LabelShift:
         Returns
         -------
         ndarray, shape (k, 2)
-            Low and high ends in [0, 1]; from 0 for a class `on_boundary`; 0 to 1 where the
-            rows tell nothing.
+            Low and high ends in [0, 1]; from 0 for a class of estimate 0; 0 to 1 where the rows
+            tell nothing. Within five standard errors of 0 or 1 they follow the likelihood: of a
+            class that no row shows, the high end at 95 % is about 3.7 / n.
 
         Raises
         ------
@@ -79,7 +82,7 @@ class LabelShift:
         Parameters
         ----------
         probs : array_like, shape (n, k) or (n,)
-            Calibrated on the source, as in `label_shift`.
+            Calibrated on the source, as in `label_shift`: by `calibrator`, where there is one.
 
         Returns
         -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,12 @@ from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 from temperance.shift.label_shift_result import LabelShift
 from temperance.shift.mixture import MOST_CLASSES, fit_mixture
-from temperance.shift.prior_errors import PriorErrors, mean_covariance, prior_errors
+from temperance.shift.prior_errors import PriorErrors, prior_errors
+from temperance.shift.source_errors import SourceErrors, mean_covariance
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["label_shift"]
+__all__ = ["Source", "estimate", "label_shift"]
 
 _SUM_TOLERANCE = 1e-3  # of given class frequencies, as of a row of probabilities
 _ROWS_PER_CLASS = 5  # fewer than this, and the chi-square test finds differences where none are
@@ -76,7 +78,9 @@ def label_shift(
     With p = `probs` and :math:`\pi` = source frequencies, maximises
     :math:`\sum_i w_i \log \sum_k p_{ik} q_k / \pi_k` over the simplex. It is concave; its
     fixed point is Saerens' EM. The standard errors come from the observed information and take
-    the probabilities as they are: errors of the calibrator are not in them.
+    the probabilities as they are: errors of the calibrator are not in them, and matter where the
+    new rows are more than those it was fitted on (`label_shift_of_logits` counts them).
+    Intervals of frequencies within five standard errors of 0 or 1 follow the likelihood itself.
 
     The test compares the mean probabilities of the new rows with those of the source
     (Hotelling's T^2, chi-square with k - 1 degrees of freedom). A small p-value says that
@@ -100,32 +104,62 @@ def label_shift(
     array([[0.25, 0.75]])
     """
     p = as_probs(probs)
-    n, k = p.shape
+    w, k = as_weights(weights, n=len(p)), p.shape[1]
+    if np.ndim(source_priors) == 2:
+        source = Source.of_rows(*_source_rows(source_priors, source_weights, k=k))
+    else:
+        source = Source(_as_priors(source_priors, source_weights, k=k))
+    return estimate(p, w, source, as_classes(classes, k=k))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Class frequencies where probabilities are calibrated, and how well they are known."""
+
+    priors: Array  # (k,)
+    covariance: Array | None = None  # of `priors`; None where they are known, or k is too large
+    n: int | None = None  # rows; None where the frequencies were given
+    errors: Callable[[NDArray[np.bool_], MixtureFit], SourceErrors] | None = None  # if not so
+
+    @classmethod
+    def of_rows(cls, probs: Array, weights: Array | None) -> Source:
+        """Return the mean of the source rows' probabilities."""
+        mean = probs.mean(axis=0) if weights is None else weights @ probs / weights.sum()
+        small = probs.shape[1] <= MOST_CLASSES
+        return cls(mean, mean_covariance(probs, weights) if small else None, len(probs))
+
+    def errors_at(self, there: NDArray[np.bool_], fit: MixtureFit) -> SourceErrors | None:
+        """Return the errors that the source adds to a fit of the classes that are there."""
+        if self.errors is not None:
+            return self.errors(there, fit)
+        if self.covariance is None:
+            return None
+        return SourceErrors(self.covariance[np.ix_(there, there)])
+
+
+def estimate(
+    p: Array, w: Array | None, source: Source, names: tuple[str, ...] | None
+) -> LabelShift:
+    """Return the class frequencies of checked rows."""
+    n, pi = len(p), source.priors
     if n == 0:
         msg = "`probs` must have at least one row: no frequencies can be seen in none."
         raise InvalidInputError(msg)
-    w, names = as_weights(weights, n=n), as_classes(classes, k=k)
-    if np.ndim(source_priors) == 2:
-        source, w_source = _source_rows(source_priors, source_weights, k=k)
-        pi: Array = source.mean(axis=0) if w_source is None else w_source @ source / w_source.sum()
-        covariance = mean_covariance(source, w_source) if k <= MOST_CLASSES else None
-        n_source: int | None = len(source)
-    else:
-        pi, covariance, n_source = _as_priors(source_priors, source_weights, k=k), None, None
-    counted = p if w is None else p[w > 0.0]
-    counted_weights = None if w is None else w[w > 0.0]
     _refuse_impossible(p, w, pi, names)
     there = pi > 0.0
-    small = None if covariance is None else covariance[np.ix_(there, there)]
-    fit = fit_mixture(counted[:, there], pi[there], counted_weights)
+    counted = (p if w is None else p[w > 0.0])[:, there]
+    weights = None if w is None else w[w > 0.0]
+    fit = fit_mixture(counted, pi[there], weights)
+    errors = prior_errors(fit, pi[there], counted, weights, source.errors_at(there, fit))
+    covariance = None if source.covariance is None else source.covariance[np.ix_(there, there)]
     return LabelShift(
         priors=_spread(fit.priors, there, 0.0),
         source_priors=pi,
-        errors=_spread_errors(prior_errors(fit, pi[there], small), there),
-        test=_test(counted[:, there], counted_weights, pi[there], small, n_source),
+        errors=_spread_errors(errors, there),
+        test=_test(counted, weights, pi[there], covariance, source.n),
         n=n,
-        effective_rows=_effective(fit),
-        n_source=n_source,
+        effective_rows=fit.sums.weight**2 / fit.sums.squared_weight,
+        n_source=source.n,
         passes=fit.passes,
         gap=fit.gap,
         gain=fit.sums.value / fit.sums.weight,
@@ -216,10 +250,6 @@ def _test(
     return CalibrationTest.chi_square(name, statistic, rank)
 
 
-def _effective(fit: MixtureFit) -> float:
-    return fit.sums.weight**2 / fit.sums.squared_weight
-
-
 def _spread(values: Array, there: NDArray[np.bool_], empty: float) -> Array:
     """Values of the classes that are there, among all classes."""
     full = np.full(len(there), empty)
@@ -231,6 +261,5 @@ def _spread_errors(errors: PriorErrors, there: NDArray[np.bool_]) -> PriorErrors
     """Errors of all classes: one that neither side has is 0 for certain."""
     boundary = np.ones(len(there), dtype=bool)
     boundary[there] = errors.on_boundary
-    return PriorErrors(
-        _spread(errors.variance, there, 0.0), _spread(errors.slope, there, 0.0), boundary
-    )
+    curves = replace(errors.curves, classes=np.flatnonzero(there)[errors.curves.classes])
+    return PriorErrors(_spread(errors.variance, there, 0.0), boundary, curves)

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temperance.calibrators import (
-    BiasCorrectedTemperatureScaling,
-    TemperatureScaling,
-    Training,
-)
+from temperance.calibrators import TemperatureScaling, Training
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
@@ -22,7 +18,7 @@ from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
 from temperance.shift.covariates import covariate_weights
 from temperance.shift.features import shape_features
-from temperance.shift.priors import label_shift
+from temperance.shift.priors_from_logits import calibrator_of, label_shift_of_rows
 from temperance.shift.verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators import Calibrator
     from temperance.compare import Comparison
     from temperance.shift.covariates import CovariateWeights
     from temperance.shift.label_shift_result import LabelShift
@@ -156,7 +151,7 @@ def transfer(  # noqa: PLR0913  (two sets of rows, each with its own weights)
     Notes
     -----
     Class frequencies come from probabilities with class biases fitted on the reference rows
-    (`label_shift`), where these have an optimum, else from the temperature. The weighted
+    (`label_shift_of_logits`), where these have an optimum, else from the temperature. The weighted
     temperature is that of reference rows weighed by `covariate_weights` of `shape_features`.
 
     References
@@ -185,12 +180,9 @@ def transfer(  # noqa: PLR0913  (two sets of rows, each with its own weights)
         msg = "`new` must have at least one row."
         raise InvalidInputError(msg)
     new_w = as_weights(new_weights, n=len(z))
-    calibrator = _for_frequencies(rows, fitted)
+    calibrator = calibrator_of(rows)
     probs = calibrator.apply(z, refuse_probs=False)
-    frequencies = label_shift(
-        probs, calibrator.apply(rows.logits, refuse_probs=False),
-        weights=new_w, source_weights=rows.weights, classes=classes,
-    )  # fmt: skip
+    frequencies = label_shift_of_rows(rows, z, new_w, calibrator)
     covariates, weighted = _weighted(rows, z, new_w)
     comparison, refitted = None, None
     if new_labels is not None:
@@ -219,16 +211,6 @@ def transfer(  # noqa: PLR0913  (two sets of rows, each with its own weights)
         covariates=covariates,
         weighted=weighted,
     )
-
-
-def _for_frequencies(rows: Training, fitted: TemperatureScaling) -> Calibrator:
-    """Return a calibrator with class biases, which label shift asks for; else the temperature."""
-    try:
-        return BiasCorrectedTemperatureScaling.fit(
-            rows.logits, rows.labels, weights=rows.weights, refuse_probs=False
-        )
-    except NoOptimumError:
-        return fitted
 
 
 def _weighted(
