@@ -5,8 +5,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.kernels.affine import affine_scores, affine_sums, curvature_sums
 from temperance.calibrators.affine import AffineProblem
+from temperance.kernels.affine import affine_scores, affine_sums, curvature_sums
 
 LINEAR = {"vector": lambda c: c.factors, "matrix": lambda c: c.matrix}
 METHODS = ["bias-corrected-temperature", "vector", "matrix"]

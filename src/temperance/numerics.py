@@ -24,10 +24,10 @@ __all__ = [
 BLOCK_ELEMENTS = 1 << 17  # 1 MiB of float64: a block and its temporaries stay in cache
 
 
-def row_blocks(values: NDArray[Any]) -> Iterator[slice]:
-    """Yield slices of rows that cover `values`, each of about `BLOCK_ELEMENTS` elements."""
+def row_blocks(values: NDArray[Any], elements: int | None = None) -> Iterator[slice]:
+    """Yield slices of rows that cover `values`, each of about `elements` (`BLOCK_ELEMENTS`)."""
     n_columns = values.shape[1] if values.ndim > 1 else 1
-    step = max(1, BLOCK_ELEMENTS // max(1, n_columns))
+    step = max(1, (elements or BLOCK_ELEMENTS) // max(1, n_columns))
     for start in range(0, len(values), step):
         yield slice(start, min(start + step, len(values)))
 

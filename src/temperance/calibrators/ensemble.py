@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, frozen_array
 from temperance.calibrators.member_weights import Pool, fit_member_weights, pooled_logits
-from temperance.calibrators.temperature import temperature_record
+from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits

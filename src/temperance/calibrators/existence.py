@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.blocks import map_rows
 from temperance.errors import NoOptimumError
-from temperance.kernels.loss import existence_sums
 
 if TYPE_CHECKING:
     from temperance.calibrators.training import Training
@@ -44,5 +42,5 @@ def require_optimum(sums: ExistenceSums) -> None:
 
 def refuse_constant_logits(rows: Training) -> None:
     """Raise `NoOptimumError` if no logit differs from the others of its row."""
-    if map_rows(existence_sums, rows.logits, rows.labels, rows.weights).spread == 0.0:
+    if rows.existence_sums().spread == 0.0:
         raise NoOptimumError(_CONSTANT, reason="constant-logits")

@@ -11,7 +11,7 @@ import numpy as np
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
 from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.shrinkage import shrunk_parts
-from temperance.calibrators.temperature import temperature_record
+from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names

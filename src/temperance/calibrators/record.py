@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import exp, sqrt
+from math import exp, inf, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
 from temperance.errors import InvalidInputError
@@ -92,6 +92,7 @@ class FitRecord:
             temperature=temperature,
             standard_error=fit.number("temperature_standard_error"),
             expected_regret=fit.number("expected_regret") if fit.given("expected_regret") else None,
+            error_bound=fit.number("error_bound") if fit.given("error_bound") else None,
         )
 
 
@@ -111,14 +112,18 @@ class TemperatureRecord(FitRecord):
         and not from endless ones: the curvature of the mean loss in 1/T times half the squared
         standard error of 1/T. About 1 / (2 n) where the model is right but for T.
         None in files older than this number.
+    error_bound : float or None
+        The exact minimum of the loss on these rows is no further than this from T, relative to it,
+        rounding aside: what the last reading of the rows certified. None where nothing was.
     """
 
     temperature: float
     standard_error: float
     expected_regret: float | None
+    error_bound: float | None = None
 
     @classmethod
-    def of(cls, minimum: Minimum, *, n: int, prior: float, passes: int) -> Self:
+    def of(cls, minimum: Minimum, *, prior: float) -> Self:
         """Return the record of a minimum of the log loss."""
         start, end, beta = minimum.start, minimum.end, minimum.beta
         temperature = 1.0 / beta
@@ -128,15 +133,16 @@ class TemperatureRecord(FitRecord):
             error = max(error, 1.0 / sqrt(curvature))
         return cls(
             temperature=temperature,
-            n=n,
+            n=minimum.n,
             weight=end.weight,
             log_loss_before=start.loss / start.weight,
             log_loss_after=end.loss / end.weight,
             standard_error=temperature**2 * error,
             expected_regret=0.5 * error**2 * end.curvature / end.weight,
             score_test=ScoreTest.from_sums(start),
-            passes=passes,
+            passes=minimum.readings,
             prior=prior,
+            error_bound=minimum.distance if minimum.distance < inf else None,
         )
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -183,4 +189,5 @@ class TemperatureRecord(FitRecord):
             "temperature_standard_error": self.standard_error,
             "temperature_interval": list(self.interval(0.95)),
             "expected_regret": self.expected_regret,
+            "error_bound": self.error_bound,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.calibrators.temperature import temperature_record
+from temperance.calibrators.temperature_fit import temperature_record
 from temperance.errors import NoOptimumError
 from temperance.numerics import as_float64
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.calibrators.temperature import TemperatureScaling, temperature_record
+from temperance.calibrators.temperature import TemperatureScaling
+from temperance.calibrators.temperature_fit import temperature_record
 from temperance.errors import NoOptimumError
 
 if TYPE_CHECKING:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.blocks import map_rows
+from temperance.blocks import ArrayRows, map_rows
 from temperance.calibrators.record import FitRecord
 from temperance.checks import as_classes, as_labels, as_logits, as_weights, refuse_masked_labels
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
+from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels.loss import LossSums, loss_sums
+from temperance.kernels.engines import check_engine
+from temperance.kernels.loss_numpy import loss_sums
 from temperance.numerics import as_float64, row_blocks
 from temperance.significance import ScoreTest
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from temperance.kernels.loss import LossSums
 
 __all__ = ["Training", "as_prior"]
 
@@ -35,13 +39,10 @@ def as_prior(prior: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Training:
+class Training(ArrayRows):
     """Checked rows of a fit, at least one."""
 
-    logits: NDArray[Any]  # (n, k), in their own dtype
-    labels: NDArray[np.intp]  # (n,)
-    weights: NDArray[np.float64] | None  # (n,)
-    classes: tuple[str, ...] | None
+    classes: tuple[str, ...] | None = None
 
     @classmethod
     def check(
@@ -54,14 +55,20 @@ class Training:
         class_axis: int = -1,
         ignore_label: int | None = None,
         refuse_probs: bool = True,
+        engine: str = "auto",
+        unread: bool = False,
     ) -> Self:
-        """Return the arguments of a `fit` as arrays, or raise."""
+        """Return the arguments of a `fit` as arrays, or raise.
+
+        `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
+        there whether a value was bad, and then asks `refuse_bad_values` which one.
+        """
         given, dense = Dense.of(logits, class_axis=class_axis)
         y: Any = dense.flat(labels, name="labels")
         w: Any = None if weights is None else dense.flat(weights, name="weights")
         y, w, kept = without_ignored(y, ignore_label, w, given)
         assert kept is not None  # noqa: S101  (only what is None stays None)
-        z = as_logits(kept)
+        z = as_logits_unread(kept) if unread else as_logits(kept)
         n, k = z.shape
         names = as_classes(classes, k=k)
         y = as_labels(y, n=n, k=k, classes=names)
@@ -71,18 +78,9 @@ class Training:
             raise NoOptimumError(msg, reason="no-rows")
         if refuse_probs:
             refuse_probs_as_logits(kept)
-        refuse_masked_labels(z, y)
-        return cls(z, y, w, names)
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return len(self.labels)
-
-    @property
-    def k(self) -> int:
-        """Number of classes."""
-        return int(self.logits.shape[1])
+        if not unread:
+            refuse_masked_labels(z, y)
+        return cls(z, y, w, check_engine(engine), names)
 
     @property
     def weight(self) -> float:
@@ -138,9 +136,7 @@ class Training:
 
     def at_one(self) -> LossSums:
         """Return the sums of the log loss and its derivatives at T = 1."""
-        return map_rows(
-            lambda *block: loss_sums(*block, beta=1.0), self.logits, self.labels, self.weights
-        )
+        return self.loss_pass((1.0,)).at[0]
 
     def record(
         self,

@@ -27,12 +27,20 @@ def as_logits(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]:
 
     -inf marks an option that does not exist in its row; each row keeps at least one.
     """
+    given = as_numbers(logits, name=name)
+    z = as_logits_unread(given, name=name)
+    values = z if given.ndim == 2 else given
+    for rows in row_blocks(values):
+        _check_values(as_float64(values[rows]), name=name, first=rows.start)
+    return z
+
+
+def as_logits_unread(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]:
+    """Return logits as `as_logits` does, their shape and dtype checked, their values not."""
     z = as_numbers(logits, name=name)
     if z.dtype.kind in "iub":
         z = z.astype(np.float64)
     _check_shape(z, name=name, of_class_one="the log-odds of class 1")
-    for rows in row_blocks(z):
-        _check_values(as_float64(z[rows]), name=name, first=rows.start)
     return z if z.ndim == 2 else np.stack([np.zeros_like(z), z], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""What one block of rows contributes to a fit: its loss and the derivatives of the loss.
+"""What rows contribute to the fit of a temperature: their loss and its derivatives, as sums.
 
 Symbols: z = logits less the row maximum, b = inverse temperature, p = softmax(b z),
 w = weight, g = E_p[z] - z_label (slope of the row's loss in b), v = Var_p[z] (curvature).
@@ -6,18 +6,35 @@ w = weight, g = E_p[z] - z_label (slope of the row's loss in b), v = Var_p[z] (c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from temperance.numerics import as_float64
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ExistenceSums", "LossSums", "existence_sums", "loss_sums"]
+    Array = NDArray[np.float64]
+
+__all__ = ["ExistenceSums", "LossPass", "LossSums", "RowMoments", "RowMomentsKernel"]
+
+
+class RowMoments(NamedTuple):
+    """Of each row of a block: its ends, and moments of s = b (z - largest) under exp(s)."""
+
+    largest: Array  # (m,)
+    smallest: Array  # (m,): of the options that exist
+    sums: list[Array]  # per b, (4, m): sum exp(s), sum exp(s) s, sum exp(s) s^2, sum exp(s) s^3
+
+
+class RowMomentsKernel(Protocol):
+    """The one function that an engine brings: everything else is made of its moments."""
+
+    def __call__(self, logits: NDArray[Any], betas: tuple[float, ...]) -> RowMoments:
+        """Return the moments of each row of a block, (m, k), in one reading of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +45,65 @@ class LossSums(MergeableSums):
     loss: float  # sum w (log sum exp(b z) - b z_label)
     slope: float  # sum w g: first derivative of `loss` in b
     curvature: float  # sum w v: second derivative, >= 0
+    third: float  # sum w E_p[(z - E_p z)^3]: third derivative
     squared_slope: float  # sum w^2 g^2: the empirical variance of `slope` (sandwich)
+    squared_slope_rate: float  # sum w^2 2 g v: its derivative in b
     model_variance: float  # sum w^2 v: the variance of `slope` if p were the truth
+
+    def moved(self, step: float) -> Self:
+        """Return the sums a small step in b away, each by the derivatives that are known."""
+        slope = self.slope + step * (self.curvature + 0.5 * step * self.third)
+        loss = self.loss + step * (
+            self.slope + step * (self.curvature / 2.0 + step * self.third / 6.0)
+        )
+        return replace(
+            self,
+            loss=loss,
+            slope=slope,
+            curvature=max(self.curvature + step * self.third, 0.0),
+            squared_slope=max(self.squared_slope + step * self.squared_slope_rate, 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LossPass:
+    """What one reading of rows gives, at one or several inverse temperatures."""
+
+    n: int  # rows
+    gap_to_largest: float  # sum w (max z - z_label), >= 0: the slope at b = infinity
+    widest: float  # largest max z - min z of a row, over options that exist
+    at: tuple[LossSums, ...]  # one per inverse temperature
+
+    @classmethod
+    def of(
+        cls,
+        moments: RowMoments,
+        of_label: NDArray[Any],
+        weights: Array | None,
+        *,
+        betas: tuple[float, ...],
+    ) -> Self:
+        """Return the sums of one block from its moments and the logits of its labels."""
+        w = np.ones(len(of_label)) if weights is None else weights
+        gap = np.asarray(of_label, dtype=np.float64) - moments.largest
+        widest = (moments.largest - moments.smallest).max()
+        sums = (_loss_sums(s, gap, w, b) for s, b in zip(moments.sums, betas, strict=True))
+        return cls(len(gap), float(w @ -gap), float(widest), tuple(sums))
+
+    def merge(self, other: Self) -> Self:
+        """Return the sums over the rows of both; associative and commutative."""
+        return type(self)(
+            self.n + other.n,
+            self.gap_to_largest + other.gap_to_largest,
+            float(np.maximum(self.widest, other.widest)),  # nan stays
+            tuple(a.merge(b) for a, b in zip(self.at, other.at, strict=True)),
+        )
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sum is a finite number, as it is where every logit is a valid one."""
+        sums = (value for each in self.at for value in (each.loss, each.squared_slope, each.third))
+        return bool(np.isfinite([self.gap_to_largest, self.widest, *sums]).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,67 +116,22 @@ class ExistenceSums(MergeableSums):
     spread: float  # sum w (max z - min z) over options that exist
 
 
-def loss_sums(
-    logits: NDArray[Any],
-    labels: NDArray[np.intp],
-    weights: NDArray[np.float64] | None,
-    *,
-    beta: float,
-) -> LossSums:
-    """Return the sums of one block of rows at the inverse temperature `beta` > 0."""
-    z, of_label = _centred(logits, labels)
-    p = np.exp(beta * z)
-    exists = _existing(z)
-    if exists is not None:
-        z = np.where(exists, z, 0.0)  # 0 * -inf is 0 here: p is 0 where an option is masked
-    total = p.sum(axis=1)
-    p /= total[:, None]
-    mean = np.einsum("ij,ij->i", p, z)
-    z *= z
-    # z <= 0 with one z = 0, so E[z]^2 <= k Var[z]: this difference loses no more than k eps.
-    variance = np.maximum(np.einsum("ij,ij->i", p, z) - mean * mean, 0.0)
-    slope = mean - of_label
-    loss = np.log(total) - beta * of_label
-    w = np.ones(len(labels)) if weights is None else weights
+def _loss_sums(moments: Array, gap: Array, w: Array, beta: float) -> LossSums:
+    """Return the sums of rows with these moments; `gap` = z_label - max z, <= 0."""
+    total = moments[0]
+    mean, square, cube = (moments[power] / total for power in (1, 2, 3))
+    # s <= 0 with one s = 0, so E[s]^2 <= k Var[s]: this difference loses no more than k eps.
+    variance = np.maximum(square - mean * mean, 0.0)
+    third = cube - mean * (3.0 * square - 2.0 * mean * mean)
+    g = mean / beta - gap
+    wg, wwv = w * g, w * w * variance
     return LossSums(
         weight=float(w.sum()),
-        loss=float(w @ loss),
-        slope=float(w @ slope),
-        curvature=float(w @ variance),
-        squared_slope=float((w * slope) @ (w * slope)),
-        model_variance=float((w * w) @ variance),
+        loss=float(w @ np.log(total) - beta * (w @ gap)),
+        slope=float(wg.sum()),
+        curvature=float(w @ variance) / beta**2,
+        third=float(w @ third) / beta**3,
+        squared_slope=float(wg @ wg),
+        squared_slope_rate=2.0 * float(g @ wwv) / beta**2,
+        model_variance=float(wwv.sum()) / beta**2,
     )
-
-
-def existence_sums(
-    logits: NDArray[Any], labels: NDArray[np.intp], weights: NDArray[np.float64] | None
-) -> ExistenceSums:
-    """Return the sums of one block of rows that decide whether an optimum exists."""
-    z, of_label = _centred(logits, labels)
-    exists = _existing(z)
-    if exists is None:
-        mean, smallest = z.mean(axis=1), z.min(axis=1)
-    else:
-        z = np.where(exists, z, 0.0)
-        mean, smallest = z.sum(axis=1) / exists.sum(axis=1), z.min(axis=1)
-    w = np.ones(len(labels)) if weights is None else weights
-    return ExistenceSums(
-        weight=float(w.sum()),
-        gap_to_largest=float(w @ -of_label),
-        gap_to_mean=float(w @ (mean - of_label)),
-        spread=float(w @ -smallest),
-    )
-
-
-def _centred(
-    logits: NDArray[Any], labels: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Float64 logits less each row's maximum, and the value at the label (<= 0)."""
-    z = as_float64(logits)
-    z = z - z.max(axis=1, keepdims=True)
-    return z, z[np.arange(len(labels)), labels]
-
-
-def _existing(z: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """Mask of options that exist, or None when all do (the usual, cheaper case)."""
-    return None if np.isfinite(z.sum()) else ~np.isneginf(z)

@@ -69,7 +69,7 @@ class Plan:
         return "\n".join(["labels needed, if the probabilities are calibrated now:", *lines])
 
 
-def plan(  # noqa: PLR0913 (three questions, and how each is asked)
+def plan(
     logits: ArrayLike,
     *,
     temperature: float = 1.1,

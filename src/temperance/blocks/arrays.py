@@ -1,0 +1,93 @@
+"""Labelled rows as arrays, in memory or memory-mapped, worked on by threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from temperance.blocks.mapping import map_rows, thread_count
+from temperance.checks import as_logits, refuse_masked_labels
+from temperance.kernels.engines import moments_kernel
+from temperance.kernels.loss_numpy import existence_sums, loss_pass, row_moments
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.kernels.engines import Engine
+    from temperance.kernels.loss import ExistenceSums, LossPass
+
+__all__ = ["ArrayRows", "sampled_rows"]
+
+_BLOCK = 1 << 16  # elements: a block and what NumPy makes of it stay in the cache of a core
+_LONG_BLOCK = 1 << 19  # compiled code makes nothing of it
+_LARGE = 1 << 20  # elements; a sample of fewer saves nothing
+_MANY = 512  # rows
+_SHARE = 8  # one row in so many is sampled
+_SAMPLE = 1 << 22  # elements of a sample, at most (16 MiB in single precision)
+_RUN_BYTES = 1 << 14  # sampled together, so that a disk reads no page for one row of it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayRows:
+    """Rows of a fit, at least one; a kernel sees them block by block, in their own dtype."""
+
+    logits: NDArray[Any]  # (n, k)
+    labels: NDArray[np.intp]  # (n,)
+    weights: NDArray[np.float64] | None  # (n,)
+    engine: Engine = "auto"
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.labels)
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        return int(self.logits.shape[1])
+
+    def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
+        """Return the sums of all rows at these inverse temperatures, in one reading."""
+        kernel = moments_kernel(self.engine, elements=self.logits.size)
+
+        def of_block(
+            logits: NDArray[Any], labels: NDArray[np.intp], weights: NDArray[np.float64] | None
+        ) -> LossPass:
+            return loss_pass(logits, labels, weights, betas=betas, moments=kernel)
+
+        elements = _BLOCK if kernel is row_moments else _LONG_BLOCK
+        threads = thread_count() if self.logits.size > 2 * elements else 1
+        return map_rows(
+            of_block, self.logits, self.labels, self.weights, threads=threads, elements=elements
+        )
+
+    def existence_sums(self) -> ExistenceSums:
+        """Return the sums that decide whether an optimum exists, in one reading."""
+        return map_rows(existence_sums, self.logits, self.labels, self.weights)
+
+    def sample(self) -> Self | None:
+        """Return runs of rows from all over, copied; None of few rows, and where all weigh 0."""
+        if self.logits.size < _LARGE or self.n < _MANY:
+            return None
+        rows = sampled_rows(self.n, row_bytes=self.k * self.logits.itemsize, k=self.k)
+        weights = None if self.weights is None else self.weights[rows]
+        if weights is not None and not weights.any():
+            return None
+        logits, labels = self.logits[rows], self.labels[rows]
+        return replace(self, logits=logits, labels=labels, weights=weights)
+
+    def refuse_bad_values(self) -> None:
+        """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
+        as_logits(self.logits)
+        refuse_masked_labels(self.logits, self.labels)
+
+
+def sampled_rows(n: int, *, row_bytes: int, k: int) -> NDArray[np.intp]:
+    """Return the places of about one row in eight, in runs of neighbours at equal distances."""
+    wanted = max(1, min(n // _SHARE, _SAMPLE // k))
+    run = min(wanted, max(1, _RUN_BYTES // row_bytes))
+    runs = wanted // run
+    starts = np.linspace(0, n - run, runs).astype(np.intp)
+    return (starts[:, None] + np.arange(run)).ravel()

@@ -1,0 +1,109 @@
+"""Map a kernel over blocks of rows and merge what comes back; report progress on the way."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+from temperance.numerics import row_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["map_rows", "merged", "report_rows", "reporting", "thread_count"]
+
+_AHEAD = 4  # blocks per thread that wait to be worked on
+_on_rows: ContextVar[Callable[[int], None] | None] = ContextVar("_on_rows", default=None)
+
+
+class _Mergeable(Protocol):
+    def merge(self, other: Self, /) -> Self: ...
+
+
+S = TypeVar("S", bound=_Mergeable)
+
+
+def map_rows(
+    kernel: Callable[..., S],
+    scores: NDArray[Any],
+    *per_row: NDArray[Any] | None,
+    threads: int = 1,
+    elements: int | None = None,
+) -> S:
+    """Return the merged `kernel(block of scores, block of each per-row array)`; None stays None.
+
+    All arrays share their first axis, of length >= 1. Only some blocks at a time, of `elements`
+    numbers each, are read and converted, so a memory-mapped array is never in memory as a whole.
+    Blocks are merged in their order: the result does not depend on the number of threads.
+    """
+
+    def of_block(rows: slice) -> tuple[int, S]:
+        others = (None if array is None else array[rows] for array in per_row)
+        return rows.stop - rows.start, kernel(scores[rows], *others)
+
+    return merged(of_block, row_blocks(scores, elements), threads=threads)
+
+
+def merged(work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], *, threads: int = 1) -> S:
+    """Return the merged sums of `work(block)`, which says how many rows it saw, over >= 1 blocks."""
+    total: S | None = None
+    for n, sums in _in_order(work, blocks, threads):
+        total = sums if total is None else total.merge(sums)
+        report_rows(n)
+    assert total is not None  # noqa: S101  (there is a block)
+    return total
+
+
+def thread_count() -> int:
+    """Return how many threads share the work: the processors this process may use.
+
+    The environment variable OMP_NUM_THREADS, which also limits what NumPy is built on, limits it.
+    """
+    processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(processors or 1, int(limit) if limit.isdecimal() and int(limit) else 1 << 30))
+
+
+@contextmanager
+def reporting(on_rows: Callable[[int], None]) -> Iterator[None]:
+    """Call `on_rows(number of rows done)` after each block mapped inside the `with`."""
+    token = _on_rows.set(on_rows)
+    try:
+        yield
+    finally:
+        _on_rows.reset(token)
+
+
+def report_rows(n: int) -> None:
+    """Say that `n` more rows are done."""
+    if (report := _on_rows.get()) is not None:
+        report(n)
+
+
+def _in_order(
+    work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], threads: int
+) -> Iterator[tuple[int, S]]:
+    """Yield the results in the order of the blocks; only a few blocks are taken ahead."""
+    if threads == 1:
+        yield from map(work, blocks)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Any] = deque()
+        try:
+            for block in blocks:
+                waiting.append(pool.submit(work, block))
+                if len(waiting) > _AHEAD * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # after an error, or Ctrl-C, nothing new is begun
+            for future in waiting:
+                future.cancel()
