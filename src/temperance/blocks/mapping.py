@@ -51,7 +51,7 @@ def map_rows(
 
 
 def merged(work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], *, threads: int = 1) -> S:
-    """Return the merged sums of `work(block)`, which says how many rows it saw, over >= 1 blocks."""
+    """Return the merged sums of `work(block)`, which also says how many rows it saw."""
     total: S | None = None
     for n, sums in _in_order(work, blocks, threads):
         total = sums if total is None else total.merge(sums)
