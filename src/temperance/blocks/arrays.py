@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from temperance.blocks.mapping import map_rows, thread_count
 from temperance.checks import as_logits, refuse_masked_labels
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums, loss_pass, row_moments
+from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +41,11 @@ class ArrayRows:
     engine: Engine = "auto"
 
     @property
+    def sample_readings(self) -> int:
+        """How often `sample` reads all rows: it picks some."""
+        return 0
+
+    @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.labels)
@@ -50,18 +57,26 @@ class ArrayRows:
 
     def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
         """Return the sums of all rows at these inverse temperatures, in one reading."""
-        kernel = moments_kernel(self.engine, elements=self.logits.size)
-
-        def of_block(
-            logits: NDArray[Any], labels: NDArray[np.intp], weights: NDArray[np.float64] | None
-        ) -> LossPass:
-            return loss_pass(logits, labels, weights, betas=betas, moments=kernel)
-
-        elements = _BLOCK if kernel is row_moments else _LONG_BLOCK
-        threads = thread_count() if self.logits.size > 2 * elements else 1
+        moments = moments_kernel(self.engine, elements=self.logits.size)
+        elements = _BLOCK if moments is row_moments else _LONG_BLOCK
         return map_rows(
-            of_block, self.logits, self.labels, self.weights, threads=threads, elements=elements
-        )
+            partial(loss_pass, betas=betas, moments=moments),
+            self.logits, self.labels, self.weights, elements=elements,
+            threads=thread_count() if self.logits.size > 2 * elements else 1,
+        )  # fmt: skip
+
+    def loss_pass_alone(self, betas: tuple[float, ...], *, of: int) -> LossPass:
+        """Return the sums of rows that are part of `of` numbers, in this thread, unreported."""
+        moments = moments_kernel(self.engine, elements=of)
+        w = self.weights
+        parts = (
+            loss_pass(
+                self.logits[rows], self.labels[rows], None if w is None else w[rows],
+                betas=betas, moments=moments,
+            )
+            for rows in row_blocks(self.logits, _BLOCK if moments is row_moments else _LONG_BLOCK)
+        )  # fmt: skip
+        return reduce(lambda left, right: left.merge(right), parts)
 
     def existence_sums(self) -> ExistenceSums:
         """Return the sums that decide whether an optimum exists, in one reading."""

@@ -13,6 +13,11 @@ __all__ = ["LabelledRows"]
 class LabelledRows(Protocol):
     """Logits with labels, and perhaps weights, that are read as sums and never as a whole."""
 
+    @property
+    def sample_readings(self) -> int:
+        """How often `sample` reads all rows."""
+        ...
+
     def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
         """Return the sums of all rows at these inverse temperatures, in one reading."""
         ...

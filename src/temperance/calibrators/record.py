@@ -123,8 +123,8 @@ class TemperatureRecord(FitRecord):
     error_bound: float | None = None
 
     @classmethod
-    def of(cls, minimum: Minimum, *, prior: float) -> Self:
-        """Return the record of a minimum of the log loss."""
+    def of(cls, minimum: Minimum, *, prior: float, readings: int) -> Self:
+        """Return the record of a minimum; `readings` of all rows came before the search."""
         start, end, beta = minimum.start, minimum.end, minimum.beta
         temperature = 1.0 / beta
         curvature = end.curvature + prior / beta**2
@@ -140,7 +140,7 @@ class TemperatureRecord(FitRecord):
             standard_error=temperature**2 * error,
             expected_regret=0.5 * error**2 * end.curvature / end.weight,
             score_test=ScoreTest.from_sums(start),
-            passes=minimum.readings,
+            passes=minimum.readings + readings,
             prior=prior,
             error_bound=minimum.distance if minimum.distance < inf else None,
         )

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from temperance.blocks import StreamRows
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
+from temperance.checks import as_classes
 from temperance.errors import InvalidInputError
+from temperance.kernels.engines import check_engine
 from temperance.numerics import log_probs, softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -177,6 +180,59 @@ class TemperatureScaling(Calibrator):
         record = temperature_record(rows, prior=strength)
         smoothing = 1.0 / (rows.weight + 1.0) if smooth else 0.0
         return cls(record.temperature, smoothing=smoothing, **rows.common, record=record)
+
+    @classmethod
+    def fit_blocks(
+        cls,
+        blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+        *,
+        prior: float = 0.0,
+        smooth: bool = False,
+        classes: Sequence[object] | None = None,
+        refuse_probs: bool = True,
+        engine: str = "auto",
+    ) -> Self:
+        """Return the temperature of rows that come in blocks, for data larger than the memory.
+
+        Parameters
+        ----------
+        blocks : iterable, or function that returns one
+            Gives (logits, labels) or (logits, labels, weights), each as in `fit`, a block at a
+            time: a list, a data loader, a function that opens files. Every reading (three, seldom
+            more) must give the same rows. A generator can be read only once: pass the
+            function that makes it.
+        prior, smooth, classes, refuse_probs, engine
+            As in `fit`.
+
+        Returns
+        -------
+        TemperatureScaling
+            As from `fit` on all rows at once. In memory are a few blocks, and a sample of at most
+            8 million numbers.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `fit`, with the number of the block; blocks of other widths, or other rows when
+            read again.
+        NoOptimumError
+            As in `fit`.
+
+        Examples
+        --------
+        >>> halves = [([[2.0, 0.0]], [0]), ([[2.0, 0.0], [0.0, 2.0]], [1, 1])]
+        >>> round(TemperatureScaling.fit_blocks(halves).temperature, 4)
+        2.8854
+        """
+        strength = as_prior(prior)
+        names = None if classes is None else tuple(str(name) for name in classes)
+        rows = StreamRows(blocks, names, check_engine(engine), refuse_probs)
+        record = temperature_record(rows, prior=strength)
+        smoothing = 1.0 / (record.weight + 1.0) if smooth else 0.0
+        return cls(
+            record.temperature, smoothing=smoothing, n_classes=rows.k,
+            classes=as_classes(names, k=rows.k), record=record,
+        )  # fmt: skip
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""

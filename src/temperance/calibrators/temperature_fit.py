@@ -25,7 +25,7 @@ def temperature_record(rows: LabelledRows, *, prior: float = 0.0) -> Temperature
     three times.
     """
     minimum = _minimum(rows, prior=prior, start=_start(rows, prior=prior))
-    return TemperatureRecord.of(minimum, prior=prior)
+    return TemperatureRecord.of(minimum, prior=prior, readings=rows.sample_readings)
 
 
 def _start(rows: LabelledRows, *, prior: float) -> float:
@@ -38,6 +38,9 @@ def _start(rows: LabelledRows, *, prior: float) -> float:
         return _minimum(sample, prior=prior, start=start, last_step=_ROUGH).beta
     except NoOptimumError:
         return 1.0
+    except InvalidInputError:  # which row of all rows is it?
+        rows.refuse_bad_values()
+        raise
 
 
 def _minimum(rows: LabelledRows, *, prior: float, start: float, **settings: float) -> Minimum:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["as_weights"]
 
 
-def as_weights(weights: ArrayLike | None, *, n: int) -> NDArray[np.float64] | None:
-    """Return weights of shape (n,), finite, >= 0 and not all zero; None stays None."""
+def as_weights(
+    weights: ArrayLike | None, *, n: int, all_zero: bool = False
+) -> NDArray[np.float64] | None:
+    """Return weights of shape (n,), finite, >= 0 and not `all_zero`; None stays None."""
     if weights is None:
         return None
     w = as_float64(as_numbers(weights, name="weights"))
@@ -32,7 +34,7 @@ def as_weights(weights: ArrayLike | None, *, n: int) -> NDArray[np.float64] | No
             f"({np.count_nonzero(bad)} such rows)."
         )
         raise InvalidInputError(msg)
-    if n and not w.any():
+    if n and not all_zero and not w.any():
         msg = "`weights` must not all be zero: no row would count."
         raise InvalidInputError(msg)
     return w

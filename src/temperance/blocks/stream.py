@@ -1,0 +1,201 @@
+"""Labelled rows that come block by block, of which only a few blocks are in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.blocks.arrays import ArrayRows, sampled_rows
+from temperance.blocks.mapping import merged, thread_count
+from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
+from temperance.checks.scores import as_logits_unread
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.kernels.loss_numpy import existence_sums
+from temperance.numerics import row_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from temperance.kernels.engines import Engine
+    from temperance.kernels.loss import ExistenceSums, LossPass
+
+__all__ = ["StreamRows"]
+
+_PIECE = 1 << 20  # elements that one thread works on
+_SAMPLE = 1 << 22  # elements kept to start the search
+_SAME = 1e-9  # sums of the same rows, cut otherwise, agree to this
+
+
+@dataclass(slots=True, eq=False)
+class StreamRows:
+    """Blocks of (logits, labels) or (logits, labels, weights), read again for every pass.
+
+    Parameters
+    ----------
+    blocks : iterable, or function that returns one
+        Gives the same blocks every time it is iterated over (or called): a list, a reader of
+        files, a function that opens a data set; not a generator, which can be read only once.
+    classes : tuple of str, optional
+        Names of the classes, as labels may use them.
+    engine : str, default "auto"
+        As in `ArrayRows`.
+    refuse_probs : bool, default True
+        Raise where a whole block holds what looks like probabilities.
+    """
+
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]]
+    classes: tuple[str, ...] | None = None
+    engine: Engine = "auto"
+    refuse_probs: bool = True
+    k: int = 0  # classes, known from the first block on
+    _first: LossPass | None = field(default=None, init=False)  # of that reading, at T = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.blocks, Iterator):
+            msg = (
+                "`blocks` can be read only once, but a fit reads them two or three times: pass a "
+                "list, or a function that returns a new generator."
+            )
+            raise InvalidInputError(msg)
+
+    @property
+    def sample_readings(self) -> int:
+        """How often `sample` reads all rows: to gather it."""
+        return 1
+
+    def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
+        """Return the sums of all rows at these inverse temperatures, in one reading."""
+        known = self._first
+        new = betas if known is None or betas[0] != 1.0 or len(betas) == 1 else betas[1:]
+        found = self._read(new, self._pieces())
+        if known is None:
+            return found
+        self._require_the_same(known, found)
+        return found if new is betas else replace(found, at=(known.at[0], *found.at))
+
+    def _read(self, betas: tuple[float, ...], pieces: Iterator[ArrayRows]) -> LossPass:
+        of = 0 if self._first is None else self._first.n * self.k
+
+        def of_piece(rows: ArrayRows) -> tuple[int, LossPass]:
+            return rows.n, rows.loss_pass_alone(betas, of=max(of, rows.logits.size))
+
+        found = merged(of_piece, pieces, threads=thread_count())
+        if found.at[0].weight == 0.0:
+            msg = "`weights` must not all be zero: no row would count."
+            raise InvalidInputError(msg)
+        return found
+
+    def existence_sums(self) -> ExistenceSums:
+        """Return the sums that decide whether an optimum exists, in one reading."""
+
+        def of_piece(rows: ArrayRows) -> tuple[int, ExistenceSums]:
+            return rows.n, existence_sums(rows.logits, rows.labels, rows.weights)
+
+        return merged(of_piece, self._pieces(), threads=thread_count())
+
+    def sample(self) -> ArrayRows | None:
+        """Return some rows from all over; reads everything once, which also gives the sums at 1."""
+        kept: list[ArrayRows] = []
+
+        def keeping() -> Iterator[ArrayRows]:
+            every = 1
+            for number, rows in enumerate(self._pieces()):
+                if number % every == 0:
+                    kept.append(_thinned(rows))
+                if sum(each.logits.size for each in kept) > 2 * _SAMPLE:
+                    kept[:] = kept[::2]  # keep every second piece from here on, and until here
+                    every *= 2
+                yield rows
+
+        self._first = self._read((1.0,), keeping())
+        return _joined(kept)
+
+    def refuse_bad_values(self) -> None:
+        """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
+        first = 0
+        for number, rows in enumerate(self._checked()):
+            try:
+                as_logits(rows.logits)
+                refuse_masked_labels(rows.logits, rows.labels)
+            except InvalidInputError as error:
+                msg = f"Block {number} (from row {first} on): {error}"
+                raise InvalidInputError(msg) from error
+            first += rows.n
+
+    def _pieces(self) -> Iterator[ArrayRows]:
+        """Yield the blocks, checked, cut so that every thread has something to do."""
+        for rows in self._checked():
+            for piece in row_blocks(rows.logits, _PIECE):
+                weights = None if rows.weights is None else rows.weights[piece]
+                yield replace(
+                    rows, logits=rows.logits[piece], labels=rows.labels[piece], weights=weights
+                )
+
+    def _checked(self) -> Iterator[ArrayRows]:
+        blocks = self.blocks() if callable(self.blocks) else self.blocks
+        first, weighed = 0, None
+        for number, block in enumerate(blocks):
+            try:
+                rows = self._block(block, weighed=weighed)
+            except InvalidInputError as error:
+                msg = f"Block {number} (from row {first} on): {error}"
+                raise InvalidInputError(msg) from error
+            weighed = rows.weights is not None
+            first += rows.n
+            if rows.n:
+                yield rows
+        if first == 0:
+            msg = "There are no rows: a fit needs labelled rows."
+            raise NoOptimumError(msg, reason="no-rows")
+
+    def _block(self, block: Any, *, weighed: bool | None) -> ArrayRows:  # noqa: ANN401  (the caller's)
+        if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+            what = type(block).__name__
+            msg = f"a block must be (logits, labels) or (logits, labels, weights), got {what}."
+            raise InvalidInputError(msg)
+        given, labels, weights = (*block, None)[:3]
+        if weighed not in (None, weights is not None):
+            msg = "some blocks have weights and some have none; all need them, or none."
+            raise InvalidInputError(msg)
+        z = as_logits_unread(given)
+        n, k = z.shape
+        self.k = self.k or k
+        if k != self.k:
+            msg = f"`logits` have {k} columns, those of the first block {self.k}."
+            raise InvalidInputError(msg)
+        if self.refuse_probs:
+            refuse_probs(given)
+        y = as_labels(labels, n=n, k=k, classes=self.classes)
+        return ArrayRows(z, y, as_weights(weights, n=n, all_zero=True), self.engine)
+
+    def _require_the_same(self, known: LossPass, found: LossPass) -> None:
+        gap = abs(found.gap_to_largest - known.gap_to_largest)
+        if found.n != known.n or gap > _SAME * abs(known.gap_to_largest):
+            msg = (
+                f"`blocks` gave other rows when read again: {known.n:,} rows with a checksum of "
+                f"{known.gap_to_largest:.9g} first, {found.n:,} with {found.gap_to_largest:.9g} "
+                "then. Every reading must give the same rows: no random samples, no growing file."
+            )
+            raise InvalidInputError(msg)
+
+
+def _thinned(rows: ArrayRows) -> ArrayRows:
+    """Return about one row in eight, copied."""
+    places = sampled_rows(rows.n, row_bytes=rows.k * rows.logits.itemsize, k=rows.k)
+    weights = None if rows.weights is None else rows.weights[places]
+    return replace(rows, logits=rows.logits[places], labels=rows.labels[places], weights=weights)
+
+
+def _joined(parts: list[ArrayRows]) -> ArrayRows | None:
+    weights = [rows.weights for rows in parts if rows.weights is not None]
+    if weights and not any(w.any() for w in weights):
+        return None
+    return ArrayRows(
+        np.concatenate([rows.logits for rows in parts]),
+        np.concatenate([rows.labels for rows in parts]),
+        np.concatenate(weights) if weights else None,
+        parts[0].engine,
+    )
