@@ -1,4 +1,4 @@
-"""Rows that come block by block: the T of all rows at once, in little memory, or a clear refusal."""
+"""Rows that come block by block: the T of all rows at once, in little memory."""
 
 import tracemalloc
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,7 +38,7 @@ class ArrayRows:
     logits: NDArray[Any]  # (n, k)
     labels: NDArray[np.intp]  # (n,)
     weights: NDArray[np.float64] | None  # (n,)
-    engine: Engine = "auto"
+    engine: Engine = field(default="auto", kw_only=True)
 
     @property
     def sample_readings(self) -> int:

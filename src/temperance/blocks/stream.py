@@ -169,7 +169,7 @@ class StreamRows:
         if self.refuse_probs:
             refuse_probs(given)
         y = as_labels(labels, n=n, k=k, classes=self.classes)
-        return ArrayRows(z, y, as_weights(weights, n=n, all_zero=True), self.engine)
+        return ArrayRows(z, y, as_weights(weights, n=n, all_zero=True), engine=self.engine)
 
     def _require_the_same(self, known: LossPass, found: LossPass) -> None:
         gap = abs(found.gap_to_largest - known.gap_to_largest)
@@ -197,5 +197,5 @@ def _joined(parts: list[ArrayRows]) -> ArrayRows | None:
         np.concatenate([rows.logits for rows in parts]),
         np.concatenate([rows.labels for rows in parts]),
         np.concatenate(weights) if weights else None,
-        parts[0].engine,
+        engine=parts[0].engine,
     )

@@ -80,7 +80,7 @@ class Training(ArrayRows):
             refuse_probs_as_logits(kept)
         if not unread:
             refuse_masked_labels(z, y)
-        return cls(z, y, w, check_engine(engine), names)
+        return cls(z, y, w, names, engine=check_engine(engine))
 
     @property
     def weight(self) -> float:

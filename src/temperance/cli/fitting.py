@@ -83,7 +83,7 @@ def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelSca
 
 def _chosen(rows: Rows, prior: float) -> Fitted:
     methods = [name for name, each in METHODS.items() if each.traits.any_width]
-    training = Training(rows.logits, rows.require_labels(), rows.weights, classes=rows.classes)
+    training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
     with progress(f"choosing a method on {rows.n:,} rows"):
         selection, honest = select_rows(
             training, groups=rows.group_names, clusters=rows.clusters,

@@ -99,7 +99,7 @@ class Transfer:
         return "\n\n".join(parts)
 
 
-def transfer(
+def transfer(  # noqa: PLR0913  (two sets of rows, each with its own weights)
     reference: ArrayLike,
     labels: ArrayLike,
     new: ArrayLike,
@@ -191,7 +191,7 @@ def transfer(
         units = None
         if new_clusters is not None:
             units = as_groups(new_clusters, n=len(z), name="new_clusters")[1]
-        target = Training(z, y, new_w, classes=rows.classes)
+        target = Training(z, y, new_w, rows.classes)
         refitted, again = _refitted(target, units)
         sides = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
         if again is not None:
