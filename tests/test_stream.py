@@ -121,8 +121,8 @@ BAD = [
     ([(Z, Y, np.zeros(N))], "must not all be zero"),
     ([(Z, Y, -np.ones(N))], "finite and >= 0"),
     ([(Z, Y), Z], "Block 1 .*must be .logits, labels."),
-    ([(Z, Y), (np.where(Z == Z[5, 1], np.nan, Z), Y)], "Block 1 .*row 5 holds nan"),
-    ([(Z, Y), (np.where(np.arange(K) == Y[:, None], -np.inf, Z), Y)], "Block 1 .*in row 0 the label"),
+    ([(Z, Y), (np.where(Z[5, 1] == Z, np.nan, Z), Y)], "Block 1 .*row 5 holds nan"),
+    ([(Z, Y), (np.where(np.arange(K) == Y[:, None], -np.inf, Z), Y)], "in row 0 the label"),
     ([(np.full((N, K), 0.25) + Z * 0 + np.eye(K)[Y] * 0.1 - 0.025, Y)], "look like probabilities"),
 ]
 

@@ -28,6 +28,7 @@ _LARGE = 1 << 20  # elements; a sample of fewer saves nothing
 _MANY = 512  # rows
 _SHARE = 8  # one row in so many is sampled
 _SAMPLE = 1 << 22  # elements of a sample, at most (16 MiB in single precision)
+_LEAST_RUNS = 8
 _RUN_BYTES = 1 << 14  # sampled together, so that a disk reads no page for one row of it
 
 
@@ -102,7 +103,7 @@ class ArrayRows:
 def sampled_rows(n: int, *, row_bytes: int, k: int) -> NDArray[np.intp]:
     """Return the places of about one row in eight, in runs of neighbours at equal distances."""
     wanted = max(1, min(n // _SHARE, _SAMPLE // k))
-    run = min(wanted, max(1, _RUN_BYTES // row_bytes))
+    run = max(1, min(wanted // _LEAST_RUNS, _RUN_BYTES // row_bytes))
     runs = wanted // run
     starts = np.linspace(0, n - run, runs).astype(np.intp)
     return (starts[:, None] + np.arange(run)).ravel()

@@ -99,7 +99,7 @@ class Transfer:
         return "\n\n".join(parts)
 
 
-def transfer(  # noqa: PLR0913  (two sets of rows, each with its own weights)
+def transfer(
     reference: ArrayLike,
     labels: ArrayLike,
     new: ArrayLike,
