@@ -81,14 +81,40 @@ def test_optional_packages_stay_in_their_place(path):
         assert root in allowed or top(path) in OPTIONAL[root], f"{path} imports {name}"
 
 
-def test_import_loads_numpy_and_nothing_heavier():
-    """A fresh interpreter that imports temperance has loaded no other installed package."""
-    code = (
-        "import sys, numpy; before = set(sys.modules); import temperance; "
-        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
-    )
+def loaded_by(code):
+    """Names of the packages that a fresh interpreter has loaded after `code`."""
+    code = f"import sys; before = set(sys.modules); {code}; print(*set(sys.modules) - before)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(run.stdout.split()) <= {"temperance", "numpy", *sys.stdlib_module_names}
+    return {name.split(".")[0] for name in run.stdout.split()} - set(sys.stdlib_module_names)
+
+
+def test_import_loads_nothing_but_itself():
+    """A fresh interpreter that imports temperance has loaded no other installed package."""
+    assert loaded_by("import temperance") == {"temperance"}
+
+
+@pytest.mark.parametrize("use", ["TemperatureScaling", "evaluate", "METHODS", "save", "shift"])
+def test_use_loads_numpy_and_nothing_heavier(use):
+    """What a name needs beyond NumPy is loaded when it is called."""
+    assert loaded_by(f"import temperance as tp; tp.{use}") <= {"temperance", "numpy"}
+
+
+@pytest.mark.parametrize("first", ["temperance.cli.app", "temperance.plan", "temperance.evaluate"])
+def test_functions_hide_the_folders_that_hold_them(first):
+    """`tp.plan` is the function, whatever part of the library was imported before."""
+    code = (
+        f"import {first}; import temperance as tp; "
+        "assert all(callable(getattr(tp, n)) for n in ('plan', 'select', 'compare', 'evaluate'))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_has_a_home():
+    """Names load on first use; one that does not exist is an AttributeError."""
+    assert all(getattr(tp, name) is not None for name in tp.__all__)
+    assert dir(tp) == sorted(tp.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'temper'"):
+        tp.temper  # noqa: B018
 
 
 def test_importing_plots_leaves_matplotlibs_state_alone():

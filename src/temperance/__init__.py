@@ -3,45 +3,96 @@
 The path of data: arrays (or files, through `temperance.readers`) are checked, a calibrator is
 fitted, applied, and its probabilities are evaluated on rows it has not seen; then they are shown
 (`temperance.plots`, `temperance.report`) and kept (`save`, `load`). Everything that touches data
-is a sum over rows. Importing this package loads NumPy and nothing heavier.
+is a sum over rows. Importing this package loads nothing: each name loads its part, and NumPy, when
+it is first used.
 """
 
-from temperance import metrics, shift
-from temperance.calibrators import (
-    METHODS,
-    BetaCalibration,
-    BiasCorrectedTemperatureScaling,
-    Calibrator,
-    Ensemble,
-    FitRecord,
-    GroupTemperatureScaling,
-    Identity,
-    IsotonicCalibration,
-    MatrixScaling,
-    MultilabelScaling,
-    PlattScaling,
-    TemperatureScaling,
-    VectorScaling,
-    VennAbers,
-)
-from temperance.checks import logits_from_probs
-from temperance.checks.dense import dense_rows
-from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
-from temperance.compare import Comparison, Differences, compare
-from temperance.errors import (
-    FileFormatError,
-    InvalidInputError,
-    MissingDependencyError,
-    NoOptimumError,
-    TemperanceError,
-)
-from temperance.evaluate import Evaluation, evaluate
-from temperance.export import load, save
-from temperance.metrics.estimates import Estimate, NullBand
-from temperance.plan import Plan, plan
-from temperance.select import Candidate, Selection, select
-from temperance.significance import ScoreTest
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from temperance.version import __version__
+
+if TYPE_CHECKING:
+    from temperance import metrics, plots, readers, shift, writers
+    from temperance.calibrators import (
+        METHODS,
+        BetaCalibration,
+        BiasCorrectedTemperatureScaling,
+        Calibrator,
+        Ensemble,
+        FitRecord,
+        GroupTemperatureScaling,
+        Identity,
+        IsotonicCalibration,
+        MatrixScaling,
+        MultilabelScaling,
+        PlattScaling,
+        TemperatureScaling,
+        VectorScaling,
+        VennAbers,
+    )
+    from temperance.checks import logits_from_probs
+    from temperance.checks.dense import dense_rows
+    from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
+    from temperance.compare import Comparison, Differences, compare
+    from temperance.errors import (
+        FileFormatError,
+        InvalidInputError,
+        MissingDependencyError,
+        NoOptimumError,
+        TemperanceError,
+    )
+    from temperance.evaluate import Evaluation, evaluate
+    from temperance.export import load, save
+    from temperance.metrics.estimates import Estimate, NullBand
+    from temperance.plan import Plan, plan
+    from temperance.select import Candidate, Selection, select
+    from temperance.significance import ScoreTest
+
+_PARTS = ("metrics", "plots", "readers", "shift", "writers")
+_HOMES = {  # public name -> the module that it is in
+    "BetaCalibration": "temperance.calibrators",
+    "BiasCorrectedTemperatureScaling": "temperance.calibrators",
+    "Calibrator": "temperance.calibrators",
+    "Candidate": "temperance.select",
+    "Comparison": "temperance.compare",
+    "Differences": "temperance.compare",
+    "Ensemble": "temperance.calibrators",
+    "Estimate": "temperance.metrics.estimates",
+    "Evaluation": "temperance.evaluate",
+    "FileFormatError": "temperance.errors",
+    "FitRecord": "temperance.calibrators",
+    "GroupTemperatureScaling": "temperance.calibrators",
+    "Identity": "temperance.calibrators",
+    "InvalidInputError": "temperance.errors",
+    "IsotonicCalibration": "temperance.calibrators",
+    "METHODS": "temperance.calibrators",
+    "MatrixScaling": "temperance.calibrators",
+    "MissingDependencyError": "temperance.errors",
+    "MultilabelScaling": "temperance.calibrators",
+    "NoOptimumError": "temperance.errors",
+    "NullBand": "temperance.metrics.estimates",
+    "Plan": "temperance.plan",
+    "PlattScaling": "temperance.calibrators",
+    "ScoreTest": "temperance.significance",
+    "Selection": "temperance.select",
+    "TemperanceError": "temperance.errors",
+    "TemperatureScaling": "temperance.calibrators",
+    "VectorScaling": "temperance.calibrators",
+    "VennAbers": "temperance.calibrators",
+    "compare": "temperance.compare",
+    "dense_rows": "temperance.checks.dense",
+    "evaluate": "temperance.evaluate",
+    "label_logits_from_probs": "temperance.checks.label_matrix",
+    "load": "temperance.export",
+    "logits_from_probs": "temperance.checks",
+    "multilabel_rows": "temperance.checks.label_matrix",
+    "plan": "temperance.plan",
+    "save": "temperance.export",
+    "select": "temperance.select",
+}
 
 __all__ = [
     "METHODS",
@@ -83,7 +134,36 @@ __all__ = [
     "metrics",
     "multilabel_rows",
     "plan",
+    "plots",
+    "readers",
     "save",
     "select",
     "shift",
+    "writers",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Return a public name, from the part that it lives in (PEP 562)."""
+    if name in _PARTS:
+        return import_module(f"temperance.{name}")
+    if name not in _HOMES:
+        msg = f"module 'temperance' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """`temperance.plan` is the function, although a folder of that name holds it."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
