@@ -4,6 +4,7 @@ from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.clusters import count_clusters, score_test_of_clusters
 from temperance.calibrators.ensemble import Ensemble, as_members
 from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
@@ -47,10 +48,12 @@ __all__ = [
     "apply_rows",
     "as_members",
     "check_method",
+    "count_clusters",
     "fit_by_name",
     "interval_of",
     "method_tables",
     "pooled_logits",
     "scale_rows",
+    "score_test_of_clusters",
     "temperature_of",
 ]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.checks import as_weights
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.numerics import as_float64, two_sided_p
-from temperance.significance import ScoreTest
+from temperance.numerics import as_float64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = ["MultilabelScaling"]
+
+_LEAST, _MOST = np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +152,11 @@ class MultilabelScaling(Calibrator):
         classes: tuple[str, ...] | None,
     ) -> Self:
         """Return the map of labels of a map fitted on these entries, with errors by row."""
-        record = _of_rows(inner, entries, weights)
+        record = inner.record
+        if record is not None:
+            record = count_clusters(
+                record, entries.logits, entries.labels, weights, entries.clusters
+            )
         inner = replace(inner, n_classes=None, classes=None, record=None)
         return cls(inner, n_classes=entries.keep.shape[1], classes=classes, record=record)
 
@@ -188,7 +193,8 @@ class MultilabelScaling(Calibrator):
         Returns
         -------
         ndarray of float64, shape (n, l)
-            In [0, 1]; rows do not sum to 1.
+            Strictly between 0 and 1, as sigmoids are: what would be rounded to an end is the next
+            number inside. Rows do not sum to 1.
 
         Raises
         ------
@@ -196,7 +202,7 @@ class MultilabelScaling(Calibrator):
             Wrong shape, another number of labels, not finite, probabilities.
         """
         scaled = self.scale(logits, refuse_probs=refuse_probs)
-        return np.asarray(np.exp(-np.logaddexp(0.0, -scaled)))
+        return np.clip(np.exp(-np.logaddexp(0.0, -scaled)), _LEAST, _MOST)
 
     def scale(  # type: ignore[override]
         self, logits: ArrayLike, *, refuse_probs: bool = True
@@ -231,38 +237,3 @@ class MultilabelScaling(Calibrator):
         """Return the number of labels, and the range of their temperatures."""
         own = [("labels", f"{self.n_classes:,}")]
         return [*own, *self.inner.facts()]
-
-
-def _of_rows(
-    inner: TemperatureScaling | GroupTemperatureScaling,
-    entries: Entries,
-    weights: Array | None,
-) -> TemperatureRecord | None:
-    """Return the record with errors that count rows, not entries."""
-    record = inner.record
-    if record is None:
-        return None
-    w = np.ones(len(entries.odds)) if weights is None else weights
-    z, y = entries.odds, entries.labels
-    beta = 1.0 / record.temperature
-
-    def slopes(at: float) -> tuple[Array, Array]:
-        p = np.exp(-np.logaddexp(0.0, -at * z))
-        of_row = np.bincount(entries.clusters, w * z * (p - y)).astype(np.float64)
-        return of_row, p * (1.0 - p)
-
-    of_row, bend = slopes(beta)
-    likelihood = float(w @ (z * z * bend))
-    curvature = likelihood + record.prior / beta**2
-    error = sqrt(float(of_row @ of_row)) / curvature
-    if record.prior > 0.0:
-        error = max(error, 1.0 / sqrt(curvature))
-    at_one, _ = slopes(1.0)
-    spread = sqrt(float(at_one @ at_one))
-    score = float(at_one.sum()) / spread if spread > 0.0 else 0.0
-    return replace(
-        record,
-        standard_error=record.temperature**2 * error,
-        expected_regret=0.5 * error**2 * likelihood / record.weight,
-        score_test=ScoreTest(z=score, p_value=two_sided_p(score)),
-    )
