@@ -198,8 +198,9 @@ def test_command_line(run, tmp_path, labelled):
     assert (done["kind"], done["method"], done["n"]) == ("multilabel", "group-temperature", 599)
     run("apply", "calibrator.json", "cal.npz", "--kind", "multilabel", "-o", "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0].split(",") == ["prob_cat", "prob_dog"]
-    assert [float(each) for each in lines[1].split(",")] == pytest.approx(fitted.apply(z[:1])[0])
+    assert lines[0].split(",") == ["label_cat", "label_dog", "prob_cat", "prob_dog"]
+    cells = [float(each) for each in lines[1].split(",")]
+    assert cells == pytest.approx([*y[0], *fitted.apply(z[:1])[0]])
     found = json.loads(
         run("evaluate", "cal.npz", "--calibrator", "calibrator.json", *options).stdout
     )

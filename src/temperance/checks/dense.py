@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +30,17 @@ class Dense:
         z = as_numbers(logits, name="logits")
         if z.ndim <= 1:
             return z, cls(z.shape, class_axis)
+        last, dense = cls.moved(z, class_axis=class_axis)
+        return last.reshape(-1, last.shape[-1]), dense
+
+    @classmethod
+    def moved(cls, z: NDArray[Any], *, class_axis: int) -> tuple[NDArray[Any], Dense]:
+        """Return a view of an array with its class axis last, and how to put rows in its shape."""
         if not -z.ndim <= class_axis < z.ndim:
             msg = f"`class_axis` must name one of the {z.ndim} axes of `logits`, got {class_axis}."
             raise InvalidInputError(msg)
         last = np.moveaxis(z, class_axis, -1)
-        return last.reshape(-1, last.shape[-1]), cls(last.shape[:-1], class_axis)
+        return last, cls(last.shape[:-1], class_axis)
 
     def restore(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return rows (n, k) in the shape that the logits had, k in its place; (n,) stay (n, k)."""
@@ -50,10 +57,29 @@ class Dense:
             msg = (
                 f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
                 f"({self.class_axis}), got {array.shape}. Classes on axis 1, as PyTorch has them? "
-                "Then say `class_axis=1`."
+                "Then say `class_axis=1` (--class-axis 1)."
             )
             raise InvalidInputError(msg)
         return array.reshape(-1)
+
+    def spread(self, values: ArrayLike, *, name: str) -> NDArray[Any]:
+        """Return one value per row, (n,), of an array in that shape or of one value per image."""
+        array = self.fitting(values, name=name)
+        if array.shape == self.shape:
+            return array.reshape(-1)
+        return np.repeat(array, prod(self.shape[1:]))
+
+    def fitting(self, values: ArrayLike, *, name: str) -> NDArray[Any]:
+        """Return an array that has one value per row or per image, or say that it has not."""
+        array = as_array(values, name=name)
+        if array.shape in (self.shape, self.shape[:1]):
+            return array
+        msg = (
+            f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
+            f"({self.class_axis}), or {self.shape[:1]}, one per image or sequence, got "
+            f"{array.shape}."
+        )
+        raise InvalidInputError(msg)
 
 
 def without_ignored(

@@ -48,8 +48,12 @@ class Entries:
         *,
         names: Sequence[str],
         ignore_label: int | None,
+        keep: NDArray[np.bool_] | None = None,
     ) -> Self:
-        """Return the entries of checked logits (n, l), or say what is wrong with the labels."""
+        """Return the entries of checked logits (n, l), or say what is wrong with the labels.
+
+        All count but those of `ignore_label`, or those that `keep` says, (n, l).
+        """
         y = as_array(labels, name="labels")
         if y.shape != logits.shape:
             msg = (
@@ -57,14 +61,15 @@ class Entries:
                 f"label, got {y.shape}."
             )
             raise InvalidInputError(msg)
-        keep = np.ones(y.shape, bool) if ignore_label is None else np.asarray(y != ignore_label)
+        if keep is None:
+            keep = np.ones(y.shape, bool) if ignore_label is None else np.asarray(y != ignore_label)
         wrong = keep & (y != 0) & (y != 1)
         if y.dtype.kind not in "iufb" or wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else (0, 0)
             msg = (
                 f"`labels` must hold 0 and 1; row {row}, column {column} ({names[column]}) holds "
                 f"{y[row, column]} ({np.count_nonzero(wrong)} such entries). Unknown entries? Say "
-                "which value they have with `ignore_label`."
+                "which value they have with `ignore_label` (--ignore-label)."
             )
             raise InvalidInputError(msg)
         rows, columns = np.nonzero(keep)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["as_classes", "as_labels", "refuse_masked_labels"]
 
 _SHOWN = 5  # class names quoted in a message
-_IGNORE_INDEX = -100  # PyTorch's "do not count this row"
+_VOID = {-100: "PyTorch's ignore index", 255: "often void", -1: "often unknown"}
 
 
 def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] | None:
@@ -100,8 +100,11 @@ def _in_range(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
     if bad.any():
         row = int(bad.argmax())
         hint = ""
-        if y[row] == _IGNORE_INDEX:
-            hint = " -100 is PyTorch's ignore index: drop those rows first."
+        if int(y[row]) in _VOID:
+            hint = (
+                f" {y[row]} is {_VOID[int(y[row])]}: drop those rows, or say `ignore_label="
+                f"{y[row]}` where it is taken (--ignore-label {y[row]})."
+            )
         elif int(y.min()) == 1 and int(y.max()) == k:
             hint = " Labels that count from 1? Subtract 1."
         msg = (

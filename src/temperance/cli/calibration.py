@@ -10,6 +10,7 @@ from temperance.calibrators import (
     interval_of,
     temperature_of,
 )
+from temperance.cli.cluster_warnings import cluster_warnings, interval_warnings
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
@@ -91,7 +92,12 @@ def calibrate(
         test=test,
         pooling=pooling,
         selection=fitted.selection,
-        warnings=(*_warnings(calibrator, comparison), *_not_pooled(rows, pooling)),
+        warnings=(
+            *_warnings(calibrator, comparison),
+            *_not_pooled(rows, pooling),
+            *interval_warnings(calibrator, rows),
+            *cluster_warnings(measured),
+        ),
     )
 
 

@@ -12,9 +12,11 @@ from temperance.cli.console import print_json, print_table, progress, stdout
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
+    ClassAxis,
     ClusterColumn,
     GroupColumn,
     IdColumn,
+    IgnoreLabel,
     JsonOption,
     KindOption,
     LabelColumn,
@@ -62,6 +64,8 @@ def compare(
     as_json: JsonOption = False,
     kind: KindOption = None,
     labels: LabelsOption = None,
+    ignore_label: IgnoreLabel = None,
+    class_axis: ClassAxis = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
@@ -81,7 +85,7 @@ def compare(
         label_column, weight_column, group_column, id_column, logits_column, probs_column,
         cluster_column,
     )  # fmt: skip
-    first, sides = _read(files, _Reading(kind, fields, labels))
+    first, sides = _read(files, _Reading(kind, fields, labels, ignore_label, class_axis))
     with progress("measuring"):
         comparison = compare_rows(
             sides,
@@ -123,10 +127,21 @@ class _Reading:
     kind: str | None
     fields: Fields
     labels: Path | None
+    ignore_label: int | None
+    class_axis: int | None
 
-    def rows(self, path: Path, *, labelled: bool) -> Rows:
-        labels = self.labels if labelled else None
-        return read_rows(path, kind=self.kind, fields=self.fields, labels=labels, labelled=labelled)
+    def rows(self, path: Path, like: Rows | None = None) -> Rows:
+        """Read the baseline, or another file's rows `like` it."""
+        return read_rows(
+            path,
+            kind=self.kind,
+            fields=self.fields,
+            labels=self.labels if like is None else None,
+            labelled=like is None,
+            ignore_label=self.ignore_label,
+            class_axis=self.class_axis,
+            keep=None if like is None else like.keep,
+        )
 
 
 def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predictions]]:
@@ -139,7 +154,7 @@ def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predict
     if files[0].suffix.lower() == ".json":
         msg = f"{files[0]}: the first file must hold outputs and labels, not a calibrator."
         raise InvalidInputError(msg)
-    first = reading.rows(files[0], labelled=True)
+    first = reading.rows(files[0])
     names = _names(files)
     sides = {names[0]: first.predictions()}
     for name, path in zip(names[1:], files[1:], strict=True):
@@ -148,7 +163,7 @@ def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predict
             first.check_fits(calibrator, str(path))
             logits = first.scaled_by(calibrator)
         else:
-            other = reading.rows(path, labelled=False)
+            other = reading.rows(path, like=first)
             check_same_rows(first, other)
             logits = other.logits
         sides[name] = first.predictions(logits)

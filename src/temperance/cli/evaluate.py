@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from temperance.cli.cluster_warnings import cluster_warnings
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
     MaxBrier,
@@ -20,6 +21,7 @@ from temperance.cli.label_plan import label_plan
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
+    ClassAxis,
     ClusterColumn,
     GroupColumn,
     IdColumn,
@@ -79,6 +81,7 @@ def evaluate(
     kind: KindOption = None,
     labels: LabelsOption = None,
     ignore_label: IgnoreLabel = None,
+    class_axis: ClassAxis = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
@@ -103,7 +106,10 @@ def evaluate(
         probs_column,
         cluster_column,
     )
-    rows = read_members(file, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label)
+    rows = read_members(
+        file, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label,
+        class_axis=class_axis,
+    )  # fmt: skip
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
     settings = {
@@ -201,7 +207,7 @@ def _warnings(rows: Rows, final: Evaluation, calibrator_file: Path | None) -> tu
             f"{final.zero_probability_labels} rows have a true class of probability 0: the log "
             "loss is infinite."
         )
-    return tuple(found)
+    return (*found, *cluster_warnings(rows))
 
 
 def _facts(rows: Rows, calibrator_file: Path | None) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ from temperance.cli.calibration import calibrate, finish
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
+    ClassAxis,
     ClusterColumn,
     GroupColumn,
     IdColumn,
@@ -90,6 +91,7 @@ def fit(
         ),
     ] = None,
     ignore_label: IgnoreLabel = None,
+    class_axis: ClassAxis = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
@@ -115,15 +117,16 @@ def fit(
         probs_column,
         cluster_column,
     )
-    rows = read_members(cal, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label)
+    reading = {
+        "kind": kind, "fields": fields, "ignore_label": ignore_label, "class_axis": class_axis,
+    }  # fmt: skip
+    rows = read_members(cal, labels=labels, **reading)
     test_rows = None
     if test:
         if len(test) != len(cal):
             msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
             raise InvalidInputError(msg)
-        test_rows = read_members(
-            test, kind=kind, fields=fields, labels=test_labels, ignore_label=ignore_label
-        )
+        test_rows = read_members(test, labels=test_labels, **reading)
         if test_rows.sha256 == rows.sha256:
             msg = (
                 f"`--test` must hold other rows than the fit's, but {test_rows.source} is the "

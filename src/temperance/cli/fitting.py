@@ -11,10 +11,13 @@ from temperance.calibrators import (
     Ensemble,
     GroupTemperatureScaling,
     MultilabelScaling,
+    TemperatureRecord,
     TemperatureScaling,
     Training,
     check_method,
+    count_clusters,
     fit_by_name,
+    score_test_of_clusters,
 )
 from temperance.cli.console import progress
 from temperance.cli.rows import naming
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from temperance.cli.rows import Rows
     from temperance.select import Selection
 
-__all__ = ["AUTO", "Fitted", "fit_rows"]
+__all__ = ["AUTO", "Fitted", "counts_clusters", "fit_rows"]
 
 AUTO = "auto"
 _OF_LABELS = ("temperature", "group-temperature")
@@ -63,16 +66,41 @@ def fit_rows(
             f"temperature for all labels, or one per label; got {method!r}."
         )
         raise InvalidInputError(msg)
+    if rows.dense is not None and method == GroupTemperatureScaling.method:
+        msg = (
+            "`--method` must be one that takes outputs per pixel or token (--class-axis); "
+            f"{method} does not."
+        )
+        raise InvalidInputError(msg)
     with naming(rows.source):
         if method == AUTO:
             fitted = _chosen(rows, prior)
         else:
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold)
+    fitted = replace(fitted, calibrator=_with_clusters(fitted.calibrator, rows))
     if rows.entries is not None:
         return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
+
+
+def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
+    """Return the calibrator with a record that counts clusters, where it has a way to."""
+    record = calibrator.record
+    if rows.clusters is None or rows.entries is not None or record is None:
+        return calibrator
+    if isinstance(calibrator, Ensemble):
+        return calibrator
+    data = (rows.logits, rows.require_labels(), rows.weights, rows.clusters)
+    if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
+        return replace(calibrator, record=count_clusters(record, *data))
+    return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))
+
+
+def counts_clusters(calibrator: Calibrator) -> bool:
+    """Whether the interval of a temperature counts clusters where there are any."""
+    return isinstance(calibrator, TemperatureScaling | GroupTemperatureScaling | MultilabelScaling)
 
 
 def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelScaling:
@@ -86,7 +114,8 @@ def _chosen(rows: Rows, prior: float) -> Fitted:
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
     with progress(f"choosing a method on {rows.n:,} rows"):
         selection, honest = select_rows(
-            training, groups=rows.group_names, clusters=rows.clusters,
+            training, groups=None if rows.dense is not None else rows.group_names,
+            clusters=rows.clusters,
             methods=methods if rows.ragged else None, prior=prior,
         )  # fmt: skip
     return Fitted(selection.calibrator, honest, selection)

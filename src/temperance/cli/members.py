@@ -31,7 +31,7 @@ def read_members(files: list[Path], **reading: Any) -> Rows:  # noqa: ANN401  (o
     if len({path.resolve() for path in files}) < len(files):
         msg = "The files of an ensemble must be different; one of them is named twice."
         raise InvalidInputError(msg)
-    rest = {**reading, "labels": None, "labelled": False}
+    rest = {**reading, "labels": None, "labelled": False, "keep": first.keep}
     others = [read_rows(path, **rest) for path in files[1:]]
     for other in others:
         check_same_rows(first, other)
@@ -56,6 +56,12 @@ def read_members(files: list[Path], **reading: Any) -> Rows:  # noqa: ANN401  (o
 
 def check_same_rows(first: Rows, other: Rows) -> None:
     """Refuse rows that are not those of the first file, in the same order."""
+    own_shape, shape = (None if each.dense is None else each.dense.shape for each in (first, other))
+    if own_shape != shape:
+        msg = (
+            f"{other.source}: has shape {shape} beside the classes, but {first.source} {own_shape}."
+        )
+        raise InvalidInputError(msg)
     if other.logits.shape != first.logits.shape:
         shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
         msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."
@@ -64,7 +70,7 @@ def check_same_rows(first: Rows, other: Rows) -> None:
         msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
         raise InvalidInputError(msg)
     for what in ("ids", "labels"):
-        own, theirs = getattr(first, what), getattr(other, what)
+        own, theirs = (getattr(each.beside or each, what) for each in (first, other))
         if own is not None and theirs is not None and not np.array_equal(own, theirs):
             row = int(np.flatnonzero(own != theirs)[0])
             msg = (

@@ -12,6 +12,7 @@ from temperance.metrics.resampling import QUICK_RESAMPLES
 
 __all__ = [
     "BinsOption",
+    "ClassAxis",
     "ClusterColumn",
     "GroupColumn",
     "IdColumn",
@@ -95,6 +96,16 @@ IgnoreLabel = Annotated[
         "--ignore-label",
         metavar="N",
         help="Leave out rows (or entries of a label matrix) of this label, e.g. -1 or 255.",
+        rich_help_panel=_READING,
+    ),
+]
+ClassAxis = Annotated[
+    int | None,
+    typer.Option(
+        "--class-axis",
+        metavar="N",
+        help="Of outputs per pixel or token (.npz, .npy): the axis of the classes, e.g. 1 or -1. "
+        "Each image or sequence, along the first other axis, counts as a cluster.",
         rich_help_panel=_READING,
     ),
 ]

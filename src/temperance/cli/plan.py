@@ -18,6 +18,7 @@ from temperance.cli.options import (
     BinsOption,
     GroupColumn,
     IdColumn,
+    IgnoreLabel,
     JsonOption,
     KindOption,
     LabelColumn,
@@ -65,6 +66,7 @@ def plan(
     as_json: JsonOption = False,
     kind: KindOption = None,
     labels: LabelsOption = None,
+    ignore_label: IgnoreLabel = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     group_column: GroupColumn = None,
@@ -82,7 +84,9 @@ def plan(
     fields = Fields(
         label_column, weight_column, group_column, id_column, logits_column, probs_column
     )
-    rows = read_rows(file, kind=kind, fields=fields, labels=labels, labelled=False)
+    rows = read_rows(
+        file, kind=kind, fields=fields, labels=labels, labelled=False, ignore_label=ignore_label
+    )
     if loaded is not None:
         rows.check_fits(loaded, str(calibrator_file))
     with naming(rows.source), progress("planning"):

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from temperance.calibrators import MultilabelScaling
-from temperance.checks import (
-    as_classes,
-    as_groups,
-    as_labels,
-    as_logits,
-    as_probs,
-    as_weights,
-    refuse_masked_labels,
-    refuse_probs,
-)
-from temperance.checks.label_matrix import (
-    Entries,
-    as_label_logits,
-    label_logits_from_probs,
-    label_names,
-)
+from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import progress
+from temperance.cli.label_rows import rows_of_labels
 from temperance.cli.rows import Rows, naming
-from temperance.numerics import log_probs
-from temperance.readers import Dataset, Fields, read
+from temperance.errors import InvalidInputError
+from temperance.readers import Fields, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.readers import Kind
+    from temperance.readers import Kind, Layout
 
 __all__ = ["read_rows"]
-
-_FEW_ROWS = 5  # fewer unlabelled rows than this may look like probabilities by chance
 
 
 def read_rows(
@@ -49,18 +31,33 @@ def read_rows(
     labels: Path | None = None,
     labelled: bool = True,
     ignore_label: int | None = None,
+    class_axis: int | None = None,
+    keep: NDArray[np.bool_] | None = None,
+    whole: bool = False,
 ) -> Rows:
-    """Read a file and check its rows; `labelled` rows must have labels."""
+    """Read a file and check its rows; `labelled` rows must have labels.
+
+    Rows of `ignore_label` are left out; those that `keep` of another file says are taken here as
+    well. Of a `whole` file all rows are taken, and what is beside their scores is not looked at.
+    """
     multilabel = kind == MultilabelScaling.kind
+    if multilabel and class_axis is not None:
+        msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
+        raise InvalidInputError(msg)
+    layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
     with progress(f"reading {path.name}"):
-        dataset = read(path, kind=_kind(kind), fields=fields, labels=labels)
+        file = read(path, kind=_kind(kind), fields=fields, labels=labels, layout=layout)
         with naming(str(path)):
             if multilabel:
-                rows = _of_labels(dataset, labelled=labelled, ignore_label=ignore_label)
+                rows = rows_of_labels(file, ignore_label=ignore_label, keep=keep, whole=whole)
             else:
-                rows = _of_classes(_without(dataset, ignore_label), labelled=labelled)
+                rows = rows_of_classes(
+                    file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
+                    keep=keep, whole=whole,
+                )  # fmt: skip
     if labelled:
         rows.require_labels()
+        _require_clusters(rows)
     return rows
 
 
@@ -69,84 +66,12 @@ def _kind(kind: str | None) -> Kind | None:
     return "logits" if kind == "logits" else "probs" if kind == "probs" else None
 
 
-def _of_classes(dataset: Dataset, *, labelled: bool) -> Rows:
-    if dataset.kind == "probs":
-        logits: NDArray[Any] = log_probs(as_probs(dataset.values))
-    else:
-        logits = as_logits(dataset.values)
-        if not dataset.kind_forced and (labelled or len(logits) >= _FEW_ROWS):
-            refuse_probs(dataset.values)
-    n, k = logits.shape
-    classes = as_classes(dataset.classes, k=k)
-    labels = None
-    if dataset.labels is not None:
-        labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
-        if dataset.kind == "logits":
-            refuse_masked_labels(logits, labels)
-    return Rows(
-        logits=logits,
-        labels=labels,
-        weights=as_weights(dataset.weights, n=n),
-        groups=dataset.groups,
-        clusters=None
-        if dataset.clusters is None
-        else as_groups(dataset.clusters, n=n, name="clusters")[1],
-        ids=dataset.ids,
-        classes=classes,
-        ragged=dataset.ragged,
-        kind=dataset.kind,
-        source=dataset.source,
-        sha256=dataset.sha256(),
-    )
-
-
-def _without(dataset: Dataset, ignore_label: int | None) -> Dataset:
-    """Leave out the rows whose label says that they do not count."""
-    y = dataset.labels
-    if ignore_label is None or y is None:
-        return dataset
-    keep = y.astype(str) != str(ignore_label)
-    if y.dtype.kind in "iuf":
-        keep = y != ignore_label
-    return replace(
-        dataset,
-        values=dataset.values[keep],
-        labels=y[keep],
-        weights=None if dataset.weights is None else dataset.weights[keep],
-        groups=None if dataset.groups is None else dataset.groups[keep],
-        clusters=None if dataset.clusters is None else dataset.clusters[keep],
-        ids=None if dataset.ids is None else dataset.ids[keep],
-    )
-
-
-def _of_labels(dataset: Dataset, *, labelled: bool, ignore_label: int | None) -> Rows:
-    """Return each entry of a label matrix as a row, its label as group, its row as cluster."""
-    if dataset.kind == "probs":
-        outputs = label_logits_from_probs(dataset.values)
-    else:
-        outputs = as_label_logits(dataset.values, refuse_probs=not dataset.kind_forced)
-    n, count = outputs.shape
-    classes = as_classes(dataset.classes, k=count)
-    matrix = dataset.labels if labelled else None
-    names = label_names(classes, count=count)
-    entries = Entries.of(
-        outputs,
-        np.zeros((n, count)) if matrix is None else matrix,
-        names=names,
-        ignore_label=None if matrix is None else ignore_label,
-    )
-    weights = as_weights(dataset.weights, n=n)
-    return Rows(
-        logits=entries.logits,
-        labels=None if matrix is None else entries.labels,
-        weights=None if weights is None else weights[entries.clusters],
-        groups=entries.groups,
-        clusters=entries.clusters,
-        ids=dataset.ids,
-        classes=classes,
-        ragged=False,
-        kind=dataset.kind,
-        source=dataset.source,
-        sha256=dataset.sha256(),
-        entries=entries,
-    )
+def _require_clusters(rows: Rows) -> None:
+    """Refuse pixels of a single image: nothing would say how sure a number is."""
+    if rows.dense is not None and rows.clusters is not None and not rows.clusters.any():
+        msg = (
+            f"{rows.source}: all rows are of one image or sequence (the first axis beside that of "
+            "the classes), and they belong together, so nothing says how sure a number is. Add "
+            "others, or say with a key `clusters` which pixels belong together, e.g. tiles."
+        )
+        raise InvalidInputError(msg)

@@ -25,10 +25,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
+    from temperance.checks.dense import Dense
     from temperance.evaluate import Groups
-    from temperance.readers import Kind
+    from temperance.readers import Kind, Layout
 
-__all__ = ["Rows", "naming"]
+__all__ = ["Beside", "Rows", "naming"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """What a file says of its rows beside their scores, in its own shape: `apply` hands it on."""
+
+    labels: NDArray[Any] | None
+    ids: NDArray[Any] | None
+    groups: NDArray[Any] | None
+    weights: NDArray[Any] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +60,9 @@ class Rows:
     members: tuple[NDArray[Any], ...] | None = None  # of an ensemble; `logits` is their mean then
     member_names: tuple[str, ...] = ()
     entries: Entries | None = None  # of a label matrix; each entry is a row of two classes then
+    dense: Dense | None = None  # of outputs per pixel or token; each of them is a row then
+    keep: NDArray[np.bool_] | None = None  # which of the file's rows (entries) count; None: all
+    beside: Beside | None = None  # only where all rows were asked for
 
     @property
     def n(self) -> int:
@@ -61,13 +75,24 @@ class Rows:
         return int(self.logits.shape[1])
 
     @property
+    def layout(self) -> Layout:
+        """What a reader and a writer call the form of the file."""
+        if self.entries is not None:
+            return "labels"
+        return "rows" if self.dense is None else "dense"
+
+    @property
     def described(self) -> str:
         """File and size in words."""
         if self.entries is not None:
             rows, count = self.entries.keep.shape
             return f"{self.source}: {rows:,} rows, {count:,} labels each, {self.kind}"
         options = "up to " if self.ragged else ""
-        return f"{self.source}: {self.n:,} rows, {options}{self.n_classes:,} classes, {self.kind}"
+        rows = f"{self.n:,} rows"
+        if self.dense is not None and len(self.dense.shape) > 1:
+            count, *each = self.dense.shape
+            rows += f" ({count:,} images or sequences of {' x '.join(map(str, each))})"
+        return f"{self.source}: {rows}, {options}{self.n_classes:,} classes, {self.kind}"
 
     def require_labels(self) -> NDArray[np.intp]:
         """Return the labels, or say that the file has none."""
@@ -160,6 +185,12 @@ class Rows:
             msg = (
                 f"{self.source}: {source} is of {of}, but the file is read as {file} "
                 "(--kind multilabel is for a column per label)."
+            )
+            raise InvalidInputError(msg)
+        if self.dense is not None and calibrator.traits.groups:
+            msg = (
+                f"{self.source}: {source} has a temperature per group, which outputs per pixel or "
+                "token (--class-axis) do not take. Fit another method."
             )
             raise InvalidInputError(msg)
         width = self.n_classes if self.entries is None else self.entries.keep.shape[1]

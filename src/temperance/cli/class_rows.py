@@ -1,0 +1,164 @@
+"""From a file of one class per row, pixel or token to checked rows."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks import (
+    as_classes,
+    as_groups,
+    as_labels,
+    as_logits,
+    as_probs,
+    as_weights,
+    refuse_masked_labels,
+    refuse_probs,
+)
+from temperance.checks.dense import Dense
+from temperance.cli.rows import Beside, Rows
+from temperance.errors import InvalidInputError
+from temperance.numerics import log_probs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.readers import Dataset
+
+__all__ = ["rows_of_classes"]
+
+_FEW_ROWS = 5  # fewer unlabelled rows than this may look like probabilities by chance
+
+
+def rows_of_classes(
+    file: Dataset,
+    *,
+    labelled: bool,
+    ignore_label: int | None,
+    class_axis: int | None,
+    keep: NDArray[np.bool_] | None,
+    whole: bool,
+) -> Rows:
+    """Return the rows that count: all of them, those that `keep` says, or not of `ignore_label`.
+
+    Of a `whole` file the labels are not looked at, but handed on.
+    """
+    scores, dense, dataset = file.values, None, file
+    if class_axis is not None:
+        scores, dense = Dense.moved(file.values, class_axis=class_axis)
+        dataset = _flat(file, dense)
+    if keep is None:
+        keep = None if whole else _counting(dataset.labels, ignore_label)
+    elif len(keep) != (len(scores) if dense is None else prod(dense.shape)):
+        shape = file.values.shape
+        msg = f"must have the {len(keep):,} rows of the first file, got scores of shape {shape}."
+        raise InvalidInputError(msg)
+    if keep is not None:
+        dataset = _taken(dataset, scores, keep)
+    elif dense is not None:
+        dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))
+    logits = _logits(dataset, labelled=labelled)
+    n, k = logits.shape
+    classes = as_classes(dataset.classes, k=k)
+    labels = None
+    if dataset.labels is not None and not whole:
+        labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
+        if dataset.kind == "logits":
+            refuse_masked_labels(logits, labels)
+    weights = as_weights(dataset.weights, n=n)
+    return Rows(
+        logits=logits,
+        labels=labels,
+        weights=weights,
+        groups=dataset.groups,
+        clusters=None if whole else _clusters(dataset, n, numbered=dense is not None),
+        ids=dataset.ids,
+        classes=classes,
+        ragged=dataset.ragged,
+        kind=dataset.kind,
+        source=dataset.source,
+        sha256=dataset.sha256(),
+        dense=dense,
+        keep=keep,
+        beside=_beside(file, classes, k) if whole else None,
+    )
+
+
+def _flat(file: Dataset, dense: Dense) -> Dataset:
+    """Return what is beside the scores as one value per pixel; ids stay as they are."""
+
+    def spread(name: str) -> NDArray[Any] | None:
+        values = getattr(file, name)
+        return None if values is None else dense.spread(values, name=name)
+
+    images = np.arange(dense.shape[0]) if len(dense.shape) > 1 else None
+    numbered = images if file.clusters is None else _numbers(file.clusters)
+    return replace(
+        file,
+        labels=None if file.labels is None else dense.flat(file.labels, name="labels"),
+        weights=spread("weights"),
+        groups=spread("groups"),
+        ids=None if file.ids is None else dense.fitting(file.ids, name="ids"),
+        clusters=None if numbered is None else dense.spread(numbered, name="clusters"),
+    )
+
+
+def _numbers(clusters: NDArray[Any]) -> NDArray[np.intp]:
+    names = clusters.ravel()
+    return as_groups(names, n=len(names), name="clusters")[1].reshape(clusters.shape)
+
+
+def _counting(labels: NDArray[Any] | None, ignore_label: int | None) -> NDArray[np.bool_] | None:
+    """Return which rows have a label that counts; None where all do."""
+    if ignore_label is None or labels is None or labels.ndim != 1:
+        return None
+    keep = labels != (ignore_label if labels.dtype.kind in "iufb" else str(ignore_label))
+    return None if keep.all() else np.asarray(keep)
+
+
+def _taken(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
+    """Return the rows that `keep` says, copied once."""
+
+    def taken(values: NDArray[Any] | None) -> NDArray[Any] | None:
+        return values[keep] if values is not None and len(values) == len(keep) else values
+
+    return replace(
+        dataset,
+        values=scores[keep.reshape(scores.shape[:-1] if scores.ndim > 1 else scores.shape)],
+        labels=taken(dataset.labels),
+        weights=taken(dataset.weights),
+        groups=taken(dataset.groups),
+        clusters=taken(dataset.clusters),
+        ids=taken(dataset.ids),
+    )
+
+
+def _logits(dataset: Dataset, *, labelled: bool) -> NDArray[Any]:
+    if dataset.kind == "probs":
+        return log_probs(as_probs(dataset.values))
+    logits = as_logits(dataset.values)
+    if not dataset.kind_forced and (labelled or len(logits) >= _FEW_ROWS):
+        refuse_probs(dataset.values)
+    return logits
+
+
+def _clusters(dataset: Dataset, n: int, *, numbered: bool) -> NDArray[np.intp] | None:
+    """Return each row's cluster, 0..m-1 without gaps."""
+    if dataset.clusters is None:
+        return None
+    if numbered:  # some may have lost all their rows
+        return np.unique(dataset.clusters, return_inverse=True)[1]
+    return as_groups(dataset.clusters, n=n, name="clusters")[1]
+
+
+def _beside(file: Dataset, classes: tuple[str, ...] | None, k: int) -> Beside:
+    """Return what is handed on; labels of classes that the file knows as their numbers."""
+    labels = file.labels
+    if labels is not None and labels.dtype.kind == "U":
+        with suppress(InvalidInputError):  # of other classes: they stay the text they are
+            labels = as_labels(labels, n=len(labels), k=k, classes=classes)
+    return Beside(labels=labels, ids=file.ids, groups=file.groups, weights=file.weights)
