@@ -265,7 +265,7 @@ def test_ensemble_of_dense_files(run, tmp_path, dense):
 @pytest.mark.parametrize(
     ("arrays", "arguments", "message"),
     [
-        ({}, ["fit", "cal.npz"], "Name the axis of the classes, as --class-axis 1."),
+        ({}, ["fit", "cal.npz"], "Name the axis of the classes, as --class-axis 1 (fit"),
         ({}, ["fit", "cal.npz", "--class-axis", "4"], "`class_axis` must name one of the 4 axes"),
         ({}, ["fit", "cal.npz", "--class-axis", "2"], "Then say `class_axis=1` (--class-axis 1)."),
         ({}, ["fit", "cal.npz", "--class-axis", "1"], "--ignore-label 255"),
@@ -274,7 +274,7 @@ def test_ensemble_of_dense_files(run, tmp_path, dense):
         ({}, ["fit", "cal.npz", *PIXELS, "--method", "group-temperature"], "does not"),
         ({}, ["apply", "c.json", "cal.npz", "--class-axis", "1", "-o", "out.csv"],
          "out.csv: outputs per pixel or token are written to .npz and .npy files"),
-        ({}, ["apply", "c.json", "cal.npz", "-o", "out.npz"], "as --class-axis 1."),
+        ({}, ["apply", "c.json", "cal.npz", "-o", "out.npz"], "as --class-axis 1 (fit, apply"),
         ({"groups": np.array(["a", "b"] * 20)},
          ["apply", "groups.json", "cal.npz", "--class-axis", "1", "-o", "out.npz"],
          "groups.json has a temperature per group, which outputs per pixel or token"),
@@ -313,3 +313,16 @@ def test_auto_leaves_groups_alone(run, tmp_path, dense):
     done = json.loads(run("fit", "cal.npz", "--method", "auto", *PIXELS, *QUICK).stdout)
     skipped = {each["method"]: each["left_out"] for each in done["selection"]["candidates"]}
     assert skipped["group-temperature"] == "needs groups"
+
+
+def test_other_commands_leave_rows_out(run, tmp_path, sample):
+    """`plan` and `shift` take --ignore-label too, of both files."""
+    z, y = sample(n=600)
+    marked = np.where(np.arange(600) % 5 == 0, -100, y)
+    np.savez(tmp_path / "a.npz", logits=z, labels=marked)
+    np.savez(tmp_path / "b.npz", logits=z[:300], labels=marked[:300])
+    np.savez(tmp_path / "kept.npz", logits=z[marked >= 0], labels=y[marked >= 0])
+    found = json.loads(run("shift", "a.npz", "b.npz", "--ignore-label", "-100", *QUICK).stdout)
+    assert (found["n_reference"], found["n_new"]) == (480, 240)
+    found = json.loads(run("plan", "a.npz", "--ignore-label", "-100", "--json").stdout)
+    assert found == json.loads(run("plan", "kept.npz", "--json").stdout)

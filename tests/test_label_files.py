@@ -264,7 +264,7 @@ def test_more_axes_than_two_say_what_to_do(tmp_path):
     """The axis of the classes must be named; where it is, any shape is read as it is."""
     path = tmp_path / "a.npz"
     np.savez(path, logits=np.zeros((2, 3, 4, 5)), labels=np.zeros((2, 4, 5)))
-    assert refusal(path, layout="rows").endswith("Name the axis of the classes, as --class-axis 1.")
+    assert refusal(path, layout="rows").endswith("(fit, apply, evaluate and compare take it).")
     dataset = read(path, layout="dense")
     assert (dataset.values.shape, dataset.labels.shape) == ((2, 3, 4, 5), (2, 4, 5))
     np.savez(path, logits=np.zeros(5))

@@ -736,7 +736,7 @@ ROW = '{"logits": [1, 2], "label": 0, "weight": 1}\n'
         ('{"logits": 1, "label": 1.5}', "line 1: `label` must be an integer or a text, got 1.5."),
         ('{"logits": 1, "label": true}', "line 1: `label` must be an integer or a text, got True."),
         ('{"logits": 1, "label": [1]}', "line 1: `label` is a list, [1]: read several labels"),
-        ('{"logits": 1, "label": ["a"]}', "line 1: `label` must be an integer or a text, got ['a']."),
+        ('{"logits": 1, "label": ["a"]}', "line 1: `label` must be an integer or a text, got ["),
         ('{"logits": 1, "label": NaN}', "line 1: `label` must be an integer or a text, got nan."),
         (
             '{"logits": 1, "label": 1e30}',

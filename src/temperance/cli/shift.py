@@ -13,6 +13,7 @@ from temperance.cli.label_plan import label_plan
 from temperance.cli.options import (
     ClusterColumn,
     IdColumn,
+    IgnoreLabel,
     JsonOption,
     KindName,
     KindOption,
@@ -56,6 +57,7 @@ def shift(
     quick: QuickOption = False,
     as_json: JsonOption = False,
     kind: KindOption = None,
+    ignore_label: IgnoreLabel = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
     cluster_column: ClusterColumn = None,
@@ -77,8 +79,10 @@ def shift(
     fields = Fields(
         label_column, weight_column, None, id_column, logits_column, probs_column, cluster_column
     )
-    first = read_rows(reference, kind=kind, fields=fields)
-    other = read_rows(new, kind=kind, fields=fields, labels=labels, labelled=False)
+    first = read_rows(reference, kind=kind, fields=fields, ignore_label=ignore_label)
+    other = read_rows(
+        new, kind=kind, fields=fields, labels=labels, labelled=False, ignore_label=ignore_label
+    )
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):
         found = transfer(

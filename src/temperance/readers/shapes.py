@@ -49,7 +49,10 @@ def _check_values(values: NDArray[Any], kind: str, layout: Layout) -> None:
     if layout != "dense" and values.ndim not in {1, 2}:
         msg = f"`{kind}` must have shape (n, k) or (n,), got {values.shape}."
         if values.ndim > 2:
-            msg += " Outputs per pixel or token? Name the axis of the classes, as --class-axis 1."
+            msg += (
+                " Outputs per pixel or token? Name the axis of the classes, as --class-axis 1 "
+                "(fit, apply, evaluate and compare take it)."
+            )
         raise FileFormatError(msg)
     if layout == "dense" and values.ndim < 2:
         msg = f"`{kind}` must have two axes or more for --class-axis, got shape {values.shape}."
