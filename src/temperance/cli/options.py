@@ -72,7 +72,8 @@ KindOption = Annotated[
     KindName | None,
     typer.Option(
         "--kind",
-        help="Take the file's scores for this, whatever they are called or look like.",
+        help="Take the file's scores for this, whatever they are called or look like; multilabel: "
+        "with a matrix of labels (columns label_<name>, lists, or a 2-D array).",
         rich_help_panel=_READING,
     ),
 ]
@@ -109,7 +110,9 @@ ClassAxis = Annotated[
         rich_help_panel=_READING,
     ),
 ]
-LabelColumn = Annotated[str | None, _column("--label-column", "labels")]
+LabelColumn = Annotated[
+    str | None, _column("--label-column", "labels, or of a matrix the start of their names")
+]
 WeightColumn = Annotated[str | None, _column("--weight-column", "weights")]
 GroupColumn = Annotated[str | None, _column("--group-column", "groups", "--group")]
 ClusterColumn = Annotated[
