@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.blocks.arrays import ArrayRows, sampled_rows
+from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.loss_numpy import existence_sums
 from temperance.numerics import row_blocks
+from temperance.readers import BlockFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +57,8 @@ class StreamRows:
     _first: LossPass | None = field(default=None, init=False)  # of that reading, at T = 1
 
     def __post_init__(self) -> None:
+        if isinstance(self.blocks, BlockFile):
+            self.blocks = partial(labelled_blocks, self.blocks)
         if isinstance(self.blocks, Iterator):
             msg = (
                 "`blocks` can be read only once, but a fit reads them two or three times: pass a "

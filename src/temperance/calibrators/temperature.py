@@ -198,7 +198,8 @@ class TemperatureScaling(Calibrator):
         ----------
         blocks : iterable, or function that returns one
             Gives (logits, labels) or (logits, labels, weights), each as in `fit`, a block at a
-            time: a list, a data loader, a function that opens files. Every reading (three, seldom
+            time: a list, a data loader, a function that opens files, or what
+            `temperance.readers.read_blocks(path)` returns. Every reading (three, seldom
             more) must give the same rows. A generator can be read only once: pass the
             function that makes it.
         prior, smooth, classes, refuse_probs, engine
