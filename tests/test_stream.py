@@ -132,3 +132,47 @@ def test_bad_blocks_are_named(blocks, message):
     """Which block, from which row on, and what is wrong."""
     with pytest.raises((tp.InvalidInputError, tp.NoOptimumError), match=message):
         TemperatureScaling.fit_blocks(blocks)
+
+
+def test_a_mapped_file_is_not_kept_in_memory(tmp_path):
+    """Blocks that are read are let go; the peak of the process stays far below the file's size."""
+    import subprocess
+    import sys
+
+    n, k = 100_000, 400  # 160 MB
+    rng = np.random.default_rng(0)
+    z = np.lib.format.open_memmap(tmp_path / "z.npy", "w+", dtype="float32", shape=(n, k))
+    y = np.empty(n, dtype=int)
+    for start in range(0, n, 10_000):
+        block = 3 * rng.standard_normal((10_000, k), dtype="float32")
+        z[start : start + 10_000] = block
+        y[start : start + 10_000] = (block / 2 + rng.gumbel(size=block.shape)).argmax(axis=1)
+    z.flush()
+    np.save(tmp_path / "y.npy", y)
+    code = (
+        "import resource, numpy as np, temperance as tp; "
+        "z, y = np.load('z.npy', mmap_mode='r'), np.load('y.npy'); "
+        "tp.TemperatureScaling.fit(np.array(z[:999]), y[:999]); "
+        "start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
+        "tp.TemperatureScaling.fit(z, y); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    if sys.platform == "linux":
+        assert int(run.stdout) < 80_000  # KiB
+
+
+@pytest.mark.parametrize("mode", ["r", "c", "r+"])
+def test_what_was_written_into_a_map_stays(tmp_path, mode):
+    """Only pages of read-only maps are let go: changes in memory are not lost."""
+    z, y = data(20_000, 64)
+    np.save(tmp_path / "z.npy", z)
+    mapped = np.load(tmp_path / "z.npy", mmap_mode=mode)
+    expected = z.copy()
+    if mode != "r":
+        mapped[:] = expected = z / 3
+    fitted = TemperatureScaling.fit(mapped, y)
+    assert (mapped == expected).all()
+    assert fitted.temperature == pytest.approx(TemperatureScaling.fit(expected, y).temperature)

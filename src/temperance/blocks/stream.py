@@ -12,6 +12,7 @@ import numpy as np
 from temperance.blocks.arrays import ArrayRows, sampled_rows
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
+from temperance.blocks.pages import let_go
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -85,7 +86,9 @@ class StreamRows:
         of = 0 if self._first is None else self._first.n * self.k
 
         def of_piece(rows: ArrayRows) -> tuple[int, LossPass]:
-            return rows.n, rows.loss_pass_alone(betas, of=max(of, rows.logits.size))
+            sums = rows.loss_pass_alone(betas, of=max(of, rows.logits.size))
+            let_go(rows.logits)
+            return rows.n, sums
 
         found = merged(of_piece, pieces, threads=thread_count())
         if found.at[0].weight == 0.0:
