@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks.mapping import map_rows, thread_count
+from temperance.blocks.pages import let_go
 from temperance.checks import as_logits, refuse_masked_labels
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums, loss_pass, row_moments
@@ -29,7 +30,7 @@ _MANY = 512  # rows
 _SHARE = 8  # one row in so many is sampled
 _SAMPLE = 1 << 22  # elements of a sample, at most (16 MiB in single precision)
 _LEAST_RUNS = 8
-_RUN_BYTES = 1 << 14  # sampled together, so that a disk reads no page for one row of it
+_RUN_BYTES = 1 << 16  # sampled together, so that a disk reads no page for one row of it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +92,11 @@ class ArrayRows:
         weights = None if self.weights is None else self.weights[rows]
         if weights is not None and not weights.any():
             return None
-        logits, labels = self.logits[rows], self.labels[rows]
-        return replace(self, logits=logits, labels=labels, weights=weights)
+        logits = np.empty((len(rows), self.k), dtype=self.logits.dtype)
+        for part in row_blocks(logits):
+            logits[part] = self.logits[rows[part]]
+            let_go(self.logits)  # of a map, the system brings many more pages than were asked for
+        return replace(self, logits=logits, labels=self.labels[rows], weights=weights)
 
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
