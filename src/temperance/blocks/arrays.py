@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.kernels.engines import Engine
-    from temperance.kernels.loss import ExistenceSums, LossPass
+    from temperance.kernels.loss import ExistenceSums, LossPass, RowMomentsKernel
 
 __all__ = ["ArrayRows", "sampled_rows"]
 
@@ -67,9 +67,8 @@ class ArrayRows:
             threads=thread_count() if self.logits.size > 2 * elements else 1,
         )  # fmt: skip
 
-    def loss_pass_alone(self, betas: tuple[float, ...], *, of: int) -> LossPass:
-        """Return the sums of rows that are part of `of` numbers, in this thread, unreported."""
-        moments = moments_kernel(self.engine, elements=of)
+    def loss_pass_alone(self, betas: tuple[float, ...], *, moments: RowMomentsKernel) -> LossPass:
+        """Return the sums of all rows by this kernel, in this thread, unreported."""
         w = self.weights
         parts = (
             loss_pass(
