@@ -12,7 +12,7 @@ from temperance.blocks.mapping import map_rows, thread_count
 from temperance.blocks.pages import let_go
 from temperance.checks import as_logits, refuse_masked_labels
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums, loss_pass, row_moments
+from temperance.kernels.loss_numpy import existence_sums, loss_pass
 from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayRows", "sampled_rows"]
 
-_BLOCK = 1 << 16  # elements: a block and what NumPy makes of it stay in the cache of a core
-_LONG_BLOCK = 1 << 19  # compiled code makes nothing of it
+_BLOCK = 1 << 19  # elements: enough that threads seldom meet, few enough for the shared cache
 _LARGE = 1 << 20  # elements; a sample of fewer saves nothing
 _MANY = 512  # rows
 _SHARE = 8  # one row in so many is sampled
@@ -60,11 +59,10 @@ class ArrayRows:
     def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
         """Return the sums of all rows at these inverse temperatures, in one reading."""
         moments = moments_kernel(self.engine, elements=self.logits.size)
-        elements = _BLOCK if moments is row_moments else _LONG_BLOCK
         return map_rows(
             partial(loss_pass, betas=betas, moments=moments),
-            self.logits, self.labels, self.weights, elements=elements,
-            threads=thread_count() if self.logits.size > 2 * elements else 1,
+            self.logits, self.labels, self.weights, elements=_BLOCK,
+            threads=thread_count() if self.logits.size > 2 * _BLOCK else 1,
         )  # fmt: skip
 
     def loss_pass_alone(self, betas: tuple[float, ...], *, moments: RowMomentsKernel) -> LossPass:
@@ -75,7 +73,7 @@ class ArrayRows:
                 self.logits[rows], self.labels[rows], None if w is None else w[rows],
                 betas=betas, moments=moments,
             )
-            for rows in row_blocks(self.logits, _BLOCK if moments is row_moments else _LONG_BLOCK)
+            for rows in row_blocks(self.logits, _BLOCK)
         )  # fmt: skip
         return reduce(lambda left, right: left.merge(right), parts)
 
