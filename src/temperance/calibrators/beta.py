@@ -64,6 +64,7 @@ class BetaCalibration(Calibrator):
 
     method: ClassVar[str] = "beta"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="a log p - b log(1 - p) + c: the ends bend apart",
         parameters="3",
         labels="1,000",
@@ -71,7 +72,7 @@ class BetaCalibration(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="yes",
-        classes="2",
+        classes="2 only",
         risk="low",
         source="Kull et al. 2017",
         prior=True,

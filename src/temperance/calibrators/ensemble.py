@@ -75,6 +75,7 @@ class Ensemble(Calibrator):
 
     method: ClassVar[str] = "ensemble"
     traits: ClassVar[Traits] = Traits(
+        type="pool, parametric",
         summary="several models: weighted mean (or log mean), then / T",
         parameters="models",
         labels="100",
@@ -82,7 +83,7 @@ class Ensemble(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="no",
-        classes="any",
+        classes="any, natively",
         risk="very low",
         source="Rahaman and Thiery 2021",
         prior=True,

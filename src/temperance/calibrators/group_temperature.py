@@ -79,6 +79,7 @@ class GroupTemperatureScaling(Calibrator):
 
     method: ClassVar[str] = "group-temperature"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="logits / T, one T per group, shrunk towards one for all",
         parameters="groups + 1",
         labels="20 a group",
@@ -86,7 +87,7 @@ class GroupTemperatureScaling(Calibrator):
         keeps_class=True,
         keeps_order=True,
         keeps_ranking="no",
-        classes="any",
+        classes="any, natively",
         risk="low",
         source="Gelman and Hill 2007",
         groups=True,

@@ -64,6 +64,7 @@ class MultilabelScaling(Calibrator):
     kind: ClassVar[str] = "multilabel"
     traits: ClassVar[Traits] = replace(
         TemperatureScaling.traits,
+        type="parametric",
         summary="logit / T, an independent sigmoid per label",
         classes="labels",
         masks=False,

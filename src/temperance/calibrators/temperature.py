@@ -82,6 +82,7 @@ class TemperatureScaling(Calibrator):
     method: ClassVar[str] = "temperature"
 
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="logits / T",
         parameters="1",
         labels="50",
@@ -89,7 +90,7 @@ class TemperatureScaling(Calibrator):
         keeps_class=True,
         keeps_order=True,
         keeps_ranking="if k = 2",
-        classes="any",
+        classes="any, natively",
         risk="very low",
         source="Guo et al. 2017",
         prior=True,
