@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import reference
 import temperance as tp
+from temperance import numerics
+from temperance.blocks import one_thread_each
 from temperance.calibrators.affine import AffineProblem
 from temperance.kernels.affine import affine_scores, affine_sums, curvature_sums
 
@@ -296,3 +299,30 @@ def test_inputs_computed_per_block_give_the_same(sample, monkeypatch):
     kept = tp.MatrixScaling.fit(z, y)
     monkeypatch.setattr("temperance.calibrators.affine._KEPT", 0)
     assert tp.MatrixScaling.fit(z, y).matrix == pytest.approx(kept.matrix, abs=1e-9)
+
+
+def test_matrix_products_keep_to_their_thread():
+    """Beside our own threads the linear algebra has one each; afterwards as many as before."""
+    controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    if not controller.lib_controllers:
+        pytest.skip("NumPy has no linear algebra with threads here")
+
+    def threads():
+        return [each.num_threads for each in controller.lib_controllers]
+
+    before = threads()
+    with one_thread_each():
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
+def test_threads_do_not_change_a_fit(monkeypatch):
+    """Blocks are merged in their order: the same numbers to the last bit."""
+    monkeypatch.setattr(numerics, "BLOCK_ELEMENTS", 400)
+    z, y = reference.reference_a()
+    fits = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        fits.append(tp.MatrixScaling.fit(z, y))
+    assert (fits[0].matrix == fits[1].matrix).all()
+    assert (fits[0].bias == fits[1].bias).all()

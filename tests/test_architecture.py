@@ -40,6 +40,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "pyarrow": {"readers", "writers"},
     "sklearn": {"cli"},
     "numba": {"kernels"},
+    "threadpoolctl": {"blocks"},
     "llvmlite": {"kernels"},  # comes with numba
     "torch": {"kernels", "blocks"},
 }

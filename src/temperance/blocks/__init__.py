@@ -5,8 +5,18 @@ block.
 """
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.mapping import map_rows, report_rows, reporting
+from temperance.blocks.linear_algebra import one_thread_each
+from temperance.blocks.mapping import map_rows, report_rows, reporting, thread_count
 from temperance.blocks.rows import LabelledRows
 from temperance.blocks.stream import StreamRows
 
-__all__ = ["ArrayRows", "LabelledRows", "StreamRows", "map_rows", "report_rows", "reporting"]
+__all__ = [
+    "ArrayRows",
+    "LabelledRows",
+    "StreamRows",
+    "map_rows",
+    "one_thread_each",
+    "report_rows",
+    "reporting",
+    "thread_count",
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from temperance.blocks import map_rows
+from temperance.blocks import map_rows, one_thread_each, thread_count
 from temperance.errors import NoOptimumError
 from temperance.kernels.affine import AffineSums, affine_sums, diagonal_sums
 from temperance.numerics import as_float64, row_blocks
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AffineFit", "AffineProblem", "Penalty"]
 
-_FIRST_ROWS = 5_000  # of a first search, where there are many more: the full data are read less
+_FIRST_ROWS = 2_000  # of a first search, where there are many more: the full data are read less
 _MANY = 4
 _ROUGH = 1e-3  # gradient, in units where the curvature is 1, at which the first search ends
 _FINE = 1e-7  # and the last one: the loss is then right to 1e-14 per number
@@ -84,7 +84,9 @@ class AffineProblem:
         def of_block(logits: NDArray[Any], labels: NDArray[np.intp], weights: Array | None) -> Any:  # noqa: ANN401
             return kernel(self.inputs(as_float64(logits)), labels, weights, **at)
 
-        return map_rows(of_block, self.rows.logits, self.rows.labels, self.rows.weights)
+        data = (self.rows.logits, self.rows.labels, self.rows.weights)
+        with one_thread_each():
+            return map_rows(of_block, *data, threads=thread_count())
 
     def _with_inputs_kept(self) -> AffineProblem:
         inputs = np.empty(self.rows.logits.shape)
@@ -127,7 +129,7 @@ class AffineProblem:
             bounds = [(lowest / u, None) for u in unit[:size]] + [(None, None)] * len(bias)
         found = minimize(
             value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds,
-            options={"gtol": tolerance, "ftol": 0.0, "maxcor": 10, "maxiter": _MOST_STEPS,
+            options={"gtol": tolerance, "ftol": 0.0, "maxcor": 20, "maxiter": _MOST_STEPS,
                      "maxfun": 2 * _MOST_STEPS},
         )  # fmt: skip
         _require_convergence(found)
