@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
@@ -47,6 +47,8 @@ class Evaluation:
     n_bins: int
     n_resamples: int
     seed: int
+    left_out: dict[str, str] = field(default_factory=dict)  # what was not measured, and why
+    grid_error: dict[str, float] = field(default_factory=dict)  # of values from cells: at most this
 
     @property
     def ece(self) -> Estimate:
@@ -99,6 +101,8 @@ class Evaluation:
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,
+            "left_out": self.left_out,
+            "grid_error": self.grid_error,
             **drawn,
         }
 

@@ -36,6 +36,12 @@ _TESTS = {
     "spiegelhalter": "Spiegelhalter (Brier score)",
     "cox": "Cox (intercept 0, slope 1)",
 }
+_LEFT_OUT = {
+    "refinement": "log loss in two parts",
+    "brier_parts": "Brier score in parts",
+    "classes": "class by class",
+    **ERROR_NAMES,
+}
 _WORST = 10  # groups shown
 
 
@@ -44,6 +50,8 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     tables = [overview_table(evaluation), error_table(evaluation), test_table(evaluation)]
     if evaluation.groups:
         tables.append(group_result_table(evaluation))
+    if evaluation.left_out:
+        tables.append(left_out_table(evaluation))
     return tables
 
 
@@ -109,6 +117,12 @@ def group_result_table(evaluation: Evaluation) -> Table:
         caption = f"{left} more groups with larger p-values; {caption}"
     columns = ("group", "rows", "accuracy", "mean confidence", "p-value", "")
     return Table(columns, rows, caption=caption, words=frozenset({5}))
+
+
+def left_out_table(evaluation: Evaluation) -> Table:
+    """What was not measured, and why."""
+    rows = tuple((_LEFT_OUT[name], reason) for name, reason in evaluation.left_out.items())
+    return Table(("not measured", "because"), rows, words=frozenset({1}))
 
 
 def reliability_sketch(evaluation: Evaluation) -> str:
