@@ -75,7 +75,7 @@ def _by_group(values: Array, first: int, n_groups: int) -> Array:
     sums[lead : lead + len(head)] = head
     whole = (len(values) - len(head)) // n_groups
     end = len(head) + whole * n_groups
-    sums += values[len(head) : end].reshape(whole, n_groups, -1).sum(axis=0)
+    sums += values[len(head) : end].reshape(whole, *sums.shape).sum(axis=0)
     sums[: len(values) - end] += values[end:]
     return sums
 
