@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
+from temperance.metrics.all_errors import ERROR_NAMES
 from temperance.show import beside, to_frame
 from temperance.significance import ScoreTest
 
@@ -92,7 +93,10 @@ class Evaluation:
             "n_bins": self.n_bins,
             "score_test": None if self.score_test is None else self.score_test.to_dict(),
             "zero_probability_labels": self.zero_probability_labels,
-            "calibration_errors": {name: each.to_dict() for name, each in self.errors.items()},
+            "calibration_errors": {
+                name: self.errors[name].to_dict() if name in self.errors else None
+                for name in ERROR_NAMES
+            },
             "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
             "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
             "corp": self.corp.to_dict(curves=curves),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.metrics.cells.draws import drawn_sums
+from temperance.metrics.cells.draws import drawn_sums, null_hits
 from temperance.metrics.cells.null_groups import classwise_null
 from temperance.metrics.class_table import ClassResult
+from temperance.metrics.errors_of_sums import binned_error
 from temperance.metrics.estimates import Draws, share_estimate
 from temperance.sums import MeanSums
 
@@ -44,11 +45,7 @@ class ClassErrors:
     def table(self) -> tuple[ClassResult, ...]:
         """Return every class in its order; what is drawn is drawn for each class by itself."""
         total = float(self.sums.predicted.weight.sum())
-        draws = [
-            Draws.split(each, self.n_resamples, doubt=self.doubt)
-            for gaps, weights in self._drawn(self.sums.each, stream=5)
-            for each in (gaps / weights).T
-        ]
+        draws = [Draws.split(each, self.n_resamples, doubt=self.doubt) for each in self._errors()]
         of_class = self.sums.each.regrouped(np.repeat(np.arange(self.k), self.n_bins), self.k)
         n, probability = of_class.count[1], of_class.probability.sum(axis=0) / total
         return tuple(
@@ -73,22 +70,29 @@ class ClassErrors:
 
     def by_top_label(self) -> CalibrationError:
         """Return the error of the predicted class in bins within each predicted class."""
-        gap, weight = np.zeros(1 + 2 * self.n_resamples), np.zeros(1 + 2 * self.n_resamples)
-        for gaps, weights in self._drawn(self.sums.predicted, stream=7):
-            gap += gaps.sum(axis=1)
-            weight += weights.sum(axis=1)
-        return Draws.split(gap / weight, self.n_resamples, doubt=self.doubt).without_interval()
+        own = self.sums.predicted.bin_sums()
+        total = float(own.weight.sum())
+        gap = np.zeros(self.n_resamples)
+        for first, part in self._parts(self.sums.predicted):
+            rng = np.random.default_rng([self.seed, 8, 7, first])
+            said = part.probability.sum(axis=0)
+            gap += np.abs(said - null_hits(part, self.n_resamples, rng)).sum(axis=1)
+        value = float(np.abs(own.gap).sum()) / total
+        return Draws(value, _NONE, gap / total, self.doubt).without_interval()
 
-    def _drawn(self, cells: CellSums, *, stream: int) -> Iterator[tuple[Array, Array]]:
-        """Yield sums of absolute gaps and of weights of some classes, (1 + draws, classes)."""
-        step = max(1, _CELLS // self.n_bins)
-        for first in range(0, self.k, step):
-            part = cells.taken(slice(first * self.n_bins, (first + step) * self.n_bins))
-            seed = [self.seed, 8, stream, first]
-            found = drawn_sums(part, self.n_resamples, seed=seed)
-            shape = (len(found.weight), -1, self.n_bins)
-            gaps = np.abs(found.gap).reshape(shape).sum(axis=2)
-            yield gaps, found.weight.reshape(shape).sum(axis=2)
+    def _errors(self) -> Iterator[Array]:
+        """Yield the error of each class, (1 + draws,): of all rows, in bins of its probability."""
+        for first, part in self._parts(self.sums.each):
+            for place in range(0, part.weight.shape[1], self.n_bins):
+                cells = part.taken(slice(place, place + self.n_bins))
+                seed = [self.seed, 8, 5, first + place]
+                yield binned_error(drawn_sums(cells, self.n_resamples, seed=seed))
+
+    def _parts(self, cells: CellSums) -> Iterator[tuple[int, CellSums]]:
+        """Yield the cells of some classes at a time, after the number of the first cell."""
+        step = self.n_bins * max(1, _CELLS // self.n_bins)
+        for first in range(0, self.k * self.n_bins, step):
+            yield first, cells.taken(slice(first, first + step))
 
 
 def _share(of_class: CellSums, j: int) -> Estimate:

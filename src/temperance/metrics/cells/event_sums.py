@@ -72,7 +72,7 @@ class EventSums:
         within a cell leaves what it is at the cell's ends by some of the cell's rows.
         """
         part = self.cells.largest_part / self.cells.weight.sum()
-        part[self.grid.single] = 0.0
+        part[self.grid.single | (self.cells.count.sum(axis=0) <= 1.0)] = 0.0
         ends = np.unique(self.grid.equal_mass(self.cells)[1])
         return {"ece_equal_mass": 2.0 * float(part[ends].sum()), "ks": float(part.max())}
 
