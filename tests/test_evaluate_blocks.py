@@ -342,6 +342,22 @@ def test_what_was_left_out_is_said():
     assert evaluation_frame(found)["measure"][:4] == list(SCORES)
 
 
+@pytest.mark.parametrize("k", [3, 2001])
+def test_the_report_says_what_was_left_out(k):
+    """A page of sums alone: no empty tables, and a list of what is missing."""
+    from temperance.report import ReportContent, render_report
+
+    found = evaluate_blocks([rows(60, k)], n_resamples=100)
+    page = render_report(ReportContent("Title", found, None, None, "given", ()))
+    assert "Not measured" in page
+    assert "Brier score in parts: " in page
+    assert ("Class by class" in page) == (k == 3)
+    whole = evaluate(*rows(60, 3), n_resamples=100)
+    assert "Not measured" not in render_report(
+        ReportContent("Title", whole, None, None, "given", ())
+    )
+
+
 P, Y = [[0.5, 0.5], [0.2, 0.8]], [0, 1]
 BAD = [
     ([], {}, "at least one row"),

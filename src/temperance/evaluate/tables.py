@@ -17,6 +17,8 @@ __all__ = [
     "evaluation_frame",
     "evaluation_tables",
     "group_result_table",
+    "left_out_rows",
+    "left_out_table",
     "overview_table",
     "reliability_sketch",
     "test_table",
@@ -121,8 +123,13 @@ def group_result_table(evaluation: Evaluation) -> Table:
 
 def left_out_table(evaluation: Evaluation) -> Table:
     """What was not measured, and why."""
-    rows = tuple((_LEFT_OUT[name], reason) for name, reason in evaluation.left_out.items())
+    rows = tuple(left_out_rows(evaluation))
     return Table(("not measured", "because"), rows, words=frozenset({1}))
+
+
+def left_out_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return what was not measured, in words, and why."""
+    return [(_LEFT_OUT[name], reason) for name, reason in evaluation.left_out.items()]
 
 
 def reliability_sketch(evaluation: Evaluation) -> str:
