@@ -54,7 +54,7 @@ def evaluate_blocks(
     n_resamples : int, default 1000
         Of the intervals and null bands of the calibration errors, at least 100.
     seed : int, default 0
-        Of the resampling.
+        Of the resampling, which depends on it and on the rows' order alone.
     classes : sequence of str, optional
         Names of the columns, as labels may use them.
     refuse_probs : bool, default True
@@ -80,17 +80,18 @@ def evaluate_blocks(
     Exact: scores and their intervals, accuracy, the error in bins of equal width, classwise,
     top-label-conditional and flattened errors, the binned diagram, all tests but Cox's. The
     smooth error is the one of `evaluate`. Errors in bins of equal mass, Kolmogorov-Smirnov, the
-    CORP curve and Cox's line see the event's probability on a grid of 13,000 cells (Cox: of
-    its log-odds), even in the probability and in its log-odds: off by less than 0.0002 in
-    every data set tried, and by `grid_error` at most.
+    CORP curve and Cox's line see the event's probability on a grid of 35,000 cells, even in the
+    probability and in its log-odds (Cox: of the log-odds alone). On nine sets of real outputs of
+    1,800 to 10,000 rows the values were off by 0.00008 at most, those of 300 rows by 0.0007; never
+    more than `grid_error`, where that has them.
 
     Resamples are drawn for whole cells (Poisson bootstrap), and labels of a calibrated world
     likewise, so that rows count as independent: there is no `clusters`. The intervals of few
     rows are better left to `evaluate`.
 
-    The state is 1.3 MB for the grid, 8 k^2 bytes for the tests of k classes and up to 2,000
-    `n_bins` bytes per class; beyond 2,000 classes the two last are not made, and the class by
-    class results left out. Beside it, about 40 MB per thread.
+    The state is 1.7 MB for the grid (3.4 MB with weights), 8 k^2 bytes for the tests of k classes
+    and up to 2,200 `n_bins` bytes per class, a few times in memory; beyond 2,000 classes the two
+    last are not made, and the class by class results left out.
 
     References
     ----------
