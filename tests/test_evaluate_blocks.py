@@ -466,6 +466,26 @@ def test_no_edge_cuts_a_cell():
         assert grid.single[grid.cells_of(np.array([0.0, 0.5, 1.0]))].all()
 
 
+@pytest.mark.parametrize("distinct", [40, 3000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ranks_and_bins_of_equal_mass_are_those_of_the_rows(distinct, weighted):
+    """Where each cell holds one probability, no more than 1,000 parts, and the same ones."""
+    from temperance.metrics.bins import bins_of, ranks_of
+
+    rng = np.random.default_rng(0)
+    grid = ProbabilityGrid(15)
+    p = rng.choice(rng.choice(grid.upper, distinct, replace=False), 10_000)
+    w = rng.integers(0, 4, 10_000).astype(float) if weighted else None
+    at = grid.cells_of(p)
+    cells = CellSums.of(p, p > 2, w, at, grid.n_cells)
+    place, n_ranks = grid.ranks(cells)
+    expected, n_expected = ranks_of(p)
+    assert n_ranks == n_expected
+    np.testing.assert_array_equal(place[at], expected)
+    of_rows = bins_of(p, n_bins=15, binning="equal-mass", weights=w)
+    np.testing.assert_array_equal(grid.equal_mass(cells)[0][at], of_rows)
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_truth(request):
     """The population's ECE, KS error and flattened error, in samples of 2,000 rows."""
