@@ -126,6 +126,41 @@ def test_beta_is_the_best_of_a_grid(prior):
             assert objective(other) >= objective(at) - 1e-9
 
 
+@pytest.mark.parametrize(
+    ("odds", "hit"),
+    [
+        ([-3, -2, -1, 0, 1, 2, 3], [0, 0, 1, 1, 1, 1, 0]),  # an interval tells the classes apart
+        ([-3, -2, -1, 0, 1, 2, 3, 4], [0, 0, 0, 1, 1, 1, 0, 0]),
+        ([-1, 1] * 10, [0, 1] * 8 + [1, 0] * 2),  # two scores: three numbers are one too many
+    ],
+)
+def test_beta_where_only_the_unbounded_map_has_no_optimum(odds, hit):
+    """Under a, b >= 0 there is one: as good as what a general search from three starts finds."""
+    from scipy.optimize import minimize
+
+    odds, hit = np.array(odds, dtype=float), np.array(hit)
+    x = np.stack([-np.logaddexp(0, -odds), np.logaddexp(0, odds), np.ones(len(odds))], axis=1)
+    bounds = [(0, None), (0, None), (None, None)]
+    best = min(
+        minimize(lambda at: loss(x @ at, hit), start, bounds=bounds, method="L-BFGS-B").fun
+        for start in ([1, 1, 0], [0.1, 0, 0], [0, 0.1, 0])
+    )
+    fitted = tp.BetaCalibration.fit(odds, hit)
+    assert fitted.record.log_loss_after == pytest.approx(best, abs=1e-9)
+
+
+def test_beta_sees_separation_before_it_starts():
+    """300 rows: the search would end far out, where another step gains nothing."""
+    odds = np.sort(np.random.default_rng(0).normal(size=300)) * 4
+    hit = (odds > 0).astype(int)
+    tied = odds.copy()
+    tied[np.abs(odds).argsort()[:8]] = 0.0  # rows of both classes at one score change nothing
+    for scores in (odds, tied):
+        with pytest.raises(tp.NoOptimumError, match="--prior 1") as caught:
+            tp.BetaCalibration.fit(scores, hit)
+        assert caught.value.reason == "separable"
+
+
 def centred(odds, hit):
     """Centred isotonic regression, block by block: pool violators in a list, then interpolate."""
     blocks = []
@@ -179,6 +214,29 @@ def test_isotonic_of_many_classes_by_hand(sample):
     by_hand = np.stack([np.interp(odds[:, c], *curves[c]) for c in range(3)], axis=1)
     by_hand /= by_hand.sum(axis=1, keepdims=True)
     assert tp.IsotonicCalibration.fit(z, y).apply(z) == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_isotonic_one_vs_rest_on_rows_that_no_fit_has_seen():
+    """Plain steps reach the printed .7264 and .08873, with four labels of probability 0; ours
+    have none, and beat the printed table in both.
+    """
+    isotonic = pytest.importorskip("sklearn.isotonic").IsotonicRegression
+    z, y, z_test, y_test = reference.reference_b()
+    p, p_test = reference.softmax(z), reference.softmax(z_test)
+    plain = np.stack(
+        [
+            isotonic(out_of_bounds="clip").fit(p[:, c], y == c).predict(p_test[:, c])
+            for c in range(10)
+        ],
+        axis=1,
+    )
+    plain /= plain.sum(axis=1, keepdims=True)
+    of_label = plain[np.arange(5000), y_test]
+    assert (of_label == 0).sum() == 4
+    assert f"{tp.metrics.brier_score(plain, y_test):.5f}" == "0.08873"
+    ours = tp.IsotonicCalibration.fit(z, y).apply(z_test)
+    assert tp.metrics.log_loss(ours, y_test) < 0.183
+    assert tp.metrics.brier_score(ours, y_test) < 0.08873
 
 
 def test_log_odds_keep_their_digits():

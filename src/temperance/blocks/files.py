@@ -39,7 +39,7 @@ def logits_of(block: Dataset) -> NDArray[Any]:
     """Return the logits of a block; the logarithm where it holds probabilities."""
     if block.kind == "logits":
         return block.values
-    with _naming(block.source):
+    with _naming(block.place):
         return log_probs(as_probs(block.values))
 
 

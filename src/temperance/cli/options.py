@@ -14,6 +14,8 @@ __all__ = [
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
+    "EngineName",
+    "EngineOption",
     "GroupColumn",
     "IdColumn",
     "IgnoreLabel",
@@ -43,6 +45,14 @@ class KindName(StrEnum):
     multilabel = "multilabel"
 
 
+class EngineName(StrEnum):
+    """What computes the sums of a fit of a temperature."""
+
+    auto = "auto"
+    numpy = "numpy"
+    numba = "numba"
+
+
 class PoolName(StrEnum):
     """How an ensemble pools its members: probabilities, or their logarithms."""
 
@@ -50,6 +60,12 @@ class PoolName(StrEnum):
     log = "log"
 
 
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine", help="What computes the sums of a temperature; auto: numba for large data."
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["arrow_blocks", "parquet_blocks", "read_arrow", "read_parquet"]
+__all__ = ["arrow_blocks", "parquet_blocks", "parquet_rows", "read_arrow", "read_parquet"]
 
 # A file may have this many rows, or this many per byte: more than compression can pack.
 _ALWAYS_FINE = 2**24
@@ -88,6 +88,14 @@ def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
                 of = f"row group {number} (counted from 0) of {metadata.num_row_groups}"
                 msg = f"{of}: {' '.join(str(error).split())}"
                 raise FileFormatError(msg) from error
+
+
+def parquet_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file, from its footer."""
+    with _pyarrow(".parquet files"):
+        import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
+
+    return int(pq.read_metadata(path).num_rows)
 
 
 def arrow_blocks(path: Path, request: Request) -> Iterator[Rows]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from temperance.errors import FileFormatError
-from temperance.readers.arrow import arrow_blocks, parquet_blocks
+from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields
 from temperance.readers.guard import refusing
@@ -79,17 +81,25 @@ class BlockFile:
         """Bytes of the file, or of all files of the folder."""
         return sum(file.stat().st_size for file in self.files)
 
+    @property
+    def n_rows(self) -> int | None:
+        """Rows of all files, where that is known without reading them: .npy and .parquet."""
+        counts = [_known_rows(file) for file in self.files]
+        return None if None in counts else sum(c for c in counts if c is not None)
+
     def _of_file(self, file: Path) -> Iterator[Dataset]:
         parts = _IN_PARTS.get(file.suffix.lower())
         if parts is None or self.labels is not None:
             whole = read(file, kind=self.kind, fields=self.fields, labels=self.labels)
             yield from _sliced(whole)
             return
-        request = Request(self.kind, self.fields)
+        request, first = Request(self.kind, self.fields), 0
         for rows in _each(file, parts(file, request)):
             with refusing(file):
                 check_shapes(rows, "rows")
-            yield from _sliced(as_dataset(rows, file, self.kind))
+            read_now = dataclasses.replace(as_dataset(rows, file, self.kind), first=first)
+            yield from _sliced(read_now)
+            first += len(read_now.values)
 
 
 def read_blocks(
@@ -161,7 +171,14 @@ def _sliced(whole: Dataset) -> Iterator[Dataset]:
             for name in names
             if (array := getattr(whole, name)) is not None
         }
-        yield dataclasses.replace(whole, **part)
+        yield dataclasses.replace(whole, first=whole.first + start, **part)
+
+
+def _known_rows(file: Path) -> int | None:
+    with refusing(file):
+        if file.suffix.lower() == ".npy":
+            return int(np.load(file, mmap_mode="r", allow_pickle=False).shape[0])
+        return parquet_rows(file) if file.suffix.lower() == ".parquet" else None
 
 
 def _count(columns: tuple[int, ...]) -> str:
