@@ -60,7 +60,7 @@ def of_files(sizes: tuple[int, ...] | list[int]) -> None:
             make_file(n, Path(folder))
             for name in ("evaluate_blocks", "evaluate"):
                 command = [sys.executable, __file__, "--child", name, folder]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
                 figures = done.stdout.split() if done.returncode == 0 else ["did not finish"]
                 print(f"{n:>17,}{CLASSES:>17,}{name:>17}" + "".join(f"{f:>17}" for f in figures))
 
