@@ -151,7 +151,10 @@ def test_all_is_complete_and_documented(module):
 
 @pytest.mark.parametrize(
     "name",
-    sorted(set(tp.metrics.__all__) | {"evaluate", "compare", "plan", "select", "save", "load"}),
+    sorted(
+        set(tp.metrics.__all__)
+        | {"evaluate", "evaluate_blocks", "compare", "plan", "select", "save", "load"}
+    ),
 )
 def test_public_functions_show_an_example(name):
     """Parameters, returns, errors and a runnable example in every public docstring."""

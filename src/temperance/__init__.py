@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         NoOptimumError,
         TemperanceError,
     )
-    from temperance.evaluate import Evaluation, evaluate
+    from temperance.evaluate import Evaluation, evaluate, evaluate_blocks
     from temperance.export import load, save
     from temperance.metrics.estimates import Estimate, NullBand
     from temperance.plan import Plan, plan
@@ -85,6 +85,7 @@ _HOMES = {  # public name -> the module that it is in
     "compare": "temperance.compare",
     "dense_rows": "temperance.checks.dense",
     "evaluate": "temperance.evaluate",
+    "evaluate_blocks": "temperance.evaluate",
     "label_logits_from_probs": "temperance.checks.label_matrix",
     "load": "temperance.export",
     "logits_from_probs": "temperance.checks",
@@ -128,6 +129,7 @@ __all__ = [
     "compare",
     "dense_rows",
     "evaluate",
+    "evaluate_blocks",
     "label_logits_from_probs",
     "load",
     "logits_from_probs",

@@ -13,7 +13,7 @@ from temperance.sums import MergeableSums
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BinSums", "Binning", "assign", "bin_edges"]
+__all__ = ["BinSums", "Binning", "assign", "bin_edges", "mass_cuts"]
 
 Binning = Literal["equal-width", "equal-mass"]
 
@@ -90,16 +90,23 @@ class BinSums(MergeableSums):
         return self.probability - self.hits
 
 
+def mass_cuts(below: NDArray[np.float64], n_bins: int, *, whole: bool) -> NDArray[np.intp]:
+    """Return which of the sorted rows (or cells of rows) end the bins of equal mass but the last.
+
+    `below` is the weight up to and with each; `whole` weights give the first bins one more.
+    """
+    total = below[-1]
+    step, extra = divmod(total, n_bins) if whole else (total / n_bins, 0.0)
+    cuts = np.arange(1, n_bins)
+    targets = step * cuts + np.minimum(cuts, extra)
+    at = np.searchsorted(below, targets * (1.0 - 1e-15), side="left")
+    return np.asarray(np.minimum(at, len(below) - 1))
+
+
 def _mass_edges(
     confidence: NDArray[np.float64], n_bins: int, weights: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
     order = np.argsort(confidence, kind="stable")
     below = np.arange(1.0, len(order) + 1) if weights is None else np.cumsum(weights[order])
-    total = below[-1]
     whole = weights is None or bool((weights == np.floor(weights)).all())
-    step, extra = divmod(total, n_bins) if whole else (total / n_bins, 0.0)
-    cuts = np.arange(1, n_bins)
-    targets = step * cuts + np.minimum(cuts, extra)
-    at = np.searchsorted(below, targets * (1.0 - 1e-15), side="left")
-    cut_rows = order[np.minimum(at, len(order) - 1)]
-    return np.asarray(confidence[cut_rows])
+    return np.asarray(confidence[order[mass_cuts(below, n_bins, whole=whole)]])

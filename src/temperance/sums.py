@@ -15,14 +15,14 @@ __all__ = ["MeanSums", "MergeableSums"]
 
 
 class MergeableSums:
-    """A dataclass whose fields are sums over rows (numbers or arrays)."""
+    """A dataclass of sums over rows: numbers, arrays, other sums, or None (not taken)."""
 
     __slots__ = ()
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
         names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
+        return type(self)(*(_added(getattr(self, name), getattr(other, name)) for name in names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,3 +87,9 @@ class MeanSums(MergeableSums):
         if n == most or not 0.0 < mean < 1.0 or not 0.0 < error < inf:
             return n
         return min(max(n, mean * (1.0 - mean) / error**2), most)
+
+
+def _added(left: Any, right: Any) -> Any:  # noqa: ANN401  (sums of any kind)
+    if left is None or right is None:
+        return None
+    return left.merge(right) if isinstance(left, MergeableSums) else left + right

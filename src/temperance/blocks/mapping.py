@@ -54,10 +54,19 @@ def map_rows(
     return merged(of_block, row_blocks(scores, elements), threads=threads)
 
 
-def merged(work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], *, threads: int = 1) -> S:
-    """Return the merged sums of `work(block)`, which also says how many rows it saw."""
+def merged(
+    work: Callable[[Any], tuple[int, S]],
+    blocks: Iterable[Any],
+    *,
+    threads: int = 1,
+    ahead: int = _AHEAD,
+) -> S:
+    """Return the merged sums of `work(block)`, which also says how many rows it saw.
+
+    Up to `ahead` blocks per thread are taken before they are needed; so many sums may wait.
+    """
     total: S | None = None
-    for n, sums in _in_order(work, blocks, threads):
+    for n, sums in _in_order(work, blocks, threads, ahead):
         total = sums if total is None else total.merge(sums)
         report_rows(n)
     assert total is not None  # noqa: S101  (there is a block)
@@ -93,7 +102,7 @@ def report_rows(n: int) -> None:
 
 
 def _in_order(
-    work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], threads: int
+    work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], threads: int, ahead: int
 ) -> Iterator[tuple[int, S]]:
     """Yield the results in the order of the blocks; only a few blocks are taken ahead."""
     if threads == 1:
@@ -104,7 +113,7 @@ def _in_order(
         try:
             for block in blocks:
                 waiting.append(pool.submit(work, block))
-                if len(waiting) > _AHEAD * threads:
+                if len(waiting) > ahead * threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

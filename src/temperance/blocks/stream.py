@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.blocks.arrays import ArrayRows, sampled_rows
+from temperance.blocks.block import block_parts, naming_block
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
@@ -127,12 +128,9 @@ class StreamRows:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
         first = 0
         for number, rows in enumerate(self._checked()):
-            try:
+            with naming_block(number, first):
                 as_logits(rows.logits)
                 refuse_masked_labels(rows.logits, rows.labels)
-            except InvalidInputError as error:
-                msg = f"Block {number} (from row {first} on): {error}"
-                raise InvalidInputError(msg) from error
             first += rows.n
 
     def _pieces(self) -> Iterator[ArrayRows]:
@@ -148,11 +146,8 @@ class StreamRows:
         blocks = self.blocks() if callable(self.blocks) else self.blocks
         first, weighed = 0, None
         for number, block in enumerate(blocks):
-            try:
+            with naming_block(number, first):
                 rows = self._block(block, weighed=weighed)
-            except InvalidInputError as error:
-                msg = f"Block {number} (from row {first} on): {error}"
-                raise InvalidInputError(msg) from error
             weighed = rows.weights is not None
             first += rows.n
             if rows.n:
@@ -162,14 +157,7 @@ class StreamRows:
             raise NoOptimumError(msg, reason="no-rows")
 
     def _block(self, block: Any, *, weighed: bool | None) -> ArrayRows:  # noqa: ANN401  (the caller's)
-        if not isinstance(block, tuple | list) or len(block) not in (2, 3):
-            what = type(block).__name__
-            msg = f"a block must be (logits, labels) or (logits, labels, weights), got {what}."
-            raise InvalidInputError(msg)
-        given, labels, weights = (*block, None)[:3]
-        if weighed not in (None, weights is not None):
-            msg = "some blocks have weights and some have none; all need them, or none."
-            raise InvalidInputError(msg)
+        given, labels, weights = block_parts(block, scores="logits", weighed=weighed)
         z = as_logits_unread(given)
         n, k = z.shape
         self.k = self.k or k

@@ -1,6 +1,15 @@
 """Measure probabilities against labels: every number with its uncertainty."""
 
+from temperance.evaluate.blocks import evaluate_blocks
 from temperance.evaluate.evaluation import Evaluation
 from temperance.evaluate.measure import Groups, evaluate, evaluate_rows, measure, row_measures
 
-__all__ = ["Evaluation", "Groups", "evaluate", "evaluate_rows", "measure", "row_measures"]
+__all__ = [
+    "Evaluation",
+    "Groups",
+    "evaluate",
+    "evaluate_blocks",
+    "evaluate_rows",
+    "measure",
+    "row_measures",
+]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
+from temperance.metrics.all_errors import ERROR_NAMES
 from temperance.show import beside, to_frame
 from temperance.significance import ScoreTest
 
@@ -47,6 +48,8 @@ class Evaluation:
     n_bins: int
     n_resamples: int
     seed: int
+    left_out: dict[str, str] = field(default_factory=dict)  # what was not measured, and why
+    grid_error: dict[str, float] = field(default_factory=dict)  # of values from cells: at most this
 
     @property
     def ece(self) -> Estimate:
@@ -90,7 +93,10 @@ class Evaluation:
             "n_bins": self.n_bins,
             "score_test": None if self.score_test is None else self.score_test.to_dict(),
             "zero_probability_labels": self.zero_probability_labels,
-            "calibration_errors": {name: each.to_dict() for name, each in self.errors.items()},
+            "calibration_errors": {
+                name: self.errors[name].to_dict() if name in self.errors else None
+                for name in ERROR_NAMES
+            },
             "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
             "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
             "corp": self.corp.to_dict(curves=curves),
@@ -99,6 +105,8 @@ class Evaluation:
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,
+            "left_out": self.left_out,
+            "grid_error": self.grid_error,
             **drawn,
         }
 

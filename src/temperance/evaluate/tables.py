@@ -17,6 +17,8 @@ __all__ = [
     "evaluation_frame",
     "evaluation_tables",
     "group_result_table",
+    "left_out_rows",
+    "left_out_table",
     "overview_table",
     "reliability_sketch",
     "test_table",
@@ -36,6 +38,12 @@ _TESTS = {
     "spiegelhalter": "Spiegelhalter (Brier score)",
     "cox": "Cox (intercept 0, slope 1)",
 }
+_LEFT_OUT = {
+    "refinement": "log loss in two parts",
+    "brier_parts": "Brier score in parts",
+    "classes": "class by class",
+    **ERROR_NAMES,
+}
 _WORST = 10  # groups shown
 
 
@@ -44,6 +52,8 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     tables = [overview_table(evaluation), error_table(evaluation), test_table(evaluation)]
     if evaluation.groups:
         tables.append(group_result_table(evaluation))
+    if evaluation.left_out:
+        tables.append(left_out_table(evaluation))
     return tables
 
 
@@ -109,6 +119,17 @@ def group_result_table(evaluation: Evaluation) -> Table:
         caption = f"{left} more groups with larger p-values; {caption}"
     columns = ("group", "rows", "accuracy", "mean confidence", "p-value", "")
     return Table(columns, rows, caption=caption, words=frozenset({5}))
+
+
+def left_out_table(evaluation: Evaluation) -> Table:
+    """What was not measured, and why."""
+    rows = tuple(left_out_rows(evaluation))
+    return Table(("not measured", "because"), rows, words=frozenset({1}))
+
+
+def left_out_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return what was not measured, in words, and why."""
+    return [(_LEFT_OUT[name], reason) for name, reason in evaluation.left_out.items()]
 
 
 def reliability_sketch(evaluation: Evaluation) -> str:

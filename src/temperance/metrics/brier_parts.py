@@ -83,5 +83,4 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
 def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationError:
     """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
     null = drawn[1:] + (value - drawn[0])
-    draws = Draws(value, _NONE, null, 0.0)
-    return CalibrationError(value, None, draws.null_band(), draws.p_value())
+    return Draws(value, _NONE, null, 0.0).without_interval()

@@ -18,10 +18,11 @@ from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resampl
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.binning import BinSums
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import EventName
 
-__all__ = ["CorpReliability", "corp_draws", "corp_reliability"]
+__all__ = ["CorpReliability", "corp_draws", "corp_of_sums", "corp_reliability"]
 
 _BAND = (0.025, 0.975)
 
@@ -132,17 +133,32 @@ def corp_draws(
     resampling: Resampling, name: EventName | None = None
 ) -> tuple[CorpReliability, ScoreDecomposition, dict[str, Draws]]:
     """Return the diagram of an event, the parts of its log score, and draws of the Brier parts."""
-    rows, b = resampling.rows, resampling.n_resamples
+    rows = resampling.rows
     event = named_event(rows, name)
-    sums = resampling.sums(event, *ranks_of(event.probability))
+    curve, draws = corp_of_sums(
+        event.name,
+        resampling.sums(event, *ranks_of(event.probability)),
+        resampling.n_resamples,
+        exact=decompose(rows, [event], score="brier"),
+        doubt=resampling.doubt,
+    )
+    return curve, decompose(rows, [event], score="log"), draws
+
+
+def corp_of_sums(
+    event: EventName, sums: BinSums, b: int, *, exact: ScoreDecomposition, doubt: float
+) -> tuple[CorpReliability, dict[str, Draws]]:
+    """Return the diagram of sums per rank, (1 + b + null draws, ranks), and the parts' draws.
+
+    `exact` is the decomposition of the Brier score without ranks.
+    """
     curves = isotonic(sums)
-    exact = decompose(rows, [event], score="brier")
     found = corp_sums(sums, curves, score="brier")
     draws = {
         part: Draws.split(
             getattr(found, part),
             b,
-            doubt=resampling.doubt,
+            doubt=doubt,
             value=getattr(exact, part),
             squared=part == "miscalibration",
         )
@@ -151,11 +167,11 @@ def corp_draws(
     weight = sums.weight[0]
     low, high = np.quantile(curves[1 + b :], _BAND, axis=0)
     confidence_low, confidence_high = _beyond_runs(
-        np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, resampling.doubt
+        np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, doubt
     )
     held = weight > 0.0
     curve = CorpReliability(
-        event=str(event.name),
+        event=str(event),
         probability=sums.probability[0][held] / weight[held],
         recalibrated=curves[0][held],
         share=weight[held] / weight.sum(),
@@ -166,7 +182,7 @@ def corp_draws(
         decomposition=exact,
         miscalibration=draws["miscalibration"].calibration_error(),
     )
-    return curve, decompose(rows, [event], score="log"), draws
+    return curve, draws
 
 
 def _beyond_runs(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.metrics.events import EventName
 
-__all__ = ["CoxTest", "cox_rows", "cox_test"]
+__all__ = ["CoxTest", "cox_rows", "cox_test", "line_test", "refuted_test"]
 
 _ROUNDING = 1e-12  # log-odds that differ by less are equal
 _SEPARATED = "a threshold parts the rows where the event happened from the others (or nearly so)"
@@ -133,16 +133,26 @@ def cox_rows(rows: Predictions, *, event: EventName | None = None) -> CoxTest:
     foretold = named_event(rows, event)
     odds, hit = log_odds(rows, foretold), foretold.hit
     chance = np.isfinite(odds)
-    refuted = int(np.count_nonzero((hit != (odds > 0)) & ~chance))
-    if refuted:
-        return CoxTest.undefined("cox", f"{refuted} rows have an outcome of probability 0")
-    odds, hit = odds[chance], hit[chance]
+    if refuted := int(np.count_nonzero((hit != (odds > 0)) & ~chance)):
+        return refuted_test(refuted)
+    weights = None if rows.weights is None else rows.weights[chance]
+    clusters = None if rows.clusters is None else rows.clusters[chance]
+    return line_test(odds[chance], hit[chance], weights, clusters)
+
+
+def line_test(
+    odds: NDArray[np.float64],
+    hit: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None,
+    clusters: NDArray[np.intp] | None = None,
+    *,
+    squared_weights: NDArray[np.float64] | None = None,
+) -> CoxTest:
+    """Test finite log-odds of an event; `squared_weights` as in `LogisticLine`."""
     if reason := _why_no_fit(odds, hit):
         return CoxTest.undefined("cox", reason)
     centre, scale = float(odds.mean()), float(odds.std())
-    weights = None if rows.weights is None else rows.weights[chance]
-    clusters = None if rows.clusters is None else rows.clusters[chance]
-    line = LogisticLine((odds - centre) / scale, hit, weights, clusters)
+    line = LogisticLine((odds - centre) / scale, hit, weights, clusters, squared_weights)
     fitted = line.fit()
     if fitted is None:
         return CoxTest.undefined("cox", _SEPARATED)
@@ -165,6 +175,11 @@ def cox_rows(rows: Predictions, *, event: EventName | None = None) -> CoxTest:
         intercept_standard_error=errors[0],
         slope_standard_error=errors[1],
     )
+
+
+def refuted_test(count: int) -> CoxTest:
+    """Return the test of rows of which so many have an outcome of probability 0."""
+    return CoxTest.undefined("cox", f"{count} rows have an outcome of probability 0")
 
 
 def _why_no_fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> str | None:

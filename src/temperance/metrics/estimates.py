@@ -170,6 +170,10 @@ class Draws:
         )
         return CalibrationError(self.value, estimate, null, self.p_value())
 
+    def without_interval(self) -> CalibrationError:
+        """Return an error of which resamples show too little: its null band and p-value alone."""
+        return CalibrationError(self.value, None, self.null_band(), self.p_value())
+
     def root_error(self) -> CalibrationError:
         """Return the root of a debiased square: a normal interval of the square, cut at 0."""
         half = normal_quantile(_LEVEL) * self.spread

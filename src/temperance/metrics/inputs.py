@@ -35,8 +35,13 @@ class Predictions:
         labels: ArrayLike,
         weights: ArrayLike | None,
         clusters: ArrayLike | None = None,
+        *,
+        all_zero: bool = False,
     ) -> Self:
-        """Return the arguments as arrays, or raise InvalidInputError."""
+        """Return the arguments as arrays, or raise InvalidInputError.
+
+        `all_zero` weights are those of a part of the rows.
+        """
         p = as_probs(probs)
         n, k = p.shape
         if n == 0:
@@ -45,7 +50,7 @@ class Predictions:
         y = as_labels(labels, n=n, k=k)
         loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
         units = None if clusters is None else as_groups(clusters, n=n, name="clusters")[1]
-        return cls(p, y, as_weights(weights, n=n), loss, clusters=units)
+        return cls(p, y, as_weights(weights, n=n, all_zero=all_zero), loss, clusters=units)
 
     @classmethod
     def from_logits(

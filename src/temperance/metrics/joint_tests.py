@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["class_bias_rows", "class_bias_test", "joint_score_rows", "joint_score_test"]
+__all__ = [
+    "MOST_CLASSES",
+    "class_bias_rows",
+    "class_bias_test",
+    "joint_score_rows",
+    "joint_score_test",
+    "joint_test",
+    "too_many_classes",
+]
 
-_MOST_CLASSES = 2000  # a covariance of 32 MB
+MOST_CLASSES = 2000  # a covariance of 32 MB
 _RANK_TOLERANCE = 1e-11  # share of a score's variance that the others leave: less is rounding
 _OUTSIDE = 1e-4  # z in a direction without variance that rounding cannot explain
 
@@ -156,10 +164,8 @@ def _score_test(name: str, rows: Predictions, *, first: int) -> CalibrationTest:
     """Test the scores from parameter `first` on; parameter 0 is the temperature."""
     rows = counted(rows)
     k = rows.probs.shape[1]
-    reason = impossible_labels(rows)
-    if k > _MOST_CLASSES:
-        reason = f"{k} classes: the {k} x {k} covariance is made up to {_MOST_CLASSES} only"
-    elif rows.clusters is not None and (n_clusters(rows) or 0) <= k:
+    reason = too_many_classes(k) or impossible_labels(rows)
+    if reason is None and rows.clusters is not None and (n_clusters(rows) or 0) <= k:
         reason = f"{n_clusters(rows)} clusters cannot show the covariance of {k} classes"
     if reason is not None:
         return CalibrationTest.undefined(name, reason)
@@ -168,9 +174,21 @@ def _score_test(name: str, rows: Predictions, *, first: int) -> CalibrationTest:
             lambda left, right: left.merge(right),
             (joint_sums(*block) for block in _blocks(rows, np.arange(len(rows.labels)))),
         )
-        score, covariance = sums.score, sums.covariance
-    else:
-        score, covariance = _between_clusters(rows, rows.clusters)
+        return joint_test(name, sums.score, sums.covariance, first=first)
+    return joint_test(name, *_between_clusters(rows, rows.clusters), first=first)
+
+
+def too_many_classes(k: int) -> str | None:
+    """Return why there is no test of `k` classes; None if there is."""
+    if k <= MOST_CLASSES:
+        return None
+    return f"{k} classes: the {k} x {k} covariance is made up to {MOST_CLASSES} only"
+
+
+def joint_test(
+    name: str, score: NDArray[np.float64], covariance: NDArray[np.float64], *, first: int
+) -> CalibrationTest:
+    """Test a sum of scores by its covariance, from parameter `first` on."""
     return CalibrationTest.chi_square(name, *_solve(score[first:], covariance[first:, first:]))
 
 

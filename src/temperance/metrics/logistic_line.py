@@ -33,6 +33,7 @@ class LogisticLine:
     hit: NDArray[np.bool_]  # (n,)
     weights: Vector | None  # (n,): importance weights, the largest 1
     clusters: NDArray[np.intp] | None  # (n,): numbers of rows that belong together
+    squared_weights: Vector | None = None  # (n,): sums of w^2, where `weights` are sums of w
 
     def fit(self) -> Vector | None:
         """Return the maximum of the likelihood by damped Newton; None if it is (nearly) infinite.
@@ -102,6 +103,10 @@ class LogisticLine:
     def _weights(self) -> Vector:
         return np.ones(len(self.x)) if self.weights is None else self.weights
 
+    @property
+    def _squared_weights(self) -> Vector:
+        return self._weights**2 if self.squared_weights is None else self.squared_weights
+
     def _log_odds(self, at: Vector) -> Vector:
         return np.asarray(at[0] + at[1] * self.x)
 
@@ -114,7 +119,7 @@ class LogisticLine:
     def _information(self, at: Vector, *, power: int) -> NDArray[np.float64]:
         """Sum of w^power p (1 - p) (1, x)(1, x)'."""
         p, opposite = two_probs(self._log_odds(at))
-        h = self._weights**power * p * opposite
+        h = (self._weights if power == 1 else self._squared_weights) * p * opposite
         hx = h * self.x
         return np.array([[h.sum(), hx.sum()], [hx.sum(), hx @ self.x]])
 

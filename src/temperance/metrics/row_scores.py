@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from temperance.metrics.inputs import Predictions
     from temperance.significance import Direction
 
-__all__ = ["counted", "impossible_labels", "log_odds", "n_clusters", "taken", "two_probs", "z_test"]
+__all__ = [
+    "counted",
+    "impossible",
+    "impossible_labels",
+    "log_odds",
+    "n_clusters",
+    "taken",
+    "two_probs",
+    "z_test",
+]
 
 _ONE_CLUSTER = "all rows are one cluster, and chance is seen between clusters only"
 
@@ -57,7 +66,11 @@ def n_clusters(rows: Predictions) -> int | None:
 
 def impossible_labels(rows: Predictions) -> str | None:
     """Return why no score exists if true classes have probability 0; None if none has."""
-    count = int(np.count_nonzero(np.isinf(rows.log_loss)))
+    return impossible(int(np.count_nonzero(np.isinf(rows.log_loss))))
+
+
+def impossible(count: int) -> str | None:
+    """Return why no score exists if so many rows have a true class of probability 0."""
     return f"{count} rows have a true class of probability 0" if count else None
 
 

@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from temperance.significance import Direction
 
 __all__ = [
+    "SHARPNESS",
+    "brier_terms",
     "calibration_in_the_large_rows",
     "calibration_in_the_large_test",
+    "in_the_large_signs",
+    "residuals",
     "score_rows",
     "score_test",
     "spiegelhalter_rows",
@@ -181,11 +185,17 @@ def spiegelhalter_test(
 def spiegelhalter_rows(rows: Predictions, *, event: EventName | None = None) -> CalibrationTest:
     """Test checked predictions (see `spiegelhalter_test`)."""
     rows = counted(rows)
-    residual, c, opposite = _residuals(rows, event)
+    scores, variances = brier_terms(*_residuals(rows, event))
+    return z_test("spiegelhalter", scores, variances, rows, SHARPNESS)
+
+
+def brier_terms(
+    residual: NDArray[np.float64], c: NDArray[np.float64], opposite: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Spiegelhalter's score of each row, and its variance, from k - c, c and 1 - c."""
     lean = opposite - c
     lean[np.abs(lean) < _HALF] = 0.0
-    variance = lean * lean * c * opposite
-    return z_test("spiegelhalter", residual * lean, variance, rows, SHARPNESS)
+    return residual * lean, lean * lean * c * opposite
 
 
 def calibration_in_the_large_test(
@@ -253,15 +263,27 @@ def calibration_in_the_large_rows(
     """Test checked predictions (see `calibration_in_the_large_test`)."""
     rows = counted(rows)
     residual, c, opposite = _residuals(rows, event)
-    of_top = named_event(rows, event).name == "top-label"
-    signs: tuple[Direction, Direction] = (
-        ("over-confident", "under-confident") if of_top else ("over-predicted", "under-predicted")
-    )
+    signs = in_the_large_signs(named_event(rows, event).name)
     return z_test("calibration-in-the-large", residual, c * opposite, rows, signs)
 
 
-def _residuals(rows: Predictions, name: EventName | None) -> tuple[NDArray[np.float64], ...]:
-    """Return k - c, c and 1 - c of the event, each exact where c is close to 0 or 1."""
+def in_the_large_signs(event: EventName) -> tuple[Direction, Direction]:
+    """Return what it means that an event happens too rarely, and too often."""
+    if event == "top-label":
+        return "over-confident", "under-confident"
+    return "over-predicted", "under-predicted"
+
+
+def residuals(
+    odds: NDArray[np.float64], hit: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return k - c, c and 1 - c of an event, each exact where c is close to 0 or 1."""
+    c, opposite = two_probs(odds)
+    return np.where(hit, opposite, -c), c, opposite
+
+
+def _residuals(
+    rows: Predictions, name: EventName | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     event = named_event(rows, name)
-    c, opposite = two_probs(log_odds(rows, event))
-    return np.where(event.hit, opposite, -c), c, opposite
+    return residuals(log_odds(rows, event), event.hit)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import interval_of, temperature_of
+from temperance.evaluate.tables import left_out_rows
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.group_temperatures import group_section
@@ -68,6 +69,7 @@ def render_report(content: ReportContent) -> str:
         calibrator=_calibrator(content),
         pooling=pooling_section(content),
         group_temperatures=group_section(content.calibrator),
+        left_out=left_out_rows(evaluation),
         infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),
     )
 

@@ -70,6 +70,8 @@ def error_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
     """Calibration errors of each side beside what chance explains."""
     rows = []
     for key, (name, meaning) in _ERRORS.items():
+        if any(key in each.left_out for each in sides.values()):
+            continue
         found = [
             each.corp.miscalibration if key == "miscalibration" else each.errors[key]
             for each in sides.values()

@@ -1,0 +1,36 @@
+"""What every reader of a caller's blocks does: take one apart, and name it in an error."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["block_parts", "naming_block"]
+
+
+def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, Any, Any]:  # noqa: ANN401
+    """Return scores, labels and weights (or None); `weighed`: whether blocks before had weights."""
+    if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+        what = type(block).__name__
+        msg = f"a block must be ({scores}, labels) or ({scores}, labels, weights), got {what}."
+        raise InvalidInputError(msg)
+    given, labels, weights = (*block, None)[:3]
+    if weighed not in (None, weights is not None):
+        msg = "some blocks have weights and some have none; all need them, or none."
+        raise InvalidInputError(msg)
+    return given, labels, weights
+
+
+@contextmanager
+def naming_block(number: int, first: int) -> Iterator[None]:
+    """Put a block's number, and that of its first row, before the message of bad input."""
+    try:
+        yield
+    except InvalidInputError as error:
+        msg = f"Block {number} (from row {first} on): {error}"
+        raise InvalidInputError(msg) from error

@@ -1,0 +1,127 @@
+"""Measure rows that come block by block, in one reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.blocks.mapping import merged, thread_count
+from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
+from temperance.errors import InvalidInputError
+from temperance.evaluate.block_sums import EvaluationSums
+from temperance.evaluate.from_sums import evaluation_of
+from temperance.evaluate.pieces import ScoredBlocks
+from temperance.metrics.cells import ProbabilityGrid
+from temperance.metrics.resampling import N_RESAMPLES, check_resamples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from temperance.calibrators import Calibrator
+    from temperance.evaluate.evaluation import Evaluation
+    from temperance.evaluate.pieces import Piece
+
+__all__ = ["evaluate_blocks"]
+
+_AHEAD = 1  # the sums of many classes are large
+
+
+def evaluate_blocks(
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+    *,
+    kind: Literal["probs", "logits"] = "probs",
+    calibrator: Calibrator | None = None,
+    n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    classes: Sequence[object] | None = None,
+    refuse_probs: bool = True,
+) -> Evaluation:
+    """Measure rows that come in blocks, in one reading, for data larger than the memory.
+
+    Parameters
+    ----------
+    blocks : iterable, or function that returns one
+        Gives (scores, labels) or (scores, labels, weights), a block at a time: a list, a
+        generator, a function that opens files. Scores, labels and weights are each as in
+        `evaluate`; a memory-mapped array may be one block. It is read once.
+    kind : {"probs", "logits"}, default "probs"
+        What the scores are; logits have -inf where an option does not exist, and (n,) are the
+        log-odds of class 1.
+    calibrator : Calibrator, optional
+        Applied to each block first, so that a fitted map is measured without a file in between.
+    n_bins : int, default 15
+        Bins of the calibration errors and the reliability diagram.
+    n_resamples : int, default 1000
+        Of the intervals and null bands of the calibration errors, at least 100.
+    seed : int, default 0
+        Of the resampling, which depends on it and on the rows' order alone.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    refuse_probs : bool, default True
+        Raise where a whole block of logits holds what looks like probabilities.
+
+    Returns
+    -------
+    Evaluation
+        As that of `evaluate`, from sums that merge: the result does not depend on how the rows
+        are cut into blocks (but for rounding). `left_out` names what the sums do not hold;
+        `grid_error` bounds by how much three of the values may differ from those of all rows at
+        once.
+
+    Raises
+    ------
+    InvalidInputError
+        A block that `evaluate` would refuse (its number and first row are named), no rows,
+        blocks of different width, some with weights and some without; a calibrator that takes
+        more than a row of logits (groups, several models); another `kind`.
+
+    Notes
+    -----
+    Exact: scores and their intervals, accuracy, the error in bins of equal width, classwise,
+    top-label-conditional and flattened errors, the binned diagram, all tests but Cox's. The
+    smooth error is the one of `evaluate`. Errors in bins of equal mass, Kolmogorov-Smirnov, the
+    CORP curve and Cox's line see the event's probability on a grid of 35,000 cells, even in the
+    probability and in its log-odds (Cox: of the log-odds alone). On nine sets of real outputs of
+    1,800 to 10,000 rows the values were off by 0.00008 at most, those of 300 rows by 0.0007; never
+    more than `grid_error`, where that has them.
+
+    Resamples are drawn for whole cells (Poisson bootstrap), and labels of a calibrated world
+    likewise, so that rows count as independent: there is no `clusters`. The intervals of few
+    rows are better left to `evaluate`.
+
+    The state is 1.7 MB for the grid (3.4 MB with weights), 8 k^2 bytes for the tests of k classes
+    and up to 2,200 `n_bins` bytes per class, a few times in memory; beyond 2,000 classes the two
+    last are not made, and the class by class results left out.
+
+    References
+    ----------
+    Chamandy, Muralidharan, Najmi and Naidu (2012), Estimating Uncertainty for Massive Data
+    Streams, https://research.google/pubs/pub43157/ (the Poisson bootstrap).
+
+    Examples
+    --------
+    >>> blocks = [([[0.75, 0.25]], [0]), ([[0.75, 0.25]], [1])]
+    >>> evaluation = evaluate_blocks(blocks)
+    >>> evaluation.n, evaluation.ece.value, evaluation.accuracy.value
+    (2, 0.25, 0.5)
+    """
+    if kind not in ("probs", "logits"):
+        msg = f'`kind` must be "probs" or "logits", got {kind!r}.'
+        raise InvalidInputError(msg)
+    if isinstance(calibrator, Ensemble | GroupTemperatureScaling | MultilabelScaling):
+        msg = (
+            f"`calibrator` is {calibrator.name}, which takes more than logits of one model; apply "
+            'it in the blocks and pass its probabilities, kind="probs".'
+        )
+        raise InvalidInputError(msg)
+    grid = ProbabilityGrid(n_bins)
+    grid.upper  # noqa: B018  (refuses a bad `n_bins`, and is made once, not by each thread)
+    n_resamples = check_resamples(n_resamples)
+    rows = ScoredBlocks(blocks, kind, classes, refuse_probs)
+
+    def work(piece: Piece) -> tuple[int, EvaluationSums]:
+        found = piece.predictions(calibrator)
+        return len(piece.labels), EvaluationSums.of(found, grid, first=piece.first, seed=seed)
+
+    sums = merged(work, rows, threads=thread_count(), ahead=_AHEAD)
+    return evaluation_of(sums, grid, k=rows.k, n_resamples=n_resamples, seed=seed)

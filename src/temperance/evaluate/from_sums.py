@@ -1,0 +1,87 @@
+"""The evaluation of merged sums."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from temperance.evaluate.block_sums import EVENT_BRIER, EVENT_LOG
+from temperance.evaluate.evaluation import Evaluation
+from temperance.metrics.all_errors import ERROR_NAMES, calibration_error_of
+from temperance.metrics.cells import MOST_CLASSES, ClassErrors, EventSums
+from temperance.metrics.estimates import mean_estimate, share_estimate
+
+if TYPE_CHECKING:
+    from temperance.evaluate.block_sums import EvaluationSums
+    from temperance.metrics.cells import ProbabilityGrid
+    from temperance.metrics.estimates import CalibrationError, Draws
+    from temperance.metrics.isotonic import Score
+
+__all__ = ["evaluation_of"]
+
+_NO_SPLIT = "needs temperatures fitted on other rows: fit one, and evaluate with it and without"
+_NO_PARTS = "needs every row's probability of every class in order"
+_MANY = "{k:,} classes; sums per class and bin are made of up to {most:,}"
+
+
+def evaluation_of(
+    sums: EvaluationSums, grid: ProbabilityGrid, *, k: int, n_resamples: int, seed: int
+) -> Evaluation:
+    """Return the evaluation of merged sums; what they do not hold is named in `left_out`."""
+    doubt = sums.means.squared_weight / sums.means.weight**2
+    top = EventSums("top-label", sums.top_label, grid, n_resamples, seed, doubt)
+    event = top
+    if sums.class_one is not None:
+        event = EventSums(1, sums.class_one, grid, n_resamples, seed, doubt)
+    means: dict[Score, float] = {
+        "brier": sums.means.mean(EVENT_BRIER),
+        "log": sums.means.mean(EVENT_LOG),
+    }
+    corp, log_parts = event.corp(means)
+    classes = None
+    if sums.classes is not None:
+        classes = ClassErrors(sums.classes, k, grid.n_bins, n_resamples, seed, doubt)
+    drawn = top.errors() | {"flattened": sums.flattened.draws(k, n_resamples, doubt, seed=seed)}
+    errors = _errors(drawn, classes)
+    tests = sums.tests.tests(k, event.name, ece=errors["ece"], miscalibration=corp.miscalibration)
+    return Evaluation(
+        n=sums.n,
+        n_classes=k,
+        log_loss=mean_estimate(sums.means, 0, bounds=(0.0, inf)),
+        brier=mean_estimate(sums.means, 1, bounds=(0.0, 2.0)),
+        accuracy=share_estimate(sums.means, 2),
+        confidence=mean_estimate(sums.means, 3, bounds=(0.0, 1.0)),
+        errors=errors,
+        refinement=None,
+        corp=corp,
+        log_parts=log_parts,
+        brier_parts=None,
+        tests=tests,
+        reliability=top.reliability(),
+        classes=() if classes is None else classes.table(),
+        groups=(),
+        zero_probability_labels=sums.zero_probability_labels,
+        n_clusters=None,
+        n_bins=grid.n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
+        left_out=_left_out(errors, k),
+        grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
+    )
+
+
+def _errors(drawn: dict[str, Draws], classes: ClassErrors | None) -> dict[str, CalibrationError]:
+    found = {name: calibration_error_of(name, each) for name, each in drawn.items()}
+    if classes is not None:
+        found["classwise"] = classes.classwise()
+        found["top_label_conditional"] = classes.by_top_label()
+    return {name: found[name] for name in ERROR_NAMES if name in found}
+
+
+def _left_out(errors: dict[str, CalibrationError], k: int) -> dict[str, str]:
+    """Return what `evaluate` gives and sums do not, with the reason."""
+    reasons = {"refinement": _NO_SPLIT, "brier_parts": _NO_PARTS}
+    missing = [name for name in ERROR_NAMES if name not in errors]
+    if missing:
+        missing.append("classes")
+    return reasons | {name: _MANY.format(k=k, most=MOST_CLASSES) for name in missing}

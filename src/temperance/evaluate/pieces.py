@@ -1,0 +1,109 @@
+"""Blocks of scores and labels, cut into pieces that one thread measures at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.blocks.block import block_parts, naming_block
+from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
+from temperance.checks.arrays import as_numbers
+from temperance.checks.scores import as_logits_unread
+from temperance.errors import InvalidInputError
+from temperance.metrics.inputs import Predictions
+from temperance.numerics import log_probs, row_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
+
+__all__ = ["Piece", "ScoredBlocks"]
+
+_PIECE = 1 << 19  # numbers: 4 MiB in float64, and a few temporaries of that size per thread
+
+Kind = Literal["probs", "logits"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Some rows of a block; the values of their scores are not checked yet."""
+
+    scores: NDArray[Any]  # (n, k) or (n,)
+    labels: NDArray[np.intp]
+    weights: NDArray[np.float64] | None
+    kind: Kind
+    block: int  # number of the block
+    first: int  # number of the first row in the data
+
+    def predictions(self, calibrator: Calibrator | None) -> Predictions:
+        """Return the rows as predictions, calibrated if there is a calibrator."""
+        with naming_block(self.block, self.first):
+            if self.kind == "logits":
+                logits = as_logits(self.scores)
+            elif calibrator is None:
+                return Predictions.check(self.scores, self.labels, self.weights, all_zero=True)
+            else:
+                logits = log_probs(as_probs(self.scores))
+            if calibrator is not None:
+                logits = calibrator.scale(logits, refuse_probs=False)
+            return Predictions.from_logits(logits, self.labels, self.weights)
+
+
+@dataclass(slots=True, eq=False)
+class ScoredBlocks:
+    """Blocks of (scores, labels) or (scores, labels, weights), read once.
+
+    Iterating yields pieces. Of the scores only shape and dtype are looked at here.
+    """
+
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]]
+    kind: Kind
+    classes: Sequence[object] | None
+    refuse_probs: bool
+    k: int = 0  # classes, known from the first block on
+    weight: float = 0.0  # of the rows so far
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Yield the pieces in order."""
+        first, weighed = 0, None
+        blocks = self.blocks() if callable(self.blocks) else self.blocks
+        for number, block in enumerate(blocks):
+            with naming_block(number, first):
+                scores, labels, weights = self._block(block, weighed=weighed)
+            weighed = weights is not None
+            self.weight += float(len(labels) if weights is None else weights.sum())
+            for rows in row_blocks(scores, _PIECE):
+                w = None if weights is None else weights[rows]
+                yield Piece(scores[rows], labels[rows], w, self.kind, number, first + rows.start)
+            first += len(labels)
+        if first == 0:
+            msg = "`blocks` must hold at least one row: nothing can be measured on none."
+            raise InvalidInputError(msg)
+        if self.weight == 0.0:
+            msg = "`weights` must not all be zero: no row would count."
+            raise InvalidInputError(msg)
+
+    def _block(
+        self,
+        block: Any,  # noqa: ANN401  (the caller's)
+        *,
+        weighed: bool | None,
+    ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64] | None]:
+        given, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
+        scores = as_numbers(given, name=self.kind)
+        none = scores[:0] if scores.ndim else scores
+        shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape
+        n, k = len(scores), shape[1]
+        if self.k not in (0, k):
+            msg = f"`{self.kind}` have {k} columns, those of the first block {self.k}."
+            raise InvalidInputError(msg)
+        self.k = k
+        if self.kind == "logits" and self.refuse_probs and n:
+            refuse_probs(scores)
+        names = as_classes(self.classes, k=k)
+        y = as_labels(labels, n=n, k=k, classes=names)
+        return scores, y, as_weights(weights, n=n, all_zero=True)
