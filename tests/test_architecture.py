@@ -41,6 +41,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "sklearn": {"cli"},
     "numba": {"kernels"},
     "llvmlite": {"kernels"},  # comes with numba
+    "torch": {"kernels", "blocks"},
 }
 MODULES = sorted(SRC.rglob("*.py"))
 

@@ -11,11 +11,13 @@ from temperance.blocks.arrays import sampled_rows
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import loss_pass, loss_sums
 
-NUMBA = pytest.param(
-    "numba",
-    marks=pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="numba is not there"),
-)
-ENGINES = ["numpy", NUMBA]
+
+def optional(name):
+    absent = not importlib.util.find_spec(name)
+    return pytest.param(name, marks=pytest.mark.skipif(absent, reason=f"{name} is not there"))
+
+
+ENGINES = ["numpy", optional("numba"), optional("torch")]
 TOLERANCE = {"float64": 1e-9, "float32": 1e-6, "float16": 1e-6}
 
 
@@ -30,6 +32,26 @@ def rows(k, dtype="float64", *, n=300, masked=False, seed=0):
         gone[np.arange(n), y] = False
         z[gone] = -np.inf
     return z, y
+
+
+def given_to(engine, z):
+    """Arrays as they are, for torch a tensor that shares their memory."""
+    if engine != "torch":
+        return z
+    import torch
+
+    return torch.from_numpy(z)
+
+
+def pass_of(engine, z, y, w, *, betas):
+    """Sums of one block by the kernel itself."""
+    if engine != "torch":
+        return loss_pass(z, y, w, betas=betas, moments=moments_kernel(engine, elements=z.size))
+    import torch
+
+    from temperance.kernels import loss_torch
+
+    return loss_torch.loss_pass(*map(torch.from_numpy, (z, y, w)), betas=betas)
 
 
 def slow_pass(z, y, w, beta):
@@ -58,8 +80,7 @@ def test_sums_of_every_engine(engine, k, dtype, masked):
     """Short and long rows, missing options, all precisions, two inverse temperatures at once."""
     z, y = rows(k, dtype, n=40 if k > 1000 else 150, masked=masked)
     w = np.random.default_rng(1).uniform(0, 2, len(y))
-    kernel = moments_kernel(engine, elements=z.size)
-    found = loss_pass(z, y, w, betas=(1.0, 0.3), moments=kernel)
+    found = pass_of(engine, z, y, w, betas=(1.0, 0.3))
     tolerance = 1e-10 if dtype == "float64" else 3e-5
     for sums, beta in zip(found.at, (1.0, 0.3), strict=True):
         got = [sums.loss, sums.slope, sums.curvature, sums.third]
@@ -78,12 +99,26 @@ def test_sums_of_every_engine(engine, k, dtype, masked):
 def test_temperature_of_every_engine(engine, n, k, dtype):
     """T to 1e-9 in double precision and 1e-6 in single, against a search on exact sums."""
     z, y = rows(k, dtype, n=n)
-    found = tp.TemperatureScaling.fit(z, y, engine=engine)
+    found = tp.TemperatureScaling.fit(given_to(engine, z), y, engine=engine)
     exact = reference.temperature(z.astype(float), y)
     assert found.temperature == pytest.approx(exact, rel=max(TOLERANCE[dtype], 1e-7))
     double = tp.TemperatureScaling.fit(z.astype(float), y, engine="numpy")
     assert found.temperature == pytest.approx(double.temperature, rel=TOLERANCE[dtype])
     assert found.record.standard_error == pytest.approx(double.record.standard_error, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("k", [3, 60])
+def test_missing_options_and_weights(engine, k, dtype):
+    """Rows of unequal width and weight, 0 among them, against a search on exact sums."""
+    z, y = rows(k, dtype, n=600, masked=True)
+    w = np.random.default_rng(2).integers(0, 3, len(y)).astype(float)
+    found = tp.TemperatureScaling.fit(given_to(engine, z), y, weights=w, engine=engine)
+    exact = reference.temperature(z.astype(float), y, w)
+    assert found.temperature == pytest.approx(exact, rel=max(TOLERANCE[dtype], 1e-7))
+    double = tp.TemperatureScaling.fit(z.astype(float), y, weights=w, engine="numpy")
+    assert found.temperature == pytest.approx(double.temperature, rel=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -96,7 +131,7 @@ def test_bad_values_show_in_the_sums(engine, k, bad, dtype):
     place = (271, (y[271] + 1) % k)  # not on the label
     z[place] = bad
     with pytest.raises(tp.InvalidInputError, match="row 271 holds"):
-        tp.TemperatureScaling.fit(z, y, engine=engine)
+        tp.TemperatureScaling.fit(given_to(engine, z), y, engine=engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -107,9 +142,9 @@ def test_missing_labels_and_empty_rows_are_named(engine):
     masked[7, y[7]] = -np.inf
     empty[9] = -np.inf
     with pytest.raises(tp.InvalidInputError, match="in row 7 the label"):
-        tp.TemperatureScaling.fit(masked, y, engine=engine)
+        tp.TemperatureScaling.fit(given_to(engine, masked), y, engine=engine)
     with pytest.raises(tp.InvalidInputError, match="row 9 is all -inf"):
-        tp.TemperatureScaling.fit(empty, y, engine=engine)
+        tp.TemperatureScaling.fit(given_to(engine, empty), y, engine=engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -119,7 +154,7 @@ def test_large_data_are_read_two_or_three_times(engine, n, k):
     rng = np.random.default_rng(0)
     z = 3 * rng.normal(size=(n, k)).astype("float32")
     y = (z / 2.5 + rng.gumbel(size=z.shape).astype("float32")).argmax(axis=1)
-    record = tp.TemperatureScaling.fit(z, y, engine=engine).record
+    record = tp.TemperatureScaling.fit(given_to(engine, z), y, engine=engine).record
     assert 2 <= record.passes <= 3
     assert record.error_bound <= 1e-10
     assert record.temperature == pytest.approx(2.5, rel=0.05)

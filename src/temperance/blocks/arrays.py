@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums, LossPass
 
-__all__ = ["ArrayRows", "sampled_rows"]
+__all__ = ["ArrayRows", "sampled_rows", "worth_sampling"]
 
 _BLOCK = 1 << 16  # elements: a block and what NumPy makes of it stay in the cache of a core
 _LONG_BLOCK = 1 << 19  # compiled code makes nothing of it
@@ -85,7 +85,7 @@ class ArrayRows:
 
     def sample(self) -> Self | None:
         """Return runs of rows from all over, copied; None of few rows, and where all weigh 0."""
-        if self.logits.size < _LARGE or self.n < _MANY:
+        if not worth_sampling(self.n, self.k):
             return None
         rows = sampled_rows(self.n, row_bytes=self.k * self.logits.itemsize, k=self.k)
         weights = None if self.weights is None else self.weights[rows]
@@ -98,6 +98,11 @@ class ArrayRows:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
         as_logits(self.logits)
         refuse_masked_labels(self.logits, self.labels)
+
+
+def worth_sampling(n: int, k: int) -> bool:
+    """Whether a search that starts on a sample of n rows saves more than the sample costs."""
+    return n * k >= _LARGE and n >= _MANY
 
 
 def sampled_rows(n: int, *, row_bytes: int, k: int) -> NDArray[np.intp]:

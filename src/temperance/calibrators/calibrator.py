@@ -81,7 +81,8 @@ class Calibrator(ABC):
         Parameters
         ----------
         logits : array_like, shape (n, k), (n,), (..., k) or with `class_axis`
-            As in `fit`; with -inf where an option does not exist.
+            As in `fit`; with -inf where an option does not exist. A torch tensor must be on the
+            CPU: pass `logits.cpu()`.
         class_axis : int, default -1
             Which axis holds the classes; 1 is PyTorch's of dense outputs, (n, k, height, width).
         refuse_probs : bool, default True

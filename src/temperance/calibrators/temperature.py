@@ -10,8 +10,9 @@ import numpy as np
 
 from temperance.blocks import StreamRows
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
+from temperance.calibrators.sources import source_of_rows
 from temperance.calibrators.temperature_fit import temperature_record
-from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.training import as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_classes
 from temperance.errors import InvalidInputError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import TemperatureRecord
+    from temperance.calibrators.sources import SourceOfRows
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["TemperatureScaling"]
@@ -131,7 +133,7 @@ class TemperatureScaling(Calibrator):
             Raw scores, natural-log scale, any offset per row; float16, bfloat16, float32 or
             float64. -inf marks an option that does not exist in its row. Shape (n,) is the
             log-odds of class 1, read as (0, z). For probabilities pass
-            `logits_from_probs(probs)`.
+            `logits_from_probs(probs)`. A torch tensor stays on its device.
         labels : array_like, shape (n,), or that of `logits` without the class axis
             True classes: integers in 0..k-1 (whole floats count), or names in `classes`.
         weights : array_like, shape (n,), optional
@@ -153,10 +155,11 @@ class TemperatureScaling(Calibrator):
         refuse_probs : bool, default True
             Raise if all values lie in [0, 1] and rows sum to 1, as probabilities do. False
             takes them for logits all the same.
-        engine : {"auto", "numpy", "numba"}, default "auto"
-            What computes the sums. "auto" takes numba where it is loaded already, or installed and
-            worth its second of loading (from 134 million numbers on), else NumPy. All engines
-            use every processor and give the same T, to 1e-9 (float64) or 1e-6 (float32 and less).
+        engine : {"auto", "numpy", "numba", "torch"}, default "auto"
+            What computes the sums. "auto" takes torch for tensors, which stay on their device; of
+            arrays numba where it is loaded already, or installed and worth its second of loading
+            (from 134 million numbers on), else NumPy. All engines use every processor and give the
+            same T, to 1e-9 (float64) or 1e-6 (float32 and less).
 
         Returns
         -------
@@ -173,13 +176,11 @@ class TemperatureScaling(Calibrator):
             `"separable"` (T = 0) or `"worse-than-chance"` (T infinite).
         """
         strength = as_prior(prior)
-        rows = Training.check(
+        rows = source_of_rows(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs, engine=engine, unread=True,
+            ignore_label=ignore_label, refuse_probs=refuse_probs, engine=engine,
         )  # fmt: skip
-        record = temperature_record(rows, prior=strength)
-        smoothing = 1.0 / (rows.weight + 1.0) if smooth else 0.0
-        return cls(record.temperature, smoothing=smoothing, **rows.common, record=record)
+        return cls._of_rows(rows, prior=strength, smooth=smooth)
 
     @classmethod
     def fit_blocks(
@@ -227,11 +228,15 @@ class TemperatureScaling(Calibrator):
         strength = as_prior(prior)
         names = None if classes is None else tuple(str(name) for name in classes)
         rows = StreamRows(blocks, names, check_engine(engine), refuse_probs)
-        record = temperature_record(rows, prior=strength)
+        return cls._of_rows(rows, prior=strength, smooth=smooth)
+
+    @classmethod
+    def _of_rows(cls, rows: SourceOfRows, *, prior: float, smooth: bool) -> Self:
+        record = temperature_record(rows, prior=prior)
         smoothing = 1.0 / (record.weight + 1.0) if smooth else 0.0
         return cls(
             record.temperature, smoothing=smoothing, n_classes=rows.k,
-            classes=as_classes(names, k=rows.k), record=record,
+            classes=as_classes(rows.classes, k=rows.k), record=record,
         )  # fmt: skip
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.tensors import is_tensor, on_host
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ __all__ = ["as_array", "as_numbers"]
 
 
 def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
-    """Return an array of any dtype, or say why `values` is none."""
+    """Return an array of any dtype, or say why `values` is none; a tensor loses its gradient."""
     try:
-        return np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors with a gradient
+        return on_host(values) if is_tensor(values) else np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU
         msg = f"`{name}` is not an array: {' '.join(str(error).split())}"
         raise InvalidInputError(msg) from error
 

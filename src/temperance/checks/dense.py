@@ -14,7 +14,7 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Dense", "dense_rows", "without_ignored"]
+__all__ = ["Dense", "dense_rows", "require_axis", "without_ignored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,7 @@ class Dense:
     @classmethod
     def moved(cls, z: NDArray[Any], *, class_axis: int) -> tuple[NDArray[Any], Dense]:
         """Return a view of an array with its class axis last, and how to put rows in its shape."""
-        if not -z.ndim <= class_axis < z.ndim:
-            msg = f"`class_axis` must name one of the {z.ndim} axes of `logits`, got {class_axis}."
-            raise InvalidInputError(msg)
+        require_axis(class_axis, ndim=z.ndim)
         last = np.moveaxis(z, class_axis, -1)
         return last, cls(last.shape[:-1], class_axis)
 
@@ -53,14 +51,18 @@ class Dense:
         array = as_array(values, name=name)
         if len(self.shape) <= 1:
             return array  # what is wrong with its shape is said by the check of its values
-        if array.shape != self.shape:
+        self.require(array.shape, name=name)
+        return array.reshape(-1)
+
+    def require(self, shape: tuple[int, ...], *, name: str) -> None:
+        """Raise unless this is the shape of the logits without k."""
+        if shape != self.shape:
             msg = (
                 f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
-                f"({self.class_axis}), got {array.shape}. Classes on axis 1, as PyTorch has them? "
+                f"({self.class_axis}), got {shape}. Classes on axis 1, as PyTorch has them? "
                 "Then say `class_axis=1` (--class-axis 1)."
             )
             raise InvalidInputError(msg)
-        return array.reshape(-1)
 
     def spread(self, values: ArrayLike, *, name: str) -> NDArray[Any]:
         """Return one value per row, (n,), of an array in that shape or of one value per image."""
@@ -79,6 +81,13 @@ class Dense:
             f"({self.class_axis}), or {self.shape[:1]}, one per image or sequence, got "
             f"{array.shape}."
         )
+        raise InvalidInputError(msg)
+
+
+def require_axis(class_axis: int, *, ndim: int) -> None:
+    """Raise unless the class axis is one of the axes of the logits."""
+    if not -ndim <= class_axis < ndim:
+        msg = f"`class_axis` must name one of the {ndim} axes of `logits`, got {class_axis}."
         raise InvalidInputError(msg)
 
 

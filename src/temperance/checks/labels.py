@@ -68,7 +68,7 @@ def as_labels(
     return _in_range(y, k=k)
 
 
-def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp]) -> None:
+def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp], *, first: int = 0) -> None:
     """Raise if a true class is masked (-inf, probability 0): its log loss is infinite."""
     for rows in row_blocks(logits):
         block, y = logits[rows], labels[rows]
@@ -76,7 +76,8 @@ def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp]) -> None
         if masked.any():
             row = rows.start + int(masked.argmax())
             msg = (
-                f"`labels` must name an option that exists; in row {row} the label {labels[row]} "
+                f"`labels` must name an option that exists; in row {first + row} the label "
+                f"{labels[row]} "
                 "has logit -inf (probability 0), where no temperature has a finite loss. "
                 "Drop such rows, or use the logits instead of rounded probabilities."
             )

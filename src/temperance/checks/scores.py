@@ -6,32 +6,47 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_array, as_numbers
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_logits", "as_probs", "logits_from_probs", "looks_like_probs", "refuse_probs"]
+__all__ = [
+    "LOOK_LIKE_PROBS",
+    "as_logits",
+    "as_probs",
+    "logits_from_probs",
+    "looks_like_probs",
+    "refuse_probs",
+    "require_shape",
+    "sums_of_probs",
+]
 
 _LARGEST_LOGIT = 1e100  # squares and sums of anything larger may overflow float64
 _SUM_TOLERANCE = {"float16": 5e-3, "bfloat16": 2e-2}  # others: float32, float64 and rounded text
 _DEFAULT_TOLERANCE = 1e-3
+LOOK_LIKE_PROBS = (
+    "`logits` look like probabilities: all values lie in [0, 1] and rows sum to 1. "
+    "Pass logits_from_probs(probs), on the command line --kind probs; if they really "
+    "are logits, `refuse_probs=False`, on the command line --kind logits."
+)
 _ROUNDING = 1e-12  # row sums this close to 1 are left exactly as they are
 _ROUNDED_TEXT = 0.02  # mean distance of row sums from 1 of probabilities with two decimals
 
 
-def as_logits(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]:
+def as_logits(logits: ArrayLike, *, name: str = "logits", first: int = 0) -> NDArray[Any]:
     """Return logits of shape (n, k), k >= 2, in their own float dtype; (n,) becomes (0, z).
 
-    -inf marks an option that does not exist in its row; each row keeps at least one.
+    -inf marks an option that does not exist in its row; each row keeps at least one. Messages
+    count rows from `first` on.
     """
     given = as_numbers(logits, name=name)
     z = as_logits_unread(given, name=name)
     values = z if given.ndim == 2 else given
     for rows in row_blocks(values):
-        _check_values(as_float64(values[rows]), name=name, first=rows.start)
+        _check_values(as_float64(values[rows]), name=name, first=first + rows.start)
     return z
 
 
@@ -40,7 +55,7 @@ def as_logits_unread(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]
     z = as_numbers(logits, name=name)
     if z.dtype.kind in "iub":
         z = z.astype(np.float64)
-    _check_shape(z, name=name, of_class_one="the log-odds of class 1")
+    require_shape(z.shape, name=name)
     return z if z.ndim == 2 else np.stack([np.zeros_like(z), z], axis=1)
 
 
@@ -51,7 +66,7 @@ def as_probs(probs: ArrayLike, *, name: str = "probs") -> NDArray[np.float64]:
     removed by dividing by the sum. Row sums within 1e-12 of 1 are left as they are.
     """
     given = as_numbers(probs, name=name)
-    _check_shape(given, name=name, of_class_one="the probability of class 1")
+    require_shape(given.shape, name=name, of_class_one="the probability of class 1")
     p = as_float64(given)
     outside = ~((p >= 0) & (p <= 1))
     if outside.any():
@@ -65,7 +80,9 @@ def as_probs(probs: ArrayLike, *, name: str = "probs") -> NDArray[np.float64]:
         return np.stack([1.0 - p, p], axis=1)
     sums = p.sum(axis=1)
     error = np.abs(sums - 1.0)
-    tolerance = _SUM_TOLERANCE.get(given.dtype.name, _DEFAULT_TOLERANCE)
+    torch_bfloat16 = str(getattr(probs, "dtype", "")) == "torch.bfloat16"
+    dtype = "bfloat16" if torch_bfloat16 else given.dtype.name
+    tolerance = _SUM_TOLERANCE.get(dtype, _DEFAULT_TOLERANCE)
     if (off := error > tolerance).any():
         row, value = _first(off, sums)
         msg = (
@@ -111,7 +128,7 @@ def looks_like_probs(values: ArrayLike) -> bool:
 
     Constant values carry no sign of either kind and are not taken for probabilities.
     """
-    v = np.asarray(values)
+    v = as_array(values, name="logits")
     low, high, error = np.inf, -np.inf, 0.0
     for rows in row_blocks(v):
         block = as_float64(v[rows])
@@ -119,29 +136,32 @@ def looks_like_probs(values: ArrayLike) -> bool:
         if not (low >= 0 and high <= 1):
             return False  # the usual case, decided by the first block
         error += 0.0 if v.ndim == 1 else float(np.abs(block.sum(axis=1) - 1.0).sum())
-    return bool(low < high) and error < _ROUNDED_TEXT * len(v)
+    return sums_of_probs(low, high, error, n=len(v))
+
+
+def sums_of_probs(low: float, high: float, error: float, *, n: int) -> bool:
+    """Whether n rows between `low` and `high` are probabilities, by |their sums - 1|, added up."""
+    return bool(0 <= low < high <= 1) and error < _ROUNDED_TEXT * n
 
 
 def refuse_probs(logits: ArrayLike) -> None:
     """Raise if values passed as logits look like probabilities."""
     if looks_like_probs(logits):
-        msg = (
-            "`logits` look like probabilities: all values lie in [0, 1] and rows sum to 1. "
-            "Pass logits_from_probs(probs), on the command line --kind probs; if they really "
-            "are logits, `refuse_probs=False`, on the command line --kind logits."
-        )
-        raise InvalidInputError(msg)
+        raise InvalidInputError(LOOK_LIKE_PROBS)
 
 
-def _check_shape(values: NDArray[Any], *, name: str, of_class_one: str) -> None:
-    if values.ndim == 1:
+def require_shape(
+    shape: tuple[int, ...], *, name: str = "logits", of_class_one: str = "the log-odds of class 1"
+) -> None:
+    """Raise unless this is the shape of scores, (n, k) with k >= 2 or (n,)."""
+    if len(shape) == 1:
         return
-    if values.ndim != 2:
-        msg = f"`{name}` must have shape (n, k), or (n,) for {of_class_one}, got {values.shape}."
+    if len(shape) != 2:
+        msg = f"`{name}` must have shape (n, k), or (n,) for {of_class_one}, got {shape}."
         raise InvalidInputError(msg)
-    if values.shape[1] < 2:
+    if shape[1] < 2:
         msg = (
-            f"`{name}` must have at least 2 columns, got shape {values.shape}. For a binary "
+            f"`{name}` must have at least 2 columns, got shape {shape}. For a binary "
             f"classifier pass shape (n,): {of_class_one}."
         )
         raise InvalidInputError(msg)

@@ -1,0 +1,170 @@
+"""Labelled rows as torch tensors, which stay on their device; only sums leave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import torch
+
+from temperance.blocks.arrays import sampled_rows, worth_sampling
+from temperance.blocks.mapping import merged
+from temperance.blocks.torch_inputs import dense_views, label_tensor, logit_views, weight_tensor
+from temperance.checks import as_classes, as_logits, refuse_masked_labels
+from temperance.checks.scores import LOOK_LIKE_PROBS, sums_of_probs
+from temperance.checks.tensors import on_host
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.kernels.loss_torch import existence_sums, loss_pass, wide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from temperance.kernels.loss import ExistenceSums, LossPass
+
+__all__ = ["TorchRows"]
+
+_BLOCK = 1 << 19  # elements: a block and what is made of it stay in the cache of the processor
+_THREADS = 2  # while one is in Python, torch's own threads work for the other
+_DEVICE_BLOCK = 1 << 24  # 64 MiB in single precision: a GPU is busy, and starts few kernels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TorchRows:
+    """Rows of a fit, at least one, read block by block in their own dtype."""
+
+    logits: Tensor  # (..., k) in any strides, or (n,) for two classes
+    labels: Tensor  # (n,), int64, on the device of the logits
+    weights: Tensor | None  # (n,), float64, there too (on the host where it has no float64)
+    kept: Tensor | None  # (all rows,): those that count; None keeps all
+    classes: tuple[str, ...] | None = None
+
+    @classmethod
+    def check(
+        cls,
+        logits: Tensor,
+        labels: Any,  # noqa: ANN401  (a tensor, or array_like)
+        *,
+        weights: Any = None,  # noqa: ANN401
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return the arguments of a `fit`, or raise; logits are not copied, nor read."""
+        z, dense = dense_views(logits, class_axis=class_axis)
+        k = 2 if z.ndim == 1 else z.shape[-1]
+        names = as_classes(classes, k=k)
+        n = z.numel() if z.ndim == 1 else z.numel() // k
+        y, kept = label_tensor(
+            labels, dense, n=n, k=k, classes=names, ignore=ignore_label, device=z.device
+        )
+        w = weight_tensor(weights, dense, kept, n=n, device=z.device)
+        rows = cls(z, y, w, kept, names)
+        if rows.n == 0:
+            msg = "There are no rows: a fit needs labelled rows."
+            raise NoOptimumError(msg, reason="no-rows")
+        if refuse_probs:
+            rows.refuse_probs()
+        return rows
+
+    @property
+    def sample_readings(self) -> int:
+        """How often `sample` reads all rows: it picks some."""
+        return 0
+
+    @property
+    def n(self) -> int:
+        """Number of rows that count."""
+        return len(self.labels)
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        return 2 if self.logits.ndim == 1 else self.logits.shape[-1]
+
+    def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
+        """Return the sums of all rows at these inverse temperatures, in one reading."""
+
+        def of_block(block: _Block) -> tuple[int, LossPass]:
+            return len(block.labels), loss_pass(*block[:3], betas=betas)
+
+        return merged(of_block, self._blocks(), threads=self._threads)
+
+    def existence_sums(self) -> ExistenceSums:
+        """Return the sums that decide whether an optimum exists, in one reading."""
+
+        def of_block(block: _Block) -> tuple[int, ExistenceSums]:
+            return len(block.labels), existence_sums(*block[:3])
+
+        return merged(of_block, self._blocks(), threads=self._threads)
+
+    def sample(self) -> Self | None:
+        """Return runs of rows from all over, copied; None of few rows, and where all weigh 0."""
+        if not worth_sampling(self.n, self.k):
+            return None
+        row_bytes = self.k * self.logits.element_size()
+        places = torch.from_numpy(sampled_rows(self.n, row_bytes=row_bytes, k=self.k))
+        weights = None if self.weights is None else self.weights[places.to(self.weights.device)]
+        if weights is not None and not weights.any():
+            return None
+        places = places.to(self.logits.device)
+        among_all = places if self.kept is None else self.kept.nonzero()[:, 0][places]
+        where = torch.unravel_index(among_all, self.logits.shape[: max(self.logits.ndim - 1, 1)])
+        return replace(
+            self, logits=self.logits[where], labels=self.labels[places], weights=weights, kept=None
+        )
+
+    def refuse_bad_values(self) -> None:
+        """Raise where a logit is nan, infinite or too large, or a label's option is missing.
+
+        Only a block whose sums are not finite goes to the host, to be looked at.
+        """
+        for block in self._blocks():
+            z, y, _, first = block
+            if not loss_pass(z, y, None, betas=(1.0,)).finite:
+                as_logits(on_host(z.cpu()), first=first)
+                refuse_masked_labels(on_host(z.cpu()), on_host(y.cpu()), first=first)
+
+    def refuse_probs(self) -> None:
+        """Raise if all values lie in [0, 1] and rows sum to 1."""
+        low, high, error = inf, -inf, 0.0
+        columns = slice(1, None) if self.logits.ndim == 1 else slice(None)
+        for block in self._blocks():
+            z = wide(block.logits[:, columns])
+            low, high = min(low, z.min().item()), max(high, z.max().item())
+            if not (low >= 0.0 and high <= 1.0):
+                return  # the usual case, decided by the first block
+            error += (z.sum(1) - 1.0).abs().sum().item() if z.shape[1] > 1 else 0.0
+        if sums_of_probs(low, high, error, n=self.n):
+            raise InvalidInputError(LOOK_LIKE_PROBS)
+
+    @property
+    def _threads(self) -> int:
+        return _THREADS if self.logits.device.type == "cpu" else 1
+
+    def _blocks(self) -> Iterator[_Block]:
+        elements = _BLOCK if self.logits.device.type == "cpu" else _DEVICE_BLOCK
+        seen = first = 0
+        for view in logit_views(self.logits, elements):
+            z = view if self.kept is None else view[self.kept[seen : seen + len(view)]]
+            seen += len(view)
+            rows = slice(first, first + len(z))
+            first = rows.stop
+            if len(z):
+                weights = None if self.weights is None else self.weights[rows]
+                yield _Block(_two_columns(z), self.labels[rows], weights, rows.start)
+
+
+class _Block(NamedTuple):
+    logits: Tensor  # (m, k)
+    labels: Tensor
+    weights: Tensor | None
+    first: int  # place of its first row among those that count
+
+
+def _two_columns(z: Tensor) -> Tensor:
+    """Return log-odds of class 1 as logits (0, z)."""
+    return z if z.ndim == 2 else torch.stack([torch.zeros_like(z), z], dim=1)

@@ -1,0 +1,50 @@
+"""The labelled rows of a fit of a temperature, by what the caller's logits are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from temperance.blocks import LabelledRows
+from temperance.calibrators.training import Training
+from temperance.checks.tensors import is_tensor, without_copy
+from temperance.kernels.engines import check_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["SourceOfRows", "source_of_rows"]
+
+
+class SourceOfRows(LabelledRows, Protocol):
+    """Labelled rows that know the classes."""
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes."""
+        ...
+
+
+def source_of_rows(
+    logits: Any,  # noqa: ANN401  (array_like, or a tensor, whose type is not imported)
+    labels: Any,  # noqa: ANN401
+    *,
+    weights: Any = None,  # noqa: ANN401
+    classes: Sequence[object] | None = None,
+    engine: str = "auto",
+    **options: Any,  # noqa: ANN401  (class_axis, ignore_label, refuse_probs)
+) -> SourceOfRows:
+    """Return the arguments of a `fit` where they lie: tensors on their device, arrays here."""
+    name = check_engine(engine)
+    given = {"weights": weights, "classes": classes, **options}
+    if is_tensor(logits):
+        if name in ("auto", "torch"):
+            from temperance.blocks.torch_rows import TorchRows  # noqa: PLC0415  (an optional package)
+
+            return TorchRows.check(logits, labels, **given)
+        logits = without_copy(logits, engine=name)
+    return Training.check(logits, labels, engine=name, unread=True, **given)
