@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types docs package check-minimum check-rivals dev clean
+.PHONY: help demo test check lint types docs package check-minimum check-rivals bench dev clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,14 @@ check-rivals:  ## compare our measures with other packages' (installs them, and 
 	$(VENV)/rivals/bin/python -m pip install --quiet torch==2.13.0
 	$(VENV)/rivals/bin/python -m pip install --quiet -e ".[rivals]"
 	$(VENV)/rivals/bin/python -m pytest -n auto -q -p no:cacheprovider tests/test_rivals.py tests/test_measure_rivals.py
+
+bench:  ## time a fit beside other packages and write docs/benchmarks.md (about half an hour)
+	$(PYTHON) -m venv $(VENV)/bench
+	$(VENV)/bench/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bench/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)/bench/bin/python -m pip install --quiet -e ".[bench]"
+	$(VENV)/bench/bin/python benchmarks/fit.py
+	$(VENV)/bench/bin/python benchmarks/start.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) dist build

@@ -126,6 +126,41 @@ def test_beta_is_the_best_of_a_grid(prior):
             assert objective(other) >= objective(at) - 1e-9
 
 
+@pytest.mark.parametrize(
+    ("odds", "hit"),
+    [
+        ([-3, -2, -1, 0, 1, 2, 3], [0, 0, 1, 1, 1, 1, 0]),  # an interval tells the classes apart
+        ([-3, -2, -1, 0, 1, 2, 3, 4], [0, 0, 0, 1, 1, 1, 0, 0]),
+        ([-1, 1] * 10, [0, 1] * 8 + [1, 0] * 2),  # two scores: three numbers are one too many
+    ],
+)
+def test_beta_where_only_the_unbounded_map_has_no_optimum(odds, hit):
+    """Under a, b >= 0 there is one: as good as what a general search from three starts finds."""
+    from scipy.optimize import minimize
+
+    odds, hit = np.array(odds, dtype=float), np.array(hit)
+    x = np.stack([-np.logaddexp(0, -odds), np.logaddexp(0, odds), np.ones(len(odds))], axis=1)
+    bounds = [(0, None), (0, None), (None, None)]
+    best = min(
+        minimize(lambda at: loss(x @ at, hit), start, bounds=bounds, method="L-BFGS-B").fun
+        for start in ([1, 1, 0], [0.1, 0, 0], [0, 0.1, 0])
+    )
+    fitted = tp.BetaCalibration.fit(odds, hit)
+    assert fitted.record.log_loss_after == pytest.approx(best, abs=1e-9)
+
+
+def test_beta_sees_separation_before_it_starts():
+    """300 rows: the search would end far out, where another step gains nothing."""
+    odds = np.sort(np.random.default_rng(0).normal(size=300)) * 4
+    hit = (odds > 0).astype(int)
+    tied = odds.copy()
+    tied[np.abs(odds).argsort()[:8]] = 0.0  # rows of both classes at one score change nothing
+    for scores in (odds, tied):
+        with pytest.raises(tp.NoOptimumError, match="--prior 1") as caught:
+            tp.BetaCalibration.fit(scores, hit)
+        assert caught.value.reason == "separable"
+
+
 def centred(odds, hit):
     """Centred isotonic regression, block by block: pool violators in a list, then interpolate."""
     blocks = []

@@ -1,6 +1,7 @@
 """What every method promises: its traits, its file, its weights, its shapes, its refusals."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -64,6 +65,22 @@ def test_what_is_kept(fitted, method):
     if z.shape[1] == 2 and traits.keeps_ranking != "no":
         order = (z[:, 1] - z[:, 0]).argsort()
         assert (np.diff(probs[order, 1]) >= -1e-15).all()
+
+
+@pytest.mark.parametrize(
+    "method", [name for name in SINGLE if not tp.METHODS[name].traits.keeps_class]
+)
+def test_what_is_not_kept(method):
+    """A class claimed far too often: methods that say so do change the predicted class."""
+    kind = tp.METHODS[method]
+    k = 2 if kind.traits.binary else 3
+    rng = np.random.default_rng(0)
+    z = 2 * rng.normal(size=(2000, k))
+    y = (z - 3 * (np.arange(k) == 0) + rng.gumbel(size=z.shape)).argmax(axis=1)
+    probs = kind.fit(z, y).apply(z)
+    changed = probs.argmax(axis=1) != z.argmax(axis=1)
+    assert changed.mean() > 0.1
+    assert (probs.argmax(axis=1) == y).mean() > (z.argmax(axis=1) == y).mean()
 
 
 @pytest.mark.parametrize("method", SINGLE)
@@ -184,8 +201,18 @@ def test_the_table_of_methods(run):
     text = run("methods", columns=160).stdout
     for method in tp.METHODS:
         assert text.count(f"\n {method} ") == 3
+    for column in ("type", "what it does", "source", "learns", "labels wanted", "over-fitting",
+                   "cost of a fit", "class", "order", "ranking", "classes", "gaps"):  # fmt: skip
+        assert re.search(rf"^ method .* {column} ", text, re.MULTILINE)
     content = json.loads(run("methods", "--json").stdout)
     assert list(content) == list(tp.METHODS)
+    for name, method in tp.METHODS.items():
+        traits = content[name]
+        assert traits["type"] in {"none", "parametric", "non-parametric", "pool, parametric"}
+        assert all(
+            traits[each] != "" for each in ("summary", "parameters", "labels", "cost", "risk")
+        )
+        assert ("2" in traits["classes"]) == (method.traits.binary or name == "isotonic")
     assert content["temperature"]["keeps_class"] is True
     assert content["matrix"]["masks"] is False
 

@@ -49,6 +49,38 @@ def test_auto_chooses_and_says_so(run, tmp_path, files):
     assert "bias-corrected-temperature" in page
 
 
+def test_auto_says_when_doing_nothing_is_best(run, tmp_path, sample):
+    """Labels from the model's own probabilities: no map is chosen, in words, table and file."""
+    z, y = sample(n=2000, temperature=1.0)
+    np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+    done = run("fit", "cal.npz", "--method", "auto", "--quick", columns=140)
+    assert "Doing nothing is best" in done.stdout
+    assert "cannot tell it from doing nothing" not in done.stdout
+    content = json.loads((tmp_path / "calibrator.json").read_text())
+    assert content["method"] == "identity"
+    assert content["fit"]["selection"]["verdict"] == "nothing to gain"
+
+
+def test_auto_says_when_the_data_cannot_tell(run, tmp_path):
+    """Sixty rows at T = 1.6: a gain of more than 1 % that its interval does not confirm."""
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        z = rng.normal(size=(60, 3)) * 2
+        y = (z / 1.6 + rng.gumbel(size=(60, 3))).argmax(axis=1)
+        if tp.select(z, y).verdict == "cannot tell":
+            break
+    np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+    done = run("fit", "cal.npz", "--method", "auto", "--quick", columns=140)
+    assert "the data cannot tell it from doing nothing" in " ".join(done.stdout.split())
+    assert "Doing nothing is best" not in done.stdout
+    found = json.loads(run("fit", "cal.npz", "--method", "auto", "--quick", "--json").stdout)
+    assert found["selection"]["verdict"] == "cannot tell"
+    chosen = next(
+        each for each in found["selection"]["candidates"] if each["method"] == found["method"]
+    )
+    assert chosen["difference"]["low"] < 0 < chosen["difference"]["high"]
+
+
 def test_auto_on_a_test_file(run, files):
     """With --test the choice is made on CAL alone, and measured on TEST."""
     done = json.loads(

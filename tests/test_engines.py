@@ -1,6 +1,8 @@
 """Every engine gives the sums and the temperature of the reference; large data are read twice."""
 
 import importlib.util
+import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.blocks.arrays import sampled_rows
-from temperance.kernels.engines import moments_kernel
+from temperance.kernels.engines import moments_kernel, preferring
 from temperance.kernels.loss_numpy import loss_pass, loss_sums
 
 
@@ -221,10 +223,46 @@ def test_unknown_and_unfit_engines_are_refused():
 
 def test_a_missing_numba_names_the_extra(monkeypatch):
     """`engine="numba"` without numba says what to install; "auto" goes on with NumPy."""
-    monkeypatch.setitem(__import__("sys").modules, "temperance.kernels.loss_numba", None)
+    monkeypatch.setitem(sys.modules, "temperance.kernels.loss_numba", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     z, y = rows(3)
     with pytest.raises(tp.MissingDependencyError, match=r"temperance\[fast\]"):
         tp.TemperatureScaling.fit(z, y, engine="numba")
-    monkeypatch.delitem(__import__("sys").modules, "temperance.kernels.loss_numba")
+    monkeypatch.delitem(sys.modules, "temperance.kernels.loss_numba")
     assert moments_kernel("auto", elements=1 << 40).__module__.endswith("loss_numpy")
+
+
+def test_a_preferred_engine_is_used_where_none_is_named(monkeypatch):
+    """Inside the `with`, "auto" is the engine preferred; a named one stays what it is."""
+    pytest.importorskip("numba")
+    with preferring("numba"):
+        assert moments_kernel("auto", elements=1).__module__.endswith("loss_numba")
+        assert moments_kernel("numpy", elements=1).__module__.endswith("loss_numpy")
+        with preferring("numpy"):
+            assert moments_kernel("auto", elements=1 << 40).__module__.endswith("loss_numpy")
+    with pytest.raises(tp.InvalidInputError, match="must be one of"), preferring("fortran"):
+        pass
+
+
+def test_the_engine_on_the_command_line(run, tmp_path):
+    """`--engine` reaches the fit; all write the same temperature; a wrong one is refused."""
+    z, y = rows(4)
+    np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+    engines = ["auto", "numpy"] + (["numba"] if importlib.util.find_spec("numba") else [])
+    found = [
+        json.loads(run("fit", "cal.npz", "--quick", "--json", "--engine", e).stdout)
+        for e in engines
+    ]
+    for each in found[1:]:
+        assert each["temperature"] == pytest.approx(found[0]["temperature"], rel=1e-9)
+    assert "numba" in run("fit", "cal.npz", "--engine", "cuda", code=2).stderr
+
+
+def test_a_missing_numba_on_the_command_line(run, tmp_path, monkeypatch):
+    """One line that names the extra, before anything is fitted."""
+    monkeypatch.setitem(sys.modules, "temperance.kernels.loss_numba", None)
+    z, y = rows(4)
+    np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+    done = run("fit", "cal.npz", "--engine", "numba", code=2)
+    assert "temperance[fast]" in done.stderr
+    assert not (tmp_path / "calibrator.json").exists()

@@ -159,16 +159,32 @@ def test_bad_matrices(labelled, change, message):
         tp.MultilabelScaling.fit(*change(*labelled()))
 
 
+@pytest.mark.parametrize("per_label", [False, True])
+def test_labels_that_are_all_right(run, tmp_path, labelled, per_label):
+    """Separable: the reason, and the prior that the message names works, on both sides."""
+    z, _ = labelled(n=60)
+    y = (z > 0).astype(int)
+    with pytest.raises(tp.NoOptimumError, match="--prior 1") as caught:
+        tp.MultilabelScaling.fit(z, y, per_label=per_label)
+    assert caught.value.reason == "separable"
+    fitted = tp.MultilabelScaling.fit(z, y, per_label=per_label, prior=1.0)
+    assert 0 < fitted.temperature < 1
+    np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+    method = "group-temperature" if per_label else "temperature"
+    fit = ("fit", "cal.npz", "--kind", "multilabel", "--method", method, "--quick")
+    assert "--prior 1" in run(*fit, code=2).stderr
+    run(*fit, "--prior", "1")
+    assert tp.load(tmp_path / "calibrator.json").temperature == pytest.approx(fitted.temperature)
+
+
 def test_more_refusals(labelled):
-    """Other labels in `apply`, nothing left to fit on, a prior where none is taken."""
+    """Other labels in `apply`, nothing left to fit on, a matrix where classes are wanted."""
     z, y = labelled()
     fitted = tp.MultilabelScaling.fit(z, y)
     with pytest.raises(tp.InvalidInputError, match="the 3 labels of the fit, got 2"):
         fitted.apply(z[:, :2])
     with pytest.raises(tp.NoOptimumError, match="no rows"):
         tp.MultilabelScaling.fit(z, np.full_like(y, -1), ignore_label=-1)
-    with pytest.raises(tp.InvalidInputError, match="per_label"):
-        tp.MultilabelScaling.fit(z, y, per_label=True, prior=1.0)
     with pytest.raises(tp.InvalidInputError, match="kind multilabel"):
         tp.TemperatureScaling.fit(z, y)
     with pytest.raises(tp.InvalidInputError, match=r"entry \(0, 1\) is 1 \(1 such"):

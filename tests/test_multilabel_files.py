@@ -115,6 +115,28 @@ def test_groups_are_handed_on(run, tmp_path, matrix):
     assert np.load(tmp_path / "out.npz")["groups"].tolist() == sites
 
 
+def test_plain_arrays_come_back(run, tmp_path, matrix):
+    """A .npy has no name for its scores; --probs-column says what they are."""
+    z, y = matrix
+    source = write(tmp_path, "npy", z, y)
+    run("fit", *source, *OPTIONS)
+    run("apply", "calibrator.json", "cal.npy", "--kind", "multilabel", "-o", "out.npy")
+    arguments = ("evaluate", "out.npy", "--labels", "labels.npy", *OPTIONS)
+    assert "--probs-column" in run(*arguments, code=2).stderr
+    after = json.loads(run(*arguments, "--probs-column", "probs").stdout)
+    before = run("evaluate", *source, "--calibrator", "calibrator.json", *OPTIONS).stdout
+    assert after["log_loss"]["value"] == pytest.approx(json.loads(before)["log_loss"]["value"])
+
+
+def test_labels_that_cannot_be_handed_on(run, tmp_path, matrix):
+    """A hole in the matrix has its place named, also by `apply`."""
+    z, y = matrix
+    np.savez(tmp_path / "cal.npz", logits=z, labels=np.where(y < 0, np.nan, y))
+    tp.save(tp.MultilabelScaling(tp.TemperatureScaling(1.0), n_classes=3), tmp_path / "c.json")
+    err = run("apply", "c.json", "cal.npz", "--kind", "multilabel", "-o", "o.npz", code=2).stderr
+    assert err.startswith("error: cal.npz: `labels` must be numbers to be handed on; row 5, column")
+
+
 def test_huge_logits_come_back(run, tmp_path):
     """Sigmoids that round to 0 or 1 are written as the next numbers inside, which have log-odds."""
     z = np.array([[800.0, -900.0], [1.0, -1.0], [-2.0, 3.0], [-40.0, 45.0]] * 10)

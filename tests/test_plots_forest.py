@@ -154,6 +154,10 @@ def test_names_of_all_kinds():
     for name in ("&lt;b&gt;&amp;", "$x$", "\u72ac", "\u0e41\u0e21\u0e27", "$\\frac$ &lt;i&gt;"):
         assert f">{name}</text>" in svg
     assert "<b>" not in svg
+    broken = {"$\\frac$": 0.5}  # as mathematics
+    for kind in (TemperatureDisplay.from_temperatures(broken),
+                 FrequencyDisplay.from_frequencies(broken, broken)):  # fmt: skip
+        assert kind._repr_png_().startswith(b"\x89PNG")
 
 
 def test_long_names_keep_both_ends():

@@ -454,6 +454,14 @@ def test_npy_has_no_names(tmp_path):
     assert message.startswith("is a .npy file, which has no names to look for")
 
 
+def test_npy_of_named_scores(tmp_path):
+    """The name of the scores says their kind, if nothing else does."""
+    path = write(tmp_path / "a.npy", LOGITS)
+    assert read(path, fields=Fields(probs="p")).kind == "probs"
+    assert read(path, fields=Fields(logits="z")).kind == "logits"
+    assert read(path, fields=Fields(probs="p"), kind="logits").kind == "logits"
+
+
 def test_text_that_is_no_text_is_refused(tmp_path):
     """Code points beyond the last are damage."""
     labels = np.array(["a", "b"])

@@ -76,6 +76,7 @@ def test_the_verdict_is_the_finding(name):
         re.search(r'<p class="split">(.*?)</p>', page + '<p class="split"></p>')[1]
     )
     assert f"{first} {rest}".strip() == found(name).in_words()
+    assert first.endswith(".")
     assert len(first) < 150
 
 

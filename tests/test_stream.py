@@ -1,6 +1,9 @@
 """Rows that come block by block: the T of all rows at once, in little memory."""
 
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +135,39 @@ def test_bad_blocks_are_named(blocks, message):
     """Which block, from which row on, and what is wrong."""
     with pytest.raises((tp.InvalidInputError, tp.NoOptimumError), match=message):
         TemperatureScaling.fit_blocks(blocks)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_a_mapped_file_is_not_kept_in_memory(tmp_path):
+    """Blocks that are read are let go; the peak of the process stays far below the file's size."""
+    n, k = 100_000, 400
+    rng = np.random.default_rng(0)
+    z = 3 * rng.standard_normal((n, k), dtype="float32")  # 160 MB
+    np.save(tmp_path / "z.npy", z)
+    np.save(tmp_path / "y.npy", np.where(rng.random(n) < 0.7, z.argmax(axis=1), 0))
+    del z
+    code = (
+        "import re, numpy as np, temperance as tp; "
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); "
+        "z, y = np.load('z.npy', mmap_mode='r'), np.load('y.npy'); "
+        "tp.TemperatureScaling.fit(np.array(z[:999]), y[:999]); "
+        "start = peak(); tp.TemperatureScaling.fit(z, y); print(peak() - start)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) < 80_000  # KiB
+
+
+@pytest.mark.parametrize("mode", ["r", "c", "r+"])
+def test_what_was_written_into_a_map_stays(tmp_path, mode):
+    """Only pages of read-only maps are let go: changes in memory are not lost."""
+    z, y = data(20_000, 64)
+    np.save(tmp_path / "z.npy", z)
+    mapped = np.load(tmp_path / "z.npy", mmap_mode=mode)
+    expected = z.copy()
+    if mode != "r":
+        mapped[:] = expected = z / 3
+    fitted = TemperatureScaling.fit(mapped, y)
+    assert (mapped == expected).all()
+    assert fitted.temperature == pytest.approx(TemperatureScaling.fit(expected, y).temperature)

@@ -5,8 +5,8 @@ block.
 """
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.mapping import map_rows, reporting
+from temperance.blocks.mapping import map_rows, report_rows, reporting
 from temperance.blocks.rows import LabelledRows
 from temperance.blocks.stream import StreamRows
 
-__all__ = ["ArrayRows", "LabelledRows", "StreamRows", "map_rows", "reporting"]
+__all__ = ["ArrayRows", "LabelledRows", "StreamRows", "map_rows", "report_rows", "reporting"]

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks.mapping import map_rows, thread_count
+from temperance.blocks.pages import let_go
 from temperance.checks import as_logits, refuse_masked_labels
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums, loss_pass, row_moments
+from temperance.kernels.loss_numpy import existence_sums, loss_pass
 from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.kernels.engines import Engine
-    from temperance.kernels.loss import ExistenceSums, LossPass
+    from temperance.kernels.loss import ExistenceSums, LossPass, RowMomentsKernel
 
 __all__ = ["ArrayRows", "sampled_rows", "worth_sampling"]
 
-_BLOCK = 1 << 16  # elements: a block and what NumPy makes of it stay in the cache of a core
-_LONG_BLOCK = 1 << 19  # compiled code makes nothing of it
+_BLOCK = 1 << 19  # elements: enough that threads seldom meet, few enough for the shared cache
 _LARGE = 1 << 20  # elements; a sample of fewer saves nothing
 _MANY = 512  # rows
 _SHARE = 8  # one row in so many is sampled
 _SAMPLE = 1 << 22  # elements of a sample, at most (16 MiB in single precision)
 _LEAST_RUNS = 8
-_RUN_BYTES = 1 << 14  # sampled together, so that a disk reads no page for one row of it
+_RUN_BYTES = 1 << 16  # sampled together, so that a disk reads no page for one row of it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,23 +59,21 @@ class ArrayRows:
     def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
         """Return the sums of all rows at these inverse temperatures, in one reading."""
         moments = moments_kernel(self.engine, elements=self.logits.size)
-        elements = _BLOCK if moments is row_moments else _LONG_BLOCK
         return map_rows(
             partial(loss_pass, betas=betas, moments=moments),
-            self.logits, self.labels, self.weights, elements=elements,
-            threads=thread_count() if self.logits.size > 2 * elements else 1,
+            self.logits, self.labels, self.weights, elements=_BLOCK,
+            threads=thread_count() if self.logits.size > 2 * _BLOCK else 1,
         )  # fmt: skip
 
-    def loss_pass_alone(self, betas: tuple[float, ...], *, of: int) -> LossPass:
-        """Return the sums of rows that are part of `of` numbers, in this thread, unreported."""
-        moments = moments_kernel(self.engine, elements=of)
+    def loss_pass_alone(self, betas: tuple[float, ...], *, moments: RowMomentsKernel) -> LossPass:
+        """Return the sums of all rows by this kernel, in this thread, unreported."""
         w = self.weights
         parts = (
             loss_pass(
                 self.logits[rows], self.labels[rows], None if w is None else w[rows],
                 betas=betas, moments=moments,
             )
-            for rows in row_blocks(self.logits, _BLOCK if moments is row_moments else _LONG_BLOCK)
+            for rows in row_blocks(self.logits, _BLOCK)
         )  # fmt: skip
         return reduce(lambda left, right: left.merge(right), parts)
 
@@ -91,8 +89,11 @@ class ArrayRows:
         weights = None if self.weights is None else self.weights[rows]
         if weights is not None and not weights.any():
             return None
-        logits, labels = self.logits[rows], self.labels[rows]
-        return replace(self, logits=logits, labels=labels, weights=weights)
+        logits = np.empty((len(rows), self.k), dtype=self.logits.dtype)
+        for part in row_blocks(logits):
+            logits[part] = self.logits[rows[part]]
+            let_go(self.logits)  # of a map, the system brings many more pages than were asked for
+        return replace(self, logits=logits, labels=self.labels[rows], weights=weights)
 
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""

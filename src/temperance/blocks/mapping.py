@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from temperance.blocks.pages import let_go
 from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def map_rows(
 
     def of_block(rows: slice) -> tuple[int, S]:
         others = (None if array is None else array[rows] for array in per_row)
-        return rows.stop - rows.start, kernel(scores[rows], *others)
+        block = scores[rows]
+        sums = kernel(block, *others)
+        let_go(block)
+        return rows.stop - rows.start, sums
 
     return merged(of_block, row_blocks(scores, elements), threads=threads)
 

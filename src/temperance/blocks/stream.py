@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.blocks.arrays import ArrayRows, sampled_rows
+from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
+from temperance.blocks.pages import let_go
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
 from temperance.numerics import row_blocks
+from temperance.readers import BlockFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +59,8 @@ class StreamRows:
     _first: LossPass | None = field(default=None, init=False)  # of that reading, at T = 1
 
     def __post_init__(self) -> None:
+        if isinstance(self.blocks, BlockFile):
+            self.blocks = partial(labelled_blocks, self.blocks)
         if isinstance(self.blocks, Iterator):
             msg = (
                 "`blocks` can be read only once, but a fit reads them two or three times: pass a "
@@ -77,10 +84,13 @@ class StreamRows:
         return found if new is betas else replace(found, at=(known.at[0], *found.at))
 
     def _read(self, betas: tuple[float, ...], pieces: Iterator[ArrayRows]) -> LossPass:
-        of = 0 if self._first is None else self._first.n * self.k
+        elements = _PIECE if self._first is None else self._first.n * self.k
+        moments = moments_kernel(self.engine, elements=elements)
 
         def of_piece(rows: ArrayRows) -> tuple[int, LossPass]:
-            return rows.n, rows.loss_pass_alone(betas, of=max(of, rows.logits.size))
+            sums = rows.loss_pass_alone(betas, moments=moments)
+            let_go(rows.logits)
+            return rows.n, sums
 
         found = merged(of_piece, pieces, threads=thread_count())
         if found.at[0].weight == 0.0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -64,6 +65,7 @@ class BetaCalibration(Calibrator):
 
     method: ClassVar[str] = "beta"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="a log p - b log(1 - p) + c: the ends bend apart",
         parameters="3",
         labels="1,000",
@@ -71,7 +73,7 @@ class BetaCalibration(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="yes",
-        classes="2",
+        classes="2 only",
         risk="low",
         source="Kull et al. 2017",
         prior=True,
@@ -112,7 +114,7 @@ class BetaCalibration(Calibrator):
             As in `TemperatureScaling.fit`, of two classes. Rows with one option only are left out.
         prior : float, default 0.0
             Strength >= 0, in pseudo-rows, of a prior on no change: adds :math:`\lambda ((a - 1)^2 +
-            (b - 1)^2 + c^2) / 2` to the summed loss, which is finite on any rows of both classes.
+            (b - 1)^2 + c^2) / 2` to the summed loss: finite on separable rows too.
 
         Returns
         -------
@@ -135,13 +137,8 @@ class BetaCalibration(Calibrator):
         seen = TwoClasses.of(rows, method=cls.method)
         if strength == 0.0:
             seen.refuse_constant()
-        try:
-            (a, b, c), passes = _best(seen, strength)
-        except NoOptimumError as error:
-            if error.reason != "separable":
-                raise
-            msg = f"{error} `prior=1.0` (--prior 1) gives a finite answer."
-            raise NoOptimumError(msg, reason=error.reason) from error
+            seen.refuse_separable()
+        (a, b, c), passes = _best(seen, strength)
         fitted = cls(a, b, c, **rows.common)
         record = rows.record(fitted.scaled, passes=passes, prior=strength)
         return replace(fitted, record=record)
@@ -175,9 +172,12 @@ def _best(seen: TwoClasses, prior: float) -> tuple[tuple[float, float, float], i
     """Return a, b, c under a, b >= 0, and the passes over the rows.
 
     With both free ones above 0 that is it. Else the optimum has a = 0 or b = 0: where only one
-    was negative it is that one, where both were, the better of the two.
+    was negative it is that one, else (also where both free have no optimum, as of rows that an
+    interval of probabilities tells apart) the better of the two.
     """
-    free, passes = _with(seen, prior, (0, 1, 2))
+    free, passes = np.full(3, -1.0), 0
+    with suppress(NoOptimumError):
+        free, passes = _with(seen, prior, (0, 1, 2))
     if free[0] >= 0.0 and free[1] >= 0.0 and free[0] + free[1] > 0.0:
         return (float(free[0]), float(free[1]), float(free[2])), passes
     found = []

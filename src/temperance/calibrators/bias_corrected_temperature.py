@@ -80,6 +80,7 @@ class BiasCorrectedTemperatureScaling(Calibrator):
 
     method: ClassVar[str] = "bias-corrected-temperature"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="logits / T + a bias per class",
         parameters="k",
         labels="10 a class",
@@ -87,7 +88,7 @@ class BiasCorrectedTemperatureScaling(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="if k = 2",
-        classes="any",
+        classes="any, natively",
         risk="low",
         source="Alexandari et al. 2020",
         prior=True,

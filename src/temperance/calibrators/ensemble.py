@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, frozen_array
 from temperance.calibrators.member_weights import Pool, fit_member_weights, pooled_logits
+from temperance.calibrators.pool_errors import joint_error
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
@@ -54,8 +55,9 @@ class Ensemble(Calibrator):
     -----
     Weights minimise the log loss. Of the log pool they are fitted together with T (one convex
     problem in w / T); of the linear pool at T = 1 (convex in w), T afterwards. A mean of calibrated
-    probabilities is under-confident, so members are pooled first and calibrated together; the
-    interval of T takes the weights as known.
+    probabilities is under-confident, so members are pooled first and calibrated together. Where
+    weights were fitted, the standard error of T is that of the joint fit (sandwich); the expected
+    regret is that of T alone.
 
     References
     ----------
@@ -73,6 +75,7 @@ class Ensemble(Calibrator):
 
     method: ClassVar[str] = "ensemble"
     traits: ClassVar[Traits] = Traits(
+        type="pool, parametric",
         summary="several models: weighted mean (or log mean), then / T",
         parameters="models",
         labels="100",
@@ -80,7 +83,7 @@ class Ensemble(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="no",
-        classes="any",
+        classes="any, natively",
         risk="very low",
         source="Rahaman and Thiery 2021",
         prior=True,
@@ -163,6 +166,13 @@ class Ensemble(Calibrator):
             of_members = fit_member_weights(stacked, rows, pool=pool)
         pooled = replace(rows, logits=pooled_logits(stacked, of_members, pool=pool))
         record = temperature_record(pooled, prior=strength)
+        if member_weights == "fitted":
+            error = joint_error(
+                stacked, rows, of_members, temperature=record.temperature, pool=pool, prior=strength
+            ) * record.temperature**2  # fmt: skip
+            if strength > 0.0:  # as of a temperature alone: not below the posterior one
+                error = max(error, record.standard_error)
+            record = replace(record, standard_error=error)
         return cls(record.temperature, of_members, pool=pool, **rows.common, record=record)
 
     def apply(  # type: ignore[override]

@@ -12,7 +12,7 @@ from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
 from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.shrinkage import shrunk_parts
 from temperance.calibrators.temperature_fit import temperature_record
-from temperance.calibrators.training import Training
+from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names
 from temperance.errors import InvalidInputError
@@ -79,6 +79,7 @@ class GroupTemperatureScaling(Calibrator):
 
     method: ClassVar[str] = "group-temperature"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="logits / T, one T per group, shrunk towards one for all",
         parameters="groups + 1",
         labels="20 a group",
@@ -86,9 +87,10 @@ class GroupTemperatureScaling(Calibrator):
         keeps_class=True,
         keeps_order=True,
         keeps_ranking="no",
-        classes="any",
+        classes="any, natively",
         risk="low",
         source="Gelman and Hill 2007",
+        prior=True,
         groups=True,
         any_width=True,
     )
@@ -114,6 +116,7 @@ class GroupTemperatureScaling(Calibrator):
         *,
         groups: ArrayLike,
         weights: ArrayLike | None = None,
+        prior: float = 0.0,
         classes: Sequence[object] | None = None,
         refuse_probs: bool = True,
     ) -> Self:
@@ -121,8 +124,8 @@ class GroupTemperatureScaling(Calibrator):
 
         Parameters
         ----------
-        logits, labels, weights, classes, refuse_probs
-            As in `TemperatureScaling.fit`.
+        logits, labels, weights, prior, classes, refuse_probs
+            As in `TemperatureScaling.fit`; the prior is on the pooled T.
         groups : array_like, shape (n,)
             Names; None, nan or empty text is no group, and counts for the pooled T only.
 
@@ -136,13 +139,13 @@ class GroupTemperatureScaling(Calibrator):
         InvalidInputError
             As in `TemperatureScaling.fit`, or `groups` of another length.
         NoOptimumError
-            As in `TemperatureScaling.fit`, for all rows together; the prior holds single groups.
+            As in `TemperatureScaling.fit`, for all rows together; the others hold single groups.
         """
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
         )
         of_row = as_group_names(groups, n=rows.n)
-        pooled = temperature_record(rows)
+        pooled = temperature_record(rows, prior=as_prior(prior))
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
         names = [str(name) for name in np.unique(of_row[counted]) if name]
         places = [np.flatnonzero(counted & (of_row == name)) for name in names]
@@ -278,17 +281,15 @@ class GroupTemperatureScaling(Calibrator):
             factor = f"x {np.exp(self.spread):.2f}" if self.spread else "no difference"
             facts = [(f"{len(known)} groups", f"{low} to {high}"), ("between groups", factor)]
         if self.small_groups:
-            more = ", ..." if len(self.small_groups) > _SHOWN else ""
-            shown = ", ".join(self.small_groups[:_SHOWN])
-            facts.append(("too small", f"{shown}{more}"))
+            more = ["..."] if len(self.small_groups) > _SHOWN else []
+            facts.append(("too small", ", ".join([*self.small_groups[:_SHOWN], *more])))
         return facts
 
 
 def _divided(block: NDArray[np.float64], temperatures: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = block - block.max(axis=1, keepdims=True)
     with np.errstate(over="ignore"):
-        centred /= temperatures[:, None]
-    return np.asarray(centred)
+        return np.asarray(centred / temperatures[:, None])
 
 
 def _mean_log_loss(rows: Training, temperatures: NDArray[np.float64]) -> float:

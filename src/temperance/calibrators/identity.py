@@ -32,6 +32,7 @@ class Identity(Calibrator):
 
     method: ClassVar[str] = "identity"
     traits: ClassVar[Traits] = Traits(
+        type="none",
         summary="nothing: softmax of the logits",
         parameters="0",
         labels="0",
@@ -39,7 +40,7 @@ class Identity(Calibrator):
         keeps_class=True,
         keeps_order=True,
         keeps_ranking="yes",
-        classes="any",
+        classes="any, natively",
         risk="none",
         source="",
         any_width=True,

@@ -120,6 +120,7 @@ class IsotonicCalibration(Calibrator):
 
     method: ClassVar[str] = "isotonic"
     traits: ClassVar[Traits] = Traits(
+        type="non-parametric",
         summary="any rising curve of the log-odds, its steps joined",
         parameters="knots",
         labels="10,000",
@@ -127,7 +128,7 @@ class IsotonicCalibration(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="ties at the ends",
-        classes="2; one-vs-rest",
+        classes="2; more one-vs-rest",
         risk="high below 10,000",
         source="Oron and Flournoy 2017",
     )

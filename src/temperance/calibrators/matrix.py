@@ -70,6 +70,7 @@ class MatrixScaling(Calibrator):
 
     method: ClassVar[str] = "matrix"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="a matrix of factors and biases, shrunk towards one temperature",
         parameters="k^2 + k + 1",
         labels="50 a class",
@@ -77,7 +78,7 @@ class MatrixScaling(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="no",
-        classes="up to 100",
+        classes="to 100, natively",
         risk="some",
         source="Berta et al. 2026",
         masks=False,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Pool", "fit_member_weights", "pooled_logits"]
+__all__ = ["Pool", "fit_member_weights", "log_softmax", "pooled_logits"]
 
 Pool = Literal["linear", "log"]
 
@@ -29,7 +29,7 @@ def pooled_logits(members: Sequence[NDArray[Any]], weights: Array, *, pool: Pool
     """Return log of the weighted mean of probabilities, or the weighted mean of their logs."""
     pooled = np.empty(members[0].shape)
     for rows in row_blocks(pooled):
-        logs = [_log_softmax(as_float64(z[rows])) for z in members]
+        logs = [log_softmax(as_float64(z[rows])) for z in members]
         if pool == "log":
             masked = np.isneginf(logs[0])
             parts = [w * np.where(masked, 0.0, each) for w, each in zip(weights, logs, strict=True)]
@@ -55,7 +55,7 @@ def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
     of_label = np.empty((rows.n, len(members)))  # log-probability of each row's label
     for block in row_blocks(members[0]):
         for m, z in enumerate(members):
-            logs = _log_softmax(as_float64(z[block]))
+            logs = log_softmax(as_float64(z[block]))
             of_label[block, m] = logs[np.arange(len(logs)), rows.labels[block]]
     top = of_label.max(axis=1, keepdims=True)
     p = np.exp(of_label - top)
@@ -85,11 +85,11 @@ def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
     def loss(at: Array) -> tuple[float, Array]:
         value, slope = 0.0, np.zeros(m)
         for block in row_blocks(members[0]):
-            logs = [_log_softmax(as_float64(z[block])) for z in members]
+            logs = [log_softmax(as_float64(z[block])) for z in members]
             exists = ~np.isneginf(logs[0])
             finite = np.stack([np.where(exists, each, 0.0) for each in logs])
             pooled = np.where(exists, np.tensordot(at, finite, axes=1), -np.inf)
-            log_p = _log_softmax(pooled)
+            log_p = log_softmax(pooled)
             residual = np.exp(log_p)
             places = np.arange(len(log_p)), rows.labels[block]
             residual[places] -= 1.0
@@ -106,7 +106,8 @@ def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
     return u if u.sum() > 0.0 else np.full(m, 1.0 / m)
 
 
-def _log_softmax(z: Array) -> Array:
+def log_softmax(z: Array) -> Array:
+    """Log-probabilities of a block, -inf where an option does not exist."""
     with np.errstate(divide="ignore"):
         centred = z - z.max(axis=1, keepdims=True)
         return np.asarray(centred - np.log(np.exp(centred).sum(axis=1, keepdims=True)))

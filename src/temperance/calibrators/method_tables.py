@@ -13,9 +13,9 @@ def method_tables() -> list[Table]:
     traits = {name: each.traits for name, each in METHODS.items()}
     return [
         Table(
-            ("method", "what it does", "source"),
-            tuple((name, t.summary, t.source) for name, t in traits.items()),
-            words=frozenset({1, 2}),
+            ("method", "type", "what it does", "source"),
+            tuple((name, t.type, t.summary, t.source) for name, t in traits.items()),
+            words=frozenset({1, 2, 3}),
         ),
         Table(
             ("method", "learns", "labels wanted", "over-fitting", "cost of a fit"),

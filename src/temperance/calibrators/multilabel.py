@@ -64,6 +64,7 @@ class MultilabelScaling(Calibrator):
     kind: ClassVar[str] = "multilabel"
     traits: ClassVar[Traits] = replace(
         TemperatureScaling.traits,
+        type="parametric",
         summary="logit / T, an independent sigmoid per label",
         classes="labels",
         masks=False,
@@ -104,7 +105,7 @@ class MultilabelScaling(Calibrator):
         weights : array_like, shape (n,), optional
             Of the rows; finite, >= 0.
         prior : float, default 0.0
-            As in `TemperatureScaling.fit`, on the common temperature; not with `per_label`.
+            As in `TemperatureScaling.fit`, on the common temperature.
         classes : sequence of l names, optional
             Of the labels.
         ignore_label : int, optional
@@ -120,8 +121,7 @@ class MultilabelScaling(Calibrator):
         Raises
         ------
         InvalidInputError
-            Shapes that differ, values that are not 0 or 1, logits that are not finite, a prior
-            with `per_label`.
+            Shapes that differ, values that are not 0 or 1, logits that are not finite.
         NoOptimumError
             As in `TemperatureScaling.fit`; no entry is left.
         """
@@ -130,16 +130,13 @@ class MultilabelScaling(Calibrator):
         entries = Entries.of(z, labels, names=names, ignore_label=ignore_label)
         w = as_weights(weights, n=len(z))
         of_entry = None if w is None else w[entries.clusters]
-        settings: dict[str, Any] = {"weights": of_entry, "refuse_probs": False}
+        settings: dict[str, Any] = {"weights": of_entry, "prior": prior, "refuse_probs": False}
         inner: TemperatureScaling | GroupTemperatureScaling
         if per_label:
-            if prior:
-                msg = "`prior` has no meaning with `per_label`: labels are shrunk by their data."
-                raise InvalidInputError(msg)
             settings["groups"] = entries.groups
             inner = GroupTemperatureScaling.fit(entries.logits, entries.labels, **settings)
         else:
-            inner = TemperatureScaling.fit(entries.logits, entries.labels, prior=prior, **settings)
+            inner = TemperatureScaling.fit(entries.logits, entries.labels, **settings)
         return cls.around(inner, entries, of_entry, classes=None if classes is None else names)
 
     @classmethod

@@ -15,7 +15,7 @@ __all__ = ["Minimum", "minimise"]
 
 _LAST_STEP = 2e-5  # of b, relative: sums are carried over it by their derivatives
 _CLOSE = 1e-10  # relative distance from the minimum that the last reading must certify
-_LOW = 0.25  # this far below the last b the search asks first whether a minimum exists
+_LOW = 0.01  # this far below its start the search asks first whether a minimum exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def minimise(
             break  # or rounding keeps the steps from shrinking
         low, high = (beta, high) if here.slope < 0.0 else (low, beta)
         proposed = _inside(beta + step, low, high)
-        if proposed <= _LOW * beta and low == 0.0 and not asked:
+        if proposed <= _LOW * start and low == 0.0 and not asked:
             require_existence()
             asked = True
         beta = proposed

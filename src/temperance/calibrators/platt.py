@@ -65,6 +65,7 @@ class PlattScaling(Calibrator):
 
     method: ClassVar[str] = "platt"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="slope * log-odds + intercept, on the logits",
         parameters="2",
         labels="100",
@@ -72,7 +73,7 @@ class PlattScaling(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="yes",
-        classes="2",
+        classes="2 only",
         risk="very low",
         source="Platt 1999",
         binary=True,

@@ -84,6 +84,7 @@ class TemperatureScaling(Calibrator):
     method: ClassVar[str] = "temperature"
 
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="logits / T",
         parameters="1",
         labels="50",
@@ -91,7 +92,7 @@ class TemperatureScaling(Calibrator):
         keeps_class=True,
         keeps_order=True,
         keeps_ranking="if k = 2",
-        classes="any",
+        classes="any, natively",
         risk="very low",
         source="Guo et al. 2017",
         prior=True,
@@ -199,7 +200,8 @@ class TemperatureScaling(Calibrator):
         ----------
         blocks : iterable, or function that returns one
             Gives (logits, labels) or (logits, labels, weights), each as in `fit`, a block at a
-            time: a list, a data loader, a function that opens files. Every reading (three, seldom
+            time: a list, a data loader, a function that opens files, or what
+            `temperance.readers.read_blocks(path)` returns. Every reading (three, seldom
             more) must give the same rows. A generator can be read only once: pass the
             function that makes it.
         prior, smooth, classes, refuse_probs, engine

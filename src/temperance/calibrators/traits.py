@@ -13,6 +13,8 @@ class Traits:
 
     Parameters
     ----------
+    type : str
+        Whether a fixed number of numbers describes the map (parametric) or the data shape it.
     summary : str
         What the map does to a row.
     parameters : str
@@ -47,6 +49,7 @@ class Traits:
         Learns nothing about single classes, so rows may have any number of options.
     """
 
+    type: str
     summary: str
     parameters: str
     labels: str

@@ -73,6 +73,16 @@ class TwoClasses:
             )
             raise NoOptimumError(msg, reason="constant-logits")
 
+    def refuse_separable(self) -> None:
+        """Raise if no row of class 0 has larger log-odds than any of class 1."""
+        if self.odds[self.hit == 0.0].max() <= self.odds[self.hit == 1.0].min():
+            msg = (
+                "No finite optimum: some log-odds part the rows of the two classes without error, "
+                "so the steeper the map, the better. More rows would settle it; `prior=1.0` "
+                "(--prior 1) gives a finite answer."
+            )
+            raise NoOptimumError(msg, reason="separable")
+
 
 def log_odds(block: Array) -> Array:
     """Return the log-odds of class 1, (m,); infinite where one of the two options is missing."""

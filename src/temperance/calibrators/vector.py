@@ -72,6 +72,7 @@ class VectorScaling(Calibrator):
 
     method: ClassVar[str] = "vector"
     traits: ClassVar[Traits] = Traits(
+        type="parametric",
         summary="a factor and a bias per class, shrunk towards one temperature",
         parameters="2 k + 1",
         labels="10 a class",
@@ -79,7 +80,7 @@ class VectorScaling(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="no",
-        classes="any",
+        classes="any, natively",
         risk="low",
         source="Berta et al. 2026",
     )

@@ -72,6 +72,7 @@ class VennAbers(Calibrator):
 
     method: ClassVar[str] = "venn-abers"
     traits: ClassVar[Traits] = Traits(
+        type="non-parametric",
         summary="isotonic with either label: a probability and its interval",
         parameters="steps",
         labels="1,000",
@@ -79,7 +80,7 @@ class VennAbers(Calibrator):
         keeps_class=False,
         keeps_order=False,
         keeps_ranking="with ties",
-        classes="2",
+        classes="2 only",
         risk="some below 1,000",
         source="Vovk et al. 2015",
         binary=True,

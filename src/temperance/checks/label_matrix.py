@@ -106,8 +106,8 @@ def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.floa
     if refuse_probs and z.size >= _FEW and z.min() >= 0.0 and z.max() <= 1.0 and np.ptp(z) > 0.0:
         msg = (
             "`logits` look like probabilities: all values lie in [0, 1]. Pass "
-            "label_logits_from_probs(probs), in files name them `probs`; if they really are "
-            "logits, `refuse_probs=False`."
+            "label_logits_from_probs(probs), in files name them `probs` (of a .npy: --probs-column "
+            "probs); if they really are logits, `refuse_probs=False`."
         )
         raise InvalidInputError(msg)
     return z

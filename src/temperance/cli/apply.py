@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -11,6 +11,7 @@ import typer
 from temperance.calibrators import temperature_of
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
+from temperance.cli.large import apply_blocks, is_large
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     ClassAxis,
@@ -23,13 +24,22 @@ from temperance.cli.options import (
     ProbsColumn,
     WeightColumn,
 )
+from temperance.cli.reading import read_kind
 from temperance.cli.rows import naming
 from temperance.export import load
-from temperance.readers import Fields
-from temperance.writers import SUFFIXES, check_dense, check_writable, write_probs
+from temperance.readers import Fields, read_blocks
+from temperance.writers import (
+    SUFFIXES,
+    check_block_suffix,
+    check_dense,
+    check_writable,
+    write_probs,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
 
 __all__ = ["apply"]
 
@@ -66,7 +76,8 @@ def apply(
     """Write calibrated probabilities for every row of a file.
 
     Labels, ids, groups and weights of FILE are handed on, whatever the labels are; a .npy file has
-    no place for them. Outputs per pixel or token (--class-axis) keep their shape.
+    no place for them. Outputs per pixel or token (--class-axis) keep their shape. A folder of
+    shards, or a file of 1 GiB and more, is read once and written row by row, in little memory.
     """
     check_writable(output, SUFFIXES)
     if class_axis is not None:
@@ -75,6 +86,16 @@ def apply(
     fields = Fields(
         label_column, weight_column, group_column, id_column, logits_column, probs_column
     )
+    plain = calibrator.kind == "logits" and not calibrator.traits.members and class_axis is None
+    if plain and is_large(file):
+        check_block_suffix(output)
+        scores = None if kind is None else read_kind(kind)
+        blocks = read_blocks(file[0], kind=scores, fields=fields)
+        with progress(f"applying to {file[0].name}", rows=blocks.n_rows):
+            done = apply_blocks(blocks, calibrator, output, calibrator_file=calibrator_file)
+        told = _Told(done.n, done.classes, done.mean_confidence, ())
+        _tell(told, calibrator, calibrator_file, output, as_json=as_json)
+        return
     rows = read_members(
         file, kind=kind, fields=fields, labelled=False, whole=True, class_axis=class_axis
     )
@@ -96,23 +117,38 @@ def apply(
             mask=~np.isneginf(rows.logits) if rows.ragged else None,
             layout=rows.layout,
         )
+    confidence = _mean_confidence(probs, of_labels=rows.entries is not None)
+    told = _Told(len(probs), probs.shape[1], confidence, tuple(warnings))
+    _tell(told, calibrator, calibrator_file, output, as_json=as_json)
+
+
+class _Told(NamedTuple):
+    """What is said about the rows written."""
+
+    n: int
+    classes: int
+    mean_confidence: float
+    warnings: tuple[str, ...]
+
+
+def _tell(
+    told: _Told, calibrator: Calibrator, calibrator_file: Path, output: Path, *, as_json: bool
+) -> None:
     if as_json:
         print_json(
             {
                 "method": calibrator.name,
                 "temperature": temperature_of(calibrator),
-                "n": len(probs),
-                "classes": probs.shape[1],
-                "mean_confidence": _mean_confidence(probs, of_labels=rows.entries is not None),
+                **told._asdict(),
                 "calibrator": str(calibrator_file),
                 "output": str(output),
-                "warnings": list(warnings),
+                "warnings": list(told.warnings),
             }
         )
-    else:
-        for warning in warnings:
-            note(f"warning: {warning}")
-        note(f"{len(probs):,} rows written to {output}")
+        return
+    for warning in told.warnings:
+        note(f"warning: {warning}")
+    note(f"{told.n:,} rows written to {output}")
 
 
 def _mean_confidence(probs: NDArray[np.float64], *, of_labels: bool) -> float:

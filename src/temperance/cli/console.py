@@ -47,25 +47,38 @@ def note(message: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
+def progress(what: str, *, rows: int | None = None) -> Iterator[None]:
     """Show `what`, the rows read so far and their speed, while the `with` runs.
 
+    Where the number of `rows` is known, also how much of them is done and the time that is left.
     Only where stderr is a terminal; the line is gone when the work is done.
     """
     if not sys.stderr.isatty():
         yield
         return
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
+    known: tuple[ProgressColumn, ...] = ()
+    if rows is not None:
+        known = (BarColumn(bar_width=20), TextColumn("left"), TimeRemainingColumn())
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TextColumn("{task.fields[rows]}"),
         TimeElapsedColumn(),
+        *known,
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None, rows="")
+        task = bar.add_task(what, total=rows, rows="")
 
         def on_rows(count: int) -> None:
             bar.update(task, advance=count)

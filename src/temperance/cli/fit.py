@@ -13,6 +13,8 @@ from temperance.cli.options import (
     BinsOption,
     ClassAxis,
     ClusterColumn,
+    EngineName,
+    EngineOption,
     GroupColumn,
     IdColumn,
     IgnoreLabel,
@@ -30,6 +32,7 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
+from temperance.kernels.engines import preferring
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
 from temperance.writers import check_writable
@@ -74,6 +77,7 @@ def fit(
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="Recorded in the calibrator.")
     ] = None,
+    engine: EngineOption = EngineName.auto,
     n_bins: BinsOption = 15,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
@@ -139,14 +143,15 @@ def fit(
                 f"{rows.n_classes}."
             )
             raise InvalidInputError(msg)
-    done = calibrate(
-        rows,
-        test_rows,
-        method=method,
-        prior=prior,
-        pool=pool.value,
-        n_bins=n_bins,
-        seed=seed,
-        n_resamples=QUICK_RESAMPLES if quick else n_resamples,
-    )
+    with preferring(engine.value):
+        done = calibrate(
+            rows,
+            test_rows,
+            method=method,
+            prior=prior,
+            pool=pool.value,
+            n_bins=n_bins,
+            seed=seed,
+            n_resamples=QUICK_RESAMPLES if quick else n_resamples,
+        )
     finish(done, output=output, report=report, as_json=as_json, model=model)

@@ -79,6 +79,13 @@ def _beside(file: Dataset, shape: tuple[int, ...]) -> Beside:
             f"`labels` must be a matrix of shape {shape}, one column per label, got {labels.shape}."
         )
         raise InvalidInputError(msg)
-    if labels is not None and labels.dtype.kind in "fb" and np.isfinite(labels).all():
+    if labels is not None and labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(labels))[0])
+        msg = (
+            f"`labels` must be numbers to be handed on; row {row}, column {column} holds "
+            f"{labels[row, column]}. Write a number for what is unknown, e.g. -1."
+        )
+        raise InvalidInputError(msg)
+    if labels is not None and labels.dtype.kind in "fb":
         labels = labels.astype(np.int64)
     return Beside(labels=labels, ids=file.ids, groups=file.groups, weights=file.weights)

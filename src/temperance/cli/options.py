@@ -14,6 +14,8 @@ __all__ = [
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
+    "EngineName",
+    "EngineOption",
     "GroupColumn",
     "IdColumn",
     "IgnoreLabel",
@@ -43,6 +45,14 @@ class KindName(StrEnum):
     multilabel = "multilabel"
 
 
+class EngineName(StrEnum):
+    """What computes the sums of a fit of a temperature."""
+
+    auto = "auto"
+    numpy = "numpy"
+    numba = "numba"
+
+
 class PoolName(StrEnum):
     """How an ensemble pools its members: probabilities, or their logarithms."""
 
@@ -50,6 +60,12 @@ class PoolName(StrEnum):
     log = "log"
 
 
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine", help="What computes the sums of a temperature; auto: numba for large data."
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
 ]
@@ -72,7 +88,8 @@ KindOption = Annotated[
     KindName | None,
     typer.Option(
         "--kind",
-        help="Take the file's scores for this, whatever they are called or look like.",
+        help="Take the file's scores for this, whatever they are called or look like; multilabel: "
+        "with a matrix of labels (columns label_<name>, lists, or a 2-D array).",
         rich_help_panel=_READING,
     ),
 ]
@@ -109,7 +126,9 @@ ClassAxis = Annotated[
         rich_help_panel=_READING,
     ),
 ]
-LabelColumn = Annotated[str | None, _column("--label-column", "labels")]
+LabelColumn = Annotated[
+    str | None, _column("--label-column", "labels, or of a matrix the start of their names")
+]
 WeightColumn = Annotated[str | None, _column("--weight-column", "weights")]
 GroupColumn = Annotated[str | None, _column("--group-column", "groups", "--group")]
 ClusterColumn = Annotated[

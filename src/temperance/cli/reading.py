@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from temperance.readers import Kind, Layout
 
-__all__ = ["read_rows"]
+__all__ = ["read_kind", "read_rows"]
 
 
 def read_rows(
@@ -46,7 +46,7 @@ def read_rows(
         raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
     with progress(f"reading {path.name}"):
-        file = read(path, kind=_kind(kind), fields=fields, labels=labels, layout=layout)
+        file = read(path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout)
         with naming(str(path)):
             if multilabel:
                 rows = rows_of_labels(file, ignore_label=ignore_label, keep=keep, whole=whole)
@@ -61,7 +61,7 @@ def read_rows(
     return rows
 
 
-def _kind(kind: str | None) -> Kind | None:
+def read_kind(kind: str | None) -> Kind | None:
     """Return what a reader is told: of a label matrix the scores say it by their name."""
     return "logits" if kind == "logits" else "probs" if kind == "probs" else None
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, get_args
 
 from temperance.errors import InvalidInputError, MissingDependencyError
 from temperance.kernels.loss_numpy import row_moments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from temperance.kernels.loss import RowMomentsKernel
 
-__all__ = ["Engine", "check_engine", "moments_kernel"]
+__all__ = ["Engine", "check_engine", "moments_kernel", "preferring"]
 
 Engine = Literal["auto", "numpy", "numba", "torch"]
 _COMPILED = "temperance.kernels.loss_numba"
 _WORTH_LOADING = 1 << 27  # elements; below, NumPy is done before numba is imported
 _WORTH_CALLING = 1 << 14
+_preferred: ContextVar[Engine] = ContextVar("_preferred", default="auto")
 
 
 def check_engine(engine: str) -> Engine:
@@ -29,12 +34,25 @@ def check_engine(engine: str) -> Engine:
     raise InvalidInputError(msg)
 
 
+@contextmanager
+def preferring(engine: str) -> Iterator[None]:
+    """Take this engine for every fit inside the `with` that names none ("auto")."""
+    token = _preferred.set(check_engine(engine))
+    try:
+        moments_kernel("auto", elements=0)  # a missing package is told before any work
+        yield
+    finally:
+        _preferred.reset(token)
+
+
 def moments_kernel(engine: Engine, *, elements: int) -> RowMomentsKernel:
     """Return the function of an engine for arrays of so many elements.
 
     "auto" takes numba where it is loaded already, or is installed and the work is worth the
     second that loading it takes.
     """
+    if engine == "auto":
+        engine = _preferred.get()
     if engine == "torch":
         msg = '`engine` "torch" works on torch tensors; these logits are an array.'
         raise InvalidInputError(msg)

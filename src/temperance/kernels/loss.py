@@ -84,11 +84,11 @@ class LossPass:
         betas: tuple[float, ...],
     ) -> Self:
         """Return the sums of one block from its moments and the logits of its labels."""
-        w = np.ones(len(of_label)) if weights is None else weights
         gap = np.asarray(of_label, dtype=np.float64) - moments.largest
         widest = (moments.largest - moments.smallest).max()
-        sums = (_loss_sums(s, gap, w, b) for s, b in zip(moments.sums, betas, strict=True))
-        return cls(len(gap), float(w @ -gap), float(widest), tuple(sums))
+        sums = (_loss_sums(s, gap, weights, b) for s, b in zip(moments.sums, betas, strict=True))
+        weighted = gap if weights is None else weights * gap
+        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums))
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
@@ -116,22 +116,29 @@ class ExistenceSums(MergeableSums):
     spread: float  # sum w (max z - min z) over options that exist
 
 
-def _loss_sums(moments: Array, gap: Array, w: Array, beta: float) -> LossSums:
+def _loss_sums(moments: Array, gap: Array, w: Array | None, beta: float) -> LossSums:
     """Return the sums of rows with these moments; `gap` = z_label - max z, <= 0."""
     total = moments[0]
-    mean, square, cube = (moments[power] / total for power in (1, 2, 3))
+    mean, square, cube = moments[1:] / total
+    squared_mean = mean * mean
     # s <= 0 with one s = 0, so E[s]^2 <= k Var[s]: this difference loses no more than k eps.
-    variance = np.maximum(square - mean * mean, 0.0)
-    third = cube - mean * (3.0 * square - 2.0 * mean * mean)
+    variance = np.maximum(square - squared_mean, 0.0)
+    third = cube - mean * (3.0 * square - 2.0 * squared_mean)
     g = mean / beta - gap
-    wg, wwv = w * g, w * w * variance
+    g2, gv, v2 = g * g, g * variance, variance
+    loss = np.log(total) - beta * gap
+    if w is not None:
+        squared = w * w
+        g2, gv, v2 = squared * g2, squared * gv, squared * variance
+        loss, g, variance, third = w * loss, w * g, w * variance, w * third
+    # NumPy's own sums, in pairs: a dot product would start the threads of the linear algebra.
     return LossSums(
-        weight=float(w.sum()),
-        loss=float(w @ np.log(total) - beta * (w @ gap)),
-        slope=float(wg.sum()),
-        curvature=float(w @ variance) / beta**2,
-        third=float(w @ third) / beta**3,
-        squared_slope=float(wg @ wg),
-        squared_slope_rate=2.0 * float(g @ wwv) / beta**2,
-        model_variance=float(wwv.sum()) / beta**2,
+        weight=float(len(gap) if w is None else w.sum()),
+        loss=float(loss.sum()),
+        slope=float(g.sum()),
+        curvature=float(variance.sum()) / beta**2,
+        third=float(third.sum()) / beta**3,
+        squared_slope=float(g2.sum()),
+        squared_slope_rate=2.0 * float(gv.sum()) / beta**2,
+        model_variance=float(v2.sum()) / beta**2,
     )

@@ -50,7 +50,7 @@ EXP_32 = tuple(
 def row_moments(logits: Array, betas: tuple[float, ...]) -> RowMoments:
     """Return the moments of each row of a block, (m, k)."""
     single = logits.dtype == np.float32 or logits.dtype.itemsize == 2
-    z = np.ascontiguousarray(logits, dtype=np.float32 if single else np.float64)
+    z = np.require(logits, np.float32 if single else np.float64, ["C", "A"])
     ends = np.empty((2, len(z)), dtype=z.dtype)
     sums = np.empty((len(betas), 4, len(z)))
     fill = _short_rows if z.shape[1] <= _SHORT else _long_rows

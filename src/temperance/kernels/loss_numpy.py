@@ -6,6 +6,8 @@ turned over first, because NumPy is slow where the axis that it adds up is short
 
 from __future__ import annotations
 
+import threading
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +25,26 @@ if TYPE_CHECKING:
 __all__ = ["FLOOR", "existence_sums", "loss_pass", "loss_sums", "row_moments"]
 
 _SHORT = 48  # columns; shorter rows are turned over
+_SPARE = 4  # times as much room as is needed is let go
 _CHUNK = 4096  # numbers that are added up in single precision before a sum goes to double
 FLOOR = {np.dtype(np.float32): -87.0, np.dtype(np.float64): -700.0}  # exp of less counts nothing
+
+
+class _Room(threading.local):
+    """Arrays of a thread to work in, kept from block to block: new memory costs as much as exp."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty((3, 0), dtype=np.uint8)
+
+    def arrays(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Return three arrays of this shape, with anything in them."""
+        size = prod(shape) * dtype.itemsize
+        if not size <= self._bytes.shape[1] <= _SPARE * size:
+            self._bytes = np.empty((3, size), dtype=np.uint8)
+        return self._bytes[:, :size].view(dtype).reshape(3, *shape)
+
+
+_room = _Room()
 
 
 def row_moments(logits: Array, betas: tuple[float, ...]) -> RowMoments:
@@ -38,9 +58,9 @@ def row_moments(logits: Array, betas: tuple[float, ...]) -> RowMoments:
         largest, smallest = z.max(axis=axis), z.min(axis=axis)
         if np.isneginf(smallest).any():
             smallest = np.where(np.isneginf(z), np.inf, z).min(axis=axis)
-        z = z - np.expand_dims(largest, axis)
-        s, e = np.empty_like(z), np.empty_like(z)
-        sums = [_moments(z, beta, axis, s, e) for beta in betas]
+        centred, s, e = _room.arrays(z.shape, z.dtype)
+        np.subtract(z, np.expand_dims(largest, axis), out=centred)
+        sums = [_moments(centred, beta, axis, s, e) for beta in betas]
     return RowMoments(as_float64(largest), as_float64(smallest), sums)
 
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["read_arrow", "read_parquet"]
+__all__ = ["arrow_blocks", "parquet_blocks", "parquet_rows", "read_arrow", "read_parquet"]
 
 # A file may have this many rows, or this many per byte: more than compression can pack.
 _ALWAYS_FINE = 2**24
 _MOST_ROWS_PER_BYTE = 1000
+_BLOCK_BYTES = 1 << 24  # of rows read at a time
 
 
 def read_parquet(path: Path, request: Request) -> Rows:
@@ -41,6 +42,17 @@ def read_parquet(path: Path, request: Request) -> Rows:
 
 def read_arrow(path: Path, request: Request) -> Rows:
     """Read the columns of an Arrow file or stream that are asked for."""
+    with _opened_arrow(path) as batches:
+        plan = plan_columns(batches.schema.names, request, lists=True)
+        _refuse_label_lists(batches.schema, plan, request)
+        table = batches.read_all()
+        _check_row_count(table.num_rows, path)
+        return _rows(table, plan, request)
+
+
+@contextmanager
+def _opened_arrow(path: Path) -> Iterator[Any]:
+    """Open a file or a stream, whichever it is."""
     with _pyarrow(".arrow and .feather files"):
         import pyarrow as pa  # noqa: PLC0415 - optional package
 
@@ -52,11 +64,65 @@ def read_arrow(path: Path, request: Request) -> Rows:
             raise FileFormatError(msg)
         reader = pa.ipc.open_file if start == b"ARROW1" else pa.ipc.open_stream
         with reader(source) as batches:
-            plan = plan_columns(batches.schema.names, request, lists=True)
-            _refuse_label_lists(batches.schema, plan, request)
-            table = batches.read_all()
-            _check_row_count(table.num_rows, path)
-            return _rows(table, plan, request)
+            yield batches
+
+
+def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
+    """Read a Parquet file some rows at a time; a damaged row group is named."""
+    with _pyarrow(".parquet files"):
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+        import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
+
+    with pq.ParquetFile(path) as file:
+        metadata = file.metadata
+        _check_row_count(metadata.num_rows, path)
+        plan = plan_columns(file.schema_arrow.names, request, lists=True)
+        _refuse_label_lists(file.schema_arrow, plan, request)
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            step = max(1, _BLOCK_BYTES * group.num_rows // max(group.total_byte_size, 1))
+            try:
+                for batch in file.iter_batches(step, [number], columns=_wanted(plan)):
+                    yield _rows(pa.Table.from_batches([batch]), plan, request)
+            except (FileFormatError, OSError, pa.ArrowException) as error:
+                of = f"row group {number} (counted from 0) of {metadata.num_row_groups}"
+                msg = f"{of}: {' '.join(str(error).split())}"
+                raise FileFormatError(msg) from error
+
+
+def parquet_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file, from its footer."""
+    with _pyarrow(".parquet files"):
+        import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def arrow_blocks(path: Path, request: Request) -> Iterator[Rows]:
+    """Read an Arrow file or stream some rows at a time, memory-mapped."""
+    with _opened_arrow(path) as batches:
+        plan = plan_columns(batches.schema.names, request, lists=True)
+        _refuse_label_lists(batches.schema, plan, request)
+        empty = True
+        for table in _arrow_tables(batches):
+            step = max(1, _BLOCK_BYTES * table.num_rows // max(table.nbytes, 1))
+            for start in range(0, table.num_rows, step):
+                empty = False
+                yield _rows(table.slice(start, step), plan, request)
+        _check_row_count(0 if empty else 1, path)
+
+
+def _arrow_tables(batches: Any) -> Iterator[pa.Table]:  # noqa: ANN401  (a file's or a stream's)
+    import pyarrow as pa  # noqa: PLC0415 - optional package
+
+    count = getattr(batches, "num_record_batches", None)
+    found = batches if count is None else (batches.get_batch(i) for i in range(count))
+    for number, batch in enumerate(found):
+        try:
+            yield pa.Table.from_batches([batch])
+        except FileFormatError as error:
+            msg = f"record batch {number} (counted from 0): {error}"
+            raise FileFormatError(msg) from error
 
 
 @contextmanager

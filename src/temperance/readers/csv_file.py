@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_csv"]
+__all__ = ["csv_blocks", "read_csv"]
 
 _BLOCK_ROWS = 20_000
 
@@ -50,6 +50,16 @@ class _Columns:
     texts: dict[str, list[str]] = field(default_factory=dict)
     of_labels: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, plan: Plan) -> _Columns:
+        """Return empty columns for all that is to be read."""
+        texts = (plan.label, plan.group, plan.cluster, plan.id)
+        return cls(
+            numbers={n: [] for n in (*plan.scores, *plan.labels, plan.weight) if n is not None},
+            texts={name: [] for name in texts if name is not None},
+            of_labels=plan.labels,
+        )
+
     def add(self, block: _Block) -> None:
         """Convert one more block."""
         for name, arrays in self.numbers.items():
@@ -77,14 +87,23 @@ class _Columns:
 
 def read_csv(path: Path, request: Request) -> Rows:
     """Read a table with a header; numbers become float64, all else stays text."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader: _Reader = csv.reader(file, delimiter=delimiter, strict=True)
-        try:
-            plan, columns = _read(reader, request)
-        except csv.Error as error:
-            msg = f"line {reader.line_num}: {error}; check its quotation marks."
-            raise FileFormatError(msg) from error
+    columns = None
+    for plan, block in _planned_blocks(path, request):
+        columns = _Columns.of(plan) if columns is None else columns
+        columns.add(block)
+    assert columns is not None  # noqa: S101  (no block is an error)
+    return _rows(plan, columns)
+
+
+def csv_blocks(path: Path, request: Request) -> Iterator[Rows]:
+    """Read such a table some thousand lines at a time."""
+    for plan, block in _planned_blocks(path, request):
+        columns = _Columns.of(plan)
+        columns.add(block)
+        yield _rows(plan, columns)
+
+
+def _rows(plan: Plan, columns: _Columns) -> Rows:
     return Rows(
         kind=plan.kind,
         values=_values(plan, columns) if plan.scores else None,
@@ -97,26 +116,27 @@ def read_csv(path: Path, request: Request) -> Rows:
     )
 
 
-def _read(reader: _Reader, request: Request) -> tuple[Plan, _Columns]:
-    names = next((row for row in reader if row), None)
-    if names is None:
-        msg = "has no header line."
-        raise FileFormatError(msg)
-    plan = plan_columns(names, request, lists=False)
-    texts = (plan.label, plan.group, plan.cluster, plan.id)
-    columns = _Columns(
-        numbers={n: [] for n in (*plan.scores, *plan.labels, plan.weight) if n is not None},
-        texts={name: [] for name in texts if name is not None},
-        of_labels=plan.labels,
-    )
-    empty = True
-    for block in _blocks(reader, names):
-        columns.add(block)
-        empty = False
+def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[Plan, _Block]]:
+    """Yield which columns to read, and some rows, until the file ends."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader: _Reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            names = next((row for row in reader if row), None)
+            if names is None:
+                msg = "has no header line."
+                raise FileFormatError(msg)
+            plan = plan_columns(names, request, lists=False)
+            empty = True
+            for block in _blocks(reader, names):
+                empty = False
+                yield plan, block
+        except csv.Error as error:
+            msg = f"line {reader.line_num}: {error}; check its quotation marks."
+            raise FileFormatError(msg) from error
     if empty:
         msg = "has no rows below its header."
         raise FileFormatError(msg)
-    return plan, columns
 
 
 def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:

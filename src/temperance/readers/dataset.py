@@ -66,6 +66,8 @@ class Dataset:
         The caller gave `kind`.
     source : str
         The path as given.
+    first : int
+        Number of the first row in the file, of a block of rows.
     """
 
     kind: Kind
@@ -79,6 +81,12 @@ class Dataset:
     ragged: bool
     kind_forced: bool
     source: str
+    first: int = 0
+
+    @property
+    def place(self) -> str:
+        """The path, and where these rows begin if not with the first of the file."""
+        return f"{self.source} (rows counted from {self.first})" if self.first else self.source
 
     def sha256(self) -> str:
         """Hexadecimal SHA-256 digest of the file's bytes.

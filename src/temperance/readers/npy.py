@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.dataset import Fields
+from temperance.readers.dataset import Fields, Kind
 from temperance.readers.request import Request, Rows
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ def read_npy(path: Path, request: Request) -> Rows:
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not request.scores:
         return Rows(labels=decoded(array))
-    if request.fields != Fields():
+    fields = request.fields
+    if replace(fields, logits=None, probs=None) != Fields():
         msg = "is a .npy file, which has no names to look for; save the array to a .npz instead."
         raise FileFormatError(msg)
-    return Rows(kind=request.kind or "logits", values=array)
+    named: Kind = "logits" if fields.probs is None else "probs"  # of a label matrix, only this says
+    return Rows(kind=request.kind or named, values=array)
 
 
 def check_header(what: str, file: BinaryIO, size: int) -> None:

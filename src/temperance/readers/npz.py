@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,6 @@ from temperance.readers.npy import check_header, decoded
 from temperance.readers.request import Request, Rows, choose
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from temperance.readers.dataset import Kind
@@ -23,6 +22,7 @@ __all__ = ["read_npz"]
 
 # No DEFLATE stream grows by more than this.
 _LARGEST_EXPANSION = 1032
+_WORTH_MAPPING = 1 << 26  # bytes
 
 
 def read_npz(path: Path, request: Request) -> Rows:
@@ -96,5 +96,22 @@ class _Arrays:
             raise FileFormatError(msg)
         with self._archive.open(info) as member:
             check_header(f"`{key}`", member, info.file_size)  # type: ignore[arg-type]
+        if info.compress_type == zipfile.ZIP_STORED and info.file_size >= _WORTH_MAPPING:
+            return _mapped(self._archive, info)
         with self._archive.open(info) as member:
             return decoded(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _mapped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    """Map an array that is stored as it is, so that it is never in memory as a whole."""
+    with Path(str(archive.filename)).open("rb") as file:
+        file.seek(info.header_offset + 26)  # two lengths, then the name and what is beside it
+        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+        file.seek(info.header_offset + 30 + name + extra)
+        version = np.lib.format.read_magic(file)
+        one = version == (1, 0)
+        shape, fortran, dtype = (
+            np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
+        )(file)
+        order: Any = "F" if fortran else "C"
+        return decoded(np.memmap(file, dtype, "r", file.tell(), shape, order))

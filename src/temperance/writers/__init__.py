@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.errors import InvalidInputError
+from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
 from temperance.writers.content import Content
 from temperance.writers.formats import WRITERS
 from temperance.writers.place import check_writable, replacing
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 
     from temperance.writers.content import Layout
 
-__all__ = ["SUFFIXES", "check_dense", "check_writable", "replacing", "write_probs"]
+__all__ = [
+    "BLOCK_SUFFIXES",
+    "SUFFIXES",
+    "Content",
+    "check_block_suffix",
+    "check_dense",
+    "check_writable",
+    "replacing",
+    "write_probs",
+    "writing_blocks",
+]
 
 SUFFIXES: tuple[str, ...] = tuple(WRITERS)
 _DENSE = (".npz", ".npy")

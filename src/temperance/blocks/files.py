@@ -1,0 +1,52 @@
+"""Labelled rows in files: blocks of a reader as blocks of a fit."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from temperance.checks import as_probs
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.numerics import log_probs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from temperance.readers import BlockFile, Dataset
+
+__all__ = ["labelled_blocks", "logits_of"]
+
+
+def labelled_blocks(file: BlockFile) -> Iterator[tuple[Any, ...]]:
+    """Yield (logits, labels) or (logits, labels, weights) of each block of a file."""
+    for block in file:
+        if block.labels is None:
+            msg = (
+                f"{block.source}: has no labels. Name their column with --label-column, or give "
+                "their file with --labels."
+            )
+            raise FileFormatError(msg)
+        logits = logits_of(block)
+        if block.weights is None:
+            yield logits, block.labels
+        else:
+            yield logits, block.labels, block.weights
+
+
+def logits_of(block: Dataset) -> NDArray[Any]:
+    """Return the logits of a block; the logarithm where it holds probabilities."""
+    if block.kind == "logits":
+        return block.values
+    with _naming(block.place):
+        return log_probs(as_probs(block.values))
+
+
+@contextmanager
+def _naming(source: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidInputError as error:
+        msg = f"{source}: {error}"
+        raise InvalidInputError(msg) from error

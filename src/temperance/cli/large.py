@@ -1,0 +1,79 @@
+"""Files that are worked on block by block, because they are large or a folder of shards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.blocks import report_rows
+from temperance.cli.class_rows import rows_of_classes
+from temperance.cli.rows import naming
+from temperance.writers import Content, writing_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from temperance.calibrators import Calibrator
+    from temperance.readers import BlockFile
+
+__all__ = ["Applied", "apply_blocks", "is_large"]
+
+LARGE_BYTES = 1 << 30
+_WHOLE = {".jsonl", ".ndjson"}  # rows of different lengths: read as one
+
+
+def is_large(files: list[Path]) -> bool:
+    """Whether a file is worked on block by block: a folder, or 1 GiB and more."""
+    if len(files) > 1:
+        return False
+    path = files[0]
+    if path.is_dir():
+        return True
+    return (
+        path.is_file() and path.suffix.lower() not in _WHOLE and path.stat().st_size >= LARGE_BYTES
+    )
+
+
+class Applied:
+    """What is told about rows that have been written."""
+
+    def __init__(self) -> None:
+        self.n, self.classes, self._confidence = 0, 0, 0.0
+
+    def add(self, probs: np.ndarray) -> None:
+        """Count a block of probabilities, (n, k)."""
+        self.n += len(probs)
+        self.classes = probs.shape[1]
+        self._confidence += float(probs.max(axis=1).sum())
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean probability of the predicted class."""
+        return self._confidence / self.n
+
+
+def apply_blocks(
+    file: BlockFile, calibrator: Calibrator, output: Path, *, calibrator_file: Path
+) -> Applied:
+    """Write the calibrated probabilities of a file in one reading; all of them, or nothing."""
+    done = Applied()
+    with writing_blocks(output) as writer:
+        for block in file:
+            with naming(block.place):
+                rows = rows_of_classes(
+                    block, labelled=False, ignore_label=None, class_axis=None, keep=None, whole=True
+                )
+                rows.check_fits(calibrator, str(calibrator_file))
+                probs = rows.applied(calibrator)
+            beside = rows.beside
+            assert beside is not None  # noqa: S101  (of whole files)
+            columns = {
+                "ids": beside.ids, "labels": beside.labels,
+                "groups": beside.groups, "weights": beside.weights,
+            }  # fmt: skip
+            classes = rows.classes or calibrator.classes
+            writer.add(Content.of(probs, classes=classes, mask=None, columns=columns))
+            done.add(probs)
+            report_rows(len(probs))
+    return done

@@ -1,0 +1,145 @@
+"""A file read as a whole, by the reader of its format."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.readers.arrow import read_arrow, read_parquet
+from temperance.readers.csv_file import read_csv
+from temperance.readers.dataset import Dataset, Fields, Kind, Layout
+from temperance.readers.guard import quoted, refusing
+from temperance.readers.jsonl import read_jsonl
+from temperance.readers.npy import read_npy
+from temperance.readers.npz import read_npz
+from temperance.readers.request import Request, Rows
+from temperance.readers.shapes import check_length, check_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SUFFIXES", "as_dataset", "read"]
+
+_READERS: dict[str, Callable[[Path, Request], Rows]] = {
+    ".npz": read_npz,
+    ".npy": read_npy,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+}
+SUFFIXES: tuple[str, ...] = tuple(_READERS)
+_DENSE = (".npz", ".npy")
+_USUAL_FIELDS = Fields()
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    kind: Kind | None = None,
+    fields: Fields = _USUAL_FIELDS,
+    labels: str | os.PathLike[str] | None = None,
+    layout: Layout = "rows",
+) -> Dataset:
+    """Read the scores of a file, and what else it holds about each row.
+
+    Parameters
+    ----------
+    path : path-like
+        A file whose suffix is one of `SUFFIXES`; capitals do not matter.
+    kind : {"logits", "probs"}, optional
+        Which of the two to take where a file holds both, and what to take its scores for
+        whatever they are called.
+    fields : Fields, optional
+        Names to look for instead of the usual ones.
+    labels : path-like, optional
+        Another file, of any of these formats, to take the labels from; `fields.label` is then
+        a name in that file.
+    layout : {"rows", "labels", "dense"}, default "rows"
+        What a file holds: one class per row; a matrix of labels beside the scores, in tables a
+        column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileFormatError
+        The file cannot be read, is of no known format, is damaged, lacks what was asked for, or
+        the labels differ in number from the scores. The message starts with the path.
+    InvalidInputError
+        `kind` is neither of the two, or `fields` names both logits and probs.
+    MissingDependencyError
+        The format needs a package that is not installed.
+    """
+    if kind not in (None, "logits", "probs"):
+        msg = f'`kind` must be "logits" or "probs", got {quoted(kind)}.'
+        raise InvalidInputError(msg)
+    if fields.logits is not None and fields.probs is not None:
+        msg = "`fields` must name logits or probs, got both; name the one to use."
+        raise InvalidInputError(msg)
+    if labels is None:
+        return as_dataset(_read(path, Request(kind, fields, layout=layout)), path, kind)
+    unlabelled = dataclasses.replace(fields, label=None)
+    rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout))
+    dataset = as_dataset(rows, path, kind)
+    only_labels = Request(
+        fields=Fields(label=fields.label), scores=False, layout=layout, classes=rows.classes
+    )
+    found = _read(labels, only_labels)
+    with refusing(labels):
+        if found.labels is not None and layout != "dense":
+            check_length("labels", found.labels, len(dataset.values))
+    classes = dataset.classes or found.classes
+    return dataclasses.replace(dataset, labels=found.labels, classes=classes)
+
+
+def _read(path: str | os.PathLike[str], request: Request) -> Rows:
+    """Read one file with the reader of its suffix."""
+    with refusing(path):
+        file = Path(path)
+        reader = _READERS.get(file.suffix.lower())
+        if reader is None:
+            msg = f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(file.suffix)}."
+            raise FileFormatError(msg)
+        if request.layout == "dense" and file.suffix.lower() not in _DENSE:
+            msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
+            raise FileFormatError(msg)
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            msg = f"must be a file, but is {what}."
+            raise FileFormatError(msg)
+        if status.st_size == 0:
+            msg = "is empty (0 bytes)."
+            raise FileFormatError(msg)
+        rows = reader(file, request)
+        check_shapes(rows, request.layout)
+        return rows
+
+
+def as_dataset(rows: Rows, path: str | os.PathLike[str], kind: Kind | None) -> Dataset:
+    """Rows with their origin."""
+    if rows.values is None:  # pragma: no cover - scores were asked for
+        raise TypeError
+    return Dataset(
+        kind=rows.kind,
+        values=rows.values,
+        labels=rows.labels,
+        weights=rows.weights,
+        groups=rows.groups,
+        clusters=rows.clusters,
+        ids=rows.ids,
+        classes=rows.classes,
+        ragged=rows.ragged,
+        kind_forced=kind is not None,
+        source=os.fspath(path),
+    )
