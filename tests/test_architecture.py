@@ -42,6 +42,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "numba": {"kernels"},
     "llvmlite": {"kernels"},  # comes with numba
     "torch": {"kernels", "blocks"},
+    "dask": {"blocks"},
 }
 MODULES = sorted(SRC.rglob("*.py"))
 
