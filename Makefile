@@ -77,5 +77,6 @@ $(VENV)/test: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet torch==2.13.0  # the small build, for the CPU alone
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	@touch $@

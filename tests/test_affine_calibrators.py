@@ -98,6 +98,14 @@ def test_smoothed_temperature():
     assert probs == pytest.approx(expected, abs=6e-9)
 
 
+def test_smoothed_temperature_on_rows_that_no_fit_has_seen():
+    """The printed table: on 5,000 labels smoothing costs .00014 nats."""
+    z, y, z_test, y_test = reference.reference_b()
+    probs = tp.TemperatureScaling.fit(z, y, smooth=True).apply(z_test)
+    assert f"{tp.metrics.log_loss(probs, y_test):.5f}" == "0.18320"
+    assert f"{tp.metrics.brier_score(probs, y_test):.5f}" == "0.08861"
+
+
 def test_smoothing_caps_the_cost_of_a_label():
     """A label ruled out by the model costs at most log(k (n + 1)) nats."""
     scaling = tp.TemperatureScaling(1.0, smoothing=1 / 11)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -96,6 +97,8 @@ def test_files(tmp_path, fitted, method):
     content = calibrator.to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert calibrator != tp.TemperatureScaling(99.0)
+    with pytest.raises(FrozenInstanceError):
+        calibrator.n_classes = 9
 
 
 @pytest.mark.parametrize("method", SINGLE)
