@@ -156,22 +156,29 @@ def test_no_workers(monkeypatch):
             same(TemperatureScaling.fit(LOGITS, Y), Z, Y)
 
 
-def test_a_scheduler_that_goes_away(tmp_path):
+def test_a_scheduler_that_goes_away(monkeypatch):
     """Its end between two passes is an error that names it, within seconds."""
+    monkeypatch.setattr(dask_workers, "_PATIENCE", 1)
     code = (
-        "from distributed import LocalCluster; import time; "
-        'c = LocalCluster(1, processes=False, protocol="tcp://", dashboard_address=":0"); '
-        "print(c.scheduler_address, flush=True); time.sleep(60)"
+        "from distributed import LocalCluster; import time; c = LocalCluster(1, processes=False, "
+        'protocol="tcp://", dashboard_address=":0"); print(c.scheduler_address, flush=True); '
+        "time.sleep(60)"
     )
     scheduler = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    try:
-        with distributed.Client(scheduler.stdout.readline().strip()):
-            with reporting(lambda _rows: (scheduler.kill(), scheduler.wait())):
-                with pytest.raises(tp.InvalidInputError, match=r"scheduler at tcp://.*not answer"):
-                    TemperatureScaling.fit(LOGITS, Y)
-    finally:
+
+    def end(_rows=0):
         scheduler.kill()
         scheduler.wait()
+        time.sleep(0.2)  # the client hears of it
+
+    try:
+        with distributed.Client(scheduler.stdout.readline().strip()), reporting(end):
+            start = time.monotonic()
+            with pytest.raises(tp.InvalidInputError, match=r"scheduler at tcp://.*not answer"):
+                TemperatureScaling.fit(LOGITS, Y)
+            assert time.monotonic() - start < 10
+    finally:
+        end()
         scheduler.stdout.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from time import monotonic, sleep
 from typing import Any
 
 import dask
@@ -21,6 +22,7 @@ def require_workers() -> None:
         return
     address = client.scheduler.address if client.scheduler else "the address of its scheduler"
     try:
+        _require_connection(client)
         client.wait_for_workers(1, timeout=_PATIENCE)
     except TimeoutError as error:
         msg = (
@@ -29,8 +31,18 @@ def require_workers() -> None:
         )
         raise InvalidInputError(msg) from error
     except OSError as error:
-        msg = f"The Dask scheduler at {address} does not answer any more: {error}"
+        msg = f"The Dask scheduler at {address} does not answer: {error}"
         raise InvalidInputError(msg) from error
+
+
+def _require_connection(client: Any) -> None:  # noqa: ANN401
+    """Raise where a lost connection does not come back soon; the client itself waits longer."""
+    end = monotonic() + _PATIENCE
+    while client.status == "connecting":
+        if monotonic() > end:
+            msg = f"no connection within {_PATIENCE} s."
+            raise OSError(msg)
+        sleep(0.05)
 
 
 def _current_client() -> Any:  # noqa: ANN401  (distributed may be absent)
