@@ -49,7 +49,9 @@ def test_dask(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     whole = tp.TemperatureScaling.fit(z, y)
-    assert float(run.stdout) == pytest.approx(whole.temperature, rel=1e-9)
+    temperature, sums = run.stdout.splitlines()
+    assert float(temperature) == pytest.approx(whole.temperature, rel=1e-9)
+    assert sums == "[1. 1.]"
 
 
 def test_rows_elsewhere():
@@ -93,11 +95,8 @@ def test_spark(monkeypatch):
         pytest.skip("no Java is there")
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     z, y = data()
-    spark = (
-        sql.SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .getOrCreate()
-    )
+    builder = sql.SparkSession.builder.master("local[2]")
+    spark = builder.config("spark.ui.enabled", "false").getOrCreate()
     try:
         rows = [(each.tolist(), int(label)) for each, label in zip(z, y, strict=True)]
         frame = spark.createDataFrame(rows, "logits array<double>, label int").repartition(3)
