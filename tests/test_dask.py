@@ -14,6 +14,8 @@ import pytest
 import temperance as tp
 from temperance import TemperatureScaling
 from temperance.blocks import reporting
+from temperance.blocks.rereading import read_again
+from temperance.calibrators import Training
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -199,6 +201,8 @@ def test_empty_chunks_and_rows_left_out():
     y[:700] = y[1500:1600] = -100
     found = TemperatureScaling.fit(LOGITS, y, ignore_label=-100)
     same(found, Z[y >= 0], y[y >= 0])
+    w = np.where(np.arange(N) // 700 == 1, 0.0, W)
+    same(TemperatureScaling.fit(LOGITS, Y, weights=w), Z, Y, weights=w)
     none = da.concatenate([LOGITS[:0], LOGITS, LOGITS[:0]])
     same(TemperatureScaling.fit(none, Y), Z, Y)
 
@@ -238,17 +242,33 @@ def test_other_rows_on_the_second_reading():
         TemperatureScaling.fit(moving, Y)
 
 
+def test_sums_that_are_known_are_not_computed_again():
+    """Of T = 1 and a start, the second reading computes the start alone."""
+    asked = []
+    known, whole = (Training.check(Z, Y).loss_pass(betas) for betas in ((1.0,), (1.0, 0.5)))
+
+    def read(betas):
+        asked.append(betas)
+        return Training.check(Z, Y).loss_pass(betas)
+
+    assert read_again(known, (1.0, 0.5), read, name="logits") == whole
+    assert read_again(known, (0.25,), read, name="logits").at[0].weight == N
+    assert asked == [(0.5,), (0.25,)]
+
+
 def put(place, value):
     z = Z.copy()
     z[place] = value
     return da.from_array(z, chunks=(700, -1))
 
 
+UNEVEN = put((1500, 2), np.nan).rechunk({0: (100, 900, 2000)})
 UNCUT = da.from_array(Z, chunks=(700, 2))
 OFF = np.where(np.arange(N) == 2000, K, Y)
 NEGATIVE = np.where(np.arange(N) == 2000, -1.0, 1.0)
 BAD = [
     (put((1500, 2), np.nan), Y, {}, r"Chunk 2 \(from row 1400 on\): .*row 100 holds nan"),
+    (UNEVEN, Y, {}, r"Chunk 2 \(from row 1000 on\): .*row 500 holds nan"),
     (put((slice(1500, None, 700), 2), np.inf), Y, {}, "Chunk 2 .*row 100 holds inf"),
     (put(1500, -np.inf), Y, {}, "Chunk 2 .*row 100 is all -inf"),
     (put((1500, Y[1500]), -np.inf), Y, {}, "Chunk 2 .*in row 100 the label"),
