@@ -62,7 +62,7 @@ def moments_kernel(engine: Engine, *, elements: int) -> RowMomentsKernel:
 
 
 def _pays(elements: int) -> bool:
-    if _COMPILED in sys.modules:
+    if hasattr(sys.modules.get(_COMPILED), "row_moments"):  # loaded, and not in vain
         return elements >= _WORTH_CALLING
     return elements >= _WORTH_LOADING and importlib.util.find_spec("numba") is not None
 

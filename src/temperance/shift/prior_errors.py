@@ -63,15 +63,6 @@ class PriorErrors:
         return np.asarray(ends.clip(0.0, 1.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Around:
-    """The quadratic approximation about a class's frequency, some classes held at 0."""
-
-    variance: float  # of the estimate, source and calibrator with it
-    own: float  # of a normal likelihood of these rows alone
-    path: Array  # (k,): how all frequencies move where this one moves by 1
-
-
 def prior_errors(
     fit: MixtureFit,
     source_priors: Array,
@@ -88,90 +79,106 @@ def prior_errors(
     of the mean of r, and :math:`A = B \, \mathrm{diag}(1 / \pi)`, the covariance of q is
     :math:`A S A'`; where pi is a mean over source rows, that of :math:`G u + A t` is added, with
     :math:`G = B H \, \mathrm{diag}(q / \pi) - A \, \mathrm{diag}(\bar r / \pi)` and u, t as in
-    `SourceErrors`.
+    `SourceErrors`. Row k of B is that of the class k and those with q > 0, free to move.
     """
     q, sums, k = fit.priors, fit.sums, len(fit.priors)
     boundary = (q <= 0.0) | (q >= 1.0)
     if not sums.curvature.size:  # too many classes for a matrix
         return PriorErrors(np.full(k, inf), boundary, _no_curves())
-    around = _all_around(fit, source_priors, source)
-    variance = np.array([each.variance for each in around])
+    mean = sums.slope / sums.weight
+    information = sums.curvature / sums.weight / np.outer(source_priors, source_priors)
+    rows = _rows_of_inverse(information, q, mean / source_priors)
+    known = np.isfinite(rows).all(axis=1)
+    variance = np.full(k, inf)
+    of_mean = rows[known] / source_priors
+    variance[known] = ((of_mean @ _spread(fit)) * of_mean).sum(axis=1)
+    if source is not None:
+        ratio = q / source_priors
+        of_source = rows[known] @ information * ratio - of_mean * (mean / source_priors)
+        variance[known] += source.variances(of_source, of_mean)
+    variance = variance.clip(0.0)
+    curves = _curves(fit, source_priors, probs, weights, rows, variance)
+    return PriorErrors(variance, boundary, curves)
+
+
+def _curves(
+    fit: MixtureFit,
+    source_priors: Array,
+    probs: Array,
+    weights: Array | None,
+    rows: Array,
+    variance: Array,
+) -> FrequencyCurves:
+    """Return the likelihood of the classes near 0 or 1, where these rows tell anything."""
+    q, k, sums = fit.priors, len(fit.priors), fit.sums
     effective_rows = sums.weight**2 / sums.squared_weight
+    own = np.where(np.isfinite(variance), rows.diagonal(), 0.0) / effective_rows
+    own = np.where(own > 0.0, own, inf)  # variance of a normal likelihood of these rows alone
     slope = effective_rows * np.where(q > 0.0, 0.0, sums.slope / sums.weight / source_priors - 1.0)
     slope = np.where(q >= 1.0, -slope[q <= 0.0].max(initial=-inf), slope.clip(None, 0.0))
-    near = boundary | (np.minimum(q, 1.0 - q) < _NEAR * np.sqrt(variance))
-    own = np.array([each.own for each in around])
+    near = (q <= 0.0) | (np.minimum(q, 1.0 - q) <= _NEAR * np.sqrt(variance))
     near &= np.isfinite(slope) & (np.isfinite(own) | (slope != 0.0))
     classes = np.flatnonzero(near)
-    own = own[classes]
-    root = np.sqrt(slope[classes] ** 2 + 4.0 / own) + np.abs(slope[classes])
+    if not len(classes):
+        return _no_curves()
+    own, slope, variance, at = own[near], slope[near], variance[near], q[near]
+    reach = 4.0 / (np.sqrt(slope**2 + 4.0 / own) + np.abs(slope))
     if len(probs) * k * len(classes) <= _MOST_WORK:
-        paths = np.array([around[c].path for c in classes]).reshape(-1, k)
+        paths = np.array([_path(q, c, rows[c]) for c in classes])
         fall = exact_fall(probs, weights, fit, source_priors, classes, paths)
     else:
-        fall = quadratic_fall(q[classes], slope[classes], own)
+        fall = quadratic_fall(at, slope, own)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.where(np.isfinite(own), own / variance[classes], 1.0).clip(None, 1.0)
-    curves = frequency_curves(classes, q[classes], 4.0 / root, scale, fall)
-    return PriorErrors(variance, boundary, curves)
+        scale = np.where(np.isfinite(own), own / variance, 1.0).clip(None, 1.0)
+    return frequency_curves(classes, at, reach, scale, fall)
 
 
 def _no_curves() -> FrequencyCurves:
     return FrequencyCurves(np.zeros(0, dtype=np.intp), np.zeros((0, 1)), np.zeros((0, 1)))
 
 
-def _all_around(
-    fit: MixtureFit, source_priors: Array, source: SourceErrors | None
-) -> list[_Around]:
-    """Return what is known about each class: of those at 0, if they were free to move."""
-    free = fit.priors > 0.0
-    found = _around(fit, free, source_priors, source)
-    per_row = fit.sums.slope / fit.sums.weight / source_priors
-    around = []
-    for k, q in enumerate(fit.priors):
-        with_it = free.copy()
-        if q >= 1.0:  # what it loses goes to the class that the rows speak least against
-            with_it[np.where(free, -inf, per_row).argmax()] = True
-        with_it[k] = True
-        own = found if (with_it == free).all() else _around(fit, with_it, source_priors, source)
-        around.append(own[k])
-    return around
+def _spread(fit: MixtureFit) -> Array:
+    """Return the covariance of the mean of p / m, (k, k)."""
+    sums = fit.sums
+    mean = sums.slope / sums.weight
+    cross = np.outer(mean, sums.squared_slope)
+    spread = sums.squared_curvature - cross - cross.T + sums.squared_weight * np.outer(mean, mean)
+    return np.asarray(spread / sums.weight**2)
 
 
-def _around(
-    fit: MixtureFit, of: NDArray[np.bool_], source_priors: Array, source: SourceErrors | None
-) -> dict[int, _Around]:
-    """Of the classes `of`, the others held at 0, by number."""
-    sums, both, classes = fit.sums, np.ix_(of, of), np.flatnonzero(of)
-    pi, q = source_priors[of], fit.priors[of]
-    information = sums.curvature[both] / sums.weight / np.outer(pi, pi)
-    inverse = _inverse(information, int(q.argmax()))
-    if inverse is None:
-        return {int(c): _Around(inf, inf, _in_proportion(fit.priors, c)) for c in classes}
-    mean = sums.slope[of] / sums.weight
-    cross = np.outer(mean, sums.squared_slope[of])
-    spread = sums.squared_curvature[both] - cross - cross.T
-    spread += sums.squared_weight * np.outer(mean, mean)
-    of_mean = inverse / pi
-    covariance = of_mean @ (spread / sums.weight**2) @ of_mean.T
-    if source is not None:
-        of_source = inverse @ information * (q / pi) - of_mean * (mean / pi)
-        covariance += source.covariance(of_source, of_mean, of)
-    own = inverse * (sums.squared_weight / sums.weight**2)  # of a quadratic likelihood
-    variances = np.maximum(covariance.diagonal(), 0.0)
-    around = {}
-    for i, c in enumerate(classes):
-        path = _in_proportion(fit.priors, c)
-        if own[i, i] > 0.0:
-            path = np.zeros(len(fit.priors))
-            path[of] = own[:, i] / own[i, i]
-        around[int(c)] = _Around(float(variances[i]), max(float(own[i, i]), 0.0) or inf, path)
-    return around
+def _rows_of_inverse(information: Array, q: Array, per_row: Array) -> Array:
+    """Return rows of the inverse on vectors that sum to 0, (k, k); nan where nothing is known.
+
+    A class at 0 joins those above it by itself, what it gains being lost as they lose least: a
+    matrix of one class more is not inverted anew. What a class at 1 loses goes to the class that
+    the rows speak least against.
+    """
+    free, largest = q > 0.0, int(q.argmax())
+    rows = np.full(information.shape, np.nan)
+    inside = _inverse(information[np.ix_(free, free)], int(q[free].argmax()))
+    if inside is None:
+        return rows
+    whole = np.zeros_like(information)
+    whole[np.ix_(free, free)] = inside
+    rows[free] = whole[free]
+    at_zero = np.flatnonzero(~free)
+    moves = np.zeros((len(q), len(at_zero)))
+    moves[at_zero, np.arange(len(at_zero))], moves[largest] = 1.0, -1.0
+    pulled = information @ moves
+    moves -= whole @ pulled
+    bends = (moves * pulled).sum(axis=0)
+    seen = bends > _SINGULAR * (information.diagonal()[at_zero] + information[largest, largest])
+    rows[at_zero[seen]] = (moves / np.where(seen, bends, 1.0))[:, seen].T
+    if free.sum() == 1 and len(at_zero):
+        rows[largest] = -rows[at_zero[per_row[at_zero].argmax()]]
+    return rows
 
 
-def _in_proportion(q: Array, c: np.intp) -> Array:
-    """Return the path on which the other classes keep their proportions."""
-    others = np.where(np.arange(len(q)) == c, 0.0, q)
+def _path(q: Array, c: np.intp, row: Array) -> Array:
+    """Return how all frequencies move where that of class c moves by 1."""
+    if np.isfinite(row).all() and row[c] > 0.0:
+        return np.asarray(row / row[c])
+    others = np.where(np.arange(len(q)) == c, 0.0, q)  # in proportion: nothing is known
     path: Array = -others / max(float(others.sum()), 1e-300)
     path[c] = 1.0
     return path

@@ -27,13 +27,12 @@ class SourceErrors:
     cross: Array | None = None  # of u and t; None where t is 0
     calibrator: Array | None = None  # of t
 
-    def covariance(self, of_u: Array, of_t: Array, classes: NDArray[np.bool_]) -> Array:
-        """Return the covariance of `of_u` u + `of_t` t, of some classes."""
-        both = np.ix_(classes, classes)
-        found = of_u @ self.frequencies[both] @ of_u.T
+    def variances(self, of_u: Array, of_t: Array) -> Array:
+        """Return the variance of each row of `of_u` u + `of_t` t."""
+        found = ((of_u @ self.frequencies) * of_u).sum(axis=1)
         if self.cross is not None and self.calibrator is not None:
-            mixed = of_u @ self.cross[both] @ of_t.T
-            found += mixed + mixed.T + of_t @ self.calibrator[both] @ of_t.T
+            found += 2.0 * ((of_u @ self.cross) * of_t).sum(axis=1)
+            found += ((of_t @ self.calibrator) * of_t).sum(axis=1)
         return np.asarray(found)
 
 
