@@ -1,7 +1,7 @@
 """Rows cut into blocks, a kernel mapped over them, what it returns merged.
 
-`mapping` does that; `arrays` and `stream` are the labelled rows of a fit, in arrays or block by
-block.
+`mapping` does that; `arrays`, `stream`, `torch_rows` and `dask_rows` are the labelled rows of a
+fit: in arrays, block by block, in tensors, on a cluster.
 """
 
 from temperance.blocks.arrays import ArrayRows

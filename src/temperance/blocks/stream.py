@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from temperance.blocks.arrays import ArrayRows, sampled_rows
+from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.block import block_parts, naming_block
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
+from temperance.blocks.rereading import joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -32,7 +31,6 @@ __all__ = ["StreamRows"]
 
 _PIECE = 1 << 20  # elements that one thread works on
 _SAMPLE = 1 << 22  # elements kept to start the search
-_SAME = 1e-9  # sums of the same rows, cut otherwise, agree to this
 
 
 @dataclass(slots=True, eq=False)
@@ -76,13 +74,9 @@ class StreamRows:
 
     def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
         """Return the sums of all rows at these inverse temperatures, in one reading."""
-        known = self._first
-        new = betas if known is None or betas[0] != 1.0 or len(betas) == 1 else betas[1:]
-        found = self._read(new, self._pieces())
-        if known is None:
-            return found
-        self._require_the_same(known, found)
-        return found if new is betas else replace(found, at=(known.at[0], *found.at))
+        return read_again(
+            self._first, betas, lambda new: self._read(new, self._pieces()), name="blocks"
+        )
 
     def _read(self, betas: tuple[float, ...], pieces: Iterator[ArrayRows]) -> LossPass:
         elements = _PIECE if self._first is None else self._first.n * self.k
@@ -93,11 +87,7 @@ class StreamRows:
             let_go(rows.logits)
             return rows.n, sums
 
-        found = merged(of_piece, pieces, threads=thread_count())
-        if found.at[0].weight == 0.0:
-            msg = "`weights` must not all be zero: no row would count."
-            raise InvalidInputError(msg)
-        return found
+        return require_weight(merged(of_piece, pieces, threads=thread_count()))
 
     def existence_sums(self) -> ExistenceSums:
         """Return the sums that decide whether an optimum exists, in one reading."""
@@ -115,14 +105,14 @@ class StreamRows:
             every = 1
             for number, rows in enumerate(self._pieces()):
                 if number % every == 0:
-                    kept.append(_thinned(rows))
+                    kept.append(thinned(rows))
                 if sum(each.logits.size for each in kept) > 2 * _SAMPLE:
                     kept[:] = kept[::2]  # keep every second piece from here on, and until here
                     every *= 2
                 yield rows
 
         self._first = self._read((1.0,), keeping())
-        return _joined(kept)
+        return joined(kept)
 
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
@@ -168,32 +158,3 @@ class StreamRows:
             refuse_probs(given)
         y = as_labels(labels, n=n, k=k, classes=self.classes)
         return ArrayRows(z, y, as_weights(weights, n=n, all_zero=True), engine=self.engine)
-
-    def _require_the_same(self, known: LossPass, found: LossPass) -> None:
-        gap = abs(found.gap_to_largest - known.gap_to_largest)
-        if found.n != known.n or gap > _SAME * abs(known.gap_to_largest):
-            msg = (
-                f"`blocks` gave other rows when read again: {known.n:,} rows with a checksum of "
-                f"{known.gap_to_largest:.9g} first, {found.n:,} with {found.gap_to_largest:.9g} "
-                "then. Every reading must give the same rows: no random samples, no growing file."
-            )
-            raise InvalidInputError(msg)
-
-
-def _thinned(rows: ArrayRows) -> ArrayRows:
-    """Return about one row in eight, copied."""
-    places = sampled_rows(rows.n, row_bytes=rows.k * rows.logits.itemsize, k=rows.k)
-    weights = None if rows.weights is None else rows.weights[places]
-    return replace(rows, logits=rows.logits[places], labels=rows.labels[places], weights=weights)
-
-
-def _joined(parts: list[ArrayRows]) -> ArrayRows | None:
-    weights = [rows.weights for rows in parts if rows.weights is not None]
-    if weights and not any(w.any() for w in weights):
-        return None
-    return ArrayRows(
-        np.concatenate([rows.logits for rows in parts]),
-        np.concatenate([rows.labels for rows in parts]),
-        np.concatenate(weights) if weights else None,
-        engine=parts[0].engine,
-    )

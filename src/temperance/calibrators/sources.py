@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from temperance.blocks import LabelledRows
 from temperance.calibrators.training import Training
-from temperance.checks.tensors import is_tensor, without_copy
+from temperance.checks.tensors import is_dask_array, is_tensor, without_copy
 from temperance.kernels.engines import check_engine
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SourceOfRows(LabelledRows, Protocol):
 
 
 def source_of_rows(
-    logits: Any,  # noqa: ANN401  (array_like, or a tensor, whose type is not imported)
+    logits: Any,  # noqa: ANN401  (of packages that are not imported here)
     labels: Any,  # noqa: ANN401
     *,
     weights: Any = None,  # noqa: ANN401
@@ -38,7 +38,7 @@ def source_of_rows(
     engine: str = "auto",
     **options: Any,  # noqa: ANN401  (class_axis, ignore_label, refuse_probs)
 ) -> SourceOfRows:
-    """Return the arguments of a `fit` where they lie: tensors on their device, arrays here."""
+    """Return the arguments of a `fit` as rows, wherever they lie."""
     name = check_engine(engine)
     given = {"weights": weights, "classes": classes, **options}
     if is_tensor(logits):
@@ -47,4 +47,8 @@ def source_of_rows(
 
             return TorchRows.check(logits, labels, **given)
         logits = without_copy(logits, engine=name)
+    if is_dask_array(logits):
+        from temperance.blocks.dask_rows import DaskRows  # noqa: PLC0415  (an optional package)
+
+        return DaskRows.check(logits, labels, engine=name, **given)
     return Training.check(logits, labels, engine=name, unread=True, **given)

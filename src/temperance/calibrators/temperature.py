@@ -134,7 +134,8 @@ class TemperatureScaling(Calibrator):
             Raw scores, natural-log scale, any offset per row; float16, bfloat16, float32 or
             float64. -inf marks an option that does not exist in its row. Shape (n,) is the
             log-odds of class 1, read as (0, z). For probabilities pass
-            `logits_from_probs(probs)`. A torch tensor stays on its device.
+            `logits_from_probs(probs)`. A torch tensor stays on its device; of a Dask array, cut
+            along its first axis, workers send sums.
         labels : array_like, shape (n,), or that of `logits` without the class axis
             True classes: integers in 0..k-1 (whole floats count), or names in `classes`.
         weights : array_like, shape (n,), optional
