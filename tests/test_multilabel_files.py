@@ -188,8 +188,8 @@ def test_one_label_only(run, tmp_path, matrix):
     lines = [f"{a},{b}\n" for a, b in zip(z[:, 0], y[:, 0], strict=True)]
     (tmp_path / "cal.csv").write_text("logit_cat,label_cat\n" + "".join(lines))
     run("fit", "cal.csv", "--kind", "multilabel", "--quick")
-    run("apply", "calibrator.json", "cal.csv", "--kind", "multilabel", "-o", "out.parquet")
-    found = json.loads(run("evaluate", "out.parquet", *OPTIONS).stdout)
+    run("apply", "calibrator.json", "cal.csv", "--kind", "multilabel", "-o", "out.csv")
+    found = json.loads(run("evaluate", "out.csv", *OPTIONS).stdout)
     fitted = tp.MultilabelScaling.fit(z[:, :1], y[:, :1])
     assert found["log_loss"]["value"] == pytest.approx(fitted.record.log_loss_after)
 
