@@ -1,10 +1,15 @@
 """Data with a known truth, and the command line in an empty folder."""
 
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+
+# One thread of linear algebra per test process: as many processes as processors run beside each
+# other, and with more threads they mostly wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

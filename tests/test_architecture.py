@@ -33,7 +33,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
-    "scipy": {"calibrators", "metrics", "significance", "plan", "shift"},
+    "scipy": {"blocks", "calibrators", "metrics", "significance", "plan", "shift"},
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},

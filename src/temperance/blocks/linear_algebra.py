@@ -20,7 +20,8 @@ def one_thread_each() -> AbstractContextManager[Any]:
 
 @cache
 def _controller() -> Any:  # noqa: ANN401
-    """Look once at what NumPy has loaded; None where that has no threads to limit."""
+    """Look once at what NumPy and SciPy have loaded, each its own; None without threads."""
+    import scipy.linalg  # noqa: F401, PLC0415  (loads what is to be looked at)
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415  (most uses do without)
 
     found = ThreadpoolController()

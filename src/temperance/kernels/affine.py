@@ -77,7 +77,9 @@ def affine_logits(x: Array, linear: Array, bias: Array) -> Array:
     if linear.ndim == 2:
         return np.asarray(x @ linear.T + bias)
     if np.isfinite(x.sum()):
-        return np.asarray(x * linear + bias)
+        scaled = x * linear
+        scaled += bias
+        return scaled
     masked = np.isneginf(x)
     return np.where(masked, -np.inf, np.where(masked, 0.0, x) * linear + bias)
 
