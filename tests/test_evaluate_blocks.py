@@ -489,7 +489,7 @@ def test_ranks_and_bins_of_equal_mass_are_those_of_the_rows(distinct, weighted):
 @pytest.mark.slow
 def test_intervals_hold_the_truth(request):
     """The population's ECE, KS error and flattened error, in samples of 2,000 rows."""
-    n_samples = 300 if "slow" in request.config.getoption("markexpr") else 40
+    n_samples = 300 if "slow" in request.config.getoption("markexpr") else 25
     p, _ = rows(200_000, 5, spread=2.0)
     true = reference.softmax(np.log(p) / 1.5)
     top = p.argmax(axis=1)
@@ -507,20 +507,22 @@ def test_intervals_hold_the_truth(request):
         errors = evaluate_blocks([(p[drawn], y)], n_resamples=200).errors
         for name, value in truth.items():
             held[name] += errors[name].estimate.low <= value <= errors[name].estimate.high
-    least = 0.92 if n_samples > 100 else 0.85
+    least = 0.92 if n_samples > 100 else 0.8
     assert all(each >= least * n_samples for each in held.values()), held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 10])
-def test_p_values_of_calibrated_rows_are_uniform(k):
+def test_p_values_of_calibrated_rows_are_uniform(k, request):
     """Every error's p-value is at most 0.05 in about one sample in twenty."""
+    full = "slow" in request.config.getoption("markexpr")
     rng = np.random.default_rng(0)
     small = []
-    for seed in range(60):
+    for seed in range(300 if full else 30):
         p, _ = rows(1500, k, seed, spread=2.0)
         y = (np.log(p) + rng.gumbel(size=p.shape)).argmax(axis=1)
         errors = evaluate_blocks([(p, y)], n_resamples=200).errors
         small.append([each.p_value <= 0.05 for each in errors.values()])
     rates = dict(zip(errors, np.mean(small, axis=0), strict=True))
-    assert max(rates.values()) <= 0.15, rates
-    assert 0.01 <= np.mean(small) <= 0.09
+    assert max(rates.values()) <= (0.1 if full else 0.2), rates
+    assert (0.03 if full else 0.01) <= np.mean(small) <= (0.07 if full else 0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.blocks import one_thread_each
 from temperance.blocks.mapping import merged, thread_count
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
 from temperance.errors import InvalidInputError
@@ -123,5 +124,6 @@ def evaluate_blocks(
         found = piece.predictions(calibrator)
         return len(piece.labels), EvaluationSums.of(found, grid, first=piece.first, seed=seed)
 
-    sums = merged(work, rows, threads=thread_count(), ahead=_AHEAD)
+    with one_thread_each():
+        sums = merged(work, rows, threads=thread_count(), ahead=_AHEAD)
     return evaluation_of(sums, grid, k=rows.k, n_resamples=n_resamples, seed=seed)
