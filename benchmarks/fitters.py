@@ -15,11 +15,15 @@ NOT_INSTALLED = 77
 
 
 def temperance(engine: str) -> Fit:
-    """Ours, with the engine named."""
+    """Ours, with the engine named; that of torch on a tensor, which shares the array's memory."""
     import temperance as tp
 
     if engine == "numba":
         import numba  # noqa: F401  (its absence is known before the run)
+    if engine == "torch":
+        import torch
+
+        return lambda z, y: tp.TemperatureScaling.fit(torch.as_tensor(z), y).temperature
     return lambda z, y: tp.TemperatureScaling.fit(z, y, engine=engine).temperature
 
 
@@ -82,6 +86,7 @@ def torch_lbfgs(*, rate: float, steps: int, search: str | None) -> Fit:
 FITTERS: dict[str, Callable[[], Fit]] = {
     "temperance, numba": lambda: temperance("numba"),
     "temperance, numpy": lambda: temperance("numpy"),
+    "temperance, torch": lambda: temperance("torch"),
     "scikit-learn": scikit_learn,
     "probmetrics": probmetrics,
     "netcal": netcal,
