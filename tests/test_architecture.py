@@ -154,7 +154,16 @@ def test_all_is_complete_and_documented(module):
     "name",
     sorted(
         set(tp.metrics.__all__)
-        | {"evaluate", "evaluate_blocks", "compare", "plan", "select", "save", "load"}
+        | {
+            "evaluate",
+            "evaluate_blocks",
+            "compare",
+            "compare_blocks",
+            "plan",
+            "select",
+            "save",
+            "load",
+        }
     ),
 )
 def test_public_functions_show_an_example(name):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from temperance.checks import logits_from_probs
     from temperance.checks.dense import dense_rows
     from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
-    from temperance.compare import Comparison, Differences, compare
+    from temperance.compare import Comparison, Differences, compare, compare_blocks
     from temperance.errors import (
         FileFormatError,
         InvalidInputError,
@@ -83,6 +83,7 @@ _HOMES = {  # public name -> the module that it is in
     "VectorScaling": "temperance.calibrators",
     "VennAbers": "temperance.calibrators",
     "compare": "temperance.compare",
+    "compare_blocks": "temperance.compare",
     "dense_rows": "temperance.checks.dense",
     "evaluate": "temperance.evaluate",
     "evaluate_blocks": "temperance.evaluate",
@@ -127,6 +128,7 @@ __all__ = [
     "VennAbers",
     "__version__",
     "compare",
+    "compare_blocks",
     "dense_rows",
     "evaluate",
     "evaluate_blocks",

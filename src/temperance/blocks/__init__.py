@@ -5,6 +5,7 @@ fit: in arrays, block by block, in tensors, on a cluster.
 """
 
 from temperance.blocks.arrays import ArrayRows
+from temperance.blocks.files import labelled_blocks
 from temperance.blocks.linear_algebra import one_thread_each
 from temperance.blocks.mapping import map_rows, report_rows, reporting, thread_count
 from temperance.blocks.rows import LabelledRows
@@ -14,6 +15,7 @@ __all__ = [
     "ArrayRows",
     "LabelledRows",
     "StreamRows",
+    "labelled_blocks",
     "map_rows",
     "one_thread_each",
     "report_rows",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.block import block_parts, naming_block
 from temperance.blocks.files import labelled_blocks
+from temperance.blocks.folds import FoldPass
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
@@ -33,6 +34,13 @@ _PIECE = 1 << 20  # elements that one thread works on
 _SAMPLE = 1 << 22  # elements kept to start the search
 
 
+class Piece(NamedTuple):
+    """Rows of one block that a thread works on."""
+
+    block: int  # number of the block
+    rows: ArrayRows
+
+
 @dataclass(slots=True, eq=False)
 class StreamRows:
     """Blocks of (logits, labels) or (logits, labels, weights), read again for every pass.
@@ -48,13 +56,17 @@ class StreamRows:
         As in `ArrayRows`.
     refuse_probs : bool, default True
         Raise where a whole block holds what looks like probabilities.
+    n_folds : int, default 1
+        Block i belongs to fold i modulo this; `last` then has the sums of each fold.
     """
 
     blocks: Iterable[Any] | Callable[[], Iterable[Any]]
     classes: tuple[str, ...] | None = None
     engine: Engine = "auto"
     refuse_probs: bool = True
+    n_folds: int = 1
     k: int = 0  # classes, known from the first block on
+    last: FoldPass | None = field(default=None, init=False)  # of the reading before
     _first: LossPass | None = field(default=None, init=False)  # of that reading, at T = 1
 
     def __post_init__(self) -> None:
@@ -78,21 +90,24 @@ class StreamRows:
             self._first, betas, lambda new: self._read(new, self._pieces()), name="blocks"
         )
 
-    def _read(self, betas: tuple[float, ...], pieces: Iterator[ArrayRows]) -> LossPass:
+    def _read(self, betas: tuple[float, ...], pieces: Iterator[Piece]) -> LossPass:
         elements = _PIECE if self._first is None else self._first.n * self.k
         moments = moments_kernel(self.engine, elements=elements)
 
-        def of_piece(rows: ArrayRows) -> tuple[int, LossPass]:
+        def of_piece(piece: Piece) -> tuple[int, FoldPass]:
+            rows = piece.rows
             sums = rows.loss_pass_alone(betas, moments=moments)
             let_go(rows.logits)
-            return rows.n, sums
+            return rows.n, FoldPass.of(sums, piece.block % self.n_folds, self.n_folds, betas)
 
-        return require_weight(merged(of_piece, pieces, threads=thread_count()))
+        self.last = merged(of_piece, pieces, threads=thread_count())
+        return require_weight(self.last.total())
 
     def existence_sums(self) -> ExistenceSums:
         """Return the sums that decide whether an optimum exists, in one reading."""
 
-        def of_piece(rows: ArrayRows) -> tuple[int, ExistenceSums]:
+        def of_piece(piece: Piece) -> tuple[int, ExistenceSums]:
+            rows = piece.rows
             return rows.n, existence_sums(rows.logits, rows.labels, rows.weights)
 
         return merged(of_piece, self._pieces(), threads=thread_count())
@@ -101,15 +116,15 @@ class StreamRows:
         """Return some rows from all over; reads everything once, which also gives the sums at 1."""
         kept: list[ArrayRows] = []
 
-        def keeping() -> Iterator[ArrayRows]:
+        def keeping() -> Iterator[Piece]:
             every = 1
-            for number, rows in enumerate(self._pieces()):
+            for number, piece in enumerate(self._pieces()):
                 if number % every == 0:
-                    kept.append(thinned(rows))
+                    kept.append(thinned(piece.rows))
                 if sum(each.logits.size for each in kept) > 2 * _SAMPLE:
                     kept[:] = kept[::2]  # keep every second piece from here on, and until here
                     every *= 2
-                yield rows
+                yield piece
 
         self._first = self._read((1.0,), keeping())
         return joined(kept)
@@ -117,22 +132,23 @@ class StreamRows:
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
         first = 0
-        for number, rows in enumerate(self._checked()):
+        for number, rows in self._checked():
             with naming_block(number, first):
                 as_logits(rows.logits)
                 refuse_masked_labels(rows.logits, rows.labels)
             first += rows.n
 
-    def _pieces(self) -> Iterator[ArrayRows]:
+    def _pieces(self) -> Iterator[Piece]:
         """Yield the blocks, checked, cut so that every thread has something to do."""
-        for rows in self._checked():
-            for piece in row_blocks(rows.logits, _PIECE):
-                weights = None if rows.weights is None else rows.weights[piece]
-                yield replace(
-                    rows, logits=rows.logits[piece], labels=rows.labels[piece], weights=weights
+        for number, rows in self._checked():
+            for part in row_blocks(rows.logits, _PIECE):
+                weights = None if rows.weights is None else rows.weights[part]
+                cut = replace(
+                    rows, logits=rows.logits[part], labels=rows.labels[part], weights=weights
                 )
+                yield Piece(number, cut)
 
-    def _checked(self) -> Iterator[ArrayRows]:
+    def _checked(self) -> Iterator[tuple[int, ArrayRows]]:
         blocks = self.blocks() if callable(self.blocks) else self.blocks
         first, weighed = 0, None
         for number, block in enumerate(blocks):
@@ -141,7 +157,7 @@ class StreamRows:
             weighed = rows.weights is not None
             first += rows.n
             if rows.n:
-                yield rows
+                yield number, rows
         if first == 0:
             msg = "There are no rows: a fit needs labelled rows."
             raise NoOptimumError(msg, reason="no-rows")

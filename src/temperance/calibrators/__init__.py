@@ -6,6 +6,7 @@ from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.clusters import count_clusters, score_test_of_clusters
 from temperance.calibrators.ensemble import Ensemble, as_members
+from temperance.calibrators.fold_temperatures import fold_temperatures
 from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
@@ -50,6 +51,7 @@ __all__ = [
     "check_method",
     "count_clusters",
     "fit_by_name",
+    "fold_temperatures",
     "interval_of",
     "method_tables",
     "pooled_logits",

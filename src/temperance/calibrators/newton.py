@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from temperance.kernels.loss import LossPass, LossSums
 
-__all__ = ["Minimum", "minimise"]
+__all__ = ["Minimum", "minimise", "nearby_minimum"]
 
 _LAST_STEP = 2e-5  # of b, relative: sums are carried over it by their derivatives
 _CLOSE = 1e-10  # relative distance from the minimum that the last reading must certify
@@ -74,6 +74,18 @@ def minimise(
         sums = read((beta,)).at[0]
         readings += 1
     return Minimum(beta + step, distance, first.n, first.at[0], sums.moved(step), readings)
+
+
+def nearby_minimum(
+    sums: LossSums, *, beta: float, prior: float, widest: float
+) -> tuple[float, float]:
+    """Return the minimum that sums at a `beta` close to it point to, and its distance at most.
+
+    The distance is relative to the minimum, and infinite where the sums cannot tell.
+    """
+    here = _Local.of(sums, beta, prior, widest)
+    step = here.step()
+    return beta + step, here.distance_after(step)
 
 
 @dataclass(frozen=True, slots=True)

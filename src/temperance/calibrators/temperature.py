@@ -182,7 +182,7 @@ class TemperatureScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, engine=engine,
         )  # fmt: skip
-        return cls._of_rows(rows, prior=strength, smooth=smooth)
+        return cls.of_rows(rows, prior=strength, smooth=smooth)
 
     @classmethod
     def fit_blocks(
@@ -231,10 +231,11 @@ class TemperatureScaling(Calibrator):
         strength = as_prior(prior)
         names = None if classes is None else tuple(str(name) for name in classes)
         rows = StreamRows(blocks, names, check_engine(engine), refuse_probs)
-        return cls._of_rows(rows, prior=strength, smooth=smooth)
+        return cls.of_rows(rows, prior=strength, smooth=smooth)
 
     @classmethod
-    def _of_rows(cls, rows: SourceOfRows, *, prior: float, smooth: bool) -> Self:
+    def of_rows(cls, rows: SourceOfRows, *, prior: float = 0.0, smooth: bool = False) -> Self:
+        """Return the temperature of rows that have been checked, wherever they lie (see `fit`)."""
         record = temperature_record(rows, prior=prior)
         smoothing = 1.0 / (record.weight + 1.0) if smooth else 0.0
         return cls(

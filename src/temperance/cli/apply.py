@@ -87,7 +87,7 @@ def apply(
         label_column, weight_column, group_column, id_column, logits_column, probs_column
     )
     plain = calibrator.kind == "logits" and not calibrator.traits.members and class_axis is None
-    if plain and is_large(file):
+    if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
         scores = None if kind is None else read_kind(kind)
         blocks = read_blocks(file[0], kind=scores, fields=fields)

@@ -10,13 +10,14 @@ from temperance.calibrators import (
     interval_of,
     temperature_of,
 )
-from temperance.cli.cluster_warnings import cluster_warnings, interval_warnings
+from temperance.cli.block_rows import BlockRows
+from temperance.cli.cluster_warnings import interval_warnings
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
+from temperance.cli.measured import Settings, measure_after, measure_scaled
 from temperance.cli.pooling import compare_pooling, pooling_dict
 from temperance.cli.tables import measure_table, ways_table
-from temperance.compare import Comparison, compare_rows
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.report import ReportContent, headline, split_sentence, write_report
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.calibrators import Calibrator, FitRecord, Pool
+    from temperance.cli.row_facts import RowFacts
     from temperance.cli.rows import Rows
+    from temperance.compare import Comparison
+    from temperance.plan import Plan
     from temperance.select import Selection
 
-__all__ = ["Calibration", "calibrate", "finish"]
+__all__ = ["Calibration", "calibrate", "finish", "fit_warnings"]
 
 _FEW_LABELS = 200
 
@@ -43,11 +47,12 @@ class Calibration:
     calibrator: Calibrator
     comparison: Comparison  # "before" and "after"
     evaluated_on: Literal["cross-fitted", "test"]
-    rows: Rows  # of the fit
-    test: Rows | None
-    pooling: Comparison | None  # of an ensemble: other ways of pooling, on the same rows
-    selection: Selection | None  # how the method was chosen; None where it was named
+    rows: RowFacts  # of the fit
+    test: RowFacts | None
     warnings: tuple[str, ...]
+    pooling: Comparison | None = None  # of an ensemble: other ways of pooling, on the same rows
+    selection: Selection | None = None  # how the method was chosen; None where it was named
+    plan: Plan | None = None  # labels still needed, where a report will say it
 
     @property
     def record(self) -> FitRecord:
@@ -59,7 +64,7 @@ class Calibration:
 
 def calibrate(
     rows: Rows,
-    test: Rows | None,
+    test: Rows | BlockRows | None,
     *,
     method: str,
     prior: float,
@@ -67,36 +72,41 @@ def calibrate(
     seed: int,
     n_resamples: int = N_RESAMPLES,
     pool: Pool = "linear",
+    planned: bool = False,
 ) -> Calibration:
-    """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted."""
+    """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted.
+
+    `planned`: also say how many labels are still needed.
+    """
     fitted = fit_rows(rows, method=method, prior=prior, pool=pool, out_of_fold=test is None)
-    calibrator, after, measured = fitted.calibrator, fitted.out_of_fold, rows
+    calibrator, out_of_fold = fitted.calibrator, fitted.out_of_fold
+    settings: Settings = {"n_bins": n_bins, "n_resamples": n_resamples, "seed": seed}
     if test is not None:
-        measured = test
-        with progress(f"applying to {test.n:,} test rows"):
-            after = test.scaled_by(calibrator)
-    with progress("measuring"):
-        sides = {"before": measured.predictions(), "after": measured.predictions(after)}
-        comparison = compare_rows(
-            sides, groups=measured.named_groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed
-        )
-    pooling = None
-    if rows.members is not None:
-        with progress("comparing ways of pooling"):
-            pooling = compare_pooling(rows, test, after, pool=pool)
+        measured = measure_after(test, calibrator, **settings)
+    else:
+        assert out_of_fold is not None  # noqa: S101  (it was asked for)
+        measured = measure_scaled(rows, out_of_fold, **settings)
+    comparison = measured.comparison
+    pooling = plan = None
+    if not isinstance(test, BlockRows):
+        if rows.members is not None:
+            with progress("comparing ways of pooling"):
+                pooling = compare_pooling(rows, test, measured.after, pool=pool)
+        plan = label_plan(test or rows, calibrator) if planned else None
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
-        rows=rows,
-        test=test,
+        rows=rows.facts,
+        test=None if test is None else measured.facts,
         pooling=pooling,
         selection=fitted.selection,
+        plan=plan,
         warnings=(
-            *_warnings(calibrator, comparison),
+            *fit_warnings(calibrator, comparison),
             *_not_pooled(rows, pooling),
             *interval_warnings(calibrator, rows),
-            *cluster_warnings(measured),
+            *measured.warnings,
         ),
     )
 
@@ -188,7 +198,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
     facts += [
         ("Method", f"{done.calibrator.name}: {done.calibrator.traits.summary}"),
         ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
-        ("Weights", "yes" if done.rows.weights is not None else "none"),
+        ("Weights", "yes" if done.rows.weighted else "none"),
         ("Passes over the data", str(record.passes)),
         ("Fitted at", record.fitted_at or "unknown"),
         ("Calibrator", str(output)),
@@ -202,15 +212,16 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         evaluated_on=done.evaluated_on,
         facts=tuple(facts),
         warnings=done.warnings,
-        classes=done.rows.classes if done.rows.entries is None else None,
-        plan=label_plan(done.test or done.rows, done.calibrator),
+        classes=done.rows.classes,
+        plan=done.plan,
         selection=done.selection,
-        members=done.rows.member_names,
+        members=done.rows.members,
         pooling=done.pooling,
     )
 
 
-def _warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:
+def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:
+    """Return what users should hear about a fit and its measures."""
     found = []
     record, interval = calibrator.record, interval_of(calibrator)
     if record is not None and record.n < _FEW_LABELS and interval is not None:

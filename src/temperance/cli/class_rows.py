@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from temperance.readers import Dataset
 
-__all__ = ["rows_of_classes"]
+__all__ = ["counting_rows", "rows_of_classes"]
 
 _FEW_ROWS = 5  # fewer unlabelled rows than this may look like probabilities by chance
 
@@ -52,7 +52,7 @@ def rows_of_classes(
         scores, dense = Dense.moved(file.values, class_axis=class_axis)
         dataset = _flat(file, dense)
     if keep is None:
-        keep = None if whole else _counting(dataset.labels, ignore_label)
+        keep = None if whole else counting_rows(dataset.labels, ignore_label)
     elif len(keep) != (len(scores) if dense is None else prod(dense.shape)):
         shape = file.values.shape
         msg = f"must have the {len(keep):,} rows of the first file, got scores of shape {shape}."
@@ -112,7 +112,9 @@ def _numbers(clusters: NDArray[Any]) -> NDArray[np.intp]:
     return as_groups(names, n=len(names), name="clusters")[1].reshape(clusters.shape)
 
 
-def _counting(labels: NDArray[Any] | None, ignore_label: int | None) -> NDArray[np.bool_] | None:
+def counting_rows(
+    labels: NDArray[Any] | None, ignore_label: int | None
+) -> NDArray[np.bool_] | None:
     """Return which rows have a label that counts; None where all do."""
     if ignore_label is None or labels is None or labels.ndim != 1:
         return None

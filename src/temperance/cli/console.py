@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.blocks import reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -47,14 +47,15 @@ def note(message: str) -> None:
 
 
 @contextmanager
-def progress(what: str, *, rows: int | None = None) -> Iterator[None]:
+def progress(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], None]]:
     """Show `what`, the rows read so far and their speed, while the `with` runs.
 
     Where the number of `rows` is known, also how much of them is done and the time that is left.
+    What the `with` gives begins again with another text, for another reading of the same rows.
     Only where stderr is a terminal; the line is gone when the work is done.
     """
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
@@ -86,5 +87,8 @@ def progress(what: str, *, rows: int | None = None) -> Iterator[None]:
             speed = f" ({state.speed:,.0f}/s)" if state.speed else ""
             bar.update(task, rows=f"{state.completed:,.0f} rows read{speed}")
 
+        def again(now: str) -> None:
+            bar.reset(task, description=now, rows="")
+
         with reporting(on_rows):
-            yield
+            yield again

@@ -40,7 +40,9 @@ def demo(
     check_writable(report)
     with progress("training naive Bayes on the digits"):
         calibration, test = digits()
-    done = calibrate(calibration, test, method="temperature", prior=0.0, n_bins=15, seed=0)
+    done = calibrate(
+        calibration, test, method="temperature", prior=0.0, n_bins=15, seed=0, planned=True
+    )
     finish(done, output=output, report=report, as_json=as_json, model=_MODEL)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.cli.cluster_warnings import cluster_warnings
+from temperance.cli.block_rows import BlockRows
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
     MaxBrier,
@@ -18,6 +18,7 @@ from temperance.cli.gates import (
     enforce,
 )
 from temperance.cli.label_plan import label_plan
+from temperance.cli.measured import Settings, measure_after, measure_raw, row_warnings
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
@@ -39,8 +40,6 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.cli.tables import measure_table
-from temperance.compare import Comparison, compare_rows
-from temperance.evaluate import Evaluation, evaluate_rows
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
@@ -50,8 +49,10 @@ from temperance.version import __version__
 from temperance.writers import check_writable, replacing
 
 if TYPE_CHECKING:
-    from temperance.calibrators import Calibrator
+    from temperance.cli.row_facts import RowFacts
     from temperance.cli.rows import Rows
+    from temperance.compare import Comparison
+    from temperance.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -93,6 +94,7 @@ def evaluate(
     """Measure probabilities against labels, each number with a 95 % interval.
 
     With --calibrator: before and after it. A gate compares the value itself, not its interval.
+    Files, or folders of files, of 1 GiB and more are read block by block, once, in little memory.
     """
     if report is not None:
         check_writable(report, {".html", ".htm"})
@@ -106,19 +108,27 @@ def evaluate(
         probs_column,
         cluster_column,
     )
-    rows = read_members(
-        file, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label,
-        class_axis=class_axis,
-    )  # fmt: skip
+    reading: dict[str, Any] = {
+        "kind": kind, "fields": fields, "labels": labels, "ignore_label": ignore_label,
+        "class_axis": class_axis,
+    }  # fmt: skip
+    large = BlockRows.of(file, **reading)
+    rows: Rows | BlockRows = large or read_members(file, **reading)
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
-    settings = {
-        "groups": rows.named_groups,
+    settings: Settings = {
         "n_bins": n_bins,
         "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
         "seed": seed,
     }
-    comparison, before, final = _measure(rows, calibrator, settings)
+    comparison = None
+    if calibrator is None:
+        before, facts = measure_raw(rows, **settings)
+        final = before
+    else:
+        measured = measure_after(rows, calibrator, **settings)
+        comparison, facts = measured.comparison, measured.facts
+        before, final = comparison.evaluations["before"], comparison.evaluations["after"]
     gates = check_gates(
         final,
         {
@@ -128,7 +138,7 @@ def evaluate(
             "min-accuracy": min_accuracy,
         },
     )
-    warnings = _warnings(rows, final, calibrator_file)
+    warnings = (*_warnings(facts, final, calibrator_file), *row_warnings(rows))
     finding = headline(comparison, before)
     if report is not None:
         content = ReportContent(
@@ -137,11 +147,11 @@ def evaluate(
             evaluation=before,
             calibrator=calibrator,
             evaluated_on="given",
-            facts=_facts(rows, calibrator_file),
+            facts=_told(facts, calibrator_file),
             warnings=warnings,
-            classes=rows.classes if rows.entries is None else None,
-            plan=label_plan(rows, calibrator),
-            members=rows.member_names,
+            classes=facts.classes,
+            plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
+            members=facts.members,
         )
         with progress("drawing the report"), replacing(report) as beside:
             write_report(beside, content)
@@ -155,7 +165,7 @@ def evaluate(
                 "gates": [gate.to_dict() for gate in gates],
                 "passed": all(gate.passed for gate in gates),
                 "warnings": list(warnings),
-                "data_sha256": rows.sha256,
+                "data_sha256": facts.sha256,
                 **{name: None if path is None else str(path) for name, path in files.items()},
             }
         )
@@ -173,20 +183,6 @@ def evaluate(
     enforce(gates)
 
 
-def _measure(
-    rows: Rows, calibrator: Calibrator | None, settings: dict[str, Any]
-) -> tuple[Comparison | None, Evaluation, Evaluation]:
-    """Return the comparison (with a calibrator), the raw measures and the final ones."""
-    with progress("measuring"):
-        if calibrator is None:
-            alone = evaluate_rows(rows.predictions(), **settings)
-            return None, alone, alone
-        scaled = rows.scaled_by(calibrator)
-        sides = {"before": rows.predictions(), "after": rows.predictions(scaled)}
-        comparison = compare_rows(sides, **settings)
-    return comparison, comparison.evaluations["before"], comparison.evaluations["after"]
-
-
 def _measures(
     comparison: Comparison | None, before: Evaluation, final: Evaluation
 ) -> dict[str, Any]:
@@ -196,7 +192,7 @@ def _measures(
     return {**final.to_dict(), "before": before.to_dict(), "differences": differences}
 
 
-def _warnings(rows: Rows, final: Evaluation, calibrator_file: Path | None) -> tuple[str, ...]:
+def _warnings(rows: RowFacts, final: Evaluation, calibrator_file: Path | None) -> tuple[str, ...]:
     found = []
     if calibrator_file and load_facts(calibrator_file).get("data_sha256") == rows.sha256:
         found.append(
@@ -207,14 +203,14 @@ def _warnings(rows: Rows, final: Evaluation, calibrator_file: Path | None) -> tu
             f"{final.zero_probability_labels} rows have a true class of probability 0: the log "
             "loss is infinite."
         )
-    return (*found, *cluster_warnings(rows))
+    return tuple(found)
 
 
-def _facts(rows: Rows, calibrator_file: Path | None) -> tuple[tuple[str, str], ...]:
+def _told(rows: RowFacts, calibrator_file: Path | None) -> tuple[tuple[str, str], ...]:
     return (
         ("Rows", rows.described),
         ("SHA-256 of that file", rows.sha256),
         ("Calibrator", "none" if calibrator_file is None else str(calibrator_file)),
-        ("Weights", "yes" if rows.weights is not None else "none"),
+        ("Weights", "yes" if rows.weighted else "none"),
         ("Library", f"temperance {__version__}"),
     )

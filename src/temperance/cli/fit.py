@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from temperance.calibrators import METHODS, TemperatureScaling
+from temperance.cli.block_rows import BlockRows
 from temperance.cli.calibration import calibrate, finish
+from temperance.cli.large_fit import calibrate_blocks
+from temperance.cli.measured import check_test
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
@@ -31,6 +35,7 @@ from temperance.cli.options import (
     SeedOption,
     WeightColumn,
 )
+from temperance.cli.rows import Rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import preferring
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
@@ -107,7 +112,8 @@ def fit(
     """Learn a calibrator from a file of outputs and labels.
 
     Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
-    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow and .jsonl.
+    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them. Of
+    1 GiB and more, a temperature is fitted block by block, in little memory.
     """
     check_writable(output, {".json"})
     if report is not None:
@@ -121,37 +127,33 @@ def fit(
         probs_column,
         cluster_column,
     )
-    reading = {
+    reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "ignore_label": ignore_label, "class_axis": class_axis,
     }  # fmt: skip
-    rows = read_members(cal, labels=labels, **reading)
-    test_rows = None
+    settings: dict[str, Any] = {
+        "prior": prior,
+        "n_bins": n_bins,
+        "seed": seed,
+        "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
+    }
+    if test and len(test) != len(cal):
+        msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
+        raise InvalidInputError(msg)
+    of_blocks = method == TemperatureScaling.method
+    large = BlockRows.of(cal, labels=labels, **reading) if of_blocks else None
+    rows: Rows | BlockRows = large or read_members(cal, labels=labels, **reading)
+    test_rows: Rows | BlockRows | None = None
     if test:
-        if len(test) != len(cal):
-            msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
-            raise InvalidInputError(msg)
-        test_rows = read_members(test, labels=test_labels, **reading)
-        if test_rows.sha256 == rows.sha256:
-            msg = (
-                f"`--test` must hold other rows than the fit's, but {test_rows.source} is the "
-                f"same as {rows.source}. Leave --test out: the measures are then cross-fitted."
-            )
-            raise InvalidInputError(msg)
-        if not rows.ragged and not test_rows.ragged and test_rows.n_classes != rows.n_classes:
-            msg = (
-                f"{test_rows.source}: has {test_rows.n_classes} classes, but {rows.source} has "
-                f"{rows.n_classes}."
-            )
-            raise InvalidInputError(msg)
+        if method in METHODS and not METHODS[method].traits.groups:
+            test_rows = BlockRows.of(test, labels=test_labels, **reading)
+        test_rows = test_rows or read_members(test, labels=test_labels, **reading)
+        check_test(rows, test_rows)
     with preferring(engine.value):
-        done = calibrate(
-            rows,
-            test_rows,
-            method=method,
-            prior=prior,
-            pool=pool.value,
-            n_bins=n_bins,
-            seed=seed,
-            n_resamples=QUICK_RESAMPLES if quick else n_resamples,
-        )
+        if isinstance(rows, BlockRows):
+            done = calibrate_blocks(rows, test_rows, **settings)
+        else:
+            done = calibrate(
+                rows, test_rows, method=method, pool=pool.value, planned=report is not None,
+                **settings,
+            )  # fmt: skip
     finish(done, output=output, report=report, as_json=as_json, model=model)

@@ -9,6 +9,7 @@ import numpy as np
 from temperance.blocks import report_rows
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.rows import naming
+from temperance.readers import read_blocks
 from temperance.writers import Content, writing_blocks
 
 if TYPE_CHECKING:
@@ -24,15 +25,11 @@ _WHOLE = {".jsonl", ".ndjson"}  # rows of different lengths: read as one
 
 
 def is_large(files: list[Path]) -> bool:
-    """Whether a file is worked on block by block: a folder, or 1 GiB and more."""
-    if len(files) > 1:
-        return False
+    """Whether the one file, or the files of the one folder, have 1 GiB and more."""
     path = files[0]
-    if path.is_dir():
-        return True
-    return (
-        path.is_file() and path.suffix.lower() not in _WHOLE and path.stat().st_size >= LARGE_BYTES
-    )
+    if len(files) > 1 or not path.exists() or path.suffix.lower() in _WHOLE:
+        return False
+    return read_blocks(path).size >= LARGE_BYTES
 
 
 class Applied:

@@ -16,6 +16,7 @@ from temperance.checks import (
 from temperance.checks.label_matrix import (
     Entries,
 )
+from temperance.cli.row_facts import RowFacts
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.metrics.inputs import Predictions
 
@@ -93,6 +94,21 @@ class Rows:
             count, *each = self.dense.shape
             rows += f" ({count:,} images or sequences of {' x '.join(map(str, each))})"
         return f"{self.source}: {rows}, {options}{self.n_classes:,} classes, {self.kind}"
+
+    @property
+    def facts(self) -> RowFacts:
+        """What is said about the rows."""
+        return RowFacts(
+            source=self.source,
+            sha256=self.sha256,
+            kind=self.kind,
+            n=self.n,
+            n_classes=self.n_classes,
+            described=self.described,
+            weighted=self.weights is not None,
+            classes=self.classes if self.entries is None else None,
+            members=self.member_names,
+        )
 
     def require_labels(self) -> NDArray[np.intp]:
         """Return the labels, or say that the file has none."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from temperance.checks import as_groups
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
-from temperance.evaluate import measure, row_measures
+from temperance.evaluate import measure, paired_gaps
 from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
 from temperance.metrics.estimates import Draws, difference_estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +20,9 @@ if TYPE_CHECKING:
 
     from temperance.evaluate import Groups
     from temperance.metrics.estimates import Estimate
+    from temperance.sums import MeanSums
 
-__all__ = ["compare", "compare_rows"]
+__all__ = ["compare", "compare_rows", "differences_of"]
 
 
 def compare(
@@ -117,11 +115,8 @@ def compare_rows(
     return Comparison(
         evaluations={name: evaluation for name, (evaluation, _) in measured.items()},
         differences={
-            name: Differences(
-                {
-                    **_of_means(rows[name], rows[first]),
-                    **_of_draws(measured[name][1], measured[first][1]),
-                }
+            name: differences_of(
+                paired_gaps(rows[name], rows[first]), measured[name][1], measured[first][1]
             )
             for name in rows
             if name != first
@@ -129,15 +124,15 @@ def compare_rows(
     )
 
 
-def _of_means(rows: Predictions, baseline: Predictions) -> dict[str, Estimate]:
-    with np.errstate(invalid="ignore"):  # inf - inf: two infinite losses cannot be told apart
-        gaps = row_measures(rows) - row_measures(baseline)
-    gaps = np.nan_to_num(gaps, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    means = MeanSums.of(gaps, rows.weights, rows.clusters)
-    return {
-        name: difference_estimate(means, column)
+def differences_of(
+    gaps: MeanSums, draws: dict[str, Draws], baseline: dict[str, Draws]
+) -> Differences:
+    """Return the differences that sums of paired gaps, and draws of both sets, make known."""
+    of_means = {
+        name: difference_estimate(gaps, column)
         for column, name in enumerate(("log_loss", "brier", "accuracy"))
     }
+    return Differences({**of_means, **_of_draws(draws, baseline)})
 
 
 def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, Estimate]:

@@ -1,8 +1,9 @@
 """Measure probabilities against labels: every number with its uncertainty."""
 
-from temperance.evaluate.blocks import evaluate_blocks
+from temperance.evaluate.blocks import evaluate_blocks, measure_blocks
 from temperance.evaluate.evaluation import Evaluation
 from temperance.evaluate.measure import Groups, evaluate, evaluate_rows, measure, row_measures
+from temperance.evaluate.side_sums import paired_gaps
 
 __all__ = [
     "Evaluation",
@@ -11,5 +12,7 @@ __all__ = [
     "evaluate_blocks",
     "evaluate_rows",
     "measure",
+    "measure_blocks",
+    "paired_gaps",
     "row_measures",
 ]

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.blocks import one_thread_each
 from temperance.blocks.mapping import merged, thread_count
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
 from temperance.errors import InvalidInputError
-from temperance.evaluate.block_sums import EvaluationSums
-from temperance.evaluate.from_sums import evaluation_of
+from temperance.evaluate.from_sums import measured_of
 from temperance.evaluate.pieces import ScoredBlocks
+from temperance.evaluate.side_sums import SideSums
 from temperance.metrics.cells import ProbabilityGrid
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from temperance.calibrators import Calibrator
     from temperance.evaluate.evaluation import Evaluation
-    from temperance.evaluate.pieces import Piece
+    from temperance.evaluate.pieces import Kind, Piece, Side
+    from temperance.metrics.estimates import Draws
+    from temperance.sums import MeanSums
 
-__all__ = ["evaluate_blocks"]
+__all__ = ["MeasuredBlocks", "evaluate_blocks", "measure_blocks"]
 
 _AHEAD = 1  # the sums of many classes are large
 
@@ -106,24 +110,64 @@ def evaluate_blocks(
     >>> evaluation.n, evaluation.ece.value, evaluation.accuracy.value
     (2, 0.25, 0.5)
     """
+    found = measure_blocks(
+        blocks, (calibrator,), kind=kind, n_bins=n_bins, n_resamples=n_resamples, seed=seed,
+        classes=classes, refuse_probs=refuse_probs,
+    )  # fmt: skip
+    return found.evaluations[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredBlocks:
+    """What one reading of blocks gives of each side."""
+
+    evaluations: tuple[Evaluation, ...]
+    draws: tuple[dict[str, Draws], ...]  # for differences
+    gaps: tuple[MeanSums, ...]  # of each side's measures from the first's; one fewer
+
+
+def measure_blocks(
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+    sides: Sequence[Side],
+    *,
+    kind: Kind,
+    n_bins: int,
+    n_resamples: int,
+    seed: int,
+    classes: Sequence[object] | None,
+    refuse_probs: bool,
+) -> MeasuredBlocks:
+    """Measure the same rows with each of the sides' calibrators (see `evaluate_blocks`)."""
     if kind not in ("probs", "logits"):
         msg = f'`kind` must be "probs" or "logits", got {kind!r}.'
         raise InvalidInputError(msg)
-    if isinstance(calibrator, Ensemble | GroupTemperatureScaling | MultilabelScaling):
-        msg = (
-            f"`calibrator` is {calibrator.name}, which takes more than logits of one model; apply "
-            'it in the blocks and pass its probabilities, kind="probs".'
-        )
-        raise InvalidInputError(msg)
+    for side in sides:
+        _refuse_wide(side)
     grid = ProbabilityGrid(n_bins)
     grid.upper  # noqa: B018  (refuses a bad `n_bins`, and is made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
     rows = ScoredBlocks(blocks, kind, classes, refuse_probs)
 
-    def work(piece: Piece) -> tuple[int, EvaluationSums]:
-        found = piece.predictions(calibrator)
-        return len(piece.labels), EvaluationSums.of(found, grid, first=piece.first, seed=seed)
+    def work(piece: Piece) -> tuple[int, SideSums]:
+        found = piece.predictions(sides)
+        return len(piece.labels), SideSums.of(found, grid, first=piece.first, seed=seed)
 
     with one_thread_each():
         sums = merged(work, rows, threads=thread_count(), ahead=_AHEAD)
-    return evaluation_of(sums, grid, k=rows.k, n_resamples=n_resamples, seed=seed)
+    measured = [
+        measured_of(each, grid, k=rows.k, n_resamples=n_resamples, seed=seed, side=number)
+        for number, each in enumerate(sums.sides)
+    ]
+    evaluations, draws = zip(*measured, strict=True)
+    return MeasuredBlocks(evaluations, draws, sums.gaps)
+
+
+def _refuse_wide(side: Side) -> None:
+    """Refuse calibrators that take more than a row of logits."""
+    for calibrator in side if isinstance(side, Sequence) else (side,):
+        if isinstance(calibrator, Ensemble | GroupTemperatureScaling | MultilabelScaling):
+            msg = (
+                f"`calibrator` is {calibrator.name}, which takes more than logits of one model; "
+                'apply it in the blocks and pass its probabilities, kind="probs".'
+            )
+            raise InvalidInputError(msg)

@@ -17,34 +17,39 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import CalibrationError, Draws
     from temperance.metrics.isotonic import Score
 
-__all__ = ["evaluation_of"]
+__all__ = ["measured_of"]
 
 _NO_SPLIT = "needs temperatures fitted on other rows: fit one, and evaluate with it and without"
 _NO_PARTS = "needs every row's probability of every class in order"
 _MANY = "{k:,} classes; sums per class and bin are made of up to {most:,}"
 
 
-def evaluation_of(
-    sums: EvaluationSums, grid: ProbabilityGrid, *, k: int, n_resamples: int, seed: int
-) -> Evaluation:
-    """Return the evaluation of merged sums; what they do not hold is named in `left_out`."""
+def measured_of(
+    sums: EvaluationSums, grid: ProbabilityGrid, *, k: int, n_resamples: int, seed: int, side: int
+) -> tuple[Evaluation, dict[str, Draws]]:
+    """Return the evaluation of merged sums, and the draws that differences need.
+
+    What sums do not hold is named in `left_out`. Sides that are compared have draws of their own,
+    independent of each other: the difference is then no surer than it looks.
+    """
     doubt = sums.means.squared_weight / sums.means.weight**2
-    top = EventSums("top-label", sums.top_label, grid, n_resamples, seed, doubt)
+    source = [seed, 8 + side]  # of random numbers
+    top = EventSums("top-label", sums.top_label, grid, n_resamples, source, doubt)
     event = top
     if sums.class_one is not None:
-        event = EventSums(1, sums.class_one, grid, n_resamples, seed, doubt)
+        event = EventSums(1, sums.class_one, grid, n_resamples, source, doubt)
     means: dict[Score, float] = {
         "brier": sums.means.mean(EVENT_BRIER),
         "log": sums.means.mean(EVENT_LOG),
     }
-    corp, log_parts = event.corp(means)
+    corp, log_parts, corp_draws = event.corp(means)
     classes = None
     if sums.classes is not None:
         classes = ClassErrors(sums.classes, k, grid.n_bins, n_resamples, seed, doubt)
-    drawn = top.errors() | {"flattened": sums.flattened.draws(k, n_resamples, doubt, seed=seed)}
+    drawn = top.errors() | {"flattened": sums.flattened.draws(k, n_resamples, doubt, seed=source)}
     errors = _errors(drawn, classes)
     tests = sums.tests.tests(k, event.name, ece=errors["ece"], miscalibration=corp.miscalibration)
-    return Evaluation(
+    evaluation = Evaluation(
         n=sums.n,
         n_classes=k,
         log_loss=mean_estimate(sums.means, 0, bounds=(0.0, inf)),
@@ -68,6 +73,7 @@ def evaluation_of(
         left_out=_left_out(errors, k),
         grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
     )
+    return evaluation, {**drawn, **corp_draws}
 
 
 def _errors(drawn: dict[str, Draws], classes: ClassErrors | None) -> dict[str, CalibrationError]:

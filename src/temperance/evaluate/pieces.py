@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.blocks.block import block_parts, naming_block
+from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
 from temperance.checks.arrays import as_numbers
 from temperance.checks.scores import as_logits_unread
@@ -14,18 +16,18 @@ from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs, row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator
-
-__all__ = ["Piece", "ScoredBlocks"]
+__all__ = ["Kind", "Piece", "ScoredBlocks", "Side"]
 
 _PIECE = 1 << 19  # numbers: 4 MiB in float64, and a few temporaries of that size per thread
 
 Kind = Literal["probs", "logits"]
+# A calibrator for all rows, none, or several: of block i the one at place i modulo their number.
+Side = Calibrator | Sequence[Calibrator] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,18 +41,28 @@ class Piece:
     block: int  # number of the block
     first: int  # number of the first row in the data
 
-    def predictions(self, calibrator: Calibrator | None) -> Predictions:
-        """Return the rows as predictions, calibrated if there is a calibrator."""
+    def predictions(self, sides: Sequence[Side]) -> list[Predictions]:
+        """Return the rows as predictions, once for each calibrator or as they are."""
         with naming_block(self.block, self.first):
+            as_given: Predictions | None = None
             if self.kind == "logits":
                 logits = as_logits(self.scores)
-            elif calibrator is None:
-                return Predictions.check(self.scores, self.labels, self.weights, all_zero=True)
+            elif None in sides:
+                as_given = Predictions.check(self.scores, self.labels, self.weights, all_zero=True)
+                logits = as_given.logits
             else:
                 logits = log_probs(as_probs(self.scores))
-            if calibrator is not None:
-                logits = calibrator.scale(logits, refuse_probs=False)
-            return Predictions.from_logits(logits, self.labels, self.weights)
+            return [self._calibrated(logits, side, as_given) for side in sides]
+
+    def _calibrated(
+        self, logits: NDArray[Any], side: Side, as_given: Predictions | None
+    ) -> Predictions:
+        calibrator = side[self.block % len(side)] if isinstance(side, Sequence) else side
+        if calibrator is not None:
+            logits = calibrator.scale(logits, refuse_probs=False)
+        elif as_given is not None:
+            return as_given
+        return Predictions.from_logits(logits, self.labels, self.weights)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,11 +12,12 @@ import numpy as np
 from temperance.errors import FileFormatError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
-from temperance.readers.dataset import Fields
+from temperance.readers.dataset import Fields, sha256_of
+from temperance.readers.folder import files_of, refuse_labels_of_folder
 from temperance.readers.guard import refusing
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
-from temperance.readers.whole import SUFFIXES, as_dataset, read
+from temperance.readers.whole import SUFFIXES, as_dataset, read_file
 
 if TYPE_CHECKING:
     import os
@@ -68,18 +69,16 @@ class BlockFile:
     @property
     def files(self) -> tuple[Path, ...]:
         """The file, or those of a folder that can be read, by name."""
-        if not self.path.is_dir():
-            return (self.path,)
-        found = sorted(f for f in self.path.iterdir() if f.suffix.lower() in SUFFIXES)
-        if not found:
-            msg = f"{self.path}: is a folder without files of a known format: {' '.join(SUFFIXES)}."
-            raise FileFormatError(msg)
-        return tuple(found)
+        return files_of(self.path)
 
     @property
     def size(self) -> int:
         """Bytes of the file, or of all files of the folder."""
         return sum(file.stat().st_size for file in self.files)
+
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 digest of the file's bytes, or of the digests of a folder's files."""
+        return sha256_of(self.files)
 
     @property
     def n_rows(self) -> int | None:
@@ -90,7 +89,7 @@ class BlockFile:
     def _of_file(self, file: Path) -> Iterator[Dataset]:
         parts = _IN_PARTS.get(file.suffix.lower())
         if parts is None or self.labels is not None:
-            whole = read(file, kind=self.kind, fields=self.fields, labels=self.labels)
+            whole = read_file(file, kind=self.kind, fields=self.fields, labels=self.labels)
             yield from _sliced(whole)
             return
         request, first = Request(self.kind, self.fields), 0
@@ -139,11 +138,10 @@ def read_blocks(
         if not found.path.exists():
             msg = "cannot be read: No such file or directory."
             raise FileFormatError(msg)
-        if found.path.is_dir() and labels is not None:
-            msg = "is a folder, whose files hold their own labels; `labels` goes with one file."
-            raise FileFormatError(msg)
+    if found.path.is_dir():
+        refuse_labels_of_folder(path, labels)
     if found.files[0].suffix.lower() not in SUFFIXES:
-        read(path)  # raises, and says which suffixes there are
+        read_file(path)  # raises, and says which suffixes there are
     return found
 
 

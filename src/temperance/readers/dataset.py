@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.readers.guard import refusing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Fields", "Kind", "Layout"]
+__all__ = ["Dataset", "Fields", "Kind", "Layout", "sha256_of"]
 
 Kind = Literal["logits", "probs"]
 # One class per row; a column of 0 and 1 per label; a class per pixel or token.
@@ -68,6 +70,8 @@ class Dataset:
         The path as given.
     first : int
         Number of the first row in the file, of a block of rows.
+    files : tuple of Path
+        The files of a folder; empty where `source` is a file.
     """
 
     kind: Kind
@@ -82,6 +86,7 @@ class Dataset:
     kind_forced: bool
     source: str
     first: int = 0
+    files: tuple[Path, ...] = ()
 
     @property
     def place(self) -> str:
@@ -89,12 +94,22 @@ class Dataset:
         return f"{self.source} (rows counted from {self.first})" if self.first else self.source
 
     def sha256(self) -> str:
-        """Hexadecimal SHA-256 digest of the file's bytes.
+        """Hexadecimal SHA-256 digest of the file's bytes, or of the digests of a folder's files.
 
         Raises
         ------
         FileFormatError
             The file can no longer be read.
         """
-        with refusing(self.source), Path(self.source).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.files or (Path(self.source),))
+
+
+def sha256_of(files: Sequence[Path]) -> str:
+    """Return the digest of one file's bytes, or of the digests of several."""
+    digests = []
+    for path in files:
+        with refusing(path), path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -22,7 +22,7 @@ from temperance.readers.shapes import check_length, check_shapes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SUFFIXES", "as_dataset", "read"]
+__all__ = ["SUFFIXES", "as_dataset", "read_file"]
 
 _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".npz": read_npz,
@@ -40,7 +40,7 @@ _DENSE = (".npz", ".npy")
 _USUAL_FIELDS = Fields()
 
 
-def read(
+def read_file(
     path: str | os.PathLike[str],
     *,
     kind: Kind | None = None,
@@ -48,38 +48,7 @@ def read(
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
 ) -> Dataset:
-    """Read the scores of a file, and what else it holds about each row.
-
-    Parameters
-    ----------
-    path : path-like
-        A file whose suffix is one of `SUFFIXES`; capitals do not matter.
-    kind : {"logits", "probs"}, optional
-        Which of the two to take where a file holds both, and what to take its scores for
-        whatever they are called.
-    fields : Fields, optional
-        Names to look for instead of the usual ones.
-    labels : path-like, optional
-        Another file, of any of these formats, to take the labels from; `fields.label` is then
-        a name in that file.
-    layout : {"rows", "labels", "dense"}, default "rows"
-        What a file holds: one class per row; a matrix of labels beside the scores, in tables a
-        column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    FileFormatError
-        The file cannot be read, is of no known format, is damaged, lacks what was asked for, or
-        the labels differ in number from the scores. The message starts with the path.
-    InvalidInputError
-        `kind` is neither of the two, or `fields` names both logits and probs.
-    MissingDependencyError
-        The format needs a package that is not installed.
-    """
+    """Read one file (see `read`)."""
     if kind not in (None, "logits", "probs"):
         msg = f'`kind` must be "logits" or "probs", got {quoted(kind)}.'
         raise InvalidInputError(msg)

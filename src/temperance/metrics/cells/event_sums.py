@@ -47,7 +47,7 @@ class EventSums:
     cells: CellSums
     grid: ProbabilityGrid
     n_resamples: int
-    seed: int
+    source: list[int]  # of random numbers
     doubt: float  # 1 / effective number of rows
 
     def errors(self) -> dict[str, Draws]:
@@ -81,21 +81,23 @@ class EventSums:
         sums = self.cells.regrouped(self.grid.bins, self.grid.n_bins).bin_sums()
         return ReliabilityCurve.from_sums(sums, self.grid.bin_edges)
 
-    def corp(self, scores: dict[Score, float]) -> tuple[CorpReliability, ScoreDecomposition]:
-        """Return the diagram, and the parts of the log score.
+    def corp(
+        self, scores: dict[Score, float]
+    ) -> tuple[CorpReliability, ScoreDecomposition, dict[str, Draws]]:
+        """Return the diagram, the parts of the log score, and draws of the Brier parts.
 
         `scores` are the event's mean scores, which need no grid.
         """
         sums = self.cells.bin_sums()
         exact = {score: _decomposed(sums, score, scores[score]) for score in _SCORES}
-        curve, _ = corp_of_sums(
+        curve, draws = corp_of_sums(
             self.name,
             self._drawn(4, *self.grid.ranks(self.cells)),
             self.n_resamples,
             exact=exact["brier"],
             doubt=self.doubt,
         )
-        return curve, exact["log"]
+        return curve, exact["log"], draws
 
     def miscalibration_off(self) -> float:
         """Return by how much the miscalibration, and the discrimination, may be too small.
@@ -115,7 +117,7 @@ class EventSums:
 
     def _drawn(self, stream: int, places: NDArray[np.intp], n_places: int) -> BinSums:
         coarse = self.cells.regrouped(places, n_places)
-        return drawn_sums(coarse, self.n_resamples, seed=[self.seed, 8, stream])
+        return drawn_sums(coarse, self.n_resamples, seed=[*self.source, stream])
 
     def _split(
         self, statistic: NDArray[np.float64], *, value: float | None = None, squared: bool = False

@@ -49,9 +49,9 @@ class FlattenedSums(MergeableSums):
         null: Array = np.diag(w @ weighted) - weighted.T @ weighted
         return cls(gap[:, :-1].sum(axis=0), float(w.sum()), gap.T @ gap, null)
 
-    def draws(self, k: int, n_resamples: int, doubt: float, *, seed: int) -> Draws:
+    def draws(self, k: int, n_resamples: int, doubt: float, *, seed: list[int]) -> Draws:
         """Return the error, and normal draws of it: sums of many rows are nearly normal."""
-        rng = np.random.default_rng([seed, 8, 8])
+        rng = np.random.default_rng([*seed, 8])
         total = k * self.weight
         moved = _normal(self.products, n_resamples, rng)
         change = moved[:, :-1] - moved[:, -1:] * (self.gap / self.weight)  # of gap / weight

@@ -1,0 +1,155 @@
+"""Rows of a large file, which are read block by block and never as a whole."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from temperance.blocks import labelled_blocks
+from temperance.calibrators import TemperatureScaling
+from temperance.cli.class_rows import counting_rows, rows_of_classes
+from temperance.cli.console import progress
+from temperance.cli.large import is_large
+from temperance.cli.reading import read_kind
+from temperance.cli.row_facts import RowFacts
+from temperance.cli.rows import naming
+from temperance.errors import InvalidInputError
+from temperance.readers import read_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from temperance.calibrators import Calibrator
+    from temperance.evaluate import Evaluation
+    from temperance.readers import BlockFile, Dataset, Fields
+
+__all__ = ["BlockRows"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockRows:
+    """A file of labelled rows, or a folder of them, with what its first block says of all."""
+
+    file: BlockFile
+    first: Dataset
+    ignore_label: int | None
+
+    @classmethod
+    def of(
+        cls,
+        files: list[Path],
+        *,
+        kind: str | None,
+        fields: Fields,
+        labels: Path | None,
+        ignore_label: int | None,
+        class_axis: int | None,
+    ) -> Self | None:
+        """Return the rows of a large file; None where it must be read as a whole.
+
+        That is the case where rows are not independent (clusters, pixels), are looked at by group,
+        have a matrix of labels, or options of their own.
+        """
+        whole = class_axis is not None or kind == "multilabel" or fields.group is not None
+        if whole or not is_large(files):
+            return None
+        file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
+        first = next(iter(file))
+        if first.clusters is not None or first.ragged:
+            return None
+        return cls(file, first, ignore_label)
+
+    @property
+    def source(self) -> str:
+        """The path as given."""
+        return str(self.file.path)
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Class names in column order."""
+        return self.first.classes
+
+    @property
+    def n_classes(self) -> int:
+        """Number of columns; scores of one column are log-odds of class 1."""
+        shape = self.first.values.shape
+        return int(shape[1]) if len(shape) > 1 else 2
+
+    @property
+    def ragged(self) -> bool:
+        """Whether rows have different numbers of options: then they are read as a whole."""
+        return False
+
+    @property
+    def refuse_probs(self) -> bool:
+        """Whether logits that look like probabilities are refused."""
+        return self.first.kind == "logits" and not self.first.kind_forced
+
+    def blocks(self) -> Iterator[tuple[Any, ...]]:
+        """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
+        for logits, labels, *weights in labelled_blocks(self.file):
+            keep = counting_rows(np.asarray(labels), self.ignore_label)
+            if keep is None:
+                yield (logits, labels, *weights)
+            else:
+                yield tuple(np.asarray(part)[keep] for part in (logits, labels, *weights))
+
+    def check_fits(self, calibrator: Calibrator, source: str) -> None:
+        """Raise if the calibrator was fitted on other classes than these, or takes more."""
+        if calibrator.traits.groups or calibrator.traits.members:
+            msg = (
+                f"{self.source}: is read block by block (1 GiB and more), which {source} "
+                f"({calibrator.name}) does not take: `temperance apply` it first."
+            )
+            raise InvalidInputError(msg)
+        with naming(self.first.place):
+            rows = rows_of_classes(
+                self.first, labelled=False, ignore_label=None, class_axis=None, keep=None,
+                whole=True,
+            )  # fmt: skip
+        rows.check_fits(calibrator, source)
+
+    @contextmanager
+    def digest(self) -> Iterator[Callable[[], str]]:
+        """Compute the digest of the file's bytes beside the work inside the `with`."""
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(self.file.sha256)
+            yield found.result
+
+    def progress(self, what: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Show how much of the file has been read."""
+        return progress(f"{what} {self.file.path.name}", rows=self.file.n_rows)
+
+    def facts(self, known: Evaluation | TemperatureScaling, *, sha256: str) -> RowFacts:
+        """What is said about the rows, from a value that has counted them."""
+        if isinstance(known, TemperatureScaling):
+            assert known.record is not None  # noqa: S101  (a fit leaves one)
+            n = known.record.n
+        else:
+            n = known.n
+        return RowFacts(
+            source=self.source,
+            sha256=sha256,
+            kind=self.first.kind,
+            n=n,
+            n_classes=self.n_classes,
+            described=f"{self.source}: {n:,} rows, {self.n_classes:,} classes, {self.first.kind}",
+            weighted=self.first.weights is not None,
+            classes=self.classes,
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is in the file but not looked at."""
+        if self.first.groups is None:
+            return ()
+        told = (
+            f"{self.source} has groups, which are not looked at in a file that is read block by "
+            "block; --group-column NAME reads it as a whole."
+        )
+        return (told,)

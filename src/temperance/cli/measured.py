@@ -1,0 +1,134 @@
+"""Measure rows before and after a calibrator, in memory or block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from temperance.cli.block_rows import BlockRows
+from temperance.cli.cluster_warnings import cluster_warnings
+from temperance.cli.console import progress
+from temperance.cli.rows import Rows, naming
+from temperance.compare import compare_blocks, compare_rows
+from temperance.errors import InvalidInputError
+from temperance.evaluate import evaluate_blocks, evaluate_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
+    from temperance.cli.row_facts import RowFacts
+    from temperance.compare import Comparison
+    from temperance.evaluate import Evaluation
+
+__all__ = [
+    "Measured",
+    "Settings",
+    "check_test",
+    "measure_after",
+    "measure_blocks",
+    "measure_raw",
+    "measure_scaled",
+]
+
+
+class Settings(TypedDict):
+    """How rows are measured."""
+
+    n_bins: int
+    n_resamples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The measures of a file's rows, and what is said about them."""
+
+    comparison: Comparison
+    facts: RowFacts
+    warnings: tuple[str, ...]
+    after: NDArray[np.float64] | None = None  # calibrated logits, of rows in memory
+
+
+def measure_after(
+    rows: Rows | BlockRows, calibrator: Calibrator, **settings: Unpack[Settings]
+) -> Measured:
+    """Measure rows as they are and after a calibrator that has not seen them."""
+    if isinstance(rows, BlockRows):
+        rows.check_fits(calibrator, "the calibrator")
+        return measure_blocks(rows, calibrator, **settings)
+    with progress(f"applying to {rows.n:,} rows"):
+        after = rows.scaled_by(calibrator)
+    return measure_scaled(rows, after, **settings)
+
+
+def measure_scaled(
+    rows: Rows, after: NDArray[np.float64], **settings: Unpack[Settings]
+) -> Measured:
+    """Measure rows in memory as they are, and their calibrated logits."""
+    with progress("measuring"):
+        sides = {"before": rows.predictions(), "after": rows.predictions(after)}
+        comparison = compare_rows(sides, groups=rows.named_groups, **settings)
+    return Measured(comparison, rows.facts, row_warnings(rows), after)
+
+
+def measure_blocks(
+    rows: BlockRows,
+    after: Calibrator | Sequence[Calibrator],
+    **settings: Unpack[Settings],
+) -> Measured:
+    """Measure a large file before and after, in one reading beside that of the digest."""
+    sides = {"before": None, "after": after}
+    with rows.digest() as digest, naming(rows.source), rows.progress("measuring"):
+        comparison = compare_blocks(
+            rows.blocks, sides, classes=rows.classes, refuse_probs=rows.refuse_probs, **settings
+        )
+        facts = rows.facts(comparison.evaluations["before"], sha256=digest())
+    return Measured(comparison, facts, row_warnings(rows))
+
+
+def measure_raw(
+    rows: Rows | BlockRows, **settings: Unpack[Settings]
+) -> tuple[Evaluation, RowFacts]:
+    """Measure rows as they are."""
+    if not isinstance(rows, BlockRows):
+        with progress("measuring"):
+            evaluation = evaluate_rows(rows.predictions(), groups=rows.named_groups, **settings)
+        return evaluation, rows.facts
+    with rows.digest() as digest, naming(rows.source), rows.progress("measuring"):
+        evaluation = evaluate_blocks(
+            rows.blocks, kind="logits", classes=rows.classes, refuse_probs=rows.refuse_probs,
+            **settings,
+        )  # fmt: skip
+        return evaluation, rows.facts(evaluation, sha256=digest())
+
+
+def row_warnings(rows: Rows | BlockRows) -> tuple[str, ...]:
+    """Return what users should hear about rows that were measured."""
+    return rows.warnings() if isinstance(rows, BlockRows) else cluster_warnings(rows)
+
+
+def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:
+    """Refuse test rows that are the fit's, or of other classes."""
+    if _same(rows, test):
+        msg = (
+            f"`--test` must hold other rows than the fit's, but {test.source} is the "
+            f"same as {rows.source}. Leave --test out: the measures are then cross-fitted."
+        )
+        raise InvalidInputError(msg)
+    if not rows.ragged and not test.ragged and test.n_classes != rows.n_classes:
+        msg = (
+            f"{test.source}: has {test.n_classes} classes, but {rows.source} has {rows.n_classes}."
+        )
+        raise InvalidInputError(msg)
+
+
+def _same(rows: Rows | BlockRows, test: Rows | BlockRows) -> bool:
+    """Whether bytes are the same; of large files, whether their path is."""
+    if isinstance(rows, Rows) and isinstance(test, Rows):
+        return rows.sha256 == test.sha256
+    return Path(rows.source).resolve() == Path(test.source).resolve()

@@ -1,0 +1,148 @@
+"""A file, or a folder of files whose rows are put together."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.errors import FileFormatError
+from temperance.readers.dataset import Dataset, Fields, Kind, Layout
+from temperance.readers.guard import refusing
+from temperance.readers.whole import SUFFIXES, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["files_of", "read", "refuse_labels_of_folder"]
+
+_USUAL_FIELDS = Fields()
+_BESIDE = ("labels", "weights", "groups", "clusters", "ids")
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    kind: Kind | None = None,
+    fields: Fields = _USUAL_FIELDS,
+    labels: str | os.PathLike[str] | None = None,
+    layout: Layout = "rows",
+) -> Dataset:
+    """Read the scores of a file, and what else it holds about each row.
+
+    Parameters
+    ----------
+    path : path-like
+        A file whose suffix is one of `SUFFIXES` (capitals do not matter), or a folder of such
+        files, whose rows are put together in the order of the files' names.
+    kind : {"logits", "probs"}, optional
+        Which of the two to take where a file holds both, and what to take its scores for
+        whatever they are called.
+    fields : Fields, optional
+        Names to look for instead of the usual ones.
+    labels : path-like, optional
+        Another file, of any of these formats, to take the labels from; `fields.label` is then
+        a name in that file. Not for a folder.
+    layout : {"rows", "labels", "dense"}, default "rows"
+        What a file holds: one class per row; a matrix of labels beside the scores, in tables a
+        column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileFormatError
+        The file cannot be read, is of no known format, is damaged, lacks what was asked for, or
+        the labels differ in number from the scores; files of a folder have other columns or
+        names than the first. The message starts with the path.
+    InvalidInputError
+        `kind` is neither of the two, or `fields` names both logits and probs.
+    MissingDependencyError
+        The format needs a package that is not installed.
+    """
+    if not Path(path).is_dir():
+        return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout)
+    refuse_labels_of_folder(path, labels)
+    files = files_of(path)
+    parts = [read_file(file, kind=kind, fields=fields, layout=layout) for file in files]
+    for part in parts[1:]:
+        with refusing(part.source):
+            _check_alike(parts[0], part)
+    together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
+    return dataclasses.replace(
+        parts[0],
+        values=_values(parts),
+        ragged=any(part.ragged for part in parts),
+        source=os.fspath(path),
+        files=files,
+        **together,
+    )
+
+
+def files_of(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the file, or those of a folder that can be read, by name."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return (folder,)
+    found = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    if not found:
+        msg = f"{folder}: is a folder without files of a known format: {' '.join(SUFFIXES)}."
+        raise FileFormatError(msg)
+    return tuple(found)
+
+
+def refuse_labels_of_folder(
+    path: str | os.PathLike[str], labels: str | os.PathLike[str] | None
+) -> None:
+    """Refuse labels from elsewhere, which would not say what file they go with."""
+    if labels is not None:
+        msg = (
+            f"{path}: is a folder, whose files hold their own labels; `labels` goes with one file."
+        )
+        raise FileFormatError(msg)
+
+
+def _check_alike(first: Dataset, part: Dataset) -> None:
+    """Refuse a file that differs from the first in what makes rows comparable."""
+    ragged = first.ragged or part.ragged
+    if part.kind != first.kind:
+        msg = f"holds {part.kind}, but {first.source} {first.kind}."
+        raise FileFormatError(msg)
+    if part.values.shape[1:] != first.values.shape[1:] and not ragged:
+        shapes = [" x ".join(map(str, each.values.shape[1:])) or "1" for each in (part, first)]
+        msg = f"has {shapes[0]} columns, but {first.source} has {shapes[1]}."
+        raise FileFormatError(msg)
+    if part.classes != first.classes:
+        msg = f"its classes differ from those of {first.source}, or their order."
+        raise FileFormatError(msg)
+    for name in _BESIDE:
+        has = [getattr(each, name) is not None for each in (part, first)]
+        if has[0] != has[1]:
+            which = "has" if has[0] else "has no"
+            msg = f"{which} {name}, unlike {first.source}."
+            raise FileFormatError(msg)
+
+
+def _values(parts: Sequence[Dataset]) -> NDArray[Any]:
+    """Put the scores together; options that only other files have are missing in a file's rows."""
+    widest = max(part.values.shape[-1] for part in parts)
+    if not any(part.ragged for part in parts):
+        return np.concatenate([part.values for part in parts])
+    missing = -np.inf if parts[0].kind == "logits" else 0.0
+    padded = [
+        np.pad(part.values, [(0, 0), (0, widest - part.values.shape[1])], constant_values=missing)
+        for part in parts
+    ]
+    return np.concatenate(padded)
+
+
+def _joined(parts: Sequence[Dataset], name: str) -> NDArray[Any] | None:
+    arrays = [getattr(part, name) for part in parts]
+    return None if arrays[0] is None else np.concatenate(arrays)
