@@ -43,6 +43,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "threadpoolctl": {"blocks"},
     "llvmlite": {"kernels"},  # comes with numba
     "torch": {"kernels", "blocks"},
+    "distributed": {"blocks"},  # comes with dask
     "dask": {"blocks"},
 }
 MODULES = sorted(SRC.rglob("*.py"))

@@ -146,7 +146,7 @@ def test_a_worker_that_dies_at_its_work(client, tmp_path):
 @pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler:UserWarning")
 def test_no_workers(monkeypatch):
     """A cluster without workers is an error within seconds, not a wait for ever."""
-    monkeypatch.setattr(dask_workers, "_PATIENCE", 1)
+    monkeypatch.setattr(dask_workers, "PATIENCE", 1)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
         distributed.Client(empty),
@@ -161,7 +161,7 @@ def test_no_workers(monkeypatch):
 
 def test_a_scheduler_that_goes_away(monkeypatch):
     """Its end between two passes is an error that names it, within seconds."""
-    monkeypatch.setattr(dask_workers, "_PATIENCE", 1)
+    monkeypatch.setattr(dask_workers, "PATIENCE", 1)
     code = (
         "from distributed import LocalCluster; import time; c = LocalCluster(1, processes=False, "
         'protocol="tcp://", dashboard_address=":0"); print(c.scheduler_address, flush=True); '

@@ -5,16 +5,23 @@ fit: in arrays, block by block, in tensors, on a cluster.
 """
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.files import labelled_blocks
+from temperance.blocks.cluster import connected
+from temperance.blocks.files import counting_rows, labelled_blocks
 from temperance.blocks.linear_algebra import one_thread_each
 from temperance.blocks.mapping import map_rows, report_rows, reporting, thread_count
-from temperance.blocks.rows import LabelledRows
+from temperance.blocks.parts import FilePart, FileParts
+from temperance.blocks.rows import FoldedRows, LabelledRows
 from temperance.blocks.stream import StreamRows
 
 __all__ = [
     "ArrayRows",
+    "FilePart",
+    "FileParts",
+    "FoldedRows",
     "LabelledRows",
     "StreamRows",
+    "connected",
+    "counting_rows",
     "labelled_blocks",
     "map_rows",
     "one_thread_each",

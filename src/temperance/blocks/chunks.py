@@ -7,6 +7,8 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks.arrays import ArrayRows
+from temperance.blocks.folds import FoldPass
+from temperance.blocks.parts import FilePart
 from temperance.blocks.rereading import thinned
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
 from temperance.checks.dense import Dense, without_ignored
@@ -17,11 +19,13 @@ from temperance.kernels.loss_numpy import existence_sums
 
 if TYPE_CHECKING:
     from temperance.kernels.engines import Engine
-    from temperance.kernels.loss import ExistenceSums, LossPass
+    from temperance.kernels.loss import ExistenceSums
 
 __all__ = ["Chunk", "Complaint", "Part", "merge_sums"]
 
-Part = Any  # the numbers of a chunk, or where they are None; before they are computed, a promise
+# The numbers of a chunk, or None where there are none; before they are computed, a promise. For the
+# logits a part of a file may stand, which holds labels and weights as well.
+Part = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,18 @@ class Chunk:
     refuse_probs: bool
     engine: Engine
     elements: int  # of all chunks
+    n_folds: int = 1
 
     def loss_pass(
         self, betas: tuple[float, ...], logits: Part, labels: Part, weights: Part
-    ) -> LossPass | Complaint | None:
-        """Return the sums of the chunk; None where it has no row that counts."""
+    ) -> FoldPass | Complaint | None:
+        """Return the sums of the chunk, for its fold; None where it has no row that counts."""
         rows = self._checked(logits, labels, weights)
         if not isinstance(rows, ArrayRows):
             return rows
         moments = moments_kernel(self.engine, elements=self.elements)
-        return rows.loss_pass_alone(betas, moments=moments)
+        sums = rows.loss_pass_alone(betas, moments=moments)
+        return FoldPass.of(sums, self.number % self.n_folds, self.n_folds, betas)
 
     def existence_sums(
         self, logits: Part, labels: Part, weights: Part
@@ -78,17 +84,19 @@ class Chunk:
             as_logits(rows.logits)
             refuse_masked_labels(rows.logits, rows.labels)
         except InvalidInputError as error:
-            return self._complaint(error)
+            return self._complaint(error, logits)
         return None
 
     def _checked(self, logits: Part, labels: Part, weights: Part) -> ArrayRows | Complaint | None:
         try:
             rows = self._rows(logits, labels, weights)
         except InvalidInputError as error:
-            return self._complaint(error)
+            return self._complaint(error, logits)
         return rows if rows.n else None
 
     def _rows(self, logits: Part, labels: Part, weights: Part) -> ArrayRows:
+        if isinstance(logits, FilePart):
+            logits, labels, weights = logits.read()
         given, dense = Dense.of(logits, class_axis=self.class_axis)
         y: Any = dense.flat(labels, name="labels")
         w: Any = None if weights is None else dense.flat(weights, name="weights")
@@ -104,7 +112,9 @@ class Chunk:
         y = as_labels(y, n=n, k=k, classes=self.classes)
         return ArrayRows(z, y, as_weights(w, n=n, all_zero=True), engine=self.engine)
 
-    def _complaint(self, error: InvalidInputError) -> Complaint:
+    def _complaint(self, error: InvalidInputError, logits: Part) -> Complaint:
+        if isinstance(logits, FilePart):
+            return Complaint(f"{logits.place}: {error}")
         start = "" if self.first is None else f" (from row {self.first} on)"
         return Complaint(f"Chunk {self.number}{start}: {error}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from dask.base import compute
 from dask.delayed import delayed
@@ -16,7 +16,7 @@ from temperance.blocks.mapping import report_rows
 from temperance.blocks.rereading import joined, read_again, require_weight
 from temperance.checks import as_classes
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels.engines import moments_kernel
+from temperance.kernels.engines import moments_kernel, preferred_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from dask.delayed import Delayed
 
     from temperance.blocks.arrays import ArrayRows
+    from temperance.blocks.folds import FoldPass
+    from temperance.blocks.parts import FilePart, FileParts
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums, LossPass
 
-__all__ = ["DaskRows", "computed"]
+__all__ = ["DaskRows", "computed", "each_computed", "map_parts"]
 
+A = TypeVar("A")
+S = TypeVar("S")
 _SAMPLE = 1 << 22  # elements that come here to start the search (16 MiB in single precision)
 _TOGETHER = 16  # results that one task merges
 
@@ -42,6 +46,8 @@ class DaskRows:
     chunks: list[Chunk]
     k: int
     classes: tuple[str, ...] | None
+    n_folds: int = 1
+    last: FoldPass | None = field(default=None, init=False)  # of the reading before
     _first: LossPass | None = field(default=None, init=False)  # of the first reading, at T = 1
 
     @classmethod
@@ -70,6 +76,26 @@ class DaskRows:
             for number, first in enumerate(parts.firsts)
         ]  # fmt: skip
         return cls(parts.pieces, chunks, parts.k, names)
+
+    @classmethod
+    def of_parts(
+        cls,
+        parts: FileParts,
+        classes: tuple[str, ...] | None,
+        *,
+        refuse_probs: bool = True,
+        n_folds: int = 1,
+    ) -> Self:
+        """Return rows that each worker reads from a file; part i is of fold i modulo `n_folds`."""
+        engine = preferred_engine()
+        chunks = [
+            Chunk(
+                number, None, parts.k, classes, -1, None, refuse_probs, engine,
+                elements=parts.elements, n_folds=n_folds,
+            )
+            for number in range(len(parts.parts))
+        ]  # fmt: skip
+        return cls([(part, None, None) for part in parts.parts], chunks, parts.k, classes, n_folds)
 
     @property
     def sample_readings(self) -> int:
@@ -104,8 +130,9 @@ class DaskRows:
     def _read(self, betas: tuple[float, ...]) -> LossPass:
         return self._checked(*computed(self._sums_at(betas)))
 
-    def _checked(self, sums: LossPass | Complaint | None) -> LossPass:
-        found: LossPass = _found(sums)
+    def _checked(self, sums: FoldPass | Complaint | None) -> LossPass:
+        self.last = _found(sums)
+        found = self.last.total()
         report_rows(found.n)
         return require_weight(found)
 
@@ -114,15 +141,32 @@ class DaskRows:
 
     def _tree(self, task_of: Callable[[Chunk], Callable[..., Any]]) -> Delayed:
         """Return the merged results of a task per chunk, merged in the order of the chunks."""
-        parts = [
-            delayed(task_of(chunk))(*piece)
-            for chunk, piece in zip(self.chunks, self.pieces, strict=True)
-        ]
-        while len(parts) > 1:
-            starts = range(0, len(parts), _TOGETHER)
-            parts = [delayed(merge_sums)(parts[i : i + _TOGETHER]) for i in starts]
-        (whole,) = parts
-        return whole
+        pairs = zip(self.chunks, self.pieces, strict=True)
+        return _merged([delayed(task_of(chunk))(*piece) for chunk, piece in pairs])
+
+
+def map_parts(function: Callable[[int, FilePart], S | None], parts: Sequence[FilePart]) -> S:
+    """Return the merged results of `function(number, part)`, each computed by a worker."""
+    tasks = [delayed(function)(number, part) for number, part in enumerate(parts)]
+    (found,) = computed(_merged(tasks))
+    if found is None:
+        msg = "There are no rows: no part has one that counts."
+        raise NoOptimumError(msg, reason="no-rows")
+    return cast("S", found)
+
+
+def each_computed(function: Callable[[A], S], items: Sequence[A]) -> list[S]:
+    """Return `function(item)` of each item, each computed by a worker."""
+    return list(computed(*(delayed(function)(item) for item in items)))
+
+
+def _merged(parts: list[Delayed]) -> Delayed:
+    """Return the promise of the merged results, merged in their order."""
+    while len(parts) > 1:
+        starts = range(0, len(parts), _TOGETHER)
+        parts = [delayed(merge_sums)(parts[i : i + _TOGETHER]) for i in starts]
+    (whole,) = parts
+    return whole
 
 
 def computed(*results: Delayed) -> tuple[Any, ...]:

@@ -10,9 +10,9 @@ import dask
 
 from temperance.errors import InvalidInputError
 
-__all__ = ["require_workers"]
+__all__ = ["PATIENCE", "require_workers"]
 
-_PATIENCE = 10  # seconds in which the first worker may come
+PATIENCE = 10  # seconds in which the first worker may come
 
 
 def require_workers() -> None:
@@ -23,10 +23,10 @@ def require_workers() -> None:
     address = client.scheduler.address if client.scheduler else "the address of its scheduler"
     try:
         _require_connection(client)
-        client.wait_for_workers(1, timeout=_PATIENCE)
+        client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError as error:
         msg = (
-            f"The Dask cluster at {address} has no workers, and none came within {_PATIENCE} s: "
+            f"The Dask cluster at {address} has no workers, and none came within {PATIENCE} s: "
             f"start some (`dask worker {address}`), with this library installed."
         )
         raise InvalidInputError(msg) from error
@@ -37,10 +37,10 @@ def require_workers() -> None:
 
 def _require_connection(client: Any) -> None:  # noqa: ANN401
     """Raise where a lost connection does not come back soon; the client itself waits longer."""
-    end = monotonic() + _PATIENCE
+    end = monotonic() + PATIENCE
     while client.status == "connecting":
         if monotonic() > end:
-            msg = f"no connection within {_PATIENCE} s."
+            msg = f"no connection within {PATIENCE} s."
             raise OSError(msg)
         sleep(0.05)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from temperance.checks import as_probs
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.numerics import log_probs
@@ -16,23 +18,36 @@ if TYPE_CHECKING:
 
     from temperance.readers import BlockFile, Dataset
 
-__all__ = ["labelled_blocks", "logits_of"]
+__all__ = ["counting_rows", "labelled_blocks", "labels_of", "logits_of"]
 
 
 def labelled_blocks(file: BlockFile) -> Iterator[tuple[Any, ...]]:
     """Yield (logits, labels) or (logits, labels, weights) of each block of a file."""
     for block in file:
-        if block.labels is None:
-            msg = (
-                f"{block.source}: has no labels. Name their column with --label-column, or give "
-                "their file with --labels."
-            )
-            raise FileFormatError(msg)
-        logits = logits_of(block)
+        labels, logits = labels_of(block), logits_of(block)
         if block.weights is None:
-            yield logits, block.labels
+            yield logits, labels
         else:
-            yield logits, block.labels, block.weights
+            yield logits, labels, block.weights
+
+
+def labels_of(block: Dataset) -> NDArray[Any]:
+    """Return the labels of a block, which must have them."""
+    if block.labels is None:
+        msg = (
+            f"{block.source}: has no labels. Name their column with --label-column, or give "
+            "their file with --labels."
+        )
+        raise FileFormatError(msg)
+    return block.labels
+
+
+def counting_rows(labels: NDArray[Any], ignore_label: int | None) -> NDArray[np.bool_] | None:
+    """Return which rows have a label that counts; None where all do."""
+    if ignore_label is None or labels.ndim != 1:
+        return None
+    keep = labels != (ignore_label if labels.dtype.kind in "iufb" else str(ignore_label))
+    return None if keep.all() else np.asarray(keep)
 
 
 def logits_of(block: Dataset) -> NDArray[Any]:

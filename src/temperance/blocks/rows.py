@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
+    from temperance.blocks.folds import FoldPass
     from temperance.kernels.loss import ExistenceSums, LossPass
 
-__all__ = ["LabelledRows"]
+__all__ = ["FoldedRows", "LabelledRows"]
 
 
 class LabelledRows(Protocol):
@@ -33,3 +34,12 @@ class LabelledRows(Protocol):
     def refuse_bad_values(self) -> None:
         """Raise `InvalidInputError` that names the first bad row, after sums were not finite."""
         ...
+
+
+class FoldedRows(LabelledRows, Protocol):
+    """Labelled rows whose last reading left the sums of each fold."""
+
+    k: int
+    classes: tuple[str, ...] | None
+    n_folds: int
+    last: FoldPass | None

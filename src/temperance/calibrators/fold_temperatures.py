@@ -8,7 +8,7 @@ from temperance.calibrators.newton import minimise, nearby_minimum
 from temperance.errors import NoOptimumError
 
 if TYPE_CHECKING:
-    from temperance.blocks import StreamRows
+    from temperance.blocks import FoldedRows
     from temperance.kernels.loss import LossPass
 
 __all__ = ["fold_temperatures"]
@@ -16,7 +16,7 @@ __all__ = ["fold_temperatures"]
 _CLOSE = 1e-8  # relative distance from the minimum of a fold's other rows
 
 
-def fold_temperatures(rows: StreamRows, *, prior: float) -> tuple[float, ...]:
+def fold_temperatures(rows: FoldedRows, *, prior: float) -> tuple[float, ...]:
     """Return for each fold the temperature of all rows but the fold's.
 
     The last reading of the fit left sums of each fold near the minimum of all rows, from which
@@ -44,7 +44,7 @@ def fold_temperatures(rows: StreamRows, *, prior: float) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _searched(rows: StreamRows, fold: int, *, prior: float, start: float) -> float:
+def _searched(rows: FoldedRows, fold: int, *, prior: float, start: float) -> float:
     def read(betas: tuple[float, ...]) -> LossPass:
         rows.loss_pass(betas)
         assert rows.last is not None  # noqa: S101  (it has just been read)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.blocks import labelled_blocks
+from temperance.blocks import FileParts, StreamRows, counting_rows, labelled_blocks
 from temperance.calibrators import TemperatureScaling
-from temperance.cli.class_rows import counting_rows, rows_of_classes
+from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import progress
 from temperance.cli.large import is_large
 from temperance.cli.reading import read_kind
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from temperance.blocks import FoldedRows
     from temperance.calibrators import Calibrator
     from temperance.evaluate import Evaluation
     from temperance.readers import BlockFile, Dataset, Fields
@@ -39,6 +40,7 @@ class BlockRows:
     file: BlockFile
     first: Dataset
     ignore_label: int | None
+    on_cluster: bool
 
     @classmethod
     def of(
@@ -50,20 +52,30 @@ class BlockRows:
         labels: Path | None,
         ignore_label: int | None,
         class_axis: int | None,
+        on_cluster: bool = False,
     ) -> Self | None:
-        """Return the rows of a large file; None where it must be read as a whole.
+        """Return the rows of a large file, or for a cluster; None where it is read as a whole.
 
-        That is the case where rows are not independent (clusters, pixels), are looked at by group,
-        have a matrix of labels, or options of their own.
+        That must be where rows are not independent (clusters, pixels), are looked at by group,
+        have a matrix of labels, or options of their own: an error for a cluster.
         """
-        whole = class_axis is not None or kind == "multilabel" or fields.group is not None
-        if whole or not is_large(files):
-            return None
-        file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
-        first = next(iter(file))
-        if first.clusters is not None or first.ragged:
-            return None
-        return cls(file, first, ignore_label)
+        whole = (
+            class_axis is not None or kind == "multilabel" or fields.group is not None
+            or len(files) > 1
+        )  # fmt: skip
+        if not whole and (on_cluster or is_large(files)):
+            file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
+            first = next(iter(file))
+            if first.clusters is None and not first.ragged:
+                return cls(file, first, ignore_label, on_cluster)
+        if on_cluster:
+            msg = (
+                f"{files[0]}: --dask is for one file or folder of independent rows with the same "
+                "classes: no clusters, groups, pixels (--class-axis), label matrices, rows with "
+                "options of their own, or several models."
+            )
+            raise InvalidInputError(msg)
+        return None
 
     @property
     def source(self) -> str:
@@ -90,6 +102,31 @@ class BlockRows:
     def refuse_probs(self) -> bool:
         """Whether logits that look like probabilities are refused."""
         return self.first.kind == "logits" and not self.first.kind_forced
+
+    @property
+    def source_of_blocks(self) -> FileParts | Callable[[], Iterator[tuple[Any, ...]]]:
+        """What measures the rows take: parts for workers, or a function that reads blocks here."""
+        if self.on_cluster:
+            return FileParts.of(self.file, k=self.n_classes, ignore_label=self.ignore_label)
+        return self.blocks
+
+    def to_fit(self, *, n_folds: int, on_reading: Callable[[int], None]) -> FoldedRows:
+        """Return the rows as a fit reads them; `on_reading` is told the number of each reading."""
+        if isinstance(parts := self.source_of_blocks, FileParts):
+            from temperance.blocks.dask_rows import DaskRows  # noqa: PLC0415  (needs dask)
+
+            return DaskRows.of_parts(
+                parts, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds
+            )
+        readings = 0
+
+        def blocks() -> Iterator[tuple[Any, ...]]:
+            nonlocal readings
+            readings += 1
+            on_reading(readings)
+            return self.blocks()
+
+        return StreamRows(blocks, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds)
 
     def blocks(self) -> Iterator[tuple[Any, ...]]:
         """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
@@ -118,6 +155,9 @@ class BlockRows:
     @contextmanager
     def digest(self) -> Iterator[Callable[[], str]]:
         """Compute the digest of the file's bytes beside the work inside the `with`."""
+        if isinstance(parts := self.source_of_blocks, FileParts):
+            yield parts.sha256
+            return
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(self.file.sha256)
             yield found.result

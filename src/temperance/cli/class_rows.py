@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.blocks import counting_rows
 from temperance.checks import (
     as_classes,
     as_groups,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from temperance.readers import Dataset
 
-__all__ = ["counting_rows", "rows_of_classes"]
+__all__ = ["rows_of_classes"]
 
 _FEW_ROWS = 5  # fewer unlabelled rows than this may look like probabilities by chance
 
@@ -52,7 +53,9 @@ def rows_of_classes(
         scores, dense = Dense.moved(file.values, class_axis=class_axis)
         dataset = _flat(file, dense)
     if keep is None:
-        keep = None if whole else counting_rows(dataset.labels, ignore_label)
+        keep = (
+            None if whole or dataset.labels is None else counting_rows(dataset.labels, ignore_label)
+        )
     elif len(keep) != (len(scores) if dense is None else prod(dense.shape)):
         shape = file.values.shape
         msg = f"must have the {len(keep):,} rows of the first file, got scores of shape {shape}."
@@ -110,16 +113,6 @@ def _flat(file: Dataset, dense: Dense) -> Dataset:
 def _numbers(clusters: NDArray[Any]) -> NDArray[np.intp]:
     names = clusters.ravel()
     return as_groups(names, n=len(names), name="clusters")[1].reshape(clusters.shape)
-
-
-def counting_rows(
-    labels: NDArray[Any] | None, ignore_label: int | None
-) -> NDArray[np.bool_] | None:
-    """Return which rows have a label that counts; None where all do."""
-    if ignore_label is None or labels is None or labels.ndim != 1:
-        return None
-    keep = labels != (ignore_label if labels.dtype.kind in "iufb" else str(ignore_label))
-    return None if keep.all() else np.asarray(keep)
 
 
 def _taken(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from temperance.blocks import connected
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
@@ -24,6 +25,7 @@ from temperance.cli.options import (
     BinsOption,
     ClassAxis,
     ClusterColumn,
+    DaskOption,
     GroupColumn,
     IdColumn,
     IgnoreLabel,
@@ -74,6 +76,7 @@ def evaluate(
     max_log_loss: MaxLogLoss = None,
     max_brier: MaxBrier = None,
     min_accuracy: MinAccuracy = None,
+    dask: DaskOption = None,
     n_bins: BinsOption = 15,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
@@ -112,7 +115,7 @@ def evaluate(
         "kind": kind, "fields": fields, "labels": labels, "ignore_label": ignore_label,
         "class_axis": class_axis,
     }  # fmt: skip
-    large = BlockRows.of(file, **reading)
+    large = BlockRows.of(file, on_cluster=dask is not None, **reading)
     rows: Rows | BlockRows = large or read_members(file, **reading)
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
@@ -122,11 +125,13 @@ def evaluate(
         "seed": seed,
     }
     comparison = None
-    if calibrator is None:
-        before, facts = measure_raw(rows, **settings)
-        final = before
-    else:
-        measured = measure_after(rows, calibrator, **settings)
+    with connected(dask):
+        if calibrator is None:
+            before, facts = measure_raw(rows, **settings)
+            final = before
+        else:
+            measured = measure_after(rows, calibrator, **settings)
+    if calibrator is not None:
         comparison, facts = measured.comparison, measured.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
     gates = check_gates(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from temperance.blocks import connected
 from temperance.calibrators import METHODS, TemperatureScaling
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.calibration import calibrate, finish
@@ -17,6 +18,7 @@ from temperance.cli.options import (
     BinsOption,
     ClassAxis,
     ClusterColumn,
+    DaskOption,
     EngineName,
     EngineOption,
     GroupColumn,
@@ -83,6 +85,7 @@ def fit(
         str | None, typer.Option("--model", metavar="NAME", help="Recorded in the calibrator.")
     ] = None,
     engine: EngineOption = EngineName.auto,
+    dask: DaskOption = None,
     n_bins: BinsOption = 15,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
@@ -139,16 +142,11 @@ def fit(
     if test and len(test) != len(cal):
         msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
         raise InvalidInputError(msg)
-    of_blocks = method == TemperatureScaling.method
-    large = BlockRows.of(cal, labels=labels, **reading) if of_blocks else None
-    rows: Rows | BlockRows = large or read_members(cal, labels=labels, **reading)
-    test_rows: Rows | BlockRows | None = None
-    if test:
-        if method in METHODS and not METHODS[method].traits.groups:
-            test_rows = BlockRows.of(test, labels=test_labels, **reading)
-        test_rows = test_rows or read_members(test, labels=test_labels, **reading)
-        check_test(rows, test_rows)
-    with preferring(engine.value):
+    with preferring(engine.value), connected(dask):
+        rows, test_rows = _read(
+            cal, test, labels=labels, test_labels=test_labels, method=method,
+            on_cluster=dask is not None, **reading,
+        )  # fmt: skip
         if isinstance(rows, BlockRows):
             done = calibrate_blocks(rows, test_rows, **settings)
         else:
@@ -157,3 +155,31 @@ def fit(
                 **settings,
             )  # fmt: skip
     finish(done, output=output, report=report, as_json=as_json, model=model)
+
+
+def _read(
+    cal: list[Path],
+    test: list[Path] | None,
+    *,
+    labels: Path | None,
+    test_labels: Path | None,
+    method: str,
+    on_cluster: bool,
+    **reading: Any,  # noqa: ANN401  (of `read_members`)
+) -> tuple[Rows | BlockRows, Rows | BlockRows | None]:
+    """Read the rows of the fit and of the test, or open them where they stay in their files."""
+    rows: Rows | BlockRows | None = None
+    if method == TemperatureScaling.method:
+        rows = BlockRows.of(cal, labels=labels, on_cluster=on_cluster, **reading)
+    elif on_cluster:
+        msg = f"`--dask` is for --method temperature, whose fit is sums over rows; got {method!r}."
+        raise InvalidInputError(msg)
+    rows = rows or read_members(cal, labels=labels, **reading)
+    if not test:
+        return rows, None
+    test_rows: Rows | BlockRows | None = None
+    if method in METHODS and not METHODS[method].traits.groups:
+        test_rows = BlockRows.of(test, labels=test_labels, on_cluster=on_cluster, **reading)
+    test_rows = test_rows or read_members(test, labels=test_labels, **reading)
+    check_test(rows, test_rows)
+    return rows, test_rows

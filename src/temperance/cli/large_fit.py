@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from temperance.blocks import StreamRows
 from temperance.calibrators import TemperatureScaling, fold_temperatures
 from temperance.cli.calibration import Calibration, fit_warnings
 from temperance.cli.measured import measure_after, measure_blocks
@@ -15,8 +14,6 @@ from temperance.metrics.estimates import Estimate
 from temperance.refinement import RefinementSplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from temperance.cli.block_rows import BlockRows
     from temperance.cli.measured import Settings
     from temperance.cli.rows import Rows
@@ -56,18 +53,14 @@ def _fitted(
     rows: BlockRows, *, prior: float, n_folds: int
 ) -> tuple[TemperatureScaling, tuple[float, ...]]:
     """Return the calibrator, and where there are folds the temperature without each."""
-    readings = 0
+    name = rows.file.path.name
     with naming(rows.source), rows.progress("fitting on") as again:
-
-        def blocks() -> Iterator[tuple[Any, ...]]:
-            nonlocal readings
-            readings += 1
-            again(f"fitting on {rows.file.path.name}, reading {readings}")
-            return rows.blocks()
-
-        stream = StreamRows(blocks, rows.classes, refuse_probs=rows.refuse_probs, n_folds=n_folds)
-        calibrator = TemperatureScaling.of_rows(stream, prior=prior)
-        folds = fold_temperatures(stream, prior=prior) if n_folds > 1 else ()
+        to_fit = rows.to_fit(
+            n_folds=n_folds,
+            on_reading=lambda number: again(f"fitting on {name}, reading {number}"),
+        )
+        calibrator = TemperatureScaling.of_rows(to_fit, prior=prior)
+        folds = fold_temperatures(to_fit, prior=prior) if n_folds > 1 else ()
     return calibrator, folds
 
 

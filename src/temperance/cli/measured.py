@@ -85,7 +85,11 @@ def measure_blocks(
     sides = {"before": None, "after": after}
     with rows.digest() as digest, naming(rows.source), rows.progress("measuring"):
         comparison = compare_blocks(
-            rows.blocks, sides, classes=rows.classes, refuse_probs=rows.refuse_probs, **settings
+            rows.source_of_blocks,
+            sides,
+            classes=rows.classes,
+            refuse_probs=rows.refuse_probs,
+            **settings,
         )
         facts = rows.facts(comparison.evaluations["before"], sha256=digest())
     return Measured(comparison, facts, row_warnings(rows))
@@ -101,8 +105,8 @@ def measure_raw(
         return evaluation, rows.facts
     with rows.digest() as digest, naming(rows.source), rows.progress("measuring"):
         evaluation = evaluate_blocks(
-            rows.blocks, kind="logits", classes=rows.classes, refuse_probs=rows.refuse_probs,
-            **settings,
+            rows.source_of_blocks, kind="logits", classes=rows.classes,
+            refuse_probs=rows.refuse_probs, **settings,
         )  # fmt: skip
         return evaluation, rows.facts(evaluation, sha256=digest())
 

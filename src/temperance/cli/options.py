@@ -14,6 +14,7 @@ __all__ = [
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
+    "DaskOption",
     "EngineName",
     "EngineOption",
     "GroupColumn",
@@ -60,6 +61,14 @@ class PoolName(StrEnum):
     log = "log"
 
 
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="SCHEDULER",
+        help="Let the workers of this Dask scheduler (tcp://host:8786, or local) read the files.",
+    ),
+]
 EngineOption = Annotated[
     EngineName,
     typer.Option(

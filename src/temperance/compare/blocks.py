@@ -14,13 +14,14 @@ from temperance.metrics.resampling import N_RESAMPLES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from temperance.blocks import FileParts
     from temperance.calibrators import Calibrator
 
 __all__ = ["compare_blocks"]
 
 
 def compare_blocks(
-    blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
     calibrators: Mapping[str, Calibrator | Sequence[Calibrator] | None],
     *,
     kind: Literal["probs", "logits"] = "logits",

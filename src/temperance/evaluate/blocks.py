@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.blocks import one_thread_each
+from temperance.blocks import FileParts, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
 from temperance.errors import InvalidInputError
@@ -19,6 +20,7 @@ from temperance.metrics.resampling import N_RESAMPLES, check_resamples
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from temperance.blocks import FilePart
     from temperance.calibrators import Calibrator
     from temperance.evaluate.evaluation import Evaluation
     from temperance.evaluate.pieces import Kind, Piece, Side
@@ -31,7 +33,7 @@ _AHEAD = 1  # the sums of many classes are large
 
 
 def evaluate_blocks(
-    blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
     *,
     kind: Literal["probs", "logits"] = "probs",
     calibrator: Calibrator | None = None,
@@ -127,7 +129,7 @@ class MeasuredBlocks:
 
 
 def measure_blocks(
-    blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
     sides: Sequence[Side],
     *,
     kind: Kind,
@@ -146,20 +148,61 @@ def measure_blocks(
     grid = ProbabilityGrid(n_bins)
     grid.upper  # noqa: B018  (refuses a bad `n_bins`, and is made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
-    rows = ScoredBlocks(blocks, kind, classes, refuse_probs)
-
-    def work(piece: Piece) -> tuple[int, SideSums]:
-        found = piece.predictions(sides)
-        return len(piece.labels), SideSums.of(found, grid, first=piece.first, seed=seed)
-
-    with one_thread_each():
-        sums = merged(work, rows, threads=thread_count(), ahead=_AHEAD)
+    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed)
+    if isinstance(blocks, FileParts):
+        sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))
+        k = blocks.k
+    else:
+        sums, k = kernel.of_blocks(blocks, grid)
     measured = [
-        measured_of(each, grid, k=rows.k, n_resamples=n_resamples, seed=seed, side=number)
+        measured_of(each, grid, k=k, n_resamples=n_resamples, seed=seed, side=number)
         for number, each in enumerate(sums.sides)
     ]
     evaluations, draws = zip(*measured, strict=True)
     return MeasuredBlocks(evaluations, draws, sums.gaps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kernel:
+    """What is summed of each block; small enough to be sent to a worker."""
+
+    sides: tuple[Side, ...]
+    kind: Kind
+    classes: Sequence[object] | None
+    refuse_probs: bool
+    seed: int
+
+    def of_blocks(
+        self,
+        blocks: Iterable[Any] | Callable[[], Iterable[Any]],
+        grid: ProbabilityGrid,
+        *,
+        start: int = 0,
+        threads: int | None = None,
+    ) -> tuple[SideSums, int]:
+        """Return the sums of all blocks, the first of which has the number `start`, and k."""
+        rows = ScoredBlocks(blocks, self.kind, self.classes, self.refuse_probs, start)
+
+        def work(piece: Piece) -> tuple[int, SideSums]:
+            found = piece.predictions(self.sides)
+            return len(piece.labels), SideSums.of(found, grid, first=piece.first, seed=self.seed)
+
+        with one_thread_each():
+            sums = merged(work, rows, threads=threads or thread_count(), ahead=_AHEAD)
+        return sums, rows.k
+
+    def of_part(self, n_bins: int, number: int, part: FilePart) -> SideSums | None:
+        """Return the sums of a part of a file, on one thread: each worker has its own."""
+        logits, labels, *weights = part.read()
+        if not len(labels):
+            return None
+        block = (logits, labels, *(w for w in weights if w is not None))
+        try:
+            sums, _ = self.of_blocks([block], ProbabilityGrid(n_bins), start=number, threads=1)
+        except InvalidInputError as error:
+            msg = f"{part.place}: {error}"
+            raise InvalidInputError(msg) from error
+        return sums
 
 
 def _refuse_wide(side: Side) -> None:

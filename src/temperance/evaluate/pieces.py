@@ -76,6 +76,7 @@ class ScoredBlocks:
     kind: Kind
     classes: Sequence[object] | None
     refuse_probs: bool
+    start: int = 0  # number of the first block
     k: int = 0  # classes, known from the first block on
     weight: float = 0.0  # of the rows so far
 
@@ -83,7 +84,7 @@ class ScoredBlocks:
         """Yield the pieces in order."""
         first, weighed = 0, None
         blocks = self.blocks() if callable(self.blocks) else self.blocks
-        for number, block in enumerate(blocks):
+        for number, block in enumerate(blocks, self.start):
             with naming_block(number, first):
                 scores, labels, weights = self._block(block, weighed=weighed)
             weighed = weights is not None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from temperance.kernels.loss import RowMomentsKernel
 
-__all__ = ["Engine", "check_engine", "moments_kernel", "preferring"]
+__all__ = ["Engine", "check_engine", "moments_kernel", "preferred_engine", "preferring"]
 
 Engine = Literal["auto", "numpy", "numba", "torch"]
 _COMPILED = "temperance.kernels.loss_numba"
@@ -43,6 +43,11 @@ def preferring(engine: str) -> Iterator[None]:
         yield
     finally:
         _preferred.reset(token)
+
+
+def preferred_engine() -> Engine:
+    """Return the engine that `preferring` names, for work that is done elsewhere."""
+    return _preferred.get()
 
 
 def moments_kernel(engine: Engine, *, elements: int) -> RowMomentsKernel:

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Fields", "Kind", "Layout", "sha256_of"]
+__all__ = [
+    "Dataset",
+    "Fields",
+    "Kind",
+    "Layout",
+    "file_digest",
+    "joined_digest",
+    "sha256_of",
+]
 
 Kind = Literal["logits", "probs"]
 # One class per row; a column of 0 and 1 per label; a class per pixel or token.
@@ -106,10 +114,17 @@ class Dataset:
 
 def sha256_of(files: Sequence[Path]) -> str:
     """Return the digest of one file's bytes, or of the digests of several."""
-    digests = []
-    for path in files:
-        with refusing(path), path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return joined_digest([file_digest(path) for path in files])
+
+
+def file_digest(path: Path) -> str:
+    """Return the hexadecimal SHA-256 digest of a file's bytes."""
+    with refusing(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def joined_digest(digests: Sequence[str]) -> str:
+    """Return the digest of one file as it is, and of several files that of their digests."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
