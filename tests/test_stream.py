@@ -138,7 +138,12 @@ def test_bad_blocks_are_named(blocks, message):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_a_mapped_file_is_not_kept_in_memory(tmp_path):
+@pytest.mark.parametrize(
+    "work",
+    ["tp.TemperatureScaling.fit({z}, {y})", "tp.evaluate_blocks([({z}, {y})], kind='logits')"],
+    ids=["fit", "evaluate"],
+)
+def test_a_mapped_file_is_not_kept_in_memory(tmp_path, work):
     """Blocks that are read are let go; the peak of the process stays far below the file's size."""
     n, k = 100_000, 400
     rng = np.random.default_rng(0)
@@ -150,8 +155,8 @@ def test_a_mapped_file_is_not_kept_in_memory(tmp_path):
         "import re, numpy as np, temperance as tp; "
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); "
         "z, y = np.load('z.npy', mmap_mode='r'), np.load('y.npy'); "
-        "tp.TemperatureScaling.fit(np.array(z[:999]), y[:999]); "
-        "start = peak(); tp.TemperatureScaling.fit(z, y); print(peak() - start)"
+        f"{work.format(z='np.array(z[:9999])', y='y[:9999]')}; "
+        f"start = peak(); {work.format(z='z', y='y')}; print(peak() - start)"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True

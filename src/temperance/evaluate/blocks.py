@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.blocks import FileParts, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
+from temperance.blocks.pages import let_go
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
 from temperance.errors import InvalidInputError
 from temperance.evaluate.from_sums import measured_of
@@ -185,7 +186,9 @@ class _Kernel:
 
         def work(piece: Piece) -> tuple[int, SideSums]:
             found = piece.predictions(self.sides)
-            return len(piece.labels), SideSums.of(found, grid, first=piece.first, seed=self.seed)
+            sums = SideSums.of(found, grid, first=piece.first, seed=self.seed)
+            let_go(piece.scores)
+            return len(piece.labels), sums
 
         with one_thread_each():
             sums = merged(work, rows, threads=threads or thread_count(), ahead=_AHEAD)
