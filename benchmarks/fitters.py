@@ -23,7 +23,9 @@ def temperance(engine: str) -> Fit:
     if engine == "torch":
         import torch
 
-        return lambda z, y: tp.TemperatureScaling.fit(torch.as_tensor(z), y).temperature
+        return lambda z, y: (
+            tp.TemperatureScaling.fit(torch.as_tensor(z), y, engine=engine).temperature
+        )
     return lambda z, y: tp.TemperatureScaling.fit(z, y, engine=engine).temperature
 
 

@@ -44,7 +44,7 @@ def watched_fit(z, y, **options):
     """Fit in this thread, so that the watch, which is of one thread, sees all of it."""
     with pytest.MonkeyPatch.context() as patch, Watch(z) as watch:
         patch.setattr(torch_rows, "_THREADS", 1)
-        return TemperatureScaling.fit(z, y, **options), watch.largest
+        return TemperatureScaling.fit(z, y, **{"engine": "torch", **options}), watch.largest
 
 
 @pytest.mark.parametrize("kind", ["parameter", "gradient", "labels", "numpy labels", "int32"])
@@ -57,7 +57,9 @@ def test_whatever_the_caller_has(kind):
     if kind == "gradient":
         t = (t.requires_grad_() * 2) / 2
     labels = {"numpy labels": y, "int32": labels.int()}.get(kind, labels)
-    found = TemperatureScaling.fit(t, labels, weights=torch.ones(len(y), requires_grad=True))
+    found = TemperatureScaling.fit(
+        t, labels, weights=torch.ones(len(y), requires_grad=True), engine="torch"
+    )
     assert found.temperature == pytest.approx(TemperatureScaling.fit(z, y).temperature, rel=1e-12)
     assert found.n_classes == 5
 
@@ -149,12 +151,14 @@ def test_names_of_classes_and_prior():
     z, y = data(50, 3)
     t = torch.tensor(z)
     names = np.array(["a", "b", "c"])
-    found = TemperatureScaling.fit(t, names[y], classes=["a", "b", "c"], prior=1.0, smooth=True)
+    found = TemperatureScaling.fit(
+        t, names[y], classes=["a", "b", "c"], prior=1.0, smooth=True, engine="torch"
+    )
     same = TemperatureScaling.fit(z, y, prior=1.0, smooth=True)
     assert found.classes == ("a", "b", "c")
     assert found.temperature == pytest.approx(same.temperature, rel=1e-9)
     assert found.smoothing == same.smoothing
-    numbered = TemperatureScaling.fit(t, torch.tensor(y) + 4, classes=[4, 5, 6])
+    numbered = TemperatureScaling.fit(t, torch.tensor(y) + 4, classes=[4, 5, 6], engine="torch")
     unnamed = TemperatureScaling.fit(z, y)
     assert numbered.temperature == pytest.approx(unnamed.temperature, rel=1e-9)
 
@@ -163,10 +167,10 @@ def test_a_device_without_float64(monkeypatch):
     """Rows are then added up on the host, in double precision all the same."""
     z, y = data(k=60)
     t = torch.tensor(z).float()
-    whole = TemperatureScaling.fit(t, y, weights=np.ones(len(y)))
+    whole = TemperatureScaling.fit(t, y, weights=np.ones(len(y)), engine="torch")
     asked = []
     monkeypatch.setattr(loss_torch, "_has_float64", asked.append)
-    found = TemperatureScaling.fit(t, y, weights=np.ones(len(y)))
+    found = TemperatureScaling.fit(t, y, weights=np.ones(len(y)), engine="torch")
     assert asked
     assert found.temperature == pytest.approx(whole.temperature, rel=1e-12)
 
@@ -202,6 +206,7 @@ def test_engines_of_the_cpu_fetch_nothing_from_a_gpu():
 
 
 Z, Y = data(30, 4)
+torch.set_num_threads(1)  # as many test processes as processors run beside each other
 T = torch.tensor(Z)
 
 
@@ -249,12 +254,14 @@ BAD = [
 def test_bad_tensors_are_named(logits, labels, options, message):
     """The messages of arrays, with the row among all rows."""
     with pytest.raises((tp.InvalidInputError, tp.NoOptimumError), match=message):
-        TemperatureScaling.fit(logits, labels, **options)
+        TemperatureScaling.fit(logits, labels, **{"engine": "torch", **options})
 
 
 def test_logits_that_look_like_probabilities_on_request():
     """`refuse_probs=False` takes them for logits."""
-    assert TemperatureScaling.fit(T.softmax(1), Y, refuse_probs=False).temperature > 0
+    assert (
+        TemperatureScaling.fit(T.softmax(1), Y, refuse_probs=False, engine="torch").temperature > 0
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
@@ -276,3 +283,13 @@ def test_probabilities_as_tensors(dtype):
     assert tp.logits_from_probs(probs).shape == (30, 4)
     with pytest.raises(tp.InvalidInputError, match="must sum to 1"):
         tp.logits_from_probs(probs * 0.97)
+
+
+def test_numpy_looks_at_tensors_that_share_its_memory():
+    """On the CPU nothing is copied, so the engines for arrays work on tensors as they lie."""
+    z, y = data()
+    for tensor in (torch.tensor(z), torch.tensor(z).T.contiguous().T):
+        found = TemperatureScaling.fit(tensor, torch.tensor(y))
+        assert found.temperature == TemperatureScaling.fit(tensor, y, engine="numpy").temperature
+    with pytest.raises(tp.InvalidInputError, match=r"torch\.sparse_coo"):
+        TemperatureScaling.fit(torch.tensor(z).to_sparse(), y)

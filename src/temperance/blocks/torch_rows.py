@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchRows"]
 
 _BLOCK = 1 << 19  # elements: a block and what is made of it stay in the cache of the processor
+_FEW = 64  # rows that mostly settle whether these are probabilities
 _THREADS = 2  # while one is in Python, torch's own threads work for the other
 _DEVICE_BLOCK = 1 << 24  # 64 MiB in single precision: a GPU is busy, and starts few kernels
 
@@ -132,11 +133,14 @@ class TorchRows:
         """Raise if all values lie in [0, 1] and rows sum to 1."""
         low, high, error = inf, -inf, 0.0
         columns = slice(1, None) if self.logits.ndim == 1 else slice(None)
+        few = next(self._blocks()).logits[:_FEW, columns]
+        if not (few.min().item() >= 0.0 and few.max().item() <= 1.0):
+            return  # the usual case
         for block in self._blocks():
             z = wide(block.logits[:, columns])
             low, high = min(low, z.min().item()), max(high, z.max().item())
             if not (low >= 0.0 and high <= 1.0):
-                return  # the usual case, decided by the first block
+                return
             error += (z.sum(1) - 1.0).abs().sum().item() if z.shape[1] > 1 else 0.0
         if sums_of_probs(low, high, error, n=self.n):
             raise InvalidInputError(LOOK_LIKE_PROBS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from temperance.blocks import LabelledRows
 from temperance.calibrators.training import Training
-from temperance.checks.tensors import is_dask_array, is_tensor, without_copy
+from temperance.checks.tensors import is_dask_array, is_tensor, shares_memory, without_copy
 from temperance.kernels.engines import check_engine
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def source_of_rows(
     name = check_engine(engine)
     given = {"weights": weights, "classes": classes, **options}
     if is_tensor(logits):
-        if name in ("auto", "torch"):
+        if name == "torch" or (name == "auto" and not shares_memory(logits)):
             from temperance.blocks.torch_rows import TorchRows  # noqa: PLC0415  (an optional package)
 
             return TorchRows.check(logits, labels, **given)

@@ -158,8 +158,9 @@ class TemperatureScaling(Calibrator):
             Raise if all values lie in [0, 1] and rows sum to 1, as probabilities do. False
             takes them for logits all the same.
         engine : {"auto", "numpy", "numba", "torch"}, default "auto"
-            What computes the sums. "auto" takes torch for tensors, which stay on their device; of
-            arrays numba where it is loaded already, or installed and worth its second of loading
+            What computes the sums. "auto" takes torch for tensors on another device, where they
+            stay, and for bfloat16 ones. Of arrays, and of other tensors, whose memory it shares, it
+            takes numba where it is loaded already, or installed and worth its second of loading
             (from 134 million numbers on), else NumPy. All engines use every processor and give the
             same T, to 1e-9 (float64) or 1e-6 (float32 and less).
 

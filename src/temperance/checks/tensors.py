@@ -9,7 +9,7 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["is_dask_array", "is_tensor", "on_host", "without_copy"]
+__all__ = ["is_dask_array", "is_tensor", "on_host", "shares_memory", "without_copy"]
 
 
 def is_tensor(values: object) -> bool:
@@ -30,6 +30,16 @@ def on_host(tensor: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, whose type
     given = tensor.detach()
     array: NDArray[Any] = (given.float() if str(given.dtype) == "torch.bfloat16" else given).numpy()
     return array
+
+
+def shares_memory(tensor: Any) -> bool:  # noqa: ANN401
+    """Whether NumPy can look at a tensor as it lies: dense, on the CPU, in a dtype that it has."""
+    return (
+        tensor.device.type == "cpu"
+        and str(tensor.layout) == "torch.strided"
+        and not tensor.is_complex()
+        and str(tensor.dtype) != "torch.bfloat16"
+    )
 
 
 def without_copy(tensor: Any, *, engine: str) -> NDArray[Any]:  # noqa: ANN401

@@ -56,11 +56,12 @@ def row_moments(logits: Array, betas: tuple[float, ...]) -> RowMoments:
     axis = 1 if across else 0
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):  # bad values show in sums
         largest, smallest = z.max(axis=axis), z.min(axis=axis)
+        lowest = float((smallest - largest).min())  # a nan stays
         if np.isneginf(smallest).any():
             smallest = np.where(np.isneginf(z), np.inf, z).min(axis=axis)
         centred, s, e = _room.arrays(z.shape, z.dtype)
         np.subtract(z, np.expand_dims(largest, axis), out=centred)
-        sums = [_moments(centred, beta, axis, s, e) for beta in betas]
+        sums = [_moments(centred, beta, axis, s, e, lowest) for beta in betas]
     return RowMoments(as_float64(largest), as_float64(smallest), sums)
 
 
@@ -110,11 +111,13 @@ def _in_working_precision(logits: Array) -> Array:
     return as_float64(logits)
 
 
-def _moments(z: Array, beta: float, axis: int, s: Array, e: Array) -> NDArray[np.float64]:
+def _moments(
+    z: Array, beta: float, axis: int, s: Array, e: Array, lowest: float
+) -> NDArray[np.float64]:
     """Return the four sums of each row at `beta`; `s` and `e` are room to work in."""
     floor = FLOOR[z.dtype]
     np.multiply(z, z.dtype.type(beta), out=s)
-    if not s.min() > floor:  # an option that does not exist (-inf) counts as little as this
+    if not beta * lowest > floor:  # an option that does not exist (-inf) counts as little as this
         np.maximum(s, floor, out=s)
     np.exp(s, out=e)
     sums = np.empty((4, z.shape[1 - axis]))
