@@ -62,7 +62,9 @@ def test_evaluate_is_that_of_all_rows(run, tmp_path, rows):
     tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
     options = ("evaluate", "cal.npz", "--calibrator", "c.json", "--json", "--quick")
     found = json.loads(run(*options, "--max-ece", "0.2", "--report", "r.html").stdout)
-    assert "Brier score" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Brier score" in page
+    assert "two samples" in page
     run(*options, "--max-ece", "0", code=1)
     alone = json.loads(run("evaluate", "cal.npz", "--json", "--quick").stdout)
     large.LARGE_BYTES = 1 << 40
