@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["ExistenceSums", "LossPass", "LossSums", "RowMoments", "RowMomentsKernel"]
+__all__ = ["ExistenceSums", "LossPass", "LossSums", "RowMoments", "RowMomentsKernel", "added_up"]
+
+
+class AddUp(Protocol):
+    """Adds up what rows contribute, from their moments (`RowMoments.sums`) at one b."""
+
+    def __call__(self, moments: Array, gap: Array, w: Array | None, beta: float, /) -> LossSums:
+        """Return the sums of rows with these moments; `gap` = z_label - max z, <= 0."""
+        ...
 
 
 class RowMoments(NamedTuple):
@@ -27,6 +35,7 @@ class RowMoments(NamedTuple):
     largest: Array  # (m,)
     smallest: Array  # (m,): of the options that exist
     sums: list[Array]  # per b, (4, m): sum exp(s), sum exp(s) s, sum exp(s) s^2, sum exp(s) s^3
+    add_up: AddUp
 
 
 class RowMomentsKernel(Protocol):
@@ -86,7 +95,8 @@ class LossPass:
         """Return the sums of one block from its moments and the logits of its labels."""
         gap = np.asarray(of_label, dtype=np.float64) - moments.largest
         widest = (moments.largest - moments.smallest).max()
-        sums = (_loss_sums(s, gap, weights, b) for s, b in zip(moments.sums, betas, strict=True))
+        each = zip(moments.sums, betas, strict=True)
+        sums = (moments.add_up(of_beta, gap, weights, beta) for of_beta, beta in each)
         weighted = gap if weights is None else weights * gap
         return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums))
 
@@ -116,7 +126,7 @@ class ExistenceSums(MergeableSums):
     spread: float  # sum w (max z - min z) over options that exist
 
 
-def _loss_sums(moments: Array, gap: Array, w: Array | None, beta: float) -> LossSums:
+def added_up(moments: Array, gap: Array, w: Array | None, beta: float) -> LossSums:
     """Return the sums of rows with these moments; `gap` = z_label - max z, <= 0."""
     total = moments[0]
     mean, square, cube = moments[1:] / total

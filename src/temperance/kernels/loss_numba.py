@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import float32, float64, int32, int64, njit
 from numba.extending import intrinsic, overload
 
-from temperance.kernels.loss import RowMoments
+from temperance.kernels.loss import LossSums, RowMoments
 from temperance.kernels.loss_numpy import FLOOR
 
 if TYPE_CHECKING:
@@ -58,7 +58,15 @@ def row_moments(logits: Array, betas: tuple[float, ...]) -> RowMoments:
     smallest = ends[1].astype(np.float64)
     for row in np.flatnonzero(np.isneginf(smallest)):  # of the options that exist
         smallest[row] = z[row].min(initial=np.inf, where=~np.isneginf(z[row]))
-    return RowMoments(ends[0].astype(np.float64), smallest, list(sums))
+    return RowMoments(ends[0].astype(np.float64), smallest, list(sums), added_up)
+
+
+def added_up(moments: Array, gap: Array, w: Array | None, beta: float) -> LossSums:
+    """Return the sums of rows with these moments, as `loss.added_up` does."""
+    # of one row of weight 1, if there are no weights: read for every row
+    weights = np.ones(1) if w is None else w
+    found = _added_up(moments, np.log(moments[0]), gap, weights, beta)
+    return LossSums(float(len(gap)) if w is None else float(w.sum()), *found)
 
 
 def _reinterpreted(source, to, llvm):
@@ -250,3 +258,27 @@ def _add_class(z, largest, beta, floor, s0, s1, s2, s3):
         s1[i] += u
         s2[i] += v
         s3[i] += v * s
+
+
+@njit(nogil=True, cache=True, fastmath=_REORDER, error_model="numpy")
+def _added_up(moments, logs, gap, weights, beta):
+    """Return the fields of `LossSums` after the weight."""
+    step = min(len(weights) - 1, 1)
+    loss = slope = curvature = third = g2 = gv = v2 = 0.0
+    for i in range(len(gap)):
+        w = weights[i * step]
+        share = 1.0 / moments[0, i]
+        mean, square = moments[1, i] * share, moments[2, i] * share
+        squared_mean = mean * mean
+        variance = max(square - squared_mean, 0.0)
+        g = mean / beta - gap[i]
+        loss += w * (logs[i] - beta * gap[i])
+        slope += w * g
+        curvature += w * variance
+        third += w * (moments[3, i] * share - mean * (3.0 * square - 2.0 * squared_mean))
+        w *= w
+        g2 += w * g * g
+        gv += w * g * variance
+        v2 += w * variance
+    bend = beta * beta
+    return loss, slope, curvature / bend, third / (bend * beta), g2, 2.0 * gv / bend, v2 / bend

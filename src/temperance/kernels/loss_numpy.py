@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.kernels.loss import ExistenceSums, LossPass, LossSums, RowMoments
+from temperance.kernels.loss import ExistenceSums, LossPass, LossSums, RowMoments, added_up
 from temperance.numerics import as_float64
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def row_moments(logits: Array, betas: tuple[float, ...]) -> RowMoments:
         centred, s, e = _room.arrays(z.shape, z.dtype)
         np.subtract(z, np.expand_dims(largest, axis), out=centred)
         sums = [_moments(centred, beta, axis, s, e, lowest) for beta in betas]
-    return RowMoments(as_float64(largest), as_float64(smallest), sums)
+    return RowMoments(as_float64(largest), as_float64(smallest), sums, added_up)
 
 
 def loss_pass(
