@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import (
     METHODS,
+    AnswerConfidence,
     Calibrator,
     FitRecord,
     GroupTemperatureRecord,
@@ -26,6 +27,9 @@ __all__ = ["FORMAT_VERSION", "load", "load_facts", "save"]
 
 FORMAT = "temperance/calibrator"
 FORMAT_VERSION = 1
+_KINDS: dict[str, type[Calibrator]] = {
+    each.kind: each for each in (MultilabelScaling, AnswerConfidence)
+}
 
 
 def save(
@@ -73,7 +77,7 @@ def save(
         "parameters": calibrator.parameters(),
         "input": {
             "kind": calibrator.kind,
-            "convention": "sigmoid" if calibrator.kind == "multilabel" else "softmax",
+            "convention": "softmax" if calibrator.kind == "logits" else "sigmoid",
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
@@ -135,14 +139,18 @@ def load(path: str | PathLike[str]) -> Calibrator:
     inputs = top.section("input")
     n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
     parameters = top.section("parameters")
-    multilabel = inputs.values.get("kind") == MultilabelScaling.kind
-    known: type[Calibrator] = MultilabelScaling if multilabel else METHODS[method]
+    kind = inputs.values.get("kind")
+    known = METHODS[method]
+    if isinstance(kind, str):
+        known = _KINDS.get(kind, known)
+    settings = {"method": method} if known is AnswerConfidence else {}
     try:
         return known.from_parameters(
             parameters,
             n_classes=n_classes,
             classes=_class_names(inputs, n_classes),
             record=_record(top, parameters),
+            **settings,
         )
     except InvalidInputError as error:
         msg = f"{path}: {error}"
