@@ -76,7 +76,7 @@ class AnswerScale:
             case "logprob":
                 return _from_log(np.minimum(s, 0.0))
             case "probability":
-                return _from_log_pair(_logarithm(s), _logarithm(1.0 - s))
+                return _closest(_logarithm(s)) - _closest(_logarithm(1.0 - s))
             case "fraction":
                 return _of_steps(s * _PERCENT, _PERCENT)
             case "percent":
@@ -185,13 +185,12 @@ def _logarithm(p: Array) -> Array:
 
 
 def _from_log(log_p: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return _from_log_pair(log_p, np.log(-np.expm1(log_p)))
+    return np.asarray(log_p - _closest(_logarithm(-np.expm1(log_p))))
 
 
-def _from_log_pair(log_p: Array, log_not: Array) -> Array:
-    """Log-odds; a probability rounded to 0 or 1 is taken for the closest that float32 tells."""
-    return np.asarray(np.where(np.isneginf(log_p), _CLOSEST, log_p) - np.maximum(log_not, _CLOSEST))
+def _closest(log_p: Array) -> Array:
+    """A probability that may have been rounded to 0 is at least half of float32's last place."""
+    return np.maximum(log_p, _CLOSEST)
 
 
 def _of_steps(count: Array, steps: int) -> Array:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.calibrators import Calibrator
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.evaluate import Evaluation
     from temperance.readers import BlockFile, Dataset, Fields
 
@@ -50,12 +51,15 @@ class BlockRows:
         labels: Path | None,
         ignore_label: int | None,
         class_axis: int | None,
+        answers: AnswerScale | None = None,
     ) -> Self | None:
         """Return the rows of a large file; None where it must be read as a whole.
 
         That is the case where rows are not independent (clusters, pixels), are looked at by group,
-        have a matrix of labels, or options of their own.
+        have a matrix of labels, or options of their own; answers are always read as a whole.
         """
+        if answers is not None:
+            return None
         whole = class_axis is not None or kind == "multilabel" or fields.group is not None
         if whole or not is_large(files):
             return None

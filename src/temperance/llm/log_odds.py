@@ -40,9 +40,9 @@ def answer_log_odds(scores: ArrayLike, *, scale: str, of: int | None = None) -> 
 
     Notes
     -----
-    Of p = exp(score) and of a probability :math:`\log p - \log(1 - p)`; where rounding has made p
-    0 or 1, it is taken to be :math:`2^{-24}` away, half the last place of float32. Of a count r of
-    m, and of a stated percentage as r of m = 100, the empirical logit
+    Of p = exp(score) and of a probability :math:`\log p - \log(1 - p)`; 1 - p, and a probability
+    p, count as :math:`2^{-24}` at least, half the last place of float32, for rounding makes them 0.
+    Of a count r of m, and of a stated percentage as r of m = 100, the empirical logit
     :math:`\log((r + 1/2) / (m - r + 1/2))`: "100 %" is what people say from about 99.5 % on.
 
     References

@@ -74,7 +74,7 @@ class RatesByScore:
 
     def _table(self) -> Table:
         said = ("calibrated",) if self.calibrated is not None else ()
-        columns = ("score", "answers", "right", f"{self.level:.3g} level", *said)
+        columns = ("score", "answers", "right", f"{100.0 * self.level:g} %", *said)
         rows = []
         for i in range(min(len(self.score), _MOST_ROWS)):
             row = [
