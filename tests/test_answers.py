@@ -2,6 +2,10 @@
 
 import json
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -396,3 +400,18 @@ def test_real_model_per_subject():
         if math.isfinite(alone) and alone < 1e4:  # shrinkage goes towards the pooled T, not past
             low, high = sorted((alone, pooled.temperature))
             assert low * (1 - 1e-6) <= shrunk <= high * (1 + 1e-6)
+
+
+def test_the_page_runs():
+    """The Python of docs/answers.md prints what it says, and its bounds and P(correct) make sense."""
+    page = Path(__file__).parents[1] / "docs" / "answers.md"
+    code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    first, second, third, *table = run.stdout.splitlines()
+    assert first.endswith(" 50")
+    assert second.count("[") == 2
+    sure, unsure = map(float, third.strip("[]").split())
+    assert 0.9 > sure > unsure > 0.2
+    assert table[0].split()[:2] == ["score", "answers"]
