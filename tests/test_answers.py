@@ -403,7 +403,7 @@ def test_real_model_per_subject():
 
 
 def test_the_page_runs():
-    """The Python of docs/answers.md prints what it says, and its bounds and P(correct) make sense."""
+    """The Python of docs/answers.md runs; its bounds and P(correct) make sense."""
     page = Path(__file__).parents[1] / "docs" / "answers.md"
     code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL))
     run = subprocess.run(

@@ -265,6 +265,8 @@ def test_saved_as_the_temperature_it_is(tmp_path, rows):
     found = TopKTemperature.fit(*rows)
     path = tmp_path / "calibrator.json"
     tp.save(found.scaling, path)
+    with pytest.raises(tp.InvalidInputError, match="save its `scaling`"):
+        tp.save(found, path)
     again = TopKTemperature(scaling=tp.load(path))
     assert again.scaling == found.scaling
     assert again.interval() == found.interval()

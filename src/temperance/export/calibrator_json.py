@@ -55,7 +55,8 @@ def save(
     Raises
     ------
     InvalidInputError
-        The file cannot be written, or `facts` or `evaluation` hold what JSON cannot.
+        `calibrator` is none, the file cannot be written, or `facts` or `evaluation` hold what JSON
+        cannot.
 
     Examples
     --------
@@ -68,6 +69,12 @@ def save(
     """
     from temperance.writers import replacing  # noqa: PLC0415  (tempfile costs half an import)
 
+    if not isinstance(calibrator, Calibrator):
+        msg = (
+            f"`calibrator` must be a fitted calibrator, got {type(calibrator).__name__}. Of a "
+            "top-k temperature save its `scaling`."
+        )
+        raise InvalidInputError(msg)
     made_by = {"library": f"temperance {__version__}"}
     fitted = {} if calibrator.record is None else calibrator.record.to_dict()
     content = {

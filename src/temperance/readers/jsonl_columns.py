@@ -118,7 +118,7 @@ class Labels:
         value = self._column.add(record)
         if value is None:
             return
-        kind = str if isinstance(value, str) else int
+        kind: type = str if isinstance(value, str) else int
         if self._booleans and isinstance(value, bool):
             kind = bool
         if kind is int and not _is_whole(value):
