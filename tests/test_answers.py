@@ -153,6 +153,7 @@ def test_isotonic_of_heaped_scores_by_hand():
     assert 0.25 < said[1] < 0.5 < said[2] < 0.75  # about their common share, 1/2
 
 
+@pytest.mark.slow
 def test_every_value_gets_its_probability(request):
     """Heaped, with a known truth: raw .27 off; 2,000 answers bring isotonic within .03."""
     slow = "slow" in request.config.getoption("markexpr")
@@ -177,6 +178,7 @@ def test_every_value_gets_its_probability(request):
     assert off["isotonic"] < off["platt"] < 0.06  # this truth is no logistic curve
 
 
+@pytest.mark.slow
 def test_intervals_of_each_value_hold_the_truth(request):
     """Jeffreys intervals of P(correct) per stated value: 95 % of 1,500 hold it; here of 600."""
     slow = "slow" in request.config.getoption("markexpr")

@@ -52,6 +52,7 @@ def rows(request):
     return drawn(20_000 if slow else 6_000)
 
 
+@pytest.mark.slow
 def test_the_truth_is_found_from_the_shown_tokens(rows):
     """T = 1.5 within its own interval; 58 % of the rows show their true token."""
     found = TopKTemperature.fit(*rows)
@@ -63,6 +64,7 @@ def test_the_truth_is_found_from_the_shown_tokens(rows):
     assert found.record.standard_error == pytest.approx(0.0117 * np.sqrt(20_000 / n), rel=0.25)
 
 
+@pytest.mark.slow
 def test_lumping_the_rest_into_one_class_is_biased(rows):
     """What is not offered: a class "other" gives about 1.34; without the rows it wins, over 1.5."""
     top, places = rows
