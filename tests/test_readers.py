@@ -742,7 +742,11 @@ ROW = '{"logits": [1, 2], "label": 0, "weight": 1}\n'
             "line 2: has a `label`, which the lines before",
         ),
         ('{"logits": 1, "label": 1.5}', "line 1: `label` must be an integer or a text, got 1.5."),
-        ('{"logits": 1, "label": true}', "line 1: `label` must be an integer or a text, got True."),
+        ('{"logits": 1, "id": true}', "line 1: `id` must be an integer or a text, got True."),
+        (
+            '{"logits": 1, "label": true}\n{"logits": 1, "label": 1}',
+            "line 2: `label` must be a number in every line or a text in every line, or true",
+        ),
         ('{"logits": 1, "label": [1]}', "line 1: `label` is a list, [1]: read several labels"),
         ('{"logits": 1, "label": ["a"]}', "line 1: `label` must be an integer or a text, got ["),
         ('{"logits": 1, "label": NaN}', "line 1: `label` must be an integer or a text, got nan."),

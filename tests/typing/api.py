@@ -31,5 +31,10 @@ if TYPE_CHECKING:  # read by mypy, never run
     curve = tp.metrics.corp_reliability(probs, labels, clusters=["a", "a", "b"])
     miscalibration: float = curve.decomposition.miscalibration
     shown: str = str(scaling)
+    top = tp.llm.TopKTemperature.fit([[-0.5, -2.0], [-0.1]], [0, -1])
+    most: float = float(top.apply([[-0.5, -2.0]], vocabulary=50_000).high[0, 0])
+    answers = tp.llm.AnswerConfidence.fit([50, 90], [False, True], scale="percent", method="beta")
+    right: float = float(answers.apply([80])[0])
+    shares: str = str(tp.llm.rates_by_score([50, 90], [0, 1], calibrator=answers))
     tp.save(scaling, "calibrator.json")
     again: tp.Calibrator = tp.load("calibrator.json")

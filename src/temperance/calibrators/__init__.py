@@ -1,5 +1,6 @@
 """One fitted, frozen value class per file; the file name is the method's name."""
 
+from temperance.calibrators.answers import ANSWER_METHODS, AnswerConfidence
 from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
@@ -26,7 +27,9 @@ from temperance.calibrators.vector import VectorScaling
 from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [
+    "ANSWER_METHODS",
     "METHODS",
+    "AnswerConfidence",
     "BetaCalibration",
     "BiasCorrectedTemperatureScaling",
     "Calibrator",

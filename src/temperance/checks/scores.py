@@ -21,6 +21,7 @@ __all__ = [
     "looks_like_probs",
     "refuse_probs",
     "require_shape",
+    "sum_tolerance",
     "sums_of_probs",
 ]
 
@@ -81,8 +82,7 @@ def as_probs(probs: ArrayLike, *, name: str = "probs") -> NDArray[np.float64]:
     sums = p.sum(axis=1)
     error = np.abs(sums - 1.0)
     torch_bfloat16 = str(getattr(probs, "dtype", "")) == "torch.bfloat16"
-    dtype = "bfloat16" if torch_bfloat16 else given.dtype.name
-    tolerance = _SUM_TOLERANCE.get(dtype, _DEFAULT_TOLERANCE)
+    tolerance = sum_tolerance("bfloat16" if torch_bfloat16 else given.dtype.name)
     if (off := error > tolerance).any():
         row, value = _first(off, sums)
         msg = (
@@ -121,6 +121,11 @@ def logits_from_probs(probs: ArrayLike) -> NDArray[np.float64]:
     array([[  0., -inf]])
     """
     return log_probs(as_probs(probs))
+
+
+def sum_tolerance(dtype: str) -> float:
+    """Return how far rounding in a dtype may move a row's sum of probabilities."""
+    return _SUM_TOLERANCE.get(dtype, _DEFAULT_TOLERANCE)
 
 
 def looks_like_probs(values: ArrayLike) -> bool:

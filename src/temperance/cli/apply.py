@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from temperance.calibrators import temperature_of
+from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
 from temperance.cli.large import apply_blocks, is_large
@@ -22,6 +23,7 @@ from temperance.cli.options import (
     LabelColumn,
     LogitsColumn,
     ProbsColumn,
+    ScoreColumn,
     WeightColumn,
 )
 from temperance.cli.reading import read_kind
@@ -72,6 +74,7 @@ def apply(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    score_column: ScoreColumn = None,
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
@@ -83,9 +86,9 @@ def apply(
     if class_axis is not None:
         check_dense(output)
     calibrator = load(calibrator_file)
-    fields = Fields(
-        label_column, weight_column, group_column, id_column, logits_column, probs_column
-    )
+    answers = answer_scale(kind, None, None, calibrator)
+    scores_in = score_column_of(answers, score_column, logits_column)
+    fields = Fields(label_column, weight_column, group_column, id_column, scores_in, probs_column)
     plain = calibrator.kind == "logits" and not calibrator.traits.members and class_axis is None
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
@@ -97,8 +100,9 @@ def apply(
         _tell(told, calibrator, calibrator_file, output, as_json=as_json)
         return
     rows = read_members(
-        file, kind=kind, fields=fields, labelled=False, whole=True, class_axis=class_axis
-    )
+        file, kind=kind, fields=fields, labelled=False, whole=True, class_axis=class_axis,
+        answers=answers,
+    )  # fmt: skip
     beside = rows.beside
     assert beside is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
@@ -109,7 +113,7 @@ def apply(
         write_probs(
             output,
             probs if rows.dense is None else rows.dense.restore(probs),
-            classes=rows.classes or calibrator.classes,
+            classes=None if answers is not None else rows.classes or calibrator.classes,
             labels=beside.labels,
             ids=beside.ids,
             groups=beside.groups,
@@ -118,7 +122,8 @@ def apply(
             layout=rows.layout,
         )
     confidence = _mean_confidence(probs, of_labels=rows.entries is not None)
-    told = _Told(len(probs), probs.shape[1], confidence, tuple(warnings))
+    count = 2 if answers is not None else probs.shape[1]
+    told = _Told(len(probs), count, confidence, tuple(warnings))
     _tell(told, calibrator, calibrator_file, output, as_json=as_json)
 
 
@@ -152,5 +157,10 @@ def _tell(
 
 
 def _mean_confidence(probs: NDArray[np.float64], *, of_labels: bool) -> float:
-    """Return the mean probability of what is predicted: a class, or each label's yes or no."""
+    """Return the mean probability of what is predicted: a class, each label's yes or no.
+
+    Of answers, shape (n,), that they are right.
+    """
+    if probs.ndim == 1:
+        return float(probs.mean())
     return float((np.maximum(probs, 1.0 - probs) if of_labels else probs.max(axis=1)).mean())

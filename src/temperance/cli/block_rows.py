@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from temperance.blocks import FoldedRows
     from temperance.calibrators import Calibrator
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.evaluate import Evaluation
     from temperance.readers import BlockFile, Dataset, Fields
 
@@ -53,15 +54,16 @@ class BlockRows:
         ignore_label: int | None,
         class_axis: int | None,
         on_cluster: bool = False,
+        answers: AnswerScale | None = None,
     ) -> Self | None:
         """Return the rows of a large file, or for a cluster; None where it is read as a whole.
 
         That must be where rows are not independent (clusters, pixels), are looked at by group,
-        have a matrix of labels, or options of their own: an error for a cluster.
+        have a matrix of labels, are answers, or have options of their own: an error for a cluster.
         """
         whole = (
             class_axis is not None or kind == "multilabel" or fields.group is not None
-            or len(files) > 1
+            or answers is not None or len(files) > 1
         )  # fmt: skip
         if not whole and (on_cluster or is_large(files)):
             file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
@@ -71,8 +73,8 @@ class BlockRows:
         if on_cluster:
             msg = (
                 f"{files[0]}: --dask is for one file or folder of independent rows with the same "
-                "classes: no clusters, groups, pixels (--class-axis), label matrices, rows with "
-                "options of their own, or several models."
+                "classes: no clusters, groups, pixels (--class-axis), label matrices, answers, "
+                "rows with options of their own, or several models."
             )
             raise InvalidInputError(msg)
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.blocks import connected
+from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
@@ -38,6 +39,9 @@ from temperance.cli.options import (
     QuickOption,
     ReportOption,
     ResamplesOption,
+    ScoreColumn,
+    ScoreOf,
+    ScoreScale,
     SeedOption,
     WeightColumn,
 )
@@ -93,6 +97,9 @@ def evaluate(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    score_column: ScoreColumn = None,
+    score_scale: ScoreScale = None,
+    score_of: ScoreOf = None,
 ) -> None:
     """Measure probabilities against labels, each number with a 95 % interval.
 
@@ -102,18 +109,19 @@ def evaluate(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     calibrator = None if calibrator_file is None else load(calibrator_file)
+    answers = answer_scale(kind, score_scale, score_of, calibrator)
     fields = Fields(
         label_column,
         weight_column,
         group_column,
         id_column,
-        logits_column,
+        score_column_of(answers, score_column, logits_column),
         probs_column,
         cluster_column,
     )
     reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "labels": labels, "ignore_label": ignore_label,
-        "class_axis": class_axis,
+        "class_axis": class_axis, "answers": answers,
     }  # fmt: skip
     large = BlockRows.of(file, on_cluster=dask is not None, **reading)
     rows: Rows | BlockRows = large or read_members(file, **reading)

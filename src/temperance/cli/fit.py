@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from temperance.blocks import connected
-from temperance.calibrators import METHODS, TemperatureScaling
+from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling
+from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.calibration import calibrate, finish
 from temperance.cli.large_fit import calibrate_blocks
@@ -34,6 +35,9 @@ from temperance.cli.options import (
     QuickOption,
     ReportOption,
     ResamplesOption,
+    ScoreColumn,
+    ScoreOf,
+    ScoreScale,
     SeedOption,
     WeightColumn,
 )
@@ -63,13 +67,14 @@ def fit(
         ),
     ] = None,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--method",
             metavar="NAME",
-            help="A calibrator (`temperance methods` lists them), or auto: the rows choose.",
+            help="A calibrator (`temperance methods` lists them), or auto: the rows choose. "
+            "Default: temperature; of answers platt.",
         ),
-    ] = "temperature",
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the calibrator goes.")
     ] = Path("calibrator.json"),
@@ -111,6 +116,9 @@ def fit(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    score_column: ScoreColumn = None,
+    score_scale: ScoreScale = None,
+    score_of: ScoreOf = None,
 ) -> None:
     """Learn a calibrator from a file of outputs and labels.
 
@@ -121,18 +129,22 @@ def fit(
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
+    answers = answer_scale(kind, score_scale, score_of)
     fields = Fields(
         label_column,
         weight_column,
         group_column,
         id_column,
-        logits_column,
+        score_column_of(answers, score_column, logits_column),
         probs_column,
         cluster_column,
     )
     reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "ignore_label": ignore_label, "class_axis": class_axis,
+        "answers": answers,
     }  # fmt: skip
+    if method is None:
+        method = TemperatureScaling.method if answers is None else PlattScaling.method
     settings: dict[str, Any] = {
         "prior": prior,
         "n_bins": n_bins,

@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from temperance.calibrators import (
+    ANSWER_METHODS,
     METHODS,
+    AnswerConfidence,
     Ensemble,
     GroupTemperatureScaling,
     MultilabelScaling,
@@ -66,6 +68,12 @@ def fit_rows(
             f"temperature for all labels, or one per label; got {method!r}."
         )
         raise InvalidInputError(msg)
+    if rows.answers is not None and method not in (*ANSWER_METHODS, AUTO):
+        msg = (
+            f"`--method` must be one of {', '.join(ANSWER_METHODS)} or {AUTO} for --kind answers, "
+            f"got {method!r}."
+        )
+        raise InvalidInputError(msg)
     if rows.dense is not None and method == GroupTemperatureScaling.method:
         msg = (
             "`--method` must be one that takes outputs per pixel or token (--class-axis); "
@@ -80,6 +88,8 @@ def fit_rows(
     fitted = replace(fitted, calibrator=_with_clusters(fitted.calibrator, rows))
     if rows.entries is not None:
         return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
+    if rows.answers is not None:
+        return replace(fitted, calibrator=AnswerConfidence.around(fitted.calibrator, rows.answers))
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
@@ -110,13 +120,17 @@ def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelSca
 
 
 def _chosen(rows: Rows, prior: float) -> Fitted:
-    methods = [name for name, each in METHODS.items() if each.traits.any_width]
+    methods: list[str] | None = None
+    if rows.answers is not None:
+        methods = list(ANSWER_METHODS)
+    elif rows.ragged:
+        methods = [name for name, each in METHODS.items() if each.traits.any_width]
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
     with progress(f"choosing a method on {rows.n:,} rows"):
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
-            methods=methods if rows.ragged else None, prior=prior,
+            methods=methods, prior=prior,
         )  # fmt: skip
     return Fitted(selection.calibrator, honest, selection)
 

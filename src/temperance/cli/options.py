@@ -31,6 +31,10 @@ __all__ = [
     "QuickOption",
     "ReportOption",
     "ResamplesOption",
+    "ScaleName",
+    "ScoreColumn",
+    "ScoreOf",
+    "ScoreScale",
     "SeedOption",
     "WeightColumn",
 ]
@@ -39,11 +43,23 @@ _READING = "How files are read"
 
 
 class KindName(StrEnum):
-    """What a file's scores are; multilabel: a column per label, in scores and labels."""
+    """What a file's scores are; multilabel: a column per label; answers: one score per answer."""
 
     logits = "logits"
     probs = "probs"
     multilabel = "multilabel"
+    answers = "answers"
+
+
+class ScaleName(StrEnum):
+    """What scores of answers are (`temperance.llm.answer_log_odds`)."""
+
+    logprob = "logprob"
+    probability = "probability"
+    fraction = "fraction"
+    percent = "percent"
+    counts = "count"
+    real = "real"
 
 
 class EngineName(StrEnum):
@@ -98,7 +114,8 @@ KindOption = Annotated[
     typer.Option(
         "--kind",
         help="Take the file's scores for this, whatever they are called or look like; multilabel: "
-        "with a matrix of labels (columns label_<name>, lists, or a 2-D array).",
+        "with a matrix of labels (columns label_<name>, lists, or a 2-D array); answers: one score "
+        "per answer and whether it is right (columns score and correct).",
         rich_help_panel=_READING,
     ),
 ]
@@ -144,5 +161,25 @@ ClusterColumn = Annotated[
     str | None, _column("--cluster-column", "clusters (rows that belong together)", "--cluster")
 ]
 IdColumn = Annotated[str | None, _column("--id-column", "row ids")]
+ScoreColumn = Annotated[str | None, _column("--score-column", "scores of answers (--kind answers)")]
+ScoreScale = Annotated[
+    ScaleName | None,
+    typer.Option(
+        "--score-scale",
+        help="Of --kind answers: log-probabilities, measured probabilities, stated fractions or "
+        "percentages, counts of agreeing samples, or any real numbers.",
+        rich_help_panel=_READING,
+    ),
+]
+ScoreOf = Annotated[
+    int | None,
+    typer.Option(
+        "--score-of",
+        metavar="N",
+        min=1,
+        help="How many samples a count is of.",
+        rich_help_panel=_READING,
+    ),
+]
 LogitsColumn = Annotated[str | None, _column("--logits-column", "logits")]
 ProbsColumn = Annotated[str | None, _column("--probs-column", "probabilities")]

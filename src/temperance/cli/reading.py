@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.calibrators import MultilabelScaling
+from temperance.cli.answer_rows import ANSWERS, read_answers, rows_of_answers
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import progress
 from temperance.cli.label_rows import rows_of_labels
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.readers import Kind, Layout
 
 __all__ = ["read_kind", "read_rows"]
@@ -34,21 +36,34 @@ def read_rows(
     class_axis: int | None = None,
     keep: NDArray[np.bool_] | None = None,
     whole: bool = False,
+    answers: AnswerScale | None = None,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
     Rows of `ignore_label` are left out; those that `keep` of another file says are taken here as
     well. Of a `whole` file all rows are taken, and what is beside their scores is not looked at.
+    `answers` says what the scores of answers are.
     """
+    if kind == ANSWERS and answers is None:
+        msg = "`--kind` answers is for fit, apply and evaluate."
+        raise InvalidInputError(msg)
+    if answers is not None and class_axis is not None:
+        msg = "`--class-axis` has no meaning for --kind answers."
+        raise InvalidInputError(msg)
     multilabel = kind == MultilabelScaling.kind
     if multilabel and class_axis is not None:
         msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
         raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
     with progress(f"reading {path.name}"):
-        file = read(path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout)
+        if answers is not None:
+            file = read_answers(path, fields=fields, labels=labels, labelled=labelled)
+        else:
+            file = read(path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout)
         with naming(str(path)):
-            if multilabel:
+            if answers is not None:
+                rows = rows_of_answers(file, answers, ignore_label=ignore_label, whole=whole)
+            elif multilabel:
                 rows = rows_of_labels(file, ignore_label=ignore_label, keep=keep, whole=whole)
             else:
                 rows = rows_of_classes(

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.calibrators import Ensemble, MultilabelScaling, apply_rows, scale_rows
+from temperance.calibrators import (
+    AnswerConfidence,
+    Ensemble,
+    MultilabelScaling,
+    apply_rows,
+    scale_rows,
+)
 from temperance.checks import (
     as_group_names,
     as_groups,
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.checks.dense import Dense
     from temperance.evaluate import Groups
     from temperance.readers import Kind, Layout
@@ -61,6 +68,7 @@ class Rows:
     members: tuple[NDArray[Any], ...] | None = None  # of an ensemble; `logits` is their mean then
     member_names: tuple[str, ...] = ()
     entries: Entries | None = None  # of a label matrix; each entry is a row of two classes then
+    answers: AnswerScale | None = None  # of scores of answers; classes are wrong and correct then
     dense: Dense | None = None  # of outputs per pixel or token; each of them is a row then
     keep: NDArray[np.bool_] | None = None  # which of the file's rows (entries) count; None: all
     beside: Beside | None = None  # only where all rows were asked for
@@ -88,6 +96,8 @@ class Rows:
         if self.entries is not None:
             rows, count = self.entries.keep.shape
             return f"{self.source}: {rows:,} rows, {count:,} labels each, {self.kind}"
+        if self.answers is not None:
+            return f"{self.source}: {self.n:,} answers, score {self.answers.name}"
         options = "up to " if self.ragged else ""
         rows = f"{self.n:,} rows"
         if self.dense is not None and len(self.dense.shape) > 1:
@@ -159,14 +169,18 @@ class Rows:
             entries = self.require_entries()
             odds = calibrator.scale(entries.outputs, refuse_probs=False)[entries.keep]
             return np.stack([np.zeros_like(odds), odds], axis=1)
+        if isinstance(calibrator, AnswerConfidence):
+            calibrator = calibrator.inner  # these logits are the scores' log-odds
         return scale_rows(calibrator, self.logits, self.group_names)
 
     def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of these rows."""
+        """Return the calibrated probabilities of these rows; of answers (n,), of being right."""
         if isinstance(calibrator, Ensemble):
             return calibrator.apply(self.require_members(), refuse_probs=False)
         if isinstance(calibrator, MultilabelScaling):
             return calibrator.apply(self.require_entries().outputs, refuse_probs=False)
+        if isinstance(calibrator, AnswerConfidence):
+            return calibrator.inner.apply(self.logits, refuse_probs=False)[:, 1]
         return apply_rows(calibrator, self.logits, self.group_names)
 
     def require_entries(self) -> Entries:
@@ -192,6 +206,12 @@ class Rows:
             msg = (
                 f"{self.source}: {source} was fitted on {models} "
                 f"model{'s' if models > 1 else ''}: give that many files, in the same order."
+            )
+            raise InvalidInputError(msg)
+        if (self.answers is not None) != isinstance(calibrator, AnswerConfidence):
+            msg = (
+                f"{self.source}: a calibrator of answers and scores of answers (--kind answers) go "
+                f"together; {source} or the file is something else."
             )
             raise InvalidInputError(msg)
         if (self.entries is not None) != isinstance(calibrator, MultilabelScaling):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import (
     METHODS,
+    AnswerConfidence,
     Calibrator,
     FitRecord,
     GroupTemperatureRecord,
@@ -26,6 +27,9 @@ __all__ = ["FORMAT_VERSION", "load", "load_facts", "save"]
 
 FORMAT = "temperance/calibrator"
 FORMAT_VERSION = 1
+_KINDS: dict[str, type[Calibrator]] = {
+    each.kind: each for each in (MultilabelScaling, AnswerConfidence)
+}
 
 
 def save(
@@ -51,7 +55,8 @@ def save(
     Raises
     ------
     InvalidInputError
-        The file cannot be written, or `facts` or `evaluation` hold what JSON cannot.
+        `calibrator` is none, the file cannot be written, or `facts` or `evaluation` hold what JSON
+        cannot.
 
     Examples
     --------
@@ -64,6 +69,12 @@ def save(
     """
     from temperance.writers import replacing  # noqa: PLC0415  (tempfile costs half an import)
 
+    if not isinstance(calibrator, Calibrator):
+        msg = (
+            f"`calibrator` must be a fitted calibrator, got {type(calibrator).__name__}. Of a "
+            "top-k temperature save its `scaling`."
+        )
+        raise InvalidInputError(msg)
     made_by = {"library": f"temperance {__version__}"}
     fitted = {} if calibrator.record is None else calibrator.record.to_dict()
     content = {
@@ -73,7 +84,7 @@ def save(
         "parameters": calibrator.parameters(),
         "input": {
             "kind": calibrator.kind,
-            "convention": "sigmoid" if calibrator.kind == "multilabel" else "softmax",
+            "convention": "softmax" if calibrator.kind == "logits" else "sigmoid",
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
@@ -135,14 +146,18 @@ def load(path: str | PathLike[str]) -> Calibrator:
     inputs = top.section("input")
     n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
     parameters = top.section("parameters")
-    multilabel = inputs.values.get("kind") == MultilabelScaling.kind
-    known: type[Calibrator] = MultilabelScaling if multilabel else METHODS[method]
+    kind = inputs.values.get("kind")
+    known = METHODS[method]
+    if isinstance(kind, str):
+        known = _KINDS.get(kind, known)
+    settings = {"method": method} if known is AnswerConfidence else {}
     try:
         return known.from_parameters(
             parameters,
             n_classes=n_classes,
             classes=_class_names(inputs, n_classes),
             record=_record(top, parameters),
+            **settings,
         )
     except InvalidInputError as error:
         msg = f"{path}: {error}"

@@ -53,7 +53,10 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
         return [LabelLists(request, scores)]
     name = request.fields.label
     required = name is not None or scores is None
-    return [NoLabelLists(name or "label"), Labels(name or "label", required=required)]
+    return [
+        NoLabelLists(name or "label"),
+        Labels(name or "label", required=required, booleans=True),
+    ]
 
 
 def _fill(columns: Sequence[Any], path: Path) -> None:

@@ -102,26 +102,35 @@ class Scores:
 
 
 class Labels:
-    """Integers (whole floats count) or texts under one key that all records have, or none has."""
+    """Integers (whole floats count) or texts under one key that all records have, or none has.
 
-    def __init__(self, key: str, *, required: bool) -> None:
+    With `booleans`, true and false too.
+    """
+
+    def __init__(self, key: str, *, required: bool, booleans: bool = False) -> None:
         self._column = _Column(key, required=required)
         self._key = key
-        self._text: bool | None = None
+        self._booleans = booleans
+        self._type: type | None = None
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append the label of one record."""
         value = self._column.add(record)
         if value is None:
             return
-        text = isinstance(value, str)
-        if not (text or _is_whole(value)):
+        kind: type = str if isinstance(value, str) else int
+        if self._booleans and isinstance(value, bool):
+            kind = bool
+        if kind is int and not _is_whole(value):
             msg = f"`{self._key}` must be an integer or a text, got {quoted(value)}."
             raise FileFormatError(msg)
-        if self._text is None:
-            self._text = text
-        if text != self._text:
-            msg = f"`{self._key}` must be a number in every line or a text in every line, not both."
+        if self._type is None:
+            self._type = kind
+        if kind is not self._type:
+            msg = (
+                f"`{self._key}` must be a number in every line or a text in every line"
+                f"{', or true or false' if self._booleans else ''}, not both."
+            )
             raise FileFormatError(msg)
 
     def array(self) -> NDArray[Any] | None:
@@ -129,8 +138,10 @@ class Labels:
         values = self._column.values
         if not values:
             return None
-        if self._text:
+        if self._type is str:
             return padded_texts(self._key, values)
+        if self._type is bool:
+            return np.array(values, dtype=np.bool_)
         return np.array(values, dtype=np.uint64 if max(values) > _LARGEST_SIGNED else None)
 
 

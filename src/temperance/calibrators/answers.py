@@ -1,0 +1,195 @@
+"""Confidence in whole answers: from one score per answer to the probability that it is right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.by_name import fit_by_name
+from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.methods import METHODS
+from temperance.calibrators.platt import PlattScaling
+from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators.traits import Traits
+    from temperance.readers.json_object import JsonObject
+
+    Array = NDArray[np.float64]
+
+__all__ = ["ANSWER_METHODS", "AnswerConfidence"]
+
+ANSWER_METHODS = ("identity", "platt", "beta", "isotonic", "venn-abers")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerConfidence(Calibrator):
+    r"""P(the answer is right) = a calibrator of two classes, on the log-odds of the score.
+
+    Parameters
+    ----------
+    inner : Calibrator
+        The map of the log-odds, of two classes: wrong and correct.
+    score_scale : AnswerScale
+        What the scores are, and so how they become log-odds (`answer_log_odds`).
+
+    Raises
+    ------
+    InvalidInputError
+        `inner` is of another method than identity, platt, beta, isotonic or venn-abers.
+
+    Notes
+    -----
+    A temperature on tokens cannot do this: an answer is right or wrong as a whole, and the
+    likelihood of right and wrong says nothing about any token. Here the pair (score, right or
+    wrong) is the row, and the map is fitted by its log loss.
+
+    Equal scores get equal probabilities, whatever the order of the rows. Of heaped scores, say ten
+    stated percentages, `platt` and `beta` count each row; `isotonic` makes one knot of each
+    distinct score, weighted with its rows, and pools neighbours until the shares rise. A value
+    that was stated few times is thus judged by its neighbours with `platt`, but by itself with
+    `isotonic` if it lies at an end. `rates_by_score` shows the share per value, with intervals.
+
+    Examples
+    --------
+    Of answers stated as 50 % one in four is right, of those stated as 90 % three in four.
+
+    >>> found = AnswerConfidence.fit([50] * 4 + [90] * 4, [0, 0, 0, 1, 0, 1, 1, 1],
+    ...                              scale="percent", method="isotonic")
+    >>> found.apply([50, 90]).round(4).tolist()
+    [0.25, 0.75]
+    """
+
+    method: ClassVar[str] = "platt"
+    kind: ClassVar[str] = "answers"
+    traits: ClassVar[Traits] = replace(
+        PlattScaling.traits,
+        summary="a two-class map of the log-odds of one score per answer",
+        classes="2: wrong, correct",
+    )
+
+    inner: Calibrator
+    score_scale: AnswerScale
+
+    def __post_init__(self) -> None:
+        if self.inner.method not in ANSWER_METHODS:
+            msg = f"`inner` must be one of {', '.join(ANSWER_METHODS)}, got {self.inner.method}."
+            raise InvalidInputError(msg)
+
+    @classmethod
+    def fit(
+        cls,
+        scores: ArrayLike,
+        correct: ArrayLike,
+        *,
+        scale: str,
+        of: int | None = None,
+        method: str = "platt",
+        weights: ArrayLike | None = None,
+        prior: float = 0.0,
+    ) -> Self:
+        """Return the map from scores to P(correct) that fits the rows best.
+
+        Parameters
+        ----------
+        scores : array_like, shape (n,)
+            One per answer; the larger, the more confident.
+        correct : array_like, shape (n,)
+            True or 1 where the answer is right, False or 0 where not.
+        scale : {"logprob", "probability", "fraction", "percent", "count", "real"}
+            What the scores are; never guessed. See `temperance.llm.answer_log_odds`.
+        of : int, optional
+            How many samples a count is of.
+        method : {"platt", "beta", "isotonic", "venn-abers", "identity"}, default "platt"
+            Two numbers; three; any rising curve; that with an interval; nothing.
+        weights : array_like, shape (n,), optional
+            Finite, >= 0.
+        prior : float, default 0.0
+            As in `BetaCalibration.fit`; for `beta` only.
+
+        Returns
+        -------
+        AnswerConfidence
+            With the `record` of the fit.
+
+        Raises
+        ------
+        InvalidInputError
+            Scores outside their scale, `correct` that is not true or false, another method.
+        NoOptimumError
+            As in the method's `fit`: all answers right (or wrong), all scores equal, or the
+            larger the score, the fewer right.
+        """
+        if method not in ANSWER_METHODS:
+            msg = f"`method` must be one of {', '.join(ANSWER_METHODS)}, got {method!r}."
+            raise InvalidInputError(msg)
+        of_scores = AnswerScale(scale, of)
+        odds = of_scores.log_odds(scores)
+        z = np.stack([np.zeros_like(odds), odds], axis=1)
+        y = as_correct(correct, n=len(odds))
+        w: Any = weights  # checked by the fit
+        return cls.around(fit_by_name(method, z, y, weights=w, prior=prior), of_scores)
+
+    @classmethod
+    def around(cls, inner: Calibrator, scale: AnswerScale) -> Self:
+        """Return the map of scores of one fitted on their log-odds."""
+        record = inner.record
+        inner = replace(inner, n_classes=2, classes=None, record=None)
+        return cls(inner, scale, n_classes=2, classes=ANSWER_CLASSES, record=record)
+
+    @property
+    def name(self) -> str:
+        """Method as a file names it: that of the inner map."""
+        return self.inner.method
+
+    def apply(self, scores: ArrayLike) -> Array:  # type: ignore[override]
+        """Return the probability that each answer is right.
+
+        Parameters
+        ----------
+        scores : array_like, shape (n,)
+            On the scale of the fit.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In [0, 1]. Never falls where the score rises.
+
+        Raises
+        ------
+        InvalidInputError
+            Scores outside their scale.
+        """
+        odds = self.score_scale.log_odds(scores)
+        return np.asarray(self.inner.apply(odds, refuse_probs=False)[:, 1])
+
+    def scale(self, scores: ArrayLike) -> Array:  # type: ignore[override]
+        """Return the calibrated log-odds that each answer is right, (n,); errors as in `apply`."""
+        return self.inner.scale(self.score_scale.log_odds(scores), refuse_probs=False)
+
+    def scaled(self, block: Array) -> Array:
+        """Return the calibrated logits of a block of logits, (0, log-odds of the score)."""
+        return self.inner.scaled(block)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the scale of the scores, and the numbers of the inner map."""
+        return {"score": self.score_scale.to_dict(), **self.inner.parameters()}
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`; `method` says the inner map."""
+        score = parameters.section("score")
+        scale = AnswerScale(score.text("scale"), score.integer("of") if score.given("of") else None)
+        method = common.pop("method")
+        inner = METHODS[method].from_parameters(parameters, n_classes=2)
+        return replace(cls.around(inner, scale), record=common["record"])
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the inner map's numbers, and what the scores are."""
+        of = f" of {self.score_scale.of}" if self.score_scale.of else ""
+        return [*self.inner.facts(), ("score", f"{self.score_scale.name}{of}")]

@@ -1,0 +1,198 @@
+"""Confidence in whole answers: one score per answer on a stated scale, and whether it was right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.checks.arrays import as_array, as_numbers
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct"]
+
+SCORE_SCALES = ("logprob", "probability", "fraction", "percent", "count", "real")
+ANSWER_CLASSES = ("wrong", "correct")
+_PERCENT = 100  # stated shares are whole percentages
+_CLOSEST = log(2.0**-24)  # of a probability to 0 or 1: half of float32's last place below 1
+_LARGEST = 1e100
+_SENTINEL = -9999.0
+_FEW = 5  # fewer percentages than this may all lie in [0, 1] by chance
+_TRUE_FALSE = {"true": 1, "false": 0, "1": 1, "0": 0, "1.0": 1, "0.0": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScale:
+    """What the scores of answers are, and how they become log-odds.
+
+    Parameters
+    ----------
+    name : {"logprob", "probability", "fraction", "percent", "count", "real"}
+        See `temperance.llm.answer_log_odds`.
+    of : int, optional
+        How many samples a count is of; for "count" only.
+
+    Raises
+    ------
+    InvalidInputError
+        Another name, a count without `of`, `of` without a count.
+    """
+
+    name: str
+    of: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in SCORE_SCALES:
+            msg = (
+                f"`scale` must say what the scores are, one of {', '.join(SCORE_SCALES)}; got "
+                f"{self.name!r}."
+            )
+            raise InvalidInputError(msg)
+        counts = self.name == "count"
+        whole = isinstance(self.of, int) and not isinstance(self.of, bool) and self.of >= 1
+        if counts != (self.of is not None) or (counts and not whole):
+            msg = (
+                "`of` must be the number of samples that a count is of, a whole number from 1 on, "
+                f"for the scale count and no other; got {self.of!r} for {self.name}."
+            )
+            raise InvalidInputError(msg)
+
+    def log_odds(self, scores: ArrayLike, *, name: str = "scores") -> Array:
+        """Return finite log-odds, (n,), that rise with the scores, or say what is wrong."""
+        s = as_float64(as_numbers(scores, name=name))
+        if s.ndim != 1:
+            msg = f"`{name}` must have shape (n,), one score per answer, got {s.shape}."
+            raise InvalidInputError(msg)
+        self._check(s, name=name)
+        match self.name:
+            case "logprob":
+                return _from_log(np.minimum(s, 0.0))
+            case "probability":
+                return _closest(_logarithm(s)) - _closest(_logarithm(1.0 - s))
+            case "fraction":
+                return _of_steps(s * _PERCENT, _PERCENT)
+            case "percent":
+                return _of_steps(s, _PERCENT)
+            case "count":
+                return _of_steps(s, self.of or 1)
+            case _:
+                return s
+
+    def _check(self, s: Array, *, name: str) -> None:
+        low, high, rule = self._range()
+        bad = ~((s >= low) & (s <= high))  # nan too
+        if self.name == "count":
+            bad |= s != np.floor(s)
+        if self.name == "logprob":
+            bad |= s == _SENTINEL
+        if not bad.any():
+            self._refuse_fractions(s, name=name)
+            return
+        row = int(bad.argmax())
+        msg = (
+            f"`{name}` must be {rule}; row {row} holds {s[row]:g} "
+            f"({np.count_nonzero(bad)} such rows).{self._hint(s)}"
+        )
+        raise InvalidInputError(msg)
+
+    def _range(self) -> tuple[float, float, str]:
+        match self.name:
+            case "logprob":
+                return -_LARGEST, 1e-6, "log-probabilities, finite and at most 0"
+            case "probability" | "fraction":
+                return 0.0, 1.0, f"a {self.name} in [0, 1]"
+            case "percent":
+                return 0.0, 100.0, "a percentage in [0, 100]"
+            case "count":
+                return 0.0, float(self.of or 1), f"counts of {self.of}, whole numbers"
+            case _:
+                return -_LARGEST, _LARGEST, "finite"
+
+    def _hint(self, s: Array) -> str:
+        known = s[np.isfinite(s)]
+        if len(known) < len(s):
+            return " Leave answers without a score out."
+        if self.name == "logprob" and (known == _SENTINEL).any():
+            return " -9999.0 is a server's word for a number it does not tell: leave those out."
+        fits = [
+            scale
+            for scale in ("logprob", "fraction", "percent")
+            if scale != self.name and not _outside(known, AnswerScale(scale))
+        ]
+        return f" Are they on the scale {' or '.join(fits)}? Say so." if fits else ""
+
+    def _refuse_fractions(self, s: Array, *, name: str) -> None:
+        """Percentages that all lie in [0, 1], and not on its ends, are fractions."""
+        if self.name == "percent" and len(s) >= _FEW and s.max() <= 1.0 and (s % 1.0).any():
+            msg = (
+                f"`{name}` look like fractions: all {len(s)} lie in [0, 1]. Say the scale fraction "
+                "(0.9 for 90 percent)."
+            )
+            raise InvalidInputError(msg)
+
+    def to_dict(self) -> dict[str, str | int]:
+        """Return the name, and `of` where there is one."""
+        return {"scale": self.name} if self.of is None else {"scale": self.name, "of": self.of}
+
+
+def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[np.intp]:
+    """Return 1 where an answer is right and 0 where not, (n,); text true and false count too."""
+    y = as_array(correct, name=name)
+    if y.shape != (n,):
+        msg = f"`{name}` must have shape ({n},), one per score, got {y.shape}."
+        raise InvalidInputError(msg)
+    if y.dtype.kind in "OUST":
+        found = np.array([_TRUE_FALSE.get(_text(each), -1) for each in y.tolist()], dtype=np.intp)
+        bad = found < 0
+    elif y.dtype.kind in "iufb":
+        bad = ~((y == 0) | (y == 1))
+        found = (y == 1).astype(np.intp)
+    else:
+        msg = f"`{name}` must hold true and false, or 1 and 0, got dtype {y.dtype}."
+        raise InvalidInputError(msg)
+    if bad.any():
+        row = int(bad.argmax())
+        msg = (
+            f"`{name}` must be 1 or true where the answer is right and 0 or false where not; row "
+            f"{row} holds {y.tolist()[row]!r} "
+            f"({np.count_nonzero(bad)} such rows). Graded answers? Decide from which grade on "
+            "they are right."
+        )
+        raise InvalidInputError(msg)
+    return found
+
+
+def _outside(s: Array, scale: AnswerScale) -> bool:
+    low, high, _ = scale._range()  # noqa: SLF001  (of this file)
+    return not bool(((s >= low) & (s <= high)).all())
+
+
+def _text(value: object) -> str:
+    return str(value.decode() if isinstance(value, bytes) else value).strip().lower()
+
+
+def _logarithm(p: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(p)
+
+
+def _from_log(log_p: Array) -> Array:
+    return np.asarray(log_p - _closest(_logarithm(-np.expm1(log_p))))
+
+
+def _closest(log_p: Array) -> Array:
+    """A probability that may have been rounded to 0 is at least half of float32's last place."""
+    return np.maximum(log_p, _CLOSEST)
+
+
+def _of_steps(count: Array, steps: int) -> Array:
+    """Empirical logit: half a step is added on either side, so that 0 and all stay finite."""
+    return np.asarray(np.log(count + 0.5) - np.log(steps - count + 0.5))

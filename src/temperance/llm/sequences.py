@@ -1,0 +1,92 @@
+"""From the log-probabilities of an answer's tokens to scores of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks.arrays import as_numbers
+from temperance.checks.shown_tokens import SENTINEL, as_token_logprobs, rounding_of
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["SequenceScores", "sequence_scores"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequenceScores:
+    """Scores of answers, each on the scale "logprob", in nats; see `sequence_scores`."""
+
+    sum: NDArray[np.float64]  # (n,): log-probability of the answer; longer answers have less
+    mean: NDArray[np.float64]  # (n,): per token
+    min: NDArray[np.float64]  # (n,): of the least likely token
+    length: NDArray[np.intp]  # (n,): number of tokens
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return plain lists, as columns."""
+        return {name: getattr(self, name).tolist() for name in ("sum", "mean", "min", "length")}
+
+
+def sequence_scores(token_logprobs: Iterable[Any]) -> SequenceScores:
+    """Return sum, mean, minimum and number of each answer's token log-probabilities.
+
+    Parameters
+    ----------
+    token_logprobs : iterable of n array_like, shapes (length,)
+        Natural logarithms of the probabilities of the tokens that were written, without those of
+        the prompt and without padding.
+
+    Returns
+    -------
+    SequenceScores
+        Arrays of shape (n,). None of them is a probability that the answer is right: that is what
+        `AnswerConfidence` learns.
+
+    Raises
+    ------
+    InvalidInputError
+        An answer without tokens; a log-probability above 0, nan, infinite or -9999.0.
+
+    Examples
+    --------
+    >>> scores = sequence_scores([[-0.5, -1.5], [-0.25]])
+    >>> scores.sum, scores.mean, scores.min, scores.length
+    (array([-2.  , -0.25]), array([-1.  , -0.25]), array([-1.5 , -0.25]), array([2, 1]))
+    """
+    answers = [_checked(row, answer) for row, answer in enumerate(token_logprobs)]
+    return SequenceScores(
+        sum=np.array([each.sum() for each in answers], dtype=np.float64),
+        mean=np.array([each.mean() for each in answers], dtype=np.float64),
+        min=np.array([each.min() for each in answers], dtype=np.float64),
+        length=np.array([len(each) for each in answers], dtype=np.intp),
+    )
+
+
+def _checked(row: int, answer: Any) -> NDArray[np.float64]:  # noqa: ANN401  (anything array-like)
+    name = f"token_logprobs[{row}]"
+    given = as_numbers(answer, name=name)
+    if given.ndim != 1 or given.size == 0:
+        what = "no tokens" if given.size == 0 else f"shape {given.shape}"
+        msg = (
+            f"`{name}` must hold the log-probability of each token of one answer, at least one; "
+            f"it has {what}."
+        )
+        raise InvalidInputError(msg)
+    values = as_float64(given)
+    bad = ~(values > SENTINEL)
+    if bad.any():
+        place = int(bad.argmax())
+        msg = (
+            f"`{name}` must be finite; token {place} has {values[place]:g} "
+            f"({np.count_nonzero(bad)} such tokens). Padding, or -9999.0 where a server does not "
+            "tell the number? Leave the token, or the answer, out."
+        )
+        raise InvalidInputError(msg)
+    return as_token_logprobs(values, rounding_of(given.dtype.name), name=name)

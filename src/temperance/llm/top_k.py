@@ -1,0 +1,277 @@
+"""A temperature from the few most likely tokens that a server shows, and what it can then say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from temperance.calibrators import TemperatureRecord, TemperatureScaling
+from temperance.checks import as_weights
+from temperance.checks.arrays import as_numbers
+from temperance.checks.shown_tokens import ShownTokens
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.llm.tail import Tail
+from temperance.llm.top_k_bounds import TopKBounds
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["TopKTemperature"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopKTemperature:
+    r"""The temperature of a whole vocabulary, from rows that show only its most likely tokens.
+
+    Parameters
+    ----------
+    scaling : TemperatureScaling
+        The temperature itself, with its record: `save(found.scaling, "calibrator.json")` writes it
+        as any other, and `TopKTemperature(scaling=load(path))` has it back.
+    n : int, optional
+        Rows given to the fit; None if the temperature was typed in.
+    n_not_shown : int, optional
+        Those of them that were dropped, because their true token is not among the shown ones.
+    n_sentinels : int, optional
+        Tokens that stand there with -9999.0 instead of a log-probability, and count as not shown.
+
+    Notes
+    -----
+    If the probabilities of all tokens are softmax(z / T), then *given that the true token is among
+    the shown* its probability is the softmax of their log-probabilities divided by T: what is
+    unseen cancels. So the likelihood of the rows whose true token is shown needs neither the
+    rest's probabilities nor the size of the vocabulary, and is exact. Lumping the rest into one
+    more class is not, for that class does not keep its form under a temperature: where the
+    truth is 1.50 it gives 1.34.
+
+    The shown tokens must be the most likely ones, whichever is the true one. Servers that add the
+    sampled token to the list (vLLM does, in last place) break that: leave it out.
+
+    Examples
+    --------
+    Two shown tokens of .5 and .25, log-odds of log 2; the first is right in 4 rows of 5, so T
+    makes them log 4. One true token was not shown.
+
+    >>> rows = [[-0.6931, -1.3863]] * 6
+    >>> found = TopKTemperature.fit(rows, [0, 0, 0, 0, 1, -1])
+    >>> round(found.temperature, 4), found.n, found.n_not_shown
+    (0.5, 6, 1)
+    """
+
+    scaling: TemperatureScaling
+    n: int | None = None
+    n_not_shown: int | None = None
+    n_sentinels: int | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        logprobs: ArrayLike | Sequence[Any],
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        prior: float = 0.0,
+    ) -> Self:
+        """Return the temperature that makes the true tokens likeliest among those shown.
+
+        Parameters
+        ----------
+        logprobs : array_like, shape (n, k), or n sequences of different lengths
+            Natural logarithms of the probabilities of each row's most likely tokens, in any order,
+            of the whole vocabulary's softmax (before any sampling temperature); -inf pads short
+            rows. -9999.0, with which servers say "very unlikely", counts as not shown.
+        labels : array_like of int, shape (n,)
+            Place of the true token among those shown, from 0; -1 where it is not shown.
+            `label_positions(tokens, labels)` finds them.
+        weights : array_like, shape (n,), optional
+            Finite, >= 0.
+        prior : float, default 0.0
+            As in `TemperatureScaling.fit`.
+
+        Returns
+        -------
+        TopKTemperature
+            With the `record` of the rows that were kept: interval, standard error, score test.
+
+        Raises
+        ------
+        InvalidInputError
+            Log-probabilities above 0, nan, rows that sum to more than 1 (within 1e-3; 5e-3 in
+            float16, 2e-2 in bfloat16) or show nothing, labels that name no shown token.
+        NoOptimumError
+            As in `TemperatureScaling.fit`; `"no-rows"` where no true token is shown,
+            `"constant-logits"` where no row shows two tokens of different probability.
+        """
+        tokens = ShownTokens.check(logprobs)
+        positions = tokens.positions(labels)
+        w = as_weights(weights, n=tokens.n)
+        kept = positions >= 0
+        if not kept.any():
+            msg = (
+                "No row is left: in none is the true token among those shown. Ask for more "
+                "log-probabilities per token (top_logprobs=20)."
+            )
+            raise NoOptimumError(msg, reason="no-rows")
+        z = tokens.logprobs[kept]
+        if z.shape[1] == 1:  # one token shown: no row says anything, as the fit will say
+            z = np.pad(z, ((0, 0), (0, 1)), constant_values=-np.inf)
+        scaling = TemperatureScaling.fit(
+            z, positions[kept],
+            weights=None if w is None else w[kept], prior=prior, refuse_probs=False,
+        )  # fmt: skip
+        return cls(
+            scaling=TemperatureScaling(scaling.temperature, record=scaling.record),
+            n=tokens.n,
+            n_not_shown=int(np.count_nonzero(~kept)),
+            n_sentinels=int(np.count_nonzero(tokens.sentinels)),
+        )
+
+    @property
+    def temperature(self) -> float:
+        """T > 0; above 1 the model was over-confident."""
+        return self.scaling.temperature
+
+    @property
+    def record(self) -> TemperatureRecord | None:
+        """How T was found, from the rows whose true token is shown; None if it was typed in."""
+        return self.scaling.record
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the confidence interval of T (see `TemperatureRecord.interval`).
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage, in (0, 1).
+
+        Returns
+        -------
+        tuple of float
+            Low and high end.
+
+        Raises
+        ------
+        InvalidInputError
+            `level` outside (0, 1), or a temperature that was typed in.
+        """
+        if self.record is None:
+            msg = "`interval` needs a fitted temperature; this one was typed in."
+            raise InvalidInputError(msg)
+        return self.record.interval(level)
+
+    def apply(
+        self, logprobs: ArrayLike | Sequence[Any], *, vocabulary: ArrayLike | None = None
+    ) -> TopKBounds:
+        r"""Return between which ends each shown token's calibrated probability lies.
+
+        Parameters
+        ----------
+        logprobs : array_like, shape (n, k), or n sequences of different lengths
+            As in `fit`.
+        vocabulary : int, or array_like of int, shape (n,), optional
+            V, the number of tokens (or of options, in a row of its own) of which the k shown are
+            the most likely. V = k says that all are shown.
+
+        Returns
+        -------
+        TopKBounds
+            `low` and `high`, (n, k). Both ends hold for *every* vocabulary that could have shown
+            this; the truth need not reach them. Equal (`exact`) where all options are shown: V = k,
+            or no `vocabulary` is given and the row sums to 1 to the last bits of float64. Of other
+            rows without `vocabulary`, with T > 1 nothing is known from below (`one_sided`): a long
+            enough tail may take all.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `fit`; a `vocabulary` below k, or too small to hold what the shown tokens leave.
+
+        Notes
+        -----
+        With b = 1 / T, :math:`S = \sum p^b` over the shown tokens, m the probability that they
+        leave and tau the smallest of them, a token has :math:`p^b / (S + R)` where
+
+        .. math:: m \tau^{b-1} \le R \le (V-k)^{1-b} m^b
+
+        for b < 1, and the reverse for b > 1. m is taken as known to float32's rounding (to that of
+        float16 or bfloat16 where the numbers come in these). A token with -9999.0 lies between 0
+        and the end of the smallest that is shown. Dividing by S alone, as if the k tokens were all
+        there is, overstates every probability if T > 1, often twofold.
+
+        References
+        ----------
+        Hardy, Littlewood and Polya (1934), Inequalities, Section 2.9 (power means)
+
+        Examples
+        --------
+        A token of .5 shown and .5 left, T = 2: of two tokens it stays .5; of 51 the fifty others
+        may be .01 each, with a weight of 50 sqrt(.01) = 5 against its sqrt(.5).
+
+        >>> halved = TopKTemperature(scaling=TemperatureScaling(2.0))
+        >>> bounds = halved.apply([[-0.6931472]], vocabulary=51)
+        >>> bounds.low.round(3), bounds.high.round(3)
+        (array([[0.124]]), array([[0.5]]))
+        """
+        tokens = ShownTokens.check(logprobs)
+        sizes = _sizes(vocabulary, tokens)
+        tail = Tail.of(tokens, sizes)
+        beta = 1.0 / self.temperature
+        scaled = beta * tokens.logprobs
+        log_shown = np.logaddexp.reduce(scaled, axis=1)
+        log_least, log_most = tail.log_sums(beta)
+        low = np.exp(scaled - np.logaddexp(log_shown, log_most)[:, None])
+        high = np.exp(scaled - np.logaddexp(log_shown, log_least)[:, None])
+        if tokens.sentinels.any():  # less likely than the smallest shown, before and after
+            least_likely = np.where(tokens.shown, high, np.inf).min(axis=1)
+            high = np.where(tokens.sentinels, least_likely[:, None], high)
+        one_sided = ~tail.complete & np.isinf(tail.others) & (beta < 1.0)
+        return TopKBounds(low, high, tail.complete, one_sided)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "temperature": self.temperature,
+            "n": self.n,
+            "n_not_shown": self.n_not_shown,
+            "n_sentinels": self.n_sentinels,
+            "record": None if self.record is None else self.record.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        if not self.n:
+            return str(self.scaling)
+        kept = self.n - (self.n_not_shown or 0)
+        share = f"the true token is shown in {kept:,} of {self.n:,} rows ({kept / self.n:.0%})"
+        return f"{self.scaling}\n{share}; the others were left out"
+
+
+def _sizes(vocabulary: ArrayLike | None, tokens: ShownTokens) -> Array:
+    """Return V of each row as floats, infinite where it is not given."""
+    if vocabulary is None:
+        return np.full(tokens.n, np.inf)
+    given = as_numbers(vocabulary, name="vocabulary")
+    sizes = as_float64(given)
+    if sizes.shape not in ((), (tokens.n,)) or given.dtype.kind == "b":
+        msg = (
+            f"`vocabulary` must be one number, or one per row, shape ({tokens.n},); got shape "
+            f"{sizes.shape}."
+        )
+        raise InvalidInputError(msg)
+    each = np.broadcast_to(sizes, (tokens.n,))
+    count = (tokens.shown | tokens.sentinels).sum(axis=1)
+    bad = ~(np.isfinite(each) & (each == np.floor(each)) & (each >= count))
+    if bad.any():
+        row = int(bad.argmax())
+        msg = (
+            f"`vocabulary` must be a whole number, at least that of the tokens shown; row {row} "
+            f"shows {count[row]} and has {each[row]:g} ({np.count_nonzero(bad)} such rows)."
+        )
+        raise InvalidInputError(msg)
+    return each
