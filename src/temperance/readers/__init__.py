@@ -3,6 +3,18 @@
 from temperance.readers.blocks import BlockFile, read_blocks
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.folder import read
+from temperance.readers.llm import FORMATS, LlmFormat
 from temperance.readers.whole import SUFFIXES
 
-__all__ = ["SUFFIXES", "BlockFile", "Dataset", "Fields", "Kind", "Layout", "read", "read_blocks"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "BlockFile",
+    "Dataset",
+    "Fields",
+    "Kind",
+    "Layout",
+    "LlmFormat",
+    "read",
+    "read_blocks",
+]

@@ -72,6 +72,9 @@ class Dataset:
         Number of the first row in the file, of a block of rows.
     files : tuple of Path
         The files of a folder; empty where `source` is a file.
+    notes : tuple of str
+        What its user should hear of how the file was read: rows left out, options censored,
+        refusals, each counted. Only of the formats of language models.
     """
 
     kind: Kind
@@ -87,6 +90,7 @@ class Dataset:
     source: str
     first: int = 0
     files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:

@@ -1,0 +1,105 @@
+"""What was left out, bounded or refused, in sentences with its count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temperance.readers.guard import named
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Collection, Mapping, Sequence
+
+__all__ = ["SMALL_GROUP", "left_out", "notes"]
+
+SMALL_GROUP = 20  # a smaller one tells next to nothing, and has no temperature of its own
+_SHOWN = 5
+
+_LEFT_OUT = {
+    "refusals": "of refusals",
+    "without any option": "that show none of the options",
+    "lacking an option": "that lack an option (--missing drop)",
+    "unlabelled": "without a label, which others have",
+}
+
+
+def notes(
+    counts: Counter[str],
+    *,
+    n: int,
+    filters: Collection[str],
+    rounded: int | None,
+    unseen: Sequence[str],
+    groups: Mapping[str, int],
+) -> tuple[str, ...]:
+    """Return the sentences; `n` is the number of rows that are left."""
+    found = list(_of_left_out(counts, filters))
+    if counts["bounded rows"]:
+        found.append(_of_bounds(counts, n, rounded))
+    if unseen:
+        found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
+    if counts["of several choices"]:
+        found.append(
+            f"{_lines(counts['of several choices'])} with several choices (n > 1): only the first "
+            "of each is read."
+        )
+    if counts["with unconditional log-probabilities"]:
+        found.append(
+            f"{_rows(counts['with unconditional log-probabilities'])} with log-probabilities "
+            "without context as well (acc_mutual_info): these are not used."
+        )
+    if counts["duplicates"]:
+        found.append(
+            f"{_rows(counts['duplicates'])} with the id of an earlier row and the same label: "
+            "counted twice, they make intervals too narrow."
+        )
+    small = [name for name, count in groups.items() if count < SMALL_GROUP]
+    if small:
+        more = ", ..." if len(small) > _SHOWN else ""
+        found.append(
+            f"{len(small)} of {len(groups)} groups have fewer than {SMALL_GROUP} rows, too few to "
+            f"judge them by: {', '.join(sorted(small)[:_SHOWN])}{more}."
+        )
+    return tuple(found)
+
+
+def left_out(counts: Counter[str], filters: Collection[str]) -> str:
+    """Return what was left out, for the error that nothing is left."""
+    found = [sentence.rstrip(".") for sentence in _of_left_out(counts, filters)]
+    return "; ".join(found)
+
+
+def _of_left_out(counts: Counter[str], filters: Collection[str]) -> list[str]:
+    found = [
+        f"{_rows(counts[key])} {what} left out." for key, what in _LEFT_OUT.items() if counts[key]
+    ]
+    if counts["of other filters"]:
+        found.append(
+            f"{_rows(counts['of other filters'])} of other filters ({named(sorted(filters))}) left "
+            "out; --filter takes those of one."
+        )
+    return found
+
+
+def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
+    rows, options = counts["bounded rows"], counts["bounded options"]
+    of_labels = counts["bounded labels"]
+    right = f", {of_labels:,} of them the label" if of_labels else ""
+    if rounded is None:
+        bound = "the smallest log-probability shown in the row"
+        what = "not shown"
+    else:
+        bound = f"half a unit of the last of {rounded} decimals"
+        what = "rounded to 0"
+    return (
+        f"{rows:,} of {_rows(n)} lack the probability of an option ({options:,} options {what}"
+        f"{right}): it is taken as the most it can be, {bound} (--missing says otherwise)."
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'' if count == 1 else 's'}"
