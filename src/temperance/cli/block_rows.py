@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.evaluate import Evaluation
-    from temperance.readers import BlockFile, Dataset, Fields
+    from temperance.readers import BlockFile, Dataset, Fields, LlmFormat
 
 __all__ = ["BlockRows"]
 
@@ -50,14 +50,15 @@ class BlockRows:
         labels: Path | None,
         ignore_label: int | None,
         class_axis: int | None,
+        llm: LlmFormat | None = None,
     ) -> Self | None:
         """Return the rows of a large file; None where it must be read as a whole.
 
         That is the case where rows are not independent (clusters, pixels), are looked at by group,
-        have a matrix of labels, or options of their own.
+        have a matrix of labels, or options of their own, as a language model's answers have.
         """
         whole = class_axis is not None or kind == "multilabel" or fields.group is not None
-        if whole or not is_large(files):
+        if whole or llm is not None or not is_large(files):
             return None
         file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
         first = next(iter(file))

@@ -18,6 +18,7 @@ from temperance.cli.gates import (
     enforce,
 )
 from temperance.cli.label_plan import label_plan
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import Settings, measure_after, measure_raw, row_warnings
 from temperance.cli.members import read_members
 from temperance.cli.options import (
@@ -43,7 +44,7 @@ from temperance.cli.tables import measure_table
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
+@takes_llm_formats
 def evaluate(
     file: Annotated[
         list[Path],
@@ -90,6 +92,7 @@ def evaluate(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Measure probabilities against labels, each number with a 95 % interval.
 
@@ -110,7 +113,7 @@ def evaluate(
     )
     reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "labels": labels, "ignore_label": ignore_label,
-        "class_axis": class_axis,
+        "class_axis": class_axis, "llm": llm,
     }  # fmt: skip
     large = BlockRows.of(file, **reading)
     rows: Rows | BlockRows = large or read_members(file, **reading)

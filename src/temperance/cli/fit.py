@@ -11,6 +11,7 @@ from temperance.calibrators import METHODS, TemperatureScaling
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.calibration import calibrate, finish
 from temperance.cli.large_fit import calibrate_blocks
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import check_test
 from temperance.cli.members import read_members
 from temperance.cli.options import (
@@ -39,12 +40,13 @@ from temperance.cli.rows import Rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import preferring
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 from temperance.writers import check_writable
 
 __all__ = ["fit"]
 
 
+@takes_llm_formats
 def fit(
     cal: Annotated[
         list[Path],
@@ -108,6 +110,7 @@ def fit(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Learn a calibrator from a file of outputs and labels.
 
@@ -129,6 +132,7 @@ def fit(
     )
     reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "ignore_label": ignore_label, "class_axis": class_axis,
+        "llm": llm,
     }  # fmt: skip
     settings: dict[str, Any] = {
         "prior": prior,

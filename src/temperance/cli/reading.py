@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.readers import Kind, Layout
+    from temperance.readers import Kind, Layout, LlmFormat
 
 __all__ = ["read_kind", "read_rows"]
 
@@ -34,19 +34,29 @@ def read_rows(
     class_axis: int | None = None,
     keep: NDArray[np.bool_] | None = None,
     whole: bool = False,
+    llm: LlmFormat | None = None,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
-    Rows of `ignore_label` are left out; those that `keep` of another file says are taken here as
-    well. Of a `whole` file all rows are taken, and what is beside their scores is not looked at.
+    With `llm` it holds a language model's answers. Rows of `ignore_label` are left out; those that
+    `keep` of another file says are taken here as well. Of a `whole` file all rows are taken, and
+    what is beside their scores is not looked at.
     """
     multilabel = kind == MultilabelScaling.kind
     if multilabel and class_axis is not None:
         msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
         raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
+    if llm is not None and (layout != "rows" or labels is not None):
+        msg = (
+            "`--format` goes with one class per row and labels in the lines themselves, not with "
+            "--kind multilabel, --class-axis, --labels or --test-labels."
+        )
+        raise InvalidInputError(msg)
     with progress(f"reading {path.name}"):
-        file = read(path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout)
+        file = read(
+            path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout, format=llm
+        )
         with naming(str(path)):
             if multilabel:
                 rows = rows_of_labels(file, ignore_label=ignore_label, keep=keep, whole=whole)
