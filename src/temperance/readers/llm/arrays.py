@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.readers.dataset import Kind
-    from temperance.readers.llm.answer import Answer
+    from temperance.readers.llm.answer import Answer, Option
     from temperance.readers.llm.llm_format import LlmFormat
     from temperance.readers.llm.row import Row
 
@@ -86,7 +86,8 @@ def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> None:
         first = seen.setdefault((row.file, answer.id, answer.groups.get("name")), row)
         if first is row:
             continue
-        if _true(first.answer) != _true(answer):
+        labels = {_true(first.answer), _true(answer)} - {None}
+        if len(labels) > 1:
             msg = (
                 f"{row.where}: has the id {answer.id!r} of {first.where}, but another label. Each "
                 "id must stand for one question; another key is named with --id-column."
@@ -95,7 +96,7 @@ def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> None:
         counts["duplicates"] += 1
 
 
-def _true(answer: Answer) -> object:
+def _true(answer: Answer) -> int | Option | None:
     """Return the label as what it stands for, where options have no order."""
     if answer.label is None or answer.ordered:
         return answer.label

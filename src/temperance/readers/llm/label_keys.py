@@ -10,18 +10,25 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Ask
     from temperance.readers.llm.node import Node
 
-__all__ = ["label_of"]
+__all__ = ["label_of", "labelled"]
 
 _USUAL = ("label", "gold")
 
 
-def label_of(line: Node, ask: Ask) -> Node | None:
-    """Return the label; None if there is none."""
-    name = ask.fields.label
-    if name is not None:
-        return line.find(name)
-    found = [each for each in map(line.get, _USUAL) if each is not None]
+def label_of(node: Node, ask: Ask) -> Node | None:
+    """Return the label that a line, or an answer in it, has; None if there is none."""
+    if ask.fields.label is not None:
+        return node.find(ask.fields.label)
+    found = [each for each in map(node.get, _USUAL) if each is not None]
     if len(found) > 1:
         msg = "has both `label` and `gold`; say which to use with --label-field."
         raise FileFormatError(msg)
     return found[0] if found else None
+
+
+def labelled(line: Node, ask: Ask) -> Node | None:
+    """Return the label of a line; None if there is none, unless its key was named."""
+    found = label_of(line, ask)
+    if found is None and ask.fields.label is not None:
+        line.need(ask.fields.label)
+    return found

@@ -16,10 +16,10 @@ SMALL_GROUP = 20  # a smaller one tells next to nothing, and has no temperature 
 _SHOWN = 5
 
 _LEFT_OUT = {
-    "refusals": "of refusals",
-    "without any option": "that show none of the options",
-    "lacking an option": "that lack an option (--missing drop)",
-    "unlabelled": "without a label, which others have",
+    "refusals": "refusals",
+    "without any option": "none of the options is shown",
+    "lacking an option": "an option is missing (--missing drop)",
+    "unlabelled": "no label, unlike other rows",
 }
 
 
@@ -71,12 +71,12 @@ def left_out(counts: Counter[str], filters: Collection[str]) -> str:
 
 def _of_left_out(counts: Counter[str], filters: Collection[str]) -> list[str]:
     found = [
-        f"{_rows(counts[key])} {what} left out." for key, what in _LEFT_OUT.items() if counts[key]
+        f"{_rows(counts[key])} left out: {why}." for key, why in _LEFT_OUT.items() if counts[key]
     ]
     if counts["of other filters"]:
         found.append(
-            f"{_rows(counts['of other filters'])} of other filters ({named(sorted(filters))}) left "
-            "out; --filter takes those of one."
+            f"{_rows(counts['of other filters'])} left out: of other filters, "
+            f"{named(sorted(filters))} (--filter takes those of one)."
         )
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import Answer, Option
-from temperance.readers.llm.label_keys import label_of
+from temperance.readers.llm.label_keys import labelled
 from temperance.readers.llm.llm_format import check_options, spelled
 from temperance.readers.llm.response import response_of
 
@@ -43,7 +43,7 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     options = _options(line, ask)
     shown = _shown(token)
     scores = _scores(shown, options)
-    label = label_of(line, ask)
+    label = labelled(line, ask)
     id_ = line.find(ask.fields.id) if ask.fields.id else line.get("id") or response.get("id")
     yield Answer(
         scores,

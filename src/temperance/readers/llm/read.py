@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import refusing
+from temperance.readers.guard import refusing, require_file
 from temperance.readers.json_lines import json_lines, naming_line
 from temperance.readers.llm.answer import Ask
 from temperance.readers.llm.arrays import dataset_of
@@ -55,6 +55,7 @@ def read_llm(
         match = _SAMPLES.fullmatch(file.stem)
         ask = Ask(format_, fields, match and match[1], kind, counts, filters)
         with refusing(file):
+            require_file(file)
             found = list(_rows(file, ask, of_folder=of_folder))
             settle([row.answer for row in found], [row.line for row in found])
         rows += found

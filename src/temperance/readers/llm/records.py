@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.llm.answer import Answer
-from temperance.readers.llm.label_keys import label_of
+from temperance.readers.llm.label_keys import labelled
 from temperance.readers.llm.node import SENTINEL
 from temperance.readers.llm.probabilities import check_sum
 
@@ -42,7 +42,7 @@ def records(line: Node, ask: Ask) -> Iterator[Answer]:
         values = [nan if value == SENTINEL else value for value in values]
         if all(isinf(value) for value in values):
             node.refuse("scores of which one is finite")
-    label = label_of(line, ask)
+    label = labelled(line, ask)
     finite = [value for value in values if not (isinf(value) or isnan(value))]
     found = None if label is None else _index(label, values)
     id_ = line.find(ask.fields.id or "id")
