@@ -55,5 +55,6 @@ def choice(probabilities, **beside):
 def write(path, lines):
     """Write JSON Lines; a line that is text is written as it is."""
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     return path
