@@ -226,3 +226,25 @@ def test_a_bound_is_never_below_the_truth(tmp_path):
     fourth, third = (np.take_along_axis(found.values, smallest, axis=1)[:, j] for j in (0, 1))
     assert (fourth == third).all()
     assert f"{len(y)} of {len(y)} rows" in found.notes[0]
+
+
+def test_temperatures_of_options_that_are_shown_are_not_biased(run, tmp_path):
+    """Of 4 options the 2 likeliest are shown: bounds pull T down, the options shown do not."""
+    z, y = drawn(n=4000)
+    rows = [
+        completion(
+            sorted(zip("ABCD", zs, strict=True), key=lambda pair: -pair[1])[:2],
+            label="ABCD"[label],
+        )
+        for zs, label in zip(z.tolist(), y.tolist(), strict=True)
+    ]
+    write(tmp_path / "a.jsonl", rows)
+    found = {}
+    for missing in ("bound", "shown"):
+        done = run("fit", "a.jsonl", *CHAT, "--missing", missing, "--json", "--quick")
+        found[missing] = json.loads(done.stdout)
+    full = reference.temperature(z, y)
+    assert found["bound"]["temperature"] < 0.8 * full
+    low, high = found["shown"]["temperature_interval"]
+    assert low < full < high
+    assert found["shown"]["temperature"] == pytest.approx(full, rel=0.05)

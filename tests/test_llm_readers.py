@@ -188,7 +188,7 @@ def test_a_folder_of_samples_has_a_group_per_task(tmp_path):
     assert found.ids.tolist() == ["a_b/0", "law/0"]
     assert found.values.tolist() == [[-3, -2], [-1, -2]]
     assert len(found.files) == 2
-    assert "2 of 2 groups have fewer than 20 rows" in only_note(found)
+    assert "a_b; law (2 of 2)" in only_note(found)
     both = read(tmp_path, format=LlmFormat("lm-eval", group_by=["task", "options"]))
     assert both.groups.tolist() == ["a_b, 2 options", "law, 2 options"]
     assert read(tmp_path, format=LlmFormat("lm-eval", group_by=[])).groups is None
@@ -247,6 +247,15 @@ def test_spellings_of_one_option(given):
     assert (found.classes, found.labels.tolist()) == (("yes", "no"), ["yes"])
 
 
+def test_label_is_an_index_unless_it_could_be_an_option(given, refusal):
+    """Of A and B, 1 is the second; of the options 1 and 2 it could be either."""
+    row = completion([("A", -0.5), ("B", -1.5)], label=1)
+    found = given([row], LlmFormat("openai-logprobs", options="AB"))
+    assert found.labels.tolist() == ["B"]
+    row = completion([("1", -0.5), ("2", -1.5)], label=1)
+    assert "could be an option" in refusal([row], LlmFormat("openai-logprobs", options="12"))
+
+
 def test_options_of_each_line(given, refusal):
     """A key may list the row's own options; rows then have different numbers of them."""
     top = [("A", -0.5), ("B", -1.5), ("C", -2.5)]
@@ -275,11 +284,30 @@ def test_missing_options_take_the_smallest_one_shown(given):
     assert only_note(found) == (
         "2 of 3 rows lack the probability of an option (4 options not shown, 1 of them the label): "
         "it is taken as the most it can be, the smallest log-probability shown in the row "
-        "(--missing says otherwise)."
+        "(--missing says otherwise). A temperature fitted so is too small; one with --missing "
+        "shown is not."
     )
     dropped = given(rows, LlmFormat("openai-logprobs", options="ABCD", missing="drop"))
     assert dropped.ids.tolist() == ["2"]
     assert only_note(dropped) == "2 rows left out: an option is missing (--missing drop)."
+
+
+def test_only_options_that_are_shown(given):
+    """--missing shown: -inf where nothing is known; rows without their label, or a choice, go."""
+    rows = [
+        completion([("A", -0.1), ("x", -3.0), ("B", -4.5)], label="B", id="1"),
+        completion([("A", -0.1), ("B", -3.0)], label="D", id="2"),
+        completion([("A", -0.1), ("x", -3.0)], label="A", id="3"),
+    ]
+    found = given(rows, LlmFormat("openai-logprobs", options="ABCD", missing="shown"))
+    assert found.values.tolist() == [[-0.1, -4.5, -INF, -INF]]
+    assert found.ids.tolist() == ["1"]
+    notes = [note.removeprefix(f"{found.source}: ") for note in found.notes]
+    assert notes[:3] == [
+        "1 row left out: less than two options are shown.",
+        "1 row left out: the label is not among the options shown (--missing shown).",
+        "1 of 1 rows are compared by the options shown only; 2 options not (--missing shown).",
+    ]
 
 
 def test_missing_options_can_be_refused(refusal):
@@ -376,7 +404,11 @@ def test_several_choices_of_one_request(given):
             completion([("A", -0.1)], label="E"),
             "`label` must be among the options ('A', 'B', 'C', 'D'), got 'E'",
         ),
-        (completion([("A", -0.1)], label=1), "`label` must be the text of an option, got 1"),
+        (
+            completion([("A", -0.1)], label=4),
+            "`label` must be the index of an option, 0 to 3, got 4",
+        ),
+        (completion([("A", -0.1)], label=True), "`label` must be the text of an option, got True"),
         (completion([("A", -0.1)], label="A", gold="A"), "has both `label` and `gold`"),
         (
             completion([("A", float("nan"))]),
@@ -498,7 +530,7 @@ def test_rounded_zero_is_not_zero(given, refusal):
     assert found.values[1].tolist() == pytest.approx([1 / 1.00005, 0.00005 / 1.00005], rel=1e-12)
     note = next(note for note in found.notes if "lack the probability" in note)
     assert "1 of 2 rows" in note
-    assert "1 options rounded to 0, 1 of them the label" in note
+    assert "1 option rounded to 0, 1 of them the label" in note
     assert "half a unit of the last of 4 decimals" in note
     message = refusal(rows, LlmFormat("decisions", missing="error"))
     assert message.startswith("line 2: option 'b' has a probability of 0, rounded")
@@ -731,6 +763,16 @@ def test_a_label_field_that_is_not_there_is_named(refusal, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_an_id_that_is_not_there_is_named(given, refusal, name):
+    """An id that was named must be there; it may be anywhere in the line."""
+    message = refusal([GOOD[name]], named_format(name), fields=Fields(id="meta.key"))
+    assert message.startswith("line 1: has no key `meta.key`")
+    line = {**GOOD[name], "meta": {"key": "k7"}}
+    found = given([line], named_format(name), fields=Fields(id="meta.key"))
+    assert found.ids.tolist() == ["k7"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_weights_groups_and_clusters_stand_in_the_line(given, refusal, name):
     """As in every .jsonl; groups that are named replace those of the format."""
     lines = [{**GOOD[name], "weight": w, "g": {"a": w}, "cluster": "c"} for w in (1, 2)]
@@ -745,7 +787,7 @@ def test_small_groups_are_named(given):
     """A group of three rows tells nothing, and the file says so."""
     rows = [{"type": t, "logits": [1, 2], "gold": 1} for t in ["choice"] * 20 + ["noul"] * 3]
     assert only_note(given(rows, "records")) == (
-        "1 of 2 groups have fewer than 20 rows, too few to judge them by: noul."
+        "groups of fewer than 20 rows, too few to judge them by: noul (1 of 2)."
     )
 
 

@@ -105,6 +105,7 @@ def compare(
             ("Rows", first.described),
             ("SHA-256 of that file", first.sha256),
             ("Compared", ", ".join(map(str, files))),
+            *(("Reading", each) for each in notes),
             ("Library", f"temperance {__version__}"),
         )
         with progress("drawing the report"), replacing(report) as beside:

@@ -115,8 +115,9 @@ def fit(
     """Learn a calibrator from a file of outputs and labels.
 
     Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
-    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them. Of
-    1 GiB and more, a temperature is fitted block by block, in little memory.
+    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them, and
+    with --format what language models answered. Of 1 GiB and more, a temperature is fitted block by
+    block, in little memory.
     """
     check_writable(output, {".json"})
     if report is not None:

@@ -32,6 +32,7 @@ class MissingName(StrEnum):
     """What to do with options of which only is known that they are unlikely."""
 
     bound = "bound"
+    shown = "shown"
     drop = "drop"
     error = "error"
 
@@ -45,19 +46,19 @@ class NormalizeName(StrEnum):
 def takes_llm_formats(command: Callable[..., None]) -> Callable[..., None]:
     """Replace a command's parameter `llm` by the options that make its value, at the end."""
     own = inspect.signature(command, eval_str=True).parameters.values()
-    added = inspect.signature(_llm_format, eval_str=True).parameters.values()
+    added = inspect.signature(llm_format, eval_str=True).parameters.values()
 
     @functools.wraps(command)
     def run(**given: Any) -> None:  # noqa: ANN401  (what a command line holds)
         options = {each.name: given.pop(each.name) for each in added}
-        command(**given, llm=_llm_format(**options))
+        command(**given, llm=llm_format(**options))
 
     kept = [each for each in own if each.name != "llm"]
     run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
     return run
 
 
-def _llm_format(
+def llm_format(
     format_name: Annotated[
         FormatName | None,
         typer.Option(
@@ -71,7 +72,7 @@ def _llm_format(
         typer.Option(
             "--missing",
             help="Options whose probability is only known to be low: take the most it can be "
-            "(bound, the default), leave out the row, or refuse the file.",
+            "(bound, the default), compare the others, leave out the row, or refuse the file.",
             rich_help_panel=_PANEL,
         ),
     ] = None,
@@ -130,6 +131,7 @@ def _llm_format(
         ),
     ] = None,
 ) -> LlmFormat | None:
+    """Return how files are read, from what a command line says; None without --format."""
     given: dict[str, Any] = {
         "missing": missing and missing.value,
         "group_by": None if group_by is None else _listed(group_by, "none"),

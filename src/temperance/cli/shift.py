@@ -133,6 +133,7 @@ def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> No
         ("New rows", f"{other.described}, {'no labels' if other.labels is None else 'labelled'}"),
         ("SHA-256 of that file", other.sha256),
         ("Weights", ", ".join(weighted) or "none"),
+        *(("Reading", each) for each in (*first.notes, *other.notes)),
         ("Library", f"temperance {__version__}"),
     )
     plan = label_plan(other, found.reference) if other.labels is None else None

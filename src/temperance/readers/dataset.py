@@ -25,6 +25,8 @@ Layout = Literal["rows", "labels", "dense"]
 class Fields:
     """The names to look for in a file; None means the usual name of the format.
 
+    In files of language models (`format` of `read`) a name may be a path, `doc.answer`.
+
     Attributes
     ----------
     label, weight, group, id, cluster : str or None

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import refusing
-from temperance.readers.llm import LlmFormat, read_llm
+from temperance.readers.llm import FormatName, LlmFormat, read_llm
 from temperance.readers.whole import SUFFIXES, read_file
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def read(
     fields: Fields = _USUAL_FIELDS,
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
-    format: str | LlmFormat | None = None,  # noqa: A002  (the word for it)
+    format: FormatName | LlmFormat | None = None,  # noqa: A002  (the word for it)
 ) -> Dataset:
     """Read the scores of a file, and what else it holds about each row.
 
@@ -81,7 +81,7 @@ def read(
         if labels is not None or layout != "rows":
             msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."
             raise InvalidInputError(msg)
-        named = format if isinstance(format, LlmFormat) else LlmFormat(format)  # type: ignore[arg-type]
+        named = format if isinstance(format, LlmFormat) else LlmFormat(format)
         return read_llm(path, named, fields=fields, kind=kind)
     if not Path(path).is_dir():
         return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout)

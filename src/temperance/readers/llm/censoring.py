@@ -1,8 +1,8 @@
-"""Options whose probability is not known, but for being low: bounded, left out, or refused."""
+"""Options whose probability is only known to be low: bounded, masked, left out or refused."""
 
 from __future__ import annotations
 
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
@@ -46,6 +46,9 @@ def censored(rows: Sequence[Row], missing: Missing, counts: Counter[str]) -> lis
             raise _unknown(row, lacking[0])
         elif missing == "drop":
             counts["lacking an option"] += 1
+        elif missing == "shown":
+            if _only_shown(answer, lacking, counts):
+                kept.append(row)
         elif len(lacking) == len(answer.scores) or isnan(answer.ceiling):
             counts["without any option"] += 1
         else:
@@ -58,6 +61,21 @@ def censored(rows: Sequence[Row], missing: Missing, counts: Counter[str]) -> lis
     return kept
 
 
+def _only_shown(answer: Answer, lacking: Sequence[int], counts: Counter[str]) -> bool:
+    """Take options that are not shown out of the row; say whether the row tells anything then."""
+    if len(answer.scores) - len(lacking) < 2:
+        counts["with less than two options"] += 1
+        return False
+    if answer.label in lacking:
+        counts["with a label not shown"] += 1
+        return False
+    for i in lacking:
+        answer.scores[i] = 0.0 if answer.probs else -inf
+    counts["masked rows"] += 1
+    counts["masked options"] += len(lacking)
+    return True
+
+
 def _unknown(row: Row, place: int) -> FileFormatError:
     options = row.answer.options
     option = f"option {place} (counted from 0)"
@@ -66,5 +84,5 @@ def _unknown(row: Row, place: int) -> FileFormatError:
     why = "a probability of 0, rounded" if row.answer.probs else "no log-probability"
     return FileFormatError(
         f"{row.where}: {option} has {why}: it is only known to be low. Take the most it can be "
-        "with --missing bound, or leave such rows out with --missing drop."
+        "with --missing bound, or compare the others only with --missing shown."
     )

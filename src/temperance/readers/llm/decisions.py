@@ -8,7 +8,7 @@ from temperance.errors import FileFormatError
 from temperance.readers.guard import named
 from temperance.readers.llm.answer import Answer
 from temperance.readers.llm.decision_answers import Shown, index_of, listed, mapped, yes_or_no
-from temperance.readers.llm.label_keys import label_of
+from temperance.readers.llm.keys import id_of, label_of
 from temperance.readers.llm.response import response_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _rows(
 ) -> Iterator[Answer]:
     questions = _questions(line, of_objects=types is _OTHERS)
     labels = _labels(line, questions, ask)
-    id_ = line.find(ask.fields.id or "id")
+    id_ = id_of(line, ask, line.get("id"))
     for number, (question, label) in enumerate(zip(questions, labels, strict=True)):
         type_ = question.answer.need("type")
         if type_.text() not in types:
@@ -65,7 +65,7 @@ def _rows(
             ask.counts["refusals"] += 1
             continue
         shown = read(question.answer)
-        own = None if id_ is None else id_.name()
+        own = id_
         if own is not None and len(questions) > 1:
             own = f"{own}/{number if question.name is None else question.name}"
         yield Answer(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "GROUP_PARTS", "FormatName", "GroupPart", "LlmFormat", "Missing"]
 
 FormatName = Literal["lm-eval", "openai-logprobs", "openai-decisions", "decisions", "records"]
-Missing = Literal["bound", "drop", "error"]
+Missing = Literal["bound", "shown", "drop", "error"]
 GroupPart = Literal["task", "type", "name", "options"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
@@ -48,11 +48,13 @@ class LlmFormat:
         `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors, with
         probabilities as `{label: p}`. `"records"`: calibration records, `type`, `logits` or
         `probs`, `gold`.
-    missing : {"bound", "drop", "error"}, optional
+    missing : {"bound", "shown", "drop", "error"}, optional
         What to do where the log-probability of an option is not known, but for being low (not
         among the tokens shown, -9999.0, a probability rounded to 0). `"bound"`, the default: it
         becomes the most it can be, the smallest one shown (of a rounded probability, half a unit
-        of the last decimal). `"drop"`: the row is left out. `"error"`: raise.
+        of the last decimal). `"shown"`: the option counts as one that the row does not have, and
+        rows whose label it is are left out; a temperature fitted so is not biased, one fitted
+        with bounds comes out too small. `"drop"`: the row is left out. `"error"`: raise.
     options : sequence of str, optional
         Of openai-logprobs: the answers' tokens, as `["A", "B", "C", "D"]`. Spellings of one
         answer stand between bars, `"yes|Yes"`; space before a token does not count.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
 from temperance.readers.llm.answer import Answer, Option, Readings
+from temperance.readers.llm.keys import id_of
 from temperance.readers.llm.lm_eval_target import read_target
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
     scores = _normalized(log_probs, texts, responses, ask)
     shown = [score for score in scores if not isnan(score)]
     target = read_target(line, ask.fields.label, log_probs, texts)
-    id_ = line.find(ask.fields.id or "doc_id")
     yield Answer(
         scores,
         ceiling=min(shown, default=nan),
@@ -49,7 +49,7 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         readings=target if isinstance(target, Readings) else None,
         options=() if texts is None else tuple(Option(str, text.strip()) for text in texts),
         groups={} if ask.task is None else {"task": ask.task},
-        id=None if id_ is None else id_.name(),
+        id=id_of(line, ask, line.get("doc_id")),
     )
 
 

@@ -19,6 +19,8 @@ _LEFT_OUT = {
     "refusals": "refusals",
     "without any option": "none of the options is shown",
     "lacking an option": "an option is missing (--missing drop)",
+    "with less than two options": "less than two options are shown",
+    "with a label not shown": "the label is not among the options shown (--missing shown)",
     "unlabelled": "no label, unlike other rows",
 }
 
@@ -36,12 +38,17 @@ def notes(
     found = list(_of_left_out(counts, filters))
     if counts["bounded rows"]:
         found.append(_of_bounds(counts, n, rounded))
+    if counts["masked rows"]:
+        found.append(
+            f"{counts['masked rows']:,} of {n:,} rows are compared by the options shown only; "
+            f"{_count(counts['masked options'], 'option')} not (--missing shown)."
+        )
     if unseen:
         found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
     if counts["of several choices"]:
         found.append(
-            f"{_lines(counts['of several choices'])} with several choices (n > 1): only the first "
-            "of each is read."
+            f"{_count(counts['of several choices'], 'line')} with several choices (n > 1): only "
+            "the first of each is read."
         )
     if counts["with unconditional log-probabilities"]:
         found.append(
@@ -55,10 +62,10 @@ def notes(
         )
     small = [name for name, count in groups.items() if count < SMALL_GROUP]
     if small:
-        more = ", ..." if len(small) > _SHOWN else ""
+        more = "; ..." if len(small) > _SHOWN else ""
         found.append(
-            f"{len(small)} of {len(groups)} groups have fewer than {SMALL_GROUP} rows, too few to "
-            f"judge them by: {', '.join(sorted(small)[:_SHOWN])}{more}."
+            f"groups of fewer than {SMALL_GROUP} rows, too few to judge them by: "
+            f"{'; '.join(sorted(small)[:_SHOWN])}{more} ({len(small)} of {len(groups)})."
         )
     return tuple(found)
 
@@ -82,7 +89,7 @@ def _of_left_out(counts: Counter[str], filters: Collection[str]) -> list[str]:
 
 
 def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
-    rows, options = counts["bounded rows"], counts["bounded options"]
+    rows, options = counts["bounded rows"], _count(counts["bounded options"], "option")
     of_labels = counts["bounded labels"]
     right = f", {of_labels:,} of them the label" if of_labels else ""
     if rounded is None:
@@ -91,15 +98,18 @@ def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
     else:
         bound = f"half a unit of the last of {rounded} decimals"
         what = "rounded to 0"
-    return (
-        f"{rows:,} of {_rows(n)} lack the probability of an option ({options:,} options {what}"
+    told = (
+        f"{rows:,} of {n:,} rows lack the probability of an option ({options} {what}"
         f"{right}): it is taken as the most it can be, {bound} (--missing says otherwise)."
     )
+    if rounded is None:
+        told += " A temperature fitted so is too small; one with --missing shown is not."
+    return told
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
+    return _count(count, "row")
 
 
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

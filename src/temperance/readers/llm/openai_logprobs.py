@@ -10,7 +10,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import Answer, Option
-from temperance.readers.llm.label_keys import labelled
+from temperance.readers.llm.keys import id_of, labelled
 from temperance.readers.llm.llm_format import check_options, spelled
 from temperance.readers.llm.response import response_of
 
@@ -44,13 +44,12 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     shown = _shown(token)
     scores = _scores(shown, options)
     label = labelled(line, ask)
-    id_ = line.find(ask.fields.id) if ask.fields.id else line.get("id") or response.get("id")
     yield Answer(
         scores,
         ceiling=_ceiling(token, shown),
         label=None if label is None else _index(label, options),
         options=tuple(Option(str, spellings[0]) for spellings in options),
-        id=None if id_ is None else id_.name(),
+        id=id_of(line, ask, line.get("id"), response.get("id")),
     )
 
 
@@ -128,7 +127,13 @@ def _ceiling(token: Node, shown: Sequence[tuple[str, float]]) -> float:
 
 
 def _index(label: Node, options: Sequence[Sequence[str]]) -> int:
-    """Return which option the label names, in one of its spellings."""
+    """Return which option the label names in one of its spellings, or by its index."""
+    if type(label.value) is int:
+        if any(text.isdecimal() for spellings in options for text in spellings):
+            label.refuse("the text of an option: an integer could be an option or the place of one")
+        if not 0 <= label.value < len(options):
+            label.refuse(f"the index of an option, 0 to {len(options) - 1}")
+        return int(label.value)
     if not isinstance(label.value, str):
         label.refuse("the text of an option")
     wanted = label.value.strip()

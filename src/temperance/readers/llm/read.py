@@ -99,7 +99,7 @@ def _files(path: Path) -> tuple[Path, ...]:
         return (path,)
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
     if not found:
-        msg = f"{path}: is a folder without .jsonl files."
+        msg = f"{path}: is a folder without .jsonl files (those of its subfolders are not read)."
         raise FileFormatError(msg)
     return tuple(found)
 

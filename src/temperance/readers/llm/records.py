@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.llm.answer import Answer
-from temperance.readers.llm.label_keys import labelled
+from temperance.readers.llm.keys import id_of, labelled
 from temperance.readers.llm.node import SENTINEL
 from temperance.readers.llm.probabilities import check_sum
 
@@ -45,14 +45,13 @@ def records(line: Node, ask: Ask) -> Iterator[Answer]:
     label = labelled(line, ask)
     finite = [value for value in values if not (isinf(value) or isnan(value))]
     found = None if label is None else _index(label, values)
-    id_ = line.find(ask.fields.id or "id")
     yield Answer(
         values,
         probs=probs,
         ceiling=nan if probs else min(finite, default=nan),
         label=found,
         groups={"type": type_},
-        id=None if id_ is None else id_.name(),
+        id=id_of(line, ask, line.get("id")),
     )
 
 

@@ -1,4 +1,4 @@
-"""The label of a line: under `label` or `gold`, or under the key that was named."""
+"""What a line says of its answers: the label and the id, under usual keys or a named one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Ask
     from temperance.readers.llm.node import Node
 
-__all__ = ["label_of", "labelled"]
+__all__ = ["id_of", "label_of", "labelled"]
 
 _USUAL = ("label", "gold")
 
@@ -32,3 +32,10 @@ def labelled(line: Node, ask: Ask) -> Node | None:
     if found is None and ask.fields.label is not None:
         line.need(ask.fields.label)
     return found
+
+
+def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:
+    """Return the id: under the key that was named, or the first of the usual ones there is."""
+    if ask.fields.id is not None:
+        return (line.find(ask.fields.id) or line.need(ask.fields.id)).name()
+    return next((node.name() for node in usual if node is not None), None)
