@@ -89,6 +89,8 @@ def _questions(line: Node, *, of_objects: bool) -> list[_Question]:
         return [_Question(line, _name(line))]
     if of_objects and isinstance(answers.value, dict):
         found = [_Question(answers.need(name), name) for name in answers.value]
+    elif isinstance(answers.value, dict):
+        answers.refuse("a list (objects are read with the format decisions, --format decisions)")
     else:
         found = [_Question(answer, _name(answer)) for answer in answers.items()]
     if not found:
