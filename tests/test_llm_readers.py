@@ -139,6 +139,15 @@ def test_digits_that_are_texts(given):
     assert given(rows, "lm-eval").labels.tolist() == ["1", "3"]
 
 
+def test_texts_beside_digits(given):
+    """Texts in some rows make digits texts in the others, unless only an index is there."""
+    words = lm_eval(["Rome", "Paris", "Bern"], [-1, -2, -3], "Paris", doc_id=0)
+    either = lm_eval("123", [-1, -2, -3], "1", doc_id=1)
+    assert given([words, either], "lm-eval").labels.tolist() == [1, 0]
+    only_index = lm_eval("xyz", [-1, -2, -3], "1", doc_id=1)
+    assert given([words, only_index], "lm-eval").labels.tolist() == [1, 1]
+
+
 def test_accuracy_tells_index_from_text(given):
     """With option 2 the best, `acc` 1 says that target 1 is its index, 0 that it is a text."""
     row = lm_eval("123", [-2, -1, -3], "1")
@@ -455,6 +464,8 @@ def test_openai_decisions(given):
     assert found.groups.tolist() == ["predicate", "choice", "score"]
     assert found.ids.tolist() == ["t1/urgent", "t1/team", "t1/mood"]
     assert found.clusters.tolist() == [0, 0, 0]
+    again = given([line, {**line, "id": "t2"}], "openai-decisions")
+    assert again.clusters.tolist() == [0, 0, 0, 1, 1, 1]
     assert any("1 row left out: refusals" in note for note in found.notes)
     line["label"]["mood"] = "good"
     assert given([line], "openai-decisions").labels.tolist() == [1, 1, 1]
@@ -660,6 +671,13 @@ def test_records_of_probabilities(given):
     mixed = given([probs, {"type": "choice", "logits": [1, 2], "gold": 0}], "records")
     assert mixed.kind == "logits"
     assert mixed.values[0].tolist() == pytest.approx(np.log([0.5, 0.25, 0.25]))
+
+
+def test_sentinel_and_gaps_in_records(given):
+    """-9999.0 is a number nobody knows, bounded and counted; -inf an option that is not there."""
+    found = given([{"type": "choice", "logits": [1, -9999.0, -INF, -2], "gold": 0}], "records")
+    assert found.values.tolist() == [[1, -2, -INF, -2]]
+    assert any("1 of 1 rows lack the probability" in note for note in found.notes)
 
 
 def test_kind_picks_one_of_two_scores(given, refusal):
