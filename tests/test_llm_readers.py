@@ -733,6 +733,17 @@ def test_a_truncated_line_is_numbered(refusal, name):
     for lines in ([text, text[: len(text) // 2]], [text, text[:-5], text]):
         message = refusal(lines, named_format(name))
         assert message.startswith("line 2: must be a JSON object, but is not JSON")
+        assert message.count("line ") == 1
+
+
+def test_without_a_format_the_error_leads_to_it(refusal):
+    """A plain .jsonl has `logits` or `probs`; what benchmarks and services write does not."""
+    for line in (LM_EVAL, GOOD["openai-logprobs"], {"answers": []}):
+        message = refusal([line], None)
+        assert message.startswith("line 1: has no key `logits` or `probs`")
+        assert message.endswith(
+            "Files of language models are read with --format (format= in Python)."
+        )
 
 
 @pytest.mark.parametrize("name", FORMATS)

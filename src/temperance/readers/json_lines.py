@@ -46,7 +46,10 @@ def _record(text: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        msg = f"must be a JSON object, but is not JSON ({error})."
+        reason = str(error)
+        if isinstance(error, json.JSONDecodeError):  # whose own line is always 1
+            reason = f"{error.msg}, column {error.colno}"
+        msg = f"must be a JSON object, but is not JSON ({reason})."
         raise FileFormatError(msg) from error
     if not isinstance(record, dict):
         msg = f"must be a JSON object, got {quoted(text.strip())}."
