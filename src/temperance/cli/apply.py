@@ -13,6 +13,7 @@ from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
 from temperance.cli.large import apply_blocks, is_large
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     ClassAxis,
@@ -29,7 +30,7 @@ from temperance.cli.options import (
 from temperance.cli.reading import read_kind
 from temperance.cli.rows import naming
 from temperance.export import load
-from temperance.readers import Fields, read_blocks
+from temperance.readers import Fields, LlmFormat, read_blocks
 from temperance.writers import (
     SUFFIXES,
     check_block_suffix,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["apply"]
 
 
+@takes_llm_formats
 def apply(
     calibrator_file: Annotated[
         Path, typer.Argument(metavar="CALIBRATOR", help="A calibrator.json of `temperance fit`.")
@@ -75,6 +77,7 @@ def apply(
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
     score_column: ScoreColumn = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
@@ -89,7 +92,8 @@ def apply(
     answers = answer_scale(kind, None, None, calibrator)
     scores_in = score_column_of(answers, score_column, logits_column)
     fields = Fields(label_column, weight_column, group_column, id_column, scores_in, probs_column)
-    plain = calibrator.kind == "logits" and not calibrator.traits.members and class_axis is None
+    plain = calibrator.kind == "logits" and not calibrator.traits.members
+    plain = plain and class_axis is None and llm is None
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
         scores = None if kind is None else read_kind(kind)
@@ -101,14 +105,14 @@ def apply(
         return
     rows = read_members(
         file, kind=kind, fields=fields, labelled=False, whole=True, class_axis=class_axis,
-        answers=answers,
+        answers=answers, llm=llm,
     )  # fmt: skip
     beside = rows.beside
     assert beside is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
         probs = rows.applied(calibrator)
-    warnings = group_warnings(calibrator, rows)
+    warnings = (*rows.notes, *group_warnings(calibrator, rows))
     with progress(f"writing {output.name}"):
         write_probs(
             output,
@@ -123,7 +127,7 @@ def apply(
         )
     confidence = _mean_confidence(probs, of_labels=rows.entries is not None)
     count = 2 if answers is not None else probs.shape[1]
-    told = _Told(len(probs), count, confidence, tuple(warnings))
+    told = _Told(len(probs), count, confidence, warnings)
     _tell(told, calibrator, calibrator_file, output, as_json=as_json)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.checks.answer_scores import AnswerScale
     from temperance.evaluate import Evaluation
-    from temperance.readers import BlockFile, Dataset, Fields
+    from temperance.readers import BlockFile, Dataset, Fields, LlmFormat
 
 __all__ = ["BlockRows"]
 
@@ -55,6 +55,7 @@ class BlockRows:
         class_axis: int | None,
         on_cluster: bool = False,
         answers: AnswerScale | None = None,
+        llm: LlmFormat | None = None,
     ) -> Self | None:
         """Return the rows of a large file, or for a cluster; None where it is read as a whole.
 
@@ -63,7 +64,7 @@ class BlockRows:
         """
         whole = (
             class_axis is not None or kind == "multilabel" or fields.group is not None
-            or answers is not None or len(files) > 1
+            or answers is not None or llm is not None or len(files) > 1
         )  # fmt: skip
         if not whole and (on_cluster or is_large(files)):
             file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
@@ -73,8 +74,8 @@ class BlockRows:
         if on_cluster:
             msg = (
                 f"{files[0]}: --dask is for one file or folder of independent rows with the same "
-                "classes: no clusters, groups, pixels (--class-axis), label matrices, answers, "
-                "rows with options of their own, or several models."
+                "classes: no clusters, groups, pixels (--class-axis), label matrices, answers "
+                "(--kind answers, --format), rows with options of their own, or several models."
             )
             raise InvalidInputError(msg)
         return None

@@ -106,6 +106,7 @@ def calibrate(
             *fit_warnings(calibrator, comparison),
             *_not_pooled(rows, pooling),
             *interval_warnings(calibrator, rows),
+            *(() if test is None else rows.notes),  # else they are among those of the measures
             *measured.warnings,
         ),
     )

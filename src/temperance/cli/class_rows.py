@@ -88,6 +88,7 @@ def rows_of_classes(
         dense=dense,
         keep=keep,
         beside=_beside(file, classes, k) if whole else None,
+        notes=file.notes,
     )
 
 

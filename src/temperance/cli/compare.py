@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from temperance.cli.console import print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
@@ -36,7 +37,7 @@ from temperance.compare.tables import difference_tables, in_words
 from temperance.errors import InvalidInputError
 from temperance.export import load
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 from temperance.report import write_comparison
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 
+@takes_llm_formats
 def compare(
     files: Annotated[
         list[Path],
@@ -73,6 +75,7 @@ def compare(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Compare models, or calibrators, on the same labelled rows.
 
@@ -85,7 +88,9 @@ def compare(
         label_column, weight_column, group_column, id_column, logits_column, probs_column,
         cluster_column,
     )  # fmt: skip
-    first, sides = _read(files, _Reading(kind, fields, labels, ignore_label, class_axis))
+    first, sides, notes = _read(
+        files, _Reading(kind, fields, labels, ignore_label, class_axis, llm)
+    )
     with progress("measuring"):
         comparison = compare_rows(
             sides,
@@ -100,6 +105,7 @@ def compare(
             ("Rows", first.described),
             ("SHA-256 of that file", first.sha256),
             ("Compared", ", ".join(map(str, files))),
+            *(("Reading", each) for each in notes),
             ("Library", f"temperance {__version__}"),
         )
         with progress("drawing the report"), replacing(report) as beside:
@@ -109,6 +115,7 @@ def compare(
             {
                 **comparison.to_dict(),
                 "headline": words,
+                "warnings": list(notes),
                 "data_sha256": first.sha256,
                 "report": None if report is None else str(report),
             }
@@ -118,6 +125,8 @@ def compare(
     console.print(words, style="bold")
     for table in difference_tables(comparison):
         print_table(table)
+    for warning in notes:
+        note(f"warning: {warning}")
     if report is not None:
         console.print(f"report: {report}")
 
@@ -129,6 +138,7 @@ class _Reading:
     labels: Path | None
     ignore_label: int | None
     class_axis: int | None
+    llm: LlmFormat | None
 
     def rows(self, path: Path, like: Rows | None = None) -> Rows:
         """Read the baseline, or another file's rows `like` it."""
@@ -140,12 +150,15 @@ class _Reading:
             labelled=like is None,
             ignore_label=self.ignore_label,
             class_axis=self.class_axis,
+            llm=self.llm,
             keep=None if like is None else like.keep,
         )
 
 
-def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predictions]]:
-    """Return the baseline's rows, and every file's predictions under its name."""
+def _read(
+    files: list[Path], reading: _Reading
+) -> tuple[Rows, dict[str, Predictions], tuple[str, ...]]:
+    """Return the baseline's rows, every file's predictions under its name, and notes of them."""
     if len(files) < 2:
         msg = (
             f"compare needs at least two files, got {len(files)}: outputs, or calibrators (.json)."
@@ -156,7 +169,7 @@ def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predict
         raise InvalidInputError(msg)
     first = reading.rows(files[0])
     names = _names(files)
-    sides = {names[0]: first.predictions()}
+    sides, notes = {names[0]: first.predictions()}, first.notes
     for name, path in zip(names[1:], files[1:], strict=True):
         if path.suffix.lower() == ".json":
             calibrator = load(path)
@@ -165,9 +178,9 @@ def _read(files: list[Path], reading: _Reading) -> tuple[Rows, dict[str, Predict
         else:
             other = reading.rows(path, like=first)
             check_same_rows(first, other)
-            logits = other.logits
+            logits, notes = other.logits, (*notes, *other.notes)
         sides[name] = first.predictions(logits)
-    return first, sides
+    return first, sides, notes
 
 
 def _names(files: list[Path]) -> list[str]:

@@ -20,6 +20,7 @@ from temperance.cli.gates import (
     enforce,
 )
 from temperance.cli.label_plan import label_plan
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import Settings, measure_after, measure_raw, row_warnings
 from temperance.cli.members import read_members
 from temperance.cli.options import (
@@ -49,7 +50,7 @@ from temperance.cli.tables import measure_table
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
+@takes_llm_formats
 def evaluate(
     file: Annotated[
         list[Path],
@@ -100,6 +102,7 @@ def evaluate(
     score_column: ScoreColumn = None,
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Measure probabilities against labels, each number with a 95 % interval.
 
@@ -121,7 +124,7 @@ def evaluate(
     )
     reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "labels": labels, "ignore_label": ignore_label,
-        "class_axis": class_axis, "answers": answers,
+        "class_axis": class_axis, "answers": answers, "llm": llm,
     }  # fmt: skip
     large = BlockRows.of(file, on_cluster=dask is not None, **reading)
     rows: Rows | BlockRows = large or read_members(file, **reading)

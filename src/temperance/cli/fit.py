@@ -13,6 +13,7 @@ from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.calibration import calibrate, finish
 from temperance.cli.large_fit import calibrate_blocks
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import check_test
 from temperance.cli.members import read_members
 from temperance.cli.options import (
@@ -45,12 +46,13 @@ from temperance.cli.rows import Rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import preferring
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 from temperance.writers import check_writable
 
 __all__ = ["fit"]
 
 
+@takes_llm_formats
 def fit(
     cal: Annotated[
         list[Path],
@@ -119,12 +121,14 @@ def fit(
     score_column: ScoreColumn = None,
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Learn a calibrator from a file of outputs and labels.
 
     Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
-    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them. Of
-    1 GiB and more, a temperature is fitted block by block, in little memory.
+    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them, and
+    with --format what language models answered. Of 1 GiB and more, a temperature is fitted block by
+    block, in little memory.
     """
     check_writable(output, {".json"})
     if report is not None:
@@ -141,7 +145,7 @@ def fit(
     )
     reading: dict[str, Any] = {
         "kind": kind, "fields": fields, "ignore_label": ignore_label, "class_axis": class_axis,
-        "answers": answers,
+        "answers": answers, "llm": llm,
     }  # fmt: skip
     if method is None:
         method = TemperatureScaling.method if answers is None else PlattScaling.method

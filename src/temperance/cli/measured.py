@@ -113,7 +113,9 @@ def measure_raw(
 
 def row_warnings(rows: Rows | BlockRows) -> tuple[str, ...]:
     """Return what users should hear about rows that were measured."""
-    return rows.warnings() if isinstance(rows, BlockRows) else cluster_warnings(rows)
+    if isinstance(rows, BlockRows):
+        return rows.warnings()
+    return (*rows.notes, *cluster_warnings(rows))
 
 
 def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:

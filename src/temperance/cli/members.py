@@ -50,6 +50,7 @@ def read_members(files: list[Path], **reading: Any) -> Rows:  # noqa: ANN401  (o
         members=members,
         member_names=tuple(path.stem for path in files),
         source=" + ".join(each.source for each in (first, *others)),
+        notes=tuple(note for each in (first, *others) for note in each.notes),
         sha256=digest.hexdigest(),
     )
 

@@ -153,7 +153,8 @@ ClassAxis = Annotated[
     ),
 ]
 LabelColumn = Annotated[
-    str | None, _column("--label-column", "labels, or of a matrix the start of their names")
+    str | None,
+    _column("--label-column", "labels, or of a matrix the start of their names", "--label-field"),
 ]
 WeightColumn = Annotated[str | None, _column("--weight-column", "weights")]
 GroupColumn = Annotated[str | None, _column("--group-column", "groups", "--group")]

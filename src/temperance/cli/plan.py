@@ -14,6 +14,7 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.options import (
     BinsOption,
     GroupColumn,
@@ -34,11 +35,12 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.export import load
 from temperance.plan import plan as plan_labels
 from temperance.plan.planner import check_options
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 
 __all__ = ["plan"]
 
 
+@takes_llm_formats
 def plan(
     file: Annotated[
         Path,
@@ -73,6 +75,7 @@ def plan(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Say how many labels are needed to judge and to calibrate a model.
 
@@ -85,13 +88,19 @@ def plan(
         label_column, weight_column, group_column, id_column, logits_column, probs_column
     )
     rows = read_rows(
-        file, kind=kind, fields=fields, labels=labels, labelled=False, ignore_label=ignore_label
+        file,
+        kind=kind,
+        fields=fields,
+        labels=labels,
+        labelled=False,
+        ignore_label=ignore_label,
+        llm=llm,
     )
     if loaded is not None:
         rows.check_fits(loaded, str(calibrator_file))
     with naming(rows.source), progress("planning"):
         calibrator: Calibrator | None = loaded
-        warnings: list[str] = []
+        warnings = list(rows.notes)
         if calibrator is None:
             calibrator = _first_fit(rows, warnings)
         scaled = rows.logits

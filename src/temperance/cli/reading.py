@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.checks.answer_scores import AnswerScale
-    from temperance.readers import Kind, Layout
+    from temperance.readers import Kind, Layout, LlmFormat
 
 __all__ = ["read_kind", "read_rows"]
 
@@ -37,12 +37,13 @@ def read_rows(
     keep: NDArray[np.bool_] | None = None,
     whole: bool = False,
     answers: AnswerScale | None = None,
+    llm: LlmFormat | None = None,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
-    Rows of `ignore_label` are left out; those that `keep` of another file says are taken here as
-    well. Of a `whole` file all rows are taken, and what is beside their scores is not looked at.
-    `answers` says what the scores of answers are.
+    With `llm` it holds a language model's answers. Rows of `ignore_label` are left out; those that
+    `keep` of another file says are taken here as well. Of a `whole` file all rows are taken, and
+    what is beside their scores is not looked at. `answers` says what the scores of answers are.
     """
     if kind == ANSWERS and answers is None:
         msg = "`--kind` answers is for fit, apply and evaluate."
@@ -55,11 +56,19 @@ def read_rows(
         msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
         raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
+    if llm is not None and (layout != "rows" or labels is not None or answers is not None):
+        msg = (
+            "`--format` goes with one class per row and labels in the lines themselves, not with "
+            "--kind multilabel or answers, --class-axis, --labels or --test-labels."
+        )
+        raise InvalidInputError(msg)
     with progress(f"reading {path.name}"):
         if answers is not None:
             file = read_answers(path, fields=fields, labels=labels, labelled=labelled)
         else:
-            file = read(path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout)
+            file = read(
+                path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout, format=llm
+            )
         with naming(str(path)):
             if answers is not None:
                 rows = rows_of_answers(file, answers, ignore_label=ignore_label, whole=whole)

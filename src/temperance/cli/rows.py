@@ -72,6 +72,7 @@ class Rows:
     dense: Dense | None = None  # of outputs per pixel or token; each of them is a row then
     keep: NDArray[np.bool_] | None = None  # which of the file's rows (entries) count; None: all
     beside: Beside | None = None  # only where all rows were asked for
+    notes: tuple[str, ...] = ()  # what was left out or bounded when the file was read
 
     @property
     def n(self) -> int:

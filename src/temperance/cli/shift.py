@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.label_plan import label_plan
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.options import (
     ClusterColumn,
     IdColumn,
@@ -31,7 +32,7 @@ from temperance.cli.rows import naming
 from temperance.cli.tables import temperature_rows, ways_table
 from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
+from temperance.readers import Fields, LlmFormat
 from temperance.report import write_shift
 from temperance.shift import transfer
 from temperance.version import __version__
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["shift"]
 
 
+@takes_llm_formats
 def shift(
     reference: Annotated[
         Path, typer.Argument(metavar="REFERENCE", help="Labelled rows to fit the temperature on.")
@@ -64,6 +66,7 @@ def shift(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Say how a temperature fitted on REFERENCE does on NEW, and what would do better.
 
@@ -79,10 +82,12 @@ def shift(
     fields = Fields(
         label_column, weight_column, None, id_column, logits_column, probs_column, cluster_column
     )
-    first = read_rows(reference, kind=kind, fields=fields, ignore_label=ignore_label)
-    other = read_rows(
-        new, kind=kind, fields=fields, labels=labels, labelled=False, ignore_label=ignore_label
-    )
+    reading: dict[str, Any] = {
+        "kind": kind, "fields": fields, "ignore_label": ignore_label, "llm": llm,
+    }  # fmt: skip
+    first = read_rows(reference, **reading)
+    other = read_rows(new, labels=labels, labelled=False, **reading)
+    warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):
         found = transfer(
@@ -102,7 +107,7 @@ def shift(
     if as_json:
         files = {"reference_sha256": first.sha256, "new_sha256": other.sha256}
         written = None if report is None else str(report)
-        print_json({**found.to_dict(), **files, "report": written})
+        print_json({**found.to_dict(), **files, "warnings": list(warnings), "report": written})
         return
     console = stdout()
     console.print(found.in_words(), style="bold")
@@ -112,6 +117,8 @@ def shift(
     console.print(str(found.frequencies), markup=False)
     if found.covariates is not None:
         console.print(str(found.covariates), markup=False)
+    for warning in warnings:
+        note(f"warning: {warning}")
     if other.labels is None:
         note(f"{other.source} has no labels: name their column with --label-column, or --labels.")
     if report is not None:
@@ -126,6 +133,7 @@ def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> No
         ("New rows", f"{other.described}, {'no labels' if other.labels is None else 'labelled'}"),
         ("SHA-256 of that file", other.sha256),
         ("Weights", ", ".join(weighted) or "none"),
+        *(("Reading", each) for each in (*first.notes, *other.notes)),
         ("Library", f"temperance {__version__}"),
     )
     plan = label_plan(other, found.reference) if other.labels is None else None

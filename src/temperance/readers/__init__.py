@@ -3,15 +3,18 @@
 from temperance.readers.blocks import BlockFile, read_blocks
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, file_digest, joined_digest
 from temperance.readers.folder import read
+from temperance.readers.llm import FORMATS, LlmFormat
 from temperance.readers.whole import SUFFIXES
 
 __all__ = [
+    "FORMATS",
     "SUFFIXES",
     "BlockFile",
     "Dataset",
     "Fields",
     "Kind",
     "Layout",
+    "LlmFormat",
     "file_digest",
     "joined_digest",
     "read",

@@ -33,6 +33,8 @@ Layout = Literal["rows", "labels", "dense"]
 class Fields:
     """The names to look for in a file; None means the usual name of the format.
 
+    In files of language models (`format` of `read`) a name may be a path, `doc.answer`.
+
     Attributes
     ----------
     label, weight, group, id, cluster : str or None
@@ -80,6 +82,9 @@ class Dataset:
         Number of the first row in the file, of a block of rows.
     files : tuple of Path
         The files of a folder; empty where `source` is a file.
+    notes : tuple of str
+        What its user should hear of how the file was read: rows left out, options censored,
+        refusals, each counted. Only of the formats of language models.
     """
 
     kind: Kind
@@ -95,6 +100,7 @@ class Dataset:
     source: str
     first: int = 0
     files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.errors import FileFormatError
+from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import refusing
+from temperance.readers.llm import FormatName, LlmFormat, read_llm
 from temperance.readers.whole import SUFFIXES, read_file
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def read(
     fields: Fields = _USUAL_FIELDS,
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
+    format: FormatName | LlmFormat | None = None,  # noqa: A002  (the word for it)
 ) -> Dataset:
     """Read the scores of a file, and what else it holds about each row.
 
@@ -51,22 +53,36 @@ def read(
     layout : {"rows", "labels", "dense"}, default "rows"
         What a file holds: one class per row; a matrix of labels beside the scores, in tables a
         column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
+    format : str or LlmFormat, optional
+        Which format of a language model's answers the file has, whatever its suffix: its name, or
+        an `LlmFormat` that also says how to read it. Of a folder the .jsonl files are read. Names
+        in `fields` may then be paths, as `doc.answer`, and `kind` only picks what to take from
+        records that hold both.
 
     Returns
     -------
     Dataset
+        Its `notes` say what was left out or bounded where a `format` is given.
 
     Raises
     ------
     FileFormatError
         The file cannot be read, is of no known format, is damaged, lacks what was asked for, or
         the labels differ in number from the scores; files of a folder have other columns or
-        names than the first. The message starts with the path.
+        names than the first. The message starts with the path. With a `format`, a line that is
+        not of it: the message names line and key.
     InvalidInputError
-        `kind` is neither of the two, or `fields` names both logits and probs.
+        `kind` is neither of the two, `fields` names both logits and probs, or one of the
+        arguments does not go with the `format`.
     MissingDependencyError
         The format needs a package that is not installed.
     """
+    if format is not None:
+        if labels is not None or layout != "rows":
+            msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."
+            raise InvalidInputError(msg)
+        named = format if isinstance(format, LlmFormat) else LlmFormat(format)
+        return read_llm(path, named, fields=fields, kind=kind)
     if not Path(path).is_dir():
         return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout)
     refuse_labels_of_folder(path, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from temperance.errors import FileFormatError, InvalidInputError, MissingDepende
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-__all__ = ["named", "quoted", "refusing"]
+__all__ = ["named", "quoted", "refusing", "require_file"]
 
 _LONGEST_QUOTE = 40
 _LONGEST_LIST = 20
@@ -40,6 +42,18 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         reason = f"{type(error).__name__}: {str(error)[:_LONGEST_REASON]}".rstrip(" .:")
         text = f"is damaged or not in the format its name says ({reason})."
         raise _refusal(path, text) from error
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no regular file (opening a pipe would wait for ever), and an empty one."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        msg = f"must be a file, but is {what}."
+        raise FileFormatError(msg)
+    if status.st_size == 0:
+        msg = "is empty (0 bytes)."
+        raise FileFormatError(msg)
 
 
 def quoted(value: object) -> str:

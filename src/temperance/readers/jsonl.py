@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from temperance.errors import FileFormatError
-from temperance.readers.guard import quoted
+from temperance.readers.json_lines import json_lines, naming_line
 from temperance.readers.jsonl_columns import Labels, Scores, Weights
 from temperance.readers.jsonl_labels import LabelLists, NoLabelLists
 from temperance.readers.request import Request, Rows
@@ -61,32 +59,7 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
 
 def _fill(columns: Sequence[Any], path: Path) -> None:
     """Add every record of the file to every column."""
-    line = 0
-    rows = 0
-    with path.open(encoding="utf-8-sig") as file:
-        try:
-            for line, text in enumerate(file, start=1):  # noqa: B007 - named in the error below
-                if text.isspace():
-                    continue
-                record = _record(text)
-                for column in columns:
-                    column.add(record)
-                rows += 1
-        except FileFormatError as error:
-            msg = f"line {line}: {error}"
-            raise FileFormatError(msg) from error
-    if not rows:
-        msg = "has no rows."
-        raise FileFormatError(msg)
-
-
-def _record(text: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        msg = f"must be a JSON object, but is not JSON ({error})."
-        raise FileFormatError(msg) from error
-    if not isinstance(record, dict):
-        msg = f"must be a JSON object, got {quoted(text.strip())}."
-        raise FileFormatError(msg)
-    return record
+    for line, record in json_lines(path):
+        with naming_line(line):
+            for column in columns:
+                column.add(record)

@@ -25,6 +25,7 @@ _NUMBERS = frozenset({int, float})
 _SMALLEST = -(2**63)
 _LARGEST_SIGNED = 2**63 - 1
 _LARGEST = 2**64 - 1
+_OF_LANGUAGE_MODELS = frozenset({"answers", "choices", "filtered_resps"})
 
 
 class Scores:
@@ -84,7 +85,11 @@ class Scores:
         """Let the first record decide about key and form."""
         present = [kind for kind, name in self._names.items() if name in record]
         if not present:
-            raise _missing("` or `".join(self._names.values()), record)
+            missing = _missing("` or `".join(self._names.values()), record)
+            if _OF_LANGUAGE_MODELS.isdisjoint(record):
+                raise missing
+            msg = f"{missing} Files of language models are read with --format (format= in Python)."
+            raise FileFormatError(msg)
         taken, self.kind = choose(present, self._request.kind)
         self._key = self._names[taken]
         self._listed = isinstance(record[self._key], list)

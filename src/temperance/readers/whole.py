@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import read_arrow, read_parquet
 from temperance.readers.csv_file import read_csv
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
-from temperance.readers.guard import quoted, refusing
+from temperance.readers.guard import quoted, refusing, require_file
 from temperance.readers.jsonl import read_jsonl
 from temperance.readers.npy import read_npy
 from temperance.readers.npz import read_npz
@@ -82,14 +81,7 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
         if request.layout == "dense" and file.suffix.lower() not in _DENSE:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):
-            what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            msg = f"must be a file, but is {what}."
-            raise FileFormatError(msg)
-        if status.st_size == 0:
-            msg = "is empty (0 bytes)."
-            raise FileFormatError(msg)
+        require_file(file)
         rows = reader(file, request)
         check_shapes(rows, request.layout)
         return rows

@@ -1,0 +1,57 @@
+"""The JSON objects of a file with one per line; every error names the line."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["json_lines", "naming_line"]
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of each line, counted from 1, and its object; empty lines are skipped."""
+    rows, line = 0, 0
+    with path.open(encoding="utf-8-sig") as file:
+        for line, text in enumerate(file, start=1):
+            if text.isspace():
+                continue
+            with naming_line(line):
+                record = _record(text)
+            rows += 1
+            yield line, record
+    if not rows:
+        msg = "has no rows."
+        raise FileFormatError(msg)
+
+
+@contextmanager
+def naming_line(line: int) -> Iterator[None]:
+    """Put the number of the line before the message of a `FileFormatError`."""
+    try:
+        yield
+    except FileFormatError as error:
+        msg = f"line {line}: {error}"
+        raise FileFormatError(msg) from error
+
+
+def _record(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, json.JSONDecodeError):  # whose own line is always 1
+            reason = f"{error.msg}, column {error.colno}"
+        msg = f"must be a JSON object, but is not JSON ({reason})."
+        raise FileFormatError(msg) from error
+    if not isinstance(record, dict):
+        msg = f"must be a JSON object, got {quoted(text.strip())}."
+        raise FileFormatError(msg)
+    return record

@@ -1,0 +1,61 @@
+"""One row as a format's reader finds it, and what the readers count beside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import nan
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from temperance.readers.dataset import Fields
+    from temperance.readers.llm.llm_format import GroupPart, LlmFormat
+
+__all__ = ["Answer", "Ask", "Option", "Readings"]
+
+
+class Readings(NamedTuple):
+    """The label if a target is an index, and if it is an option's text."""
+
+    by_index: int | None
+    by_text: int | None
+    digits: bool  # only then the target can be an index
+
+
+class Option(NamedTuple):
+    """An option with its JSON type: the boolean true is not the text "true"."""
+
+    type: type
+    value: str | bool | int
+
+    @property
+    def text(self) -> str:
+        """The option in words."""
+        return str(self.value).lower() if self.type is bool else str(self.value)
+
+
+@dataclass(slots=True)
+class Answer:
+    """Scores of a row's options; what is not known of them is nan, and at most `ceiling`."""
+
+    scores: list[float]
+    probs: bool = False  # the scores are probabilities, not logits
+    ceiling: float = nan
+    label: int | None = None
+    readings: Readings | None = None  # of a target that is a text, until all rows have been seen
+    options: tuple[Option, ...] = ()  # empty where they have no names
+    ordered: bool = True  # options keep their places: their order means something
+    groups: dict[GroupPart, str] = field(default_factory=dict)
+    id: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a format's reader is told, and where it counts what it leaves out."""
+
+    format: LlmFormat
+    fields: Fields
+    task: str | None  # of lm-eval, from the name of the file
+    kind: str | None = None  # of records that hold both logits and probs
+    counts: Counter[str] = field(default_factory=Counter)
+    filters: set[str] = field(default_factory=set)

@@ -1,0 +1,41 @@
+"""What a line says of its answers: the label and the id, under usual keys or a named one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temperance.errors import FileFormatError
+
+if TYPE_CHECKING:
+    from temperance.readers.llm.answer import Ask
+    from temperance.readers.llm.node import Node
+
+__all__ = ["id_of", "label_of", "labelled"]
+
+_USUAL = ("label", "gold")
+
+
+def label_of(node: Node, ask: Ask) -> Node | None:
+    """Return the label that a line, or an answer in it, has; None if there is none."""
+    if ask.fields.label is not None:
+        return node.find(ask.fields.label)
+    found = [each for each in map(node.get, _USUAL) if each is not None]
+    if len(found) > 1:
+        msg = "has both `label` and `gold`; say which to use with --label-field."
+        raise FileFormatError(msg)
+    return found[0] if found else None
+
+
+def labelled(line: Node, ask: Ask) -> Node | None:
+    """Return the label of a line; None if there is none, unless its key was named."""
+    found = label_of(line, ask)
+    if found is None and ask.fields.label is not None:
+        line.need(ask.fields.label)
+    return found
+
+
+def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:
+    """Return the id: under the key that was named, or the first of the usual ones there is."""
+    if ask.fields.id is not None:
+        return (line.find(ask.fields.id) or line.need(ask.fields.id)).name()
+    return next((node.name() for node in usual if node is not None), None)

@@ -1,0 +1,153 @@
+"""Which of the formats of language models a file has, and how it is to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from temperance.errors import InvalidInputError
+from temperance.readers.guard import named, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FORMATS", "GROUP_PARTS", "FormatName", "GroupPart", "LlmFormat", "Missing"]
+
+FormatName = Literal["lm-eval", "openai-logprobs", "openai-decisions", "decisions", "records"]
+Missing = Literal["bound", "shown", "drop", "error"]
+GroupPart = Literal["task", "type", "name", "options"]
+FORMATS: tuple[FormatName, ...] = get_args(FormatName)
+
+# What groups can be made of; the first is taken unless told otherwise.
+GROUP_PARTS: dict[FormatName, tuple[GroupPart, ...]] = {
+    "lm-eval": ("task", "options"),
+    "openai-logprobs": ("options",),
+    "openai-decisions": ("type", "name", "options"),
+    "decisions": ("type", "name", "options"),
+    "records": ("type", "options"),
+}
+_NOT_BY_ITSELF = ("openai-logprobs",)  # rows of these have no groups unless asked for
+_ONLY_OF: dict[str, FormatName] = {
+    "options": "openai-logprobs",
+    "options_field": "openai-logprobs",
+    "position": "openai-logprobs",
+    "filter": "lm-eval",
+    "normalize": "lm-eval",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LlmFormat:
+    r"""How to read a file of a language model's answers.
+
+    Parameters
+    ----------
+    name : str
+        `"lm-eval"`: samples of lm-evaluation-harness (`--log_samples`). `"openai-logprobs"`: chat
+        completions with log-probabilities, of OpenAI or a server that speaks the same.
+        `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors, with
+        probabilities as `{label: p}`. `"records"`: calibration records, `type`, `logits` or
+        `probs`, `gold`.
+    missing : {"bound", "shown", "drop", "error"}, optional
+        What to do where the log-probability of an option is not known, but for being low (not
+        among the tokens shown, -9999.0, a probability rounded to 0). `"bound"`, the default: it
+        becomes the most it can be, the smallest one shown (of a rounded probability, half a unit
+        of the last decimal). `"shown"`: the option counts as one that the row does not have, and
+        rows whose label it is are left out; a temperature fitted so is not biased, one fitted
+        with bounds comes out too small. `"drop"`: the row is left out. `"error"`: raise.
+    options : sequence of str, optional
+        Of openai-logprobs: the answers' tokens, as `["A", "B", "C", "D"]`. Spellings of one
+        answer stand between bars, `"yes|Yes"`; space before a token does not count.
+    options_field : str, optional
+        Of openai-logprobs: the key that holds a list of the row's own options.
+    position : int, optional
+        Of openai-logprobs: which token answers; 0, the default, is the first, -1 the last.
+    filter : str, optional
+        Of lm-eval: the filter whose rows are taken, `"none"` by default.
+    normalize : {"bytes"}, optional
+        Of lm-eval: divide each option's log-probability by the bytes of its text.
+    group_by : sequence of str, optional
+        What the groups are made of: `"task"` (lm-eval, from the file's name), `"type"` and
+        `"name"` of a decision, `"options"`, their number. The default is the task or the type;
+        empty: no groups.
+
+    Raises
+    ------
+    InvalidInputError
+        A name or value that does not exist, an option that the format does not take, no options
+        or only one for openai-logprobs.
+
+    Examples
+    --------
+    >>> LlmFormat("records").missing
+    >>> LlmFormat("openai-logprobs", options=["yes|Yes", "no"]).spellings
+    (('yes', 'Yes'), ('no',))
+    """
+
+    name: FormatName
+    missing: Missing | None = None
+    options: Sequence[str] | None = None
+    options_field: str | None = None
+    position: int | None = None
+    filter: str | None = None
+    normalize: Literal["bytes"] | None = None
+    group_by: Sequence[GroupPart] | None = None
+
+    def __post_init__(self) -> None:
+        _check_word("format", self.name, FORMATS)
+        if self.missing is not None:
+            _check_word("missing", self.missing, get_args(Missing))
+        if self.normalize is not None:
+            _check_word("normalize", self.normalize, ("bytes",))
+        for option, only in _ONLY_OF.items():
+            if getattr(self, option) is not None and self.name != only:
+                msg = f"`{option}` is for the format {only}, not for {self.name}."
+                raise InvalidInputError(msg)
+        for part in self.group_by or ():
+            _check_word("group_by", part, GROUP_PARTS[self.name])
+        if self.name == "openai-logprobs":
+            self._check_options()
+
+    @property
+    def grouping(self) -> tuple[GroupPart, ...]:
+        """What groups are made of."""
+        if self.group_by is not None:
+            return tuple(self.group_by)
+        return () if self.name in _NOT_BY_ITSELF else GROUP_PARTS[self.name][:1]
+
+    @property
+    def spellings(self) -> tuple[tuple[str, ...], ...]:
+        """Of each option the spellings that count as it; the first is its name."""
+        return tuple(spelled(option) for option in self.options or ())
+
+    def _check_options(self) -> None:
+        if (self.options is None) == (self.options_field is None):
+            msg = (
+                "`options` must name the answers' tokens for openai-logprobs, as --options A,B,C,D "
+                "(or `options_field` the key that lists them in each line), one of the two."
+            )
+            raise InvalidInputError(msg)
+        if self.options is not None:
+            check_options(self.spellings)
+
+
+def spelled(option: str) -> tuple[str, ...]:
+    """Return the spellings of an option, `yes|Yes`, without the space around them."""
+    return tuple(part.strip() for part in option.split("|"))
+
+
+def check_options(options: Sequence[Sequence[str]]) -> None:
+    """Raise unless there are two options or more, none empty and none named twice."""
+    flat = [spelling for option in options for spelling in option]
+    if len(options) < 2:
+        msg = f"`options` must be two or more, got {named(flat)}."
+        raise InvalidInputError(msg)
+    if not all(flat) or len(set(flat)) < len(flat):
+        msg = f"`options` must be texts that differ, none of them empty, got {named(flat)}."
+        raise InvalidInputError(msg)
+
+
+def _check_word(name: str, value: object, known: Sequence[str]) -> None:
+    if value not in known:
+        msg = f"`{name}` must be one of {', '.join(known)}, got {quoted(value)}."
+        raise InvalidInputError(msg)

@@ -1,0 +1,121 @@
+"""A value inside a JSON record with the path that leads to it, which every error names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isnan, nan
+from typing import Any, NoReturn
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import named, quoted
+
+__all__ = ["SENTINEL", "Node"]
+
+SENTINEL = -9999.0  # servers write it for "very unlikely", without a number
+_ABOVE_ZERO = 1e-3  # what rounding may add to a log-probability of 0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of a record; `path` is how messages call it, "" for the record itself."""
+
+    value: Any
+    path: str = ""
+
+    def get(self, key: str) -> Node | None:
+        """Return the value under a key of an object; None where it is absent or null."""
+        if not isinstance(self.value, dict):
+            self.refuse("an object")
+        found = self.value.get(key)
+        return None if found is None else Node(found, f"{self.path}.{key}" if self.path else key)
+
+    def need(self, key: str) -> Node:
+        """Return the value under a key, or raise that there is none."""
+        found = self.get(key)
+        if found is None:
+            inside = f"`{self.path}` " if self.path else ""
+            msg = f"{inside}has no key `{key}` (or null there); it holds {named(self.value)}."
+            raise FileFormatError(msg)
+        return found
+
+    def find(self, path: str) -> Node | None:
+        """Return the value at a dotted path such as `doc.answer` or `golds.0`; None if absent.
+
+        A key that itself holds the dots comes first.
+        """
+        if not isinstance(self.value, dict | list):
+            return None
+        whole = self._child(path)
+        if whole is not None:
+            return whole
+        head, dot, tail = path.partition(".")
+        child = self._child(head) if dot else None
+        return None if child is None else child.find(tail)
+
+    def items(self) -> list[Node]:
+        """Return the members of a list."""
+        if not isinstance(self.value, list):
+            self.refuse("a list")
+        return [Node(value, f"{self.path}[{i}]") for i, value in enumerate(self.value)]
+
+    def text(self) -> str:
+        """Return text."""
+        if not isinstance(self.value, str):
+            self.refuse("text")
+        return self.value
+
+    def name(self) -> int | str:
+        """Return an integer or a text, as ids and groups are."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int | str):
+            self.refuse("an integer or a text")
+        return (
+            self.value
+            if isinstance(self.value, str) or abs(self.value) < 2**63
+            else str(self.value)
+        )
+
+    def number(self) -> float:
+        """Return a number, or that of a text that holds one; -inf is one, nan and inf are not."""
+        found = nan
+        if isinstance(self.value, int | float) and not isinstance(self.value, bool):
+            try:
+                found = float(self.value)
+            except OverflowError:
+                self.refuse("a number that a float can hold")
+        elif isinstance(self.value, str) and "_" not in self.value:
+            try:
+                found = float(self.value)
+            except ValueError:
+                self.refuse("a number")
+        if isnan(found) or found == inf:
+            self.refuse("a number")
+        return found
+
+    def log_prob(self) -> float:
+        """Return a log-probability; nan for one that is not known but for being very low."""
+        found = self.number()
+        if found > _ABOVE_ZERO:
+            self.refuse("a log-probability, so at most 0")
+        return nan if found <= SENTINEL else found
+
+    def prob(self) -> float:
+        """Return a probability."""
+        found = self.number()
+        if not 0.0 <= found <= 1.0:
+            self.refuse("a probability between 0 and 1")
+        return found
+
+    def refuse(self, rule: str) -> NoReturn:
+        """Raise FileFormatError: the path, the rule, what was found."""
+        what = f"`{self.path}`" if self.path else "the line"
+        msg = f"{what} must be {rule}, got {quoted(self.value)}."
+        raise FileFormatError(msg)
+
+    def _child(self, key: str) -> Node | None:
+        if isinstance(self.value, dict):
+            return self.get(key)
+        inside = isinstance(self.value, list) and key.isdecimal() and key.isascii()
+        if inside and len(key) < 10 and int(key) < len(self.value):
+            found = self.value[int(key)]
+            return None if found is None else Node(found, f"{self.path}[{key}]")
+        return None

@@ -1,0 +1,119 @@
+"""Files of a language model's answers become rows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.readers.guard import refusing, require_file
+from temperance.readers.json_lines import json_lines, naming_line
+from temperance.readers.llm.answer import Ask
+from temperance.readers.llm.arrays import dataset_of
+from temperance.readers.llm.decisions import decisions, openai_decisions
+from temperance.readers.llm.lm_eval import lm_eval
+from temperance.readers.llm.lm_eval_target import settle
+from temperance.readers.llm.node import Node
+from temperance.readers.llm.openai_logprobs import openai_logprobs
+from temperance.readers.llm.records import records
+from temperance.readers.llm.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from temperance.readers.dataset import Dataset, Fields, Kind
+    from temperance.readers.llm.answer import Answer
+    from temperance.readers.llm.llm_format import FormatName, LlmFormat
+
+__all__ = ["read_llm"]
+
+_READERS: dict[FormatName, Callable[[Node, Ask], Iterator[Answer]]] = {
+    "lm-eval": lm_eval,
+    "openai-logprobs": openai_logprobs,
+    "openai-decisions": openai_decisions,
+    "decisions": decisions,
+    "records": records,
+}
+_SUFFIXES = (".jsonl", ".ndjson")
+_SAMPLES = re.compile(r"samples_(.+)_\d[^_]*")
+
+
+def read_llm(
+    path: str | os.PathLike[str], format_: LlmFormat, *, fields: Fields, kind: Kind | None
+) -> Dataset:
+    """Read a file of one JSON object per line, or the .jsonl files of a folder (see `read`)."""
+    _check_fields(format_, fields, kind)
+    files = _files(Path(path))
+    of_folder = Path(path).is_dir()
+    counts: Counter[str] = Counter()
+    filters: set[str] = set()
+    rows: list[Row] = []
+    for file in files:
+        match = _SAMPLES.fullmatch(file.stem)
+        ask = Ask(format_, fields, match and match[1], kind, counts, filters)
+        with refusing(file):
+            require_file(file)
+            found = list(_rows(file, ask, of_folder=of_folder))
+            settle([row.answer for row in found], [row.line for row in found])
+        rows += found
+    with refusing(path):
+        return dataset_of(
+            rows, format_, counts, filters, source=os.fspath(path),
+            files=files if of_folder else (), kind_forced=kind is not None,
+        )  # fmt: skip
+
+
+def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
+    """Yield the rows of one file, each with its line."""
+    read, fields = _READERS[ask.format.name], ask.fields
+    for number, record in json_lines(file):
+        with naming_line(number):
+            line = Node(record)
+            answers = list(read(line, ask))
+            weight = _beside(line, fields.weight, "weight")
+            group = _beside(line, fields.group, None)
+            cluster = _beside(line, fields.cluster, "cluster")
+            beside: dict[str, Any] = {
+                "weight": None if weight is None else weight.number(),
+                "group": None if group is None else str(group.name()),
+                "cluster": None if cluster is None else str(cluster.name()),
+            }
+        where = f"{file.name}, line {number}" if of_folder else f"line {number}"
+        for answer in answers:
+            yield Row(answer, ask.task or file.stem, number, where, **beside)
+
+
+def _beside(line: Node, name: str | None, usual: str | None) -> Node | None:
+    """Return what a line holds under a name that was given, or under the usual one."""
+    if name is not None:
+        return line.find(name) or line.need(name)
+    return None if usual is None else line.get(usual)
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    """Return the file, or the .jsonl files of a folder by name."""
+    if not path.is_dir():
+        return (path,)
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+    if not found:
+        msg = f"{path}: is a folder without .jsonl files (those of its subfolders are not read)."
+        raise FileFormatError(msg)
+    return tuple(found)
+
+
+def _check_fields(format_: LlmFormat, fields: Fields, kind: Kind | None) -> None:
+    """Refuse names and kinds that a format has no use for."""
+    if fields.logits is not None or fields.probs is not None:
+        msg = (
+            "`fields` cannot name logits or probs where a format is given: it says where they are."
+        )
+        raise InvalidInputError(msg)
+    if kind is not None and format_.name != "records":
+        msg = f"`kind` is for records that hold both logits and probs, not for {format_.name}."
+        raise InvalidInputError(msg)
+    if fields.group is not None and format_.group_by is not None:
+        msg = "`fields.group` and `group_by` both say what groups are; give one of them."
+        raise InvalidInputError(msg)

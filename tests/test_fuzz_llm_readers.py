@@ -1,0 +1,159 @@
+"""Whatever a file of answers holds, reading it gives rows or one sentence that names it."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_files import LM_EVAL, choice, completion, lm_eval
+from temperance.errors import FileFormatError
+from temperance.readers import FORMATS, Dataset, LlmFormat, read
+from test_fuzz_readers import FUZZ, mutations
+
+TOP = [("A", -0.25), (" A", -1.5), ("B", -2.5), ("x", -9999.0)]
+VALID = {
+    "lm-eval": [LM_EVAL, lm_eval(["x", "y"], [-1, -2], "y", doc_id=1)],
+    "openai-logprobs": [
+        completion(TOP, label="A", id="a"),
+        completion(TOP[::-1], label="B", id="b"),
+    ],
+    "openai-decisions": [
+        {
+            "id": 1,
+            "answers": [{"type": "predicate", "name": "q", "probability": 0.9}],
+            "label": True,
+        },
+        {"id": 2, "answers": [choice([("a", 0.5), (True, 0.5)], name="r")], "label": {"r": "a"}},
+    ],
+    "decisions": [
+        {"id": 1, "answers": {"q": {"type": "noul", "noul": 0.9}}, "label": [True]},
+        {"type": "score", "probabilities": {"0": 0.25, "1": 0.75, "2": 0.0}, "label": 1},
+    ],
+    "records": [
+        {"type": "choice", "logits": [0.5, "1", -2], "gold": 2, "weight": 1},
+        {"type": "noul", "probs": [0.25, 0.75], "gold": 1, "weight": 2},
+    ],
+}
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from([2**63, 10**400, -9999.0, float("nan"), float("inf"), -float("inf"), 0.5])
+    | st.sampled_from(["", "A", " A", "1", "-1", "nan", "1e999", "[0, 1]", "none", "true", "\0"])
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "type", "value", "name", "label", "0"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+def formats(name):
+    if name == "openai-logprobs":
+        return [LlmFormat(name, options="AB"), LlmFormat(name, options_field="id", missing="drop")]
+    if name == "lm-eval":
+        return [LlmFormat(name), LlmFormat(name, normalize="bytes", missing="error")]
+    return [LlmFormat(name), LlmFormat(name, missing="drop", group_by=["type", "options"])]
+
+
+def places(value, path=()):
+    """Every place in a JSON value, as the keys and indices that lead to it."""
+    yield path
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from places(inner, (*path, key))
+
+
+@st.composite
+def changed(draw, lines):
+    """The lines with a few values anywhere in them replaced by others."""
+    lines = copy.deepcopy(lines)
+    for _ in range(draw(st.integers(1, 2))):
+        *way, last = draw(st.sampled_from([p for p in places(lines) if len(p) > 1]))
+        inside = lines
+        for key in way:
+            inside = inside[key] if isinstance(inside, dict | list) else None
+        if isinstance(inside, dict) or (isinstance(inside, list) and last < len(inside)):
+            inside[last] = draw(JSON)
+    return lines
+
+
+def read_or_refuse(path, format_):
+    """Read `path`; anything but sound rows or an error of one line fails. Return the message."""
+    try:
+        found = read(path, format=format_)
+    except FileFormatError as error:
+        message = str(error)
+        assert message.startswith(f"{path}: ")
+        assert message.isprintable()
+        assert len(message) < 3000
+        return message
+    assert isinstance(found, Dataset)
+    n, k = found.values.shape
+    assert k >= 2
+    assert not np.isnan(found.values).any()
+    assert (found.values < np.inf).all()
+    shown = found.values > (-np.inf if found.kind == "logits" else 0.0)
+    assert shown.any(axis=1).all()
+    if found.kind == "probs":
+        assert found.values.sum(axis=1) == pytest.approx(np.ones(n))
+    if found.labels is not None and found.classes is None:
+        assert shown[np.arange(n), found.labels].all() or found.kind == "probs"
+    for name in ("labels", "weights", "groups", "clusters", "ids"):
+        column = getattr(found, name)
+        assert column is None or len(column) == n
+    return None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@FUZZ
+@given(content=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes(tmp_path, name, content):
+    """Bytes of any kind, and any JSON."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    for format_ in formats(name):
+        read_or_refuse(path, format_)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_bytes(tmp_path, name):
+    """Valid files with some bytes changed."""
+    path = tmp_path / "a.jsonl"
+    text = "\n".join(map(json.dumps, VALID[name])).encode()
+
+    @FUZZ
+    @given(content=mutations(text))
+    def check(content):
+        path.write_bytes(content)
+        for format_ in formats(name):
+            read_or_refuse(path, format_)
+
+    path.write_bytes(text)
+    assert read_or_refuse(path, formats(name)[0]) is None
+    check()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_other_values_in_the_right_places(tmp_path, name):
+    """Well-formed JSON that is not of the format: the line is always named."""
+    path = tmp_path / "a.jsonl"
+
+    @settings(FUZZ, max_examples=300)
+    @given(lines=changed(VALID[name]))
+    def check(lines):
+        path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+        for format_ in formats(name):
+            message = read_or_refuse(path, format_)
+            assert message is None or "line " in message or "has no rows left" in message
+
+    check()
