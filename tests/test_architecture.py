@@ -24,7 +24,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"refinement", "select"},
     {"evaluate"},
     {"compare"},
-    {"plots", "export", "shift"},
+    {"plots", "export", "shift", "decisions"},
     {"report"},
     {"cli"},
     {"__main__", "__init__"},
@@ -33,7 +33,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
-    "scipy": {"blocks", "calibrators", "metrics", "significance", "plan", "shift"},
+    "scipy": {"blocks", "calibrators", "metrics", "significance", "plan", "shift", "decisions"},
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},
@@ -96,7 +96,9 @@ def test_import_loads_nothing_but_itself():
     assert loaded_by("import temperance") == {"temperance"}
 
 
-@pytest.mark.parametrize("use", ["TemperatureScaling", "evaluate", "METHODS", "save", "shift"])
+@pytest.mark.parametrize(
+    "use", ["TemperatureScaling", "evaluate", "METHODS", "save", "shift", "decisions"]
+)
 def test_use_loads_numpy_and_nothing_heavier(use):
     """What a name needs beyond NumPy is loaded when it is called."""
     assert loaded_by(f"import temperance as tp; tp.{use}") <= {"temperance", "numpy"}

@@ -6,6 +6,7 @@ is given, or on a new figure of its own, which a notebook shows.
 
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
+from temperance.plots.cost import CostDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
 from temperance.plots.svg import to_svg
@@ -14,6 +15,7 @@ from temperance.plots.temperature import TemperatureDisplay
 __all__ = [
     "ConfidenceDisplay",
     "CorpDisplay",
+    "CostDisplay",
     "FrequencyDisplay",
     "ReliabilityDisplay",
     "TemperatureDisplay",

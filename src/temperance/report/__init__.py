@@ -1,5 +1,6 @@
 """The page for people who read nothing else: whether 85 % is really 85 %."""
 
+from temperance.report.cascade import render_cascade, write_cascade
 from temperance.report.comparison import render_comparison, write_comparison
 from temperance.report.content import ReportContent
 from temperance.report.findings import headline, split_sentence
@@ -9,10 +10,12 @@ from temperance.report.shift import render_shift, write_shift
 __all__ = [
     "ReportContent",
     "headline",
+    "render_cascade",
     "render_comparison",
     "render_report",
     "render_shift",
     "split_sentence",
+    "write_cascade",
     "write_comparison",
     "write_report",
     "write_shift",
