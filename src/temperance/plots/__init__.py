@@ -4,6 +4,7 @@ Nothing here uses pyplot or changes a setting of matplotlib: a diagram is drawn 
 is given, or on a new figure of its own, which a notebook shows.
 """
 
+from temperance.plots.class_bias import ClassBiasDisplay
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
 from temperance.plots.cost import CostDisplay
@@ -13,6 +14,7 @@ from temperance.plots.svg import to_svg
 from temperance.plots.temperature import TemperatureDisplay
 
 __all__ = [
+    "ClassBiasDisplay",
     "ConfidenceDisplay",
     "CorpDisplay",
     "CostDisplay",
