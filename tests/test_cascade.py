@@ -107,7 +107,7 @@ def test_cross_fitted_by_hand():
 def test_threshold_is_the_best_in_the_long_run():
     """With the truth known, no threshold of a fine grid is cheaper than 1 - e - kappa."""
     rng = np.random.default_rng(4)
-    c = rng.uniform(0.5, 1.0, size=150_000)
+    c = rng.uniform(0.5, 1.0, size=80_000)
     z = np.stack([np.zeros(len(c)), np.log(c / (1 - c))], axis=1)
     y = (rng.random(len(c)) < c).astype(int)
     found = cascade({"cheap": z}, y, costs=0.1, expert_error=0.05)
@@ -115,7 +115,7 @@ def test_threshold_is_the_best_in_the_long_run():
     assert at == pytest.approx(0.85)
     costs = {t: np.where(c < t, 0.15, 1 - c).mean() for t in np.linspace(0.5, 1, 101)}
     assert min(costs, key=costs.get) == pytest.approx(at)
-    assert found.ways[CALIBRATED].cost.value == pytest.approx(min(costs.values()), abs=0.003)
+    assert found.ways[CALIBRATED].cost.value == pytest.approx(min(costs.values()), abs=0.004)
     assert abs(found.worth.value) < 0.001  # the model was calibrated: nothing to gain
 
 
@@ -226,6 +226,11 @@ def test_fitted_expert_error(kind):
     (warning,) = constant.warnings
     assert "isotonic" in warning
     assert fitted.warnings == ()
+    assert fitted.isotonic_gain is None
+    if kind == "isotonic":
+        gain = constant.ways[CALIBRATED].cost.value - fitted.ways[CALIBRATED].cost.value
+        assert constant.isotonic_gain.value == pytest.approx(gain)
+        assert f"{gain:.4f} per row" in warning
 
 
 def test_expected_loss_kinds():
@@ -332,7 +337,7 @@ def test_clusters_are_counted():
 
 def test_interval_holds_what_calibration_is_worth(request):
     """Of samples from one world, the 95 % interval holds the mean of all in about 95 %."""
-    draws = 300 if "slow" in request.config.getoption("markexpr") else 60
+    draws = 300 if "slow" in request.config.getoption("markexpr") else 40
     fit, y = two_models(n=2000, seed=99)
     values, held = [], []
     for seed in range(draws):
@@ -413,8 +418,8 @@ GOOD = two_models(n=60)
         (lambda m, y: ({"cheap": m["cheap"]}, y, {"costs": 0.1}), "of 2 or more models"),
         (lambda m, y: ([*m.values()], y, {"costs": 0.1}), "mapping of name to logits"),
         (lambda m, y: (m, y, {"costs": [0.1, 0.1], "expert_error": 0.1}), "different names"),
-        (lambda m, y: (m, y, {"costs": []}), "1 for 2 models, got 0"),
-        (lambda m, y: (m, y, {"costs": [0.1, 0.2]}), "1 for 2 models, got 2"),
+        (lambda m, y: (m, y, {"costs": []}), "1 for 2 models .*, got 0"),
+        (lambda m, y: (m, y, {"costs": [0.1, 0.2]}), "1 for 2 models .*, got 2"),
         (lambda m, y: (m, y, {"costs": -0.1}), "above 0, got -0.1"),
         (lambda m, y: (m, y, {"costs": 0.0}), "above 0, got 0.*pooled"),
         (lambda m, y: (m, y, {"costs": math.nan}), "above 0, got nan"),

@@ -1,12 +1,18 @@
 """`temperance cascade`: what it prints and writes is what `decisions.cascade` found."""
 
+import functools
 import html
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import temperance
 from pages import CHROMIUM, check_page, check_stands_alone, words_of
 from temperance import Estimate
 from temperance.decisions import cascade
@@ -121,8 +127,8 @@ def test_what_is_refused(run, tmp_path, files):
     np.savez(tmp_path / "bare.npz", logits=models["cheap"])
     pair = ["cheap.npz", "expert.npz"]
     for message, arguments in (
-        ("1 for 2 models, got 0", pair),
-        ("1 for 2 models, got 2", [*pair, "--cost", 1, "--cost", 2]),
+        ("every row), got 0", pair),
+        ("every row), got 2", [*pair, "--cost", 1, "--cost", 2]),
         ("above 0, got -1", [*pair, "--cost", -1]),
         ("above 0, got nan", [*pair, "--cost", "nan"]),
         ("two files or more", ["cheap.npz", "--cost", 1]),
@@ -148,30 +154,36 @@ def test_what_is_refused(run, tmp_path, files):
     assert not list(tmp_path.glob("*.html"))
 
 
-def pages():
-    """Cascades of every kind, with names that a page must not run."""
+NAMES = ("two", "three", "budget", "target", "beyond", "never", "person", "hard")
+
+
+@functools.cache
+def page_of(name):
+    """A cascade of some kind, with names that a page must not run."""
     models, y = two_models(n=800)
-    named = {EVIL: models["cheap"], "\u72ac " + "long " * 20: models["expert"]}
-    three, labels = three_models(n=800)
-    return {
-        "two": cascade(named, y, costs=0.05),
-        "three": cascade(three, labels, costs=[0.03, 0.08], expert_error="isotonic"),
-        "budget": cascade(models, y, costs=1.0, budget=0.2),
-        "target": cascade(models, y, costs=1.0, min_accuracy=0.75),
-        "beyond": cascade(models, y, costs=1.0, min_accuracy=0.7699),
-        "never": cascade(models, y, costs=3.0),
-        "person": cascade({"cheap": models["cheap"]}, y, costs=0.1, expert_error=0.02),
-        "hard": cascade(*hopeless(), costs=0.08, clusters=np.arange(6000) // 3),
-    }
+    if name == "two":
+        named = {EVIL: models["cheap"], "\u72ac " + "long " * 20: models["expert"]}
+        return cascade(named, y, costs=0.05)
+    if name == "three":
+        three, labels = three_models(n=800)
+        return cascade(three, labels, costs=[0.03, 0.08], expert_error="isotonic")
+    if name == "person":
+        return cascade({"cheap": models["cheap"]}, y, costs=0.1, expert_error=0.02)
+    if name == "hard":
+        return cascade(*hopeless(), costs=0.08, clusters=np.arange(6000) // 3)
+    goal = {
+        "budget": {"costs": 1.0, "budget": 0.2},
+        "target": {"costs": 1.0, "min_accuracy": 0.75},
+        "beyond": {"costs": 1.0, "min_accuracy": 0.7699},
+        "never": {"costs": 3.0},
+    }[name]
+    return cascade(models, y, **goal)
 
 
-PAGES = pages()
-
-
-@pytest.mark.parametrize("name", [*PAGES])
+@pytest.mark.parametrize("name", NAMES)
 def test_page_stands_alone(name):
     """Nothing to fetch or run, well-formed; the finding is the rule; the numbers are there."""
-    found = PAGES[name]
+    found = page_of(name)
     text = render_cascade(found, title=EVIL, facts=((EVIL, EVIL),), warnings=found.warnings)
     check_stands_alone(text)
     assert text == render_cascade(found, title=EVIL, facts=((EVIL, EVIL),), warnings=found.warnings)
@@ -195,7 +207,7 @@ def test_page_stands_alone(name):
 @pytest.mark.parametrize(("name", "width"), [("two", 390), ("three", 1200), ("hard", 320)])
 def test_page_in_a_browser(tmp_path, name, width):
     """At phone and desk width, light and dark, nothing scrolls sideways, is cut or faint."""
-    page = render_cascade(PAGES[name], title="t" * 100, facts=(("File", "x" * 300),))
+    page = render_cascade(page_of(name), title="t" * 100, facts=(("File", "x" * 300),))
     check_page(tmp_path, page, width=width, n_pictures=1, dark=width == 390)
 
 
@@ -213,6 +225,22 @@ def test_report(run, tmp_path, files):
     assert content["report"] == "d.html"
     for fact in (*content["data_sha256"], "cheap.npz: 800 rows, 4 classes", "temperance 0."):
         assert fact in words
+
+
+def test_the_page_of_cascades_runs(tmp_path):
+    """The Python of docs/cascades.md runs as printed."""
+    text = (Path(__file__).parents[1] / "docs" / "cascades.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code + "print(ask.any(), ask.all())"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(temperance.__file__).parents[1])},
+    )  # fmt: skip
+    words, worth, asked = run.stdout.splitlines()
+    assert words.startswith("Ask large where the calibrated confidence of small is below 0.")
+    assert "Calibration saved" in words
+    assert worth.startswith("Estimate(value=0.0")
+    assert asked == "True False"
 
 
 class Drawn:
@@ -251,7 +279,7 @@ def test_picture():
 
 def test_picture_of_a_cascade():
     """`from_cascade` draws its curves, and a point per way."""
-    found = PAGES["two"]
+    found = page_of("two")
     display = CostDisplay.from_cascade(found)
     assert list(display.points) == list(found.ways)
     way = found.ways[CALIBRATED]

@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.decisions.cascade_measures import Yardstick
 from temperance.decisions.cascade_options import check_options
-from temperance.decisions.cascade_parts import Answers, answers_of, cross_fitted, of_test
+from temperance.decisions.cascade_parts import Answers, answers_of, cross_fitted, isotonic, of_test
 from temperance.decisions.cascade_result import CALIBRATED, RAW, Cascade, alone
 from temperance.decisions.cascade_rows import CascadeRows, names_of
 from temperance.decisions.goals import N_PRICES
@@ -150,6 +150,9 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     stick = Yardstick(measured, goal.value if goal.kind == "cost" else None, len(named))
     of_goal = partial(goal.price, reachable=False)
     answers = {CALIBRATED: answers_of(calibrated, of_goal), RAW: answers_of(raw, of_goal)}
+    fitted = None
+    if known is None and kind == "constant":
+        fitted = answers_of(isotonic(calibrated), of_goal)
     losses = measured.deferral([None] * rows.deciding, each, kind).losses
     for j, (name, lost) in enumerate(zip(named, losses, strict=True)):
         spent = np.full(measured.n, (0.0, *each)[j])
@@ -168,6 +171,7 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         worth=stick.worth(own, answers[RAW], goal, price),
         curve=stick.curve(calibrated, on_all.prices(N_PRICES)),
         raw_curve=stick.curve(raw, as_they_are.prices(N_PRICES)),
+        isotonic_gain=None if fitted is None else stick.worth(fitted, own, goal, price),
         hindsight=stick.hindsight(calibrated),
         last_error=None if known is not None else stick.lost_by_last(own),
         method=method,

@@ -54,7 +54,7 @@ def check_options(
     if len(each) != n_models - 1:
         msg = (
             f"`costs` (--cost) must be one per model after the first: {max(n_models - 1, 0)} for "
-            f"{n_models} models, got {len(each)}."
+            f"{n_models} models (the first runs on every row), got {len(each)}."
         )
         raise InvalidInputError(msg)
     bad = [cost for cost in each if not 0.0 < cost < inf]

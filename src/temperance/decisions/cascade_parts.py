@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Answers", "Part", "answers_of", "cross_fitted", "of_test"]
+__all__ = ["Answers", "Part", "answers_of", "cross_fitted", "isotonic", "of_test"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +52,11 @@ class Part:
             tuple(each[places] for each in measured.confidences),
             tuple(each[places] for each in measured.losses),
         )
+
+
+def isotonic(parts: Sequence[Part]) -> list[Part]:
+    """Return the same parts, with what is expected of a next model fitted to the confidence."""
+    return [replace(part, fit=replace(part.fit, kind="isotonic")) for part in parts]
 
 
 def cross_fitted(

@@ -42,6 +42,8 @@ class Cascade:
     raw_curve: CostCurve
     hindsight: float | None  # total cost of the best threshold for the very rows measured: what no
     # threshold found without them can hope for; None of more than two models, or without a price
+    isotonic_gain: Estimate | None  # what a fitted expert error would save, as `worth`; where the
+    # mean was expected of every row
     last_error: Estimate | None  # of the last model on rows that come to it; None without any
     method: str  # of the calibrators
     n: int  # rows measured
@@ -73,6 +75,7 @@ class Cascade:
             },
             "calibration_worth": self.worth.to_dict(),
             "hindsight": self.hindsight,
+            "isotonic_gain": None if self.isotonic_gain is None else self.isotonic_gain.to_dict(),
             "last_error": None if self.last_error is None else self.last_error.to_dict(),
             "n": self.n,
             "n_clusters": self.n_clusters,

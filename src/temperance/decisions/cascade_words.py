@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.decisions.cascade_tables import RAW, gains, range_text, verdict
-from temperance.decisions.expected_loss import ConstantLoss
 from temperance.show import interval_text, number_text
 
 if TYPE_CHECKING:
@@ -29,21 +28,20 @@ def in_words(found: Cascade) -> str:
 
 
 def warnings_of(found: Cascade) -> tuple[str, ...]:
-    """Return a warning where the last model is far worse at the rows it gets than is expected.
-
-    Far: by more than half of what it costs, so that the threshold is off by as much.
-    """
-    rule, seen = found.policy.rules[-1], found.last_error
-    if seen is None or not isinstance(rule.expected, ConstantLoss):
+    """Return a warning where it pays to fit what the next model loses, and its mean was taken."""
+    gain, seen = found.isotonic_gain, found.last_error
+    if gain is None or gain.low <= 0.0:
         return ()
-    if seen.low - rule.expected.value <= 0.5 * max(rule.step, 0.0):
-        return ()
-    last = found.policy.names[-1]
+    policy = found.policy
+    where = ""
+    if seen is not None:
+        of_all = found.ways[f"{policy.names[-1]} alone"].error.value
+        where = f" ({_percent(seen.value)} of those that come to it, {_percent(of_all)} of all)"
+    much = _SAVED[found.goal.kind].format(number_text(gain.value))
     said = (
-        f"{last} errs in {_percent(seen.value)} ({_percent(seen.low)} to {_percent(seen.high)}) of "
-        f"the rows that come to it, and in {_percent(rule.expected.value)} of all: what is hard "
-        "for one model is hard for the next. `expert_error` (--expert-error) isotonic reckons with "
-        "it."
+        f"{policy.names[-1]} does not err equally in all rows{where}. Reckoning with that, "
+        "`expert_error` (--expert-error) isotonic, would save "
+        f"{much} ({interval_text(gain.low, gain.high)})."
     )
     return (said,)
 
