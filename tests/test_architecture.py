@@ -24,7 +24,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"refinement", "select"},
     {"evaluate"},
     {"compare"},
-    {"plots", "export", "shift", "llm"},
+    {"plots", "export", "shift", "decisions", "llm"},
     {"report"},
     {"cli"},
     {"__main__", "__init__"},
@@ -33,7 +33,16 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
-    "scipy": {"blocks", "calibrators", "metrics", "significance", "plan", "shift", "llm"},
+    "scipy": {
+        "blocks",
+        "calibrators",
+        "metrics",
+        "significance",
+        "plan",
+        "shift",
+        "decisions",
+        "llm",
+    },
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},
@@ -98,7 +107,7 @@ def test_import_loads_nothing_but_itself():
 
 
 @pytest.mark.parametrize(
-    "use", ["TemperatureScaling", "evaluate", "METHODS", "save", "shift", "llm"]
+    "use", ["TemperatureScaling", "evaluate", "METHODS", "save", "shift", "decisions", "llm"]
 )
 def test_use_loads_numpy_and_nothing_heavier(use):
     """What a name needs beyond NumPy is loaded when it is called."""

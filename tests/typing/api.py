@@ -38,3 +38,8 @@ if TYPE_CHECKING:  # read by mypy, never run
     shares: str = str(tp.llm.rates_by_score([50, 90], [0, 1], calibrator=answers))
     tp.save(scaling, "calibrator.json")
     again: tp.Calibrator = tp.load("calibrator.json")
+    found: tp.decisions.Cascade = tp.decisions.cascade(
+        {"small": logits, "large": logits}, labels, costs=0.01
+    )
+    asked: bool = bool(found.policy.goes_on(logits).any())
+    worth: tp.Estimate = found.worth

@@ -5,6 +5,7 @@ from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.class_bias_errors import class_bias_errors
 from temperance.calibrators.clusters import count_clusters, score_test_of_clusters
 from temperance.calibrators.ensemble import Ensemble, as_members
 from temperance.calibrators.fold_temperatures import fold_temperatures
@@ -52,6 +53,7 @@ __all__ = [
     "apply_rows",
     "as_members",
     "check_method",
+    "class_bias_errors",
     "count_clusters",
     "fit_by_name",
     "fold_temperatures",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from temperance.cli.apply import apply
+from temperance.cli.cascade import cascade
 from temperance.cli.compare import compare
 from temperance.cli.demo import demo
 from temperance.cli.evaluate import evaluate
@@ -55,5 +56,8 @@ app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --ma
 )
 app.command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
 app.command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
+app.command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report cascade.html"))(
+    cascade
+)
 app.command(epilog=_example("methods"))(methods)
 app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)

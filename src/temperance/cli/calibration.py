@@ -11,6 +11,7 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.cli.block_rows import BlockRows
+from temperance.cli.class_biases import class_biases_of
 from temperance.cli.cluster_warnings import interval_warnings
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.fitting import fit_rows
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from temperance.cli.rows import Rows
     from temperance.compare import Comparison
     from temperance.plan import Plan
+    from temperance.report import ClassBiases
     from temperance.select import Selection
 
 __all__ = ["Calibration", "calibrate", "finish", "fit_warnings"]
@@ -52,6 +54,7 @@ class Calibration:
     warnings: tuple[str, ...]
     pooling: Comparison | None = None  # of an ensemble: other ways of pooling, on the same rows
     selection: Selection | None = None  # how the method was chosen; None where it was named
+    class_biases: ClassBiases | None = None  # where they were fitted, or a report will show them
     plan: Plan | None = None  # labels still needed, where a report will say it
 
     @property
@@ -87,12 +90,15 @@ def calibrate(
         assert out_of_fold is not None  # noqa: S101  (it was asked for)
         measured = measure_scaled(rows, out_of_fold, **settings)
     comparison = measured.comparison
-    pooling = plan = None
+    pooling = plan = biases = None
     if not isinstance(test, BlockRows):
         if rows.members is not None:
             with progress("comparing ways of pooling"):
                 pooling = compare_pooling(rows, test, measured.after, pool=pool)
         plan = label_plan(test or rows, calibrator) if planned else None
+        if planned or fitted.selection is None:
+            with progress("class biases"):
+                biases = class_biases_of(rows, test, calibrator, fitted.selection, measured.after)
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
@@ -101,6 +107,7 @@ def calibrate(
         test=None if test is None else measured.facts,
         pooling=pooling,
         selection=fitted.selection,
+        class_biases=biases,
         plan=plan,
         warnings=(
             *fit_warnings(calibrator, comparison),
@@ -167,6 +174,7 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
         "passes": record.passes,
         "selection": None if done.selection is None else done.selection.to_dict(),
         "pooling": None if done.pooling is None else pooling_dict(done.pooling),
+        "class_biases": None if done.class_biases is None else done.class_biases.to_dict(),
         "headline": headline(comparison, comparison.evaluations["before"]),
         "warnings": list(done.warnings),
         "data_sha256": done.rows.sha256,
@@ -218,6 +226,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         selection=done.selection,
         members=done.rows.members,
         pooling=done.pooling,
+        class_biases=done.class_biases,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "AffineSums",
     "CurvatureSums",
     "affine_logits",
+    "affine_row_scores",
     "affine_scores",
     "affine_sums",
     "curvature_sums",
@@ -142,15 +143,22 @@ def affine_scores(
     *, linear: Array, bias: Array, inverse: Array,
 ) -> AffineScores:  # fmt: skip
     """Return the squares of the scores of one block where A is one number."""
-    residual, _ = _residuals(affine_logits(x, linear, bias), labels)
-    if weights is not None:
-        residual *= weights[:, None]
-    slope = np.einsum("ij,ij->i", residual, _finite(x))
-    scores = np.concatenate([slope[:, None], residual], axis=1)
+    scores = affine_row_scores(x, labels, weights, linear=linear, bias=bias)
     moved = scores @ inverse
     return AffineScores(
         float(moved[:, 0] @ moved[:, 0]), float(np.einsum("ij,ij->", moved, scores))
     )
+
+
+def affine_row_scores(
+    x: Array, labels: NDArray[np.intp], weights: Array | None, *, linear: Array, bias: Array
+) -> Array:
+    """Return each row's w r (x, 1), (m, k + 1), where A is one number: slopes of its loss."""
+    residual, _ = _residuals(affine_logits(x, linear, bias), labels)
+    if weights is not None:
+        residual *= weights[:, None]
+    slope = np.einsum("ij,ij->i", residual, _finite(x))
+    return np.concatenate([slope[:, None], residual], axis=1)
 
 
 def _residuals(logits: Array, labels: NDArray[np.intp]) -> tuple[Array, Array]:

@@ -4,16 +4,20 @@ Nothing here uses pyplot or changes a setting of matplotlib: a diagram is drawn 
 is given, or on a new figure of its own, which a notebook shows.
 """
 
+from temperance.plots.class_bias import ClassBiasDisplay
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
+from temperance.plots.cost import CostDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
 from temperance.plots.svg import to_svg
 from temperance.plots.temperature import TemperatureDisplay
 
 __all__ = [
+    "ClassBiasDisplay",
     "ConfidenceDisplay",
     "CorpDisplay",
+    "CostDisplay",
     "FrequencyDisplay",
     "ReliabilityDisplay",
     "TemperatureDisplay",

@@ -1,5 +1,7 @@
 """The page for people who read nothing else: whether 85 % is really 85 %."""
 
+from temperance.report.cascade import render_cascade, write_cascade
+from temperance.report.class_biases import BIASED, UNBIASED, ClassBiases
 from temperance.report.comparison import render_comparison, write_comparison
 from temperance.report.content import ReportContent
 from temperance.report.findings import headline, split_sentence
@@ -7,12 +9,17 @@ from temperance.report.html import render_report, write_report
 from temperance.report.shift import render_shift, write_shift
 
 __all__ = [
+    "BIASED",
+    "UNBIASED",
+    "ClassBiases",
     "ReportContent",
     "headline",
+    "render_cascade",
     "render_comparison",
     "render_report",
     "render_shift",
     "split_sentence",
+    "write_cascade",
     "write_comparison",
     "write_report",
     "write_shift",

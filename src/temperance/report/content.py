@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
     from temperance.plan import Plan
+    from temperance.report.class_biases import ClassBiases
     from temperance.select import Selection
 
 __all__ = ["ReportContent"]
@@ -30,4 +31,5 @@ class ReportContent:
     selection: Selection | None = None  # how the method was chosen
     plan: Plan | None = None  # labels that would settle what is open
     members: tuple[str, ...] = ()  # names of an ensemble's models
+    class_biases: ClassBiases | None = None  # where they were fitted, or tried
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.calibrators import interval_of, temperature_of
 from temperance.evaluate.tables import left_out_rows
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
+from temperance.report.class_biases import class_bias_section
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.group_temperatures import group_section
 from temperance.report.page import render, svg
@@ -68,6 +69,7 @@ def render_report(content: ReportContent) -> str:
         candidates=[] if content.selection is None else selection_cells(content.selection),
         calibrator=_calibrator(content),
         pooling=pooling_section(content),
+        class_biases=class_bias_section(content.class_biases),
         group_temperatures=group_section(content.calibrator),
         left_out=left_out_rows(evaluation),
         infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),

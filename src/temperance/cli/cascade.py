@@ -1,0 +1,265 @@
+"""`temperance cascade`: which rows a cheap model answers, and which go on to a better one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from temperance.cli.cluster_warnings import cluster_warnings
+from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.llm_options import takes_llm_formats
+from temperance.cli.members import check_same_rows
+from temperance.cli.options import (
+    ClusterColumn,
+    IdColumn,
+    IgnoreLabel,
+    JsonOption,
+    KindName,
+    KindOption,
+    LabelColumn,
+    LabelsOption,
+    LogitsColumn,
+    ProbsColumn,
+    ReportOption,
+    WeightColumn,
+)
+from temperance.cli.reading import read_rows
+from temperance.cli.rows import naming
+from temperance.decisions.cascade import cascade as find_cascade
+from temperance.decisions.cascade_options import check_options
+from temperance.decisions.cascade_tables import cascade_table, rule_table
+from temperance.errors import InvalidInputError
+from temperance.readers import Fields, LlmFormat
+from temperance.report import write_cascade
+from temperance.version import __version__
+from temperance.writers import check_writable, replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from temperance.cli.rows import Rows
+    from temperance.decisions import Cascade
+
+__all__ = ["cascade"]
+
+
+@takes_llm_formats
+def cascade(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CHEAP EXPERT [MORE ...]",
+            help="Outputs of each model on the same rows in the same order, cheap first; labels "
+            "are those of CHEAP.",
+        ),
+    ],
+    costs: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--cost",
+            metavar="X",
+            help="What running the next model on a row costs, in errors (0.01: a hundred rows cost "
+            "as much as an error) or see --error-cost. Once per model after the first.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget", metavar="X", help="Fewest errors for at most this mean cost per row."
+        ),
+    ] = None,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            "--min-accuracy", metavar="A", help="Least mean cost with at least this accuracy."
+        ),
+    ] = None,
+    error_cost: Annotated[
+        float,
+        typer.Option("--error-cost", metavar="X", help="Cost of an error, in the unit of --cost."),
+    ] = 1.0,
+    expert_error: Annotated[
+        str,
+        typer.Option(
+            "--expert-error",
+            metavar="KIND|X",
+            help="What to expect of the next model: constant (its mean error), isotonic or "
+            "logistic (given the confidence so far); or a number, the error rate of a last model "
+            "without a file, e.g. a person.",
+        ),
+    ] = "constant",
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="Calibrator of the confidences.")
+    ] = "temperature",
+    prior: Annotated[
+        float,
+        typer.Option("--prior", min=0.0, help="Pseudo-rows that say T = 1; 1 helps tiny data."),
+    ] = 0.0,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--test",
+            metavar="TEST",
+            help="Measure on these files, one per model, instead of cross-fitting.",
+        ),
+    ] = None,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
+    kind: KindOption = None,
+    labels: LabelsOption = None,
+    test_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--test-labels",
+            metavar="FILE",
+            help="Labels of TEST from another file.",
+            rich_help_panel="How files are read",
+        ),
+    ] = None,
+    ignore_label: IgnoreLabel = None,
+    label_column: LabelColumn = None,
+    weight_column: WeightColumn = None,
+    cluster_column: ClusterColumn = None,
+    id_column: IdColumn = None,
+    logits_column: LogitsColumn = None,
+    probs_column: ProbsColumn = None,
+    llm: LlmFormat | None = None,
+) -> None:
+    """Find the confidence below which a row goes on to the next model.
+
+    Minimises cost, or errors for a budget, or cost for an accuracy, from calibrated confidences.
+    Says what calibration was worth, on rows that were not used to choose: cross-fitted, or TEST.
+    """
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
+    if kind == KindName.multilabel:
+        msg = "`--kind` must be logits or probs here: a cascade takes one class per row."
+        raise InvalidInputError(msg)
+    expected = _expected(expert_error)
+    settings: dict[str, Any] = {
+        "costs": costs or [], "budget": budget, "min_accuracy": min_accuracy,
+        "error_cost": error_cost, "expert_error": expected, "method": method, "prior": prior,
+    }  # fmt: skip
+    names = _names(files, known=not isinstance(expected, str))
+    check_options(len(files) + (not isinstance(expected, str)), **settings)
+    if test and len(test) != len(files):
+        msg = f"`--test` must name a file per model: {len(files)}, got {len(test)}."
+        raise InvalidInputError(msg)
+    fields = Fields(
+        label_column, weight_column, None, id_column, logits_column, probs_column, cluster_column
+    )
+    reading: dict[str, Any] = {
+        "kind": kind, "fields": fields, "ignore_label": ignore_label, "llm": llm,
+    }  # fmt: skip
+    rows = _read(files, labels, **reading)
+    others = None
+    if test:
+        others = _read(test, test_labels, **reading)
+        _check_test(rows, others)
+    with naming(rows[0].source), progress("finding thresholds"):
+        found = find_cascade(
+            _models(names, rows),
+            rows[0].require_labels(),
+            weights=rows[0].weights,
+            clusters=rows[0].clusters,
+            test=None if others is None else _test(names, others),
+            refuse_probs=False,
+            **settings,
+        )
+    notes = [note for each in (*rows, *(others or ())) for note in each.notes]
+    warnings = (*notes, *found.warnings, *cluster_warnings((others or rows)[0]))
+    if report is not None:
+        _write_report(report, found, rows, others, warnings)
+    if as_json:
+        written = None if report is None else str(report)
+        digests = {"data_sha256": [each.sha256 for each in rows]}
+        print_json({**found.to_dict(), "warnings": list(warnings), **digests, "report": written})
+        return
+    console = stdout()
+    console.print(found.in_words(), style="bold", markup=False)
+    print_table(rule_table(found))
+    print_table(cascade_table(found))
+    for warning in warnings:
+        note(f"warning: {warning}")
+    if report is not None:
+        console.print(f"report: {report}")
+
+
+def _expected(given: str) -> str | float:
+    """Return a number where it is one."""
+    try:
+        return float(given)
+    except ValueError:
+        return given
+
+
+def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
+    """Return the stems, or the whole paths where two stems are the same."""
+    if len({path.resolve() for path in files}) < len(files):
+        msg = "The files of a cascade must be different; one of them is named twice."
+        raise InvalidInputError(msg)
+    if len(files) < 2 - known:
+        msg = (
+            "A cascade needs two files or more, cheap first, or one and --expert-error with the "
+            f"error rate of who is asked next; got {len(files)}."
+        )
+        raise InvalidInputError(msg)
+    stems = tuple(path.stem for path in files)
+    return stems if len(set(stems)) == len(files) else tuple(map(str, files))
+
+
+def _read(files: list[Path], labels: Path | None, **reading: Any) -> list[Rows]:  # noqa: ANN401
+    """Read every model's rows, those of the first with labels, and check that they are the same."""
+    first = read_rows(files[0], labels=labels, **reading)
+    rows = [first]
+    for path in files[1:]:
+        other = read_rows(path, labelled=False, keep=first.keep, **reading)
+        check_same_rows(first, other)
+        rows.append(other)
+    return rows
+
+
+def _check_test(rows: Sequence[Rows], others: Sequence[Rows]) -> None:
+    for own, other in zip(rows, others, strict=True):
+        if own.sha256 == other.sha256:
+            msg = (
+                f"`--test` must hold other rows than the fit's, but {other.source} is the same as "
+                f"{own.source}. Leave --test out: the measures are then cross-fitted."
+            )
+            raise InvalidInputError(msg)
+        if own.n_classes != other.n_classes or (
+            own.classes and other.classes and own.classes != other.classes
+        ):
+            msg = f"{other.source}: its classes differ from those of {own.source}, or their order."
+            raise InvalidInputError(msg)
+
+
+def _models(names: Sequence[str], rows: Sequence[Rows]) -> dict[str, Any]:
+    return {name: each.logits for name, each in zip(names, rows, strict=True)}
+
+
+def _test(names: Sequence[str], rows: Sequence[Rows]) -> tuple[Any, ...]:
+    first = rows[0]
+    return _models(names, rows), first.require_labels(), first.weights, first.clusters
+
+
+def _write_report(
+    report: Path,
+    found: Cascade,
+    rows: Sequence[Rows],
+    others: Sequence[Rows] | None,
+    warnings: Sequence[str],
+) -> None:
+    facts: list[tuple[str, str]] = []
+    for what, each in (("Rows of the fit", rows), ("Test rows", others or ())):
+        for one in each:
+            facts += [(what, one.described), ("SHA-256 of that file", one.sha256)]
+    facts += [
+        ("Weights", "yes" if rows[0].weights is not None else "none"),
+        ("Library", f"temperance {__version__}"),
+    ]
+    title = f"Cascade: {' to '.join(found.policy.names)}"
+    with progress("drawing the report"), replacing(report) as beside:
+        write_cascade(beside, found, title=title, facts=facts, warnings=warnings)

@@ -1,0 +1,181 @@
+"""`cascade`: which rows a cheap model answers, and which go on to a better one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from temperance.decisions.cascade_measures import Yardstick
+from temperance.decisions.cascade_options import check_options
+from temperance.decisions.cascade_parts import Answers, answers_of, cross_fitted, isotonic, of_test
+from temperance.decisions.cascade_result import CALIBRATED, RAW, Cascade, alone
+from temperance.decisions.cascade_rows import CascadeRows, names_of
+from temperance.decisions.goals import N_PRICES
+from temperance.decisions.policy import CascadePolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from temperance.decisions.expected_loss import LossKind
+
+__all__ = ["cascade"]
+
+
+def cascade(  # noqa: PLR0913  (each is something that only the user knows)
+    models: Mapping[str, ArrayLike],
+    labels: ArrayLike,
+    *,
+    costs: float | Sequence[float],
+    budget: float | None = None,
+    min_accuracy: float | None = None,
+    error_cost: float = 1.0,
+    expert_error: Literal["constant", "isotonic", "logistic"] | float = "constant",
+    method: str = "temperature",
+    prior: float = 0.0,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    test: tuple[Any, ...] | None = None,
+    refuse_probs: bool = True,
+) -> Cascade:
+    r"""Find the confidence below which a row goes on to the next model, and what that is worth.
+
+    Parameters
+    ----------
+    models : mapping of name to array_like, shape (n, k) each
+        Logits of two models or more on the same rows, cheap first, as in `TemperatureScaling.fit`;
+        for probabilities pass `logits_from_probs(probs)`. Every model is run only on rows that
+        the one before sends on, so all but the last decide.
+    labels : array_like, shape (n,)
+        True classes.
+    costs : float or sequence of float
+        Of each model after the first, what running it on a row costs; above 0. In errors (0.01: a
+        hundred rows cost as much as one error) unless `error_cost` says otherwise.
+    budget : float, optional
+        Most mean cost per row, >= 0: fewest errors within it, instead of the least cost.
+    min_accuracy : float, optional
+        Least accuracy, in (0, 1): the least mean cost that reaches it.
+    error_cost : float, default 1.0
+        What an error costs, above 0, in the unit of `costs`. Not with a budget or a target.
+    expert_error : {"constant", "isotonic", "logistic"} or float, default "constant"
+        What is expected of the next model before it is run: its mean error; or a curve of it over
+        the confidence so far, falling ("isotonic"), or an S-curve that may rise ("logistic"). A
+        number in [0, 1) is the error rate of a last model that has no outputs here, a person say;
+        it has a cost, no entry in `models`, and is called "expert".
+    method : str, default "temperature"
+        Which calibrator makes the confidences honest; a name in `METHODS`.
+    prior : float, default 0.0
+        Of the calibrator.
+    weights, clusters : array_like, shape (n,), optional
+        Weights of rows, finite and >= 0; which rows belong together.
+    test : tuple (models, labels), (models, labels, weights) or (..., weights, clusters), optional
+        Other rows of the same models to measure on, instead of cross-fitting.
+    refuse_probs : bool, default True
+        As in `TemperatureScaling.fit`.
+
+    Returns
+    -------
+    Cascade
+        Rules found on all rows (`policy`), and what they cost on rows that the rules measured
+        never saw, beside raw thresholds and each model alone.
+
+    Raises
+    ------
+    InvalidInputError
+        Bad outputs, labels or weights; labels of one class only; fewer than two models, or of
+        different rows or classes; costs that are not above 0 or not one per later model; both a
+        budget and an accuracy, or one out of range; an accuracy that no thresholds reach (it says
+        which one they do); an unknown method or `expert_error`.
+    NoOptimumError
+        A model has no best calibrator on some part of the rows (always right, say): `prior=1.0`.
+
+    Notes
+    -----
+    With calibrated confidence c, a row is sent on where
+
+    .. math:: 1 - c > E[\mathrm{loss\ of\ the\ next} \mid c] + \lambda \kappa
+
+    with :math:`\kappa` the cost of the next model and :math:`\lambda` = 1 / `error_cost`, or the
+    price that a budget or an accuracy implies. Of two models, "constant" gives the threshold
+    c < 1 - e - :math:`\lambda \kappa`, e the expert's error rate. Of more, rules are found from the
+    last model back (the loss of the next is then what its own rule makes of the row). Ties stay.
+
+    Cross-fitted: calibrators, expected losses and prices of a row come from other folds. Raw
+    thresholds are found in the same way from the models' own confidences. Deferral by the cheap
+    model's confidence alone fails where the expert is good at other rows than the hard ones, where
+    labels are noisy and where data shift; a fitted `expert_error` mends part of that.
+
+    References
+    ----------
+    Chow (1970), On optimum recognition error and reject tradeoff,
+    https://doi.org/10.1109/TIT.1970.1054406; Jitkrittum et al. (2023), When Does Confidence-Based
+    Cascade Deferral Suffice?, https://arxiv.org/abs/2307.02764
+
+    Examples
+    --------
+    A cheap model is right in 3 of 4 rows at log-odds 1 and always at log-odds 9; an expert that
+    errs in 2 rows of 100 and costs a tenth of an error is worth asking below 1 - .02 - .1 = .88.
+
+    >>> cheap = [[0.0, 1.0]] * 400 + [[0.0, 9.0]] * 400
+    >>> labels = [1, 1, 1, 0] * 100 + [1] * 400
+    >>> found = cascade({"cheap": cheap}, labels, costs=0.1, expert_error=0.02, prior=1.0)
+    >>> round(found.policy.rules[0].threshold, 6)
+    0.88
+    >>> found.policy.route({"cheap": cheap})[[0, 400]].tolist()  # number of the model that answers
+    [1, 0]
+    >>> round(found.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
+    0.06
+    """
+    known = None if isinstance(expert_error, str) else float(expert_error)
+    kind: LossKind = expert_error if isinstance(expert_error, str) else "constant"
+    named = names_of(models, known)
+    each, goal = check_options(
+        len(named), costs=costs, budget=budget, min_accuracy=min_accuracy, error_cost=error_cost,
+        expert_error=expert_error, method=method, prior=prior,
+    )  # fmt: skip
+    rows = CascadeRows.check(models, labels, weights, clusters, known, refuse_probs=refuse_probs)
+    fit = partial(rows.calibrators, method, prior)
+    calibrators = fit(rows.weights)
+    on_all = rows.deferral(calibrators, each, kind)
+    price = goal.price(on_all)
+    if test is None:
+        measured = rows
+        raw, calibrated = cross_fitted(rows, each, kind, fit)
+    else:
+        measured = rows.check_like(*test, refuse_probs=refuse_probs)
+        raw, calibrated = of_test(rows, measured, each, kind, calibrators)
+    stick = Yardstick(measured, goal.value if goal.kind == "cost" else None, len(named))
+    of_goal = partial(goal.price, reachable=False)
+    answers = {CALIBRATED: answers_of(calibrated, of_goal), RAW: answers_of(raw, of_goal)}
+    fitted = None
+    if known is None and kind == "constant":
+        fitted = answers_of(isotonic(calibrated), of_goal)
+    losses = measured.deferral([None] * rows.deciding, each, kind).losses
+    for j, (name, lost) in enumerate(zip(named, losses, strict=True)):
+        spent = np.full(measured.n, (0.0, *each)[j])
+        answers[alone(name)] = Answers(np.full(measured.n, j), lost, spent)
+    own = answers[CALIBRATED]
+    as_they_are = rows.deferral([None] * rows.deciding, each, kind)
+    return Cascade(
+        policy=CascadePolicy(
+            names=named, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price
+        ),
+        goal=goal,
+        ways={name: stick.way(each) for name, each in answers.items()},
+        differences={
+            name: stick.differences(own, each) for name, each in answers.items() if each is not own
+        },
+        worth=stick.worth(own, answers[RAW], goal, price),
+        curve=stick.curve(calibrated, on_all.prices(N_PRICES)),
+        raw_curve=stick.curve(raw, as_they_are.prices(N_PRICES)),
+        isotonic_gain=None if fitted is None else stick.worth(fitted, own, goal, price),
+        hindsight=stick.hindsight(calibrated),
+        last_error=None if known is not None else stick.lost_by_last(own),
+        method=method,
+        n=measured.n,
+        n_clusters=None if measured.clusters is None else int(measured.clusters.max()) + 1,
+        evaluated_on="cross-fitted" if test is None else "test",
+    )
