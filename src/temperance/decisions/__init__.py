@@ -1,8 +1,8 @@
 """What calibrated probabilities decide: which model answers."""
 
 from temperance.decisions.cascade import cascade
+from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import Cascade
 from temperance.decisions.deferral import DeferralRule
-from temperance.decisions.policy import CascadePolicy
 
 __all__ = ["Cascade", "CascadePolicy", "DeferralRule", "cascade"]

@@ -10,10 +10,10 @@ import numpy as np
 from temperance.decisions.cascade_measures import Yardstick
 from temperance.decisions.cascade_options import check_options
 from temperance.decisions.cascade_parts import Answers, answers_of, cross_fitted, isotonic, of_test
+from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import CALIBRATED, RAW, Cascade, alone
 from temperance.decisions.cascade_rows import CascadeRows, names_of
 from temperance.decisions.goals import N_PRICES
-from temperance.decisions.policy import CascadePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

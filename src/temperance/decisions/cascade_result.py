@@ -12,8 +12,8 @@ from temperance.show import to_frame
 
 if TYPE_CHECKING:
     from temperance.decisions.cascade_measures import CostCurve, Measure, Way
+    from temperance.decisions.cascade_policy import CascadePolicy
     from temperance.decisions.goals import Goal
-    from temperance.decisions.policy import CascadePolicy
     from temperance.metrics.estimates import Estimate
 
 __all__ = ["CALIBRATED", "RAW", "Cascade", "alone"]
