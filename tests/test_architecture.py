@@ -24,7 +24,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"refinement", "select"},
     {"evaluate"},
     {"compare"},
-    {"plots", "export", "shift"},
+    {"plots", "export", "shift", "decisions"},
     {"report"},
     {"cli"},
     {"__main__", "__init__"},
@@ -33,7 +33,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
-    "scipy": {"blocks", "calibrators", "metrics", "significance", "plan", "shift"},
+    "scipy": {"blocks", "calibrators", "metrics", "significance", "plan", "shift", "decisions"},
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},

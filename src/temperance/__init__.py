@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance import metrics, plots, readers, shift, writers
+    from temperance import decisions, metrics, plots, readers, shift, writers
     from temperance.calibrators import (
         METHODS,
         BetaCalibration,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from temperance.select import Candidate, Selection, select
     from temperance.significance import ScoreTest
 
-_PARTS = ("metrics", "plots", "readers", "shift", "writers")
+_PARTS = ("decisions", "metrics", "plots", "readers", "shift", "writers")
 _HOMES = {  # public name -> the module that it is in
     "BetaCalibration": "temperance.calibrators",
     "BiasCorrectedTemperatureScaling": "temperance.calibrators",
@@ -129,6 +129,7 @@ __all__ = [
     "__version__",
     "compare",
     "compare_blocks",
+    "decisions",
     "dense_rows",
     "evaluate",
     "evaluate_blocks",

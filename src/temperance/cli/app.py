@@ -14,6 +14,7 @@ from temperance.cli.fit import fit
 from temperance.cli.methods import methods
 from temperance.cli.plan import plan
 from temperance.cli.shift import shift
+from temperance.cli.threshold import threshold
 from temperance.version import __version__
 
 __all__ = ["app"]
@@ -57,3 +58,4 @@ app.command(epilog=_example("compare model-a.npz model-b.npz --report report.htm
 app.command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
 app.command(epilog=_example("methods"))(methods)
 app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)
+app.command(epilog=_example("threshold cal.npz --max-risk 0.02 --test test.npz"))(threshold)

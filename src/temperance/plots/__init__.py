@@ -8,6 +8,7 @@ from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
+from temperance.plots.risk_coverage import RiskCoverageDisplay
 from temperance.plots.svg import to_svg
 from temperance.plots.temperature import TemperatureDisplay
 
@@ -16,6 +17,7 @@ __all__ = [
     "CorpDisplay",
     "FrequencyDisplay",
     "ReliabilityDisplay",
+    "RiskCoverageDisplay",
     "TemperatureDisplay",
     "to_svg",
 ]
