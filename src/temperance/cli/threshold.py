@@ -50,7 +50,8 @@ def threshold(
         typer.Option(
             "--min-coverage",
             metavar="C",
-            help="Instead: the share of rows to answer; the risk promised is what that allows.",
+            help="The share of rows to answer. Alone: the risk promised is what that allows. With "
+            "--max-risk: where the search begins.",
         ),
     ] = None,
     confidence: Annotated[

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks.arrays import as_numbers
-from temperance.decisions.abstention import Abstention, Promise, percent
+from temperance.decisions.abstention import Abstention, Promise
 from temperance.decisions.binomial import fewest_rows
 from temperance.decisions.outcome import Outcome
+from temperance.decisions.refusal import reason, refusal
 from temperance.decisions.rows import DecisionRows
-from temperance.decisions.search import GRID, Found, fixed_sequence, for_coverage, labels_needed
+from temperance.decisions.search import GRID, Found, Target, fixed_sequence, for_coverage
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -50,11 +51,13 @@ def abstain(
     labels : array_like of int, shape (n,)
         True classes in 0..k-1.
     max_risk : float, optional
-        Largest share of errors among the accepted rows, in (0, 1). Either this or `min_coverage`.
+        Largest share of errors among the accepted rows, in (0, 1).
     min_coverage : float, optional
-        Share of these rows to accept at least, in (0, 1]. The threshold is then set without looking
-        at a label, and the risk promised is an upper limit. (The smallest `max_risk` that reaches a
-        coverage would be chosen by the labels, and its promise would not hold.)
+        Share of these rows to accept at least, in (0, 1]. Without `max_risk` the threshold is set
+        with no look at a label, and the risk promised is an upper limit. (The smallest `max_risk`
+        that reaches a coverage would be chosen by the labels, and its promise would not hold.) With
+        `max_risk` the search begins at this coverage: choose it before you look. It helps where
+        many labels meet a model whose surest answers are not spotless.
     confidence : float, default 0.95
         Probability over rows such as these that the promise holds, in (0, 1).
     weights : array_like, shape (n,), optional
@@ -81,8 +84,8 @@ def abstain(
     Raises
     ------
     InvalidInputError
-        As in `log_loss`; an option outside its range, none or both of risk and coverage, weights
-        that differ; or rows that do not support the target: the message says how many would.
+        As in `log_loss`; an option outside its range, neither risk nor coverage, weights that
+        differ; or rows that do not support the target: the message says how many would.
 
     Notes
     -----
@@ -90,10 +93,14 @@ def abstain(
     the number of errors :math:`e_t` is binomial with the risk :math:`R(t)`, so
     :math:`p_t = P(\mathrm{Bin}(n_t, r^*) \le e_t)` is a p-value of :math:`R(t) > r^*`. Thresholds
     are tried from strict to loose, and the last one before the first :math:`p_t > \delta` is
-    taken; as every one is tested only if all stricter ones have passed, there is nothing to pay for
-    trying many. The first is where :math:`n_t \ge \log\delta / \log(1 - r^*)`: with fewer rows not
-    even a spotless record is enough. Where that is depends on the confidences alone; the promise
-    is exact if risk does not fall as more rows are accepted, and in simulations held otherwise too.
+    taken; as every one is tested only if all before it have passed, there is nothing to pay for
+    trying many. With :math:`n_t < \log\delta / \log(1 - r^*)` not even a spotless record is enough,
+    and right there a single error ends the search. So it begins at the strictest threshold that
+    would pass with probability .999 if confidences were right (the likeliest, if there is none), or
+    where `min_coverage` says; near 0, that is the first with rows enough. On 2,000 simulated rows
+    that are calibrated, a target of 20 % is refused in under 2 % of samples this way, and in 26 %
+    that way. Where to begin depends on confidences alone, on no label. The promise is exact if risk
+    does not fall as more rows are accepted; in simulations it held otherwise too.
 
     For `min_coverage`: the Clopper-Pearson upper limit at a threshold set by confidences alone.
 
@@ -133,7 +140,7 @@ def abstain_rows(
     delta = 1.0 - confidence
     grid = GRID if thresholds is None else _as_grid(thresholds, max_risk)
     if rows.groups is None:
-        promises = [_promise(None, rows, max_risk, min_coverage, delta, grid)]
+        promises = [_promise(None, rows, Target(max_risk, min_coverage, delta, grid))]
     else:
         named = rows.groups != ""
         if not named.any():
@@ -142,24 +149,22 @@ def abstain_rows(
         names = np.unique(rows.groups[named]).tolist()
         parts = {name: rows.taken(rows.groups == name) for name in names}
         share = delta / _n_tested([part.n for part in parts.values()], max_risk, delta)
-        promises = [
-            _promise(name, part, max_risk, min_coverage, share, grid)
-            for name, part in parts.items()
-        ]
+        target = Target(max_risk, min_coverage, share, grid)
+        promises = [_promise(name, part, target) for name, part in parts.items()]
     if all(each.threshold is None for each in promises):
-        raise InvalidInputError(_refusal(promises, max_risk, confidence))
+        target = Target(max_risk, min_coverage, delta, grid)
+        raise InvalidInputError(refusal(promises, target, confidence))
     return Abstention(
         tuple(promises), confidence, max_risk, min_coverage, rows.n_given, rows.clustered
     )
 
 
 def check_target(max_risk: float | None, min_coverage: float | None, confidence: float) -> None:
-    """Raise InvalidInputError unless there is one target, in its range."""
-    if (max_risk is None) == (min_coverage is None):
+    """Raise InvalidInputError unless there is a target, in its range."""
+    if max_risk is None and min_coverage is None:
         msg = (
-            "Give either `max_risk` (--max-risk), the share of errors to stay below, or "
-            "`min_coverage` (--min-coverage), the share of rows to accept; "
-            f"got {'neither' if max_risk is None else 'both'}."
+            "Give `max_risk` (--max-risk), the share of errors to stay below, or `min_coverage` "
+            "(--min-coverage), the share of rows to accept, or both."
         )
         raise InvalidInputError(msg)
     rules = {
@@ -205,67 +210,20 @@ def _n_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
     return max(counts, default=1)
 
 
-def _promise(
-    group: str | None,
-    rows: DecisionRows,
-    max_risk: float | None,
-    min_coverage: float | None,
-    delta: float,
-    grid: Array,
-) -> Promise:
+def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:
     found: Found | None
-    reason = None
-    if max_risk is None:
-        assert min_coverage is not None  # noqa: S101  (one of both is given)
-        found = for_coverage(rows.confidence, rows.wrong, min_coverage=min_coverage, delta=delta)
+    why = None
+    if target.max_risk is None:
+        found = for_coverage(rows.confidence, rows.wrong, target)
     else:
-        found = fixed_sequence(
-            rows.confidence, rows.wrong, max_risk=max_risk, delta=delta, grid=grid
-        )
+        found = fixed_sequence(rows.confidence, rows.wrong, target)
         if found is None:
-            reason = _reason(rows, max_risk, delta, grid)
+            why = reason(rows, target, group)
     accepted = np.zeros(rows.n, dtype=bool) if found is None else rows.confidence >= found.threshold
     return Promise(
         group=group,
         threshold=None if found is None else found.threshold,
         max_risk=None if found is None else found.max_risk,
         outcome=Outcome.of(accepted, rows.wrong),
-        reason=reason,
-    )
-
-
-def _reason(rows: DecisionRows, max_risk: float, delta: float, grid: Array) -> str:
-    """Say why no threshold keeps the risk, and how many labels would let one."""
-    fewest = fewest_rows(max_risk, delta)
-    loosest = int(np.count_nonzero(rows.confidence >= grid[-1]))
-    if loosest < fewest:
-        why = (
-            f"it takes at least {fewest:,} accepted rows, none of them wrong, and there are "
-            f"{loosest:,}"
-        )
-    else:
-        kept = -np.partition(-rows.confidence, fewest - 1)[fewest - 1]
-        first = float(grid[int(np.argmax(grid <= kept))])
-        chosen = rows.confidence >= first
-        wrong = int(np.count_nonzero(rows.wrong & chosen))
-        why = (
-            f"of the {np.count_nonzero(chosen):,} most confident rows (>= {first:g}) {wrong:,} "
-            f"are wrong, {percent(wrong / np.count_nonzero(chosen))}"
-        )
-    needed = labels_needed(rows.confidence, rows.wrong, max_risk=max_risk, delta=delta, grid=grid)
-    if needed is None:
-        return (
-            f"{why}. No number of labels would do: no threshold's risk lies below the target here"
-        )
-    return f"{why}. About {needed:,} labelled rows would do, as these go (power 80 %)"
-
-
-def _refusal(promises: list[Promise], max_risk: float | None, confidence: float) -> str:
-    target = f"`max_risk` {max_risk:g} cannot be promised with {percent(confidence)} confidence"
-    first = max(promises, key=lambda each: each.outcome.n)
-    if first.group is None:
-        return f"{target}: {first.reason}. Or allow a larger risk."
-    return (
-        f"{target} for any of {len(promises)} groups; in the largest, {first.group!r}, "
-        f"{first.reason}. Or make one promise for all rows, without `groups`."
+        reason=why,
     )

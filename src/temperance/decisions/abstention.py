@@ -51,8 +51,8 @@ class Abstention:
 
     promises: tuple[Promise, ...]  # one for all rows, or one per group
     confidence: float  # probability over such rows that the promise (of groups: all of them) holds
-    max_risk: float | None  # the target; None where a coverage was asked for
-    min_coverage: float | None  # the coverage asked for, of these rows; None where a risk was
+    max_risk: float | None  # the target; None where only a coverage was asked for
+    min_coverage: float | None  # the coverage asked for, of these rows
     n_given: int  # labelled rows given
     clustered: bool  # one row per cluster was drawn: `promises` rest on those
 
@@ -164,13 +164,14 @@ class Abstention:
             where = "of all answers" if at == 0.0 else f"of the answers with confidence >= {at:.6g}"
             return f"With {sure} confidence, at most {risk} {where} are wrong."
         kept = sum(each.threshold is not None for each in self.promises)
-        groups = "in the one group" if kept == 1 else f"in all {kept} groups at once"
-        share = risk if self.min_coverage is None else "the share named for it"
+        share = "the share promised for it" if self.max_risk is None else risk
+        of = "the one group" if kept == 1 else f"each of {kept} groups"
+        at_once = "" if kept == 1 else ", in all of them at once"
         never = len(self.promises) - kept
-        rest = f" The other {never} are never answered." if never else ""
+        rest = " One other group is" if never == 1 else f" {never} other groups are"
         return (
-            f"With {sure} confidence, {groups} that have a threshold at most {share} of the "
-            f"answers that reach it are wrong.{rest}"
+            f"With {sure} confidence, in {of} at most {share} of the answers at or above the "
+            f"group's threshold are wrong{at_once}." + (f"{rest} never answered." if never else "")
         )
 
     @property

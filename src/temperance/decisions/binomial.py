@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["clopper_pearson", "fewest_rows", "p_values", "rows_needed", "upper_limit"]
+__all__ = [
+    "POWER",
+    "clopper_pearson",
+    "fewest_rows",
+    "p_values",
+    "pass_probability",
+    "rows_needed",
+    "upper_limit",
+]
 
+POWER = 0.8
 _MOST = 10**9  # rows: beyond this the answer is "no number"
 
 
@@ -23,6 +32,20 @@ def p_values(
     from scipy.special import bdtr  # noqa: PLC0415
 
     return bdtr(errors, rows, max_risk)  # type: ignore[no-any-return]
+
+
+def pass_probability(
+    rows: NDArray[np.int64], risks: NDArray[np.float64], max_risk: float, delta: float
+) -> NDArray[np.float64]:
+    """Return how likely so many rows of such a risk have a p-value of at most `delta`, (m,)."""
+    import numpy as np  # noqa: PLC0415
+    from scipy.special import bdtr, bdtrik  # noqa: PLC0415
+
+    allowed = np.floor(np.nan_to_num(bdtrik(delta, rows, max_risk), nan=-1.0)).clip(-1.0, rows)
+    allowed += bdtr(np.minimum(allowed + 1.0, rows), rows, max_risk) <= delta
+    allowed -= bdtr(np.maximum(allowed, 0.0), rows, max_risk) > delta
+    passing = bdtr(np.maximum(allowed, 0.0), rows, np.clip(risks, 1e-300, 1.0))
+    return np.asarray(np.where(allowed >= 0.0, passing, 0.0))
 
 
 def fewest_rows(max_risk: float, delta: float) -> int:
@@ -60,7 +83,7 @@ def upper_limit(errors: int, rows: int, delta: float) -> float:
     return float(betaincinv(errors + 1.0, rows - errors, 1.0 - delta))
 
 
-def rows_needed(risk: float, max_risk: float, delta: float, *, power: float = 0.8) -> int | None:
+def rows_needed(risk: float, max_risk: float, delta: float, *, power: float = POWER) -> int | None:
     """Return how many rows exclude `max_risk` with probability `power` if the risk is `risk`.
 
     None where `risk` is not below `max_risk`, or the number is beyond 10^9.

@@ -57,6 +57,7 @@ def render_threshold(content: ThresholdContent) -> str:
         warnings=content.warnings,
         per_group=rule.per_group,
         min_coverage=rule.min_coverage,
+        by_risk=rule.max_risk is not None,
         level=percent(rule.confidence),
         missed=percent(1.0 - rule.confidence),
         calibrator=content.calibrator.name
@@ -88,8 +89,8 @@ def _answered(content: ThresholdContent) -> str:
     if risk is None:
         return f"{text}: none."
     return (
-        f"{text}; {_percent(risk.value)} of the answers are wrong "
-        f"({_percent(risk.low)} to {_percent(risk.high)})."
+        f"{text}; {_percent(risk.value, 2)} of the answers are wrong "
+        f"({_percent(risk.low, 2)} to {_percent(risk.high, 2)})."
     )
 
 
@@ -132,5 +133,5 @@ def _cells(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _percent(share: float) -> str:
-    return f"{100.0 * share:.3g}\u00a0%"
+def _percent(share: float, decimals: int = 1) -> str:
+    return f"{100.0 * share:.{decimals}f}\u00a0%"
