@@ -10,6 +10,7 @@ import reference
 import temperance as tp
 from temperance.decisions import Outcome, abstain
 from temperance.decisions.binomial import clopper_pearson, fewest_rows, rows_needed, upper_limit
+from temperance.decisions.search import GRID, Target, first_tried
 from temperance.decisions.split import split_rows
 
 
@@ -98,6 +99,24 @@ def test_as_a_slow_search(seed):
                 abstain(probs_of(confidence), wrong, **target)
         else:
             assert abstain(probs_of(confidence), wrong, **target).threshold == expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_the_search_begins(seed):
+    """By the confidences alone, as a slow loop says; claims that are too bad begin at the best."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(100, 900))
+    confidence = rng.beta(rng.uniform(2, 12), 1, n).clip(0.5)
+    max_risk = rng.uniform(0.02, 0.3)
+    place = first_tried(confidence, Target(max_risk, None, 0.05, GRID))
+    start = slow_start(confidence, max_risk, 0.05)
+    assert (None if place is None else 999 - place) == start
+
+
+def test_a_row_at_the_threshold_is_accepted(calibrated):
+    """At least the threshold, to the last bit."""
+    rule = abstain(*calibrated[:2], max_risk=0.02)
+    assert rule.accepts([0.914, np.nextafter(0.914, 0)]).tolist() == [True, False]
 
 
 def test_a_failure_ends_the_sequence():

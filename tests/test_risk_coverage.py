@@ -123,10 +123,15 @@ def test_weights():
     assert weighted.aurc.value == pytest.approx(repeated.aurc.value, rel=5e-3)
 
 
-def test_intervals_are_those_of_the_bootstrap(outputs):
+@pytest.mark.parametrize("heaped", [False, True])
+def test_intervals_are_those_of_the_bootstrap(heaped):
     """The influence of the rows gives the spread that resampled rows show."""
-    probs, labels = outputs["A"]
     rng = np.random.default_rng(3)
+    confidence = rng.uniform(0.5, 1.0, 1000)
+    if heaped:
+        confidence = confidence.round(1)
+    labels = (rng.random(1000) < 0.5 + 0.3 * (confidence > 0.8)).astype(int)
+    probs = probs_of(confidence)
     curve = risk_coverage(probs, labels)
     drawn = [
         risk_coverage(probs[rows], labels[rows])

@@ -12,7 +12,7 @@ from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import wilson_interval
 from temperance.metrics.sureness import row_scores
-from temperance.numerics import normal_quantile
+from temperance.numerics import as_float64, normal_quantile
 from temperance.show import Table, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
@@ -201,10 +201,10 @@ def risk_coverage_of(rows: Predictions, scores: Array, *, name: str) -> RiskCove
     weights = weights * (len(weights) / weights.sum())  # of mean 1
     n = len(weights)
     negative, block = np.unique(-scores, return_inverse=True)  # block 0: the highest score
-    size, errors = np.bincount(block, weights), np.bincount(block, weights * wrong)
+    size, errors = (as_float64(np.bincount(block, each)) for each in (weights, weights * wrong))
     reached, wrong_so_far = size.cumsum(), errors.cumsum()
     before = np.concatenate([[0.0], reached[:-1]])
-    total, all_wrong = float(reached[-1]), float(wrong_so_far[-1])
+    total = float(reached[-1])
     harmonic = _harmonic(reached, whole=rows.weights is None)
     steps = np.diff(harmonic, prepend=0.0)
     share = 1.0 - before * steps / size + harmonic[-1] - harmonic  # of an error, in n * AURC
@@ -226,7 +226,7 @@ def risk_coverage_of(rows: Predictions, scores: Array, *, name: str) -> RiskCove
         ),
         aurc=_estimate(
             aurc,
-            wrong * share[block] + (all_wrong / total - _later(errors / reached)[block]) - aurc,
+            wrong * share[block] + _of_any_row(size, errors, steps)[block] - aurc,
             weights, rows, counts, most=1.0,
         ),
         aurc_trapezoid=aurc - float(risk[-1] - risk[0]) / (2.0 * n),
@@ -243,9 +243,20 @@ def _harmonic(places: Array, *, whole: bool) -> Array:
     return np.asarray(digamma(places + 1.0) - digamma(1.0))
 
 
-def _later(values: Array) -> Array:
-    """Return the sum of the values after each one, and half of its own."""
-    return np.asarray(values[::-1].cumsum()[::-1] - 0.5 * values)
+def _of_any_row(size: Array, errors: Array, steps: Array) -> Array:
+    """Return what one more row of each block does to n * AURC besides its own error, (m,).
+
+    A block adds e + (C - K e / w) log((K + w) / K): of errors e and size w, after K rows with C
+    errors. The row makes its own block larger, and K larger for all later ones.
+    """
+    reached, mean = size.cumsum(), errors / size
+    before = np.concatenate([[0.0], reached[:-1]])
+    excess = np.concatenate([[0.0], errors.cumsum()[:-1]]) - before * mean
+    closer = 1.0 / reached
+    closer[1:] -= 1.0 / reached[:-1]
+    later = excess * closer - mean * steps
+    after = later[::-1].cumsum()[::-1] - later
+    return np.asarray(mean * before * steps / size + excess / reached + after)
 
 
 def _estimate(
