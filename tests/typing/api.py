@@ -43,3 +43,12 @@ if TYPE_CHECKING:  # read by mypy, never run
     )
     asked: bool = bool(found.policy.goes_on(logits).any())
     worth: tp.Estimate = found.worth
+
+    rule: tp.decisions.Abstention = tp.decisions.abstain(probs, labels, max_risk=0.02)
+    sentence: str = rule.guarantee
+    threshold: float | None = rule.threshold
+    outcome: tp.decisions.Outcome = rule.measure(probs, labels)
+    policy = tp.decisions.DecisionPolicy(scaling, rule)
+    tp.decisions.save_policy(policy, "policy.json")
+    decided, accepted = tp.decisions.load_policy("policy.json").apply(logits)
+    area: float = tp.decisions.risk_coverage(probs, labels, score="margin").augrc.value

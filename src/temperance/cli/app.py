@@ -15,6 +15,7 @@ from temperance.cli.fit import fit
 from temperance.cli.methods import methods
 from temperance.cli.plan import plan
 from temperance.cli.shift import shift
+from temperance.cli.threshold import threshold
 from temperance.version import __version__
 
 __all__ = ["app"]
@@ -61,3 +62,4 @@ app.command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report ca
 )
 app.command(epilog=_example("methods"))(methods)
 app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)
+app.command(epilog=_example("threshold cal.npz --max-risk 0.02 --test test.npz"))(threshold)

@@ -10,6 +10,7 @@ import typer
 
 from temperance.calibrators import temperature_of
 from temperance.cli.answer_rows import answer_scale, score_column_of
+from temperance.cli.applied import Map
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
 from temperance.cli.large import apply_blocks, is_large
@@ -29,7 +30,6 @@ from temperance.cli.options import (
 )
 from temperance.cli.reading import read_kind
 from temperance.cli.rows import naming
-from temperance.export import load
 from temperance.readers import Fields, LlmFormat, read_blocks
 from temperance.writers import (
     SUFFIXES,
@@ -42,15 +42,18 @@ from temperance.writers import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator
-
 __all__ = ["apply"]
 
 
 @takes_llm_formats
 def apply(
     calibrator_file: Annotated[
-        Path, typer.Argument(metavar="CALIBRATOR", help="A calibrator.json of `temperance fit`.")
+        Path,
+        typer.Argument(
+            metavar="CALIBRATOR",
+            help="A calibrator.json of `temperance fit`, or a policy.json of "
+            "`temperance threshold`.",
+        ),
     ],
     file: Annotated[
         list[Path],
@@ -81,6 +84,7 @@ def apply(
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
+    With a policy also `accepted`, whether the row may be answered; .npy has no place for it.
     Labels, ids, groups and weights of FILE are handed on, whatever the labels are; a .npy file has
     no place for them. Outputs per pixel or token (--class-axis) keep their shape. A folder of
     shards, or a file of 1 GiB and more, is read once and written row by row, in little memory.
@@ -88,7 +92,8 @@ def apply(
     check_writable(output, SUFFIXES)
     if class_axis is not None:
         check_dense(output)
-    calibrator = load(calibrator_file)
+    chosen = Map.read(calibrator_file)
+    calibrator = chosen.calibrator
     answers = answer_scale(kind, None, None, calibrator)
     scores_in = score_column_of(answers, score_column, logits_column)
     fields = Fields(label_column, weight_column, group_column, id_column, scores_in, probs_column)
@@ -99,9 +104,10 @@ def apply(
         scores = None if kind is None else read_kind(kind)
         blocks = read_blocks(file[0], kind=scores, fields=fields)
         with progress(f"applying to {file[0].name}", rows=blocks.n_rows):
-            done = apply_blocks(blocks, calibrator, output, calibrator_file=calibrator_file)
-        told = _Told(done.n, done.classes, done.mean_confidence, ())
-        _tell(told, calibrator, calibrator_file, output, as_json=as_json)
+            done = apply_blocks(blocks, chosen, output)
+        warnings = _without_place(chosen, output)
+        told = _Told(done.n, done.classes, done.mean_confidence, warnings)
+        _tell(told, chosen, done.accepted, output, as_json=as_json)
         return
     rows = read_members(
         file, kind=kind, fields=fields, labelled=False, whole=True, class_axis=class_axis,
@@ -112,7 +118,13 @@ def apply(
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
         probs = rows.applied(calibrator)
-    warnings = (*rows.notes, *group_warnings(calibrator, rows))
+    accepted = chosen.accepted(rows, probs)
+    warnings = (
+        *rows.notes,
+        *group_warnings(calibrator, rows),
+        *chosen.unknown_groups(rows),
+        *_without_place(chosen, output),
+    )
     with progress(f"writing {output.name}"):
         write_probs(
             output,
@@ -122,13 +134,15 @@ def apply(
             ids=beside.ids,
             groups=beside.groups,
             weights=beside.weights,
+            accepted=accepted,
             mask=~np.isneginf(rows.logits) if rows.ragged else None,
             layout=rows.layout,
         )
     confidence = _mean_confidence(probs, of_labels=rows.entries is not None)
-    count = 2 if answers is not None else probs.shape[1]
-    told = _Told(len(probs), count, confidence, warnings)
-    _tell(told, calibrator, calibrator_file, output, as_json=as_json)
+    columns = 2 if answers is not None else probs.shape[1]
+    told = _Told(len(probs), columns, confidence, warnings)
+    count = None if accepted is None else int(np.count_nonzero(accepted))
+    _tell(told, chosen, count, output, as_json=as_json)
 
 
 class _Told(NamedTuple):
@@ -140,16 +154,24 @@ class _Told(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def _tell(
-    told: _Told, calibrator: Calibrator, calibrator_file: Path, output: Path, *, as_json: bool
-) -> None:
+def _tell(told: _Told, chosen: Map, accepted: int | None, output: Path, *, as_json: bool) -> None:
+    rule = chosen.rule
     if as_json:
+        decided = {}
+        if rule is not None and accepted is not None:
+            decided = {
+                "accepted": accepted,
+                "coverage": accepted / told.n,
+                "threshold": rule.threshold,
+                "guarantee": rule.guarantee,
+            }
         print_json(
             {
-                "method": calibrator.name,
-                "temperature": temperature_of(calibrator),
+                "method": chosen.calibrator.name,
+                "temperature": temperature_of(chosen.calibrator),
                 **told._asdict(),
-                "calibrator": str(calibrator_file),
+                **decided,
+                "calibrator": chosen.source,
                 "output": str(output),
                 "warnings": list(told.warnings),
             }
@@ -157,7 +179,17 @@ def _tell(
         return
     for warning in told.warnings:
         note(f"warning: {warning}")
-    note(f"{told.n:,} rows written to {output}")
+    share = ""
+    if accepted is not None:
+        share = f", {accepted:,} of them accepted ({accepted / told.n:.1%})".replace("%", " %")
+    note(f"{told.n:,} rows written to {output}{share}")
+
+
+def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:
+    """Return a warning where a file cannot say which rows are accepted."""
+    if chosen.rule is None or output.suffix.lower() != ".npy":
+        return ()
+    return (f"a .npy file has no place for `accepted`: write {output.with_suffix('.npz').name}.",)
 
 
 def _mean_confidence(probs: NDArray[np.float64], *, of_labels: bool) -> float:

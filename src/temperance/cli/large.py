@@ -15,7 +15,7 @@ from temperance.writers import Content, writing_blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from temperance.calibrators import Calibrator
+    from temperance.cli.applied import Map
     from temperance.readers import BlockFile
 
 __all__ = ["Applied", "apply_blocks", "is_large"]
@@ -37,12 +37,15 @@ class Applied:
 
     def __init__(self) -> None:
         self.n, self.classes, self._confidence = 0, 0, 0.0
+        self.accepted: int | None = None
 
-    def add(self, probs: np.ndarray) -> None:
-        """Count a block of probabilities, (n, k)."""
+    def add(self, probs: np.ndarray, accepted: np.ndarray | None) -> None:
+        """Count a block of probabilities, (n, k), and of accepted rows, (n,)."""
         self.n += len(probs)
         self.classes = probs.shape[1]
         self._confidence += float(probs.max(axis=1).sum())
+        if accepted is not None:
+            self.accepted = (self.accepted or 0) + int(np.count_nonzero(accepted))
 
     @property
     def mean_confidence(self) -> float:
@@ -50,27 +53,27 @@ class Applied:
         return self._confidence / self.n
 
 
-def apply_blocks(
-    file: BlockFile, calibrator: Calibrator, output: Path, *, calibrator_file: Path
-) -> Applied:
+def apply_blocks(file: BlockFile, chosen: Map, output: Path) -> Applied:
     """Write the calibrated probabilities of a file in one reading; all of them, or nothing."""
-    done = Applied()
+    done, calibrator = Applied(), chosen.calibrator
     with writing_blocks(output) as writer:
         for block in file:
             with naming(block.place):
                 rows = rows_of_classes(
                     block, labelled=False, ignore_label=None, class_axis=None, keep=None, whole=True
                 )
-                rows.check_fits(calibrator, str(calibrator_file))
+                rows.check_fits(calibrator, chosen.source)
                 probs = rows.applied(calibrator)
+                accepted = chosen.accepted(rows, probs)
             beside = rows.beside
             assert beside is not None  # noqa: S101  (of whole files)
             columns = {
                 "ids": beside.ids, "labels": beside.labels,
                 "groups": beside.groups, "weights": beside.weights,
+                "accepted": accepted,
             }  # fmt: skip
             classes = rows.classes or calibrator.classes
             writer.add(Content.of(probs, classes=classes, mask=None, columns=columns))
-            done.add(probs)
+            done.add(probs, accepted)
             report_rows(len(probs))
     return done

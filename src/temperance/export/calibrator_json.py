@@ -6,18 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temperance.calibrators import (
-    METHODS,
-    AnswerConfidence,
-    Calibrator,
-    FitRecord,
-    GroupTemperatureRecord,
-    MultilabelScaling,
-    TemperatureRecord,
-)
+from temperance.calibrators import Calibrator
+from temperance.calibrators.content import FORMAT_VERSION, calibrator_content, calibrator_of
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.json_object import JsonObject, shown
-from temperance.version import __version__
+from temperance.readers.json_object import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "load", "load_facts", "save"]
 
-FORMAT = "temperance/calibrator"
-FORMAT_VERSION = 1
-_KINDS: dict[str, type[Calibrator]] = {
-    each.kind: each for each in (MultilabelScaling, AnswerConfidence)
-}
+POLICY_FORMAT = "temperance/policy"
 
 
 def save(
@@ -75,22 +63,7 @@ def save(
             "top-k temperature save its `scaling`."
         )
         raise InvalidInputError(msg)
-    made_by = {"library": f"temperance {__version__}"}
-    fitted = {} if calibrator.record is None else calibrator.record.to_dict()
-    content = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "method": calibrator.name,
-        "parameters": calibrator.parameters(),
-        "input": {
-            "kind": calibrator.kind,
-            "convention": "softmax" if calibrator.kind == "logits" else "sigmoid",
-            "n_classes": calibrator.n_classes,
-            "classes": _class_list(calibrator),
-        },
-        "fit": {**made_by, **fitted, **(facts or {})},
-        "evaluation": dict(evaluation or {}),
-    }
+    content = calibrator_content(calibrator, facts=facts, evaluation=evaluation)
     try:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
@@ -128,88 +101,17 @@ def load(path: str | PathLike[str]) -> Calibrator:
     >>> load(path).apply([[1.0, 1.0]])
     array([[0.5, 0.5]])
     """
-    top = JsonObject(_parse(path), str(path))
-    if top.values.get("format") != FORMAT:
-        msg = f'{path}: not a calibrator file: `format` must be "{FORMAT}".'
-        raise FileFormatError(msg)
-    version = top.integer("format_version")
-    if version > FORMAT_VERSION:
+    top = json_file(path)
+    if top.values.get("format") == POLICY_FORMAT:
         msg = (
-            f"{path}: written by a newer temperance (format_version {version}; this one reads up "
-            f"to {FORMAT_VERSION}). Upgrade temperance to read it."
+            f"{path}: is a decision policy, not a calibrator. Read it with "
+            "`temperance.decisions.load_policy`; its rows are decided by `temperance apply`."
         )
         raise FileFormatError(msg)
-    method = top.values.get("method")
-    if not isinstance(method, str) or method not in METHODS:
-        msg = f"{path}: unknown `method` {shown(method)}; this version knows {', '.join(METHODS)}."
-        raise FileFormatError(msg)
-    inputs = top.section("input")
-    n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
-    parameters = top.section("parameters")
-    kind = inputs.values.get("kind")
-    known = METHODS[method]
-    if isinstance(kind, str):
-        known = _KINDS.get(kind, known)
-    settings = {"method": method} if known is AnswerConfidence else {}
-    try:
-        return known.from_parameters(
-            parameters,
-            n_classes=n_classes,
-            classes=_class_names(inputs, n_classes),
-            record=_record(top, parameters),
-            **settings,
-        )
-    except InvalidInputError as error:
-        msg = f"{path}: {error}"
-        raise FileFormatError(msg) from error
+    return calibrator_of(top)
 
 
 def load_facts(path: str | PathLike[str]) -> dict[str, Any]:
     """Return what a calibrator file says about its fit: `n`, `data_sha256`, `model`, ..."""
-    fit = _parse(path).get("fit")
+    fit = json_file(path).values.get("fit")
     return fit if isinstance(fit, dict) else {}
-
-
-def _parse(path: str | PathLike[str]) -> dict[str, Any]:
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror or error}."
-        raise FileFormatError(msg) from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, nested without end
-        msg = f"{path}: not a JSON file: {' '.join(str(error).split())}."
-        raise FileFormatError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{path}: not a calibrator file: its JSON is not an object."
-        raise FileFormatError(msg)
-    return content
-
-
-def _class_list(calibrator: Calibrator) -> list[Any] | None:
-    """Names in column order; 0..k-1 where there are none; None where k differs per row."""
-    if calibrator.classes is not None:
-        return list(calibrator.classes)
-    return None if calibrator.n_classes is None else list(range(calibrator.n_classes))
-
-
-def _class_names(inputs: JsonObject, n_classes: int | None) -> tuple[str, ...] | None:
-    names = inputs.values.get("classes")
-    if names is None or names == list(range(n_classes or 0)):
-        return None
-    if not isinstance(names, list) or len(names) != n_classes:
-        inputs.refuse("classes", f"a list of {n_classes} names")
-    return tuple(str(name) for name in names)
-
-
-def _record(top: JsonObject, parameters: JsonObject) -> FitRecord | None:
-    fit = top.section("fit") if top.given("fit") else None
-    if fit is None or not fit.given("score_test"):
-        return None
-    has_temperature = parameters.given("temperature")
-    record = FitRecord.from_json(
-        fit, temperature=parameters.number("temperature") if has_temperature else None
-    )
-    groups = GroupTemperatureRecord.parts_from_json(fit) if parameters.given("temperatures") else {}
-    if groups and isinstance(record, TemperatureRecord):
-        return GroupTemperatureRecord.around(record, groups)
-    return record

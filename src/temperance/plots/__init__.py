@@ -10,6 +10,7 @@ from temperance.plots.corp import CorpDisplay
 from temperance.plots.cost import CostDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
+from temperance.plots.risk_coverage import RiskCoverageDisplay
 from temperance.plots.svg import to_svg
 from temperance.plots.temperature import TemperatureDisplay
 
@@ -20,6 +21,7 @@ __all__ = [
     "CostDisplay",
     "FrequencyDisplay",
     "ReliabilityDisplay",
+    "RiskCoverageDisplay",
     "TemperatureDisplay",
     "to_svg",
 ]

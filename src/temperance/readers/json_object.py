@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from sys import float_info
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,9 +13,11 @@ import numpy as np
 from temperance.errors import FileFormatError
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from numpy.typing import NDArray
 
-__all__ = ["JsonObject", "shown"]
+__all__ = ["JsonObject", "json_file", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +93,19 @@ def shown(value: object) -> str:
     """Return the value as Python writes it, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def json_file(path: str | PathLike[str]) -> JsonObject:
+    """Return the one object of a JSON file, or raise FileFormatError."""
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror or error}."
+        raise FileFormatError(msg) from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, nested without end
+        msg = f"{path}: not a JSON file: {' '.join(str(error).split())}."
+        raise FileFormatError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{path}: not a file of temperance: its JSON is not an object."
+        raise FileFormatError(msg)
+    return JsonObject(content, str(path))

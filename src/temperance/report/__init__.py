@@ -7,20 +7,24 @@ from temperance.report.content import ReportContent
 from temperance.report.findings import headline, split_sentence
 from temperance.report.html import render_report, write_report
 from temperance.report.shift import render_shift, write_shift
+from temperance.report.threshold import ThresholdContent, render_threshold, write_threshold
 
 __all__ = [
     "BIASED",
     "UNBIASED",
     "ClassBiases",
     "ReportContent",
+    "ThresholdContent",
     "headline",
     "render_cascade",
     "render_comparison",
     "render_report",
     "render_shift",
+    "render_threshold",
     "split_sentence",
     "write_cascade",
     "write_comparison",
     "write_report",
     "write_shift",
+    "write_threshold",
 ]

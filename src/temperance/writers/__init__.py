@@ -44,6 +44,7 @@ def write_probs(
     ids: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     weights: ArrayLike | None = None,
+    accepted: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     layout: Layout = "rows",
 ) -> None:
@@ -64,6 +65,8 @@ def write_probs(
         Written as they are.
     weights : array_like of float, shape (n,), optional
         Written as they are.
+    accepted : array_like of bool, shape (n,), optional
+        Which rows may be answered; `true` and `false` in .csv and .tsv files.
     mask : array_like of bool, shape (n, k), optional
         The options that exist. In .jsonl files those that do not exist at the end of a row are
         left out, so that ragged rows look as they did; the other formats keep every column.
@@ -87,7 +90,13 @@ def write_probs(
         layout=layout,
         classes=classes,
         mask=mask,
-        columns={"ids": ids, "labels": labels, "groups": groups, "weights": weights},
+        columns={
+            "ids": ids,
+            "labels": labels,
+            "groups": groups,
+            "weights": weights,
+            "accepted": accepted,
+        },
     )
     with replacing(path) as temporary:
         WRITERS[temporary.suffix.lower()](temporary, content)

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from temperance.errors import InvalidInputError
+from temperance.writers.content import text_cells
 from temperance.writers.place import check_writable, no_pyarrow, replacing
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class _Csv:
         if not self._begun:
             self._rows.writerow(columns)
             self._begun = True
-        self._rows.writerows(zip(*(c.tolist() for c in columns.values()), strict=True))
+        self._rows.writerows(zip(*map(text_cells, columns.values()), strict=True))
 
     def close(self) -> None:
         self._file.close()

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Content", "Layout"]
+__all__ = ["Content", "Layout", "text_cells"]
 
 Layout = Literal["rows", "labels", "dense"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """Arrays that fit each other; `columns` by their names in tables: id, label, group, weight.
+    """Arrays that fit each other; `columns` by their names in tables: id, label, group, ...
 
     A matrix of labels is called `labels`.
     """
@@ -72,6 +72,12 @@ class Content:
     def _by_name(self, stem: str, matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
         names = self.classes or tuple(map(str, range(matrix.shape[1])))
         return {f"{stem}_{name}": matrix[:, j] for j, name in enumerate(names)}
+
+
+def text_cells(column: NDArray[Any]) -> list[Any]:
+    """Return a column as a table of text has it: true and false in lower case."""
+    values: list[Any] = column.tolist()
+    return [str(each).lower() for each in values] if column.dtype == np.bool_ else values
 
 
 def _as_probs(probs: ArrayLike, layout: Layout) -> NDArray[Any]:
@@ -140,6 +146,11 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
     if shape is not None and array.shape != shape:
         msg = f"`{name}` must have shape {shape} to match `probs`, got {array.shape}."
         raise InvalidInputError(msg)
+    if name == "accepted":
+        if array.dtype != np.bool_:
+            msg = f"`accepted` must hold booleans, got dtype {array.dtype}."
+            raise InvalidInputError(msg)
+        return array
     array = _native(array)
     if array.dtype.kind not in ("iuf" if name == "weights" else "iufU"):
         what = "numbers" if name == "weights" else "integers or text"

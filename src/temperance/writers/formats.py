@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import InvalidInputError
+from temperance.writers.content import text_cells
 from temperance.writers.place import no_pyarrow
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ _BLOCK_ROWS = 20_000
 
 
 def _write_npz(path: Path, content: Content) -> None:
-    arrays = {f"{name.removesuffix('s')}s": column for name, column in content.columns.items()}
+    arrays = {
+        name if name == "accepted" else f"{name.removesuffix('s')}s": column
+        for name, column in content.columns.items()
+    }
     if content.classes is not None:
         arrays["classes"] = np.array(content.classes)
     np.savez(path, allow_pickle=False, probs=content.probs, **arrays)
@@ -50,7 +54,7 @@ def _write_csv(path: Path, content: Content) -> None:
         writer.writerow(columns)
         for start in range(0, len(content.probs), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
-            cells = [column[block].tolist() for column in columns.values()]
+            cells = [text_cells(column[block]) for column in columns.values()]
             writer.writerows(zip(*cells, strict=True))
 
 

@@ -1,0 +1,214 @@
+"""Keep labels apart, set thresholds, measure them: what `temperance threshold` does to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.calibrators import Identity, temperature_of
+from temperance.cli.console import progress
+from temperance.cli.fitting import fit_rows
+from temperance.cli.measured import check_test
+from temperance.cli.row_use import RowUse
+from temperance.cli.rows import naming
+from temperance.decisions import DecisionPolicy, Outcome
+from temperance.decisions.abstain import abstain_rows
+from temperance.decisions.abstention import outcome_cells
+from temperance.decisions.rows import DecisionRows
+from temperance.decisions.split import split_rows
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.export import load
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.selective import risk_coverage_of
+from temperance.show import Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
+    from temperance.cli.rows import Rows
+    from temperance.metrics.selective import RiskCoverage
+
+__all__ = ["Decision", "decide"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """A policy, and what it does to rows."""
+
+    policy: DecisionPolicy
+    curve: RiskCoverage  # of the test rows; without any, of those that set the threshold
+    test: Outcome | None
+    test_groups: dict[str, Outcome]
+    use: str  # which rows were used for what, in words
+    warnings: tuple[str, ...]
+    calibrator_facts: dict[str, Any]
+    told: tuple[tuple[str, str], ...]  # for the report
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what --json prints."""
+        rule, facts = self.policy.rule, self.policy.facts
+        seen = self.test or rule.outcome
+        shares = {name: seen.to_dict()[name] for name in ("coverage", "risk")}
+        test = None
+        if self.test is not None:
+            groups = {name: each.to_dict() for name, each in self.test_groups.items()}
+            test = {**self.test.to_dict(), "groups": groups or None}
+        return {
+            **rule.to_dict(),
+            **shares,
+            "measured_on": "threshold rows" if self.test is None else "test",
+            "test": test,
+            "method": self.policy.calibrator.name,
+            "temperature": temperature_of(self.policy.calibrator),
+            "use": dict(facts),
+            "risk_coverage": self.curve.to_dict(),
+            "warnings": list(self.warnings),
+            "data_sha256": facts["data_sha256"],
+        }
+
+    def tables(self) -> list[Table]:
+        """Return what the terminal shows."""
+        tables = [self.policy.rule.table()]
+        if self.test is not None:
+            tables.append(
+                Table(
+                    ("test rows", "rows", "accepted (95 %)", "wrong", "risk (95 %)"),
+                    tuple(
+                        (name, *outcome_cells(each, interval=True))
+                        for name, each in {"all": self.test, **self.test_groups}.items()
+                    ),
+                    caption="rows that had no say in the threshold; exact intervals",
+                )
+            )
+        return [*tables, self.curve.table()]
+
+
+def decide(
+    rows: Rows,
+    test: Rows | None,
+    *,
+    max_risk: float | None,
+    min_coverage: float | None,
+    confidence: float,
+    calibrator_file: Path | None,
+    as_is: bool,
+    method: str,
+    fit_share: float,
+    per_group: bool,
+    seed: int,
+) -> Decision:
+    """Set the thresholds on labels that no fit has used, and measure them."""
+    if test is not None:
+        check_test(rows, test)
+    if per_group and rows.groups is None:
+        msg = f"{rows.source}: has no groups for --per-group. Name their column: --group-column."
+        raise InvalidInputError(msg)
+    split = None
+    if calibrator_file is None and not as_is:
+        split = split_rows(rows.require_labels(), fit_share, seed=seed, clusters=rows.clusters)
+    kept = rows if split is None else _part(rows, ~split)
+    calibrator = _calibrator(rows, split, calibrator_file, method, as_is=as_is)
+    with naming(rows.source), progress("setting the threshold"):
+        predictions, checked = _checked(kept, calibrator, per_group=per_group, seed=seed)
+        rule = abstain_rows(
+            checked, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence
+        )
+    outcome, groups = None, {}
+    if test is not None:
+        with naming(test.source), progress("measuring"):
+            predictions, checked = _checked(test, calibrator, per_group=per_group, seed=seed)
+            accepted = rule.accepts(checked.confidence, checked.groups)
+            outcome = Outcome.of(accepted, checked.wrong)
+            if per_group and checked.groups is not None:
+                groups = {
+                    str(name): Outcome.of(accepted[of], checked.wrong[of])
+                    for name in np.unique(checked.groups)
+                    if (of := checked.groups == name).any()
+                }
+    how = RowUse(rows, kept, test, split, calibrator_file, fit_share, seed, as_is)
+    return Decision(
+        policy=DecisionPolicy(calibrator, rule, how.facts()),
+        curve=risk_coverage_of(predictions, predictions.confidence, name="confidence"),
+        test=outcome,
+        test_groups=groups,
+        use=how.words(calibrator),
+        warnings=(*how.warnings(), *_of_groups(rule.promises)),
+        calibrator_facts=how.calibrator_facts(),
+        told=how.told(),
+    )
+
+
+def _calibrator(
+    rows: Rows,
+    split: NDArray[np.bool_] | None,
+    calibrator_file: Path | None,
+    method: str,
+    *,
+    as_is: bool,
+) -> Calibrator:
+    if calibrator_file is not None:
+        calibrator = load(calibrator_file)
+        rows.check_fits(calibrator, str(calibrator_file))
+        return calibrator
+    if as_is or split is None:
+        width = None if rows.ragged else rows.n_classes
+        return Identity(n_classes=width, classes=rows.classes)
+    if not split.any() or split.all():
+        msg = f"{rows.source}: its {rows.n} rows are too few to split. Give --calibrator."
+        raise InvalidInputError(msg)
+    try:
+        return fit_rows(_part(rows, split), method=method, prior=0.0, out_of_fold=False).calibrator
+    except NoOptimumError as error:
+        msg = (
+            f"{rows.source}: the {np.count_nonzero(split):,} rows to fit on allow no fit: {error} "
+            "Or give --calibrator, a larger --fit-share, or --as-is."
+        )
+        raise NoOptimumError(msg, reason=error.reason) from error
+
+
+def _part(rows: Rows, which: NDArray[np.bool_]) -> Rows:
+    """Return some of the rows with all that is beside them."""
+
+    def taken(values: NDArray[Any] | None) -> Any:  # noqa: ANN401
+        return None if values is None else values[which]
+
+    clusters = taken(rows.clusters)
+    if clusters is not None:
+        clusters = np.unique(clusters, return_inverse=True)[1]
+    return replace(
+        rows,
+        logits=rows.logits[which],
+        labels=taken(rows.labels),
+        weights=taken(rows.weights),
+        groups=taken(rows.groups),
+        clusters=clusters,
+        ids=taken(rows.ids),
+    )
+
+
+def _checked(
+    rows: Rows, calibrator: Calibrator, *, per_group: bool, seed: int
+) -> tuple[Predictions, DecisionRows]:
+    """Return the calibrated rows, and those of them that a promise may count."""
+    probs = rows.applied(calibrator)
+    labels = rows.require_labels()
+    loss = np.zeros(len(labels))  # not looked at
+    predictions = Predictions(probs, labels, rows.weights, loss, clusters=rows.clusters)
+    names = rows.group_names if per_group else None
+    return predictions, DecisionRows.of(predictions, names, seed=seed)
+
+
+def _of_groups(promises: tuple[Any, ...]) -> list[str]:
+    """Return a warning about groups that are never answered."""
+    never = [each for each in promises if each.threshold is None]
+    if not never:
+        return []
+    first = never[0]
+    names = ", ".join(str(each.group) for each in never[:5]) + (", ..." if len(never) > 5 else "")
+    which = f"{len(never)} of {len(promises)} groups, which are never answered: {names}"
+    return [f"no promise for {which}. In {first.group!r}, {first.reason}."]

@@ -1,0 +1,229 @@
+"""`abstain`: the loosest threshold on the confidence whose answers keep a promised risk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from temperance.checks.arrays import as_numbers
+from temperance.decisions.abstention import Abstention, Promise
+from temperance.decisions.binomial import fewest_rows
+from temperance.decisions.outcome import Outcome
+from temperance.decisions.refusal import reason, refusal
+from temperance.decisions.rows import DecisionRows
+from temperance.decisions.search import GRID, Found, Target, fixed_sequence, for_coverage
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["abstain", "abstain_rows", "check_target"]
+
+
+def abstain(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    max_risk: float | None = None,
+    min_coverage: float | None = None,
+    confidence: float = 0.95,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    thresholds: ArrayLike | None = None,
+    seed: int = 0,
+) -> Abstention:
+    r"""Return the threshold on the confidence from which on answers keep a promised error rate.
+
+    The promise is one about new rows and exact for any number of labels: it needs no model to be
+    right, only rows that come as these did. A good calibrator makes the threshold readable and the
+    coverage better; the promise does not depend on it.
+
+    Parameters
+    ----------
+    probs : array_like, shape (n, k) or (n,)
+        Calibrated probabilities; (n,) is the probability of class 1. The calibrator must have been
+        fitted on other rows.
+    labels : array_like of int, shape (n,)
+        True classes in 0..k-1.
+    max_risk : float, optional
+        Largest share of errors among the accepted rows, in (0, 1).
+    min_coverage : float, optional
+        Share of these rows to accept at least, in (0, 1]. Without `max_risk` the threshold is set
+        with no look at a label, and the risk promised is an upper limit. (The smallest `max_risk`
+        that reaches a coverage would be chosen by the labels, and its promise would not hold.) With
+        `max_risk` the search begins at this coverage: choose it before you look. It helps where
+        many labels meet a model whose surest answers are not spotless.
+    confidence : float, default 0.95
+        Probability over rows such as these that the promise holds, in (0, 1).
+    weights : array_like, shape (n,), optional
+        Must be equal, or 0 for rows that do not count: no exact promise for weighted rows is known.
+    groups : array_like of str, shape (n,), optional
+        Every group gets a threshold of its own, and the promises hold for all of them at once, by
+        Bonferroni: each is made at confidence 1 - (1 - confidence) / m. Of a target risk, m counts
+        the groups large enough to have a promise at all; that takes no label. The others, rows of
+        no group, and groups that come later are never accepted.
+    clusters : array_like, shape (n,), optional
+        Names of what rows belong together. Such rows do not err independently, so one row of each
+        cluster is drawn and the others are not used: the risk is that of a cluster's random row.
+    thresholds : array_like, shape (m,), optional
+        Tried in this order, which must fall strictly, in [0, 1]; fixed before looking at labels.
+        Without it .999, .998, ..., 0. Only for `max_risk`.
+    seed : int, default 0
+        Of the row drawn from each cluster.
+
+    Returns
+    -------
+    Abstention
+        Threshold, promise in words and its assumption, and counts of the rows that set it.
+
+    Raises
+    ------
+    InvalidInputError
+        As in `log_loss`; an option outside its range, neither risk nor coverage, weights that
+        differ; or rows that do not support the target: the message says how many would.
+
+    Notes
+    -----
+    Learn then Test with a fixed sequence: among the :math:`n_t` rows of confidence :math:`\ge t`
+    the number of errors :math:`e_t` is binomial with the risk :math:`R(t)`, so
+    :math:`p_t = P(\mathrm{Bin}(n_t, r^*) \le e_t)` is a p-value of :math:`R(t) > r^*`. Thresholds
+    are tried from strict to loose, and the last one before the first :math:`p_t > \delta` is
+    taken; as every one is tested only if all before it have passed, there is nothing to pay for
+    trying many. With :math:`n_t < \log\delta / \log(1 - r^*)` not even a spotless record is enough,
+    and right there a single error ends the search. So it begins at the strictest threshold that
+    would pass with probability .999 if confidences were right (the likeliest, if there is none), or
+    where `min_coverage` says; near 0, that is the first with rows enough. On 2,000 simulated rows
+    that are calibrated, a target of 20 % is refused in under 2 % of samples this way, and in 26 %
+    that way. Where to begin depends on confidences alone, on no label. The promise is exact if risk
+    does not fall as more rows are accepted; in simulations it held otherwise too.
+
+    For `min_coverage`: the Clopper-Pearson upper limit at a threshold set by confidences alone.
+
+    References
+    ----------
+    Angelopoulos, Bates, Candes, Jordan and Lei (2021), Learn then Test: Calibrating Predictive
+    Algorithms to Achieve Risk Control, section 2 and proposition 5,
+    https://arxiv.org/abs/2110.01052
+
+    Examples
+    --------
+    No error in 149 rows excludes a risk of 2 % at 95 % confidence: .98^149 < .05.
+
+    >>> rule = abstain([[0.9, 0.1]] * 149, [0] * 149, max_risk=0.02)
+    >>> rule.guarantee
+    'With 95 % confidence, at most 2 % of all answers are wrong.'
+    """
+    check_target(max_risk, min_coverage, confidence)
+    rows = DecisionRows.check(
+        probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed
+    )
+    return abstain_rows(
+        rows, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
+        thresholds=thresholds,
+    )  # fmt: skip
+
+
+def abstain_rows(
+    rows: DecisionRows,
+    *,
+    max_risk: float | None,
+    min_coverage: float | None,
+    confidence: float,
+    thresholds: ArrayLike | None = None,
+) -> Abstention:
+    """Return the thresholds of rows that are checked, and of a target that is."""
+    delta = 1.0 - confidence
+    grid = GRID if thresholds is None else _as_grid(thresholds, max_risk)
+    if rows.groups is None:
+        promises = [_promise(None, rows, Target(max_risk, min_coverage, delta, grid))]
+    else:
+        named = rows.groups != ""
+        if not named.any():
+            msg = "`groups` must name the group of some rows; no row has one."
+            raise InvalidInputError(msg)
+        names = np.unique(rows.groups[named]).tolist()
+        parts = {name: rows.taken(rows.groups == name) for name in names}
+        share = delta / _n_tested([part.n for part in parts.values()], max_risk, delta)
+        target = Target(max_risk, min_coverage, share, grid)
+        promises = [_promise(name, part, target) for name, part in parts.items()]
+    if all(each.threshold is None for each in promises):
+        target = Target(max_risk, min_coverage, delta, grid)
+        raise InvalidInputError(refusal(promises, target, confidence))
+    return Abstention(
+        tuple(promises), confidence, max_risk, min_coverage, rows.n_given, rows.clustered
+    )
+
+
+def check_target(max_risk: float | None, min_coverage: float | None, confidence: float) -> None:
+    """Raise InvalidInputError unless there is a target, in its range."""
+    if max_risk is None and min_coverage is None:
+        msg = (
+            "Give `max_risk` (--max-risk), the share of errors to stay below, or `min_coverage` "
+            "(--min-coverage), the share of rows to accept, or both."
+        )
+        raise InvalidInputError(msg)
+    rules = {
+        "max_risk": (max_risk, max_risk is None or 0.0 < max_risk < 1.0, "between 0 and 1"),
+        "min_coverage": (
+            min_coverage, min_coverage is None or 0.0 < min_coverage <= 1.0, "above 0, at most 1"
+        ),
+        "confidence": (confidence, 0.0 < confidence < 1.0, "between 0 and 1"),
+    }  # fmt: skip
+    for name, (value, holds, rule) in rules.items():
+        if not holds:
+            option = name.replace("_", "-")
+            msg = f"`{name}` (--{option}) must be a number {rule}, got {value}."
+            if name == "max_risk" and value == 0.0:
+                msg += " No number of labels can promise that no answer is ever wrong."
+            raise InvalidInputError(msg)
+
+
+def _as_grid(thresholds: ArrayLike, max_risk: float | None) -> Array:
+    grid = as_float64(as_numbers(thresholds, name="thresholds"))
+    if max_risk is None:
+        msg = "`thresholds` are tried for `max_risk`; with `min_coverage` leave them out."
+        raise InvalidInputError(msg)
+    inside = grid.ndim == 1 and len(grid) > 0 and bool(((grid >= 0.0) & (grid <= 1.0)).all())
+    if not inside or (np.diff(grid) >= 0.0).any():
+        msg = "`thresholds` must be numbers in [0, 1] that fall strictly, at least one."
+        raise InvalidInputError(msg)
+    return grid
+
+
+def _n_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
+    """Return how many groups can have a promise: the m largest, each with rows enough at delta/m.
+
+    Sizes are known without a label, so they may decide.
+    """
+    if max_risk is None:
+        return len(sizes)
+    counts = [
+        m
+        for m, size in enumerate(sorted(sizes, reverse=True), start=1)
+        if size >= fewest_rows(max_risk, delta / m)
+    ]
+    return max(counts, default=1)
+
+
+def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:
+    found: Found | None
+    why = None
+    if target.max_risk is None:
+        found = for_coverage(rows.confidence, rows.wrong, target)
+    else:
+        found = fixed_sequence(rows.confidence, rows.wrong, target)
+        if found is None:
+            why = reason(rows, target, group)
+    accepted = np.zeros(rows.n, dtype=bool) if found is None else rows.confidence >= found.threshold
+    return Promise(
+        group=group,
+        threshold=None if found is None else found.threshold,
+        max_risk=None if found is None else found.max_risk,
+        outcome=Outcome.of(accepted, rows.wrong),
+        reason=why,
+    )

@@ -1,0 +1,244 @@
+"""What `abstain` returns: thresholds, what is promised at each, and on which assumption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks import as_group_names
+from temperance.decisions.outcome import Outcome
+from temperance.decisions.rows import DecisionRows
+from temperance.errors import InvalidInputError
+from temperance.show import Table, interval_text, number_text
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.metrics.estimates import Estimate
+
+__all__ = ["Abstention", "Promise", "outcome_cells", "percent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One threshold and its promise, on all rows or on those of a group."""
+
+    group: str | None  # None: all rows
+    threshold: float | None  # accept where the confidence is at least this; None: never
+    max_risk: float | None  # promised upper limit of the share of errors; None without a threshold
+    outcome: Outcome  # of the rows that set the threshold
+    reason: str | None = None  # why there is no threshold
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers."""
+        return {
+            "group": self.group,
+            "threshold": self.threshold,
+            "max_risk": self.max_risk,
+            "rows": self.outcome.to_dict(),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """When to answer and when to abstain, with what is promised of the answers.
+
+    A row is accepted where the largest of its calibrated probabilities is at least the threshold.
+    """
+
+    promises: tuple[Promise, ...]  # one for all rows, or one per group
+    confidence: float  # probability over such rows that the promise (of groups: all of them) holds
+    max_risk: float | None  # the target; None where only a coverage was asked for
+    min_coverage: float | None  # the coverage asked for, of these rows
+    n_given: int  # labelled rows given
+    clustered: bool  # one row per cluster was drawn: `promises` rest on those
+
+    @property
+    def per_group(self) -> bool:
+        """Whether every group has a threshold of its own."""
+        return self.promises[0].group is not None
+
+    @property
+    def threshold(self) -> float | None:
+        """The one threshold; None where each group has its own."""
+        return None if self.per_group else self.promises[0].threshold
+
+    @property
+    def promised_risk(self) -> float:
+        """The largest risk promised anywhere."""
+        return max(each.max_risk for each in self.promises if each.max_risk is not None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the rows that set the thresholds; their errors helped to choose."""
+        first, *rest = (each.outcome for each in self.promises)
+        for each in rest:
+            first = first.merge(each)
+        return first
+
+    def accepts(self, confidence: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.bool_]:
+        """Return which rows are accepted, (n,): by their largest calibrated probability.
+
+        Parameters
+        ----------
+        confidence : array_like, shape (n,)
+            Largest calibrated probability of each row.
+        groups : array_like of str, shape (n,), optional
+            Needed where every group has its own threshold. Rows of no group, or of one that no
+            promise was made for, are not accepted.
+
+        Raises
+        ------
+        InvalidInputError
+            Groups are needed and not given, or their shape is not that of `confidence`.
+
+        Examples
+        --------
+        >>> from temperance.decisions import abstain
+        >>> rule = abstain([[0.9, 0.1]] * 300, [0] * 300, max_risk=0.02)
+        >>> rule.accepts([0.95, 0.85])
+        array([ True,  True])
+        """
+        sure = np.asarray(confidence, dtype=np.float64)
+        if self.threshold is not None:
+            return np.asarray(sure >= self.threshold)
+        if groups is None:
+            msg = (
+                "`groups` must be given: every group has its own threshold (--group-column names "
+                "their column)."
+            )
+            raise InvalidInputError(msg)
+        names = as_group_names(groups, n=len(sure))
+        limits = {p.group: p.threshold for p in self.promises if p.threshold is not None}
+        found, places = np.unique(names, return_inverse=True)
+        of_name = np.array([limits.get(str(name), np.inf) for name in found])
+        return np.asarray(sure >= of_name[places])
+
+    def measure(
+        self,
+        probs: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
+        seed: int = 0,
+    ) -> Outcome:
+        """Return what became of other labelled rows, whose interval is honest.
+
+        Parameters
+        ----------
+        probs : array_like, shape (n, k) or (n,)
+            Calibrated probabilities.
+        labels : array_like of int, shape (n,)
+            True classes in 0..k-1.
+        weights, groups, clusters : array_like, shape (n,), optional
+            As in `abstain`.
+        seed : int, default 0
+            Of the row drawn from each cluster.
+
+        Returns
+        -------
+        Outcome
+            Counts, coverage and risk with exact 95 % intervals.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `abstain`, and as in `accepts`.
+        """
+        rows = DecisionRows.check(
+            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed
+        )
+        return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
+
+    @property
+    def guarantee(self) -> str:
+        """The promise in one sentence."""
+        sure, risk = percent(self.confidence), percent(self.promised_risk)
+        if not self.per_group:
+            at = self.promises[0].threshold
+            where = "of all answers" if at == 0.0 else f"of the answers with confidence >= {at:.6g}"
+            return f"With {sure} confidence, at most {risk} {where} are wrong."
+        kept = sum(each.threshold is not None for each in self.promises)
+        share = "the share promised for it" if self.max_risk is None else risk
+        of = "the one group" if kept == 1 else f"each of {kept} groups"
+        at_once = "" if kept == 1 else ", in all of them at once"
+        never = len(self.promises) - kept
+        rest = " One other group is" if never == 1 else f" {never} other groups are"
+        return (
+            f"With {sure} confidence, in {of} at most {share} of the answers at or above the "
+            f"group's threshold are wrong{at_once}." + (f"{rest} never answered." if never else "")
+        )
+
+    @property
+    def assumption(self) -> str:
+        """What must be true for it to hold."""
+        what = "clusters (one row of each)" if self.clustered else "rows"
+        return (
+            f"New {what} must come as the {self.outcome.n:,} that set the threshold came, "
+            "independent of each other. The labels of those must have had no other use: neither to "
+            "fit the calibrator nor to try other thresholds. After a re-fit, with another model or "
+            "on other data the promise is void: set the threshold again."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return thresholds, promises and counts as plain numbers."""
+        return {
+            "threshold": self.threshold,
+            "max_risk": self.promised_risk,
+            "min_coverage": self.min_coverage,
+            "confidence": self.confidence,
+            "guarantee": self.guarantee,
+            "assumption": self.assumption,
+            "n": self.outcome.n,
+            "n_given": self.n_given,
+            "clustered": self.clustered,
+            "rows": self.outcome.to_dict(),
+            "groups": [each.to_dict() for each in self.promises] if self.per_group else None,
+        }
+
+    def table(self) -> Table:
+        """Return one row per threshold."""
+        rows = []
+        for each in self.promises:
+            name = "all rows" if each.group is None else each.group
+            at = "never" if each.threshold is None else f"{each.threshold:.6g}"
+            promised = "" if each.max_risk is None else f"<= {percent(each.max_risk)}"
+            rows.append((name, at, promised, *outcome_cells(each.outcome)))
+        return Table(
+            ("accept", "confidence >=", "risk promised", "rows", "accepted", "wrong", "risk seen"),
+            tuple(rows),
+            caption="rows that set the threshold: the risk seen there flatters",
+        )
+
+    def __str__(self) -> str:
+        return f"{self.guarantee}\n\n{self.table().to_text()}\n\n{self.assumption}"
+
+    def _repr_html_(self) -> str:
+        """Show the promise and its table in a notebook."""
+        return f"<p><b>{self.guarantee}</b></p>{self.table().to_html()}<p>{self.assumption}</p>"
+
+
+def outcome_cells(outcome: Outcome, *, interval: bool = False) -> tuple[str, ...]:
+    """Return rows, share accepted, errors and risk as text."""
+
+    def shown(share: Estimate) -> str:
+        ends = f" ({interval_text(share.low, share.high)})" if interval else ""
+        return f"{number_text(share.value)}{ends}"
+
+    risk = outcome.risk
+    return (
+        f"{outcome.n:,}",
+        shown(outcome.coverage),
+        f"{outcome.errors:,} of {outcome.accepted:,}",
+        "none accepted" if risk is None else shown(risk),
+    )
+
+
+def percent(share: float) -> str:
+    """Return a share as percent: 0.02 is "2 %"."""
+    return f"{100.0 * share:.4g} %"

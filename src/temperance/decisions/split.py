@@ -1,0 +1,38 @@
+"""Labelled rows dealt by chance: some to fit a calibrator, the others to set a threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["split_rows"]
+
+
+def split_rows(
+    labels: NDArray[np.intp],
+    share: float,
+    *,
+    seed: int,
+    clusters: NDArray[np.intp] | None = None,
+) -> NDArray[np.bool_]:
+    """Return which rows are to be fitted on, (n,): about `share` of them.
+
+    Stratified: of every class the same share, within one row. Rows of one cluster stay together;
+    then clusters are dealt, and not stratified.
+    """
+    rng = np.random.default_rng(seed)
+    if clusters is not None:
+        count = int(clusters.max()) + 1
+        dealt = rng.permutation(count) < share * count
+        return np.asarray(dealt[clusters])
+    order = rng.permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    # Walking through the classes, a row is taken whenever the taken ones fall behind the share.
+    steps = np.floor(share * np.arange(len(labels) + 1) + rng.random())
+    taken = np.zeros(len(labels), dtype=bool)
+    taken[by_class] = np.diff(steps) > 0.0
+    return taken

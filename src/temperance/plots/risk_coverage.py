@@ -1,0 +1,251 @@
+"""The risk-coverage diagram: how often a model errs if it may decline to answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from temperance.errors import InvalidInputError
+from temperance.metrics.selective import RiskCoverage, risk_coverage
+from temperance.plots.display import Display
+from temperance.plots.square import draw_name
+from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["RiskCoverageDisplay"]
+
+_MOST = 400  # points of the curve that are drawn
+_STEADY = 0.1  # of the coverage, below which the risk of a few rows does not set the scale
+_ROOM = 1.25  # of the height, above all that is to be seen
+_WORDS = 0.86  # of the height, above which stand the words
+_MIDDLE = 0.5
+
+
+class RiskCoverageDisplay(Display):
+    """Risk-coverage diagram: errors among the accepted rows, against the share accepted.
+
+    The curve is the lower the better the model knows which of its answers are wrong. The band is
+    the 95 % interval of each point by itself. A chosen threshold is a dot with its bar, and a
+    promised risk a dashed line: the dot is orange where its bar lies above that line.
+
+    Parameters
+    ----------
+    curve : RiskCoverage
+        From `decisions.risk_coverage`.
+    threshold : float, optional
+        Rows of at least this score are accepted; its point is marked.
+    max_risk : float, optional
+        In [0, 1]; what was promised.
+    name : str, optional
+        Of the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it is drawn.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`; without `ax`, a new one that belongs to no window.
+
+    Raises
+    ------
+    InvalidInputError
+        `max_risk` is not in [0, 1], or `threshold` is nan.
+
+    Examples
+    --------
+    >>> display = RiskCoverageDisplay.from_predictions([[0.75, 0.25], [0.75, 0.25]], [0, 1])
+    >>> display.ax_.get_xlabel()
+    'Coverage: share of rows that are answered'
+    """
+
+    _size = (420.0, 330.0)
+    _margins = (52.0, 20.0, 44.0, 54.0)
+
+    def __init__(
+        self,
+        curve: RiskCoverage,
+        *,
+        threshold: float | None = None,
+        max_risk: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        if max_risk is not None and not 0.0 <= max_risk <= 1.0:
+            msg = f"`max_risk` must be a number in [0, 1], got {max_risk}."
+            raise InvalidInputError(msg)
+        if threshold is not None and np.isnan(threshold):
+            msg = "`threshold` must be a number, got nan."
+            raise InvalidInputError(msg)
+        self.curve = curve
+        self.threshold = threshold
+        self.max_risk = max_risk
+        self.name = name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        probs: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        score: str | ArrayLike = "confidence",
+        threshold: float | None = None,
+        max_risk: float | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Measure probabilities and draw them.
+
+        Parameters
+        ----------
+        probs : array_like, shape (n, k) or (n,)
+            Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+        labels : array_like of int, shape (n,)
+            True classes in 0..k-1.
+        weights : array_like, shape (n,), optional
+            Finite, >= 0.
+        score : {"confidence", "margin", "entropy"} or array_like, shape (n,), default "confidence"
+            As in `decisions.risk_coverage`.
+        threshold : float, optional
+            Of the score; its point is marked.
+        max_risk : float, optional
+            In [0, 1]; what was promised.
+        name : str, optional
+            Of the model.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        RiskCoverageDisplay
+            Drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `decisions.risk_coverage`, and as above.
+        """
+        curve = risk_coverage(probs, labels, weights=weights, score=score)
+        return cls(curve, threshold=threshold, max_risk=max_risk, name=name).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        RiskCoverageDisplay
+            Itself.
+        """
+        ax = self._begin(ax)
+        quiet(ax)
+        curve = self.curve
+        low, high = curve.band()
+        shown = np.unique(np.linspace(0, len(curve.risk) - 1, _MOST).astype(int))
+        x = curve.coverage[shown]
+        ax.fill_between(x, low[shown], high[shown], color=BARS, alpha=0.35, linewidth=0.0,
+                        zorder=1.5)  # fmt: skip
+        ax.plot(x, curve.risk[shown], color=INK, linewidth=1.8, zorder=3,
+                marker="o" if len(shown) == 1 else None)  # fmt: skip
+        top = self._top(high)
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_ylim(0.0, top)
+        if self.max_risk is not None:
+            _draw_target(ax, self.max_risk)
+        self._draw_point(ax, low, high, top)
+        ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+        ax.set_xlabel("Coverage: share of rows that are answered", fontsize=TEXT, color=INK,
+                      labelpad=6)  # fmt: skip
+        ax.set_ylabel("Risk: share of answers that are wrong", fontsize=TEXT, color=INK, rotation=0,
+                      horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
+        ax.yaxis.set_label_coords(0.0, 1.015)
+        if self.name is not None:
+            draw_name(ax, self.name, pad=30)
+        ax.set_title(f"AUGRC {curve.augrc.value:.4f}", loc="right", pad=30, color=MUTED,
+                     fontsize=TEXT, fontweight="normal")  # fmt: skip
+        return self
+
+    @property
+    def _place(self) -> int | None:
+        """The curve's point at the threshold; None without one, -1 where no row reaches it."""
+        if self.threshold is None:
+            return None
+        return int(np.count_nonzero(self.curve.thresholds >= self.threshold)) - 1
+
+    def alt_text(self) -> tuple[str, str]:
+        """Return a title and the curve in words."""
+        curve = self.curve
+        said = []
+        for share in (0.5, 0.8, 1.0):
+            at = int(np.argmax(curve.coverage >= share - 1e-12))
+            said.append(f"{curve.risk[at]:.2%} with {curve.coverage[at]:.0%} answered")
+        place = self._place
+        if place is not None and place >= 0:
+            said.append(
+                f"at the chosen threshold {self.threshold:.6g}, {curve.risk[place]:.2%} with "
+                f"{curve.coverage[place]:.1%} answered"
+            )
+        title = f"Risk-coverage diagram{'' if self.name is None else f': {self.name}'}"
+        promised = "" if self.max_risk is None else f" Promised: at most {self.max_risk:.2%}."
+        return title, f"Share of answers that are wrong: {'; '.join(said)}.{promised}"
+
+    def _top(self, high: np.ndarray) -> float:
+        """Return the height of the diagram: the curve where it is steady, and what is marked."""
+        curve, place = self.curve, self._place
+        seen = [float(curve.risk[curve.coverage >= _STEADY].max()), self.max_risk or 0.0]
+        if place is not None and place >= 0:
+            seen.append(float(min(high[place], 3.0 * max(*seen, float(curve.risk[place])))))
+        if max(seen) == 0.0:
+            seen.append(float(high[-1]))
+        return min(_ROOM * max(seen), 1.02)
+
+    def _draw_point(self, ax: Axes, low: np.ndarray, high: np.ndarray, top: float) -> None:
+        """Mark the chosen threshold, and say what it does above the curve."""
+        place = self._place
+        if place is None:
+            return
+        if place < 0:
+            ax.annotate(f"no row reaches {self.threshold:.6g}", (0.5, 0.97),
+                        xycoords="axes fraction", ha="center", va="top", fontsize=TEXT,
+                        color=OVER)  # fmt: skip
+            return
+        across, up = float(self.curve.coverage[place]), float(self.curve.risk[place])
+        broken = self.max_risk is not None and low[place] > self.max_risk
+        colour = OVER if broken else UNDER
+        end = min(float(high[place]), _WORDS * top)
+        ax.plot([across, across], [low[place], end], color=colour, linewidth=1.6, zorder=4,
+                solid_capstyle="butt")  # fmt: skip
+        ax.plot([across], [up], marker="o", markersize=8.0, color=colour, markeredgecolor=PAPER,
+                markeredgewidth=1.2, linestyle="none", clip_on=False, zorder=4.5)  # fmt: skip
+        words = (
+            f"threshold {self.threshold:.4g}: {_percent(across)} answered,\n{_percent(up)} wrong"
+        )
+        right = across > _MIDDLE
+        ax.plot([across, across], [end, _WORDS * top], color=colour, linewidth=0.8, zorder=2,
+                linestyle=(0, (1, 2)))  # fmt: skip
+        ax.annotate(words, (across, (_WORDS + 0.02) * top), (4.0 if right else -4.0, 0.0),
+                    textcoords="offset points", ha="right" if right else "left", va="bottom",
+                    fontsize=SMALL, color=colour, zorder=5)  # fmt: skip
+
+
+def _draw_target(ax: Axes, max_risk: float) -> None:
+    """Draw the promise as a dashed line."""
+    ax.axhline(max_risk, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
+    ax.annotate(f"promised {_percent(max_risk)}", (0.0, max_risk), (4.0, 3.0),
+                textcoords="offset points", ha="left", va="bottom", fontsize=SMALL, color=MUTED,
+                zorder=5)  # fmt: skip
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.3g} %"

@@ -1,0 +1,154 @@
+"""Decision policies: what they decide, their file, and bad files."""
+
+import json
+
+import numpy as np
+import pytest
+
+import temperance as tp
+from temperance.decisions import DecisionPolicy, abstain, load_policy, save_policy
+
+
+@pytest.fixture
+def policy(sample):
+    """A temperature and the threshold that keeps a risk of 20 %, each from rows of its own."""
+    scaling = tp.TemperatureScaling.fit(*sample(0, n=500))
+    z, y = sample(1, n=2000)
+    return DecisionPolicy(scaling, abstain(scaling.apply(z), y, max_risk=0.2), {"n_fit": 500})
+
+
+@pytest.fixture
+def group_policy(sample):
+    """One temperature and one threshold per group."""
+    names = np.repeat(["law", "math"], 1000)
+    z, y = sample(2, n=2000)
+    scaling = tp.GroupTemperatureScaling.fit(z, y, groups=names)
+    z, y = sample(3, n=2000)
+    rule = abstain(scaling.apply(z, groups=names), y, max_risk=0.3, groups=names)
+    return DecisionPolicy(scaling, rule)
+
+
+def test_decides_by_the_calibrated_confidence(policy, sample):
+    """Probabilities are the calibrator's; a row is accepted at or above the threshold."""
+    z, _ = sample(2, n=300)
+    probs, accepted = policy.apply(z)
+    assert (probs == policy.calibrator.apply(z)).all()
+    assert (accepted == (probs.max(axis=1) >= policy.rule.threshold)).all()
+    assert 0 < accepted.sum() < 300
+    one = policy.apply(z[:1])
+    assert one.accepted.shape == (1,)
+    assert one.accepted[0] == accepted[0]
+    with pytest.raises(tp.InvalidInputError, match="look like probabilities"):
+        policy.apply(probs)
+
+
+def test_groups_go_to_calibrator_and_rule(group_policy, sample):
+    """Each row by its own group's temperature and threshold; unknown groups are declined."""
+    z, _ = sample(4, n=100)
+    names = np.repeat(["law", "math", "art", ""], 25)
+    probs, accepted = group_policy.apply(z, groups=names)
+    limits = {each.group: each.threshold for each in group_policy.rule.promises}
+    expected = [p.max() >= limits.get(name, 2) for p, name in zip(probs, names, strict=True)]
+    assert accepted.tolist() == expected
+    assert accepted[:50].any()
+    with pytest.raises(tp.InvalidInputError, match="`groups` must be given"):
+        group_policy.apply(z)
+
+
+def test_file_gives_the_same_policy(policy, group_policy, tmp_path):
+    """Saved and loaded: equal, with its facts and the promise in words for other programs."""
+    for each in (policy, group_policy):
+        save_policy(each, tmp_path / "policy.json", calibrator_facts={"model": "net"})
+        assert load_policy(tmp_path / "policy.json") == each
+    content = json.loads((tmp_path / "policy.json").read_text())
+    assert content["format"] == "temperance/policy"
+    assert content["format_version"] == 1
+    assert content["calibrator"]["format"] == "temperance/calibrator"
+    assert content["calibrator"]["fit"]["model"] == "net"
+    assert content["rule"]["groups"].keys() == {"law", "math"}
+    assert content["promise"]["guarantee"] == group_policy.rule.guarantee
+    with pytest.raises(tp.InvalidInputError, match="must hold what JSON can"):
+        save_policy(DecisionPolicy(policy.calibrator, policy.rule, {"x": {1}}), tmp_path / "p.json")
+    assert not (tmp_path / "p.json").exists()
+
+
+def test_a_policy_is_no_calibrator(policy, tmp_path):
+    """`load` says what the file is and what reads it; `load_policy` does so the other way round."""
+    save_policy(policy, tmp_path / "policy.json")
+    with pytest.raises(tp.FileFormatError, match="is a decision policy"):
+        tp.load(tmp_path / "policy.json")
+    tp.save(policy.calibrator, tmp_path / "calibrator.json")
+    with pytest.raises(tp.FileFormatError, match="not a decision policy"):
+        load_policy(tmp_path / "calibrator.json")
+    multilabel = tp.MultilabelScaling.fit(np.eye(3) - 0.4, np.eye(3, dtype=int)[::-1], prior=1.0)
+    with pytest.raises(tp.InvalidInputError, match="one class per row"):
+        DecisionPolicy(multilabel, policy.rule)
+
+
+def without(*keys):
+    """Delete what the keys lead to."""
+
+    def change(content):
+        for key in keys[:-1]:
+            content = content[key]
+        del content[keys[-1]]
+
+    return change
+
+
+def put(value, *keys):
+    """Set what the keys lead to."""
+
+    def change(content):
+        for key in keys[:-1]:
+            content = content[key]
+        content[keys[-1]] = value
+
+    return change
+
+
+FIRST = ("promise", "thresholds", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put(2, "format_version"), "newer temperance .format_version 2"),
+        (put("temperance/plan", "format"), "not a decision policy"),
+        (put("margin", "rule", "score"), "`score` must be"),
+        (without("rule"), "`rule` must be an object"),
+        (without("calibrator"), "`calibrator` must be an object"),
+        (put(-1.0, "calibrator", "parameters", "temperature"), "temperature"),
+        (without("promise"), "`promise` must be an object"),
+        (put([], "promise", "thresholds"), "`thresholds` must be one threshold"),
+        (put(None, *FIRST, "threshold"), "`thresholds` must be one threshold"),
+        (put(1.5, *FIRST, "threshold"), r"`threshold` must be a number in \[0, 1\]"),
+        (put("high", *FIRST, "threshold"), "`threshold` must be a number"),
+        (put(-1, *FIRST, "errors"), "`errors` must be an integer >= 0"),
+        (put(10**6, *FIRST, "errors"), "`accepted` must be a count between"),
+        (put("yes", "promise", "clustered"), "`clustered` must be true or false"),
+        (put(None, "promise", "confidence"), "`confidence` must be a number"),
+        (put(7, *FIRST, "group"), "`group` must be text"),
+        (put([{}, {}], "promise", "thresholds"), "`n` must be an integer"),
+    ],
+)
+def test_bad_files(policy, tmp_path, change, message):
+    """A file that is damaged or newer names the file, the key and the rule."""
+    path = tmp_path / "policy.json"
+    save_policy(policy, path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(tp.FileFormatError, match=message) as caught:
+        load_policy(path)
+    assert str(path) in str(caught.value)
+
+
+def test_no_file_and_no_json(tmp_path):
+    """A missing file, and text that is no JSON object."""
+    with pytest.raises(tp.FileFormatError, match="cannot be read"):
+        load_policy(tmp_path / "none.json")
+    for text in ("{", "[1]", "\x00"):
+        (tmp_path / "policy.json").write_text(text)
+        with pytest.raises(tp.FileFormatError, match="not a"):
+            load_policy(tmp_path / "policy.json")

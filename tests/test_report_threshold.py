@@ -1,0 +1,107 @@
+"""The page and the picture of a threshold."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import temperance as tp
+from pages import CHROMIUM, check_page, check_stands_alone, words_of
+from temperance.decisions import abstain, risk_coverage
+from temperance.plots import RiskCoverageDisplay
+from temperance.report import ThresholdContent, render_threshold
+
+EVIL = "<script>alert(1)</script>"
+
+
+def content(kind, sample):
+    """What is known of a threshold, of several kinds."""
+    z, y = sample(1, n=2000)
+    test, test_y = sample(2, n=1500)
+    scaling = tp.TemperatureScaling(2.0)
+    groups = np.array([EVIL, "b", "small"])[np.minimum(np.arange(2000) % 400, 2)]
+    groups[::2] = EVIL
+    groups[1::2][:900] = "b"
+    target = {
+        "risk": {"max_risk": 0.2},
+        "coverage": {"min_coverage": 0.7},
+        "both": {"max_risk": 0.2, "min_coverage": 0.2},
+        "groups": {"max_risk": 0.3, "groups": groups},
+        "all right": {"max_risk": 0.02},
+    }[kind]
+    if kind == "all right":
+        y, test_y = z.argmax(axis=1), test.argmax(axis=1)
+    rule = abstain(scaling.apply(z), y, **target)
+    own = None if kind == "groups" else rule.measure(scaling.apply(test), test_y)
+    return ThresholdContent(
+        title=EVIL, rule=rule, calibrator=scaling,
+        curve=risk_coverage(scaling.apply(test), test_y), test=own, use="Some rows did this.",
+        facts=((EVIL, EVIL),), warnings=(EVIL,),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["risk", "coverage", "both", "groups", "all right"])
+def test_page_stands_alone(kind, sample):
+    """Nothing to fetch or run, names inert, the promise and its end in words."""
+    made = content(kind, sample)
+    page = render_threshold(made)
+    check_stands_alone(page)
+    words = words_of(page).replace("\u00a0", " ")
+    assert made.rule.guarantee.replace(EVIL, "") in words
+    assert made.rule.assumption in words
+    assert "Some rows did this." in words
+    if kind == "groups":
+        assert "never" in words
+        assert "small" in words
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1100, False)])
+def test_page_in_a_browser(tmp_path, sample, width, dark):
+    """Nothing scrolls sideways, no word leaves the picture or is hard to read."""
+    page = render_threshold(content("groups", sample))
+    check_page(tmp_path, page, width=width, n_pictures=1, dark=dark)
+
+
+def probs_of(confidence):
+    """Two classes, the first predicted."""
+    return np.stack([confidence, 1 - np.asarray(confidence)], axis=1)
+
+
+def test_draws_the_curves_numbers():
+    """The line is the curve; the dot is its point at the threshold, with the point's interval."""
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 300)
+    wrong = rng.random(300) > confidence
+    ax = Figure().subplots()
+    display = RiskCoverageDisplay.from_predictions(
+        probs_of(confidence), wrong, threshold=0.8, max_risk=0.1, name="net", ax=ax
+    )
+    curve = risk_coverage(probs_of(confidence), wrong)
+    assert display.ax_ is ax
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 300]
+    assert np.allclose(lines[0].get_xdata(), curve.coverage)
+    assert np.allclose(lines[0].get_ydata(), curve.risk)
+    (dot,) = [line for line in ax.lines if line.get_marker() == "o"]
+    accepted = confidence >= 0.8
+    assert dot.get_xdata()[0] == pytest.approx(accepted.mean())
+    assert dot.get_ydata()[0] == pytest.approx(wrong[accepted].mean())
+    assert any("10 %" in text.get_text() for text in ax.texts)
+    assert "at the chosen threshold 0.8" in display.alt_text()[1]
+    assert display._repr_svg_() is None
+
+
+def test_shows_itself_in_a_notebook():
+    """A figure of its own as SVG and PNG, the same bytes each time; no row may reach it."""
+    given = (probs_of([0.9, 0.8, 0.7]), [0, 0, 1])
+    first, second = (RiskCoverageDisplay.from_predictions(*given, threshold=0.95) for _ in "12")
+    assert first._repr_svg_() == second._repr_svg_()
+    assert "no row reaches 0.95" in first._repr_svg_()
+    assert first._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("option", [{"max_risk": 1.5}, {"max_risk": -0.1}, {"threshold": np.nan}])
+def test_bad_options(option):
+    """A promise that is no share, a threshold that is no number."""
+    curve = risk_coverage(probs_of([0.9]), [0])
+    with pytest.raises(tp.InvalidInputError, match=f"`{next(iter(option))}` must be"):
+        RiskCoverageDisplay(curve, **option)
