@@ -1,6 +1,8 @@
 """Decision policies: what they decide, their file, and bad files."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +42,21 @@ def test_decides_by_the_calibrated_confidence(policy, sample):
     assert one.accepted[0] == accepted[0]
     with pytest.raises(tp.InvalidInputError, match="look like probabilities"):
         policy.apply(probs)
+
+
+def test_the_page_shows_what_runs(policy, tmp_path, monkeypatch):
+    """The lines for a service on the page about decisions: answers where sure, asks where not."""
+    page = (Path(__file__).parents[1] / "docs" / "decisions.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, flags=re.DOTALL).group(1)
+    save_policy(policy, tmp_path / "policy.json")
+    monkeypatch.chdir(tmp_path)
+    for logits, expected in (([9.0, 0.0, 0.0, -np.inf], "Paris"), ([0.1, 0.0, 0.0, 0.0], "asked")):
+        names = {
+            "option_logits": logits, "options": ["Paris", "Rome", "Oslo", "Bern"],
+            "ask_a_person": lambda question: "asked", "question": "Where?",
+        }  # fmt: skip
+        exec(code, names)  # noqa: S102  (our own page)
+        assert names["answer"] == expected
 
 
 def test_groups_go_to_calibrator_and_rule(group_policy, sample):

@@ -235,7 +235,7 @@ def test_apply_with_groups(run, data, tmp_path):
         (("cal.npz", *RISK, "--fit-share", "0.0001"), "too few to split"),
         (("cal.npz", *RISK, "--as-is", "--calibrator", "c.json"), "not both"),
         (("cal.npz", *RISK, "--calibrator", "none.json"), "none.json: cannot be read"),
-        (("cal.npz", *RISK, "--test", "cal.npz"), "`--test` must hold other rows"),
+        (("cal.npz", *RISK, "--test", "cal.npz"), "`--test` must hold rows that have no say"),
         (("cal.npz", *RISK, "--kind", "multilabel"), "`--kind` must be logits or probs"),
         (("cal.npz", *RISK, "--method", "magic"), "`method` must be one of"),
         (("cal.npz", *RISK, "-o", "policy.txt"), ".json"),

@@ -104,6 +104,12 @@ def decide(
 ) -> Decision:
     """Set the thresholds on labels that no fit has used, and measure them."""
     if test is not None:
+        if test.sha256 == rows.sha256:
+            msg = (
+                f"`--test` must hold rows that have no say in the threshold, but {test.source} is "
+                f"the same as {rows.source}. Leave it out, or give other rows."
+            )
+            raise InvalidInputError(msg)
         check_test(rows, test)
     if per_group and rows.groups is None:
         msg = f"{rows.source}: has no groups for --per-group. Name their column: --group-column."
