@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -68,11 +69,13 @@ def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
 
     m = len(members)
     least = 1e-12  # no label may have probability 0 on the way
-    found = minimize(
-        loss, np.full(m, 1.0 / m), jac=True, method="SLSQP", bounds=[(least, 1.0)] * m,
-        constraints={"type": "eq", "fun": lambda at: at.sum() - 1.0, "jac": np.ones_like},
-        options={"ftol": 1e-15, "maxiter": 1000},
-    )  # fmt: skip
+    with warnings.catch_warnings():  # older SciPy tells when rounding had left the bounds
+        warnings.filterwarnings("ignore", "Values in x were outside bounds", RuntimeWarning)
+        found = minimize(
+            loss, np.full(m, 1.0 / m), jac=True, method="SLSQP", bounds=[(least, 1.0)] * m,
+            constraints={"type": "eq", "fun": lambda at: at.sum() - 1.0, "jac": np.ones_like},
+            options={"ftol": 1e-15, "maxiter": 1000},
+        )  # fmt: skip
     return np.asarray(np.maximum(found.x, 0.0))
 
 

@@ -45,7 +45,8 @@ class Map:
         if self.rule is None:
             return None
         with naming(rows.source):
-            accepted = self.rule.accepts(probs.max(axis=1), rows.group_names)
+            sure = probs if rows.answers is not None else probs.max(axis=1)
+            accepted = self.rule.accepts(sure, rows.group_names)
         return accepted if rows.dense is None else accepted.reshape(rows.dense.shape)
 
     def unknown_groups(self, rows: Rows) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.calibrators import Identity, temperature_of
+from temperance.calibrators import AnswerConfidence, Identity, temperature_of
 from temperance.cli.console import progress
 from temperance.cli.fitting import fit_rows
 from temperance.cli.measured import check_test
@@ -16,7 +16,7 @@ from temperance.cli.rows import naming
 from temperance.decisions import DecisionPolicy, Outcome
 from temperance.decisions.abstain import abstain_rows
 from temperance.decisions.abstention import outcome_cells
-from temperance.decisions.rows import DecisionRows
+from temperance.decisions.rows import DecisionRows, as_answers, sureness_of
 from temperance.decisions.split import split_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.export import load
@@ -139,11 +139,16 @@ def decide(
     how = RowUse(rows, kept, test, split, calibrator_file, fit_share, seed, as_is)
     return Decision(
         policy=DecisionPolicy(calibrator, rule, how.facts()),
-        curve=risk_coverage_of(predictions, predictions.confidence, name="confidence"),
+        curve=risk_coverage_of(predictions, sureness_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
         use=how.words(calibrator),
-        warnings=(*how.warnings(), *_of_groups(rule.promises)),
+        warnings=(
+            *rows.notes,
+            *(() if test is None else test.notes),
+            *how.warnings(),
+            *_of_groups(rule.promises),
+        ),
         calibrator_facts=how.calibrator_facts(),
         told=how.told(),
     )
@@ -163,6 +168,8 @@ def _calibrator(
         return calibrator
     if as_is or split is None:
         width = None if rows.ragged else rows.n_classes
+        if rows.answers is not None:
+            return AnswerConfidence.around(Identity(n_classes=2), rows.answers)
         return Identity(n_classes=width, classes=rows.classes)
     if not split.any() or split.all():
         msg = f"{rows.source}: its {rows.n} rows are too few to split. Give --calibrator."
@@ -204,7 +211,11 @@ def _checked(
     probs = rows.applied(calibrator)
     labels = rows.require_labels()
     loss = np.zeros(len(labels))  # not looked at
+    if rows.answers is not None:
+        probs = np.stack([1.0 - probs, probs], axis=1)
     predictions = Predictions(probs, labels, rows.weights, loss, clusters=rows.clusters)
+    if rows.answers is not None:
+        predictions = as_answers(predictions)
     names = rows.group_names if per_group else None
     return predictions, DecisionRows.of(predictions, names, seed=seed)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from temperance.calibrators import AnswerConfidence, PlattScaling, TemperatureScaling
+from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.deciding import decide
+from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.options import (
     ClusterColumn,
     GroupColumn,
@@ -22,13 +25,17 @@ from temperance.cli.options import (
     LogitsColumn,
     ProbsColumn,
     ReportOption,
+    ScoreColumn,
+    ScoreOf,
+    ScoreScale,
     WeightColumn,
 )
 from temperance.cli.reading import read_rows
 from temperance.decisions import save_policy
 from temperance.decisions.abstain import check_target
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields
+from temperance.export import load
+from temperance.readers import Fields, LlmFormat
 from temperance.report import ThresholdContent, write_threshold
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -36,6 +43,7 @@ from temperance.writers import check_writable, replacing
 __all__ = ["threshold"]
 
 
+@takes_llm_formats
 def threshold(
     file: Annotated[
         Path,
@@ -83,9 +91,13 @@ def threshold(
     ] = Path("policy.json"),
     report: ReportOption = None,
     method: Annotated[
-        str,
-        typer.Option("--method", metavar="NAME", help="Without --calibrator: what is fitted."),
-    ] = "temperature",
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="Without --calibrator: what is fitted. Default: temperature; of answers platt.",
+        ),
+    ] = None,
     fit_share: Annotated[
         float,
         typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
@@ -104,6 +116,10 @@ def threshold(
     id_column: IdColumn = None,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
+    score_column: ScoreColumn = None,
+    score_scale: ScoreScale = None,
+    score_of: ScoreOf = None,
+    llm: LlmFormat | None = None,
 ) -> None:
     """Find the confidence from which on answers keep a promised error rate; below it, abstain.
 
@@ -124,14 +140,19 @@ def threshold(
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
+    answers = answer_scale(kind, score_scale, score_of, _of_answers(calibrator_file))
     fields = Fields(
-        label_column, weight_column, group_column, id_column, logits_column, probs_column,
-        cluster_column,
+        label_column, weight_column, group_column, id_column,
+        score_column_of(answers, score_column, logits_column), probs_column, cluster_column,
     )  # fmt: skip
-    rows = read_rows(file, kind=kind, fields=fields, labels=labels, ignore_label=ignore_label)
-    test_rows = None
-    if test is not None:
-        test_rows = read_rows(test, kind=kind, fields=fields, ignore_label=ignore_label)
+    reading: dict[str, Any] = {
+        "kind": kind, "fields": fields, "ignore_label": ignore_label, "answers": answers,
+        "llm": llm,
+    }  # fmt: skip
+    rows = read_rows(file, labels=labels, **reading)
+    test_rows = None if test is None else read_rows(test, **reading)
+    if method is None:
+        method = TemperatureScaling.method if answers is None else PlattScaling.method
     done = decide(
         rows, test_rows,
         max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
@@ -175,3 +196,9 @@ def threshold(
     for warning in done.warnings:
         note(f"warning: {warning}")
     console.print(f"policy: {output}" + (f"   report: {report}" if report else ""))
+
+
+def _of_answers(calibrator_file: Path | None) -> AnswerConfidence | None:
+    """Return the calibrator that a file holds, if it is one of whole answers."""
+    known = None if calibrator_file is None else load(calibrator_file)
+    return known if isinstance(known, AnswerConfidence) else None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["abstain", "abstain_rows", "check_target"]
 
 
-def abstain(
+def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     probs: ArrayLike,
     labels: ArrayLike,
     *,
@@ -36,6 +36,7 @@ def abstain(
     clusters: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
     seed: int = 0,
+    answers: bool = False,
 ) -> Abstention:
     r"""Return the threshold on the confidence from which on answers keep a promised error rate.
 
@@ -75,6 +76,10 @@ def abstain(
         Without it .999, .998, ..., 0. Only for `max_risk`.
     seed : int, default 0
         Of the row drawn from each cluster.
+    answers : bool, default False
+        `probs` are the probabilities (n,) that whole answers are right, as of
+        `llm.AnswerConfidence`, and `labels` whether they are. An answer counts as wrong by its
+        label alone, not by whether its probability is below one half.
 
     Returns
     -------
@@ -120,8 +125,9 @@ def abstain(
     """
     check_target(max_risk, min_coverage, confidence)
     rows = DecisionRows.check(
-        probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed
-    )
+        probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
+        answers=answers,
+    )  # fmt: skip
     return abstain_rows(
         rows, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
         thresholds=thresholds,

@@ -126,6 +126,7 @@ class Abstention:
         groups: ArrayLike | None = None,
         clusters: ArrayLike | None = None,
         seed: int = 0,
+        answers: bool = False,
     ) -> Outcome:
         """Return what became of other labelled rows, whose interval is honest.
 
@@ -139,6 +140,8 @@ class Abstention:
             As in `abstain`.
         seed : int, default 0
             Of the row drawn from each cluster.
+        answers : bool, default False
+            As in `abstain`.
 
         Returns
         -------
@@ -151,8 +154,9 @@ class Abstention:
             As in `abstain`, and as in `accepts`.
         """
         rows = DecisionRows.check(
-            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed
-        )
+            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
+            answers=answers,
+        )  # fmt: skip
         return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
 
     @property

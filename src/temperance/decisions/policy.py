@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from temperance.calibrators import MultilabelScaling
+from temperance.calibrators import AnswerConfidence, MultilabelScaling
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["Decided", "DecisionPolicy"]
 class Decided(NamedTuple):
     """Calibrated probabilities, and which rows may be answered."""
 
-    probs: NDArray[np.float64]  # (n, k)
+    probs: NDArray[np.float64]  # (n, k); of answers (n,), that they are right
     accepted: NDArray[np.bool_]  # (n,)
 
 
@@ -73,7 +73,8 @@ class DecisionPolicy:
         Parameters
         ----------
         logits : array_like, shape (n, k) or (n,)
-            As in the calibrator's `apply`; for probabilities pass `logits_from_probs(probs)`.
+            As in the calibrator's `apply`; for probabilities pass `logits_from_probs(probs)`. Of a
+            calibrator of answers (`llm.AnswerConfidence`), their scores (n,).
         groups : array_like of str, shape (n,), optional
             Needed where thresholds, or temperatures, are those of groups.
         refuse_probs : bool, default True
@@ -83,7 +84,8 @@ class DecisionPolicy:
         -------
         Decided
             `probs` (n, k) and `accepted` (n,): True where the promise covers the answer, which is
-            the most probable class. The two can be unpacked.
+            the most probable class. Of answers, `probs` (n,) that they are right. The two can be
+            unpacked.
 
         Raises
         ------
@@ -93,6 +95,9 @@ class DecisionPolicy:
         own: dict[str, Any] = (
             {} if groups is None or not self.calibrator.traits.groups else {"groups": groups}
         )
+        if isinstance(self.calibrator, AnswerConfidence):
+            right = self.calibrator.apply(logits)
+            return Decided(right, self.rule.accepts(right, groups))
         probs = self.calibrator.apply(logits, refuse_probs=refuse_probs, **own)
         return Decided(probs, self.rule.accepts(probs.max(axis=1), groups))
 

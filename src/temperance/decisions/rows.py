@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -14,14 +14,14 @@ from temperance.metrics.inputs import Predictions
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DecisionRows"]
+__all__ = ["DecisionRows", "as_answers", "sureness_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionRows:
     """What decides of each row, and whether its prediction is wrong."""
 
-    confidence: NDArray[np.float64]  # (n,): largest probability
+    confidence: NDArray[np.float64]  # (n,): probability of what is predicted
     wrong: NDArray[np.bool_]  # (n,)
     groups: NDArray[np.str_] | None  # (n,): "" where a row has none
     n_given: int  # rows before one per cluster was drawn
@@ -37,12 +37,23 @@ class DecisionRows:
         groups: ArrayLike | None = None,
         clusters: ArrayLike | None = None,
         seed: int = 0,
+        answers: bool = False,
     ) -> Self:
         """Return the rows of weight above 0; of clusters one row each, drawn by `seed`.
+
+        Of `answers`, `probs` are the probabilities (n,) that they are right.
 
         Raises InvalidInputError for what `Predictions.check` refuses, and for weights that differ.
         """
         rows = Predictions.check(probs, labels, weights, clusters)
+        if answers:
+            if np.ndim(probs) != 1:
+                msg = (
+                    "`probs` of `answers` must be the probability (n,) that each is right, got "
+                    f"shape {np.shape(probs)}."
+                )
+                raise InvalidInputError(msg)
+            rows = as_answers(rows)
         names = None if groups is None else as_group_names(groups, n=len(rows.labels))
         return cls.of(rows, names, seed=seed)
 
@@ -68,7 +79,7 @@ class DecisionRows:
             _, first = np.unique(rows.clusters[drawn], return_index=True)
             keep = np.sort(drawn[first])
         return cls(
-            confidence=rows.confidence[keep],
+            confidence=sureness_of(rows)[keep],
             wrong=~rows.correct[keep],
             groups=None if groups is None else groups[keep],
             n_given=n_given,
@@ -84,3 +95,17 @@ class DecisionRows:
         """Return some of the rows, without their groups."""
         count = int(np.count_nonzero(rows))
         return DecisionRows(self.confidence[rows], self.wrong[rows], None, count, self.clustered)
+
+
+def as_answers(rows: Predictions) -> Predictions:
+    """Return two classes, wrong and right, as answers that all claim to be right.
+
+    Whoever answers stands by the answer: it is wrong where its label says so, however small the
+    probability of being right was.
+    """
+    return replace(rows, scores=np.broadcast_to([0.0, 1.0], rows.probs.shape))
+
+
+def sureness_of(rows: Predictions) -> NDArray[np.float64]:
+    """Return the probability of what is predicted, (n,): a number from 0 to 1 that decides."""
+    return rows.probs[np.arange(len(rows.labels)), rows.predicted]
