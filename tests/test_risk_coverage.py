@@ -232,8 +232,10 @@ def test_shows_itself():
     """Text, plain numbers and a data frame say the same."""
     curve = risk_coverage(probs_of([0.9, 0.8]), [0, 1])
     assert "AUGRC" in str(curve)
+    low, high = curve.band()
+    assert ((low <= curve.risk) & (curve.risk <= high)).all()
+    pytest.importorskip("narwhals")
+    pytest.importorskip("pyarrow")
     frame = curve.to_frame("pyarrow")
     assert frame.column_names == ["threshold", "coverage", "risk", "low", "high"]
     assert frame["risk"].to_pylist() == [0.0, 0.5]
-    low, high = curve.band()
-    assert ((low <= curve.risk) & (curve.risk <= high)).all()
