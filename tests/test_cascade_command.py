@@ -231,8 +231,9 @@ def test_the_page_of_cascades_runs(tmp_path):
     """The Python of docs/cascades.md runs as printed."""
     text = (Path(__file__).parents[1] / "docs" / "cascades.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    quiet = ["-W", "error", "-W", "ignore::DeprecationWarning"]  # of old matplotlib
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", code + "print(ask.any(), ask.all())"],
+        [sys.executable, *quiet, "-c", code + "print(ask.any(), ask.all())"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": str(Path(temperance.__file__).parents[1])},
     )  # fmt: skip
