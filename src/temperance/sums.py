@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,8 +22,8 @@ class MergeableSums:
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        return type(self)(*(_added(getattr(self, name), getattr(other, name)) for name in names))
+        kind = type(self)
+        return kind(*[_added(getattr(self, n), getattr(other, n)) for n in _names(kind)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +88,11 @@ class MeanSums(MergeableSums):
         if n == most or not 0.0 < mean < 1.0 or not 0.0 < error < inf:
             return n
         return min(max(n, mean * (1.0 - mean) / error**2), most)
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _added(left: Any, right: Any) -> Any:  # noqa: ANN401  (sums of any kind)

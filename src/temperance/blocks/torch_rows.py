@@ -147,7 +147,8 @@ class TorchRows:
 
     @property
     def _threads(self) -> int:
-        return _THREADS if self.logits.device.type == "cpu" else 1
+        several = self.n * self.k > _BLOCK  # a new thread of ours makes torch start its own anew
+        return _THREADS if several and self.logits.device.type == "cpu" else 1
 
     def _blocks(self) -> Iterator[_Block]:
         elements = _BLOCK if self.logits.device.type == "cpu" else _DEVICE_BLOCK
