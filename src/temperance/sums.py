@@ -22,8 +22,8 @@ class MergeableSums:
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
-        kind = type(self)
-        return kind(*[_added(getattr(self, n), getattr(other, n)) for n in _names(kind)])
+        names = _names(type(self))  # type: ignore[arg-type]
+        return type(self)(*[_added(getattr(self, n), getattr(other, n)) for n in names])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
