@@ -10,6 +10,7 @@ import typer
 from temperance.cli.cluster_warnings import cluster_warnings
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.llm_options import takes_llm_formats
+from temperance.cli.measured import check_test
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     ClusterColumn,
@@ -157,7 +158,8 @@ def cascade(
     others = None
     if test:
         others = _read(test, test_labels, **reading)
-        _check_test(rows, others)
+        for own, other in zip(rows, others, strict=True):
+            check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
         found = find_cascade(
             _models(names, rows),
@@ -219,21 +221,6 @@ def _read(files: list[Path], labels: Path | None, **reading: Any) -> list[Rows]:
         check_same_rows(first, other)
         rows.append(other)
     return rows
-
-
-def _check_test(rows: Sequence[Rows], others: Sequence[Rows]) -> None:
-    for own, other in zip(rows, others, strict=True):
-        if own.sha256 == other.sha256:
-            msg = (
-                f"`--test` must hold other rows than the fit's, but {other.source} is the same as "
-                f"{own.source}. Leave --test out: the measures are then cross-fitted."
-            )
-            raise InvalidInputError(msg)
-        if own.n_classes != other.n_classes or (
-            own.classes and other.classes and own.classes != other.classes
-        ):
-            msg = f"{other.source}: its classes differ from those of {own.source}, or their order."
-            raise InvalidInputError(msg)
 
 
 def _models(names: Sequence[str], rows: Sequence[Rows]) -> dict[str, Any]:

@@ -131,6 +131,9 @@ def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:
             f"{test.source}: has {test.n_classes} classes, but {rows.source} has {rows.n_classes}."
         )
         raise InvalidInputError(msg)
+    if rows.classes and test.classes and rows.classes != test.classes:
+        msg = f"{test.source}: its classes differ from those of {rows.source}, or their order."
+        raise InvalidInputError(msg)
 
 
 def _same(rows: Rows | BlockRows, test: Rows | BlockRows) -> bool:

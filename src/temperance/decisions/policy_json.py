@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators.content import calibrator_content, calibrator_of, check_version
@@ -57,7 +55,7 @@ def save_policy(
     >>> load_policy(path).rule == rule
     True
     """
-    from temperance.writers import replacing  # noqa: PLC0415  (tempfile costs half an import)
+    from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
     rule = policy.rule
     content = {
@@ -83,13 +81,7 @@ def save_policy(
         "rows": dict(policy.facts),
         "library": f"temperance {__version__}",
     }
-    try:
-        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        msg = f"`facts` must hold what JSON can: {error}."
-        raise InvalidInputError(msg) from error
-    with replacing(path) as beside:
-        Path(beside).write_text(text + "\n", encoding="utf-8")
+    write_json(path, content, given="`facts`")
 
 
 def load_policy(path: str | PathLike[str]) -> DecisionPolicy:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import Calibrator
@@ -55,7 +53,7 @@ def save(
     >>> load(path).temperature
     1.5
     """
-    from temperance.writers import replacing  # noqa: PLC0415  (tempfile costs half an import)
+    from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
     if not isinstance(calibrator, Calibrator):
         msg = (
@@ -64,13 +62,7 @@ def save(
         )
         raise InvalidInputError(msg)
     content = calibrator_content(calibrator, facts=facts, evaluation=evaluation)
-    try:
-        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        msg = f"`facts` and `evaluation` must hold what JSON can: {error}."
-        raise InvalidInputError(msg) from error
-    with replacing(path) as beside:
-        Path(beside).write_text(text + "\n", encoding="utf-8")
+    write_json(path, content, given="`facts` and `evaluation`")
 
 
 def load(path: str | PathLike[str]) -> Calibrator:

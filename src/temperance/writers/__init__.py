@@ -10,6 +10,7 @@ from temperance.errors import InvalidInputError
 from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
 from temperance.writers.content import Content
 from temperance.writers.formats import WRITERS
+from temperance.writers.json_file import write_json
 from temperance.writers.place import check_writable, replacing
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "check_dense",
     "check_writable",
     "replacing",
+    "write_json",
     "write_probs",
     "writing_blocks",
 ]
