@@ -12,12 +12,12 @@ help:  ## list the targets
 demo: $(VENV)/demo  ## a real classifier made honest: prints a table, writes report.html
 	$(BIN)/temperance demo
 
-test: $(VENV)/test  ## run the tests, in parallel
-	$(BIN)/python -m pytest -n auto -q
+test: $(VENV)/test  ## run the tests, in parallel, without the simulations
+	$(BIN)/python -m pytest -n auto -q -m "not slow"
 
 dev: $(VENV)/dev  ## install all extras and the tools of `make check`
 
-check: $(VENV)/dev lint types  ## all that CI runs: lint, format, types, spelling, tests, docs
+check: $(VENV)/dev lint types  ## all that CI runs: lint, types, spelling, all tests, docs
 	$(BIN)/python -m pytest -n auto -q
 	$(MAKE) docs
 	$(MAKE) package
