@@ -15,7 +15,7 @@ QUESTIONS = [
     {"q": "2+2=", "choices": ["3", "4", "5"], "a": 1},
     {"q": "Capital of France?", "choices": ["Rome", "Paris", "Oslo", "Bern"], "a": 1},
     {"q": "Sky colour?", "choices": ["Blue", "Red"], "a": 0},
-    {"q": "Caf\u00e9?", "choices": ["na\u00efve", "cr\u00e8me", "th\u00e9"], "a": 2},
+    {"q": "D\u00e9j\u00e0?", "choices": ["na\u00efve", "cr\u00e8me", "th\u00e9"], "a": 2},
 ]
 TASK = """
 task: {name}
