@@ -24,6 +24,7 @@ from temperance.cli.options import (
     LogitsColumn,
     ProbsColumn,
     ReportOption,
+    TestLabelsOption,
     WeightColumn,
 )
 from temperance.cli.reading import read_rows
@@ -110,15 +111,7 @@ def cascade(
     as_json: JsonOption = False,
     kind: KindOption = None,
     labels: LabelsOption = None,
-    test_labels: Annotated[
-        Path | None,
-        typer.Option(
-            "--test-labels",
-            metavar="FILE",
-            help="Labels of TEST from another file.",
-            rich_help_panel="How files are read",
-        ),
-    ] = None,
+    test_labels: TestLabelsOption = None,
     ignore_label: IgnoreLabel = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,

@@ -40,6 +40,7 @@ from temperance.cli.options import (
     ScoreOf,
     ScoreScale,
     SeedOption,
+    TestLabelsOption,
     WeightColumn,
 )
 from temperance.cli.rows import Rows
@@ -100,15 +101,7 @@ def fit(
     as_json: JsonOption = False,
     kind: KindOption = None,
     labels: LabelsOption = None,
-    test_labels: Annotated[
-        Path | None,
-        typer.Option(
-            "--test-labels",
-            metavar="FILE",
-            help="Labels of TEST from another file.",
-            rich_help_panel="How files are read",
-        ),
-    ] = None,
+    test_labels: TestLabelsOption = None,
     ignore_label: IgnoreLabel = None,
     class_axis: ClassAxis = None,
     label_column: LabelColumn = None,

@@ -36,6 +36,7 @@ __all__ = [
     "ScoreOf",
     "ScoreScale",
     "SeedOption",
+    "TestLabelsOption",
     "WeightColumn",
 ]
 
@@ -116,6 +117,15 @@ KindOption = Annotated[
         help="Take the file's scores for this, whatever they are called or look like; multilabel: "
         "with a matrix of labels (columns label_<name>, lists, or a 2-D array); answers: one score "
         "per answer and whether it is right (columns score and correct).",
+        rich_help_panel=_READING,
+    ),
+]
+TestLabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--test-labels",
+        metavar="FILE",
+        help="Labels of TEST from another file.",
         rich_help_panel=_READING,
     ),
 ]
