@@ -187,9 +187,3 @@ def test_public_functions_show_an_example(name):
     for heading in ("Parameters", "Raises", "Examples"):
         assert f"{heading}\n---" in text
     assert doctest.DocTestParser().get_examples(text)
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
-def test_files_are_short(path):
-    """One idea per file: no file of more than 300 lines."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from temperance.cli import llm_options
+from temperance.cli import reading_options
 from temperance.readers import read
 
 PAGE = (Path(__file__).parents[1] / "docs" / "llm.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def as_text(dataset):
 
 def test_every_format_has_an_example():
     """Five formats, five examples."""
-    assert len(EXAMPLES) == len(llm_options.FormatName) == PAGE.count("<!-- example")
+    assert len(EXAMPLES) == len(reading_options.FormatName) == PAGE.count("<!-- example")
 
 
 @pytest.mark.parametrize(("name", "content", "command", "shown"), EXAMPLES, ids=lambda v: v[:12])
@@ -43,10 +43,10 @@ def test_example(run, tmp_path, monkeypatch, name, content, command, shown):
     assert (program, verb, file) == ("temperance", "fit", name)
     pairs = dict(zip(options[::2], options[1::2], strict=True))
     pairs.pop("--method", None)
-    given = {"format_name": llm_options.FormatName(pairs["--format"])}
+    given = {"format_name": reading_options.FormatName(pairs["--format"])}
     given |= {key[2:].replace("-", "_"): v for key, v in pairs.items() if key != "--format"}
     monkeypatch.chdir(tmp_path)
-    assert as_text(read(name, format=llm_options.llm_format(**given))) == shown
+    assert as_text(read(name, format=reading_options.llm_format(**given))) == shown
     run("evaluate", name, *(part for pair in pairs.items() for part in pair), "--quick")
 
 

@@ -9,28 +9,18 @@ import numpy as np
 import typer
 
 from temperance.calibrators import temperature_of
-from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.applied import Map
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
 from temperance.cli.large import apply_blocks, is_large
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.members import read_members
 from temperance.cli.options import (
-    ClassAxis,
-    GroupColumn,
-    IdColumn,
     JsonOption,
-    KindOption,
-    LabelColumn,
-    LogitsColumn,
-    ProbsColumn,
-    ScoreColumn,
-    WeightColumn,
 )
 from temperance.cli.reading import read_kind
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
-from temperance.readers import Fields, LlmFormat, read_blocks
+from temperance.readers import read_blocks
 from temperance.writers import (
     SUFFIXES,
     check_block_suffix,
@@ -45,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["apply"]
 
 
-@takes_llm_formats
+@takes_reading(without=("labels", "ignore_label", "cluster_column", "score_scale", "score_of"))
 def apply(
     calibrator_file: Annotated[
         Path,
@@ -71,16 +61,7 @@ def apply(
         ),
     ],
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    class_axis: ClassAxis = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    group_column: GroupColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    score_column: ScoreColumn = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
@@ -90,29 +71,23 @@ def apply(
     shards, or a file of 1 GiB and more, is read once and written row by row, in little memory.
     """
     check_writable(output, SUFFIXES)
-    if class_axis is not None:
+    if reading.class_axis is not None:
         check_dense(output)
     chosen = Map.read(calibrator_file)
     calibrator = chosen.calibrator
-    answers = answer_scale(kind, None, None, calibrator)
-    scores_in = score_column_of(answers, score_column, logits_column)
-    fields = Fields(label_column, weight_column, group_column, id_column, scores_in, probs_column)
+    reading = reading.of_answers(calibrator)
     plain = calibrator.kind == "logits" and not calibrator.traits.members
-    plain = plain and class_axis is None and llm is None
+    plain = plain and reading.class_axis is None and reading.llm is None
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
-        scores = None if kind is None else read_kind(kind)
-        blocks = read_blocks(file[0], kind=scores, fields=fields)
+        blocks = read_blocks(file[0], kind=read_kind(reading.kind), fields=reading.fields)
         with progress(f"applying to {file[0].name}", rows=blocks.n_rows):
             done = apply_blocks(blocks, chosen, output)
         warnings = _without_place(chosen, output)
         told = _Told(done.n, done.classes, done.mean_confidence, warnings)
         _tell(told, chosen, done.accepted, output, as_json=as_json)
         return
-    rows = read_members(
-        file, kind=kind, fields=fields, labelled=False, whole=True, class_axis=class_axis,
-        answers=answers, llm=llm,
-    )  # fmt: skip
+    rows = read_members(file, reading, labelled=False, whole=True)
     beside = rows.beside
     assert beside is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
@@ -129,7 +104,7 @@ def apply(
         write_probs(
             output,
             probs if rows.dense is None else rows.dense.restore(probs),
-            classes=None if answers is not None else rows.classes or calibrator.classes,
+            classes=None if rows.answers is not None else rows.classes or calibrator.classes,
             labels=beside.labels,
             ids=beside.ids,
             groups=beside.groups,
@@ -139,7 +114,7 @@ def apply(
             layout=rows.layout,
         )
     confidence = _mean_confidence(probs, of_labels=rows.entries is not None)
-    columns = 2 if answers is not None else probs.shape[1]
+    columns = 2 if rows.answers is not None else probs.shape[1]
     told = _Told(len(probs), columns, confidence, warnings)
     count = None if accepted is None else int(np.count_nonzero(accepted))
     _tell(told, chosen, count, output, as_json=as_json)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from temperance.blocks import FoldedRows
     from temperance.calibrators import Calibrator
-    from temperance.checks.answer_scores import AnswerScale
+    from temperance.cli.reading_options import Reading
     from temperance.evaluate import Evaluation
-    from temperance.readers import BlockFile, Dataset, Fields, LlmFormat
+    from temperance.readers import BlockFile, Dataset
 
 __all__ = ["BlockRows"]
 
@@ -47,15 +47,9 @@ class BlockRows:
     def of(
         cls,
         files: list[Path],
+        reading: Reading,
         *,
-        kind: str | None,
-        fields: Fields,
-        labels: Path | None,
-        ignore_label: int | None,
-        class_axis: int | None,
         on_cluster: bool = False,
-        answers: AnswerScale | None = None,
-        llm: LlmFormat | None = None,
     ) -> Self | None:
         """Return the rows of a large file, or for a cluster; None where it is read as a whole.
 
@@ -63,14 +57,17 @@ class BlockRows:
         have a matrix of labels, are answers, or have options of their own: an error for a cluster.
         """
         whole = (
-            class_axis is not None or kind == "multilabel" or fields.group is not None
-            or answers is not None or llm is not None or len(files) > 1
+            reading.class_axis is not None or reading.kind == "multilabel"
+            or reading.fields.group is not None or reading.answers is not None
+            or reading.llm is not None or len(files) > 1
         )  # fmt: skip
         if not whole and (on_cluster or is_large(files)):
-            file = read_blocks(files[0], kind=read_kind(kind), fields=fields, labels=labels)
+            file = read_blocks(
+                files[0], kind=read_kind(reading.kind), fields=reading.fields, labels=reading.labels
+            )
             first = next(iter(file))
             if first.clusters is None and not first.ragged:
-                return cls(file, first, ignore_label, on_cluster)
+                return cls(file, first, reading.ignore_label, on_cluster)
         if on_cluster:
             msg = (
                 f"{files[0]}: --dask is for one file or folder of independent rows with the same "

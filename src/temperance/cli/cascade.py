@@ -9,31 +9,21 @@ import typer
 
 from temperance.cli.cluster_warnings import cluster_warnings
 from temperance.cli.console import note, print_json, print_table, progress, stdout
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import check_test
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
-    ClusterColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
     KindName,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
-    ProbsColumn,
     ReportOption,
     TestLabelsOption,
-    WeightColumn,
 )
 from temperance.cli.reading import read_rows
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
 from temperance.decisions.cascade import cascade as find_cascade
 from temperance.decisions.cascade_options import check_options
 from temperance.decisions.cascade_tables import cascade_table, rule_table
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields, LlmFormat
 from temperance.report import write_cascade
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -47,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["cascade"]
 
 
-@takes_llm_formats
+@takes_reading(without=("class_axis", "group_column", "score_column", "score_scale", "score_of"))
 def cascade(
     files: Annotated[
         list[Path],
@@ -109,17 +99,8 @@ def cascade(
     ] = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    labels: LabelsOption = None,
     test_labels: TestLabelsOption = None,
-    ignore_label: IgnoreLabel = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    cluster_column: ClusterColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Find the confidence below which a row goes on to the next model.
 
@@ -128,7 +109,7 @@ def cascade(
     """
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    if kind == KindName.multilabel:
+    if reading.kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: a cascade takes one class per row."
         raise InvalidInputError(msg)
     expected = _expected(expert_error)
@@ -141,16 +122,10 @@ def cascade(
     if test and len(test) != len(files):
         msg = f"`--test` must name a file per model: {len(files)}, got {len(test)}."
         raise InvalidInputError(msg)
-    fields = Fields(
-        label_column, weight_column, None, id_column, logits_column, probs_column, cluster_column
-    )
-    reading: dict[str, Any] = {
-        "kind": kind, "fields": fields, "ignore_label": ignore_label, "llm": llm,
-    }  # fmt: skip
-    rows = _read(files, labels, **reading)
+    rows = _read(files, reading)
     others = None
     if test:
-        others = _read(test, test_labels, **reading)
+        others = _read(test, reading.other_file(test_labels))
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
@@ -205,12 +180,12 @@ def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
     return stems if len(set(stems)) == len(files) else tuple(map(str, files))
 
 
-def _read(files: list[Path], labels: Path | None, **reading: Any) -> list[Rows]:  # noqa: ANN401
+def _read(files: list[Path], reading: Reading) -> list[Rows]:
     """Read every model's rows, those of the first with labels, and check that they are the same."""
-    first = read_rows(files[0], labels=labels, **reading)
+    first = read_rows(files[0], reading)
     rows = [first]
     for path in files[1:]:
-        other = read_rows(path, labelled=False, keep=first.keep, **reading)
+        other = read_rows(path, reading.other_file(), labelled=False, keep=first.keep)
         check_same_rows(first, other)
         rows.append(other)
     return rows

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from temperance.cli.console import note, print_json, print_table, progress, stdout
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
-    ClassAxis,
-    ClusterColumn,
-    GroupColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
-    ProbsColumn,
     QuickOption,
     ReportOption,
     ResamplesOption,
     SeedOption,
-    WeightColumn,
 )
 from temperance.cli.reading import read_rows
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows
 from temperance.compare import compare_rows
 from temperance.compare.tables import difference_tables, in_words
 from temperance.errors import InvalidInputError
 from temperance.export import load
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields, LlmFormat
 from temperance.report import write_comparison
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -48,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 
-@takes_llm_formats
+@takes_reading(without=("score_column", "score_scale", "score_of"))
 def compare(
     files: Annotated[
         list[Path],
@@ -64,18 +51,7 @@ def compare(
     quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    labels: LabelsOption = None,
-    ignore_label: IgnoreLabel = None,
-    class_axis: ClassAxis = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    group_column: GroupColumn = None,
-    cluster_column: ClusterColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Compare models, or calibrators, on the same labelled rows.
 
@@ -84,13 +60,7 @@ def compare(
     """
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    fields = Fields(
-        label_column, weight_column, group_column, id_column, logits_column, probs_column,
-        cluster_column,
-    )  # fmt: skip
-    first, sides, notes = _read(
-        files, _Reading(kind, fields, labels, ignore_label, class_axis, llm)
-    )
+    first, sides, notes = _read(files, reading)
     with progress("measuring"):
         comparison = compare_rows(
             sides,
@@ -131,32 +101,8 @@ def compare(
         console.print(f"report: {report}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    kind: str | None
-    fields: Fields
-    labels: Path | None
-    ignore_label: int | None
-    class_axis: int | None
-    llm: LlmFormat | None
-
-    def rows(self, path: Path, like: Rows | None = None) -> Rows:
-        """Read the baseline, or another file's rows `like` it."""
-        return read_rows(
-            path,
-            kind=self.kind,
-            fields=self.fields,
-            labels=self.labels if like is None else None,
-            labelled=like is None,
-            ignore_label=self.ignore_label,
-            class_axis=self.class_axis,
-            llm=self.llm,
-            keep=None if like is None else like.keep,
-        )
-
-
 def _read(
-    files: list[Path], reading: _Reading
+    files: list[Path], reading: Reading
 ) -> tuple[Rows, dict[str, Predictions], tuple[str, ...]]:
     """Return the baseline's rows, every file's predictions under its name, and notes of them."""
     if len(files) < 2:
@@ -167,7 +113,7 @@ def _read(
     if files[0].suffix.lower() == ".json":
         msg = f"{files[0]}: the first file must hold outputs and labels, not a calibrator."
         raise InvalidInputError(msg)
-    first = reading.rows(files[0])
+    first = read_rows(files[0], reading)
     names = _names(files)
     sides, notes = {names[0]: first.predictions()}, first.notes
     for name, path in zip(names[1:], files[1:], strict=True):
@@ -176,7 +122,7 @@ def _read(
             first.check_fits(calibrator, str(path))
             logits = first.scaled_by(calibrator)
         else:
-            other = reading.rows(path, like=first)
+            other = read_rows(path, reading.other_file(), labelled=False, keep=first.keep)
             check_same_rows(first, other)
             logits, notes = other.logits, (*notes, *other.notes)
         sides[name] = first.predictions(logits)

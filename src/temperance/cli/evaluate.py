@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.blocks import connected
-from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.gates import (
@@ -20,37 +19,22 @@ from temperance.cli.gates import (
     enforce,
 )
 from temperance.cli.label_plan import label_plan
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import Settings, measure_after, measure_raw, row_warnings
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
-    ClassAxis,
-    ClusterColumn,
     DaskOption,
-    GroupColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
-    ProbsColumn,
     QuickOption,
     ReportOption,
     ResamplesOption,
-    ScoreColumn,
-    ScoreOf,
-    ScoreScale,
     SeedOption,
-    WeightColumn,
 )
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.tables import measure_table
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields, LlmFormat
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -64,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
-@takes_llm_formats
+@takes_reading()
 def evaluate(
     file: Annotated[
         list[Path],
@@ -88,21 +72,7 @@ def evaluate(
     quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    labels: LabelsOption = None,
-    ignore_label: IgnoreLabel = None,
-    class_axis: ClassAxis = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    group_column: GroupColumn = None,
-    cluster_column: ClusterColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    score_column: ScoreColumn = None,
-    score_scale: ScoreScale = None,
-    score_of: ScoreOf = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Measure probabilities against labels, each number with a 95 % interval.
 
@@ -112,22 +82,9 @@ def evaluate(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     calibrator = None if calibrator_file is None else load(calibrator_file)
-    answers = answer_scale(kind, score_scale, score_of, calibrator)
-    fields = Fields(
-        label_column,
-        weight_column,
-        group_column,
-        id_column,
-        score_column_of(answers, score_column, logits_column),
-        probs_column,
-        cluster_column,
-    )
-    reading: dict[str, Any] = {
-        "kind": kind, "fields": fields, "labels": labels, "ignore_label": ignore_label,
-        "class_axis": class_axis, "answers": answers, "llm": llm,
-    }  # fmt: skip
-    large = BlockRows.of(file, on_cluster=dask is not None, **reading)
-    rows: Rows | BlockRows = large or read_members(file, **reading)
+    reading = reading.of_answers(calibrator)
+    large = BlockRows.of(file, reading, on_cluster=dask is not None)
+    rows: Rows | BlockRows = large or read_members(file, reading)
     if calibrator is not None:
         rows.check_fits(calibrator, str(calibrator_file))
     settings: Settings = {

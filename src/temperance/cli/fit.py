@@ -9,51 +9,35 @@ import typer
 
 from temperance.blocks import connected
 from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling
-from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.calibration import calibrate, finish
 from temperance.cli.large_fit import calibrate_blocks
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.measured import check_test
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
-    ClassAxis,
-    ClusterColumn,
     DaskOption,
     EngineName,
     EngineOption,
-    GroupColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
     PoolName,
-    ProbsColumn,
     QuickOption,
     ReportOption,
     ResamplesOption,
-    ScoreColumn,
-    ScoreOf,
-    ScoreScale,
     SeedOption,
     TestLabelsOption,
-    WeightColumn,
 )
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import preferring
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields, LlmFormat
 from temperance.writers import check_writable
 
 __all__ = ["fit"]
 
 
-@takes_llm_formats
+@takes_reading()
 def fit(
     cal: Annotated[
         list[Path],
@@ -99,22 +83,8 @@ def fit(
     quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    labels: LabelsOption = None,
     test_labels: TestLabelsOption = None,
-    ignore_label: IgnoreLabel = None,
-    class_axis: ClassAxis = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    group_column: GroupColumn = None,
-    cluster_column: ClusterColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    score_column: ScoreColumn = None,
-    score_scale: ScoreScale = None,
-    score_of: ScoreOf = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Learn a calibrator from a file of outputs and labels.
 
@@ -126,22 +96,9 @@ def fit(
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    answers = answer_scale(kind, score_scale, score_of)
-    fields = Fields(
-        label_column,
-        weight_column,
-        group_column,
-        id_column,
-        score_column_of(answers, score_column, logits_column),
-        probs_column,
-        cluster_column,
-    )
-    reading: dict[str, Any] = {
-        "kind": kind, "fields": fields, "ignore_label": ignore_label, "class_axis": class_axis,
-        "answers": answers, "llm": llm,
-    }  # fmt: skip
+    reading = reading.of_answers()
     if method is None:
-        method = TemperatureScaling.method if answers is None else PlattScaling.method
+        method = TemperatureScaling.method if reading.answers is None else PlattScaling.method
     settings: dict[str, Any] = {
         "prior": prior,
         "n_bins": n_bins,
@@ -153,8 +110,8 @@ def fit(
         raise InvalidInputError(msg)
     with preferring(engine.value), connected(dask):
         rows, test_rows = _read(
-            cal, test, labels=labels, test_labels=test_labels, method=method,
-            on_cluster=dask is not None, **reading,
+            cal, test, reading, test_labels=test_labels, method=method,
+            on_cluster=dask is not None,
         )  # fmt: skip
         if isinstance(rows, BlockRows):
             done = calibrate_blocks(rows, test_rows, **settings)
@@ -169,26 +126,26 @@ def fit(
 def _read(
     cal: list[Path],
     test: list[Path] | None,
+    reading: Reading,
     *,
-    labels: Path | None,
     test_labels: Path | None,
     method: str,
     on_cluster: bool,
-    **reading: Any,  # noqa: ANN401  (of `read_members`)
 ) -> tuple[Rows | BlockRows, Rows | BlockRows | None]:
     """Read the rows of the fit and of the test, or open them where they stay in their files."""
     rows: Rows | BlockRows | None = None
     if method == TemperatureScaling.method:
-        rows = BlockRows.of(cal, labels=labels, on_cluster=on_cluster, **reading)
+        rows = BlockRows.of(cal, reading, on_cluster=on_cluster)
     elif on_cluster:
         msg = f"`--dask` is for --method temperature, whose fit is sums over rows; got {method!r}."
         raise InvalidInputError(msg)
-    rows = rows or read_members(cal, labels=labels, **reading)
+    rows = rows or read_members(cal, reading)
     if not test:
         return rows, None
+    of_test = reading.other_file(test_labels)
     test_rows: Rows | BlockRows | None = None
     if method in METHODS and not METHODS[method].traits.groups:
-        test_rows = BlockRows.of(test, labels=test_labels, on_cluster=on_cluster, **reading)
-    test_rows = test_rows or read_members(test, labels=test_labels, **reading)
+        test_rows = BlockRows.of(test, of_test, on_cluster=on_cluster)
+    test_rows = test_rows or read_members(test, of_test)
     check_test(rows, test_rows)
     return rows, test_rows

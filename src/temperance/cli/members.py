@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,24 +15,29 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from temperance.cli.reading_options import Reading
     from temperance.cli.rows import Rows
 
 __all__ = ["check_same_rows", "read_members"]
 
 
-def read_members(files: list[Path], **reading: Any) -> Rows:  # noqa: ANN401  (of `read_rows`)
+def read_members(
+    files: list[Path], reading: Reading, *, labelled: bool = True, whole: bool = False
+) -> Rows:
     """Read one file as it is; of several, the equally weighted pool with its `members`.
 
     Labels, weights, groups and clusters are those of the first file.
     """
-    first = read_rows(files[0], **reading)
+    first = read_rows(files[0], reading, labelled=labelled, whole=whole)
     if len(files) == 1:
         return first
     if len({path.resolve() for path in files}) < len(files):
         msg = "The files of an ensemble must be different; one of them is named twice."
         raise InvalidInputError(msg)
-    rest = {**reading, "labels": None, "labelled": False, "keep": first.keep}
-    others = [read_rows(path, **rest) for path in files[1:]]
+    rest = reading.other_file()
+    others = [
+        read_rows(path, rest, labelled=False, keep=first.keep, whole=whole) for path in files[1:]
+    ]
     for other in others:
         check_same_rows(first, other)
         if (np.isneginf(other.logits) != np.isneginf(first.logits)).any():

@@ -14,33 +14,23 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.cli.console import note, print_json, progress, stdout
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.options import (
     BinsOption,
-    GroupColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
-    ProbsColumn,
     SeedOption,
-    WeightColumn,
 )
 from temperance.cli.reading import read_rows
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.export import load
 from temperance.plan import plan as plan_labels
 from temperance.plan.planner import check_options
-from temperance.readers import Fields, LlmFormat
 
 __all__ = ["plan"]
 
 
-@takes_llm_formats
+@takes_reading(without=("class_axis", "cluster_column", "score_column", "score_scale", "score_of"))
 def plan(
     file: Annotated[
         Path,
@@ -66,16 +56,7 @@ def plan(
     n_bins: BinsOption = 15,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    labels: LabelsOption = None,
-    ignore_label: IgnoreLabel = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    group_column: GroupColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Say how many labels are needed to judge and to calibrate a model.
 
@@ -84,18 +65,7 @@ def plan(
     """
     check_options(temperature, precision, error, power, n_bins)
     loaded = None if calibrator_file is None else load(calibrator_file)
-    fields = Fields(
-        label_column, weight_column, group_column, id_column, logits_column, probs_column
-    )
-    rows = read_rows(
-        file,
-        kind=kind,
-        fields=fields,
-        labels=labels,
-        labelled=False,
-        ignore_label=ignore_label,
-        llm=llm,
-    )
+    rows = read_rows(file, reading, labelled=False)
     if loaded is not None:
         rows.check_fits(loaded, str(calibrator_file))
     with naming(rows.source), progress("planning"):

@@ -11,7 +11,7 @@ from temperance.cli.console import progress
 from temperance.cli.label_rows import rows_of_labels
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields, read
+from temperance.readers import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,32 +19,29 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.checks.answer_scores import AnswerScale
-    from temperance.readers import Kind, Layout, LlmFormat
+    from temperance.cli.reading_options import Reading
+    from temperance.readers import Kind, Layout
 
 __all__ = ["read_kind", "read_rows"]
 
 
 def read_rows(
     path: Path,
+    reading: Reading,
     *,
-    kind: str | None,
-    fields: Fields,
-    labels: Path | None = None,
     labelled: bool = True,
-    ignore_label: int | None = None,
-    class_axis: int | None = None,
     keep: NDArray[np.bool_] | None = None,
     whole: bool = False,
-    answers: AnswerScale | None = None,
-    llm: LlmFormat | None = None,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
-    With `llm` it holds a language model's answers. Rows of `ignore_label` are left out; those that
-    `keep` of another file says are taken here as well. Of a `whole` file all rows are taken, and
-    what is beside their scores is not looked at. `answers` says what the scores of answers are.
+    The rows that `keep` of another file says are taken here as well. Of a `whole` file all rows are
+    taken, and what is beside their scores is not looked at.
     """
+    kind, fields, labels, class_axis = (
+        reading.kind, reading.fields, reading.labels, reading.class_axis
+    )  # fmt: skip
+    ignore_label, answers, llm = reading.ignore_label, reading.answers, reading.llm
     if kind == ANSWERS and answers is None:
         msg = "`--kind` answers is for fit, apply and evaluate."
         raise InvalidInputError(msg)

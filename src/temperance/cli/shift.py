@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.label_plan import label_plan
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.options import (
-    ClusterColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
     KindName,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
-    ProbsColumn,
     QuickOption,
     ReportOption,
     ResamplesOption,
-    WeightColumn,
 )
 from temperance.cli.reading import read_rows
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
 from temperance.cli.tables import temperature_rows, ways_table
 from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields, LlmFormat
 from temperance.report import write_shift
 from temperance.shift import transfer
 from temperance.version import __version__
@@ -45,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["shift"]
 
 
-@takes_llm_formats
+@takes_reading(without=("class_axis", "group_column", "score_column", "score_scale", "score_of"))
 def shift(
     reference: Annotated[
         Path, typer.Argument(metavar="REFERENCE", help="Labelled rows to fit the temperature on.")
@@ -54,19 +44,10 @@ def shift(
         Path, typer.Argument(metavar="NEW", help="Rows of the same model, labelled or not.")
     ],
     report: ReportOption = None,
-    labels: LabelsOption = None,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    ignore_label: IgnoreLabel = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    cluster_column: ClusterColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Say how a temperature fitted on REFERENCE does on NEW, and what would do better.
 
@@ -76,17 +57,11 @@ def shift(
     """
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    if kind == KindName.multilabel:
+    if reading.kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: shift compares one class per row."
         raise InvalidInputError(msg)
-    fields = Fields(
-        label_column, weight_column, None, id_column, logits_column, probs_column, cluster_column
-    )
-    reading: dict[str, Any] = {
-        "kind": kind, "fields": fields, "ignore_label": ignore_label, "llm": llm,
-    }  # fmt: skip
-    first = read_rows(reference, **reading)
-    other = read_rows(new, labels=labels, labelled=False, **reading)
+    first = read_rows(reference, reading.other_file())
+    other = read_rows(new, reading, labelled=False)
     warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from temperance.calibrators import AnswerConfidence, PlattScaling, TemperatureScaling
-from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.console import note, print_json, print_table, progress, stdout
 from temperance.cli.deciding import decide
-from temperance.cli.llm_options import takes_llm_formats
 from temperance.cli.options import (
-    ClusterColumn,
-    GroupColumn,
-    IdColumn,
-    IgnoreLabel,
     JsonOption,
     KindName,
-    KindOption,
-    LabelColumn,
-    LabelsOption,
-    LogitsColumn,
-    ProbsColumn,
     ReportOption,
-    ScoreColumn,
-    ScoreOf,
-    ScoreScale,
-    WeightColumn,
 )
 from temperance.cli.reading import read_rows
+from temperance.cli.reading_options import Reading, takes_reading
 from temperance.decisions import save_policy
 from temperance.decisions.abstain import check_target
 from temperance.errors import InvalidInputError
 from temperance.export import load
-from temperance.readers import Fields, LlmFormat
 from temperance.report import ThresholdContent, write_threshold
 from temperance.version import __version__
 from temperance.writers import check_writable, replacing
@@ -43,7 +28,7 @@ from temperance.writers import check_writable, replacing
 __all__ = ["threshold"]
 
 
-@takes_llm_formats
+@takes_reading(without=("class_axis",))
 def threshold(
     file: Annotated[
         Path,
@@ -106,20 +91,7 @@ def threshold(
         int, typer.Option("--seed", min=0, help="Of that split, and of rows drawn from clusters.")
     ] = 0,
     as_json: JsonOption = False,
-    kind: KindOption = None,
-    labels: LabelsOption = None,
-    ignore_label: IgnoreLabel = None,
-    label_column: LabelColumn = None,
-    weight_column: WeightColumn = None,
-    group_column: GroupColumn = None,
-    cluster_column: ClusterColumn = None,
-    id_column: IdColumn = None,
-    logits_column: LogitsColumn = None,
-    probs_column: ProbsColumn = None,
-    score_column: ScoreColumn = None,
-    score_scale: ScoreScale = None,
-    score_of: ScoreOf = None,
-    llm: LlmFormat | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Find the confidence from which on answers keep a promised error rate; below it, abstain.
 
@@ -134,25 +106,17 @@ def threshold(
     if not 0.0 < fit_share < 1.0:
         msg = f"`--fit-share` must be a number between 0 and 1, got {fit_share}."
         raise InvalidInputError(msg)
-    if kind == KindName.multilabel:
+    if reading.kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: a threshold is one on whole rows."
         raise InvalidInputError(msg)
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    answers = answer_scale(kind, score_scale, score_of, _of_answers(calibrator_file))
-    fields = Fields(
-        label_column, weight_column, group_column, id_column,
-        score_column_of(answers, score_column, logits_column), probs_column, cluster_column,
-    )  # fmt: skip
-    reading: dict[str, Any] = {
-        "kind": kind, "fields": fields, "ignore_label": ignore_label, "answers": answers,
-        "llm": llm,
-    }  # fmt: skip
-    rows = read_rows(file, labels=labels, **reading)
-    test_rows = None if test is None else read_rows(test, **reading)
+    reading = reading.of_answers(_of_answers(calibrator_file))
+    rows = read_rows(file, reading)
+    test_rows = None if test is None else read_rows(test, reading.other_file())
     if method is None:
-        method = TemperatureScaling.method if answers is None else PlattScaling.method
+        method = TemperatureScaling.method if reading.answers is None else PlattScaling.method
     done = decide(
         rows, test_rows,
         max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
