@@ -15,7 +15,8 @@ import temperance as tp
 @pytest.fixture
 def fitted(sample):
     """A calibrator with record and class names."""
-    return tp.TemperatureScaling.fit(*sample(), classes=["a", "b", "ü", "日"])
+    logits, labels = sample()
+    return tp.TemperatureScaling.fit(logits, tp.Positions(labels), classes=["a", "b", "ü", "日"])
 
 
 def test_round_trip(tmp_path, fitted):

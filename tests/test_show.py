@@ -17,7 +17,7 @@ from temperance.show import sketch
 def results(sample):
     """A calibrator, an evaluation, and a comparison with a name that is markup."""
     z, y = sample(seed=1)
-    scaling = tp.TemperatureScaling.fit(z, y, classes=["a", "b", "c", "d"])
+    scaling = tp.TemperatureScaling.fit(z, tp.Positions(y), classes=["a", "b", "c", "d"])
     p = reference.softmax(z)
     both = {"<b>raw</b>": p, "scaled": scaling.apply(z)}
     comparison = tp.compare(both, y, groups=np.array(["<i>"] * 400), n_resamples=100)

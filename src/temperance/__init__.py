@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         VectorScaling,
         VennAbers,
     )
-    from temperance.checks import logits_from_probs
+    from temperance.checks import Positions, logits_from_probs
     from temperance.checks.dense import dense_rows
     from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
     from temperance.compare import Comparison, Differences, compare, compare_blocks
@@ -82,6 +82,7 @@ _HOMES = {  # public name -> the module that it is in
     "TemperatureScaling": "temperance.calibrators",
     "VectorScaling": "temperance.calibrators",
     "VennAbers": "temperance.calibrators",
+    "Positions": "temperance.checks",
     "compare": "temperance.compare",
     "compare_blocks": "temperance.compare",
     "dense_rows": "temperance.checks.dense",
@@ -120,6 +121,7 @@ __all__ = [
     "NullBand",
     "Plan",
     "PlattScaling",
+    "Positions",
     "ScoreTest",
     "Selection",
     "TemperanceError",

@@ -44,7 +44,7 @@ class Chunk:
     k: int
     classes: tuple[str, ...] | None
     class_axis: int
-    ignore_label: int | None
+    ignore_label: int | str | None
     refuse_probs: bool
     engine: Engine
     elements: int  # of all chunks
@@ -98,7 +98,7 @@ class Chunk:
         if isinstance(logits, FilePart):
             logits, labels, weights = logits.read()
         given, dense = Dense.of(logits, class_axis=self.class_axis)
-        y: Any = dense.flat(labels, name="labels")
+        y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
         y, w, kept = without_ignored(y, self.ignore_label, w, given)
         assert kept is not None  # noqa: S101  (only what is None stays None)

@@ -14,7 +14,7 @@ from temperance.blocks.dask_inputs import Pieces, cut
 from temperance.blocks.dask_workers import require_workers
 from temperance.blocks.mapping import report_rows
 from temperance.blocks.rereading import joined, read_again, require_weight
-from temperance.checks import as_classes
+from temperance.checks import Positions, as_classes
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel, preferred_engine
 
@@ -59,19 +59,21 @@ class DaskRows:
         weights: Any = None,  # noqa: ANN401
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
         engine: Engine = "auto",
     ) -> Self:
         """Return the arguments of a `fit`, cut alike, or raise; nothing is computed."""
         if engine == "torch":
             moments_kernel(engine, elements=0)  # says what it is for
+        if positions := isinstance(labels, Positions):
+            labels = labels.values
         parts = cut(logits, labels, weights, class_axis=class_axis)
         names = as_classes(classes, k=parts.k)
         chunks = [
             Chunk(
-                number, first, parts.k, names, class_axis, ignore_label, refuse_probs, engine,
-                elements=parts.elements,
+                number, first, parts.k, None if positions else names, class_axis, ignore_label,
+                refuse_probs, engine, elements=parts.elements,
             )
             for number, first in enumerate(parts.firsts)
         ]  # fmt: skip

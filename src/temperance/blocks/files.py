@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from temperance.checks import as_probs
+from temperance.checks.labels import is_label
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.numerics import log_probs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.readers import BlockFile, Dataset
@@ -42,12 +42,12 @@ def labels_of(block: Dataset) -> NDArray[Any]:
     return block.labels
 
 
-def counting_rows(labels: NDArray[Any], ignore_label: int | None) -> NDArray[np.bool_] | None:
+def counting_rows(labels: NDArray[Any], ignore_label: int | str | None) -> NDArray[np.bool_] | None:
     """Return which rows have a label that counts; None where all do."""
     if ignore_label is None or labels.ndim != 1:
         return None
-    keep = labels != (ignore_label if labels.dtype.kind in "iufb" else str(ignore_label))
-    return None if keep.all() else np.asarray(keep)
+    keep = ~is_label(labels, ignore_label)
+    return None if keep.all() else keep
 
 
 def logits_of(block: Dataset) -> NDArray[Any]:

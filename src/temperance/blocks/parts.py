@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from temperance.checks.labels import LabelMap
     from temperance.readers import BlockFile, Kind
     from temperance.readers.dataset import Fields
 
@@ -31,8 +32,9 @@ class FilePart:
     kind: Kind | None
     fields: Fields
     labels: Path | None
-    ignore_label: int | None
+    ignore_label: int | str | None
     rows: tuple[int, int] | None  # from, to; None for the whole file
+    label_map: LabelMap | None = None
 
     @property
     def place(self) -> str:
@@ -42,7 +44,10 @@ class FilePart:
 
     def read(self) -> tuple[Any, Any, Any]:
         """Return logits, labels and weights (or None) of the rows that count."""
-        file = read(self.path, kind=self.kind, fields=self.fields, labels=self.labels)
+        file = read(
+            self.path, kind=self.kind, fields=self.fields, labels=self.labels,
+            label_map=self.label_map,
+        )  # fmt: skip
         values, labels, weights = logits_of(file), labels_of(file), file.weights
         if self.rows is not None:
             cut = slice(*self.rows)
@@ -64,7 +69,7 @@ class FileParts:
     elements: int  # about how many numbers they hold
 
     @classmethod
-    def of(cls, file: BlockFile, *, k: int, ignore_label: int | None) -> FileParts:
+    def of(cls, file: BlockFile, *, k: int, ignore_label: int | str | None) -> FileParts:
         """Cut a folder into its files, and a single file that can be mapped into ranges of rows.
 
         Raises
@@ -76,7 +81,9 @@ class FileParts:
         def part(path: Path, rows: tuple[int, int] | None) -> FilePart:
             # workers may have been started in another folder
             beside = None if file.labels is None else file.labels.resolve()
-            return FilePart(path.resolve(), file.kind, file.fields, beside, ignore_label, rows)
+            return FilePart(
+                path.resolve(), file.kind, file.fields, beside, ignore_label, rows, file.label_map
+            )
 
         elements = file.size // 4  # in single precision
         if file.path.is_dir():

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from temperance.checks import as_labels, as_weights
+from temperance.checks import Positions, as_labels, as_weights
 from temperance.checks.dense import Dense, require_axis
+from temperance.checks.labels import is_label
 from temperance.checks.scores import require_shape
 from temperance.checks.tensors import is_tensor, on_host
 from temperance.errors import InvalidInputError
@@ -62,19 +63,23 @@ def label_tensor(
     n: int,
     k: int,
     classes: tuple[str, ...] | None,
-    ignore: int | None,
+    ignore: int | str | None,
     device: torch.device,
 ) -> tuple[Tensor, Tensor | None]:
     """Return labels as int64 on the device, and where rows count; None where all do.
 
     Integer labels in 0..k-1 do not leave their device; others go through the host.
     """
+    if isinstance(labels, Positions):
+        labels, classes = labels.values, None
     y = _flat(labels, dense, name="labels")
     keep = None
     if ignore is not None and y.shape == (n,):
-        found = y != ignore
+        on_device = is_tensor(y) and not isinstance(ignore, str)
+        found = y != ignore if on_device else ~is_label(_array(y), ignore)
         if not found.all():
-            keep, y = torch.as_tensor(found, device=device), y[found]
+            keep = torch.as_tensor(found, device=device)
+            y = y[torch.as_tensor(found, device=y.device)] if is_tensor(y) else y[found]
             n = len(y)
     if is_tensor(y) and classes is None and y.shape == (n,) and _in_range(y, k):
         return y.to(device, torch.int64), keep

@@ -51,7 +51,7 @@ class TorchRows:
         weights: Any = None,  # noqa: ANN401
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the arguments of a `fit`, or raise; logits are not copied, nor read."""

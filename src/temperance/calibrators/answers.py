@@ -11,6 +11,7 @@ from temperance.calibrators.by_name import fit_by_name
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.platt import PlattScaling
+from temperance.checks import Positions
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
 from temperance.errors import InvalidInputError
 
@@ -133,7 +134,7 @@ class AnswerConfidence(Calibrator):
         z = np.stack([np.zeros_like(odds), odds], axis=1)
         y = as_correct(correct, n=len(odds))
         w: Any = weights  # checked by the fit
-        return cls.around(fit_by_name(method, z, y, weights=w, prior=prior), of_scores)
+        return cls.around(fit_by_name(method, z, Positions(y), weights=w, prior=prior), of_scores)
 
     @classmethod
     def around(cls, inner: Calibrator, scale: AnswerScale) -> Self:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]
@@ -97,13 +98,13 @@ class BetaCalibration(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         prior: float = 0.0,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         r"""Return the a, b and c that minimise the log loss.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import FitRecord
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["BiasCorrectedTemperatureScaling"]
@@ -112,13 +113,13 @@ class BiasCorrectedTemperatureScaling(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         prior: float = 0.0,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         r"""Return the temperature and biases that minimise the mean log loss.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators.calibrator import Calibrator
+    from temperance.checks import Positions
 
 __all__ = ["apply_rows", "check_method", "fit_by_name", "scale_rows"]
 
@@ -33,7 +34,7 @@ def check_method(method: str, *, prior: float = 0.0, also: Sequence[str] = ()) -
 def fit_by_name(
     method: str,
     logits: NDArray[Any],
-    labels: NDArray[np.intp],
+    labels: Positions,
     *,
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[Any] | None = None,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import TemperatureRecord
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["Ensemble", "as_members"]
@@ -110,7 +111,7 @@ class Ensemble(Calibrator):
     def fit(
         cls,
         members: Sequence[ArrayLike] | ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         pool: Pool = "linear",
         member_weights: Literal["fitted", "equal"] = "fitted",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import TemperatureRecord
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["GroupTemperatureScaling"]
@@ -112,7 +113,7 @@ class GroupTemperatureScaling(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         groups: ArrayLike,
         weights: ArrayLike | None = None,

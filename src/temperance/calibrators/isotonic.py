@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]
@@ -149,12 +150,12 @@ class IsotonicCalibration(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the curve, or the curves, of the least squares under rising order.

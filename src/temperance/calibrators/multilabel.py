@@ -89,7 +89,7 @@ class MultilabelScaling(Calibrator):
         weights: ArrayLike | None = None,
         prior: float = 0.0,
         classes: Sequence[object] | None = None,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the temperature of all labels, or one of each.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["PlattScaling"]
@@ -94,12 +95,12 @@ class PlattScaling(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the slope and intercept that minimise the log loss against Platt's targets.

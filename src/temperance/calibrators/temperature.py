@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators.record import TemperatureRecord
     from temperance.calibrators.sources import SourceOfRows
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["TemperatureScaling"]
@@ -115,14 +116,14 @@ class TemperatureScaling(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         prior: float = 0.0,
         smooth: bool = False,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
         engine: str = "auto",
     ) -> Self:

@@ -10,7 +10,14 @@ import numpy as np
 
 from temperance.blocks import ArrayRows, map_rows
 from temperance.calibrators.record import FitRecord
-from temperance.checks import as_classes, as_labels, as_logits, as_weights, refuse_masked_labels
+from temperance.checks import (
+    Positions,
+    as_classes,
+    as_labels,
+    as_logits,
+    as_weights,
+    refuse_masked_labels,
+)
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.scores import as_logits_unread
@@ -48,12 +55,12 @@ class Training(ArrayRows):
     def check(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
         engine: str = "auto",
         unread: bool = False,
@@ -64,7 +71,7 @@ class Training(ArrayRows):
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
         given, dense = Dense.of(logits, class_axis=class_axis)
-        y: Any = dense.flat(labels, name="labels")
+        y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
         y, w, kept = without_ignored(y, ignore_label, w, given)
         assert kept is not None  # noqa: S101  (only what is None stays None)
@@ -92,6 +99,11 @@ class Training(ArrayRows):
         """How many rows of equal weight would be known as well: (sum w)^2 / sum w^2."""
         w = self.weights
         return float(self.n) if w is None else float(w.sum() ** 2 / (w @ w))
+
+    @property
+    def positions(self) -> Positions:
+        """The labels as another fit takes them: never looked up among the names of classes."""
+        return Positions(self.labels)
 
     @property
     def common(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.temperature import TemperatureScaling
+    from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["VectorScaling"]
@@ -107,12 +108,12 @@ class VectorScaling(Calibrator):
     def fit(
         cls,
         logits: ArrayLike,
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | None = None,
+        ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the factors and biases that minimise the penalised mean log loss.

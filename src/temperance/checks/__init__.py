@@ -1,7 +1,13 @@
 """The only place where user input becomes arrays. Public functions call these once."""
 
 from temperance.checks.groups import as_group_names, as_groups
-from temperance.checks.labels import as_classes, as_labels, refuse_masked_labels
+from temperance.checks.labels import (
+    LabelMap,
+    Positions,
+    as_classes,
+    as_labels,
+    refuse_masked_labels,
+)
 from temperance.checks.scores import (
     as_logits,
     as_probs,
@@ -12,6 +18,8 @@ from temperance.checks.scores import (
 from temperance.checks.weights import as_weights
 
 __all__ = [
+    "LabelMap",
+    "Positions",
     "as_classes",
     "as_group_names",
     "as_groups",

@@ -12,7 +12,12 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_array", "as_numbers"]
+__all__ = ["as_array", "as_numbers", "one_column", "row_name"]
+
+
+def row_name(row: int, first: int = 0) -> str:
+    """Return how messages name a row of an array: counted from 0, as arrays are."""
+    return f"row {first + row}"
 
 
 def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
@@ -32,3 +37,8 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
         msg = f"`{name}` must hold numbers, got dtype {array.dtype}.{hint}"
         raise InvalidInputError(msg)
     return array
+
+
+def one_column(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a single column (n, 1), as networks with one output have it, as (n,)."""
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.labels import Positions, is_label
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Dense:
         if len(self.shape) <= 1 and self.class_axis in (-1, 1):
             return rows
         return np.moveaxis(rows.reshape(*self.shape, rows.shape[-1]), -1, self.class_axis)
+
+    def labels(self, labels: ArrayLike | Positions) -> NDArray[Any] | Positions:
+        """Return one label per row, (n,), of an array in that shape; positions stay such."""
+        return labels if isinstance(labels, Positions) else self.flat(labels, name="labels")
 
     def flat(self, values: ArrayLike, *, name: str) -> NDArray[Any]:
         """Return one value per row, (n,), of an array in the shape of the logits without k."""
@@ -92,16 +97,20 @@ def require_axis(class_axis: int, *, ndim: int) -> None:
 
 
 def without_ignored(
-    labels: NDArray[Any], ignore_label: int | None, *per_row: NDArray[Any] | None
-) -> tuple[NDArray[Any] | None, ...]:
+    labels: NDArray[Any] | Positions,
+    ignore_label: int | str | None,
+    *per_row: NDArray[Any] | None,
+) -> tuple[Any, ...]:
     """Return the labels, and what else there is per row, without rows of `ignore_label`."""
-    if ignore_label is None or labels.ndim != 1:
+    given = labels.values if isinstance(labels, Positions) else labels
+    if ignore_label is None or given.ndim != 1:
         return labels, *per_row
-    keep = labels != ignore_label
+    keep = ~is_label(given, ignore_label)
     if keep.all():
         return labels, *per_row
     kept = (each if each is None or len(each) != len(keep) else each[keep] for each in per_row)
-    return labels[keep], *kept
+    taken = labels.taken(keep) if isinstance(labels, Positions) else labels[keep]
+    return taken, *kept
 
 
 def dense_rows(
@@ -109,7 +118,7 @@ def dense_rows(
     labels: ArrayLike,
     *,
     class_axis: int = -1,
-    ignore_label: int | None = None,
+    ignore_label: int | str | None = None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return outputs per pixel or token, and their labels, as rows that `evaluate` takes.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers
-from temperance.checks.labels import as_classes
+from temperance.checks.labels import as_classes, is_label
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -47,7 +47,7 @@ class Entries:
         labels: ArrayLike,
         *,
         names: Sequence[str],
-        ignore_label: int | None,
+        ignore_label: int | str | None,
         keep: NDArray[np.bool_] | None = None,
     ) -> Self:
         """Return the entries of checked logits (n, l), or say what is wrong with the labels.
@@ -62,7 +62,7 @@ class Entries:
             )
             raise InvalidInputError(msg)
         if keep is None:
-            keep = np.ones(y.shape, bool) if ignore_label is None else np.asarray(y != ignore_label)
+            keep = np.ones(y.shape, bool) if ignore_label is None else ~is_label(y, ignore_label)
         wrong = keep & (y != 0) & (y != 1)
         if y.dtype.kind not in "iufb" or wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else (0, 0)
@@ -159,7 +159,7 @@ def multilabel_rows(
     labels: ArrayLike,
     *,
     classes: Sequence[object] | None = None,
-    ignore_label: int | None = None,
+    ignore_label: int | str | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return multi-label probabilities as rows that `evaluate` takes: one per row and label.
 

@@ -1,31 +1,107 @@
-"""True classes: integers 0..k-1, or names where the classes are named."""
+"""True classes: names where the columns have names, positions 0..k-1 where they have none.
+
+The one rule, for every format, dtype and command:
+
+* Where the classes are named, labels are names. A label that is no name letter by letter is
+  compared by value: numbers and booleans with names that spell them (1, 1.0, True and "1.0" are the
+  class "1", or "01", or "True"), if only one name does.
+* Where they are not named, labels are positions: whole numbers 0..k-1, also as text; False and True
+  are 0 and 1 where there are two classes.
+* Positions that are known to be such are `Positions`, a type of their own that is never looked up.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arrays import as_array
+from temperance.checks.arrays import as_array, one_column, row_name
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_classes", "as_labels", "refuse_masked_labels"]
+__all__ = [
+    "LabelMap",
+    "Positions",
+    "as_classes",
+    "as_labels",
+    "is_label",
+    "refuse_masked_labels",
+]
 
-_SHOWN = 5  # class names quoted in a message
+_SHOWN = 5  # names quoted in a message
 _VOID = {-100: "PyTorch's ignore index", 255: "often void", -1: "often unknown"}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,3})?")
+_WORDS = {"false": 0, "true": 1}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Labels that are the positions of columns, counted from 0, whatever the columns are called.
+
+    Plain numbers are looked up among the names of classes where there are any; these are not. All
+    functions that take `labels` with `classes` take them.
+
+    Parameters
+    ----------
+    values : array_like of int, shape (n,)
+        Each row's true column, 0..k-1.
+
+    Raises
+    ------
+    InvalidInputError
+        `values` are not whole numbers >= 0, or not one per row.
+
+    Examples
+    --------
+    >>> from temperance import TemperatureScaling
+    >>> logits = [[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    >>> fitted = TemperatureScaling.fit(logits, Positions([0, 1, 1]), classes=["2", "1"])
+    >>> fitted.temperature == TemperatureScaling.fit(logits, [0, 1, 1]).temperature
+    True
+    """
+
+    values: NDArray[np.intp]
+
+    def __post_init__(self) -> None:
+        values = self.values
+        if isinstance(values, Positions):
+            values = values.values
+        elif not (isinstance(values, np.ndarray) and values.dtype == np.intp):
+            given = as_array(values, name="labels")
+            values = _whole(given) if given.dtype.kind == "f" else given
+            if values.size and values.dtype.kind not in "iu":
+                msg = f"`Positions` must hold whole numbers, got dtype {given.dtype}."
+                raise InvalidInputError(msg)
+            values = values.astype(np.intp)
+        if values.ndim != 1:
+            msg = f"`Positions` must have shape (n,), one per row, got {values.shape}."
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def taken(self, rows: NDArray[Any]) -> Self:
+        """Return the labels of some rows, by a mask or by their places."""
+        return type(self)(self.values[rows])
 
 
 def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] | None:
     """Return the names of the `k` classes in column order, as text; None stays None."""
     if classes is None:
         return None
-    names = tuple(str(name) for name in classes)
+    names = tuple(_text(name) for name in classes)
     if len(names) != k:
         msg = f"`classes` must name each of the {k} columns, got {len(names)} names."
         raise InvalidInputError(msg)
@@ -37,35 +113,145 @@ def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] |
 
 
 def as_labels(
-    labels: ArrayLike, *, n: int, k: int, classes: tuple[str, ...] | None = None
+    labels: ArrayLike | Positions, *, n: int, k: int, classes: tuple[str, ...] | None = None
 ) -> NDArray[np.intp]:
-    """Return labels of shape (n,) as integers in 0..k-1.
+    """Return labels of shape (n,) as the positions of their columns, integers in 0..k-1.
 
-    Whole floats count as integers. Text (and numbers that are class names) is looked up in
-    `classes`; text that is no class name but all integers 0..k-1 is read as those.
+    By the rule of this module: names where there are `classes`, else positions.
     """
-    y = as_array(labels, name="labels")
-    if y.shape != (n,):
-        hint = ""
-        if y.shape == (n, 1):
-            hint = " Use labels.ravel()."
-        elif y.ndim == 2 and len(y) == n:
-            hint = (
-                " One-hot rows? Use labels.argmax(axis=1). Several labels per row? Use "
-                "MultilabelScaling, on the command line --kind multilabel."
-            )
-        msg = f"`labels` must have shape ({n},), one per row, got {y.shape}.{hint}"
+    if isinstance(labels, Positions):
+        _check_length(labels.values, n)
+        return _in_range(labels.values, k=k)
+    y = one_column(as_array(labels, name="labels"))
+    _check_length(y, n)
+    if y.dtype.kind not in "iubfOUST":
+        rule = f"integers in 0..{k - 1}" if classes is None else "names of classes"
+        msg = f"`labels` must be {rule}, got dtype {y.dtype}."
         raise InvalidInputError(msg)
+    if classes is not None:
+        return _by_name(y, classes)
+    if y.dtype.kind in "OUST":
+        return _spelled_positions(y, k=k)
     if y.dtype.kind == "f":
         y = _whole(y)
-    if y.dtype.kind in "OUST":
-        return _from_text(y, k=k, classes=classes)
-    if y.dtype.kind not in "iub":
-        msg = f"`labels` must be integers in 0..{k - 1} or class names, got dtype {y.dtype}."
-        raise InvalidInputError(msg)
-    if classes is not None and _are_integers(classes):
-        return _from_text(y.astype(np.intp).astype(str), k=k, classes=classes)
+    if y.dtype.kind == "b" and k > 2 and n:
+        raise _booleans(k)
     return _in_range(y, k=k)
+
+
+def is_label(labels: NDArray[Any], label: object) -> NDArray[np.bool_]:
+    """Return which labels of any shape are this one, as the same text or the same value."""
+    distinct, inverse = _distinct(labels)
+    text, value = _text(label), _value(label)
+    same = [
+        _text(each) == text or (value is not None and _value(each) == value) for each in distinct
+    ]
+    return np.array(same, dtype=bool)[inverse].reshape(labels.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """What the labels of a file mean: other words for the classes, or positions of the columns.
+
+    Parameters
+    ----------
+    pairs : tuple of (str, str)
+        A label and the class it means, by name where columns have names, else by its position.
+        Labels that are in no pair stay as they are.
+    first : int, optional
+        Labels are positions counted from this number, 0 or 1. Not together with `pairs`.
+
+    Raises
+    ------
+    InvalidInputError
+        A label is mapped twice, or `pairs` and `first` are given, or neither.
+
+    Examples
+    --------
+    >>> LabelMap.parse("no=0,yes=1").applied(np.array(["yes", "no"]), None)
+    array(['1', '0'], dtype='<U1')
+    >>> LabelMap.parse("one-based").applied(np.array([2, 1]), ("cat", "dog"))
+    array(['dog', 'cat'], dtype='<U3')
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    first: int | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.pairs) == (self.first is not None) or self.first not in (None, 0, 1):
+            raise InvalidInputError(_MAP_RULE)
+        known: dict[object, str] = {}
+        for label, target in self.pairs:
+            value = _value(label)
+            if known.setdefault(label if value is None else value, target) != target:
+                msg = f"`label_map` must map a label once; {label!r} stands there twice."
+                raise InvalidInputError(msg)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what a command line says: `no=0,yes=1`, `positions` or `one-based`."""
+        if text in _FIRST:
+            return cls(first=_FIRST[text])
+        pairs = [part.rpartition("=") for part in text.split(",")]
+        if not all(middle and label.strip() and target.strip() for label, middle, target in pairs):
+            msg = f"{_MAP_RULE[:-1]}, got {text!r}."
+            raise InvalidInputError(msg)
+        return cls(tuple((label.strip(), target.strip()) for label, _, target in pairs))
+
+    @classmethod
+    def of(cls, given: Mapping[Any, Any] | str | LabelMap) -> LabelMap:
+        """Return the map that a caller of `read` means: a mapping, or the text of `parse`."""
+        if isinstance(given, LabelMap):
+            return given
+        if isinstance(given, str):
+            return cls.parse(given)
+        return cls(tuple((_text(label), _text(target)) for label, target in given.items()))
+
+    def applied(self, labels: NDArray[Any], classes: tuple[str, ...] | None) -> NDArray[Any]:
+        """Return the labels of a file, of any shape, as they are meant."""
+        distinct, inverse = _distinct(labels)
+        if self.first is not None:
+            return self._counted(labels, distinct, inverse, classes)
+        exact = dict(self.pairs)
+        by_value = {v: target for label, target in self.pairs if (v := _value(label)) is not None}
+        meant = [
+            exact.get(_text(each), by_value.get(_value(each), _text(each)))  # type: ignore[arg-type]
+            for each in distinct
+        ]
+        return np.array(meant, dtype=np.str_)[inverse].reshape(labels.shape)
+
+    def _counted(
+        self,
+        labels: NDArray[Any],
+        distinct: list[Any],
+        inverse: NDArray[np.intp],
+        classes: tuple[str, ...] | None,
+    ) -> NDArray[Any]:
+        last = "the last" if classes is None else len(classes) - 1 + (self.first or 0)
+        places: list[int] = []
+        for label in distinct:
+            value = _value(label)
+            place = -1 if not isinstance(value, int) else value - (self.first or 0)
+            if place < 0 or (classes is not None and place >= len(classes)):
+                row = int(is_label(labels.ravel(), label).argmax())
+                msg = (
+                    f"`label_map` says that labels are positions {self.first} to {last}, but "
+                    f"{row_name(row)} holds {_text(label)!r}."
+                )
+                raise InvalidInputError(msg)
+            places.append(place)
+        meant: NDArray[Any] = np.array(places, dtype=np.int64)
+        if classes is not None:
+            meant = np.array(classes, dtype=np.str_)[meant] if places else np.array([], np.str_)
+        return np.asarray(meant[inverse]).reshape(labels.shape)
+
+
+_FIRST = {"positions": 0, "one-based": 1}
+_MAP_RULE = (
+    "`label_map` (--label-map) must say what labels mean: as no=0,yes=1 (a class by name, where "
+    'columns have no names by position), or "positions" (labels count the columns from 0), or '
+    '"one-based" (from 1).'
+)
 
 
 def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp], *, first: int = 0) -> None:
@@ -76,7 +262,7 @@ def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp], *, firs
         if masked.any():
             row = rows.start + int(masked.argmax())
             msg = (
-                f"`labels` must name an option that exists; in row {first + row} the label "
+                f"`labels` must name an option that exists; in {row_name(row, first)} the label "
                 f"{labels[row]} "
                 "has logit -inf (probability 0), where no temperature has a finite loss. "
                 "Drop such rows, or use the logits instead of rounded probabilities."
@@ -84,12 +270,26 @@ def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp], *, firs
             raise InvalidInputError(msg)
 
 
+def _check_length(y: NDArray[Any], n: int) -> None:
+    if y.shape == (n,):
+        return
+    hint = ""
+    if y.ndim == 2 and len(y) == n:
+        hint = (
+            " One-hot rows? Use labels.argmax(axis=1). Several labels per row? Use "
+            "MultilabelScaling, on the command line --kind multilabel."
+        )
+    msg = f"`labels` must have shape ({n},), one per row, got {y.shape}.{hint}"
+    raise InvalidInputError(msg)
+
+
 def _whole(y: NDArray[Any]) -> NDArray[np.intp]:
+    y = y.astype(np.promote_types(y.dtype, np.float64))
     bad = ~(np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) < 2**53))
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`labels` must be whole numbers; row {row} holds {y[row]:g} "
+            f"`labels` must be whole numbers; {row_name(row)} holds {y[row]:g} "
             f"({np.count_nonzero(bad)} such rows)."
         )
         raise InvalidInputError(msg)
@@ -100,60 +300,205 @@ def _in_range(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
     bad = (y < 0) | (y >= k) if y.dtype.kind != "b" else np.zeros(len(y), dtype=bool)
     if bad.any():
         row = int(bad.argmax())
-        hint = ""
-        if int(y[row]) in _VOID:
-            hint = (
-                f" {y[row]} is {_VOID[int(y[row])]}: drop those rows, or say `ignore_label="
-                f"{y[row]}` where it is taken (--ignore-label {y[row]})."
-            )
-        elif int(y.min()) == 1 and int(y.max()) == k:
-            hint = " Labels that count from 1? Subtract 1."
         msg = (
-            f"`labels` must be integers in 0..{k - 1}; row {row} holds {y[row]} "
-            f"({np.count_nonzero(bad)} such rows).{hint}"
+            f"`labels` must be integers in 0..{k - 1}; {row_name(row)} holds {y[row]} "
+            f"({np.count_nonzero(bad)} such rows).{_out_of_range(y, bad, k)}"
         )
         raise InvalidInputError(msg)
     return y.astype(np.intp)
 
 
-def _from_text(y: NDArray[Any], *, k: int, classes: tuple[str, ...] | None) -> NDArray[np.intp]:
-    texts = [_text(value) for value in y.tolist()]
-    if classes is not None:
-        index = {name: number for number, name in enumerate(classes)}
-        found = np.array([index.get(t, index.get(_plain(t), -1)) for t in texts], dtype=np.intp)
-        if len(found) == 0 or (found >= 0).all():
-            return found
-        if (found >= 0).any() or not all(_is_integer(_plain(text)) for text in texts):
-            row = int((found < 0).argmax())
-            known = ", ".join(classes[:_SHOWN]) + (", ..." if k > _SHOWN else "")
+def _out_of_range(y: NDArray[Any], bad: NDArray[np.bool_], k: int) -> str:
+    """Say what labels that are no positions may be, and what to do about each."""
+    there = [int(each) for each in np.unique(y)]
+    if k == 2 and len(there) == 2:
+        low, high = there
+        either = "" if low < 0 else f" (or {low}=1,{high}=0)"
+        return (
+            f" Two codes for two classes? Say which is class 1: --label-map {low}=0,{high}=1"
+            f"{either}, in Python labels == {high}."
+        )
+    if there[0] == 1 and there[-1] == k:
+        return (
+            " Labels that count the columns from 1? Say --label-map one-based, in Python "
+            "labels - 1."
+        )
+    void = [int(each) for each in np.unique(y[bad])]
+    if len(void) == 1 and void[0] in _VOID:
+        return (
+            f" {void[0]} is {_VOID[void[0]]}: if such rows have no label, leave them out with "
+            f"`ignore_label={void[0]}` (--ignore-label {void[0]})."
+        )
+    return ""
+
+
+def _booleans(k: int) -> InvalidInputError:
+    msg = (
+        f"`labels` must be integers in 0..{k - 1}, got True and False for {k} classes. Whether a "
+        "prediction was right says not which class is true: give the true classes "
+        "(--label-column names their column)."
+    )
+    return InvalidInputError(msg)
+
+
+def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
+    """Look labels up among the names of the classes: letter by letter, else by value."""
+    if y.dtype.kind in "iu" and classes == tuple(map(str, range(len(classes)))):
+        inside = (y >= 0) & (y < len(classes))
+        if inside.all():  # names that spell the positions
+            return y.astype(np.intp)
+    exact = {name: number for number, name in enumerate(classes)}
+    by_value: dict[float, list[int]] = {}
+    for number, name in enumerate(classes):
+        if (value := _value(name)) is not None:
+            by_value.setdefault(value, []).append(number)
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        y = _whole(y)  # refuses them
+    distinct, inverse = _distinct(y)
+    places = np.array([_place(each, exact, by_value) for each in distinct], dtype=np.intp)
+    rows = places[inverse] if len(distinct) else np.zeros(0, dtype=np.intp)
+    if (rows < 0).any():
+        row = int((rows < 0).argmax())
+        raise _no_class(y, row, int(np.count_nonzero(rows < 0)), distinct, classes, by_value)
+    return rows
+
+
+def _place(label: object, exact: Mapping[str, int], by_value: Mapping[float, list[int]]) -> int:
+    """Return the class of a label, or -1."""
+    text = _text(label)
+    for spelled in (text, text.strip()):
+        if spelled in exact:
+            return exact[spelled]
+    value = _value(label)
+    named = [] if value is None else by_value.get(value, [])
+    return named[0] if len(named) == 1 else -1
+
+
+def _no_class(
+    y: NDArray[Any],
+    row: int,
+    count: int,
+    distinct: Sequence[object],
+    classes: tuple[str, ...],
+    by_value: Mapping[float, list[int]],
+) -> InvalidInputError:
+    """Say which label is no class, with both lists and the way out."""
+    label = y[row]
+    value = _value(label)
+    named = [] if value is None else by_value.get(value, [])
+    several = "" if len(named) < 2 else f", which {_listed([classes[i] for i in named])} both spell"
+    msg = (
+        f"`labels` must be among the classes ({_listed(classes)}), which have names; "
+        f"{row_name(row)} holds {_shown(label)}{several} ({count} such rows; labels there are: "
+        f"{_listed(list(map(_text, distinct)))}).{_way_to_class(label, distinct, classes)}"
+    )
+    return InvalidInputError(msg)
+
+
+def _way_to_class(label: object, distinct: Sequence[object], classes: tuple[str, ...]) -> str:
+    values, k = [_value(each) for each in distinct], len(classes)
+    if all(isinstance(each, int) for each in values):
+        numbers = sorted(each for each in values if isinstance(each, int))
+        for first, word, python in ((0, "positions", "labels"), (1, "one-based", "labels - 1")):
+            if numbers[0] >= first and numbers[-1] < k + first:
+                return (
+                    f" Are they positions of the columns, counted from {first}? Say --label-map "
+                    f"{word}, in Python Positions({python})."
+                )
+    text = _text(label)
+    folded = {_folded(name): name for name in classes}
+    near = folded.get(_folded(text)) or next(iter(get_close_matches(text, classes, 1)), None)
+    if near is not None:
+        return f" Is {text!r} the class {near!r}? Then say --label-map {_quoted(text)}={near}."
+    return (
+        f" No class at all? Leave such rows out: --ignore-label {_quoted(text)}. Another word for "
+        f"one? Say --label-map {_quoted(text)}=NAME."
+    )
+
+
+def _spelled_positions(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
+    """Return labels that are text, or anything else, as positions of columns without names."""
+    distinct, inverse = _distinct(y)
+    values = [_value(each) for each in distinct]
+    if k > 2 and any(_folded(_text(each)) in _WORDS for each in distinct):
+        raise _booleans(k)
+    for label, value in zip(distinct, values, strict=True):
+        if not isinstance(value, int):
+            row = int(is_label(y, label).argmax())
+            count = int(np.count_nonzero(is_label(y, label)))
             msg = (
-                f"`labels` must be among the classes ({known}); row {row} holds {texts[row]!r} "
-                f"({np.count_nonzero(found < 0)} such rows)."
+                f"`labels` must be integers in 0..{k - 1} where the columns have no names; "
+                f"{row_name(row)} holds {_shown(label)} ({count} such rows)."
+                f"{_way_to_position(distinct, k)}"
             )
             raise InvalidInputError(msg)
-    for row, text in enumerate(texts):
-        if not _is_integer(_plain(text)):
-            msg = (
-                f"`labels` must be integers in 0..{k - 1} unless `classes` names the columns; "
-                f"row {row} holds {text!r}."
-            )
-            raise InvalidInputError(msg)
-    return _in_range(np.array([int(_plain(text)) for text in texts], dtype=np.int64), k=k)
+    whole = np.array(values, dtype=np.int64)[inverse] if distinct else np.zeros(0, dtype=np.int64)
+    return _in_range(whole, k=k)
+
+
+def _way_to_position(distinct: Sequence[object], k: int) -> str:
+    words = sorted(map(_text, distinct), key=_folded)
+    if len(words) == k == 2:
+        low, high = map(_quoted, words)
+        return (
+            f" Two words for two classes? Say which is class 1: --label-map {low}=0,{high}=1 (or "
+            f"{low}=1,{high}=0), in Python labels == {words[1]!r}."
+        )
+    pairs = ",".join(f"{_quoted(word)}={number}" for number, word in enumerate(words[:3]))
+    return (
+        " Say which word is which column: `classes` in Python; on the command line call the "
+        f"columns by their classes, or say --label-map {pairs}{',...' if len(words) > 3 else ''}."
+    )
+
+
+def _distinct(y: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
+    """Return each label once, in order of appearance, and where each row's is among them."""
+    if y.dtype.kind in "iubf":
+        values, inverse = np.unique(y, return_inverse=True)
+        return values.tolist(), inverse.reshape(-1)
+    number: dict[Any, int] = {}
+    inverse = np.fromiter(
+        (number.setdefault((type(each) is bool, each), len(number)) for each in y.ravel().tolist()),
+        dtype=np.intp,
+        count=y.size,
+    )
+    return [each for _, each in number], inverse
 
 
 def _text(value: object) -> str:
-    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).strip()
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _plain(text: str) -> str:
-    """A whole float such as '2.0' reads as '2'; any other text stays as it is."""
-    head, dot, tail = text.partition(".")
-    return head if dot and _is_integer(head) and not tail.strip("0") else text
+def _value(label: object) -> int | float | None:
+    """Return the number that a label is or spells; None of other text. True is 1, False 0."""
+    if isinstance(label, bool | np.bool_ | int | np.integer):
+        return int(label)
+    if isinstance(label, float | np.floating):
+        number: int | float | None = float(label)
+    else:
+        text = _text(label).strip()
+        number = int(text) if _INTEGER.fullmatch(text) else _WORDS.get(text.lower())
+        if number is None and _FLOAT.fullmatch(text):
+            number = float(text)
+    if isinstance(number, float):
+        return None if not isfinite(number) else int(number) if number.is_integer() else number
+    return number
 
 
-def _is_integer(text: str) -> bool:
-    return text.removeprefix("-").isdecimal() and text.isascii() and len(text) <= 18
+def _folded(text: str) -> str:
+    """Return a name without what people vary: case, spaces, underscores and hyphens."""
+    return re.sub(r"[\s_-]+", "", text).casefold()
 
 
-def _are_integers(classes: tuple[str, ...]) -> bool:
-    return all(_is_integer(name) for name in classes)
+def _shown(label: object) -> str:
+    is_text = isinstance(label, str | bytes)
+    return repr(_text(label)) if is_text else _text(label)
+
+
+def _quoted(text: str) -> str:
+    """Return a word as a shell takes it."""
+    return text if re.fullmatch(r"[\w.+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.calibrators import Calibrator
+    from temperance.checks import LabelMap
     from temperance.readers import Dataset, Fields
 
 __all__ = ["ANSWERS", "answer_scale", "read_answers", "rows_of_answers", "score_column_of"]
@@ -26,7 +27,14 @@ __all__ = ["ANSWERS", "answer_scale", "read_answers", "rows_of_answers", "score_
 ANSWERS = "answers"
 
 
-def read_answers(path: Path, *, fields: Fields, labels: Path | None, labelled: bool) -> Dataset:
+def read_answers(
+    path: Path,
+    *,
+    fields: Fields,
+    labels: Path | None,
+    labelled: bool,
+    label_map: LabelMap | None = None,
+) -> Dataset:
     """Read scores and outcomes, of `score` and `correct` unless told otherwise.
 
     Outcomes that nobody needs and nobody named may be missing.
@@ -37,7 +45,7 @@ def read_answers(path: Path, *, fields: Fields, labels: Path | None, labelled: b
     fields = replace(fields, logits=fields.logits or "score")
     named = replace(fields, label=fields.label or "correct")
     try:
-        return read(path, kind="logits", fields=named, labels=labels)
+        return read(path, kind="logits", fields=named, labels=labels, label_map=label_map)
     except FileFormatError:
         if labelled or fields.label is not None or labels is not None:
             raise
@@ -88,7 +96,7 @@ def answer_scale(
 
 
 def rows_of_answers(
-    file: Dataset, scale: AnswerScale, *, ignore_label: int | None, whole: bool
+    file: Dataset, scale: AnswerScale, *, ignore_label: int | str | None, whole: bool
 ) -> Rows:
     """Return each answer as a row of two classes, wrong and correct, by its score's log-odds."""
     if ignore_label is not None:

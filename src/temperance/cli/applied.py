@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from temperance.cli.rows import Rows
     from temperance.decisions import Abstention
 
-__all__ = ["Map"]
+__all__ = ["Map", "header_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +59,15 @@ class Map:
             return ()
         count = int(np.count_nonzero(others))
         return (f"{count:,} rows of groups without a promise in {self.source} are not accepted.",)
+
+
+def header_of(rows: Rows, calibrator: Calibrator) -> tuple[str, ...] | None:
+    """Return names of the columns: the file's own, else those that the calibrator knows.
+
+    Labels are handed on as they came, so where a file has none for its columns and its labels are
+    their positions, what is written has none either.
+    """
+    if rows.answers is not None:
+        return None
+    assert rows.beside is not None  # noqa: S101  (of whole files)
+    return rows.classes or (calibrator.classes if rows.beside.labels is None else None)

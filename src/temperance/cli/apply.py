@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from temperance.calibrators import temperature_of
-from temperance.cli.applied import Map
+from temperance.cli.applied import Map, header_of
 from temperance.cli.console import note, print_json, progress
 from temperance.cli.group_warnings import group_warnings
 from temperance.cli.large import apply_blocks, is_large
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["apply"]
 
 
-@takes_reading(without=("labels", "ignore_label", "cluster_column", "score_scale", "score_of"))
+@takes_reading(
+    without=("labels", "ignore_label", "label_map", "cluster_column", "score_scale", "score_of")
+)
 def apply(
     calibrator_file: Annotated[
         Path,
@@ -104,7 +106,7 @@ def apply(
         write_probs(
             output,
             probs if rows.dense is None else rows.dense.restore(probs),
-            classes=None if rows.answers is not None else rows.classes or calibrator.classes,
+            classes=header_of(rows, calibrator),
             labels=beside.labels,
             ids=beside.ids,
             groups=beside.groups,

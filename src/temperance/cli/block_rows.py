@@ -40,7 +40,7 @@ class BlockRows:
 
     file: BlockFile
     first: Dataset
-    ignore_label: int | None
+    ignore_label: int | str | None
     on_cluster: bool
 
     @classmethod
@@ -63,7 +63,11 @@ class BlockRows:
         )  # fmt: skip
         if not whole and (on_cluster or is_large(files)):
             file = read_blocks(
-                files[0], kind=read_kind(reading.kind), fields=reading.fields, labels=reading.labels
+                files[0],
+                kind=read_kind(reading.kind),
+                fields=reading.fields,
+                labels=reading.labels,
+                label_map=reading.label_map,
             )
             first = next(iter(file))
             if first.clusters is None and not first.ragged:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,7 @@ def rows_of_classes(
     file: Dataset,
     *,
     labelled: bool,
-    ignore_label: int | None,
+    ignore_label: int | str | None,
     class_axis: int | None,
     keep: NDArray[np.bool_] | None,
     whole: bool,
@@ -87,7 +86,7 @@ def rows_of_classes(
         sha256=dataset.sha256(),
         dense=dense,
         keep=keep,
-        beside=_beside(file, classes, k) if whole else None,
+        beside=Beside(file.labels, file.ids, file.groups, file.weights) if whole else None,
         notes=file.notes,
     )
 
@@ -149,12 +148,3 @@ def _clusters(dataset: Dataset, n: int, *, numbered: bool) -> NDArray[np.intp] |
     if numbered:  # some may have lost all their rows
         return np.unique(dataset.clusters, return_inverse=True)[1]
     return as_groups(dataset.clusters, n=n, name="clusters")[1]
-
-
-def _beside(file: Dataset, classes: tuple[str, ...] | None, k: int) -> Beside:
-    """Return what is handed on; labels of classes that the file knows as their numbers."""
-    labels = file.labels
-    if labels is not None and labels.dtype.kind == "U":
-        with suppress(InvalidInputError):  # of other classes: they stay the text they are
-            labels = as_labels(labels, n=len(labels), k=k, classes=classes)
-    return Beside(labels=labels, ids=file.ids, groups=file.groups, weights=file.weights)

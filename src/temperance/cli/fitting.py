@@ -136,16 +136,16 @@ def _chosen(rows: Rows, prior: float) -> Fitted:
 
 
 def _named(rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool) -> Fitted:
-    labels = rows.require_labels()
+    labels, positions = rows.require_labels(), rows.require_positions()
 
     def fit(weights: NDArray[np.float64] | None) -> Calibrator:
         if rows.members is not None:
             return Ensemble.fit(
-                rows.members, labels, pool=pool,
+                rows.members, positions, pool=pool,
                 weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
             )  # fmt: skip
         return fit_by_name(
-            method, rows.logits, labels,
+            method, rows.logits, positions,
             weights=weights, groups=rows.group_names, prior=prior,
             classes=rows.classes if rows.entries is None else None,
         )  # fmt: skip

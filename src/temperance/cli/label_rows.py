@@ -26,7 +26,7 @@ __all__ = ["rows_of_labels"]
 
 
 def rows_of_labels(
-    file: Dataset, *, ignore_label: int | None, keep: NDArray[np.bool_] | None, whole: bool
+    file: Dataset, *, ignore_label: int | str | None, keep: NDArray[np.bool_] | None, whole: bool
 ) -> Rows:
     """Return each entry that counts as a row, its label as group, its row as cluster.
 

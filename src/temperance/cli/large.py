@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.blocks import report_rows
+from temperance.cli.applied import header_of
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.rows import naming
 from temperance.readers import read_blocks
@@ -72,7 +73,7 @@ def apply_blocks(file: BlockFile, chosen: Map, output: Path) -> Applied:
                 "groups": beside.groups, "weights": beside.weights,
                 "accepted": accepted,
             }  # fmt: skip
-            classes = rows.classes or calibrator.classes
+            classes = header_of(rows, calibrator)
             writer.add(Content.of(probs, classes=classes, mask=None, columns=columns))
             done.add(probs, accepted)
             report_rows(len(probs))

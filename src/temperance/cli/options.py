@@ -24,6 +24,7 @@ __all__ = [
     "KindName",
     "KindOption",
     "LabelColumn",
+    "LabelMapOption",
     "LabelsOption",
     "LogitsColumn",
     "PoolName",
@@ -144,11 +145,21 @@ def _column(name: str, what: str, *short: str) -> typer.models.OptionInfo:
 
 
 IgnoreLabel = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         "--ignore-label",
-        metavar="N",
-        help="Leave out rows (or entries of a label matrix) of this label, e.g. -1 or 255.",
+        metavar="LABEL",
+        help="Leave out rows (or entries of a label matrix) of this label, e.g. -1 or unknown.",
+        rich_help_panel=_READING,
+    ),
+]
+LabelMapOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-map",
+        metavar="A=B,...",
+        help="What labels mean: no=0,yes=1 (a class by name, or by position where columns have no "
+        "names); positions or one-based: they count the columns, from 0 or from 1.",
         rich_help_panel=_READING,
     ),
 ]

@@ -61,10 +61,18 @@ def read_rows(
         raise InvalidInputError(msg)
     with progress(f"reading {path.name}"):
         if answers is not None:
-            file = read_answers(path, fields=fields, labels=labels, labelled=labelled)
+            file = read_answers(
+                path, fields=fields, labels=labels, labelled=labelled, label_map=reading.label_map
+            )
         else:
             file = read(
-                path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout, format=llm
+                path,
+                kind=read_kind(kind),
+                fields=fields,
+                labels=labels,
+                layout=layout,
+                format=llm,
+                label_map=reading.label_map,
             )
         with naming(str(path)):
             if answers is not None:

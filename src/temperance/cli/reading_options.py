@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 import typer
 
 from temperance.calibrators import Calibrator
+from temperance.checks import LabelMap
 from temperance.checks.answer_scores import AnswerScale
 from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.options import (
@@ -23,6 +24,7 @@ from temperance.cli.options import (
     IgnoreLabel,
     KindOption,
     LabelColumn,
+    LabelMapOption,
     LabelsOption,
     LogitsColumn,
     ProbsColumn,
@@ -50,7 +52,8 @@ class Reading:
     kind: str | None = None
     fields: Fields = field(default_factory=Fields)
     labels: Path | None = None
-    ignore_label: int | None = None
+    ignore_label: str | None = None
+    label_map: LabelMap | None = None
     class_axis: int | None = None
     llm: LlmFormat | None = None
     score_column: str | None = None
@@ -101,6 +104,7 @@ def _reading(
     kind: KindOption = None,
     labels: LabelsOption = None,
     ignore_label: IgnoreLabel = None,
+    label_map: LabelMapOption = None,
     class_axis: ClassAxis = None,
     label_column: LabelColumn = None,
     weight_column: WeightColumn = None,
@@ -128,6 +132,7 @@ def _reading(
         ),
         labels=labels,
         ignore_label=ignore_label,
+        label_map=None if label_map is None else LabelMap.parse(label_map),
         class_axis=class_axis,
         llm=llm,
         score_column=score_column,

@@ -16,6 +16,7 @@ from temperance.calibrators import (
     scale_rows,
 )
 from temperance.checks import (
+    Positions,
     as_group_names,
     as_groups,
 )
@@ -130,6 +131,10 @@ class Rows:
             )
             raise FileFormatError(msg)
         return self.labels
+
+    def require_positions(self) -> Positions:
+        """Return the labels as a fit takes them: never looked up among the names of classes."""
+        return Positions(self.require_labels())
 
     def predictions(self, logits: NDArray[Any] | None = None) -> Predictions:
         """Return these logits, or others of the same rows, with labels, weights and clusters."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.calibrators import Training, fit_by_name
-from temperance.checks import as_groups, as_logits
+from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
@@ -114,7 +114,7 @@ class CascadeRows:
     ) -> tuple[Calibrator, ...]:
         """Return a calibrator of each model that decides, fitted with these weights."""
         return tuple(
-            fit_by_name(method, z, self.labels, weights=weights, prior=prior)
+            fit_by_name(method, z, Positions(self.labels), weights=weights, prior=prior)
             for z in self.logits[: self.deciding]
         )
 

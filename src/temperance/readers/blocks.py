@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.labels import LabelMap
 from temperance.errors import FileFormatError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
@@ -21,7 +22,7 @@ from temperance.readers.whole import SUFFIXES, as_dataset, read_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from temperance.readers.dataset import Dataset, Kind
     from temperance.readers.request import Rows
@@ -51,6 +52,7 @@ class BlockFile:
     kind: Kind | None
     fields: Fields
     labels: Path | None
+    label_map: LabelMap | None = None
 
     def __iter__(self) -> Iterator[Dataset]:
         """Yield the blocks in order; every error names the file, and the place in it."""
@@ -64,7 +66,7 @@ class BlockFile:
                         f"{file}: has {_count(columns)}, but the files before have {_count(width)}."
                     )
                     raise FileFormatError(msg)
-                yield block
+                yield block if self.label_map is None else block.with_labels_of(self.label_map)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -107,6 +109,7 @@ def read_blocks(
     kind: Kind | None = None,
     fields: Fields | None = None,
     labels: str | os.PathLike[str] | None = None,
+    label_map: LabelMap | Mapping[Any, Any] | str | None = None,
 ) -> BlockFile:
     """Return the rows of a file, or of a folder of shards, block by block.
 
@@ -115,7 +118,7 @@ def read_blocks(
     path : path-like
         A file of any format that `read` takes, or a folder of such files, read in the order of
         their names.
-    kind, fields, labels
+    kind, fields, labels, label_map
         As in `read`; `labels` only for a single file.
 
     Returns
@@ -132,7 +135,11 @@ def read_blocks(
         number of columns.
     """
     found = BlockFile(
-        Path(path), kind, fields or Fields(), None if labels is None else Path(labels)
+        Path(path),
+        kind,
+        fields or Fields(),
+        None if labels is None else Path(labels),
+        None if label_map is None else LabelMap.of(label_map),
     )
     with refusing(path):
         if not found.path.exists():

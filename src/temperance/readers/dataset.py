@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from temperance.readers.guard import refusing
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from temperance.checks.labels import LabelMap
 
 __all__ = [
     "Dataset",
@@ -106,6 +108,13 @@ class Dataset:
     def place(self) -> str:
         """The path, and where these rows begin if not with the first of the file."""
         return f"{self.source} (rows counted from {self.first})" if self.first else self.source
+
+    def with_labels_of(self, meaning: LabelMap) -> Self:
+        """Return the same rows with labels as they are meant."""
+        if self.labels is None:
+            return self
+        with refusing(self.place):
+            return replace(self, labels=meaning.applied(self.labels, self.classes))
 
     def sha256(self) -> str:
         """Hexadecimal SHA-256 digest of the file's bytes, or of the digests of a folder's files.

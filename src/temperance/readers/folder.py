@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.labels import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import refusing
@@ -16,7 +17,7 @@ from temperance.readers.llm import FormatName, LlmFormat, read_llm
 from temperance.readers.whole import SUFFIXES, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +35,7 @@ def read(
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
     format: FormatName | LlmFormat | None = None,  # noqa: A002  (the word for it)
+    label_map: LabelMap | Mapping[Any, Any] | str | None = None,
 ) -> Dataset:
     """Read the scores of a file, and what else it holds about each row.
 
@@ -59,6 +61,11 @@ def read(
         in `fields` may then be paths, as `doc.answer`, and `kind` only picks what to take from
         records that hold both.
 
+    label_map : mapping, str or LabelMap, optional
+        What labels mean: `{"no": 0, "yes": 1}` (a class by its name, or by its position where
+        columns have no names; other labels stay), "positions" (labels are positions of the columns,
+        counted from 0, whatever these are called) or "one-based" (counted from 1).
+
     Returns
     -------
     Dataset
@@ -77,6 +84,20 @@ def read(
     MissingDependencyError
         The format needs a package that is not installed.
     """
+    meaning = None if label_map is None else LabelMap.of(label_map)
+    read_now = _read(path, kind, fields, labels, layout, format)
+    return read_now if meaning is None else read_now.with_labels_of(meaning)
+
+
+def _read(
+    path: str | os.PathLike[str],
+    kind: Kind | None,
+    fields: Fields,
+    labels: str | os.PathLike[str] | None,
+    layout: Layout,
+    format: FormatName | LlmFormat | None,  # noqa: A002  (the word for it)
+) -> Dataset:
+    """Read a file or a folder, labels as they are there."""
     if format is not None:
         if labels is not None or layout != "rows":
             msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.checks.labels import Positions
+
 __all__ = ["select", "select_rows"]
 
 
 def select(
     logits: ArrayLike,
-    labels: ArrayLike,
+    labels: ArrayLike | Positions,
     *,
     weights: ArrayLike | None = None,
     groups: ArrayLike | None = None,

@@ -62,7 +62,7 @@ class Trials:
         rows = self.rows
         few = rows.effective_rows < FEW_ROWS
         return fit_by_name(
-            method, rows.logits, rows.labels, weights=weights, groups=self.groups,
+            method, rows.logits, rows.positions, weights=weights, groups=self.groups,
             classes=rows.classes, prior=prior, smooth=few and method == "temperature",
         )  # fmt: skip
 

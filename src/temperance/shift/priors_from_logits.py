@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.checks.labels import Positions
     from temperance.shift.calibrator_errors import Fitted
     from temperance.shift.label_shift_result import LabelShift
     from temperance.shift.mixture import MixtureFit
@@ -35,7 +36,7 @@ __all__ = ["calibrator_of", "label_shift_of_logits", "label_shift_of_rows"]
 def label_shift_of_logits(
     new: ArrayLike,
     logits: ArrayLike,
-    labels: ArrayLike,
+    labels: ArrayLike | Positions,
     *,
     new_weights: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -129,9 +130,17 @@ def calibrator_of(rows: Training) -> Fitted:
     """Return a calibrator with class biases, which label shift asks for; else the temperature."""
     try:
         return BiasCorrectedTemperatureScaling.fit(
-            rows.logits, rows.labels, weights=rows.weights, classes=rows.classes, refuse_probs=False
+            rows.logits,
+            rows.positions,
+            weights=rows.weights,
+            classes=rows.classes,
+            refuse_probs=False,
         )
     except NoOptimumError:
         return TemperatureScaling.fit(
-            rows.logits, rows.labels, weights=rows.weights, classes=rows.classes, refuse_probs=False
+            rows.logits,
+            rows.positions,
+            weights=rows.weights,
+            classes=rows.classes,
+            refuse_probs=False,
         )

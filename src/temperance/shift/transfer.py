@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.checks.labels import Positions
     from temperance.compare import Comparison
     from temperance.shift.covariates import CovariateWeights
     from temperance.shift.label_shift_result import LabelShift
@@ -101,9 +102,9 @@ class Transfer:
 
 def transfer(
     reference: ArrayLike,
-    labels: ArrayLike,
+    labels: ArrayLike | Positions,
     new: ArrayLike,
-    new_labels: ArrayLike | None = None,
+    new_labels: ArrayLike | Positions | None = None,
     *,
     weights: ArrayLike | None = None,
     new_weights: ArrayLike | None = None,
@@ -173,7 +174,7 @@ def transfer(
         reference, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
     )
     fitted = TemperatureScaling.fit(
-        rows.logits, rows.labels, weights=rows.weights, classes=rows.classes, refuse_probs=False
+        rows.logits, rows.positions, weights=rows.weights, classes=rows.classes, refuse_probs=False
     )
     z, _ = fitted.checked(new, class_axis=-1, refuse_probs=refuse_probs)
     if len(z) == 0:

@@ -1,0 +1,359 @@
+"""Which class a label means: one rule for every format, dtype, order of columns and command."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import reference
+import temperance as tp
+from temperance.checks.labels import LabelMap, as_labels, is_label
+from temperance.readers import read, read_blocks
+
+N, K, TRUE_T = 400, 12, 2.0
+FORMATS = ("csv", "tsv", "npz", "parquet", "arrow")
+
+
+def drawn(k=K, n=N, seed=0):
+    """Logits whose labels come from softmax(logits / 2), and these labels as positions."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, k)) * 3
+    y = (reference.softmax(z / TRUE_T).cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
+    return z, np.minimum(y, k - 1)
+
+
+def write(path, z, names, labels, stem="logit"):
+    """Write a table, or an archive, with a column of each name."""
+    kind = path.suffix[1:]
+    if kind == "npz":
+        np.savez(path, **{f"{stem}s": z, "labels": labels, "classes": np.array(names)})
+        return
+    columns = {f"{stem}_{name}": z[:, j] for j, name in enumerate(names)}
+    if kind in {"csv", "tsv"}:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter="," if kind == "csv" else "\t")
+            writer.writerow([*columns, "label"])
+            writer.writerows(
+                zip(*(c.tolist() for c in columns.values()), labels.tolist(), strict=True)
+            )
+        return
+    pa = pytest.importorskip("pyarrow")
+
+    table = pa.table({**columns, "label": pa.array(labels.tolist())})
+    if kind == "parquet":
+        pa.parquet.write_table(table, path)
+    else:
+        pa.feather.write_feather(table, path, compression="uncompressed")
+
+
+def spelled(names, y):
+    """Return what a program would write for the labels: each name as text."""
+    return np.array(names)[y]
+
+
+NAMINGS = {
+    "text order": (sorted(map(str, range(K))), lambda names, y: spelled(names, y).astype(int)),
+    "one-based": (list(map(str, range(1, K + 1))), lambda names, y: y + 1),
+    "one-based, as floats": (
+        [f"{j}.0" for j in range(1, K + 1)], lambda names, y: (y + 1).astype(float)
+    ),
+    "leading zeros": ([f"{j:02d}" for j in range(K)][::-1], lambda names, y: K - 1 - y),
+    "floats for integer names": (
+        list(map(str, range(K, 0, -1))), lambda names, y: (K - y).astype(np.float32)
+    ),
+    "negative": (list(map(str, range(5, 5 - K, -1))), lambda names, y: 5 - y),
+    "bytes of names": ([f"ö{j}" for j in range(K)], spelled),
+    "years and one word": ([*map(str, range(2000, 1999 + K)), "other"], spelled),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_names_mean_the_same_in_every_format(run, tmp_path, naming, suffix):
+    """Whatever classes are called, the fit is that of the positions; and so is the evaluation."""
+    z, y = drawn()
+    names, labels_of = NAMINGS[naming]
+    write(tmp_path / f"in.{suffix}", z, names, labels_of(names, y))
+    fitted = json.loads(run("fit", f"in.{suffix}", "--json", "--quick").stdout)
+    assert fitted["temperature"] == pytest.approx(reference.temperature(z, y), rel=1e-7)
+    measured = json.loads(run("evaluate", f"in.{suffix}", "--json", "--quick").stdout)
+    assert measured["accuracy"]["value"] == pytest.approx((z.argmax(axis=1) == y).mean())
+
+
+BINARY = {
+    "bools": (["True", "False"], lambda y: y == 0),
+    "bools in lower case": (["false", "true"], lambda y: y == 1),
+    "ones for True": (["True", "False"], lambda y: 1 - y),
+    "bools for one": (["1", "0"], lambda y: y == 0),
+    "minus one, reversed": (["1", "-1"], lambda y: 1 - 2 * y),
+    "two, one": (["2", "1"], lambda y: 2 - y),
+    "floats": (["1.0", "0.0"], lambda y: 1.0 - y),
+    "01 and 00": (["01", "00"], lambda y: 1 - y),
+}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("naming", BINARY)
+def test_two_classes_in_every_spelling(run, tmp_path, naming, suffix):
+    """Booleans, codes and floats are compared by value with the names that spell them."""
+    z, y = drawn(2, seed=1)
+    names, labels_of = BINARY[naming]
+    write(tmp_path / f"in.{suffix}", z, names, labels_of(y))
+    best = reference.temperature(z, y)
+    fitted = json.loads(run("fit", f"in.{suffix}", "--json", "--quick").stdout)
+    assert fitted["temperature"] == pytest.approx(best, rel=1e-7)
+    in_python = tp.TemperatureScaling.fit(z, labels_of(y), classes=names)
+    assert in_python.temperature == pytest.approx(best, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "method", sorted({*tp.METHODS, "auto"} - {"ensemble", "group-temperature"})
+)
+def test_every_method_takes_names_once(run, tmp_path, method):
+    """Classes 10, 2, 1 in this order: every method fits what it fits on the positions."""
+    k = 2 if method in {"platt", "beta", "venn-abers"} else 3
+    z, y = drawn(k, seed=2)
+    names = ["10", "2", "1"][:k]
+    write(tmp_path / "named.csv", z, names, spelled(names, y))
+    np.savez(tmp_path / "plain.npz", logits=z, labels=y)
+    options = ("--method", method, "--json", "--quick")
+    named = json.loads(run("fit", "named.csv", *options).stdout)
+    plain = json.loads(run("fit", "plain.npz", *options).stdout)
+    assert named["after"] == plain["after"]
+
+
+def test_ensemble_threshold_shift_and_cascade_take_names_once(run, tmp_path):
+    """Commands that fit inside see the same classes as those that only measure."""
+    z, y = drawn(3, seed=3)
+    other = z + np.random.default_rng(9).normal(size=z.shape)
+    names = ["3", "1", "2"]
+    for stem, scores in (("a", z), ("b", other)):
+        write(tmp_path / f"{stem}.csv", scores, names, spelled(names, y))
+        np.savez(tmp_path / f"{stem}.npz", logits=scores, labels=y)
+    for command in (
+        ("fit", "a.{}", "b.{}", "--method", "ensemble", "--quick"),
+        ("threshold", "a.{}", "--max-risk", "0.3"),
+        ("shift", "a.{}", "b.{}", "--quick"),
+        ("cascade", "a.{}", "b.{}", "--cost", "0.01"),
+        ("compare", "a.{}", "b.{}", "--quick"),
+        ("plan", "a.{}"),
+    ):
+        named, plain = (
+            _numbers(json.loads(run(*(part.format(s) for part in command), "--json").stdout))
+            for s in ("csv", "npz")
+        )
+        assert named == pytest.approx(plain, rel=1e-12), command[0]
+
+
+def _numbers(content):
+    """All numbers of a result, in order."""
+    if isinstance(content, dict):
+        return [n for value in content.values() for n in _numbers(value)]
+    if isinstance(content, list):
+        return [n for value in content for n in _numbers(value)]
+    return [content] if isinstance(content, float) else []
+
+
+@pytest.mark.parametrize("suffix", [*FORMATS, "jsonl"])
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("naming", ["text order", "leading zeros", "bytes of names"])
+def test_what_apply_writes_evaluates_to_the_same(run, tmp_path, naming, source, suffix):
+    """Labels go on as they came, beside the names they belong to, from any format to any."""
+    z, y = drawn()
+    names, labels_of = NAMINGS[naming]
+    write(tmp_path / f"in.{source}", z, names, labels_of(names, y))
+    run("fit", f"in.{source}", "--quick")
+    run("apply", "calibrator.json", f"in.{source}", "-o", f"out.{suffix}")
+    after, written = (
+        json.loads(run("evaluate", *files, "--json", "--quick").stdout)
+        for files in ((f"in.{source}", "--calibrator", "calibrator.json"), (f"out.{suffix}",))
+    )
+    assert written["log_loss"]["value"] == pytest.approx(after["log_loss"]["value"], rel=1e-12)
+    assert written["accuracy"] == after["accuracy"]
+    given, back = read(tmp_path / f"in.{source}"), read(tmp_path / f"out.{suffix}")
+    as_numbers = [[as_labels(d.labels, n=N, k=K, classes=d.classes)] for d in (given, back)]
+    assert np.array_equal(*as_numbers)
+
+
+def test_numbers_that_no_name_spells_are_an_error_with_both(run, tmp_path):
+    """Columns cat and dog, labels 0 and 1: nobody knows which is which; the way out is taken."""
+    z, y = drawn(2, seed=1)
+    write(tmp_path / "in.csv", z, ["dog", "cat"], y)
+    best = pytest.approx(reference.temperature(z, y), rel=1e-7)
+    message = run("fit", "in.csv", code=2).stderr
+    for words in ("dog, cat", "labels there are: ", "--label-map positions"):
+        assert words in message
+    done = run("fit", "in.csv", "--label-map", "positions", "--json", "--quick")
+    assert json.loads(done.stdout)["temperature"] == best
+    done = run("fit", "in.csv", "--label-map", "0=dog,1=cat", "--json", "--quick")
+    assert json.loads(done.stdout)["temperature"] == best
+    with pytest.raises(tp.InvalidInputError, match="Positions"):
+        tp.TemperatureScaling.fit(z, y, classes=["dog", "cat"])
+    fitted = tp.TemperatureScaling.fit(z, tp.Positions(y), classes=["dog", "cat"])
+    assert fitted.temperature == best
+
+
+CODES = {
+    "one-based": (4, lambda y: y + 1, "--label-map one-based"),
+    "words": (2, lambda y: np.array(["no", "yes"])[y], "--label-map no=0,yes=1"),
+    "minus one": (2, lambda y: 2 * y - 1, "--label-map -1=0,1=1"),
+    "one and two": (2, lambda y: y + 1, "--label-map 1=0,2=1"),
+    "float codes": (2, lambda y: y + 1.0, "--label-map 1=0,2=1"),
+    "with a space": (2, lambda y: np.array(["is ill", "is well"])[y],
+                     "--label-map 'is ill'=0,'is well'=1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_advice_for_codes_works_when_followed(run, tmp_path, code):
+    """Columns without names: the option in the message, typed as it stands, gives the fit."""
+    import shlex
+
+    k, coded, advice = CODES[code]
+    z, y = drawn(k, seed=4)
+    np.savez(tmp_path / "in.npz", logits=z, labels=coded(y))
+    message = run("fit", "in.npz", code=2).stderr
+    assert advice in message
+    done = run("fit", "in.npz", *shlex.split(advice), "--json", "--quick")
+    best = reference.temperature(z, y)
+    assert json.loads(done.stdout)["temperature"] == pytest.approx(best, rel=1e-7)
+
+
+def test_an_advice_never_leaves_out_a_class(run, tmp_path):
+    """Labels -1 and 1 are two classes, not one and a gap; -1 beside 0..k-1 is a gap."""
+    z, y = drawn(2, seed=1)
+    np.savez(tmp_path / "codes.npz", logits=z, labels=2 * y - 1)
+    assert "--ignore-label" not in run("fit", "codes.npz", code=2).stderr
+    z, y = drawn(3, seed=1)
+    np.savez(tmp_path / "gap.npz", logits=z, labels=np.where(np.arange(N) % 10, y, -1))
+    assert "--ignore-label -1" in run("fit", "gap.npz", code=2).stderr
+    done = run("fit", "gap.npz", "--ignore-label", "-1", "--json", "--quick")
+    kept = np.arange(N) % 10 > 0
+    best = reference.temperature(z[kept], y[kept])
+    assert json.loads(done.stdout)["temperature"] == pytest.approx(best, rel=1e-7)
+
+
+def test_a_class_without_a_column_is_left_out_by_name(run, tmp_path):
+    """Open sets: labels `unknown` have no column; the message says how to leave them out."""
+    z, y = drawn(3, seed=5)
+    names = ["cat", "cow", "dog"]
+    labels = np.where(np.arange(N) % 10, spelled(names, y), "unknown")
+    kept = np.arange(N) % 10 > 0
+    for suffix in ("csv", "npz"):
+        write(tmp_path / f"in.{suffix}", z, names, labels)
+        message = run("fit", f"in.{suffix}", code=2).stderr
+        assert "--ignore-label unknown" in message
+        assert "(40 such rows" in message
+        done = run("fit", f"in.{suffix}", "--ignore-label", "unknown", "--json", "--quick")
+        best = reference.temperature(z[kept], y[kept])
+        assert json.loads(done.stdout)["temperature"] == pytest.approx(best, rel=1e-7)
+
+
+def test_a_near_match_is_named(run, tmp_path):
+    """COW is not cow, but the message names it, with the option that says so."""
+    z, y = drawn(2, seed=1)
+    write(tmp_path / "in.csv", z, ["cat", "cow"], np.array(["cat", "COW"])[y])
+    assert "--label-map COW=cow" in run("fit", "in.csv", code=2).stderr
+    run("fit", "in.csv", "--label-map", "COW=cow")
+
+
+def test_booleans_of_more_than_two_classes_are_refused(run, tmp_path):
+    """Whether a prediction was right is no class, in any format and in Python."""
+    z, y = drawn(3)
+    right = z.argmax(axis=1) == y
+    np.savez(tmp_path / "in.npz", logits=z, labels=right)
+    np.savez(tmp_path / "text.npz", logits=z, labels=right.astype(str))
+    for name in ("in.npz", "text.npz"):
+        assert "--label-column" in run("fit", name, code=2).stderr
+    for labels in (right, right.tolist(), right.astype(str)):
+        with pytest.raises(tp.InvalidInputError, match="True and False for 3 classes"):
+            tp.TemperatureScaling.fit(z, labels)
+
+
+def test_missing_labels_match_no_name():
+    """A nan is not the class called nan, and None not the class None."""
+    z = np.zeros((2, 2))
+    for labels in ([0.0, np.nan], [None, "a"]):
+        with pytest.raises(tp.InvalidInputError):
+            tp.TemperatureScaling.fit(z, labels, classes=["nan", "None"])
+
+
+def test_two_names_of_one_value_are_ambiguous():
+    """1 is exactly the name 1, but 1.0 could be 1 or 01: an error that shows both."""
+    names = ("1", "01", "x")
+    assert as_labels([1, 1], n=2, k=3, classes=names).tolist() == [0, 0]
+    with pytest.raises(tp.InvalidInputError, match="1, 01 both spell"):
+        as_labels([1.0], n=1, k=3, classes=names)
+
+
+def test_positions_are_never_looked_up():
+    """Positions beside integer names stay positions; out of range is an error."""
+    names = ("1", "0")
+    assert as_labels(tp.Positions([0, 1]), n=2, k=2, classes=names).tolist() == [0, 1]
+    assert as_labels([0, 1], n=2, k=2, classes=names).tolist() == [1, 0]
+    with pytest.raises(tp.InvalidInputError, match=r"0\.\.1"):
+        as_labels(tp.Positions([0, 2]), n=2, k=2, classes=names)
+    with pytest.raises(tp.InvalidInputError, match="whole numbers"):
+        tp.Positions(["a"])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[2.0, 0.0, 1.0, 2.0], np.array([2, 0, 1, 2], np.float16), np.array([b"2", b"0", b"1", b"2"])],
+)
+def test_floats_and_bytes_are_names_too(labels):
+    """Float classes with float labels, and byte strings, mean their names in `select` too."""
+    assert as_labels(labels, n=4, k=3, classes=("2.0", "0.0", "1.0")).tolist() == [0, 1, 2, 0]
+
+
+def test_select_keeps_float_classes_apart():
+    """`select` fits many times on rows that were checked once; names are looked up once."""
+    z, y = drawn(3, seed=6)
+    classes = [2.0, 0.0, 1.0]
+    chosen = tp.select(z, np.array(classes)[y], classes=classes, methods=["temperature"])
+    best = tp.TemperatureScaling.fit(z, y)
+    assert chosen.calibrator.temperature in (1.0, best.temperature)
+    assert chosen.tried[0].log_loss == tp.select(z, y, methods=["temperature"]).tried[0].log_loss
+
+
+def test_labels_of_blocks_mean_names(tmp_path):
+    """Block by block, from files and from arrays, names are names."""
+    z, y = drawn()
+    names = sorted(map(str, range(K)))
+    write(tmp_path / "in.csv", z, names, spelled(names, y))
+    blocks = read_blocks(tmp_path / "in.csv")
+    best = reference.temperature(z, y)
+    fitted = tp.TemperatureScaling.fit_blocks(blocks, classes=names)
+    assert fitted.temperature == pytest.approx(best, rel=1e-7)
+    positions = [(z[i : i + 100], tp.Positions(y[i : i + 100])) for i in range(0, N, 100)]
+    fitted = tp.TemperatureScaling.fit_blocks(positions, classes=names)
+    assert fitted.temperature == pytest.approx(best, rel=1e-7)
+
+
+def test_a_map_of_labels_in_python(tmp_path):
+    """`read` and `read_blocks` take a mapping; labels that are in no pair stay."""
+    z, y = drawn(2, seed=1)
+    np.savez(tmp_path / "in.npz", logits=z, labels=np.array(["no", "yes"])[y])
+    for rows in (
+        read(tmp_path / "in.npz", label_map={"no": 0, "yes": 1}),
+        next(iter(read_blocks(tmp_path / "in.npz", label_map="no=0,yes=1"))),
+    ):
+        assert as_labels(rows.labels, n=N, k=2).tolist() == y.tolist()
+
+
+@pytest.mark.parametrize("text", ["", "a", "a=", "=1", "a=1,,b=2", "a=1,a=2", "1=0,1.0=1"])
+def test_maps_that_say_nothing_are_refused(run, text):
+    """A map says for each label what it means, once."""
+    with pytest.raises(tp.InvalidInputError, match="label_map"):
+        LabelMap.parse(text)
+    run("fit", "cal.npz", "--label-map", text, code=2)
+
+
+def test_same_label_in_other_spellings():
+    """What is ignored is found by its text or its value, in every dtype and shape."""
+    for labels in (
+        np.array([[255, 1]], np.uint8), np.array([[255.0, 1.0]]), np.array([["255", "1"]]),
+    ):  # fmt: skip
+        for label in (255, "255", 255.0):
+            assert is_label(labels, label).tolist() == [[True, False]]
