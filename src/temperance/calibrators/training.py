@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from temperance.blocks import ArrayRows, map_rows
+from temperance.calibrators.calibrator import refuse_masks
 from temperance.calibrators.record import FitRecord
 from temperance.checks import as_classes, as_labels, as_logits, as_weights, refuse_masked_labels
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
+from temperance.checks.numbers import as_not_negative
 from temperance.checks.scores import as_logits_unread
-from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.errors import NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
@@ -32,10 +33,7 @@ __all__ = ["Training", "as_prior"]
 
 def as_prior(prior: float) -> float:
     """Return the prior's strength, a finite number >= 0."""
-    if not 0.0 <= prior < inf:
-        msg = f"`prior` must be a finite number >= 0, got {prior}."
-        raise InvalidInputError(msg)
-    return float(prior)
+    return as_not_negative(prior, name="prior")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,16 +121,7 @@ class Training(ArrayRows):
 
     def refuse_masks(self, method: str) -> None:
         """Raise if an option is masked, for methods that need every logit of a row."""
-        for rows in row_blocks(self.logits):
-            masked = np.isneginf(as_float64(self.logits[rows])).any(axis=1)
-            if masked.any():
-                row = rows.start + int(masked.argmax())
-                msg = (
-                    f"`logits` of {method} must be finite, for every logit moves every class; row "
-                    f"{row} holds -inf (an option that does not exist, or a probability of 0). "
-                    "Methods that can: temperature, bias-corrected-temperature, vector."
-                )
-                raise InvalidInputError(msg)
+        refuse_masks(self.logits, method)
 
     def at_one(self) -> LossSums:
         """Return the sums of the log loss and its derivatives at T = 1."""
