@@ -117,7 +117,10 @@ def what_counts(content):
     content = {key: each for key, each in content.items() if key not in ("evaluation", "library")}
     fit = content.pop("fit", None) or {}
     fit = {key: each for key, each in fit.items() if key not in NOTES}
-    return {**content, "fit": fit} if fit else content
+    parameters = dict(content["parameters"])
+    if not parameters.get("smoothing"):  # none is not written
+        parameters.pop("smoothing", None)
+    return {**content, "parameters": parameters, "fit": fit}
 
 
 def check_edits(content, load, save):

@@ -87,7 +87,8 @@ class MultilabelScaling(Calibrator):
             names = set(label_names(self.classes, count=self.n_classes))
             odd = {*self.inner.temperatures, *self.inner.small_groups} - names
             if odd:
-                msg = f"`temperatures` must be of labels in `classes`; {value_text(min(odd))} is none."
+                name = value_text(min(odd))
+                msg = f"`temperatures` must be of the labels in `classes`; {name} is none of them."
                 raise InvalidInputError(msg)
 
     @classmethod
