@@ -12,6 +12,7 @@ import pytest
 
 import temperance as tp
 from temperance.calibrators.ensemble import Ensemble
+from temperance.decisions import DecisionPolicy, abstain, load_policy, save_policy
 from temperance.llm import AnswerConfidence
 
 NOTES = {"library", "fitted_at", "model", "added"}  # of a fit: for people, they describe no map
@@ -114,9 +115,12 @@ def shown(path):
 
 def what_counts(content):
     """Return the file without what is for people only."""
-    content = {key: each for key, each in content.items() if key not in ("evaluation", "library")}
+    content = {key: each for key, each in content.items() if key not in {"evaluation", "library"}}
     fit = content.pop("fit", None) or {}
     fit = {key: each for key, each in fit.items() if key not in NOTES}
+    if "calibrator" in content:
+        content.pop("rows", None)
+        return {**content, "calibrator": what_counts(content["calibrator"])}
     parameters = dict(content["parameters"])
     if not parameters.get("smoothing"):  # none is not written
         parameters.pop("smoothing", None)
@@ -164,6 +168,49 @@ def test_every_field_of_a_calibrator_is_checked_or_counts(tmp_path, name):
 
     assert load(content) == calibrator
     wrong = check_edits(content, load, lambda loaded: saves_as(tmp_path / "again.json", loaded))
+    assert not wrong, "\n".join(map(str, wrong[:40]))
+
+
+def policies():
+    """Promises of a risk, of a coverage, of both, per group, and of one row per cluster."""
+    z, y = rows(3, n=1200, seed=4)
+    scaling = tp.TemperatureScaling.fit(*rows(3))
+    probs = scaling.apply(z)
+    groups = np.repeat(["law", "math", "odd"], [600, 590, 10])
+    settings = {
+        "risk": {"max_risk": 0.3},
+        "coverage": {"min_coverage": 0.5},
+        "both": {"max_risk": 0.3, "min_coverage": 0.3},
+        "groups": {"max_risk": 0.3, "groups": groups},
+        "groups-coverage": {"min_coverage": 0.5, "groups": groups},
+        "clusters": {"max_risk": 0.3, "clusters": np.arange(1200) // 2},
+        "all": {"min_coverage": 1.0},
+    }
+    for name, options in settings.items():
+        yield name, DecisionPolicy(scaling, abstain(probs, y, **options), {"n_fit": 300})
+
+
+POLICIES = dict(policies())
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_field_of_a_policy_is_checked_or_counts(tmp_path, name):
+    """Any one edit of a policy is refused, or is the only place of its fact."""
+    path = tmp_path / "p.json"
+    save_policy(POLICIES[name], path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["calibrator"] = {**content["calibrator"], "fit": {}, "evaluation": {}}  # seen above
+
+    def load(changed):
+        path.write_text(json.dumps(changed), encoding="utf-8")
+        return load_policy(path)
+
+    def save(loaded):
+        save_policy(loaded, tmp_path / "again.json")
+        return json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
+
+    assert load(content).rule == POLICIES[name].rule
+    wrong = check_edits(content, load, save)
     assert not wrong, "\n".join(map(str, wrong[:40]))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["abstain", "abstain_rows", "check_target"]
+__all__ = ["abstain", "abstain_rows", "check_target", "groups_tested"]
 
 
 def abstain(  # noqa: PLR0913  (each is something that only the user knows)
@@ -154,7 +154,7 @@ def abstain_rows(
             raise InvalidInputError(msg)
         names = np.unique(rows.groups[named]).tolist()
         parts = {name: rows.taken(rows.groups == name) for name in names}
-        share = delta / _n_tested([part.n for part in parts.values()], max_risk, delta)
+        share = delta / groups_tested([part.n for part in parts.values()], max_risk, delta)
         target = Target(max_risk, min_coverage, share, grid)
         promises = [_promise(name, part, target) for name, part in parts.items()]
     if all(each.threshold is None for each in promises):
@@ -201,7 +201,7 @@ def _as_grid(thresholds: ArrayLike, max_risk: float | None) -> Array:
     return grid
 
 
-def _n_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
+def groups_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
     """Return how many groups can have a promise: the m largest, each with rows enough at delta/m.
 
     Sizes are known without a label, so they may decide.
@@ -226,10 +226,13 @@ def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:
         if found is None:
             why = reason(rows, target, group)
     accepted = np.zeros(rows.n, dtype=bool) if found is None else rows.confidence >= found.threshold
+    above, below = rows.confidence[accepted], rows.confidence[~accepted]
     return Promise(
         group=group,
         threshold=None if found is None else found.threshold,
         max_risk=None if found is None else found.max_risk,
         outcome=Outcome.of(accepted, rows.wrong),
         reason=why,
+        lowest_accepted=float(above.min()) if found is not None and len(above) else None,
+        highest_declined=float(below.max()) if found is not None and len(below) else None,
     )

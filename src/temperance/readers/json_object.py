@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonObject", "json_file", "parse_json", "shown"]
 
+MOST_COUNTED = 10**15  # of anything counted: floats hold it exactly
 _ROUNDING = 1e-9  # relative: what other programs' printing of floats may change
 
 
@@ -83,12 +84,12 @@ class JsonObject:
             self.refuse(key, "a number >= 0")
         return value
 
-    def integer(self, key: str, *, least: int = 1, most: int | None = None) -> int:
-        """Return an integer >= `least` and, where given, <= `most`."""
+    def integer(self, key: str, *, least: int = 1, most: int = MOST_COUNTED) -> int:
+        """Return an integer from `least` to `most`."""
         value = self.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             self.refuse(key, f"an integer >= {least}")
-        if most is not None and value > most:
+        if value > most:
             self.refuse(key, f"an integer from {least} to {most:,}")
         return value
 
