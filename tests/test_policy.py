@@ -150,7 +150,7 @@ FIRST = ("promise", "rows", 0)
         (put(0.5, "rule", "threshold"), "`highest_declined` must be a number below `threshold`"),
         (
             put(0.99, "rule", "threshold"),
-            "`lowest_accepted` must be a number from `threshold` on, 0.99",
+            "`lowest_accepted` must be a number from `threshold` on",
         ),
         (put({"law": 0.5}, "rule", "groups"), "`threshold` must be null where every group"),
         (put(-1, *FIRST, "errors"), "`errors` must be an integer >= 0"),

@@ -39,6 +39,7 @@ def as_number(
     below: float = inf,
     most: float = inf,
     hint: str = "",
+    option: str = "",
 ) -> float:
     """Return a finite number in a range, or raise InvalidInputError.
 
@@ -56,6 +57,8 @@ def as_number(
         Ends that it may.
     hint : str
         One more sentence for the message.
+    option : str
+        What the argument is called on the command line.
 
     Returns
     -------
@@ -74,43 +77,59 @@ def as_number(
     number = _float_of(value)
     inside = number is not None and isfinite(number) and above < number < below
     if number is None or not inside or not least <= number <= most:
-        msg = f"`{name}` must be {rule}, got {value_text(value)}.{hint and ' '}{hint}"
-        raise InvalidInputError(msg)
+        raise _refusal(name, option, rule, value, hint)
     return number
 
 
-def as_positive(value: object, *, name: str, hint: str = "") -> float:
+def as_positive(value: object, *, name: str, hint: str = "", option: str = "") -> float:
     """Return a finite number above 0."""
-    return as_number(value, name=name, rule="a finite number above 0", above=0.0, hint=hint)
+    return as_number(
+        value, name=name, rule="a finite number above 0", above=0.0, hint=hint, option=option
+    )
 
 
-def as_not_negative(value: object, *, name: str, hint: str = "") -> float:
+def as_not_negative(value: object, *, name: str, hint: str = "", option: str = "") -> float:
     """Return a finite number >= 0."""
-    return as_number(value, name=name, rule="a finite number >= 0", least=0.0, hint=hint)
+    return as_number(
+        value, name=name, rule="a finite number >= 0", least=0.0, hint=hint, option=option
+    )
 
 
-def as_share(value: object, *, name: str, hint: str = "") -> float:
+def as_share(value: object, *, name: str, hint: str = "", option: str = "") -> float:
     """Return a number in [0, 1]."""
-    return as_number(value, name=name, rule="a number in [0, 1]", least=0.0, most=1.0, hint=hint)
+    return as_number(
+        value, name=name, rule="a number in [0, 1]", least=0.0, most=1.0, hint=hint, option=option
+    )
 
 
-def as_level(value: object, *, name: str, hint: str = "") -> float:
+def as_level(value: object, *, name: str, hint: str = "", option: str = "") -> float:
     """Return a number strictly between 0 and 1, such as the level of an interval."""
     return as_number(
-        value, name=name, rule="a number strictly between 0 and 1", above=0.0, below=1.0, hint=hint
+        value,
+        name=name,
+        rule="a number strictly between 0 and 1",
+        above=0.0,
+        below=1.0,
+        hint=hint,
+        option=option,
     )
 
 
 def as_count(
-    value: object, *, name: str, least: int = 1, most: int | None = None, hint: str = ""
+    value: object,
+    *,
+    name: str,
+    least: int = 1,
+    most: int | None = None,
+    hint: str = "",
+    option: str = "",
 ) -> int:
     """Return a whole number >= `least` and, where given, <= `most`; 15.0 counts as 15."""
     upto = f"{least:,} to {most:,}" if most is not None else f">= {least}"
     rule = f"a whole number {upto}" if most is None else f"a whole number from {upto}"
-    whole = as_whole(value, name=name, rule=rule, hint=hint)
+    whole = as_whole(value, name=name, rule=rule, hint=hint, option=option)
     if whole < least or (most is not None and whole > most):
-        msg = f"`{name}` must be {rule}, got {value_text(value)}.{hint and ' '}{hint}"
-        raise InvalidInputError(msg)
+        raise _refusal(name, option, rule, value, hint)
     return whole
 
 
@@ -119,14 +138,15 @@ def as_seed(value: object, *, name: str = "seed") -> int:
     return as_count(value, name=name, least=0)
 
 
-def as_whole(value: object, *, name: str, rule: str = "a whole number", hint: str = "") -> int:
+def as_whole(
+    value: object, *, name: str, rule: str = "a whole number", hint: str = "", option: str = ""
+) -> int:
     """Return a whole number of any sign, exactly; 2.0 counts as 2."""
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     number = _float_of(value)
     if number is None or not isfinite(number) or number != int(number):
-        msg = f"`{name}` must be {rule}, got {value_text(value)}.{hint and ' '}{hint}"
-        raise InvalidInputError(msg)
+        raise _refusal(name, option, rule, value, hint)
     return int(number)
 
 
@@ -141,6 +161,12 @@ def value_text(value: object) -> str:
         text = f"{'-' if plain < 0 else ''}a number of thousands of digits"
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _refusal(name: str, option: str, rule: str, value: object, hint: str) -> InvalidInputError:
+    argument = f"`{name}` ({option})" if option else f"`{name}`"
+    text = f"{argument} must be {rule}, got {value_text(value)}."
+    return InvalidInputError(f"{text} {hint}" if hint else text)
 
 
 def _float_of(value: object) -> float | None:

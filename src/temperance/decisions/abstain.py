@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks.arrays import as_numbers
+from temperance.checks.numbers import as_level, as_number
 from temperance.decisions.abstention import Abstention, Promise
-from temperance.decisions.binomial import fewest_rows
+from temperance.decisions.binomial import LEAST_RISK, fewest_rows
 from temperance.decisions.outcome import Outcome
 from temperance.decisions.refusal import reason, refusal
 from temperance.decisions.rows import DecisionRows
@@ -173,20 +174,25 @@ def check_target(max_risk: float | None, min_coverage: float | None, confidence:
             "(--min-coverage), the share of rows to accept, or both."
         )
         raise InvalidInputError(msg)
-    rules = {
-        "max_risk": (max_risk, max_risk is None or 0.0 < max_risk < 1.0, "between 0 and 1"),
-        "min_coverage": (
-            min_coverage, min_coverage is None or 0.0 < min_coverage <= 1.0, "above 0, at most 1"
-        ),
-        "confidence": (confidence, 0.0 < confidence < 1.0, "between 0 and 1"),
-    }  # fmt: skip
-    for name, (value, holds, rule) in rules.items():
-        if not holds:
-            option = name.replace("_", "-")
-            msg = f"`{name}` (--{option}) must be a number {rule}, got {value}."
-            if name == "max_risk" and value == 0.0:
-                msg += " No number of labels can promise that no answer is ever wrong."
-            raise InvalidInputError(msg)
+    if max_risk is not None:
+        hint = ""
+        if type(max_risk) in (int, float) and max_risk == 0.0:
+            hint = "No number of labels can promise that no answer is ever wrong."
+        as_number(
+            max_risk, name="max_risk", option="--max-risk", rule=f"a number between {LEAST_RISK:g} and 1",
+            least=LEAST_RISK, below=1.0, hint=hint,
+        )  # fmt: skip
+    if min_coverage is not None:
+        rule = "a number above 0, at most 1"
+        as_number(
+            min_coverage,
+            name="min_coverage",
+            option="--min-coverage",
+            rule=rule,
+            above=0.0,
+            most=1.0,
+        )
+    as_level(confidence, name="confidence", option="--confidence")
 
 
 def _as_grid(thresholds: ArrayLike, max_risk: float | None) -> Array:

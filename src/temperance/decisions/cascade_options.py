@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.calibrators import METHODS, check_method
+from temperance.checks.arrays import as_array
+from temperance.checks.numbers import as_level, as_not_negative, as_number, as_positive
 from temperance.decisions.goals import Goal
 from temperance.errors import InvalidInputError
 
@@ -31,37 +32,33 @@ def check_options(
     prior: float,
 ) -> tuple[tuple[float, ...], Goal]:
     """Return the costs and the goal, or raise InvalidInputError."""
-    rules = {
-        "error_cost": (error_cost, 0.0 < error_cost < inf, "a finite number above 0"),
-        "budget": (budget, budget is None or 0.0 <= budget < inf, "a finite number >= 0"),
-        "min_accuracy": (
-            min_accuracy,
-            min_accuracy is None or 0.0 < min_accuracy < 1.0,
-            "a number between 0 and 1",
-        ),
-        "expert_error": (
+    error_cost = as_positive(error_cost, name="error_cost", option="--error-cost")
+    if budget is not None:
+        budget = as_not_negative(budget, name="budget", option="--budget")
+    if min_accuracy is not None:
+        min_accuracy = as_level(min_accuracy, name="min_accuracy", option="--min-accuracy")
+    if not isinstance(expert_error, str) or expert_error not in _KINDS:
+        rule = f"one of {', '.join(_KINDS)}, or an error rate in [0, 1)"
+        as_number(
             expert_error,
-            expert_error in _KINDS if isinstance(expert_error, str) else 0.0 <= expert_error < 1.0,
-            f"one of {', '.join(_KINDS)}, or an error rate in [0, 1)",
-        ),
-    }
-    for name, (value, holds, rule) in rules.items():
-        if not holds:
-            option = f"--{name.replace('_', '-')}"
-            msg = f"`{name}` ({option}) must be {rule}, got {value}."
-            raise InvalidInputError(msg)
-    each = tuple(float(cost) for cost in np.atleast_1d(np.asarray(costs, dtype=np.float64)))
+            name="expert_error",
+            option="--expert-error",
+            rule=rule,
+            least=0.0,
+            below=1.0,
+        )
+    given = np.atleast_1d(as_array(costs, name="costs"))
+    each = tuple(
+        as_positive(
+            cost, name="costs", option="--cost", hint="Models that cost nothing more are better pooled than run one "
+            "by one (see `Ensemble`).",
+        )
+        for cost in given.tolist()
+    )  # fmt: skip
     if len(each) != n_models - 1:
         msg = (
             f"`costs` (--cost) must be one per model after the first: {max(n_models - 1, 0)} for "
             f"{n_models} models (the first runs on every row), got {len(each)}."
-        )
-        raise InvalidInputError(msg)
-    bad = [cost for cost in each if not 0.0 < cost < inf]
-    if bad:
-        msg = (
-            f"`costs` (--cost) must be finite numbers above 0, got {bad[0]:g}. Models that cost "
-            "nothing more are better pooled than run one by one (see `Ensemble`)."
         )
         raise InvalidInputError(msg)
     if budget is not None and min_accuracy is not None:
