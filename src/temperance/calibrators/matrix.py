@@ -100,10 +100,10 @@ class MatrixScaling(Calibrator):
         matrix = frozen_numbers(self.matrix, name="matrix", axes=2)
         bias = frozen_numbers(self.bias, name="bias")
         k = len(bias)
-        if matrix.shape != (k, k) or bias.shape != (k,) or self.n_classes not in (None, k) or k < 2:
+        if matrix.shape != (k, k) or k < 2:
             msg = (
-                f"`matrix` must be k x k and `bias` have k >= 2 numbers, k = {self.n_classes}; got "
-                f"shapes {matrix.shape} and {bias.shape}."
+                f"`matrix` must be k x k and `bias` have k >= 2 numbers, got shapes {matrix.shape} "
+                f"and {bias.shape}."
             )
             raise InvalidInputError(msg)
         object.__setattr__(self, "matrix", matrix)

@@ -13,7 +13,7 @@ from temperance.calibrators.record import FitRecord
 from temperance.checks import as_classes, as_labels, as_logits, as_weights, refuse_masked_labels
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
-from temperance.checks.numbers import as_not_negative
+from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import NoOptimumError
 from temperance.kernels.engines import check_engine
@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Training", "as_prior"]
 
+_MOST_PRIOR = 1e100
+
 
 def as_prior(prior: float) -> float:
-    """Return the prior's strength, a finite number >= 0."""
-    return as_not_negative(prior, name="prior")
+    """Return the prior's strength, a number from 0 to 1e100: no data outweigh that."""
+    rule = "a finite number >= 0, and at most 1e100"
+    return as_number(prior, name="prior", rule=rule, least=0.0, most=_MOST_PRIOR)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

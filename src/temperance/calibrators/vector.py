@@ -99,10 +99,10 @@ class VectorScaling(Calibrator):
         for name in ("factors", "bias"):
             values = frozen_numbers(getattr(self, name), name=name, least=2)
             object.__setattr__(self, name, values)
-        if len(self.factors) != len(self.bias) or self.n_classes not in (None, len(self.bias)):
+        if len(self.factors) != len(self.bias):
             msg = (
-                f"`factors` ({len(self.factors)}), `bias` ({len(self.bias)}) and `n_classes` "
-                f"({self.n_classes}) must agree."
+                f"`factors` ({len(self.factors)}) and `bias` ({len(self.bias)}) must be as many, "
+                "one per class."
             )
             raise InvalidInputError(msg)
         self.require_width(len(self.bias))

@@ -178,9 +178,10 @@ def check_target(max_risk: float | None, min_coverage: float | None, confidence:
         hint = ""
         if type(max_risk) in (int, float) and max_risk == 0.0:
             hint = "No number of labels can promise that no answer is ever wrong."
+        rule = f"a number between {LEAST_RISK:g} and 1"
         as_number(
-            max_risk, name="max_risk", option="--max-risk", rule=f"a number between {LEAST_RISK:g} and 1",
-            least=LEAST_RISK, below=1.0, hint=hint,
+            max_risk, name="max_risk", option="--max-risk", rule=rule, least=LEAST_RISK, below=1.0,
+            hint=hint,
         )  # fmt: skip
     if min_coverage is not None:
         rule = "a number above 0, at most 1"

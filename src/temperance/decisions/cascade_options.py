@@ -8,15 +8,16 @@ import numpy as np
 
 from temperance.calibrators import METHODS, check_method
 from temperance.checks.arrays import as_array
-from temperance.checks.numbers import as_level, as_not_negative, as_number, as_positive
+from temperance.checks.numbers import as_level, as_number
 from temperance.decisions.goals import Goal
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_options"]
+__all__ = ["as_error_rate", "check_options"]
 
+_MOST = 1e100  # of a cost: squares of it stay finite
 _KINDS = ("constant", "isotonic", "logistic")
 
 
@@ -32,29 +33,19 @@ def check_options(
     prior: float,
 ) -> tuple[tuple[float, ...], Goal]:
     """Return the costs and the goal, or raise InvalidInputError."""
-    error_cost = as_positive(error_cost, name="error_cost", option="--error-cost")
+    error_cost = as_cost(error_cost, name="error_cost", option="--error-cost")
     if budget is not None:
-        budget = as_not_negative(budget, name="budget", option="--budget")
+        rule = f"a finite number >= 0, and at most {_MOST:g}"
+        budget = as_number(
+            budget, name="budget", option="--budget", rule=rule, least=0.0, most=_MOST
+        )
     if min_accuracy is not None:
         min_accuracy = as_level(min_accuracy, name="min_accuracy", option="--min-accuracy")
     if not isinstance(expert_error, str) or expert_error not in _KINDS:
-        rule = f"one of {', '.join(_KINDS)}, or an error rate in [0, 1)"
-        as_number(
-            expert_error,
-            name="expert_error",
-            option="--expert-error",
-            rule=rule,
-            least=0.0,
-            below=1.0,
-        )
+        as_error_rate(expert_error)
     given = np.atleast_1d(as_array(costs, name="costs"))
-    each = tuple(
-        as_positive(
-            cost, name="costs", option="--cost", hint="Models that cost nothing more are better pooled than run one "
-            "by one (see `Ensemble`).",
-        )
-        for cost in given.tolist()
-    )  # fmt: skip
+    hint = "Models that cost nothing more are better pooled than run one by one (see `Ensemble`)."
+    each = tuple(as_cost(cost, name="costs", option="--cost", hint=hint) for cost in given.tolist())
     if len(each) != n_models - 1:
         msg = (
             f"`costs` (--cost) must be one per model after the first: {max(n_models - 1, 0)} for "
@@ -82,3 +73,19 @@ def check_options(
     if min_accuracy is not None:
         return each, Goal("accuracy", float(min_accuracy))
     return each, Goal("cost", float(error_cost))
+
+
+def as_error_rate(value: object) -> float:
+    """Return a known error rate of the expert."""
+    rule = f"one of {', '.join(_KINDS)}, or an error rate in [0, 1)"
+    return as_number(
+        value, name="expert_error", option="--expert-error", rule=rule, least=0.0, below=1.0
+    )
+
+
+def as_cost(value: object, *, name: str, option: str, hint: str = "") -> float:
+    """Return a cost, a number above 0 whose squares a float can hold."""
+    rule = f"a finite number above 0, from {1.0 / _MOST:g} to {_MOST:g}"
+    return as_number(
+        value, name=name, option=option, rule=rule, least=1.0 / _MOST, most=_MOST, hint=hint
+    )

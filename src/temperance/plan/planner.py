@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.blocks import map_rows
 from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.numbers import as_count, as_number, as_positive
+from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
 from temperance.plan.counts import labels_for_ece, labels_for_precision, labels_for_temperature
 from temperance.plan.sums import plan_sums
@@ -177,7 +177,7 @@ def plan(
     counts = {
         "temperature": labels_for_temperature(sums, power),
         "precision": labels_for_precision(sums, precision, pilot),
-        "ece": labels_for_ece(sums, ece, power, n_bins=n_bins, seed=seed),
+        "ece": labels_for_ece(sums, ece, power, n_bins=n_bins, seed=as_seed(seed)),
     }
     answers = {
         f"labels_for_{name}": None if isinstance(c, str) else c for name, c in counts.items()
