@@ -17,7 +17,8 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums"},
     {"numerics"},
-    {"kernels", "binning", "checks", "readers", "writers", "show"},
+    {"checks"},
+    {"kernels", "binning", "readers", "writers", "show"},
     {"blocks", "significance"},
     {"calibrators", "metrics", "plan"},
     {"crossfit"},

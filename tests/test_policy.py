@@ -73,17 +73,19 @@ def test_groups_go_to_calibrator_and_rule(group_policy, sample):
 
 
 def test_file_gives_the_same_policy(policy, group_policy, tmp_path):
-    """Saved and loaded: equal, with its facts and the promise in words for other programs."""
+    """Saved and loaded: equal, with its facts; the promise in words is made, not stored."""
     for each in (policy, group_policy):
         save_policy(each, tmp_path / "policy.json", calibrator_facts={"model": "net"})
         assert load_policy(tmp_path / "policy.json") == each
     content = json.loads((tmp_path / "policy.json").read_text())
     assert content["format"] == "temperance/policy"
-    assert content["format_version"] == 1
+    assert content["format_version"] == 2
     assert content["calibrator"]["format"] == "temperance/calibrator"
     assert content["calibrator"]["fit"]["model"] == "net"
     assert content["rule"]["groups"].keys() == {"law", "math"}
-    assert content["promise"]["guarantee"] == group_policy.rule.guarantee
+    assert content["rule"]["accept"] == "confidence >= threshold"
+    assert "guarantee" not in content["promise"]
+    assert load_policy(tmp_path / "policy.json").rule.guarantee == group_policy.rule.guarantee
     with pytest.raises(tp.InvalidInputError, match="must hold what JSON can"):
         save_policy(DecisionPolicy(policy.calibrator, policy.rule, {"x": {1}}), tmp_path / "p.json")
     assert not (tmp_path / "p.json").exists()
@@ -124,29 +126,50 @@ def put(value, *keys):
     return change
 
 
-FIRST = ("promise", "thresholds", 0)
+FIRST = ("promise", "rows", 0)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put(2, "format_version"), "newer temperance .format_version 2"),
+        (put(3, "format_version"), "newer temperance .format_version 3"),
         (put("temperance/plan", "format"), "not a decision policy"),
-        (put("margin", "rule", "score"), "`score` must be"),
+        (put("margin", "rule", "score"), "`score` must be 'confidence'"),
+        (put("confidence > threshold", "rule", "accept"), "`accept` must be 'confidence >= thresh"),
         (without("rule"), "`rule` must be an object"),
         (without("calibrator"), "`calibrator` must be an object"),
         (put(-1.0, "calibrator", "parameters", "temperature"), "temperature"),
+        (put("probs", "calibrator", "input", "kind"), "`kind` must be one of logits"),
+        (put("sigmoid", "calibrator", "input", "convention"), "`convention` must be 'softmax'"),
         (without("promise"), "`promise` must be an object"),
-        (put([], "promise", "thresholds"), "`thresholds` must be one threshold"),
-        (put(None, *FIRST, "threshold"), "`thresholds` must be one threshold"),
-        (put(1.5, *FIRST, "threshold"), r"`threshold` must be a number in \[0, 1\]"),
-        (put("high", *FIRST, "threshold"), "`threshold` must be a number"),
+        (put([], "promise", "rows"), "`rows` must be those of all rows"),
+        (put(None, "rule", "threshold"), "`threshold` must be a number"),
+        (put(1.5, "rule", "threshold"), r"`threshold` must be a number in \[0, 1\]"),
+        (put("high", "rule", "threshold"), "`threshold` must be a number"),
+        (put(0, "rule", "threshold"), "`accepted` must be `n`, 2000, as `threshold` is 0"),
+        (put(0.5, "rule", "threshold"), "`highest_declined` must be a number below `threshold`"),
+        (
+            put(0.99, "rule", "threshold"),
+            "`lowest_accepted` must be a number from `threshold` on",
+        ),
+        (put({"law": 0.5}, "rule", "groups"), "`threshold` must be null where every group"),
         (put(-1, *FIRST, "errors"), "`errors` must be an integer >= 0"),
         (put(10**6, *FIRST, "errors"), "`accepted` must be a count between"),
+        (put(400, *FIRST, "errors"), "`errors` must be few enough of .* p-value"),
+        (
+            put(0.1, "promise", "max_risk"),
+            "`errors` must be few enough of .* a risk of 0.1 is",
+        ),
+        (put(0.0, "promise", "max_risk"), "`max_risk` .* must be a number"),
+        (put(1 - 1e-12, "promise", "confidence"), "at most 1e-12 is allowed"),
+        (put(0.999, "promise", "min_coverage"), "`accepted` must be at least the share"),
+        (put(1, "promise", "n_given"), "`n_given` must be the number of rows given"),
         (put("yes", "promise", "clustered"), "`clustered` must be true or false"),
         (put(None, "promise", "confidence"), "`confidence` must be a number"),
+        (put("No error.", "promise", "guarantee"), "`guarantee` would be ignored"),
+        (put(0.2, *FIRST, "threshold"), "`threshold` would be ignored"),
         (put(7, *FIRST, "group"), "`group` must be text"),
-        (put([{}, {}], "promise", "thresholds"), "`n` must be an integer"),
+        (put([{}, {}], "promise", "rows"), "`rows` must be those of all rows"),
     ],
 )
 def test_bad_files(policy, tmp_path, change, message):
@@ -169,3 +192,51 @@ def test_no_file_and_no_json(tmp_path):
         (tmp_path / "policy.json").write_text(text)
         with pytest.raises(tp.FileFormatError, match="not a"):
             load_policy(tmp_path / "policy.json")
+
+
+def as_version_1(policy, content):
+    """Write what version 1 wrote: thresholds and risks twice, the promise in words."""
+    rule = policy.rule
+    promise = content["promise"]
+    del promise["rows"]
+    promise["guarantee"], promise["assumption"] = rule.guarantee, rule.assumption
+    promise["thresholds"] = [
+        {
+            "group": each.group, "threshold": each.threshold, "max_risk": each.max_risk,
+            "n": each.outcome.n, "accepted": each.outcome.accepted, "errors": each.outcome.errors,
+            "reason": each.reason,
+        }
+        for each in rule.promises
+    ]  # fmt: skip
+    return {**content, "format_version": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, None),
+        (put(0.5, "rule", "threshold"), "`threshold` must be 0.5, as `rule` says"),
+        (put(0.0, "promise", "thresholds", 0, "threshold"), "`threshold` must be 0.*`rule` says"),
+        (put("All is right.", "promise", "guarantee"), "`guarantee` must be 'With 95 %"),
+        (put("Nothing.", "promise", "assumption"), "`assumption` must be 'New rows"),
+        (put(0.1, "promise", "thresholds", 0, "max_risk"), "`max_risk` must be 0.2, as the counts"),
+        (put(400, "promise", "thresholds", 0, "errors"), "`errors` must be few enough"),
+    ],
+)
+def test_files_of_version_1(policy, tmp_path, change, message):
+    """They are read where all that they say twice agrees, and refused where it does not."""
+    path = tmp_path / "policy.json"
+    save_policy(policy, path)
+    content = as_version_1(policy, json.loads(path.read_text()))
+    if change is not None:
+        change(content)
+    path.write_text(json.dumps(content))
+    if message is None:
+        loaded = load_policy(path).rule
+        assert (loaded.threshold, loaded.guarantee) == (
+            policy.rule.threshold, policy.rule.guarantee,
+        )  # fmt: skip
+        assert loaded.outcome == policy.rule.outcome
+        return
+    with pytest.raises(tp.FileFormatError, match=message):
+        load_policy(path)

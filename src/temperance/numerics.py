@@ -21,6 +21,7 @@ __all__ = [
     "two_sided_p",
 ]
 
+_NEAR_ONE = 0.999999
 BLOCK_ELEMENTS = 1 << 17  # 1 MiB of float64: a block and its temporaries stay in cache
 
 
@@ -61,6 +62,8 @@ def normal_quantile(level: float) -> float:
     """Two-sided standard normal quantile: 1.96 for level 0.95."""
     from statistics import NormalDist  # noqa: PLC0415  (costs as much as the rest of us)
 
+    if level > _NEAR_ONE:  # the rest of it, halved, is exact; half of it from above is rounded
+        return -NormalDist().inv_cdf(0.5 * (1.0 - level))
     return NormalDist().inv_cdf(0.5 + 0.5 * level)
 
 

@@ -188,7 +188,8 @@ class AnswerConfidence(Calibrator):
         scale = AnswerScale(score.text("scale"), score.integer("of") if score.given("of") else None)
         method = common.pop("method")
         inner = METHODS[method].from_parameters(parameters, n_classes=2)
-        return replace(cls.around(inner, scale), record=common["record"])
+        score.require_all_asked()
+        return cls.around(inner, scale)
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the inner map's numbers, and what the scores are."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from temperance.calibrators.logistic import LogisticFit, fit_logistic
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
+from temperance.checks.numbers import as_not_negative, as_number
 from temperance.errors import InvalidInputError, NoOptimumError
 
 if TYPE_CHECKING:
@@ -86,13 +86,12 @@ class BetaCalibration(Calibrator):
     c: float
 
     def __post_init__(self) -> None:
-        slopes = 0.0 <= self.a < inf and 0.0 <= self.b < inf and self.a + self.b > 0.0
-        if not slopes or not isfinite(self.c):
-            msg = (
-                "`a` and `b` must be finite, >= 0 and not both 0, and `c` finite; got "
-                f"{self.a}, {self.b} and {self.c}."
-            )
+        for name, check in (("a", as_not_negative), ("b", as_not_negative), ("c", as_number)):
+            object.__setattr__(self, name, check(getattr(self, name), name=name))
+        if self.a == self.b == 0.0:
+            msg = "`a` and `b` must be finite, >= 0 and not both 0, got 0 and 0."
             raise InvalidInputError(msg)
+        self.require_width(2)
 
     @classmethod
     def fit(
@@ -147,7 +146,9 @@ class BetaCalibration(Calibrator):
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
         features = _features(np.nan_to_num(log_odds(block)))
-        return with_log_odds(block, features @ np.array([self.a, self.b, self.c]))
+        with np.errstate(over="ignore"):  # of a log p and b log(1 - p) at most one overflows
+            odds = features @ np.array([self.a, self.b, self.c])
+        return with_log_odds(block, odds)
 
     def parameters(self) -> dict[str, Any]:
         """Return a, b and c."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.calibrator import Calibrator, frozen_numbers
 from temperance.calibrators.existence import refuse_constant_logits
 from temperance.calibrators.joint_optimum import certify
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
-from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.checks.numbers import as_positive
+from temperance.errors import NoOptimumError
 from temperance.kernels.affine import affine_logits
 from temperance.numerics import as_float64
 
@@ -100,14 +100,10 @@ class BiasCorrectedTemperatureScaling(Calibrator):
     record: FitRecord | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.temperature < inf:
-            msg = f"`temperature` must be a finite number above 0, got {self.temperature}."
-            raise InvalidInputError(msg)
-        bias = np.asarray(self.bias)
-        if bias.ndim != 1 or not np.isfinite(bias).all() or self.n_classes not in (None, len(bias)):
-            msg = f"`bias` must be a list of k finite numbers, k = {self.n_classes}, got {bias}."
-            raise InvalidInputError(msg)
-        object.__setattr__(self, "bias", frozen_array(bias))
+        temperature = as_positive(self.temperature, name="temperature")
+        object.__setattr__(self, "temperature", temperature)
+        object.__setattr__(self, "bias", frozen_numbers(self.bias, name="bias"))
+        self.require_width(len(self.bias))
 
     @classmethod
     def fit(
@@ -175,7 +171,9 @@ class BiasCorrectedTemperatureScaling(Calibrator):
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
         centred = block - block.max(axis=1, keepdims=True)
-        return affine_logits(centred, np.array(1.0 / self.temperature), self.bias)
+        with np.errstate(over="ignore"):
+            centred /= self.temperature  # the largest stays 0, however small the temperature
+        return affine_logits(centred, np.array(1.0), self.bias)
 
     def parameters(self) -> dict[str, Any]:
         """Return the temperature and the biases."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators.methods import METHODS
+from temperance.calibrators.training import as_prior
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def check_method(method: str, *, prior: float = 0.0, also: Sequence[str] = ()) -
     if method not in known:
         msg = f"`method` must be one of {', '.join(known)}, got {method!r}."
         raise InvalidInputError(msg)
-    if prior and method in METHODS and not METHODS[method].traits.prior:
+    if as_prior(prior) and method in METHODS and not METHODS[method].traits.prior:
         takes = ", ".join(name for name, each in METHODS.items() if each.traits.prior)
         msg = f"`prior` has no meaning for {method}. Methods that take one: {takes}."
         raise InvalidInputError(msg)

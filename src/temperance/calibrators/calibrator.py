@@ -16,7 +16,10 @@ from temperance.calibrators.tables import (
 )
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arrays import as_array
 from temperance.checks.dense import Dense
+from temperance.checks.labels import as_classes
+from temperance.checks.numbers import MOST_CLASSES, as_count, value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
 from temperance.show import beside, to_frame
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["Calibrator", "frozen_array", "keep_predicted_class"]
+__all__ = ["Calibrator", "frozen_array", "frozen_numbers", "keep_predicted_class", "refuse_masks"]
 
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
 
@@ -54,6 +57,27 @@ class Calibrator(ABC):
     n_classes: int | None = None
     classes: tuple[str, ...] | None = None
     record: FitRecord | None = None
+
+    def require_width(self, k: int | None = None) -> None:
+        """Check `n_classes` and `classes` at birth; `k` is what the parameters say, if they do.
+
+        Raises InvalidInputError where the three contradict each other.
+        """
+        width = k
+        if self.n_classes is not None:
+            width = as_count(self.n_classes, name="n_classes", most=MOST_CLASSES)
+            if k not in (None, width):
+                msg = f"`n_classes` must be {k}, as the parameters are, got {width}."
+                raise InvalidInputError(msg)
+        object.__setattr__(self, "n_classes", width)
+        if self.classes is None:
+            return
+        named = isinstance(self.classes, list | tuple)
+        if not named or not all(isinstance(name, str) for name in self.classes):
+            msg = "`classes` must be a list of names, each of them text."
+            raise InvalidInputError(msg)
+        names = as_classes(self.classes, k=len(self.classes) if width is None else width)
+        object.__setattr__(self, "classes", names)
 
     @property
     def name(self) -> str:
@@ -158,6 +182,8 @@ class Calibrator(ABC):
                 f"on, got {z.shape[1]}."
             )
             raise InvalidInputError(msg)
+        if not self.traits.masks:
+            refuse_masks(z, self.name)
         if refuse_probs and len(z) >= _FEW_ROWS:
             refuse_probs_as_logits(given)
         return z, dense
@@ -222,11 +248,46 @@ class Calibrator(ABC):
         return beside(*filter(None, parts))
 
 
+def frozen_numbers(
+    values: ArrayLike, *, name: str, axes: int = 1, least: int = 1, most: float = 1e100
+) -> NDArray[np.float64]:
+    """Return numbers of a map as a frozen copy, or raise.
+
+    They may not exceed `most`, as logits may not exceed 1e100: products and sums of the two stay
+    finite.
+    """
+    array = as_array(values, name=name)
+    fits = array.ndim == axes and array.dtype.kind in "iuf" and min(array.shape) >= least
+    if not fits or not np.isfinite(array).all() or (np.abs(array) > most).any():
+        what = "a list of k" if axes == 1 else "k x k"
+        at_least = f" >= {least}" if least > 1 else ""
+        msg = (
+            f"`{name}` must be {what}{at_least} finite numbers, none beyond {most:g}; got "
+            f"{value_text(array.tolist())}."
+        )
+        raise InvalidInputError(msg)
+    return frozen_array(array)
+
+
 def frozen_array(values: ArrayLike) -> NDArray[np.float64]:
     """Return a float64 copy that cannot be written to."""
     array = np.array(values, dtype=np.float64)
     array.setflags(write=False)
     return array
+
+
+def refuse_masks(logits: NDArray[Any], method: str, *, first: int = 0) -> None:
+    """Raise if an option is masked, of methods that need every logit of a row."""
+    for rows in row_blocks(logits):
+        masked = np.isneginf(as_float64(logits[rows])).any(axis=1)
+        if masked.any():
+            row = first + rows.start + int(masked.argmax())
+            msg = (
+                f"`logits` of {method} must be finite, for every logit moves every class; row "
+                f"{row} holds -inf (an option that does not exist, or a probability of 0). "
+                "Methods that can: temperature, bias-corrected-temperature, vector."
+            )
+            raise InvalidInputError(msg)
 
 
 def keep_predicted_class(probs: NDArray[np.float64], predicted: NDArray[np.intp]) -> None:

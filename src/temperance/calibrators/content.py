@@ -5,13 +5,16 @@ No pickle: names, numbers and text, which JSON holds.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators.answers import AnswerConfidence
 from temperance.calibrators.group_record import GroupTemperatureRecord
+from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.multilabel import MultilabelScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
+from temperance.checks.numbers import MOST_CLASSES
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.json_object import shown
 from temperance.version import __version__
@@ -26,6 +29,8 @@ __all__ = ["FORMAT", "FORMAT_VERSION", "calibrator_content", "calibrator_of", "c
 
 FORMAT = "temperance/calibrator"
 FORMAT_VERSION = 1
+_CONVENTIONS = {"logits": "softmax", "multilabel": "sigmoid", "answers": "sigmoid"}
+_OF_RECORDS = ("score_test", "log_loss_before", "log_loss_after", "weight", "passes")
 _KINDS: dict[str, type[Calibrator]] = {
     each.kind: each for each in (MultilabelScaling, AnswerConfidence)
 }
@@ -47,7 +52,7 @@ def calibrator_content(
         "parameters": calibrator.parameters(),
         "input": {
             "kind": calibrator.kind,
-            "convention": "softmax" if calibrator.kind == "logits" else "sigmoid",
+            "convention": _CONVENTIONS[calibrator.kind],
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
@@ -58,36 +63,60 @@ def calibrator_content(
 
 def calibrator_of(top: JsonObject) -> Calibrator:
     """Return the calibrator of such an object, or raise FileFormatError."""
-    if top.values.get("format") != FORMAT:
+    if top.get("format") != FORMAT:
         msg = f'{top.where}: not a calibrator file: `format` must be "{FORMAT}".'
         raise FileFormatError(msg)
     check_version(top, FORMAT_VERSION)
-    method = top.values.get("method")
+    method = top.get("method")
     if not isinstance(method, str) or method not in METHODS:
         msg = (
             f"{top.where}: unknown `method` {shown(method)}; this version knows "
             f"{', '.join(METHODS)}."
         )
         raise FileFormatError(msg)
-    inputs = top.section("input")
-    n_classes = inputs.integer("n_classes") if inputs.given("n_classes") else None
-    parameters = top.section("parameters")
-    kind = inputs.values.get("kind")
-    known = METHODS[method]
-    if isinstance(kind, str):
-        known = _KINDS.get(kind, known)
+    inputs, parameters = top.section("input"), top.section("parameters")
+    kind = inputs.get("kind")
+    if not isinstance(kind, str) or kind not in _CONVENTIONS:
+        inputs.refuse("kind", f"one of {', '.join(_CONVENTIONS)}")
+    n_classes = None
+    if inputs.given("n_classes"):
+        n_classes = inputs.integer("n_classes", most=MOST_CLASSES)
+    known = _KINDS.get(kind, METHODS[method])
     settings = {"method": method} if known is AnswerConfidence else {}
     try:
-        return known.from_parameters(
+        calibrator = known.from_parameters(
             parameters,
             n_classes=n_classes,
             classes=_class_names(inputs, n_classes),
-            record=_record(top, parameters),
             **settings,
         )
+        record = _record(top, calibrator)
+        calibrator = replace(calibrator, record=record)
     except InvalidInputError as error:
         msg = f"{top.where}: {error}"
         raise FileFormatError(msg) from error
+    _check_against_rest(top, inputs, calibrator)
+    for section in (parameters, inputs, top):
+        section.require_all_asked()
+    return calibrator
+
+
+def _check_against_rest(top: JsonObject, inputs: JsonObject, calibrator: Calibrator) -> None:
+    """Raise FileFormatError where the file says of its map what the map does not say."""
+    method = f"{calibrator.name} of {calibrator.kind}"
+    top.require_equal(
+        "method", calibrator.name, because=f"as the `parameters` are, those of {method}"
+    )
+    inputs.require_equal(
+        "convention", _CONVENTIONS[calibrator.kind], because=f"as of the kind {calibrator.kind}"
+    )
+    for key in ("fit", "evaluation"):  # what else they hold is for people
+        if top.given(key):
+            top.section(key)
+    if not inputs.given("n_classes") and not inputs.given("classes"):
+        return
+    inputs.require_equal("n_classes", calibrator.n_classes, because="as the parameters are")
+    inputs.require_equal("classes", _class_list(calibrator), because="as the map's classes are")
 
 
 def check_version(top: JsonObject, newest: int) -> None:
@@ -109,23 +138,39 @@ def _class_list(calibrator: Calibrator) -> list[Any] | None:
 
 
 def _class_names(inputs: JsonObject, n_classes: int | None) -> tuple[str, ...] | None:
-    names = inputs.values.get("classes")
-    if names is None or names == list(range(n_classes or 0)):
+    """Return the names, None where classes are numbered; checked before anything is allocated."""
+    names = inputs.get("classes")
+    if names is None and n_classes is None:
         return None
     if not isinstance(names, list) or len(names) != n_classes:
-        inputs.refuse("classes", f"a list of {n_classes} names")
-    return tuple(str(name) for name in names)
-
-
-def _record(top: JsonObject, parameters: JsonObject) -> FitRecord | None:
-    fit = top.section("fit") if top.given("fit") else None
-    if fit is None or not fit.given("score_test"):
+        inputs.refuse("classes", f"a list of {n_classes} names, as many as `n_classes` says")
+    if all(type(name) is int and name == place for place, name in enumerate(names)):
         return None
-    has_temperature = parameters.given("temperature")
-    record = FitRecord.from_json(
-        fit, temperature=parameters.number("temperature") if has_temperature else None
-    )
-    groups = GroupTemperatureRecord.parts_from_json(fit) if parameters.given("temperatures") else {}
-    if groups and isinstance(record, TemperatureRecord):
-        return GroupTemperatureRecord.around(record, groups)
-    return record
+    return inputs.texts("classes")
+
+
+def _record(top: JsonObject, calibrator: Calibrator) -> FitRecord | None:
+    fit = top.section("fit") if top.given("fit") else None
+    if fit is None or not any(fit.given(key) for key in _OF_RECORDS):
+        return None
+    temperature = getattr(calibrator, "temperature", None)
+    record = FitRecord.from_json(fit, temperature=temperature)
+    inner = calibrator.inner if isinstance(calibrator, MultilabelScaling) else calibrator
+    if not isinstance(inner, GroupTemperatureScaling) or not isinstance(record, TemperatureRecord):
+        return record
+    if not fit.given("groups"):  # files of versions that did not keep them
+        return record
+    groups = GroupTemperatureRecord.parts_from_json(fit)
+    names = {*inner.temperatures, *inner.small_groups}
+    if groups.keys() != names:
+        odd = min(groups.keys() ^ names)
+        fit.refuse("groups", f"of the same groups as `parameters`, unlike {shown(odd)}")
+    for name, part in groups.items():
+        wanted = inner.temperatures.get(name, inner.temperature)
+        of_group = fit.section("groups").section(name)
+        of_group.require_equal(
+            "temperature", wanted, because=f"as `parameters` say of group {shown(name)}"
+        )
+        if part.interval is not None and not part.interval[0] <= wanted <= part.interval[1]:
+            of_group.refuse("temperature_interval", f"around the temperature, {wanted:g}")
+    return GroupTemperatureRecord.around(record, groups)

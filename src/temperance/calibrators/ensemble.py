@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.calibrator import Calibrator, frozen_numbers
 from temperance.calibrators.member_weights import Pool, fit_member_weights, pooled_logits
 from temperance.calibrators.pool_errors import joint_error
 from temperance.calibrators.temperature_fit import temperature_record
@@ -16,6 +15,7 @@ from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.numbers import as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
 
@@ -97,15 +97,15 @@ class Ensemble(Calibrator):
     record: TemperatureRecord | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.temperature < inf:
-            msg = f"`temperature` must be a finite number above 0, got {self.temperature}."
-            raise InvalidInputError(msg)
-        w = np.asarray(self.weights, dtype=np.float64)
-        if w.ndim != 1 or len(w) < 2 or not (w >= 0.0).all() or abs(w.sum() - 1.0) > _ROUNDING:
+        temperature = as_positive(self.temperature, name="temperature")
+        object.__setattr__(self, "temperature", temperature)
+        w = frozen_numbers(self.weights, name="weights")
+        if len(w) < 2 or not (w >= 0.0).all() or abs(w.sum() - 1.0) > _ROUNDING:
             msg = f"`weights` must be two or more numbers >= 0 that sum to 1, got {w}."
             raise InvalidInputError(msg)
-        object.__setattr__(self, "weights", frozen_array(w))
+        object.__setattr__(self, "weights", w)
         _check_pool(self.pool)
+        self.require_width()
 
     @classmethod
     def fit(
@@ -155,8 +155,8 @@ class Ensemble(Calibrator):
         """
         strength = as_prior(prior)
         _check_pool(pool)
-        if member_weights not in {"fitted", "equal"}:
-            msg = f'`member_weights` must be "fitted" or "equal", got {member_weights!r}.'
+        if member_weights not in ("fitted", "equal"):
+            msg = f'`member_weights` must be "fitted" or "equal", got {value_text(member_weights)}.'
             raise InvalidInputError(msg)
         stacked = as_members(members, refuse_probs=refuse_probs)
         rows = Training.check(
@@ -225,7 +225,8 @@ class Ensemble(Calibrator):
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of pooled ones."""
-        return np.asarray(block / self.temperature)
+        with np.errstate(over="ignore"):
+            return np.asarray((block - block.max(axis=1, keepdims=True)) / self.temperature)
 
     def parameters(self) -> dict[str, Any]:
         """Return the pool, the members' weights and the temperature."""
@@ -285,6 +286,6 @@ def as_members(
 
 
 def _check_pool(pool: str) -> None:
-    if pool not in {"linear", "log"}:
-        msg = f'`pool` must be "linear" or "log", got {pool!r}.'
+    if pool not in ("linear", "log"):
+        msg = f'`pool` must be "linear" or "log", got {value_text(pool)}.'
         raise InvalidInputError(msg)

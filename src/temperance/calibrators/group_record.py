@@ -43,8 +43,6 @@ class GroupTemperatureRecord(TemperatureRecord):
 
     @classmethod
     def parts_from_json(cls, fit: JsonObject) -> dict[str, Part]:
-        """Return the groups that `to_dict` wrote; none where there are none."""
-        if not fit.given("groups"):
-            return {}
+        """Return the groups that `to_dict` wrote."""
         groups = fit.section("groups")
         return {name: Part.from_json(groups.section(name)) for name in groups.values}

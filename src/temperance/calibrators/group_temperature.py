@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,11 +15,12 @@ from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names
+from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, row_log_losses, softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -103,11 +104,23 @@ class GroupTemperatureScaling(Calibrator):
     record: TemperatureRecord | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name, value in {"": self.temperature, **self.temperatures}.items():
-            if not 0.0 < value < inf:
-                of = f" of group {name!r}" if name else ""
-                msg = f"`temperature`{of} must be a finite number above 0, got {value}."
-                raise InvalidInputError(msg)
+        temperature = as_positive(self.temperature, name="temperature")
+        object.__setattr__(self, "temperature", temperature)
+        if not isinstance(self.temperatures, Mapping):
+            msg = f"`temperatures` must map groups to numbers, got {value_text(self.temperatures)}."
+            raise InvalidInputError(msg)
+        both = set(self.small_groups) & set(self.temperatures)
+        if both or len(set(self.small_groups)) != len(self.small_groups):
+            twice = value_text(min(both, default="one"))
+            msg = f"`small_groups` must be groups without a temperature, each once; not so {twice}."
+            raise InvalidInputError(msg)
+        each = {
+            str(name): as_positive(value, name=f"temperature of group {value_text(name)}")
+            for name, value in self.temperatures.items()
+        }
+        object.__setattr__(self, "temperatures", each)
+        object.__setattr__(self, "spread", as_not_negative(self.spread, name="spread"))
+        self.require_width()
 
     @classmethod
     def fit(
@@ -218,7 +231,8 @@ class GroupTemperatureScaling(Calibrator):
             In the shape of `logits`; -inf stays -inf.
         """
         z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
-        scaled = as_float64(z) / self.of_rows(groups, n=len(z))[:, None]
+        with np.errstate(over="ignore"):
+            scaled = as_float64(z) / self.of_rows(groups, n=len(z))[:, None]
         return np.asarray(scaled[:, 1]) if np.ndim(logits) == 1 else scaled
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -260,13 +274,10 @@ class GroupTemperatureScaling(Calibrator):
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
         groups = parameters.section("temperatures")
-        small = parameters.values.get("small_groups", [])
-        if not isinstance(small, list):
-            parameters.refuse("small_groups", "a list of names")
         return cls(
             parameters.number("temperature"),
             {name: groups.number(name) for name in groups.values},
-            small_groups=tuple(str(name) for name in small),
+            small_groups=parameters.texts("small_groups"),
             spread=parameters.number("spread"),
             **common,
         )

@@ -47,6 +47,9 @@ class Identity(Calibrator):
         any_width=True,
     )
 
+    def __post_init__(self) -> None:
+        self.require_width()
+
     @classmethod
     def fit(
         cls,

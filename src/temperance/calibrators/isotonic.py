@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.calibrator import Calibrator, frozen_numbers
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import TwoClasses, with_log_odds
+from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, with_log_odds
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks
 
@@ -35,16 +35,17 @@ class Curve:
     probability: Array  # (m,), in (0, 1), not falling
 
     def __post_init__(self) -> None:
-        x, p = np.asarray(self.log_odds), np.asarray(self.probability)
-        rising = x.ndim == 1 and len(x) > 0 and x.shape == p.shape and bool((np.diff(x) > 0).all())
+        x = frozen_numbers(self.log_odds, name="log_odds", most=MOST_LOG_ODDS)
+        p = frozen_numbers(self.probability, name="probability")
+        rising = x.shape == p.shape and bool((np.diff(x) > 0).all())
         if not rising or not ((p > 0.0) & (p < 1.0)).all() or (np.diff(p) < 0.0).any():
             msg = (
                 "`curves` must hold rising `log_odds` and, as many, `probability` in (0, 1) that "
                 "never falls."
             )
             raise InvalidInputError(msg)
-        object.__setattr__(self, "log_odds", frozen_array(x))
-        object.__setattr__(self, "probability", frozen_array(p))
+        object.__setattr__(self, "log_odds", x)
+        object.__setattr__(self, "probability", p)
 
     @classmethod
     def through(cls, seen: TwoClasses) -> Self:
@@ -137,7 +138,12 @@ class IsotonicCalibration(Calibrator):
     curves: tuple[Curve, ...]
 
     def __post_init__(self) -> None:
-        count = len(self.curves)
+        curves = tuple(self.curves) if isinstance(self.curves, list | tuple) else ()
+        if not curves or not all(isinstance(each, Curve) for each in curves):
+            msg = "`curves` must be a tuple of Curve, one of two classes, else one per class."
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "curves", curves)
+        count = len(curves)
         wanted = None if self.n_classes is None else 1 if self.n_classes == 2 else self.n_classes
         if count in (0, 2) or wanted not in (None, count):
             msg = (
@@ -145,6 +151,7 @@ class IsotonicCalibration(Calibrator):
                 f"{self.n_classes} classes."
             )
             raise InvalidInputError(msg)
+        self.require_width(2 if count == 1 else count)
 
     @classmethod
     def fit(
@@ -208,11 +215,12 @@ class IsotonicCalibration(Calibrator):
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
-        curves = (
-            Curve(each.numbers("log_odds"), each.numbers("probability"))
-            for each in parameters.sections("curves")
-        )
-        return cls(tuple(curves), **common)
+        found = parameters.sections("curves")
+        curves = (Curve(each.numbers("log_odds"), each.numbers("probability")) for each in found)
+        calibrator = cls(tuple(curves), **common)
+        for each in found:
+            each.require_all_asked()
+        return calibrator
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the number of knots."""

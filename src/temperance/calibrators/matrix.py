@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Calibrator, frozen_array
-from temperance.calibrators.smoothed import base_from, smoothed_temperature
+from temperance.calibrators.calibrator import Calibrator, frozen_numbers
+from temperance.calibrators.smoothed import (
+    base_from,
+    log_smoothed,
+    require_base,
+    smoothed_temperature,
+)
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.errors import InvalidInputError
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["MatrixScaling"]
+
+_LEAST = -1e200  # of x: its products with numbers of the matrix stay finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,19 +97,19 @@ class MatrixScaling(Calibrator):
     bias: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        matrix, bias = np.asarray(self.matrix), np.asarray(self.bias)
+        require_base(self.base)
+        matrix = frozen_numbers(self.matrix, name="matrix", axes=2)
+        bias = frozen_numbers(self.bias, name="bias")
         k = len(bias)
-        if matrix.shape != (k, k) or bias.shape != (k,) or self.n_classes not in (None, k) or k < 2:
+        if matrix.shape != (k, k) or k < 2:
             msg = (
-                f"`matrix` must be k x k and `bias` have k >= 2 numbers, k = {self.n_classes}; got "
-                f"shapes {matrix.shape} and {bias.shape}."
+                f"`matrix` must be k x k and `bias` have k >= 2 numbers, got shapes {matrix.shape} "
+                f"and {bias.shape}."
             )
             raise InvalidInputError(msg)
-        if not (np.isfinite(matrix).all() and np.isfinite(bias).all()):
-            msg = "`matrix` and `bias` must hold finite numbers."
-            raise InvalidInputError(msg)
-        object.__setattr__(self, "matrix", frozen_array(matrix))
-        object.__setattr__(self, "bias", frozen_array(bias))
+        object.__setattr__(self, "matrix", matrix)
+        object.__setattr__(self, "bias", bias)
+        self.require_width(k)
 
     @classmethod
     def fit(
@@ -151,7 +158,8 @@ class MatrixScaling(Calibrator):
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
-        return affine_logits(self.base.scaled(block), self.matrix, self.bias)
+        x = np.maximum(log_smoothed(self.base, block), _LEAST)
+        return affine_logits(x, self.matrix, self.bias)
 
     def parameters(self) -> dict[str, Any]:
         """Return the base's temperature and smoothing, matrix and biases."""

@@ -13,6 +13,7 @@ from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.checks import as_weights
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
+from temperance.checks.numbers import value_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.numerics import as_float64
 
@@ -78,6 +79,17 @@ class MultilabelScaling(Calibrator):
         if self.n_classes is None:
             msg = "`n_classes`, the number of labels, must be given."
             raise InvalidInputError(msg)
+        self.require_width()
+        if not isinstance(self.inner, TemperatureScaling | GroupTemperatureScaling):
+            msg = f"`inner` must be a map of temperatures, got {type(self.inner).__name__}."
+            raise InvalidInputError(msg)
+        if isinstance(self.inner, GroupTemperatureScaling):
+            names = set(label_names(self.classes, count=self.n_classes))
+            odd = {*self.inner.temperatures, *self.inner.small_groups} - names
+            if odd:
+                name = value_text(min(odd))
+                msg = f"`temperatures` must be of the labels in `classes`; {name} is none of them."
+                raise InvalidInputError(msg)
 
     @classmethod
     def fit(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +12,8 @@ from temperance.calibrators.logistic import fit_logistic
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
-from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.checks.numbers import as_number, as_positive
+from temperance.errors import NoOptimumError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,12 +84,9 @@ class PlattScaling(Calibrator):
     intercept: float
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.slope < inf or not isfinite(self.intercept):
-            msg = (
-                f"`slope` must be a finite number above 0 and `intercept` finite, got {self.slope} "
-                f"and {self.intercept}."
-            )
-            raise InvalidInputError(msg)
+        object.__setattr__(self, "slope", as_positive(self.slope, name="slope"))
+        object.__setattr__(self, "intercept", as_number(self.intercept, name="intercept"))
+        self.require_width(2)
 
     @classmethod
     def fit(
@@ -144,7 +141,7 @@ class PlattScaling(Calibrator):
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return with_log_odds(block, self.slope * log_odds(block) + self.intercept)
 
     def parameters(self) -> dict[str, Any]:

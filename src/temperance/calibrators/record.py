@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from math import exp, inf, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
-from temperance.errors import InvalidInputError
-from temperance.numerics import normal_quantile
+from temperance.checks.numbers import as_level
+from temperance.numerics import normal_quantile, two_sided_p
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
@@ -75,25 +75,42 @@ class FitRecord:
     def from_json(cls, fit: JsonObject, *, temperature: float | None) -> FitRecord:
         """Return the record that `to_dict` wrote; with a `temperature`, its standard error too."""
         test, fitted_at = fit.section("score_test"), fit.values.get("fitted_at")
+        score_test = ScoreTest(z=test.number("z"), p_value=test.share("p_value"))
+        p_value = two_sided_p(score_test.z)
+        test.require_equal("p_value", p_value, because=f"the p-value of z = {score_test.z:g}")
+        test.require_equal("direction", score_test.direction, because="the sign of z")
+        test.require_all_asked()
         common: dict[str, Any] = {
             "n": fit.integer("n"),
-            "weight": fit.number("weight"),
-            "log_loss_before": fit.number("log_loss_before"),
-            "log_loss_after": fit.number("log_loss_after"),
-            "score_test": ScoreTest(z=test.number("z"), p_value=test.number("p_value")),
+            "weight": fit.not_negative("weight"),
+            "log_loss_before": fit.not_negative("log_loss_before"),
+            "log_loss_after": fit.not_negative("log_loss_after"),
+            "score_test": score_test,
             "passes": fit.integer("passes"),
-            "prior": fit.number("prior"),
+            "prior": fit.not_negative("prior"),
             "fitted_at": fitted_at if isinstance(fitted_at, str) else None,
         }
-        if temperature is None or not fit.given("temperature_standard_error"):
+        of_temperature = ("temperature_standard_error", "temperature_interval")
+        if temperature is None or not any(fit.given(key) for key in of_temperature):
             return FitRecord(**common)
-        return TemperatureRecord(
+        record = TemperatureRecord(
             **common,
             temperature=temperature,
-            standard_error=fit.number("temperature_standard_error"),
-            expected_regret=fit.number("expected_regret") if fit.given("expected_regret") else None,
-            error_bound=fit.number("error_bound") if fit.given("error_bound") else None,
+            standard_error=fit.not_negative("temperature_standard_error"),
+            expected_regret=_optional(fit, "expected_regret"),
+            error_bound=_optional(fit, "error_bound"),
         )
+        ends = list(record.interval())
+        fit.require_equal(
+            "temperature_interval",
+            ends,
+            because="as `temperature` and `temperature_standard_error` make it",
+        )
+        return record
+
+
+def _optional(fit: JsonObject, key: str) -> float | None:
+    return fit.not_negative(key) if fit.given(key) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +192,7 @@ class TemperatureRecord(FitRecord):
         ... ).interval()
         (2.0, 2.0)
         """
-        if not 0.0 < level < 1.0:
-            msg = f"`level` must lie strictly between 0 and 1, got {level}."
-            raise InvalidInputError(msg)
+        level = as_level(level, name="level")
         on_log_scale = normal_quantile(level) * self.standard_error / self.temperature
         factor = exp(min(on_log_scale, _WIDEST))
         return self.temperature / factor, self.temperature * factor

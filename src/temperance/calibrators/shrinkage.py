@@ -50,10 +50,12 @@ class Part:
             low, high = part.numbers("temperature_interval", shape=(2,)).tolist()
             ends = (low, high)
         given = part.given("temperature_alone")
-        return cls(
+        found = cls(
             part.number("temperature"), ends, part.integer("n"),
             part.number("temperature_alone") if given else None,
         )  # fmt: skip
+        part.require_all_asked()
+        return found
 
 
 def between_variance(

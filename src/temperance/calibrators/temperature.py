@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_classes
-from temperance.errors import InvalidInputError
+from temperance.checks.numbers import as_number, as_positive
 from temperance.kernels.engines import check_engine
 from temperance.numerics import log_probs, softmax
 
@@ -105,12 +104,13 @@ class TemperatureScaling(Calibrator):
     record: TemperatureRecord | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.temperature < inf:
-            msg = f"`temperature` must be a finite number above 0, got {self.temperature}."
-            raise InvalidInputError(msg)
-        if not 0.0 <= self.smoothing < 1.0:
-            msg = f"`smoothing` must lie in [0, 1), got {self.smoothing}."
-            raise InvalidInputError(msg)
+        temperature = as_positive(self.temperature, name="temperature")
+        object.__setattr__(self, "temperature", temperature)
+        smoothing = as_number(
+            self.smoothing, name="smoothing", rule="a number in [0, 1)", least=0.0, below=1.0
+        )
+        object.__setattr__(self, "smoothing", smoothing)
+        self.require_width()
 
     @classmethod
     def fit(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from temperance.blocks import ArrayRows, map_rows
+from temperance.calibrators.calibrator import refuse_masks
 from temperance.calibrators.record import FitRecord
 from temperance.checks import (
     Positions,
@@ -20,11 +20,12 @@ from temperance.checks import (
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
+from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread
-from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.errors import NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Training", "as_prior"]
 
+_MOST_PRIOR = 1e100
+
 
 def as_prior(prior: float) -> float:
-    """Return the prior's strength, a finite number >= 0."""
-    if not 0.0 <= prior < inf:
-        msg = f"`prior` must be a finite number >= 0, got {prior}."
-        raise InvalidInputError(msg)
-    return float(prior)
+    """Return the prior's strength, a number from 0 to 1e100: no data outweigh that."""
+    rule = "a finite number >= 0, and at most 1e100"
+    return as_number(prior, name="prior", rule=rule, least=0.0, most=_MOST_PRIOR)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,16 +136,7 @@ class Training(ArrayRows):
 
     def refuse_masks(self, method: str) -> None:
         """Raise if an option is masked, for methods that need every logit of a row."""
-        for rows in row_blocks(self.logits):
-            masked = np.isneginf(as_float64(self.logits[rows])).any(axis=1)
-            if masked.any():
-                row = rows.start + int(masked.argmax())
-                msg = (
-                    f"`logits` of {method} must be finite, for every logit moves every class; row "
-                    f"{row} holds -inf (an option that does not exist, or a probability of 0). "
-                    "Methods that can: temperature, bias-corrected-temperature, vector."
-                )
-                raise InvalidInputError(msg)
+        refuse_masks(self.logits, method)
 
     def at_one(self) -> LossSums:
         """Return the sums of the log loss and its derivatives at T = 1."""

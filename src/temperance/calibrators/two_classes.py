@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["TwoClasses", "log_odds", "with_log_odds"]
+__all__ = ["MOST_LOG_ODDS", "TwoClasses", "log_odds", "with_log_odds"]
+
+MOST_LOG_ODDS = 1e101  # of logits up to 1e100
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +93,8 @@ def log_odds(block: Array) -> Array:
 
 
 def with_log_odds(block: Array, odds: Array) -> Array:
-    """Return (0, odds) per row; rows with a missing option as they are."""
-    out = np.stack([np.zeros(len(odds)), odds], axis=1)
+    """Return (0, odds) per row, odds beyond float range at its end; one-option rows as they are."""
+    out = np.stack([np.zeros(len(odds)), np.clip(odds, -_LARGEST, _LARGEST)], axis=1)
     one_option = np.isneginf(block).any(axis=1)
     if one_option.any():
         out[one_option] = block[one_option]

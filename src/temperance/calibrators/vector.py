@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Calibrator, frozen_array
-from temperance.calibrators.smoothed import base_from, smoothed_temperature
+from temperance.calibrators.calibrator import Calibrator, frozen_numbers
+from temperance.calibrators.smoothed import (
+    base_from,
+    log_smoothed,
+    require_base,
+    smoothed_temperature,
+)
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.errors import InvalidInputError
@@ -91,18 +96,17 @@ class VectorScaling(Calibrator):
     bias: NDArray[np.float64]
 
     def __post_init__(self) -> None:
+        require_base(self.base)
         for name in ("factors", "bias"):
-            values = np.asarray(getattr(self, name))
-            if values.ndim != 1 or not np.isfinite(values).all() or len(values) < 2:
-                msg = f"`{name}` must be a list of k >= 2 finite numbers, got {values}."
-                raise InvalidInputError(msg)
-            object.__setattr__(self, name, frozen_array(values))
-        if len(self.factors) != len(self.bias) or self.n_classes not in (None, len(self.bias)):
+            values = frozen_numbers(getattr(self, name), name=name, least=2)
+            object.__setattr__(self, name, values)
+        if len(self.factors) != len(self.bias):
             msg = (
-                f"`factors` ({len(self.factors)}), `bias` ({len(self.bias)}) and `n_classes` "
-                f"({self.n_classes}) must agree."
+                f"`factors` ({len(self.factors)}) and `bias` ({len(self.bias)}) must be as many, "
+                "one per class."
             )
             raise InvalidInputError(msg)
+        self.require_width(len(self.bias))
 
     @classmethod
     def fit(
@@ -150,7 +154,7 @@ class VectorScaling(Calibrator):
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
-        return affine_logits(self.base.scaled(block), self.factors, self.bias)
+        return affine_logits(log_smoothed(self.base, block), self.factors, self.bias)
 
     def parameters(self) -> dict[str, Any]:
         """Return the base's temperature and smoothing, factors and biases."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, frozen_array
+from temperance.calibrators.calibrator import Calibrator, frozen_numbers
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
+from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, log_odds, with_log_odds
 from temperance.calibrators.venn_abers_steps import venn_abers_steps
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, softmax
@@ -94,17 +94,19 @@ class VennAbers(Calibrator):
 
     def __post_init__(self) -> None:
         for scores, probs in (("lower_from", "lower"), ("upper_to", "upper")):
-            x, p = np.asarray(getattr(self, scores)), np.asarray(getattr(self, probs))
+            x = frozen_numbers(getattr(self, scores), name=scores, most=MOST_LOG_ODDS)
+            p = frozen_numbers(getattr(self, probs), name=probs)
             inside = (p >= 0.0) & (p < 1.0) if probs == "lower" else (p > 0.0) & (p <= 1.0)
-            rising = x.ndim == 1 and len(x) > 0 and x.shape == p.shape and (np.diff(x) > 0).all()
+            rising = x.shape == p.shape and (np.diff(x) > 0).all()
             if not rising or not inside.all() or (np.diff(p) < 0.0).any():
                 msg = (
                     f"`{scores}` must rise, and `{probs}` hold as many probabilities that never "
                     "fall (lower below 1, upper above 0)."
                 )
                 raise InvalidInputError(msg)
-            object.__setattr__(self, scores, frozen_array(x))
-            object.__setattr__(self, probs, frozen_array(p))
+            object.__setattr__(self, scores, x)
+            object.__setattr__(self, probs, p)
+        self.require_width(2)
 
     @classmethod
     def fit(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -22,6 +23,7 @@ __all__ = ["ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct"]
 SCORE_SCALES = ("logprob", "probability", "fraction", "percent", "count", "real")
 ANSWER_CLASSES = ("wrong", "correct")
 _PERCENT = 100  # stated shares are whole percentages
+_MOST_SAMPLES = 1_000_000_000
 _CLOSEST = log(2.0**-24)  # of a probability to 0 or 1: half of float32's last place below 1
 _LARGEST = 1e100
 _SENTINEL = -9999.0
@@ -50,18 +52,19 @@ class AnswerScale:
     of: int | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in SCORE_SCALES:
+        if not isinstance(self.name, str) or self.name not in SCORE_SCALES:
             msg = (
                 f"`scale` must say what the scores are, one of {', '.join(SCORE_SCALES)}; got "
-                f"{self.name!r}."
+                f"{value_text(self.name)}."
             )
             raise InvalidInputError(msg)
         counts = self.name == "count"
-        whole = isinstance(self.of, int) and not isinstance(self.of, bool) and self.of >= 1
+        whole = type(self.of) is int and 1 <= self.of <= _MOST_SAMPLES
         if counts != (self.of is not None) or (counts and not whole):
+            got = f"{value_text(self.of)} for {self.name}"
             msg = (
-                "`of` must be the number of samples that a count is of, a whole number from 1 on, "
-                f"for the scale count and no other; got {self.of!r} for {self.name}."
+                "`of` must be the number of samples that a count is of, a whole number from 1 to "
+                f"10^9, for the scale count and no other; got {got}."
             )
             raise InvalidInputError(msg)
 

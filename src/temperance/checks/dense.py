@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers
 from temperance.checks.labels import Positions, is_label
+from temperance.checks.numbers import as_whole
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Dense:
 
 def require_axis(class_axis: int, *, ndim: int) -> None:
     """Raise unless the class axis is one of the axes of the logits."""
-    if not -ndim <= class_axis < ndim:
+    if not -ndim <= as_whole(class_axis, name="class_axis") < ndim:
         msg = f"`class_axis` must name one of the {ndim} axes of `logits`, got {class_axis}."
         raise InvalidInputError(msg)
 

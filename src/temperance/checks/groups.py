@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def as_groups(
             f"({np.count_nonzero(missing)} such rows). Give them a name of their own."
         )
         raise InvalidInputError(msg)
-    names, numbers = np.unique(values.astype(str), return_inverse=True)
+    texts = np.array([_text(each, name) for each in values.tolist()], dtype=np.str_)
+    names, numbers = np.unique(texts, return_inverse=True)
     return tuple(names.tolist()), np.asarray(numbers, dtype=np.intp)
 
 
@@ -40,6 +42,20 @@ def as_group_names(groups: ArrayLike, *, n: int) -> NDArray[np.str_]:
         msg = f"`groups` must have shape ({n},), one per row, got {values.shape}."
         raise InvalidInputError(msg)
     return np.array(
-        ["" if each is None or each != each else str(each) for each in values.tolist()],  # noqa: PLR0124 (nan)
+        [
+            "" if each is None or each != each else _text(each, "groups")  # noqa: PLR0124 (nan)
+            for each in values.tolist()
+        ],
         dtype=np.str_,
     )
+
+
+def _text(value: object, name: str) -> str:
+    """Return a name as text; bytes, as some files have them, must be UTF-8."""
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        msg = f"`{name}` must be text; {value_text(value)} is not UTF-8: decode it first."
+        raise InvalidInputError(msg) from error

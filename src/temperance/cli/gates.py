@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from temperance.checks.numbers import as_not_negative
 from temperance.cli.console import note
-from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from temperance.evaluate import Evaluation
@@ -34,7 +34,7 @@ class Gate:
     option: str
     measure: str
     limit: float
-    value: float | None  # None = infinite
+    value: float | None  # None = infinite, or not known
     passed: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,12 +48,11 @@ def check_gates(evaluation: Evaluation, limits: dict[str, float | None]) -> list
     for option, limit in limits.items():
         if limit is None:
             continue
-        if not limit >= 0.0:  # nan too
-            msg = f"`--{option}` must be a number >= 0, got {limit}."
-            raise InvalidInputError(msg)
+        limit = as_not_negative(limit, name=f"--{option}")
         side, _, measure = option.partition("-")
         measure = measure.replace("-", "_")
         estimate = getattr(evaluation, measure)
+        # nan, of what no row can tell, keeps no limit
         passed = estimate.value <= limit if side == "max" else estimate.value >= limit
         value = estimate.to_dict()["value"]
         gates.append(Gate(f"--{option}", measure, limit, value, bool(passed)))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks.arrays import as_numbers
+from temperance.checks.numbers import as_level, as_number
 from temperance.decisions.abstention import Abstention, Promise
-from temperance.decisions.binomial import fewest_rows
+from temperance.decisions.binomial import LEAST_RISK, fewest_rows
 from temperance.decisions.outcome import Outcome
 from temperance.decisions.refusal import reason, refusal
 from temperance.decisions.rows import DecisionRows
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["abstain", "abstain_rows", "check_target"]
+__all__ = ["abstain", "abstain_rows", "check_target", "groups_tested"]
 
 
 def abstain(  # noqa: PLR0913  (each is something that only the user knows)
@@ -154,7 +155,7 @@ def abstain_rows(
             raise InvalidInputError(msg)
         names = np.unique(rows.groups[named]).tolist()
         parts = {name: rows.taken(rows.groups == name) for name in names}
-        share = delta / _n_tested([part.n for part in parts.values()], max_risk, delta)
+        share = delta / groups_tested([part.n for part in parts.values()], max_risk, delta)
         target = Target(max_risk, min_coverage, share, grid)
         promises = [_promise(name, part, target) for name, part in parts.items()]
     if all(each.threshold is None for each in promises):
@@ -173,20 +174,26 @@ def check_target(max_risk: float | None, min_coverage: float | None, confidence:
             "(--min-coverage), the share of rows to accept, or both."
         )
         raise InvalidInputError(msg)
-    rules = {
-        "max_risk": (max_risk, max_risk is None or 0.0 < max_risk < 1.0, "between 0 and 1"),
-        "min_coverage": (
-            min_coverage, min_coverage is None or 0.0 < min_coverage <= 1.0, "above 0, at most 1"
-        ),
-        "confidence": (confidence, 0.0 < confidence < 1.0, "between 0 and 1"),
-    }  # fmt: skip
-    for name, (value, holds, rule) in rules.items():
-        if not holds:
-            option = name.replace("_", "-")
-            msg = f"`{name}` (--{option}) must be a number {rule}, got {value}."
-            if name == "max_risk" and value == 0.0:
-                msg += " No number of labels can promise that no answer is ever wrong."
-            raise InvalidInputError(msg)
+    if max_risk is not None:
+        hint = ""
+        if type(max_risk) in (int, float) and max_risk == 0.0:
+            hint = "No number of labels can promise that no answer is ever wrong."
+        rule = f"a number between {LEAST_RISK:g} and 1"
+        as_number(
+            max_risk, name="max_risk", option="--max-risk", rule=rule, least=LEAST_RISK, below=1.0,
+            hint=hint,
+        )  # fmt: skip
+    if min_coverage is not None:
+        rule = "a number above 0, at most 1"
+        as_number(
+            min_coverage,
+            name="min_coverage",
+            option="--min-coverage",
+            rule=rule,
+            above=0.0,
+            most=1.0,
+        )
+    as_level(confidence, name="confidence", option="--confidence")
 
 
 def _as_grid(thresholds: ArrayLike, max_risk: float | None) -> Array:
@@ -201,7 +208,7 @@ def _as_grid(thresholds: ArrayLike, max_risk: float | None) -> Array:
     return grid
 
 
-def _n_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
+def groups_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
     """Return how many groups can have a promise: the m largest, each with rows enough at delta/m.
 
     Sizes are known without a label, so they may decide.
@@ -226,10 +233,13 @@ def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:
         if found is None:
             why = reason(rows, target, group)
     accepted = np.zeros(rows.n, dtype=bool) if found is None else rows.confidence >= found.threshold
+    above, below = rows.confidence[accepted], rows.confidence[~accepted]
     return Promise(
         group=group,
         threshold=None if found is None else found.threshold,
         max_risk=None if found is None else found.max_risk,
         outcome=Outcome.of(accepted, rows.wrong),
         reason=why,
+        lowest_accepted=float(above.min()) if found is not None and len(above) else None,
+        highest_declined=float(below.max()) if found is not None and len(below) else None,
     )

@@ -30,6 +30,8 @@ class Promise:
     max_risk: float | None  # promised upper limit of the share of errors; None without a threshold
     outcome: Outcome  # of the rows that set the threshold
     reason: str | None = None  # why there is no threshold
+    lowest_accepted: float | None = None  # confidence among those rows; None: none, or not known
+    highest_declined: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "LEAST_RISK",
     "POWER",
     "clopper_pearson",
     "fewest_rows",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 POWER = 0.8
+LEAST_RISK = 1e-9  # below it no set of labels is large enough for a promise
 _MOST = 10**9  # rows: beyond this the answer is "no number"
 
 

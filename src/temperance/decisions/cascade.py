@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.decisions.cascade_measures import Yardstick
-from temperance.decisions.cascade_options import check_options
+from temperance.decisions.cascade_options import as_error_rate, check_options
 from temperance.decisions.cascade_parts import Answers, answers_of, cross_fitted, isotonic, of_test
 from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import CALIBRATED, RAW, Cascade, alone
@@ -129,7 +129,7 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     >>> round(found.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
     0.06
     """
-    known = None if isinstance(expert_error, str) else float(expert_error)
+    known = None if isinstance(expert_error, str) else as_error_rate(expert_error)
     kind: LossKind = expert_error if isinstance(expert_error, str) else "constant"
     named = names_of(models, known)
     each, goal = check_options(

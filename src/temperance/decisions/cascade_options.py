@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.calibrators import METHODS, check_method
+from temperance.checks.arrays import as_array
+from temperance.checks.numbers import as_level, as_number
 from temperance.decisions.goals import Goal
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_options"]
+__all__ = ["as_error_rate", "check_options"]
 
+_MOST = 1e100  # of a cost: squares of it stay finite
 _KINDS = ("constant", "isotonic", "logistic")
 
 
@@ -31,37 +33,23 @@ def check_options(
     prior: float,
 ) -> tuple[tuple[float, ...], Goal]:
     """Return the costs and the goal, or raise InvalidInputError."""
-    rules = {
-        "error_cost": (error_cost, 0.0 < error_cost < inf, "a finite number above 0"),
-        "budget": (budget, budget is None or 0.0 <= budget < inf, "a finite number >= 0"),
-        "min_accuracy": (
-            min_accuracy,
-            min_accuracy is None or 0.0 < min_accuracy < 1.0,
-            "a number between 0 and 1",
-        ),
-        "expert_error": (
-            expert_error,
-            expert_error in _KINDS if isinstance(expert_error, str) else 0.0 <= expert_error < 1.0,
-            f"one of {', '.join(_KINDS)}, or an error rate in [0, 1)",
-        ),
-    }
-    for name, (value, holds, rule) in rules.items():
-        if not holds:
-            option = f"--{name.replace('_', '-')}"
-            msg = f"`{name}` ({option}) must be {rule}, got {value}."
-            raise InvalidInputError(msg)
-    each = tuple(float(cost) for cost in np.atleast_1d(np.asarray(costs, dtype=np.float64)))
+    error_cost = as_cost(error_cost, name="error_cost", option="--error-cost")
+    if budget is not None:
+        rule = f"a finite number >= 0, and at most {_MOST:g}"
+        budget = as_number(
+            budget, name="budget", option="--budget", rule=rule, least=0.0, most=_MOST
+        )
+    if min_accuracy is not None:
+        min_accuracy = as_level(min_accuracy, name="min_accuracy", option="--min-accuracy")
+    if not isinstance(expert_error, str) or expert_error not in _KINDS:
+        as_error_rate(expert_error)
+    given = np.atleast_1d(as_array(costs, name="costs"))
+    hint = "Models that cost nothing more are better pooled than run one by one (see `Ensemble`)."
+    each = tuple(as_cost(cost, name="costs", option="--cost", hint=hint) for cost in given.tolist())
     if len(each) != n_models - 1:
         msg = (
             f"`costs` (--cost) must be one per model after the first: {max(n_models - 1, 0)} for "
             f"{n_models} models (the first runs on every row), got {len(each)}."
-        )
-        raise InvalidInputError(msg)
-    bad = [cost for cost in each if not 0.0 < cost < inf]
-    if bad:
-        msg = (
-            f"`costs` (--cost) must be finite numbers above 0, got {bad[0]:g}. Models that cost "
-            "nothing more are better pooled than run one by one (see `Ensemble`)."
         )
         raise InvalidInputError(msg)
     if budget is not None and min_accuracy is not None:
@@ -85,3 +73,19 @@ def check_options(
     if min_accuracy is not None:
         return each, Goal("accuracy", float(min_accuracy))
     return each, Goal("cost", float(error_cost))
+
+
+def as_error_rate(value: object) -> float:
+    """Return a known error rate of the expert."""
+    rule = f"one of {', '.join(_KINDS)}, or an error rate in [0, 1)"
+    return as_number(
+        value, name="expert_error", option="--expert-error", rule=rule, least=0.0, below=1.0
+    )
+
+
+def as_cost(value: object, *, name: str, option: str, hint: str = "") -> float:
+    """Return a cost, a number above 0 whose squares a float can hold."""
+    rule = f"a finite number above 0, from {1.0 / _MOST:g} to {_MOST:g}"
+    return as_number(
+        value, name=name, option=option, rule=rule, least=1.0 / _MOST, most=_MOST, hint=hint
+    )

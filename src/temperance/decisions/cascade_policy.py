@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.calibrators import temperature_of
+from temperance.checks.numbers import as_whole
 from temperance.decisions.cascade_rows import confidence_and_class
 from temperance.errors import InvalidInputError
 
@@ -55,7 +56,7 @@ class CascadePolicy:
         InvalidInputError
             No such stage, or as in `TemperatureScaling.apply`.
         """
-        if not 0 <= stage < len(self.rules):
+        if not 0 <= as_whole(stage, name="stage") < len(self.rules):
             msg = f"`stage` must be in 0..{len(self.rules) - 1}, got {stage}."
             raise InvalidInputError(msg)
         calibrator = self.calibrators[stage]

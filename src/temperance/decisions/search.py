@@ -31,6 +31,7 @@ __all__ = [
     "fixed_sequence",
     "for_coverage",
     "labels_needed",
+    "risk_of_coverage",
 ]
 
 GRID: Array = np.arange(999, -1, -1) / 1000.0
@@ -125,7 +126,12 @@ def for_coverage(confidence: Array, wrong: NDArray[np.bool_], target: Target) ->
     threshold = float(np.partition(confidence, len(confidence) - k)[len(confidence) - k])
     accepted = confidence >= threshold
     errors, rows = int(np.count_nonzero(wrong & accepted)), int(np.count_nonzero(accepted))
-    return Found(threshold, _rounded_up(upper_limit(errors, rows - 1, target.delta)))
+    return Found(threshold, risk_of_coverage(errors, rows, target.delta))
+
+
+def risk_of_coverage(errors: int, rows: int, delta: float) -> float:
+    """Return the risk promised of the rows that a coverage accepts, of which some are wrong."""
+    return _rounded_up(upper_limit(errors, rows - 1, delta))
 
 
 def labels_needed(confidence: Array, wrong: NDArray[np.bool_], target: Target) -> int | None:

@@ -11,6 +11,7 @@ from temperance.blocks import FileParts, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
+from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
 from temperance.evaluate.from_sums import measured_of
 from temperance.evaluate.pieces import ScoredBlocks
@@ -149,6 +150,7 @@ def measure_blocks(
     grid = ProbabilityGrid(n_bins)
     grid.upper  # noqa: B018  (refuses a bad `n_bins`, and is made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
+    seed = as_seed(seed)
     kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed)
     if isinstance(blocks, FileParts):
         sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))

@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
 from temperance.metrics.all_tests import calibration_tests
@@ -114,7 +115,7 @@ def measure(
     rows: Predictions, *, groups: Groups | None, n_bins: int, n_resamples: int, seed: int
 ) -> tuple[Evaluation, dict[str, Draws]]:
     """Return the evaluation, and the draws that differences from other models need."""
-    resampling = Resampling(rows, check_resamples(n_resamples), seed)
+    resampling = Resampling(rows, check_resamples(n_resamples), as_seed(seed))
     edges = bin_edges(rows.confidence, n_bins=n_bins, binning="equal-width", weights=rows.weights)
     bins = assign(rows.confidence, edges)
     binned = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)

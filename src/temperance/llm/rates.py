@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.checks.answer_scores import as_correct
 from temperance.checks.arrays import as_numbers
+from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 from temperance.show import Table, beside, interval_text, number_text, to_frame
@@ -149,9 +150,7 @@ def rates_by_score(
     """
     from scipy.special import betaincinv  # noqa: PLC0415
 
-    if not 0.0 < level < 1.0:
-        msg = f"`level` must lie strictly between 0 and 1, got {level}."
-        raise InvalidInputError(msg)
+    level = as_level(level, name="level")
     s = as_float64(as_numbers(scores, name="scores"))
     if s.ndim != 1 or len(s) == 0 or not np.isfinite(s).all():
         what = f"shape {s.shape}" if s.ndim != 1 or len(s) == 0 else "a value that is not finite"

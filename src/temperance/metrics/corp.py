@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.numbers import as_seed
 from temperance.metrics.bins import ranks_of
 from temperance.metrics.decomposition import ScoreDecomposition, decompose
 from temperance.metrics.estimates import Draws
@@ -125,7 +126,7 @@ def corp_reliability(
     (array([0.2, 0.4, 0.9]), array([0.5, 0.5, 1. ]))
     """
     rows = Predictions.check(probs, labels, weights, clusters)
-    resampling = Resampling(rows, check_resamples(n_resamples), seed)
+    resampling = Resampling(rows, check_resamples(n_resamples), as_seed(seed))
     return corp_draws(resampling, event)[0]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def named_event(rows: Predictions, name: EventName | None) -> Event:
     k = rows.probs.shape[1]
     if name is None:
         name = 1 if k == 2 else "top-label"
-    if name == "top-label":
+    if isinstance(name, str) and name == "top-label":
         return top_label_event(rows)
     if isinstance(name, bool) or not isinstance(name, (int, np.integer)) or not 0 <= name < k:
-        msg = f'`event` must be "top-label" or a class in 0..{k - 1}, got {name!r}.'
+        msg = f'`event` must be "top-label" or a class in 0..{k - 1}, got {value_text(name)}.'
         raise InvalidInputError(msg)
     return class_event(rows, int(name))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_groups
+from temperance.checks.numbers import as_seed
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, taken
 from temperance.metrics.simulated_p import simulated_p
@@ -134,7 +135,7 @@ def group_score_tests(
     """
     rows = Predictions.check(probs, labels, weights, clusters)
     names, numbers = as_groups(groups, n=len(rows.labels))
-    return group_score_rows(rows, names, numbers, seed=seed)
+    return group_score_rows(rows, names, numbers, seed=as_seed(seed))
 
 
 def group_score_rows(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.numbers import as_level
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import wilson_interval
@@ -56,7 +57,7 @@ class RiskCoverage:
         They hold for one threshold that was chosen without these labels, not for all at once, and
         take rows as independent.
         """
-        return wilson_interval(self.risk, self.accepted, level)
+        return wilson_interval(self.risk, self.accepted, as_level(level, name="level"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the areas as plain numbers, without the curve."""

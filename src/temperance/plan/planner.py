@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks import map_rows
 from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
 from temperance.plan.counts import labels_for_ece, labels_for_precision, labels_for_temperature
 from temperance.plan.sums import plan_sums
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.plan.counts import PilotFit
 
+_MOST_BINS = 1000
 __all__ = ["Plan", "check_options", "plan"]
 
 _CELLS = 60  # cells of confidence, at least; rows of one cell count as equally confident
@@ -175,7 +177,7 @@ def plan(
     counts = {
         "temperature": labels_for_temperature(sums, power),
         "precision": labels_for_precision(sums, precision, pilot),
-        "ece": labels_for_ece(sums, ece, power, n_bins=n_bins, seed=seed),
+        "ece": labels_for_ece(sums, ece, power, n_bins=n_bins, seed=as_seed(seed)),
     }
     answers = {
         f"labels_for_{name}": None if isinstance(c, str) else c for name, c in counts.items()
@@ -192,18 +194,13 @@ def check_options(
     temperature: float, precision: float, ece: float, power: float, n_bins: int
 ) -> None:
     """Raise InvalidInputError if an option of `plan` lies outside its range."""
-    rules = {
-        "temperature": (temperature, 0.0 < temperature < inf, "a finite number above 0"),
-        "precision": (precision, 0.0 < precision < inf, "a finite number above 0"),
-        "ece": (ece, 0.0 < ece < 1.0, "a number between 0 and 1"),
-        "power": (power, 0.05 < power < 1.0, "a number between 0.05 and 1"),
-        "n_bins": (n_bins, 1 <= n_bins < inf and n_bins == int(n_bins), "a whole number >= 1"),
-    }
-    for name, (value, holds, rule) in rules.items():
-        if not holds:
-            option = " (--error)" if name == "ece" else ""  # its name on the command line
-            msg = f"`{name}`{option} must be {rule}, got {value}."
-            raise InvalidInputError(msg)
+    as_positive(temperature, name="temperature")
+    as_positive(precision, name="precision")
+    rule = "a number between 0 and 1"
+    as_number(ece, name="ece", option="--error", rule=rule, above=0.0, below=1.0)
+    rule = "a number between 0.05 and 1"
+    as_number(power, name="power", rule=rule, above=0.05, below=1.0)
+    as_count(n_bins, name="n_bins", most=_MOST_BINS)
     if temperature == 1.0:
         msg = "`temperature` must differ from 1: at 1 there is no error to see."
         raise InvalidInputError(msg)

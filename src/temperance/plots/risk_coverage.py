@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from temperance.errors import InvalidInputError
+from temperance.checks.numbers import as_number, as_share
 from temperance.metrics.selective import RiskCoverage, risk_coverage
 from temperance.plots.display import Display
 from temperance.plots.square import draw_name
@@ -74,15 +74,9 @@ class RiskCoverageDisplay(Display):
         max_risk: float | None = None,
         name: str | None = None,
     ) -> None:
-        if max_risk is not None and not 0.0 <= max_risk <= 1.0:
-            msg = f"`max_risk` must be a number in [0, 1], got {max_risk}."
-            raise InvalidInputError(msg)
-        if threshold is not None and np.isnan(threshold):
-            msg = "`threshold` must be a number, got nan."
-            raise InvalidInputError(msg)
         self.curve = curve
-        self.threshold = threshold
-        self.max_risk = max_risk
+        self.threshold = None if threshold is None else as_number(threshold, name="threshold")
+        self.max_risk = None if max_risk is None else as_share(max_risk, name="max_risk")
         self.name = name
 
     @classmethod

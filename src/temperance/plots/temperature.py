@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from temperance.calibrators import Calibrator, interval_of, temperature_of
+from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display
@@ -76,7 +77,8 @@ class TemperatureDisplay(Display):
         for key, each in temperatures.items():
             _check(each, f"`temperatures` of {key!r}")
         if pooled is not None:
-            _check(Estimate(pooled, pooled, pooled), "`pooled`")
+            rule = "a number from 1e-100 to 1e100"
+            pooled = as_number(pooled, name="pooled", rule=rule, least=1e-100, most=1e100)
         self.temperatures = dict(temperatures)
         self.pooled = pooled
         self.name = name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
+from temperance.readers.json_object import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,9 @@ def naming_line(line: int) -> Iterator[None]:
 
 def _record(text: str) -> dict[str, Any]:
     try:
-        record = json.loads(text)
+        record = parse_json(text)
+    except FileFormatError:
+        raise
     except (ValueError, RecursionError) as error:
         reason = str(error)
         if isinstance(error, json.JSONDecodeError):  # whose own line is always 1

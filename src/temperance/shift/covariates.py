@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.checks import as_weights
 from temperance.checks.arrays import as_numbers
+from temperance.checks.numbers import as_number, as_positive
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -161,13 +162,11 @@ def covariate_weights(
     if x.shape[1] != y.shape[1]:
         msg = f"`target` must have the {x.shape[1]} columns of `source`, got {y.shape[1]}."
         raise InvalidInputError(msg)
-    if not 0.0 < ridge < inf:
-        msg = f"`ridge` must be a finite number above 0, got {ridge}."
-        raise InvalidInputError(msg)
-    most = min(_LARGEST, sqrt(len(x))) if clip is None else float(clip)
-    if not 1.0 < most < inf:
-        msg = f"`clip` must be a finite number above 1, the mean of the weights, got {clip}."
-        raise InvalidInputError(msg)
+    ridge = as_positive(ridge, name="ridge")
+    most = min(_LARGEST, sqrt(len(x)))
+    if clip is not None:
+        rule = "a finite number above 1, the mean of the weights"
+        most = as_number(clip, name="clip", rule=rule, above=1.0)
     classifier, auc = _told_apart((x, w_x), (y, w_y), ridge)
     log_odds = classifier.log_odds(x)
     ratio = np.exp(np.maximum(log_odds - log_odds.max(), _SMALLEST))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks import as_logits
+from temperance.checks.numbers import as_count
 from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def shape_features(logits: ArrayLike, *, top: int = 10) -> NDArray[np.float64]:
     array([[ 1.,  0., -1.]])
     """
     z = as_logits(logits)
-    features = np.empty((len(z), min(z.shape[1], top)))
+    features = np.empty((len(z), min(z.shape[1], as_count(top, name="top"))))
     for rows in row_blocks(z):
         block = as_float64(z[rows])
         shifted = block - block.max(axis=1, keepdims=True)

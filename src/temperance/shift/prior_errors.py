@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.errors import InvalidInputError
+from temperance.checks.numbers import as_level
 from temperance.numerics import normal_quantile
 from temperance.shift.frequency_curves import (
     FrequencyCurves,
@@ -54,9 +54,7 @@ class PriorErrors:
 
         Normal in the interior; near 0 and 1 from the likelihood (`FrequencyCurves.ends`).
         """
-        if not 0.0 < level < 1.0:
-            msg = f"`level` must lie strictly between 0 and 1, got {level}."
-            raise InvalidInputError(msg)
+        level = as_level(level, name="level")
         half = normal_quantile(level) * np.sqrt(self.variance)
         ends = np.stack([priors - half, priors + half], axis=1)
         ends[self.curves.classes] = self.curves.ends(level)

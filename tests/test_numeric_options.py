@@ -1,0 +1,93 @@
+"""Every numeric option of every command, given what no one means: one line, or a right answer."""
+
+import inspect
+import json
+import typing
+
+import numpy as np
+import pytest
+import typer
+from typer.models import OptionInfo
+
+from temperance.cli.app import app
+
+VALUES = ["nan", "inf", "-inf", "1e309", "1e-300", "0", "-1", "", "a", "1,5", "9" * 400, "true"]
+COMMANDS = {  # name -> a call that works
+    "fit": ["fit", "cal.npz", "--quick", "-o", "out.json"],
+    "apply": ["apply", "c.json", "cal.npz", "-o", "out.npz"],
+    "evaluate": ["evaluate", "probs.npz", "--quick"],
+    "compare": ["compare", "cal.npz", "probs.npz", "--quick"],
+    "shift": ["shift", "cal.npz", "test.npz"],
+    "cascade": ["cascade", "cal.npz", "test.npz", "--cost", "0.1"],
+    "plan": ["plan", "cal.npz"],
+    "threshold": ["threshold", "cal.npz", "--max-risk", "0.4", "-o", "policy.json"],
+}
+
+
+def numeric_options():
+    """Yield command and option of every parameter that is one number, or a list of them."""
+    built = typer.main.get_command(app)
+    for registered in app.registered_commands:
+        call = registered.callback
+        name = call.__name__
+        names = {each.name: each.opts[0] for each in built.commands[name].params}
+        hints = typing.get_type_hints(call, include_extras=True)
+        for each in inspect.signature(call).parameters.values():
+            annotation = each.annotation
+            if isinstance(annotation, str):
+                annotation = hints[each.name]
+            own = getattr(annotation, "__metadata__", ())
+            of = str(getattr(annotation, "__origin__", ""))
+            if any(isinstance(each, OptionInfo) for each in own) and ("int" in of or "float" in of):
+                yield name, names[each.name]
+
+
+OPTIONS = list(numeric_options())
+
+
+def no_constant(text):
+    message = f"{text} is no JSON"
+    raise AssertionError(message)
+
+
+@pytest.fixture
+def inputs(tmp_path, run):
+    """Few rows, and what commands on them need."""
+    rng = np.random.default_rng(0)
+    for name in ("cal", "test"):
+        z = rng.normal(size=(120, 3)) * 3.0
+        p = np.exp(z / 2.0)
+        p /= p.sum(axis=1, keepdims=True)
+        y = (p.cumsum(axis=1) < rng.random((120, 1))).sum(axis=1)
+        np.savez(tmp_path / f"{name}.npz", logits=z, labels=y)
+        np.savez(tmp_path / "probs.npz", probs=p, labels=y)
+    run("fit", "cal.npz", "--quick", "-o", "c.json")
+    return tmp_path
+
+
+def test_the_list_is_not_empty():
+    """Every command with a number is tried below."""
+    assert len(OPTIONS) > 30
+    assert {command for command, _ in OPTIONS} == COMMANDS.keys()
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_numbers_that_no_one_means(inputs, run, command, option):
+    """Exit code 2 and one line that names the option, or JSON that any reader takes."""
+    for value in VALUES:
+        arguments = [
+            each for each in COMMANDS[command] if each != "--quick" or option != "--resamples"
+        ]
+        if option in arguments:  # given once
+            place = arguments.index(option)
+            del arguments[place : place + 2]
+        done = run(*arguments, f"{option}={value}", "--json", code=None)
+        if done.returncode == 2:
+            assert done.stderr.startswith("error: "), (value, done.stderr)
+            assert done.stderr.count("\n") == 1
+            assert done.stdout == ""
+            assert len(done.stderr) < 700, value
+        else:
+            assert done.returncode in (0, 1), (value, done.stderr)
+            json.loads(done.stdout, parse_constant=no_constant)
+            assert value not in {"nan", "a", "", "1,5", "true"}, f"{value!r} was taken"
