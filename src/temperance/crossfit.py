@@ -120,7 +120,7 @@ def folds_of(
             return folds
         order = np.argsort(numbers, kind="stable")
     elif scores:
-        beside = [] if weights is None else [weights[counted]]
+        beside = [each[counted] for each in (labels, weights) if each is not None]
         order = content_order([each[counted] for each in scores], beside=beside)
     else:
         order = np.arange(len(counted))

@@ -47,8 +47,9 @@ class RefinementSplit:
 def refinement_split(rows: Predictions, *, seed: int = 0) -> RefinementSplit | None:
     r"""Split the log loss by cross-fitted temperature scaling.
 
-    `seed` draws the folds. None where a true class has probability 0: the log loss is infinite before and after. Where
-    plain fits have no optimum (few rows, all right), a prior of one pseudo-row on T = 1 helps.
+    `seed` draws the folds. None where a true class has probability 0: the log loss is infinite
+    before and after. Where plain fits have no optimum (few rows, all right), a prior of one
+    pseudo-row on T = 1 helps.
 
     Notes
     -----
