@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["content_order", "row_hashes"]
+__all__ = ["content_order", "drawn_bits", "row_hashes"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST = 1e12  # larger values count as this one: their sums stay finite
@@ -54,6 +54,13 @@ def row_hashes(values: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
             mixed = _mixed(bits ^ _mixed(places + np.uint64(number))).sum(axis=1, dtype=np.uint64)
             found[rows] = _mixed(found[rows] ^ mixed)
     return found
+
+
+def drawn_bits(seed: int, stream: int, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return 64 bits drawn for each place, (n,), of one of many streams: SplitMix64."""
+    start = np.array([seed % (1 << 64), stream], dtype=np.uint64)
+    start = _mixed(start + _GOLDEN)
+    return _mixed(places * _GOLDEN + _mixed(start[:1] ^ _mixed(start[1:] + _GOLDEN)))
 
 
 def _sums(values: NDArray[Any]) -> NDArray[np.float64]:

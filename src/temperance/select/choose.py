@@ -73,7 +73,8 @@ def select(
     -----
     Each row is scored by fits on the other four of five folds (shuffled,
     stratified by class, clusters whole). With L the mean log loss of a candidate and L* the
-    smallest, chosen is the simplest with L - L* at most one standard error of the paired difference, and at most 1 % of L*. Never
+    smallest, chosen is the simplest with L - L* at most one standard error of the paired
+    difference, and at most 1 % of L*. Never
     chosen by a calibration error: a map that forgets the model has none. Where a fit has no
     optimum, or the effective rows are fewer than 50, a prior of one pseudo-row on no change is
     added, with fewer than 50 also smoothing of the temperature.
