@@ -288,6 +288,17 @@ def test_a_large_sorted_file_has_the_verdict_of_any_order(run, tmp_path, rows, o
     assert found[0]["headline"].split(".")[0] == found[1]["headline"].split(".")[0]
 
 
+def test_rows_of_weight_zero_are_not_there(run, tmp_path, rows):
+    """Block by block too: the number of rows and the temperature are those of the others."""
+    z, y = rows
+    w = np.where(np.arange(N) % 7 == 0, 0.0, 1.0)
+    w[:STEP] = 1.0
+    np.savez(tmp_path / "w.npz", logits=z, labels=y, weights=w)
+    found = json.loads(run("fit", "w.npz", "--json", "--quick").stdout)
+    assert found["n"] == found["n_evaluated"] == w.sum()
+    assert found["temperature"] == pytest.approx(reference.temperature(z[w > 0], y[w > 0]))
+
+
 def test_folds_of_rows_hold_as_many_everywhere():
     """Five folds of any stretch of any block are drawn alike, and another seed draws others."""
     folds = RowFolds(5).of(3, 0, 100_000)

@@ -42,12 +42,21 @@ def labels_of(block: Dataset) -> NDArray[Any]:
     return block.labels
 
 
-def counting_rows(labels: NDArray[Any], ignore_label: int | None) -> NDArray[np.bool_] | None:
-    """Return which rows have a label that counts; None where all do."""
-    if ignore_label is None or labels.ndim != 1:
+def counting_rows(
+    labels: NDArray[Any], ignore_label: int | None, weights: NDArray[Any] | None = None
+) -> NDArray[np.bool_] | None:
+    """Return which rows have a label that counts, and no weight of 0; None where all do.
+
+    Weights that are all 0, or are not numbers, are left for others to complain of.
+    """
+    if labels.ndim != 1:
         return None
-    keep = labels != (ignore_label if labels.dtype.kind in "iufb" else str(ignore_label))
-    return None if keep.all() else np.asarray(keep)
+    keep = np.ones(len(labels), dtype=bool)
+    if ignore_label is not None:
+        keep &= labels != (ignore_label if labels.dtype.kind in "iufb" else str(ignore_label))
+    if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
+        keep &= (weights != 0) | ~weights.any()
+    return None if keep.all() else keep
 
 
 def logits_of(block: Dataset) -> NDArray[Any]:

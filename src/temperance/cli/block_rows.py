@@ -136,7 +136,7 @@ class BlockRows:
     def blocks(self) -> Iterator[tuple[Any, ...]]:
         """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
         for logits, labels, *weights in labelled_blocks(self.file):
-            keep = counting_rows(np.asarray(labels), self.ignore_label)
+            keep = counting_rows(np.asarray(labels), self.ignore_label, *weights)
             if keep is None:
                 yield (logits, labels, *weights)
             else:
