@@ -17,6 +17,7 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums"},
     {"numerics"},
+    {"row_order"},
     {"checks"},
     {"kernels", "binning", "readers", "writers", "show"},
     {"blocks", "significance"},

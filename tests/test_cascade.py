@@ -76,9 +76,9 @@ def test_cross_fitted_by_hand():
     """Every row by a temperature and an expert error of the other folds, written out."""
     models, y = two_models(n=500)
     found = cascade(models, y, costs=0.05)
-    from temperance.crossfit import stratified_folds
+    from temperance.crossfit import folds_of
 
-    folds = stratified_folds(y, n_folds=5)
+    folds = folds_of(y, scores=tuple(models.values()))
     lost, spent = np.empty(500), np.empty(500)
     errs = {name: wrong(z, y) for name, z in models.items()}
     for fold in range(5):

@@ -10,11 +10,11 @@ import reference
 distributed = pytest.importorskip("distributed")
 
 from temperance.blocks import cluster, dask_workers  # noqa: E402
+from temperance.blocks.folds import RowFolds  # noqa: E402
 from temperance.cli import large  # noqa: E402
 from temperance.readers import blocks  # noqa: E402
 
 N, K, SHARDS = 1400, 4, 7
-FOLDS = np.arange(N) // (N // SHARDS) % 5  # of the cross-fitting: every fifth shard
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +37,20 @@ def rows(tmp_path, sample):
 
 
 def test_fit_and_evaluate(run, tmp_path, rows, address, monkeypatch):
-    """T by a search over all rows; cross-fitted by shard; numbers of `evaluate` on one machine."""
+    """T by a search over all rows; cross-fitted; numbers of `evaluate` on one machine."""
     z, y = rows
     options = ("--ignore-label", "-1", "--quick", "--json")
     found = json.loads(run("fit", "shards", "--dask", address, *options).stdout)
     keep = y >= 0
     assert found["temperature"] == pytest.approx(reference.temperature(z[keep], y[keep]), rel=1e-7)
     assert found["n"] == keep.sum()
-    losses = np.empty(N)
+    shard = np.arange(N) // (N // SHARDS)
+    folds, losses = np.full(N, -1), np.empty(N)
+    for number in range(SHARDS):
+        own = keep & (shard == number)
+        folds[own] = RowFolds(5).of(number, 0, own.sum())
     for fold in range(5):
-        held, others = keep & (fold == FOLDS), keep & (fold != FOLDS)
+        held, others = keep & (fold == folds), keep & (fold != folds)
         p = reference.softmax(z[held] / reference.temperature(z[others], y[others]))
         losses[held] = -np.log(p[np.arange(len(p)), y[held]])
     assert found["after"]["log_loss"] == pytest.approx(losses[keep].mean(), rel=1e-7)

@@ -10,7 +10,7 @@ import reference
 import temperance as tp
 from temperance.calibrators import Training
 from temperance.calibrators.shrinkage import between_variance, shrunk_fit
-from temperance.crossfit import stratified_folds
+from temperance.crossfit import folds_of
 
 
 @pytest.fixture
@@ -176,7 +176,10 @@ def test_command_line(run, tmp_path, grouped):
     np.savez(tmp_path / "none.npz", logits=z, labels=y)
     fit = ("fit", "cal.npz", "--method", "group-temperature", "--quick", "--json")
     after = json.loads(run(*fit).stdout)["after"]["log_loss"]
-    folds, losses = stratified_folds(y, n_folds=5), np.empty(len(y))
+    folds, losses = (
+        folds_of(y, scores=(z, np.unique(names, return_inverse=True)[1])),
+        np.empty(len(y)),
+    )
     for fold in range(5):
         out = folds == fold
         own = tp.GroupTemperatureScaling.fit(z[~out], y[~out], groups=names[~out])

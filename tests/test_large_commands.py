@@ -7,11 +7,12 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.blocks.folds import RowFolds
 from temperance.cli import large
 from temperance.readers import blocks
 
 N, K, STEP = 1200, 4, 100  # rows, classes, rows of a block
-FOLDS = np.arange(N) // STEP % 5  # of the cross-fitting: every fifth block
+FOLDS = np.concatenate([RowFolds(5).of(i, 0, STEP) for i in range(N // STEP)])
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def losses(z, y):
 
 
 def test_fit_is_that_of_all_rows(run, tmp_path, rows):
-    """The same temperature and the same keys as from memory; each fifth block scored without it."""
+    """The same temperature and the same keys as from memory; each row scored without its fold."""
     z, y = rows
     found = json.loads(run("fit", "cal.npz", "--json", "--quick").stdout)
     assert found["temperature"] == pytest.approx(reference.temperature(z, y), rel=1e-7)
@@ -174,7 +175,7 @@ def test_what_is_wrong_is_named(run, tmp_path, rows):
         assert "500" in err
         assert "17" in err
     np.savez(tmp_path / "one.npz", logits=z[:50], labels=y[:50])
-    assert "there is only one block" in run("fit", "one.npz", "--quick", code=2).stderr
+    run("fit", "one.npz", "--quick")  # of one block, too, a fifth is held out
     np.savez(tmp_path / "sure.npz", logits=z, labels=z.argmax(axis=1))
     assert "every label" in run("fit", "sure.npz", "--quick", code=2).stderr
     assert not (tmp_path / "calibrator.json").exists()
@@ -248,11 +249,12 @@ def test_compare_blocks_by_hand(sample):
 
 
 def test_temperatures_of_folds_far_apart(sample):
-    """Of blocks with very different temperatures the rows are read again, for the step is large."""
+    """Of few rows every fold weighs much: the rows are read again, for the step is large."""
     from temperance.blocks import StreamRows
     from temperance.calibrators import fold_temperatures
 
-    parts = [sample(i, n=300, k=3, temperature=t) for i, t in enumerate((1.0, 8.0, 1.0))]
+    parts = [sample(i, n=20, k=3, temperature=2.0) for i in range(3)]
+    folds = [RowFolds(3).of(number, 0, 20) for number in range(3)]
     stream = StreamRows(parts, n_folds=3)
     tp.TemperatureScaling.of_rows(stream)
     readings = []
@@ -260,6 +262,51 @@ def test_temperatures_of_folds_far_apart(sample):
     found = fold_temperatures(stream, prior=0.0)
     assert readings
     for fold, t in enumerate(found):
-        others = [part for number, part in enumerate(parts) if number != fold]
-        z, y = (np.concatenate([part[side] for part in others]) for side in (0, 1))
+        z, y = (
+            np.concatenate([p[side][f != fold] for p, f in zip(parts, folds, strict=True)])
+            for side in (0, 1)
+        )
         assert t == pytest.approx(reference.temperature(z, y), rel=1e-7)
+
+
+@pytest.mark.parametrize("order", ["confidence", "label", "interleaved"])
+def test_a_large_sorted_file_has_the_verdict_of_any_order(run, tmp_path, rows, order):
+    """Folds have rows of all blocks: no fold is all of one class, or of the surest rows."""
+    z, y = rows
+    p = reference.softmax(z).max(axis=1)
+    places = {
+        "confidence": np.argsort(p), "label": np.argsort(y, kind="stable"),
+        "interleaved": np.argsort(np.argsort(p).argsort() % STEP, kind="stable"),
+    }[order]  # fmt: skip
+    np.savez(tmp_path / "sorted.npz", logits=z[places], labels=y[places])
+    found = [
+        json.loads(run("fit", f"{name}.npz", "--json", "--quick").stdout)
+        for name in ("cal", "sorted")
+    ]
+    first, second = (each["after"]["log_loss"] for each in found)
+    assert second == pytest.approx(first, abs=2e-3)
+    assert found[0]["headline"].split(".")[0] == found[1]["headline"].split(".")[0]
+
+
+def test_rows_of_weight_zero_are_not_there(run, tmp_path, rows):
+    """Block by block too: the number of rows and the temperature are those of the others."""
+    z, y = rows
+    w = np.where(np.arange(N) % 7 == 0, 0.0, 1.0)
+    w[:STEP] = 1.0
+    np.savez(tmp_path / "w.npz", logits=z, labels=y, weights=w)
+    found = json.loads(run("fit", "w.npz", "--json", "--quick").stdout)
+    assert found["n"] == found["n_evaluated"] == w.sum()
+    assert found["temperature"] == pytest.approx(reference.temperature(z[w > 0], y[w > 0]))
+
+
+def test_folds_of_rows_hold_as_many_everywhere():
+    """Five folds of any stretch of any block are drawn alike, and another seed draws others."""
+    folds = RowFolds(5).of(3, 0, 100_000)
+    assert np.abs(np.bincount(folds) - 20_000).max() < 5 * 127
+    for period in (2, 5, 64):
+        counts = np.array([np.bincount(folds[i::period], minlength=5) for i in range(period)])
+        expected = counts.sum() / counts.size
+        assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+    assert (RowFolds(5).of(3, 7, 100) == folds[7:107]).all()
+    for other in (RowFolds(5, seed=1).of(3, 0, 100_000), RowFolds(5).of(4, 0, 100_000)):
+        assert 0.78 < (other != folds).mean() < 0.82

@@ -8,7 +8,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.calibrators import Training
-from temperance.crossfit import stratified_folds
+from temperance.crossfit import folds_of
 from temperance.select import select_rows
 from temperance.select.rule import Rule
 from temperance.select.trials import Trial
@@ -26,7 +26,7 @@ def biased():
 
 def out_of_fold_losses(method, z, y):
     """Row losses by five fits on copies of the other folds."""
-    folds, losses = stratified_folds(y, n_folds=5), np.empty(len(y))
+    folds, losses = folds_of(y, scores=(z,)), np.empty(len(y))
     for fold in range(5):
         out = folds == fold
         probs = tp.METHODS[method].fit(z[~out], y[~out]).apply(z[out])
@@ -106,7 +106,7 @@ def test_rows_are_scored_by_a_choice_they_have_no_say_in(biased):
     selection, scaled = select_rows(Training.check(z, y))
     names = [each.method for each in selection.tried]
     losses = np.array([out_of_fold_losses(name, z, y) for name in names])
-    folds = stratified_folds(y, n_folds=5)
+    folds = folds_of(y, scores=(z,))
     for fold in range(5):
         out = folds == fold
         means = losses[:, ~out].mean(axis=1)

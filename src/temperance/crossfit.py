@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from temperance.errors import NoOptimumError
+from temperance.row_order import content_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
 C = TypeVar("C")
 
-__all__ = ["cluster_folds", "cross_fit", "fold_fits", "folds_of", "stratified_folds"]
+__all__ = ["N_FOLDS", "cross_fit", "fold_fits", "folds_of", "unshuffled_folds"]
+
+N_FOLDS = 5
+_LARGEST = 10_000  # so many clusters of several rows find their fold one by one, the others dealt
 
 
 def cross_fit(
     fit: Callable[[NDArray[np.float64]], Callable[[NDArray[np.bool_]], NDArray[np.float64]]],
     labels: NDArray[np.intp],
     *,
+    scores: Sequence[NDArray[Any]] = (),
     weights: NDArray[np.float64] | None = None,
     clusters: NDArray[np.intp] | None = None,
-    n_folds: int = 5,
+    seed: int = 0,
+    folds: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
     """Return calibrated outputs (n, k), each row's from a fit on the other folds.
 
@@ -33,7 +39,7 @@ def cross_fit(
     """
     outputs: NDArray[np.float64] | None = None
     for held_out, apply in fold_fits(
-        fit, labels, weights=weights, clusters=clusters, n_folds=n_folds
+        fit, labels, scores=scores, weights=weights, clusters=clusters, seed=seed, folds=folds
     ):
         scored = apply(held_out)
         if outputs is None:
@@ -47,28 +53,33 @@ def fold_fits(
     fit: Callable[[NDArray[np.float64]], C],
     labels: NDArray[np.intp],
     *,
+    scores: Sequence[NDArray[Any]] = (),
     weights: NDArray[np.float64] | None = None,
     clusters: NDArray[np.intp] | None = None,
-    n_folds: int = 5,
+    seed: int = 0,
+    folds: NDArray[np.intp] | None = None,
 ) -> Iterator[tuple[NDArray[np.bool_], C]]:
     """Yield the rows held out in each fold, (n,) of True and False, and what `fit` made without.
 
     `fit(weights)` fits on all rows with the given weights, which are 0 in the held-out fold (so
-    no copy of the data is made). Rows of one cluster are held out together.
+    no copy of the data is made). The folds are those of `folds_of`, unless given.
     """
-    folds = folds_of(labels, clusters, n_folds=n_folds)
+    if folds is None:
+        folds = folds_of(labels, scores=scores, weights=weights, clusters=clusters, seed=seed)
     w = np.ones(len(labels)) if weights is None else weights
+    counted = np.count_nonzero(w)
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         others = np.where(held_out, 0.0, w)
         try:
             if not others.any():
-                msg = "No row of weight above 0 is left to fit on."
+                what = "they are one cluster" if clusters is not None else "there is no other"
+                msg = f"{what}, so no row is left to fit on."
                 raise NoOptimumError(msg, reason="no-rows")  # noqa: TRY301
             fitted = fit(others)
         except NoOptimumError as error:
             msg = (
-                f"Cross-fitting leaves {np.count_nonzero(held_out)} of {len(labels)} rows out at a "
+                f"Cross-fitting leaves {np.count_nonzero(w[held_out])} of {counted} rows out at a "
                 f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error
@@ -76,20 +87,54 @@ def fold_fits(
 
 
 def folds_of(
-    labels: NDArray[np.intp], clusters: NDArray[np.intp] | None, *, n_folds: int = 5
+    labels: NDArray[np.intp],
+    *,
+    scores: Sequence[NDArray[Any]] = (),
+    weights: NDArray[np.float64] | None = None,
+    clusters: NDArray[np.intp] | None = None,
+    n_folds: int = N_FOLDS,
+    seed: int = 0,
 ) -> NDArray[np.intp]:
-    """Return each row's fold: stratified by class, or with whole clusters where there are any."""
-    if clusters is None:
-        return stratified_folds(labels, n_folds=n_folds)
-    return cluster_folds(clusters, n_folds=n_folds)
+    """Return each row's fold, 0..n_folds-1: drawn by `seed`, stratified by class, clusters whole.
+
+    A row's fold does not depend on where it stands. Within a class, rows are put in an order by
+    what they hold (`content_order` of `scores`; without any, the order given), shuffled, and dealt
+    like cards: a fold has as many of each class as one of scikit-learn's
+    `StratifiedKFold(shuffle=True)`. Clusters are told apart by their numbers, which are those of
+    their sorted names; the largest come first, each to the fold with the fewest rows of its
+    classes. Rows of weight 0 take no part: they go with the first fold, and move no other row.
+
+    With fewer rows, or clusters, than folds, every one is its own fold.
+    """
+    folds = np.zeros(len(labels), dtype=np.intp)
+    counted = np.arange(len(labels)) if weights is None else np.flatnonzero(weights > 0.0)
+    if not len(counted):
+        return folds
+    rng = np.random.default_rng(seed)
+    if clusters is not None:
+        names, numbers = np.unique(clusters[counted], return_inverse=True)
+        if len(names) < len(counted):
+            own = labels[counted]
+            of_cluster = _cluster_folds(numbers, own, min(n_folds, len(names)), rng)
+            folds[counted] = of_cluster[numbers]
+            return folds
+        order = np.argsort(numbers, kind="stable")
+    elif scores:
+        beside = [each[counted] for each in (labels, weights) if each is not None]
+        order = content_order([each[counted] for each in scores], beside=beside)
+    else:
+        order = np.arange(len(counted))
+    shuffled = counted[order[rng.permutation(len(counted))]]
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    folds[by_class] = np.arange(len(counted)) % min(n_folds, len(counted))
+    return folds
 
 
-def stratified_folds(labels: NDArray[np.intp], *, n_folds: int) -> NDArray[np.intp]:
-    """Return each row's fold, 0..n_folds-1: equal sizes within one, classes spread evenly.
+def unshuffled_folds(labels: NDArray[np.intp], *, n_folds: int = N_FOLDS) -> NDArray[np.intp]:
+    """Return the folds of scikit-learn's `StratifiedKFold(n_folds)` without shuffling, (n,).
 
-    Rows of a class keep their order and are cut into blocks, as scikit-learn's StratifiedKFold
-    cuts them: rows that stand side by side, often of one document or patient, stay together
-    rather than leak into the fit. With fewer rows than folds, every row is its own fold.
+    For published numbers that rest on them. Rows of a class keep their order and are cut into
+    blocks: where rows are sorted, the fold tells the label.
     """
     n_folds = max(1, min(n_folds, len(labels)))
     _, first_row, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -103,16 +148,46 @@ def stratified_folds(labels: NDArray[np.intp], *, n_folds: int) -> NDArray[np.in
     return folds
 
 
-def cluster_folds(clusters: NDArray[np.intp], *, n_folds: int) -> NDArray[np.intp]:
-    """Return each row's fold, 0..n_folds-1: clusters stay whole, the largest dealt first.
-
-    Each goes to the fold with the fewest rows so far, as scikit-learn's GroupKFold does.
-    """
+def _cluster_folds(
+    clusters: NDArray[np.intp], labels: NDArray[np.intp], n_folds: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return the fold of each cluster, (m,)."""
     sizes = np.bincount(clusters)
-    n_folds = max(1, min(n_folds, len(sizes)))
-    filled = np.zeros(n_folds, dtype=np.intp)
+    by_cluster = labels[np.argsort(clusters, kind="stable")]
+    ends = np.cumsum(sizes)
     of_cluster = np.empty(len(sizes), dtype=np.intp)
-    for cluster in np.argsort(sizes, kind="stable")[::-1]:
-        of_cluster[cluster] = filled.argmin()
-        filled[of_cluster[cluster]] += sizes[cluster]
-    return of_cluster[clusters]
+    shuffled = rng.permutation(len(sizes))
+    largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    several = int(np.count_nonzero(sizes > 1))
+    one_by_one, others = np.split(largest_first, [min(several, _LARGEST)])
+    frequency = np.bincount(labels).astype(float)
+    filled = np.zeros((n_folds, len(frequency)))  # rows of each class
+    rows = np.zeros(n_folds)
+    for cluster in one_by_one:
+        size = sizes[cluster]
+        own, counts = np.unique(
+            by_cluster[ends[cluster] - size : ends[cluster]], return_counts=True
+        )
+        full = filled[:, own] @ (counts / frequency[own]) + size * rows / len(labels)
+        fold = int(full.argmin())
+        of_cluster[cluster] = fold
+        filled[fold, own] += counts
+        rows[fold] += size
+    by_class = others[np.argsort(by_cluster[ends[others] - 1], kind="stable")]
+    of_cluster[by_class] = _dealt(rows, sizes[others].sum(), len(others))
+    return of_cluster
+
+
+def _dealt(filled: NDArray[np.float64], more: int, n: int) -> NDArray[np.intp]:
+    """Return a fold for each of n clusters in turn, so that `more` rows fill all folds alike."""
+    if n == 0:
+        return np.zeros(0, dtype=np.intp)
+    low_first = np.sort(filled)
+    steps = np.arange(1, len(filled) + 1)
+    level = ((more + np.cumsum(low_first)) / steps).min()  # of the folds that are filled up
+    share = np.clip(level - filled, 0.0, None)
+    ends = np.floor(np.cumsum(share) / share.sum() * n + 0.5).astype(np.intp)
+    counts = np.diff(ends, prepend=0)
+    fold = np.repeat(np.arange(len(filled)), counts)
+    turn = np.concatenate([(np.arange(each) + 0.5) / each for each in counts if each] or [fold])
+    return np.asarray(fold[np.argsort(turn, kind="stable")])

@@ -44,11 +44,12 @@ class RefinementSplit:
         }
 
 
-def refinement_split(rows: Predictions) -> RefinementSplit | None:
+def refinement_split(rows: Predictions, *, seed: int = 0) -> RefinementSplit | None:
     r"""Split the log loss by cross-fitted temperature scaling.
 
-    None where a true class has probability 0: the log loss is infinite before and after. Where
-    plain fits have no optimum (few rows, all right), a prior of one pseudo-row on T = 1 helps.
+    `seed` draws the folds. None where a true class has probability 0: the log loss is infinite
+    before and after. Where plain fits have no optimum (few rows, all right), a prior of one
+    pseudo-row on T = 1 helps.
 
     Notes
     -----
@@ -64,7 +65,7 @@ def refinement_split(rows: Predictions) -> RefinementSplit | None:
         return None
     for prior in (0.0, 1.0):
         try:
-            fitted, scaled = _cross_fitted(rows, prior)
+            fitted, scaled = _cross_fitted(rows, prior, seed)
         except NoOptimumError:
             continue
         after = Predictions.from_logits(scaled, rows.labels, rows.weights).log_loss
@@ -79,7 +80,7 @@ def refinement_split(rows: Predictions) -> RefinementSplit | None:
 
 
 def _cross_fitted(
-    rows: Predictions, prior: float
+    rows: Predictions, prior: float, seed: int
 ) -> tuple[TemperatureScaling, NDArray[np.float64]]:
     logits = rows.logits
 
@@ -94,5 +95,8 @@ def _cross_fitted(
         fitted = fit(weights)
         return lambda held_out: fitted.scale(logits[held_out], refuse_probs=False)
 
-    scaled = cross_fit(out_of_fold, rows.labels, weights=rows.weights, clusters=rows.clusters)
+    scaled = cross_fit(
+        out_of_fold, rows.labels,
+        scores=(logits,), weights=rows.weights, clusters=rows.clusters, seed=seed,
+    )  # fmt: skip
     return fit(rows.weights), scaled

@@ -65,6 +65,13 @@ class ArrayRows:
             threads=thread_count() if self.logits.size > 2 * _BLOCK else 1,
         )  # fmt: skip
 
+    def taken(self, places: NDArray[np.intp]) -> Self:
+        """Return the rows at these places."""
+        weights = None if self.weights is None else self.weights[places]
+        return replace(
+            self, logits=self.logits[places], labels=self.labels[places], weights=weights
+        )
+
     def loss_pass_alone(self, betas: tuple[float, ...], *, moments: RowMomentsKernel) -> LossPass:
         """Return the sums of all rows by this kernel, in this thread, unreported."""
         w = self.weights

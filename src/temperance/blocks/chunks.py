@@ -7,7 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.folds import FoldPass
+from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.parts import FilePart
 from temperance.blocks.rereading import thinned
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
@@ -48,18 +48,17 @@ class Chunk:
     refuse_probs: bool
     engine: Engine
     elements: int  # of all chunks
-    n_folds: int = 1
+    folds: RowFolds = RowFolds(1)  # noqa: RUF009  (a frozen value)
 
     def loss_pass(
         self, betas: tuple[float, ...], logits: Part, labels: Part, weights: Part
     ) -> FoldPass | Complaint | None:
-        """Return the sums of the chunk, for its fold; None where it has no row that counts."""
+        """Return the sums of the chunk's folds; None where it has no row that counts."""
         rows = self._checked(logits, labels, weights)
         if not isinstance(rows, ArrayRows):
             return rows
         moments = moments_kernel(self.engine, elements=self.elements)
-        sums = rows.loss_pass_alone(betas, moments=moments)
-        return FoldPass.of(sums, self.number % self.n_folds, self.n_folds, betas)
+        return FoldPass.of(rows, self.folds, betas, block=self.number, first=0, moments=moments)
 
     def existence_sums(
         self, logits: Part, labels: Part, weights: Part

@@ -12,6 +12,7 @@ from dask.delayed import delayed
 from temperance.blocks.chunks import Chunk, Complaint, merge_sums
 from temperance.blocks.dask_inputs import Pieces, cut
 from temperance.blocks.dask_workers import require_workers
+from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import report_rows
 from temperance.blocks.rereading import joined, read_again, require_weight
 from temperance.checks import Positions, as_classes
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from dask.delayed import Delayed
 
     from temperance.blocks.arrays import ArrayRows
-    from temperance.blocks.folds import FoldPass
     from temperance.blocks.parts import FilePart, FileParts
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums, LossPass
@@ -87,13 +87,14 @@ class DaskRows:
         *,
         refuse_probs: bool = True,
         n_folds: int = 1,
+        seed: int = 0,
     ) -> Self:
-        """Return rows that each worker reads from a file; part i is of fold i modulo `n_folds`."""
+        """Return rows that each worker reads from a file, in folds drawn by `seed`."""
         engine = preferred_engine()
         chunks = [
             Chunk(
                 number, None, parts.k, classes, -1, None, refuse_probs, engine,
-                elements=parts.elements, n_folds=n_folds,
+                elements=parts.elements, folds=RowFolds(n_folds, seed),
             )
             for number in range(len(parts.parts))
         ]  # fmt: skip

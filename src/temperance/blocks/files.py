@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from temperance.checks import as_probs
 from temperance.checks.labels import is_label
 from temperance.errors import FileFormatError, InvalidInputError
@@ -13,7 +15,6 @@ from temperance.numerics import log_probs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.readers import BlockFile, Dataset
@@ -42,11 +43,22 @@ def labels_of(block: Dataset) -> NDArray[Any]:
     return block.labels
 
 
-def counting_rows(labels: NDArray[Any], ignore_label: int | str | None) -> NDArray[np.bool_] | None:
-    """Return which rows have a label that counts; None where all do."""
-    if ignore_label is None or labels.ndim != 1:
+def counting_rows(
+    labels: NDArray[Any],
+    ignore_label: int | str | None,
+    weights: NDArray[Any] | None = None,
+) -> NDArray[np.bool_] | None:
+    """Return which rows have a label that counts, and no weight of 0; None where all do.
+
+    Weights that are all 0, or are not numbers, are left for others to complain of.
+    """
+    if labels.ndim != 1:
         return None
-    keep = ~is_label(labels, ignore_label)
+    keep = np.ones(len(labels), dtype=bool)
+    if ignore_label is not None:
+        keep &= ~is_label(labels, ignore_label)
+    if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
+        keep &= (weights != 0) | ~weights.any()
     return None if keep.all() else keep
 
 

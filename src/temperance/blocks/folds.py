@@ -1,4 +1,4 @@
-"""The sums of one reading, kept apart by fold: what is known of all rows but one fold's."""
+"""Folds of rows that come block by block, and the sums of one reading kept apart by fold."""
 
 from __future__ import annotations
 
@@ -6,10 +6,33 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Self
 
-if TYPE_CHECKING:
-    from temperance.kernels.loss import LossPass
+import numpy as np
 
-__all__ = ["FoldPass"]
+from temperance.row_order import drawn_bits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.blocks.arrays import ArrayRows
+    from temperance.kernels.loss import LossPass, RowMomentsKernel
+
+__all__ = ["FoldPass", "RowFolds"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFolds:
+    """A fold for each row of each block, drawn by `seed`: every fold has rows from all over.
+
+    The same in every reading of the same blocks, whatever else is known of the rows.
+    """
+
+    n_folds: int
+    seed: int = 0
+
+    def of(self, block: int, first: int, n: int) -> NDArray[np.intp]:
+        """Return the folds, (n,), of the rows of a block from number `first` in it on."""
+        drawn = drawn_bits(self.seed, block, np.arange(first, first + n, dtype=np.uint64))
+        return (drawn % np.uint64(self.n_folds)).astype(np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +43,28 @@ class FoldPass:
     folds: tuple[LossPass | None, ...]
 
     @classmethod
-    def of(cls, sums: LossPass, fold: int, n_folds: int, betas: tuple[float, ...]) -> Self:
-        """Return the sums of rows that are all of one fold."""
-        return cls(betas, tuple(sums if each == fold else None for each in range(n_folds)))
+    def of(
+        cls,
+        rows: ArrayRows,
+        folds: RowFolds,
+        betas: tuple[float, ...],
+        *,
+        block: int,
+        first: int,
+        moments: RowMomentsKernel,
+    ) -> Self:
+        """Return the sums of the rows of a block from number `first` in it on."""
+        if folds.n_folds == 1:
+            return cls(betas, (rows.loss_pass_alone(betas, moments=moments),))
+        fold = folds.of(block, first, rows.n)
+        places = [np.flatnonzero(fold == number) for number in range(folds.n_folds)]
+        return cls(
+            betas,
+            tuple(
+                rows.taken(own).loss_pass_alone(betas, moments=moments) if len(own) else None
+                for own in places
+            ),
+        )
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both."""

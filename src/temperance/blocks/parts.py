@@ -53,7 +53,7 @@ class FilePart:
             cut = slice(*self.rows)
             values, labels = values[cut], labels[cut]
             weights = None if weights is None else weights[cut]
-        keep = counting_rows(labels, self.ignore_label)
+        keep = counting_rows(labels, self.ignore_label, weights)
         if keep is not None:
             values, labels = values[keep], labels[keep]
             weights = None if weights is None else weights[keep]

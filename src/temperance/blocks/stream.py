@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.block import block_parts, naming_block
 from temperance.blocks.files import labelled_blocks
-from temperance.blocks.folds import FoldPass
+from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
@@ -38,6 +38,7 @@ class Piece(NamedTuple):
     """Rows of one block that a thread works on."""
 
     block: int  # number of the block
+    first: int  # number of the first row in the block
     rows: ArrayRows
 
 
@@ -57,7 +58,9 @@ class StreamRows:
     refuse_probs : bool, default True
         Raise where a whole block holds what looks like probabilities.
     n_folds : int, default 1
-        Block i belongs to fold i modulo this; `last` then has the sums of each fold.
+        `last` has the sums of so many folds of rows.
+    seed : int, default 0
+        Of the folds (`RowFolds`).
     """
 
     blocks: Iterable[Any] | Callable[[], Iterable[Any]]
@@ -65,6 +68,7 @@ class StreamRows:
     engine: Engine = "auto"
     refuse_probs: bool = True
     n_folds: int = 1
+    seed: int = 0
     k: int = 0  # classes, known from the first block on
     last: FoldPass | None = field(default=None, init=False)  # of the reading before
     _first: LossPass | None = field(default=None, init=False)  # of that reading, at T = 1
@@ -93,12 +97,15 @@ class StreamRows:
     def _read(self, betas: tuple[float, ...], pieces: Iterator[Piece]) -> LossPass:
         elements = _PIECE if self._first is None else self._first.n * self.k
         moments = moments_kernel(self.engine, elements=elements)
+        folds = RowFolds(self.n_folds, self.seed)
 
         def of_piece(piece: Piece) -> tuple[int, FoldPass]:
             rows = piece.rows
-            sums = rows.loss_pass_alone(betas, moments=moments)
+            sums = FoldPass.of(
+                rows, folds, betas, block=piece.block, first=piece.first, moments=moments
+            )
             let_go(rows.logits)
-            return rows.n, FoldPass.of(sums, piece.block % self.n_folds, self.n_folds, betas)
+            return rows.n, sums
 
         self.last = merged(of_piece, pieces, threads=thread_count())
         return require_weight(self.last.total())
@@ -146,7 +153,7 @@ class StreamRows:
                 cut = replace(
                     rows, logits=rows.logits[part], labels=rows.labels[part], weights=weights
                 )
-                yield Piece(number, cut)
+                yield Piece(number, part.start, cut)
 
     def _checked(self) -> Iterator[tuple[int, ArrayRows]]:
         blocks = self.blocks() if callable(self.blocks) else self.blocks

@@ -34,7 +34,7 @@ def fold_temperatures(rows: FoldedRows, *, prior: float) -> tuple[float, ...]:
     for fold in range(rows.n_folds):
         others = last.without(fold)
         if others is None:
-            raise NoOptimumError(_few("there is only one block."), reason="no-rows")
+            raise NoOptimumError(_few("there are no others."), reason="no-rows")
         beta, distance = nearby_minimum(
             others.at[-1], beta=last.betas[-1], prior=prior, widest=others.widest
         )
@@ -62,6 +62,6 @@ def _searched(rows: FoldedRows, fold: int, *, prior: float, start: float) -> flo
 
 def _few(what: str) -> str:
     return (
-        f"Cross-fitting leaves every fifth block of rows out at a time: {what} "
+        f"Cross-fitting leaves a fifth of the rows out at a time: {what} "
         "Score other rows: --test FILE."
     )

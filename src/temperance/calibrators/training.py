@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -110,13 +110,6 @@ class Training(ArrayRows):
     def common(self) -> dict[str, Any]:
         """What every fitted calibrator remembers of its rows."""
         return {"n_classes": self.k, "classes": self.classes}
-
-    def taken(self, places: NDArray[np.intp]) -> Self:
-        """Return the rows at these places."""
-        weights = None if self.weights is None else self.weights[places]
-        return replace(
-            self, logits=self.logits[places], labels=self.labels[places], weights=weights
-        )
 
     def class_weights(self) -> NDArray[np.float64]:
         """Return the weight of the rows of each class, (k,)."""

@@ -114,13 +114,16 @@ class BlockRows:
             return FileParts.of(self.file, k=self.n_classes, ignore_label=self.ignore_label)
         return self.blocks
 
-    def to_fit(self, *, n_folds: int, on_reading: Callable[[int], None]) -> FoldedRows:
-        """Return the rows as a fit reads them; `on_reading` is told the number of each reading."""
+    def to_fit(self, *, n_folds: int, seed: int, on_reading: Callable[[int], None]) -> FoldedRows:
+        """Return the rows as a fit reads them, in folds drawn by `seed`.
+
+        `on_reading` is told the number of each reading.
+        """
         if isinstance(parts := self.source_of_blocks, FileParts):
             from temperance.blocks.dask_rows import DaskRows  # noqa: PLC0415  (needs dask)
 
             return DaskRows.of_parts(
-                parts, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds
+                parts, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds, seed=seed
             )
         readings = 0
 
@@ -130,12 +133,14 @@ class BlockRows:
             on_reading(readings)
             return self.blocks()
 
-        return StreamRows(blocks, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds)
+        return StreamRows(
+            blocks, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds, seed=seed
+        )
 
     def blocks(self) -> Iterator[tuple[Any, ...]]:
         """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
         for logits, labels, *weights in labelled_blocks(self.file):
-            keep = counting_rows(np.asarray(labels), self.ignore_label)
+            keep = counting_rows(np.asarray(labels), self.ignore_label, *weights)
             if keep is None:
                 yield (logits, labels, *weights)
             else:

@@ -81,7 +81,9 @@ def calibrate(
 
     `planned`: also say how many labels are still needed.
     """
-    fitted = fit_rows(rows, method=method, prior=prior, pool=pool, out_of_fold=test is None)
+    fitted = fit_rows(
+        rows, method=method, prior=prior, pool=pool, out_of_fold=test is None, seed=seed
+    )
     calibrator, out_of_fold = fitted.calibrator, fitted.out_of_fold
     settings: Settings = {"n_bins": n_bins, "n_resamples": n_resamples, "seed": seed}
     if test is not None:
@@ -94,11 +96,13 @@ def calibrate(
     if not isinstance(test, BlockRows):
         if rows.members is not None:
             with progress("comparing ways of pooling"):
-                pooling = compare_pooling(rows, test, measured.after, pool=pool)
+                pooling = compare_pooling(rows, test, measured.after, pool=pool, seed=seed)
         plan = label_plan(test or rows, calibrator) if planned else None
         if planned or fitted.selection is None:
             with progress("class biases"):
-                biases = class_biases_of(rows, test, calibrator, fitted.selection, measured.after)
+                biases = class_biases_of(
+                    rows, test, calibrator, fitted.selection, measured.after, seed=seed
+                )
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,

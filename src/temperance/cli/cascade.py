@@ -185,7 +185,7 @@ def _read(files: list[Path], reading: Reading) -> list[Rows]:
     first = read_rows(files[0], reading)
     rows = [first]
     for path in files[1:]:
-        other = read_rows(path, reading.other_file(), labelled=False, keep=first.keep)
+        other = read_rows(path, reading.other_file(), labelled=False, keep=first.keep, like=True)
         check_same_rows(first, other)
         rows.append(other)
     return rows

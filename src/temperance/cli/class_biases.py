@@ -38,6 +38,8 @@ def class_biases_of(
     calibrator: Calibrator,
     selection: Selection | None,
     after: NDArray[np.float64] | None,
+    *,
+    seed: int = 0,
 ) -> ClassBiases | None:
     """Return the biases where they were fitted, or tried; None elsewhere, or without an optimum.
 
@@ -58,9 +60,9 @@ def class_biases_of(
                 rows.logits, labels, weights=weights, refuse_probs=False
             )
         if selection is not None:  # `after` is of the choice, made anew without each fold
-            after = _scaled(BiasCorrectedTemperatureScaling, rows, test)
+            after = _scaled(BiasCorrectedTemperatureScaling, rows, test, seed=seed)
         prior = 0.0 if fitted.record is None else fitted.record.prior
-        alone = _scaled(TemperatureScaling, rows, test, prior=prior)
+        alone = _scaled(TemperatureScaling, rows, test, prior=prior, seed=seed)
     except NoOptimumError:
         return None
     assert after is not None  # noqa: S101  (of the fitted calibrator, or just made)
@@ -82,6 +84,7 @@ def _scaled(
     test: Rows | None,
     *,
     prior: float = 0.0,
+    seed: int,
 ) -> NDArray[np.float64]:
     """Return the logits of test rows, or of all rows by fits without them."""
     labels = rows.require_labels()
@@ -97,4 +100,7 @@ def _scaled(
         fitted = fit(weights)
         return lambda held_out: fitted.scale(rows.logits[held_out], refuse_probs=False)
 
-    return cross_fit(out_of_fold, labels, weights=rows.weights, clusters=rows.clusters)
+    return cross_fit(
+        out_of_fold, labels,
+        scores=(rows.logits,), weights=rows.weights, clusters=rows.clusters, seed=seed,
+    )  # fmt: skip

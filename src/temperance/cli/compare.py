@@ -122,7 +122,9 @@ def _read(
             first.check_fits(calibrator, str(path))
             logits = first.scaled_by(calibrator)
         else:
-            other = read_rows(path, reading.other_file(), labelled=False, keep=first.keep)
+            other = read_rows(
+                path, reading.other_file(), labelled=False, keep=first.keep, like=True
+            )
             check_same_rows(first, other)
             logits, notes = other.logits, (*notes, *other.notes)
         sides[name] = first.predictions(logits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,8 +116,11 @@ def decide(
         raise InvalidInputError(msg)
     split = None
     if calibrator_file is None and not as_is:
-        split = split_rows(rows.require_labels(), fit_share, seed=seed, clusters=rows.clusters)
-    kept = rows if split is None else _part(rows, ~split)
+        split = split_rows(
+            rows.require_labels(), fit_share,
+            seed=seed, scores=(rows.logits,), clusters=rows.clusters,
+        )  # fmt: skip
+    kept = rows if split is None else rows.part(~split)
     calibrator = _calibrator(rows, split, calibrator_file, method, as_is=as_is)
     with naming(rows.source), progress("setting the threshold"):
         predictions, checked = _checked(kept, calibrator, per_group=per_group, seed=seed)
@@ -175,33 +178,13 @@ def _calibrator(
         msg = f"{rows.source}: its {rows.n} rows are too few to split. Give --calibrator."
         raise InvalidInputError(msg)
     try:
-        return fit_rows(_part(rows, split), method=method, prior=0.0, out_of_fold=False).calibrator
+        return fit_rows(rows.part(split), method=method, prior=0.0, out_of_fold=False).calibrator
     except NoOptimumError as error:
         msg = (
             f"{rows.source}: the {np.count_nonzero(split):,} rows to fit on allow no fit: {error} "
             "Or give --calibrator, a larger --fit-share, or --as-is."
         )
         raise NoOptimumError(msg, reason=error.reason) from error
-
-
-def _part(rows: Rows, which: NDArray[np.bool_]) -> Rows:
-    """Return some of the rows with all that is beside them."""
-
-    def taken(values: NDArray[Any] | None) -> Any:  # noqa: ANN401
-        return None if values is None else values[which]
-
-    clusters = taken(rows.clusters)
-    if clusters is not None:
-        clusters = np.unique(clusters, return_inverse=True)[1]
-    return replace(
-        rows,
-        logits=rows.logits[which],
-        labels=taken(rows.labels),
-        weights=taken(rows.weights),
-        groups=taken(rows.groups),
-        clusters=clusters,
-        ids=taken(rows.ids),
-    )
 
 
 def _checked(

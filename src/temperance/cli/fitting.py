@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from temperance.calibrators import (
     ANSWER_METHODS,
@@ -28,7 +30,6 @@ from temperance.errors import InvalidInputError
 from temperance.select import select_rows
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Pool
@@ -52,7 +53,13 @@ class Fitted:
 
 
 def fit_rows(
-    rows: Rows, *, method: str, prior: float, out_of_fold: bool, pool: Pool = "linear"
+    rows: Rows,
+    *,
+    method: str,
+    prior: float,
+    out_of_fold: bool,
+    pool: Pool = "linear",
+    seed: int = 0,
 ) -> Fitted:
     """Fit the method on all rows, and where asked also on each fold's other rows."""
     check_method(method, prior=prior, also=(AUTO,))
@@ -82,9 +89,9 @@ def fit_rows(
         raise InvalidInputError(msg)
     with naming(rows.source):
         if method == AUTO:
-            fitted = _chosen(rows, prior)
+            fitted = _chosen(rows, prior, seed)
         else:
-            fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold)
+            fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold, seed=seed)
     fitted = replace(fitted, calibrator=_with_clusters(fitted.calibrator, rows))
     if rows.entries is not None:
         return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
@@ -119,7 +126,7 @@ def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelSca
     return MultilabelScaling.around(inner, entries, rows.weights, classes=rows.classes)
 
 
-def _chosen(rows: Rows, prior: float) -> Fitted:
+def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
     methods: list[str] | None = None
     if rows.answers is not None:
         methods = list(ANSWER_METHODS)
@@ -130,12 +137,14 @@ def _chosen(rows: Rows, prior: float) -> Fitted:
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
-            methods=methods, prior=prior,
+            methods=methods, prior=prior, seed=seed,
         )  # fmt: skip
     return Fitted(selection.calibrator, honest, selection)
 
 
-def _named(rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool) -> Fitted:
+def _named(
+    rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool, seed: int
+) -> Fitted:
     labels, positions = rows.require_labels(), rows.require_positions()
 
     def fit(weights: NDArray[np.float64] | None) -> Calibrator:
@@ -157,9 +166,16 @@ def _named(rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bo
     with progress("cross-fitting"):
         scored = cross_fit(
             lambda weights: partial(_held_out, fit(weights), rows),
-            labels, weights=rows.weights, clusters=rows.clusters,
+            labels, scores=_scores(rows), weights=rows.weights, clusters=rows.clusters, seed=seed,
         )  # fmt: skip
     return Fitted(calibrator, scored)
+
+
+def _scores(rows: Rows) -> tuple[NDArray[Any], ...]:
+    """Return what tells rows apart: what the models say, and their groups by number."""
+    scores = rows.members or (rows.logits,)
+    names = rows.group_names
+    return scores if names is None else (*scores, np.unique(names, return_inverse=True)[1])
 
 
 def _held_out(

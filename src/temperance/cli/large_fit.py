@@ -1,4 +1,4 @@
-"""`temperance fit` on rows that are read block by block: a temperature, cross-fitted by blocks."""
+"""`temperance fit` on rows that are read block by block: a temperature, cross-fitted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from temperance.calibrators import TemperatureScaling, fold_temperatures
 from temperance.cli.calibration import Calibration, fit_warnings
 from temperance.cli.measured import measure_after, measure_blocks
 from temperance.cli.rows import naming
+from temperance.evaluate.pieces import OutOfFold
 from temperance.metrics.estimates import Estimate
 from temperance.refinement import RefinementSplit
 
@@ -27,10 +28,13 @@ _FOLDS = 5
 def calibrate_blocks(
     rows: BlockRows, test: Rows | BlockRows | None, *, prior: float, **settings: Unpack[Settings]
 ) -> Calibration:
-    """Fit a temperature; measure on `test`, or on `rows` by fits without each fifth block."""
-    calibrator, folds = _fitted(rows, prior=prior, n_folds=_FOLDS if test is None else 1)
+    """Fit a temperature; measure on `test`, or on `rows` by fits without the fold of each."""
+    calibrator, folds = _fitted(
+        rows, prior=prior, n_folds=_FOLDS if test is None else 1, seed=settings["seed"]
+    )
     if test is None:
-        out_of_fold = [TemperatureScaling(temperature) for temperature in folds]
+        without = tuple(TemperatureScaling(temperature) for temperature in folds)
+        out_of_fold = OutOfFold(without, settings["seed"])
         measured = measure_blocks(rows, out_of_fold, **settings)
         facts = measured.facts
         comparison = _with_split(measured.comparison, calibrator.temperature)
@@ -50,13 +54,14 @@ def calibrate_blocks(
 
 
 def _fitted(
-    rows: BlockRows, *, prior: float, n_folds: int
+    rows: BlockRows, *, prior: float, n_folds: int, seed: int
 ) -> tuple[TemperatureScaling, tuple[float, ...]]:
     """Return the calibrator, and where there are folds the temperature without each."""
     name = rows.file.path.name
     with naming(rows.source), rows.progress("fitting on") as again:
         to_fit = rows.to_fit(
             n_folds=n_folds,
+            seed=seed,
             on_reading=lambda number: again(f"fitting on {name}, reading {number}"),
         )
         calibrator = TemperatureScaling.of_rows(to_fit, prior=prior)

@@ -15,8 +15,6 @@ from temperance.errors import InvalidInputError
 from temperance.evaluate import evaluate_blocks, evaluate_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from temperance.cli.row_facts import RowFacts
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
+    from temperance.evaluate.pieces import OutOfFold
 
 __all__ = [
     "Measured",
@@ -78,7 +77,7 @@ def measure_scaled(
 
 def measure_blocks(
     rows: BlockRows,
-    after: Calibrator | Sequence[Calibrator],
+    after: Calibrator | OutOfFold,
     **settings: Unpack[Settings],
 ) -> Measured:
     """Measure a large file before and after, in one reading beside that of the digest."""

@@ -36,7 +36,8 @@ def read_members(
         raise InvalidInputError(msg)
     rest = reading.other_file()
     others = [
-        read_rows(path, rest, labelled=False, keep=first.keep, whole=whole) for path in files[1:]
+        read_rows(path, rest, labelled=False, keep=first.keep, whole=whole, like=True)
+        for path in files[1:]
     ]
     for other in others:
         check_same_rows(first, other)

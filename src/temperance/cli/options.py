@@ -30,6 +30,8 @@ __all__ = [
     "PoolName",
     "ProbsColumn",
     "QuickOption",
+    "RepeatedIds",
+    "RepeatedIdsOption",
     "ReportOption",
     "ResamplesOption",
     "ScaleName",
@@ -70,6 +72,14 @@ class EngineName(StrEnum):
     auto = "auto"
     numpy = "numpy"
     numba = "numba"
+
+
+class RepeatedIds(StrEnum):
+    """What rows are that share an id, or are copies of one another."""
+
+    cluster = "cluster"
+    keep = "keep"
+    error = "error"
 
 
 class PoolName(StrEnum):
@@ -183,6 +193,15 @@ ClusterColumn = Annotated[
     str | None, _column("--cluster-column", "clusters (rows that belong together)", "--cluster")
 ]
 IdColumn = Annotated[str | None, _column("--id-column", "row ids")]
+RepeatedIdsOption = Annotated[
+    RepeatedIds,
+    typer.Option(
+        "--repeated-ids",
+        help="Rows that share an id, or are copies of one another: one cluster, draws of their "
+        "own (keep), or an error.",
+        rich_help_panel=_READING,
+    ),
+]
 ScoreColumn = Annotated[str | None, _column("--score-column", "scores of answers (--kind answers)")]
 ScoreScale = Annotated[
     ScaleName | None,

@@ -24,7 +24,12 @@ _AFTER, _BEFORE = "pool, then calibrate", "calibrate, then pool"
 
 
 def compare_pooling(
-    rows: Rows, test: Rows | None, after: NDArray[np.float64] | None, *, pool: Pool
+    rows: Rows,
+    test: Rows | None,
+    after: NDArray[np.float64] | None,
+    *,
+    pool: Pool,
+    seed: int = 0,
 ) -> Comparison | None:
     """Compare the ensemble (`after`) with calibrating each member first, and with each member.
 
@@ -33,7 +38,7 @@ def compare_pooling(
     measured = test or rows
     assert after is not None  # noqa: S101  (of test rows, or out of fold)
     try:
-        first = _calibrated_first(rows, test, pool=pool)
+        first = _calibrated_first(rows, test, pool=pool, seed=seed)
     except NoOptimumError:
         return None
     sides = {_AFTER: after, _BEFORE: first, "equal weights, as they are": measured.logits}
@@ -57,7 +62,9 @@ def pooling_dict(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _calibrated_first(rows: Rows, test: Rows | None, *, pool: Pool) -> NDArray[np.float64]:
+def _calibrated_first(
+    rows: Rows, test: Rows | None, *, pool: Pool, seed: int
+) -> NDArray[np.float64]:
     """Pool members that were calibrated one by one, equally weighted."""
     labels = rows.require_labels()
 
@@ -69,7 +76,10 @@ def _calibrated_first(rows: Rows, test: Rows | None, *, pool: Pool) -> NDArray[n
             fitted = _fit(member, labels, weights)
             return lambda held_out: fitted.scale(member[held_out], refuse_probs=False)
 
-        return cross_fit(fit, labels, weights=rows.weights, clusters=rows.clusters)
+        return cross_fit(
+            fit, labels,
+            scores=members, weights=rows.weights, clusters=rows.clusters, seed=seed,
+        )  # fmt: skip
 
     members = rows.require_members()
     others = [None] * len(members) if test is None else list(test.require_members())

@@ -9,6 +9,7 @@ from temperance.cli.answer_rows import ANSWERS, read_answers, rows_of_answers
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import progress
 from temperance.cli.label_rows import rows_of_labels
+from temperance.cli.repeats import weighing_rows, with_repeats
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.readers import read
@@ -32,10 +33,12 @@ def read_rows(
     labelled: bool = True,
     keep: NDArray[np.bool_] | None = None,
     whole: bool = False,
+    like: bool = False,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
-    The rows that `keep` of another file says are taken here as well. Of a `whole` file all rows are
+    The rows that `keep` of another file says are taken here as well; `like` says that they are the
+    rows of another file, whose ids and copies have been looked at. Of a `whole` file all rows are
     taken, and what is beside their scores is not looked at.
     """
     kind, fields, labels, class_axis = (
@@ -87,7 +90,9 @@ def read_rows(
     if labelled:
         rows.require_labels()
         _require_clusters(rows)
-    return rows
+    if whole or like:
+        return rows
+    return with_repeats(weighing_rows(rows), reading.repeated_ids)
 
 
 def read_kind(kind: str | None) -> Kind | None:

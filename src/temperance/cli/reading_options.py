@@ -28,6 +28,8 @@ from temperance.cli.options import (
     LabelsOption,
     LogitsColumn,
     ProbsColumn,
+    RepeatedIds,
+    RepeatedIdsOption,
     ScoreColumn,
     ScoreOf,
     ScoreScale,
@@ -60,6 +62,7 @@ class Reading:
     score_scale: str | None = None
     score_of: int | None = None
     answers: AnswerScale | None = None
+    repeated_ids: RepeatedIds = RepeatedIds.cluster
 
     def of_answers(self, calibrator: Calibrator | None = None) -> Self:
         """Return the same with what scores of answers are, by the options or the calibrator."""
@@ -111,6 +114,7 @@ def _reading(
     group_column: GroupColumn = None,
     cluster_column: ClusterColumn = None,
     id_column: IdColumn = None,
+    repeated_ids: RepeatedIdsOption = RepeatedIds.cluster,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
     score_column: ScoreColumn = None,
@@ -133,6 +137,7 @@ def _reading(
         labels=labels,
         ignore_label=ignore_label,
         label_map=None if label_map is None else LabelMap.parse(label_map),
+        repeated_ids=repeated_ids,
         class_axis=class_axis,
         llm=llm,
         score_column=score_column,

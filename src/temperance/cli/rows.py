@@ -154,6 +154,32 @@ class Rows:
         """Each row's group as text, "" where it has none."""
         return None if self.groups is None else as_group_names(self.groups, n=self.n)
 
+    def part(self, which: NDArray[np.bool_]) -> Rows:
+        """Return some of the rows, with all that is beside them."""
+
+        def taken(values: NDArray[Any] | None) -> Any:  # noqa: ANN401
+            return None if values is None or len(values) != len(which) else values[which]
+
+        clusters, entries = taken(self.clusters), self.entries
+        keep = np.ones(len(which), dtype=bool) if self.keep is None else self.keep.copy()
+        keep[keep] = which
+        if entries is not None:
+            entries = replace(
+                entries, odds=entries.odds[which], labels=entries.labels[which],
+                groups=entries.groups[which], clusters=entries.clusters[which], keep=keep,
+            )  # fmt: skip
+        return replace(
+            self,
+            logits=self.logits[which],
+            labels=taken(self.labels),
+            weights=taken(self.weights),
+            groups=taken(self.groups),
+            clusters=None if clusters is None else np.unique(clusters, return_inverse=True)[1],
+            ids=self.ids if entries is not None else taken(self.ids),
+            entries=entries,
+            keep=keep,
+        )
+
     def taken(self, rows: NDArray[np.bool_]) -> Rows:
         """Return the logits, groups and members of some rows; all else stays behind."""
         return replace(

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from temperance.blocks import FileParts
     from temperance.calibrators import Calibrator
+    from temperance.evaluate.pieces import OutOfFold
 
 __all__ = ["compare_blocks"]
 
 
 def compare_blocks(
     blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
-    calibrators: Mapping[str, Calibrator | Sequence[Calibrator] | None],
+    calibrators: Mapping[str, Calibrator | Sequence[Calibrator] | OutOfFold | None],
     *,
     kind: Literal["probs", "logits"] = "logits",
     n_bins: int = 15,

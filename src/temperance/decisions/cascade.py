@@ -40,6 +40,7 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     clusters: ArrayLike | None = None,
     test: tuple[Any, ...] | None = None,
     refuse_probs: bool = True,
+    seed: int = 0,
 ) -> Cascade:
     r"""Find the confidence below which a row goes on to the next model, and what that is worth.
 
@@ -75,6 +76,8 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         Other rows of the same models to measure on, instead of cross-fitting.
     refuse_probs : bool, default True
         As in `TemperatureScaling.fit`.
+    seed : int, default 0
+        Of the folds, >= 0. They depend on what rows hold, not on their order.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     price = goal.price(on_all)
     if test is None:
         measured = rows
-        raw, calibrated = cross_fitted(rows, each, kind, fit)
+        raw, calibrated = cross_fitted(rows, each, kind, fit, seed=seed)
     else:
         measured = rows.check_like(*test, refuse_probs=refuse_probs)
         raw, calibrated = of_test(rows, measured, each, kind, calibrators)

@@ -64,6 +64,8 @@ def cross_fitted(
     costs: tuple[float, ...],
     kind: LossKind,
     fit: Callable[[Array | None], tuple[Calibrator, ...]],
+    *,
+    seed: int = 0,
 ) -> tuple[list[Part], list[Part]]:
     """Return the parts of raw and of calibrated confidences, one per fold."""
     raw: list[Part] = []
@@ -71,8 +73,9 @@ def cross_fitted(
     nothing = [None] * rows.deciding
     w = np.ones(rows.n) if rows.weights is None else rows.weights
     for held_out, calibrators in fold_fits(
-        fit, rows.labels, weights=rows.weights, clusters=rows.clusters
-    ):
+        fit, rows.labels,
+        scores=rows.logits, weights=rows.weights, clusters=rows.clusters, seed=seed,
+    ):  # fmt: skip
         others, places = np.where(held_out, 0.0, w), np.flatnonzero(held_out)
         for parts, own in ((raw, nothing), (calibrated, calibrators)):
             found = rows.deferral(own, costs, kind, others)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.row_order import content_order
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["split_rows"]
@@ -17,13 +21,15 @@ def split_rows(
     share: float,
     *,
     seed: int,
+    scores: Sequence[NDArray[Any]] = (),
     clusters: NDArray[np.intp] | None = None,
 ) -> NDArray[np.bool_]:
     """Return which rows are to be fitted on, (n,): about `share` of them.
 
     Stratified: of every class the same share, within one row. Rows of one cluster stay together;
-    then clusters are dealt, and not stratified. Stratified, the errors among the rows left vary a
-    little less than a binomial number does: a promise made of them errs on the safe side.
+    then clusters are dealt, and not stratified. Drawn by `seed` from what rows hold (`scores`), or
+    the numbers of clusters, not from where they stand. Stratified, the errors among the rows left
+    vary a little less than a binomial number does: a promise made of them errs on the safe side.
     """
     rng = np.random.default_rng(seed)
     if clusters is not None:
@@ -31,6 +37,8 @@ def split_rows(
         dealt = rng.permutation(count) < share * count
         return np.asarray(dealt[clusters])
     order = rng.permutation(len(labels))
+    if scores:
+        order = content_order(scores, beside=(labels,))[order]
     by_class = order[np.argsort(labels[order], kind="stable")]
     # Walking through the classes, a row is taken whenever the taken ones fall behind the share.
     steps = np.floor(share * np.arange(len(labels) + 1) + rng.random())

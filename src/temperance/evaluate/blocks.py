@@ -14,7 +14,7 @@ from temperance.calibrators import Ensemble, GroupTemperatureScaling, Multilabel
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
 from temperance.evaluate.from_sums import measured_of
-from temperance.evaluate.pieces import ScoredBlocks
+from temperance.evaluate.pieces import OutOfFold, ScoredBlocks
 from temperance.evaluate.side_sums import SideSums
 from temperance.metrics.cells import ProbabilityGrid
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
@@ -212,7 +212,8 @@ class _Kernel:
 
 def _refuse_wide(side: Side) -> None:
     """Refuse calibrators that take more than a row of logits."""
-    for calibrator in side if isinstance(side, Sequence) else (side,):
+    several = side.calibrators if isinstance(side, OutOfFold) else side
+    for calibrator in several if isinstance(several, Sequence) else (several,):
         if isinstance(calibrator, Ensemble | GroupTemperatureScaling | MultilabelScaling):
             msg = (
                 f"`calibrator` is {calibrator.name}, which takes more than logits of one model; "

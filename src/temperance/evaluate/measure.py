@@ -69,7 +69,7 @@ def evaluate(
     n_resamples : int, default 1000
         Of the intervals and null bands of the calibration errors, at least 100.
     seed : int, default 0
-        Of the resampling.
+        Of the resampling, and of the folds of the refinement.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def measure(
         accuracy=share_estimate(means, 2),
         confidence=mean_estimate(means, 3, bounds=(0.0, 1.0)),
         errors=errors,
-        refinement=refinement_split(rows),
+        refinement=refinement_split(rows, seed=seed),
         corp=corp,
         log_parts=log_parts,
         brier_parts=brier_parts(resampling),

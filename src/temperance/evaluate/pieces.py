@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from temperance.blocks.block import block_parts, naming_block
+from temperance.blocks.folds import RowFolds
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
 from temperance.checks.arrays import as_numbers
@@ -18,16 +21,36 @@ from temperance.numerics import log_probs, row_blocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Kind", "Piece", "ScoredBlocks", "Side"]
+__all__ = ["Kind", "OutOfFold", "Piece", "ScoredBlocks", "Side"]
 
 _PIECE = 1 << 19  # numbers: 4 MiB in float64, and a few temporaries of that size per thread
 
 Kind = Literal["probs", "logits"]
-# A calibrator for all rows, none, or several: of block i the one at place i modulo their number.
-Side = Calibrator | Sequence[Calibrator] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Calibrators fitted without one fold each, for the rows of that fold."""
+
+    calibrators: tuple[Calibrator, ...]
+    seed: int = 0  # of `RowFolds`
+
+    def scale(self, logits: NDArray[Any], block: int, first: int) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block's rows from number `first` in it on."""
+        folds = RowFolds(len(self.calibrators), self.seed).of(block, first, len(logits))
+        scaled = np.empty(logits.shape)
+        for number, calibrator in enumerate(self.calibrators):
+            own = folds == number
+            if own.any():
+                scaled[own] = calibrator.scale(logits[own], refuse_probs=False)
+        return scaled
+
+
+# A calibrator for all rows, none, or several: of block i the one at place i modulo their number,
+# or of each row that of its fold.
+Side = Calibrator | Sequence[Calibrator] | OutOfFold | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +63,7 @@ class Piece:
     kind: Kind
     block: int  # number of the block
     first: int  # number of the first row in the data
+    offset: int = 0  # and in the block
 
     def predictions(self, sides: Sequence[Side]) -> list[Predictions]:
         """Return the rows as predictions, once for each calibrator or as they are."""
@@ -58,7 +82,9 @@ class Piece:
         self, logits: NDArray[Any], side: Side, as_given: Predictions | None
     ) -> Predictions:
         calibrator = side[self.block % len(side)] if isinstance(side, Sequence) else side
-        if calibrator is not None:
+        if isinstance(calibrator, OutOfFold):
+            logits = calibrator.scale(logits, self.block, self.offset)
+        elif calibrator is not None:
             logits = calibrator.scale(logits, refuse_probs=False)
         elif as_given is not None:
             return as_given
@@ -91,7 +117,9 @@ class ScoredBlocks:
             self.weight += float(len(labels) if weights is None else weights.sum())
             for rows in row_blocks(scores, _PIECE):
                 w = None if weights is None else weights[rows]
-                yield Piece(scores[rows], labels[rows], w, self.kind, number, first + rows.start)
+                yield Piece(
+                    scores[rows], labels[rows], w, self.kind, number, first + rows.start, rows.start
+                )
             first += len(labels)
         if first == 0:
             msg = "`blocks` must hold at least one row: nothing can be measured on none."

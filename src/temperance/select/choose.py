@@ -34,6 +34,7 @@ def select(
     methods: Sequence[str] | None = None,
     classes: Sequence[object] | None = None,
     refuse_probs: bool = True,
+    seed: int = 0,
 ) -> Selection:
     r"""Choose a calibrator by cross-fitted log loss; the choice may be to change nothing.
 
@@ -55,6 +56,8 @@ def select(
         Names of the columns.
     refuse_probs : bool, default True
         As in `TemperatureScaling.fit`.
+    seed : int, default 0
+        Of the folds, >= 0. They depend on what rows hold, not on their order.
 
     Returns
     -------
@@ -70,9 +73,10 @@ def select(
 
     Notes
     -----
-    Each row is scored by fits on the other four of five folds (stratified by class, or whole
-    clusters). With L the mean log loss of a candidate and L* the smallest, chosen is the simplest
-    with L - L* at most one standard error of the paired difference, and at most 1 % of L*. Never
+    Each row is scored by fits on the other four of five folds (shuffled,
+    stratified by class, clusters whole). With L the mean log loss of a candidate and L* the
+    smallest, chosen is the simplest with L - L* at most one standard error of the paired
+    difference, and at most 1 % of L*. Never
     chosen by a calibration error: a map that forgets the model has none. Where a fit has no
     optimum, or the effective rows are fewer than 50, a prior of one pseudo-row on no change is
     added, with fewer than 50 also smoothing of the temperature.
@@ -95,7 +99,7 @@ def select(
     )
     names = None if groups is None else as_group_names(groups, n=rows.n)
     units = None if clusters is None else as_groups(clusters, n=rows.n, name="clusters")[1]
-    return select_rows(rows, groups=names, clusters=units, methods=methods)[0]
+    return select_rows(rows, groups=names, clusters=units, methods=methods, seed=seed)[0]
 
 
 def select_rows(
@@ -105,6 +109,7 @@ def select_rows(
     clusters: NDArray[np.intp] | None = None,
     methods: Sequence[str] | None = None,
     prior: float = 0.0,
+    seed: int = 0,
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Select on checked rows (see `select`); also return calibrated logits that are honest.
 
@@ -112,7 +117,7 @@ def select_rows(
     fitted without that fold. So no row has a say in the choice that it is scored by.
     """
     strength = max(prior, 1.0) if rows.effective_rows < FEW_ROWS else prior
-    trials = Trials(rows, groups, clusters, strength)
+    trials = Trials(rows, groups, clusters, strength, seed)
     n_groups = 0 if groups is None else len(set(groups.tolist()) - {""})
     tried: list[Trial] = []
     reasons: dict[str, str] = {}

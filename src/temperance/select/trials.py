@@ -42,6 +42,7 @@ class Trials:
     groups: NDArray[Any] | None
     clusters: NDArray[np.intp] | None
     prior: float  # of all methods that take one
+    seed: int  # of the folds
 
     def of(self, method: str) -> Trial:
         """Return a method's trial, with a prior in all folds if one of them needs it.
@@ -66,6 +67,12 @@ class Trials:
             classes=rows.classes, prior=prior, smooth=few and method == "temperature",
         )  # fmt: skip
 
+    def scores(self) -> tuple[NDArray[Any], ...]:
+        """Return what tells rows apart: their logits, and their groups by number."""
+        if self.groups is None:
+            return (self.rows.logits,)
+        return self.rows.logits, np.unique(self.groups, return_inverse=True)[1]
+
     def scale(self, calibrator: Calibrator, taken: NDArray[np.bool_]) -> Array:
         """Return calibrated logits of the rows taken."""
         groups = None if self.groups is None else self.groups[taken]
@@ -77,7 +84,8 @@ class Trials:
         folds = []
         for held_out, calibrator in fold_fits(
             lambda weights: self.fit(method, weights, prior),
-            rows.labels, weights=rows.weights, clusters=self.clusters,
+            rows.labels, scores=self.scores(), weights=rows.weights, clusters=self.clusters,
+            seed=self.seed,
         ):  # fmt: skip
             scaled = self.scale(calibrator, held_out)
             losses[held_out] = row_log_losses(scaled, rows.labels[held_out])

@@ -197,7 +197,7 @@ def _told_apart(
         without = fit_domain(features, is_target, w, ridge=ridge)
         return lambda held_out: without.log_odds(features[held_out])
 
-    scores = cross_fit(fit, is_target.astype(np.intp), weights=weights)
+    scores = cross_fit(fit, is_target.astype(np.intp), scores=(features,), weights=weights)
     whole = fit_domain(features, is_target, weights, ridge=ridge)
     return whole, area_under_curve(scores, is_target, weights)
 

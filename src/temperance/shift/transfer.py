@@ -248,7 +248,10 @@ def _refitted(
         return lambda held_out: fitted.scale(target.logits[held_out], refuse_probs=False)
 
     try:
-        scaled = cross_fit(out_of_fold, target.labels, weights=target.weights, clusters=clusters)
+        scaled = cross_fit(
+            out_of_fold, target.labels,
+            scores=(target.logits,), weights=target.weights, clusters=clusters,
+        )  # fmt: skip
         return fit(target.weights), scaled
     except NoOptimumError:
         return None, None
