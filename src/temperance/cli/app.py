@@ -55,14 +55,10 @@ _command = partial(app.command, cls=FileCommand)
 _command(epilog=_example("demo"))(demo)
 _command(epilog=_example("fit cal.npz --test test.npz --report report.html"))(fit)
 _command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply)
-_command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(
-    evaluate
-)
+_command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(evaluate)
 _command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
 _command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
-_command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report cascade.html"))(
-    cascade
-)
+_command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report cascade.html"))(cascade)
 _command(epilog=_example("methods"))(methods)
 _command(epilog=_example("plan pool.npz --error 0.05"))(plan)
 _command(epilog=_example("threshold cal.npz --max-risk 0.02 --test test.npz"))(threshold)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.readers.guard import refusing, require_file
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -97,11 +98,11 @@ def shown(value: object) -> str:
 
 def json_file(path: str | PathLike[str]) -> JsonObject:
     """Return the one object of a JSON file, or raise FileFormatError."""
+    with refusing(path):
+        require_file(Path(path))
+        text = Path(path).read_bytes()
     try:
-        content = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror or error}."
-        raise FileFormatError(msg) from error
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, nested without end
         msg = f"{path}: not a JSON file: {' '.join(str(error).split())}."
         raise FileFormatError(msg) from error
