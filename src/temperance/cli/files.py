@@ -28,7 +28,7 @@ class _Given(NamedTuple):
 class FileCommand(typer.core.TyperCommand):
     """A command that refuses, before it begins, to write a file that it is to read."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # noqa: ANN401  (what the command returns)
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (a typer.Context, under another name)
         """Look at all paths of the command line, then run."""
         paths = list(paths_of(ctx))
         written = [each for each in paths if each.written and not each.path.is_dir()]

@@ -125,7 +125,7 @@ def standard_streams() -> Iterator[tuple[Stream, Stream]]:
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
         out, err = (Stream(nothing if each is None else each) for each in before)
-        sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+        sys.stdout, sys.stderr = out, err
         try:
             yield out, err
         finally:

@@ -112,7 +112,7 @@ class _Arrays:
 
 def _fill(array: NDArray[Any], member: IO[bytes]) -> None:
     """Read the numbers of an array; the last bytes make the archive check its sum of them all."""
-    view = memoryview(array.view(np.uint8)) if array.nbytes else memoryview(b"")
+    view: Any = memoryview(array.view(np.uint8).data if array.nbytes else b"")
     at = 0
     while at < len(view) and (count := member.readinto(view[at:])):  # type: ignore[attr-defined]
         at += count

@@ -119,7 +119,7 @@ def _check_range(probs: NDArray[Any]) -> None:
 
 def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
     if np.ma.is_masked(values):
-        count = np.ma.count_masked(values)
+        count = np.ma.count_masked(values)  # type: ignore[no-untyped-call]
         msg = f"`{name}` must have no masked entries, got {count:,}: files have no place for them."
         raise InvalidInputError(msg)
     try:
