@@ -132,10 +132,10 @@ def read_blocks(
         While iterating: as in `read`, with the row group of a Parquet file; a shard with another
         number of columns.
     """
-    found = BlockFile(
-        Path(path), kind, fields or Fields(), None if labels is None else Path(labels)
-    )
     with refusing(path):
+        found = BlockFile(
+            Path(path), kind, fields or Fields(), None if labels is None else Path(labels)
+        )
         if not found.path.exists():
             msg = "cannot be read: No such file or directory."
             raise FileFormatError(msg)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-__all__ = ["named", "quoted", "refusing", "require_file"]
+__all__ = ["is_folder", "named", "quoted", "refusing", "require_file"]
 
 _LONGEST_QUOTE = 40
 _LONGEST_LIST = 20
@@ -27,6 +27,9 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     Warnings are left to the program: their filters belong to the whole process, so that silencing
     them here would silence those of other threads.
     """
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        msg = f"`path` must be text or a Path, got {quoted(path)}."
+        raise InvalidInputError(msg)
     try:
         yield
     except (MissingDependencyError, InvalidInputError):
@@ -43,6 +46,12 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         reason = f"{type(error).__name__}: {str(error)[:_LONGEST_REASON]}".rstrip(" .:")
         text = f"is damaged or not in the format its name says ({reason})."
         raise _refusal(path, text) from error
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether files of a folder are meant, not one file."""
+    with refusing(path):
+        return Path(path).is_dir()
 
 
 def require_file(path: Path) -> None:

@@ -94,6 +94,9 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
     MissingDependencyError
         The format needs a package that is not installed.
     """
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        msg = f"`path` must be text or a Path, got {path!r}."
+        raise InvalidInputError(msg)
     file = Path(path)
     suffix = file.suffix.lower()
     if suffixes is not None and suffix not in suffixes:
