@@ -15,6 +15,7 @@ import temperance as tp
 
 SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
+    {"printable"},
     {"errors", "version", "sums"},
     {"numerics"},
     {"row_order"},

@@ -76,7 +76,7 @@ def changed(**changes):
 
 
 BROKEN = [
-    (lambda _: "", "not a JSON file"),
+    (lambda _: "", "is empty"),
     (lambda _: "[1, 2]", "not an object"),
     (lambda _: "{}", "`format`"),
     (lambda _: "[" * 100_000, "not a JSON file"),

@@ -64,7 +64,10 @@ def test_empty_directory_says_so(tmp_path):
 def test_pipe_is_refused_instead_of_waiting_for_it(tmp_path):
     """Opening a pipe would block for ever."""
     os.mkfifo(tmp_path / "a.csv")
-    assert refusal(tmp_path / "a.csv") == "must be a file, but is no regular file."
+    assert (
+        refusal(tmp_path / "a.csv")
+        == "must be a file, but is a pipe: save what it holds to a file first."
+    )
 
 
 def test_no_permission_says_so(tmp_path, monkeypatch):
@@ -125,7 +128,7 @@ def test_message_starts_with_the_path_as_it_is(tmp_path):
     """Spaces in a path stay; a line break in it does not break the line."""
     with pytest.raises(FileFormatError) as caught:
         read(tmp_path / "two  spaces\n.csv")
-    assert str(caught.value).startswith(f"{tmp_path}/two  spaces?.csv: ")
+    assert str(caught.value).startswith(f"{tmp_path}/two  spaces\\n.csv: ")
 
 
 def test_fault_hides_no_line_breaks_or_terminal_codes(tmp_path):

@@ -300,7 +300,8 @@ def test_file_takes_its_place_at_the_end(tmp_path):
     path.write_text("old")
     with replacing(path) as temporary:
         assert temporary.parent == tmp_path
-        assert temporary.suffix == ".json"
+        assert temporary.name.startswith(".")
+        assert temporary.suffix == ".tmp"
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"

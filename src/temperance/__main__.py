@@ -1,6 +1,6 @@
 """`python -m temperance` is the command `temperance`."""
 
-from temperance.cli import main
+from temperance.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from temperance.printable import printable
+
 __all__ = [
     "FileFormatError",
     "InvalidInputError",
@@ -19,7 +21,10 @@ NoOptimumReason = Literal[
 
 
 class TemperanceError(Exception):
-    """Base of all errors of this library."""
+    """Base of all errors of this library; a message is one line that a terminal can show."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class InvalidInputError(TemperanceError, ValueError):

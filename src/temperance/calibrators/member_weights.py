@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -63,19 +62,22 @@ def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
     w = np.ones(rows.n) if rows.weights is None else rows.weights
     w = w / w.sum()
 
-    def loss(at: Array) -> tuple[float, Array]:
-        mixed = p @ at
-        return -float(w @ np.log(mixed)), -((w / mixed) @ p)
-
     m = len(members)
     least = 1e-12  # no label may have probability 0 on the way
-    with warnings.catch_warnings():  # older SciPy tells when rounding had left the bounds
-        warnings.filterwarnings("ignore", "Values in x were outside bounds", RuntimeWarning)
-        found = minimize(
-            loss, np.full(m, 1.0 / m), jac=True, method="SLSQP", bounds=[(least, 1.0)] * m,
-            constraints={"type": "eq", "fun": lambda at: at.sum() - 1.0, "jac": np.ones_like},
-            options={"ftol": 1e-15, "maxiter": 1000},
-        )  # fmt: skip
+
+    def loss(at: Array) -> tuple[float, Array]:
+        mixed = p @ np.maximum(at, least)  # rounding may take a step over the bound
+        return -float(w @ np.log(mixed)), -((w / mixed) @ p)
+
+    # As constraints, not as `bounds`: of those older SciPy warns when rounding has left them.
+    found = minimize(
+        loss, np.full(m, 1.0 / m), jac=True, method="SLSQP",
+        constraints=[
+            {"type": "eq", "fun": lambda at: at.sum() - 1.0, "jac": np.ones_like},
+            {"type": "ineq", "fun": lambda at: at - least, "jac": lambda _: np.eye(m)},
+        ],
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )  # fmt: skip
     return np.asarray(np.maximum(found.x, 0.0))
 
 

@@ -2,47 +2,91 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-__all__ = ["main"]
+from temperance.cli.process import Ended, Signals, raising_signals, standard_streams
+from temperance.printable import printable
+
+__all__ = ["main", "run"]
 
 _BAD_INPUT = 2
-_INTERRUPTED = 130
+_BY_SIGNAL = 128  # and the signal's number: what a shell makes of a process that a signal ended
+
+
+class _Outcome(NamedTuple):
+    """How a command ended: its exit code, and an error in words."""
+
+    code: int
+    error: str = ""
+
+
+def run() -> NoReturn:
+    """Be the whole process: Ctrl-C ends what Python still does after the command, without words."""
+    try:
+        main()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command and end the process: 0 done, 1 a gate failed, 2 bad input or usage."""
+    """Run the command and raise SystemExit: 0 done, 1 a gate failed, 2 bad input or usage.
+
+    128 + n where the signal n ended it. Output that nobody reads (`| head`) changes none of them;
+    output that cannot be written (a full disk) is an error.
+    """
+    with standard_streams() as (out, err):
+        try:
+            with raising_signals() as signals:
+                try:
+                    outcome = _outcome(arguments, signals)
+                except Exception:
+                    signals.raise_received()
+                    raise
+                if outcome.error:
+                    signals.raise_received()  # an import made "not installed" of it
+        except Ended as end:
+            what = "interrupted" if end.number == signal.SIGINT else "ended by a signal"
+            said = f"{what}; nothing half-written is left behind."
+            outcome = _Outcome(_BY_SIGNAL + end.number, said)
+        out.flush()
+        if out.error is not None and not isinstance(out.error, BrokenPipeError):
+            said = f"standard output cannot be written: {out.error.strerror}."
+            outcome = _Outcome(_BAD_INPUT, outcome.error or said)
+        if outcome.error:
+            err.write(f"error: {printable(' '.join(outcome.error.split()))}\n")
+    sys.exit(outcome.code)
+
+
+def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
+    """Run a command; everything that it may raise on purpose becomes a line and a code."""
     import typer  # noqa: PLC0415  (so that `import temperance.cli` stays cheap)
 
     from temperance.cli.app import app  # noqa: PLC0415
     from temperance.errors import TemperanceError  # noqa: PLC0415
 
+    signals.raise_received()  # imports may swallow it
+    command = typer.main.get_command(app)  # calling `app` would replace sys.excepthook
     try:
-        code = app(arguments, standalone_mode=False)
-    except typer.Exit as end:
-        code = end.exit_code
+        code = command.main(arguments, standalone_mode=False)
     except typer.TyperException as error:
         message = error.format_message()
         stop = "" if message.endswith(".") else "."
-        _fail(f"{message}{stop} See `{_command(error)} --help`.")
+        return _Outcome(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
-        _fail(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; nothing half-written is left behind.", code=_INTERRUPTED)
+        return _Outcome(_BAD_INPUT, str(error))
+    except typer.Abort:
+        code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:
-        _fail("out of memory. Split the file, or store it as a memory-mapped .npy.")
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        sys.stderr.close()
-        sys.exit(0)
+        words = "out of memory. Split the file, or store it as a memory-mapped .npy."
+        return _Outcome(_BAD_INPUT, words)
     except OSError as error:
-        _fail(f"{error.filename or 'the system'}: {error.strerror or error}.")
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail(message: str, *, code: int = _BAD_INPUT) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
-    sys.exit(code)
+        where = error.filename if isinstance(error.filename, str) else "the system"
+        return _Outcome(_BAD_INPUT, f"{where}: {error.strerror or error}.")
+    if code == _BY_SIGNAL + signal.SIGINT:  # all that typer leaves of a KeyboardInterrupt
+        raise Ended(signal.SIGINT)
+    return _Outcome(code if isinstance(code, int) else 0)
 
 
 def _command(error: Exception) -> str:

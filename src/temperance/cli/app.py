@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from temperance.cli.cascade import cascade
 from temperance.cli.compare import compare
 from temperance.cli.demo import demo
 from temperance.cli.evaluate import evaluate
+from temperance.cli.files import FileCommand
 from temperance.cli.fit import fit
 from temperance.cli.methods import methods
 from temperance.cli.plan import plan
@@ -49,17 +51,14 @@ def _example(command_line: str) -> str:
     return f"Example: [bold]temperance {command_line}[/]"
 
 
-app.command(epilog=_example("demo"))(demo)
-app.command(epilog=_example("fit cal.npz --test test.npz --report report.html"))(fit)
-app.command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply)
-app.command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(
-    evaluate
-)
-app.command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
-app.command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
-app.command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report cascade.html"))(
-    cascade
-)
-app.command(epilog=_example("methods"))(methods)
-app.command(epilog=_example("plan pool.npz --error 0.05"))(plan)
-app.command(epilog=_example("threshold cal.npz --max-risk 0.02 --test test.npz"))(threshold)
+_command = partial(app.command, cls=FileCommand)
+_command(epilog=_example("demo"))(demo)
+_command(epilog=_example("fit cal.npz --test test.npz --report report.html"))(fit)
+_command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply)
+_command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(evaluate)
+_command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
+_command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
+_command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report cascade.html"))(cascade)
+_command(epilog=_example("methods"))(methods)
+_command(epilog=_example("plan pool.npz --error 0.05"))(plan)
+_command(epilog=_example("threshold cal.npz --max-risk 0.02 --test test.npz"))(threshold)

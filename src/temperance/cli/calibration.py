@@ -13,7 +13,7 @@ from temperance.calibrators import (
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.class_biases import class_biases_of
 from temperance.cli.cluster_warnings import interval_warnings
-from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
 from temperance.cli.measured import Settings, measure_after, measure_scaled
@@ -24,7 +24,6 @@ from temperance.metrics.resampling import N_RESAMPLES
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.select.tables import selection_table
 from temperance.version import __version__
-from temperance.writers import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,24 +137,23 @@ def finish(
     evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict(curves=False)}
     save(done.calibrator, output, facts=facts, evaluation=evaluation)
     if report is not None:
-        with progress("drawing the report"), replacing(report) as beside:
-            write_report(beside, _report_content(done, output=output, model=model))
+        with progress("drawing the report"):
+            write_report(report, _report_content(done, output=output, model=model))
     if as_json:
         print_json(summary)
         return
-    console = stdout()
     if done.pooling is not None:
         print_table(ways_table(done.pooling))
     if done.selection is not None:
         print_table(selection_table(done.selection))
-        console.print(done.selection.in_words(), style="bold")
-    console.print(summary["headline"], style="bold")
-    console.print(split_sentence(done.comparison.evaluations["before"]))
+        print_text(done.selection.in_words(), bold=True)
+    print_text(summary["headline"], bold=True)
+    print_text(split_sentence(done.comparison.evaluations["before"]))
     print_table(measure_table(done.comparison, evaluated_on=done.evaluated_on))
-    console.print(str(done.calibrator), markup=False)
+    print_text(str(done.calibrator))
     for warning in done.warnings:
         note(f"warning: {warning}")
-    console.print(f"calibrator: {output}" + (f"   report: {report}" if report else ""))
+    print_text(f"calibrator: {output}" + (f"   report: {report}" if report else ""))
 
 
 def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.cluster_warnings import cluster_warnings
-from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.measured import check_test
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
@@ -26,7 +26,7 @@ from temperance.decisions.cascade_tables import cascade_table, rule_table
 from temperance.errors import InvalidInputError
 from temperance.report import write_cascade
 from temperance.version import __version__
-from temperance.writers import check_writable, replacing
+from temperance.writers import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,14 +147,13 @@ def cascade(
         digests = {"data_sha256": [each.sha256 for each in rows]}
         print_json({**found.to_dict(), "warnings": list(warnings), **digests, "report": written})
         return
-    console = stdout()
-    console.print(found.in_words(), style="bold", markup=False)
+    print_text(found.in_words(), bold=True)
     print_table(rule_table(found))
     print_table(cascade_table(found))
     for warning in warnings:
         note(f"warning: {warning}")
     if report is not None:
-        console.print(f"report: {report}")
+        print_text(f"report: {report}")
 
 
 def _expected(given: str) -> str | float:
@@ -216,5 +215,5 @@ def _write_report(
         ("Library", f"temperance {__version__}"),
     ]
     title = f"Cascade: {' to '.join(found.policy.names)}"
-    with progress("drawing the report"), replacing(report) as beside:
-        write_cascade(beside, found, title=title, facts=facts, warnings=warnings)
+    with progress("drawing the report"):
+        write_cascade(report, found, title=title, facts=facts, warnings=warnings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
@@ -27,7 +27,7 @@ from temperance.export import load
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.report import write_comparison
 from temperance.version import __version__
-from temperance.writers import check_writable, replacing
+from temperance.writers import check_writable
 
 if TYPE_CHECKING:
     from temperance.metrics.inputs import Predictions
@@ -78,8 +78,8 @@ def compare(
             *(("Reading", each) for each in notes),
             ("Library", f"temperance {__version__}"),
         )
-        with progress("drawing the report"), replacing(report) as beside:
-            write_comparison(beside, comparison, title=f"Comparison: {first.source}", facts=facts)
+        with progress("drawing the report"):
+            write_comparison(report, comparison, title=f"Comparison: {first.source}", facts=facts)
     if as_json:
         print_json(
             {
@@ -91,14 +91,13 @@ def compare(
             }
         )
         return
-    console = stdout()
-    console.print(words, style="bold")
+    print_text(words, bold=True)
     for table in difference_tables(comparison):
         print_table(table)
     for warning in notes:
         note(f"warning: {warning}")
     if report is not None:
-        console.print(f"report: {report}")
+        print_text(f"report: {report}")
 
 
 def _read(

@@ -9,7 +9,7 @@ import typer
 
 from temperance.blocks import connected
 from temperance.cli.block_rows import BlockRows
-from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.gates import (
     MaxBrier,
     MaxEce,
@@ -37,7 +37,7 @@ from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
-from temperance.writers import check_writable, replacing
+from temperance.writers import check_writable
 
 if TYPE_CHECKING:
     from temperance.cli.row_facts import RowFacts
@@ -126,8 +126,8 @@ def evaluate(
             plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
             members=facts.members,
         )
-        with progress("drawing the report"), replacing(report) as beside:
-            write_report(beside, content)
+        with progress("drawing the report"):
+            write_report(report, content)
     if as_json:
         files = {"calibrator": calibrator_file, "report": report}
         print_json(
@@ -143,16 +143,15 @@ def evaluate(
             }
         )
     else:
-        console = stdout()
-        console.print(finding, style="bold")
-        console.print(split_sentence(before))
+        print_text(finding, bold=True)
+        print_text(split_sentence(before))
         tables = [] if comparison is None else [measure_table(comparison, evaluated_on="given")]
         for table in (*tables, *evaluation_tables(final)):
             print_table(table)
         for warning in warnings:
             note(f"warning: {warning}")
         if report is not None:
-            console.print(f"report: {report}")
+            print_text(f"report: {report}")
     enforce(gates)
 
 

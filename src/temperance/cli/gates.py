@@ -45,10 +45,10 @@ class Gate:
 def check_gates(evaluation: Evaluation, limits: dict[str, float | None]) -> list[Gate]:
     """Return a gate for each limit given, e.g. `{"max-ece": 0.05, "min-accuracy": None}`."""
     gates = []
-    for option, limit in limits.items():
-        if limit is None:
+    for option, wanted in limits.items():
+        if wanted is None:
             continue
-        limit = as_not_negative(limit, name=f"--{option}")
+        limit = as_not_negative(wanted, name=f"--{option}")
         side, _, measure = option.partition("-")
         measure = measure.replace("-", "_")
         estimate = getattr(evaluation, measure)

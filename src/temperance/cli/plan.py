@@ -13,7 +13,7 @@ from temperance.calibrators import (
     TemperatureScaling,
     temperature_of,
 )
-from temperance.cli.console import note, print_json, progress, stdout
+from temperance.cli.console import note, print_json, print_text, progress
 from temperance.cli.options import (
     BinsOption,
     JsonOption,
@@ -97,9 +97,8 @@ def plan(
         note(f"warning: {warning}")
     source = "its labels" if calibrator_file is None else str(calibrator_file)
     by = "" if calibrator is None else f", scaled by the {_named(calibrator)} of {source}"
-    console = stdout()
-    console.print(str(answer))
-    console.print(f"planned from {rows.described}{by}")
+    print_text(str(answer))
+    print_text(f"planned from {rows.described}{by}")
 
 
 def _named(calibrator: Calibrator) -> str:

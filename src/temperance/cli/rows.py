@@ -26,6 +26,7 @@ from temperance.checks.label_matrix import (
 from temperance.cli.row_facts import RowFacts
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.metrics.inputs import Predictions
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,7 +283,7 @@ def naming(source: str) -> Iterator[None]:
     try:
         yield
     except InvalidInputError as error:
-        if str(error).startswith(source):
+        if str(error).startswith(printable(source)):
             raise
         msg = f"{source}: {error}"
         raise type(error)(msg) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.label_plan import label_plan
 from temperance.cli.options import (
     JsonOption,
@@ -26,7 +26,7 @@ from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.report import write_shift
 from temperance.shift import transfer
 from temperance.version import __version__
-from temperance.writers import check_writable, replacing
+from temperance.writers import check_writable
 
 if TYPE_CHECKING:
     from temperance.cli.rows import Rows
@@ -84,20 +84,19 @@ def shift(
         written = None if report is None else str(report)
         print_json({**found.to_dict(), **files, "warnings": list(warnings), "report": written})
         return
-    console = stdout()
-    console.print(found.in_words(), style="bold")
+    print_text(found.in_words(), bold=True)
     print_table(temperature_rows(found))
     if found.comparison is not None:
         print_table(ways_table(found.comparison, caption=f"{other.n:,} rows of {other.source}"))
-    console.print(str(found.frequencies), markup=False)
+    print_text(str(found.frequencies))
     if found.covariates is not None:
-        console.print(str(found.covariates), markup=False)
+        print_text(str(found.covariates))
     for warning in warnings:
         note(f"warning: {warning}")
     if other.labels is None:
         note(f"{other.source} has no labels: name their column with --label-column, or --labels.")
     if report is not None:
-        console.print(f"report: {report}")
+        print_text(f"report: {report}")
 
 
 def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> None:
@@ -113,8 +112,8 @@ def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> No
     )
     plan = label_plan(other, found.reference) if other.labels is None else None
     title = f"Shift: {first.source} to {other.source}"
-    with progress("drawing the report"), replacing(report) as beside:
-        write_shift(beside, found, title=title, facts=facts, plan=plan)
+    with progress("drawing the report"):
+        write_shift(report, found, title=title, facts=facts, plan=plan)
 
 
 def _check_pair(first: Rows, other: Rows) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from temperance.calibrators import AnswerConfidence, PlattScaling, TemperatureScaling
-from temperance.cli.console import note, print_json, print_table, progress, stdout
+from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.deciding import decide
 from temperance.cli.options import (
     JsonOption,
@@ -23,7 +23,7 @@ from temperance.errors import InvalidInputError
 from temperance.export import load
 from temperance.report import ThresholdContent, write_threshold
 from temperance.version import __version__
-from temperance.writers import check_writable, replacing
+from temperance.writers import check_writable
 
 __all__ = ["threshold"]
 
@@ -140,8 +140,8 @@ def threshold(
                 ("Library", f"temperance {__version__}"),
             ),
         )
-        with progress("drawing the report"), replacing(report) as beside:
-            write_threshold(beside, content)
+        with progress("drawing the report"):
+            write_threshold(report, content)
     if as_json:
         print_json(
             {
@@ -151,15 +151,14 @@ def threshold(
             }
         )
         return
-    console = stdout()
-    console.print(done.policy.rule.guarantee, style="bold")
+    print_text(done.policy.rule.guarantee, bold=True)
     for table in done.tables():
         print_table(table)
-    console.print(done.use, markup=False)
-    console.print(done.policy.rule.assumption, markup=False)
+    print_text(done.use)
+    print_text(done.policy.rule.assumption)
     for warning in done.warnings:
         note(f"warning: {warning}")
-    console.print(f"policy: {output}" + (f"   report: {report}" if report else ""))
+    print_text(f"policy: {output}" + (f"   report: {report}" if report else ""))
 
 
 def _of_answers(calibrator_file: Path | None) -> AnswerConfidence | None:

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display
 from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, quiet
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +125,7 @@ class ConfidenceDisplay(Display):
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
         ax.yaxis.set_label_coords(0.0, 1.015)
         if self.name is not None:
-            ax.set_title(self.name, loc="right", pad=8, color=INK, fontsize=TEXT,
+            ax.set_title(printable(self.name), loc="right", pad=8, color=INK, fontsize=TEXT,
                          fontweight="bold", parse_math=False)  # fmt: skip
         return self
 

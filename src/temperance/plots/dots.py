@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 from temperance.plots.theme import INK, MUTED, PAPER, SMALL, TEXT, quiet
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def draw_name(ax: Axes, name: str, *, pad: float, from_names: bool) -> None:
 
 def fitting(name: str, width: float, *, size: float = SMALL) -> str:
     """Return the name, or both its ends where it is wider than so many points, about."""
-    name = " ".join(name.split())
+    name = printable(" ".join(name.split()))
     if sum(map(_em, name)) * size <= width:
         return name
     room, left, right = width / size - _em("\u2026"), "", ""

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from temperance.plots.theme import BARS, INK, MUTED, OVER, SMALL, TEXT, UNDER, quiet
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
 
 def draw_name(ax: Axes, name: str, *, pad: float) -> None:
     """Write the name above the square, `pad` points from it; of a long one, both ends."""
-    half = _NAME // 2
+    half, name = _NAME // 2, printable(name)
     shown = name if len(name) <= _NAME else f"{name[:half]}\u2026{name[-half:]}"
     ax.set_title(shown, loc="left", pad=pad, color=INK, fontsize=13, fontweight="bold",
                  parse_math=False)  # fmt: skip

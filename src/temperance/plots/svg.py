@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 from matplotlib.backends.backend_svg import RendererSVG
 
 from temperance.plots.theme import CSS_VARIABLES
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _FONT = "var(--plot-font, system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif)"
 _UNSURE = re.compile("[^\u0000-\u052f\u2000-\u22ff]")
+_SPACES = "\n\u00a0"  # of words; those of names are escaped
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+(?=\))|(?<=^#).+")
 
 
@@ -65,6 +67,7 @@ def to_svg(
     >>> to_svg(Figure(), title="Nothing", description="An empty picture.")[:26]
     '<svg xmlns="http://www.w3.'
     """
+    title, description = printable(title, keep=_SPACES), printable(description, keep=_SPACES)
     width, height = (side * _POINTS for side in figure.get_size_inches())
     root = ET.fromstring(_draw(figure, width, height))  # noqa: S314 (matplotlib wrote it)
     _drop_namespaces_and_styles(root)
@@ -122,6 +125,7 @@ class _Renderer(RendererSVG):
         if angle != 0.0:
             place["transform"] = f"rotate({-angle:.2f} {x:.2f} {y:.2f})"
         css = "; ".join(f"{key}: {value}" for key, value in style.items())
+        s = printable(s, keep=_SPACES)
         self.writer.element("text", s, attrib={**place, "style": css})  # type: ignore[no-untyped-call]
 
     def get_text_width_height_descent(
@@ -131,7 +135,7 @@ class _Renderer(RendererSVG):
         ismath: Any,  # noqa: ANN401
     ) -> tuple[float, float, float]:
         """Measure letters that matplotlib's own font may lack as M: the page's font has them."""
-        known = _UNSURE.sub("M", s)
+        known = _UNSURE.sub("M", printable(s, keep=_SPACES))
         return super().get_text_width_height_descent(known, prop, ismath)  # type: ignore[no-any-return, no-untyped-call]
 
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from temperance.checks.labels import LabelMap
 from temperance.errors import FileFormatError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields, sha256_of
 from temperance.readers.folder import files_of, refuse_labels_of_folder
-from temperance.readers.guard import refusing
+from temperance.readers.guard import refusing, require_file
+from temperance.readers.npy import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
 from temperance.readers.whole import SUFFIXES, as_dataset, read_file
@@ -95,6 +94,8 @@ class BlockFile:
             yield from _sliced(whole)
             return
         request, first = Request(self.kind, self.fields), 0
+        with refusing(file):
+            require_file(file)
         for rows in _each(file, parts(file, request)):
             with refusing(file):
                 check_shapes(rows, "rows")
@@ -134,14 +135,14 @@ def read_blocks(
         While iterating: as in `read`, with the row group of a Parquet file; a shard with another
         number of columns.
     """
-    found = BlockFile(
-        Path(path),
-        kind,
-        fields or Fields(),
-        None if labels is None else Path(labels),
-        None if label_map is None else LabelMap.of(label_map),
-    )
     with refusing(path):
+        found = BlockFile(
+            Path(path),
+            kind,
+            fields or Fields(),
+            None if labels is None else Path(labels),
+            None if label_map is None else LabelMap.of(label_map),
+        )
         if not found.path.exists():
             msg = "cannot be read: No such file or directory."
             raise FileFormatError(msg)
@@ -182,7 +183,9 @@ def _sliced(whole: Dataset) -> Iterator[Dataset]:
 def _known_rows(file: Path) -> int | None:
     with refusing(file):
         if file.suffix.lower() == ".npy":
-            return int(np.load(file, mmap_mode="r", allow_pickle=False).shape[0])
+            require_file(file)
+            with file.open("rb") as opened:
+                return read_header("the array", opened, file.stat().st_size).shape[0]
         return parquet_rows(file) if file.suffix.lower() == ".parquet" else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from temperance.readers.guard import refusing
+from temperance.readers.guard import refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,8 +134,10 @@ def sha256_of(files: Sequence[Path]) -> str:
 
 def file_digest(path: Path) -> str:
     """Return the hexadecimal SHA-256 digest of a file's bytes."""
-    with refusing(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with refusing(path):
+        require_file(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def joined_digest(digests: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.checks.labels import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
-from temperance.readers.guard import refusing
+from temperance.readers.guard import is_folder, refusing
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
 from temperance.readers.whole import SUFFIXES, read_file
 
@@ -104,7 +104,7 @@ def _read(
             raise InvalidInputError(msg)
         named = format if isinstance(format, LlmFormat) else LlmFormat(format)
         return read_llm(path, named, fields=fields, kind=kind)
-    if not Path(path).is_dir():
+    if not is_folder(path):
         return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout)
     refuse_labels_of_folder(path, labels)
     files = files_of(path)

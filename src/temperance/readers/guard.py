@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-__all__ = ["named", "quoted", "refusing", "require_file"]
+__all__ = ["is_folder", "named", "quoted", "refusing", "require_file"]
 
 _LONGEST_QUOTE = 40
 _LONGEST_LIST = 20
@@ -23,11 +22,16 @@ _LONGEST_REASON = 300
 
 @contextmanager
 def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn any exception into a `FileFormatError` that starts with `path`; silence warnings."""
+    """Turn any exception into a `FileFormatError` that starts with `path`.
+
+    Warnings are left to the program: their filters belong to the whole process, so that silencing
+    them here would silence those of other threads.
+    """
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        msg = f"`path` must be text or a Path, got {quoted(path)}."
+        raise InvalidInputError(msg)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except (MissingDependencyError, InvalidInputError):
         raise
     except FileFormatError as error:
@@ -44,16 +48,40 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise _refusal(path, text) from error
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether files of a folder are meant, not one file."""
+    with refusing(path):
+        return Path(path).is_dir()
+
+
 def require_file(path: Path) -> None:
-    """Refuse what is no regular file (opening a pipe would wait for ever), and an empty one."""
-    status = path.stat()
+    """Refuse what is no regular file (opening a pipe would wait for ever), and an empty one.
+
+    Every reader of a file asks this before it opens it.
+    """
+    try:
+        status = path.stat()
+    except ValueError as error:
+        msg = "cannot be read: a path holds no NUL character."
+        raise FileFormatError(msg) from error
+    except FileNotFoundError as error:
+        if str(path) != "-":
+            raise
+        msg = "standard input is not read: save it to a file first."
+        raise FileFormatError(msg) from error
     if not stat.S_ISREG(status.st_mode):
-        what = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        msg = f"must be a file, but is {what}."
-        raise FileFormatError(msg)
+        raise FileFormatError(_no_file(status.st_mode))
     if status.st_size == 0:
         msg = "is empty (0 bytes)."
         raise FileFormatError(msg)
+
+
+def _no_file(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "must be a file, but is a directory."
+    if stat.S_ISFIFO(mode):  # also of <(command) and of /dev/stdin
+        return "must be a file, but is a pipe: save what it holds to a file first."
+    return "must be a file, but is no regular file."
 
 
 def quoted(value: object) -> str:
@@ -72,9 +100,4 @@ def named(names: Iterable[str]) -> str:
 
 def _refusal(path: str | os.PathLike[str], reason: str) -> FileFormatError:
     """Make an error of one line that starts with the path."""
-    return FileFormatError(_printable(f"{os.fspath(path)}: {' '.join(reason.split())}"))
-
-
-def _printable(text: str) -> str:
-    """Replace what would break the line or command the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return FileFormatError(f"{os.fspath(path)}: {' '.join(reason.split())}")

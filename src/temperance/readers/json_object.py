@@ -16,7 +16,7 @@ import numpy as np
 
 from temperance.checks.numbers import value_text as shown
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, require_file
+from temperance.readers.guard import named, refusing, require_file
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -152,12 +152,11 @@ def json_file(path: str | PathLike[str]) -> JsonObject:
 
     NaN and Infinity, which are no JSON, and keys that stand twice are refused.
     """
-    file = Path(path)
+    with refusing(path):
+        require_file(Path(path))
+        text = Path(path).read_bytes()
     try:
-        content = parse_json(_bytes_of(file), strict=True)
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror or error}."
-        raise FileFormatError(msg) from error
+        content = parse_json(text, strict=True)
     except FileFormatError as error:
         msg = f"{path}: {error}"
         raise FileFormatError(msg) from error
@@ -168,15 +167,6 @@ def json_file(path: str | PathLike[str]) -> JsonObject:
         msg = f"{path}: not a file of temperance: its JSON is not an object."
         raise FileFormatError(msg)
     return JsonObject(content, str(path))
-
-
-def _bytes_of(file: Path) -> bytes:
-    try:
-        require_file(file)
-    except FileFormatError as error:
-        msg = f"not a JSON file: it {error}"
-        raise FileFormatError(msg) from error
-    return file.read_bytes()
 
 
 def parse_json(text: str | bytes, *, strict: bool = False) -> Any:  # noqa: ANN401  (any JSON)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,16 +19,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["check_header", "decoded", "read_npy"]
+__all__ = ["Header", "decoded", "mapped", "read_header", "read_npy"]
 
 _LAST_CODE_POINT = 0x10FFFF
+_LONGEST_HEADER = 1 << 16  # bytes; NumPy refuses to parse less than that
 
 
 def read_npy(path: Path, request: Request) -> Rows:
     """Read the only array of a .npy file: the scores, or the labels if only these are wanted."""
     with path.open("rb") as file:
-        check_header("the array", file, path.stat().st_size)
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = mapped(file, read_header("the array", file, path.stat().st_size))
     if not request.scores:
         return Rows(labels=decoded(array))
     fields = request.fields
@@ -37,11 +39,19 @@ def read_npy(path: Path, request: Request) -> Rows:
     return Rows(kind=request.kind or named, values=array)
 
 
-def check_header(what: str, file: BinaryIO, size: int) -> None:
+class Header(NamedTuple):
+    """What the head of an array says of it."""
+
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+    dtype: np.dtype[Any]
+
+
+def read_header(what: str, file: IO[bytes], size: int) -> Header:
     """Refuse an array that is not plain numbers or text, or not as long as its header says.
 
     Reads the header only, so that a false one cannot make NumPy allocate memory for it.
-    `size` is the number of bytes in `file`.
+    `size` is the number of bytes in `file`, whose place is at the numbers then.
     """
     version = np.lib.format.read_magic(file)
     if version not in {(1, 0), (2, 0)}:
@@ -52,7 +62,7 @@ def check_header(what: str, file: BinaryIO, size: int) -> None:
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    shape, _, dtype = read(file)
+    shape, fortran, dtype = read(_of_python_3(file, 2 if version == (1, 0) else 4))
     _check_dtype(what, dtype)
     declared = math.prod(shape) * max(dtype.itemsize, 1)
     held = size - file.tell()
@@ -62,6 +72,25 @@ def check_header(what: str, file: BinaryIO, size: int) -> None:
             f"but the file holds {held}; it is cut off or damaged."
         )
         raise FileFormatError(msg)
+    return Header(shape, "F" if fortran else "C", dtype)
+
+
+def _of_python_3(file: IO[bytes], width: int) -> BytesIO:
+    """Return the rest of a header, its length in `width` bytes first, as Python 3 writes it.
+
+    Python 2 wrote long numbers as 22L, which NumPy reads with a warning.
+    """
+    length = file.read(width)
+    text = file.read(min(int.from_bytes(length, "little"), _LONGEST_HEADER))
+    if b"L" in text and len(text) == int.from_bytes(length, "little"):
+        text = re.sub(rb"(?<=\d)L(?=[,) ])", b"", text)
+        length = len(text).to_bytes(width, "little")
+    return BytesIO(length + text)
+
+
+def mapped(file: IO[bytes], header: Header) -> NDArray[Any]:
+    """Return the array that begins at the place in a file, without reading it."""
+    return np.memmap(file, header.dtype, "r", file.tell(), header.shape, header.order)
 
 
 def decoded(array: NDArray[Any]) -> NDArray[Any]:

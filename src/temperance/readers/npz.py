@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named
-from temperance.readers.npy import check_header, decoded
+from temperance.readers.npy import decoded, mapped, read_header
 from temperance.readers.request import Request, Rows, choose
 
 if TYPE_CHECKING:
@@ -95,23 +96,26 @@ class _Arrays:
             msg = f"`{key}` claims {info.file_size} bytes, more than the file can hold."
             raise FileFormatError(msg)
         with self._archive.open(info) as member:
-            check_header(f"`{key}`", member, info.file_size)  # type: ignore[arg-type]
-        if info.compress_type == zipfile.ZIP_STORED and info.file_size >= _WORTH_MAPPING:
-            return _mapped(self._archive, info)
-        with self._archive.open(info) as member:
-            return decoded(np.lib.format.read_array(member, allow_pickle=False))
+            header = read_header(f"`{key}`", member, info.file_size)
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size < _WORTH_MAPPING:
+                array = np.empty(math.prod(header.shape), header.dtype)
+                _fill(array, member)
+                return decoded(array.reshape(header.shape, order=header.order))
+        with Path(str(self._archive.filename)).open("rb") as file:
+            file.seek(info.header_offset + 26)  # two lengths, then the name and what is beside it
+            name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            file.seek(info.header_offset + 30 + name + extra)
+            return decoded(
+                mapped(file, read_header(f"`{key}`", file, file.tell() + info.file_size))
+            )
 
 
-def _mapped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """Map an array that is stored as it is, so that it is never in memory as a whole."""
-    with Path(str(archive.filename)).open("rb") as file:
-        file.seek(info.header_offset + 26)  # two lengths, then the name and what is beside it
-        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-        file.seek(info.header_offset + 30 + name + extra)
-        version = np.lib.format.read_magic(file)
-        one = version == (1, 0)
-        shape, fortran, dtype = (
-            np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
-        )(file)
-        order: Any = "F" if fortran else "C"
-        return decoded(np.memmap(file, dtype, "r", file.tell(), shape, order))
+def _fill(array: NDArray[Any], member: IO[bytes]) -> None:
+    """Read the numbers of an array; the last bytes make the archive check its sum of them all."""
+    view: Any = memoryview(array.view(np.uint8).data if array.nbytes else b"")
+    at = 0
+    while at < len(view) and (count := member.readinto(view[at:])):  # type: ignore[attr-defined]
+        at += count
+    if at < len(view) or member.read(1):
+        msg = "is cut off or damaged."
+        raise FileFormatError(msg)

@@ -4,34 +4,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.readers.dataset import Layout
+    from temperance.readers.dataset import Dataset, Layout
     from temperance.readers.request import Rows
 
-__all__ = ["check_length", "check_shapes"]
+__all__ = ["check_length", "check_shapes", "check_texts"]
+
+_BESIDE = ("labels", "weights", "groups", "clusters", "ids")
+_FIRST_HALF, _LAST_HALF = 0xD800, 0xDFFF  # of a character in UTF-16
 
 
 def check_shapes(rows: Rows, layout: Layout) -> None:
     """Refuse scores that are no matrix of numbers, and what differs from them in length.
 
     Of the layout "dense" any shape will do: which axes must fit depends on that of the classes.
+    Text must be text that can be written again.
     """
+    check_texts(rows)
     if rows.values is not None:
         _check_values(rows.values, rows.kind, layout)
         if layout == "dense":
             return
         n, *rest = rows.values.shape
-        for name in ("labels", "weights", "groups", "clusters", "ids"):
+        for name in _BESIDE:
             column = getattr(rows, name)
             if column is not None:
                 check_length(name, column, n)
         if rows.classes is not None:
             _check_classes(rows.classes, rest[0] if rest else 2)
+
+
+def check_texts(rows: Rows | Dataset) -> None:
+    """Refuse text with half a character: no UTF-8 file, and no terminal, can hold it."""
+    for name in _BESIDE:
+        _check_text(name, getattr(rows, name))
+    if rows.classes is not None:
+        _check_text("classes", np.array(rows.classes))
+
+
+def _check_text(name: str, column: NDArray[Any] | None) -> None:
+    if column is None or column.dtype.kind != "U" or not column.size:
+        return
+    flat = np.ascontiguousarray(column).ravel()
+    points = flat.view(np.dtype(np.uint32).newbyteorder(column.dtype.byteorder))
+    halves = (points >= _FIRST_HALF) & (points <= _LAST_HALF)
+    if halves.any():
+        entry = int(halves.argmax()) // (len(points) // len(flat))
+        msg = (
+            f"`{name}` must be text that UTF-8 can hold; entry {entry} (from 0) is {flat[entry]!r}."
+        )
+        raise FileFormatError(msg)
 
 
 def check_length(name: str, column: NDArray[Any], n: int) -> None:

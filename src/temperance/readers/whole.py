@@ -74,6 +74,7 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
     """Read one file with the reader of its suffix."""
     with refusing(path):
         file = Path(path)
+        require_file(file)
         reader = _READERS.get(file.suffix.lower())
         if reader is None:
             msg = f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(file.suffix)}."
@@ -81,7 +82,6 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
         if request.layout == "dense" and file.suffix.lower() not in _DENSE:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
-        require_file(file)
         rows = reader(file, request)
         check_shapes(rows, request.layout)
         return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.decisions.cascade_tables import GAINS, gains, range_text, verdict
@@ -11,6 +10,7 @@ from temperance.plots import CostDisplay
 from temperance.report.page import render, svg
 from temperance.report.tables import estimate_cell
 from temperance.show import number_text
+from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,9 @@ def write_cascade(
     facts: Sequence[tuple[str, str]] = (),
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write the page as UTF-8 text."""
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
     text = render_cascade(found, title=title, facts=facts, warnings=warnings)
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def render_cascade(

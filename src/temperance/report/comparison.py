@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.compare.tables import difference_tables, in_words
 from temperance.plots import CorpDisplay
 from temperance.report.page import render, svg
+from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,9 @@ def write_comparison(
     title: str,
     facts: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Write the page as UTF-8 text."""
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
     text = render_comparison(comparison, title=title, facts=facts)
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def render_comparison(

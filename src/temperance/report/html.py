@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import interval_of, temperature_of
@@ -17,6 +16,7 @@ from temperance.report.pooling import pooling_section
 from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
 from temperance.report.verdicts import verdicts
 from temperance.select.tables import not_tried, selection_cells
+from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -37,8 +37,8 @@ _HOW = {
 
 
 def write_report(path: str | PathLike[str], content: ReportContent) -> None:
-    """Write the page as UTF-8 text."""
-    Path(path).write_text(render_report(content), encoding="utf-8")
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
+    write_text(path, render_report(content))
 
 
 def render_report(content: ReportContent) -> str:

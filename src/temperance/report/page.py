@@ -9,6 +9,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from temperance.plots import to_svg
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from temperance.plots.display import Display
@@ -24,8 +25,16 @@ def render(template: str, **content: Any) -> str:  # noqa: ANN401
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     return environment.get_template(template).render(**content)
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401  (what a template prints)
+    """Return text without what HTML cannot hold or what turns a line; markup stays as it is."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return printable(value, keep="\n\u00a0")
+    return value
 
 
 def svg(display: Display, id_prefix: str) -> str:

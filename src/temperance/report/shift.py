@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.plots import CorpDisplay, TemperatureDisplay
@@ -14,6 +13,7 @@ from temperance.report.shift_words import about_move, about_rows, gains
 from temperance.report.ways import way_tables
 from temperance.shift.transfer import CORRECTED
 from temperance.show import p_text
+from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,9 @@ def write_shift(
     facts: Sequence[tuple[str, str]] = (),
     plan: Plan | None = None,
 ) -> None:
-    """Write the page as UTF-8 text."""
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
     text = render_shift(found, title=title, facts=facts, plan=plan)
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def render_shift(

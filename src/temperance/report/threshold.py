@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import temperature_of
@@ -12,6 +11,7 @@ from temperance.plots import RiskCoverageDisplay
 from temperance.report.page import render, svg
 from temperance.report.tables import estimate_cell
 from temperance.show import interval_text, number_text
+from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,8 @@ class ThresholdContent:
 
 
 def write_threshold(path: str | PathLike[str], content: ThresholdContent) -> None:
-    """Write the page as UTF-8 text."""
-    Path(path).write_text(render_threshold(content), encoding="utf-8")
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
+    write_text(path, render_threshold(content))
 
 
 def render_threshold(content: ThresholdContent) -> str:

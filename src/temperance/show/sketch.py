@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.printable import printable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,6 +42,7 @@ def sketch(
     across_name, up_name : str
         Of the axes.
     """
+    name, words = escape(printable(name)), escape(printable(words))
     keep = np.unique(np.linspace(0, len(across) - 1, min(len(across), _MOST)).astype(int))
     x = across[keep]
     shaded = ""
@@ -49,8 +52,8 @@ def sketch(
     edge, bottom = _LEFT + _SIDE, _TOP + _SIDE
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{edge + 10}" height="{bottom + 34}" '
-        f'role="img" aria-label="{escape(name)}: {escape(words)}">'
-        f"<title>{escape(name)}: {escape(words)}</title>"
+        f'role="img" aria-label="{name}: {words}">'
+        f"<title>{name}: {words}</title>"
         f'<rect x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" fill="none" '
         f'stroke="currentColor" opacity=".35"/>'
         f'<path d="M{_LEFT} {bottom}L{edge} {_TOP}" stroke="currentColor" opacity=".35" '

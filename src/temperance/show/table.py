@@ -7,6 +7,8 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from temperance.printable import printable
+
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
@@ -25,6 +27,17 @@ class Table:
     title: str = ""
     caption: str = ""
     words: frozenset[int] = frozenset()  # columns besides the first that hold words, not numbers
+
+    def __post_init__(self) -> None:
+        """Let no name command the terminal or break a page."""
+        shown = {
+            "columns": tuple(map(printable, self.columns)),
+            "rows": tuple(tuple(map(printable, row)) for row in self.rows),
+            "title": printable(self.title, keep="\n"),
+            "caption": printable(self.caption, keep="\n"),
+        }
+        for name, value in shown.items():
+            object.__setattr__(self, name, value)
 
     def to_rich(self) -> RichTable:
         """Return the table for rich's console."""
@@ -59,7 +72,8 @@ class Table:
         """Return a Markdown table, its caption below."""
         aligned = ["---:" if self._align(i) == "right" else "---" for i in range(len(self.columns))]
         lines = [self.columns, aligned, *self.rows]
-        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+        text = "\n".join(f"| {' | '.join(line)} |" for line in cells)
         return f"{text}\n\n{self.caption}" if self.caption else text
 
     def to_html(self) -> str:

@@ -11,7 +11,7 @@ from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writin
 from temperance.writers.content import Content
 from temperance.writers.formats import WRITERS
 from temperance.writers.json_file import write_json
-from temperance.writers.place import check_writable, replacing
+from temperance.writers.place import check_writable, replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ __all__ = [
     "replacing",
     "write_json",
     "write_probs",
+    "write_text",
     "writing_blocks",
 ]
 
@@ -101,7 +102,7 @@ def write_probs(
         },
     )
     with replacing(path) as temporary:
-        WRITERS[temporary.suffix.lower()](temporary, content)
+        WRITERS[Path(path).suffix.lower()](temporary, content)
 
 
 def check_dense(path: str | os.PathLike[str]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,9 +17,7 @@ from temperance.writers.content import text_cells
 from temperance.writers.place import check_writable, no_pyarrow, replacing
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from temperance.writers.content import Content
 
@@ -52,7 +53,7 @@ def writing_blocks(path: str | os.PathLike[str]) -> Iterator[_Writer]:
     """
     check_block_suffix(path)
     with replacing(path) as temporary:
-        writer = _WRITERS[temporary.suffix.lower()](temporary)
+        writer = _WRITERS[Path(path).suffix.lower()](temporary)
         try:
             yield writer
         finally:
@@ -62,11 +63,10 @@ def writing_blocks(path: str | os.PathLike[str]) -> Iterator[_Writer]:
 def check_block_suffix(path: str | os.PathLike[str]) -> None:
     """Raise now if blocks cannot be written to `path`."""
     check_writable(path)
-    suffix = str(path)[str(path).rfind(".") :].lower()
-    if suffix not in BLOCK_SUFFIXES:
+    if Path(path).suffix.lower() not in BLOCK_SUFFIXES:
         msg = (
             f"`path` must have one of the suffixes {' '.join(BLOCK_SUFFIXES)} for rows that are "
-            f"written block by block, got {str(path)!r}."
+            f"written block by block, got '{os.fspath(path)}'."
         )
         raise InvalidInputError(msg)
 
@@ -98,9 +98,8 @@ class _Npy:
 class _Csv:
     """A table of text."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, delimiter: str = ",") -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
         self._rows = csv.writer(self._file, delimiter=delimiter, lineterminator="\r\n")
         self._begun = False
 
@@ -163,7 +162,7 @@ class _Parquet:
 _WRITERS: dict[str, Callable[[Path], _Writer]] = {
     ".npy": _Npy,
     ".csv": _Csv,
-    ".tsv": _Csv,
+    ".tsv": partial(_Csv, delimiter="\t"),
     ".parquet": _Parquet,
     ".jsonl": _Jsonl,
     ".ndjson": _Jsonl,

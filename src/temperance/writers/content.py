@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.errors import InvalidInputError
+from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,10 +97,31 @@ def _as_probs(probs: ArrayLike, layout: Layout) -> NDArray[Any]:
             f"got {values.shape}; pass probs[:, 0] if it holds the probability of class 1."
         )
         raise InvalidInputError(msg)
+    _check_range(values)
     return values
 
 
+def _check_range(probs: NDArray[Any]) -> None:
+    """Refuse what is no probability, not-a-number first of all: nobody could read it back."""
+    count, first = 0, None
+    for rows in row_blocks(probs):
+        bad = ~((probs[rows] >= 0) & (probs[rows] <= 1))
+        wrong = bad.reshape(len(bad), -1).any(axis=1)
+        if first is None and wrong.any():
+            row = int(wrong.argmax())
+            first = rows.start + row, float(probs[rows][row][bad[row]].flat[0])
+        count += int(np.count_nonzero(wrong))
+    if first is not None:
+        such = "1 such row" if count == 1 else f"{count:,} such rows"
+        msg = f"`probs` must lie in [0, 1]; row {first[0]} (from 0) holds {first[1]:g} ({such})."
+        raise InvalidInputError(msg)
+
+
 def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    if np.ma.is_masked(values):
+        count = np.ma.count_masked(values)  # type: ignore[no-untyped-call]
+        msg = f"`{name}` must have no masked entries, got {count:,}: files have no place for them."
+        raise InvalidInputError(msg)
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from temperance.writers.place import no_pyarrow
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pyarrow as pa
 
     from temperance.writers.content import Content
 
@@ -30,24 +33,26 @@ def _write_npz(path: Path, content: Content) -> None:
     }
     if content.classes is not None:
         arrays["classes"] = np.array(content.classes)
-    np.savez(path, allow_pickle=False, probs=content.probs, **arrays)
+    with path.open("wb") as file:  # a path would get a suffix
+        np.savez(file, allow_pickle=False, probs=content.probs, **arrays)
 
 
 def _write_npy(path: Path, content: Content) -> None:
-    np.save(path, content.probs, allow_pickle=False)
+    with path.open("wb") as file:
+        np.save(file, content.probs, allow_pickle=False)
 
 
-def _write_csv(path: Path, content: Content) -> None:
+def _write_csv(path: Path, content: Content, *, suffix: str = ".csv") -> None:
     columns = content.table()
     for name, column in content.columns.items():
         if column.dtype.kind == "U" and not column.all():
             row = int(np.argmin(column != ""))
             msg = (
-                f"`{name}s` must not hold empty text in a {path.suffix} file; row {row} does. "
+                f"`{name}s` must not hold empty text in a {suffix} file; row {row} does. "
                 "Write a .npz or .jsonl file instead."
             )
             raise InvalidInputError(msg)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    delimiter = "\t" if suffix == ".tsv" else ","
     with path.open("w", encoding="utf-8", newline="") as file:
         # Lines end as RFC 4180 has it, which makes the writer quote either character in a text.
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
@@ -69,32 +74,41 @@ def _write_jsonl(path: Path, content: Content) -> None:
             file.write(json.dumps({**record, "probs": shown.tolist()}) + "\n")
 
 
+def _write_parquet(path: Path, content: Content) -> None:
+    table = _arrow_table(content)
+    import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
+
+    pq.write_table(table, path)
+
+
 def _write_arrow(path: Path, content: Content) -> None:
+    table = _arrow_table(content)
+    import pyarrow as pa  # noqa: PLC0415 - optional package
+
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _arrow_table(content: Content) -> pa.Table:
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional package
-        import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
     except ImportError as error:
         raise no_pyarrow() from error
     columns = content.table()
-    table = pa.table(
+    return pa.table(
         {
             name: pa.array(column.tolist() if column.dtype.kind == "U" else column)
             for name, column in columns.items()
         }
     )
-    if path.suffix.lower() == ".parquet":
-        pq.write_table(table, path)
-        return
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
 
 
 WRITERS: dict[str, Callable[[Path, Content], None]] = {
     ".npz": _write_npz,
     ".npy": _write_npy,
     ".csv": _write_csv,
-    ".tsv": _write_csv,
-    ".parquet": _write_arrow,
+    ".tsv": partial(_write_csv, suffix=".tsv"),
+    ".parquet": _write_parquet,
     ".arrow": _write_arrow,
     ".feather": _write_arrow,
     ".jsonl": _write_jsonl,

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import InvalidInputError
-from temperance.writers.place import replacing
+from temperance.printable import as_json_text
+from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,5 +29,4 @@ def write_json(path: str | PathLike[str], content: Mapping[str, Any], *, given: 
     except (TypeError, ValueError) as error:
         msg = f"{given} must hold what JSON can: {error}."
         raise InvalidInputError(msg) from error
-    with replacing(path) as beside:
-        beside.write_text(text + "\n", encoding="utf-8")
+    write_text(path, as_json_text(text) + "\n")

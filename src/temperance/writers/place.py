@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from temperance.errors import InvalidInputError, MissingDependencyError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["check_writable", "no_pyarrow", "replacing"]
+__all__ = ["check_writable", "no_pyarrow", "replacing", "write_text"]
 
 _ARROW_SUFFIXES = {".parquet", ".arrow", ".feather"}
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
@@ -25,8 +26,10 @@ _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path that takes the place of `path` if the block succeeds.
 
-    The temporary file lies in the same directory and has the same suffix; if the block fails or
-    is interrupted it is deleted, and `path` stays as it was.
+    The temporary file, `.temperance-*.tmp`, lies in the same directory; no reader takes it for
+    rows. If the block fails or is interrupted it is deleted, and `path` stays as it was. What is
+    replaced keeps its mode, and its owner and group where the system allows it; a new file has the
+    mode that the process gives (umask).
 
     Parameters
     ----------
@@ -44,21 +47,33 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         `path` cannot be written, or the disk is full.
     """
     check_writable(path)
-    target = Path(path).resolve()
-    temporary = target.with_name(f".{secrets.token_hex(8)}{Path(path).suffix}")
+    with _explaining(path):
+        target = Path(path).resolve()
+        replaced = target.stat() if target.exists() else None
+    temporary = target.with_name(f".temperance-{secrets.token_hex(8)}.tmp")
+    private = 0o600  # until it is whole and has the mode of what it replaces
     try:
         with _explaining(path):
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            mode = 0o666 if replaced is None else private
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
         with _explaining(path, only=_DISK_ERRORS):
             yield temporary
         with _explaining(path):
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
+            if replaced is not None:
+                _make_alike(temporary, replaced)
             temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file of text, in UTF-8, whole or not at all (see `replacing`)."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | None = None) -> None:
@@ -79,6 +94,9 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
     MissingDependencyError
         The format needs a package that is not installed.
     """
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        msg = f"`path` must be text or a Path, got {path!r}."
+        raise InvalidInputError(msg)
     file = Path(path)
     suffix = file.suffix.lower()
     if suffixes is not None and suffix not in suffixes:
@@ -106,6 +124,22 @@ def no_pyarrow() -> MissingDependencyError:
     return MissingDependencyError("pyarrow", extra="arrow", purpose=what)
 
 
+def _make_alike(file: Path, replaced: os.stat_result) -> None:
+    """Give a file the mode of another, and its owner and group where that is allowed."""
+    mode = stat.S_IMODE(replaced.st_mode) & 0o777
+    if hasattr(os, "chown"):
+        own = file.stat()
+        if own.st_uid != replaced.st_uid:
+            with suppress(PermissionError):
+                os.chown(file, replaced.st_uid, -1)
+        if own.st_gid != replaced.st_gid:
+            try:
+                os.chown(file, -1, replaced.st_gid)
+            except PermissionError:  # another group may do no more than anybody
+                mode = mode & ~0o070 | (mode & 0o007) << 3
+    file.chmod(mode)
+
+
 @contextmanager
 def _explaining(
     path: str | os.PathLike[str], only: Collection[int] | None = None
@@ -118,7 +152,11 @@ def _explaining(
             raise
         rule = f"cannot be written ({error.strerror or error})"
         raise _refusal(path, rule, "give another path") from error
+    except ValueError as error:
+        if only is not None or "\0" not in os.fspath(path):
+            raise
+        raise _refusal(path, "must not hold a NUL character", "give another path") from error
 
 
 def _refusal(path: str | os.PathLike[str], rule: str, way_out: str) -> InvalidInputError:
-    return InvalidInputError(f"`path` {rule}, got {os.fspath(path)!r}; {way_out}.")
+    return InvalidInputError(f"`path` {rule}, got '{os.fspath(path)}'; {way_out}.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import refusing, require_file
+from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.json_lines import json_lines, naming_line
 from temperance.readers.llm.answer import Ask
 from temperance.readers.llm.arrays import dataset_of
@@ -20,6 +20,7 @@ from temperance.readers.llm.node import Node
 from temperance.readers.llm.openai_logprobs import openai_logprobs
 from temperance.readers.llm.records import records
 from temperance.readers.llm.row import Row
+from temperance.readers.shapes import check_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,8 +47,8 @@ def read_llm(
 ) -> Dataset:
     """Read a file of one JSON object per line, or the .jsonl files of a folder (see `read`)."""
     _check_fields(format_, fields, kind)
+    of_folder = is_folder(path)
     files = _files(Path(path))
-    of_folder = Path(path).is_dir()
     counts: Counter[str] = Counter()
     filters: set[str] = set()
     rows: list[Row] = []
@@ -56,14 +57,16 @@ def read_llm(
         ask = Ask(format_, fields, match and match[1], kind, counts, filters)
         with refusing(file):
             require_file(file)
-            found = list(_rows(file, ask, of_folder=of_folder))
-            settle([row.answer for row in found], [row.line for row in found])
-        rows += found
+            of_file = list(_rows(file, ask, of_folder=of_folder))
+            settle([row.answer for row in of_file], [row.line for row in of_file])
+        rows += of_file
     with refusing(path):
-        return dataset_of(
+        found = dataset_of(
             rows, format_, counts, filters, source=os.fspath(path),
             files=files if of_folder else (), kind_forced=kind is not None,
         )  # fmt: skip
+        check_texts(found)
+        return found
 
 
 def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:

@@ -1,0 +1,91 @@
+"""The files of a command: none that it writes may be one that it reads, or become one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+from temperance.errors import InvalidInputError
+from temperance.readers import SUFFIXES
+
+__all__ = ["WRITTEN", "FileCommand", "paths_of"]
+
+WRITTEN = frozenset({"--output", "--report"})  # the options whose files are written
+
+
+class _Given(NamedTuple):
+    """A path of the command line, and the option or argument that it was given to."""
+
+    option: str
+    path: Path
+    written: bool
+
+
+class FileCommand(typer.core.TyperCommand):
+    """A command that refuses, before it begins, to write a file that it is to read."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (a typer.Context, under another name)
+        """Look at all paths of the command line, then run."""
+        paths = list(paths_of(ctx))
+        written = [each for each in paths if each.written and not each.path.is_dir()]
+        for number, each in enumerate(written):
+            for other in (*written[:number], *(one for one in paths if not one.written)):
+                _check(each, other)
+        return super().invoke(ctx)
+
+
+def paths_of(ctx: typer.Context) -> Iterator[_Given]:
+    """Yield every path that a command was given, also by default."""
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name or "")
+        names = [name for name in parameter.opts if name.startswith("--")]
+        option = names[0] if names else str(parameter.metavar)
+        for path in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(path, Path):
+                yield _Given(option.rstrip("."), path, bool(WRITTEN & {*names}))
+
+
+def _check(written: _Given, other: _Given) -> None:
+    """Refuse a file that is the other one, or that would be a file of the other one's folder."""
+    where = f"`{written.option}` {written.path}"
+    if _same(written.path, other.path):
+        role = "written as well" if other.written else "read"
+        msg = f"{where} is the file {other.path} ({other.option}), which is {role}: give another."
+        raise InvalidInputError(msg)
+    if other.written or not other.path.is_dir():
+        return
+    if (twin := _in_folder(written.path, other.path)) is not None:
+        msg = (
+            f"{where} is the file {twin} of the folder {other.path} ({other.option}), which is "
+            "read: give another."
+        )
+        raise InvalidInputError(msg)
+    within = any(_same(parent, other.path) for parent in written.path.resolve().parents)
+    if within and written.path.suffix.lower() in SUFFIXES:
+        msg = (
+            f"{where} lies in the folder {other.path} ({other.option}), whose files are read: it "
+            "would count as one of them next time. Write it elsewhere."
+        )
+        raise InvalidInputError(msg)
+
+
+def _same(first: Path, second: Path) -> bool:
+    """Whether two paths lead to one file, through links and other spellings too."""
+    try:
+        return first.samefile(second)
+    except OSError:  # one does not exist yet
+        return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _in_folder(path: Path, folder: Path) -> Path | None:
+    """Return the file of a folder that a path leads to, if any."""
+    try:
+        if not path.exists():
+            return None
+        return next((each for each in folder.iterdir() if _same(path, each)), None)
+    except OSError:  # what cannot be looked at is said by what reads or writes it
+        return None

@@ -1,0 +1,52 @@
+"""Names from files, and paths, as they may be printed: the one place where that is decided.
+
+A name may hold bytes that move a terminal's cursor, break a line, turn its direction, or that no
+encoding holds. All of them are shown by their escapes, as `repr` shows them.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["as_json_text", "printable"]
+
+_UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a path that Python could not decode
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return `text` in one line of printable characters; all others become their escapes.
+
+    Bytes of a path that are not UTF-8 are shown as bytes. Spaces other than the usual one are shown
+    too, so that names which differ look different. What `keep` holds stays as it is.
+
+    >>> print(printable("a\x1b[31m\n\u202e\udcff"))
+    a\x1b[31m\n\u202e\xff
+    """
+    if text.isprintable():
+        return text
+    text = _UNDECODED.sub(lambda found: _bytes_of(found).decode(errors="backslashreplace"), text)
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
+def as_json_text(text: str, *, ascii_only: bool = False) -> str:
+    """Return JSON whose unprintable characters, but for line feeds, are JSON's own escapes.
+
+    What a program reads from it stays the same. UTF-8 can hold it, whatever the strings hold, and
+    `ascii_only` every encoding.
+    """
+    if text.isprintable() and (not ascii_only or text.isascii()):
+        return text
+    text = _UNDECODED.sub(lambda found: _bytes_of(found).decode(errors="surrogateescape"), text)
+    return "".join(
+        c if c == "\n" or (c.isprintable() and (not ascii_only or c.isascii())) else _json_escape(c)
+        for c in text
+    )
+
+
+def _bytes_of(found: re.Match[str]) -> bytes:
+    return found.group().encode(errors="surrogateescape")
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
