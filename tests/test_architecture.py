@@ -16,7 +16,7 @@ import temperance as tp
 SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums"},
-    {"numerics"},
+    {"numerics", "alignment"},
     {"kernels", "binning", "checks", "readers", "writers", "show"},
     {"blocks", "significance"},
     {"calibrators", "metrics", "plan"},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from temperance.alignment import are_positions
 from temperance.readers.guard import refusing
 
 if TYPE_CHECKING:
@@ -83,8 +86,9 @@ class Dataset:
     files : tuple of Path
         The files of a folder; empty where `source` is a file.
     notes : tuple of str
-        What its user should hear of how the file was read: rows left out, options censored,
-        refusals, each counted. Only of the formats of language models.
+        What its user should hear of how the file was read: rows or files left out, options
+        censored, refusals, ids that do not match, each counted; and where rows of two files were
+        paired by their order.
     """
 
     kind: Kind
@@ -107,6 +111,31 @@ class Dataset:
         """The path, and where these rows begin if not with the first of the file."""
         return f"{self.source} (rows counted from {self.first})" if self.first else self.source
 
+    def with_columns(self, order: NDArray[np.intp]) -> Dataset:
+        """Return the rows with the classes in another order, of one class per row or a matrix.
+
+        Labels that are numbers of columns follow; names stay what they are.
+        """
+        classes = None if self.classes is None else tuple(self.classes[j] for j in order)
+        if self.values.ndim == 1:  # log-odds, or the probability, of the second of two classes
+            values = -self.values if self.kind == "logits" else 1 - self.values
+        else:
+            values = self.values[:, order]
+        labels = self.labels
+        if labels is not None and labels.ndim == 2:
+            labels = labels[:, order]
+        elif labels is not None and are_positions(labels, self.classes):
+            labels = _moved(labels, np.argsort(order))
+        return replace(self, values=values, labels=labels, classes=classes)
+
+    def with_rows(self, places: NDArray[np.intp]) -> Dataset:
+        """Return the rows at these places, with all that is beside them."""
+        beside = {
+            name: None if (values := getattr(self, name)) is None else values[places]
+            for name in ("labels", "weights", "groups", "clusters", "ids")
+        }
+        return replace(self, values=self.values[places], **beside)
+
     def sha256(self) -> str:
         """Hexadecimal SHA-256 digest of the file's bytes, or of the digests of a folder's files.
 
@@ -116,6 +145,14 @@ class Dataset:
             The file can no longer be read.
         """
         return sha256_of(self.files or (Path(self.source),))
+
+
+def _moved(labels: NDArray[Any], place: NDArray[np.intp]) -> NDArray[Any]:
+    """Return numbers of columns after the columns have moved; others, as -1, stay."""
+    numbers = labels.astype(np.float64)
+    inside = (numbers >= 0) & (numbers < len(place))
+    numbers[inside] = place[numbers[inside].astype(np.intp)]
+    return numbers.astype(np.int64).astype(labels.dtype)
 
 
 def sha256_of(files: Sequence[Path]) -> str:
