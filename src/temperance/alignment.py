@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["are_positions", "column_order", "id_texts", "in_trusted_order", "plain", "rows_by_id", "spelled"]
+__all__ = [
+    "are_positions",
+    "column_order",
+    "id_texts",
+    "in_trusted_order",
+    "plain",
+    "rows_by_id",
+    "spelled",
+]
 
 _LONGEST_LIST = 12
 _NAMED = 5
@@ -68,7 +76,7 @@ def rows_by_id(
     other: str,
     values: NDArray[Any] | None = None,
     repeats: bool = False,
-) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+) -> tuple[NDArray[np.intp] | None, tuple[str, ...]]:
     """Return the place among `others` of each of the `ids`, and what to tell of how they match.
 
     Ids are compared as text; of numbers 7, 7.0 and "7" are one id, "07" is another.
@@ -87,8 +95,9 @@ def rows_by_id(
 
     Returns
     -------
-    tuple of ndarray of int, shape (n,), and tuple of str
-        Left-over rows of `other`, and repeated ids, are counted and named in the texts.
+    tuple of ndarray of int, shape (n,), or None, and tuple of str
+        None where both list the same ids in the same order. Left-over rows of `other`, and
+        repeated ids, are counted and named in the texts.
 
     Raises
     ------
@@ -97,7 +106,7 @@ def rows_by_id(
     """
     own, theirs = _comparable(ids, others, source=source, other=other)
     if own == theirs:
-        return np.arange(len(own)), _paired_repeats(own, source, other)
+        return None, _paired_repeats(own, source, other)
     index: dict[Any, int] = {}
     rows: dict[Any, list[int]] = {}
     for row, each in enumerate(theirs):
@@ -207,11 +216,12 @@ def _paired_repeats(own: list[Any], source: str, other: str) -> tuple[str, ...]:
     again = _repeated(own)
     if not again:
         return ()
-    return (
+    told = (
         f"{_count(len(again), 'id')} stand more than once in {source} and in {other}: "
         f"{_listed(again, _NAMED)}. Both list the same ids in the same order, in which rows were "
-        "paired.",
+        "paired."
     )
+    return (told,)
 
 
 def _repeated(own: list[Any]) -> list[Any]:

@@ -74,9 +74,9 @@ class FileParts:
         Raises
         ------
         FileFormatError
-            No first row can be read; a single file of a format of which no worker can read some rows alone.
+            No first row can be read; a single file of a format of which no worker can read some
+            rows alone.
         """
-
         header = file.header()
 
         def part(path: Path, rows: tuple[int, int] | None) -> FilePart:

@@ -89,6 +89,7 @@ def rows_of_classes(
         keep=keep,
         beside=_beside(file, classes, k) if whole else None,
         notes=file.notes,
+        file_ids=file.ids,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from temperance.alignment import column_order, in_trusted_order, rows_by_id
 from temperance.calibrators import MultilabelScaling
 from temperance.cli.answer_rows import ANSWERS, read_answers, rows_of_answers
 from temperance.cli.class_rows import rows_of_classes
@@ -16,11 +18,9 @@ from temperance.readers import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from temperance.cli.block_rows import BlockRows
     from temperance.cli.reading_options import Reading
-    from temperance.readers import Kind, Layout
+    from temperance.readers import Dataset, Kind, Layout
 
 __all__ = ["read_kind", "read_rows"]
 
@@ -30,13 +30,15 @@ def read_rows(
     reading: Reading,
     *,
     labelled: bool = True,
-    keep: NDArray[np.bool_] | None = None,
+    like: Rows | BlockRows | None = None,
+    same_rows: bool = False,
     whole: bool = False,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
-    The rows that `keep` of another file says are taken here as well. Of a `whole` file all rows are
-    taken, and what is beside their scores is not looked at.
+    Classes are brought into the order of another file's rows, `like` these, by their names. Where
+    they are the `same_rows`, so are rows, by their ids, and those that count there count here. Of a
+    `whole` file all rows are taken, and what is beside their scores is not looked at.
     """
     kind, fields, labels, class_axis = (
         reading.kind, reading.fields, reading.labels, reading.class_axis
@@ -66,7 +68,10 @@ def read_rows(
             file = read(
                 path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout, format=llm
             )
+        keep = like.keep if isinstance(like, Rows) and same_rows else None
         with naming(str(path)):
+            if like is not None:
+                file = _like(file, like, class_axis, same_rows=same_rows)
             if answers is not None:
                 rows = rows_of_answers(file, answers, ignore_label=ignore_label, whole=whole)
             elif multilabel:
@@ -80,6 +85,33 @@ def read_rows(
         rows.require_labels()
         _require_clusters(rows)
     return rows
+
+
+def _like(
+    file: Dataset, like: Rows | BlockRows, class_axis: int | None, *, same_rows: bool
+) -> Dataset:
+    """Return a file with its classes, and where they are the same its rows, in others' order."""
+    order = column_order(file.classes, like.classes, whose=like.source)
+    if order is not None:
+        file = file.with_columns(order, class_axis=class_axis)
+    return _with_rows_like(file, like, class_axis) if isinstance(like, Rows) and same_rows else file
+
+
+def _with_rows_like(file: Dataset, like: Rows, class_axis: int | None) -> Dataset:
+    """Return a file with its rows in the order of others, by their ids where both have them."""
+    ids, own, without = like.file_ids, file.ids, None
+    if class_axis is not None and class_axis % file.values.ndim == 0:
+        return file  # ids are of what lies along another axis; they are compared later
+    if ids is None or ids.ndim > 1:
+        without = like.source
+    elif own is None or own.ndim > 1:
+        without = file.source
+    if ids is None or own is None or without is not None:
+        note = in_trusted_order(file.source, like.source, without=without or file.source)
+        return replace(file, notes=(*file.notes, note))
+    places, notes = rows_by_id(ids, own, source=like.source, other=file.source)
+    joined = file if places is None else file.with_rows(places)
+    return replace(joined, ids=ids, notes=(*file.notes, *notes))
 
 
 def read_kind(kind: str | None) -> Kind | None:

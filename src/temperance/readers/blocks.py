@@ -178,4 +178,3 @@ def _known_rows(file: Path) -> int | None:
         if file.suffix.lower() == ".npy":
             return int(np.load(file, mmap_mode="r", allow_pickle=False).shape[0])
         return parquet_rows(file) if file.suffix.lower() == ".parquet" else None
-

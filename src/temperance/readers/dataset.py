@@ -111,18 +111,21 @@ class Dataset:
         """The path, and where these rows begin if not with the first of the file."""
         return f"{self.source} (rows counted from {self.first})" if self.first else self.source
 
-    def with_columns(self, order: NDArray[np.intp]) -> Dataset:
-        """Return the rows with the classes in another order, of one class per row or a matrix.
+    def with_columns(self, order: NDArray[np.intp], *, class_axis: int | None = None) -> Dataset:
+        """Return the rows with the classes, which have names, in another order.
 
-        Labels that are numbers of columns follow; names stay what they are.
+        Labels that are numbers of columns follow; names stay what they are. `class_axis` is that
+        of the layout "dense".
         """
         classes = None if self.classes is None else tuple(self.classes[j] for j in order)
-        if self.values.ndim == 1:  # log-odds, or the probability, of the second of two classes
+        if class_axis is not None:
+            values = np.take(self.values, order, axis=class_axis)
+        elif self.values.ndim == 1:  # log-odds, or the probability, of the second of two classes
             values = -self.values if self.kind == "logits" else 1 - self.values
         else:
             values = self.values[:, order]
         labels = self.labels
-        if labels is not None and labels.ndim == 2:
+        if labels is not None and labels.ndim == 2 and class_axis is None:
             labels = labels[:, order]
         elif labels is not None and are_positions(labels, self.classes):
             labels = _moved(labels, np.argsort(order))
@@ -130,7 +133,7 @@ class Dataset:
 
     def with_rows(self, places: NDArray[np.intp]) -> Dataset:
         """Return the rows at these places, with all that is beside them."""
-        beside = {
+        beside: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[places]
             for name in ("labels", "weights", "groups", "clusters", "ids")
         }

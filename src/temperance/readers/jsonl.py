@@ -21,9 +21,9 @@ def read_jsonl(path: Path, request: Request) -> Rows:
     fields = request.fields
     if not request.scores:
         of_labels = _labels(request, None)
-        ids = IdsBesideLabels(request)
-        _fill([*of_labels, ids], path)
-        return Rows(labels=of_labels[-1].array(), ids=ids.array())
+        beside = IdsBesideLabels(request)
+        _fill([*of_labels, beside], path)
+        return Rows(labels=of_labels[-1].array(), ids=beside.array())
     scores = Scores(request)
     of_labels = _labels(request, scores)
     weights = Weights(fields.weight or "weight", required=fields.weight is not None)

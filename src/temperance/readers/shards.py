@@ -24,7 +24,10 @@ __all__ = ["Header", "Shards"]
 
 _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
 _NUMBERS = "iuf"
-_DOCUMENTS = frozenset(".json .md .txt .html .yaml .yml .toml .log .png .svg .pdf .py".split())
+_DOCUMENTS = {
+    "", ".json", ".md", ".txt", ".html", ".yaml", ".yml", ".toml", ".log", ".png", ".svg", ".pdf",
+    ".py",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,10 @@ class Shards:
         others = [
             each.name
             for each in entries
-            if each not in known and not _is_hidden(each) and not each.is_dir()
-            and each.suffix.lower() not in {"", *_DOCUMENTS}
+            if each not in known
+            and not _is_hidden(each)
+            and not each.is_dir()
+            and each.suffix.lower() not in _DOCUMENTS
         ]
         notes = (
             *_left_out(folder, hidden, "whose names begin with a dot or _, or end in ~"),
@@ -94,9 +99,7 @@ class Header:
     def of(cls, first: Dataset, *, of_rows: bool = True) -> Self:
         """Return the header of the first file, or of its first block."""
         beside = tuple(
-            (name, values.dtype)
-            for name in _BESIDE
-            if (values := getattr(first, name)) is not None
+            (name, values.dtype) for name in _BESIDE if (values := getattr(first, name)) is not None
         )
         shape = first.values.shape[1:]
         return cls(
@@ -147,10 +150,10 @@ class Header:
             raise FileFormatError(msg)
         return part.with_columns(order)
 
-    def _beside(self, part: Dataset) -> dict[str, NDArray[Any]]:
+    def _beside(self, part: Dataset) -> dict[str, Any]:
         """Return what is beside the scores in the kind of the first file."""
         known = dict(self.beside)
-        found = {}
+        found: dict[str, Any] = {}
         for name in _BESIDE:
             values = getattr(part, name)
             if (values is not None) != (name in known):

@@ -78,7 +78,7 @@ def _labelled(
             if layout != "dense":
                 check_length("labels", labels, len(dataset.values))
             without = name if found.ids is None else dataset.source
-            notes = (in_trusted_order(name, dataset.source, without=without),)
+            notes: tuple[str, ...] = (in_trusted_order(name, dataset.source, without=without),)
         else:
             for ids, rows in ((dataset.ids, dataset.values), (found.ids, labels)):
                 check_length("ids", ids, len(rows))
@@ -89,7 +89,7 @@ def _labelled(
                 )  # fmt: skip
             except InvalidInputError as error:
                 raise FileFormatError(str(error)) from error
-            labels = labels[places]
+            labels = labels if places is None else labels[places]
     return dataclasses.replace(
         dataset,
         labels=labels,
