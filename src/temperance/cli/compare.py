@@ -41,7 +41,7 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="A B [C ...]",
-            help="Outputs on the same rows, A the baseline with the labels. Rows are matched by ids, "
+            help="Outputs on the same rows, A the baseline with the labels. Rows match by id, "
             "or without in their order; classes by name. A .json is a calibrator, applied to A.",
         ),
     ],
