@@ -17,8 +17,10 @@ __all__ = [
     "are_positions",
     "column_order",
     "id_texts",
+    "in_order",
     "in_trusted_order",
     "plain",
+    "put_back",
     "rows_by_id",
     "spelled",
 ]
@@ -55,6 +57,16 @@ def column_order(
         )
         raise InvalidInputError(msg)
     return np.array([place[name] for name in wanted], dtype=np.intp)
+
+
+def in_order(values: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:
+    """Return the columns in this order; None leaves them."""
+    return values if order is None else values[:, order]
+
+
+def put_back(values: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:
+    """Return columns that were brought into this order as they were before."""
+    return values if order is None else values[:, np.argsort(order)]
 
 
 def are_positions(labels: NDArray[Any], classes: Sequence[str] | None) -> bool:

@@ -61,7 +61,7 @@ def measure_after(
     """Measure rows as they are and after a calibrator that has not seen them."""
     if isinstance(rows, BlockRows):
         rows.check_fits(calibrator, "the calibrator")
-        return measure_blocks(rows.in_order(calibrator.classes), calibrator, **settings)
+        return measure_blocks(rows, calibrator, **settings)
     with progress(f"applying to {rows.n:,} rows"):
         after = rows.scaled_by(calibrator)
     return measure_scaled(rows, after, **settings)

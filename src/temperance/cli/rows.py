@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.alignment import column_order
+from temperance.alignment import column_order, in_order, put_back
 from temperance.calibrators import (
     AnswerConfidence,
     Ensemble,
@@ -168,17 +168,17 @@ class Rows:
         """Return the calibrated logits of these rows, columns in their own order."""
         order = self._order_of(calibrator)
         if isinstance(calibrator, Ensemble):
-            members = [_columns(each, order) for each in self.require_members()]
-            return _put_back(calibrator.scale(members, refuse_probs=False), order)
+            members = [in_order(each, order) for each in self.require_members()]
+            return put_back(calibrator.scale(members, refuse_probs=False), order)
         if isinstance(calibrator, MultilabelScaling):
             entries = self.require_entries()
-            scaled = calibrator.scale(_columns(entries.outputs, order), refuse_probs=False)
-            odds = _put_back(scaled, order)[entries.keep]
+            scaled = calibrator.scale(in_order(entries.outputs, order), refuse_probs=False)
+            odds = put_back(scaled, order)[entries.keep]
             return np.stack([np.zeros_like(odds), odds], axis=1)
         if isinstance(calibrator, AnswerConfidence):
             calibrator = calibrator.inner  # these logits are the scores' log-odds
-        logits = _columns(self.logits, order)
-        return _put_back(scale_rows(calibrator, logits, self.group_names), order)
+        logits = in_order(self.logits, order)
+        return put_back(scale_rows(calibrator, logits, self.group_names), order)
 
     def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
         """Return the calibrated probabilities of these rows; of answers (n,), of being right.
@@ -187,15 +187,15 @@ class Rows:
         """
         order = self._order_of(calibrator)
         if isinstance(calibrator, Ensemble):
-            members = [_columns(each, order) for each in self.require_members()]
-            return _put_back(calibrator.apply(members, refuse_probs=False), order)
+            members = [in_order(each, order) for each in self.require_members()]
+            return put_back(calibrator.apply(members, refuse_probs=False), order)
         if isinstance(calibrator, MultilabelScaling):
-            outputs = _columns(self.require_entries().outputs, order)
-            return _put_back(calibrator.apply(outputs, refuse_probs=False), order)
+            outputs = in_order(self.require_entries().outputs, order)
+            return put_back(calibrator.apply(outputs, refuse_probs=False), order)
         if isinstance(calibrator, AnswerConfidence):
             return calibrator.inner.apply(self.logits, refuse_probs=False)[:, 1]
-        logits = _columns(self.logits, order)
-        return _put_back(apply_rows(calibrator, logits, self.group_names), order)
+        logits = in_order(self.logits, order)
+        return put_back(apply_rows(calibrator, logits, self.group_names), order)
 
     def _order_of(self, calibrator: Calibrator) -> NDArray[np.intp] | None:
         """Return where the classes of the calibrator are among these; None where in place."""
@@ -269,13 +269,3 @@ def naming(source: str) -> Iterator[None]:
             raise
         msg = f"{source}: {error}"
         raise type(error)(msg) from error
-
-
-def _columns(values: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:
-    """Return the columns in this order; None leaves them."""
-    return values if order is None else values[:, order]
-
-
-def _put_back(values: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:
-    """Return columns that came in this order as they were before."""
-    return values if order is None else values[:, np.argsort(order)]

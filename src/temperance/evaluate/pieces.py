@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.alignment import column_order, in_order, put_back
 from temperance.blocks.block import block_parts, naming_block
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
 from temperance.checks.arrays import as_numbers
+from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
@@ -40,6 +42,7 @@ class Piece:
     kind: Kind
     block: int  # number of the block
     first: int  # number of the first row in the data
+    classes: tuple[str, ...] | None = None  # names in the order of the columns, where known
 
     def predictions(self, sides: Sequence[Side]) -> list[Predictions]:
         """Return the rows as predictions, once for each calibrator or as they are."""
@@ -59,7 +62,9 @@ class Piece:
     ) -> Predictions:
         calibrator = side[self.block % len(side)] if isinstance(side, Sequence) else side
         if calibrator is not None:
-            logits = calibrator.scale(logits, refuse_probs=False)
+            order = column_order(self.classes, calibrator.classes, whose="the calibrator")
+            scaled = calibrator.scale(in_order(logits, order), refuse_probs=False)
+            logits = put_back(scaled, order)
         elif as_given is not None:
             return as_given
         return Predictions.from_logits(logits, self.labels, self.weights)
@@ -91,7 +96,10 @@ class ScoredBlocks:
             self.weight += float(len(labels) if weights is None else weights.sum())
             for rows in row_blocks(scores, _PIECE):
                 w = None if weights is None else weights[rows]
-                yield Piece(scores[rows], labels[rows], w, self.kind, number, first + rows.start)
+                yield Piece(
+                    scores[rows], labels[rows], w, self.kind, number, first + rows.start,
+                    as_classes(self.classes, k=self.k),
+                )  # fmt: skip
             first += len(labels)
         if first == 0:
             msg = "`blocks` must hold at least one row: nothing can be measured on none."
@@ -107,6 +115,9 @@ class ScoredBlocks:
         weighed: bool | None,
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64] | None]:
         given, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
+        given, self.classes = named_scores(
+            given, self.classes, name=self.kind, labels=labels, weights=weights
+        )
         scores = as_numbers(given, name=self.kind)
         none = scores[:0] if scores.ndim else scores
         shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.alignment import column_order
+from temperance.errors import InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields, sha256_of
@@ -71,10 +73,19 @@ class BlockFile:
         return self.like or Header.of(next(iter(self)))
 
     def in_order(self, classes: Sequence[str]) -> BlockFile:
-        """Return the same rows with their classes, which have these names, in this order."""
-        return dataclasses.replace(
-            self, like=dataclasses.replace(self.header(), classes=tuple(classes))
-        )
+        """Return the same rows with their classes, which have these names, in this order.
+
+        Raises InvalidInputError where they have other names. Classes without names stay.
+        """
+        header = self.header()
+        try:
+            order = column_order(header.classes, classes, whose="`classes`")
+        except InvalidInputError as error:
+            msg = f"{header.source}: {error}"
+            raise InvalidInputError(msg) from error
+        if order is None:
+            return self
+        return dataclasses.replace(self, like=dataclasses.replace(header, classes=tuple(classes)))
 
     @property
     def size(self) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import refusing, require_file
+from temperance.errors import InvalidInputError
+from temperance.readers.guard import refusing
 from temperance.readers.json_lines import json_lines, naming_line
 from temperance.readers.llm.answer import Ask
 from temperance.readers.llm.arrays import dataset_of
@@ -20,6 +21,7 @@ from temperance.readers.llm.node import Node
 from temperance.readers.llm.openai_logprobs import openai_logprobs
 from temperance.readers.llm.records import records
 from temperance.readers.llm.row import Row
+from temperance.readers.shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +48,8 @@ def read_llm(
 ) -> Dataset:
     """Read a file of one JSON object per line, or the .jsonl files of a folder (see `read`)."""
     _check_fields(format_, fields, kind)
-    files = _files(Path(path))
+    shards = Shards.of(path, _SUFFIXES)
+    files = shards.files
     of_folder = Path(path).is_dir()
     counts: Counter[str] = Counter()
     filters: set[str] = set()
@@ -55,15 +58,15 @@ def read_llm(
         match = _SAMPLES.fullmatch(file.stem)
         ask = Ask(format_, fields, match and match[1], kind, counts, filters)
         with refusing(file):
-            require_file(file)
             found = list(_rows(file, ask, of_folder=of_folder))
             settle([row.answer for row in found], [row.line for row in found])
         rows += found
     with refusing(path):
-        return dataset_of(
+        dataset = dataset_of(
             rows, format_, counts, filters, source=os.fspath(path),
             files=files if of_folder else (), kind_forced=kind is not None,
         )  # fmt: skip
+        return replace(dataset, notes=(*shards.notes, *dataset.notes))
 
 
 def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
@@ -91,17 +94,6 @@ def _beside(line: Node, name: str | None, usual: str | None) -> Node | None:
     if name is not None:
         return line.find(name) or line.need(name)
     return None if usual is None else line.get(usual)
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    """Return the file, or the .jsonl files of a folder by name."""
-    if not path.is_dir():
-        return (path,)
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-    if not found:
-        msg = f"{path}: is a folder without .jsonl files (those of its subfolders are not read)."
-        raise FileFormatError(msg)
-    return tuple(found)
 
 
 def _check_fields(format_: LlmFormat, fields: Fields, kind: Kind | None) -> None:
