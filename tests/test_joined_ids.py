@@ -155,7 +155,7 @@ def test_ids_that_are_not_one(own):
 @pytest.mark.parametrize("own", [["a", ""], [1.0, np.nan], np.array(["a", None], dtype=object)])
 def test_an_empty_id_is_named(own):
     """Every row must have one."""
-    with pytest.raises(tp.InvalidInputError, match="row 1 .counted from 0. of a has none"):
+    with pytest.raises(tp.InvalidInputError, match=r"row 1 .counted from 0. of a has none"):
         rows_by_id(np.asarray(own), np.array(["a", "b"]), source="a", other="b")
 
 

@@ -55,7 +55,9 @@ def folder(tmp_path, rows, suffix, *, kind="logit", name="shards"):
     place = tmp_path / name
     place.mkdir()
     values = z if kind == "logit" else reference.softmax(z)
-    for number, (part, order) in enumerate(zip(np.array_split(np.arange(N), 3), ORDERS)):
+    for number, (part, order) in enumerate(
+        zip(np.array_split(np.arange(N), 3), ORDERS, strict=True)
+    ):
         columns = {CLASSES[j]: values[part, j] for j in order}
         write_shard(
             place / f"{number}.{suffix}", columns, kind=kind, labels=np.array(CLASSES)[y[part]]
@@ -121,7 +123,7 @@ def test_a_calibrator_of_every_class_takes_columns_by_name(run, tmp_path, rows):
     """A bias per class goes to the class of its name; the output keeps the file's header."""
     z, y = rows
     names = np.array(CLASSES)[y]
-    write_shard(tmp_path / "cal.csv", dict(zip(CLASSES, z.T)), labels=names)
+    write_shard(tmp_path / "cal.csv", dict(zip(CLASSES, z.T, strict=True)), labels=names)
     write_shard(tmp_path / "new.csv", {CLASSES[j]: z[:, j] for j in ORDERS[1]}, labels=names)
     run("fit", "cal.csv", "--method", "vector", "--quick")
     run("apply", "calibrator.json", "cal.csv", "-o", "same.csv")
@@ -169,13 +171,15 @@ def test_names_that_contradict_show_both_lists(run, tmp_path, rows):
     z, y = rows
     place = tmp_path / "shards"
     place.mkdir()
-    write_shard(place / "a.csv", dict(zip(CLASSES, z.T)), labels=np.array(CLASSES)[y])
+    write_shard(place / "a.csv", dict(zip(CLASSES, z.T, strict=True)), labels=np.array(CLASSES)[y])
     others = {
         "other": (("cat", "dog", "emu", "gnu"), "it has no fox and .*a.csv no gnu"),
         "fewer": (("cat", "dog", "emu"), "it has no fox"),
     }
     for names, words in others.values():
-        write_shard(place / "b.csv", dict(zip(names, z.T)), labels=np.array(CLASSES)[y % 3])
+        write_shard(
+            place / "b.csv", dict(zip(names, z.T[: len(names)], strict=True)), labels=np.array(CLASSES)[y % 3]
+        )
         both = rf"b\.csv: its classes \({', '.join(names)}\) .*\({', '.join(CLASSES)}\): {words}"
         for reading in (read, lambda path: list(read_blocks(path))):
             with pytest.raises(tp.FileFormatError, match=both):
@@ -388,7 +392,7 @@ def test_written_files_are_read_back_beside_each_other(tmp_path, rows):
     p = reference.softmax(z)
     place = tmp_path / "shards"
     place.mkdir()
-    for number, (suffix, order) in enumerate(zip(("csv", "npz", "tsv"), ORDERS)):
+    for number, (suffix, order) in enumerate(zip(("csv", "npz", "tsv"), ORDERS, strict=True)):
         names = [CLASSES[j] for j in order]
         write_probs(
             place / f"{number}.{suffix}", p[:, order], classes=names, labels=np.array(CLASSES)[y]
