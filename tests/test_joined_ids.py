@@ -82,7 +82,7 @@ def test_ids_that_do_not_match_are_counted_and_named(run, tmp_path, rows):
     other[-1] = NAMES[(y[7] + 1) % 4]
     write(tmp_path / "labels.csv", id=ids[doubled], label=other)
     error = run("fit", "scores.csv", *options, code=2).stderr
-    assert "1 id of scores.csv stand more than once in labels.csv with different values" in error
+    assert "1 id stands more than once in labels.csv with different values" in error
     assert "q0007" in error
     write(tmp_path / "labels.csv", id=ids[doubled], label=labels[doubled])
     (note,) = json.loads(run("fit", "scores.csv", *options).stdout)["warnings"]
@@ -92,7 +92,7 @@ def test_ids_that_do_not_match_are_counted_and_named(run, tmp_path, rows):
     found = json.loads(run("fit", "scores.csv", *options).stdout)
     assert found["temperature"] == pytest.approx(reference.temperature(z, y), rel=1e-6)
     (note,) = found["warnings"]
-    assert "2 ids of labels.csv have no row in scores.csv and were left out: new1, new2" in note
+    assert "rows of labels.csv whose ids have no row in scores.csv, 2: new1, new2" in note
 
 
 def test_without_ids_the_trusted_order_is_told(run, tmp_path, rows):
@@ -198,7 +198,7 @@ def test_models_in_other_orders_of_rows(run, tmp_path, rows):
     difference = found["differences"]["c"]["log_loss"]["value"]
     assert difference == pytest.approx(losses[1] - losses[0], rel=1e-6)
     (note,) = found["warnings"]
-    assert "30 ids of c.csv have no row in a2.csv and were left out" in note
+    assert "rows of c.csv whose ids have no row in a2.csv, 30: q0" in note
     fits = []
     write(tmp_path / "b.csv", id=ids[keep], **{k: v[keep] for k, v in straight.items()})
     for name in ("b.csv", "c.csv"):

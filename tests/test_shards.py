@@ -177,9 +177,8 @@ def test_names_that_contradict_show_both_lists(run, tmp_path, rows):
         "fewer": (("cat", "dog", "emu"), "it has no fox"),
     }
     for names, words in others.values():
-        write_shard(
-            place / "b.csv", dict(zip(names, z.T[: len(names)], strict=True)), labels=np.array(CLASSES)[y % 3]
-        )
+        columns = dict(zip(names, z.T[: len(names)], strict=True))
+        write_shard(place / "b.csv", columns, labels=np.array(CLASSES)[y % 3])
         both = rf"b\.csv: its classes \({', '.join(names)}\) .*\({', '.join(CLASSES)}\): {words}"
         for reading in (read, lambda path: list(read_blocks(path))):
             with pytest.raises(tp.FileFormatError, match=both):

@@ -132,7 +132,7 @@ def rows_by_id(
     doubtful = [each for each in doubled if values is None or _differ(values[rows[each]])]
     if doubtful:
         msg = (
-            f"{_count(len(doubtful), 'id')} of {source} stand more than once in {other}"
+            f"{_ids(doubtful, 'stand')} more than once in {other}"
             f"{'' if values is None else ' with different values'}: {_listed(doubtful, _NAMED)}. "
             "It is in doubt which row is meant; keep one of each."
         )
@@ -140,7 +140,7 @@ def rows_by_id(
     again = _repeated(own)
     if again and not repeats:
         msg = (
-            f"{_count(len(again), 'id')} stand more than once in {source}: "
+            f"{_ids(again, 'stand')} more than once in {source}: "
             f"{_listed(again, _NAMED)}. With the rows of {other} in another order it is in doubt "
             "which is which; keep one of each, or bring both into one order."
         )
@@ -148,18 +148,18 @@ def rows_by_id(
     notes = []
     if again:
         notes.append(
-            f"{_count(len(again), 'id')} stand more than once in {source}, and each of those rows "
+            f"{_ids(again, 'stand')} more than once in {source}, and each of those rows "
             f"takes the same row of {other}: {_listed(again, _NAMED)}."
         )
     if doubled:
         notes.append(
-            f"{_count(len(doubled), 'id')} stand more than once in {other}, with the same value: "
+            f"{_ids(doubled, 'stand')} more than once in {other}, with the same value: "
             f"{_listed(doubled, _NAMED)}."
         )
     left = [each for each in index if each not in needed]
     if left:
         notes.append(
-            f"{_count(len(left), 'id')} of {other} have no row in {source} and were left out: "
+            f"left out rows of {other} whose ids have no row in {source}, {len(left):,}: "
             f"{_listed(left, _NAMED)}."
         )
     return np.array([index[each] for each in own], dtype=np.intp), tuple(notes)
@@ -229,7 +229,7 @@ def _paired_repeats(own: list[Any], source: str, other: str) -> tuple[str, ...]:
     if not again:
         return ()
     told = (
-        f"{_count(len(again), 'id')} stand more than once in {source} and in {other}: "
+        f"{_ids(again, 'stand')} more than once in {source} and in {other}: "
         f"{_listed(again, _NAMED)}. Both list the same ids in the same order, in which rows were "
         "paired."
     )
@@ -274,8 +274,8 @@ def _is_whole(text: str) -> bool:
     return plain.removeprefix("-").isdecimal() and plain.isascii() and len(plain) <= 18
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _ids(ids: list[Any], verb: str) -> str:
+    return f"1 id {verb}s" if len(ids) == 1 else f"{len(ids):,} ids {verb}"
 
 
 def _listed(names: Iterable[object], most: int = _LONGEST_LIST) -> str:

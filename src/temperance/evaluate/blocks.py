@@ -51,7 +51,8 @@ def evaluate_blocks(
     ----------
     blocks : iterable, or function that returns one
         Gives (scores, labels) or (scores, labels, weights), a block at a time: a list, a
-        generator, a function that opens files. Scores, labels and weights are each as in
+        generator, a function that opens files, or what `temperance.readers.read_blocks(path)`
+        returns, which knows its kind and classes. Scores, labels and weights are each as in
         `evaluate`; a memory-mapped array may be one block. It is read once.
     kind : {"probs", "logits"}, default "probs"
         What the scores are; logits have -inf where an option does not exist, and (n,) are the

@@ -53,7 +53,7 @@ class BlockFile:
     kind: Kind | None
     fields: Fields
     labels: Path | None
-    files: tuple[Path, ...] = ()  # as they were when the folder was looked at
+    files: tuple[Path, ...]  # as they were when the folder was looked at
     notes: tuple[str, ...] = ()  # files that were left out
     like: Header | None = None  # what every block is made like; None: like the first
 

@@ -74,10 +74,10 @@ def _labelled(
     labels, name = found.labels, os.fspath(path)
     assert labels is not None  # noqa: S101  (a reader finds them or raises)
     with refusing(path):
-        if dataset.ids is None or found.ids is None or dataset.ids.ndim > 1:
+        if dataset.ids is None or dataset.ids.ndim > 1 or found.ids is None:
             if layout != "dense":
                 check_length("labels", labels, len(dataset.values))
-            without = name if found.ids is None else dataset.source
+            without = name if dataset.ids is not None and found.ids is None else dataset.source
             notes: tuple[str, ...] = (in_trusted_order(name, dataset.source, without=without),)
         else:
             for ids, rows in ((dataset.ids, dataset.values), (found.ids, labels)):
