@@ -136,3 +136,29 @@ def test_connected_to_nothing():
     """Without --dask there is no client."""
     with cluster.connected(None), pytest.raises(ValueError, match="No clients found"):
         distributed.Client.current()
+
+
+def test_shards_in_other_orders_of_columns(run, tmp_path, sample, address):
+    """Workers match columns by name to those of the first file, and compare what is beside."""
+    z, y = sample(4, n=N, k=K, temperature=2.0)
+    names = np.array(["ape", "bee", "cat", "dog"])
+    (tmp_path / "shards").mkdir()
+    for number, part in enumerate(np.array_split(np.arange(N), SHARDS)):
+        order = np.roll(np.arange(K), number)
+        np.savez(
+            tmp_path / f"shards/{number}.npz",
+            logits=z[part][:, order], labels=names[y[part]], classes=names[order],
+        )  # fmt: skip
+    options = ("--quick", "--json", "--dask", address)
+    found = json.loads(run("fit", "shards", *options).stdout)
+    assert found["temperature"] == pytest.approx(reference.temperature(z, y), rel=1e-7)
+    evaluate = ("evaluate", "shards", "--calibrator", "calibrator.json")
+    measured = json.loads(run(*evaluate, *options).stdout)
+    p = reference.softmax(z / found["temperature"])
+    assert measured["log_loss"]["value"] == pytest.approx(
+        -np.log(p[np.arange(N), y]).mean(), rel=1e-6
+    )
+    np.savez(tmp_path / "shards/3.npz", probs=p, labels=names[y], classes=names)
+    error = run("fit", "shards", *options, code=2).stderr
+    assert "3.npz: holds probs, but" in error
+    assert error.count("\n") == 1

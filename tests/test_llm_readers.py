@@ -864,5 +864,7 @@ def test_files_that_are_none(tmp_path):
         with pytest.raises(FileFormatError, match=message):
             read(path, format="records")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FileFormatError, match=r"is a folder without \.jsonl files"):
+    with pytest.raises(
+        FileFormatError, match=r"is a folder without files of a known format: \.jsonl"
+    ):
         read(tmp_path / "folder", format="records")

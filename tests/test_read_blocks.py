@@ -133,7 +133,7 @@ def test_a_shard_of_another_width_is_named(tmp_path):
     z, y, _ = data()
     np.savez(tmp_path / "a.npz", logits=z, labels=y)
     np.savez(tmp_path / "b.npz", logits=z[:, :3], labels=y % 3)
-    with pytest.raises(tp.FileFormatError, match=r"b\.npz: has 3 columns, .* have 4 columns"):
+    with pytest.raises(tp.FileFormatError, match=r"b\.npz: has 3 columns, .* has 4 columns"):
         tp.TemperatureScaling.fit_blocks(read_blocks(tmp_path))
 
 

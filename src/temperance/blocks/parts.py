@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from temperance.checks.labels import LabelMap
     from temperance.readers import BlockFile, Kind
     from temperance.readers.dataset import Fields
+    from temperance.readers.shards import Header
 
 __all__ = ["FilePart", "FileParts"]
 
@@ -34,6 +35,7 @@ class FilePart:
     labels: Path | None
     ignore_label: int | str | None
     rows: tuple[int, int] | None  # from, to; None for the whole file
+    header: Header  # what all files have in common
     label_map: LabelMap | None = None
 
     @property
@@ -44,9 +46,11 @@ class FilePart:
 
     def read(self) -> tuple[Any, Any, Any]:
         """Return logits, labels and weights (or None) of the rows that count."""
-        file = read(
-            self.path, kind=self.kind, fields=self.fields, labels=self.labels,
-            label_map=self.label_map,
+        file = self.header.aligned(
+            read(
+                self.path, kind=self.kind, fields=self.fields, labels=self.labels,
+                label_map=self.label_map,
+            )
         )  # fmt: skip
         values, labels, weights = logits_of(file), labels_of(file), file.weights
         if self.rows is not None:
@@ -75,14 +79,23 @@ class FileParts:
         Raises
         ------
         FileFormatError
-            A single file of a format of which no worker can read some rows alone.
+            No first row can be read; a single file of a format of which no worker can read some
+            rows alone.
         """
+        header = file.header()
 
         def part(path: Path, rows: tuple[int, int] | None) -> FilePart:
             # workers may have been started in another folder
             beside = None if file.labels is None else file.labels.resolve()
             return FilePart(
-                path.resolve(), file.kind, file.fields, beside, ignore_label, rows, file.label_map
+                path.resolve(),
+                file.kind,
+                file.fields,
+                beside,
+                ignore_label,
+                rows,
+                header,
+                file.label_map,
             )
 
         elements = file.size // 4  # in single precision

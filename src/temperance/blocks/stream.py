@@ -15,6 +15,7 @@ from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
+from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
@@ -75,7 +76,9 @@ class StreamRows:
 
     def __post_init__(self) -> None:
         if isinstance(self.blocks, BlockFile):
-            self.blocks = partial(labelled_blocks, self.blocks)
+            file = self.blocks if self.classes is None else self.blocks.in_order(self.classes)
+            self.classes = file.header().classes or self.classes
+            self.blocks = partial(labelled_blocks, file)
         if isinstance(self.blocks, Iterator):
             msg = (
                 "`blocks` can be read only once, but a fit reads them two or three times: pass a "
@@ -171,6 +174,9 @@ class StreamRows:
 
     def _block(self, block: Any, *, weighed: bool | None) -> ArrayRows:  # noqa: ANN401  (the caller's)
         given, labels, weights = block_parts(block, scores="logits", weighed=weighed)
+        given, self.classes = named_scores(
+            given, self.classes, name="logits", labels=labels, weights=weights
+        )
         z = as_logits_unread(given)
         n, k = z.shape
         self.k = self.k or k

@@ -18,6 +18,7 @@ from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arrays import as_array
 from temperance.checks.dense import Dense
+from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes
 from temperance.checks.numbers import MOST_CLASSES, as_count, value_text
 from temperance.errors import InvalidInputError
@@ -106,7 +107,7 @@ class Calibrator(ABC):
         ----------
         logits : array_like, shape (n, k), (n,), (..., k) or with `class_axis`
             As in `fit`; with -inf where an option does not exist. A torch tensor must be on the
-            CPU: pass `logits.cpu()`.
+            CPU: pass `logits.cpu()`. Of a data frame columns are matched to `classes` by name.
         class_axis : int, default -1
             Which axis holds the classes; 1 is PyTorch's of dense outputs, (n, k, height, width).
         refuse_probs : bool, default True
@@ -115,14 +116,15 @@ class Calibrator(ABC):
         Returns
         -------
         ndarray of float64
-            In the shape of `logits`; (n, 2) for (n,). Rows sum to 1; masked options have
+            In the shape of `logits`, columns in the order of `classes`; (n, 2) for (n,). Rows sum
+            to 1; masked options have
             probability 0. Where the method keeps the predicted class, it is that of the logits to
             the last bit. A row's result does not depend on the other rows.
 
         Raises
         ------
         InvalidInputError
-            Wrong shape, nan, +inf, another number of classes than in the fit, or
+            Wrong shape, nan, +inf, another number of classes than in the fit or other names, or
             probabilities (pass `logits_from_probs(probs)`).
         """
         z, dense = self.checked(logits, class_axis=class_axis, refuse_probs=refuse_probs)
@@ -174,7 +176,8 @@ class Calibrator(ABC):
         self, logits: ArrayLike, *, class_axis: int, refuse_probs: bool
     ) -> tuple[NDArray[Any], Dense]:
         """Return checked logits as rows (n, k), and how to put rows back in shape."""
-        given, dense = Dense.of(logits, class_axis=class_axis)
+        scores, _ = named_scores(logits, self.classes, name="logits")
+        given, dense = Dense.of(scores, class_axis=class_axis)
         z = as_logits(given)
         if self.n_classes is not None and z.shape[1] != self.n_classes:
             msg = (

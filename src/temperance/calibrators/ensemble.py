@@ -15,6 +15,7 @@ from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.frames import frame_names, named_scores, refuse_other_index
 from temperance.checks.numbers import as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -158,9 +159,10 @@ class Ensemble(Calibrator):
         if member_weights not in ("fitted", "equal"):
             msg = f'`member_weights` must be "fitted" or "equal", got {value_text(member_weights)}.'
             raise InvalidInputError(msg)
-        stacked = as_members(members, refuse_probs=refuse_probs)
+        given, known = named_members(members, classes, labels=labels, weights=weights)
+        stacked = as_members(given, refuse_probs=refuse_probs)
         rows = Training.check(
-            stacked[0], labels, weights=weights, classes=classes, refuse_probs=False
+            stacked[0], labels, weights=weights, classes=known, refuse_probs=False
         )
         of_members = np.full(len(stacked), 1.0 / len(stacked))
         if member_weights == "fitted":
@@ -208,7 +210,8 @@ class Ensemble(Calibrator):
         self, members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool = True
     ) -> NDArray[np.float64]:
         """Return calibrated logits of the pool, (n, k); arguments and errors as in `apply`."""
-        stacked = as_members(members, refuse_probs=refuse_probs)
+        given, _ = named_members(members, self.classes)
+        stacked = as_members(given, refuse_probs=refuse_probs)
         if len(stacked) != len(self.weights):
             msg = (
                 f"`members` must be the {len(self.weights)} models of the fit, in that order, got "
@@ -247,6 +250,21 @@ class Ensemble(Calibrator):
         """Return the pool and the members' weights."""
         weights = ", ".join(f"{weight:.3f}" for weight in self.weights)
         return [("pool", self.pool), ("weights", weights)]
+
+
+def named_members(
+    members: Sequence[ArrayLike] | ArrayLike,
+    classes: Sequence[object] | None,
+    **beside: Any,  # noqa: ANN401  (array_like, Positions or None)
+) -> tuple[list[Any], tuple[str, ...] | None]:
+    """Return the columns of members that are data frames in one order, and their classes."""
+    given: list[Any] = list(members)  # type: ignore[arg-type]
+    known = None if classes is None else tuple(str(each) for each in classes)
+    known = known or next((names for each in given if (names := frame_names(each))), None)
+    refuse_other_index(**{f"members[{i}]": each for i, each in enumerate(given)}, **beside)
+    return [named_scores(each, known, name=f"members[{i}]")[0] for i, each in enumerate(given)], (
+        known
+    )
 
 
 def as_members(

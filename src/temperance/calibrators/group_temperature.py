@@ -15,6 +15,7 @@ from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, row_log_losses, softmax
@@ -155,6 +156,7 @@ class GroupTemperatureScaling(Calibrator):
         NoOptimumError
             As in `TemperatureScaling.fit`, for all rows together; the others hold single groups.
         """
+        refuse_other_index(logits=logits, groups=groups)
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
         )

@@ -12,6 +12,7 @@ from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.checks import as_weights
+from temperance.checks.frames import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
 from temperance.checks.numbers import value_text
 from temperance.errors import FileFormatError, InvalidInputError
@@ -137,6 +138,10 @@ class MultilabelScaling(Calibrator):
         NoOptimumError
             As in `TemperatureScaling.fit`; no entry is left.
         """
+        logits, classes = named_scores(
+            logits, classes, name="logits", labels=labels, weights=weights
+        )
+        labels, _ = named_scores(labels, classes, name="labels")
         z = as_label_logits(logits, refuse_probs=refuse_probs)
         names = label_names(classes, count=z.shape[1])
         entries = Entries.of(z, labels, names=names, ignore_label=ignore_label)
@@ -217,7 +222,8 @@ class MultilabelScaling(Calibrator):
         self, logits: ArrayLike, *, refuse_probs: bool = True
     ) -> Array:
         """Return calibrated logits, logits / T, (n, l); arguments and errors as in `apply`."""
-        z = as_label_logits(logits, refuse_probs=refuse_probs)
+        scores, _ = named_scores(logits, self.classes, name="logits")
+        z = as_label_logits(scores, refuse_probs=refuse_probs)
         if z.shape[1] != self.n_classes:
             msg = f"`logits` must have the {self.n_classes} labels of the fit, got {z.shape[1]}."
             raise InvalidInputError(msg)

@@ -134,7 +134,8 @@ class TemperatureScaling(Calibrator):
         logits : array_like, shape (n, k), (n,) or (..., k)
             Raw scores, natural-log scale, any offset per row; float16, bfloat16, float32 or
             float64. -inf marks an option that does not exist in its row. Shape (n,) is the
-            log-odds of class 1, read as (0, z). For probabilities pass
+            log-odds of class 1, read as (0, z). The columns of a data frame (pandas, polars,
+            pyarrow) are the classes by name. For probabilities pass
             `logits_from_probs(probs)`. A torch tensor stays on its device; of a Dask array, cut
             along its first axis, workers send sums.
         labels : array_like, shape (n,), or that of `logits` without the class axis
@@ -149,7 +150,7 @@ class TemperatureScaling(Calibrator):
             Mix 1 part in W + 1 of the uniform distribution into the probabilities ("Laplace
             smoothing"): an extra safety for some ten rows, where T itself may be far off.
         classes : sequence of k names, optional
-            Names of the columns.
+            Names of the columns; those of a data frame are matched to them.
         class_axis : int, default -1
             Which axis of `logits` holds the classes: 1 is PyTorch's of dense outputs,
             (n, k, height, width).
@@ -174,7 +175,8 @@ class TemperatureScaling(Calibrator):
         ------
         InvalidInputError
             Wrong shape or dtype, nan or +inf, a row all -inf, a label that is out of range or
-            masked, weights that are negative or all zero, logits that are probabilities.
+            masked, columns of other names than `classes`, labels or weights of another pandas
+            index, weights that are negative or all zero, logits that are probabilities.
         NoOptimumError
             No finite temperature exists; `reason` is `"no-rows"`, `"constant-logits"`,
             `"separable"` (T = 0) or `"worse-than-chance"` (T infinite).

@@ -20,6 +20,7 @@ from temperance.checks import (
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.dense import Dense, without_ignored
+from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import NoOptimumError
@@ -71,14 +72,15 @@ class Training(ArrayRows):
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
-        given, dense = Dense.of(logits, class_axis=class_axis)
+        scores, known = named_scores(logits, classes, name="logits", labels=labels, weights=weights)
+        given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
         y, w, kept = without_ignored(y, ignore_label, w, given)
         assert kept is not None  # noqa: S101  (only what is None stays None)
         z = as_logits_unread(kept) if unread else as_logits(kept)
         n, k = z.shape
-        names = as_classes(classes, k=k)
+        names = as_classes(known, k=k)
         y = as_labels(y, n=n, k=k, classes=names)
         w = as_weights(w, n=n)
         if n == 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes, is_label
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -192,6 +193,8 @@ def multilabel_rows(
     >>> rows["probs"].tolist(), rows["labels"].tolist(), rows["groups"].tolist()
     ([0.9], [1], ['cat'])
     """
+    probs, classes = named_scores(probs, classes, name="probs", labels=labels)
+    labels, _ = named_scores(labels, classes, name="labels")
     p = as_float64(as_numbers(probs, name="probs"))
     if p.ndim != 2:
         msg = f"`probs` must have shape (n, l), one column per label, got {p.shape}."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from temperance.alignment import column_order
 from temperance.blocks import FileParts, StreamRows, counting_rows, labelled_blocks
 from temperance.calibrators import TemperatureScaling
 from temperance.cli.class_rows import rows_of_classes
@@ -161,6 +162,14 @@ class BlockRows:
             )  # fmt: skip
         rows.check_fits(calibrator, source)
 
+    def in_order(self, classes: tuple[str, ...] | None) -> BlockRows:
+        """Return the same rows with their classes, where they have these names, in this order."""
+        with naming(self.source):
+            order = column_order(self.classes, classes, whose="the rows of the fit")
+        if order is None or classes is None:
+            return self
+        return replace(self, file=self.file.in_order(classes), first=self.first.with_columns(order))
+
     @contextmanager
     def digest(self) -> Iterator[Callable[[], str]]:
         """Compute the digest of the file's bytes beside the work inside the `with`."""
@@ -194,11 +203,12 @@ class BlockRows:
         )
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what is in the file but not looked at."""
+        """Return what was left out, and what is in the file but not looked at."""
+        notes = (*self.file.notes, *self.first.notes)
         if self.first.groups is None:
-            return ()
+            return notes
         told = (
             f"{self.source} has groups, which are not looked at in a file that is read block by "
             "block; --group-column NAME reads it as a whole."
         )
-        return (told,)
+        return (*notes, told)

@@ -43,8 +43,8 @@ def cascade(
         list[Path],
         typer.Argument(
             metavar="CHEAP EXPERT [MORE ...]",
-            help="Outputs of each model on the same rows in the same order, cheap first; labels "
-            "are those of CHEAP.",
+            help="Outputs of each model on the same rows, cheap first; labels are those of CHEAP. "
+            "Rows are matched by ids, or without in their order.",
         ),
     ],
     costs: Annotated[
@@ -125,7 +125,7 @@ def cascade(
     rows = _read(files, reading)
     others = None
     if test:
-        others = _read(test, reading.other_file(test_labels))
+        others = _read(test, reading.other_file(test_labels), rows[0])
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
@@ -179,12 +179,15 @@ def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
     return stems if len(set(stems)) == len(files) else tuple(map(str, files))
 
 
-def _read(files: list[Path], reading: Reading) -> list[Rows]:
-    """Read every model's rows, those of the first with labels, and check that they are the same."""
-    first = read_rows(files[0], reading)
+def _read(files: list[Path], reading: Reading, like: Rows | None = None) -> list[Rows]:
+    """Read every model's rows, those of the first with labels, and check that they are the same.
+
+    Classes are in the order of the rows `like` these, or of the first.
+    """
+    first = read_rows(files[0], reading, like=like)
     rows = [first]
     for path in files[1:]:
-        other = read_rows(path, reading.other_file(), labelled=False, keep=first.keep, like=True)
+        other = read_rows(path, reading.other_file(), labelled=False, like=first, same_rows=True)
         check_same_rows(first, other)
         rows.append(other)
     return rows

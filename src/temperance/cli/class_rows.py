@@ -88,6 +88,7 @@ def rows_of_classes(
         keep=keep,
         beside=Beside(file.labels, file.ids, file.groups, file.weights) if whole else None,
         notes=file.notes,
+        file_ids=file.ids,
     )
 
 

@@ -41,8 +41,8 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="A B [C ...]",
-            help="Outputs on the same rows in the same order, A the baseline with the labels. A "
-            ".json is a calibrator, applied to A.",
+            help="Outputs on the same rows, A the baseline with the labels. Rows match by id, "
+            "or without in their order; classes by name. A .json is a calibrator, applied to A.",
         ),
     ],
     report: ReportOption = None,
@@ -122,7 +122,7 @@ def _read(
             logits = first.scaled_by(calibrator)
         else:
             other = read_rows(
-                path, reading.other_file(), labelled=False, keep=first.keep, like=True
+                path, reading.other_file(), labelled=False, like=first, same_rows=True
             )
             check_same_rows(first, other)
             logits, notes = other.logits, (*notes, *other.notes)

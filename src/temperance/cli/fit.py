@@ -146,6 +146,9 @@ def _read(
     test_rows: Rows | BlockRows | None = None
     if method in METHODS and not METHODS[method].traits.groups:
         test_rows = BlockRows.of(test, of_test, on_cluster=on_cluster)
-    test_rows = test_rows or read_members(test, of_test)
+    if isinstance(test_rows, BlockRows):
+        test_rows = test_rows.in_order(rows.classes)
+    else:
+        test_rows = read_members(test, of_test, like=rows)
     check_test(rows, test_rows)
     return rows, test_rows

@@ -68,9 +68,11 @@ def apply_blocks(file: BlockFile, chosen: Map, output: Path) -> Applied:
                 accepted = chosen.accepted(rows, probs)
             beside = rows.beside
             assert beside is not None  # noqa: S101  (of whole files)
+            weights = beside.weights  # integers in one shard may be floats in the next
             columns = {
                 "ids": beside.ids, "labels": beside.labels,
-                "groups": beside.groups, "weights": beside.weights,
+                "groups": beside.groups,
+                "weights": None if weights is None else np.asarray(weights, dtype=np.float64),
                 "accepted": accepted,
             }  # fmt: skip
             classes = header_of(rows, calibrator)

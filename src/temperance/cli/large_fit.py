@@ -49,7 +49,11 @@ def calibrate_blocks(
         evaluated_on="cross-fitted" if test is None else "test",
         rows=facts,
         test=None if test is None else measured.facts,
-        warnings=(*fit_warnings(calibrator, comparison), *measured.warnings),
+        warnings=(
+            *fit_warnings(calibrator, comparison),
+            *(() if test is None else rows.warnings()),  # else they are among the measures'
+            *measured.warnings,
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from temperance.alignment import column_order
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.cluster_warnings import cluster_warnings
 from temperance.cli.console import progress
@@ -130,9 +131,8 @@ def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:
             f"{test.source}: has {test.n_classes} classes, but {rows.source} has {rows.n_classes}."
         )
         raise InvalidInputError(msg)
-    if rows.classes and test.classes and rows.classes != test.classes:
-        msg = f"{test.source}: its classes differ from those of {rows.source}, or their order."
-        raise InvalidInputError(msg)
+    with naming(test.source):
+        column_order(test.classes, rows.classes, whose=rows.source)
 
 
 def _same(rows: Rows | BlockRows, test: Rows | BlockRows) -> bool:

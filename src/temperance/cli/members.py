@@ -15,6 +15,7 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from temperance.cli.block_rows import BlockRows
     from temperance.cli.reading_options import Reading
     from temperance.cli.rows import Rows
 
@@ -22,13 +23,19 @@ __all__ = ["check_same_rows", "read_members"]
 
 
 def read_members(
-    files: list[Path], reading: Reading, *, labelled: bool = True, whole: bool = False
+    files: list[Path],
+    reading: Reading,
+    *,
+    labelled: bool = True,
+    whole: bool = False,
+    like: Rows | BlockRows | None = None,
 ) -> Rows:
     """Read one file as it is; of several, the equally weighted pool with its `members`.
 
-    Labels, weights, groups and clusters are those of the first file.
+    Labels, weights, groups and clusters are those of the first file; rows of the others are matched
+    by their ids. Classes are in the order of the rows `like` these, or of the first file.
     """
-    first = read_rows(files[0], reading, labelled=labelled, whole=whole)
+    first = read_rows(files[0], reading, labelled=labelled, whole=whole, like=like)
     if len(files) == 1:
         return first
     if len({path.resolve() for path in files}) < len(files):
@@ -36,7 +43,7 @@ def read_members(
         raise InvalidInputError(msg)
     rest = reading.other_file()
     others = [
-        read_rows(path, rest, labelled=False, keep=first.keep, whole=whole, like=True)
+        read_rows(path, rest, labelled=False, like=first, same_rows=True, whole=whole)
         for path in files[1:]
     ]
     for other in others:
@@ -62,7 +69,7 @@ def read_members(
 
 
 def check_same_rows(first: Rows, other: Rows) -> None:
-    """Refuse rows that are not those of the first file, in the same order."""
+    """Refuse rows, read `like` the first file's, that are not the same."""
     own_shape, shape = (None if each.dense is None else each.dense.shape for each in (first, other))
     if own_shape != shape:
         msg = (
@@ -72,9 +79,6 @@ def check_same_rows(first: Rows, other: Rows) -> None:
     if other.logits.shape != first.logits.shape:
         shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
         msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."
-        raise InvalidInputError(msg)
-    if other.classes and first.classes and other.classes != first.classes:
-        msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
         raise InvalidInputError(msg)
     for what in ("ids", "labels"):
         own, theirs = (getattr(each.beside or each, what) for each in (first, other))

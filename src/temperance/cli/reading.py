@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from temperance.alignment import column_order, in_trusted_order, rows_by_id
 from temperance.calibrators import MultilabelScaling
 from temperance.cli.answer_rows import ANSWERS, read_answers, rows_of_answers
 from temperance.cli.class_rows import rows_of_classes
@@ -17,11 +19,9 @@ from temperance.readers import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from temperance.cli.block_rows import BlockRows
     from temperance.cli.reading_options import Reading
-    from temperance.readers import Kind, Layout
+    from temperance.readers import Dataset, Kind, Layout
 
 __all__ = ["read_kind", "read_rows"]
 
@@ -31,56 +31,30 @@ def read_rows(
     reading: Reading,
     *,
     labelled: bool = True,
-    keep: NDArray[np.bool_] | None = None,
+    like: Rows | BlockRows | None = None,
+    same_rows: bool = False,
     whole: bool = False,
-    like: bool = False,
 ) -> Rows:
     """Read a file and check its rows; `labelled` rows must have labels.
 
-    The rows that `keep` of another file says are taken here as well; `like` says that they are the
-    rows of another file, whose ids and copies have been looked at. Of a `whole` file all rows are
-    taken, and what is beside their scores is not looked at.
+    Classes are brought into the order of another file's rows, `like` these, by their names. Where
+    they are the `same_rows`, so are rows, by their ids, those that count there count here, and ids
+    that repeat have been looked at there. Of a `whole` file all rows are taken, and what is beside
+    their scores is not looked at.
     """
-    kind, fields, labels, class_axis = (
-        reading.kind, reading.fields, reading.labels, reading.class_axis
-    )  # fmt: skip
-    ignore_label, answers, llm = reading.ignore_label, reading.answers, reading.llm
-    if kind == ANSWERS and answers is None:
-        msg = "`--kind` answers is for fit, apply and evaluate."
-        raise InvalidInputError(msg)
-    if answers is not None and class_axis is not None:
-        msg = "`--class-axis` has no meaning for --kind answers."
-        raise InvalidInputError(msg)
-    multilabel = kind == MultilabelScaling.kind
-    if multilabel and class_axis is not None:
-        msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
-        raise InvalidInputError(msg)
-    layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
-    if llm is not None and (layout != "rows" or labels is not None or answers is not None):
-        msg = (
-            "`--format` goes with one class per row and labels in the lines themselves, not with "
-            "--kind multilabel or answers, --class-axis, --labels or --test-labels."
-        )
-        raise InvalidInputError(msg)
+    layout = _layout(reading)
+    ignore_label, class_axis = reading.ignore_label, reading.class_axis
+    keep = like.keep if isinstance(like, Rows) and same_rows else None
     with progress(f"reading {path.name}"):
-        if answers is not None:
-            file = read_answers(
-                path, fields=fields, labels=labels, labelled=labelled, label_map=reading.label_map
-            )
-        else:
-            file = read(
-                path,
-                kind=read_kind(kind),
-                fields=fields,
-                labels=labels,
-                layout=layout,
-                format=llm,
-                label_map=reading.label_map,
-            )
+        file = _file(path, reading, layout, labelled=labelled)
         with naming(str(path)):
-            if answers is not None:
-                rows = rows_of_answers(file, answers, ignore_label=ignore_label, whole=whole)
-            elif multilabel:
+            if like is not None:
+                file = _like(file, like, class_axis, same_rows=same_rows)
+            if reading.answers is not None:
+                rows = rows_of_answers(
+                    file, reading.answers, ignore_label=ignore_label, whole=whole
+                )
+            elif layout == "labels":
                 rows = rows_of_labels(file, ignore_label=ignore_label, keep=keep, whole=whole)
             else:
                 rows = rows_of_classes(
@@ -90,9 +64,81 @@ def read_rows(
     if labelled:
         rows.require_labels()
         _require_clusters(rows)
-    if whole or like:
+    if whole or same_rows:
         return rows
     return with_repeats(weighing_rows(rows), reading.repeated_ids)
+
+
+def _layout(reading: Reading) -> Layout:
+    """Return what a file holds, or refuse options that contradict each other."""
+    kind, answers = reading.kind, reading.answers
+    if kind == ANSWERS and answers is None:
+        msg = "`--kind` answers is for fit, apply and evaluate."
+        raise InvalidInputError(msg)
+    if answers is not None and reading.class_axis is not None:
+        msg = "`--class-axis` has no meaning for --kind answers."
+        raise InvalidInputError(msg)
+    multilabel = kind == MultilabelScaling.kind
+    if multilabel and reading.class_axis is not None:
+        msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
+        raise InvalidInputError(msg)
+    layout: Layout = "labels" if multilabel else "rows" if reading.class_axis is None else "dense"
+    apart = reading.labels is not None or answers is not None
+    if reading.llm is not None and (layout != "rows" or apart):
+        msg = (
+            "`--format` goes with one class per row and labels in the lines themselves, not with "
+            "--kind multilabel or answers, --class-axis, --labels or --test-labels."
+        )
+        raise InvalidInputError(msg)
+    return layout
+
+
+def _file(path: Path, reading: Reading, layout: Layout, *, labelled: bool) -> Dataset:
+    """Read a file as it is."""
+    if reading.answers is not None:
+        return read_answers(
+            path,
+            fields=reading.fields,
+            labels=reading.labels,
+            labelled=labelled,
+            label_map=reading.label_map,
+        )
+    return read(
+        path,
+        kind=read_kind(reading.kind),
+        fields=reading.fields,
+        labels=reading.labels,
+        layout=layout,
+        format=reading.llm,
+        label_map=reading.label_map,
+    )
+
+
+def _like(
+    file: Dataset, like: Rows | BlockRows, class_axis: int | None, *, same_rows: bool
+) -> Dataset:
+    """Return a file with its classes, and where they are the same its rows, in others' order."""
+    order = column_order(file.classes, like.classes, whose=like.source)
+    if order is not None:
+        file = file.with_columns(order, class_axis=class_axis)
+    return _with_rows_like(file, like, class_axis) if isinstance(like, Rows) and same_rows else file
+
+
+def _with_rows_like(file: Dataset, like: Rows, class_axis: int | None) -> Dataset:
+    """Return a file with its rows in the order of others, by their ids where both have them."""
+    ids, own, without = like.file_ids, file.ids, None
+    if class_axis is not None and class_axis % file.values.ndim == 0:
+        return file  # ids are of what lies along another axis; they are compared later
+    if ids is None or ids.ndim > 1:
+        without = like.source
+    elif own is None or own.ndim > 1:
+        without = file.source
+    if ids is None or own is None or without is not None:
+        note = in_trusted_order(file.source, like.source, without=without or file.source)
+        return replace(file, notes=(*file.notes, note))
+    places, notes = rows_by_id(ids, own, source=like.source, other=file.source)
+    joined = file if places is None else file.with_rows(places)
+    return replace(joined, ids=ids, notes=(*file.notes, *notes))
 
 
 def read_kind(kind: str | None) -> Kind | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.alignment import column_order, in_order, put_back
 from temperance.calibrators import (
     AnswerConfidence,
     Ensemble,
@@ -75,6 +76,7 @@ class Rows:
     keep: NDArray[np.bool_] | None = None  # which of the file's rows (entries) count; None: all
     beside: Beside | None = None  # only where all rows were asked for
     notes: tuple[str, ...] = ()  # what was left out or bounded when the file was read
+    file_ids: NDArray[Any] | None = None  # of all rows of the file, also those that do not count
 
     @property
     def n(self) -> int:
@@ -195,26 +197,42 @@ class Rows:
         )
 
     def scaled_by(self, calibrator: Calibrator) -> NDArray[np.float64]:
-        """Return the calibrated logits of these rows."""
+        """Return the calibrated logits of these rows, columns in their own order."""
+        order = self._order_of(calibrator)
         if isinstance(calibrator, Ensemble):
-            return calibrator.scale(self.require_members(), refuse_probs=False)
+            members = [in_order(each, order) for each in self.require_members()]
+            return put_back(calibrator.scale(members, refuse_probs=False), order)
         if isinstance(calibrator, MultilabelScaling):
             entries = self.require_entries()
-            odds = calibrator.scale(entries.outputs, refuse_probs=False)[entries.keep]
+            scaled = calibrator.scale(in_order(entries.outputs, order), refuse_probs=False)
+            odds = put_back(scaled, order)[entries.keep]
             return np.stack([np.zeros_like(odds), odds], axis=1)
         if isinstance(calibrator, AnswerConfidence):
             calibrator = calibrator.inner  # these logits are the scores' log-odds
-        return scale_rows(calibrator, self.logits, self.group_names)
+        logits = in_order(self.logits, order)
+        return put_back(scale_rows(calibrator, logits, self.group_names), order)
 
     def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of these rows; of answers (n,), of being right."""
+        """Return the calibrated probabilities of these rows; of answers (n,), of being right.
+
+        Columns are in the order of these rows, whatever that of the calibrator.
+        """
+        order = self._order_of(calibrator)
         if isinstance(calibrator, Ensemble):
-            return calibrator.apply(self.require_members(), refuse_probs=False)
+            members = [in_order(each, order) for each in self.require_members()]
+            return put_back(calibrator.apply(members, refuse_probs=False), order)
         if isinstance(calibrator, MultilabelScaling):
-            return calibrator.apply(self.require_entries().outputs, refuse_probs=False)
+            outputs = in_order(self.require_entries().outputs, order)
+            return put_back(calibrator.apply(outputs, refuse_probs=False), order)
         if isinstance(calibrator, AnswerConfidence):
             return calibrator.inner.apply(self.logits, refuse_probs=False)[:, 1]
-        return apply_rows(calibrator, self.logits, self.group_names)
+        logits = in_order(self.logits, order)
+        return put_back(apply_rows(calibrator, logits, self.group_names), order)
+
+    def _order_of(self, calibrator: Calibrator) -> NDArray[np.intp] | None:
+        """Return where the classes of the calibrator are among these; None where in place."""
+        with naming(self.source):
+            return column_order(self.classes, calibrator.classes, whose="the calibrator")
 
     def require_entries(self) -> Entries:
         """Return the entries of the label matrix, or say that there is none."""
@@ -269,12 +287,8 @@ class Rows:
                 f"{calibrator.n_classes}."
             )
             raise InvalidInputError(msg)
-        if self.classes and calibrator.classes and self.classes != calibrator.classes:
-            msg = (
-                f"{self.source}: its classes ({_shown(self.classes)}) are not those of {source} "
-                f"({_shown(calibrator.classes)}), in this order. Rename or reorder the columns."
-            )
-            raise InvalidInputError(msg)
+        with naming(self.source):
+            column_order(self.classes, calibrator.classes, whose=source)
 
 
 @contextmanager
@@ -287,7 +301,3 @@ def naming(source: str) -> Iterator[None]:
             raise
         msg = f"{source}: {error}"
         raise type(error)(msg) from error
-
-
-def _shown(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -61,7 +61,7 @@ def shift(
         msg = "`--kind` must be logits or probs here: shift compares one class per row."
         raise InvalidInputError(msg)
     first = read_rows(reference, reading.other_file())
-    other = read_rows(new, reading, labelled=False)
+    other = read_rows(new, reading, labelled=False, like=first)
     warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):
@@ -125,9 +125,6 @@ def _check_pair(first: Rows, other: Rows) -> None:
             f"{other.source}: has {other.n_classes} classes, {first.source} {first.n_classes}; "
             "both must have the same ones in every row."
         )
-        raise InvalidInputError(msg)
-    if first.classes and other.classes and first.classes != other.classes:
-        msg = f"{other.source}: its classes differ from those of {first.source}, or their order."
         raise InvalidInputError(msg)
     labels = other.labels
     if labels is not None and np.isneginf(other.logits[np.arange(other.n), labels]).any():

@@ -114,7 +114,7 @@ def threshold(
         check_writable(report, {".html", ".htm"})
     reading = reading.of_answers(_of_answers(calibrator_file))
     rows = read_rows(file, reading)
-    test_rows = None if test is None else read_rows(test, reading.other_file())
+    test_rows = None if test is None else read_rows(test, reading.other_file(), like=rows)
     if method is None:
         method = TemperatureScaling.method if reading.answers is None else PlattScaling.method
     done = decide(

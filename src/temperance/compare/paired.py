@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.checks import as_groups
+from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
 from temperance.evaluate import measure, paired_gaps
@@ -41,9 +42,10 @@ def compare(
     Parameters
     ----------
     probs : mapping of name to array_like, shape (n, k) or (n,)
-        The first one is the baseline, e.g. `{"before": p0, "after": p1}`.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1, the same for all.
+        The first one is the baseline, e.g. `{"before": p0, "after": p1}`. Columns of data frames
+        are matched by name to those of the first.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names of columns; the same for all.
     weights : array_like, shape (n,), optional
         Finite, >= 0.
     groups, clusters : array_like, shape (n,), optional
@@ -64,7 +66,7 @@ def compare(
     Raises
     ------
     InvalidInputError
-        Fewer than two sets, sets of different shape, or as in `evaluate`.
+        Fewer than two sets, sets of different shape or names, or as in `evaluate`.
 
     Notes
     -----
@@ -83,8 +85,11 @@ def compare(
     if len(probs) < 2:
         msg = f"`probs` must hold at least two sets to compare, got {len(probs)}."
         raise InvalidInputError(msg)
+    refuse_other_index(**{f"probs[{name!r}]": each for name, each in probs.items()}, groups=groups)
+    known = next((names for each in probs.values() if (names := frame_names(each))), None)
     rows = {
-        name: Predictions.check(values, labels, weights, clusters) for name, values in probs.items()
+        name: Predictions.check(values, labels, weights, clusters, classes=known)
+        for name, values in probs.items()
     }
     (first, baseline), *others = rows.items()
     for name, other in others:

@@ -11,6 +11,7 @@ import numpy as np
 from temperance.calibrators import Training, fit_by_name
 from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.frames import frame_names, named_scores, refuse_other_index
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -39,6 +40,7 @@ class CascadeRows:
     weights: Array | None
     clusters: NDArray[np.intp] | None
     known_error: float | None  # of a last model without outputs, e.g. a person
+    classes: tuple[str, ...] | None = None  # names, where the outputs are data frames
 
     @classmethod
     def check(
@@ -50,10 +52,17 @@ class CascadeRows:
         known_error: float | None,
         *,
         refuse_probs: bool,
+        classes: tuple[str, ...] | None = None,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError (after `names_of`)."""
         (name, first), *others = models.items()
-        rows = Training.check(first, labels, weights=weights, refuse_probs=refuse_probs)
+        refuse_other_index(
+            **{f"models[{each!r}]": z for each, z in models.items()}, clusters=clusters
+        )
+        known = classes or next((c for each in models.values() if (c := frame_names(each))), None)
+        rows = Training.check(
+            first, labels, weights=weights, classes=known, refuse_probs=refuse_probs
+        )
         if len(np.unique(rows.labels)) < 2:
             msg = (
                 f"`labels` are all of class {rows.labels[0]} ({rows.n:,} rows): what is found on "
@@ -61,7 +70,8 @@ class CascadeRows:
             )
             raise InvalidInputError(msg)
         logits = [rows.logits]
-        for other, given in others:
+        for other, scores in others:
+            given, _ = named_scores(scores, known, name=f"models[{other!r}]")
             z = as_logits(given)
             if z.shape != rows.logits.shape:
                 msg = (
@@ -75,7 +85,9 @@ class CascadeRows:
         units = None
         if clusters is not None:
             units = as_groups(clusters, n=rows.n, name="clusters")[1]
-        return cls(tuple(logits), rows.labels, rows.weights, units, known_error)
+        return cls(
+            tuple(logits), rows.labels, rows.weights, units, known_error, classes=rows.classes
+        )
 
     def check_like(
         self,
@@ -91,8 +103,9 @@ class CascadeRows:
             msg = f"`test` must hold the {len(self.logits)} models, got {len(models)}."
             raise InvalidInputError(msg)
         found = self.check(
-            models, labels, weights, clusters, self.known_error, refuse_probs=refuse_probs
-        )
+            models, labels, weights, clusters, self.known_error, refuse_probs=refuse_probs,
+            classes=self.classes,
+        )  # fmt: skip
         k, own = (each.logits[0].shape[1] for each in (found, self))
         if k != own:
             msg = f"`test` must have the {own} classes of `models`, got {k}."
@@ -114,7 +127,14 @@ class CascadeRows:
     ) -> tuple[Calibrator, ...]:
         """Return a calibrator of each model that decides, fitted with these weights."""
         return tuple(
-            fit_by_name(method, z, Positions(self.labels), weights=weights, prior=prior)
+            fit_by_name(
+                method,
+                z,
+                Positions(self.labels),
+                weights=weights,
+                prior=prior,
+                classes=self.classes,
+            )
             for z in self.logits[: self.deciding]
         )
 

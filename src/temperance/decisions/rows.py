@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.checks import as_group_names
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
@@ -47,6 +48,7 @@ class DecisionRows:
         Raises InvalidInputError for what `Predictions.check` refuses, and for weights that differ.
         """
         seed = as_seed(seed)
+        refuse_other_index(probs=probs, groups=groups)
         rows = Predictions.check(probs, labels, weights, clusters)
         if answers:
             if np.ndim(probs) != 1:

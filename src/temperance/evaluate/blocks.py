@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.blocks import FileParts, one_thread_each
+from temperance.blocks import FileParts, labelled_blocks, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
@@ -18,6 +18,7 @@ from temperance.evaluate.pieces import OutOfFold, ScoredBlocks
 from temperance.evaluate.side_sums import SideSums
 from temperance.metrics.cells import ProbabilityGrid
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
+from temperance.readers import BlockFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,7 +52,8 @@ def evaluate_blocks(
     ----------
     blocks : iterable, or function that returns one
         Gives (scores, labels) or (scores, labels, weights), a block at a time: a list, a
-        generator, a function that opens files. Scores, labels and weights are each as in
+        generator, a function that opens files, or what `temperance.readers.read_blocks(path)`
+        returns, which knows its kind and classes. Scores, labels and weights are each as in
         `evaluate`; a memory-mapped array may be one block. It is read once.
     kind : {"probs", "logits"}, default "probs"
         What the scores are; logits have -inf where an option does not exist, and (n,) are the
@@ -147,6 +149,10 @@ def measure_blocks(
         raise InvalidInputError(msg)
     for side in sides:
         _refuse_wide(side)
+    if isinstance(blocks, BlockFile):
+        file = blocks if classes is None else blocks.in_order([str(each) for each in classes])
+        classes, kind = file.header().classes or classes, "logits"
+        blocks = partial(labelled_blocks, file)
     grid = ProbabilityGrid(n_bins)
     grid.upper  # noqa: B018  (refuses a bad `n_bins`, and is made once, not by each thread)
     n_resamples = check_resamples(n_resamples)

@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
@@ -52,9 +53,9 @@ def evaluate(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
-        rows that the calibrator was not fitted on.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+        rows that the calibrator was not fitted on. Columns of a data frame name the classes.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names of columns.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Means count a row of weight 2 as two rows; intervals treat weights as
         importance weights (they widen with unequal weights).
@@ -81,7 +82,8 @@ def evaluate(
     ------
     InvalidInputError
         Wrong shape, no rows, a value outside [0, 1], a row that does not sum to 1, a label out
-        of range, bad weights, an unnamed group or cluster, `n_bins` < 1, `n_resamples` < 100.
+        of range, labels or weights of another pandas index, bad weights, an unnamed group or
+        cluster, `n_bins` < 1, `n_resamples` < 100.
 
     References
     ----------
@@ -94,6 +96,7 @@ def evaluate(
     >>> evaluation.ece.value, evaluation.accuracy.value
     (0.25, 0.5)
     """
+    refuse_other_index(probs=probs, groups=groups)
     rows = Predictions.check(probs, labels, weights, clusters)
     named = None if groups is None else as_groups(groups, n=len(rows.labels))
     return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)

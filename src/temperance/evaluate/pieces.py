@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from temperance.alignment import column_order, in_order, put_back
 from temperance.blocks.block import block_parts, naming_block
 from temperance.blocks.folds import RowFolds
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
 from temperance.checks.arrays import as_numbers
+from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
@@ -64,6 +66,7 @@ class Piece:
     block: int  # number of the block
     first: int  # number of the first row in the data
     offset: int = 0  # and in the block
+    classes: tuple[str, ...] | None = None  # names in the order of the columns, where known
 
     def predictions(self, sides: Sequence[Side]) -> list[Predictions]:
         """Return the rows as predictions, once for each calibrator or as they are."""
@@ -85,7 +88,9 @@ class Piece:
         if isinstance(calibrator, OutOfFold):
             logits = calibrator.scale(logits, self.block, self.offset)
         elif calibrator is not None:
-            logits = calibrator.scale(logits, refuse_probs=False)
+            order = column_order(self.classes, calibrator.classes, whose="the calibrator")
+            scaled = calibrator.scale(in_order(logits, order), refuse_probs=False)
+            logits = put_back(scaled, order)
         elif as_given is not None:
             return as_given
         return Predictions.from_logits(logits, self.labels, self.weights)
@@ -118,8 +123,9 @@ class ScoredBlocks:
             for rows in row_blocks(scores, _PIECE):
                 w = None if weights is None else weights[rows]
                 yield Piece(
-                    scores[rows], labels[rows], w, self.kind, number, first + rows.start, rows.start
-                )
+                    scores[rows], labels[rows], w, self.kind, number, first + rows.start,
+                    rows.start, as_classes(self.classes, k=self.k),
+                )  # fmt: skip
             first += len(labels)
         if first == 0:
             msg = "`blocks` must hold at least one row: nothing can be measured on none."
@@ -135,6 +141,9 @@ class ScoredBlocks:
         weighed: bool | None,
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64] | None]:
         given, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
+        given, self.classes = named_scores(
+            given, self.classes, name=self.kind, labels=labels, weights=weights
+        )
         scores = as_numbers(given, name=self.kind)
         none = scores[:0] if scores.ndim else scores
         shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks import as_groups, as_labels, as_probs, as_weights
+from temperance.checks import as_classes, as_groups, as_labels, as_probs, as_weights
+from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks, row_log_losses, softmax
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Predictions"]
@@ -37,17 +40,22 @@ class Predictions:
         clusters: ArrayLike | None = None,
         *,
         all_zero: bool = False,
+        classes: Sequence[object] | None = None,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError.
 
+        The columns of a data frame name the classes, or are matched to `classes`.
         `all_zero` weights are those of a part of the rows.
         """
-        p = as_probs(probs)
+        scores, names = named_scores(
+            probs, classes, name="probs", labels=labels, weights=weights, clusters=clusters
+        )
+        p = as_probs(scores)
         n, k = p.shape
         if n == 0:
             msg = "`probs` must have at least one row: nothing can be measured on none."
             raise InvalidInputError(msg)
-        y = as_labels(labels, n=n, k=k)
+        y = as_labels(labels, n=n, k=k, classes=as_classes(names, k=k))
         loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
         units = None if clusters is None else as_groups(clusters, n=n, name="clusters")[1]
         return cls(p, y, as_weights(weights, n=n, all_zero=all_zero), loss, clusters=units)

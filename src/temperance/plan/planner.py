@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.blocks import map_rows
 from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
 from temperance.plan.counts import labels_for_ece, labels_for_precision, labels_for_temperature
@@ -154,6 +155,7 @@ def plan(
     >>> answer.labels_for_temperature, answer.labels_for_precision
     (209, 11788)
     """
+    logits, _ = named_scores(logits, name="logits", weights=weights)
     z = as_logits(logits)
     n, k = z.shape
     check_options(temperature, precision, ece, power, n_bins)

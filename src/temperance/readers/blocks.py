@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temperance.alignment import column_order
 from temperance.checks.labels import LabelMap
-from temperance.errors import FileFormatError
+from temperance.errors import InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields, sha256_of
-from temperance.readers.folder import files_of, refuse_labels_of_folder
-from temperance.readers.guard import refusing, require_file
+from temperance.readers.folder import refuse_labels_of_folder
+from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.npy import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
+from temperance.readers.shards import Header, Shards
 from temperance.readers.whole import SUFFIXES, as_dataset, read_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from temperance.readers.dataset import Dataset, Kind
     from temperance.readers.request import Rows
@@ -51,26 +53,42 @@ class BlockFile:
     kind: Kind | None
     fields: Fields
     labels: Path | None
+    files: tuple[Path, ...]  # as they were when the folder was looked at
+    notes: tuple[str, ...] = ()  # files that were left out
+    like: Header | None = None  # what every block is made like; None: like the first
     label_map: LabelMap | None = None
 
     def __iter__(self) -> Iterator[Dataset]:
         """Yield the blocks in order; every error names the file, and the place in it."""
-        width = None
+        header = self.like
         for file in self.files:
             for block in self._of_file(file):
-                columns = block.values.shape[1:]
-                width = columns if width is None else width
-                if columns != width:
-                    msg = (
-                        f"{file}: has {_count(columns)}, but the files before have {_count(width)}."
-                    )
-                    raise FileFormatError(msg)
-                yield block if self.label_map is None else block.with_labels_of(self.label_map)
+                if self.label_map is not None:
+                    block = block.with_labels_of(self.label_map)  # noqa: PLW2901
+                if header is None:
+                    header = Header.of(block)
+                    yield block
+                else:
+                    yield header.aligned(block)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file, or those of a folder that can be read, by name."""
-        return files_of(self.path)
+    def header(self) -> Header:
+        """Return what all files must have in common, by the first block."""
+        return self.like or Header.of(next(iter(self)))
+
+    def in_order(self, classes: Sequence[str]) -> BlockFile:
+        """Return the same rows with their classes, which have these names, in this order.
+
+        Raises InvalidInputError where they have other names. Classes without names stay.
+        """
+        header = self.header()
+        try:
+            order = column_order(header.classes, classes, whose="`classes`")
+        except InvalidInputError as error:
+            msg = f"{header.source}: {error}"
+            raise InvalidInputError(msg) from error
+        if order is None:
+            return self
+        return dataclasses.replace(self, like=dataclasses.replace(header, classes=tuple(classes)))
 
     @property
     def size(self) -> int:
@@ -118,7 +136,8 @@ def read_blocks(
     ----------
     path : path-like
         A file of any format that `read` takes, or a folder of such files, read in the order of
-        their names.
+        their names; files that come later are not. Columns are matched by name to those of the
+        first.
     kind, fields, labels, label_map
         As in `read`; `labels` only for a single file.
 
@@ -131,26 +150,20 @@ def read_blocks(
     Raises
     ------
     FileFormatError
-        The file is missing; a folder that holds no file of a known format; `labels` of a folder.
-        While iterating: as in `read`, with the row group of a Parquet file; a shard with another
-        number of columns.
+        The file is missing; a folder that holds no file of a known format, or a sub-folder that
+        does; `labels` of a folder. While iterating: as in `read`, with the row group of a Parquet
+        file; a shard that differs from the first in more than the order of its columns.
     """
-    with refusing(path):
-        found = BlockFile(
-            Path(path),
-            kind,
-            fields or Fields(),
-            None if labels is None else Path(labels),
-            None if label_map is None else LabelMap.of(label_map),
-        )
-        if not found.path.exists():
-            msg = "cannot be read: No such file or directory."
-            raise FileFormatError(msg)
-    if found.path.is_dir():
+    if is_folder(path):
         refuse_labels_of_folder(path, labels)
-    if found.files[0].suffix.lower() not in SUFFIXES:
+    shards = Shards.of(path, SUFFIXES)
+    if shards.files[0].suffix.lower() not in SUFFIXES:
         read_file(path)  # raises, and says which suffixes there are
-    return found
+    beside = None if labels is None else Path(labels)
+    return BlockFile(
+        Path(path), kind, fields or Fields(), beside, shards.files, shards.notes,
+        label_map=None if label_map is None else LabelMap.of(label_map),
+    )  # fmt: skip
 
 
 def _each(file: Path, blocks: Iterator[Rows]) -> Iterator[Rows]:
@@ -187,7 +200,3 @@ def _known_rows(file: Path) -> int | None:
             with file.open("rb") as opened:
                 return read_header("the array", opened, file.stat().st_size).shape[0]
         return parquet_rows(file) if file.suffix.lower() == ".parquet" else None
-
-
-def _count(columns: tuple[int, ...]) -> str:
-    return f"{columns[0]} columns" if columns else "a single column"

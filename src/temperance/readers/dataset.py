@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import numpy as np
+
 from temperance.readers.guard import refusing, require_file
 
 if TYPE_CHECKING:
@@ -85,8 +87,9 @@ class Dataset:
     files : tuple of Path
         The files of a folder; empty where `source` is a file.
     notes : tuple of str
-        What its user should hear of how the file was read: rows left out, options censored,
-        refusals, each counted. Only of the formats of language models.
+        What its user should hear of how the file was read: rows or files left out, options
+        censored, refusals, ids that do not match, each counted; and where rows of two files were
+        paired by their order.
     """
 
     kind: Kind
@@ -115,6 +118,31 @@ class Dataset:
             return self
         with refusing(self.place):
             return replace(self, labels=meaning.applied(self.labels, self.classes))
+
+    def with_columns(self, order: NDArray[np.intp], *, class_axis: int | None = None) -> Dataset:
+        """Return the rows with the classes, which have names, in another order.
+
+        Labels are names then, and stay what they are. `class_axis` is that of the layout "dense".
+        """
+        classes = None if self.classes is None else tuple(self.classes[j] for j in order)
+        if class_axis is not None:
+            values = np.take(self.values, order, axis=class_axis)
+        elif self.values.ndim == 1:  # log-odds, or the probability, of the second of two classes
+            values = -self.values if self.kind == "logits" else 1 - self.values
+        else:
+            values = self.values[:, order]
+        labels = self.labels
+        if labels is not None and labels.ndim == 2 and class_axis is None:
+            labels = labels[:, order]
+        return replace(self, values=values, labels=labels, classes=classes)
+
+    def with_rows(self, places: NDArray[np.intp]) -> Dataset:
+        """Return the rows at these places, with all that is beside them."""
+        beside: dict[str, Any] = {
+            name: None if (values := getattr(self, name)) is None else values[places]
+            for name in ("labels", "weights", "groups", "clusters", "ids")
+        }
+        return replace(self, values=self.values[places], **beside)
 
     def sha256(self) -> str:
         """Hexadecimal SHA-256 digest of the file's bytes, or of the digests of a folder's files.

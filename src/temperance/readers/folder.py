@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +11,9 @@ import numpy as np
 from temperance.checks.labels import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
-from temperance.readers.guard import is_folder, refusing
+from temperance.readers.guard import is_folder
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
+from temperance.readers.shards import Header, Shards
 from temperance.readers.whole import SUFFIXES, read_file
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["files_of", "read", "refuse_labels_of_folder"]
+__all__ = ["read", "refuse_labels_of_folder"]
 
 _USUAL_FIELDS = Fields()
 _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
@@ -107,32 +107,21 @@ def _read(
     if not is_folder(path):
         return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout)
     refuse_labels_of_folder(path, labels)
-    files = files_of(path)
-    parts = [read_file(file, kind=kind, fields=fields, layout=layout) for file in files]
-    for part in parts[1:]:
-        with refusing(part.source):
-            _check_alike(parts[0], part)
+    shards = Shards.of(path, SUFFIXES)
+    parts = [read_file(file, kind=kind, fields=fields, layout=layout) for file in shards.files]
+    header = Header.of(parts[0], of_rows=layout != "dense")
+    parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
     return dataclasses.replace(
         parts[0],
         values=_values(parts),
         ragged=any(part.ragged for part in parts),
         source=os.fspath(path),
-        files=files,
+        files=shards.files,
+        notes=(*shards.notes, *notes),
         **together,
     )
-
-
-def files_of(path: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Return the file, or those of a folder that can be read, by name."""
-    folder = Path(path)
-    if not folder.is_dir():
-        return (folder,)
-    found = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-    if not found:
-        msg = f"{folder}: is a folder without files of a known format: {' '.join(SUFFIXES)}."
-        raise FileFormatError(msg)
-    return tuple(found)
 
 
 def refuse_labels_of_folder(
@@ -144,27 +133,6 @@ def refuse_labels_of_folder(
             f"{path}: is a folder, whose files hold their own labels; `labels` goes with one file."
         )
         raise FileFormatError(msg)
-
-
-def _check_alike(first: Dataset, part: Dataset) -> None:
-    """Refuse a file that differs from the first in what makes rows comparable."""
-    ragged = first.ragged or part.ragged
-    if part.kind != first.kind:
-        msg = f"holds {part.kind}, but {first.source} {first.kind}."
-        raise FileFormatError(msg)
-    if part.values.shape[1:] != first.values.shape[1:] and not ragged:
-        shapes = [" x ".join(map(str, each.values.shape[1:])) or "1" for each in (part, first)]
-        msg = f"has {shapes[0]} columns, but {first.source} has {shapes[1]}."
-        raise FileFormatError(msg)
-    if part.classes != first.classes:
-        msg = f"its classes differ from those of {first.source}, or their order."
-        raise FileFormatError(msg)
-    for name in _BESIDE:
-        has = [getattr(each, name) is not None for each in (part, first)]
-        if has[0] != has[1]:
-            which = "has" if has[0] else "has no"
-            msg = f"{which} {name}, unlike {first.source}."
-            raise FileFormatError(msg)
 
 
 def _values(parts: Sequence[Dataset]) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.readers.json_lines import json_lines, naming_line
-from temperance.readers.jsonl_columns import Labels, Scores, Weights
+from temperance.readers.jsonl_columns import IdsBesideLabels, Labels, Scores, Weights
 from temperance.readers.jsonl_labels import LabelLists, NoLabelLists
 from temperance.readers.request import Request, Rows
 
@@ -21,8 +21,9 @@ def read_jsonl(path: Path, request: Request) -> Rows:
     fields = request.fields
     if not request.scores:
         of_labels = _labels(request, None)
-        _fill(of_labels, path)
-        return Rows(labels=of_labels[-1].array())
+        beside = IdsBesideLabels(request)
+        _fill([*of_labels, beside], path)
+        return Rows(labels=of_labels[-1].array(), ids=beside.array())
     scores = Scores(request)
     of_labels = _labels(request, scores)
     weights = Weights(fields.weight or "weight", required=fields.weight is not None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Kind
 
-__all__ = ["Labels", "Scores", "Weights"]
+__all__ = ["IdsBesideLabels", "Labels", "Scores", "Weights"]
 
 _NUMBERS = frozenset({int, float})
 _SMALLEST = -(2**63)
@@ -148,6 +148,28 @@ class Labels:
         if self._type is bool:
             return np.array(values, dtype=np.bool_)
         return np.array(values, dtype=np.uint64 if max(values) > _LARGEST_SIGNED else None)
+
+
+class IdsBesideLabels:
+    """Ids of records that hold labels and no scores: under the name that the first record has."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._ids: Labels | None = None
+        self._started = False
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Append the id of one record."""
+        if not self._started:
+            self._started = True
+            key = self._request.id_name(record)
+            self._ids = None if key is None else Labels(key, required=True)
+        if self._ids is not None:
+            self._ids.add(record)
+
+    def array(self) -> NDArray[Any] | None:
+        """Ids as one array; None if the records have none."""
+        return None if self._ids is None else self._ids.array()
 
 
 class Weights:

@@ -45,7 +45,11 @@ class _Arrays:
         """Pick the keys and read them."""
         fields = request.fields
         if not request.scores:
-            return Rows(labels=self._required("labels", fields.label))
+            id_key = request.id_name(self._members)
+            return Rows(
+                labels=self._required("labels", fields.label),
+                ids=None if id_key is None else self._read(id_key),
+            )
         key, kind = self._score_key(request)
         classes = self._optional("classes", None)
         return Rows(

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Request", "Rows", "choose"]
+__all__ = ["IDS", "Request", "Rows", "choose"]
+
+IDS = ("id", "ids")  # usual names of the column or key that says which row is which
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,14 @@ class Request:
     fields: Fields = Fields()  # noqa: RUF009 - a frozen value
     scores: bool = True
     labels: bool = True
+    ids: bool = True  # beside labels alone; where there are scores, they are read
     layout: Layout = "rows"
     classes: tuple[str, ...] | None = None  # of scores read before, whose labels these are
+
+    def id_name(self, names: Collection[str]) -> str | None:
+        """Return which of the names in a file of labels alone holds the ids, if one does."""
+        wanted = (self.fields.id, *IDS) if self.ids else ()
+        return next((each for each in wanted if each in names), None)
 
     def score_names(self) -> dict[Kind, str | None]:
         """Kinds of scores to look for, each with the name the caller gave it."""

@@ -95,18 +95,19 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan
 def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
     """Find the labels of scores that are in another file."""
     name = request.fields.label
+    id_ = request.id_name(names)
     if request.layout == "labels":
         column = label_list(names, request) if lists else None
         if column in names:
-            return Plan(label=column)
+            return Plan(label=column, id=id_)
         columns = label_columns(names, request, request.classes)
         if not columns:
             wanted = "label_<name>"
             raise _missing(wanted, names)
-        return Plan(labels=tuple(columns.values()), classes=tuple(columns))
+        return Plan(labels=tuple(columns.values()), classes=tuple(columns), id=id_)
     if name is None and "label" not in names:
         refuse_label_columns(names, [n.removeprefix("label_") for n in names])
-    return Plan(label=_optional(names, "label", name or "label"))
+    return Plan(label=_optional(names, "label", name or "label"), id=id_)
 
 
 def _optional(names: Sequence[str], usual: str, name: str | None) -> str | None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from temperance.alignment import in_trusted_order, rows_by_id
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import read_arrow, read_parquet
 from temperance.readers.csv_file import read_csv
@@ -60,14 +61,41 @@ def read_file(
     rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout))
     dataset = as_dataset(rows, path, kind)
     only_labels = Request(
-        fields=Fields(label=fields.label), scores=False, layout=layout, classes=rows.classes
+        fields=Fields(label=fields.label, id=fields.id), scores=False, layout=layout,
+        classes=rows.classes, ids=dataset.ids is not None,
+    )  # fmt: skip
+    return _labelled(dataset, _read(labels, only_labels), labels, layout)
+
+
+def _labelled(
+    dataset: Dataset, found: Rows, path: str | os.PathLike[str], layout: Layout
+) -> Dataset:
+    """Return the rows with the labels of another file: of the same ids, or in the same order."""
+    labels, name = found.labels, os.fspath(path)
+    assert labels is not None  # noqa: S101  (a reader finds them or raises)
+    with refusing(path):
+        if dataset.ids is None or dataset.ids.ndim > 1 or found.ids is None:
+            if layout != "dense":
+                check_length("labels", labels, len(dataset.values))
+            without = name if dataset.ids is not None and found.ids is None else dataset.source
+            notes: tuple[str, ...] = (in_trusted_order(name, dataset.source, without=without),)
+        else:
+            for ids, rows in ((dataset.ids, dataset.values), (found.ids, labels)):
+                check_length("ids", ids, len(rows))
+            try:
+                places, notes = rows_by_id(
+                    dataset.ids, found.ids, source=dataset.source, other=name, values=labels,
+                    repeats=True,
+                )  # fmt: skip
+            except InvalidInputError as error:
+                raise FileFormatError(str(error)) from error
+            labels = labels if places is None else labels[places]
+    return dataclasses.replace(
+        dataset,
+        labels=labels,
+        classes=dataset.classes or found.classes,
+        notes=(*dataset.notes, *notes),
     )
-    found = _read(labels, only_labels)
-    with refusing(labels):
-        if found.labels is not None and layout != "dense":
-            check_length("labels", found.labels, len(dataset.values))
-    classes = dataset.classes or found.classes
-    return dataclasses.replace(dataset, labels=found.labels, classes=classes)
 
 
 def _read(path: str | os.PathLike[str], request: Request) -> Rows:

@@ -8,6 +8,7 @@ import numpy as np
 
 from temperance.calibrators import Training
 from temperance.checks import as_group_names, as_groups
+from temperance.checks.frames import refuse_other_index
 from temperance.errors import NoOptimumError
 from temperance.select.candidates import left_out, wanted
 from temperance.select.rule import Rule
@@ -94,6 +95,7 @@ def select(
     >>> selection.method, selection.verdict, round(selection.calibrator.temperature, 2)
     ('temperature', 'better', 4.93)
     """
+    refuse_other_index(logits=logits, groups=groups, clusters=clusters)
     rows = Training.check(
         logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_probs
+from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.shift.tables import prior_columns, prior_table
 from temperance.show import beside, to_frame
@@ -94,7 +95,7 @@ class LabelShift:
         InvalidInputError
             Wrong shape, or a row whose every possible class has frequency 0.
         """
-        p = as_probs(probs)
+        p = as_probs(named_scores(probs, self.classes, name="probs")[0])
         k = len(self.priors)
         if p.shape[1] != k:
             msg = f"`probs` must have the {k} columns of the estimate, got {p.shape[1]}."

@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.checks import as_classes, as_probs, as_weights
 from temperance.checks.arrays import as_numbers
+from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 from temperance.shift.label_shift_result import LabelShift
@@ -103,9 +104,13 @@ def label_shift(
     >>> shift.apply([[0.5, 0.5]]).round(6)  # nothing known of the row: the new frequencies
     array([[0.25, 0.75]])
     """
+    probs, classes = named_scores(probs, classes, name="probs", weights=weights)
     p = as_probs(probs)
     w, k = as_weights(weights, n=len(p)), p.shape[1]
     if np.ndim(source_priors) == 2:
+        source_priors, _ = named_scores(
+            source_priors, classes, name="source_priors", source_weights=source_weights
+        )
         source = Source.of_rows(*_source_rows(source_priors, source_weights, k=k))
     else:
         source = Source(_as_priors(source_priors, source_weights, k=k))

@@ -11,6 +11,7 @@ from temperance.calibrators import (
     Training,
 )
 from temperance.checks import as_weights
+from temperance.checks.frames import refuse_other_index
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.shift.calibrator_errors import source_errors
 from temperance.shift.mixture import MOST_CLASSES
@@ -99,6 +100,7 @@ def label_shift_of_logits(
         logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
     )
     calibrator = calibrator_of(rows)
+    refuse_other_index(new=new, new_weights=new_weights)
     z, _ = calibrator.checked(new, class_axis=-1, refuse_probs=refuse_probs)
     return label_shift_of_rows(rows, z, as_weights(new_weights, n=len(z)), calibrator)
 

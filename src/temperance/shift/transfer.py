@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling, Training
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
+from temperance.checks.frames import refuse_other_index
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -180,6 +181,9 @@ def transfer(
     if len(z) == 0:
         msg = "`new` must have at least one row."
         raise InvalidInputError(msg)
+    refuse_other_index(
+        new=new, new_labels=new_labels, new_weights=new_weights, new_clusters=new_clusters
+    )
     new_w = as_weights(new_weights, n=len(z))
     calibrator = calibrator_of(rows)
     probs = calibrator.apply(z, refuse_probs=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from temperance.errors import FileFormatError, InvalidInputError
+from temperance.errors import InvalidInputError
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.json_lines import json_lines, naming_line
 from temperance.readers.llm.answer import Ask
@@ -21,9 +21,11 @@ from temperance.readers.llm.openai_logprobs import openai_logprobs
 from temperance.readers.llm.records import records
 from temperance.readers.llm.row import Row
 from temperance.readers.shapes import check_texts
+from temperance.readers.shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from temperance.readers.dataset import Dataset, Fields, Kind
     from temperance.readers.llm.answer import Answer
@@ -47,8 +49,9 @@ def read_llm(
 ) -> Dataset:
     """Read a file of one JSON object per line, or the .jsonl files of a folder (see `read`)."""
     _check_fields(format_, fields, kind)
+    shards = Shards.of(path, _SUFFIXES)
+    files = shards.files
     of_folder = is_folder(path)
-    files = _files(Path(path))
     counts: Counter[str] = Counter()
     filters: set[str] = set()
     rows: list[Row] = []
@@ -61,12 +64,12 @@ def read_llm(
             settle([row.answer for row in of_file], [row.line for row in of_file])
         rows += of_file
     with refusing(path):
-        found = dataset_of(
+        dataset = dataset_of(
             rows, format_, counts, filters, source=os.fspath(path),
             files=files if of_folder else (), kind_forced=kind is not None,
         )  # fmt: skip
-        check_texts(found)
-        return found
+        check_texts(dataset)
+        return replace(dataset, notes=(*shards.notes, *dataset.notes))
 
 
 def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
@@ -94,17 +97,6 @@ def _beside(line: Node, name: str | None, usual: str | None) -> Node | None:
     if name is not None:
         return line.find(name) or line.need(name)
     return None if usual is None else line.get(usual)
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    """Return the file, or the .jsonl files of a folder by name."""
-    if not path.is_dir():
-        return (path,)
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-    if not found:
-        msg = f"{path}: is a folder without .jsonl files (those of its subfolders are not read)."
-        raise FileFormatError(msg)
-    return tuple(found)
 
 
 def _check_fields(format_: LlmFormat, fields: Fields, kind: Kind | None) -> None:
