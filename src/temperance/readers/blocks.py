@@ -17,7 +17,7 @@ from temperance.readers.folder import files_of, refuse_labels_of_folder
 from temperance.readers.guard import refusing
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
-from temperance.readers.whole import SUFFIXES, as_dataset, read_file
+from temperance.readers.whole import SUFFIXES, as_dataset, file_suffix, read_file
 
 if TYPE_CHECKING:
     import os
@@ -31,7 +31,9 @@ __all__ = ["BlockFile", "read_blocks"]
 _BLOCK = 1 << 22  # numbers of a block
 _IN_PARTS: dict[str, Callable[[Path, Request], Iterator[Rows]]] = {
     ".csv": csv_blocks,
+    ".csv.gz": csv_blocks,
     ".tsv": csv_blocks,
+    ".tsv.gz": csv_blocks,
     ".parquet": parquet_blocks,
     ".arrow": arrow_blocks,
     ".feather": arrow_blocks,
@@ -87,7 +89,7 @@ class BlockFile:
         return None if None in counts else sum(c for c in counts if c is not None)
 
     def _of_file(self, file: Path) -> Iterator[Dataset]:
-        parts = _IN_PARTS.get(file.suffix.lower())
+        parts = _IN_PARTS.get(file_suffix(file))
         if parts is None or self.labels is not None:
             whole = read_file(file, kind=self.kind, fields=self.fields, labels=self.labels)
             yield from _sliced(whole)
@@ -140,7 +142,7 @@ def read_blocks(
             raise FileFormatError(msg)
     if found.path.is_dir():
         refuse_labels_of_folder(path, labels)
-    if found.files[0].suffix.lower() not in SUFFIXES:
+    if file_suffix(found.files[0]) not in SUFFIXES:
         read_file(path)  # raises, and says which suffixes there are
     return found
 

@@ -13,7 +13,7 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import refusing
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
-from temperance.readers.whole import SUFFIXES, read_file
+from temperance.readers.whole import SUFFIXES, file_suffix, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ def files_of(path: str | os.PathLike[str]) -> tuple[Path, ...]:
     folder = Path(path)
     if not folder.is_dir():
         return (folder,)
-    found = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    found = sorted(f for f in folder.iterdir() if file_suffix(f) in SUFFIXES)
     if not found:
         msg = f"{folder}: is a folder without files of a known format: {' '.join(SUFFIXES)}."
         raise FileFormatError(msg)

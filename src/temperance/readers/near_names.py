@@ -35,37 +35,17 @@ _WHOLE_NAMES: dict[Role, frozenset[str]] = {
 # Words that change nothing about what a column holds: a `sample_weight` is a weight, but a
 # `birth_weight` is something else.
 _SAMPLES = frozenset(
-    [
-        "sample",
-        "samples",
-        "row",
-        "rows",
-        "case",
-        "example",
-        "instance",
-        "observation",
-        "obs",
-        "record",
-        "survey",
-        "importance",
-    ]
-)
+    {
+        "sample", "samples", "row", "rows", "case", "example", "instance", "observation", "obs",
+        "record", "survey", "importance",
+    }
+)  # fmt: skip
 _PARTS = frozenset(
-    [
-        "val",
-        "valid",
-        "validation",
-        "test",
-        "train",
-        "dev",
-        "eval",
-        "cal",
-        "calib",
-        "calibration",
-        "holdout",
-        "oof",
-    ]
-)
+    {
+        "val", "valid", "validation", "test", "train", "dev", "eval", "cal", "calib",
+        "calibration", "holdout", "oof",
+    }
+)  # fmt: skip
 _QUALIFIERS: dict[Role, frozenset[str]] = {
     "label": _PARTS | _SAMPLES | {"true", "gold", "correct", "y", "id", "idx", "index", "column"},
     "weight": _PARTS | _SAMPLES | {"column"},

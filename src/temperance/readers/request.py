@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from temperance.readers.missing import Missing
+    from temperance.readers.near_names import Role
+
 __all__ = ["Request", "Rows", "choose"]
 
 
@@ -26,8 +29,27 @@ class Request:
     labels: bool = True
     layout: Layout = "rows"
     classes: tuple[str, ...] | None = None  # of scores read before, whose labels these are
+    na: Missing = "refuse"
 
-    def score_names(self) -> dict[Kind, str | None]:
+    def given(self) -> dict[Role, str | None]:
+        """What the caller said of each column beside the scores."""
+        fields = self.fields
+        return {
+            "label": fields.label, "weight": fields.weight, "group": fields.group,
+            "cluster": fields.cluster, "id": fields.id,
+        }  # fmt: skip
+
+    def score_keys(self) -> dict[Kind, str]:
+        """Kinds of scores to look for, each with its key, in formats that hold them under one."""
+        keys: dict[Kind, str] = {}
+        for kind, name in self.score_names().items():
+            if name is not None and not isinstance(name, str):
+                msg = f"holds {kind} under one key, not in a list of columns; name that key."
+                raise FileFormatError(msg)
+            keys[kind] = name or kind
+        return keys
+
+    def score_names(self) -> dict[Kind, str | tuple[str, ...] | None]:
         """Kinds of scores to look for, each with the name the caller gave it."""
         if self.fields.logits is not None:
             return {"logits": self.fields.logits}
@@ -49,6 +71,7 @@ class Rows:
     ids: NDArray[Any] | None = None
     classes: tuple[str, ...] | None = None
     ragged: bool = False
+    percent: bool = False  # scores had percent signs; they are read as what they say
 
 
 def choose(present: Collection[Kind], kind: Kind | None) -> tuple[Kind, Kind]:
