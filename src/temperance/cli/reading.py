@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from temperance.calibrators import MultilabelScaling
@@ -61,11 +62,17 @@ def read_rows(
         raise InvalidInputError(msg)
     with progress(f"reading {path.name}"):
         if answers is not None:
-            file = read_answers(path, fields=fields, labels=labels, labelled=labelled)
+            file = read_answers(
+                path, fields=fields, labels=labels, labelled=labelled, na=reading.na
+            )
         else:
             file = read(
-                path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout, format=llm
-            )
+                path, kind=read_kind(kind), fields=fields, labels=labels, layout=layout,
+                format=llm, na=reading.na,
+            )  # fmt: skip
+        if file.percent and file.kind == "logits" and answers is None:
+            msg = f"{path}: its scores are percentages, which are no logits: say --kind probs."
+            raise InvalidInputError(msg)
         with naming(str(path)):
             if answers is not None:
                 rows = rows_of_answers(file, answers, ignore_label=ignore_label, whole=whole)
@@ -76,6 +83,7 @@ def read_rows(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
                     keep=keep, whole=whole,
                 )  # fmt: skip
+    rows = replace(rows, notes=file.notes, left_out=file.left_out)
     if labelled:
         rows.require_labels()
         _require_clusters(rows)

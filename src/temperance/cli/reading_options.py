@@ -25,6 +25,8 @@ from temperance.cli.options import (
     LabelColumn,
     LabelsOption,
     LogitsColumn,
+    NaName,
+    NaOption,
     ProbsColumn,
     ScoreColumn,
     ScoreOf,
@@ -32,7 +34,7 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields, LlmFormat
+from temperance.readers import Fields, LlmFormat, Missing
 
 __all__ = ["Reading", "takes_reading"]
 
@@ -57,6 +59,7 @@ class Reading:
     score_scale: str | None = None
     score_of: int | None = None
     answers: AnswerScale | None = None
+    na: Missing = "refuse"
 
     def of_answers(self, calibrator: Calibrator | None = None) -> Self:
         """Return the same with what scores of answers are, by the options or the calibrator."""
@@ -112,6 +115,7 @@ def _reading(
     score_column: ScoreColumn = None,
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
+    na: NaOption = NaName.refuse,
     llm: LlmFormat | None = None,
 ) -> Reading:
     """Return how files are read, from what a command line says."""
@@ -133,6 +137,7 @@ def _reading(
         score_column=score_column,
         score_scale=score_scale,
         score_of=score_of,
+        na=na.value,
     )
 
 

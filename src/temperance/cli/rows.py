@@ -73,6 +73,7 @@ class Rows:
     keep: NDArray[np.bool_] | None = None  # which of the file's rows (entries) count; None: all
     beside: Beside | None = None  # only where all rows were asked for
     notes: tuple[str, ...] = ()  # what was left out or bounded when the file was read
+    left_out: tuple[int, ...] = ()  # rows of the file that lack a value and were left out
 
     @property
     def n(self) -> int:
