@@ -69,9 +69,10 @@ def check_same_rows(first: Rows, other: Rows) -> None:
         )
         raise InvalidInputError(msg)
     if other.left_out != first.left_out:
+        where = "its first column" if other.source == first.source else first.source
         msg = (
-            f"{other.source}: other rows lack a value than in {first.source}, so the rows that are "
-            "left are not the same; take those that lack one in any file out of all files."
+            f"{other.source}: other rows lack a value than in {where}, so the rows that are left "
+            "are not the same; take those that lack one anywhere out of all files."
         )
         raise InvalidInputError(msg)
     if other.logits.shape != first.logits.shape:

@@ -88,9 +88,9 @@ class NumberCells:
         text = cell.strip()
         if text.casefold() in MISSING:
             return math.nan
-        scale = 1.0
-        if text.endswith("%"):
-            text, scale, self.percent = text[:-1].rstrip(), 100.0, True
+        hundredth = text.endswith("%")
+        if hundredth:
+            text, self.percent = text[:-1].rstrip(), True
         if "," in text and "." not in text:
             if self._comma is None:
                 self._comma = line, cell
@@ -100,8 +100,8 @@ class NumberCells:
             plain = text
             if self._point is None and "." in text:
                 self._point = line
-        number = _as_float(plain)
-        if number is None or (math.isnan(number) and scale != 1.0):
+        number = _as_float(_over_hundred(plain) if hundredth else plain)
+        if number is None or math.isnan(number):
             raise self._refusal(cell, line)
         if math.isinf(number) and _INFINITY.fullmatch(text) is None:
             msg = (
@@ -109,7 +109,7 @@ class NumberCells:
                 "an option that does not exist is written -inf."
             )
             raise FileFormatError(msg)
-        return number / scale
+        return number
 
     def _check_commas(self) -> None:
         if self._comma is not None and self._point is not None:
@@ -124,6 +124,12 @@ class NumberCells:
         return FileFormatError(
             f"line {line}: column `{self._name}` must hold numbers, got {quoted(cell)}.{self._hint}"
         )
+
+
+def _over_hundred(text: str) -> str:
+    """Move the point of a number by two digits, as text, so that it is rounded once."""
+    head, mark, power = text.partition("e" if "e" in text else "E")
+    return f"{head}e{int(power or 0) - 2}" if not mark or power.lstrip("+-").isdecimal() else text
 
 
 def _as_float(text: str) -> float | None:

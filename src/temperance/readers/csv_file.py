@@ -319,7 +319,7 @@ def _dialect(file: TextIO, usual: str) -> tuple[Iterator[str], str]:
         if line.strip():
             break
     header = before[-1] if before else ""
-    said = header.strip().casefold()
+    said = header.rstrip("\r\n").casefold()
     if said.startswith("sep=") and len(said) == 5:  # a line for spreadsheets
         return chain([*before[:-1], "\n"], file), said[-1]
     for delimiter in (usual, *_DELIMITERS):

@@ -14,9 +14,25 @@ from temperance.readers.guard import named
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ScoreColumns", "as_typed", "common_start", "listed", "named_scores", "stem_scores"]
+    from temperance.readers.dataset import Kind
+
+__all__ = [
+    "ScoreColumns",
+    "as_typed",
+    "common_start",
+    "likely_scores",
+    "listed",
+    "named_scores",
+    "stem_scores",
+]
 
 _SEPARATOR = re.compile(r"[\W_]")
+_WORDS: dict[Kind, frozenset[str]] = {
+    "probs": frozenset(
+        {"prob", "probs", "proba", "probas", "probability", "probabilities", "softmax"}
+    ),
+    "logits": frozenset({"logit", "logits"}),
+}
 _IN_BRACKETS = re.compile(r"[\[({](.+)[\])}]")
 
 
@@ -66,6 +82,27 @@ def named_scores(names: Sequence[str], given: str | tuple[str, ...]) -> ScoreCol
         or (_of_list(names, listed(given)) if "," in given else None)
         or _bare(names, given)
     )
+
+
+def likely_scores(names: Sequence[str]) -> tuple[Kind, str] | None:
+    """Return the kind of columns whose names speak of scores, and what to type to name them."""
+    for kind, words in _WORDS.items():
+        found = [name for name in names if words.intersection(_words(name))]
+        if not found:
+            continue
+        start = common_start(found)
+        end = common_start([name[::-1] for name in found])[::-1]
+        for word in (start.rstrip(" _-.:"), end.lstrip(" _-.:")):
+            scores = named_scores(names, word) if words.intersection(_words(word)) else None
+            if scores is not None and set(scores.columns) == set(found):
+                return kind, shlex.quote(word)
+        return kind, as_typed(found)
+    return None
+
+
+def _words(name: str) -> list[str]:
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from temperance.readers.guard import named, quoted
 from temperance.readers.label_columns import label_columns, label_list, refuse_label_columns
 from temperance.readers.near_names import Role, refuse_near_names, role_name
 from temperance.readers.request import Request, Rows, choose
-from temperance.readers.score_columns import ScoreColumns, named_scores, stem_scores
+from temperance.readers.score_columns import ScoreColumns, likely_scores, named_scores, stem_scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -221,10 +221,15 @@ def _no_scores(names: Sequence[str], request: Request) -> FileFormatError:
             names,
             hint=" Nor does a column begin or end so: name the columns of the classes.",
         )
-    hint = (
-        " Name them with --probs-column or --logits-column: what they begin or end with, or a "
-        "list, commas between."
-    )
+    likely = likely_scores(names)
+    if likely is None:
+        hint = (
+            " Name them with --probs-column or --logits-column: what they begin or end with, or a "
+            "list, commas between."
+        )
+    else:
+        kind, typed = likely
+        hint = f" If these are scores, say --{kind}-column {typed}."
     return _missing("logit_<class>` or `logit` or `prob_<class>` or `prob", names, hint=hint)
 
 
