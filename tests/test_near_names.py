@@ -47,7 +47,6 @@ def test_a_given_name_that_is_not_there():
         ("weight", "sampleWeight"),
         ("weight", "Sample Weights"),
         ("weight", "case.weight"),
-        ("weight", "w"),
         ("label", "Label"),
         ("label", "lable"),
         ("label", "Labels"),
@@ -84,6 +83,7 @@ def test_near_names(role, name):
         ("weight", "weight_kg"),
         ("weight", "class_weight"),
         ("weight", "eight"),
+        ("weight", "w"),
         ("label", "table"),
         ("label", "label_map"),
         ("label", "labeller"),
@@ -115,4 +115,4 @@ def test_what_is_ours_or_said_is_not_asked_about():
     """A role that has its column, or of which its user spoke, raises no question."""
     refuse_near_names(["weight", "Weight"], {"weight": "weight"}, {})
     refuse_near_names(["Weight"], {"weight": None}, {"weight": "none"})
-    refuse_near_names(["w"], {"weight": None}, {}, used=["w"])
+    refuse_near_names(["wt"], {"weight": None}, {}, used=["wt"])

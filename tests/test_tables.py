@@ -675,3 +675,21 @@ def test_compare_refuses_other_rows_left_out(tmp_path, capsys):
     names = ["--probs-column", "a", "--probs-column", "b", "--na", "drop"]
     assert run(["compare", str(path), *names]) == 2
     assert "other rows lack a value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_labels_that_stand_for_nothing(tmp_path, name):
+    """NA among labels is missing in every table, unless a class is called so."""
+    content = {"prob_a": [0.5] * 3, "prob_b": [0.5] * 3, "label": ["a", "NA", "b"]}
+    content["group"] = ["x", "NA", "NA"]
+    path = table(tmp_path / name, content)
+    assert refusal(path).startswith("1 of 3 rows lacks a value of 'label'")
+    assert read(path, na="drop").labels.tolist() == ["a", "b"]
+    content["prob_NA"] = content.pop("prob_b")
+    assert read(table(tmp_path / name, content)).groups.tolist() == ["x", "NA", "NA"]
+
+
+def test_cells_parted_by_blanks(tmp_path):
+    """One column of several words is told from a table."""
+    path = as_text(tmp_path / "a.csv", "prob_a prob_b label\n.1 .9 a\n")
+    assert refusal(path).startswith("has only the column 'prob_a prob_b label'; separate columns")

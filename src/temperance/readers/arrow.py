@@ -16,13 +16,13 @@ from temperance.readers.arrow_columns import (
     label_values,
     lists,
     missing,
+    missing_labels,
     numbers,
 )
-from temperance.readers.label_columns import UNKNOWN
 from temperance.readers.missing import refuse_missing
 from temperance.readers.padding import padded_rows
 from temperance.readers.request import Request, Rows
-from temperance.readers.table import Plan, finished, plan_columns
+from temperance.readers.table import Plan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,6 +229,8 @@ def _missing_rows(
 ) -> NDArray[np.bool_] | None:
     """Say which rows lack a value, None if no row does; raise unless they are to be left out."""
     by_column = {name: missing(table, name) for name in plan.columns}
+    if plan.label is not None and request.layout == "rows":
+        by_column[plan.label] |= missing_labels(table, plan.label, plan.classes or ())
     lacking = [name for name, rows in by_column.items() if rows.any()]
     if not lacking:
         return None
@@ -237,8 +239,7 @@ def _missing_rows(
         row = int(found.argmax())
         column = next(name for name in lacking if by_column[name][row])
         place = f"row {first + row + 1:,} (counted from 1), in `{column}`"
-        of_labels = plan.labels or ((plan.label,) if request.layout == "labels" else ())
-        hint = UNKNOWN if set(lacking) <= set(of_labels) else ""
+        hint = hint_of_missing(lacking, plan, request)
         refuse_missing(int(found.sum()), len(found), lacking, place, hint=hint)
     return found
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.cells import number_list
+from temperance.readers.cells import lacks_label, number_list
 from temperance.readers.padding import padded_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ __all__ = [
     "label_values",
     "lists",
     "missing",
+    "missing_labels",
     "numbers",
 ]
 
@@ -43,15 +46,25 @@ def missing(table: pa.Table, name: str) -> NDArray[np.bool_]:
     """Say which rows have a null or NaN, in a list too, (n,)."""
     column = _stored(table.column(name))
     found = np.array(column.is_null(nan_is_null=True).to_numpy())
-    if _is_text(column.type):
-        import pyarrow.compute as pc  # noqa: PLC0415 - optional package
-
-        blank = pc.equal(pc.utf8_trim_whitespace(column.fill_null("")), "")
-        found |= np.asarray(blank.to_numpy())
     if is_list(column.type):
         elements, lengths = _flat(column)
         inside = np.asarray(elements.is_null(nan_is_null=True).to_numpy())
         found[np.repeat(np.arange(len(lengths)), lengths)[inside]] = True
+    return found
+
+
+def missing_labels(table: pa.Table, name: str, classes: Collection[str]) -> NDArray[np.bool_]:
+    """Say which labels are texts that stand for none: blank, NA, (n,)."""
+    column = _stored(table.column(name))
+    if not _is_text(column.type):
+        return np.zeros(len(column), dtype=np.bool_)
+    words = [w for w in column.unique().to_pylist() if w is not None and lacks_label(w, classes)]
+    found = np.zeros(len(column), dtype=np.bool_)
+    if words:
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+        import pyarrow.compute as pc  # noqa: PLC0415 - optional package
+
+        found |= np.asarray(pc.is_in(column, pa.array(words, column.type)).to_numpy())
     return found
 
 

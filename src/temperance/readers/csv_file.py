@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 from array import array
 from contextlib import contextmanager
 from itertools import chain
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.cells import NumberCells, is_missing, number_list
+from temperance.readers.cells import NumberCells, is_missing, lacks_label, number_list
 from temperance.readers.guard import named, quoted
 from temperance.readers.label_columns import UNKNOWN
 from temperance.readers.missing import refuse_missing
 from temperance.readers.padding import padded_rows, padded_texts
 from temperance.readers.request import Request, Rows
-from temperance.readers.table import Plan, finished, plan_columns
+from temperance.readers.table import Plan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,6 @@ _PACKED = {
     b"ARROW1": "an .arrow file",
 }
 _DELIMITERS = ",\t;|"
-_LABEL_WORDS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null"})
 
 
 class _Reader(Protocol):
@@ -76,6 +76,7 @@ class _Lists:
             except FileFormatError as error:
                 msg = f"line {line}: column `{self._name}` {error}"
                 raise FileFormatError(msg) from error
+            missing[i] = any(map(math.isnan, found))
             self._flat.extend(found)
             self._lengths.append(len(found))
         return missing
@@ -147,8 +148,7 @@ class _Columns:
                 self._first = place
 
     def _lacks_label(self, cell: str) -> bool:
-        text = cell.strip()
-        return text.casefold() in _LABEL_WORDS and text not in (self._plan.classes or ())
+        return lacks_label(cell, self._plan.classes or ())
 
     def rows(self) -> Rows:
         """Return all rows so far."""
@@ -158,7 +158,7 @@ class _Columns:
         if self._first is not None and self._request.na == "refuse":
             rows = np.logical_or.reduce([missing[name] for name in lacking])
             line, what = self._first
-            hint = UNKNOWN if set(lacking) <= set(plan.labels) else ""
+            hint = hint_of_missing(lacking, plan, self._request)
             refuse_missing(
                 int(rows.sum()), len(rows), lacking, f"in line {line}, {what}", hint=hint
             )
@@ -332,6 +332,14 @@ def _dialect(file: TextIO, usual: str) -> tuple[Iterator[str], str]:
 def _planned(names: list[str], first_row: dict[str, str], request: Request) -> Plan:
     """Assign the columns; if that fails, say it when the names are numbers."""
     lists = any(map(_is_list, first_row.values()))
+    if len(names) == 1 and len(names[0].split()) > 1 and not _is_list(names[0]):
+        cells = next(iter(first_row.values()), "").split()
+        if len(cells) == len(names[0].split()):
+            msg = (
+                f"has only the column {quoted(names[0])}; separate columns by commas in a .csv, by "
+                "tabs in a .tsv."
+            )
+            raise FileFormatError(msg)
     try:
         return plan_columns(names, request, lists=lists)
     except FileFormatError as error:

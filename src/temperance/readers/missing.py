@@ -54,8 +54,8 @@ def without_missing(dataset: Dataset) -> Dataset:
         msg = f"has no row without a missing value; all {n:,} would be left out."
         raise FileFormatError(msg)
     kept: dict[str, Any] = {name: None if a is None else a[~missing] for name, a in arrays.items()}
-    were = "was" if count == 1 else "were"
-    note = f"{count:,} of {n:,} rows {were} left out, which lack a value (--na drop)."
+    were = "was left out, which lacks" if count == 1 else "were left out, which lack"
+    note = f"{count:,} of {n:,} rows {were} a value (--na drop)."
     return dataclasses.replace(
         dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(np.flatnonzero(missing))
     )

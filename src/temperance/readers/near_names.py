@@ -27,7 +27,7 @@ _WORDS: dict[Role, frozenset[str]] = {
 }
 _WHOLE_NAMES: dict[Role, frozenset[str]] = {
     "label": frozenset({"ytrue", "yval", "ytest", "groundtruth", "trueclass", "goldclass", "gt"}),
-    "weight": frozenset({"w"}),
+    "weight": frozenset(),
     "group": frozenset(),
     "cluster": frozenset(),
     "id": frozenset(),

@@ -122,7 +122,8 @@ def _of_list(names: Sequence[str], wanted: tuple[str, ...]) -> ScoreColumns:
         raise FileFormatError(msg)
     twice = [name for name in dict.fromkeys(wanted) if wanted.count(name) > 1]
     if twice or not wanted:
-        msg = f"the list of score columns must name each once, got {named(twice)} twice."
+        found = f"{named(twice)} twice" if wanted else "none"
+        msg = f"the list of score columns must name each once, got {found}."
         raise FileFormatError(msg)
     if len(wanted) == 1:
         return ScoreColumns(wanted, None)

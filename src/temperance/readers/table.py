@@ -12,8 +12,13 @@ import numpy as np
 from temperance.errors import FileFormatError
 from temperance.readers.derived_columns import refuse_derived
 from temperance.readers.guard import named, quoted
-from temperance.readers.label_columns import label_columns, label_list, refuse_label_columns
-from temperance.readers.near_names import Role, refuse_near_names, role_name
+from temperance.readers.label_columns import (
+    UNKNOWN,
+    label_columns,
+    label_list,
+    refuse_label_columns,
+)
+from temperance.readers.near_names import NONE, Role, refuse_near_names, role_name
 from temperance.readers.request import Request, Rows, choose
 from temperance.readers.score_columns import ScoreColumns, likely_scores, named_scores, stem_scores
 
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Kind
 
-__all__ = ["Plan", "finished", "plan_columns"]
+__all__ = ["Plan", "finished", "hint_of_missing", "plan_columns"]
 
 _STEMS: dict[Kind, str] = {"logits": "logit", "probs": "prob"}
 
@@ -94,6 +99,20 @@ def finished(rows: Rows, plan: Plan, request: Request) -> Rows:
     return dataclasses.replace(rows, labels=labels)
 
 
+def hint_of_missing(lacking: Sequence[str], plan: Plan, request: Request) -> str:
+    """Say what else than a missing value a blank cell of these columns may mean."""
+    of_labels = plan.labels or ((plan.label,) if request.layout == "labels" else ())
+    if set(lacking) <= set(of_labels):
+        return UNKNOWN
+    if plan.classes is not None and set(lacking) <= set(plan.scores):
+        none = "0" if plan.kind == "probs" else "-inf"
+        return (
+            f" Is it an option that does not exist in its row? Write {none}. Tokens that were not "
+            "shown are bounded in files of --format openai-logprobs."
+        )
+    return ""
+
+
 def _as_classes(
     labels: NDArray[np.str_], columns: Sequence[str], classes: Sequence[str]
 ) -> NDArray[np.str_]:
@@ -123,7 +142,8 @@ def _plan(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
     rest = [name for name in names if name not in taken]
     kind, scores = _score_columns(rest, request, lists=lists)
     labels: tuple[str, ...] = ()
-    if request.labels and request.layout == "labels":
+    no_labels = fields.label == NONE and NONE not in names
+    if request.labels and request.layout == "labels" and not no_labels:
         if scores.classes is not None:
             others = [name for name in names if name not in {*scores.columns, *taken}]
             labels = tuple(label_columns(others, request, scores.classes).values())
