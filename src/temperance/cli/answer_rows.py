@@ -136,4 +136,5 @@ def rows_of_answers(
         sha256=file.sha256(),
         answers=scale,
         beside=beside if whole else None,
+        notes=file.notes,
     )

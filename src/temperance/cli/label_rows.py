@@ -68,6 +68,7 @@ def rows_of_labels(
         entries=entries,
         keep=entries.keep,
         beside=_beside(file, outputs.shape) if whole else None,
+        notes=file.notes,
     )
 
 

@@ -83,7 +83,7 @@ def read_rows(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
                     keep=keep, whole=whole,
                 )  # fmt: skip
-    rows = replace(rows, notes=file.notes, left_out=file.left_out)
+    rows = replace(rows, left_out=file.left_out)
     if labelled:
         rows.require_labels()
         _require_clusters(rows)
