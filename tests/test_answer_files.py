@@ -156,7 +156,7 @@ def test_clusters_of_answers(run, answers, tmp_path):
         ("fit cal.csv --kind answers --score-scale percent --test cal.csv", "other rows"),
         ("fit cal.csv --score-column score", "is for --kind answers"),
         ("fit graded.csv --kind answers --score-scale percent", "Graded answers"),
-        ("fit nan.csv --kind answers --score-scale percent", "row 1 holds nan"),
+        ("fit nan.csv --kind answers --score-scale percent", "lacks a value of 'score'"),
         ("fit wrong.csv --kind answers --score-scale percent", "always true"),
         ("compare cal.csv test.csv --kind answers", "for fit, apply and evaluate"),
         ("plan cal.csv --kind answers", "for fit, apply and evaluate"),

@@ -104,9 +104,9 @@ def test_one_label(tmp_path, suffix):
 def test_entries_that_are_missing(tmp_path, suffix):
     """Named with line (or row) and column, and what to write instead."""
     message = refusal(table(tmp_path / f"a{suffix}", {**COLUMNS, "label_dog": [1, None]}))
-    assert "column `label_dog`" in message
+    assert "1 of 2 rows lacks a value of 'label_dog'" in message
     assert "--ignore-label" in message
-    assert ("line 3" if suffix in {".csv", ".tsv"} else "row 1") in message
+    assert ("line 3" if suffix in {".csv", ".tsv"} else "row 2 (counted from 1)") in message
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -140,11 +140,11 @@ def test_lists_in_columns(tmp_path, suffix, name):
     [
         (
             {"label": [[0, 1], [1]]},
-            "column `label` must hold lists of one length.*row 1 .* has 1, ",
+            "column `label` must hold lists of one length.*row 2 .* has 1, ",
         ),
-        ({"label": [[0, 1], [1, None]]}, "column `label` .*nulls; row 1 .*--ignore-label"),
-        ({"label": [[0, 1], None]}, "column `label` must not have nulls; .* first is row 1"),
-        ({"label": [[0, 1], []]}, "column `label` must not have empty lists; row 1"),
+        ({"label": [[0, 1], [1, None]]}, "lacks a value of 'label' .* row 2 .*--ignore-label"),
+        ({"label": [[0, 1], None]}, "lacks a value of 'label' .* first is row 2"),
+        ({"label": [[0, 1], []]}, "column `label` must not have empty lists; row 2"),
         ({"label": [0, 1]}, "column `label` must hold lists of 0 and 1"),
         ({"label": [["0", "1"], ["1", "1"]]}, "column `label` must hold 0 and 1, got string"),
         ({"label": LABELS, "labels": LABELS}, "both `labels` and `label`"),

@@ -138,7 +138,7 @@ def test_a_shard_of_another_width_is_named(tmp_path):
 
 
 def test_a_damaged_row_group_is_named(tmp_path):
-    """File and group, counted from 0; the groups before it are fine."""
+    """File and group, counted from 1; the groups before it are fine."""
     pq = pytest.importorskip("pyarrow.parquet")
     z, y, _ = data()
     path = write(tmp_path / "a.parquet", z, y)
@@ -148,7 +148,7 @@ def test_a_damaged_row_group_is_named(tmp_path):
     raw[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
     path.write_bytes(raw)
     seen = []
-    with pytest.raises(tp.FileFormatError, match=r"a\.parquet: row group 2 .* of 4"):
+    with pytest.raises(tp.FileFormatError, match=r"a\.parquet: row group 3 .* of 4"):
         seen.extend(len(block.values) for block in read_blocks(path))
     assert sum(seen) == 600
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from temperance.readers import read
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from temperance.calibrators import Calibrator
     from temperance.checks import LabelMap
-    from temperance.readers import Dataset, Fields
+    from temperance.readers import Dataset, Fields, Missing
 
 __all__ = ["ANSWERS", "answer_scale", "read_answers", "rows_of_answers", "score_column_of"]
 
@@ -34,6 +36,7 @@ def read_answers(
     labels: Path | None,
     labelled: bool,
     label_map: LabelMap | None = None,
+    na: Missing = "refuse",
 ) -> Dataset:
     """Read scores and outcomes, of `score` and `correct` unless told otherwise.
 
@@ -45,16 +48,30 @@ def read_answers(
     fields = replace(fields, logits=fields.logits or "score")
     named = replace(fields, label=fields.label or "correct")
     try:
-        return read(path, kind="logits", fields=named, labels=labels, label_map=label_map)
+        return read(path, kind="logits", fields=named, labels=labels, label_map=label_map, na=na)
     except FileFormatError:
         if labelled or fields.label is not None or labels is not None:
             raise
-    return read(path, kind="logits", fields=fields)
+    return read(path, kind="logits", fields=fields, na=na)
+
+
+def _scores(file: Dataset, scale: AnswerScale) -> NDArray[Any]:
+    """Return the scores in the unit of their scale; a percent sign says the unit."""
+    if not file.percent:
+        return file.values
+    if scale.name == "percent":
+        return file.values * 100
+    if scale.name in {"probability", "fraction"}:
+        return file.values
+    msg = f"`--score-scale` is {scale.name}, but the scores have percent signs: say percent."
+    raise InvalidInputError(msg)
 
 
 def score_column_of(
-    answers: AnswerScale | None, score_column: str | None, logits_column: str | None
-) -> str | None:
+    answers: AnswerScale | None,
+    score_column: str | None,
+    logits_column: str | tuple[str, ...] | None,
+) -> str | tuple[str, ...] | None:
     """Return the name of the column of scores that the options give."""
     if score_column is None:
         return logits_column
@@ -102,7 +119,7 @@ def rows_of_answers(
     if ignore_label is not None:
         msg = "`--ignore-label` has no meaning for --kind answers: an answer is right or wrong."
         raise InvalidInputError(msg)
-    odds = scale.log_odds(file.values, name="score")
+    odds = scale.log_odds(_scores(file, scale), name="score")
     n = len(odds)
     labels = file.labels
     if labels is not None:

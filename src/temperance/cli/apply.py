@@ -81,7 +81,7 @@ def apply(
     reading = reading.of_answers(calibrator)
     _refuse_inside(file, output)
     plain = calibrator.kind == "logits" and not calibrator.traits.members
-    plain = plain and reading.class_axis is None and reading.llm is None
+    plain = plain and reading.class_axis is None and reading.llm is None and reading.na != "drop"
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
         blocks = read_blocks(file[0], kind=read_kind(reading.kind), fields=reading.fields)

@@ -55,12 +55,13 @@ class BlockRows:
         """Return the rows of a large file, or for a cluster; None where it is read as a whole.
 
         That must be where rows are not independent (clusters, pixels), are looked at by group,
-        have a matrix of labels, are answers, or have options of their own: an error for a cluster.
+        have a matrix of labels, are answers, lack values, or have options of their own: an error
+        for a cluster.
         """
         whole = (
             reading.class_axis is not None or reading.kind == "multilabel"
             or reading.fields.group is not None or reading.answers is not None
-            or reading.llm is not None or len(files) > 1
+            or reading.llm is not None or len(files) > 1 or reading.na == "drop"
         )  # fmt: skip
         if not whole and (on_cluster or is_large(files)):
             file = read_blocks(
@@ -77,7 +78,8 @@ class BlockRows:
             msg = (
                 f"{files[0]}: --dask is for one file or folder of independent rows with the same "
                 "classes: no clusters, groups, pixels (--class-axis), label matrices, answers "
-                "(--kind answers, --format), rows with options of their own, or several models."
+                "(--kind answers, --format), rows with options of their own or left out (--na "
+                "drop), or several models."
             )
             raise InvalidInputError(msg)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
     JsonOption,
+    LogitsColumns,
+    ProbsColumns,
     QuickOption,
     ReportOption,
     ResamplesOption,
@@ -25,6 +28,7 @@ from temperance.compare.tables import difference_tables, in_words
 from temperance.errors import InvalidInputError
 from temperance.export import load
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.readers import Fields
 from temperance.report import write_comparison
 from temperance.version import __version__
 from temperance.writers import check_writable
@@ -35,14 +39,16 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 
-@takes_reading(without=("score_column", "score_scale", "score_of"))
+@takes_reading(without=("score_column", "score_scale", "score_of", "logits_column", "probs_column"))
 def compare(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="A B [C ...]",
-            help="Outputs on the same rows, A the baseline with the labels. Rows match by id, "
-            "or without in their order; classes by name. A .json is a calibrator, applied to A.",
+            metavar="A [B ...]",
+            help="Outputs on the same rows, A the baseline with the labels. Rows match by id, or "
+            "without in their order; classes by name. A .json is a calibrator, applied to A. "
+            "Columns or keys of one file: name the file once and each of them, --probs-column A "
+            "--probs-column B.",
         ),
     ],
     report: ReportOption = None,
@@ -51,6 +57,8 @@ def compare(
     quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
+    logits_column: LogitsColumns = None,
+    probs_column: ProbsColumns = None,
     reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Compare models, or calibrators, on the same labelled rows.
@@ -60,7 +68,12 @@ def compare(
     """
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    first, sides, notes = _read(files, reading)
+    columns = [
+        *(Fields(logits=name) for name in logits_column or ()),
+        *(Fields(probs=name) for name in probs_column or ()),
+    ]
+    outputs = _outputs(files, reading, columns)
+    first, sides, notes = _read(outputs, files)
     with progress("measuring"):
         comparison = compare_rows(
             sides,
@@ -100,34 +113,86 @@ def compare(
         print_text(f"report: {report}")
 
 
-def _read(
-    files: list[Path], reading: Reading
-) -> tuple[Rows, dict[str, Predictions], tuple[str, ...]]:
-    """Return the baseline's rows, every file's predictions under its name, and notes of them."""
-    if len(files) < 2:
-        msg = (
-            f"compare needs at least two files, got {len(files)}: outputs, or calibrators (.json)."
-        )
-        raise InvalidInputError(msg)
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """One side of a comparison: a file, or a calibrator, its name, and how the file is read."""
+
+    name: str
+    path: Path
+    reading: Reading
+
+    @property
+    def is_calibrator(self) -> bool:
+        """Whether it is a map of the first file's outputs."""
+        return self.path.suffix.lower() == ".json"
+
+
+def _outputs(files: list[Path], reading: Reading, columns: list[Fields]) -> list[_Output]:
+    """Return the sides: files, or columns of one file, or a column of each, then calibrators."""
+    given = [path for path in files if path.suffix.lower() != ".json"]
     if files[0].suffix.lower() == ".json":
         msg = f"{files[0]}: the first file must hold outputs and labels, not a calibrator."
         raise InvalidInputError(msg)
-    first = read_rows(files[0], reading)
-    names = _names(files)
-    sides, notes = {names[0]: first.predictions()}, first.notes
-    for name, path in zip(names[1:], files[1:], strict=True):
-        if path.suffix.lower() == ".json":
-            calibrator = load(path)
-            first.check_fits(calibrator, str(path))
+    if len(columns) < 2:
+        only = columns[0] if columns else Fields()
+        same = _with_scores(reading, only)
+        names = _names(files)
+        return [_Output(name, path, same) for name, path in zip(names, files, strict=True)]
+    if len(given) not in (1, len(columns)):
+        msg = (
+            f"compare got {len(columns)} columns (--logits-column, --probs-column) for "
+            f"{len(given)} files; name one file, or as many files as columns."
+        )
+        raise InvalidInputError(msg)
+    named = [str(each.logits or each.probs) for each in columns]
+    if len(given) > 1:
+        stems = [path.stem for path in given]
+        named = [f"{stem} {name}" for stem, name in zip(stems, named, strict=True)]
+    else:
+        given = given * len(columns)
+    sides = [
+        _Output(name, path, _with_scores(reading, each))
+        for name, path, each in zip(named, given, columns, strict=True)
+    ]
+    maps = [path for path in files if path.suffix.lower() == ".json"]
+    if maps:
+        sides += [_Output(n, p, reading) for n, p in zip(_names(maps), maps, strict=True)]
+    if len({side.name for side in sides}) < len(sides):
+        msg = "compare needs different columns; one of them is named twice."
+        raise InvalidInputError(msg)
+    return sides
+
+
+def _with_scores(reading: Reading, scores: Fields) -> Reading:
+    fields = replace(reading.fields, logits=scores.logits, probs=scores.probs)
+    return replace(reading, fields=fields)
+
+
+def _read(
+    outputs: list[_Output], files: list[Path]
+) -> tuple[Rows, dict[str, Predictions], tuple[str, ...]]:
+    """Return the baseline's rows, every side's predictions under its name, and notes of them."""
+    if len(outputs) < 2:
+        msg = (
+            f"compare needs at least two files, got {len(files)}: outputs, or calibrators (.json). "
+            "Of two columns of one file, name both: --probs-column A --probs-column B."
+        )
+        raise InvalidInputError(msg)
+    first = read_rows(outputs[0].path, outputs[0].reading)
+    sides, notes = {outputs[0].name: first.predictions()}, first.notes
+    for side in outputs[1:]:
+        if side.is_calibrator:
+            calibrator = load(side.path)
+            first.check_fits(calibrator, str(side.path))
             logits = first.scaled_by(calibrator)
         else:
-            other = read_rows(
-                path, reading.other_file(), labelled=False, like=first, same_rows=True
-            )
+            same_file = side.path == outputs[0].path
+            reading = side.reading if same_file else side.reading.other_file()
+            other = read_rows(side.path, reading, labelled=False, like=first, same_rows=True)
             check_same_rows(first, other)
             logits, notes = other.logits, (*notes, *other.notes)
-        sides[name] = first.predictions(logits)
-    return first, sides, notes
+        sides[side.name] = first.predictions(logits)
+    return first, sides, tuple(dict.fromkeys(notes))
 
 
 def _names(files: list[Path]) -> list[str]:

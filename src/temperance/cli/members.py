@@ -76,6 +76,13 @@ def check_same_rows(first: Rows, other: Rows) -> None:
             f"{other.source}: has shape {shape} beside the classes, but {first.source} {own_shape}."
         )
         raise InvalidInputError(msg)
+    if other.left_out != first.left_out:
+        where = "its first column" if other.source == first.source else first.source
+        msg = (
+            f"{other.source}: other rows lack a value than in {where}, so the rows that are left "
+            "are not the same; take those that lack one anywhere out of all files."
+        )
+        raise InvalidInputError(msg)
     if other.logits.shape != first.logits.shape:
         shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
         msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."

@@ -27,8 +27,12 @@ __all__ = [
     "LabelMapOption",
     "LabelsOption",
     "LogitsColumn",
+    "LogitsColumns",
+    "NaName",
+    "NaOption",
     "PoolName",
     "ProbsColumn",
+    "ProbsColumns",
     "QuickOption",
     "RepeatedIds",
     "RepeatedIdsOption",
@@ -64,6 +68,13 @@ class ScaleName(StrEnum):
     percent = "percent"
     counts = "count"
     real = "real"
+
+
+class NaName(StrEnum):
+    """What to do with rows that lack a value."""
+
+    refuse = "refuse"
+    drop = "drop"
 
 
 class EngineName(StrEnum):
@@ -150,7 +161,11 @@ LabelsOption = Annotated[
 
 def _column(name: str, what: str, *short: str) -> typer.models.OptionInfo:
     return typer.Option(  # type: ignore[no-any-return]
-        name, *short, metavar="NAME", help=f"Column or key of the {what}.", rich_help_panel=_READING
+        name,
+        *short,
+        metavar="NAME",
+        help=f"Column or key of the {what}; none: there is none.",
+        rich_help_panel=_READING,
     )
 
 
@@ -222,5 +237,28 @@ ScoreOf = Annotated[
         rich_help_panel=_READING,
     ),
 ]
-LogitsColumn = Annotated[str | None, _column("--logits-column", "logits")]
-ProbsColumn = Annotated[str | None, _column("--probs-column", "probabilities")]
+
+
+def _score_column(name: str, what: str) -> typer.models.OptionInfo:
+    return typer.Option(  # type: ignore[no-any-return]
+        name,
+        metavar="NAME",
+        help=f"Column or key of the {what}; of a table also what their columns begin or end with, "
+        "as `prob` finds prob_cat and cat_prob, p*_mean, or a list A,B,C.",
+        rich_help_panel=_READING,
+    )
+
+
+LogitsColumn = Annotated[str | None, _score_column("--logits-column", "logits")]
+ProbsColumn = Annotated[str | None, _score_column("--probs-column", "probabilities")]
+LogitsColumns = Annotated[list[str] | None, _score_column("--logits-column", "logits")]
+ProbsColumns = Annotated[list[str] | None, _score_column("--probs-column", "probabilities")]
+NaOption = Annotated[
+    NaName,
+    typer.Option(
+        "--na",
+        help="What to do with rows that lack a value (blank, NA, null, NaN): refuse the file, or "
+        "leave them out and say how many.",
+        rich_help_panel=_READING,
+    ),
+]

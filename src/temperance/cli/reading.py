@@ -47,6 +47,9 @@ def read_rows(
     keep = like.keep if isinstance(like, Rows) and same_rows else None
     with progress(f"reading {path.name}"):
         file = _file(path, reading, layout, labelled=labelled)
+        if file.percent and file.kind == "logits" and reading.answers is None:
+            msg = f"{path}: its scores are percentages, which are no logits: say --kind probs."
+            raise InvalidInputError(msg)
         with naming(str(path)):
             if like is not None:
                 file = _like(file, like, class_axis, same_rows=same_rows)
@@ -61,6 +64,7 @@ def read_rows(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
                     keep=keep, whole=whole,
                 )  # fmt: skip
+    rows = replace(rows, left_out=file.left_out)
     if labelled:
         rows.require_labels()
         _require_clusters(rows)
@@ -102,6 +106,7 @@ def _file(path: Path, reading: Reading, layout: Layout, *, labelled: bool) -> Da
             labels=reading.labels,
             labelled=labelled,
             label_map=reading.label_map,
+            na=reading.na,
         )
     return read(
         path,
@@ -111,6 +116,7 @@ def _file(path: Path, reading: Reading, layout: Layout, *, labelled: bool) -> Da
         layout=layout,
         format=reading.llm,
         label_map=reading.label_map,
+        na=reading.na,
     )
 
 

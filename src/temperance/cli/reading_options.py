@@ -27,6 +27,8 @@ from temperance.cli.options import (
     LabelMapOption,
     LabelsOption,
     LogitsColumn,
+    NaName,
+    NaOption,
     ProbsColumn,
     RepeatedIds,
     RepeatedIdsOption,
@@ -36,7 +38,7 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields, LlmFormat
+from temperance.readers import Fields, LlmFormat, Missing
 
 __all__ = ["Reading", "takes_reading"]
 
@@ -63,6 +65,7 @@ class Reading:
     score_of: int | None = None
     answers: AnswerScale | None = None
     repeated_ids: RepeatedIds = RepeatedIds.cluster
+    na: Missing = "refuse"
 
     def of_answers(self, calibrator: Calibrator | None = None) -> Self:
         """Return the same with what scores of answers are, by the options or the calibrator."""
@@ -120,6 +123,7 @@ def _reading(
     score_column: ScoreColumn = None,
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
+    na: NaOption = NaName.refuse,
     llm: LlmFormat | None = None,
 ) -> Reading:
     """Return how files are read, from what a command line says."""
@@ -143,6 +147,7 @@ def _reading(
         score_column=score_column,
         score_scale=score_scale,
         score_of=score_of,
+        na=na.value,
     )
 
 

@@ -77,6 +77,7 @@ class Rows:
     beside: Beside | None = None  # only where all rows were asked for
     notes: tuple[str, ...] = ()  # what was left out or bounded when the file was read
     file_ids: NDArray[Any] | None = None  # of all rows of the file, also those that do not count
+    left_out: tuple[int, ...] = ()  # rows of the file that lack a value and were left out
 
     @property
     def n(self) -> int:

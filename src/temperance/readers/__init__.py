@@ -4,6 +4,7 @@ from temperance.readers.blocks import BlockFile, read_blocks
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, file_digest, joined_digest
 from temperance.readers.folder import read
 from temperance.readers.llm import FORMATS, LlmFormat
+from temperance.readers.missing import Missing
 from temperance.readers.whole import SUFFIXES
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Kind",
     "Layout",
     "LlmFormat",
+    "Missing",
     "file_digest",
     "joined_digest",
     "read",

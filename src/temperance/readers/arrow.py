@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.errors import FileFormatError, MissingDependencyError
-from temperance.readers.arrow_columns import is_list, label_matrix, label_values, lists, numbers
+from temperance.readers.arrow_columns import (
+    holds_lists,
+    is_list,
+    label_matrix,
+    label_values,
+    lists,
+    missing,
+    missing_labels,
+    numbers,
+)
+from temperance.readers.missing import refuse_missing
 from temperance.readers.padding import padded_rows
 from temperance.readers.request import Request, Rows
-from temperance.readers.table import Plan, plan_columns
+from temperance.readers.table import Plan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +48,7 @@ def read_parquet(path: Path, request: Request) -> Rows:
         _check_row_count(file.metadata.num_rows, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
         _refuse_label_lists(file.schema_arrow, plan, request)
-        return _rows(file.read(columns=_wanted(plan)), plan, request)
+        return _rows(file.read(columns=plan.columns), plan, request)
 
 
 def read_arrow(path: Path, request: Request) -> Rows:
@@ -45,13 +56,59 @@ def read_arrow(path: Path, request: Request) -> Rows:
     with _opened_arrow(path) as batches:
         plan = plan_columns(batches.schema.names, request, lists=True)
         _refuse_label_lists(batches.schema, plan, request)
-        table = batches.read_all()
+        table = batches.table()
         _check_row_count(table.num_rows, path)
         return _rows(table, plan, request)
 
 
+class _Batches:
+    """The record batches of an open Arrow file or stream."""
+
+    def __init__(self, source: pa.MemoryMappedFile, reader: Any, *, stream: bool) -> None:  # noqa: ANN401  (a file's or a stream's)
+        self.schema: pa.Schema = reader.schema
+        self._source = source
+        self._reader = reader
+        self._stream = stream
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the batches in order, a damaged one by its number; a stream must have its end."""
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+
+        if not self._stream:
+            for number in range(self._reader.num_record_batches):
+                yield pa.Table.from_batches([self._reader.get_batch(number)])
+            return
+        while True:
+            place = self._source.tell()
+            try:
+                batch = self._reader.read_next_batch()
+            except StopIteration:
+                break
+            yield pa.Table.from_batches([batch])
+        self._require_end(place)
+
+    def table(self) -> pa.Table:
+        """Return all batches as one table."""
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+
+        if not self._stream:
+            return self._reader.read_all()
+        tables = list(self.tables())
+        return pa.concat_tables(tables) if tables else self.schema.empty_table()
+
+    def _require_end(self, place: int) -> None:
+        """Refuse a stream without the mark that ends it: nothing says that all rows are there."""
+        self._source.seek(place)
+        if self._source.read(8)[-4:] != bytes(4):
+            msg = (
+                "is an Arrow stream without the mark that ends one, so rows may be missing; it was "
+                "cut off, or its writer was not closed. Write it again."
+            )
+            raise FileFormatError(msg)
+
+
 @contextmanager
-def _opened_arrow(path: Path) -> Iterator[Any]:
+def _opened_arrow(path: Path) -> Iterator[_Batches]:
     """Open a file or a stream, whichever it is."""
     with _pyarrow(".arrow and .feather files"):
         import pyarrow as pa  # noqa: PLC0415 - optional package
@@ -62,9 +119,10 @@ def _opened_arrow(path: Path) -> Iterator[Any]:
         if start.startswith(b"FEA1"):
             msg = "is of Feather version 1; save it again with a newer pyarrow or pandas."
             raise FileFormatError(msg)
-        reader = pa.ipc.open_file if start == b"ARROW1" else pa.ipc.open_stream
+        stream = start != b"ARROW1"
+        reader = pa.ipc.open_stream if stream else pa.ipc.open_file
         with reader(source) as batches:
-            yield batches
+            yield _Batches(source, batches, stream=stream)
 
 
 def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
@@ -78,14 +136,16 @@ def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
         _check_row_count(metadata.num_rows, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
         _refuse_label_lists(file.schema_arrow, plan, request)
+        first = 0
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
             step = max(1, _BLOCK_BYTES * group.num_rows // max(group.total_byte_size, 1))
             try:
-                for batch in file.iter_batches(step, [number], columns=_wanted(plan)):
-                    yield _rows(pa.Table.from_batches([batch]), plan, request)
+                for batch in file.iter_batches(step, [number], columns=plan.columns):
+                    yield _rows(pa.Table.from_batches([batch]), plan, request, first=first)
+                    first += batch.num_rows
             except (FileFormatError, OSError, pa.ArrowException) as error:
-                of = f"row group {number} (counted from 0) of {metadata.num_row_groups}"
+                of = f"row group {number + 1} (counted from 1) of {metadata.num_row_groups}"
                 msg = f"{of}: {' '.join(str(error).split())}"
                 raise FileFormatError(msg) from error
 
@@ -103,26 +163,13 @@ def arrow_blocks(path: Path, request: Request) -> Iterator[Rows]:
     with _opened_arrow(path) as batches:
         plan = plan_columns(batches.schema.names, request, lists=True)
         _refuse_label_lists(batches.schema, plan, request)
-        empty = True
-        for table in _arrow_tables(batches):
+        first = 0
+        for table in batches.tables():
             step = max(1, _BLOCK_BYTES * table.num_rows // max(table.nbytes, 1))
             for start in range(0, table.num_rows, step):
-                empty = False
-                yield _rows(table.slice(start, step), plan, request)
-        _check_row_count(0 if empty else 1, path)
-
-
-def _arrow_tables(batches: Any) -> Iterator[pa.Table]:  # noqa: ANN401  (a file's or a stream's)
-    import pyarrow as pa  # noqa: PLC0415 - optional package
-
-    count = getattr(batches, "num_record_batches", None)
-    found = batches if count is None else (batches.get_batch(i) for i in range(count))
-    for number, batch in enumerate(found):
-        try:
-            yield pa.Table.from_batches([batch])
-        except FileFormatError as error:
-            msg = f"record batch {number} (counted from 0): {error}"
-            raise FileFormatError(msg) from error
+                yield _rows(table.slice(start, step), plan, request, first=first + start)
+            first += table.num_rows
+        _check_row_count(min(first, 1), path)
 
 
 @contextmanager
@@ -132,13 +179,6 @@ def _pyarrow(what: str) -> Iterator[None]:
     except ImportError as error:
         package = "pyarrow"
         raise MissingDependencyError(package, extra="arrow", purpose=f"Reading {what}") from error
-
-
-def _wanted(plan: Plan) -> list[str]:
-    names = (
-        *plan.scores, plan.label, *plan.labels, plan.weight, plan.group, plan.cluster, plan.id,
-    )  # fmt: skip
-    return [name for name in names if name is not None]
 
 
 def _check_row_count(rows: int, path: Path) -> None:
@@ -167,10 +207,60 @@ def _refuse_label_lists(schema: pa.Schema, plan: Plan, request: Request) -> None
         raise FileFormatError(msg)
 
 
-def _rows(table: pa.Table, plan: Plan, request: Request) -> Rows:
-    table = table.select(list(dict.fromkeys(_wanted(plan))))
+def _rows(table: pa.Table, plan: Plan, request: Request, *, first: int = 0) -> Rows:
+    """Convert rows, of which `first` rows of the file come before."""
+    table = table.select(plan.columns)
     table.validate(full=True)
-    values, ragged = _values(table, plan) if plan.scores else (None, False)
+    missing = _missing_rows(table, plan, request, first)
+    if missing is None:
+        return finished(_converted(table, plan, request, first), plan, request)
+    if missing.all():
+        return _all_missing(table.num_rows, plan)
+    rows = _converted(table.filter(~missing), plan, request, first)
+    spread: dict[str, Any] = {
+        name: None if (array := getattr(rows, name)) is None else _spread(array, missing)
+        for name in ("values", "labels", "weights", "groups", "clusters", "ids")
+    }
+    return finished(dataclasses.replace(rows, **spread), plan, request)
+
+
+def _missing_rows(
+    table: pa.Table, plan: Plan, request: Request, first: int
+) -> NDArray[np.bool_] | None:
+    """Say which rows lack a value, None if no row does; raise unless they are to be left out."""
+    by_column = {name: missing(table, name) for name in plan.columns}
+    if plan.label is not None and request.layout == "rows":
+        by_column[plan.label] |= missing_labels(table, plan.label, plan.classes or ())
+    lacking = [name for name, rows in by_column.items() if rows.any()]
+    if not lacking:
+        return None
+    found: NDArray[np.bool_] = np.logical_or.reduce([by_column[name] for name in lacking])
+    if request.na == "refuse":
+        row = int(found.argmax())
+        column = next(name for name in lacking if by_column[name][row])
+        place = f"row {first + row + 1:,} (counted from 1), in `{column}`"
+        hint = hint_of_missing(lacking, plan, request)
+        refuse_missing(int(found.sum()), len(found), lacking, place, hint=hint)
+    return found
+
+
+def _spread(array: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    """Put the rows that are there in their places, among masked ones."""
+    spread = np.zeros((len(missing), *array.shape[1:]), dtype=array.dtype)
+    spread[~missing] = array
+    mask = np.broadcast_to(missing.reshape(-1, *[1] * (array.ndim - 1)), spread.shape)
+    return np.ma.array(spread, mask=mask)
+
+
+def _all_missing(n: int, plan: Plan) -> Rows:
+    """Return rows of which none has all its values."""
+    width = () if plan.classes is None else (len(plan.classes),)
+    values = np.full((n, *width), np.nan)
+    return Rows(kind=plan.kind, values=values if plan.scores else None, classes=plan.classes)
+
+
+def _converted(table: pa.Table, plan: Plan, request: Request, first: int) -> Rows:
+    values, ragged = _values(table, plan, first) if plan.scores else (None, False)
     several = request.layout == "labels"
     if ragged and several:
         msg = f"column `{plan.scores[0]}` must hold lists of one length, a number per label."
@@ -178,7 +268,7 @@ def _rows(table: pa.Table, plan: Plan, request: Request) -> Rows:
     return Rows(
         kind=plan.kind,
         values=values,
-        labels=label_matrix(table, plan.labels, plan.label)
+        labels=label_matrix(table, plan.labels, plan.label, first)
         if several
         else label_values(table, plan.label),
         weights=None if plan.weight is None else numbers(table, plan.weight),
@@ -190,13 +280,13 @@ def _rows(table: pa.Table, plan: Plan, request: Request) -> Rows:
     )
 
 
-def _values(table: pa.Table, plan: Plan) -> tuple[NDArray[Any], bool]:
+def _values(table: pa.Table, plan: Plan, first: int) -> tuple[NDArray[Any], bool]:
     """Take the scores, and say whether they had to be padded."""
     if plan.classes is None:
         name = plan.scores[0]
-        if not is_list(table.schema.field(name).type):
+        if not holds_lists(table, name):
             return numbers(table, name), False
-        elements, lengths = lists(table, name)
+        elements, lengths = lists(table, name, first)
         return padded_rows(numbers(elements, name), lengths, plan.kind)
     columns = [numbers(table, name) for name in plan.scores]
     values = np.empty((table.num_rows, len(columns)), dtype=np.result_type(*columns))

@@ -18,7 +18,7 @@ from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.npy import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
-from temperance.readers.shards import Header, Shards
+from temperance.readers.shards import Header, Shards, file_suffix
 from temperance.readers.whole import SUFFIXES, as_dataset, read_file
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ __all__ = ["BlockFile", "read_blocks"]
 _BLOCK = 1 << 22  # numbers of a block
 _IN_PARTS: dict[str, Callable[[Path, Request], Iterator[Rows]]] = {
     ".csv": csv_blocks,
+    ".csv.gz": csv_blocks,
     ".tsv": csv_blocks,
+    ".tsv.gz": csv_blocks,
     ".parquet": parquet_blocks,
     ".arrow": arrow_blocks,
     ".feather": arrow_blocks,
@@ -106,7 +108,7 @@ class BlockFile:
         return None if None in counts else sum(c for c in counts if c is not None)
 
     def _of_file(self, file: Path) -> Iterator[Dataset]:
-        parts = _IN_PARTS.get(file.suffix.lower())
+        parts = _IN_PARTS.get(file_suffix(file))
         if parts is None or self.labels is not None:
             whole = read_file(file, kind=self.kind, fields=self.fields, labels=self.labels)
             yield from _sliced(whole)
@@ -157,7 +159,7 @@ def read_blocks(
     if is_folder(path):
         refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
-    if shards.files[0].suffix.lower() not in SUFFIXES:
+    if file_suffix(shards.files[0]) not in SUFFIXES:
         read_file(path)  # raises, and says which suffixes there are
     beside = None if labels is None else Path(labels)
     return BlockFile(

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+import gzip
+import io
+import math
+from array import array
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import quoted
+from temperance.readers.cells import NumberCells, is_missing, lacks_label, number_list
+from temperance.readers.guard import named, quoted
 from temperance.readers.label_columns import UNKNOWN
-from temperance.readers.padding import padded_texts
+from temperance.readers.missing import refuse_missing
+from temperance.readers.padding import padded_rows, padded_texts
 from temperance.readers.request import Request, Rows
-from temperance.readers.table import Plan, plan_columns
+from temperance.readers.table import Plan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import TextIO
 
     from numpy.typing import NDArray
 
 __all__ = ["csv_blocks", "read_csv"]
 
 _BLOCK_ROWS = 20_000
+_GZIP = b"\x1f\x8b"
+_PACKED = {
+    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"\x93NUMPY": "a .npy file",
+    b"PAR1": "a .parquet file",
+    b"ARROW1": "an .arrow file",
+}
+_DELIMITERS = ",\t;|"
 
 
 class _Reader(Protocol):
@@ -32,111 +51,333 @@ class _Reader(Protocol):
     line_num: int
 
     def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Some rows, cut into columns, and the line on which each row starts."""
+class _Lists:
+    """One column of lists of numbers, added some cells at a time; missing cells become NaN."""
 
-    columns: dict[str, tuple[str, ...]]
-    lines: list[int]
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._flat = array("d")
+        self._lengths = array("q")
+
+    def add(self, cells: Sequence[str], lines: Sequence[int]) -> NDArray[np.bool_]:
+        """Convert more cells; return which are missing."""
+        missing = np.zeros(len(cells), dtype=np.bool_)
+        for i, (cell, line) in enumerate(zip(cells, lines, strict=True)):
+            if is_missing(cell):
+                missing[i] = True
+                self._flat.append(np.nan)
+                self._lengths.append(1)
+                continue
+            try:
+                found = number_list(cell)
+            except FileFormatError as error:
+                msg = f"line {line}: column `{self._name}` {error}"
+                raise FileFormatError(msg) from error
+            missing[i] = any(map(math.isnan, found))
+            self._flat.extend(found)
+            self._lengths.append(len(found))
+        return missing
+
+    def rows(self, plan: Plan) -> tuple[NDArray[Any], bool]:
+        """Return all lists so far as an array, and whether they had to be padded."""
+        flat, lengths = np.array(self._flat), np.array(self._lengths)
+        if len(lengths) > 1 and not np.isnan(flat).any():
+            return padded_rows(flat, lengths, plan.kind)
+        ends = np.cumsum(lengths)
+        missing = (lengths == 1) & np.isnan(flat[ends - 1])
+        given = lengths[~missing]
+        width = int(given.max()) if len(given) else 1
+        whole = np.repeat(~missing, lengths)
+        ragged = padded_rows(flat[whole], given, plan.kind) if len(given) else (flat[:0], False)
+        values = np.full((len(lengths), width), np.nan)
+        values[~missing] = ragged[0]
+        return values, ragged[1]
 
 
-@dataclass(slots=True)
 class _Columns:
-    """What has been converted so far: numbers as arrays, text as it came."""
+    """What has been converted so far, and which rows lack a value."""
 
-    numbers: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
-    texts: dict[str, list[str]] = field(default_factory=dict)
-    of_labels: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, plan: Plan) -> _Columns:
-        """Return empty columns for all that is to be read."""
+    def __init__(self, plan: Plan, request: Request, first_row: dict[str, str]) -> None:
+        self._plan = plan
+        self._request = request
         texts = (plan.label, plan.group, plan.cluster, plan.id)
-        return cls(
-            numbers={n: [] for n in (*plan.scores, *plan.labels, plan.weight) if n is not None},
-            texts={name: [] for name in texts if name is not None},
-            of_labels=plan.labels,
-        )
+        self._texts: dict[str, list[str]] = {name: [] for name in texts if name is not None}
+        self._numbers: dict[str, NumberCells | _Lists] = {}
+        for name in (*plan.scores, *plan.labels, plan.weight):
+            if name is not None:
+                hint = UNKNOWN if name in plan.labels else ""
+                self._numbers[name] = NumberCells(name, hint=hint)
+        for name in self._list_columns(first_row):
+            self._texts.pop(name, None)
+            self._numbers[name] = _Lists(name)
+        self._missing: dict[str, list[NDArray[np.bool_]]] = {
+            name: [] for name in (*self._numbers, *self._texts)
+        }
+        self._first: tuple[int, str] | None = None
+
+    def _list_columns(self, first_row: dict[str, str]) -> list[str]:
+        plan = self._plan
+        found = []
+        if plan.scores and plan.classes is None and _is_list(first_row[plan.scores[0]]):
+            found.append(plan.scores[0])
+        several = self._request.layout == "labels"
+        if several and plan.label is not None and _is_list(first_row[plan.label]):
+            found.append(plan.label)
+        return found
 
     def add(self, block: _Block) -> None:
         """Convert one more block."""
-        for name, arrays in self.numbers.items():
-            hint = UNKNOWN if name in self.of_labels else ""
-            arrays.append(_as_numbers(name, block, hint))
-        for name, texts in self.texts.items():
-            texts.extend(_as_texts(name, block))
+        for name, column in self._numbers.items():
+            self._note(name, block, column.add(block.columns[name], block.lines))
+        for name, texts in self._texts.items():
+            cells = block.columns[name]
+            texts.extend(cells)
+            lacking = self._lacks_label if name == self._plan.label else _is_blank
+            self._note(name, block, np.fromiter(map(lacking, cells), np.bool_, len(cells)))
 
-    def number(self, name: str | None) -> NDArray[np.float64] | None:
-        """Join a column of numbers."""
-        return None if name is None else np.concatenate(self.numbers[name])
+    def _note(self, name: str, block: _Block, missing: NDArray[np.bool_]) -> None:
+        self._missing[name].append(missing)
+        if missing.any():
+            row = int(missing.argmax())
+            cell = block.columns[name][row].strip()
+            place = block.lines[row], f"{quoted(cell) if cell else 'an empty cell'} of `{name}`"
+            if self._first is None or place[0] < self._first[0]:
+                self._first = place
 
-    def matrix(self, names: tuple[str, ...]) -> NDArray[np.float64]:
+    def _lacks_label(self, cell: str) -> bool:
+        return lacks_label(cell, self._plan.classes or ())
+
+    def rows(self) -> Rows:
+        """Return all rows so far."""
+        plan = self._plan
+        missing = {name: np.concatenate(parts) for name, parts in self._missing.items()}
+        lacking = [name for name, rows in missing.items() if rows.any()]
+        if self._first is not None and self._request.na == "refuse":
+            rows = np.logical_or.reduce([missing[name] for name in lacking])
+            line, what = self._first
+            hint = hint_of_missing(lacking, plan, self._request)
+            refuse_missing(
+                int(rows.sum()), len(rows), lacking, f"in line {line}, {what}", hint=hint
+            )
+        values, ragged = self._scores() if plan.scores else (None, False)
+        texts = {
+            name: _masked(padded_texts(name, texts), missing[name])
+            for name, texts in self._texts.items()
+        }
+        rows_read = Rows(
+            kind=plan.kind,
+            values=values,
+            labels=self._labels(texts),
+            weights=self._numbers_of(plan.weight),
+            groups=None if plan.group is None else texts[plan.group],
+            clusters=None if plan.cluster is None else texts[plan.cluster],
+            ids=None if plan.id is None else texts[plan.id],
+            classes=plan.classes,
+            ragged=ragged,
+            percent=any(
+                isinstance(column, NumberCells) and column.percent
+                for name, column in self._numbers.items()
+                if name in plan.scores
+            ),
+        )
+        return finished(rows_read, plan, self._request)
+
+    def _scores(self) -> tuple[NDArray[Any], bool]:
+        column = self._numbers[self._plan.scores[0]]
+        if isinstance(column, _Lists):
+            return column.rows(self._plan)
+        if self._plan.classes is None:
+            return column.values(), False
+        return self._matrix(self._plan.scores), False
+
+    def _labels(self, texts: dict[str, NDArray[np.str_]]) -> NDArray[Any] | None:
+        plan = self._plan
+        if plan.labels:
+            return self._matrix(plan.labels)
+        if plan.label is None:
+            return None
+        listed = self._numbers.get(plan.label)
+        if isinstance(listed, _Lists):
+            labels, ragged = listed.rows(plan)
+            if ragged:
+                msg = f"column `{plan.label}` must hold lists of one length, one number per label."
+                raise FileFormatError(msg)
+            return labels
+        return texts[plan.label]
+
+    def _matrix(self, names: tuple[str, ...]) -> NDArray[np.float64]:
         """Join columns of numbers, (n, columns), and let go of them."""
-        n = sum(map(len, self.numbers[names[0]]))
-        values = np.empty((n, len(names)))
+        first = self._numbers_of(names[0])
+        values = np.empty((len(first), len(names)))  # type: ignore[arg-type]
         for j, name in enumerate(names):
-            np.concatenate(self.numbers.pop(name), out=values[:, j])
+            values[:, j] = self._numbers_of(name)
+            if name != names[0] and name != self._plan.weight:
+                del self._numbers[name]
         return values
 
-    def text(self, name: str | None) -> NDArray[np.str_] | None:
-        """Join a column of text."""
-        return None if name is None else padded_texts(name, self.texts[name])
+    def _numbers_of(self, name: str | None) -> NDArray[np.float64] | None:
+        if name is None:
+            return None
+        column = self._numbers[name]
+        assert isinstance(column, NumberCells)  # noqa: S101  (lists are asked for elsewhere)
+        return column.values()
+
+
+class _Block:
+    """Some rows, cut into the columns that are used, and the line on which each row starts."""
+
+    def __init__(self, rows: list[list[str]], lines: list[int], names: Sequence[str]) -> None:
+        width = len(names)
+        for row, line in zip(rows, lines, strict=True):
+            if len(row) != width:
+                msg = f"line {line}: has {_count(len(row))} but the header has {_count(width)}."
+                raise FileFormatError(msg)
+        self.columns: dict[str, tuple[str, ...]] = dict(
+            zip(names, zip(*rows, strict=True), strict=True)
+        )
+        self.lines = lines
 
 
 def read_csv(path: Path, request: Request) -> Rows:
     """Read a table with a header; numbers become float64, all else stays text."""
     columns = None
     for plan, block in _planned_blocks(path, request):
-        columns = _Columns.of(plan) if columns is None else columns
+        if columns is None:
+            columns = _Columns(plan, request, _first_row(block))
         columns.add(block)
     assert columns is not None  # noqa: S101  (no block is an error)
-    return _rows(plan, columns)
+    return columns.rows()
 
 
 def csv_blocks(path: Path, request: Request) -> Iterator[Rows]:
     """Read such a table some thousand lines at a time."""
+    first_row = None
     for plan, block in _planned_blocks(path, request):
-        columns = _Columns.of(plan)
+        first_row = first_row or _first_row(block)
+        columns = _Columns(plan, request, first_row)
         columns.add(block)
-        yield _rows(plan, columns)
-
-
-def _rows(plan: Plan, columns: _Columns) -> Rows:
-    return Rows(
-        kind=plan.kind,
-        values=_values(plan, columns) if plan.scores else None,
-        labels=columns.matrix(plan.labels) if plan.labels else columns.text(plan.label),
-        weights=columns.number(plan.weight),
-        groups=columns.text(plan.group),
-        clusters=columns.text(plan.cluster),
-        ids=columns.text(plan.id),
-        classes=plan.classes,
-    )
+        yield columns.rows()
 
 
 def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[Plan, _Block]]:
     """Yield which columns to read, and some rows, until the file ends."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader: _Reader = csv.reader(file, delimiter=delimiter, strict=True)
+    with _opened(path) as file:
+        lines, delimiter = _dialect(file, "\t" if _plain_suffix(path) == ".tsv" else ",")
+        reader: _Reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             names = next((row for row in reader if row), None)
             if names is None:
                 msg = "has no header line."
                 raise FileFormatError(msg)
-            plan = plan_columns(names, request, lists=False)
-            empty = True
+            plan = None
             for block in _blocks(reader, names):
-                empty = False
+                if plan is None:
+                    plan = _planned(names, _first_row(block), request)
                 yield plan, block
         except csv.Error as error:
             msg = f"line {reader.line_num}: {error}; check its quotation marks."
             raise FileFormatError(msg) from error
-    if empty:
-        msg = "has no rows below its header."
-        raise FileFormatError(msg)
+        if plan is None:
+            _planned(names, {}, request)
+            msg = "has no rows below its header."
+            raise FileFormatError(msg)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Open the text, unpacked if gzip packed it, whatever the file is called."""
+    with path.open("rb") as raw:
+        start = raw.read(8)
+        raw.seek(0)
+        for magic, what in _PACKED.items():
+            if start.startswith(magic):
+                msg = f"is {what}, not a text table; unpack it, or give it its own suffix."
+                raise FileFormatError(msg)
+        packed = start.startswith(_GZIP)
+        content: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+        with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file:
+            try:
+                yield file
+            except (EOFError, gzip.BadGzipFile) as error:
+                msg = f"is packed by gzip and damaged or cut off ({error})."
+                raise FileFormatError(msg) from error
+
+
+def _plain_suffix(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    return name[name.rfind(".") :] if "." in name else ""
+
+
+def _dialect(file: TextIO, usual: str) -> tuple[Iterator[str], str]:
+    """Return the lines, and what separates their cells: the header line says it."""
+    before = []
+    for line in file:
+        before.append(line)
+        if line.strip():
+            break
+    header = before[-1] if before else ""
+    said = header.rstrip("\r\n").casefold()
+    if said.startswith("sep=") and len(said) == 5:  # a line for spreadsheets
+        return chain([*before[:-1], "\n"], file), said[-1]
+    for delimiter in (usual, *_DELIMITERS):
+        cells = next(csv.reader([header], delimiter=delimiter), [])
+        if len(cells) > 1:
+            return chain(before, file), delimiter
+    return chain(before, file), usual
+
+
+def _planned(names: list[str], first_row: dict[str, str], request: Request) -> Plan:
+    """Assign the columns; if that fails, say it when the names are numbers."""
+    lists = any(map(_is_list, first_row.values()))
+    if len(names) == 1 and len(names[0].split()) > 1 and not _is_list(names[0]):
+        cells = next(iter(first_row.values()), "").split()
+        if len(cells) == len(names[0].split()):
+            msg = (
+                f"has only the column {quoted(names[0])}; separate columns by commas in a .csv, by "
+                "tabs in a .tsv."
+            )
+            raise FileFormatError(msg)
+    try:
+        return plan_columns(names, request, lists=lists)
+    except FileFormatError as error:
+        if not _are_numbers(names):
+            raise
+        msg = (
+            f"has no header: its first line holds {named(names)}. Write a line with the columns' "
+            "names above it, such as logit_cat,logit_dog,label."
+        )
+        raise FileFormatError(msg) from error
+
+
+def _are_numbers(names: list[str]) -> bool:
+    """Whether half of the names and more are numbers, and not merely classes 0, 1, 2."""
+    numbers = [name for name in names if _is_number(name)]
+    plain = all(name.strip().isdecimal() for name in numbers) and len(set(numbers)) == len(numbers)
+    return bool(numbers) and 2 * len(numbers) >= len(names) and not plain
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_list(cell: str) -> bool:
+    text = cell.strip()
+    return text.startswith("[") or (text.startswith("(") and "[" in text)
+
+
+def _is_blank(cell: str) -> bool:
+    return not cell or cell.isspace()
+
+
+def _first_row(block: _Block) -> dict[str, str]:
+    return {name: cells[0] for name, cells in block.columns.items()}
 
 
 def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
@@ -149,57 +390,15 @@ def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
             lines.append(line)
         line = reader.line_num + 1
         if len(rows) == _BLOCK_ROWS:
-            yield _cut(rows, lines, names)
+            yield _Block(rows, lines, names)
             rows, lines = [], []
     if rows:
-        yield _cut(rows, lines, names)
-
-
-def _cut(rows: list[list[str]], lines: list[int], names: Sequence[str]) -> _Block:
-    width = len(names)
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != width:
-            msg = f"line {line}: has {_count(len(row))} but the header has {_count(width)}."
-            raise FileFormatError(msg)
-    return _Block(dict(zip(names, zip(*rows, strict=True), strict=True)), lines)
+        yield _Block(rows, lines, names)
 
 
 def _count(cells: int) -> str:
     return f"{cells} cell" if cells == 1 else f"{cells} cells"
 
 
-def _as_numbers(name: str, block: _Block, hint: str) -> NDArray[np.float64]:
-    cells = block.columns[name]
-    try:
-        numbers = np.array(cells, dtype=np.float64)
-        plain = "_" not in "".join(cells)
-    except ValueError:
-        plain = False
-    if plain:
-        return numbers
-    bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
-    found = quoted(cells[bad]) if cells[bad].strip() else "an empty cell"
-    msg = f"line {block.lines[bad]}: column `{name}` must hold numbers, got {found}.{hint}"
-    raise FileFormatError(msg)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell  # Python reads 1_000, tables do not mean it
-
-
-def _as_texts(name: str, block: _Block) -> tuple[str, ...]:
-    cells = block.columns[name]
-    if "" in cells:
-        msg = f"line {block.lines[cells.index('')]}: column `{name}` must not have empty cells."
-        raise FileFormatError(msg)
-    return cells
-
-
-def _values(plan: Plan, columns: _Columns) -> NDArray[Any]:
-    if plan.classes is None:
-        return np.concatenate(columns.numbers[plan.scores[0]])
-    return columns.matrix(plan.scores)
+def _masked(texts: NDArray[np.str_], missing: NDArray[np.bool_]) -> NDArray[np.str_]:
+    return np.ma.array(texts, mask=missing) if missing.any() else texts

@@ -43,19 +43,22 @@ class Fields:
     ----------
     label, weight, group, id, cluster : str or None
         Key or column of the labels, weights, groups, ids and clusters. Usual names: `label`,
-        `weight`, `group`, `id`, `cluster`; in .npz files the plurals.
-    logits, probs : str or None
-        Key or column of the scores; at most one of the two. In tables also the first part of
-        the column names: `"score"` finds `score_cat` and `score_dog`; so does `label` where there
-        is a column per label.
+        `weight`, `group`, `id`, `cluster`, or their plurals. `"none"` says that there is none,
+        where a name is so near (`Weight`, `sample_weight`) that one would be asked.
+    logits, probs : str, tuple of str or None
+        Key or column of the scores; at most one of the two. In tables also what the columns of the
+        classes begin or end with: `"Stated Prob"` finds `Stated Prob A` and `Stated Prob B`,
+        `"prob"` finds `A_prob`; `*` stands for the class in `"p_*_mean"`; and the columns
+        themselves, a tuple or a text with commas, in the order of the classes. So does `label`
+        begin the names where there is a column per label.
     """
 
     label: str | None = None
     weight: str | None = None
     group: str | None = None
     id: str | None = None
-    logits: str | None = None
-    probs: str | None = None
+    logits: str | tuple[str, ...] | None = None
+    probs: str | tuple[str, ...] | None = None
     cluster: str | None = None
 
 
@@ -90,6 +93,10 @@ class Dataset:
         What its user should hear of how the file was read: rows or files left out, options
         censored, refusals, ids that do not match, each counted; and where rows of two files were
         paired by their order.
+    percent : bool
+        Scores were written with percent signs, `52.69%`; `values` holds what they say, 0.5269.
+    left_out : tuple of int
+        Which rows of the file, counted from 0, were left out because a value is missing.
     """
 
     kind: Kind
@@ -106,6 +113,8 @@ class Dataset:
     first: int = 0
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    percent: bool = False
+    left_out: tuple[int, ...] = ()
 
     @property
     def place(self) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from temperance.readers.missing import Missing
+
 __all__ = ["read", "refuse_labels_of_folder"]
 
 _USUAL_FIELDS = Fields()
@@ -36,6 +38,7 @@ def read(
     layout: Layout = "rows",
     format: FormatName | LlmFormat | None = None,  # noqa: A002  (the word for it)
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
+    na: Missing = "refuse",
 ) -> Dataset:
     """Read the scores of a file, and what else it holds about each row.
 
@@ -60,7 +63,10 @@ def read(
         an `LlmFormat` that also says how to read it. Of a folder the .jsonl files are read. Names
         in `fields` may then be paths, as `doc.answer`, and `kind` only picks what to take from
         records that hold both.
-
+    na : {"refuse", "drop"}, default "refuse"
+        What to do with rows that lack a value: a blank cell, NA, null or NaN among scores, labels,
+        weights, groups, clusters or ids. "drop" leaves such rows out whole and counts them. With a
+        `format`, its `missing` says what to do.
     label_map : mapping, str or LabelMap, optional
         What labels mean: `{"no": 0, "yes": 1}` (a class by its name, or by its position where
         columns have no names; other labels stay), "positions" (labels are positions of the columns,
@@ -69,15 +75,17 @@ def read(
     Returns
     -------
     Dataset
-        Its `notes` say what was left out or bounded where a `format` is given.
+        Its `notes` say what was left out or bounded.
 
     Raises
     ------
     FileFormatError
         The file cannot be read, is of no known format, is damaged, lacks what was asked for, or
         the labels differ in number from the scores; files of a folder have other columns or
-        names than the first. The message starts with the path. With a `format`, a line that is
-        not of it: the message names line and key.
+        names than the first; a row lacks a value and `na` is "refuse", or no row has all; a column
+        that is named like the scores may be no class, or nearly like one of ours (see `Fields`).
+        The message starts with the path. With a `format`, a line that is not of it: the message
+        names line and key.
     InvalidInputError
         `kind` is neither of the two, `fields` names both logits and probs, or one of the
         arguments does not go with the `format`.
@@ -85,7 +93,7 @@ def read(
         The format needs a package that is not installed.
     """
     meaning = None if label_map is None else LabelMap.of(label_map)
-    read_now = _read(path, kind, fields, labels, layout, format)
+    read_now = _read(path, kind, fields, labels, layout, format, na)
     return read_now if meaning is None else read_now.with_labels_of(meaning)
 
 
@@ -96,23 +104,29 @@ def _read(
     labels: str | os.PathLike[str] | None,
     layout: Layout,
     format: FormatName | LlmFormat | None,  # noqa: A002  (the word for it)
+    na: Missing,
 ) -> Dataset:
     """Read a file or a folder, labels as they are there."""
     if format is not None:
+        if na != "refuse":
+            msg = "`na` (--na) does not go with a format; its `missing` (--missing) says the same."
+            raise InvalidInputError(msg)
         if labels is not None or layout != "rows":
             msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."
             raise InvalidInputError(msg)
         named = format if isinstance(format, LlmFormat) else LlmFormat(format)
         return read_llm(path, named, fields=fields, kind=kind)
     if not is_folder(path):
-        return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout)
+        return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
     refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
-    parts = [read_file(file, kind=kind, fields=fields, layout=layout) for file in shards.files]
+    parts = [
+        read_file(file, kind=kind, fields=fields, layout=layout, na=na) for file in shards.files
+    ]
     header = Header.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
-    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    notes = dict.fromkeys(f"{part.source}: {note}" for part in parts for note in part.notes)
     return dataclasses.replace(
         parts[0],
         values=_values(parts),
@@ -120,6 +134,7 @@ def _read(
         source=os.fspath(path),
         files=shards.files,
         notes=(*shards.notes, *notes),
+        left_out=_left_out(parts),
         **together,
     )
 
@@ -146,6 +161,13 @@ def _values(parts: Sequence[Dataset]) -> NDArray[Any]:
         for part in parts
     ]
     return np.concatenate(padded)
+
+
+def _left_out(parts: Sequence[Dataset]) -> tuple[int, ...]:
+    """Return which rows of all files, one after the other, were left out."""
+    sizes = [len(part.values) + len(part.left_out) for part in parts]
+    starts = [sum(sizes[:i]) for i in range(len(parts))]
+    return tuple(s + row for s, part in zip(starts, parts, strict=True) for row in part.left_out)
 
 
 def _joined(parts: Sequence[Dataset], name: str) -> NDArray[Any] | None:

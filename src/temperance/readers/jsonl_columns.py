@@ -34,7 +34,7 @@ class Scores:
     def __init__(self, request: Request) -> None:
         self.kind: Kind = "logits"
         self._request = request
-        self._names: dict[Kind, str] = {k: name or k for k, name in request.score_names().items()}
+        self._names: dict[Kind, str] = request.score_keys()
         self._key: str | None = None
         self._rivals: frozenset[str] = frozenset()
         self._listed = False

@@ -64,7 +64,7 @@ class _Arrays:
         )
 
     def _score_key(self, request: Request) -> tuple[str, Kind]:
-        keys: dict[Kind, str] = {k: name or k for k, name in request.score_names().items()}
+        keys = request.score_keys()
         present = [kind for kind, key in keys.items() if key in self._members]
         if not present:
             raise self._missing("` or `".join(keys.values()))

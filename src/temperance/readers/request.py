@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from temperance.readers.missing import Missing
+    from temperance.readers.near_names import Role
+
 __all__ = ["IDS", "Request", "Rows", "choose"]
 
 IDS = ("id", "ids")  # usual names of the column or key that says which row is which
@@ -29,13 +32,32 @@ class Request:
     ids: bool = True  # beside labels alone; where there are scores, they are read
     layout: Layout = "rows"
     classes: tuple[str, ...] | None = None  # of scores read before, whose labels these are
+    na: Missing = "refuse"
 
     def id_name(self, names: Collection[str]) -> str | None:
         """Return which of the names in a file of labels alone holds the ids, if one does."""
         wanted = (self.fields.id, *IDS) if self.ids else ()
         return next((each for each in wanted if each in names), None)
 
-    def score_names(self) -> dict[Kind, str | None]:
+    def given(self) -> dict[Role, str | None]:
+        """What the caller said of each column beside the scores."""
+        fields = self.fields
+        return {
+            "label": fields.label, "weight": fields.weight, "group": fields.group,
+            "cluster": fields.cluster, "id": fields.id,
+        }  # fmt: skip
+
+    def score_keys(self) -> dict[Kind, str]:
+        """Kinds of scores to look for, each with its key, in formats that hold them under one."""
+        keys: dict[Kind, str] = {}
+        for kind, name in self.score_names().items():
+            if name is not None and not isinstance(name, str):
+                msg = f"holds {kind} under one key, not in a list of columns; name that key."
+                raise FileFormatError(msg)
+            keys[kind] = name or kind
+        return keys
+
+    def score_names(self) -> dict[Kind, str | tuple[str, ...] | None]:
         """Kinds of scores to look for, each with the name the caller gave it."""
         if self.fields.logits is not None:
             return {"logits": self.fields.logits}
@@ -57,6 +79,7 @@ class Rows:
     ids: NDArray[Any] | None = None
     classes: tuple[str, ...] | None = None
     ragged: bool = False
+    percent: bool = False  # scores had percent signs; they are read as what they say
 
 
 def choose(present: Collection[Kind], kind: Kind | None) -> tuple[Kind, Kind]:

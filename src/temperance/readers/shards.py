@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Dataset, Kind
 
-__all__ = ["Header", "Shards"]
+__all__ = ["Header", "Shards", "file_suffix"]
 
 _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
 _NUMBERS = "iuf"
@@ -56,7 +56,7 @@ class Shards:
                 require_file(folder)
                 return cls((folder,))
             entries = sorted(folder.iterdir())
-            known = [each for each in entries if each.suffix.lower() in suffixes]
+            known = [each for each in entries if file_suffix(each) in suffixes]
             shards = [each for each in known if not _is_hidden(each) and not each.is_dir()]
             for each in entries:
                 if each.is_dir() and not _is_hidden(each):
@@ -74,7 +74,7 @@ class Shards:
             if each not in known
             and not _is_hidden(each)
             and not each.is_dir()
-            and each.suffix.lower() not in _DOCUMENTS
+            and file_suffix(each) not in _DOCUMENTS
         ]
         notes = (
             *_left_out(folder, hidden, "whose names begin with a dot or _, or end in ~"),
@@ -234,7 +234,7 @@ def _refuse_shards_below(folder: Path, suffixes: Collection[str]) -> None:
         found = [
             each
             for each in files
-            if Path(each).suffix.lower() in suffixes and not _is_hidden(Path(each))
+            if file_suffix(Path(each)) in suffixes and not _is_hidden(Path(each))
         ]
         if found:
             msg = (
@@ -250,3 +250,9 @@ def _left_out(folder: Path, names: Iterable[str], which: str) -> tuple[str, ...]
     if not found:
         return ()
     return (f"{folder}: left out {len(found):,} of its files, {which}: {named(found)}.",)
+
+
+def file_suffix(path: Path) -> str:
+    """Return the suffix that tells the format, in small letters: `.csv`, `.csv.gz`."""
+    last = path.suffix.lower()
+    return Path(path.stem).suffix.lower() + last if last == ".gz" else last

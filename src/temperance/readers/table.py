@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from temperance.errors import FileFormatError
+from temperance.readers.derived_columns import refuse_derived
 from temperance.readers.guard import named, quoted
-from temperance.readers.label_columns import label_columns, label_list, refuse_label_columns
-from temperance.readers.request import Request, choose
+from temperance.readers.label_columns import (
+    UNKNOWN,
+    label_columns,
+    label_list,
+    refuse_label_columns,
+)
+from temperance.readers.near_names import NONE, Role, refuse_near_names, role_name
+from temperance.readers.request import Request, Rows, choose
+from temperance.readers.score_columns import ScoreColumns, likely_scores, named_scores, stem_scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from numpy.typing import NDArray
+
     from temperance.readers.dataset import Kind
 
-__all__ = ["Plan", "plan_columns"]
+__all__ = ["Plan", "finished", "hint_of_missing", "plan_columns"]
 
 _STEMS: dict[Kind, str] = {"logits": "logit", "probs": "prob"}
 
@@ -26,12 +39,14 @@ class Plan:
     """The columns to read; None or empty where there is none.
 
     `classes` is None when the scores are in one column: a number per row, or a list. A label matrix
-    is in `labels`, a column per label, or in `label`, a list per row.
+    is in `labels`, a column per label, or in `label`, a list per row. `guessed` says that a column
+    counts as a class only because its name begins or ends like the others.
     """
 
     kind: Kind = "logits"
     scores: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
+    guessed: bool = False
     label: str | None = None
     labels: tuple[str, ...] = ()
     weight: str | None = None
@@ -39,56 +54,116 @@ class Plan:
     cluster: str | None = None
     id: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _Scores:
-    columns: tuple[str, ...]
-    classes: tuple[str, ...] | None
+    @property
+    def columns(self) -> list[str]:
+        """All columns to read, each once."""
+        names = (
+            *self.scores, self.label, *self.labels, self.weight, self.group, self.cluster, self.id,
+        )  # fmt: skip
+        return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
-    """Assign the columns `names` to their roles; `lists` says whether a cell can hold a list."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    """Assign the columns `names` to their roles; `lists` says whether a cell can hold a list.
+
+    Of columns that are used, none may be there twice.
+    """
+    plan = _plan(list(dict.fromkeys(names)), request, lists=lists)
+    count = Counter(names)
+    twice = [name for name in plan.columns if count[name] > 1]
     if twice:
         msg = f"has columns of the same name: {named(twice)}; rename all but one of each."
         raise FileFormatError(msg)
-    if len(names) == 1 and any(separator in names[0] for separator in ";\t,"):
+    return plan
+
+
+def finished(rows: Rows, plan: Plan, request: Request) -> Rows:
+    """Check the scores against the names of their columns, and call labels by their classes.
+
+    A column that merely begins like the scores is asked about. Labels that spell whole names of
+    columns (`prob_cat`) become those of the classes (`cat`).
+    """
+    if rows.percent and rows.kind == "logits" and request.kind is None:
         msg = (
-            f"has only the column {quoted(names[0])}; separate columns by commas in a .csv, "
-            "by tabs in a .tsv."
+            f"column {quoted(plan.scores[0])} holds percentages, which are no logits; say --kind "
+            "probs, or name it with --probs-column."
         )
         raise FileFormatError(msg)
+    if request.layout != "rows" or rows.values is None or plan.classes is None:
+        return rows
+    labels = rows.labels
+    if labels is not None and labels.dtype.kind == "U":
+        labels = _as_classes(labels, plan.scores, plan.classes)
+    if plan.guessed:
+        refuse_derived(plan.scores, plan.classes, rows.values, labels, plan.kind)
+    return dataclasses.replace(rows, labels=labels)
+
+
+def hint_of_missing(lacking: Sequence[str], plan: Plan, request: Request) -> str:
+    """Say what else than a missing value a blank cell of these columns may mean."""
+    of_labels = plan.labels or ((plan.label,) if request.layout == "labels" else ())
+    if set(lacking) <= set(of_labels):
+        return UNKNOWN
+    if plan.classes is not None and set(lacking) <= set(plan.scores):
+        none = "0" if plan.kind == "probs" else "-inf"
+        return (
+            f" Is it an option that does not exist in its row? Write {none}. Tokens that were not "
+            "shown are bounded in files of --format openai-logprobs."
+        )
+    return ""
+
+
+def _as_classes(
+    labels: NDArray[np.str_], columns: Sequence[str], classes: Sequence[str]
+) -> NDArray[np.str_]:
+    """Return labels that are all names of columns as those of the classes, others as they are."""
+    found, place = np.unique(labels, return_inverse=True)
+    by_column = dict(zip(columns, classes, strict=True))
+    given = [str(name) for name in np.ma.compressed(found)]
+    if set(given) <= set(classes) or not set(given) <= set(by_column):
+        return labels
+    renamed = np.array([by_column.get(str(name), "") for name in np.ma.getdata(found)])[place]
+    masked = np.ma.is_masked(labels)
+    return np.ma.array(renamed, mask=np.ma.getmaskarray(labels)) if masked else renamed
+
+
+def _plan(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
     fields = request.fields
     if not request.scores:
         return _only_labels(names, request, lists=lists)
     by_class = request.labels and request.layout == "rows"
-    label = _optional(names, "label", fields.label) if by_class else None
-    weight = _optional(names, "weight", fields.weight)
-    group = _optional(names, "group", fields.group)
-    cluster = _optional(names, "cluster", fields.cluster)
-    id_ = _optional(names, "id", fields.id)
-    taken = {fields.label, weight, group, cluster, id_}
+    given = request.given()
+    wanted: tuple[Role, ...] = ("weight", "group", "cluster", "id")
+    if by_class:
+        wanted = ("label", *wanted)
+    chosen = {role: role_name(role, names, given[role]) for role in wanted}
+    label = chosen.get("label")
+    taken = {fields.label, *chosen.values()}
     rest = [name for name in names if name not in taken]
     kind, scores = _score_columns(rest, request, lists=lists)
     labels: tuple[str, ...] = ()
-    if request.labels and request.layout == "labels":
+    no_labels = fields.label == NONE and NONE not in names
+    if request.labels and request.layout == "labels" and not no_labels:
         if scores.classes is not None:
             others = [name for name in names if name not in {*scores.columns, *taken}]
             labels = tuple(label_columns(others, request, scores.classes).values())
         else:
-            label = _optional(names, "labels", label_list(names, request))
+            listed = label_list(names, request)
+            label = None if listed is None else role_name("label", names, listed)
     elif by_class and label is None:
         refuse_label_columns(names, scores.classes or ())
+    refuse_near_names(names, chosen, given, used={*scores.columns, *labels, *filter(None, [label])})
     return Plan(
         kind=kind,
         scores=scores.columns,
         classes=scores.classes,
+        guessed=scores.guessed,
         label=label,
         labels=labels,
-        weight=weight,
-        group=group,
-        cluster=cluster,
-        id=id_,
+        weight=chosen["weight"],
+        group=chosen["group"],
+        cluster=chosen["cluster"],
+        id=chosen["id"],
     )
 
 
@@ -105,50 +180,42 @@ def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Plan
             wanted = "label_<name>"
             raise _missing(wanted, names)
         return Plan(labels=tuple(columns.values()), classes=tuple(columns), id=id_)
-    if name is None and "label" not in names:
+    found = role_name("label", names, name)
+    if found is None:
         refuse_label_columns(names, [n.removeprefix("label_") for n in names])
-    return Plan(label=_optional(names, "label", name or "label"), id=id_)
+        refuse_near_names(names, {"label": None}, {})
+        usual = "label"
+        raise _missing(usual, names, hint=" Name it with --label-column.")
+    return Plan(label=found, id=id_)
 
 
-def _optional(names: Sequence[str], usual: str, name: str | None) -> str | None:
-    if name is None:
-        return usual if usual in names else None
-    if name not in names:
-        raise _missing(name, names)
-    return name
-
-
-def _score_columns(names: Sequence[str], request: Request, *, lists: bool) -> tuple[Kind, _Scores]:
+def _score_columns(
+    names: Sequence[str], request: Request, *, lists: bool
+) -> tuple[Kind, ScoreColumns]:
     """Find the columns of scores, and what kind they count as."""
-    wanted = request.score_names()
-    stems = {
-        kind: _STEMS[kind] if name is None else name.removesuffix("_")
-        for kind, name in wanted.items()
-    }
-    found: dict[Kind, list[_Scores]] = {}
-    for kind, name in wanted.items():
-        single = {stems[kind], kind} if lists and name is None else {name or stems[kind]}
-        forms = _forms(names, stems[kind], single)
+    found: dict[Kind, list[ScoreColumns]] = {}
+    for kind, given in request.score_names().items():
+        if given is None:
+            forms = _usual_forms(names, _STEMS[kind], {kind} if lists else ())
+        else:
+            scores = named_scores(names, given)
+            forms = [] if scores is None else [scores]
         if forms:
-            found[kind] = forms[:1] if name is not None else forms
+            found[kind] = forms
     if not found:
-        raise _missing(
-            "` or `".join(f"{stem}_<class>` or `{stem}" for stem in stems.values()), names
-        )
+        raise _no_scores(names, request)
     taken, kind = choose(tuple(found), request.kind)
-    return kind, _only(found[taken], stems[taken], kind, request)
+    return kind, _only(found[taken], _STEMS[taken], kind, request)
 
 
-def _forms(names: Sequence[str], stem: str, single: Collection[str]) -> list[_Scores]:
-    """Find scores in one column of the names `single`, and in one column per class."""
-    forms = [_Scores((name,), None) for name in names if name in single]
-    columns = tuple(name for name in names if name.startswith(f"{stem}_") and name not in single)
-    if columns:
-        forms.append(_Scores(columns, tuple(name[len(stem) + 1 :] for name in columns)))
-    return forms
+def _usual_forms(names: Sequence[str], stem: str, listed: Collection[str]) -> list[ScoreColumns]:
+    """Find scores in one column, and in one column per class."""
+    forms = [ScoreColumns((name,), None) for name in names if name in {stem, *listed}]
+    by_class = stem_scores(names, stem)
+    return [*forms, by_class] if by_class is not None else forms
 
 
-def _only(forms: Sequence[_Scores], stem: str, kind: Kind, request: Request) -> _Scores:
+def _only(forms: Sequence[ScoreColumns], stem: str, kind: Kind, request: Request) -> ScoreColumns:
     """Refuse scores that are there twice, or for one class only."""
     scores = forms[0]
     if len(forms) > 1:
@@ -165,5 +232,27 @@ def _only(forms: Sequence[_Scores], stem: str, kind: Kind, request: Request) -> 
     return scores
 
 
-def _missing(wanted: str, names: Sequence[str]) -> FileFormatError:
-    return FileFormatError(f"has no column `{wanted}`; it holds {named(names)}.")
+def _no_scores(names: Sequence[str], request: Request) -> FileFormatError:
+    """Say which columns were looked for, and how others are named."""
+    given = request.fields.logits or request.fields.probs
+    if given is not None:
+        shown = given if isinstance(given, str) else ",".join(given)
+        return _missing(
+            shown,
+            names,
+            hint=" Nor does a column begin or end so: name the columns of the classes.",
+        )
+    likely = likely_scores(names)
+    if likely is None:
+        hint = (
+            " Name them with --probs-column or --logits-column: what they begin or end with, or a "
+            "list, commas between."
+        )
+    else:
+        kind, typed = likely
+        hint = f" If these are scores, say --{kind}-column {typed}."
+    return _missing("logit_<class>` or `logit` or `prob_<class>` or `prob", names, hint=hint)
+
+
+def _missing(wanted: str, names: Sequence[str], hint: str = "") -> FileFormatError:
+    return FileFormatError(f"has no column `{wanted}`; it holds {named(names)}.{hint}")

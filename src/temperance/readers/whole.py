@@ -14,10 +14,12 @@ from temperance.readers.csv_file import read_csv
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import quoted, refusing, require_file
 from temperance.readers.jsonl import read_jsonl
+from temperance.readers.missing import Missing, without_missing
 from temperance.readers.npy import read_npy
 from temperance.readers.npz import read_npz
 from temperance.readers.request import Request, Rows
 from temperance.readers.shapes import check_length, check_shapes
+from temperance.readers.shards import file_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,9 @@ _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".npz": read_npz,
     ".npy": read_npy,
     ".csv": read_csv,
+    ".csv.gz": read_csv,
     ".tsv": read_csv,
+    ".tsv.gz": read_csv,
     ".parquet": read_parquet,
     ".arrow": read_arrow,
     ".feather": read_arrow,
@@ -47,8 +51,28 @@ def read_file(
     fields: Fields = _USUAL_FIELDS,
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
+    na: Missing = "refuse",
 ) -> Dataset:
     """Read one file (see `read`)."""
+    if na not in ("refuse", "drop"):
+        msg = f'`na` must be "refuse" or "drop", got {quoted(na)}.'
+        raise InvalidInputError(msg)
+    dataset = _read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
+    if na == "refuse":
+        return dataset
+    with refusing(path):
+        return without_missing(dataset)
+
+
+def _read_file(
+    path: str | os.PathLike[str],
+    *,
+    kind: Kind | None,
+    fields: Fields,
+    labels: str | os.PathLike[str] | None,
+    layout: Layout,
+    na: Missing,
+) -> Dataset:
     if kind not in (None, "logits", "probs"):
         msg = f'`kind` must be "logits" or "probs", got {quoted(kind)}.'
         raise InvalidInputError(msg)
@@ -56,13 +80,13 @@ def read_file(
         msg = "`fields` must name logits or probs, got both; name the one to use."
         raise InvalidInputError(msg)
     if labels is None:
-        return as_dataset(_read(path, Request(kind, fields, layout=layout)), path, kind)
+        return as_dataset(_read(path, Request(kind, fields, layout=layout, na=na)), path, kind)
     unlabelled = dataclasses.replace(fields, label=None)
-    rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout))
+    rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout, na=na))
     dataset = as_dataset(rows, path, kind)
     only_labels = Request(
         fields=Fields(label=fields.label, id=fields.id), scores=False, layout=layout,
-        classes=rows.classes, ids=dataset.ids is not None,
+        classes=rows.classes, ids=dataset.ids is not None, na=na,
     )  # fmt: skip
     return _labelled(dataset, _read(labels, only_labels), labels, layout)
 
@@ -103,11 +127,12 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
     with refusing(path):
         file = Path(path)
         require_file(file)
-        reader = _READERS.get(file.suffix.lower())
+        suffix = file_suffix(file)
+        reader = _READERS.get(suffix)
         if reader is None:
-            msg = f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(file.suffix)}."
+            msg = f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(suffix)}."
             raise FileFormatError(msg)
-        if request.layout == "dense" and file.suffix.lower() not in _DENSE:
+        if request.layout == "dense" and suffix not in _DENSE:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
         rows = reader(file, request)
@@ -130,5 +155,6 @@ def as_dataset(rows: Rows, path: str | os.PathLike[str], kind: Kind | None) -> D
         classes=rows.classes,
         ragged=rows.ragged,
         kind_forced=kind is not None,
+        percent=rows.percent,
         source=os.fspath(path),
     )

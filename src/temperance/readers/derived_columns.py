@@ -1,0 +1,195 @@
+"""Columns that merely begin like the scores: a margin beside the logits is no further class."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import quoted
+from temperance.readers.score_columns import as_typed, common_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from temperance.readers.dataset import Kind
+
+__all__ = ["refuse_derived"]
+
+# Words for what is made of scores. Words that classes are called by, such as `loss`, `other` or
+# `true`, are left to the numbers.
+_WORDS = frozenset(
+    {
+        "margin", "max", "maximum", "min", "minimum", "sum", "mean", "avg", "average", "median",
+        "std", "stdev", "stddev", "var", "variance", "entropy", "logsumexp", "lse", "argmax",
+        "pred", "predicted", "prediction", "top1", "top2", "topk", "diff", "difference", "conf",
+        "confidence", "uncertainty", "norm", "temperature",
+    }
+)  # fmt: skip
+_FEWEST_ROWS = 8  # from which numbers are evidence
+_ROWS_LOOKED_AT = 256
+_MOST_COLUMNS = 2000  # for which numbers are looked at
+_ROUNDING = 0.01  # of a column's standard deviation, that printed digits may differ
+_SHOWN = 8  # columns listed in a message
+
+
+def refuse_derived(
+    columns: Sequence[str],
+    classes: Sequence[str],
+    values: NDArray[Any],
+    labels: NDArray[Any] | None,
+    kind: Kind,
+) -> None:
+    """Raise if a column that counts as a class by its name only is something else.
+
+    A column is asked about if no label is its class, and either its name holds a word for what is
+    made of scores (margin, max, entropy, ...), or its numbers are no score: they are a function of
+    the other columns in every row (largest, margin, mean, entropy, ...), whole numbers beside
+    fractions, or one number, not 0 and not a mask, beside numbers that differ. Numbers count as
+    evidence from 8 rows on. Rows that are distributions over all columns hold classes only.
+
+    Parameters
+    ----------
+    columns, classes : sequence of str
+        The columns, and what their names say of the class.
+    values : ndarray, shape (n, k)
+    labels : ndarray or None
+    kind : {"logits", "probs"}
+    """
+    if len(columns) < 2:
+        return
+    mentioned = _mentioned(labels)
+    silent = [j for j, name in enumerate(classes) if name.strip().casefold() not in mentioned]
+    if not silent:
+        return
+    rows = _some(values)
+    if _are_distributions(rows, kind):
+        return
+    for j in silent:
+        reason = "its name says so" if _is_word(classes[j]) else None
+        if reason is None and len(rows) >= _FEWEST_ROWS and len(columns) <= _MOST_COLUMNS:
+            reason = _what_it_is(rows, j, kind)
+        if reason is not None:
+            raise _question(columns, j, reason, kind)
+
+
+def _mentioned(labels: NDArray[Any] | None) -> frozenset[str]:
+    if labels is None:
+        return frozenset()
+    texts = [str(value).strip() for value in np.unique(labels).tolist()]
+    plain = [text.removesuffix(".0") for text in texts]
+    return frozenset(text.casefold() for text in (*texts, *plain))
+
+
+def _is_word(name: str) -> bool:
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return any(word.casefold() in _WORDS for word in re.split(r"[\W_]+", apart))
+
+
+def _some(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return some rows from all over the array, as float64, without rows of NaN."""
+    step = max(1, len(values) // _ROWS_LOOKED_AT)
+    rows = np.asarray(values[::step], dtype=np.float64)
+    return rows[~np.isnan(rows).any(axis=1)]
+
+
+def _are_distributions(rows: NDArray[np.float64], kind: Kind) -> bool:
+    """Whether each row is a whole: probabilities that sum to 1, or their logarithms."""
+    with np.errstate(all="ignore"):
+        total = rows.sum(axis=1) if kind == "probs" else np.exp(rows).sum(axis=1)
+        low = 0.0 if kind == "probs" else -np.inf
+        return bool(len(rows) and (np.abs(total - 1) < 1e-3).all() and (rows >= low).all())
+
+
+def _what_it_is(  # noqa: PLR0911  (one for each kind of number)
+    rows: NDArray[np.float64], j: int, kind: Kind
+) -> str | None:
+    """Say what the numbers of a column are, if they are no scores of a class."""
+    column, others = rows[:, j], np.delete(rows, j, axis=1)
+    if not np.isfinite(column).all() or not np.isfinite(others).any(axis=1).all():
+        return None
+    if not (others != others[0]).any():
+        return None
+    if (column == column[0]).all():
+        usual = column[0] == 0 or column[0] <= others[np.isfinite(others)].min()
+        return None if usual else f"it holds {column[0]:g} in every row"
+    fractions = (others != np.floor(others)).any(axis=0)
+    if (column == np.floor(column)).all() and fractions.all():
+        return "it holds whole numbers only, the others fractions"
+    if others.shape[1] < 2:
+        return None
+    first = slice(0, _FEWEST_ROWS)
+    few = dict(_functions(others[first], kind))
+    for name, values in _functions(others, kind) if _any_equal(few, column[first]) else ():
+        if _equal(column, values):
+            return f"it is {name} of the others in every row"
+    return None
+
+
+def _any_equal(functions: dict[str, NDArray[Any]], column: NDArray[np.float64]) -> bool:
+    return any(_equal(column, values) for values in functions.values())
+
+
+def _equal(column: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
+    tolerance = _ROUNDING * column.std() + 1e-12 * np.abs(column).max()
+    with np.errstate(all="ignore"):
+        return bool((np.abs(column - values) <= tolerance).all())
+
+
+def _functions(others: NDArray[np.float64], kind: Kind) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield what people write beside scores, each by its name."""
+    with np.errstate(all="ignore"):
+        ordered = np.sort(others, axis=1)
+        largest = ordered[:, -1]
+        exponentials = np.exp(others - largest[:, np.newaxis])
+        total = exponentials.sum(axis=1)
+        probs = others if kind == "probs" else exponentials / total[:, np.newaxis]
+        entropy = -np.where(probs > 0, probs * np.log(probs), 0.0).sum(axis=1)
+        ordered_probs = np.sort(probs, axis=1)
+        logsumexp = largest + np.log(total)
+        mean: Callable[..., NDArray[Any]] = np.mean
+        found = {
+            "the largest": largest,
+            "the smallest": ordered[:, 0],
+            "the margin": largest - ordered[:, -2],
+            "the second largest": ordered[:, -2],
+            "the sum": others.sum(axis=1),
+            "the mean": mean(others, axis=1),
+            "the median": np.median(others, axis=1),
+            "the standard deviation": others.std(axis=1),
+            "the standard deviation (n - 1)": others.std(axis=1, ddof=1),
+            "the log-sum-exp": logsumexp,
+            "the energy": -logsumexp,
+            "the entropy": entropy,
+            "the entropy in bits": entropy / np.log(2),
+            "the entropy over its largest": entropy / np.log(others.shape[1]),
+            "the confidence": ordered_probs[:, -1],
+            "1 minus the confidence": 1 - ordered_probs[:, -1],
+            "the margin of the probabilities": ordered_probs[:, -1] - ordered_probs[:, -2],
+        }
+    if others.shape[1] == 2:  # of two columns the second largest is the smallest
+        del found["the second largest"]
+    yield from found.items()
+
+
+def _pattern(columns: Sequence[str]) -> str:
+    """Return what all columns begin or end with, and `*` for the rest: all of them are classes."""
+    start = common_start(columns)
+    end = common_start([name[len(start) :][::-1] for name in columns])[::-1]
+    return f"{start}*{end}" if start or end else ",".join(columns)
+
+
+def _question(columns: Sequence[str], j: int, reason: str, kind: Kind) -> FileFormatError:
+    rest = [name for i, name in enumerate(columns) if i != j]
+    option = f"--{kind}-column"
+    every = as_typed([_pattern(columns)])
+    wanted = as_typed(rest) if len(rest) <= _SHOWN else "and the list of those that are"
+    return FileFormatError(
+        f"column {quoted(columns[j])} is named like the {kind}, but may be no class: no label is, "
+        f"and {reason}. If it is none, name those that are, {option} {wanted}; if it is one, "
+        f"say {option} {every}."
+    )

@@ -1,0 +1,74 @@
+"""Rows that lack a value: refused, or left out whole and counted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import numpy as np
+
+from temperance.errors import FileFormatError
+from temperance.readers.guard import named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from temperance.readers.dataset import Dataset
+
+__all__ = ["Missing", "refuse_missing", "without_missing"]
+
+Missing = Literal["refuse", "drop"]
+_COLUMNS = ("values", "labels", "weights", "groups", "clusters", "ids")
+
+
+def refuse_missing(
+    count: int, n: int, columns: Sequence[str], first: str, *, hint: str = ""
+) -> NoReturn:
+    """Raise, with the count, the columns, the first place and the option that leaves rows out."""
+    rows = f"row{'s' * (n > 1)} {'lacks' if count == 1 else 'lack'}"
+    msg = (
+        f"{count:,} of {n:,} {rows} a value of {named(columns)} (blank, NA or NaN); the first is "
+        f'{first}. Leave such rows out with --na drop (na="drop" in Python).{hint}'
+    )
+    raise FileFormatError(msg)
+
+
+def without_missing(dataset: Dataset) -> Dataset:
+    """Return the rows that have all their values, and a note that counts the others.
+
+    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids.
+    """
+    n = len(dataset.values)
+    missing = np.zeros(n, dtype=np.bool_)
+    for name in _COLUMNS:
+        array = getattr(dataset, name)
+        if array is not None:
+            missing |= _lacking(array)
+    arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
+    count = int(np.count_nonzero(missing))
+    if not count:
+        return dataclasses.replace(dataset, **arrays)
+    if count == n:
+        msg = f"has no row without a missing value; all {n:,} would be left out."
+        raise FileFormatError(msg)
+    kept: dict[str, Any] = {name: None if a is None else a[~missing] for name, a in arrays.items()}
+    were = "was left out, which lacks" if count == 1 else "were left out, which lack"
+    note = f"{count:,} of {n:,} rows {were} a value (--na drop)."
+    return dataclasses.replace(
+        dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(np.flatnonzero(missing))
+    )
+
+
+def _lacking(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which rows have a masked entry or a NaN, (n,)."""
+    lacking: NDArray[np.bool_] = np.ma.getmaskarray(array)
+    if array.dtype.kind == "f":
+        lacking = lacking | np.isnan(np.ma.getdata(array))
+    return np.asarray(lacking.reshape(len(array), -1).any(axis=1))
+
+
+def _plain(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the entries without their mask."""
+    return None if array is None else np.ma.getdata(array)

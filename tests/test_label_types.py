@@ -1,0 +1,143 @@
+"""The same labels from every format, whatever type they have there, give the same numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from temperance.cli import main
+
+FORMATS = ["a.csv", "a.tsv", "a.parquet", "a.arrow", "stream.arrow", "a.feather", "a.npz"]
+# The names of the columns, and how the label of each class is written.
+CASES = {
+    "booleans": (("True", "False"), (True, False)),
+    "small booleans": (("false", "true"), (False, True)),
+    "floats": (("1.0", "0.0"), (1.0, 0.0)),
+    "floats of whole names": (("1", "0"), (1.0, 0.0)),
+    "integers of float names": (("1.0", "0.0"), (1, 0)),
+    "integers and another": (("1", "2", "other"), (1, 2, None)),
+    "leading zeros as text": (("01", "00"), ("01", "00")),
+    "signs": (("-1", "1"), (-1, 1)),
+    "turned signs": (("1", "-1"), (1, -1)),
+    "text order": (("0", "1", "10", "11", "2"), (0, 1, 10, 11, 2)),
+    "from one": (("1", "2", "3"), (1, 2, 3)),
+    "text": (("dog", "a cat", "\u00e4"), ("dog", "a cat", "\u00e4")),
+    "fractions": (("0.5", "1.5"), (0.5, 1.5)),
+}
+TYPES = [None, "dictionary", "large_string", "int8", "uint64", "float32"]
+N = 60
+
+
+def rows(names, labels):
+    """Logits, the class of each row, and its label as it is written."""
+    rng = np.random.default_rng(len(names))
+    logits = rng.normal(size=(N, len(names))).round(3)
+    known = [j for j, label in enumerate(labels) if label is not None]
+    place = rng.choice(known, size=N)
+    place[: len(known)] = known
+    return logits, place, [labels[j] for j in place]
+
+
+def write(path, names, logits, labels, type_=None):
+    """Write a file with columns (keys) of the names; False if it cannot have labels of the type."""
+    if path.suffix == ".npz":
+        np.savez(path, logits=logits, labels=np.array(labels), classes=np.array(names))
+        return type_ is None
+    if path.suffix in {".csv", ".tsv"}:
+        comma = "," if path.suffix == ".csv" else "\t"
+        lines = [comma.join([*(f"logit_{name}" for name in names), "label"])]
+        lines += [
+            comma.join([*map(str, row), str(label)])
+            for row, label in zip(logits.tolist(), labels, strict=True)
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return type_ is None
+    pa = pytest.importorskip("pyarrow")
+    column = pa.array(labels)
+    if type_ == "dictionary":
+        if pa.types.is_boolean(column.type):
+            return False
+        column = column.dictionary_encode()
+    elif type_ is not None:
+        text = pa.types.is_string(column.type)
+        if text != (type_ == "large_string") or pa.types.is_boolean(column.type):
+            return False
+        try:
+            column = column.cast(pa.type_for_alias(type_))
+        except pa.ArrowInvalid:
+            return False
+    columns = {f"logit_{name}": logits[:, j] for j, name in enumerate(names)}
+    table = pa.table({**columns, "label": column})
+    if path.suffix == ".parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    else:
+        new = pa.ipc.new_stream if "stream" in path.name else pa.ipc.new_file
+        with new(path, table.schema) as writer:
+            writer.write_table(table)
+    return True
+
+
+def evaluated(path, capsys):
+    """What the command says of a file."""
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(path), "--json", "--quick"])
+    said = capsys.readouterr()
+    assert stop.value.code == 0, said.err
+    return json.loads(said.out)
+
+
+def by_hand(logits, place):
+    """Log loss and accuracy."""
+    z = logits - logits.max(axis=1, keepdims=True)
+    loss = np.log(np.exp(z).sum(axis=1)) - z[np.arange(N), place]
+    return loss.mean(), (logits.argmax(axis=1) == place).mean()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", FORMATS)
+def test_labels_are_names_in_every_format(tmp_path, capsys, case, name):
+    """Booleans, floats, integers, text and dictionaries name the columns they spell."""
+    names, written = CASES[case]
+    logits, place, labels = rows(names, written)
+    loss, accuracy = by_hand(logits, place)
+    path = tmp_path / name
+    for type_ in TYPES:
+        if not write(path, names, logits, labels, type_):
+            continue
+        found = evaluated(path, capsys)
+        assert found["log_loss"]["value"] == pytest.approx(loss, abs=1e-9), type_
+        assert found["accuracy"]["value"] == pytest.approx(accuracy), type_
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "a.jsonl"])
+def test_labels_are_positions_where_columns_have_no_names(tmp_path, capsys, name):
+    """One column of scores has classes 0 and 1, and a list the places of its numbers."""
+    rng = np.random.default_rng(0)
+    odds = rng.normal(size=N).round(3)
+    labels = rng.integers(0, 2, size=N)
+    loss, accuracy = by_hand(np.stack([np.zeros(N), odds], axis=1), labels)
+    path = tmp_path / name
+    if name.endswith("npz"):
+        np.savez(path, logits=odds, labels=labels)
+    elif name.endswith("jsonl"):
+        lines = [
+            {"logits": [0, z], "label": y}
+            for z, y in zip(odds.tolist(), labels.tolist(), strict=True)
+        ]
+        path.write_text("\n".join(map(json.dumps, lines)))
+    elif name.endswith("sv"):
+        comma = "," if name.endswith("csv") else "\t"
+        pairs = zip(odds.tolist(), labels.tolist(), strict=True)
+        path.write_text("\n".join([f"logit{comma}label", *(f"{z}{comma}{y}" for z, y in pairs)]))
+    else:
+        pa = pytest.importorskip("pyarrow")
+        table = pa.table({"logits": [[0.0, z] for z in odds.tolist()], "label": labels})
+        if name.endswith("parquet"):
+            pytest.importorskip("pyarrow.parquet").write_table(table, path)
+        else:
+            new = pa.ipc.new_stream if "stream" in name else pa.ipc.new_file
+            with new(path, table.schema) as writer:
+                writer.write_table(table)
+    found = evaluated(path, capsys)
+    assert found["log_loss"]["value"] == pytest.approx(loss, abs=1e-9)
+    assert found["accuracy"]["value"] == pytest.approx(accuracy)
