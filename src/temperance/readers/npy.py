@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["check_header", "decoded", "read_npy"]
+__all__ = ["check_header", "decoded", "read_npy", "rows_of_array"]
 
 _LAST_CODE_POINT = 0x10FFFF
 
@@ -27,18 +27,26 @@ def read_npy(path: Path, request: Request) -> Rows:
     with path.open("rb") as file:
         check_header("the array", file, path.stat().st_size)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return rows_of_array(array if request.scores else decoded(array), request)
+
+
+def rows_of_array(array: NDArray[Any], request: Request) -> Rows:
+    """Return the only array of a file as the scores, or as the labels if only these are wanted."""
     if not request.scores:
-        return Rows(labels=decoded(array))
+        return Rows(labels=array)
     fields = request.fields
     if replace(fields, logits=None, probs=None) != Fields():
-        msg = "is a .npy file, which has no names to look for; save the array to a .npz instead."
+        msg = (
+            "holds a single array, which has no names to look for; save several under their keys "
+            "in a .npz instead."
+        )
         raise FileFormatError(msg)
     named: Kind = "logits" if fields.probs is None else "probs"  # of a label matrix, only this says
     return Rows(kind=request.kind or named, values=array)
 
 
-def check_header(what: str, file: BinaryIO, size: int) -> None:
-    """Refuse an array that is not plain numbers or text, or not as long as its header says.
+def check_header(what: str, file: BinaryIO, size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and dtype of an array of plain numbers or text, as long as its header says.
 
     Reads the header only, so that a false one cannot make NumPy allocate memory for it.
     `size` is the number of bytes in `file`.
@@ -62,6 +70,7 @@ def check_header(what: str, file: BinaryIO, size: int) -> None:
             f"but the file holds {held}; it is cut off or damaged."
         )
         raise FileFormatError(msg)
+    return shape, dtype
 
 
 def decoded(array: NDArray[Any]) -> NDArray[Any]:
