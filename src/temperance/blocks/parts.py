@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temperance.blocks.files import counting_rows, labels_of, logits_of
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError
 from temperance.readers import file_digest, joined_digest, read
 
@@ -35,6 +36,7 @@ class FilePart:
     ignore_label: int | str | None
     rows: tuple[int, int] | None  # from, to; None for the whole file
     label_map: LabelMap | None = None
+    rules: ScoreRules = AS_THEY_ARE
 
     @property
     def place(self) -> str:
@@ -48,7 +50,7 @@ class FilePart:
             self.path, kind=self.kind, fields=self.fields, labels=self.labels,
             label_map=self.label_map,
         )  # fmt: skip
-        values, labels, weights = logits_of(file), labels_of(file), file.weights
+        values, labels, weights = logits_of(file, self.rules), labels_of(file), file.weights
         if self.rows is not None:
             cut = slice(*self.rows)
             values, labels = values[cut], labels[cut]
@@ -69,7 +71,14 @@ class FileParts:
     elements: int  # about how many numbers they hold
 
     @classmethod
-    def of(cls, file: BlockFile, *, k: int, ignore_label: int | str | None) -> FileParts:
+    def of(
+        cls,
+        file: BlockFile,
+        *,
+        k: int,
+        ignore_label: int | str | None,
+        rules: ScoreRules = AS_THEY_ARE,
+    ) -> FileParts:
         """Cut a folder into its files, and a single file that can be mapped into ranges of rows.
 
         Raises
@@ -82,7 +91,14 @@ class FileParts:
             # workers may have been started in another folder
             beside = None if file.labels is None else file.labels.resolve()
             return FilePart(
-                path.resolve(), file.kind, file.fields, beside, ignore_label, rows, file.label_map
+                path.resolve(),
+                file.kind,
+                file.fields,
+                beside,
+                ignore_label,
+                rows,
+                file.label_map,
+                rules,
             )
 
         elements = file.size // 4  # in single precision

@@ -17,6 +17,7 @@ __all__ = [
     "DaskOption",
     "EngineName",
     "EngineOption",
+    "Floor",
     "GroupColumn",
     "IdColumn",
     "IgnoreLabel",
@@ -27,9 +28,12 @@ __all__ = [
     "LabelMapOption",
     "LabelsOption",
     "LogitsColumn",
+    "MaskBelow",
+    "MaskValue",
     "PoolName",
     "ProbsColumn",
     "QuickOption",
+    "Renormalize",
     "ReportOption",
     "ResamplesOption",
     "ScaleName",
@@ -205,3 +209,39 @@ ScoreOf = Annotated[
 ]
 LogitsColumn = Annotated[str | None, _column("--logits-column", "logits")]
 ProbsColumn = Annotated[str | None, _column("--probs-column", "probabilities")]
+MaskBelow = Annotated[
+    float | None,
+    typer.Option(
+        "--mask-below",
+        metavar="X",
+        help="Logits of X and below are options that do not exist, as the smallest number of a "
+        "dtype or -1e9.",
+        rich_help_panel=_READING,
+    ),
+]
+MaskValue = Annotated[
+    float | None,
+    typer.Option(
+        "--mask-value",
+        metavar="X",
+        help="Logits of exactly X are options that do not exist, as a trainer's padding of -100.",
+        rich_help_panel=_READING,
+    ),
+]
+Renormalize = Annotated[
+    bool,
+    typer.Option(
+        "--renormalize",
+        help="Divide each row of probabilities by its sum: rounded, with a margin, in percent.",
+        rich_help_panel=_READING,
+    ),
+]
+Floor = Annotated[
+    float,
+    typer.Option(
+        "--floor",
+        metavar="P",
+        help="Raise smaller probabilities to P, what a printed 0 is taken for, e.g. 1e-6.",
+        rich_help_panel=_READING,
+    ),
+]

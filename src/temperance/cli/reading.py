@@ -52,6 +52,9 @@ def read_rows(
     if multilabel and class_axis is not None:
         msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
         raise InvalidInputError(msg)
+    if reading.rules.options and (multilabel or answers is not None):
+        msg = f"`{reading.rules.options[0]}` is for one class per row, not for --kind {kind}."
+        raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if class_axis is None else "dense"
     if llm is not None and (layout != "rows" or labels is not None or answers is not None):
         msg = (
@@ -82,7 +85,7 @@ def read_rows(
             else:
                 rows = rows_of_classes(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
-                    keep=keep, whole=whole,
+                    keep=keep, whole=whole, rules=reading.rules,
                 )  # fmt: skip
     if labelled:
         rows.require_labels()

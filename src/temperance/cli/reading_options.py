@@ -15,10 +15,12 @@ import typer
 from temperance.calibrators import Calibrator
 from temperance.checks import LabelMap
 from temperance.checks.answer_scores import AnswerScale
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.options import (
     ClassAxis,
     ClusterColumn,
+    Floor,
     GroupColumn,
     IdColumn,
     IgnoreLabel,
@@ -27,7 +29,10 @@ from temperance.cli.options import (
     LabelMapOption,
     LabelsOption,
     LogitsColumn,
+    MaskBelow,
+    MaskValue,
     ProbsColumn,
+    Renormalize,
     ScoreColumn,
     ScoreOf,
     ScoreScale,
@@ -60,6 +65,7 @@ class Reading:
     score_scale: str | None = None
     score_of: int | None = None
     answers: AnswerScale | None = None
+    rules: ScoreRules = AS_THEY_ARE
 
     def of_answers(self, calibrator: Calibrator | None = None) -> Self:
         """Return the same with what scores of answers are, by the options or the calibrator."""
@@ -116,6 +122,10 @@ def _reading(
     score_column: ScoreColumn = None,
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
+    mask_below: MaskBelow = None,
+    mask_value: MaskValue = None,
+    renormalize: Renormalize = False,
+    floor: Floor = 0.0,
     llm: LlmFormat | None = None,
 ) -> Reading:
     """Return how files are read, from what a command line says."""
@@ -138,6 +148,7 @@ def _reading(
         score_column=score_column,
         score_scale=score_scale,
         score_of=score_of,
+        rules=ScoreRules(mask_below, mask_value, renormalize, floor),
     )
 
 

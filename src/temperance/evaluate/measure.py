@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.checks.contradictions import contradictions
 from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
@@ -144,6 +145,9 @@ def measure(
         n_bins=n_bins,
         n_resamples=n_resamples,
         seed=seed,
+        notes=contradictions(
+            rows.logits, rows.labels, kind="probs" if rows.scores is None else "logits"
+        ),
     )
     return evaluation, {**drawn, **corp_parts}
 
