@@ -58,6 +58,14 @@ def test_a_missing_value_is_refused_with_its_row(call, name):
         call()
 
 
+def test_a_masked_array_is_not_written(tmp_path):
+    """Nothing that is missing becomes a number in a file."""
+    for columns in ({"probs": masked(P)}, {"probs": P, "labels": masked(Y)}):
+        with pytest.raises(tp.InvalidInputError, match="row 5 is masked"):
+            tp.writers.write_probs(tmp_path / "a.npz", **columns)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("hole", [None, float("nan")])
 def test_groups_and_clusters_are_known_for_every_row(hole):
     """Masked groups count as missing as None and nan do."""

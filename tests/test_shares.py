@@ -20,7 +20,7 @@ STATED = np.where(np.arange(400)[:, None] < 4, P * 0.5, P)
     ("values", "message"),
     [
         (P * 1.06, r"Rows sum to about 1\.06: shares of a whole\?"),
-        (100 * P, "Rows that sum to 100 are percentages: divide by 100, or"),
+        (100 * P, "Rows that sum to 100 are percentages: divide by 100"),
         (np.round(100 * P), "Rows that sum to 100 are percentages"),
         (np.round(255 * P).astype("u1"), "Whole numbers up to 255, as 8 bits hold them"),
         (np.round(500 * P), "Rows sum to about 500: shares of a whole"),
@@ -36,6 +36,11 @@ def test_no_advice_takes_shares_for_logits(values, message):
     with pytest.raises(tp.InvalidInputError, match=message) as refused:
         tp.logits_from_probs(values)
     assert "logits" not in str(refused.value).replace("logits_from_probs", "")
+    if values.ndim == 2 and "odds" not in message:
+        evaluation = tp.evaluate(values, Y, n_resamples=100, renormalize=True)
+        own = values / values.sum(axis=1, keepdims=True)
+        brier = ((own - np.eye(3)[Y]) ** 2).sum(axis=1).mean()
+        assert evaluation.brier.value == pytest.approx(brier, rel=1e-9)
 
 
 @pytest.mark.parametrize("whole", [0.5, 1.06, 100.0, 255.0])
@@ -56,6 +61,9 @@ def test_shares_called_logits_are_refused(whole):
     with pytest.raises(tp.InvalidInputError, match=r"look like shares of a whole.*--renormalize"):
         tp.TemperatureScaling.fit(whole * P, Y)
     assert tp.TemperatureScaling.fit(whole * P, Y, refuse_probs=False).temperature > 0
+    torch = pytest.importorskip("torch")
+    with pytest.raises(tp.InvalidInputError, match="look like shares of a whole"):
+        tp.TemperatureScaling.fit(torch.tensor(whole * P).bfloat16(), Y)
 
 
 @pytest.mark.parametrize("k", [2, 5, 100, 1000])

@@ -13,7 +13,7 @@ from temperance.blocks.mapping import merged
 from temperance.blocks.torch_inputs import dense_views, label_tensor, logit_views, weight_tensor
 from temperance.checks import as_classes, as_logits, refuse_masked_labels
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.scores import LOOK_LIKE_PROBS, sums_of_probs
+from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, sums_of_probs
 from temperance.checks.tensors import on_host
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.loss_torch import existence_sums, loss_pass, wide
@@ -71,7 +71,7 @@ class TorchRows:
             raise NoOptimumError(msg, reason="no-rows")
         if refuse_probs:
             rows.refuse_probs()
-            rows.refuse_padding()
+            rows.refuse_contradictions()
         return rows
 
     @property
@@ -148,13 +148,15 @@ class TorchRows:
         if sums_of_probs(low, high, error, n=self.n):
             raise InvalidInputError(LOOK_LIKE_PROBS)
 
-    def refuse_padding(self) -> None:
-        """Raise if one number stands for options that do not exist; the first rows are asked."""
+    def refuse_contradictions(self) -> None:
+        """Raise if the first rows hold padding, or shares of a whole."""
         if self.logits.ndim == 1:
             return
         z, y, _, _ = next(self._blocks())
         few = slice(max(1, _ASKED // self.k))
-        refuse_padding(on_host(z[few].cpu()), on_host(y[few].cpu()))
+        some = on_host(z[few].cpu())
+        refuse_shares(some)
+        refuse_padding(some, on_host(y[few].cpu()))
 
     @property
     def _threads(self) -> int:

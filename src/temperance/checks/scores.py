@@ -23,6 +23,7 @@ __all__ = [
     "looks_like_probs",
     "masked_logits",
     "refuse_probs",
+    "refuse_shares",
     "refuse_tiny",
     "require_shape",
     "share_of_whole",
@@ -44,6 +45,10 @@ _COMMON = 0.1  # rows of one whole: nine of ten sum to it within a tenth
 _LARGEST_MARGIN = 1.5  # sum of the inverses of decimal odds
 _FEWEST_SHARES = 20  # rows, and different values, that are asked whether they are shares
 _OF_SHARES = 0.02  # variance of row sums over the sum of the columns' variances
+_DIVIDE = (
+    "`renormalize=True` of logits_from_probs and evaluate, on the command line --renormalize, "
+    "divides each row by its sum."
+)
 _ROUNDED_TEXT = 0.02  # mean distance of row sums from 1 of probabilities with two decimals
 
 
@@ -162,8 +167,7 @@ def as_probs(
         msg = (
             f"`{name}` rows must sum to 1 within {tolerance:g}; {row_name(row)} sums to "
             f"{value:.6g} ({count_rows(off)} such rows). Rounded, or with a margin as odds have? "
-            "`renormalize=True` (--renormalize) divides each row by its sum. Several labels per "
-            "row? MultilabelScaling (--kind multilabel)."
+            f"{_DIVIDE} Several labels per row? MultilabelScaling (--kind multilabel)."
         )
         raise InvalidInputError(msg)
     rounded = error > _ROUNDING
@@ -242,6 +246,11 @@ def refuse_probs(logits: ArrayLike) -> None:
     """Raise if values passed as logits look like probabilities, or like shares of a whole."""
     if looks_like_probs(logits):
         raise InvalidInputError(LOOK_LIKE_PROBS)
+    refuse_shares(logits)
+
+
+def refuse_shares(logits: ArrayLike) -> None:
+    """Raise if values passed as logits look like shares of a whole."""
     if (whole := share_of_whole(logits)) is not None:
         msg = (
             f"`logits` look like shares of a whole: no value is negative and rows sum to about "
@@ -386,17 +395,16 @@ def _of_shares(p: NDArray[np.float64]) -> str:
     """Say which whole rows (n, k) of values >= 0, some above 1, are shares of, if any."""
     whole = _common_sum(p.sum(axis=1))
     if whole is not None:
-        divide = "`renormalize=True` (--renormalize) divides each row by its sum."
         if abs(whole - 100) <= 100 * _ROUNDED_TEXT:
-            return f" Rows that sum to 100 are percentages: divide by 100, or {divide}"
+            return f" Rows that sum to 100 are percentages: divide by 100. {_DIVIDE}"
         if p.max() <= 255 and whole > 100 and (p == np.floor(p)).all():
-            return f" Whole numbers up to 255, as 8 bits hold them? {divide}"
-        return f" Rows sum to about {whole:.4g}: shares of a whole? {divide}"
+            return f" Whole numbers up to 255, as 8 bits hold them? {_DIVIDE}"
+        return f" Rows sum to about {whole:.4g}: shares of a whole? {_DIVIDE}"
     margin = _common_sum((1.0 / p).sum(axis=1)) if (p > 0).all() else None
     if margin is not None and 1.0 - _COMMON <= margin <= _LARGEST_MARGIN:
         return (
-            " Decimal odds? Their inverses are probabilities with a margin: take 1 / odds, with "
-            "`renormalize=True` (--renormalize)."
+            " Decimal odds? Their inverses are probabilities with a margin: take 1 / odds. "
+            f"{_DIVIDE}"
         )
     return (
         " They are no shares of a whole either; if they are what goes into a softmax, say so "

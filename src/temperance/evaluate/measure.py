@@ -46,6 +46,7 @@ def evaluate(
     n_bins: int = 15,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    renormalize: bool = False,
 ) -> Evaluation:
     """Measure probabilities against labels.
 
@@ -71,6 +72,8 @@ def evaluate(
         Of the intervals and null bands of the calibration errors, at least 100.
     seed : int, default 0
         Of the resampling.
+    renormalize : bool, default False
+        Divide each row of `probs` by its sum first, as `logits_from_probs` does.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def evaluate(
     >>> evaluation.ece.value, evaluation.accuracy.value
     (0.25, 0.5)
     """
-    rows = Predictions.check(probs, labels, weights, clusters)
+    rows = Predictions.check(probs, labels, weights, clusters, renormalize=renormalize)
     named = None if groups is None else as_groups(groups, n=len(rows.labels))
     return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
 

@@ -37,12 +37,13 @@ class Predictions:
         clusters: ArrayLike | None = None,
         *,
         all_zero: bool = False,
+        renormalize: bool = False,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError.
 
         `all_zero` weights are those of a part of the rows.
         """
-        p = as_probs(probs)
+        p = as_probs(probs, renormalize=renormalize)
         n, k = p.shape
         if n == 0:
             msg = "`probs` must have at least one row: nothing can be measured on none."

@@ -107,6 +107,10 @@ def _as_probs(probs: ArrayLike, layout: Layout) -> NDArray[Any]:
 
 
 def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        row = int(np.argwhere(np.ma.getmaskarray(values))[0, 0])
+        msg = f"`{name}` must have every value, but row {row} is masked."
+        raise InvalidInputError(msg)
     try:
         return np.asarray(values)
     except ValueError as error:
