@@ -54,7 +54,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "numba": {"kernels"},
     "threadpoolctl": {"blocks"},
     "llvmlite": {"kernels"},  # comes with numba
-    "torch": {"kernels", "blocks"},
+    "torch": {"kernels", "blocks", "readers"},
     "distributed": {"blocks"},  # comes with dask
     "dask": {"blocks"},
 }

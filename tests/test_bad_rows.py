@@ -18,7 +18,7 @@ BIASED = {"bias-corrected-temperature"}
 STEEP = {"platt", "beta"}  # a slope that must exist
 BINARY = {name for name, each in tp.METHODS.items() if each.traits.binary}
 CLASSES = BINARY | {"isotonic"}  # learn each class from its own rows
-ALWAYS = {"identity", "vector", "matrix"}  # no learning, or a penalty
+SHRUNK = {"vector", "matrix"}  # a penalty gives one answer, but not where there is one label
 
 
 def rows(k, n=60, seed=0):
@@ -73,14 +73,18 @@ def one_row(k):
 
 # what is wrong with the rows -> why methods have no optimum there; the others have one
 NO_OPTIMUM = {
-    one_class: {"worse-than-chance": FREE, "empty-class": BIASED | CLASSES},
+    one_class: {"worse-than-chance": FREE, "empty-class": BIASED | CLASSES | SHRUNK},
     class_without_rows: {"empty-class": BIASED | CLASSES},
     more_classes_than_rows: {"empty-class": BIASED | CLASSES},
     separable: {"separable": FREE | BIASED | {"beta"}},
     constant: {"constant-logits": FREE | BIASED | STEEP},
     constant_column: {},
     worse_than_chance: {"worse-than-chance": FREE | BIASED | STEEP},
-    one_row: {"empty-class": BIASED | CLASSES, "worse-than-chance": FREE, "separable": FREE},
+    one_row: {
+        "empty-class": BIASED | CLASSES | SHRUNK,
+        "worse-than-chance": FREE,
+        "separable": FREE,
+    },
 }
 PAIRS = [
     (method, case)

@@ -235,7 +235,7 @@ BAD = [  # how the file comes about, arguments, what the error says
     (write("r.npz", logits=Z, labels=Y + 1), ["fit", "r.npz"], "`labels`"),
     (write("h.npz", logits=Z, labels=Y + 0.5), ["fit", "h.npz"], "whole numbers"),
     (write("s.npz", logits=Z, labels=["a"] * 4), ["fit", "s.npz"], "`classes`"),
-    (write("1.npz", logits=Z[:, :1], labels=Y * 0), ["fit", "1.npz"], "at least 2 columns"),
+    (write("1.npz", logits=Z[:, :0], labels=Y * 0), ["fit", "1.npz"], "has no columns"),
     (write("0.npz", logits=Z[:0], labels=Y[:0]), ["fit", "0.npz"], "no rows"),
     (write("w.npz", logits=Z, labels=Y, weights=[1, 1, -1, 1]), ["fit", "w.npz"], "row 2 has -1"),
     (write("w.npz", logits=Z, labels=Y, weights=np.zeros(4)), ["fit", "w.npz"], "all be zero"),

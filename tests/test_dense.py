@@ -280,7 +280,7 @@ def test_ensemble_of_dense_files(run, tmp_path, dense):
          "groups.json has a temperature per group, which outputs per pixel or token"),
         ({"ids": np.arange(3)}, ["apply", "c.json", "cal.npz", "--class-axis", "1", "-o", "o.npz"],
          "`ids` must have shape (40, 4, 5)"),
-        ({}, ["fit", "cal.csv", "--class-axis", "1"], "are read from .npz and .npy."),
+        ({}, ["fit", "cal.csv", "--class-axis", "1"], "are read from .npz and .npy and"),
     ],
 )  # fmt: skip
 def test_dense_files_that_do_not_fit(run, tmp_path, dense, arrays, arguments, message):

@@ -13,6 +13,7 @@ from temperance.errors import FileFormatError
 from temperance.readers import SUFFIXES, Dataset, read
 from temperance.writers import write_probs
 
+TENSORS = {".pt", ".pth"}
 ARROW = {".parquet", ".arrow", ".feather"}
 FUZZ = settings(
     deadline=None,
@@ -57,6 +58,10 @@ def valid(directory, suffix):
         return [gzip.compress(each) for each in valid(directory, suffix.removesuffix(".gz"))]
     rng = np.random.default_rng(0)
     path = directory / f"valid{suffix}"
+    if suffix in TENSORS:
+        torch = pytest.importorskip("torch")
+        torch.save({"probs": torch.ones(3, 2) / 2, "labels": torch.tensor([0, 1, 0])}, path)
+        return [path.read_bytes()]
     write_probs(path, rng.dirichlet([1, 1, 1], 8), labels=rng.integers(0, 3, 8))
     files = [path.read_bytes()]
     write_probs(
@@ -123,6 +128,8 @@ def test_any_bytes(tmp_path, suffix, start, rest):
     """Bytes of any kind under any suffix."""
     if suffix in ARROW:
         pytest.importorskip("pyarrow")
+    if suffix in TENSORS:
+        pytest.importorskip("torch")
     path = tmp_path / f"a{suffix}"
     path.write_bytes(start + rest)
     read_or_refuse(path)

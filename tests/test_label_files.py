@@ -257,7 +257,10 @@ def test_dense_outputs_are_arrays(tmp_path, suffix):
     """Other formats have no place for more than two axes."""
     (tmp_path / f"a{suffix}").write_text("x")
     message = refusal(tmp_path / f"a{suffix}", layout="dense")
-    assert message == "outputs per pixel or token (--class-axis) are read from .npz and .npy."
+    assert (
+        message
+        == "outputs per pixel or token (--class-axis) are read from .npz and .npy and .pt and .pth."
+    )
 
 
 def test_more_axes_than_two_say_what_to_do(tmp_path):

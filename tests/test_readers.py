@@ -454,7 +454,7 @@ def test_warnings_of_a_parser_stay_inside(tmp_path):
 def test_npy_has_no_names(tmp_path):
     """A named field of a .npy would be ignored, so it is refused."""
     message = refusal(write(tmp_path / "a.npy", LOGITS), fields=Fields(weight="w"))
-    assert message.startswith("is a .npy file, which has no names to look for")
+    assert message.startswith("holds a single array, which has no names to look for")
 
 
 def test_npy_of_named_scores(tmp_path):
@@ -737,7 +737,7 @@ ROW = '{"logits": [1, 2], "label": 0, "weight": 1}\n'
             '{"logits": [1' + "0" * 400 + "]}",
             "line 1: `logits` has a number too large for a float.",
         ),
-        ('{"logits": 1}\n{"logits": [1, 2]}\n', "line 2: `logits` is a list in some lines and a"),
+        ('{"logits": 1}\n{"logits": [1, 2]}\n', "line 2: `logits` is a list in this line and a"),
         (
             '{"logits": 1}\n{"probs": 1}\n',
             "line 2: has `probs` where the lines before have `logits`",

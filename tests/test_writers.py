@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -102,6 +102,7 @@ def test_ragged_rows_come_back_as_they_went_in(tmp_path_factory, content, data):
     """Options that do not exist at the end of a row are left out again."""
     n, k = content["probs"].shape
     lengths = data.draw(st.lists(st.integers(1, k), min_size=n, max_size=n))
+    assume(max(lengths) > 1)
     mask = np.arange(k) < np.array(lengths)[:, np.newaxis]
     probs = np.where(mask, content["probs"], 0)
     path = tmp_path_factory.mktemp("files") / "a.jsonl"
@@ -190,8 +191,8 @@ def test_layouts_that_do_not_fit(tmp_path, name, arguments, message):
 
 
 def test_all_formats_that_are_read_are_written():
-    """The two lists of suffixes are the same."""
-    assert SUFFIXES == READ_SUFFIXES
+    """The two lists of suffixes are the same, but that tensors are only read."""
+    assert tuple(each for each in READ_SUFFIXES if each not in (".pt", ".pth")) == SUFFIXES
 
 
 def test_table_as_a_person_sees_it(tmp_path):

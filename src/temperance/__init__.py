@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         VectorScaling,
         VennAbers,
     )
-    from temperance.checks import Positions, logits_from_probs
+    from temperance.checks import Positions, logits_from_probs, masked_logits
     from temperance.checks.dense import dense_rows
     from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
     from temperance.compare import Comparison, Differences, compare, compare_blocks
@@ -91,6 +91,7 @@ _HOMES = {  # public name -> the module that it is in
     "label_logits_from_probs": "temperance.checks.label_matrix",
     "load": "temperance.export",
     "logits_from_probs": "temperance.checks",
+    "masked_logits": "temperance.checks",
     "multilabel_rows": "temperance.checks.label_matrix",
     "plan": "temperance.plan",
     "save": "temperance.export",
@@ -139,6 +140,7 @@ __all__ = [
     "llm",
     "load",
     "logits_from_probs",
+    "masked_logits",
     "metrics",
     "multilabel_rows",
     "plan",

@@ -11,6 +11,7 @@ from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.parts import FilePart
 from temperance.blocks.rereading import thinned
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
+from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError
@@ -106,9 +107,11 @@ class Chunk:
         if k != self.k:
             msg = f"`logits` have {k} columns, those of all chunks should have {self.k}."
             raise InvalidInputError(msg)
+        y = as_labels(y, n=n, k=k, classes=self.classes)
         if self.refuse_probs and n:
             refuse_probs(kept)
-        y = as_labels(y, n=n, k=k, classes=self.classes)
+            if kept.ndim > 1:
+                refuse_padding(z, y)
         return ArrayRows(z, y, as_weights(w, n=n, all_zero=True), engine=self.engine)
 
     def _complaint(self, error: InvalidInputError, logits: Part) -> Complaint:

@@ -73,6 +73,8 @@ def _classes(logits: Array, class_axis: int) -> int:
         raise InvalidInputError(msg)
     k = int(logits.shape[axis])
     rows = 0 if isnan(logits.shape[0]) else logits.shape[0]
+    if k == 1 and logits.ndim == 2:
+        return 2
     require_shape((rows, k))
     return k
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks import as_probs
 from temperance.checks.labels import is_label
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.numerics import log_probs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["counting_rows", "labelled_blocks", "labels_of", "logits_of"]
 
 
-def labelled_blocks(file: BlockFile) -> Iterator[tuple[Any, ...]]:
+def labelled_blocks(file: BlockFile, rules: ScoreRules = AS_THEY_ARE) -> Iterator[tuple[Any, ...]]:
     """Yield (logits, labels) or (logits, labels, weights) of each block of a file."""
     for block in file:
-        labels, logits = labels_of(block), logits_of(block)
+        labels, logits = labels_of(block), logits_of(block, rules)
         if block.weights is None:
             yield logits, labels
         else:
@@ -62,12 +61,12 @@ def counting_rows(
     return None if keep.all() else keep
 
 
-def logits_of(block: Dataset) -> NDArray[Any]:
-    """Return the logits of a block; the logarithm where it holds probabilities."""
-    if block.kind == "logits":
+def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
+    """Return the logits of a block, unread where no rule is for them; of probabilities the log."""
+    if block.kind == "logits" and not rules.options:
         return block.values
     with _naming(block.place):
-        return log_probs(as_probs(block.values))
+        return rules.logits(block.values, block.kind)
 
 
 @contextmanager

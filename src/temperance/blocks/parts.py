@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temperance.blocks.files import counting_rows, labels_of, logits_of
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError
 from temperance.readers import file_digest, joined_digest, read
 
@@ -37,6 +38,7 @@ class FilePart:
     rows: tuple[int, int] | None  # from, to; None for the whole file
     header: Header  # what all files have in common
     label_map: LabelMap | None = None
+    rules: ScoreRules = AS_THEY_ARE
 
     @property
     def place(self) -> str:
@@ -52,7 +54,7 @@ class FilePart:
                 label_map=self.label_map,
             )
         )  # fmt: skip
-        values, labels, weights = logits_of(file), labels_of(file), file.weights
+        values, labels, weights = logits_of(file, self.rules), labels_of(file), file.weights
         if self.rows is not None:
             cut = slice(*self.rows)
             values, labels = values[cut], labels[cut]
@@ -73,7 +75,14 @@ class FileParts:
     elements: int  # about how many numbers they hold
 
     @classmethod
-    def of(cls, file: BlockFile, *, k: int, ignore_label: int | str | None) -> FileParts:
+    def of(
+        cls,
+        file: BlockFile,
+        *,
+        k: int,
+        ignore_label: int | str | None,
+        rules: ScoreRules = AS_THEY_ARE,
+    ) -> FileParts:
         """Cut a folder into its files, and a single file that can be mapped into ranges of rows.
 
         Raises
@@ -96,6 +105,7 @@ class FileParts:
                 rows,
                 header,
                 file.label_map,
+                rules,
             )
 
         elements = file.size // 4  # in single precision

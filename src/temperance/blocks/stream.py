@@ -15,6 +15,8 @@ from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
+from temperance.checks.arrays import as_array
+from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -183,7 +185,9 @@ class StreamRows:
         if k != self.k:
             msg = f"`logits` have {k} columns, those of the first block {self.k}."
             raise InvalidInputError(msg)
+        y = as_labels(labels, n=n, k=k, classes=self.classes)
         if self.refuse_probs:
             refuse_probs(given)
-        y = as_labels(labels, n=n, k=k, classes=self.classes)
+            if as_array(given, name="logits").ndim > 1:
+                refuse_padding(z, y)
         return ArrayRows(z, y, as_weights(weights, n=n, all_zero=True), engine=self.engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,15 +26,22 @@ __all__ = ["dense_views", "label_tensor", "logit_views", "weight_tensor"]
 def dense_views(logits: Tensor, *, class_axis: int) -> tuple[Tensor, Dense]:
     """Return a view of the logits with the class axis last, and how rows lie in their shape."""
     z = logits.detach()
-    if z.layout != torch.strided or z.is_complex():
+    if z.layout != torch.strided or z.is_complex() or z.dtype == torch.bool:
         what = f"{str(z.dtype).removeprefix('torch.')} of layout {z.layout}"
         msg = f"`logits` must be a dense tensor of numbers, got {what}."
         raise InvalidInputError(msg)
+    if z.device.type == "meta":
+        msg = "`logits` lie on the device meta, which holds shapes and no numbers."
+        raise InvalidInputError(msg)
+    if z.ndim == 2 and z.shape[1] == 1 and class_axis in (-1, 1):
+        z = z[:, 0]
+    if str(z.dtype).startswith("torch.float8"):
+        z = z.float()
     if z.ndim > 1:
         require_axis(class_axis, ndim=z.ndim)
         z = z.movedim(class_axis, -1)
     dense = Dense(tuple(z.shape[:-1] if z.ndim > 1 else z.shape), class_axis)
-    require_shape(tuple(z.shape) if z.ndim < 2 else (z[..., 0].numel(), z.shape[-1]))
+    require_shape(tuple(z.shape) if z.ndim < 2 else (prod(z.shape[:-1]), z.shape[-1]))
     return z, dense
 
 
@@ -111,6 +119,8 @@ def _flat(values: Any, dense: Dense, *, name: str) -> Any:  # noqa: ANN401
     if not is_tensor(values):
         return dense.flat(values, name=name)
     flat = values.detach()
+    if flat.ndim == 2 and flat.shape[1] == 1 and len(dense.shape) <= 1:
+        flat = flat[:, 0]
     if len(dense.shape) > 1:
         dense.require(tuple(flat.shape), name=name)
         flat = flat.reshape(-1)

@@ -12,7 +12,8 @@ from temperance.blocks.arrays import sampled_rows, worth_sampling
 from temperance.blocks.mapping import merged
 from temperance.blocks.torch_inputs import dense_views, label_tensor, logit_views, weight_tensor
 from temperance.checks import as_classes, as_logits, refuse_masked_labels
-from temperance.checks.scores import LOOK_LIKE_PROBS, sums_of_probs
+from temperance.checks.contradictions import refuse_padding
+from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, sums_of_probs
 from temperance.checks.tensors import on_host
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.loss_torch import existence_sums, loss_pass, wide
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchRows"]
 
 _BLOCK = 1 << 19  # elements: a block and what is made of it stay in the cache of the processor
+_ASKED = 1 << 18  # numbers that are asked whether one of them is padding
 _FEW = 64  # rows that mostly settle whether these are probabilities
 _THREADS = 2  # while one is in Python, torch's own threads work for the other
 _DEVICE_BLOCK = 1 << 24  # 64 MiB in single precision: a GPU is busy, and starts few kernels
@@ -69,6 +71,7 @@ class TorchRows:
             raise NoOptimumError(msg, reason="no-rows")
         if refuse_probs:
             rows.refuse_probs()
+            rows.refuse_contradictions()
         return rows
 
     @property
@@ -144,6 +147,16 @@ class TorchRows:
             error += (z.sum(1) - 1.0).abs().sum().item() if z.shape[1] > 1 else 0.0
         if sums_of_probs(low, high, error, n=self.n):
             raise InvalidInputError(LOOK_LIKE_PROBS)
+
+    def refuse_contradictions(self) -> None:
+        """Raise if the first rows hold padding, or shares of a whole."""
+        if self.logits.ndim == 1:
+            return
+        z, y, _, _ = next(self._blocks())
+        few = slice(max(1, _ASKED // self.k))
+        some = on_host(z[few].cpu())
+        refuse_shares(some)
+        refuse_padding(some, on_host(y[few].cpu()))
 
     @property
     def _threads(self) -> int:

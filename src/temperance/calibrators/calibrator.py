@@ -17,6 +17,7 @@ from temperance.calibrators.tables import (
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arrays import as_array
+from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes
@@ -161,7 +162,7 @@ class Calibrator(ABC):
         scaled = np.empty(z.shape)
         for rows in row_blocks(z):
             scaled[rows] = self.scaled(as_float64(z[rows]))
-        if np.ndim(logits) == 1:
+        if len(dense.shape) <= 1 and _one_column(logits):
             return np.asarray(scaled[:, 1] - scaled[:, 0])
         return dense.restore(scaled)
 
@@ -189,6 +190,8 @@ class Calibrator(ABC):
             refuse_masks(z, self.name)
         if refuse_probs and len(z) >= _FEW_ROWS:
             refuse_probs_as_logits(given)
+            if given.ndim > 1:
+                refuse_padding(z, None)
         return z, dense
 
     def facts(self) -> list[tuple[str, str]]:
@@ -270,6 +273,11 @@ def frozen_numbers(
         )
         raise InvalidInputError(msg)
     return frozen_array(array)
+
+
+def _one_column(logits: ArrayLike) -> bool:
+    shape = np.shape(logits)
+    return len(shape) == 1 or shape[1:] == (1,)
 
 
 def frozen_array(values: ArrayLike) -> NDArray[np.float64]:

@@ -133,20 +133,21 @@ class MatrixScaling(Calibrator):
         Returns
         -------
         MatrixScaling
-            Exists for any data, separable or with classes without rows: the penalty sees to it.
+            Exists for separable data and for classes without rows: the penalty sees to it.
 
         Raises
         ------
         InvalidInputError
             As in `TemperatureScaling.fit`, and a logit of -inf.
         NoOptimumError
-            There are no rows.
+            There are no rows, or one label fills all of them.
         """
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
         rows.refuse_masks(cls.method)
+        rows.require_two_labels(cls.method)
         base, passes = smoothed_temperature(rows)
         ridge = rows.k / rows.weight
         found = AffineProblem(

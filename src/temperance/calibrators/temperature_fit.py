@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from temperance.calibrators.existence import require_optimum
 from temperance.calibrators.newton import Minimum, minimise
 from temperance.calibrators.record import TemperatureRecord
+from temperance.checks.scores import refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def _minimum(rows: LabelledRows, *, prior: float, start: float, **settings: floa
             rows.refuse_bad_values()
             msg = "`logits` differ so much within a row that their log loss overflows."
             raise InvalidInputError(msg)
+        refuse_tiny(sums.widest)
         return sums
 
     return minimise(

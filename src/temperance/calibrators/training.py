@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,14 +20,15 @@ from temperance.checks import (
     refuse_masked_labels,
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_number
-from temperance.checks.scores import as_logits_unread
+from temperance.checks.scores import as_logits_unread, refuse_tiny
 from temperance.errors import NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
-from temperance.numerics import as_float64
+from temperance.numerics import as_float64, row_blocks
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
@@ -88,8 +90,11 @@ class Training(ArrayRows):
             raise NoOptimumError(msg, reason="no-rows")
         if refuse_probs:
             refuse_probs_as_logits(kept)
+            if given.ndim > 1:
+                refuse_padding(z, y)
         if not unread:
             refuse_masked_labels(z, y)
+            refuse_tiny(_widest(z))
         return cls(z, y, w, names, engine=check_engine(engine))
 
     @property
@@ -129,6 +134,22 @@ class Training(ArrayRows):
             )
             raise NoOptimumError(msg, reason="empty-class")
 
+    def require_two_labels(self, method: str) -> None:
+        """Raise `NoOptimumError` if one label fills all rows that count: only its place is learnt.
+
+        A penalty would still give one answer: that the class is always true.
+        """
+        present = np.flatnonzero(self.class_weights())
+        if len(present) > 1:
+            return
+        which = self.classes[present[0]] if self.classes else present[0]
+        msg = (
+            f"One label, {which}, fills all {self.n:,} rows: {method}, which learns about every "
+            "class, would learn its place and nothing else. Where the true option stands in one "
+            "place by convention, use temperature, or shuffle the options of each row."
+        )
+        raise NoOptimumError(msg, reason="empty-class")
+
     def refuse_masks(self, method: str) -> None:
         """Raise if an option is masked, for methods that need every logit of a row."""
         refuse_masks(self.logits, method)
@@ -162,3 +183,13 @@ class Training(ArrayRows):
             passes=passes + 2,
             prior=prior,
         )
+
+
+def _widest(logits: NDArray[Any]) -> float:
+    """Return the largest difference within a row, over options that exist."""
+    widest = 0.0
+    for rows in row_blocks(logits):
+        z = as_float64(logits[rows])
+        smallest = np.where(np.isneginf(z), inf, z).min(axis=1)
+        widest = max(widest, float((z.max(axis=1) - smallest).max()))
+    return widest

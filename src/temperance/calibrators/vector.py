@@ -130,19 +130,20 @@ class VectorScaling(Calibrator):
         Returns
         -------
         VectorScaling
-            Exists for any data, separable or with classes without rows: the penalty sees to it.
+            Exists for separable data and for classes without rows: the penalty sees to it.
 
         Raises
         ------
         InvalidInputError
             As in `TemperatureScaling.fit`.
         NoOptimumError
-            There are no rows.
+            There are no rows, or one label fills all of them.
         """
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
+        rows.require_two_labels(cls.method)
         base, passes = smoothed_temperature(rows)
         ridge = rows.k / rows.weight
         found = AffineProblem(

@@ -13,6 +13,7 @@ from temperance.checks.scores import (
     as_probs,
     logits_from_probs,
     looks_like_probs,
+    masked_logits,
     refuse_probs,
 )
 from temperance.checks.weights import as_weights
@@ -29,6 +30,7 @@ __all__ = [
     "as_weights",
     "logits_from_probs",
     "looks_like_probs",
+    "masked_logits",
     "refuse_masked_labels",
     "refuse_probs",
 ]

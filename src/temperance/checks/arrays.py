@@ -1,7 +1,13 @@
-"""What every check shares: from anything array-like to a numeric array, or a clear refusal."""
+"""What every check shares: from anything array-like to a numeric array, or a clear refusal.
+
+Missing values (masked entries, None, nan among text, NA, NaT, nulls) are refused here, for scores,
+labels, weights, groups and clusters alike: NumPy itself would drop a mask, or spell None and nan
+as words that a class may be called.
+"""
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +18,22 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_array", "as_numbers", "one_column", "row_name"]
+__all__ = [
+    "as_array",
+    "as_numbers",
+    "as_optional",
+    "count_rows",
+    "missing_entries",
+    "one_column",
+    "row_name",
+]
+
+_MISSING_TYPES = {"NAType", "NaTType"}  # of pandas, known by name so that it is not imported
+_LEAVE_OUT = "Leave these rows out of all arrays, or give them a value."
+_WAYS_OUT = {
+    "labels": "Leave these rows out of all arrays, or fill them with a label that `ignore_label` "
+    "names (--ignore-label)."
+}
 
 
 def row_name(row: int, first: int = 0) -> str:
@@ -20,18 +41,54 @@ def row_name(row: int, first: int = 0) -> str:
     return f"row {first + row}"
 
 
+def count_rows(bad: NDArray[np.bool_]) -> int:
+    """Return how many rows have a bad entry."""
+    return int(np.count_nonzero(bad if bad.ndim <= 1 else bad.reshape(len(bad), -1).any(axis=1)))
+
+
 def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
-    """Return an array of any dtype, or say why `values` is none; a tensor loses its gradient."""
-    try:
-        return on_host(values) if is_tensor(values) else np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU
-        msg = f"`{name}` is not an array: {' '.join(str(error).split())}"
-        raise InvalidInputError(msg) from error
+    """Return an array of any dtype, or say why `values` is none; a tensor loses its gradient.
+
+    A value that is missing is refused with its row, the number of such rows, and the way out.
+    Floats keep their nan, which the checks of numbers refuse.
+    """
+    array, missing = _with_missing(values, name=name)
+    if missing is not None and missing.any():
+        rows = missing.reshape(len(missing), -1).any(axis=1) if missing.ndim > 1 else missing
+        what = "is masked" if _masked(values) is not None else "is missing"
+        where = row_name(int(rows.argmax())) if missing.ndim else "the only value"
+        msg = (
+            f"`{name}` must have every value, but {where} {what} "
+            f"({count_rows(missing)} such rows). {_WAYS_OUT.get(name, _LEAVE_OUT)}"
+        )
+        raise InvalidInputError(msg)
+    return array
+
+
+def as_optional(values: ArrayLike, *, name: str) -> NDArray[Any]:
+    """Return an array in which a missing value is None, of dtype object if there is any."""
+    array, missing = _with_missing(values, name=name)
+    if missing is None or not missing.any():
+        return array
+    array = array.astype(object)
+    array[missing] = None
+    return array
 
 
 def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
-    """Return an array of booleans, integers or floats (bfloat16 kept as it is)."""
+    """Return an array of booleans, integers or floats (bfloat16 kept as it is, float8 as float32).
+
+    Of dtype object, as nullable columns of data frames become, where all entries are numbers.
+    """
     array = as_array(values, name=name)
+    if array.dtype.kind == "O" and all(isinstance(each, Real | np.bool_) for each in array.flat):
+        try:
+            return array.astype(np.float64)
+        except OverflowError as error:
+            msg = f"`{name}` must hold numbers that a float can hold ({error})."
+            raise InvalidInputError(msg) from error
+    if array.dtype.name.startswith("float8"):  # of ml_dtypes
+        return array.astype(np.float32)
     if array.dtype.kind not in "iufb" and array.dtype.name != "bfloat16":
         hint = " Convert it with .astype(float) first." if array.dtype.kind == "O" else ""
         msg = f"`{name}` must hold numbers, got dtype {array.dtype}.{hint}"
@@ -42,3 +99,61 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
 def one_column(values: NDArray[Any]) -> NDArray[Any]:
     """Return a single column (n, 1), as networks with one output have it, as (n,)."""
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def missing_entries(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which entries of an array of objects are None, nan, NA, NaT or masked."""
+    return np.fromiter((_is_missing(each) for each in array.flat), bool, array.size).reshape(
+        array.shape
+    )
+
+
+def _with_missing(values: ArrayLike, *, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return an array, and which of its entries are missing where its kind can say so."""
+    masked = _masked(values)
+    try:
+        if masked is not None:
+            return np.asarray(masked.data), np.ma.getmaskarray(masked)
+        array = on_host(values) if is_tensor(values) else np.asarray(values)
+        if array.dtype.kind in "UST" and isinstance(values, list | tuple):
+            objects = np.asarray(values, dtype=object)  # None and nan have become words
+            missing = missing_entries(objects)
+            return (objects, missing) if missing.any() else (array, None)
+    except (ValueError, TypeError, RuntimeError, OverflowError, NotImplementedError) as error:
+        # ragged lists; tensors on a GPU, sparse, without data (meta)
+        msg = f"`{name}` is not an array: {' '.join(str(error).split())}"
+        raise InvalidInputError(msg) from error
+    if array.dtype.kind == "O":
+        return array, missing_entries(array)
+    if array.dtype.kind in "mM":
+        return array, np.isnat(array)
+    return array, _nulls(values)
+
+
+def _masked(values: object) -> np.ma.MaskedArray[Any, Any] | None:
+    """Return a masked array as it is, and a list that holds one as the masked array it stands for.
+
+    NumPy's own `asarray` drops the masks of both.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        return values
+    if isinstance(values, list | tuple) and any(_masked(each) is not None for each in values):
+        return np.ma.array(values)
+    return None
+
+
+def _nulls(values: Any) -> NDArray[np.bool_] | None:  # noqa: ANN401
+    """Return where a column of Arrow or Polars holds null, which NumPy's floats show as nan."""
+    count = getattr(values, "null_count", None)
+    count = count() if callable(count) else count
+    if not isinstance(count, int) or not count:
+        return None
+    return np.asarray(values.is_null(), dtype=bool)
+
+
+def _is_missing(value: object) -> bool:
+    if value is None or value is np.ma.masked:
+        return True
+    if isinstance(value, float | np.floating | np.datetime64 | np.timedelta64):
+        return bool(value != value)  # noqa: PLR0124  (nan, NaT)
+    return type(value).__name__ in _MISSING_TYPES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.arrays import as_array, as_numbers, one_column
 from temperance.checks.labels import Positions, is_label
 from temperance.checks.numbers import as_whole
 from temperance.errors import InvalidInputError
@@ -30,10 +30,12 @@ class Dense:
     def of(cls, logits: ArrayLike, *, class_axis: int = -1) -> tuple[NDArray[Any], Dense]:
         """Return the logits as rows, (n, k) or (n,), and how to put such rows back in shape."""
         z = as_numbers(logits, name="logits")
+        if class_axis in (-1, 1):
+            z = one_column(z)
         if z.ndim <= 1:
             return z, cls(z.shape, class_axis)
         last, dense = cls.moved(z, class_axis=class_axis)
-        return last.reshape(-1, last.shape[-1]), dense
+        return last.reshape(prod(dense.shape), last.shape[-1]), dense
 
     @classmethod
     def moved(cls, z: NDArray[Any], *, class_axis: int) -> tuple[NDArray[Any], Dense]:
@@ -56,7 +58,7 @@ class Dense:
         """Return one value per row, (n,), of an array in the shape of the logits without k."""
         array = as_array(values, name=name)
         if len(self.shape) <= 1:
-            return array  # what is wrong with its shape is said by the check of its values
+            return one_column(array)  # the check of its values says what else is wrong
         self.require(array.shape, name=name)
         return array.reshape(-1)
 

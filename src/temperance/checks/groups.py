@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arrays import as_optional, missing_entries, one_column, row_name
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
@@ -19,35 +20,42 @@ def as_groups(
     groups: ArrayLike, *, n: int, name: str = "groups"
 ) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Return the distinct names as text, sorted, and each row's number 0..m-1 among them."""
-    values = np.asarray(groups)
-    if values.shape != (n,):
-        msg = f"`{name}` must have shape ({n},), one per row, got {values.shape}."
-        raise InvalidInputError(msg)
-    missing = np.array([each is None or each != each for each in values.tolist()], dtype=bool)  # noqa: PLR0124 (nan)
+    values = _column(as_optional(groups, name=name), n=n, name=name)
+    missing = _missing(values)
     if missing.any():
         msg = (
-            f"`{name}` must be known for every row; row {int(missing.argmax())} has none "
+            f"`{name}` must be known for every row; {row_name(int(missing.argmax()))} has none "
             f"({np.count_nonzero(missing)} such rows). Give them a name of their own."
         )
         raise InvalidInputError(msg)
-    texts = np.array([_text(each, name) for each in values.tolist()], dtype=np.str_)
-    names, numbers = np.unique(texts, return_inverse=True)
+    names, numbers = np.unique(_texts(values, name), return_inverse=True)
     return tuple(names.tolist()), np.asarray(numbers, dtype=np.intp)
 
 
 def as_group_names(groups: ArrayLike, *, n: int) -> NDArray[np.str_]:
     """Return each row's group as text; "" where it is missing (None, nan or empty)."""
-    values = np.asarray(groups)
+    values = _column(as_optional(groups, name="groups"), n=n, name="groups")
+    return np.where(_missing(values), "", _texts(values, "groups"))
+
+
+def _column(values: NDArray[Any], *, n: int, name: str) -> NDArray[Any]:
+    """Return one value per row, (n,); of shape (n, 1) too."""
+    values = one_column(values)
     if values.shape != (n,):
-        msg = f"`groups` must have shape ({n},), one per row, got {values.shape}."
+        msg = f"`{name}` must have shape ({n},), one per row, got {values.shape}."
         raise InvalidInputError(msg)
-    return np.array(
-        [
-            "" if each is None or each != each else _text(each, "groups")  # noqa: PLR0124 (nan)
-            for each in values.tolist()
-        ],
-        dtype=np.str_,
-    )
+    return values
+
+
+def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    if values.dtype.kind == "O":
+        return missing_entries(values)
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+
+
+def _texts(values: NDArray[Any], name: str) -> NDArray[np.str_]:
+    """Return names as text, what is missing as some text."""
+    return np.array([_text(each, name) for each in values.tolist()], dtype=np.str_)
 
 
 def _text(value: object, name: str) -> str:

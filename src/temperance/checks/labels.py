@@ -261,13 +261,28 @@ def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp], *, firs
         masked = np.isneginf(block[np.arange(len(y)), y])
         if masked.any():
             row = rows.start + int(masked.argmax())
+            at = np.arange(len(labels))
+            count = int(np.count_nonzero(np.isneginf(logits[at, labels])))
             msg = (
                 f"`labels` must name an option that exists; in {row_name(row, first)} the label "
-                f"{labels[row]} "
-                "has logit -inf (probability 0), where no temperature has a finite loss. "
-                "Drop such rows, or use the logits instead of rounded probabilities."
+                f"{labels[row]} has logit -inf (probability 0) ({count} such rows), where no "
+                f"temperature has a finite loss.{_for_zeros(logits)}"
             )
             raise InvalidInputError(msg)
+
+
+def _for_zeros(logits: NDArray[Any]) -> str:
+    """Say what to do about a label of probability 0: not to leave out the model's worst errors."""
+    if (np.isneginf(logits).sum(axis=1) == logits.shape[1] - 1).all():
+        return (
+            " Every probability is 0 or 1: these are decisions, not probabilities, and no map "
+            "makes probabilities of them but how often they are right."
+        )
+    return (
+        " Rounded to 0? Give the logits, or more digits, or say what a 0 is at least: "
+        "logits_from_probs(probs, floor=1e-6), on the command line --floor 1e-6. Leaving such "
+        "rows out would leave out the model's worst errors."
+    )
 
 
 def _check_length(y: NDArray[Any], n: int) -> None:

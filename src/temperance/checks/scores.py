@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.arrays import as_array, as_numbers, count_rows, one_column, row_name
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks
 
@@ -19,13 +21,18 @@ __all__ = [
     "as_probs",
     "logits_from_probs",
     "looks_like_probs",
+    "masked_logits",
     "refuse_probs",
+    "refuse_shares",
+    "refuse_tiny",
     "require_shape",
+    "share_of_whole",
     "sum_tolerance",
     "sums_of_probs",
 ]
 
 _LARGEST_LOGIT = 1e100  # squares and sums of anything larger may overflow float64
+_SMALLEST_LOGIT = 1e-100  # and of anything smaller underflow
 _SUM_TOLERANCE = {"float16": 5e-3, "bfloat16": 2e-2}  # others: float32, float64 and rounded text
 _DEFAULT_TOLERANCE = 1e-3
 LOOK_LIKE_PROBS = (
@@ -34,18 +41,26 @@ LOOK_LIKE_PROBS = (
     "are logits, `refuse_probs=False`, on the command line --kind logits."
 )
 _ROUNDING = 1e-12  # row sums this close to 1 are left exactly as they are
+_COMMON = 0.1  # rows of one whole: nine of ten sum to it within a tenth
+_LARGEST_MARGIN = 1.5  # sum of the inverses of decimal odds
+_FEWEST_SHARES = 20  # rows, and different values, that are asked whether they are shares
+_OF_SHARES = 0.02  # variance of row sums over the sum of the columns' variances
+_DIVIDE = (
+    "`renormalize=True` of logits_from_probs and evaluate, on the command line --renormalize, "
+    "divides each row by its sum."
+)
 _ROUNDED_TEXT = 0.02  # mean distance of row sums from 1 of probabilities with two decimals
 
 
 def as_logits(logits: ArrayLike, *, name: str = "logits", first: int = 0) -> NDArray[Any]:
     """Return logits of shape (n, k), k >= 2, in their own float dtype; (n,) becomes (0, z).
 
-    -inf marks an option that does not exist in its row; each row keeps at least one. Messages
-    count rows from `first` on.
+    Shape (n, 1) is read as (n,). -inf marks an option that does not exist in its row; each row
+    keeps at least one. Messages count rows from `first` on.
     """
     given = as_numbers(logits, name=name)
     z = as_logits_unread(given, name=name)
-    values = z if given.ndim == 2 else given
+    values = z if given.ndim == 2 and given.shape[1] > 1 else given.reshape(-1)
     for rows in row_blocks(values):
         _check_values(as_float64(values[rows]), name=name, first=first + rows.start)
     return z
@@ -53,32 +68,96 @@ def as_logits(logits: ArrayLike, *, name: str = "logits", first: int = 0) -> NDA
 
 def as_logits_unread(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]:
     """Return logits as `as_logits` does, their shape and dtype checked, their values not."""
-    z = as_numbers(logits, name=name)
-    if z.dtype.kind in "iub":
+    z = one_column(as_numbers(logits, name=name))
+    if z.dtype.kind == "b":
+        msg = f"`{name}` must hold numbers, got booleans: are these labels, masks or predictions?"
+        raise InvalidInputError(msg)
+    if z.dtype.kind in "iu":
         z = z.astype(np.float64)
     require_shape(z.shape, name=name)
     return z if z.ndim == 2 else np.stack([np.zeros_like(z), z], axis=1)
 
 
-def as_probs(probs: ArrayLike, *, name: str = "probs") -> NDArray[np.float64]:
-    """Return probabilities of shape (n, k) in float64; (n,) becomes (1 - p, p).
+def masked_logits(
+    logits: ArrayLike, *, mask_below: float | None = None, mask_value: float | None = None
+) -> NDArray[Any]:
+    """Return logits with -inf where a number stands for an option that does not exist.
+
+    Parameters
+    ----------
+    logits : array_like, shape (n, k) or (..., k)
+        Logits, some of them masks: the smallest number of a dtype, -1e9, -1e4, or a padding.
+    mask_below : float, optional
+        Values of this and below are masks; compared in the dtype of the logits, so that -1e9 is
+        what bfloat16 makes of it.
+    mask_value : float, optional
+        This very value is a mask, as -100 is that a trainer pads with.
+
+    Returns
+    -------
+    ndarray
+        A copy in the dtype of the logits (float64 of integers).
+
+    Raises
+    ------
+    InvalidInputError
+        Neither number is given, or it is nan; the logits are no numbers.
+
+    Examples
+    --------
+    >>> masked_logits([[2.0, -1e9], [1.0, 0.5]], mask_below=-1e9).tolist()
+    [[2.0, -inf], [1.0, 0.5]]
+    """
+    for name, value in (("mask_below", mask_below), ("mask_value", mask_value)):
+        if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
+            msg = f"`{name}` must be a number, got {value!r}."
+            raise InvalidInputError(msg)
+        if value is not None and not float(value) < inf:
+            msg = f"`{name}` must be a number below infinity, got {value}."
+            raise InvalidInputError(msg)
+    if mask_below is None and mask_value is None:
+        msg = "`mask_below` or `mask_value` must say which logits are masks."
+        raise InvalidInputError(msg)
+    z = as_numbers(logits, name="logits")
+    z = z.astype(np.float64) if z.dtype.kind in "iub" else z.copy()
+    masks = np.zeros(z.shape, dtype=bool)
+    with np.errstate(over="ignore"):  # a number beyond the dtype is -inf there
+        if mask_below is not None:
+            masks |= z <= _as_in(logits, z, mask_below)
+        if mask_value is not None:
+            masks |= z == _as_in(logits, z, mask_value)
+    z[masks] = -np.inf
+    return z
+
+
+def as_probs(
+    probs: ArrayLike, *, name: str = "probs", renormalize: bool = False, floor: float = 0.0
+) -> NDArray[np.float64]:
+    """Return probabilities of shape (n, k) in float64; (n,) and (n, 1) become (1 - p, p).
 
     Rows must sum to 1 within what rounding in their dtype explains; that rounding is then
-    removed by dividing by the sum. Row sums within 1e-12 of 1 are left as they are.
+    removed by dividing by the sum. Row sums within 1e-12 of 1 are left as they are. To
+    `renormalize` is to divide by the sum whatever it is. Then values below `floor` are raised to
+    it, and rows divided by their sums again.
     """
-    given = as_numbers(probs, name=name)
+    given = one_column(as_numbers(probs, name=name))
     require_shape(given.shape, name=name, of_class_one="the probability of class 1")
+    if not 0.0 <= floor < 1.0:
+        msg = f"`floor` must be a probability in [0, 1), got {floor}."
+        raise InvalidInputError(msg)
     p = as_float64(given)
+    if renormalize and p.ndim == 2:
+        return _raised(_divided(p, name=name), floor)
     outside = ~((p >= 0) & (p <= 1))
     if outside.any():
         row, value = _first(outside, p)
         msg = (
-            f"`{name}` must lie in [0, 1]; row {row} holds {value:g} ({_count(outside)} such rows)."
-            " Are these logits? Then say so (`logits=`, --kind logits), or apply a softmax."
+            f"`{name}` must lie in [0, 1]; {row_name(row)} holds {value:g} "
+            f"({count_rows(outside)} such rows).{_what_instead(p)}"
         )
         raise InvalidInputError(msg)
     if p.ndim == 1:
-        return np.stack([1.0 - p, p], axis=1)
+        return _raised(np.stack([1.0 - p, p], axis=1), floor)
     sums = p.sum(axis=1)
     error = np.abs(sums - 1.0)
     torch_bfloat16 = str(getattr(probs, "dtype", "")) == "torch.bfloat16"
@@ -86,41 +165,55 @@ def as_probs(probs: ArrayLike, *, name: str = "probs") -> NDArray[np.float64]:
     if (off := error > tolerance).any():
         row, value = _first(off, sums)
         msg = (
-            f"`{name}` rows must sum to 1 within {tolerance:g}; row {row} sums to {value:.6g} "
-            f"({_count(off)} such rows). Are these logits, or independent (multi-label) outputs?"
+            f"`{name}` rows must sum to 1 within {tolerance:g}; {row_name(row)} sums to "
+            f"{value:.6g} ({count_rows(off)} such rows). Rounded, or with a margin as odds have? "
+            f"{_DIVIDE} Several labels per row? MultilabelScaling (--kind multilabel)."
         )
         raise InvalidInputError(msg)
     rounded = error > _ROUNDING
-    return p / np.where(rounded, sums, 1.0)[:, None] if rounded.any() else p
+    p = p / np.where(rounded, sums, 1.0)[:, None] if rounded.any() else p
+    return _raised(p, floor)
 
 
-def logits_from_probs(probs: ArrayLike) -> NDArray[np.float64]:
+def logits_from_probs(
+    probs: ArrayLike, *, renormalize: bool = False, floor: float = 0.0
+) -> NDArray[np.float64]:
     """Return logits whose softmax is `probs`: their natural logarithm, exact.
 
     Parameters
     ----------
-    probs : array_like, shape (n, k) or (n,)
+    probs : array_like, shape (n, k), (n,) or (n, 1)
         Probabilities in [0, 1], rows summing to 1 (within 1e-3; 5e-3 for float16, 2e-2 for
         bfloat16); (n,) is the probability of class 1.
+    renormalize : bool, default False
+        Divide each row by its sum, whatever it is: probabilities printed with two decimals, with a
+        bookmaker's margin, in percent, k / 256, counts of votes. Of values above 1 nearly all rows
+        must share one sum.
+    floor : float, default 0.0
+        Raise smaller probabilities to this, in [0, 1), before rows are divided by their sums: the
+        probability that a printed 0 is taken for.
 
     Returns
     -------
     ndarray of float64, shape (n, k)
         log(probs). A probability of 0 becomes -inf, "this option does not exist in this row":
-        no epsilon is added. A temperature fitted on these logits is the one of the network's
-        own logits, because the two differ only by an offset per row.
+        without `floor` no epsilon is added. A temperature fitted on these logits is the one of
+        the network's own logits, because the two differ only by an offset per row.
 
     Raises
     ------
     InvalidInputError
-        Wrong shape, a value outside [0, 1], a row that does not sum to 1.
+        Wrong shape, a value outside [0, 1], a row that does not sum to 1; with `renormalize` a
+        value below 0, a row of zeros, or values above 1 whose rows have no common sum.
 
     Examples
     --------
     >>> logits_from_probs([[1.0, 0.0]])
     array([[  0., -inf]])
+    >>> logits_from_probs([[1, 3]], renormalize=True).round(4)
+    array([[-1.3863, -0.2877]])
     """
-    return log_probs(as_probs(probs))
+    return log_probs(as_probs(probs, renormalize=renormalize, floor=floor))
 
 
 def sum_tolerance(dtype: str) -> float:
@@ -133,7 +226,7 @@ def looks_like_probs(values: ArrayLike) -> bool:
 
     Constant values carry no sign of either kind and are not taken for probabilities.
     """
-    v = as_array(values, name="logits")
+    v = one_column(as_array(values, name="logits"))
     low, high, error = np.inf, -np.inf, 0.0
     for rows in row_blocks(v):
         block = as_float64(v[rows])
@@ -150,9 +243,42 @@ def sums_of_probs(low: float, high: float, error: float, *, n: int) -> bool:
 
 
 def refuse_probs(logits: ArrayLike) -> None:
-    """Raise if values passed as logits look like probabilities."""
+    """Raise if values passed as logits look like probabilities, or like shares of a whole."""
     if looks_like_probs(logits):
         raise InvalidInputError(LOOK_LIKE_PROBS)
+    refuse_shares(logits)
+
+
+def refuse_shares(logits: ArrayLike) -> None:
+    """Raise if values passed as logits look like shares of a whole."""
+    if (whole := share_of_whole(logits)) is not None:
+        msg = (
+            f"`logits` look like shares of a whole: no value is negative and rows sum to about "
+            f"{whole:.4g}. Pass logits_from_probs(probs, renormalize=True), on the command line "
+            "--kind probs --renormalize; if they really are logits, `refuse_probs=False`, on the "
+            "command line --kind logits."
+        )
+        raise InvalidInputError(msg)
+
+
+def share_of_whole(values: ArrayLike) -> float | None:
+    """Return what rows sum to, where values are shares of it as no logits are; else None.
+
+    Shares (percentages, 0 to 255, with a bookmaker's margin, votes) are not negative, and their
+    rows have one sum although the columns vary: the variance of the sums is below 2 % of the sum
+    of the columns' variances, which is where independent columns would put it. Asked of 20 rows
+    and 20 different values or more; at most 2**17 numbers are looked at.
+    """
+    v = as_array(values, name="logits")
+    if v.ndim != 2 or len(v) < _FEWEST_SHARES or v.shape[1] < 2:
+        return None
+    block = as_float64(v[next(row_blocks(v))])
+    if len(block) < _FEWEST_SHARES or not (block.min() >= 0.0 and block.max() < inf):
+        return None
+    sums, spread = block.sum(axis=1), float(block.var(axis=0).sum())
+    if not float(sums.var()) < _OF_SHARES * spread or len(np.unique(block)) < _FEWEST_SHARES:
+        return None
+    return float(np.median(sums))
 
 
 def require_shape(
@@ -172,6 +298,17 @@ def require_shape(
         raise InvalidInputError(msg)
 
 
+def refuse_tiny(widest: float) -> None:
+    """Raise if the logits of no row differ by more than squares of float64 can hold."""
+    if 0.0 < widest < _SMALLEST_LOGIT:
+        msg = (
+            f"`logits` must differ by more than {_SMALLEST_LOGIT:g} in some row for a fit; they "
+            f"differ by {widest:.3g} at most. Multiply them first: the temperature is multiplied "
+            "with them."
+        )
+        raise InvalidInputError(msg)
+
+
 def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
     masked = np.isneginf(z)
     if z.ndim == 2:
@@ -180,20 +317,109 @@ def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
         bad = ~(np.abs(z) <= _LARGEST_LOGIT)
     if bad.any():
         row, value = _first(bad, z)
+        where = f"{row_name(row, first)} holds {value:g}"
+        if np.isfinite(value):
+            mask = ""
+            if value < 0 and z.ndim == 2:
+                mask = (
+                    " A mask? Say so: masked_logits(logits, mask_below=-1e100), on the command "
+                    "line --mask-below -1e100, or save it as -inf."
+                )
+            msg = (
+                f"`{name}` must lie between -{_LARGEST_LOGIT:g} and {_LARGEST_LOGIT:g}; {where} "
+                f"({count_rows(bad)} such rows).{mask}"
+            )
+            raise InvalidInputError(msg)
         what = "finite" if z.ndim == 1 else "finite (or -inf where an option does not exist)"
-        msg = f"`{name}` must be {what}; row {first + row} holds {value:g}."
+        msg = f"`{name}` must be {what}; {where}."
         raise InvalidInputError(msg)
     if z.ndim == 2 and (empty := masked.all(axis=1)).any():
-        row = first + int(empty.argmax())
-        msg = f"`{name}` must keep at least one option per row; row {row} is all -inf."
+        row = int(empty.argmax())
+        msg = f"`{name}` must keep at least one option per row; {row_name(row, first)} is all -inf."
         raise InvalidInputError(msg)
+
+
+def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
+    """Return rows divided by their sums, or say why that makes no probabilities of them."""
+    bad = ~((p >= 0) & (p < inf))
+    if bad.any():
+        row, value = _first(bad, p)
+        msg = (
+            f"`{name}` must not be negative, nan or infinite to be renormalized; {row_name(row)} "
+            f"holds {value:g} ({count_rows(bad)} such rows)."
+        )
+        raise InvalidInputError(msg)
+    sums = p.sum(axis=1)
+    if (empty := sums == 0).any():
+        msg = (
+            f"`{name}` rows that sum to 0 cannot be renormalized; {row_name(int(empty.argmax()))} "
+            f"does ({np.count_nonzero(empty)} such rows). Leave these rows out."
+        )
+        raise InvalidInputError(msg)
+    if len(p) and p.max() > 1.0 and _common_sum(sums) is None:
+        msg = (
+            f"`{name}` above 1 must be shares of one whole to be renormalized, but rows sum to "
+            f"between {sums.min():.4g} and {sums.max():.4g}.{_what_instead(p)}"
+        )
+        raise InvalidInputError(msg)
+    return p / np.where(np.abs(sums - 1.0) > _ROUNDING, sums, 1.0)[:, None]
+
+
+def _raised(p: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    """Return rows with no value below `floor`, divided by their sums."""
+    if floor == 0.0:
+        return p
+    raised = np.maximum(p, floor)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def _common_sum(sums: NDArray[np.float64]) -> float | None:
+    """Return the sum that nine rows of ten share, within a tenth of it; None if there is none."""
+    middle = float(np.median(sums)) if len(sums) else 0.0
+    close = np.abs(sums - middle) <= _COMMON * middle
+    return middle if middle > 0 and close.mean() >= 1.0 - _COMMON else None
+
+
+def _what_instead(p: NDArray[np.float64]) -> str:
+    """Say what values that are no probabilities look like, and the way out."""
+    if np.isnan(p).any():
+        return " nan is no probability: leave these rows out, or give them their values."
+    if (p < 0).any():
+        return " Are these logits? Then say so (`logits=`, --kind logits), or apply a softmax."
+    if p.ndim == 1:
+        return " Percentages? Divide by 100." if p.max() <= 100 else ""
+    return _of_shares(p)
+
+
+def _of_shares(p: NDArray[np.float64]) -> str:
+    """Say which whole rows (n, k) of values >= 0, some above 1, are shares of, if any."""
+    whole = _common_sum(p.sum(axis=1))
+    if whole is not None:
+        if abs(whole - 100) <= 100 * _ROUNDED_TEXT:
+            return f" Rows that sum to 100 are percentages: divide by 100. {_DIVIDE}"
+        if p.max() <= 255 and whole > 100 and (p == np.floor(p)).all():
+            return f" Whole numbers up to 255, as 8 bits hold them? {_DIVIDE}"
+        return f" Rows sum to about {whole:.4g}: shares of a whole? {_DIVIDE}"
+    margin = _common_sum((1.0 / p).sum(axis=1)) if (p > 0).all() else None
+    if margin is not None and 1.0 - _COMMON <= margin <= _LARGEST_MARGIN:
+        return (
+            " Decimal odds? Their inverses are probabilities with a margin: take 1 / odds. "
+            f"{_DIVIDE}"
+        )
+    return (
+        " They are no shares of a whole either; if they are what goes into a softmax, say so "
+        "(`logits=`, --kind logits)."
+    )
+
+
+def _as_in(values: Any, array: NDArray[Any], number: float) -> Any:  # noqa: ANN401
+    """Return a number as the dtype of the values rounds it; of bfloat16 tensors as they do."""
+    if str(getattr(values, "dtype", "")) == "torch.bfloat16":
+        return values.new_tensor(number).float().item()
+    return array.dtype.type(number)
 
 
 def _first(bad: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[int, float]:
     """First bad row, and its first bad value."""
     row = int((bad if bad.ndim == 1 else bad.any(axis=1)).argmax())
     return row, float(values[row] if bad.ndim == 1 else values[row, bad[row].argmax()])
-
-
-def _count(bad: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(bad if bad.ndim == 1 else bad.any(axis=1)))

@@ -25,10 +25,18 @@ def is_dask_array(values: object) -> bool:
 def on_host(tensor: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, whose type is not imported)
     """Return the numbers of a tensor without its gradient: a view, but a copy of bfloat16.
 
-    A tensor on another device than the CPU raises `TypeError` with torch's own way out.
+    A tensor on another device than the CPU raises `TypeError` with torch's own way out; one
+    without numbers (on the device meta), or not dense, raises `TypeError` too.
     """
     given = tensor.detach()
-    array: NDArray[Any] = (given.float() if str(given.dtype) == "torch.bfloat16" else given).numpy()
+    if given.device.type == "meta":
+        msg = "it is on the device meta, which holds shapes and no numbers: pass one with data."
+        raise TypeError(msg)
+    if str(given.layout) != "torch.strided":
+        msg = f"its layout is {given.layout}: pass `.to_dense()`."
+        raise TypeError(msg)
+    narrow = str(given.dtype).startswith(("torch.bfloat16", "torch.float8"))
+    array: NDArray[Any] = (given.float() if narrow else given).numpy()
     return array
 
 
@@ -38,7 +46,7 @@ def shares_memory(tensor: Any) -> bool:  # noqa: ANN401
         tensor.device.type == "cpu"
         and str(tensor.layout) == "torch.strided"
         and not tensor.is_complex()
-        and str(tensor.dtype) != "torch.bfloat16"
+        and not str(tensor.dtype).startswith(("torch.bfloat16", "torch.float8"))
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_numbers, one_column
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -22,7 +22,7 @@ def as_weights(
     """Return weights of shape (n,), finite, >= 0 and not `all_zero`; None stays None."""
     if weights is None:
         return None
-    w = as_float64(as_numbers(weights, name="weights"))
+    w = as_float64(one_column(as_numbers(weights, name="weights")))
     if w.shape != (n,):
         msg = f"`weights` must have shape ({n},), one per row, got {w.shape}."
         raise InvalidInputError(msg)

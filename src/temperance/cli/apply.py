@@ -86,8 +86,8 @@ def apply(
         check_block_suffix(output)
         blocks = read_blocks(file[0], kind=read_kind(reading.kind), fields=reading.fields)
         with progress(f"applying to {file[0].name}", rows=blocks.n_rows):
-            done = apply_blocks(blocks, chosen, output)
-        warnings = (*blocks.notes, *_without_place(chosen, output))
+            done = apply_blocks(blocks, chosen, output, reading.rules)
+        warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(chosen, output))
         told = _Told(done.n, done.classes, done.mean_confidence, warnings)
         _tell(told, chosen, done.accepted, output, as_json=as_json)
         return

@@ -12,6 +12,7 @@ import numpy as np
 from temperance.alignment import column_order
 from temperance.blocks import FileParts, StreamRows, counting_rows, labelled_blocks
 from temperance.calibrators import TemperatureScaling
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import progress
 from temperance.cli.large import is_large
@@ -43,6 +44,7 @@ class BlockRows:
     first: Dataset
     ignore_label: int | str | None
     on_cluster: bool
+    rules: ScoreRules = AS_THEY_ARE
 
     @classmethod
     def of(
@@ -73,7 +75,7 @@ class BlockRows:
             )
             first = next(iter(file))
             if first.clusters is None and not first.ragged:
-                return cls(file, first, reading.ignore_label, on_cluster)
+                return cls(file, first, reading.ignore_label, on_cluster, reading.rules)
         if on_cluster:
             msg = (
                 f"{files[0]}: --dask is for one file or folder of independent rows with the same "
@@ -114,7 +116,9 @@ class BlockRows:
     def source_of_blocks(self) -> FileParts | Callable[[], Iterator[tuple[Any, ...]]]:
         """What measures the rows take: parts for workers, or a function that reads blocks here."""
         if self.on_cluster:
-            return FileParts.of(self.file, k=self.n_classes, ignore_label=self.ignore_label)
+            return FileParts.of(
+                self.file, k=self.n_classes, ignore_label=self.ignore_label, rules=self.rules
+            )
         return self.blocks
 
     def to_fit(self, *, n_folds: int, seed: int, on_reading: Callable[[int], None]) -> FoldedRows:
@@ -142,7 +146,7 @@ class BlockRows:
 
     def blocks(self) -> Iterator[tuple[Any, ...]]:
         """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
-        for logits, labels, *weights in labelled_blocks(self.file):
+        for logits, labels, *weights in labelled_blocks(self.file, self.rules):
             keep = counting_rows(np.asarray(labels), self.ignore_label, *weights)
             if keep is None:
                 yield (logits, labels, *weights)
@@ -160,7 +164,7 @@ class BlockRows:
         with naming(self.first.place):
             rows = rows_of_classes(
                 self.first, labelled=False, ignore_label=None, class_axis=None, keep=None,
-                whole=True,
+                whole=True, rules=self.rules,
             )  # fmt: skip
         rows.check_fits(calibrator, source)
 
@@ -206,7 +210,7 @@ class BlockRows:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what was left out, and what is in the file but not looked at."""
-        notes = (*self.file.notes, *self.first.notes)
+        notes = (*self.file.notes, *self.first.notes, *self.rules.of_blocks)
         if self.first.groups is None:
             return notes
         told = (

@@ -13,16 +13,17 @@ from temperance.checks import (
     as_classes,
     as_groups,
     as_labels,
-    as_logits,
-    as_probs,
     as_weights,
+    looks_like_probs,
     refuse_masked_labels,
     refuse_probs,
 )
+from temperance.checks.contradictions import contradictions, padding_value, refuse_padding
 from temperance.checks.dense import Dense
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
+from temperance.checks.scores import share_of_whole
 from temperance.cli.rows import Beside, Rows
 from temperance.errors import InvalidInputError
-from temperance.numerics import log_probs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,7 @@ def rows_of_classes(
     class_axis: int | None,
     keep: NDArray[np.bool_] | None,
     whole: bool,
+    rules: ScoreRules = AS_THEY_ARE,
 ) -> Rows:
     """Return the rows that count: all of them, those that `keep` says, or not of `ignore_label`.
 
@@ -63,7 +65,7 @@ def rows_of_classes(
         dataset = _taken(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))
-    logits = _logits(dataset, labelled=labelled)
+    logits = _logits(dataset, rules, labelled=labelled)
     n, k = logits.shape
     classes = as_classes(dataset.classes, k=k)
     labels = None
@@ -71,6 +73,8 @@ def rows_of_classes(
         labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
         if dataset.kind == "logits":
             refuse_masked_labels(logits, labels)
+    if dataset.kind == "logits" and not dataset.kind_forced and dataset.values.ndim > 1:
+        refuse_padding(logits, labels)
     weights = as_weights(dataset.weights, n=n)
     return Rows(
         logits=logits,
@@ -87,7 +91,7 @@ def rows_of_classes(
         dense=dense,
         keep=keep,
         beside=Beside(file.labels, file.ids, file.groups, file.weights) if whole else None,
-        notes=file.notes,
+        notes=(*file.notes, *rules.notes(dataset.values, logits), *_notes(dataset, logits, labels)),
         file_ids=file.ids,
     )
 
@@ -133,13 +137,36 @@ def _taken(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> D
     )
 
 
-def _logits(dataset: Dataset, *, labelled: bool) -> NDArray[Any]:
+def _logits(dataset: Dataset, rules: ScoreRules, *, labelled: bool) -> NDArray[Any]:
+    logits = rules.logits(dataset.values, dataset.kind)
     if dataset.kind == "probs":
-        return log_probs(as_probs(dataset.values))
-    logits = as_logits(dataset.values)
+        return logits
     if not dataset.kind_forced and (labelled or len(logits) >= _FEW_ROWS):
         refuse_probs(dataset.values)
     return logits
+
+
+def _notes(
+    dataset: Dataset, logits: NDArray[Any], labels: NDArray[np.intp] | None
+) -> tuple[str, ...]:
+    """Return what the values say against what their columns are, in labelled rows."""
+    if labels is None:
+        return ()
+    notes = contradictions(logits, labels, kind=dataset.kind, classes=dataset.classes)
+    if dataset.kind != "logits" or not dataset.kind_forced:
+        return notes
+    if dataset.values.ndim > 1 and padding_value(logits, labels) is not None:
+        notes += ("logits hold padding, which takes part as --kind logits says.",)
+    if looks_like_probs(dataset.values):
+        return (*notes, "logits look like probabilities: --kind probs would read them as such.")
+    whole = share_of_whole(dataset.values)
+    if whole is None:
+        return notes
+    told = (
+        f"logits look like shares of {whole:.4g}: --kind probs --renormalize would read them as "
+        "probabilities."
+    )
+    return (*notes, told)
 
 
 def _clusters(dataset: Dataset, n: int, *, numbered: bool) -> NDArray[np.intp] | None:

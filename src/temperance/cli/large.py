@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.blocks import report_rows
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.applied import header_of
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.rows import naming
@@ -54,15 +55,18 @@ class Applied:
         return self._confidence / self.n
 
 
-def apply_blocks(file: BlockFile, chosen: Map, output: Path) -> Applied:
+def apply_blocks(
+    file: BlockFile, chosen: Map, output: Path, rules: ScoreRules = AS_THEY_ARE
+) -> Applied:
     """Write the calibrated probabilities of a file in one reading; all of them, or nothing."""
     done, calibrator = Applied(), chosen.calibrator
     with writing_blocks(output) as writer:
         for block in file:
             with naming(block.place):
                 rows = rows_of_classes(
-                    block, labelled=False, ignore_label=None, class_axis=None, keep=None, whole=True
-                )
+                    block, labelled=False, ignore_label=None, class_axis=None, keep=None,
+                    whole=True, rules=rules,
+                )  # fmt: skip
                 rows.check_fits(calibrator, chosen.source)
                 probs = rows.applied(calibrator)
                 accepted = chosen.accepted(rows, probs)

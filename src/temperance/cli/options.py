@@ -17,6 +17,7 @@ __all__ = [
     "DaskOption",
     "EngineName",
     "EngineOption",
+    "Floor",
     "GroupColumn",
     "IdColumn",
     "IgnoreLabel",
@@ -28,12 +29,15 @@ __all__ = [
     "LabelsOption",
     "LogitsColumn",
     "LogitsColumns",
+    "MaskBelow",
+    "MaskValue",
     "NaName",
     "NaOption",
     "PoolName",
     "ProbsColumn",
     "ProbsColumns",
     "QuickOption",
+    "Renormalize",
     "RepeatedIds",
     "RepeatedIdsOption",
     "ReportOption",
@@ -259,6 +263,42 @@ NaOption = Annotated[
         "--na",
         help="What to do with rows that lack a value (blank, NA, null, NaN): refuse the file, or "
         "leave them out and say how many.",
+        rich_help_panel=_READING,
+    ),
+]
+MaskBelow = Annotated[
+    float | None,
+    typer.Option(
+        "--mask-below",
+        metavar="X",
+        help="Logits of X and below are options that do not exist, as the smallest number of a "
+        "dtype or -1e9.",
+        rich_help_panel=_READING,
+    ),
+]
+MaskValue = Annotated[
+    float | None,
+    typer.Option(
+        "--mask-value",
+        metavar="X",
+        help="Logits of exactly X are options that do not exist, as a trainer's padding of -100.",
+        rich_help_panel=_READING,
+    ),
+]
+Renormalize = Annotated[
+    bool,
+    typer.Option(
+        "--renormalize",
+        help="Divide each row of probabilities by its sum: rounded, with a margin, in percent.",
+        rich_help_panel=_READING,
+    ),
+]
+Floor = Annotated[
+    float,
+    typer.Option(
+        "--floor",
+        metavar="P",
+        help="Raise smaller probabilities to P, what a printed 0 is taken for, e.g. 1e-6.",
         rich_help_panel=_READING,
     ),
 ]

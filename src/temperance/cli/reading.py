@@ -62,7 +62,7 @@ def read_rows(
             else:
                 rows = rows_of_classes(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
-                    keep=keep, whole=whole,
+                    keep=keep, whole=whole, rules=reading.rules,
                 )  # fmt: skip
     rows = replace(rows, left_out=file.left_out)
     if labelled:
@@ -85,6 +85,9 @@ def _layout(reading: Reading) -> Layout:
     multilabel = kind == MultilabelScaling.kind
     if multilabel and reading.class_axis is not None:
         msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
+        raise InvalidInputError(msg)
+    if reading.rules.options and (multilabel or answers is not None):
+        msg = f"`{reading.rules.options[0]}` is for one class per row, not for --kind {kind}."
         raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if reading.class_axis is None else "dense"
     apart = reading.labels is not None or answers is not None

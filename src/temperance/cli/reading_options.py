@@ -15,10 +15,12 @@ import typer
 from temperance.calibrators import Calibrator
 from temperance.checks import LabelMap
 from temperance.checks.answer_scores import AnswerScale
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.options import (
     ClassAxis,
     ClusterColumn,
+    Floor,
     GroupColumn,
     IdColumn,
     IgnoreLabel,
@@ -27,9 +29,12 @@ from temperance.cli.options import (
     LabelMapOption,
     LabelsOption,
     LogitsColumn,
+    MaskBelow,
+    MaskValue,
     NaName,
     NaOption,
     ProbsColumn,
+    Renormalize,
     RepeatedIds,
     RepeatedIdsOption,
     ScoreColumn,
@@ -66,6 +71,7 @@ class Reading:
     answers: AnswerScale | None = None
     repeated_ids: RepeatedIds = RepeatedIds.cluster
     na: Missing = "refuse"
+    rules: ScoreRules = AS_THEY_ARE
 
     def of_answers(self, calibrator: Calibrator | None = None) -> Self:
         """Return the same with what scores of answers are, by the options or the calibrator."""
@@ -124,6 +130,10 @@ def _reading(
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
     na: NaOption = NaName.refuse,
+    mask_below: MaskBelow = None,
+    mask_value: MaskValue = None,
+    renormalize: Renormalize = False,
+    floor: Floor = 0.0,
     llm: LlmFormat | None = None,
 ) -> Reading:
     """Return how files are read, from what a command line says."""
@@ -148,6 +158,7 @@ def _reading(
         score_scale=score_scale,
         score_of=score_of,
         na=na.value,
+        rules=ScoreRules(mask_below, mask_value, renormalize, floor),
     )
 
 

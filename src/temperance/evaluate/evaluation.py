@@ -50,6 +50,7 @@ class Evaluation:
     seed: int
     left_out: dict[str, str] = field(default_factory=dict)  # what was not measured, and why
     grid_error: dict[str, float] = field(default_factory=dict)  # of values from cells: at most this
+    notes: tuple[str, ...] = ()  # what the rows say against their columns: ranks, a single label
 
     @property
     def ece(self) -> Estimate:
@@ -107,6 +108,7 @@ class Evaluation:
             "seed": self.seed,
             "left_out": self.left_out,
             "grid_error": self.grid_error,
+            "notes": list(self.notes),
             **drawn,
         }
 
@@ -134,7 +136,8 @@ class Evaluation:
         return to_frame(evaluation_frame(self), backend)
 
     def __str__(self) -> str:
-        return "\n\n".join(table.to_text() for table in evaluation_tables(self))
+        tables = (table.to_text() for table in evaluation_tables(self))
+        return "\n\n".join([*tables, *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         """Show a reliability diagram and the tables in a notebook."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from temperance.checks.contradictions import one_label
 from temperance.evaluate.block_sums import EVENT_BRIER, EVENT_LOG
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import ERROR_NAMES, calibration_error_of
@@ -12,8 +13,11 @@ from temperance.metrics.cells import MOST_CLASSES, ClassErrors, EventSums
 from temperance.metrics.estimates import mean_estimate, share_estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from temperance.evaluate.block_sums import EvaluationSums
     from temperance.metrics.cells import ProbabilityGrid
+    from temperance.metrics.class_table import ClassResult
     from temperance.metrics.estimates import CalibrationError, Draws
     from temperance.metrics.isotonic import Score
 
@@ -72,8 +76,15 @@ def measured_of(
         seed=seed,
         left_out=_left_out(errors, k),
         grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
+        notes=() if classes is None else _notes(classes.table(), sums.n),
     )
     return evaluation, {**drawn, **corp_draws}
+
+
+def _notes(classes: Sequence[ClassResult], n: int) -> tuple[str, ...]:
+    """Return what the counts of the labels say: which one fills all rows."""
+    present = [each.number for each in classes if each.n]
+    return (one_label(present[0], n=n),) if len(present) == 1 and n > 1 else ()
 
 
 def _errors(drawn: dict[str, Draws], classes: ClassErrors | None) -> dict[str, CalibrationError]:

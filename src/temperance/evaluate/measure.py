@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.checks.contradictions import contradictions
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
@@ -46,6 +47,7 @@ def evaluate(
     n_bins: int = 15,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    renormalize: bool = False,
 ) -> Evaluation:
     """Measure probabilities against labels.
 
@@ -71,6 +73,8 @@ def evaluate(
         Of the intervals and null bands of the calibration errors, at least 100.
     seed : int, default 0
         Of the resampling, and of the folds of the refinement.
+    renormalize : bool, default False
+        Divide each row of `probs` by its sum first, as `logits_from_probs` does.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def evaluate(
     (0.25, 0.5)
     """
     refuse_other_index(probs=probs, groups=groups)
-    rows = Predictions.check(probs, labels, weights, clusters)
+    rows = Predictions.check(probs, labels, weights, clusters, renormalize=renormalize)
     named = None if groups is None else as_groups(groups, n=len(rows.labels))
     return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
 
@@ -147,6 +151,9 @@ def measure(
         n_bins=n_bins,
         n_resamples=n_resamples,
         seed=seed,
+        notes=contradictions(
+            rows.logits, rows.labels, kind="probs" if rows.scores is None else "logits"
+        ),
     )
     return evaluation, {**drawn, **corp_parts}
 

@@ -13,7 +13,8 @@ from temperance.blocks.block import block_parts, naming_block
 from temperance.blocks.folds import RowFolds
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_numbers, one_column
+from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError
@@ -144,7 +145,7 @@ class ScoredBlocks:
         given, self.classes = named_scores(
             given, self.classes, name=self.kind, labels=labels, weights=weights
         )
-        scores = as_numbers(given, name=self.kind)
+        scores = one_column(as_numbers(given, name=self.kind))
         none = scores[:0] if scores.ndim else scores
         shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape
         n, k = len(scores), shape[1]
@@ -152,8 +153,10 @@ class ScoredBlocks:
             msg = f"`{self.kind}` have {k} columns, those of the first block {self.k}."
             raise InvalidInputError(msg)
         self.k = k
-        if self.kind == "logits" and self.refuse_probs and n:
-            refuse_probs(scores)
         names = as_classes(self.classes, k=k)
         y = as_labels(labels, n=n, k=k, classes=names)
+        if self.kind == "logits" and self.refuse_probs and n:
+            refuse_probs(scores)
+            if scores.ndim > 1:
+                refuse_padding(scores, y)
         return scores, y, as_weights(weights, n=n, all_zero=True)

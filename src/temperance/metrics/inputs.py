@@ -41,6 +41,7 @@ class Predictions:
         *,
         all_zero: bool = False,
         classes: Sequence[object] | None = None,
+        renormalize: bool = False,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError.
 
@@ -50,7 +51,7 @@ class Predictions:
         scores, names = named_scores(
             probs, classes, name="probs", labels=labels, weights=weights, clusters=clusters
         )
-        p = as_probs(scores)
+        p = as_probs(scores, renormalize=renormalize)
         n, k = p.shape
         if n == 0:
             msg = "`probs` must have at least one row: nothing can be measured on none."

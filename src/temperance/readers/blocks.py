@@ -118,8 +118,8 @@ class BlockFile:
             require_file(file)
         for rows in _each(file, parts(file, request)):
             with refusing(file):
-                check_shapes(rows, "rows")
-            read_now = dataclasses.replace(as_dataset(rows, file, self.kind), first=first)
+                fitting = check_shapes(rows, "rows")
+            read_now = dataclasses.replace(as_dataset(fitting, file, self.kind), first=first)
             yield from _sliced(read_now)
             first += len(read_now.values)
 

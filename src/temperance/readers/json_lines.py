@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["json_lines", "naming_line"]
+
+# Only such lines are read number by number, which takes longer.
+_MAYBE_HUGE = re.compile(r"[eE]\+?0*[1-9]\d{2}|\d{300}")
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -44,8 +49,9 @@ def naming_line(line: int) -> Iterator[None]:
 
 
 def _record(text: str) -> dict[str, Any]:
+    number = _number if _MAYBE_HUGE.search(text) else None
     try:
-        record = parse_json(text)
+        record = parse_json(text, parse_float=number)
     except FileFormatError:
         raise
     except (ValueError, RecursionError) as error:
@@ -58,3 +64,12 @@ def _record(text: str) -> dict[str, Any]:
         msg = f"must be a JSON object, got {quoted(text.strip())}."
         raise FileFormatError(msg)
     return record
+
+
+def _number(text: str) -> float:
+    """Return a number that a float can hold: 1e400 is not infinity, which JSON spells out."""
+    value = float(text)
+    if isinf(value):
+        msg = f"holds the number {quoted(text)[1:-1]}, too large for a float."
+        raise FileFormatError(msg)
+    return value

@@ -19,6 +19,7 @@ from temperance.errors import FileFormatError
 from temperance.readers.guard import named, refusing, require_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -169,7 +170,12 @@ def json_file(path: str | PathLike[str]) -> JsonObject:
     return JsonObject(content, str(path))
 
 
-def parse_json(text: str | bytes, *, strict: bool = False) -> Any:  # noqa: ANN401  (any JSON)
+def parse_json(
+    text: str | bytes,
+    *,
+    strict: bool = False,
+    parse_float: Callable[[str], float] | None = None,
+) -> Any:  # noqa: ANN401  (any JSON)
     """Return the value of a JSON text; `strict` takes no NaN and no Infinity.
 
     Raises FileFormatError for an object in which a key stands twice (plain `json.loads` takes the
@@ -177,7 +183,7 @@ def parse_json(text: str | bytes, *, strict: bool = False) -> Any:  # noqa: ANN4
     """
     if strict:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    return json.loads(text, object_pairs_hook=_unique)
+    return json.loads(text, object_pairs_hook=_unique, parse_float=parse_float)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.readers.json_lines import json_lines, naming_line
-from temperance.readers.jsonl_columns import IdsBesideLabels, Labels, Scores, Weights
+from temperance.readers.jsonl_columns import (
+    ClassNames,
+    IdsBesideLabels,
+    Labels,
+    NearNames,
+    Scores,
+    Weights,
+)
 from temperance.readers.jsonl_labels import LabelLists, NoLabelLists
 from temperance.readers.request import Request, Rows
 
@@ -26,11 +33,12 @@ def read_jsonl(path: Path, request: Request) -> Rows:
         return Rows(labels=of_labels[-1].array(), ids=beside.array())
     scores = Scores(request)
     of_labels = _labels(request, scores)
-    weights = Weights(fields.weight or "weight", required=fields.weight is not None)
-    groups = Labels(fields.group or "group", required=fields.group is not None)
-    clusters = Labels(fields.cluster or "cluster", required=fields.cluster is not None)
-    ids = Labels(fields.id or "id", required=fields.id is not None)
-    _fill([scores, weights, groups, clusters, ids, *of_labels], path)
+    weights = Weights("weight", fields.weight)
+    groups = Labels("group", fields.group)
+    clusters = Labels("cluster", fields.cluster)
+    ids = Labels("id", fields.id)
+    classes = ClassNames()
+    _fill([scores, classes, NearNames(request), weights, groups, clusters, ids, *of_labels], path)
     values, ragged = scores.array()
     return Rows(
         kind=scores.kind,
@@ -40,6 +48,7 @@ def read_jsonl(path: Path, request: Request) -> Rows:
         groups=groups.array(),
         clusters=clusters.array(),
         ids=ids.array(),
+        classes=scores.named_by(classes.names),
         ragged=ragged,
     )
 
@@ -51,10 +60,9 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
     if request.layout == "labels":
         return [LabelLists(request, scores)]
     name = request.fields.label
-    required = name is not None or scores is None
     return [
         NoLabelLists(name or "label"),
-        Labels(name or "label", required=required, booleans=True),
+        Labels("label", name, required=scores is None, booleans=True),
     ]
 
 

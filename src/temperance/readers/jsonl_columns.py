@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
+from temperance.readers.near_names import (
+    NONE,
+    Role,
+    near_names,
+    option_for,
+    refuse_near_names,
+    role_name,
+)
 from temperance.readers.padding import padded_rows, padded_texts
 from temperance.readers.request import Request, choose
 
@@ -19,9 +28,19 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Kind
 
-__all__ = ["IdsBesideLabels", "Labels", "Scores", "Weights"]
+__all__ = [
+    "ClassNames",
+    "IdsBesideLabels",
+    "Labels",
+    "NearNames",
+    "Scores",
+    "Weights",
+    "by_name",
+]
 
 _NUMBERS = frozenset({int, float})
+_SINGLE = "a single number"
+_CLOSE = 0.02  # of a sum to 1, of rounded probabilities
 _SMALLEST = -(2**63)
 _LARGEST_SIGNED = 2**63 - 1
 _LARGEST = 2**64 - 1
@@ -33,11 +52,13 @@ class Scores:
 
     def __init__(self, request: Request) -> None:
         self.kind: Kind = "logits"
+        self.classes: tuple[str, ...] | None = None  # where scores stand by their names
         self._request = request
+        self._named = request.score_names() != {"logits": None, "probs": None}
         self._names: dict[Kind, str] = request.score_keys()
         self._key: str | None = None
         self._rivals: frozenset[str] = frozenset()
-        self._listed = False
+        self._form = ""
         self._even = request.layout == "labels"
         self._flat = array("d")
         self._lengths = array("q")
@@ -49,12 +70,13 @@ class Scores:
         key = self._key or ""
         if key not in record or not self._rivals.isdisjoint(record):
             raise self._mixed(key, record)
-        scores = record[key]
-        listed = isinstance(scores, list)
-        if listed != self._listed:
-            msg = f"`{key}` is a list in some lines and a single number in others; use lists."
+        scores = by_name(record[key])
+        form = _form(scores)
+        if form != self._form:
+            msg = f"`{key}` is {form} in this line and {self._form} before; use lists."
             raise FileFormatError(msg)
-        row = scores if listed else [scores]
+        row = self._in_order(key, scores) if isinstance(scores, dict) else scores
+        row = row if isinstance(row, list) else [row]
         _check_numbers(key, row)
         try:
             self._flat.extend(row)
@@ -69,6 +91,31 @@ class Scores:
             raise FileFormatError(msg)
         self._lengths.append(len(row))
 
+    def _in_order(self, key: str, scores: dict[str, Any]) -> list[Any]:
+        """Return scores by name in the order of the first line; all lines have the same names."""
+        if self.classes is None:
+            self.classes = tuple(scores)
+        if scores.keys() != set(self.classes):
+            missing = [name for name in self.classes if name not in scores]
+            new = [name for name in scores if name not in self.classes]
+            parts = [f"lacks {named(missing)}"] * bool(missing) + [f"adds {named(new)}"] * bool(new)
+            msg = (
+                f"`{key}` must have the options of the first line, {named(self.classes)}, but "
+                f"{' and '.join(parts)}; rows with options of their own: lists, or --format "
+                "decisions."
+            )
+            raise FileFormatError(msg)
+        return [scores[name] for name in self.classes]
+
+    def named_by(self, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """Return the names of the columns: of scores by name, or these of a key of their own."""
+        if self.classes is None or names is None:
+            return self.classes or names
+        if set(names) != set(self.classes):
+            msg = f"`classes` are {named(names)}, but scores are of {named(self.classes)}."
+            raise FileFormatError(msg)
+        return self.classes
+
     @property
     def width(self) -> int:
         """Number of scores of the last record."""
@@ -77,22 +124,34 @@ class Scores:
     def array(self) -> tuple[NDArray[np.float64], bool]:
         """Scores as one array, and whether the rows were of different lengths."""
         flat = np.frombuffer(self._flat, dtype=np.float64)
-        if not self._listed:
+        if self._form == _SINGLE:
             return flat, False
+        if not self._even and self._lengths and max(self._lengths) == 1:
+            msg = (
+                f"`{self._key}` are lists of one number; of one output write the number alone (of "
+                "class 1), of options two or more."
+            )
+            raise FileFormatError(msg)
         return padded_rows(flat, np.frombuffer(self._lengths, dtype=np.int64), self.kind)
 
     def _choose(self, record: Mapping[str, Any]) -> None:
         """Let the first record decide about key and form."""
+        if not self._named:
+            singular = {k: name.removesuffix("s") for k, name in self._names.items()}
+            for kind, name in singular.items():
+                if name in record and self._names[kind] not in record:
+                    self._names[kind] = name
         present = [kind for kind, name in self._names.items() if name in record]
         if not present:
             missing = _missing("` or `".join(self._names.values()), record)
             if _OF_LANGUAGE_MODELS.isdisjoint(record):
-                raise missing
+                msg = f"{missing}{_suggestion(record)}"
+                raise FileFormatError(msg)
             msg = f"{missing} Files of language models are read with --format (format= in Python)."
             raise FileFormatError(msg)
         taken, self.kind = choose(present, self._request.kind)
         self._key = self._names[taken]
-        self._listed = isinstance(record[self._key], list)
+        self._form = _form(by_name(record[self._key]))
         if self._request.kind is None:
             self._rivals = frozenset(self._names.values()) - {self._key}
 
@@ -112,11 +171,16 @@ class Labels:
     With `booleans`, true and false too.
     """
 
-    def __init__(self, key: str, *, required: bool, booleans: bool = False) -> None:
-        self._column = _Column(key, required=required)
-        self._key = key
+    def __init__(
+        self, role: Role, given: str | None, *, required: bool = False, booleans: bool = False
+    ) -> None:
+        self._column = _Column(role, given, required=required)
         self._booleans = booleans
         self._type: type | None = None
+
+    @property
+    def _key(self) -> str:
+        return self._column.key
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append the label of one record."""
@@ -163,7 +227,7 @@ class IdsBesideLabels:
         if not self._started:
             self._started = True
             key = self._request.id_name(record)
-            self._ids = None if key is None else Labels(key, required=True)
+            self._ids = None if key is None else Labels("id", key, required=True)
         if self._ids is not None:
             self._ids.add(record)
 
@@ -175,15 +239,14 @@ class IdsBesideLabels:
 class Weights:
     """Numbers under one key that all records have, or none has."""
 
-    def __init__(self, key: str, *, required: bool) -> None:
-        self._column = _Column(key, required=required)
-        self._key = key
+    def __init__(self, role: Role, given: str | None) -> None:
+        self._column = _Column(role, given, required=False)
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append the weight of one record."""
         value = self._column.add(record)
         if value is not None:
-            _check_numbers(self._key, [value])
+            _check_numbers(self._column.key, [value])
 
     def array(self) -> NDArray[np.float64] | None:
         """Weights as one array; None if no record has one."""
@@ -191,31 +254,132 @@ class Weights:
         return np.array(values, dtype=np.float64) if values else None
 
 
+class ClassNames:
+    """Names of the columns, in a list under `classes` that one record has, or several alike."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] | None = None
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Look at one record."""
+        names = record.get("classes")
+        if names is None:
+            return
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            msg = f"`classes` must be a list of texts, one per option, got {quoted(names)}."
+            raise FileFormatError(msg)
+        if self.names not in (None, tuple(names)):
+            msg = f"`classes` must be the same in all lines that have them, got {quoted(names)}."
+            raise FileFormatError(msg)
+        self.names = tuple(names)
+
+
+class NearNames:
+    """Asks about keys of the first record that nearly are those of weights, groups, labels, ..."""
+
+    def __init__(self, request: Request) -> None:
+        wanted = [role for role in get_args(Role) if role != "label" or request.labels]
+        self._given: dict[Role, str | None] = {r: getattr(request.fields, r) for r in wanted}
+        self._scores = list(request.score_keys().values())
+        self._asked = request.layout == "labels"
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Look at the first record."""
+        if self._asked:
+            return
+        self._asked = True
+        keys = _scalars(record)
+        chosen = {role: _own_name(role, keys) for role in self._given}
+        refuse_near_names(keys, chosen, self._given, used=self._scores, word="key")
+
+
 class _Column:
     """Values under a key that is in all records or in none; null counts as not there."""
 
-    def __init__(self, key: str, *, required: bool) -> None:
+    def __init__(self, role: Role, given: str | None, *, required: bool) -> None:
         self.values: list[Any] = []
-        self._key = key
-        self._required = required
+        self.key: str = role if given is None else given
+        self._role: Role | None = role if given is None else None  # until a record has the key
+        self._absent = given == NONE
+        self._required = required or (given is not None and not self._absent)
         self._lacking = False
 
     def add(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what JSON holds
         """Append and return the value of one record, None if it has none."""
-        value = record.get(self._key)
+        if self._absent and self.key not in record:
+            return None
+        if self._role is not None:
+            found = _own_name(self._role, _scalars(record))
+            if found is not None:
+                self.key, self._role = found, None
+        value = record.get(self.key)
         if value is None:
             if self._required:
-                raise _missing(self._key, record)
+                raise _missing(self.key, record)
             if self.values:
-                msg = f"has no `{self._key}`, which the lines before have; all need one, or none."
+                msg = f"has no `{self.key}`, which the lines before have; all need one, or none."
                 raise FileFormatError(msg)
             self._lacking = True
         elif self._lacking:
-            msg = f"has a `{self._key}`, which the lines before lack; all need one, or none."
+            msg = f"has a `{self.key}`, which the lines before lack; all need one, or none."
             raise FileFormatError(msg)
         else:
             self.values.append(value)
         return value
+
+
+def by_name(scores: Any) -> Any:  # noqa: ANN401 - what JSON holds
+    """Return scores by name where each stands beside its label, as in pipelines' output."""
+    if not isinstance(scores, list) or not scores or not isinstance(scores[0], dict):
+        return scores
+    pairs = []
+    for each in scores:
+        if not isinstance(each, dict) or not {"label", "score"} <= each.keys():
+            return scores
+        pairs.append((str(each["label"]), each["score"]))
+    named_scores = dict(pairs)
+    if len(named_scores) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        msg = f"has the option {quoted(twice)} more than once."
+        raise FileFormatError(msg)
+    return named_scores
+
+
+def _form(scores: object) -> str:
+    if isinstance(scores, dict):
+        return "an object"
+    return "a list" if isinstance(scores, list) else _SINGLE
+
+
+def _scalars(record: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a record that may hold one value of a row."""
+    return [
+        key
+        for key, value in record.items()
+        if value is not None and not isinstance(value, list | dict)
+    ]
+
+
+def _own_name(role: Role, keys: list[str]) -> str | None:
+    return role_name(role, keys, None, word="key")
+
+
+def _suggestion(record: Mapping[str, Any]) -> str:
+    """Return the options to copy for records whose keys have names of their own."""
+    for key, value in record.items():
+        scores = by_name(value)
+        row = list(scores.values()) if isinstance(scores, dict) else scores
+        if not isinstance(row, list) or len(row) < 2 or not _NUMBERS.issuperset(map(type, row)):
+            continue
+        shares = min(row) >= 0 and abs(sum(row) - 1.0) < _CLOSE
+        kind = "probs" if "prob" in key.casefold() or shares else "logits"
+        label = ""
+        if _own_name("label", _scalars(record)) is None:
+            near = near_names("label", _scalars(record))
+            label = f" {option_for('label', near[0])}" if near else ""
+        return f" Name them: --{kind}-column {shlex.quote(key)}{label}."
+    return ""
 
 
 def _check_numbers(key: str, row: list[Any]) -> None:

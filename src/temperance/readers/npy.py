@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Header", "decoded", "mapped", "read_header", "read_npy"]
+__all__ = ["Header", "decoded", "mapped", "read_header", "read_npy", "rows_of_array"]
 
 _LAST_CODE_POINT = 0x10FFFF
 _LONGEST_HEADER = 1 << 16  # bytes; NumPy refuses to parse less than that
@@ -29,11 +29,19 @@ def read_npy(path: Path, request: Request) -> Rows:
     """Read the only array of a .npy file: the scores, or the labels if only these are wanted."""
     with path.open("rb") as file:
         array = mapped(file, read_header("the array", file, path.stat().st_size))
+    return rows_of_array(array if request.scores else decoded(array), request)
+
+
+def rows_of_array(array: NDArray[Any], request: Request) -> Rows:
+    """Return the only array of a file as the scores, or as the labels if only these are wanted."""
     if not request.scores:
-        return Rows(labels=decoded(array))
+        return Rows(labels=array)
     fields = request.fields
     if replace(fields, logits=None, probs=None) != Fields():
-        msg = "is a .npy file, which has no names to look for; save the array to a .npz instead."
+        msg = (
+            "holds a single array, which has no names to look for; save several under their keys "
+            "in a .npz instead."
+        )
         raise FileFormatError(msg)
     named: Kind = "logits" if fields.probs is None else "probs"  # of a label matrix, only this says
     return Rows(kind=request.kind or named, values=array)
@@ -48,7 +56,7 @@ class Header(NamedTuple):
 
 
 def read_header(what: str, file: IO[bytes], size: int) -> Header:
-    """Refuse an array that is not plain numbers or text, or not as long as its header says.
+    """Return the header of an array of plain numbers or text that is as long as it says.
 
     Reads the header only, so that a false one cannot make NumPy allocate memory for it.
     `size` is the number of bytes in `file`, whose place is at the numbers then.

@@ -10,14 +10,14 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named
+from temperance.readers.guard import quoted
+from temperance.readers.keyed_arrays import KeyedArrays, rows_of_arrays
 from temperance.readers.npy import decoded, mapped, read_header
-from temperance.readers.request import Request, Rows, choose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.readers.dataset import Kind
+    from temperance.readers.request import Request, Rows
 
 __all__ = ["read_npz"]
 
@@ -29,64 +29,53 @@ _WORTH_MAPPING = 1 << 26  # bytes
 def read_npz(path: Path, request: Request) -> Rows:
     """Read the arrays of a .npz file that are asked for."""
     with zipfile.ZipFile(path) as archive:
-        return _Arrays(archive).rows(request)
+        return rows_of_arrays(_Members(archive), request)
 
 
-class _Arrays:
-    """The arrays of an open archive by key."""
+class _Members(KeyedArrays):
+    """The arrays of an open archive by key; one is read when it is asked for."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._members = {
-            name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")
-        }
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+        self._members = {name.removesuffix(".npy"): name for name in names}
+        if len(self._members) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            msg = f"holds {quoted(twice)} more than once; which of them counts?"
+            raise FileFormatError(msg)
 
-    def rows(self, request: Request) -> Rows:
-        """Pick the keys and read them."""
-        fields = request.fields
-        if not request.scores:
-            id_key = request.id_name(self._members)
-            return Rows(
-                labels=self._required("labels", fields.label),
-                ids=None if id_key is None else self._read(id_key),
-            )
-        key, kind = self._score_key(request)
-        classes = self._optional("classes", None)
-        return Rows(
-            kind=kind,
-            values=self._read(key),
-            labels=self._optional("labels", fields.label) if request.labels else None,
-            weights=self._optional("weights", fields.weight),
-            groups=self._optional("groups", fields.group),
-            clusters=self._optional("clusters", fields.cluster),
-            ids=self._optional("ids", fields.id),
-            classes=None if classes is None else tuple(map(str, classes.ravel().tolist())),
-        )
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the arrays, in order."""
+        return tuple(self._members)
 
-    def _score_key(self, request: Request) -> tuple[str, Kind]:
-        keys = request.score_keys()
-        present = [kind for kind, key in keys.items() if key in self._members]
-        if not present:
-            raise self._missing("` or `".join(keys.values()))
-        taken, kind = choose(present, request.kind)
-        return keys[taken], kind
-
-    def _required(self, usual: str, name: str | None) -> NDArray[Any]:
-        key = usual if name is None else name
-        if key not in self._members:
-            raise self._missing(key)
-        return self._read(key)
-
-    def _optional(self, usual: str, name: str | None) -> NDArray[Any] | None:
-        if name is None and usual not in self._members:
+    def shape(self, key: str) -> tuple[int, ...] | None:
+        """Return the shape that the header says; None of an array that will be refused."""
+        try:
+            info = self._info(key)
+            with self._archive.open(info) as member:
+                return read_header(f"`{key}`", member, info.file_size).shape
+        except (FileFormatError, ValueError):
             return None
-        return self._required(usual, name)
 
-    def _missing(self, wanted: str) -> FileFormatError:
-        return FileFormatError(f"has no key `{wanted}`; it holds {named(self._members)}.")
+    def read(self, key: str) -> NDArray[Any]:
+        """Return one array, once its header, its member and the archive agree about its size."""
+        info = self._info(key)
+        with self._archive.open(info) as member:
+            header = read_header(f"`{key}`", member, info.file_size)
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size < _WORTH_MAPPING:
+                array = np.empty(math.prod(header.shape), header.dtype)
+                _fill(array, member)
+                return decoded(array.reshape(header.shape, order=header.order))
+        with Path(str(self._archive.filename)).open("rb") as file:
+            file.seek(info.header_offset + 26)  # two lengths, then the name and what is beside it
+            name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            file.seek(info.header_offset + 30 + name + extra)
+            size = file.tell() + info.file_size
+            return decoded(mapped(file, read_header(f"`{key}`", file, size)))
 
-    def _read(self, key: str) -> NDArray[Any]:
-        """One array, once its header, its member and the archive agree about its size."""
+    def _info(self, key: str) -> zipfile.ZipInfo:
+        """Return what the archive says of an array, once its size can be true."""
         info = self._archive.getinfo(self._members[key])
         largest = {
             zipfile.ZIP_STORED: info.compress_size,
@@ -99,19 +88,7 @@ class _Arrays:
         if info.compress_size > archive_size or info.file_size > largest[info.compress_type]:
             msg = f"`{key}` claims {info.file_size} bytes, more than the file can hold."
             raise FileFormatError(msg)
-        with self._archive.open(info) as member:
-            header = read_header(f"`{key}`", member, info.file_size)
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size < _WORTH_MAPPING:
-                array = np.empty(math.prod(header.shape), header.dtype)
-                _fill(array, member)
-                return decoded(array.reshape(header.shape, order=header.order))
-        with Path(str(self._archive.filename)).open("rb") as file:
-            file.seek(info.header_offset + 26)  # two lengths, then the name and what is beside it
-            name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-            file.seek(info.header_offset + 30 + name + extra)
-            return decoded(
-                mapped(file, read_header(f"`{key}`", file, file.tell() + info.file_size))
-            )
+        return info
 
 
 def _fill(array: NDArray[Any], member: IO[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,24 +22,53 @@ _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
 _FIRST_HALF, _LAST_HALF = 0xD800, 0xDFFF  # of a character in UTF-16
 
 
-def check_shapes(rows: Rows, layout: Layout) -> None:
-    """Refuse scores that are no matrix of numbers, and what differs from them in length.
+def check_shapes(rows: Rows, layout: Layout) -> Rows:
+    """Return rows whose arrays fit each other, single columns (n, 1) as (n,), or refuse them.
 
-    Of the layout "dense" any shape will do: which axes must fit depends on that of the classes.
-    Text must be text that can be written again.
+    Scores must be a matrix of numbers, and what is beside them as long. Of the layout "dense" any
+    shape will do: which axes must fit depends on that of the classes. Text must be text that can be
+    written again.
     """
     check_texts(rows)
-    if rows.values is not None:
-        _check_values(rows.values, rows.kind, layout)
-        if layout == "dense":
-            return
-        n, *rest = rows.values.shape
-        for name in _BESIDE:
-            column = getattr(rows, name)
-            if column is not None:
-                check_length(name, column, n)
-        if rows.classes is not None:
-            _check_classes(rows.classes, rest[0] if rest else 2)
+    if rows.values is None:
+        return rows if layout != "rows" else replace(rows, labels=_one_column(rows.labels))
+    if layout == "dense":
+        _check_values(rows, layout)
+        return rows
+    if layout == "rows":
+        names = ("values", *_BESIDE)
+        columns: dict[str, Any] = {name: _one_column(getattr(rows, name)) for name in names}
+        rows = replace(rows, **columns)
+    _check_values(rows, layout)
+    values = rows.values
+    assert values is not None  # noqa: S101  (of scores)
+    n, *rest = values.shape
+    for name in _BESIDE:
+        column = getattr(rows, name)
+        if column is not None:
+            check_length(name, column, n)
+            if layout == "rows" or name != "labels":
+                _check_column(name, column)
+    if rows.classes is not None:
+        _check_classes(rows.classes, rest[0] if rest else 2)
+    return rows
+
+
+def _one_column(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return (n, 1) as (n,), as data sets and networks of one output are saved."""
+    return array[:, 0] if array is not None and array.shape[1:] == (1,) else array
+
+
+def _check_column(name: str, column: NDArray[Any]) -> None:
+    if column.ndim == 1:
+        return
+    msg = f"`{name}` must have one entry per row, got shape {column.shape}."
+    if name == "labels" and column.ndim == 2:
+        msg += (
+            " One-hot rows? Save the place of the 1 in each row instead. Several labels per row? "
+            "--kind multilabel."
+        )
+    raise FileFormatError(msg)
 
 
 def check_texts(rows: Rows | Dataset) -> None:
@@ -71,17 +101,14 @@ def check_length(name: str, column: NDArray[Any], n: int) -> None:
         raise FileFormatError(msg)
 
 
-def _check_values(values: NDArray[Any], kind: str, layout: Layout) -> None:
+def _check_values(rows: Rows, layout: Layout) -> None:
+    values, kind = rows.values, rows.kind
+    assert values is not None  # noqa: S101  (of scores)
     if values.dtype.kind not in "iuf":
         msg = f"`{kind}` must hold numbers, got dtype {values.dtype}."
         raise FileFormatError(msg)
     if layout != "dense" and values.ndim not in {1, 2}:
-        msg = f"`{kind}` must have shape (n, k) or (n,), got {values.shape}."
-        if values.ndim > 2:
-            msg += (
-                " Outputs per pixel or token? Name the axis of the classes, as --class-axis 1 "
-                "(fit, apply, evaluate and compare take it)."
-            )
+        msg = f"`{kind}` must have shape (n, k) or (n,), got {values.shape}.{_more_axes(rows)}"
         raise FileFormatError(msg)
     if layout == "dense" and values.ndim < 2:
         msg = f"`{kind}` must have two axes or more for --class-axis, got shape {values.shape}."
@@ -90,6 +117,24 @@ def _check_values(values: NDArray[Any], kind: str, layout: Layout) -> None:
         what = "rows" if not len(values) else "columns"
         msg = f"has no {what}: `{kind}` has shape {values.shape}."
         raise FileFormatError(msg)
+
+
+def _more_axes(rows: Rows) -> str:
+    """Say what the axes beyond two may be: pixels, which have labels of their own, or models."""
+    values, labels = rows.values, rows.labels
+    if values is None or values.ndim < 3:
+        return ""
+    pixels = (
+        " Outputs per pixel or token? Name the axis of the classes, as --class-axis 1 (fit, apply, "
+        "evaluate and compare take it)."
+    )
+    members = (
+        " Outputs of several models, or passes, for the same rows? Average their probabilities, or "
+        "save each as a file of its own: temperance fit a.npz b.npz --method ensemble."
+    )
+    if labels is None:
+        return members + pixels if values.ndim == 3 else pixels
+    return members if labels.ndim == 1 or labels.shape[1:] == (1,) else pixels
 
 
 def _check_classes(classes: tuple[str, ...], k: int) -> None:

@@ -20,6 +20,7 @@ from temperance.readers.npz import read_npz
 from temperance.readers.request import Request, Rows
 from temperance.readers.shapes import check_length, check_shapes
 from temperance.readers.shards import file_suffix
+from temperance.readers.torch_file import read_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ __all__ = ["SUFFIXES", "as_dataset", "read_file"]
 _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".npz": read_npz,
     ".npy": read_npy,
+    ".pt": read_torch,
+    ".pth": read_torch,
     ".csv": read_csv,
     ".csv.gz": read_csv,
     ".tsv": read_csv,
@@ -40,7 +43,19 @@ _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".ndjson": read_jsonl,
 }
 SUFFIXES: tuple[str, ...] = tuple(_READERS)
-_DENSE = (".npz", ".npy")
+_DENSE = (".npz", ".npy", ".pt", ".pth")
+_SAVE = "np.savez('scores.npz', logits=logits, labels=labels)"
+_PICKLE = f" Pickles are not read, as loading them can run code: save arrays, {_SAVE}."
+_ARRAYS = f" Save its arrays: {_SAVE}."
+_TEXT = " A table of columns? Name it .csv (or .tsv); one JSON object per line: .jsonl."
+_SHEET = " Export the sheet as .csv."
+_WAYS_OUT = {
+    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".p"), _PICKLE),
+    **dict.fromkeys((".h5", ".hdf5", ".mat", ".zarr", ".safetensors", ".tfrecord"), _ARRAYS),
+    **dict.fromkeys((".txt", ".dat", ".tab", ".log", ""), _TEXT),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
+    ".json": " One JSON object per line is read as .jsonl.",
+}
 _USUAL_FIELDS = Fields()
 
 
@@ -130,14 +145,15 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
         suffix = file_suffix(file)
         reader = _READERS.get(suffix)
         if reader is None:
-            msg = f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(suffix)}."
+            msg = (
+                f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(suffix)}."
+                f"{_WAYS_OUT.get(suffix, '')}"
+            )
             raise FileFormatError(msg)
         if request.layout == "dense" and suffix not in _DENSE:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
-        rows = reader(file, request)
-        check_shapes(rows, request.layout)
-        return rows
+        return check_shapes(reader(file, request), request.layout)
 
 
 def as_dataset(rows: Rows, path: str | os.PathLike[str], kind: Kind | None) -> Dataset:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from temperance.errors import InvalidInputError
-from temperance.writers.content import text_cells
+from temperance.writers.content import class_names, text_cells
 from temperance.writers.place import check_writable, no_pyarrow, replacing
 
 if TYPE_CHECKING:
@@ -119,12 +119,15 @@ class _Jsonl:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._begun = False
 
     def add(self, content: Content) -> None:
         columns = {name: column.tolist() for name, column in content.columns.items()}
         for i, probs in enumerate(content.probs.tolist()):
             record = {name: values[i] for name, values in columns.items()}
-            self._file.write(json.dumps({**record, "probs": probs}) + "\n")
+            names = {} if self._begun else class_names(content)
+            self._begun = True
+            self._file.write(json.dumps({**record, "probs": probs, **names}) + "\n")
 
     def close(self) -> None:
         self._file.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Content", "Layout", "text_cells"]
+__all__ = ["Content", "Layout", "class_names", "text_cells"]
 
 Layout = Literal["rows", "labels", "dense"]
 
@@ -73,6 +73,13 @@ class Content:
     def _by_name(self, stem: str, matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
         names = self.classes or tuple(map(str, range(matrix.shape[1])))
         return {f"{stem}_{name}": matrix[:, j] for j, name in enumerate(names)}
+
+
+def class_names(content: Content) -> dict[str, list[str]]:
+    """Return what the first line of a file of JSON lines says of the columns, `classes`."""
+    if content.classes is None or content.mask is not None or content.probs.ndim != 2:
+        return {}
+    return {"classes": list(content.classes)}
 
 
 def text_cells(column: NDArray[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import InvalidInputError
-from temperance.writers.content import text_cells
+from temperance.writers.content import class_names, text_cells
 from temperance.writers.place import no_pyarrow
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def _write_jsonl(path: Path, content: Content) -> None:
         for i, row in enumerate(content.probs):
             shown = row if lengths is None else row[: lengths[i]]
             record = {name: column[i].tolist() for name, column in content.columns.items()}
-            file.write(json.dumps({**record, "probs": shown.tolist()}) + "\n")
+            names = class_names(content) if i == 0 else {}
+            file.write(json.dumps({**record, "probs": shown.tolist(), **names}) + "\n")
 
 
 def _write_parquet(path: Path, content: Content) -> None:

@@ -1,0 +1,262 @@
+"""Values that contradict what their columns say: padding, ranks, decisions, one label for all.
+
+Each rule looks at what the values themselves cannot be if the columns are classes, and asks for
+odds that chance does not give, so that legitimate data pass (simulated in the tests).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.checks.arrays import row_name
+from temperance.errors import InvalidInputError
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Padding",
+    "are_decisions",
+    "contradictions",
+    "one_label",
+    "only_label",
+    "padding_value",
+    "ranked_columns",
+    "refuse_padding",
+]
+
+_SAMPLE = 1 << 18  # numbers looked at: rows from all over, so that large data cost no more
+_CANDIDATES = 3  # values tried as padding: those that beat the label most often
+_FEWEST = 5  # rows in which padding must be the largest
+_DOMINANT = 5  # times as frequent as any other value
+_FEW_LABELS = 0.25  # of those expected by lot: real logits that the dtype rounds to the same number
+_CHANCE = 1e-6  # of no label at all where the padding is largest, if it were an option
+_CHANCE_TRAILING = 1e-3  # the same, where the value only ever fills the ends of rows
+_NEAR = 0.1  # of the median gap: this close to a tie
+_CLOSE_CALLS = 20  # near ties that all fell to the same side: 2^-20 by chance
+_FEWEST_DECISIONS = 2
+_DECISIONS = (
+    "every probability is exactly 0 or 1: these are decisions, not probabilities; all they tell is "
+    "how often they are right."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """A number that stands for options that do not exist."""
+
+    value: float
+    cells: int  # that hold it
+    labels: int  # that hold it as well: real logits that the dtype rounds to the same number
+    rows: int  # in which it is the largest
+    first: int  # of these
+
+
+def padding_value(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Padding | None:
+    """Return the number that stands for options that do not exist, if there is one.
+
+    Logits (n, k), labels (n,) or None. It is one number that
+
+    * is never the logit of a label, although it is the largest of its row in 5 rows or more (by
+      itself: rows that hold nothing else do not count). If its cells were options, the label would
+      be among them at least as often as by lot, as they are on top: the chance that it never is
+      (Chernoff's bound) must be below 1e-6, or 1e-3 where the number only ever fills the ends of
+      rows, to different lengths, as padding does. A quarter of the labels expected by lot may
+      hold it all the same, as narrow dtypes round real logits to the same number;
+    * is five times as frequent as any other number, as no measured logit is;
+    * elsewhere is not the largest, unless it only fills the ends of rows;
+    * if it is 0, does not stand in the same columns of every row, as that of a reference class.
+
+    So a floor (log 1e-10, a ReLU's 0) passes, as it never is the largest; so do a ceiling, which
+    is the label's where it is on top, and quantised logits, of which no value stands out. Without
+    labels only a number is padding that is the largest of 5 rows or more, five times as frequent
+    as any other, and only ever fills the ends of rows, to different lengths.
+    """
+    few = _spread(*logits.shape)
+    found = _padding(as_float64(logits[few]), None if labels is None else labels[few])
+    if found is None or (few.step or 1) == 1:
+        return found
+    return _counted(logits, labels, found.value)
+
+
+def refuse_padding(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> None:
+    """Raise if one number stands for options that do not exist, and takes part as a logit."""
+    padding = padding_value(logits, labels)
+    if padding is None:
+        return
+    value = repr(padding.value).removesuffix(".0")
+    say_so = (
+        f"Say so: masked_logits(logits, mask_value={value}), on the command line --mask-value "
+        f"{value}."
+        if not padding.labels
+        else "Some real logits are rounded to the same number: save padding as -inf instead."
+    )
+    msg = (
+        f"`logits` hold {value} {padding.cells:,} times, {_where(labels, padding)} as the largest "
+        f"of {padding.rows:,} of {len(logits):,} rows (first {row_name(padding.first)}): padding "
+        f"for options that do not exist? {say_so} If they really are logits: "
+        "`refuse_probs=False`, on the command line --kind logits."
+    )
+    raise InvalidInputError(msg)
+
+
+def ranked_columns(scores: NDArray[Any]) -> str | None:
+    """Say that columns are ranks, as in lists of the top k, rather than classes; else None.
+
+    Scores (n, k). They are where the first (or the last) column is the largest of every row, and
+    20 rows or more are near ties (closer than a tenth of the usual gap) that all fell to the same
+    side; where whole rows are sorted, near ties of all neighbouring columns count. A class that is
+    always the most probable one, as without a rare event, has no near ties, or loses some of them.
+    """
+    v = as_float64(scores[_spread(*scores.shape)])
+    for sign, end in ((1, "first"), (-1, "last")):
+        ordered = v[:, ::sign]
+        with np.errstate(invalid="ignore"):  # -inf - -inf
+            steps = ordered[:, :-1] - ordered[:, 1:]
+            to_best = ordered[:, :1] - ordered[:, 1:].max(axis=1, keepdims=True)
+        if (to_best < 0).any():
+            continue
+        is_sorted = not (steps < 0).any()
+        if _close_calls(steps if is_sorted else to_best) >= _CLOSE_CALLS:
+            how = " and every row is sorted" if is_sorted and v.shape[1] > 2 else ""
+            return (
+                f"the {end} column is the largest of every row{how}: are the columns ranks, as in "
+                "lists of the top k, and not classes? Labels must then be ranks as well, and what "
+                "is measured or fitted class by class (biases, vector, matrix) has no meaning."
+            )
+    return None
+
+
+def only_label(
+    labels: NDArray[np.intp], *, k: int, classes: Sequence[str] | None = None
+) -> str | None:
+    """Say that one label fills all rows; None where there are two, or a single row."""
+    if len(labels) < 2 or k < 2 or (labels != labels[0]).any():
+        return None
+    return one_label(classes[labels[0]] if classes else labels[0], n=len(labels))
+
+
+def one_label(label: object, *, n: int) -> str:
+    """Say what it means that this label fills all n rows."""
+    return (
+        f"one label, {label}, fills all {n:,} rows: nothing can be said class by class (errors, "
+        "biases and tests of single classes). Where the true option stands in one place by "
+        "convention, shuffle the options of each row."
+    )
+
+
+def are_decisions(log_probs: NDArray[Any]) -> bool:
+    """Whether all probabilities are exactly 0 or 1 (of two rows or more), given their logs."""
+    if len(log_probs) < _FEWEST_DECISIONS:
+        return False
+    few = log_probs[:_FEWEST_DECISIONS]
+    return _zero_or_one(few) and _zero_or_one(log_probs)
+
+
+def contradictions(
+    logits: NDArray[Any],
+    labels: NDArray[np.intp],
+    *,
+    kind: str = "logits",
+    classes: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """Return what labelled rows say against their columns, a sentence each.
+
+    Logits (n, k), the logarithm of what were `kind` "probs".
+    """
+    k = logits.shape[1]
+    notes = [ranked_columns(logits), only_label(labels, k=k, classes=classes)]
+    if kind == "probs" and are_decisions(logits):
+        notes.append(_DECISIONS)
+    return tuple(note for note in notes if note is not None)
+
+
+def _spread(n: int, k: int) -> slice:
+    """Return every m-th row, so many that they hold about `_SAMPLE` numbers."""
+    return slice(None, None, max(1, n * k // _SAMPLE))
+
+
+def _padding(v: NDArray[np.float64], y: NDArray[np.intp] | None) -> Padding | None:
+    if not len(v):
+        return None
+    top = v.max(axis=1)
+    asked = v[:, -1] == top if y is None else top > v[np.arange(len(v)), y]
+    values, counts = np.unique(top[asked], return_counts=True)
+    for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
+        if counts[at] < _FEWEST:
+            return None
+        if _is_padding(v, y, top, values[at]):
+            return _counted(v, y, float(values[at]))
+    return None
+
+
+def _is_padding(
+    v: NDArray[np.float64],
+    y: NDArray[np.intp] | None,
+    top: NDArray[np.float64],
+    value: np.float64,
+) -> bool:
+    cells = v == value
+    if value == 0.0 and (cells == cells[0]).all():
+        return False
+    of_row, options = cells.sum(axis=1), (v > -np.inf).sum(axis=1)
+    largest = (top == value) & (of_row < options)
+    if np.count_nonzero(largest) < _FEWEST:
+        return False
+    at_the_end = np.cumprod(cells[:, ::-1], axis=1).sum(axis=1)
+    trailing = bool((at_the_end == of_row).all()) and len(np.unique(of_row)) > 1
+    beaten = bool(((of_row > 0) & (top > value)).any())
+    if not trailing and (y is None or not beaten):
+        return False
+    if y is not None:
+        expected = float((of_row[largest] / options[largest]).sum())
+        labels = int(np.count_nonzero(cells[np.arange(len(v)), y]))
+        if labels > _FEW_LABELS * expected:
+            return False
+        chance = labels - expected - (labels * log(labels / expected) if labels else 0.0)
+        if chance > log(_CHANCE_TRAILING if trailing else _CHANCE):
+            return False
+    others = v[~cells & (v > -np.inf)]
+    return bool(of_row.sum() >= _DOMINANT * np.unique(others, return_counts=True)[1].max())
+
+
+def _counted(logits: NDArray[Any], labels: NDArray[np.intp] | None, value: float) -> Padding:
+    """Return how often the number stands for an option in all rows."""
+    cells = logits == value
+    largest = (logits.max(axis=1) == value) & ~cells.all(axis=1)
+    of_label = 0 if labels is None else np.count_nonzero(cells[np.arange(len(labels)), labels])
+    return Padding(
+        value=value,
+        cells=int(np.count_nonzero(cells)),
+        labels=int(of_label),
+        rows=int(np.count_nonzero(largest)),
+        first=int(largest.argmax()),
+    )
+
+
+def _where(labels: NDArray[np.intp] | None, padding: Padding) -> str:
+    if labels is None:
+        return "only at the ends of rows, of different lengths, and yet"
+    times = {0: "never", 1: "once"}.get(padding.labels, f"{padding.labels:,} times")
+    return f"{times} for a label, and yet"
+
+
+def _close_calls(gaps: NDArray[np.float64]) -> int:
+    """Return how many gaps, of all columns, are above 0 and below a tenth of their median."""
+    calls = 0
+    for column in gaps.T:
+        own = column[np.isfinite(column) & (column > 0)]
+        if len(own):
+            calls += int(np.count_nonzero(own < _NEAR * np.median(own)))
+    return calls
+
+
+def _zero_or_one(log_probs: NDArray[Any]) -> bool:
+    return bool(((log_probs == 0.0) | np.isneginf(log_probs)).all())

@@ -1,0 +1,142 @@
+"""Missing values in arrays: masked, None, nan, null; refused with the first row and the count."""
+
+import numpy as np
+import pytest
+
+import reference
+import temperance as tp
+
+RNG = np.random.default_rng(1)
+Z = 3 * RNG.normal(size=(200, 3))
+Y = (Z / 2 + RNG.gumbel(size=Z.shape)).argmax(axis=1)
+P = reference.softmax(Z)
+ROWS = (5, 9)
+NAMES = np.array(["None", "b", "nan"])
+
+
+def masked(values):
+    mask = np.zeros(np.shape(values), dtype=bool)
+    mask[list(ROWS)] = True
+    return np.ma.array(values, mask=mask)
+
+
+def holed(values, hole):
+    return [hole if row in ROWS else each for row, each in enumerate(values)]
+
+
+def fit(*args, **options):
+    return tp.TemperatureScaling.fit(*args, **options)
+
+
+def evaluate(*args, **options):
+    return tp.evaluate(*args, n_resamples=100, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: fit(masked(Z), Y), "logits"),
+        (lambda: fit(list(masked(Z)), Y), "logits"),
+        (lambda: fit(Z, masked(Y)), "labels"),
+        (lambda: fit(Z, Y, weights=masked(np.ones(200))), "weights"),
+        (lambda: tp.VectorScaling.fit(masked(Z), Y), "logits"),
+        (lambda: fit(Z, Y).apply(masked(Z)), "logits"),
+        (lambda: evaluate(masked(P), Y), "probs"),
+        (lambda: evaluate(P, masked(Y)), "labels"),
+        (lambda: tp.logits_from_probs(masked(P)), "probs"),
+        (lambda: tp.TemperatureScaling.fit_blocks([(masked(Z), Y)]), "logits"),
+        (lambda: tp.TemperatureScaling.fit_blocks([(Z, masked(Y))]), "labels"),
+        (lambda: fit(Z, holed(NAMES[Y].tolist(), None), classes=NAMES), "labels"),
+        (lambda: fit(Z, holed(NAMES[Y].tolist(), float("nan")), classes=NAMES), "labels"),
+        (lambda: fit(Z, np.array(holed(NAMES[Y], None), object), classes=NAMES), "labels"),
+        (lambda: fit(np.array(holed(Z.tolist(), [None] * 3), object), Y), "logits"),
+    ],
+)
+def test_a_missing_value_is_refused_with_its_row(call, name):
+    """It is never dropped, nor spelled as a name that a class has."""
+    with pytest.raises(tp.InvalidInputError, match=rf"`{name}`.*row 5 is .*\(2 such rows\)"):
+        call()
+
+
+def test_a_masked_array_is_not_written(tmp_path):
+    """Nothing that is missing becomes a number in a file."""
+    for columns in ({"probs": masked(P)}, {"probs": P, "labels": masked(Y)}):
+        with pytest.raises(tp.InvalidInputError, match="row 5 is masked"):
+            tp.writers.write_probs(tmp_path / "a.npz", **columns)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("hole", [None, float("nan")])
+def test_groups_and_clusters_are_known_for_every_row(hole):
+    """Masked groups count as missing as None and nan do."""
+    for names in (masked(NAMES[Y]), holed(NAMES[Y].tolist(), hole)):
+        for beside in ("groups", "clusters"):
+            with pytest.raises(tp.InvalidInputError, match=rf"`{beside}`.*row 5 has none \(2 such"):
+                evaluate(P, Y, **{beside: names})
+
+
+def test_nulls_of_arrow_are_missing():
+    """Of integers, floats and text."""
+    pa = pytest.importorskip("pyarrow")
+    for labels, options in ((Y.tolist(), {}), (NAMES[Y].tolist(), {"classes": NAMES})):
+        column = pa.array(holed(labels, None))
+        for values in (column, pa.chunked_array([column[:50], column[50:]])):
+            with pytest.raises(tp.InvalidInputError, match=r"row 5 is missing \(2 such rows\)"):
+                fit(Z, values, **options)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "int64[pyarrow]"])
+def test_nullable_columns_of_pandas(dtype):
+    """NA is missing; without it they are numbers like others."""
+    pd = pytest.importorskip("pandas")
+    assert fit(Z, pd.Series(Y).astype(dtype)).temperature == fit(Z, Y).temperature
+    with pytest.raises(tp.InvalidInputError, match=r"row 5 (is missing|holds nan) \(2 such rows\)"):
+        fit(Z, pd.Series(holed(Y.tolist(), None)).astype(dtype))
+
+
+def test_masked_arrays_without_a_masked_value_are_arrays():
+    """So are columns (n, 1) and object arrays of numbers, and bytes are text."""
+    right = fit(Z, Y)
+    assert fit(np.ma.array(Z), np.ma.array(Y)).temperature == right.temperature
+    assert fit(Z, Y[:, None], weights=np.ones((200, 1))).temperature == right.temperature
+    assert fit(Z.astype(object), Y).temperature == right.temperature
+    hit = (Z[:, 0] + 2 * RNG.logistic(size=200) > 0).astype(int)
+    one = fit(Z[:, 0], hit)
+    assert fit(Z[:, :1], hit).temperature == one.temperature
+    assert one.scale(Z[:, :1]).shape == (200,)
+    assert one.apply(Z[:, :1]) == pytest.approx(one.apply(Z[:, 0]), abs=0)
+    groups = np.array([b"a", b"b"])[Y % 2]
+    names = {each.name for each in evaluate(P, Y, groups=groups).groups}
+    assert names == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (np.zeros((200, 0)), "at least 2 columns"),
+        (np.zeros((0, 3)), "no rows"),
+        (Z * 1e-150, "must differ by more than 1e-100"),
+        (Z * 1e-300, "must differ by more than 1e-100"),
+        (Z > 0, "got booleans"),
+        (Z.astype(str), "must hold numbers"),
+        (np.array([[10**400, 1]] * 200, object), "that a float can hold"),
+    ],
+)
+@pytest.mark.parametrize("method", ["temperature", "vector", "isotonic", "identity"])
+def test_scores_that_are_none_are_refused(method, logits, message):
+    """In our words, in every method."""
+    y = Y[: len(logits)]
+    with pytest.raises(tp.TemperanceError, match=message):
+        tp.METHODS[method].fit(logits, y)
+
+
+def test_narrow_tensors():
+    """float8 is read as the numbers it holds; a tensor without data is none."""
+    torch = pytest.importorskip("torch")
+    small = torch.tensor(Z).to(torch.float8_e4m3fn)
+    right = reference.temperature(small.double().numpy(), Y)
+    assert fit(small, Y).temperature == pytest.approx(right, rel=1e-5)
+    with pytest.raises(tp.InvalidInputError, match="device meta"):
+        fit(torch.zeros(200, 3, device="meta"), Y)
+    with pytest.raises(tp.InvalidInputError, match="device meta"):
+        evaluate(torch.zeros(200, 3, device="meta"), Y)
