@@ -244,3 +244,42 @@ def test_orders_of_a_file_have_one_verdict(run, tmp_path, world):
         )
         assert difference["verdict"] == first["differences"]["log_loss"]["verdict"]
         assert each["headline"] == first["headline"]
+
+
+@pytest.mark.parametrize("command", ["fit", "fit auto", "threshold", "select"])
+@pytest.mark.parametrize("rows", ["none", "one", "one cluster"])
+def test_nothing_left_to_fit_on_is_one_line(run, tmp_path, rows, command):
+    """One row, no row, and rows of one cluster: the rule and the way out, and that way works."""
+    rng = np.random.default_rng(0)
+    n = {"none": 0, "one": 1, "one cluster": 60}[rows]
+    z, y, one = rng.normal(size=(n, 3)), rng.integers(0, 3, n), np.zeros(n, dtype=int)
+    clusters = one if rows == "one cluster" else None
+    if command == "select":
+        with pytest.raises(tp.NoOptimumError):
+            tp.select(z, y, clusters=clusters)
+        return
+    np.savez(tmp_path / "a.npz", logits=z, labels=y, **({} if clusters is None else {"ids": one}))
+    options = {"threshold": ("--max-risk", "0.5"), "fit auto": ("--method", "auto")}
+    told = run(command.split()[0], "a.npz", *options.get(command, ()), code=2).stderr
+    assert told.count("\n") == 1
+    if n and command == "fit auto":
+        more = rng.normal(size=(50, 3))
+        np.savez(tmp_path / "b.npz", logits=more, labels=rng.integers(0, 3, 50))
+        assert "--method temperature --prior 1 --test FILE" in told
+        run("fit", "a.npz", "--method", "temperature", "--prior", "1", "--test", "b.npz", "--quick")
+
+
+def test_classes_rarer_than_folds(run, tmp_path, sample):
+    """A class of two rows among five folds: a method that needs each class is left out, or told."""
+    z, y = sample(n=100, k=3)
+    y[y == 2] = 0
+    y[:2] = 2
+    np.savez(tmp_path / "a.npz", logits=z, labels=y)
+    for method in ("auto", "temperature", "vector", "bias-corrected-temperature"):
+        assert run("fit", "a.npz", "--method", method, "--quick").returncode == 0
+    y[1] = 0
+    np.savez(tmp_path / "b.npz", logits=z, labels=y)
+    run("fit", "b.npz", "--method", "auto", "--quick")
+    told = run("fit", "b.npz", "--method", "bias-corrected-temperature", "--quick", code=2).stderr
+    assert "--test FILE" in told
+    assert told.count("\n") == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import reference
+import temperance as tp
 from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
 
 TOLD = {"ids": "540 of 600 rows have the id", "copies": "540 of 600 rows are copies"}
@@ -323,3 +324,32 @@ def test_alike_neighbours_are_told(run, tmp_path):
     text = "--cluster-column NAME says which rows belong together"
     assert has(outcome(run, "evaluate", "a.npz", "--quick"), text)
     assert not has(outcome(run, "evaluate", "b.npz", "--quick"), text)
+
+
+def test_rows_of_weight_zero_in_python():
+    """`evaluate` and `compare` give the numbers of the other rows, groups and clusters included."""
+    rng = np.random.default_rng(4)
+    p = reference.softmax(rng.normal(size=(300, 3)) * 2)
+    y, w = draw(rng, np.log(p)), rng.choice([0.0, 0.0, 1.0, 3.0], 300)
+    groups = np.where(w == 0, "none", np.array(["a", "b"])[np.arange(300) % 2])
+    clusters = rng.integers(0, 90, 300)
+    there = w > 0
+
+    def measured(of):
+        beside = {"weights": w[of], "groups": groups[of], "clusters": clusters[of]}
+        alone = tp.evaluate(p[of], y[of], **beside, n_resamples=100)
+        sides = {"a": p[of], "b": p[of] ** 0.5 / (p[of] ** 0.5).sum(axis=1, keepdims=True)}
+        return alone.to_dict(), tp.compare(sides, y[of], **beside, n_resamples=100).to_dict()
+
+    everything, weighing = measured(np.ones(300, dtype=bool)), measured(there)
+    assert everything[0]["n"] == there.sum()
+    assert numbers(list(everything), ()) == pytest.approx(numbers(list(weighing), ()), nan_ok=True)
+
+
+def test_a_single_weight():
+    """One row that weighs is measured as one row; a choice of methods says what it lacks."""
+    p, y, w = np.full((60, 2), 0.5), np.arange(60) % 2, np.zeros(60)
+    w[3] = 1.0
+    assert tp.evaluate(p, y, weights=w, n_resamples=100).n == 1
+    with pytest.raises(tp.NoOptimumError, match="only one row"):
+        tp.select(np.log(p), y, weights=w, refuse_probs=False)

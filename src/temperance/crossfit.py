@@ -73,8 +73,8 @@ def fold_fits(
         others = np.where(held_out, 0.0, w)
         try:
             if not others.any():
-                what = "they are one cluster" if clusters is not None else "there is no other"
-                msg = f"{what}, so no row is left to fit on."
+                what = "all are of one cluster" if clusters is not None else "there is but one"
+                msg = f"{what}, so that none is left to fit on."
                 raise NoOptimumError(msg, reason="no-rows")  # noqa: TRY301
             fitted = fit(others)
         except NoOptimumError as error:

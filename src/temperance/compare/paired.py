@@ -8,7 +8,7 @@ from temperance.checks import as_groups
 from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
-from temperance.evaluate import measure, paired_gaps
+from temperance.evaluate import measure, paired_gaps, weighing_groups
 from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
 from temperance.metrics.estimates import Draws, difference_estimate
 from temperance.metrics.inputs import Predictions
@@ -100,6 +100,9 @@ def compare(
             )
             raise InvalidInputError(msg)
     named = None if groups is None else as_groups(groups, n=len(baseline.labels))
+    there = baseline.weighing()[1]
+    rows = {name: each.weighing()[0] for name, each in rows.items()}
+    named = weighing_groups(named, there)
     return compare_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
 
 

@@ -2,7 +2,14 @@
 
 from temperance.evaluate.blocks import evaluate_blocks, measure_blocks
 from temperance.evaluate.evaluation import Evaluation
-from temperance.evaluate.measure import Groups, evaluate, evaluate_rows, measure, row_measures
+from temperance.evaluate.measure import (
+    Groups,
+    evaluate,
+    evaluate_rows,
+    measure,
+    row_measures,
+    weighing_groups,
+)
 from temperance.evaluate.side_sums import paired_gaps
 
 __all__ = [
@@ -15,4 +22,5 @@ __all__ = [
     "measure_blocks",
     "paired_gaps",
     "row_measures",
+    "weighing_groups",
 ]

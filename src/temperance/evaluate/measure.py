@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from temperance.metrics.estimates import Draws
 
-__all__ = ["Groups", "evaluate", "evaluate_rows", "measure", "row_measures"]
+__all__ = ["Groups", "evaluate", "evaluate_rows", "measure", "row_measures", "weighing_groups"]
 
 Groups = tuple[tuple[str, ...], "NDArray[np.intp]"]
 
@@ -59,8 +59,8 @@ def evaluate(
     labels : array_like, shape (n,)
         True classes in 0..k-1, or names of columns.
     weights : array_like, shape (n,), optional
-        Finite, >= 0. Means count a row of weight 2 as two rows; intervals treat weights as
-        importance weights (they widen with unequal weights).
+        Finite, >= 0. Means count a row of weight 2 as two rows, and one of weight 0 is no row;
+        intervals treat weights as importance weights (they widen with unequal weights).
     groups : array_like, shape (n,), optional
         Names of parts to look at separately (a subject, a hospital), with p-values corrected
         for their number.
@@ -103,7 +103,18 @@ def evaluate(
     refuse_other_index(probs=probs, groups=groups)
     rows = Predictions.check(probs, labels, weights, clusters, renormalize=renormalize)
     named = None if groups is None else as_groups(groups, n=len(rows.labels))
+    rows, there = rows.weighing()
+    named = weighing_groups(named, there)
     return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+
+
+def weighing_groups(groups: Groups | None, there: NDArray[np.bool_] | None) -> Groups | None:
+    """Return the groups of the rows that are there, of `Predictions.weighing`."""
+    if groups is None or there is None:
+        return groups
+    names, numbers = groups
+    used, numbers = np.unique(numbers[there], return_inverse=True)
+    return tuple(names[number] for number in used), numbers
 
 
 def evaluate_rows(

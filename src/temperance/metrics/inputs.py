@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -81,6 +81,22 @@ class Predictions:
             loss[rows] = row_log_losses(z, labels[rows])
             probs[rows] = softmax(z)
         return cls(probs, labels, weights, loss, logits, clusters)
+
+    def weighing(self) -> tuple[Self, NDArray[np.bool_] | None]:
+        """Return the rows without those of weight 0, and which they are; None where all weigh."""
+        w = self.weights
+        if w is None or w.all() or not w.any():
+            return self, None
+        there = w > 0.0
+        clusters = self.clusters
+        if clusters is not None:
+            clusters = np.unique(clusters[there], return_inverse=True)[1]
+        found = replace(
+            self, probs=self.probs[there], labels=self.labels[there], weights=w[there],
+            log_loss=self.log_loss[there],
+            scores=None if self.scores is None else self.scores[there], clusters=clusters,
+        )  # fmt: skip
+        return found, there
 
     @property
     def logits(self) -> NDArray[Any]:

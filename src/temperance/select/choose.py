@@ -70,7 +70,7 @@ def select(
     InvalidInputError
         As in `TemperatureScaling.fit`, or an unknown method.
     NoOptimumError
-        There are no rows.
+        There are no rows, or all are of one cluster.
 
     Notes
     -----
@@ -132,6 +132,14 @@ def select_rows(
                 reason = f"no optimum ({error.reason})"
         if reason is not None:
             reasons[method] = reason
+    if not tried:  # not even identity: nothing is left once the only fold is held out
+        what = "there is only one row" if clusters is None else "all rows are of one cluster"
+        msg = (
+            f"A method is chosen by rows held out, which leaves none to fit on: {what}. Give more "
+            "rows or smaller clusters, or name a method and rows to score it on "
+            "(--method temperature --prior 1 --test FILE)."
+        )
+        raise NoOptimumError(msg, reason="no-rows")
     rule = Rule(tried, rows.weights, clusters)
     chosen = tried[rule.simplest()]
     found = {trial.method: rule.candidate(number) for number, trial in enumerate(tried)}
