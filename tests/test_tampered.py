@@ -291,3 +291,40 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     for path in (tmp_path / "pipe.json", tmp_path, "/dev/zero"):
         with pytest.raises(tp.FileFormatError, match="must be a file, but is"):
             tp.load(path)
+
+
+@pytest.mark.parametrize("name", [name for name in CALIBRATORS if "answers" not in name])
+def test_a_map_of_logits_is_one_of_log_probabilities_too(name):
+    """What `kind` logits means: an offset of a row changes nothing, so a file of either will do."""
+    calibrator = CALIBRATORS[name]
+    if calibrator.kind == "multilabel":
+        return
+    k = calibrator.n_classes or 3
+    z = rows(k, n=50, seed=9)[0]
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    if name == "ensemble":
+        z, log_p = [z, z[::-1]], [log_p, log_p[::-1]]
+    assert calibrator.apply(log_p) == pytest.approx(calibrator.apply(z), abs=1e-12)
+
+
+def test_structured_maps_without_smoothing_do_not_see_offsets():
+    """Their inputs are log-probabilities, whatever the smoothing; the width is the parameters'."""
+    base, z = tp.TemperatureScaling(2.0), rows(3, n=20)[0]
+    for model in (
+        tp.VectorScaling(base, [0.5, 1.0, 2.0], [0.1, 0.0, -0.1]),
+        tp.MatrixScaling(base, np.eye(3) + 0.1, [0.1, 0.0, -0.1]),
+    ):
+        assert model.n_classes == 3
+        assert model.apply(z + 7.0) == pytest.approx(model.apply(z), abs=1e-12)
+        with pytest.raises(tp.InvalidInputError, match="must have the 3 columns"):
+            model.apply(z[:, :2])
+
+
+def test_a_matrix_refuses_a_row_with_a_masked_class():
+    """Every logit moves every class: a row that lacks one is an error, never NaN."""
+    z = rows(3, n=6)[0]
+    z[4, 1] = -np.inf
+    model = CALIBRATORS["matrix"]
+    for call in (model.apply, model.scale):
+        with pytest.raises(tp.InvalidInputError, match="row 4 holds -inf"):
+            call(z)
