@@ -41,7 +41,7 @@ ANY_RANGE = [
     np.float32(0.5),
     np.array(0.5),
 ]
-NUMBERS = (*NO_NUMBER, *NO_RANGE, *ANY_RANGE)
+NUMBERS = (None, *NO_NUMBER, *NO_RANGE, *ANY_RANGE)
 
 
 def calls():  # noqa: PLR0915

@@ -30,19 +30,23 @@ def rows(k, n=300, seed=0):
 def calibrators():
     """One of every method and kind, fitted and typed in."""
     three, two, names = rows(3), rows(2), ["ant", "bee", "cat"]
+    named = (three[0], np.array(names)[three[1]])
     groups = np.repeat(["law", "math", "odd"], [150, 145, 5])
-    yield "identity", tp.Identity.fit(*three, classes=names)
-    yield "temperature", tp.TemperatureScaling.fit(*three, classes=names)
+    yield "identity", tp.Identity.fit(*named, classes=names)
+    yield "temperature", tp.TemperatureScaling.fit(*named, classes=names)
     yield "temperature-smooth", tp.TemperatureScaling.fit(*three, smooth=True)
     yield "temperature-typed-in", tp.TemperatureScaling(1.5)
     yield "bias-corrected", tp.BiasCorrectedTemperatureScaling.fit(*three)
-    yield "group", tp.GroupTemperatureScaling.fit(*three, groups=groups, classes=names)
-    yield "vector", tp.VectorScaling.fit(*three, classes=names)
+    yield "group", tp.GroupTemperatureScaling.fit(*named, groups=groups, classes=names)
+    yield "vector", tp.VectorScaling.fit(*named, classes=names)
     yield "matrix", tp.MatrixScaling.fit(*three)
     yield "platt", tp.PlattScaling.fit(*two)
-    yield "beta", tp.BetaCalibration.fit(*two, classes=["no", "yes"])
+    yield (
+        "beta",
+        tp.BetaCalibration.fit(two[0], np.array(["no", "yes"])[two[1]], classes=["no", "yes"]),
+    )
     yield "isotonic-2", tp.IsotonicCalibration.fit(*two)
-    yield "isotonic-3", tp.IsotonicCalibration.fit(*three, classes=names)
+    yield "isotonic-3", tp.IsotonicCalibration.fit(*named, classes=names)
     yield "venn-abers", tp.VennAbers.fit(*two)
     yield "ensemble", Ensemble.fit([three[0], three[0] + rows(3, seed=1)[0]], three[1])
     matrix = (rows(3, seed=2)[0] > 0).astype(int)
@@ -291,3 +295,80 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     for path in (tmp_path / "pipe.json", tmp_path, "/dev/zero"):
         with pytest.raises(tp.FileFormatError, match="must be a file, but is"):
             tp.load(path)
+
+
+@pytest.mark.parametrize("name", [name for name in CALIBRATORS if "answers" not in name])
+def test_a_map_of_logits_is_one_of_log_probabilities_too(name):
+    """What `kind` logits means: an offset of a row changes nothing, so a file of either will do."""
+    calibrator = CALIBRATORS[name]
+    if calibrator.kind == "multilabel":
+        return
+    k = calibrator.n_classes or 3
+    z = rows(k, n=50, seed=9)[0]
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    if name == "ensemble":
+        z, log_p = [z, z[::-1]], [log_p, log_p[::-1]]
+    assert calibrator.apply(log_p) == pytest.approx(calibrator.apply(z), abs=1e-12)
+
+
+def test_structured_maps_without_smoothing_do_not_see_offsets():
+    """Their inputs are log-probabilities, whatever the smoothing; the width is the parameters'."""
+    base, z = tp.TemperatureScaling(2.0), rows(3, n=20)[0]
+    for model in (
+        tp.VectorScaling(base, [0.5, 1.0, 2.0], [0.1, 0.0, -0.1]),
+        tp.MatrixScaling(base, np.eye(3) + 0.1, [0.1, 0.0, -0.1]),
+    ):
+        assert model.n_classes == 3
+        assert model.apply(z + 7.0) == pytest.approx(model.apply(z), abs=1e-12)
+        with pytest.raises(tp.InvalidInputError, match="must have the 3 columns"):
+            model.apply(z[:, :2])
+
+
+def test_a_matrix_refuses_a_row_with_a_masked_class():
+    """Every logit moves every class: a row that lacks one is an error, never NaN."""
+    z = rows(3, n=6)[0]
+    z[4, 1] = -np.inf
+    model = CALIBRATORS["matrix"]
+    for call in (model.apply, model.scale):
+        with pytest.raises(tp.InvalidInputError, match="row 4 holds -inf"):
+            call(z)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('{"logits": [1.0, 0.0], "logits": [0.0, 2.0], "label": 1}', "logits"),
+        ('{"logits": [1.0, 0.0], "label": 0, "label": 1}', "label"),
+        ('{"logits": [1.0, 0.0], "label": 1, "more": [{"a": 1, "a": 1}]}', "a"),
+    ],
+)
+def test_a_key_that_stands_twice_in_a_record(tmp_path, line, key):
+    """No reader takes the last one in silence: the line and the key are named."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"logits": [1.0, 0.0], "label": 0}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(tp.FileFormatError, match=f"line 2: the key '{key}' must stand once"):
+        tp.readers.read(path)
+
+
+def test_a_key_that_stands_twice_in_an_answer_of_a_model(tmp_path):
+    """The same in the files of language models, however deep."""
+    path = tmp_path / "chat.jsonl"
+    path.write_text(
+        '{"choices": [{"logprobs": {"content": [{"token": "A", "logprob": -0.1, "logprob": -9.0, '
+        '"top_logprobs": []}]}}], "label": "A"}\n',
+        encoding="utf-8",
+    )
+    options = tp.readers.LlmFormat("openai-logprobs", options=["A", "B"])
+    with pytest.raises(tp.FileFormatError, match="line 1: the key 'logprob' must stand once"):
+        tp.readers.read(path, format=options)
+
+
+def test_what_a_temperature_file_of_other_programs_must_hold(tmp_path):
+    """A file typed by hand: the map and its kind, nothing about a fit."""
+    path = tmp_path / "c.json"
+    content = {
+        "format": "temperance/calibrator", "format_version": 1, "method": "temperature",
+        "parameters": {"temperature": 2}, "input": {"kind": "logits", "convention": "softmax"},
+    }  # fmt: skip
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert tp.load(path) == tp.TemperatureScaling(2.0)

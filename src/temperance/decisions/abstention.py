@@ -246,5 +246,6 @@ def outcome_cells(outcome: Outcome, *, interval: bool = False) -> tuple[str, ...
 
 
 def percent(share: float) -> str:
-    """Return a share as percent: 0.02 is "2 %"."""
-    return f"{100.0 * share:.4g} %"
+    """Return a share as percent: 0.02 is "2 %"; what is below 1 is never "100 %"."""
+    text = f"{100.0 * share:.4g}"
+    return f"{100.0 * share:.16g} %" if text == "100" and share < 1.0 else f"{text} %"

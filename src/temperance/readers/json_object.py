@@ -7,6 +7,7 @@ a program has asked for all it knows, a key that nobody has asked for.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import float_info
@@ -189,11 +190,11 @@ def parse_json(
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         msg = (
             f"the key {shown(twice)} must stand once in an object, but stands there "
-            f"{keys.count(twice)} times. Which one is meant? Delete the others."
+            f"{counts[twice]} times. Which one is meant? Delete the others."
         )
         raise FileFormatError(msg)
     return content
