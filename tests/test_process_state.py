@@ -31,7 +31,7 @@ Y = (Z + RNG.gumbel(size=Z.shape) * 2.0).argmax(axis=1)
 P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
 B, Y2 = Z[:, 1] - Z[:, 0], (Y == 1).astype(int)
 G = np.array(["a", "b", "c"])[np.arange(240) % 3]
-LABELS = (Z > 0).astype(int)
+LABELS = (Z + RNG.normal(size=Z.shape) * 4.0 > 0).astype(int)
 FITTED = tp.TemperatureScaling.fit(Z, Y)
 METHODS = {
     "identity": (Z, Y), "temperature": (Z, Y), "bias-corrected-temperature": (Z, Y),
@@ -161,14 +161,14 @@ CALLS = {
     "evaluate": lambda _: tp.evaluate(P, Y, groups=G, n_resamples=100),
     "evaluate_blocks": lambda _: tp.evaluate_blocks([(P, Y)] * 3),
     "compare": lambda _: tp.compare({"a": P, "b": FITTED.apply(Z)}, Y, n_resamples=100),
-    "plan": lambda _: tp.plan(Z, Y),
+    "plan": lambda _: tp.plan(Z),
     "select": lambda _: tp.select(Z, Y),
     "calibrators": lambda _: each_method(),
     "plots": lambda _: drawn(),
     "files": written,
     "commands": commands,
     "decisions": lambda _: tp.decisions.abstain(P, Y, max_risk=0.5),
-    "shift": lambda _: (tp.shift.label_shift_of_logits(Z, Y, Z), tp.shift.transfer(Z, Y, Z)),
+    "shift": lambda _: (tp.shift.label_shift_of_logits(Z, Z, Y), tp.shift.transfer(Z, Y, Z)),
     **{
         name: lambda _, name=name: metric(name)
         for name in tp.metrics.__all__ if name.islower() or name.startswith("ks")
