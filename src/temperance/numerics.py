@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MOST_COUNTED",
     "as_float64",
     "log_probs",
     "normal_quantile",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 _NEAR_ONE = 0.999999
+MOST_COUNTED = 2.0**53  # weights from 1 to here may count rows; whole numbers beyond are not exact
 BLOCK_ELEMENTS = 1 << 17  # 1 MiB of float64: a block and its temporaries stay in cache
 
 

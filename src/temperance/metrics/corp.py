@@ -87,7 +87,7 @@ def corp_reliability(
     clusters : array_like, shape (n,), optional
         Names of what rows belong to (a patient, a game); rows of one are resampled together.
     n_resamples : int, default 1000
-        Of the bands and the p-value, at least 100.
+        Of the bands and the p-value, 100 to 20,000.
     seed : int, default 0
         Of the resampling.
 

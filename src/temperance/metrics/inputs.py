@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -35,13 +35,8 @@ class Predictions:
         labels: ArrayLike,
         weights: ArrayLike | None,
         clusters: ArrayLike | None = None,
-        *,
-        all_zero: bool = False,
     ) -> Self:
-        """Return the arguments as arrays, or raise InvalidInputError.
-
-        `all_zero` weights are those of a part of the rows.
-        """
+        """Return the arguments as arrays, or raise InvalidInputError."""
         p = as_probs(probs)
         n, k = p.shape
         if n == 0:
@@ -50,7 +45,17 @@ class Predictions:
         y = as_labels(labels, n=n, k=k)
         loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
         units = None if clusters is None else as_groups(clusters, n=n, name="clusters")[1]
-        return cls(p, y, as_weights(weights, n=n, all_zero=all_zero), loss, clusters=units)
+        return cls(p, y, as_weights(weights, n=n), loss, clusters=units)
+
+    @classmethod
+    def of_block(
+        cls,
+        probs: NDArray[Any],
+        labels: NDArray[np.intp],
+        weights: NDArray[np.float64] | None,
+    ) -> Self:
+        """Return some of the rows, of which labels and weights (on any scale) are checked."""
+        return replace(cls.check(probs, labels, None), weights=weights)
 
     @classmethod
     def from_logits(
