@@ -79,7 +79,9 @@ def test_how_a_forecast_was_computed_moves_no_error():
         counts = [
             curve.count.tolist()
             for curve in (
-                evaluation.reliability, blocks.reliability, reliability_curve(p, y, n_bins=10)
+                evaluation.reliability,
+                blocks.reliability,
+                reliability_curve(p, y, n_bins=10),
             )
         ]
         found.append((values, counts))

@@ -17,6 +17,7 @@ from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names
 from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
+from temperance.frozen import frozen
 from temperance.numerics import as_float64, row_blocks, row_log_losses, softmax
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ class GroupTemperatureScaling(Calibrator):
             str(name): as_positive(value, name=f"temperature of group {value_text(name)}")
             for name, value in self.temperatures.items()
         }
-        object.__setattr__(self, "temperatures", each)
+        object.__setattr__(self, "temperatures", frozen(each))
+        object.__setattr__(self, "small_groups", frozen(self.small_groups))
         object.__setattr__(self, "spread", as_not_negative(self.spread, name="spread"))
         self.require_width()
 

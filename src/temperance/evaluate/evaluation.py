@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
+from temperance.frozen import Frozen
 from temperance.metrics.all_errors import ERROR_NAMES
 from temperance.show import beside, to_frame
 from temperance.significance import ScoreTest
@@ -25,7 +26,7 @@ __all__ = ["Evaluation"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
+class Evaluation(Frozen):
     """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval."""
 
     n: int  # rows

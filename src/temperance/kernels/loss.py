@@ -108,9 +108,7 @@ class LossPass:
         sums = (moments.add_up(of_beta, gap, weights, beta) for of_beta, beta in each)
         weighted = gap if weights is None else weights * gap
         heaviest = 1.0 if weights is None else float(weights.max())
-        return cls(
-            len(gap), -float(weighted.sum()), float(widest), tuple(sums), heaviest, exponent
-        )
+        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums), heaviest, exponent)
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
+from temperance.frozen import Frozen
 from temperance.metrics.bins import check_bins
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import normal_quantile
@@ -21,7 +22,7 @@ __all__ = ["ReliabilityCurve", "reliability_curve", "wilson_interval"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReliabilityCurve:
+class ReliabilityCurve(Frozen):
     """Confidence and accuracy per bin, for the bins that hold rows; all arrays (m,)."""
 
     lower: NDArray[np.float64]  # lower edge of the bin, excluded (but 0 is included)

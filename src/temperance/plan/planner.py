@@ -12,6 +12,7 @@ from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.plan.counts import labels_for_ece, labels_for_precision, labels_for_temperature
 from temperance.plan.sums import plan_sums
 
@@ -26,7 +27,7 @@ _CELLS = 60  # cells of confidence, at least; rows of one cell count as equally 
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Frozen):
     """Numbers of labels, one per question; None where no number answers it (see `reasons`).
 
     They hold for rows drawn at random from where the rows planned from came.

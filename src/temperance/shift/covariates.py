@@ -13,6 +13,7 @@ from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_number, as_positive
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.numerics import as_float64
 from temperance.shift.domain import DomainClassifier, area_under_curve, fit_domain
 from temperance.show import Table, beside, interval_text, number_text, to_frame
@@ -34,7 +35,7 @@ _SMALLEST = -600.0  # log: never 0, so that some factor gives the mean 1
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CovariateWeights:
+class CovariateWeights(Frozen):
     """Weights under which source rows look like target rows; see `covariate_weights`."""
 
     weights: NDArray[np.float64]  # (n_source,), in (0, clip], mean 1

@@ -13,6 +13,7 @@ from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_la
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import Frozen
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
@@ -45,7 +46,7 @@ Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no la
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Transfer:
+class Transfer(Frozen):
     """What is known of a temperature on rows it was not meant for; see `transfer`."""
 
     reference: TemperatureScaling
