@@ -16,6 +16,7 @@ __all__ = [
     "as_float64",
     "log_probs",
     "normal_quantile",
+    "places_of",
     "row_blocks",
     "row_log_losses",
     "softmax",
@@ -33,6 +34,12 @@ def row_blocks(values: NDArray[Any], elements: int | None = None) -> Iterator[sl
     step = max(1, (elements or BLOCK_ELEMENTS) // max(1, n_columns))
     for start in range(0, len(values), step):
         yield slice(start, min(start + step, len(values)))
+
+
+def places_of(numbers: NDArray[np.intp], m: int) -> list[NDArray[np.intp]]:
+    """Return the places of the rows of each group 0..m-1, ascending, by sorting once."""
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.searchsorted(numbers[order], np.arange(1, m)))
 
 
 def as_float64(values: NDArray[Any]) -> NDArray[np.float64]:

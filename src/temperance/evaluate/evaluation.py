@@ -51,6 +51,8 @@ class Evaluation(Frozen):
     seed: int
     left_out: dict[str, str] = field(default_factory=dict)  # what was not measured, and why
     grid_error: dict[str, float] = field(default_factory=dict)  # of values from cells: at most this
+    tied_rows: int = 0  # rows with several most probable classes: the first counts as predicted
+    tie_neutral_accuracy: float | None = None  # if each of these counts for its share
 
     @property
     def ece(self) -> Estimate:
@@ -94,6 +96,8 @@ class Evaluation(Frozen):
             "n_bins": self.n_bins,
             "score_test": None if self.score_test is None else self.score_test.to_dict(),
             "zero_probability_labels": self.zero_probability_labels,
+            "tied_rows": self.tied_rows,
+            "tie_neutral_accuracy": self.tie_neutral_accuracy,
             "calibration_errors": {
                 name: self.errors[name].to_dict() if name in self.errors else None
                 for name in ERROR_NAMES

@@ -124,6 +124,7 @@ def measure(
     drawn, of_classes = draw_errors(resampling, n_bins=n_bins)
     corp, log_parts, corp_parts = corp_draws(resampling)
     means = MeanSums.of(row_measures(rows), rows.weights, rows.clusters)
+    tied, gained = rows.ties()
     errors = {name: calibration_error_of(name, each) for name, each in drawn.items()}
     evaluation = Evaluation(
         n=len(rows.labels),
@@ -146,6 +147,8 @@ def measure(
         n_bins=n_bins,
         n_resamples=n_resamples,
         seed=seed,
+        tied_rows=tied,
+        tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
     )
     return evaluation, {**drawn, **corp_parts}
 

@@ -99,6 +99,23 @@ class Predictions:
         ranked = self.probs if self.scores is None else self.scores
         return np.asarray(ranked.argmax(axis=1))
 
+    def ties(self) -> tuple[int, float]:
+        """Return how many rows of weight above 0 have several most probable classes.
+
+        And by how much the summed weight of right rows grows if each of these classes counts as
+        predicted for its share, whatever the order of the columns.
+        """
+        ranked = self.probs if self.scores is None else self.scores
+        at_top = ranked == ranked.max(axis=1, keepdims=True)
+        number = np.count_nonzero(at_top, axis=1)
+        tied = np.flatnonzero(number > 1)
+        if self.weights is not None:
+            tied = tied[self.weights[tied] > 0.0]
+        if not len(tied):
+            return 0, 0.0
+        share = at_top[tied, self.labels[tied]] / number[tied] - self.correct[tied]
+        return len(tied), float(share.sum() if self.weights is None else self.weights[tied] @ share)
+
     @property
     def of_label(self) -> NDArray[np.float64]:
         """Probability of each row's true class."""
