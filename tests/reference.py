@@ -67,7 +67,7 @@ def temperature(z, y, w=None, prior=0.0):
 def bin_of(confidence, n_bins):
     """Number of the bin (b/B, (b+1)/B], with 0 in the first, by walking up the edges."""
     b = 0
-    while b < n_bins - 1 and confidence > (b + 1) / n_bins:
+    while b < n_bins - 1 and confidence > (b + 1) / n_bins + min(1e-6, 2e-5 / n_bins):
         b += 1
     return b
 

@@ -16,7 +16,7 @@ import temperance as tp
 SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"printable"},
-    {"errors", "version", "sums"},
+    {"errors", "version", "sums", "frozen"},
     {"numerics", "alignment"},
     {"row_order"},
     {"checks"},

@@ -1,5 +1,8 @@
 """Scores, calibration error, reliability curve: by hand, row by row, at the edges."""
 
+from fractions import Fraction
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,13 +29,78 @@ def two_columns(confidence, correct):
 
 @pytest.mark.parametrize("n_bins", [1, 2, 3, 5, 10, 15, 20, 100])
 def test_edge_rule(n_bins):
-    """0 and 1/B fall in the first bin, just above 1/B in the second, 1 in the last; B bins."""
+    """0 and 1/B fall in the first bin, more than rounding above 1/B in the next, 1 in the last."""
     edges = bin_edges(np.ones(1), n_bins=n_bins, binning="equal-width", weights=None)
     assert len(edges) == n_bins + 1
     on_edge = np.arange(n_bins + 1) / n_bins
     assert assign(on_edge, edges).tolist() == [0, *range(n_bins)]
-    above = np.nextafter(on_edge[:-1], 2)
+    above = on_edge[:-1] + 2e-6
     assert assign(above, edges).tolist() == list(range(n_bins))
+    by_rounding = np.nextafter(on_edge[1:], 2)
+    assert assign(by_rounding, edges).tolist() == list(range(n_bins))
+
+
+@pytest.mark.parametrize("n_bins", range(1, 31))
+def test_forecasts_k_of_n_are_binned_as_fractions(n_bins):
+    """k/n falls in the bin of the exact fraction, however it was computed, in either precision."""
+    edges = bin_edges(np.ones(1), n_bins=n_bins, binning="equal-width", weights=None)
+    for n in range(1, 61):
+        k = np.arange(n + 1)
+        exact = [max(0, ceil(Fraction(int(each) * n_bins, n)) - 1) for each in k]
+        for dtype in (np.float64, np.float32):
+            one = dtype(1)
+            p = k.astype(dtype) / dtype(n)
+            with np.errstate(divide="ignore"):
+                z = np.log(np.stack([one - p, p], axis=1))
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            softmax = (e / e.sum(axis=1, keepdims=True))[:, 1]
+            added = np.cumsum(np.r_[0.0, np.full(n, 1.0 / n)])
+            ways = (p, (one / dtype(n)) * k.astype(dtype), one - (n - k).astype(dtype) / dtype(n))
+            for each in (*ways, softmax, added):
+                value = np.clip(each.astype(np.float64), 0.0, 1.0)
+                assert assign(value, edges).tolist() == exact
+
+
+def test_how_a_forecast_was_computed_moves_no_error():
+    """0.1 * 3, 1 - 0.7, 0.3 and 0.3 in single precision have the same errors, however binned."""
+    from temperance.metrics import reliability_curve
+
+    rng = np.random.default_rng(0)
+    tenths = rng.integers(5, 11, 400)
+    y = (rng.random(400) < tenths / 12).astype(int)
+    ways = [tenths / 10, 0.1 * tenths, 1 - (10 - tenths) / 10, (tenths / 10).astype(np.float32)]
+    found = []
+    for way in ways:
+        p = np.stack([1 - np.clip(way.astype(float), 0, 1), np.clip(way.astype(float), 0, 1)], 1)
+        evaluation = tp.evaluate(p, y, n_bins=10, n_resamples=100)
+        blocks = tp.evaluate_blocks([(p[:150], y[:150]), (p[150:], y[150:])], n_bins=10)
+        of_bins = ("ece", "ece_equal_mass", "debiased", "smooth", "classwise", "flattened")
+        values = [each.errors[name].value for each in (evaluation, blocks) for name in of_bins]
+        counts = [
+            curve.count.tolist()
+            for curve in (
+                evaluation.reliability,
+                blocks.reliability,
+                reliability_curve(p, y, n_bins=10),
+            )
+        ]
+        found.append((values, counts))
+    for values, counts in found[1:]:
+        assert values == pytest.approx(found[0][0], abs=1e-6)
+        assert counts == found[0][1]
+
+
+@pytest.mark.parametrize("norm", [2, 50, 200, 700, 1000, 1e6])
+def test_a_large_norm_loses_no_gap(norm):
+    """The error of a finite norm lies between the mean gap and the largest one, and tends to it."""
+    p, y = two_columns([0.6, 0.8, 1.0, 1.0], [False, True, True, False])
+    mean, largest = (
+        metrics.expected_calibration_error(p, y, n_bins=5, norm=each) for each in (1, np.inf)
+    )
+    error = metrics.expected_calibration_error(p, y, n_bins=5, norm=norm)
+    exact = largest * float(Fraction(1, 4)) ** (1 / norm)  # of one row in four
+    assert mean <= error <= largest
+    assert error >= exact * (1 - 1e-12)
 
 
 @settings(max_examples=100, deadline=None)

@@ -234,7 +234,7 @@ def test_where_no_number_is_enough():
         ({"ece": 1.0}, "`ece`"),
         ({"power": 0.05}, "`power` must be a number between 0.05 and 1, got 0.05"),
         ({"power": 1}, "`power`"),
-        ({"n_bins": 0}, "`n_bins` must be a whole number from 1"),
+        ({"n_bins": 0}, "`n_bins` must be a whole number from 1 to 1,000"),
         ({"n_bins": 2.5}, "`n_bins`"),
         ({"weights": [1.0]}, "`weights` must have shape"),
         ({"logits": [[2.0, 2.0], [1.0, 1.0]]}, "constant in every row"),

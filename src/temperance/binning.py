@@ -1,4 +1,8 @@
-"""Bins of confidence, and the one edge rule: [0, e1], (e1, e2], ..., (eB-1, 1]."""
+"""Bins of confidence, and the one edge rule: [0, e1], (e1, e2], ..., (eB-1, 1].
+
+A value that differs from an edge by rounding is on the edge (`limits`): 3 / 10, 0.1 * 3, 1 - 0.7
+and 0.3 in single precision are one forecast.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,23 @@ from temperance.sums import MergeableSums
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BinSums", "Binning", "assign", "bin_edges", "mass_cuts"]
+__all__ = [
+    "MOST_BINS",
+    "ROUNDING",
+    "BinSums",
+    "Binning",
+    "assign",
+    "bin_edges",
+    "limits",
+    "mass_cuts",
+]
 
 Binning = Literal["equal-width", "equal-mass"]
+
+ROUNDING = 1e-6  # of a probability in single precision, as from softmax(log p), and some more
+_OF_WIDTH = 2e-5  # narrow bins (of equal mass, near 1) have less: nothing but rounding is moved
+_EQUAL = 1e-12  # edges nearer to each other are one: confidences that double precision tells apart
+MOST_BINS = 1000  # each 0.001 wide: their sums, for every resample, fit in memory
 
 
 def bin_edges(
@@ -31,9 +49,6 @@ def bin_edges(
     B parts of equal size, the first parts one row longer where B does not divide n (as
     `numpy.array_split` cuts). Equal confidences are never parted, so row order does not matter.
     """
-    if n_bins < 1 or n_bins != int(n_bins):
-        msg = f"`n_bins` must be a whole number >= 1, got {n_bins}."
-        raise InvalidInputError(msg)
     if binning == "equal-width":
         return np.arange(n_bins + 1) / n_bins
     if binning == "equal-mass":
@@ -44,7 +59,24 @@ def bin_edges(
 
 def assign(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return each confidence's bin, 0..B-1: a value on an edge belongs to the bin below it."""
-    return np.searchsorted(edges[1:-1], confidence, side="left")
+    return np.searchsorted(limits(edges)[1:-1], confidence, side="left")
+
+
+def limits(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest value that counts as on each edge, (B + 1,), ascending from 0 to 1.
+
+    An edge reaches 1e-6 upwards, but no more than 2e-5 of the narrower of the bins beside it.
+    """
+    if len(edges) < 3:
+        return edges
+    inner = edges[1:-1]
+    last_of_run = np.append(np.diff(inner) > _EQUAL, True)
+    run = np.cumsum(np.concatenate([[0], last_of_run[:-1]]))
+    distinct = inner[last_of_run]
+    width = np.diff(np.concatenate([[0.0], distinct, [1.0]]))
+    width = np.where(width > 0.0, width, np.inf)  # an edge at 0 or 1
+    reach = np.minimum(ROUNDING, _OF_WIDTH * np.minimum(width[:-1], width[1:]))
+    return np.concatenate([[0.0], np.minimum(distinct + reach, 1.0)[run], [1.0]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +85,8 @@ class BinSums(MergeableSums):
 
     Every field has shape (..., B): one set of sums, or one per resample.
     """
+
+    degrees = {"count": 0, "squared_weight": 2}  # noqa: RUF012
 
     count: NDArray[np.float64]  # rows
     weight: NDArray[np.float64]  # sum w

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MOST_COUNTED",
     "as_float64",
     "log_probs",
     "normal_quantile",
+    "places_of",
     "row_blocks",
     "row_log_losses",
     "softmax",
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 _NEAR_ONE = 0.999999
+MOST_COUNTED = 2.0**53  # weights from 1 to here may count rows; whole numbers beyond are not exact
 BLOCK_ELEMENTS = 1 << 17  # 1 MiB of float64: a block and its temporaries stay in cache
 
 
@@ -31,6 +34,12 @@ def row_blocks(values: NDArray[Any], elements: int | None = None) -> Iterator[sl
     step = max(1, (elements or BLOCK_ELEMENTS) // max(1, n_columns))
     for start in range(0, len(values), step):
         yield slice(start, min(start + step, len(values)))
+
+
+def places_of(numbers: NDArray[np.intp], m: int) -> list[NDArray[np.intp]]:
+    """Return the places of the rows of each group 0..m-1, ascending, by sorting once."""
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.searchsorted(numbers[order], np.arange(1, m)))
 
 
 def as_float64(values: NDArray[Any]) -> NDArray[np.float64]:

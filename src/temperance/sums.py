@@ -4,31 +4,82 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cache
-from math import inf, sqrt
-from typing import TYPE_CHECKING, Any, Self
+from math import frexp, inf, ldexp, sqrt
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-__all__ = ["MeanSums", "MergeableSums"]
+__all__ = ["MeanSums", "MergeableSums", "aligned", "scale_exponent"]
+
+_NOTHING = -2048  # exponent of weights that are all 0: below that of any other
+_STEP = 256  # of exponents: weights from 2^-128 to 2^128, and so nearly all, are not scaled
 
 
 class MergeableSums:
-    """A dataclass of sums over rows: numbers, arrays, other sums, or None (not taken)."""
+    """A dataclass of sums over rows: numbers, arrays, other sums, or None (not taken).
+
+    `degrees` names the fields that are not linear in the weights: 2 for sums of w^2, 0 for counts.
+    """
 
     __slots__ = ()
+    degrees: ClassVar[Mapping[str, int]] = {}
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
         names = _names(type(self))  # type: ignore[arg-type]
         return type(self)(*[_added(getattr(self, n), getattr(other, n)) for n in names])
 
+    def rescaled(self, exponent: int) -> Self:
+        """Return the sums as they would be if every weight were 2^exponent times as large."""
+        names = _names(type(self))  # type: ignore[arg-type]
+        degree = self.degrees.get
+        return type(self)(*[_scaled(getattr(self, n), exponent, degree(n, 1)) for n in names])
+
+
+def scale_exponent(weights: NDArray[np.float64] | None) -> int:
+    """Return the power of two that weights of a block are divided by: 0 unless they are extreme.
+
+    Their squares then neither overflow nor vanish. It is a multiple of 256, so that blocks seldom
+    differ in it; those that do are `aligned` before they are merged.
+    """
+    if weights is None or not len(weights):
+        return 0
+    largest = float(weights.max())
+    return _STEP * round(frexp(largest)[1] / _STEP) if largest else _NOTHING
+
+
+class _OnScale(Protocol):
+    """Sums whose weights were divided by 2^exponent."""
+
+    @property
+    def exponent(self) -> int: ...
+
+    def to_scale(self, exponent: int, /) -> Self: ...
+
+
+P = TypeVar("P", bound=_OnScale)
+
+
+def aligned(one: P, other: P) -> tuple[P, P]:
+    """Return both on the coarser of their scales."""
+    if one.exponent == other.exponent:
+        return one, other
+    scale = max(one.exponent, other.exponent)
+    return one.to_scale(scale), other.to_scale(scale)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanSums(MergeableSums):
     """Sums behind the weighted means of m quantities per row, and behind their errors."""
+
+    degrees = {  # noqa: RUF012
+        "squared_weight": 2, "squared_weight_total": 2, "squared_total": 2, "row_squared_weight": 2
+    }  # fmt: skip
 
     weight: float  # sum w
     squared_weight: float  # sum w^2
@@ -93,6 +144,15 @@ class MeanSums(MergeableSums):
 @cache
 def _names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
+
+
+def _scaled(value: Any, exponent: int, degree: int) -> Any:  # noqa: ANN401  (sums of any kind)
+    if isinstance(value, MergeableSums):
+        return value.rescaled(exponent)
+    if value is None or degree == 0 or isinstance(value, int):
+        return value
+    power = exponent * degree
+    return ldexp(value, power) if isinstance(value, float) else np.ldexp(value, power)
 
 
 def _added(left: Any, right: Any) -> Any:  # noqa: ANN401  (sums of any kind)

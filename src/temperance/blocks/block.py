@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from temperance.blocks.pages import owned
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["block_parts", "naming_block"]
+    from numpy.typing import NDArray
+
+__all__ = ["block_parts", "cut", "may_be_reused", "naming_block"]
 
 
 def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, Any, Any]:  # noqa: ANN401
@@ -24,6 +28,20 @@ def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, 
         msg = "some blocks have weights and some have none; all need them, or none."
         raise InvalidInputError(msg)
     return given, labels, weights
+
+
+def may_be_reused(blocks: Any) -> bool:  # noqa: ANN401  (the caller's)
+    """Whether the arrays of a block may hold other rows once the next block is taken.
+
+    Those of a list lie beside each other; a generator may fill one array again and again
+    (`buffer[:] = ...; yield buffer, labels`), and threads still work on its last blocks.
+    """
+    return not isinstance(blocks, Sequence)
+
+
+def cut(array: NDArray[Any], rows: slice, *, copied: bool) -> NDArray[Any]:
+    """Return some rows of a block, in memory of their own where asked."""
+    return owned(array[rows]) if copied else array[rows]
 
 
 @contextmanager

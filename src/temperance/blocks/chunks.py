@@ -10,10 +10,11 @@ from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.parts import FilePart
 from temperance.blocks.rereading import thinned
-from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
+from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.scores import as_logits_unread
+from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
@@ -112,7 +113,7 @@ class Chunk:
             refuse_probs(kept)
             if kept.ndim > 1:
                 refuse_padding(z, y)
-        return ArrayRows(z, y, as_weights(w, n=n, all_zero=True), engine=self.engine)
+        return ArrayRows(z, y, checked_weights(w, n=n, all_zero=True), engine=self.engine)
 
     def _complaint(self, error: InvalidInputError, logits: Part) -> Complaint:
         if isinstance(logits, FilePart):

@@ -71,6 +71,18 @@ class FoldPass:
         pairs = zip(self.folds, other.folds, strict=True)
         return replace(self, folds=tuple(b if a is None else _merged(a, b) for a, b in pairs))
 
+    def in_proportion(self) -> Self:
+        """Return the sums with weights that count rows, or else in proportion to the largest."""
+        heaviest = self.total().heaviest_row
+        if heaviest == 1.0:
+            return self
+        scale = self.total().exponent
+        folds = (
+            None if each is None else each.to_scale(scale).in_proportion(heaviest)
+            for each in self.folds
+        )
+        return replace(self, folds=tuple(folds))
+
     def total(self) -> LossPass:
         """Return the sums of all folds."""
         found = self.without(None)

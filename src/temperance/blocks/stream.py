@@ -8,17 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.block import block_parts, naming_block
+from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.pages import let_go
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
-from temperance.checks import as_labels, as_logits, as_weights, refuse_masked_labels, refuse_probs
+from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
 from temperance.checks.arrays import as_array
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
+from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
@@ -112,7 +113,7 @@ class StreamRows:
             let_go(rows.logits)
             return rows.n, sums
 
-        self.last = merged(of_piece, pieces, threads=thread_count())
+        self.last = merged(of_piece, pieces, threads=thread_count()).in_proportion()
         return require_weight(self.last.total())
 
     def existence_sums(self) -> ExistenceSums:
@@ -152,16 +153,22 @@ class StreamRows:
 
     def _pieces(self) -> Iterator[Piece]:
         """Yield the blocks, checked, cut so that every thread has something to do."""
-        for number, rows in self._checked():
-            for part in row_blocks(rows.logits, _PIECE):
-                weights = None if rows.weights is None else rows.weights[part]
-                cut = replace(
-                    rows, logits=rows.logits[part], labels=rows.labels[part], weights=weights
-                )
-                yield Piece(number, part.start, cut)
-
-    def _checked(self) -> Iterator[tuple[int, ArrayRows]]:
         blocks = self.blocks() if callable(self.blocks) else self.blocks
+        copied = may_be_reused(blocks) and thread_count() > 1
+        for number, rows in self._checked(blocks):
+            for part in row_blocks(rows.logits, _PIECE):
+                weights = None if rows.weights is None else cut(rows.weights, part, copied=copied)
+                piece = replace(
+                    rows,
+                    logits=cut(rows.logits, part, copied=copied),
+                    labels=cut(rows.labels, part, copied=copied),
+                    weights=weights,
+                )
+                yield Piece(number, part.start, piece)
+
+    def _checked(self, blocks: Iterable[Any] | None = None) -> Iterator[tuple[int, ArrayRows]]:
+        if blocks is None:
+            blocks = self.blocks() if callable(self.blocks) else self.blocks
         first, weighed = 0, None
         for number, block in enumerate(blocks):
             with naming_block(number, first):
@@ -190,4 +197,4 @@ class StreamRows:
             refuse_probs(given)
             if as_array(given, name="logits").ndim > 1:
                 refuse_padding(z, y)
-        return ArrayRows(z, y, as_weights(weights, n=n, all_zero=True), engine=self.engine)
+        return ArrayRows(z, y, checked_weights(weights, n=n, all_zero=True), engine=self.engine)

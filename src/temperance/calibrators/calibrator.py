@@ -23,6 +23,7 @@ from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes
 from temperance.checks.numbers import MOST_CLASSES, as_count, value_text
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
 from temperance.show import beside, to_frame
 
@@ -39,7 +40,7 @@ _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chan
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Calibrator(ABC):
+class Calibrator(Frozen, ABC):
     """A fitted map from logits to probabilities; there is no unfitted state.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from temperance.calibrators.record import TemperatureRecord
 from temperance.calibrators.shrinkage import Part
+from temperance.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,9 @@ class GroupTemperatureRecord(TemperatureRecord):
     """
 
     groups: Mapping[str, Part] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", frozen(self.groups))
 
     @classmethod
     def around(cls, pooled: TemperatureRecord, groups: Mapping[str, Part]) -> Self:

@@ -18,7 +18,8 @@ from temperance.checks import as_group_names
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, row_blocks, row_log_losses, softmax
+from temperance.frozen import frozen
+from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +120,8 @@ class GroupTemperatureScaling(Calibrator):
             str(name): as_positive(value, name=f"temperature of group {value_text(name)}")
             for name, value in self.temperatures.items()
         }
-        object.__setattr__(self, "temperatures", each)
+        object.__setattr__(self, "temperatures", frozen(each))
+        object.__setattr__(self, "small_groups", frozen(self.small_groups))
         object.__setattr__(self, "spread", as_not_negative(self.spread, name="spread"))
         self.require_width()
 
@@ -163,8 +165,10 @@ class GroupTemperatureScaling(Calibrator):
         of_row = as_group_names(groups, n=rows.n)
         pooled = temperature_record(rows, prior=as_prior(prior))
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
-        names = [str(name) for name in np.unique(of_row[counted]) if name]
-        places = [np.flatnonzero(counted & (of_row == name)) for name in names]
+        seen = np.flatnonzero(counted & (of_row != ""))
+        distinct, numbers = np.unique(of_row[seen], return_inverse=True)
+        names = distinct.tolist()
+        places = [seen[each] for each in places_of(numbers, len(names))] if names else []
         enough = [len(rows_of) >= _LEAST_ROWS for rows_of in places]
         parts, spread = shrunk_parts(
             [rows.taken(p) if e else None for p, e in zip(places, enough, strict=True)],

@@ -12,6 +12,7 @@ from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, with_log_odds
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["Curve", "IsotonicCalibration"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curve:
+class Curve(Frozen):
     """A rising line through knots: probability against log-odds, constant beyond the ends."""
 
     log_odds: Array  # (m,), rising

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["temperature_record"]
 
+_EXTREME = (
+    "`logits` are so small, or so large, that no temperature from 1e-100 to 1e100 is the best: "
+    "multiply all of them by one number first, so that they differ by about 1."
+)
 _ROUGH = 0.05  # last step on a sample, relative: what is left of it is far below its own error
 
 
@@ -46,7 +50,11 @@ def _start(rows: LabelledRows, *, prior: float) -> float:
 
 def _minimum(rows: LabelledRows, *, prior: float, start: float, **settings: float) -> Minimum:
     def read(betas: tuple[float, ...]) -> LossPass:
-        sums = rows.loss_pass(betas)
+        try:
+            sums = rows.loss_pass(betas)
+        except (OverflowError, ZeroDivisionError) as error:  # powers of a temperature
+            rows.refuse_bad_values()
+            raise InvalidInputError(_EXTREME) from error
         if not sums.finite:
             rows.refuse_bad_values()
             msg = "`logits` differ so much within a row that their log loss overflows."

@@ -145,7 +145,9 @@ class VennAbers(Calibrator):
         )  # fmt: skip
         seen = TwoClasses.of(rows, method=cls.method)
         scores, lower, upper = venn_abers_steps(seen.odds, seen.hit, seen.weights)
-        # rounding of the slopes must not let a step fall
+        # rounding of sums of weights must not let a step fall, or leave [0, 1]
+        lower = np.clip(lower, 0.0, np.nextafter(1.0, 0.0))
+        upper = np.clip(upper, np.nextafter(0.0, 1.0), 1.0)
         lower, upper = np.maximum.accumulate(lower), np.maximum.accumulate(upper)
         first, last = np.r_[True, np.diff(lower) > 0.0], np.r_[np.diff(upper) > 0.0, True]
         fitted = cls(scores[first], lower[first], scores[last], upper[last], **rows.common)

@@ -1,4 +1,9 @@
-"""Weights of rows: finite, not negative, not all zero."""
+"""Weights of rows: finite, not negative, not all zero; and their scale, which is settled here.
+
+Weights count rows where the largest is between 1 and 2^53: one of 2 counts as two rows. Any others
+(importance weights that sum to 1, likelihoods, densities) are taken in proportion to the largest,
+which then weighs as one row: on no scale do their squares overflow or vanish.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +13,52 @@ import numpy as np
 
 from temperance.checks.arrays import as_numbers, one_column
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64
+from temperance.numerics import MOST_COUNTED, as_float64
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_weights"]
+__all__ = ["as_weights", "checked_weights", "in_proportion", "without_traces"]
+
+_LEAST = 2.0**-450  # of the largest; less counts as nothing: its square would, and is divided by
 
 
 def as_weights(
     weights: ArrayLike | None, *, n: int, all_zero: bool = False
 ) -> NDArray[np.float64] | None:
-    """Return weights of shape (n,), finite, >= 0 and not `all_zero`; None stays None."""
+    """Return weights of shape (n,), finite, >= 0 and not `all_zero`; None stays None.
+
+    They are in proportion to the largest, unless that is between 1 and 2^53. Those below 2^-450
+    (1e-135) of the largest are 0.
+    """
+    w = checked_weights(weights, n=n, all_zero=all_zero)
+    return None if w is None else in_proportion(w)
+
+
+def in_proportion(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return checked weights on a scale whose squares neither overflow nor vanish."""
+    largest = float(weights.max(initial=0.0))
+    if largest == 0.0:
+        return weights
+    if not 1.0 <= largest <= MOST_COUNTED:
+        # twice: a power of two first, for 1 / 1e-320 would be infinite
+        _, exponent = np.frexp(largest)
+        weights = np.ldexp(weights, -exponent)
+        weights = weights / weights.max()
+        largest = 1.0
+    return without_traces(weights, largest)
+
+
+def without_traces(weights: NDArray[np.float64], largest: float) -> NDArray[np.float64]:
+    """Return the weights, 0 where they are so small that their squares would vanish."""
+    small = (weights < _LEAST * largest) & (weights > 0.0)
+    return np.where(small, 0.0, weights) if small.any() else weights
+
+
+def checked_weights(
+    weights: ArrayLike | None, *, n: int, all_zero: bool = False
+) -> NDArray[np.float64] | None:
+    """Return weights as `as_weights` does, on the scale on which they came."""
     if weights is None:
         return None
     w = as_float64(one_column(as_numbers(weights, name="weights")))

@@ -175,6 +175,12 @@ def _warnings(rows: RowFacts, final: Evaluation, calibrator_file: Path | None) -
             f"{final.zero_probability_labels} rows have a true class of probability 0: the log "
             "loss is infinite."
         )
+    if final.tied_rows and final.tie_neutral_accuracy is not None:
+        found.append(
+            f"{final.tied_rows:,} rows have several most probable classes: the first column counts "
+            f"as predicted. Without regard to the order of columns the accuracy is "
+            f"{final.tie_neutral_accuracy:.4f}."
+        )
     return tuple(found)
 
 

@@ -129,7 +129,9 @@ BinsOption = Annotated[
 ]
 ResamplesOption = Annotated[
     int,
-    typer.Option("--resamples", metavar="N", min=100, help="Of the intervals and null bands."),
+    typer.Option(
+        "--resamples", metavar="N", min=100, max=20_000, help="Of the intervals and null bands."
+    ),
 ]
 QuickOption = Annotated[
     bool, typer.Option("--quick", help=f"Only {QUICK_RESAMPLES} resamples: a first look.")

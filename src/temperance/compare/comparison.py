@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.compare.tables import comparison_frame, difference_tables
 from temperance.evaluate.tables import reliability_sketch
+from temperance.frozen import Frozen
 from temperance.show import beside, to_frame
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _LARGE_IS_BETTER = {"accuracy", "discrimination"}
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class Differences(Frozen):
     """One set of probabilities less the baseline, on the same rows, with 95 % intervals.
 
     `measures` holds `log_loss`, `brier`, `accuracy`, every calibration error, and the
@@ -68,7 +69,7 @@ class Differences:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class Comparison(Frozen):
     """Several sets of probabilities measured on the same rows; the first is the baseline."""
 
     evaluations: dict[str, Evaluation]

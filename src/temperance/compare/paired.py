@@ -53,7 +53,7 @@ def compare(
     n_bins : int, default 15
         Bins of the calibration errors.
     n_resamples : int, default 1000
-        Of the intervals of the calibration errors, at least 100.
+        Of the intervals of the calibration errors, 100 to 20,000.
     seed : int, default 0
         Of the resampling; all sets are resampled together.
 

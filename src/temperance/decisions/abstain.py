@@ -15,7 +15,7 @@ from temperance.decisions.refusal import reason, refusal
 from temperance.decisions.rows import DecisionRows
 from temperance.decisions.search import GRID, Found, Target, fixed_sequence, for_coverage
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64
+from temperance.numerics import as_float64, places_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -153,8 +153,13 @@ def abstain_rows(
         if not named.any():
             msg = "`groups` must name the group of some rows; no row has one."
             raise InvalidInputError(msg)
-        names = np.unique(rows.groups[named]).tolist()
-        parts = {name: rows.taken(rows.groups == name) for name in names}
+        seen = np.flatnonzero(named)
+        distinct, numbers = np.unique(rows.groups[seen], return_inverse=True)
+        members = places_of(numbers, len(distinct))
+        parts = {
+            name: rows.taken(seen[each])
+            for name, each in zip(distinct.tolist(), members, strict=True)
+        }
         share = delta / groups_tested([part.n for part in parts.values()], max_risk, delta)
         target = Target(max_risk, min_coverage, share, grid)
         promises = [_promise(name, part, target) for name, part in parts.items()]

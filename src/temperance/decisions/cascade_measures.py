@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.decisions.cascade_parts import Answers, answers_of
+from temperance.frozen import Frozen
 from temperance.metrics.estimates import (
     Estimate,
     difference_estimate,
@@ -54,7 +55,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CostCurve:
+class CostCurve(Frozen):
     """What accuracy is had for what cost per row, over all prices: from no row sent on to all."""
 
     price: Array  # (m,): errors per unit of cost, falling
@@ -71,7 +72,7 @@ class CostCurve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Yardstick:
+class Yardstick(Frozen):
     """Measures answers on rows that no rule was found on."""
 
     rows: CascadeRows

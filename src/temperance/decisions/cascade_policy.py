@@ -12,6 +12,7 @@ from temperance.calibrators import temperature_of
 from temperance.checks.numbers import as_whole
 from temperance.decisions.cascade_rows import confidence_and_class
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,7 +24,7 @@ __all__ = ["CascadePolicy"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CascadePolicy:
+class CascadePolicy(Frozen):
     """Which model answers a row: the calibrators and rules found on all rows of the fit."""
 
     names: tuple[str, ...]  # of all models, cheap first

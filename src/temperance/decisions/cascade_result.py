@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.decisions.cascade_tables import RAW, cascade_columns, cascade_table, rule_table
 from temperance.decisions.cascade_words import in_words, warnings_of
+from temperance.frozen import Frozen
 from temperance.show import to_frame
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def alone(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Cascade:
+class Cascade(Frozen):
     """When rows go on to the next model, and what that costs on other rows; see `cascade`."""
 
     policy: CascadePolicy  # found on all rows of the fit

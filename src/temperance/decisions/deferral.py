@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.decisions.expected_loss import ConstantLoss, fit_loss
+from temperance.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ class DeferralRule:
 
 
 @dataclass(frozen=True, eq=False)
-class Deferral:
+class Deferral(Frozen):
     """Rows to find the rules on: what every model says, and whether it is wrong."""
 
     confidences: tuple[Array, ...]  # of each model but the last, (n,)

@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.calibrators.logistic import fit_logistic
 from temperance.errors import NoOptimumError
+from temperance.frozen import Frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class ConstantLoss:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IsotonicLoss:
+class IsotonicLoss(Frozen):
     """A line through knots that never rises: what is hard for one model is hard for the next."""
 
     confidence: Array  # (m,), rising

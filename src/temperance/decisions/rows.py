@@ -95,10 +95,10 @@ class DecisionRows:
         """Number of rows."""
         return len(self.wrong)
 
-    def taken(self, rows: NDArray[np.bool_]) -> DecisionRows:
-        """Return some of the rows, without their groups."""
-        count = int(np.count_nonzero(rows))
-        return DecisionRows(self.confidence[rows], self.wrong[rows], None, count, self.clustered)
+    def taken(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> DecisionRows:
+        """Return some of the rows (a mask, or their places), without their groups."""
+        wrong = self.wrong[rows]
+        return DecisionRows(self.confidence[rows], wrong, None, len(wrong), self.clustered)
 
 
 def as_answers(rows: Predictions) -> Predictions:

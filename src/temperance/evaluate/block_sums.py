@@ -39,6 +39,8 @@ class EvaluationSums(MergeableSums):
 
     n: int
     zero_probability_labels: int
+    tied_rows: int  # see `Predictions.ties`
+    tie_gain: float
     means: MeanSums  # of `row_measures`, and of the event's Brier and log score
     top_label: CellSums
     class_one: CellSums | None  # of two classes, whose event of the CORP diagram it is
@@ -54,9 +56,12 @@ class EvaluationSums(MergeableSums):
         binned = Binned.of(rows, grid.bin_edges)
         few = k <= MOST_CLASSES
         weighing = _weighing(rows)
+        tied, gain = rows.ties()
         return cls(
             n=len(rows.labels),
             zero_probability_labels=int(np.count_nonzero(np.isinf(rows.log_loss))),
+            tied_rows=tied,
+            tie_gain=gain,
             means=MeanSums.of(_measures(rows, event), rows.weights),
             top_label=_on_grid(top_label_event(rows), grid, rows.weights),
             class_one=_on_grid(class_event(rows, 1), grid, rows.weights) if k == 2 else None,

@@ -16,6 +16,7 @@ from temperance.errors import InvalidInputError
 from temperance.evaluate.from_sums import measured_of
 from temperance.evaluate.pieces import OutOfFold, ScoredBlocks
 from temperance.evaluate.side_sums import SideSums
+from temperance.metrics.bins import check_bins
 from temperance.metrics.cells import ProbabilityGrid
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
 from temperance.readers import BlockFile
@@ -63,7 +64,7 @@ def evaluate_blocks(
     n_bins : int, default 15
         Bins of the calibration errors and the reliability diagram.
     n_resamples : int, default 1000
-        Of the intervals and null bands of the calibration errors, at least 100.
+        Of the intervals and null bands of the calibration errors, 100 to 20,000.
     seed : int, default 0
         Of the resampling, which depends on it and on the rows' order alone.
     classes : sequence of str, optional
@@ -153,8 +154,9 @@ def measure_blocks(
         file = blocks if classes is None else blocks.in_order([str(each) for each in classes])
         classes, kind = file.header().classes or classes, "logits"
         blocks = partial(labelled_blocks, file)
+    n_bins = check_bins(n_bins)
     grid = ProbabilityGrid(n_bins)
-    grid.upper  # noqa: B018  (refuses a bad `n_bins`, and is made once, not by each thread)
+    grid.upper  # noqa: B018  (made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
     seed = as_seed(seed)
     kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed)
@@ -163,6 +165,7 @@ def measure_blocks(
         k = blocks.k
     else:
         sums, k = kernel.of_blocks(blocks, grid)
+    sums = sums.in_proportion()
     measured = [
         measured_of(each, grid, k=k, n_resamples=n_resamples, seed=seed, side=number)
         for number, each in enumerate(sums.sides)

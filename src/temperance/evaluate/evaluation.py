@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
+from temperance.frozen import Frozen
 from temperance.metrics.all_errors import ERROR_NAMES
 from temperance.show import beside, to_frame
 from temperance.significance import ScoreTest
@@ -25,7 +26,7 @@ __all__ = ["Evaluation"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
+class Evaluation(Frozen):
     """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval."""
 
     n: int  # rows
@@ -51,6 +52,8 @@ class Evaluation:
     left_out: dict[str, str] = field(default_factory=dict)  # what was not measured, and why
     grid_error: dict[str, float] = field(default_factory=dict)  # of values from cells: at most this
     notes: tuple[str, ...] = ()  # what the rows say against their columns: ranks, a single label
+    tied_rows: int = 0  # rows with several most probable classes: the first counts as predicted
+    tie_neutral_accuracy: float | None = None  # if each of these counts for its share
 
     @property
     def ece(self) -> Estimate:
@@ -94,6 +97,8 @@ class Evaluation:
             "n_bins": self.n_bins,
             "score_test": None if self.score_test is None else self.score_test.to_dict(),
             "zero_probability_labels": self.zero_probability_labels,
+            "tied_rows": self.tied_rows,
+            "tie_neutral_accuracy": self.tie_neutral_accuracy,
             "calibration_errors": {
                 name: self.errors[name].to_dict() if name in self.errors else None
                 for name in ERROR_NAMES

@@ -75,6 +75,10 @@ def measured_of(
         n_resamples=n_resamples,
         seed=seed,
         left_out=_left_out(errors, k),
+        tied_rows=sums.tied_rows,
+        tie_neutral_accuracy=min(
+            max(sums.means.mean(2) + sums.tie_gain / sums.means.weight, 0.0), 1.0
+        ),
         grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
         notes=() if classes is None else _notes(classes.table(), sums.n),
     )

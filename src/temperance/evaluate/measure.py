@@ -15,6 +15,7 @@ from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
 from temperance.metrics.all_tests import calibration_tests
+from temperance.metrics.bins import check_bins
 from temperance.metrics.brier_parts import brier_parts
 from temperance.metrics.class_table import class_table
 from temperance.metrics.corp import corp_draws
@@ -70,7 +71,7 @@ def evaluate(
     n_bins : int, default 15
         Bins of the calibration errors and the reliability diagram.
     n_resamples : int, default 1000
-        Of the intervals and null bands of the calibration errors, at least 100.
+        Of the intervals and null bands of the calibration errors, 100 to 20,000.
     seed : int, default 0
         Of the resampling, and of the folds of the refinement.
     renormalize : bool, default False
@@ -133,13 +134,15 @@ def measure(
     rows: Predictions, *, groups: Groups | None, n_bins: int, n_resamples: int, seed: int
 ) -> tuple[Evaluation, dict[str, Draws]]:
     """Return the evaluation, and the draws that differences from other models need."""
-    resampling = Resampling(rows, check_resamples(n_resamples), as_seed(seed))
+    n_bins, n_resamples = check_bins(n_bins), check_resamples(n_resamples)
+    resampling = Resampling(rows, n_resamples, as_seed(seed))
     edges = bin_edges(rows.confidence, n_bins=n_bins, binning="equal-width", weights=rows.weights)
     bins = assign(rows.confidence, edges)
     binned = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)
     drawn, of_classes = draw_errors(resampling, n_bins=n_bins)
     corp, log_parts, corp_parts = corp_draws(resampling)
     means = MeanSums.of(row_measures(rows), rows.weights, rows.clusters)
+    tied, gained = rows.ties()
     errors = {name: calibration_error_of(name, each) for name, each in drawn.items()}
     evaluation = Evaluation(
         n=len(rows.labels),
@@ -165,6 +168,8 @@ def measure(
         notes=contradictions(
             rows.logits, rows.labels, kind="probs" if rows.scores is None else "logits"
         ),
+        tied_rows=tied,
+        tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
     )
     return evaluation, {**drawn, **corp_parts}
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.blocks.block import block_parts, naming_block
+from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block
 from temperance.blocks.folds import RowFolds
 from temperance.calibrators import Calibrator
-from temperance.checks import as_classes, as_labels, as_logits, as_probs, as_weights, refuse_probs
+from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.scores import as_logits_unread
+from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs, row_blocks
@@ -76,7 +77,7 @@ class Piece:
             if self.kind == "logits":
                 logits = as_logits(self.scores)
             elif None in sides:
-                as_given = Predictions.check(self.scores, self.labels, self.weights, all_zero=True)
+                as_given = Predictions.of_block(self.scores, self.labels, self.weights)
                 logits = as_given.logits
             else:
                 logits = log_probs(as_probs(self.scores))
@@ -110,28 +111,30 @@ class ScoredBlocks:
     refuse_probs: bool
     start: int = 0  # number of the first block
     k: int = 0  # classes, known from the first block on
-    weight: float = 0.0  # of the rows so far
+    weighed: bool = False  # whether some row so far counts
 
     def __iter__(self) -> Iterator[Piece]:
         """Yield the pieces in order."""
         first, weighed = 0, None
         blocks = self.blocks() if callable(self.blocks) else self.blocks
+        copied = may_be_reused(blocks)
         for number, block in enumerate(blocks, self.start):
             with naming_block(number, first):
                 scores, labels, weights = self._block(block, weighed=weighed)
             weighed = weights is not None
-            self.weight += float(len(labels) if weights is None else weights.sum())
+            self.weighed = self.weighed or weights is None or bool(weights.any())
             for rows in row_blocks(scores, _PIECE):
-                w = None if weights is None else weights[rows]
+                w = None if weights is None else cut(weights, rows, copied=copied)
+                z, y = (cut(each, rows, copied=copied) for each in (scores, labels))
                 yield Piece(
-                    scores[rows], labels[rows], w, self.kind, number, first + rows.start,
+                    z, y, w, self.kind, number, first + rows.start,
                     rows.start, as_classes(self.classes, k=self.k),
                 )  # fmt: skip
             first += len(labels)
         if first == 0:
             msg = "`blocks` must hold at least one row: nothing can be measured on none."
             raise InvalidInputError(msg)
-        if self.weight == 0.0:
+        if not self.weighed:
             msg = "`weights` must not all be zero: no row would count."
             raise InvalidInputError(msg)
 
@@ -159,4 +162,4 @@ class ScoredBlocks:
             refuse_probs(scores)
             if scores.ndim > 1:
                 refuse_padding(scores, y)
-        return scores, y, as_weights(weights, n=n, all_zero=True)
+        return scores, y, checked_weights(weights, n=n, all_zero=True)

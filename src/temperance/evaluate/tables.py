@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from temperance.metrics.all_errors import ERROR_NAMES
@@ -94,10 +95,17 @@ def test_table(evaluation: Evaluation) -> Table:
     """Tests of the hypothesis that the probabilities are calibrated."""
     rows = []
     for test in evaluation.tests:
-        shown = "" if test.statistic is None else f"{test.statistic:.2f}"
+        shown = "" if test.statistic is None else _statistic_text(test.statistic)
         words = p_text(test.p_value) if test.p_value is not None else "cannot be told here"
         rows.append((_TESTS[test.name], shown, words))
     return Table(("test of calibration", "statistic", "p-value"), tuple(rows))
+
+
+def _statistic_text(statistic: float) -> str:
+    """Return z or chi-square; infinite where an event of probability 0 happened."""
+    if abs(statistic) == float_info.max:
+        return f"{'-' if statistic < 0.0 else ''}inf (an impossible outcome)"
+    return f"{statistic:.2f}" if abs(statistic) < 1e6 else f"{statistic:.3g}"
 
 
 def group_result_table(evaluation: Evaluation) -> Table:

@@ -26,6 +26,8 @@ __all__ = ["JointSums", "joint_scores", "joint_sums", "temperature_scores"]
 class JointSums(MergeableSums):
     """Sums over rows of the score, and of its covariance were p the truth."""
 
+    degrees = {"temperature_variance": 2, "cross": 2, "overlap": 2}  # noqa: RUF012
+
     score: NDArray[np.float64]  # (1 + k,): sum w score, the temperature first
     temperature_variance: float  # sum w^2 Var_p[z]
     cross: NDArray[np.float64]  # (k,): sum w^2 Cov_p(z, 1_k) = sum w^2 p_k (z_k - E_p[z])

@@ -6,12 +6,14 @@ w = weight, g = E_p[z] - z_label (slope of the row's loss in b), v = Var_p[z] (c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from math import ldexp
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from temperance.sums import MergeableSums
+from temperance.numerics import MOST_COUNTED
+from temperance.sums import MergeableSums, aligned, scale_exponent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +52,8 @@ class RowMomentsKernel(Protocol):
 class LossSums(MergeableSums):
     """Sums over rows of the log loss at one inverse temperature, and of its derivatives."""
 
+    degrees = {"squared_slope": 2, "squared_slope_rate": 2, "model_variance": 2}  # noqa: RUF012
+
     weight: float  # sum w
     loss: float  # sum w (log sum exp(b z) - b z_label)
     slope: float  # sum w g: first derivative of `loss` in b
@@ -82,6 +86,8 @@ class LossPass:
     gap_to_largest: float  # sum w (max z - z_label), >= 0: the slope at b = infinity
     widest: float  # largest max z - min z of a row, over options that exist
     at: tuple[LossSums, ...]  # one per inverse temperature
+    heaviest: float = 1.0  # largest w
+    exponent: int = 0  # every w was divided by 2 to this power
 
     @classmethod
     def of(
@@ -95,18 +101,60 @@ class LossPass:
         """Return the sums of one block from its moments and the logits of its labels."""
         gap = np.asarray(of_label, dtype=np.float64) - moments.largest
         widest = (moments.largest - moments.smallest).max()
+        exponent = scale_exponent(weights)
+        if weights is not None and exponent:
+            weights = np.ldexp(weights, -exponent)
         each = zip(moments.sums, betas, strict=True)
         sums = (moments.add_up(of_beta, gap, weights, beta) for of_beta, beta in each)
         weighted = gap if weights is None else weights * gap
-        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums))
+        heaviest = 1.0 if weights is None else float(weights.max())
+        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums), heaviest, exponent)
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
+        one, other = aligned(self, other)
         return type(self)(
-            self.n + other.n,
-            self.gap_to_largest + other.gap_to_largest,
-            float(np.maximum(self.widest, other.widest)),  # nan stays
-            tuple(a.merge(b) for a, b in zip(self.at, other.at, strict=True)),
+            one.n + other.n,
+            one.gap_to_largest + other.gap_to_largest,
+            float(np.maximum(one.widest, other.widest)),  # nan stays
+            tuple(a.merge(b) for a, b in zip(one.at, other.at, strict=True)),
+            max(one.heaviest, other.heaviest),
+            one.exponent,
+        )
+
+    def to_scale(self, exponent: int) -> Self:
+        """Return the sums of the same rows, their weights divided by 2^exponent."""
+        return self._scaled(self.exponent - exponent, 1.0, exponent)
+
+    @property
+    def heaviest_row(self) -> float:
+        """What the weights are divided by so that they count rows, as `in_proportion` has it."""
+        counts = self.exponent == 0 and 1.0 <= self.heaviest <= MOST_COUNTED
+        return 1.0 if counts or self.heaviest == 0.0 else self.heaviest
+
+    def in_proportion(self, heaviest: float) -> Self:
+        """Return the sums of the same rows, their weights divided by that of the heaviest."""
+        return self if heaviest == 1.0 else self._scaled(0, heaviest, 0)
+
+    def _scaled(self, power: int, divisor: float, exponent: int) -> Self:
+        def scaled(sums: LossSums) -> LossSums:
+            moved = sums.rescaled(power)
+            if divisor == 1.0:
+                return moved
+            degree = sums.degrees.get
+            parts = {
+                each.name: getattr(moved, each.name) / divisor ** degree(each.name, 1)
+                for each in fields(moved)
+            }
+            return LossSums(**parts)
+
+        return type(self)(
+            self.n,
+            ldexp(self.gap_to_largest, power) / divisor,
+            self.widest,
+            tuple(map(scaled, self.at)),
+            ldexp(self.heaviest, power) / divisor,
+            exponent,
         )
 
     @property
@@ -124,6 +172,16 @@ class ExistenceSums(MergeableSums):
     gap_to_largest: float  # sum w (max z - z_label): the slope at b = infinity
     gap_to_mean: float  # sum w (mean z - z_label): the slope at b = 0
     spread: float  # sum w (max z - min z) over options that exist
+    exponent: int = 0  # every w was divided by 2 to this power
+
+    def merge(self, other: Self) -> Self:
+        """Return the sums over the rows of both; associative and commutative."""
+        one, other = aligned(self, other)
+        return replace(MergeableSums.merge(one, other), exponent=one.exponent)
+
+    def to_scale(self, exponent: int) -> Self:
+        """Return the sums of the same rows, their weights divided by 2^exponent."""
+        return replace(self.rescaled(self.exponent - exponent), exponent=exponent)
 
 
 def added_up(moments: Array, gap: Array, w: Array | None, beta: float) -> LossSums:

@@ -14,6 +14,7 @@ import numpy as np
 
 from temperance.kernels.loss import ExistenceSums, LossPass, LossSums, RowMoments, added_up
 from temperance.numerics import as_float64
+from temperance.sums import scale_exponent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,12 +97,14 @@ def existence_sums(
     exists = ~np.isneginf(z)
     z = np.where(exists, z, 0.0)
     mean, smallest = z.sum(axis=1) / exists.sum(axis=1), z.min(axis=1)
-    w = np.ones(len(labels)) if weights is None else weights
+    exponent = scale_exponent(weights)
+    w = np.ones(len(labels)) if weights is None else np.ldexp(weights, -exponent)
     return ExistenceSums(
         weight=float(w.sum()),
         gap_to_largest=float(w @ -of_label),
         gap_to_mean=float(w @ (mean - of_label)),
         spread=float(w @ -smallest),
+        exponent=exponent,
     )
 
 

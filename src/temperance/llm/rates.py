@@ -11,6 +11,7 @@ from temperance.checks.answer_scores import as_correct
 from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.numerics import as_float64
 from temperance.show import Table, beside, interval_text, number_text, to_frame
 
@@ -25,7 +26,7 @@ _MOST_ROWS = 30  # of a table as text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RatesByScore:
+class RatesByScore(Frozen):
     """One entry per distinct score, ascending; see `rates_by_score`."""
 
     score: NDArray[np.float64]  # (m,)

@@ -10,6 +10,7 @@ import numpy as np
 from temperance.checks.arrays import as_numbers
 from temperance.checks.shown_tokens import SENTINEL, as_token_logprobs, rounding_of
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.numerics import as_float64
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = ["SequenceScores", "sequence_scores"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SequenceScores:
+class SequenceScores(Frozen):
     """Scores of answers, each on the scale "logprob", in nats; see `sequence_scores`."""
 
     sum: NDArray[np.float64]  # (n,): log-probability of the answer; longer answers have less

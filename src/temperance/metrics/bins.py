@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.binning import assign, bin_edges
+from temperance.binning import MOST_BINS, ROUNDING, assign, bin_edges
+from temperance.checks.numbers import as_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.binning import Binning
 
-__all__ = ["GRID_POINTS", "N_RANKS", "bins_of", "grid_of", "ranks_of"]
+__all__ = ["GRID_LIMITS", "GRID_POINTS", "N_RANKS", "bins_of", "check_bins", "grid_of", "ranks_of"]
 
 N_RANKS = 1000  # parts of the sorted rows that resamples of rank-based measures work on
 GRID_POINTS = 512  # of the smooth calibration error: 0.002 apart
+GRID_LIMITS = np.arange(1, GRID_POINTS) / GRID_POINTS - ROUNDING  # lowest value of each cell
+
+
+def check_bins(n_bins: int) -> int:
+    """Return a number of bins, or raise InvalidInputError."""
+    return as_count(n_bins, name="n_bins", most=MOST_BINS)
 
 
 def bins_of(
@@ -49,5 +56,8 @@ def ranks_of(
 
 
 def grid_of(probability: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return each row's cell on an even grid of `GRID_POINTS` cells over [0, 1]."""
-    return np.minimum((probability * GRID_POINTS).astype(np.intp), GRID_POINTS - 1)
+    """Return each row's cell on an even grid of `GRID_POINTS` cells over [0, 1].
+
+    A cell holds its lower end, and what differs from that by rounding.
+    """
+    return np.searchsorted(GRID_LIMITS, probability, side="right")

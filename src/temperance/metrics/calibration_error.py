@@ -6,12 +6,14 @@ from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
 from temperance.errors import InvalidInputError
+from temperance.metrics.bins import check_bins
 from temperance.metrics.error_measures import (
     classwise_square,
     observed,
     top_label_error,
     top_label_square,
 )
+from temperance.metrics.errors_of_sums import check_norm
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def expected_calibration_error(
     labels : array_like of int, shape (n,)
         True classes in 0..k-1.
     n_bins : int, default 15
-        Number of bins, >= 1.
+        Number of bins, 1 to 1,000.
     binning : {"equal-width", "equal-mass"}, default "equal-width"
         Bins of equal width on [0, 1], or with equally many rows (ties are never parted).
     norm : float, default 1
@@ -66,7 +68,8 @@ def expected_calibration_error(
     .. math:: \Big(\sum_b \frac{W_b}{W} |\mathrm{acc}_b - \mathrm{conf}_b|^q\Big)^{1/q}
 
     with q the `norm`. Bins are [0, 1/B], (1/B, 2/B], ..., ((B-1)/B, 1]: a confidence on an edge
-    belongs to the bin below it. Empty bins count 0.
+    belongs to the bin below it, and one that lies above an edge by rounding is on it (up to 1e-6,
+    and to 2e-5 of the narrower bin beside it). Empty bins count 0.
 
     References
     ----------
@@ -81,10 +84,10 @@ def expected_calibration_error(
     0.25
     """
     rows = Predictions.check(probs, labels, weights)
-    if not norm >= 1.0:
-        msg = f"`norm` must be at least 1 (math.inf is the largest gap), got {norm}."
-        raise InvalidInputError(msg)
-    return float(top_label_error(rows, observed(rows), n_bins=n_bins, binning=binning, norm=norm))
+    error = top_label_error(
+        rows, observed(rows), n_bins=check_bins(n_bins), binning=binning, norm=check_norm(norm)
+    )
+    return float(error)
 
 
 def debiased_calibration_error(
@@ -107,7 +110,7 @@ def debiased_calibration_error(
     over : {"top-label", "classes"}, default "top-label"
         The predicted class's probability, or the mean square over each class's own.
     n_bins : int, default 15
-        Number of bins, >= 1.
+        Number of bins, 1 to 1,000.
     binning : {"equal-mass", "equal-width"}, default "equal-mass"
         As in `expected_calibration_error`.
     weights : array_like, shape (n,), optional
@@ -150,5 +153,5 @@ def debiased_calibration_error(
     if over not in squares:
         msg = f'`over` must be "top-label" or "classes", got {over!r}.'
         raise InvalidInputError(msg)
-    square = squares[over](rows, observed(rows), n_bins=n_bins, binning=binning)
+    square = squares[over](rows, observed(rows), n_bins=check_bins(n_bins), binning=binning)
     return sqrt(max(float(square), 0.0))

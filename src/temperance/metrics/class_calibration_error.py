@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temperance.metrics.bins import check_bins
 from temperance.metrics.error_measures import class_errors, conditional_error, observed
 from temperance.metrics.inputs import Predictions
 
@@ -72,7 +73,7 @@ def classwise_calibration_error(
     0.25
     """
     rows = Predictions.check(probs, labels, weights)
-    of_class, _ = class_errors(rows, observed(rows), n_bins=n_bins)
+    of_class, _ = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
     return float(of_class.mean())
 
 
@@ -122,7 +123,7 @@ def flattened_calibration_error(
     0.0
     """
     rows = Predictions.check(probs, labels, weights)
-    _, flattened = class_errors(rows, observed(rows), n_bins=n_bins)
+    _, flattened = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
     return float(flattened)
 
 
@@ -181,4 +182,4 @@ def top_label_conditional_calibration_error(
     0.5
     """
     rows = Predictions.check(probs, labels, weights)
-    return float(conditional_error(rows, observed(rows), n_bins=n_bins))
+    return float(conditional_error(rows, observed(rows), n_bins=check_bins(n_bins)))

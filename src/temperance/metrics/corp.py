@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.numbers import as_seed
+from temperance.frozen import Frozen
 from temperance.metrics.bins import ranks_of
 from temperance.metrics.decomposition import ScoreDecomposition, decompose
 from temperance.metrics.estimates import Draws
@@ -29,7 +30,7 @@ _BAND = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CorpReliability:
+class CorpReliability(Frozen):
     """The CORP reliability diagram of one event; arrays (m,) over ascending probabilities."""
 
     event: str  # "top-label", or the class's number: what the probability is of
@@ -87,7 +88,7 @@ def corp_reliability(
     clusters : array_like, shape (n,), optional
         Names of what rows belong to (a patient, a game); rows of one are resampled together.
     n_resamples : int, default 1000
-        Of the bands and the p-value, at least 100.
+        Of the bands and the p-value, 100 to 20,000.
     seed : int, default 0
         Of the resampling.
 

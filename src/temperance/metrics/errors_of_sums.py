@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.binning import BinSums
 
-__all__ = ["binned_error", "debiased_square", "ks_error", "smooth_error"]
+__all__ = ["binned_error", "check_norm", "debiased_square", "ks_error", "smooth_error"]
 
 _STEPS = 9  # to 0.0003 at worst, 0.00002 in the middle of real confidences
 
@@ -22,9 +24,27 @@ def binned_error(sums: BinSums, norm: float = 1.0) -> NDArray[np.float64]:
     if norm == 1.0:
         return np.asarray(gap.sum(axis=-1) / total)
     each = np.divide(gap, sums.weight, out=np.zeros_like(gap), where=sums.weight > 0)
+    largest = each.max(axis=-1)
     if norm == np.inf:
-        return np.asarray(each.max(axis=-1))
-    return np.asarray(((sums.weight * each**norm).sum(axis=-1) / total) ** (1.0 / norm))
+        return np.asarray(largest)
+    # in units of the largest gap, whose power is 1 whatever the norm: none vanishes that counts
+    scale = np.where(largest > 0.0, largest, 1.0)
+    with np.errstate(under="ignore"):
+        powers = (each / scale[..., None]) ** norm
+        mean = (sums.weight * powers).sum(axis=-1) / total
+        return np.asarray(np.where(largest > 0.0, largest * mean ** (1.0 / norm), 0.0))
+
+
+def check_norm(norm: float) -> float:
+    """Return the norm of an error, at least 1, or raise InvalidInputError."""
+    number = isinstance(norm, (int, float, np.integer, np.floating)) and not isinstance(norm, bool)
+    if not number or not norm >= 1.0:
+        msg = f"`norm` must be at least 1 (math.inf is the largest gap), got {norm!r}."
+        raise InvalidInputError(msg)
+    try:
+        return float(norm)
+    except OverflowError:  # a whole number of 400 digits
+        return float("inf")
 
 
 def debiased_square(sums: BinSums) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import numpy as np
 from temperance.metrics.estimates import Estimate, mean_estimate, share_estimate
 from temperance.metrics.group_tests import group_score_rows
 from temperance.metrics.row_scores import taken
+from temperance.numerics import places_of
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ def group_table(
     Row i is in group `names[numbers[i]]`.
     """
     number_of = {name: number for number, name in enumerate(names)}
+    members = places_of(numbers, len(names))
     results = []
     for test in group_score_rows(rows, names, numbers, seed=seed):
         if test.n == 0:
             continue
-        own = taken(rows, np.flatnonzero(numbers == number_of[test.group]))
+        own = taken(rows, members[number_of[test.group]])
         values = np.stack([own.correct, own.confidence, own.log_loss], axis=1, dtype=np.float64)
         if own.weights is not None:
             values[own.weights == 0] = 0.0  # 0 * inf

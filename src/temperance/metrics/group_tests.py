@@ -14,6 +14,7 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, taken
 from temperance.metrics.simulated_p import simulated_p
 from temperance.metrics.z_tests import score_rows
+from temperance.numerics import places_of
 from temperance.significance import CalibrationTest, holm
 
 if TYPE_CHECKING:
@@ -144,8 +145,7 @@ def group_score_rows(
     """Test checked predictions (see `group_score_tests`); row i is in group `names[numbers[i]]`."""
     counts = np.ones(len(numbers), dtype=bool) if rows.weights is None else rows.weights > 0
     rows, numbers = counted(rows), numbers[counts]
-    order = np.argsort(numbers, kind="stable")
-    members = np.split(order, np.searchsorted(numbers[order], np.arange(1, len(names))))
+    members = places_of(numbers, len(names))
     tests = [_test(taken(rows, of), seed=[seed, number]) for number, of in enumerate(members)]
     adjusted = iter(holm([test.p_value for test in tests if test.p_value is not None]))
     results = [

@@ -39,14 +39,12 @@ class Predictions:
         weights: ArrayLike | None,
         clusters: ArrayLike | None = None,
         *,
-        all_zero: bool = False,
         classes: Sequence[object] | None = None,
         renormalize: bool = False,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError.
 
         The columns of a data frame name the classes, or are matched to `classes`.
-        `all_zero` weights are those of a part of the rows.
         """
         scores, names = named_scores(
             probs, classes, name="probs", labels=labels, weights=weights, clusters=clusters
@@ -59,7 +57,17 @@ class Predictions:
         y = as_labels(labels, n=n, k=k, classes=as_classes(names, k=k))
         loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
         units = None if clusters is None else as_groups(clusters, n=n, name="clusters")[1]
-        return cls(p, y, as_weights(weights, n=n, all_zero=all_zero), loss, clusters=units)
+        return cls(p, y, as_weights(weights, n=n), loss, clusters=units)
+
+    @classmethod
+    def of_block(
+        cls,
+        probs: NDArray[Any],
+        labels: NDArray[np.intp],
+        weights: NDArray[np.float64] | None,
+    ) -> Self:
+        """Return some of the rows, of which labels and weights (on any scale) are checked."""
+        return replace(cls.check(probs, labels, None), weights=weights)
 
     @classmethod
     def from_logits(
@@ -118,6 +126,23 @@ class Predictions:
         """The (first) most probable class of each row."""
         ranked = self.probs if self.scores is None else self.scores
         return np.asarray(ranked.argmax(axis=1))
+
+    def ties(self) -> tuple[int, float]:
+        """Return how many rows of weight above 0 have several most probable classes.
+
+        And by how much the summed weight of right rows grows if each of these classes counts as
+        predicted for its share, whatever the order of the columns.
+        """
+        ranked = self.probs if self.scores is None else self.scores
+        at_top = ranked == ranked.max(axis=1, keepdims=True)
+        number = np.count_nonzero(at_top, axis=1)
+        tied = np.flatnonzero(number > 1)
+        if self.weights is not None:
+            tied = tied[self.weights[tied] > 0.0]
+        if not len(tied):
+            return 0, 0.0
+        share = at_top[tied, self.labels[tied]] / number[tied] - self.correct[tied]
+        return len(tied), float(share.sum() if self.weights is None else self.weights[tied] @ share)
 
     @property
     def of_label(self) -> NDArray[np.float64]:

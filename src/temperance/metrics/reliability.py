@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
+from temperance.frozen import Frozen
+from temperance.metrics.bins import check_bins
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import normal_quantile
 
@@ -20,7 +22,7 @@ __all__ = ["ReliabilityCurve", "reliability_curve", "wilson_interval"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReliabilityCurve:
+class ReliabilityCurve(Frozen):
     """Confidence and accuracy per bin, for the bins that hold rows; all arrays (m,)."""
 
     lower: NDArray[np.float64]  # lower edge of the bin, excluded (but 0 is included)
@@ -74,7 +76,7 @@ def reliability_curve(
     labels : array_like of int, shape (n,)
         True classes in 0..k-1.
     n_bins : int, default 15
-        Number of bins, >= 1.
+        Number of bins, 1 to 1,000.
     binning : {"equal-width", "equal-mass"}, default "equal-width"
         As in `expected_calibration_error`, with the same edge rule.
     weights : array_like, shape (n,), optional
@@ -103,7 +105,7 @@ def reliability_curve(
     >>> curve.confidence, curve.accuracy
     (array([0.75]), array([0.5]))
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows, n_bins = Predictions.check(probs, labels, weights), check_bins(n_bins)
     edges = bin_edges(rows.confidence, n_bins=n_bins, binning=binning, weights=rows.weights)
     bins = assign(rows.confidence, edges)
     sums = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.binning import BinSums
-from temperance.errors import InvalidInputError
+from temperance.checks.numbers import as_count
 from temperance.metrics.null_labels import draw_labels
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = ["N_RESAMPLES", "QUICK_RESAMPLES", "Resampling", "check_resamples"]
 
 N_RESAMPLES = 1000
 QUICK_RESAMPLES = 200
+_MOST_RESAMPLES = 20_000  # more change no digit that is shown, and take gigabytes
 _GROUPS = 1000  # enough for a covariance of sums; as many rows or fewer are their own groups
 _DRAWS = 10_000_000  # labels drawn under the null; with more rows, drawn groups change their sign
 _SIGNED_DRAWS = 20
@@ -34,10 +35,7 @@ _SIGNED_DRAWS = 20
 
 def check_resamples(n_resamples: int) -> int:
     """Return a number of resamples, or raise InvalidInputError."""
-    if n_resamples != int(n_resamples) or n_resamples < 100:
-        msg = f"`n_resamples` must be a whole number >= 100, got {n_resamples}."
-        raise InvalidInputError(msg)
-    return int(n_resamples)
+    return as_count(n_resamples, name="n_resamples", least=100, most=_MOST_RESAMPLES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +110,10 @@ class Resampling:
         """How often each resample draws each group, (resamples, groups)."""
         rng = np.random.default_rng([self.seed, 2])
         share = np.full(self._n_groups, 1.0 / self._n_groups)
-        return rng.multinomial(self._n_groups, share, size=self.n_resamples).astype(np.float64)
+        drawn = rng.multinomial(self._n_groups, share, size=self.n_resamples).astype(np.float64)
+        if self.rows.weights is not None:  # a sample of rows without weight has no error
+            drawn[drawn @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
+        return drawn
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
         if self.rows.clusters is None and self._n_groups == len(bins):

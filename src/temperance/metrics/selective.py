@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.numbers import as_level
+from temperance.frozen import Frozen
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import wilson_interval
@@ -27,7 +28,7 @@ _LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RiskCoverage:
+class RiskCoverage(Frozen):
     """A risk-coverage curve and its areas; lower is better. Its points are the distinct scores."""
 
     score: str  # by which rows are accepted

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from temperance.binning import MOST_BINS
 from temperance.blocks import map_rows
 from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.plan.counts import labels_for_ece, labels_for_precision, labels_for_temperature
 from temperance.plan.sums import plan_sums
 
@@ -20,14 +22,13 @@ if TYPE_CHECKING:
 
     from temperance.plan.counts import PilotFit
 
-_MOST_BINS = 1000
 __all__ = ["Plan", "check_options", "plan"]
 
 _CELLS = 60  # cells of confidence, at least; rows of one cell count as equally confident
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Frozen):
     """Numbers of labels, one per question; None where no number answers it (see `reasons`).
 
     They hold for rows drawn at random from where the rows planned from came.
@@ -202,7 +203,7 @@ def check_options(
     as_number(ece, name="ece", option="--error", rule=rule, above=0.0, below=1.0)
     rule = "a number between 0.05 and 1"
     as_number(power, name="power", rule=rule, above=0.05, below=1.0)
-    as_count(n_bins, name="n_bins", most=_MOST_BINS)
+    as_count(n_bins, name="n_bins", most=MOST_BINS)
     if temperature == 1.0:
         msg = "`temperature` must differ from 1: at 1 there is no error to see."
         raise InvalidInputError(msg)

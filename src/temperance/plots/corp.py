@@ -107,7 +107,7 @@ class CorpDisplay(Display):
         clusters : array_like, shape (n,), optional
             Names of what rows belong to; rows of one are resampled together.
         n_resamples : int, default 1000
-            Of the bands and the p-value, at least 100.
+            Of the bands and the p-value, 100 to 20,000.
         name : str, optional
             Of the model.
         ax : matplotlib.axes.Axes, optional

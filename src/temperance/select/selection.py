@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.frozen import Frozen
 from temperance.select.tables import selection_frame, selection_table
 from temperance.show import beside, to_frame
 
@@ -61,7 +62,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Selection:
+class Selection(Frozen):
     """The chosen calibrator, fitted on all rows, and the candidates it was chosen among.
 
     Parameters

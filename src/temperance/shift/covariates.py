@@ -13,6 +13,7 @@ from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_number, as_positive
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.numerics import as_float64
 from temperance.shift.domain import DomainClassifier, area_under_curve, fit_domain
 from temperance.show import Table, beside, interval_text, number_text, to_frame
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["CovariateWeights", "covariate_weights"]
 
 _FEWEST = 10  # rows of each side: two per fold
+_MOST = 1e100  # of a feature: squares stay finite
 _LARGEST = 20.0
 _SMALLEST = -600.0  # log: never 0, so that some factor gives the mean 1
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CovariateWeights:
+class CovariateWeights(Frozen):
     """Weights under which source rows look like target rows; see `covariate_weights`."""
 
     weights: NDArray[np.float64]  # (n_source,), in (0, clip], mean 1
@@ -221,10 +223,10 @@ def _features(
     if x.ndim != 2 or x.shape[1] == 0:
         msg = f"`{name}` must have shape (n, d), one row of features each, got {x.shape}."
         raise InvalidInputError(msg)
-    bad = ~np.isfinite(x).all(axis=1)
+    bad = ~(np.abs(x) <= _MOST).all(axis=1)
     if bad.any():
         msg = (
-            f"`{name}` must be finite; row {int(bad.argmax())} is not "
+            f"`{name}` must be finite, and not beyond {_MOST:g}; row {int(bad.argmax())} is not "
             f"({np.count_nonzero(bad)} such rows)."
         )
         raise InvalidInputError(msg)

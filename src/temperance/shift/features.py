@@ -26,7 +26,7 @@ def shape_features(logits: ArrayLike, *, top: int = 10) -> NDArray[np.float64]:
     logits : array_like, shape (n, k) or (n,)
         As in `TemperatureScaling.fit`.
     top : int, default 10
-        How many, at most k.
+        How many, at least 1; no more than k are taken.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def shape_features(logits: ArrayLike, *, top: int = 10) -> NDArray[np.float64]:
     Raises
     ------
     InvalidInputError
-        Logits that are none.
+        Logits that are none, `top` < 1.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.blocks import map_rows
+from temperance.frozen import Frozen
 from temperance.numerics import normal_quantile
 from temperance.sums import MergeableSums
 
@@ -29,7 +30,7 @@ _DEEP = 1e3  # nats: as good as never
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FrequencyCurves:
+class FrequencyCurves(Frozen):
     """Of some classes, the log likelihood along a path through each one's frequency."""
 
     classes: NDArray[np.intp]  # (c,)

@@ -10,6 +10,7 @@ import numpy as np
 from temperance.checks import as_probs
 from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
+from temperance.frozen import Frozen
 from temperance.shift.tables import prior_columns, prior_table
 from temperance.show import beside, to_frame
 
@@ -24,7 +25,7 @@ __all__ = ["LabelShift"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LabelShift:
+class LabelShift(Frozen):
     """Class frequencies of new rows, found without their labels; see `label_shift`."""
 
     priors: NDArray[np.float64]  # (k,), sum to 1; exactly 0 where the rows speak against a class

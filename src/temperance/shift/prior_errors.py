@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks.numbers import as_level
+from temperance.frozen import Frozen
 from temperance.numerics import normal_quantile
 from temperance.shift.frequency_curves import (
     FrequencyCurves,
@@ -33,7 +34,7 @@ _MOST_WORK = 1e9  # rows * classes * classes near an end: beyond, the quadratic 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PriorErrors:
+class PriorErrors(Frozen):
     """Variances of estimated class frequencies, (k,), and likelihoods of those near 0 or 1.
 
     `variance` of a frequency on the boundary is what it would be if the class were free to move.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.frozen import Frozen
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ __all__ = ["SourceErrors", "mean_covariance"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SourceErrors:
+class SourceErrors(Frozen):
     """Covariances (k, k) of u and t, both sums over source rows.
 
     u is the error of the source's class frequencies, t that of the mean of p / m over the new rows

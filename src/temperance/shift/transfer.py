@@ -14,6 +14,7 @@ from temperance.checks.frames import refuse_other_index
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import Frozen
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
@@ -46,7 +47,7 @@ Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no la
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Transfer:
+class Transfer(Frozen):
     """What is known of a temperature on rows it was not meant for; see `transfer`."""
 
     reference: TemperatureScaling

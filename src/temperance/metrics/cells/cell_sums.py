@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -26,6 +26,10 @@ class CellSums(MergeableSums):
 
     Without weights the fields that are equal then are one array.
     """
+
+    degrees = {  # noqa: RUF012
+        "count": 0, "squared_weight": 2, "squared_weight_probability": 2, "square": 2
+    }  # fmt: skip
 
     count: Array  # rows
     weight: Array  # sum w
@@ -56,6 +60,15 @@ class CellSums(MergeableSums):
             return cls(count, count, count, first, first, total(p * p))
         w, wp = weights, weights * p
         return cls(count, total(w), total(w * w), total(wp), total(w * wp), total(wp * wp))
+
+    def rescaled(self, exponent: int) -> Self:
+        """Return the sums on another scale; cells whose squared weights vanish are left empty."""
+        sums = super(CellSums, self).rescaled(exponent)
+        lost = (sums.squared_weight == 0.0) & (sums.weight > 0.0)
+        if not lost.any():
+            return sums
+        kept = (np.where(lost, 0.0, getattr(sums, each.name)) for each in fields(self))
+        return replace(type(self)(*kept), count=self.count)
 
     def regrouped(self, places: NDArray[np.intp], n_places: int) -> Self:
         """Return the sums of coarser cells; `places` says in which of them each cell lies."""

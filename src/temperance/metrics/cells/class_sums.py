@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from temperance.binning import assign
+from temperance.binning import assign, limits
 from temperance.metrics.cells.cell_sums import CellSums
 from temperance.metrics.cells.null_groups import null_gaps
 from temperance.sums import MergeableSums
@@ -40,8 +40,8 @@ class Binned:
     def of(cls, rows: Predictions, edges: Array) -> Self:
         """Return the probabilities of a block of rows, sorted in bins."""
         p = rows.probs
-        first_edge = edges[1] if len(edges) > 2 else np.inf
-        high = np.flatnonzero(p.ravel() > first_edge)
+        first_limit = limits(edges)[1] if len(edges) > 2 else np.inf
+        high = np.flatnonzero(p.ravel() > first_limit)
         row, column = np.divmod(high, p.shape[1])
         above = p.ravel()[high]
         low = p.copy()

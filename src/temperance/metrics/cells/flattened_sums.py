@@ -29,6 +29,8 @@ class FlattenedSums(MergeableSums):
     class's probability. The row's weight comes last in the sums of products.
     """
 
+    degrees = {"products": 2, "null_covariance": 2}  # noqa: RUF012
+
     gap: Array  # (n_bins,): sum w g
     weight: float  # sum w
     products: Array  # (n_bins + 1, n_bins + 1): sum w^2 (g, 1)(g, 1)'

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.binning import assign, bin_edges, mass_cuts
-from temperance.metrics.bins import GRID_POINTS, N_RANKS, grid_of
+from temperance.binning import assign, bin_edges, limits, mass_cuts
+from temperance.metrics.bins import GRID_LIMITS, GRID_POINTS, N_RANKS, grid_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +39,13 @@ class ProbabilityGrid:
     def upper(self) -> NDArray[np.float64]:
         """Upper end of each cell, which belongs to it, ascending from 0 to 1."""
         odds = np.arange(-_ODDS, _ODDS + _ODDS_STEP, _ODDS_STEP)
-        smooth = np.arange(1, GRID_POINTS) / GRID_POINTS  # those cells hold their lower end
         edges = (
             np.arange(_EVEN + 1) / _EVEN,
             1.0 / (1.0 + np.exp(-odds)),
-            np.nextafter(smooth, 0.0),
+            np.nextafter(GRID_LIMITS, 0.0),  # those cells hold their lower end
+            np.nextafter(np.arange(1, GRID_POINTS) / GRID_POINTS, 0.0),  # one for k / 512 alone
             np.array([np.nextafter(1.0, 0.0)]),
-            self.bin_edges,
+            limits(self.bin_edges),
         )
         return np.unique(np.concatenate(edges))
 

@@ -30,6 +30,8 @@ _CELLS = 2 * _HALF + 1
 class LineSums(MergeableSums):
     """Sums over rows of finite log-odds, (2, cells): where the event failed, where it happened."""
 
+    degrees = {"squared_weight": 2}  # noqa: RUF012
+
     refuted: int  # rows of probability 0 or 1 that came out otherwise
     weight: Array  # sum w
     squared_weight: Array  # sum w^2

@@ -36,6 +36,8 @@ __all__ = ["CalibrationTestSums", "ScoreSums"]
 class ScoreSums(MergeableSums):
     """A sum of scores of mean 0 under calibration, and its variance."""
 
+    degrees = {"variance": 2}  # noqa: RUF012
+
     total: float  # sum w s
     variance: float  # sum w^2 Var s
 
