@@ -221,7 +221,10 @@ def test_a_folder_of_samples_has_a_group_per_task(tmp_path):
         ({"filtered_resps": [["-1", "perhaps"]] * 3}, "`filtered_resps[0]` must be a pair"),
         ({"target": "7"}, "`target` must be among the options ('3', '4', '5')"),
         ({"target": "-100"}, "`target` must be among the options"),
-        ({"target": "[0, 2]"}, "`target` must be one index or one option's text"),
+        ({"target": "[0, 7]"}, "`target` must be among the options"),
+        ({"target": "[]"}, "`target` must be one index or one option's text"),
+        ({"target": {"a": 1}}, "`target` must be one index or one option's text"),
+        ({"target": [0.5]}, "`target` must be indices or texts of options"),
         ({"target": 3}, "`target` must be among the options, 0 to 2, got 3"),
         ({"target": "Paris"}, "`target` must be among the options"),
         ({"doc_id": [1]}, "`doc_id` must be an integer or a text"),
@@ -281,21 +284,26 @@ def test_missing_options_take_the_smallest_one_shown(given):
     """What is not shown is at most the smallest that is; such rows are counted."""
     rows = [
         completion([("A", -0.1), ("x", -3.0), ("y", -4.5)], label="B", id="1"),
-        completion([("A", -0.1), ("B", -3.0), ("C", -3.5), ("D", -4.0)], label="A", id="2"),
+        completion([("A", -0.1), ("B", -3.0), ("C", -3.5), ("D", -4.5)], label="A", id="2"),
         completion([("A", -0.1), ("B", -3.0), ("C", -9999.0), ("D", -4.0)], label="A", id="3"),
     ]
     found = given(rows, ABCD)
-    assert found.values.tolist() == [
+    left = math.log(1 - sum(map(math.exp, (-0.1, -3.0, -4.0))))  # less than the smallest shown
+    expected = [
         [-0.1, -4.5, -4.5, -4.5],
-        [-0.1, -3.0, -3.5, -4.0],
-        [-0.1, -3.0, -4.0, -4.0],
+        [-0.1, -3.0, -3.5, -4.5],
+        [-0.1, -3.0, left, -4.0],
     ]
-    assert only_note(found) == (
+    assert found.values == pytest.approx(np.array(expected), rel=1e-8)
+    notes = [note.removeprefix(f"{found.source}: ") for note in found.notes]
+    assert notes == [
+        "1 option with -9999.0 in place of a log-probability, which stands for impossible (none is "
+        "below -88 in float32): taken as not shown.",
         "2 of 3 rows lack the probability of an option (4 options not shown, 1 of them the label): "
-        "it is taken as the most it can be, the smallest log-probability shown in the row "
-        "(--missing says otherwise). A temperature fitted so is too small; one with --missing "
-        "shown is not."
-    )
+        "it is taken as the most it can be, the smallest log-probability shown in the row, or what "
+        "those shown leave (--missing says otherwise). A temperature fitted so is too small; one "
+        "with --missing shown is not.",
+    ]
     dropped = given(rows, LlmFormat("openai-logprobs", options="ABCD", missing="drop"))
     assert dropped.ids.tolist() == ["2"]
     assert only_note(dropped) == "2 rows left out: an option is missing (--missing drop)."
@@ -346,12 +354,13 @@ def test_option_that_no_row_shows_is_named(given):
 
 def test_a_sampled_token_that_is_not_likely_bounds_nothing(given):
     """vLLM shows the sampled token first, however unlikely: what is missing may be likelier."""
-    top = [("z", -12.0), ("A", -0.1), ("x", -3.0)]
-    found = given([completion(top)], LlmFormat("openai-logprobs", options="AB"))
-    assert found.values.tolist() == [[-0.1, -3.0]]
-    outside = completion([("A", -0.1), ("x", -3.0)], sampled=("B", -12.0))
+    for top in ([("z", -12.0), ("A", -0.2), ("x", -3.0)], [("A", -0.2), ("x", -3.0), ("z", -12.0)]):
+        row = completion(top, sampled=("z", -12.0))
+        found = given([row], LlmFormat("openai-logprobs", options="AB"))
+        assert found.values.tolist() == [[-0.2, -3.0]]
+    outside = completion([("A", -0.2), ("x", -3.0)], sampled=("B", -12.0))
     found = given([outside], LlmFormat("openai-logprobs", options=["A", "B", "C"]))
-    assert found.values.tolist() == [[-0.1, -12.0, -3.0]]  # B is known though not at the top
+    assert found.values.tolist() == [[-0.2, -12.0, -3.0]]  # B is known though not at the top
 
 
 def test_the_token_that_answers_is_counted_from_either_end(given, refusal):
@@ -428,7 +437,7 @@ def test_several_choices_of_one_request(given):
 )
 def test_what_is_no_completion_names_line_and_key(refusal, line, message):
     """The key is named with the path that leads to it."""
-    first = completion([("A", -0.1), ("B", -1.0)], label="A")
+    first = completion([("A", -0.1), ("B", -3.0)], label="A")
     assert refusal([first, line], ABCD).startswith(f"line 2: {message}")
 
 
@@ -676,7 +685,7 @@ def test_records_of_probabilities(given):
 def test_sentinel_and_gaps_in_records(given):
     """-9999.0 is a number nobody knows, bounded and counted; -inf an option that is not there."""
     found = given([{"type": "choice", "logits": [1, -9999.0, -INF, -2], "gold": 0}], "records")
-    assert found.values.tolist() == [[1, -2, -INF, -2]]
+    assert found.values == pytest.approx(np.array([[1, -2, -INF, -2]]), rel=1e-8)
     assert any("1 of 1 rows lack the probability" in note for note in found.notes)
 
 
@@ -814,7 +823,10 @@ def test_weights_groups_and_clusters_stand_in_the_line(given, refusal, name):
 
 def test_small_groups_are_named(given):
     """A group of three rows tells nothing, and the file says so."""
-    rows = [{"type": t, "logits": [1, 2], "gold": 1} for t in ["choice"] * 20 + ["noul"] * 3]
+    rows = [
+        {"type": t, "logits": [1, 2], "gold": i % 2}
+        for i, t in enumerate(["choice"] * 20 + ["noul"] * 3)
+    ]
     assert only_note(given(rows, "records")) == (
         "groups of fewer than 20 rows, too few to judge them by: noul (1 of 2)."
     )
