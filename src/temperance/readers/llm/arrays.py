@@ -114,12 +114,13 @@ def _same_scores(one: Answer, other: Answer) -> bool:
 def _same_places(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
     """Return files, or tasks, whose label is at one place in all rows: how many, and which place.
 
-    Only of options with an order, and of as many rows as tell something.
+    Only of options with an order, and of as many rows as tell something; the only file is "".
     """
+    only = len({row.file for row in rows}) == 1
     places: dict[str, list[int]] = {}
     for row in rows:
         if row.answer.ordered and row.answer.label is not None:
-            places.setdefault(row.file, []).append(row.answer.label)
+            places.setdefault("" if only else row.file, []).append(row.answer.label)
     return {
         file: (len(of_file), of_file[0])
         for file, of_file in places.items()

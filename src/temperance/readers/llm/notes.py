@@ -58,7 +58,7 @@ def notes(
     if unseen:
         found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
     found += _of_labels(tally)
-    found += [_of_place(file, *each, len(same_places)) for file, each in same_places.items()]
+    found += [_of_place(file, *each) for file, each in same_places.items()]
     found += _of_lines(counts)
     small = [name for name, count in groups.items() if count < SMALL_GROUP]
     if small:
@@ -163,8 +163,8 @@ def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
     return told
 
 
-def _of_place(file: str, n: int, place: int, several: int) -> str:
-    of_file = f" of {file}" if several > 1 else ""
+def _of_place(file: str, n: int, place: int) -> str:
+    of_file = f" of {file}" if file else ""
     nth = {0: "first", 1: "second", 2: "third"}.get(place, f"{place + 1}th")
     return (
         f"the right option is the {nth} in all {n:,} rows{of_file}: what has numbers of its own "
