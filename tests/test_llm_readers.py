@@ -881,3 +881,40 @@ def test_files_that_are_none(tmp_path):
         FileFormatError, match=r"is a folder without files of a known format: \.jsonl"
     ):
         read(tmp_path / "folder", format="records")
+
+
+@pytest.mark.parametrize(
+    ("line", "format_", "fields"),
+    [
+        ({**completion([("A", -0.5), ("B", -1.5)]), "id": "\ud83d"}, ABCD, None),
+        ({**completion([("A", -0.5), ("B", -1.5)]), "g": "\ud83d"}, ABCD, Fields(group="g")),
+        (lm_eval(["\ud83d", "b"], [-1, -2], 0), "lm-eval", None),
+        (lm_eval(["\ud83d", "b"], [-1, -2], 0), LlmFormat("lm-eval", normalize="bytes"), None),
+        ({"type": "choice", "probabilities": {"\ud83d": 0.5, "b": 0.5}}, "decisions", None),
+        ({"type": "\ud83d", "logits": [1, 2], "gold": 0}, "records", None),
+    ],
+)
+def test_half_of_a_character_is_named(refusal, line, format_, fields):
+    """A name that no file can hold is refused with its line; among other tokens it may stand."""
+    options = {} if fields is None else {"fields": fields}
+    message = refusal([line], format_, **options)
+    assert message.startswith("line 1: '\\ud83d' holds half of a character")
+
+
+def test_half_of_a_character_among_the_tokens(given):
+    """A token may be a part of a character; it is no option, and harms nothing."""
+    row = completion([("A", -0.5), ("B", -1.5)], label="A")
+    entries = row["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    entries.append({"token": "\ud83d", "logprob": -4.0})
+    found = given([row], LlmFormat("openai-logprobs", options="AB"))
+    assert found.values.tolist() == [[-0.5, -1.5]]
+
+
+def test_lines_are_counted_as_in_the_file(tmp_path):
+    """From 1, with empty lines, after a byte-order mark."""
+    good = json.dumps(completion([("A", -0.5), ("B", -1.5)], label="A"))
+    bad = json.dumps(completion([("A", -0.5), ("B", -1.5)], label="Z"))
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{good}\n\n{good}\n{bad}\n".encode())
+    with pytest.raises(FileFormatError, match=r"a\.jsonl: line 4: `label` must be among"):
+        read(path, format=LlmFormat("openai-logprobs", options="AB"))

@@ -227,3 +227,11 @@ def test_long_answers_are_no_words_for_impossible(tmp_path):
     line = lm_eval("ab", [-100.0, -1000.0], 0)
     found = read(write(tmp_path / "a.jsonl", [line]), format=LlmFormat("lm-eval", missing="error"))
     assert found.values.tolist() == [[-100.0, -1000.0]]
+
+
+@pytest.mark.parametrize("acc", ["good", float("nan"), [1, 0], True, {"a": 1}])
+def test_an_accuracy_of_another_meaning_is_not_used(tmp_path, acc):
+    """What is not needed refuses nothing."""
+    line = lm_eval("ab", [-1.0, -2.0], 1, acc=acc)
+    found = read(write(tmp_path / "a.jsonl", [line]), format="lm-eval")
+    assert (found.labels.tolist(), found.notes) == (["b"], ())

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.dataset import Dataset
+from temperance.readers.guard import quoted
 from temperance.readers.llm.censoring import censored, hide_rounded
 from temperance.readers.llm.notes import SMALL_GROUP, left_out, notes
 from temperance.readers.llm.options import align
@@ -52,6 +53,7 @@ def dataset_of(
         msg = f"has no rows left: {what}." if what else "has no rows."
         raise FileFormatError(msg)
     answers = [row.answer for row in kept]
+    _require_characters(kept)
     classes = align(answers)
     kind, values, ragged = _values(answers)
     groups = _groups(kept, format_)
@@ -126,6 +128,21 @@ def _same_places(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
         for file, of_file in places.items()
         if len(of_file) >= SMALL_GROUP and len(set(of_file)) == 1
     }
+
+
+def _require_characters(rows: Sequence[Row]) -> None:
+    """Refuse names that no file and no terminal can hold: halves of characters."""
+    for row in rows:
+        answer = row.answer
+        names = (option.value for option in answer.options)
+        for name in (answer.id, row.group, row.cluster, *answer.groups.values(), *names):
+            if not isinstance(name, str) or name.isascii():
+                continue
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                msg = f"{row.where}: {quoted(name)} holds half of a character (a lone surrogate)."
+                raise FileFormatError(msg) from None
 
 
 def _true(answer: Answer) -> int | Option | None:

@@ -78,12 +78,16 @@ def _log_prob(response: Node) -> float:
 def _own_score(line: Node, log_probs: list[float]) -> OwnScore | None:
     """Return the file's own accuracy of the row, with the options that it may have taken."""
     acc = line.get("acc")
-    if acc is None or isinstance(acc.value, bool | list | dict):
+    try:
+        right = None if acc is None else acc.number()
+    except FileFormatError:  # of another meaning: nothing that is needed
+        right = None
+    if right is None:
         return None
     known = [-inf if isnan(value) else value for value in log_probs]
     largest = max(known)
     best = tuple(i for i, value in enumerate(known) if value == largest)
-    return OwnScore(best, acc.number())
+    return OwnScore(best, right)
 
 
 def _document(line: Node) -> str | None:
@@ -136,7 +140,7 @@ def _normalized(
     if texts is None:
         msg = "has no key `arguments`, whose options' texts `normalize` (--normalize) counts."
         raise FileFormatError(msg)
-    sizes = [len(text.encode()) for text in texts]
+    sizes = [len(text.encode(errors="surrogatepass")) for text in texts]
     if not all(sizes):
         msg = (
             f"`arguments.gen_args_{sizes.index(0)}.arg_1` is empty: `{responses.path}` cannot be "

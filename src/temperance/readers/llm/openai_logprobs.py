@@ -80,7 +80,8 @@ def _answering(content: Node, position: int) -> Node:
     """Return the token at a position; from the end, tokens without text are not counted."""
     tokens = content.items()
     if position < 0:
-        tokens = [token for token in tokens if token.need("token").text()]
+        named_ = [(token, token.get("token")) for token in tokens]
+        tokens = [token for token, text in named_ if text is not None and text.text()]
     try:
         return tokens[position]
     except IndexError:
@@ -124,7 +125,7 @@ def _token(entry: Node) -> ShownToken:
     text = token
     if _NUMBERED.fullmatch(token) and entry.get("bytes") is not None:
         text = _decoded(entry.need("bytes"))
-    written = "null" if log_prob.value is None else str(log_prob.value)
+    written = "null" if log_prob.value is None else str(log_prob.value).strip()
     return ShownToken(token, text, log_prob.token_log_prob(), written)
 
 
