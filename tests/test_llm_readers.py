@@ -340,7 +340,9 @@ def test_rows_without_any_option_are_left_out(given, refusal):
     rows = [completion([("A", -0.1), ("B", -3.0)]), completion([("The", -0.1), ("x", -3.0)])]
     found = given(rows, LlmFormat("openai-logprobs", options="AB"))
     assert found.values.tolist() == [[-0.1, -3.0]]
-    assert only_note(found) == "1 row left out: none of the options is shown."
+    assert only_note(found) == (
+        "1 row left out: none of the options is shown (the token is 'The')."
+    )
     message = refusal(rows[1:], LlmFormat("openai-logprobs", options="AB"))
     assert message.startswith("has no rows left: 1 row left out: none of the options")
 

@@ -263,9 +263,10 @@ def test_failed_requests_are_left_out_and_counted(tmp_path, line, name):
 
 def test_a_response_that_is_null_without_an_error_is_refused(tmp_path):
     """Nothing says that it failed."""
-    path = write(tmp_path / "a.jsonl", [{"response": None, "error": None, "label": "A"}])
-    with pytest.raises(FileFormatError, match="line 1: has no key `choices`"):
-        read(path, format=chat())
+    for error in (None, "", {}):
+        path = write(tmp_path / "a.jsonl", [{"response": None, "error": error, "label": "A"}])
+        with pytest.raises(FileFormatError, match="line 1: has no key `choices`"):
+            read(path, format=chat())
 
 
 def test_stopped_by_a_filter_is_a_refusal(tmp_path):
@@ -321,6 +322,7 @@ def test_labels_in_other_words_are_told(tmp_path, options, label, name):
         ({"prediction": [{"label": "C", "score": 0.5}]}, "classification pipeline"),
         ({"probs": {"A": 0.5, "B": 0.5}}, "--format decisions"),
         ({"spec": {"eval_name": "x"}}, "event log of openai/evals, which hold .* no probabilities"),
+        ({"event_id": 1, "data": {"sampled": ["C"]}}, "event log of openai/evals"),
         ({"filtered_resps": [["-1", "False"]]}, "read with --format lm-eval"),
         ({"answers": [{"probabilities": [{"value": 1}]}]}, "read with --format openai-decisions"),
     ],

@@ -235,3 +235,21 @@ def test_an_accuracy_of_another_meaning_is_not_used(tmp_path, acc):
     line = lm_eval("ab", [-1.0, -2.0], 1, acc=acc)
     found = read(write(tmp_path / "a.jsonl", [line]), format="lm-eval")
     assert (found.labels.tolist(), found.notes) == (["b"], ())
+
+
+def test_a_document_that_marks_several_options(tmp_path):
+    """Labels of 0 and 1 beside the options, as TruthfulQA has them, also without an `acc`."""
+    z, y = drawn()
+    lines = samples(z, [0] * 60)
+    for line, other in zip(lines, y.tolist(), strict=True):
+        del line["acc"]
+        marks = [int(i in (0, other)) for i in range(4)]
+        line["doc"] = {
+            "one": {"choices": ["x", "y"], "labels": [1, 1]},  # of other options
+            "all": {"choices": list(LETTERS), "labels": marks},
+        }
+    found = read(write(tmp_path / "a.jsonl", lines), format="lm-eval")
+    assert found.ids.tolist() == np.flatnonzero(y == 0).tolist()
+    assert f"{(y > 0).sum()} rows left out: several options are right." in notes_of(found)
+    named = read(tmp_path / "a.jsonl", format="lm-eval", fields=Fields(label="target"))
+    assert len(named.values) == 60

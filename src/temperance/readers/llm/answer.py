@@ -65,6 +65,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     filters: set[str] = field(default_factory=set)  # of lm-eval, that were not asked for
     stand_ins: set[str] = field(default_factory=set)  # what servers wrote for "impossible"
+    instead: set[str] = field(default_factory=set)  # tokens where no option is shown
     near_options: set[str] = field(default_factory=set)  # tokens that are options in other case
     respelled: set[str] = field(default_factory=set)  # labels that are options in other words
 

@@ -37,6 +37,8 @@ def read_target(
         if field is not None:
             line.need(field)
         return None
+    if field is None and _marks_several(line, texts):
+        return SEVERAL
     golds = _listed(line, target, count, texts)
     if golds is None:
         found = _reading(line, target, ask, count, texts)
@@ -66,6 +68,28 @@ def _listed(line: Node, target: Node, count: int, texts: Sequence[str] | None) -
         if not isinstance(each, int | str):
             target.refuse("indices or texts of options")
     return [type(target)(each, target.path) for each in value]
+
+
+def _marks_several(line: Node, texts: Sequence[str] | None) -> bool:
+    """Whether the document marks several of the options as right: `labels` of 0 and 1 beside them.
+
+    So `mc2_targets` of TruthfulQA, whose target is 0 in every sample.
+    """
+    document = line.find("doc")
+    if texts is None or document is None or not isinstance(document.value, dict):
+        return False
+    wanted = [text.strip() for text in texts]
+    for part in (document.value, *document.value.values()):
+        if not isinstance(part, dict):
+            continue
+        choices, labels = part.get("choices"), part.get("labels")
+        if not isinstance(choices, list) or not isinstance(labels, list):
+            continue
+        marks = all(type(label) is int and label in (0, 1) for label in labels)
+        same = [str(choice).strip() for choice in choices] == wanted
+        if marks and same and len(labels) == len(wanted) and sum(labels) > 1:
+            return True
+    return False
 
 
 def _reading(

@@ -128,9 +128,12 @@ def left_out(tally: Tally) -> str:
 
 def _of_left_out(tally: Tally) -> list[str]:
     counts = tally.counts
-    found = [
-        f"{_rows(counts[key])} left out: {why}." for key, why in _LEFT_OUT.items() if counts[key]
-    ]
+    found = []
+    for key, why in _LEFT_OUT.items():
+        if counts[key]:
+            instead = tally.instead if key == "without any option" else ()
+            there = f" (the token is {_examples(instead)})" if instead else ""
+            found.append(f"{_rows(counts[key])} left out: {why}{there}.")
     if counts["of other filters"]:
         found.append(
             f"{_rows(counts['of other filters'])} left out: of other filters, "

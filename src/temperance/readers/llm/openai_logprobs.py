@@ -53,6 +53,8 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     shown = listed if sampled is None else [*listed, sampled]
     check_mass(shown, token.need("top_logprobs"))
     scores = _scores(shown, options, ask)
+    if all(map(isnan, scores)):
+        ask.tally.instead.add(quoted(token.need("token").text()))
     label = labelled(line, ask)
     ceiling = nan
     if any(map(isnan, scores)):

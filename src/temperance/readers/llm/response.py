@@ -29,7 +29,7 @@ def has_failed(line: Node, key: str) -> bool:
     if response_of(line, key).get(key) is not None:
         return False
     errors = [line.find(path) for path in ("error", "response.error", "response.body.error")]
-    if any(error is not None for error in errors):
+    if any(error is not None and error.value for error in errors):
         return True
     status = line.find("response.status_code")
     return status is not None and isinstance(status.value, int) and status.value >= _FIRST_ERROR

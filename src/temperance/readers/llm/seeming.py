@@ -30,7 +30,7 @@ _SIGNS: tuple[tuple[str, str, str], ...] = (
     ("prediction.0.score", "lists [{label, score}] of a classification pipeline", _NOT_READ),
     ("answers.0.probabilities.0.value", "OpenAI Decisions", "openai-decisions"),
     ("spec.eval_name", "an event log of openai/evals", _NO_PROBS),
-    ("event_id", "an event log of openai/evals", _NO_PROBS),
+    ("data.sampled", "an event log of openai/evals", _NO_PROBS),
 )
 
 
