@@ -110,7 +110,7 @@ def _of_lines(counts: Counter[str]) -> list[str]:
         copies = f" ({counts['copies']:,} with the same numbers)" if counts["copies"] else ""
         found.append(
             f"{_rows(counts['duplicates'])} with the id of an earlier row and the same label"
-            f"{copies}: counted twice, they make intervals too narrow."
+            f"{copies}: the same questions, not others."
         )
     if counts["numbers of several documents"]:
         found.append(
