@@ -344,6 +344,7 @@ def test_sequence_scores():
         ([[-1.0, 0.5]], "at most 0"),
         ([[-1.0, np.nan]], "token 1 has nan"),
         ([[-9999.0]], "token 0 has -9999"),
+        ([[-1.0, -100.0]], "token 1 has -100"),
         ([[-1.0, -np.inf]], "Padding"),
         ([["a"]], "must hold numbers"),
     ],

@@ -13,7 +13,7 @@ from temperance.errors import FileFormatError
 from temperance.readers import FORMATS, Dataset, LlmFormat, read
 from test_fuzz_readers import FUZZ, mutations
 
-TOP = [("A", -0.25), (" A", -1.5), ("B", -2.5), ("x", -9999.0)]
+TOP = [("A", -0.5), (" A", -1.5), ("B", -2.5), ("x", -9999.0)]
 VALID = {
     "lm-eval": [LM_EVAL, lm_eval(["x", "y"], [-1, -2], "y", doc_id=1)],
     "openai-logprobs": [
@@ -41,7 +41,9 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers(-3, 3)
-    | st.sampled_from([2**63, 10**400, -9999.0, float("nan"), float("inf"), -float("inf"), 0.5])
+    | st.sampled_from(
+        [2**63, 10**400, -9999.0, -100.0, float("nan"), float("inf"), -float("inf"), 0.5]
+    )
     | st.sampled_from(["", "A", " A", "1", "-1", "nan", "1e999", "[0, 1]", "none", "true", "\0"])
 )
 JSON = st.recursive(

@@ -211,21 +211,29 @@ def test_what_does_not_go_together_is_one_line(run, chat, arguments, message):
         assert message in run(*command, "chat.jsonl", *arguments, code=2).stderr
 
 
-def test_a_bound_is_never_below_the_truth(tmp_path):
-    """With the three likeliest of four options shown, the fourth is at most the third."""
-    z, y = drawn()
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_a_bound_is_never_below_the_truth(tmp_path, k):
+    """Of eight tokens the k likeliest are shown; four of the eight are options."""
+    z, y = drawn(k=8)
     rows = [
-        completion(sorted(zip("ABCD", zs, strict=True), key=lambda pair: -pair[1])[:3], label="A")
-        for zs in z.tolist()
+        completion(
+            sorted(zip("ABCDwxyz", zs, strict=True), key=lambda pair: -pair[1])[:k], label="A", id=i
+        )
+        for i, zs in enumerate(z.tolist())
     ]
     path = write(tmp_path / "a.jsonl", rows)
     found = read(path, format=LlmFormat("openai-logprobs", options="ABCD"))
-    assert (found.values >= z).all()
-    assert ((found.values == z).sum(axis=1) == 3).all()
-    smallest = np.argsort(z, axis=1)[:, :2]
-    fourth, third = (np.take_along_axis(found.values, smallest, axis=1)[:, j] for j in (0, 1))
-    assert (fourth == third).all()
-    assert f"{len(y)} of {len(y)} rows" in found.notes[0]
+    kept = found.ids
+    top = -np.sort(-z, axis=1)[kept, :k]
+    most = np.minimum(top[:, -1], np.log1p(-np.exp(top).sum(axis=1)))
+    shown = z[kept, :4] >= top[:, -1:]
+    expected = np.where(shown, z[kept, :4], most[:, None])
+    assert found.values == pytest.approx(expected, abs=2e-9)
+    assert (found.values >= z[kept, :4] - 2e-9).all()
+    assert (found.values.argmax(axis=1) == z[kept, :4].argmax(axis=1)).all()
+    assert (np.diff(np.sort(found.values, axis=1))[:, -1] > 0).all() or k > 1
+    assert any("lack the probability" in note for note in found.notes)
+    assert len(y) >= len(kept)
 
 
 def test_temperatures_of_options_that_are_shown_are_not_biased(run, tmp_path):
@@ -244,7 +252,7 @@ def test_temperatures_of_options_that_are_shown_are_not_biased(run, tmp_path):
         done = run("fit", "a.jsonl", *CHAT, "--missing", missing, "--json", "--quick")
         found[missing] = json.loads(done.stdout)
     full = reference.temperature(z, y)
-    assert found["bound"]["temperature"] < 0.8 * full
+    assert found["bound"]["temperature"] < 0.9 * full
     low, high = found["shown"]["temperature_interval"]
     assert low < full < high
     assert found["shown"]["temperature"] == pytest.approx(full, rel=0.05)

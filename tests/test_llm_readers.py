@@ -221,7 +221,10 @@ def test_a_folder_of_samples_has_a_group_per_task(tmp_path):
         ({"filtered_resps": [["-1", "perhaps"]] * 3}, "`filtered_resps[0]` must be a pair"),
         ({"target": "7"}, "`target` must be among the options ('3', '4', '5')"),
         ({"target": "-100"}, "`target` must be among the options"),
-        ({"target": "[0, 2]"}, "`target` must be one index or one option's text"),
+        ({"target": "[0, 7]"}, "`target` must be among the options"),
+        ({"target": "[]"}, "`target` must be one index or one option's text"),
+        ({"target": {"a": 1}}, "`target` must be one index or one option's text"),
+        ({"target": [0.5]}, "`target` must be indices or texts of options"),
         ({"target": 3}, "`target` must be among the options, 0 to 2, got 3"),
         ({"target": "Paris"}, "`target` must be among the options"),
         ({"doc_id": [1]}, "`doc_id` must be an integer or a text"),
@@ -281,24 +284,30 @@ def test_missing_options_take_the_smallest_one_shown(given):
     """What is not shown is at most the smallest that is; such rows are counted."""
     rows = [
         completion([("A", -0.1), ("x", -3.0), ("y", -4.5)], label="B", id="1"),
-        completion([("A", -0.1), ("B", -3.0), ("C", -3.5), ("D", -4.0)], label="A", id="2"),
-        completion([("A", -0.1), ("B", -3.0), ("C", -9999.0), ("D", -4.0)], label="A", id="3"),
+        completion([("A", -0.1), ("B", -3.0), ("C", -3.5), ("D", -4.5)], label="A", id="2"),
+        completion([("A", -0.08), ("B", -3.0), ("C", -9999.0), ("D", -4.0)], label="A", id="3"),
     ]
     found = given(rows, ABCD)
-    assert found.values.tolist() == [
+    left = math.log(1 - sum(map(math.exp, (-0.08, -3.0, -4.0))))  # less than the smallest shown
+    expected = [
         [-0.1, -4.5, -4.5, -4.5],
-        [-0.1, -3.0, -3.5, -4.0],
-        [-0.1, -3.0, -4.0, -4.0],
+        [-0.1, -3.0, -3.5, -4.5],
+        [-0.08, -3.0, left, -4.0],
     ]
-    assert only_note(found) == (
-        "2 of 3 rows lack the probability of an option (4 options not shown, 1 of them the label): "
-        "it is taken as the most it can be, the smallest log-probability shown in the row "
-        "(--missing says otherwise). A temperature fitted so is too small; one with --missing "
-        "shown is not."
+    assert found.values == pytest.approx(np.array(expected), rel=1e-8)
+    notes = [note.removeprefix(f"{found.source}: ") for note in found.notes]
+    assert notes[0].startswith("1 option with -9999.0 in place of a log-probability")
+    assert notes[1] == (
+        "2 of 3 rows lack the probability of an option (4 options not shown, 1 of them the "
+        "label): it is taken as the most it can be, the smallest log-probability shown in the row, "
+        "or what those shown leave (--missing says otherwise). A temperature fitted so is too "
+        "small; one with --missing shown is not."
     )
     dropped = given(rows, LlmFormat("openai-logprobs", options="ABCD", missing="drop"))
     assert dropped.ids.tolist() == ["2"]
-    assert only_note(dropped) == "2 rows left out: an option is missing (--missing drop)."
+    assert any(
+        "2 rows left out: an option is missing (--missing drop)." in n for n in dropped.notes
+    )
 
 
 def test_only_options_that_are_shown(given):
@@ -331,7 +340,9 @@ def test_rows_without_any_option_are_left_out(given, refusal):
     rows = [completion([("A", -0.1), ("B", -3.0)]), completion([("The", -0.1), ("x", -3.0)])]
     found = given(rows, LlmFormat("openai-logprobs", options="AB"))
     assert found.values.tolist() == [[-0.1, -3.0]]
-    assert only_note(found) == "1 row left out: none of the options is shown."
+    assert only_note(found) == (
+        "1 row left out: none of the options is shown (the token is 'The')."
+    )
     message = refusal(rows[1:], LlmFormat("openai-logprobs", options="AB"))
     assert message.startswith("has no rows left: 1 row left out: none of the options")
 
@@ -346,12 +357,13 @@ def test_option_that_no_row_shows_is_named(given):
 
 def test_a_sampled_token_that_is_not_likely_bounds_nothing(given):
     """vLLM shows the sampled token first, however unlikely: what is missing may be likelier."""
-    top = [("z", -12.0), ("A", -0.1), ("x", -3.0)]
-    found = given([completion(top)], LlmFormat("openai-logprobs", options="AB"))
-    assert found.values.tolist() == [[-0.1, -3.0]]
-    outside = completion([("A", -0.1), ("x", -3.0)], sampled=("B", -12.0))
+    for top in ([("z", -12.0), ("A", -0.2), ("x", -3.0)], [("A", -0.2), ("x", -3.0), ("z", -12.0)]):
+        row = completion(top, sampled=("z", -12.0))
+        found = given([row], LlmFormat("openai-logprobs", options="AB"))
+        assert found.values.tolist() == [[-0.2, -3.0]]
+    outside = completion([("A", -0.2), ("x", -3.0)], sampled=("B", -12.0))
     found = given([outside], LlmFormat("openai-logprobs", options=["A", "B", "C"]))
-    assert found.values.tolist() == [[-0.1, -12.0, -3.0]]  # B is known though not at the top
+    assert found.values.tolist() == [[-0.2, -12.0, -3.0]]  # B is known though not at the top
 
 
 def test_the_token_that_answers_is_counted_from_either_end(given, refusal):
@@ -428,7 +440,7 @@ def test_several_choices_of_one_request(given):
 )
 def test_what_is_no_completion_names_line_and_key(refusal, line, message):
     """The key is named with the path that leads to it."""
-    first = completion([("A", -0.1), ("B", -1.0)], label="A")
+    first = completion([("A", -0.1), ("B", -3.0)], label="A")
     assert refusal([first, line], ABCD).startswith(f"line 2: {message}")
 
 
@@ -676,7 +688,7 @@ def test_records_of_probabilities(given):
 def test_sentinel_and_gaps_in_records(given):
     """-9999.0 is a number nobody knows, bounded and counted; -inf an option that is not there."""
     found = given([{"type": "choice", "logits": [1, -9999.0, -INF, -2], "gold": 0}], "records")
-    assert found.values.tolist() == [[1, -2, -INF, -2]]
+    assert found.values == pytest.approx(np.array([[1, -2, -INF, -2]]), rel=1e-8)
     assert any("1 of 1 rows lack the probability" in note for note in found.notes)
 
 
@@ -814,7 +826,10 @@ def test_weights_groups_and_clusters_stand_in_the_line(given, refusal, name):
 
 def test_small_groups_are_named(given):
     """A group of three rows tells nothing, and the file says so."""
-    rows = [{"type": t, "logits": [1, 2], "gold": 1} for t in ["choice"] * 20 + ["noul"] * 3]
+    rows = [
+        {"type": t, "logits": [1, 2], "gold": i % 2}
+        for i, t in enumerate(["choice"] * 20 + ["noul"] * 3)
+    ]
     assert only_note(given(rows, "records")) == (
         "groups of fewer than 20 rows, too few to judge them by: noul (1 of 2)."
     )
@@ -868,3 +883,40 @@ def test_files_that_are_none(tmp_path):
         FileFormatError, match=r"is a folder without files of a known format: \.jsonl"
     ):
         read(tmp_path / "folder", format="records")
+
+
+@pytest.mark.parametrize(
+    ("line", "format_", "fields"),
+    [
+        ({**completion([("A", -0.5), ("B", -1.5)]), "id": "\ud83d"}, ABCD, None),
+        ({**completion([("A", -0.5), ("B", -1.5)]), "g": "\ud83d"}, ABCD, Fields(group="g")),
+        (lm_eval(["\ud83d", "b"], [-1, -2], 0), "lm-eval", None),
+        (lm_eval(["\ud83d", "b"], [-1, -2], 0), LlmFormat("lm-eval", normalize="bytes"), None),
+        ({"type": "choice", "probabilities": {"\ud83d": 0.5, "b": 0.5}}, "decisions", None),
+        ({"type": "\ud83d", "logits": [1, 2], "gold": 0}, "records", None),
+    ],
+)
+def test_half_of_a_character_is_named(refusal, line, format_, fields):
+    """A name that no file can hold is refused with its line; among other tokens it may stand."""
+    options = {} if fields is None else {"fields": fields}
+    message = refusal([line], format_, **options)
+    assert message.startswith("line 1: '\\ud83d' holds half of a character")
+
+
+def test_half_of_a_character_among_the_tokens(given):
+    """A token may be a part of a character; it is no option, and harms nothing."""
+    row = completion([("A", -0.5), ("B", -1.5)], label="A")
+    entries = row["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    entries.append({"token": "\ud83d", "logprob": -4.0})
+    found = given([row], LlmFormat("openai-logprobs", options="AB"))
+    assert found.values.tolist() == [[-0.5, -1.5]]
+
+
+def test_lines_are_counted_as_in_the_file(tmp_path):
+    """From 1, with empty lines, after a byte-order mark."""
+    good = json.dumps(completion([("A", -0.5), ("B", -1.5)], label="A"))
+    bad = json.dumps(completion([("A", -0.5), ("B", -1.5)], label="Z"))
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + f"{good}\n\n{good}\n{bad}\n".encode())
+    with pytest.raises(FileFormatError, match=r"a\.jsonl: line 4: `label` must be among"):
+        read(path, format=LlmFormat("openai-logprobs", options="AB"))

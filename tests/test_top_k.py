@@ -235,11 +235,12 @@ def test_fit_is_the_conditional_likelihood(rows):
     assert found.temperature == pytest.approx(slow, rel=1e-6)
 
 
-def test_sentinels_count_as_not_shown():
-    """-9999.0 is no log-probability: neither a shown label nor part of any sum, in any dtype."""
+@pytest.mark.parametrize("stand_in", [-9999.0, -1000.0, -100.0, -88.5])
+def test_sentinels_count_as_not_shown(stand_in):
+    """No float32 is below e^-88: neither a shown label nor part of any sum, in any dtype."""
     rng = np.random.default_rng(0)
     with_it = np.log([[0.6, 0.3, 1.0]] * 60)
-    with_it[:, 2] = -9999.0
+    with_it[:, 2] = stand_in
     labels = rng.choice([0, 1], p=[0.8, 0.2], size=60)
     labels[:2] = 2
     found = TopKTemperature.fit(with_it, labels)
@@ -250,7 +251,26 @@ def test_sentinels_count_as_not_shown():
         assert TopKTemperature.fit(with_it.astype(dtype), labels).n_sentinels == 60
     bounds = with_temperature(2.0).apply(with_it[:1], vocabulary=100)
     assert bounds.low[0, 2] == 0
-    assert bounds.high[0, 2] == bounds.high[0, 1]
+    roots = np.sqrt([0.6, 0.3, 0.1])  # the token may be all that is left
+    assert bounds.high[0, 2] == pytest.approx(roots[2] / roots.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_bounds_of_sentinels_hold_what_the_token_is(temperature):
+    """Whatever a token hides behind -100, its calibrated probability lies below its bound."""
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(300, 12)) * 3
+    z -= np.logaddexp.reduce(z, axis=1)[:, None]
+    z = -np.sort(-z, axis=1)
+    top = z[:, :4].copy()
+    top[:, 3] = -100.0
+    bounds = with_temperature(temperature).apply(top, vocabulary=12)
+    truth = reference.softmax(z / temperature)[:, :4]
+    assert (truth <= bounds.high + 1e-9).all()
+    assert (bounds.low <= truth + 1e-9).all()
+    of_two = with_temperature(temperature).apply(top[:, [0, 3]], vocabulary=12)
+    left = 1.0 - np.exp(z[:, 0])
+    assert (of_two.high[:, 1] < of_two.high[:, 0])[left < 0.4].all()
 
 
 def test_bfloat16_of_torch():
@@ -259,7 +279,7 @@ def test_bfloat16_of_torch():
     top = torch.tensor([[-0.7, -0.7, -9999.0]] * 3, dtype=torch.bfloat16)
     bounds = with_temperature(2.0).apply(top, vocabulary=10)
     assert bounds.high[:, 0] == pytest.approx(0.5, abs=0.01)
-    assert bounds.high[0, 2] == bounds.high[0, 1]
+    assert 0 < bounds.high[0, 2] < bounds.high[0, 1] / 2
 
 
 def test_saved_as_the_temperature_it_is(tmp_path, rows):

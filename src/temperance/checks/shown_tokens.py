@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SENTINEL", "ShownTokens", "as_token_logprobs", "rounding_of"]
 
-SENTINEL = -9900.0  # what lies below stands for -9999.0, "very unlikely", in any precision
+# No float32 probability is smaller than e^-88, so what lies below was never measured: servers write
+# -100, -1000, -9999 or the smallest float for "impossible".
+SENTINEL = -88.0
 _SINGLE = float(np.finfo(np.float32).eps)  # no model computes its softmax in more
 _EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # others: float32, whatever holds them
 
@@ -32,7 +34,7 @@ class ShownTokens:
     """Checked log-probabilities of the tokens of each row."""
 
     logprobs: Array  # (n, k): -inf where no token, or no number for it, is shown
-    sentinels: NDArray[np.bool_]  # (n, k): a token, but -9999.0 instead of its log-probability
+    sentinels: NDArray[np.bool_]  # (n, k): a token, but -9999.0 or the like, no log-probability
     dtype: str  # in which the numbers came
 
     @classmethod

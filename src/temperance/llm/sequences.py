@@ -53,7 +53,8 @@ def sequence_scores(token_logprobs: Iterable[Any]) -> SequenceScores:
     Raises
     ------
     InvalidInputError
-        An answer without tokens; a log-probability above 0, nan, infinite or -9999.0.
+        An answer without tokens; a log-probability above 0, nan, infinite, or below -88, as -100
+        and -9999.0 are, with which servers say that they do not tell.
 
     Examples
     --------
@@ -85,9 +86,9 @@ def _checked(row: int, answer: Any) -> NDArray[np.float64]:  # noqa: ANN401  (an
     if bad.any():
         place = int(bad.argmax())
         msg = (
-            f"`{name}` must be finite; token {place} has {values[place]:g} "
-            f"({np.count_nonzero(bad)} such tokens). Padding, or -9999.0 where a server does not "
-            "tell the number? Leave the token, or the answer, out."
+            f"`{name}` must be finite, and above -88, which no float32 probability is below; token "
+            f"{place} has {values[place]:g} ({np.count_nonzero(bad)} such tokens). Padding, or "
+            "-9999.0 where a server does not tell the number? Leave the token, or the answer, out."
         )
         raise InvalidInputError(msg)
     return as_token_logprobs(values, rounding_of(given.dtype.name), name=name)

@@ -40,7 +40,8 @@ class TopKTemperature:
     n_not_shown : int, optional
         Those of them that were dropped, because their true token is not among the shown ones.
     n_sentinels : int, optional
-        Tokens that stand there with -9999.0 instead of a log-probability, and count as not shown.
+        Tokens that stand there with -100, -9999.0 or the like (below -88) instead of a
+        log-probability, and count as not shown.
 
     Notes
     -----
@@ -86,7 +87,8 @@ class TopKTemperature:
         logprobs : array_like, shape (n, k), or n sequences of different lengths
             Natural logarithms of the probabilities of each row's most likely tokens, in any order,
             of the whole vocabulary's softmax (before any sampling temperature); -inf pads short
-            rows. -9999.0, with which servers say "very unlikely", counts as not shown.
+            rows. What lies below -88, as -100 and -9999.0, with which servers say "impossible",
+            counts as not shown: no float32 probability is that small.
         labels : array_like of int, shape (n,)
             Place of the true token among those shown, from 0; -1 where it is not shown.
             `label_positions(tokens, labels)` finds them.
@@ -202,8 +204,8 @@ class TopKTemperature:
 
         for b < 1, and the reverse for b > 1. m is taken as known to float32's rounding (to that of
         float16 or bfloat16 where the numbers come in these). A token with -9999.0 lies between 0
-        and the end of the smallest that is shown. Dividing by S alone, as if the k tokens were all
-        there is, overstates every probability if T > 1, often twofold.
+        and what min(tau, m) has as its end, for it is one of the others. Dividing by S alone, as
+        if the k tokens were all there is, overstates every probability if T > 1, often twofold.
 
         References
         ----------
@@ -228,9 +230,11 @@ class TopKTemperature:
         log_least, log_most = tail.log_sums(beta)
         low = np.exp(scaled - np.logaddexp(log_shown, log_most)[:, None])
         high = np.exp(scaled - np.logaddexp(log_shown, log_least)[:, None])
-        if tokens.sentinels.any():  # less likely than the smallest shown, before and after
-            least_likely = np.where(tokens.shown, high, np.inf).min(axis=1)
-            high = np.where(tokens.sentinels, least_likely[:, None], high)
+        if tokens.sentinels.any():  # one of the others: at most the smallest shown, and all of m
+            with np.errstate(divide="ignore"):
+                log_one = beta * np.minimum(tail.smallest, np.log(tail.most))
+            log_sum = np.logaddexp(log_shown, np.maximum(log_least, log_one))
+            high = np.where(tokens.sentinels, np.exp(log_one - log_sum)[:, None], high)
         one_sided = ~tail.complete & np.isinf(tail.others) & (beta < 1.0)
         return TopKBounds(low, high, tail.complete, one_sided)
 

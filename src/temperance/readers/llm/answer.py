@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from temperance.readers.dataset import Fields
     from temperance.readers.llm.llm_format import GroupPart, LlmFormat
 
-__all__ = ["Answer", "Ask", "Option", "Readings"]
+__all__ = ["Answer", "Ask", "Option", "OwnScore", "Readings", "Tally"]
 
 
 class Readings(NamedTuple):
@@ -20,6 +20,13 @@ class Readings(NamedTuple):
     by_index: int | None
     by_text: int | None
     digits: bool  # only then the target can be an index
+
+
+class OwnScore(NamedTuple):
+    """What the file itself says of a row: was the likeliest option the right one."""
+
+    best: tuple[int, ...]  # places of the largest score; several, if they tie
+    right: float  # 0 or 1; a fraction where several options are right
 
 
 class Option(NamedTuple):
@@ -47,15 +54,33 @@ class Answer:
     ordered: bool = True  # options keep their places: their order means something
     groups: dict[GroupPart, str] = field(default_factory=dict)
     id: int | str | None = None
+    document: str | None = None  # of lm-eval: what tells two documents of one number apart
+    own: OwnScore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the readers count, and examples of it as the files have them."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    filters: set[str] = field(default_factory=set)  # of lm-eval, that were not asked for
+    stand_ins: set[str] = field(default_factory=set)  # what servers wrote for "impossible"
+    instead: set[str] = field(default_factory=set)  # tokens where no option is shown
+    near_options: set[str] = field(default_factory=set)  # tokens that are options in other case
+    respelled: set[str] = field(default_factory=set)  # labels that are options in other words
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a format's reader is told, and where it counts what it leaves out."""
+    """What a format's reader is told, and where it counts what is out of the way."""
 
     format: LlmFormat
     fields: Fields
     task: str | None  # of lm-eval, from the name of the file
     kind: str | None = None  # of records that hold both logits and probs
-    counts: Counter[str] = field(default_factory=Counter)
-    filters: set[str] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Of what is left out, bounded or doubted."""
+        return self.tally.counts

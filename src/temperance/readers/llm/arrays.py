@@ -10,19 +10,20 @@ import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.dataset import Dataset
+from temperance.readers.guard import quoted
 from temperance.readers.llm.censoring import censored, hide_rounded
-from temperance.readers.llm.notes import left_out, notes
+from temperance.readers.llm.notes import SMALL_GROUP, left_out, notes
 from temperance.readers.llm.options import align
 from temperance.readers.padding import padded_rows, padded_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from temperance.readers.dataset import Kind
-    from temperance.readers.llm.answer import Answer, Option
+    from temperance.readers.llm.answer import Answer, Option, Tally
     from temperance.readers.llm.llm_format import LlmFormat
     from temperance.readers.llm.row import Row
 
@@ -34,29 +35,30 @@ _SOME_UNLABELLED = ("openai-decisions", "decisions")  # a question of many may h
 def dataset_of(
     rows: Sequence[Row],
     format_: LlmFormat,
-    counts: Counter[str],
-    filters: Collection[str],
+    tally: Tally,
     *,
     source: str,
     files: tuple[Path, ...],
     kind_forced: bool,
 ) -> Dataset:
     """Return the rows that are kept, with notes of what became of the others."""
-    _check_ids(rows, counts)
+    counts = tally.counts
+    several = _check_ids(rows, counts)
     labelled = _labelled(rows, format_, counts)
     rounded = hide_rounded([row.answer for row in labelled])
     unseen = _unseen(labelled, format_)
     kept = censored(labelled, format_.missing or "bound", counts)
     if not kept:
-        what = left_out(counts, filters)
+        what = left_out(tally)
         msg = f"has no rows left: {what}." if what else "has no rows."
         raise FileFormatError(msg)
     answers = [row.answer for row in kept]
+    _require_characters(kept)
     classes = align(answers)
     kind, values, ragged = _values(answers)
     groups = _groups(kept, format_)
     told = notes(
-        counts, n=len(kept), filters=filters, rounded=rounded, unseen=unseen,
+        tally, n=len(kept), rounded=rounded, unseen=unseen, same_places=_same_places(kept),
         groups=Counter([] if groups is None else groups.tolist()),
     )  # fmt: skip
     return Dataset(
@@ -66,7 +68,7 @@ def dataset_of(
         weights=_column(kept, "weight"),
         groups=groups,
         clusters=_clusters(rows, kept),
-        ids=_ids(kept, several=len(files) > 1),
+        ids=_ids(kept, several=len(files) > 1, documents=several),
         classes=classes,
         ragged=ragged,
         kind_forced=kind_forced,
@@ -76,14 +78,22 @@ def dataset_of(
     )
 
 
-def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> None:
-    """Refuse an id with two labels; count those that stand there twice with one."""
+def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> bool:
+    """Refuse an id with two labels; count those that stand there twice with one.
+
+    Return whether a number stands for several documents (of lm-eval), as in files that were put
+    together: then it does not name one.
+    """
     seen: dict[Any, Row] = {}
+    documents: dict[Any, str | None] = {}
     for row in rows:
         answer = row.answer
         if answer.id is None:
             continue
-        first = seen.setdefault((row.file, answer.id, answer.groups.get("name")), row)
+        document = documents.setdefault((row.file, answer.id), answer.document)
+        counts["numbers of several documents"] += document != answer.document
+        key = (row.file, answer.id, answer.groups.get("name"), answer.document)
+        first = seen.setdefault(key, row)
         if first is row:
             continue
         labels = {_true(first.answer), _true(answer)} - {None}
@@ -94,6 +104,45 @@ def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> None:
             )
             raise FileFormatError(msg)
         counts["duplicates"] += 1
+        counts["copies"] += _same_scores(first.answer, answer)
+    return counts["numbers of several documents"] > 0
+
+
+def _same_scores(one: Answer, other: Answer) -> bool:
+    """Whether two answers are copies: the same numbers, or the same gaps, in the same places."""
+    return np.array_equal(one.scores, other.scores, equal_nan=True)
+
+
+def _same_places(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
+    """Return files, or tasks, whose label is at one place in all rows: how many, and which place.
+
+    Only of options with an order, and of as many rows as tell something; the only file is "".
+    """
+    only = len({row.file for row in rows}) == 1
+    places: dict[str, list[int]] = {}
+    for row in rows:
+        if row.answer.ordered and row.answer.label is not None:
+            places.setdefault("" if only else row.file, []).append(row.answer.label)
+    return {
+        file: (len(of_file), of_file[0])
+        for file, of_file in places.items()
+        if len(of_file) >= SMALL_GROUP and len(set(of_file)) == 1
+    }
+
+
+def _require_characters(rows: Sequence[Row]) -> None:
+    """Refuse names that no file and no terminal can hold: halves of characters."""
+    for row in rows:
+        answer = row.answer
+        names = (option.value for option in answer.options)
+        for name in (answer.id, row.group, row.cluster, *answer.groups.values(), *names):
+            if not isinstance(name, str) or name.isascii():
+                continue
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                msg = f"{row.where}: {quoted(name)} holds half of a character (a lone surrogate)."
+                raise FileFormatError(msg) from None
 
 
 def _true(answer: Answer) -> int | Option | None:
@@ -200,14 +249,18 @@ def _column(rows: Sequence[Row], name: str) -> NDArray[Any] | None:
     return np.array(values) if name == "weight" else padded_texts(name, values)
 
 
-def _ids(rows: Sequence[Row], *, several: bool) -> NDArray[Any] | None:
-    """Return the ids, if every row has one; of several files with the file's before it."""
+def _ids(rows: Sequence[Row], *, several: bool, documents: bool) -> NDArray[Any] | None:
+    """Return the ids, if every row has one; of several files with the file's before it.
+
+    Where a number stands for several documents, what tells those apart is put behind it.
+    """
     ids = [row.answer.id for row in rows]
     if any(id_ is None for id_ in ids):
         return None
-    if not several and all(isinstance(id_, int) for id_ in ids):
+    if not several and not documents and all(isinstance(id_, int) for id_ in ids):
         return np.array(ids, dtype=np.int64)
-    texts = [
-        f"{row.file}/{id_}" if several else str(id_) for row, id_ in zip(rows, ids, strict=True)
-    ]
+    texts = []
+    for row, id_ in zip(rows, ids, strict=True):
+        behind = f"/{row.answer.document}" if documents else ""
+        texts.append(f"{row.file}/{id_}{behind}" if several else f"{id_}{behind}")
     return padded_texts("id", texts)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["censored", "hide_rounded"]
 
+# What is shown is likelier than what is not: an option that could be as likely as one that is
+# shown comes behind it by this much, in nats, so that the likeliest option is one of those shown.
+_BEHIND = 1e-9
+
 
 def hide_rounded(answers: Sequence[Answer]) -> int | None:
     """Take probabilities of 0 for not known where all are rounded; return to how many decimals."""
@@ -52,8 +56,11 @@ def censored(rows: Sequence[Row], missing: Missing, counts: Counter[str]) -> lis
         elif len(lacking) == len(answer.scores) or isnan(answer.ceiling):
             counts["without any option"] += 1
         else:
+            bound = answer.ceiling
+            if bound in answer.scores and not answer.probs:
+                bound -= _BEHIND
             for i in lacking:
-                answer.scores[i] = answer.ceiling
+                answer.scores[i] = bound
             counts["bounded rows"] += 1
             counts["bounded options"] += len(lacking)
             counts["bounded labels"] += answer.label in lacking

@@ -9,7 +9,7 @@ from temperance.readers.guard import named
 from temperance.readers.llm.answer import Answer
 from temperance.readers.llm.decision_answers import Shown, index_of, listed, mapped, yes_or_no
 from temperance.readers.llm.keys import id_of, label_of
-from temperance.readers.llm.response import response_of
+from temperance.readers.llm.response import has_failed, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +53,9 @@ def decisions(line: Node, ask: Ask) -> Iterator[Answer]:
 def _rows(
     line: Node, ask: Ask, types: Mapping[str, Callable[[Node], Shown] | None]
 ) -> Iterator[Answer]:
+    if line.get("type") is None and has_failed(line, "answers"):
+        ask.counts["failed"] += 1
+        return
     questions = _questions(line, of_objects=types is _OTHERS)
     labels = _labels(line, questions, ask)
     id_ = id_of(line, ask, line.get("id"))

@@ -50,18 +50,22 @@ class LlmFormat:
         `probs`, `gold`.
     missing : {"bound", "shown", "drop", "error"}, optional
         What to do where the log-probability of an option is not known, but for being low (not
-        among the tokens shown, -9999.0, a probability rounded to 0). `"bound"`, the default: it
-        becomes the most it can be, the smallest one shown (of a rounded probability, half a unit
-        of the last decimal). `"shown"`: the option counts as one that the row does not have, and
-        rows whose label it is are left out; a temperature fitted so is not biased, one fitted
-        with bounds comes out too small. `"drop"`: the row is left out. `"error"`: raise.
+        among the tokens shown; null, or a number below -88 such as -100 or -9999.0, for a token; a
+        probability rounded to 0). `"bound"`, the default: it becomes the most it can be, the
+        smallest one shown or the logarithm of what all those shown leave, whichever is less (of
+        lm-eval and records the smallest of the row's options; of a rounded probability, half a
+        unit of the last decimal). Several such options get it each. `"shown"`: the option counts
+        as one that the row does not have, and rows whose label it is are left out; a temperature
+        fitted so is not biased, one fitted with bounds comes out too small. `"drop"`: the row is
+        left out. `"error"`: raise.
     options : sequence of str, optional
         Of openai-logprobs: the answers' tokens, as `["A", "B", "C", "D"]`. Spellings of one
         answer stand between bars, `"yes|Yes"`; space before a token does not count.
     options_field : str, optional
         Of openai-logprobs: the key that holds a list of the row's own options.
     position : int, optional
-        Of openai-logprobs: which token answers; 0, the default, is the first, -1 the last.
+        Of openai-logprobs: which token answers; 0, the default, is the first, -1 the last that
+        has text.
     filter : str, optional
         Of lm-eval: the filter whose rows are taken, `"none"` by default.
     normalize : {"bytes"}, optional

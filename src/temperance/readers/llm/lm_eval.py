@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from math import isnan, nan
+import hashlib
+from math import inf, isnan, nan
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
-from temperance.readers.llm.answer import Answer, Option, Readings
+from temperance.readers.llm.answer import Answer, Option, OwnScore, Readings
 from temperance.readers.llm.keys import id_of
-from temperance.readers.llm.lm_eval_target import read_target
+from temperance.readers.llm.lm_eval_target import SEVERAL, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
     filter_ = line.get("filter")
     name = "none" if filter_ is None else filter_.text()
     if name != (ask.format.filter or "none"):
-        ask.filters.add(name)
+        ask.tally.filters.add(name)
         ask.counts["of other filters"] += 1
         return
     log_probs = [_log_prob(response) for response in responses.items()]
@@ -41,7 +42,11 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
     texts = None if requests is None else [text for _, text in requests]
     scores = _normalized(log_probs, texts, responses, ask)
     shown = [score for score in scores if not isnan(score)]
-    target = read_target(line, ask.fields.label, log_probs, texts)
+    own = _own_score(line, log_probs)
+    target = read_target(line, ask, own, len(log_probs), texts)
+    if target is SEVERAL:
+        ask.counts["with several right options"] += 1
+        return
     yield Answer(
         scores,
         ceiling=min(shown, default=nan),
@@ -50,6 +55,8 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         options=() if texts is None else tuple(Option(str, text.strip()) for text in texts),
         groups={} if ask.task is None else {"task": ask.task},
         id=id_of(line, ask, line.get("doc_id")),
+        document=_document(line),
+        own=own,
     )
 
 
@@ -66,6 +73,30 @@ def _log_prob(response: Node) -> float:
     if len(pair) != 2 or pair[1] not in _GREEDY:
         response.refuse("a pair (log-probability, is_greedy)")
     return response.items()[0].log_prob()
+
+
+def _own_score(line: Node, log_probs: list[float]) -> OwnScore | None:
+    """Return the file's own accuracy of the row, with the options that it may have taken."""
+    acc = line.get("acc")
+    try:
+        right = None if acc is None else acc.number()
+    except FileFormatError:  # of another meaning: nothing that is needed
+        right = None
+    if right is None:
+        return None
+    known = [-inf if isnan(value) else value for value in log_probs]
+    largest = max(known)
+    best = tuple(i for i, value in enumerate(known) if value == largest)
+    return OwnScore(best, right)
+
+
+def _document(line: Node) -> str | None:
+    """Return what tells a document from another of the same number."""
+    content = line.get("doc_hash") or line.get("doc")
+    if content is None:
+        return None
+    digest = hashlib.blake2b(repr(content.value).encode(errors="replace"), digest_size=4)
+    return digest.hexdigest()
 
 
 def _requests(line: Node, count: int) -> list[tuple[str, str]] | None:
@@ -109,7 +140,7 @@ def _normalized(
     if texts is None:
         msg = "has no key `arguments`, whose options' texts `normalize` (--normalize) counts."
         raise FileFormatError(msg)
-    sizes = [len(text.encode()) for text in texts]
+    sizes = [len(text.encode(errors="surrogatepass")) for text in texts]
     if not all(sizes):
         msg = (
             f"`arguments.gen_args_{sizes.index(0)}.arg_1` is empty: `{responses.path}` cannot be "

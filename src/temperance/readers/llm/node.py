@@ -9,9 +9,12 @@ from typing import Any, NoReturn
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
 
-__all__ = ["SENTINEL", "Node"]
+__all__ = ["IMPOSSIBLE", "SENTINEL", "Node"]
 
 SENTINEL = -9999.0  # servers write it for "very unlikely", without a number
+# No float32 probability is smaller than e^-88, so a token's log-probability below it was never
+# measured: servers write -100, -1000, -9999 or the smallest float for "impossible".
+IMPOSSIBLE = -88.0
 _ABOVE_ZERO = 1e-3  # what rounding may add to a log-probability of 0
 
 
@@ -37,6 +40,12 @@ class Node:
             msg = f"{inside}has no key `{key}` (or null there); it holds {named(self.value)}."
             raise FileFormatError(msg)
         return found
+
+    def entry(self, key: str) -> Node:
+        """Return the value under a key that must be there, but may be null."""
+        if self.get(key) is None and key not in self.value:
+            self.need(key)
+        return Node(self.value[key], f"{self.path}.{key}" if self.path else key)
 
     def find(self, path: str) -> Node | None:
         """Return the value at a dotted path such as `doc.answer` or `golds.0`; None if absent.
@@ -97,6 +106,11 @@ class Node:
         if found > _ABOVE_ZERO:
             self.refuse("a log-probability, so at most 0")
         return nan if found <= SENTINEL else found
+
+    def token_log_prob(self) -> float:
+        """Return the log-probability of one token; nan for null and what stands for impossible."""
+        found = nan if self.value is None else self.log_prob()
+        return found if found > IMPOSSIBLE else nan
 
     def prob(self) -> float:
         """Return a probability."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.readers.guard import named
+from temperance.readers.guard import named, quoted
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from temperance.readers.llm.answer import Tally
 
 __all__ = ["SMALL_GROUP", "left_out", "notes"]
 
@@ -17,6 +19,9 @@ _SHOWN = 5
 
 _LEFT_OUT = {
     "refusals": "refusals",
+    "failed": "requests that failed",
+    "with several right options": "several options are right",
+    "with a share as acc": "several options are right (their `acc` is a fraction)",
     "without any option": "none of the options is shown",
     "lacking an option": "an option is missing (--missing drop)",
     "with less than two options": "less than two options are shown",
@@ -26,16 +31,23 @@ _LEFT_OUT = {
 
 
 def notes(
-    counts: Counter[str],
+    tally: Tally,
     *,
     n: int,
-    filters: Collection[str],
     rounded: int | None,
     unseen: Sequence[str],
+    same_places: Mapping[str, tuple[int, int]],
     groups: Mapping[str, int],
 ) -> tuple[str, ...]:
     """Return the sentences; `n` is the number of rows that are left."""
-    found = list(_of_left_out(counts, filters))
+    counts = tally.counts
+    found = _of_left_out(tally)
+    if counts["stand-ins"]:
+        found.append(
+            f"{_count(counts['stand-ins'], 'option')} with {_examples(tally.stand_ins)} in place "
+            "of a log-probability, which stands for impossible (none is below -88 in float32): "
+            "taken as not shown."
+        )
     if counts["bounded rows"]:
         found.append(_of_bounds(counts, n, rounded))
     if counts["masked rows"]:
@@ -45,6 +57,45 @@ def notes(
         )
     if unseen:
         found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
+    found += _of_labels(tally)
+    found += [_of_place(file, *each) for file, each in same_places.items()]
+    found += _of_lines(counts)
+    small = [name for name, count in groups.items() if count < SMALL_GROUP]
+    if small:
+        more = "; ..." if len(small) > _SHOWN else ""
+        found.append(
+            f"groups of fewer than {SMALL_GROUP} rows, too few to judge them by: "
+            f"{'; '.join(sorted(small)[:_SHOWN])}{more} ({len(small)} of {len(groups)})."
+        )
+    return tuple(found)
+
+
+def _of_labels(tally: Tally) -> list[str]:
+    """Tell of options and labels that are spelled otherwise, or that the file contradicts."""
+    counts, found = tally.counts, []
+    if counts["in another case"]:
+        found.append(
+            f"{_count(counts['in another case'], 'token')} shown that differ from an option only "
+            f"in case, and are not counted as it: {_examples(map(quoted, tally.near_options))} "
+            "(spellings of one option stand between bars, as yes|Yes)."
+        )
+    if counts["respelled"]:
+        found.append(
+            f"{_count(counts['respelled'], 'label')} taken for an option in other words: "
+            f"{_examples(tally.respelled)}."
+        )
+    if counts["against acc"]:
+        found.append(
+            f"the file's own `acc` contradicts the label in {counts['against acc']:,} of "
+            f"{_rows(counts['with acc'])} that have it. Is the label counted from 1, or under "
+            "another key (--label-field)?"
+        )
+    return found
+
+
+def _of_lines(counts: Counter[str]) -> list[str]:
+    """Tell of lines that hold more than is read, or the same as others."""
+    found = []
     if counts["of several choices"]:
         found.append(
             f"{_count(counts['of several choices'], 'line')} with several choices (n > 1): only "
@@ -56,34 +107,37 @@ def notes(
             "without context as well (acc_mutual_info): these are not used."
         )
     if counts["duplicates"]:
+        copies = f" ({counts['copies']:,} with the same numbers)" if counts["copies"] else ""
         found.append(
-            f"{_rows(counts['duplicates'])} with the id of an earlier row and the same label: "
-            "counted twice, they make intervals too narrow."
+            f"{_rows(counts['duplicates'])} with the id of an earlier row and the same label"
+            f"{copies}: the same questions, not others."
         )
-    small = [name for name, count in groups.items() if count < SMALL_GROUP]
-    if small:
-        more = "; ..." if len(small) > _SHOWN else ""
+    if counts["numbers of several documents"]:
         found.append(
-            f"groups of fewer than {SMALL_GROUP} rows, too few to judge them by: "
-            f"{'; '.join(sorted(small)[:_SHOWN])}{more} ({len(small)} of {len(groups)})."
+            f"{_rows(counts['numbers of several documents'])} with the `doc_id` of another "
+            "document, as where files were put together: ids are told apart by their documents."
         )
-    return tuple(found)
+    return found
 
 
-def left_out(counts: Counter[str], filters: Collection[str]) -> str:
+def left_out(tally: Tally) -> str:
     """Return what was left out, for the error that nothing is left."""
-    found = [sentence.rstrip(".") for sentence in _of_left_out(counts, filters)]
+    found = [sentence.rstrip(".") for sentence in _of_left_out(tally)]
     return "; ".join(found)
 
 
-def _of_left_out(counts: Counter[str], filters: Collection[str]) -> list[str]:
-    found = [
-        f"{_rows(counts[key])} left out: {why}." for key, why in _LEFT_OUT.items() if counts[key]
-    ]
+def _of_left_out(tally: Tally) -> list[str]:
+    counts = tally.counts
+    found = []
+    for key, why in _LEFT_OUT.items():
+        if counts[key]:
+            instead = tally.instead if key == "without any option" else ()
+            there = f" (the token is {_examples(instead)})" if instead else ""
+            found.append(f"{_rows(counts[key])} left out: {why}{there}.")
     if counts["of other filters"]:
         found.append(
             f"{_rows(counts['of other filters'])} left out: of other filters, "
-            f"{named(sorted(filters))} (--filter takes those of one)."
+            f"{named(sorted(tally.filters))} (--filter takes those of one)."
         )
     return found
 
@@ -93,7 +147,7 @@ def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
     of_labels = counts["bounded labels"]
     right = f", {of_labels:,} of them the label" if of_labels else ""
     if rounded is None:
-        bound = "the smallest log-probability shown in the row"
+        bound = "the smallest log-probability shown in the row, or what those shown leave"
         what = "not shown"
     else:
         bound = f"half a unit of the last of {rounded} decimals"
@@ -104,7 +158,28 @@ def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
     )
     if rounded is None:
         told += " A temperature fitted so is too small; one with --missing shown is not."
+        if counts["without mass left"]:
+            told += (
+                f" In {_rows(counts['without mass left'])} the tokens shown sum to 1, as where "
+                "top_p cut the others off: only the smallest shown bounds them."
+            )
     return told
+
+
+def _of_place(file: str, n: int, place: int) -> str:
+    of_file = f" of {file}" if file else ""
+    nth = {0: "first", 1: "second", 2: "third"}.get(place, f"{place + 1}th")
+    return (
+        f"the right option is the {nth} in all {n:,} rows{of_file}: what has numbers of its own "
+        "per place or class (vector, matrix, biases) would learn the place."
+    )
+
+
+def _examples(texts: Iterable[str]) -> str:
+    """Return some of the texts, sorted; they are quoted already where they need it."""
+    known = sorted(texts)
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return ", ".join(known[:_SHOWN]) + more
 
 
 def _rows(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isnan, nan
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import Answer, Option
 from temperance.readers.llm.keys import id_of, labelled
 from temperance.readers.llm.llm_format import check_options, spelled
-from temperance.readers.llm.response import response_of
+from temperance.readers.llm.response import has_failed, response_of
+from temperance.readers.llm.shown_tokens import ShownToken, check_mass, most_unseen
+from temperance.readers.llm.words import same_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,10 +27,14 @@ __all__ = ["openai_logprobs"]
 
 # How tokenizers write the space before a word, where a server does not decode it.
 _SPACES = "\u0120\u2581"
+_NUMBERED = re.compile(r"token_id:\d+", re.ASCII)  # vLLM's return_tokens_as_token_ids
 
 
 def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
-    """Yield the row of a completion, unless it is a refusal."""
+    """Yield the row of a completion, unless it is a refusal or its request failed."""
+    if has_failed(line, "choices"):
+        ask.counts["failed"] += 1
+        return
     response = response_of(line, "choices")
     choices = response.need("choices").items()
     if not choices:
@@ -41,15 +48,23 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     content = choice.need("logprobs").need("content")
     token = _answering(content, ask.format.position or 0)
     options = _options(line, ask)
-    shown = _shown(token)
-    scores = _scores(shown, options)
+    listed, sampled = _shown(token, content)
+    _check_sampled_once(token, listed)
+    shown = listed if sampled is None else [*listed, sampled]
+    check_mass(shown, token.need("top_logprobs"))
+    scores = _scores(shown, options, ask)
+    if all(map(isnan, scores)):
+        ask.tally.instead.add(quoted(token.need("token").text()))
     label = labelled(line, ask)
+    ceiling = nan
+    if any(map(isnan, scores)):
+        ceiling = most_unseen(listed, sampled, token.need("token").text(), ask.counts)
     yield Answer(
         scores,
-        ceiling=_ceiling(token, shown),
-        label=None if label is None else _index(label, options),
+        ceiling=ceiling,
+        label=None if label is None else _index(label, options, ask),
         options=tuple(Option(str, spellings[0]) for spellings in options),
-        id=id_of(line, ask, line.get("id"), response.get("id")),
+        id=id_of(line, ask, line.get("id"), response.get("id"), line.get("custom_id")),
     )
 
 
@@ -57,13 +72,18 @@ def _refused(choice: Node) -> bool:
     message, logprobs = choice.get("message"), choice.get("logprobs")
     if message is not None and message.get("refusal") is not None:
         return True
-    if logprobs is not None and logprobs.get("content") is None:
-        return logprobs.get("refusal") is not None
-    return False
+    if logprobs is None:
+        reason = choice.get("finish_reason")
+        return reason is not None and reason.value == "content_filter"
+    return logprobs.get("content") is None and logprobs.get("refusal") is not None
 
 
 def _answering(content: Node, position: int) -> Node:
+    """Return the token at a position; from the end, tokens without text are not counted."""
     tokens = content.items()
+    if position < 0:
+        named_ = [(token, token.get("token")) for token in tokens]
+        tokens = [token for token, text in named_ if text is not None and text.text()]
     try:
         return tokens[position]
     except IndexError:
@@ -87,46 +107,88 @@ def _options(line: Node, ask: Ask) -> tuple[tuple[str, ...], ...]:
     return options
 
 
-def _shown(token: Node) -> list[tuple[str, float]]:
-    """Return the tokens shown with their log-probabilities, the sampled one among them."""
+def _shown(token: Node, content: Node) -> tuple[list[ShownToken], ShownToken | None]:
+    """Return the tokens listed, and the sampled one if it is not among them."""
     top = token.need("top_logprobs").items()
     if not top:
-        msg = f"`{token.path}.top_logprobs` is empty: ask the server for it, top_logprobs=20."
-        raise FileFormatError(msg)
-    shown = [(each.need("token").text(), each.need("logprob").log_prob()) for each in top]
+        raise _nothing_listed(token, content)
+    listed = [_token(each) for each in top]
+    sampled = _token(token)
+    known = any(
+        each.token == sampled.token
+        or (each.log_prob == sampled.log_prob and _bare(each.text) == _bare(sampled.text))
+        for each in listed
+    )
+    return listed, None if known else sampled
+
+
+def _token(entry: Node) -> ShownToken:
+    token, log_prob = entry.need("token").text(), entry.entry("logprob")
+    text = token
+    if _NUMBERED.fullmatch(token) and entry.get("bytes") is not None:
+        text = _decoded(entry.need("bytes"))
+    written = "null" if log_prob.value is None else str(log_prob.value).strip()
+    return ShownToken(token, text, log_prob.token_log_prob(), written)
+
+
+def _decoded(node: Node) -> str:
+    codes = [code.value for code in node.items()]
+    if not all(type(code) is int and 0 <= code < 256 for code in codes):
+        node.refuse("a list of bytes, 0 to 255")
+    return bytes(codes).decode(errors="replace")
+
+
+def _nothing_listed(token: Node, content: Node) -> FileFormatError:
+    others = [each.get("top_logprobs") for each in content.items()]
+    if any(other is not None and other.items() for other in others):
+        what = (
+            f"the token there is {quoted(token.need('token').text())}, and other tokens have "
+            "some: which one answers? (--position)"
+        )
+    else:
+        what = "ask the server for it, top_logprobs=20"
+    return FileFormatError(f"`{token.path}.top_logprobs` is empty: {what}.")
+
+
+def _check_sampled_once(token: Node, listed: Sequence[ShownToken]) -> None:
     sampled = token.need("token").text()
-    if all(text != sampled for text, _ in shown):
-        shown.append((sampled, token.need("logprob").log_prob()))
-    return [(text, value) for text, value in shown if not isnan(value)]
+    found = [each.log_prob for each in listed if each.token == sampled]
+    if len(found) > len(set(found)):
+        msg = (
+            f"`{token.path}.top_logprobs` lists the sampled token {quoted(sampled)} twice, with "
+            "the same log-probability, which would count double: take one of the two out."
+        )
+        raise FileFormatError(msg)
 
 
-def _scores(shown: Sequence[tuple[str, float]], options: Sequence[Sequence[str]]) -> list[float]:
+def _scores(shown: Sequence[ShownToken], options: Sequence[Sequence[str]], ask: Ask) -> list[float]:
     """Add up the probabilities of each option's tokens; nan where none is shown."""
     place = {text: i for i, spellings in enumerate(options) for text in spellings}
+    folded = {text.casefold() for text in place}
     scores = [nan] * len(options)
-    for text, value in shown:
-        i = place.get(text.strip().lstrip(_SPACES).strip())
-        if i is not None:
-            both = value if isnan(scores[i]) else float(np.logaddexp(scores[i], value))
-            scores[i] = min(both, 0.0)
+    for each in shown:
+        text = _bare(each.text)
+        i = place.get(text)
+        if i is None:
+            if text.casefold() in folded:
+                ask.counts["in another case"] += 1
+                ask.tally.near_options.add(text)
+        elif isnan(each.log_prob):
+            ask.counts["stand-ins"] += 1
+            ask.tally.stand_ins.add(each.written)
+        elif isnan(scores[i]):
+            scores[i] = each.log_prob
+        else:
+            scores[i] = float(np.logaddexp(scores[i], each.log_prob))
     return scores
 
 
-def _ceiling(token: Node, shown: Sequence[tuple[str, float]]) -> float:
-    """Return the most that a token not shown can have: the smallest log-probability shown.
-
-    The sampled token does not count where it is not one of the likeliest: a server may show it
-    before them (vLLM) or only as the token itself.
-    """
-    sampled = token.need("token").text()
-    listed = {each.need("token").text() for each in token.need("top_logprobs").items()}
-    values = [value for text, value in shown if text in listed]
-    if len(values) > 1 and shown[0][0] == sampled and values[0] < min(values[1:]):
-        values = values[1:]
-    return min(values, default=nan)
+def _bare(text: str) -> str:
+    """Return a token without the space around it, however it is written."""
+    return text.strip().lstrip(_SPACES).strip()
 
 
-def _index(label: Node, options: Sequence[Sequence[str]]) -> int:
+def _index(label: Node, options: Sequence[Sequence[str]], ask: Ask) -> int:
     """Return which option the label names in one of its spellings, or by its index."""
     if type(label.value) is int:
         if any(text.isdecimal() for spellings in options for text in spellings):
@@ -134,12 +196,20 @@ def _index(label: Node, options: Sequence[Sequence[str]]) -> int:
         if not 0 <= label.value < len(options):
             label.refuse(f"the index of an option, 0 to {len(options) - 1}")
         return int(label.value)
-    if not isinstance(label.value, str):
+    if not isinstance(label.value, str | bool):
         label.refuse("the text of an option")
-    wanted = label.value.strip()
-    for i, spellings in enumerate(options):
-        if wanted in spellings:
-            return i
+    if isinstance(label.value, str):
+        wanted = label.value.strip()
+        for i, spellings in enumerate(options):
+            if wanted in spellings:
+                return i
+    near = same_word(label.value, options)
+    if near is not None:
+        ask.counts["respelled"] += 1
+        ask.tally.respelled.add(f"{quoted(label.value)} for {quoted(options[near][0])}")
+        return near
+    if isinstance(label.value, bool):
+        label.refuse("the text of an option")
     names = named(spellings[0] for spellings in options)
     msg = f"`{label.path}` must be among the options ({names}), got {quoted(label.value)}."
     raise FileFormatError(msg)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from temperance.errors import InvalidInputError
+from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.json_lines import json_lines, naming_line
-from temperance.readers.llm.answer import Ask
+from temperance.readers.llm.answer import Ask, Tally
 from temperance.readers.llm.arrays import dataset_of
 from temperance.readers.llm.decisions import decisions, openai_decisions
 from temperance.readers.llm.lm_eval import lm_eval
-from temperance.readers.llm.lm_eval_target import settle
+from temperance.readers.llm.lm_eval_target import (
+    count_contradictions,
+    leave_out_shares,
+    settle,
+)
 from temperance.readers.llm.node import Node
 from temperance.readers.llm.openai_logprobs import openai_logprobs
 from temperance.readers.llm.records import records
 from temperance.readers.llm.row import Row
+from temperance.readers.llm.seeming import seems_to_be
 from temperance.readers.shapes import check_texts
 from temperance.readers.shards import Shards
 
@@ -52,20 +57,23 @@ def read_llm(
     shards = Shards.of(path, _SUFFIXES)
     files = shards.files
     of_folder = is_folder(path)
-    counts: Counter[str] = Counter()
-    filters: set[str] = set()
+    tally = Tally()
     rows: list[Row] = []
     for file in files:
         match = _SAMPLES.fullmatch(file.stem)
-        ask = Ask(format_, fields, match and match[1], kind, counts, filters)
+        ask = Ask(format_, fields, match and match[1], kind, tally)
         with refusing(file):
             require_file(file)
             of_file = list(_rows(file, ask, of_folder=of_folder))
-            settle([row.answer for row in of_file], [row.line for row in of_file])
+            keep = leave_out_shares([row.answer for row in of_file], ask)
+            of_file = list(compress(of_file, keep))
+            answers = [row.answer for row in of_file]
+            settle(answers, [row.line for row in of_file])
+            count_contradictions(answers, tally.counts)
         rows += of_file
     with refusing(path):
         dataset = dataset_of(
-            rows, format_, counts, filters, source=os.fspath(path),
+            rows, format_, tally, source=os.fspath(path),
             files=files if of_folder else (), kind_forced=kind is not None,
         )  # fmt: skip
         check_texts(dataset)
@@ -74,11 +82,11 @@ def read_llm(
 
 def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
     """Yield the rows of one file, each with its line."""
-    read, fields = _READERS[ask.format.name], ask.fields
+    fields = ask.fields
     for number, record in json_lines(file):
         with naming_line(number):
             line = Node(record)
-            answers = list(read(line, ask))
+            answers = _answers(line, ask)
             weight = _beside(line, fields.weight, "weight")
             group = _beside(line, fields.group, None)
             cluster = _beside(line, fields.cluster, "cluster")
@@ -90,6 +98,18 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
         where = f"{file.name}, line {number}" if of_folder else f"line {number}"
         for answer in answers:
             yield Row(answer, ask.task or file.stem, number, where, **beside)
+
+
+def _answers(line: Node, ask: Ask) -> list[Answer]:
+    """Return the rows of a line; of one that is of another format, say which."""
+    try:
+        return list(_READERS[ask.format.name](line, ask))
+    except FileFormatError as error:
+        seeming = seems_to_be(line, ask.format.name)
+        if not seeming:
+            raise
+        msg = f"{error} {seeming}"
+        raise FileFormatError(msg) from error
 
 
 def _beside(line: Node, name: str | None, usual: str | None) -> Node | None:
