@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.arrays import as_array, as_numbers, row_name
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -101,7 +101,7 @@ class AnswerScale:
             return
         row = int(bad.argmax())
         msg = (
-            f"`{name}` must be {rule}; row {row} holds {s[row]:g} "
+            f"`{name}` must be {rule}; {row_name(row)} holds {s[row]:g} "
             f"({np.count_nonzero(bad)} such rows).{self._hint(s)}"
         )
         raise InvalidInputError(msg)
@@ -164,8 +164,8 @@ def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`{name}` must be 1 or true where the answer is right and 0 or false where not; row "
-            f"{row} holds {y.tolist()[row]!r} "
+            f"`{name}` must be 1 or true where the answer is right and 0 or false where not; "
+            f"{row_name(row)} holds {y.tolist()[row]!r} "
             f"({np.count_nonzero(bad)} such rows). Graded answers? Decide from which grade on "
             "they are right."
         )

@@ -7,6 +7,8 @@ as words that a class may be called.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from temperance.checks.tensors import is_tensor, on_host
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "missing_entries",
     "one_column",
     "row_name",
+    "rows_of_file",
 ]
 
 _MISSING_TYPES = {"NAType", "NaTType"}  # of pandas, known by name so that it is not imported
@@ -36,9 +41,29 @@ _WAYS_OUT = {
 }
 
 
+_places: ContextVar[Callable[[int], int] | None] = ContextVar("_places", default=None)
+
+
+@contextmanager
+def rows_of_file(places: NDArray[np.intp] | None = None) -> Iterator[None]:
+    """Name rows by their number in a file, counted from 1, in messages made inside the `with`.
+
+    `places` says which rows of the file, counted from 0, the checked ones are; None: all.
+    """
+    token = _places.set((lambda row: row) if places is None else (lambda row: int(places[row])))
+    try:
+        yield
+    finally:
+        _places.reset(token)
+
+
 def row_name(row: int, first: int = 0) -> str:
-    """Return how messages name a row of an array: counted from 0, as arrays are."""
-    return f"row {first + row}"
+    """Return how messages name a row of an array: counted from 0, as arrays are.
+
+    Rows of a file are counted from 1, as people count them (see `rows_of_file`).
+    """
+    place = _places.get()
+    return f"row {first + row}" if place is None else f"row {first + place(row) + 1} (from 1)"
 
 
 def count_rows(bad: NDArray[np.bool_]) -> int:

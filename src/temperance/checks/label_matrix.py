@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.arrays import as_array, as_numbers, row_name
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes, is_label
 from temperance.errors import InvalidInputError
@@ -68,8 +68,8 @@ class Entries:
         if y.dtype.kind not in "iufb" or wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else (0, 0)
             msg = (
-                f"`labels` must hold 0 and 1; row {row}, column {column} ({names[column]}) holds "
-                f"{y[row, column]} ({np.count_nonzero(wrong)} such entries). Unknown entries? Say "
+                f"`labels` must hold 0 and 1; {row_name(row)}, column {column} ({names[column]}) "
+                f"holds {y[row, column]} ({np.count_nonzero(wrong)} such entries). Unknown entries? Say "
                 "which value they have with `ignore_label` (--ignore-label)."
             )
             raise InvalidInputError(msg)
@@ -100,7 +100,7 @@ def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.floa
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         msg = (
-            f"`logits` of labels must be finite; row {row}, column {column} holds "
+            f"`logits` of labels must be finite; {row_name(row)}, column {column} holds "
             f"{z[row, column]:g}. Probabilities of exactly 0 or 1 have no log-odds."
         )
         raise InvalidInputError(msg)

@@ -18,6 +18,7 @@ from temperance.checks import (
     refuse_masked_labels,
     refuse_probs,
 )
+from temperance.checks.arrays import rows_of_file
 from temperance.checks.contradictions import contradictions, padding_value, refuse_padding
 from temperance.checks.dense import Dense
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
@@ -65,17 +66,18 @@ def rows_of_classes(
         dataset = _taken(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))
-    logits = _logits(dataset, rules, labelled=labelled)
-    n, k = logits.shape
-    classes = as_classes(dataset.classes, k=k)
-    labels = None
-    if dataset.labels is not None and not whole:
-        labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
-        if dataset.kind == "logits":
-            refuse_masked_labels(logits, labels)
-    if dataset.kind == "logits" and not dataset.kind_forced and dataset.values.ndim > 1:
-        refuse_padding(logits, labels)
-    weights = as_weights(dataset.weights, n=n)
+    with rows_of_file(_places(file, keep, dense)):
+        logits = _logits(dataset, rules, labelled=labelled)
+        n, k = logits.shape
+        classes = as_classes(dataset.classes, k=k)
+        labels = None
+        if dataset.labels is not None and not whole:
+            labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
+            if dataset.kind == "logits":
+                refuse_masked_labels(logits, labels)
+        if dataset.kind == "logits" and not dataset.kind_forced and dataset.values.ndim > 1:
+            refuse_padding(logits, labels)
+        weights = as_weights(dataset.weights, n=n)
     return Rows(
         logits=logits,
         labels=labels,
@@ -94,6 +96,16 @@ def rows_of_classes(
         notes=(*file.notes, *rules.notes(dataset.values, logits), *_notes(dataset, logits, labels)),
         file_ids=file.ids,
     )
+
+
+def _places(file: Dataset, keep: NDArray[np.bool_] | None, dense: Dense | None) -> NDArray[np.intp]:
+    """Return which row of the file, counted from 0, each row that counts is; or which pixel."""
+    if dense is not None:
+        places = np.arange(prod(dense.shape))
+    else:
+        n = len(file.values) + len(file.left_out)
+        places = np.delete(np.arange(file.first, file.first + n), list(file.left_out))
+    return places if keep is None else places[keep]
 
 
 def _flat(file: Dataset, dense: Dense) -> Dataset:

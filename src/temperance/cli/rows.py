@@ -21,6 +21,7 @@ from temperance.checks import (
     as_group_names,
     as_groups,
 )
+from temperance.checks.arrays import rows_of_file
 from temperance.checks.label_matrix import (
     Entries,
 )
@@ -296,7 +297,8 @@ class Rows:
 def naming(source: str) -> Iterator[None]:
     """Put the file's name before the message of any bad input found inside the `with`."""
     try:
-        yield
+        with rows_of_file():
+            yield
     except InvalidInputError as error:
         if str(error).startswith(printable(source)):
             raise
