@@ -458,7 +458,7 @@ def test_names_command_no_terminal_and_break_no_page(tmp_path, sample, run):
             tmp_path / f"{number}.npz", logits=z * number, labels=np.array(NAMES)[y], classes=NAMES,
             groups=kinds, ids=np.array([f"{i}\x1b" for i in range(300)]),
         )  # fmt: skip
-    np.savez(tmp_path / "other.npz", logits=z, classes=NAMES[::-1])
+    np.savez(tmp_path / "other.npz", logits=z, classes=[*NAMES[:3], "other\x1b"])
     tests = [
         ("fit", "1.npz", "--quick", "--method", "group-temperature", "--report", "a.html"),
         ("fit", "1.npz", "--quick", "--method", "vector", "-o", "v.json", "--report", "b.html"),

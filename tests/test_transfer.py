@@ -202,3 +202,18 @@ def test_command_line(run, tmp_path, rows):
         ("--kind", ["old.npz", "new.npz", "--kind", "multilabel"]),
     ):
         assert message in run("shift", *arguments, code=2).stderr
+
+
+def test_the_command_takes_classes_that_have_names(tmp_path, run, rows):
+    """Labels of both files have become positions of the columns; no name is looked up again."""
+    (z, y), (new, new_y) = rows(400), rows(400, seed=1, sharper=2.0)
+    names = np.array(["x", "10", "9", "0"])
+    found = {}
+    for name, known in (("plain", {}), ("named", {"classes": names})):
+        for which, scores, labels in (("old", z, y), ("new", new, new_y)):
+            held = names[labels] if known else labels
+            np.savez(tmp_path / f"{name}-{which}.npz", logits=scores, labels=held, **known)
+        line = ("shift", f"{name}-old.npz", f"{name}-new.npz", "--quick", "--json")
+        found[name] = json.loads(run(*line).stdout)
+    for key in ("reference", "refitted"):
+        assert found["named"][key] == found["plain"][key]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import InvalidInputError
+from temperance.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -274,5 +275,5 @@ def _listed(names: Iterable[object], most: int = _LONGEST_LIST) -> str:
 
 
 def _shown(name: str) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in name)
+    text = printable(name)
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."

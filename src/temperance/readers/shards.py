@@ -50,8 +50,8 @@ class Shards:
             A folder without such files, or with a sub-folder that holds some; a file that is empty
             or no regular file, which reading would wait for.
         """
-        folder = Path(path)
-        with refusing(folder):
+        with refusing(path):
+            folder = Path(path)
             if not folder.is_dir():
                 require_file(folder)
                 return cls((folder,))
