@@ -60,7 +60,7 @@ def _scores(file: Dataset, scale: AnswerScale) -> NDArray[Any]:
     if not file.percent:
         return file.values
     if scale.name == "percent":
-        return file.values * 100
+        return np.asarray(np.round(file.values * 100, 10))  # a hundredth is no binary number
     if scale.name in {"probability", "fraction"}:
         return file.values
     msg = f"`--score-scale` is {scale.name}, but the scores have percent signs: say percent."

@@ -47,9 +47,8 @@ def read_rows(
     keep = like.keep if isinstance(like, Rows) and same_rows else None
     with progress(f"reading {path.name}"):
         file = _file(path, reading, layout, labelled=labelled)
-        if file.percent and file.kind == "logits" and reading.answers is None:
-            msg = f"{path}: its scores are percentages, which are no logits: say --kind probs."
-            raise InvalidInputError(msg)
+        if reading.answers is None:
+            _refuse_percent(file)
         with naming(str(path)):
             if like is not None:
                 file = _like(file, like, class_axis, same_rows=same_rows)
@@ -153,6 +152,13 @@ def _with_rows_like(file: Dataset, like: Rows, class_axis: int | None) -> Datase
 def read_kind(kind: str | None) -> Kind | None:
     """Return what a reader is told: of a label matrix the scores say it by their name."""
     return "logits" if kind == "logits" else "probs" if kind == "probs" else None
+
+
+def _refuse_percent(file: Dataset) -> None:
+    """Refuse logits with percent signs."""
+    if file.percent and file.kind == "logits":
+        msg = f"{file.source}: its scores are percentages, which are no logits: say --kind probs."
+        raise InvalidInputError(msg)
 
 
 def _require_clusters(rows: Rows) -> None:

@@ -80,12 +80,15 @@ class NumberCells:
         return np.concatenate(self._parts)
 
     def _fast(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
-        """Convert cells of plain finite numbers at once; None if there are others."""
+        """Convert cells of plain numbers at once; None if there are others."""
         try:
             numbers = np.array(cells, dtype=np.float64)
         except ValueError:
             return None
-        if not np.isfinite(numbers).all() or "_" in (joined := "".join(cells)):
+        infinite = np.flatnonzero(np.isinf(numbers))
+        if "_" in (joined := "".join(cells)):
+            return None
+        if not all(_INFINITY.fullmatch(cells[i].strip()) for i in infinite):
             return None
         if self._point is None and "." in joined:
             self._point = -1
