@@ -29,7 +29,7 @@ def two_columns(confidence, correct):
 
 @pytest.mark.parametrize("n_bins", [1, 2, 3, 5, 10, 15, 20, 100])
 def test_edge_rule(n_bins):
-    """0 and 1/B fall in the first bin, more than rounding above 1/B in the next, 1 in the last."""
+    """0 and 1/B fall in the first bin, 2e-6 above 1/B in the second, 1 in the last."""
     edges = bin_edges(np.ones(1), n_bins=n_bins, binning="equal-width", weights=None)
     assert len(edges) == n_bins + 1
     on_edge = np.arange(n_bins + 1) / n_bins

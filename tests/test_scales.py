@@ -244,3 +244,33 @@ def test_an_impossible_outcome_has_no_number_of_309_digits():
     text = str(tp.evaluate(p, [0, 1, 0, 1, 1], n_resamples=100))
     assert "inf (an impossible outcome)" in text
     assert max(map(len, text.splitlines())) < 120
+
+
+def test_slow_steps_are_announced(monkeypatch, capsys):
+    """Steps that will take longer than half a minute say so once, judged by the first of them."""
+    from temperance.blocks import report_step
+    from temperance.cli import console
+
+    clock = iter(np.arange(0.0, 1e6, 1.5))
+    monkeypatch.setattr(console, "monotonic", lambda: float(next(clock)))
+    with console.progress("measuring"):
+        for done in range(1, 10):
+            report_step("testing groups", done, 1000)
+        for done in range(1, 4):
+            report_step("fitting groups", done, 3)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("testing groups: ")
+    assert line.endswith("minutes left.")
+
+
+def test_classes_and_groups_report_their_steps(rows):
+    """Every class, error and group is a step that a caller can follow."""
+    from temperance.blocks import reporting
+
+    steps = []
+    with reporting(lambda _: None, lambda *step: steps.append(step)):
+        tp.evaluate(rows.probs, rows.y, groups=rows.groups, n_resamples=100)
+        tp.GroupTemperatureScaling.fit(rows.z, rows.y, groups=rows.groups)
+    assert {("measuring classes", 3, 3), ("testing groups", 2, 2), ("fitting groups", 2, 2)} <= set(
+        steps
+    )

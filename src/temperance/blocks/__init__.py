@@ -8,7 +8,7 @@ from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.cluster import connected
 from temperance.blocks.files import counting_rows, labelled_blocks
 from temperance.blocks.linear_algebra import one_thread_each
-from temperance.blocks.mapping import map_rows, report_rows, reporting, thread_count
+from temperance.blocks.mapping import map_rows, report_rows, report_step, reporting, thread_count
 from temperance.blocks.parts import FilePart, FileParts
 from temperance.blocks.rows import FoldedRows, LabelledRows
 from temperance.blocks.stream import StreamRows
@@ -26,6 +26,7 @@ __all__ = [
     "map_rows",
     "one_thread_each",
     "report_rows",
+    "report_step",
     "reporting",
     "thread_count",
 ]

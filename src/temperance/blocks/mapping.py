@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["map_rows", "merged", "report_rows", "reporting", "thread_count"]
+__all__ = ["map_rows", "merged", "report_rows", "report_step", "reporting", "thread_count"]
 
 _AHEAD = 4  # blocks per thread that wait to be worked on
 _on_rows: ContextVar[Callable[[int], None] | None] = ContextVar("_on_rows", default=None)
+
+_on_step: ContextVar[Callable[[str, int, int], None] | None] = ContextVar("_on_step", default=None)
 
 
 class _Mergeable(Protocol):
@@ -86,13 +88,26 @@ def thread_count() -> int:
 
 
 @contextmanager
-def reporting(on_rows: Callable[[int], None]) -> Iterator[None]:
-    """Call `on_rows(number of rows done)` after each block mapped inside the `with`."""
-    token = _on_rows.set(on_rows)
+def reporting(
+    on_rows: Callable[[int], None], on_step: Callable[[str, int, int], None] | None = None
+) -> Iterator[None]:
+    """Call `on_rows(number of rows done)` after each block mapped inside the `with`.
+
+    And `on_step(what, done, total)` after each of many steps that are no reading of rows: classes
+    and groups measured, groups fitted.
+    """
+    tokens = _on_rows.set(on_rows), _on_step.set(on_step)
     try:
         yield
     finally:
-        _on_rows.reset(token)
+        _on_rows.reset(tokens[0])
+        _on_step.reset(tokens[1])
+
+
+def report_step(what: str, done: int, total: int) -> None:
+    """Say that `done` of `total` steps of this kind are done."""
+    if (report := _on_step.get()) is not None:
+        report(what, done, total)
 
 
 def report_rows(n: int) -> None:

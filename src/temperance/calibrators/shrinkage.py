@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from temperance.blocks import report_step
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.errors import NoOptimumError
 from temperance.numerics import as_float64
@@ -113,7 +114,10 @@ def shrunk_parts(
     A part that is None gets the pooled temperature. How much parts differ is seen from those
     that have an optimum of their own.
     """
-    alone = [None if rows is None else _alone(rows) for rows in parts]
+    alone = []
+    for number, rows in enumerate(parts, start=1):
+        alone.append(None if rows is None else _alone(rows))
+        report_step("fitting groups", number, len(parts))
     known = [record for record in alone if record is not None]
     logs = np.array([log(record.temperature) for record in known])
     errors = np.array([record.standard_error / record.temperature for record in known])

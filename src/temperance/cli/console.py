@@ -6,6 +6,7 @@ import codecs
 import json
 import sys
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks import reporting
@@ -55,16 +56,24 @@ def _stdout() -> Console:
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
+_SHOWN_EVERY = 0.2  # seconds
+_FIRST_SLICE = 2.0  # seconds of steps that the time left is judged by
+_SLOW = 30.0  # seconds left that are announced
+
+
 @contextmanager
 def progress(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], None]]:
     """Show `what`, the rows read so far and their speed, while the `with` runs.
 
     Where the number of `rows` is known, also how much of them is done and the time that is left.
     What the `with` gives begins again with another text, for another reading of the same rows.
-    Only where stderr is a terminal; the line is gone when the work is done.
+    Only where stderr is a terminal; the line is gone when the work is done. Steps that will take
+    more than half a minute are announced by a line of their own, terminal or not.
     """
+    cost = _Cost()
     if not sys.stderr.isatty():
-        yield lambda _: None
+        with reporting(lambda _: None, cost.of_step):
+            yield lambda _: None
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
@@ -96,8 +105,53 @@ def progress(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], 
             speed = f" ({state.speed:,.0f}/s)" if state.speed else ""
             bar.update(task, rows=f"{state.completed:,.0f} rows read{speed}")
 
+        def on_step(now: str, done: int, total: int) -> None:
+            if not cost.of_step(now, done, total):
+                return
+            left = cost.left(done, total)
+            bar.update(task, description=now, rows=f"{done:,} of {total:,}, {time_text(left)} left")
+
         def again(now: str) -> None:
             bar.reset(task, description=printable(now), rows="")
 
-        with reporting(on_rows):
+        with reporting(on_rows, on_step):
             yield again
+
+
+class _Cost:
+    """How long steps of one kind will take, judged by the first of them."""
+
+    def __init__(self) -> None:
+        self._what, self._start, self._shown, self._said = "", 0.0, 0.0, False
+
+    def of_step(self, what: str, done: int, total: int) -> bool:
+        """Note a step; announce slow ones once. Whether it is time to show how far they are."""
+        now = monotonic()
+        if what != self._what:
+            self._what, self._start, self._shown, self._said = what, now, now, False
+        if now - self._shown < _SHOWN_EVERY or done == total:
+            return False
+        self._shown = now
+        left = self.left(done, total)
+        if not self._said and now - self._start >= _FIRST_SLICE and left >= _SLOW:
+            self._said = True
+            note(
+                f"{what}: {done:,} of {total:,} done, about {time_text(left)} left.{_faster(what)}"
+            )
+        return True
+
+    def left(self, done: int, total: int) -> float:
+        """Return the seconds that the other steps will take."""
+        return (monotonic() - self._start) * (total - done) / done
+
+
+def time_text(seconds: float) -> str:
+    """Return a time as a person says it: 40 seconds, 3 minutes, 2 hours."""
+    for unit, size in (("hour", 3600.0), ("minute", 60.0)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f} {unit}s"
+    return f"{seconds:.0f} seconds"
+
+
+def _faster(what: str) -> str:
+    return " --quick takes 200 resamples." if what.startswith("measuring") else ""

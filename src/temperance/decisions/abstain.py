@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.blocks import report_step
 from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_level, as_number
 from temperance.decisions.abstention import Abstention, Promise
@@ -162,7 +163,10 @@ def abstain_rows(
         }
         share = delta / groups_tested([part.n for part in parts.values()], max_risk, delta)
         target = Target(max_risk, min_coverage, share, grid)
-        promises = [_promise(name, part, target) for name, part in parts.items()]
+        promises = []
+        for number, (name, part) in enumerate(parts.items(), start=1):
+            promises.append(_promise(name, part, target))
+            report_step("thresholds of groups", number, len(parts))
     if all(each.threshold is None for each in promises):
         target = Target(max_risk, min_coverage, delta, grid)
         raise InvalidInputError(refusal(promises, target, confidence))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temperance.blocks import report_step
 from temperance.metrics.error_measures import (
     class_errors,
     conditional_error,
@@ -45,16 +46,20 @@ def draw_errors(resampling: Resampling, *, n_bins: int) -> tuple[dict[str, Draws
     """
     rows, sums = resampling.rows, resampling.sums
     of_class, flattened = class_errors(rows, sums, n_bins=n_bins)
-    statistics = {
-        "ece": top_label_error(rows, sums, n_bins=n_bins),
-        "ece_equal_mass": top_label_error(rows, sums, n_bins=n_bins, binning="equal-mass"),
-        "debiased": top_label_square(rows, sums, n_bins=n_bins),
-        "smooth": smooth(rows, sums),
-        "ks": ks(rows, sums),
-        "classwise": of_class.mean(axis=0),
-        "top_label_conditional": conditional_error(rows, sums, n_bins=n_bins),
-        "flattened": flattened,
+    resampled = {
+        "ece": lambda: top_label_error(rows, sums, n_bins=n_bins),
+        "ece_equal_mass": lambda: top_label_error(rows, sums, n_bins=n_bins, binning="equal-mass"),
+        "debiased": lambda: top_label_square(rows, sums, n_bins=n_bins),
+        "smooth": lambda: smooth(rows, sums),
+        "ks": lambda: ks(rows, sums),
+        "classwise": lambda: of_class.mean(axis=0),
+        "top_label_conditional": lambda: conditional_error(rows, sums, n_bins=n_bins),
+        "flattened": lambda: flattened,
     }
+    statistics = {}
+    for number, (name, error) in enumerate(resampled.items(), start=1):
+        statistics[name] = error()
+        report_step("measuring errors", number, len(resampled))
     exact = {"ks": float(ks(rows, observed(rows), exact=True))}
     b, doubt = resampling.n_resamples, resampling.doubt
     draws = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from temperance.binning import BinSums
+from temperance.blocks import report_step
 from temperance.metrics.bins import GRID_POINTS, N_RANKS, bins_of, grid_of, ranks_of
 from temperance.metrics.errors_of_sums import (
     binned_error,
@@ -89,6 +90,7 @@ def class_errors(
     for j in range(rows.probs.shape[1]):
         found = _binned(rows, sums, class_event(rows, j), n_bins, "equal-width")
         of_class.append(binned_error(found))
+        report_step("measuring classes", j + 1, rows.probs.shape[1])
         gap = gap + found.gap
         total = total + found.weight.sum(axis=-1)
     return np.stack(of_class), np.asarray(np.abs(gap).sum(axis=-1) / total)

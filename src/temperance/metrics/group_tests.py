@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.blocks import report_step
 from temperance.checks import as_groups
 from temperance.checks.numbers import as_seed
 from temperance.metrics.inputs import Predictions
@@ -146,7 +147,10 @@ def group_score_rows(
     counts = np.ones(len(numbers), dtype=bool) if rows.weights is None else rows.weights > 0
     rows, numbers = counted(rows), numbers[counts]
     members = places_of(numbers, len(names))
-    tests = [_test(taken(rows, of), seed=[seed, number]) for number, of in enumerate(members)]
+    tests = []
+    for number, of in enumerate(members):
+        tests.append(_test(taken(rows, of), seed=[seed, number]))
+        report_step("testing groups", number + 1, len(members))
     adjusted = iter(holm([test.p_value for test in tests if test.p_value is not None]))
     results = [
         GroupTest(name, len(of), test, None if test.p_value is None else next(adjusted))
