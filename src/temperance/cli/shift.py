@@ -67,9 +67,9 @@ def shift(
     with naming(f"{first.source}, {other.source}"), progress("comparing"):
         found = transfer(
             first.logits,
-            first.require_labels(),
+            first.require_positions(),
             other.logits,
-            other.labels,
+            None if other.labels is None else other.require_positions(),
             weights=first.weights,
             new_weights=other.weights,
             new_clusters=other.clusters,
