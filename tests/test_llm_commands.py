@@ -154,7 +154,7 @@ def test_apply_writes_the_rows_that_have_an_answer(run, tmp_path, chat):
     out = read(tmp_path / "out.csv")
     assert out.values == pytest.approx(reference.softmax(z / temperature))
     assert out.ids.tolist() == [f"q{i}" for i in range(len(z))]
-    assert out.labels.astype(int).tolist() == y.tolist()
+    assert out.labels.tolist() == ["ABCD"[label] for label in y]
     assert out.classes == tuple("ABCD")
 
 
