@@ -22,7 +22,9 @@ __all__ = ["map_rows", "merged", "report_rows", "report_step", "reporting", "thr
 _AHEAD = 4  # blocks per thread that wait to be worked on
 _on_rows: ContextVar[Callable[[int], None] | None] = ContextVar("_on_rows", default=None)
 
-_on_step: ContextVar[Callable[[str, int, int], None] | None] = ContextVar("_on_step", default=None)
+_on_step: ContextVar[Callable[[str, int, int], object] | None] = ContextVar(
+    "_on_step", default=None
+)
 
 
 class _Mergeable(Protocol):
@@ -89,7 +91,7 @@ def thread_count() -> int:
 
 @contextmanager
 def reporting(
-    on_rows: Callable[[int], None], on_step: Callable[[str, int, int], None] | None = None
+    on_rows: Callable[[int], None], on_step: Callable[[str, int, int], object] | None = None
 ) -> Iterator[None]:
     """Call `on_rows(number of rows done)` after each block mapped inside the `with`.
 

@@ -17,6 +17,11 @@ from temperance.metrics.error_measures import (
 from temperance.metrics.estimates import Draws
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.resampling import Resampling
 
@@ -46,7 +51,7 @@ def draw_errors(resampling: Resampling, *, n_bins: int) -> tuple[dict[str, Draws
     """
     rows, sums = resampling.rows, resampling.sums
     of_class, flattened = class_errors(rows, sums, n_bins=n_bins)
-    resampled = {
+    resampled: dict[str, Callable[[], NDArray[np.float64]]] = {
         "ece": lambda: top_label_error(rows, sums, n_bins=n_bins),
         "ece_equal_mass": lambda: top_label_error(rows, sums, n_bins=n_bins, binning="equal-mass"),
         "debiased": lambda: top_label_square(rows, sums, n_bins=n_bins),

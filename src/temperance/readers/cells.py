@@ -88,7 +88,7 @@ class NumberCells:
         infinite = np.flatnonzero(np.isinf(numbers))
         if "_" in (joined := "".join(cells)):
             return None
-        if not all(_INFINITY.fullmatch(cells[i].strip()) for i in infinite):
+        if not all(_INFINITY.fullmatch(cells[int(i)].strip()) for i in infinite):
             return None
         if self._point is None and "." in joined:
             self._point = -1
