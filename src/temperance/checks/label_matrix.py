@@ -69,7 +69,7 @@ class Entries:
             row, column = (int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else (0, 0)
             msg = (
                 f"`labels` must hold 0 and 1; {row_name(row)}, column {column} ({names[column]}) "
-                f"holds {y[row, column]} ({np.count_nonzero(wrong)} such entries). Unknown entries? "
+                f"holds {y[row, column]} ({np.count_nonzero(wrong)} such entries). Unknown? "
                 "Say which value they have with `ignore_label` (--ignore-label)."
             )
             raise InvalidInputError(msg)
