@@ -661,6 +661,8 @@ def test_compare_takes_columns_of_one_file(tmp_path, capsys, name):
     two = json.loads(capsys.readouterr().out)
     for each in (one, two):
         del each["data_sha256"]
+    assert one.pop("warnings") == []
+    assert "were paired with those of" in two.pop("warnings")[0]
     assert one == two
     assert run(["compare", str(path), *names[:2], *options]) == 2
     assert "name both" in capsys.readouterr().err

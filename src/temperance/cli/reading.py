@@ -134,6 +134,8 @@ def _like(
 
 def _with_rows_like(file: Dataset, like: Rows, class_axis: int | None) -> Dataset:
     """Return a file with its rows in the order of others, by their ids where both have them."""
+    if file.source == like.source:
+        return file  # other columns of one file
     ids, own, without = like.file_ids, file.ids, None
     if class_axis is not None and class_axis % file.values.ndim == 0:
         return file  # ids are of what lies along another axis; they are compared later

@@ -85,7 +85,7 @@ class NumberCells:
             numbers = np.array(cells, dtype=np.float64)
         except ValueError:
             return None
-        infinite = np.flatnonzero(np.isinf(numbers))
+        infinite = np.flatnonzero(np.isinf(numbers)).tolist()
         if "_" in (joined := "".join(cells)):
             return None
         if not all(_INFINITY.fullmatch(cells[int(i)].strip()) for i in infinite):
