@@ -145,6 +145,15 @@ def test_rows_that_sum_to_one_tell_nothing_of_the_rest(tmp_path, digits):
     assert "In 1 row the tokens shown sum to 1" in " ".join(found.notes)
 
 
+@pytest.mark.parametrize("log_prob", [0.0, -1.1920928955078125e-07, -4e-7])
+def test_one_token_that_is_certain_does_not_tie(tmp_path, log_prob):
+    """Where one token has all the probability, what is not shown can have its rounding."""
+    row = completion([("A", log_prob)], label="A")
+    found = read(write(tmp_path / "a.jsonl", [row]), format=chat(options="AB"))
+    assert found.values[0, 0] == log_prob
+    assert -16.0 < found.values[0, 1] < -14.0
+
+
 @pytest.mark.parametrize(
     "top",
     [
@@ -313,6 +322,7 @@ def test_labels_in_other_words_are_told(tmp_path, options, label, name):
     ("line", "said"),
     [
         ({"completion_probabilities": [{"probs": []}]}, "llama.cpp"),
+        ({"response": {"body": {"completion_probabilities": [{"probs": []}]}}}, "llama.cpp"),
         ({"meta_info": {"output_top_logprobs": [[[-1, 2, "a"]]]}}, "SGLang"),
         ({"candidates": [{"logprobsResult": {"topCandidates": []}}]}, "Gemini"),
         ({"candidates": [{"avgLogprobs": -0.5}]}, "hold only an average"),

@@ -12,6 +12,7 @@ __all__ = ["seems_to_be"]
 # Paths that tell a format, its name, and what to say of it, or the format it is read as.
 _NOT_READ = "which are not read yet"
 _NO_PROBS = "which hold texts and whether they are right, but no probabilities"
+_PLACES = ("", "response.body.", "response.")
 _SIGNS: tuple[tuple[str, str, str], ...] = (
     ("filtered_resps", "samples of lm-evaluation-harness", "lm-eval"),
     ("choices.0.logprobs.content", "chat completions with log-probabilities", "openai-logprobs"),
@@ -43,7 +44,8 @@ def seems_to_be(line: Node, format_name: str) -> str:
             "under the key `probabilities`, beside `type`."
         )
     for path, name, what in _SIGNS:
-        if what != format_name and line.find(path) is not None:
+        found = any(line.find(f"{place}{path}") is not None for place in _PLACES)
+        if what != format_name and found:
             read = what if what.startswith("which") else f"read with --format {what}"
             return f"These look like {name}, {read}."
     return ""

@@ -58,7 +58,8 @@ def most_unseen(
     token does not count as the smallest where others are listed: a server may list it before or
     behind the likeliest, however unlikely it is. Where the sum is 1 to the last digits, nothing
     can be told from what is left: of float32 numbers it is rounding, and a server that samples
-    with top_p cuts the rest and divides by the sum.
+    with top_p cuts the rest and divides by the sum. Where one token alone has it all, what others
+    can have is that rounding.
     """
     values = _known(listed)
     if not values:
@@ -69,7 +70,10 @@ def most_unseen(
         smallest = min(others)
     known = values if sampled is None else [*values, *_known([sampled])]
     left = 1.0 - sum(map(exp, known))
-    if left <= (_DOUBLE if _in_double(known) else _SINGLE):
+    rounding = _DOUBLE if _in_double(known) else _SINGLE
+    if left <= rounding:
+        if 1.0 - exp(max(known)) <= rounding:
+            return min(smallest, log(rounding))
         counts["without mass left"] += 1
         return smallest
     return min(smallest, log(left))
