@@ -20,7 +20,6 @@ from temperance.cli.options import (
 from temperance.cli.reading import read_kind
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
-from temperance.errors import InvalidInputError
 from temperance.readers import read_blocks
 from temperance.writers import (
     SUFFIXES,
@@ -79,7 +78,6 @@ def apply(
     chosen = Map.read(calibrator_file)
     calibrator = chosen.calibrator
     reading = reading.of_answers(calibrator)
-    _refuse_inside(file, output)
     plain = calibrator.kind == "logits" and not calibrator.traits.members
     plain = plain and reading.class_axis is None and reading.llm is None and reading.na != "drop"
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
@@ -122,18 +120,6 @@ def apply(
     told = _Told(len(probs), columns, confidence, warnings)
     count = None if accepted is None else int(np.count_nonzero(accepted))
     _tell(told, chosen, count, output, as_json=as_json)
-
-
-def _refuse_inside(files: list[Path], output: Path) -> None:
-    """Raise where the output would become one of the shards of a folder that is read."""
-    place = output.resolve().parent
-    for path in files:
-        if path.is_dir() and place.is_relative_to(path.resolve()):
-            msg = (
-                f"`--output` must not lie in the folder that is read, {path}: {output.name} would "
-                "be one of its files the next time. Write it beside the folder."
-            )
-            raise InvalidInputError(msg)
 
 
 class _Told(NamedTuple):

@@ -109,7 +109,11 @@ def progress(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], 
             if not cost.of_step(now, done, total):
                 return
             left = cost.left(done, total)
-            bar.update(task, description=now, rows=f"{done:,} of {total:,}, {time_text(left)} left")
+            bar.update(
+                task,
+                description=printable(now),
+                rows=f"{done:,} of {total:,}, {time_text(left)} left",
+            )
 
         def again(now: str) -> None:
             bar.reset(task, description=printable(now), rows="")
