@@ -419,3 +419,19 @@ def test_shows_itself(calibrated):
         assert words in str(rule)
         assert words in rule._repr_html_()
     assert rule.to_dict()["rows"]["risk"]["value"] == 68 / 4229
+
+
+def test_a_split_does_not_depend_on_the_place():
+    """In every order the same rows are fitted on, drawn alone or by clusters."""
+    rng = np.random.default_rng(0)
+    z, labels, clusters = (
+        rng.normal(size=(300, 3)),
+        rng.integers(0, 3, 300),
+        rng.integers(0, 80, 300),
+    )
+    for units in (None, clusters):
+        fits = split_rows(labels, 0.2, seed=1, scores=(z,), clusters=units)
+        for order in (np.argsort(labels), np.argsort(z.max(axis=1)), rng.permutation(300)):
+            own = None if units is None else units[order]
+            again = split_rows(labels[order], 0.2, seed=1, scores=(z[order],), clusters=own)
+            assert (again == fits[order]).all()

@@ -164,7 +164,8 @@ def test_log_loss_beyond_float_probabilities(run, tmp_path):
     np.savez(tmp_path / "z.npz", logits=z, labels=y)
     result = json.loads(run("fit", "z.npz", "--json").stdout)
     assert result["before"]["log_loss"] == pytest.approx(4000 / 3, rel=1e-12)
-    assert result["after"]["log_loss"] == pytest.approx(np.log(3) - np.log(2) * 2 / 3, rel=0.02)
+    best = np.log(3) - np.log(2) * 2 / 3  # cross-fitting 60 rows costs some of it
+    assert best < result["after"]["log_loss"] < 1.1 * best
 
 
 def test_kind_overrides_the_name(run, files, tmp_path):

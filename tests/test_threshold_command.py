@@ -35,7 +35,7 @@ def test_labels_are_split_and_said_so(run, data, tmp_path):
     assert done.stderr == ""
     result = json_of(done)
     z, y, _ = data["cal"]
-    fits = split_rows(y, 0.2, seed=4)
+    fits = split_rows(y, 0.2, seed=4, scores=(z,))
     scaling = tp.TemperatureScaling.fit(z[fits], y[fits])
     rule = abstain(scaling.apply(z[~fits]), y[~fits], max_risk=0.3)
     outcome = rule.measure(scaling.apply(data["test"][0]), data["test"][1])
