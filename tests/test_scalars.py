@@ -270,3 +270,31 @@ def test_names_given_as_bytes_are_their_text():
     assert {each.name for each in found.groups} == {"law", "math"}
     with pytest.raises(tp.InvalidInputError, match=r"`groups` must be text; b'.xff' is not UTF-8"):
         tp.GroupTemperatureScaling.fit(Z, Y, groups=[b"\xff"] * N)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: tp.metrics.holm(["a"]), "p_values"),
+        (lambda: tp.metrics.holm(0.1), "p_values"),
+        (lambda: tp.metrics.holm([None, 0.1]), "p_values"),
+        (lambda: tp.GroupTemperatureScaling(2.0, {"a": 1.0}, small_groups=5), "small_groups"),
+        (lambda: tp.GroupTemperatureScaling(2.0, {"a": 1.0}, small_groups="bc"), "small_groups"),
+        (lambda: tp.GroupTemperatureScaling(2.0, {"a": 1.0}, small_groups=("a",)), "small_groups"),
+        (lambda: tp.IsotonicCalibration("abc"), "curves"),
+        (lambda: tp.VennAbers("a", "b", "c", "d"), "lower_from"),
+        (lambda: tp.llm.AnswerConfidence("a", "b"), "inner"),
+        (lambda: tp.llm.AnswerConfidence(tp.Identity(), "percent"), "score_scale"),
+        (lambda: tp.decisions.DecisionPolicy("a", "b"), "calibrator"),
+        (lambda: tp.decisions.DecisionPolicy(tp.Identity(), 0.9), "rule"),
+        (lambda: tp.decisions.save_policy("a", "p.json"), "policy"),
+        (lambda: tp.TemperatureScaling(2.0, classes=["a", "a"]), "classes"),
+        (lambda: tp.TemperatureScaling(2.0, classes="ab"), "classes"),
+        (lambda: tp.TemperatureScaling(2.0, n_classes=3, classes=["a", "b"]), "classes"),
+        (lambda: tp.PlattScaling(1.0, 0.0, n_classes=3), "n_classes"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_our_error(call, name):
+    """What is made of other values says which one is none."""
+    with pytest.raises(tp.InvalidInputError, match=f"^`{name}` must"):
+        call()
