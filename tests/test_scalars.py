@@ -94,7 +94,7 @@ def calls():  # noqa: PLR0915
     yield "Abstention.measure", rule.measure, many, ("seed",)
     models = {"models": {"a": Z, "b": Z[:, [0, 2, 1]]}, "labels": Y, "costs": 0.1}
     yield "cascade", tp.decisions.cascade, models, (
-        "costs", "budget", "min_accuracy", "error_cost", "expert_error", "prior",
+        "costs", "budget", "min_accuracy", "error_cost", "expert_error", "prior", "seed",
     )  # fmt: skip
     curve = tp.decisions.risk_coverage(P, Y)
     yield "RiskCoverage.band", curve.band, {}, ("level",)
@@ -115,6 +115,10 @@ def calls():  # noqa: PLR0915
     yield "shape_features", tp.shift.shape_features, {"logits": Z}, ("top",)
     shift = tp.shift.label_shift_of_logits(Z[::-1], Z, Y)
     yield "LabelShift.interval", shift.interval, {}, ("level",)
+    yield "select", tp.select, {**fit, "methods": ["identity", "temperature"]}, ("seed",)
+    masks = {"logits": np.where(Z > 5.0, -1e9, Z), "mask_below": -1e9, "mask_value": -1e9}
+    yield "masked_logits", tp.masked_logits, masks, ("mask_below", "mask_value")
+    yield "logits_from_probs", tp.logits_from_probs, {"probs": P}, ("floor",)
     ask = tp.decisions.cascade(**models).policy
     yield "CascadePolicy.goes_on", ask.goes_on, {"logits": Z}, ("stage",)
     shown = {"logprobs": np.log(P), "labels": Y}
@@ -214,7 +218,7 @@ def public_calls():
 
 INNER = {  # for other parts of this library; or of classes without such arguments of their own
     "from_json", "of_rows", "around", "normal", "chi_square", "undefined", "checked",
-    "require_width",
+    "require_width", "rescaled", "with_columns",
 }  # fmt: skip
 
 
