@@ -274,8 +274,8 @@ def test_masks_in_every_dtype(mask, dtype):
     [
         ({}, "`mask_below` or `mask_value` must say"),
         ({"mask_below": np.nan}, "`mask_below` must be a number below infinity, got nan"),
-        ({"mask_value": "x"}, "`mask_value` must be a number, got 'x'"),
-        ({"mask_below": True}, "`mask_below` must be a number, got True"),
+        ({"mask_value": "x"}, "`mask_value` must be a number below infinity, got 'x'"),
+        ({"mask_below": True}, "`mask_below` must be a number below infinity, got True"),
     ],
 )
 def test_masks_must_be_numbers(options, message):

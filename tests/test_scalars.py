@@ -94,7 +94,7 @@ def calls():  # noqa: PLR0915
     yield "Abstention.measure", rule.measure, many, ("seed",)
     models = {"models": {"a": Z, "b": Z[:, [0, 2, 1]]}, "labels": Y, "costs": 0.1}
     yield "cascade", tp.decisions.cascade, models, (
-        "costs", "budget", "min_accuracy", "error_cost", "expert_error", "prior",
+        "costs", "budget", "min_accuracy", "error_cost", "expert_error", "prior", "seed",
     )  # fmt: skip
     curve = tp.decisions.risk_coverage(P, Y)
     yield "RiskCoverage.band", curve.band, {}, ("level",)
@@ -115,6 +115,10 @@ def calls():  # noqa: PLR0915
     yield "shape_features", tp.shift.shape_features, {"logits": Z}, ("top",)
     shift = tp.shift.label_shift_of_logits(Z[::-1], Z, Y)
     yield "LabelShift.interval", shift.interval, {}, ("level",)
+    yield "select", tp.select, {**fit, "methods": ["identity", "temperature"]}, ("seed",)
+    masks = {"logits": np.where(Z > 5.0, -1e9, Z), "mask_below": -1e9, "mask_value": -1e9}
+    yield "masked_logits", tp.masked_logits, masks, ("mask_below", "mask_value")
+    yield "logits_from_probs", tp.logits_from_probs, {"probs": P}, ("floor",)
     ask = tp.decisions.cascade(**models).policy
     yield "CascadePolicy.goes_on", ask.goes_on, {"logits": Z}, ("stage",)
     shown = {"logprobs": np.log(P), "labels": Y}
@@ -214,7 +218,7 @@ def public_calls():
 
 INNER = {  # for other parts of this library; or of classes without such arguments of their own
     "from_json", "of_rows", "around", "normal", "chi_square", "undefined", "checked",
-    "require_width",
+    "require_width", "rescaled", "with_columns",
 }  # fmt: skip
 
 
@@ -270,3 +274,31 @@ def test_names_given_as_bytes_are_their_text():
     assert {each.name for each in found.groups} == {"law", "math"}
     with pytest.raises(tp.InvalidInputError, match=r"`groups` must be text; b'.xff' is not UTF-8"):
         tp.GroupTemperatureScaling.fit(Z, Y, groups=[b"\xff"] * N)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: tp.metrics.holm(["a"]), "p_values"),
+        (lambda: tp.metrics.holm(0.1), "p_values"),
+        (lambda: tp.metrics.holm([None, 0.1]), "p_values"),
+        (lambda: tp.GroupTemperatureScaling(2.0, {"a": 1.0}, small_groups=5), "small_groups"),
+        (lambda: tp.GroupTemperatureScaling(2.0, {"a": 1.0}, small_groups="bc"), "small_groups"),
+        (lambda: tp.GroupTemperatureScaling(2.0, {"a": 1.0}, small_groups=("a",)), "small_groups"),
+        (lambda: tp.IsotonicCalibration("abc"), "curves"),
+        (lambda: tp.VennAbers("a", "b", "c", "d"), "lower_from"),
+        (lambda: tp.llm.AnswerConfidence("a", "b"), "inner"),
+        (lambda: tp.llm.AnswerConfidence(tp.Identity(), "percent"), "score_scale"),
+        (lambda: tp.decisions.DecisionPolicy("a", "b"), "calibrator"),
+        (lambda: tp.decisions.DecisionPolicy(tp.Identity(), 0.9), "rule"),
+        (lambda: tp.decisions.save_policy("a", "p.json"), "policy"),
+        (lambda: tp.TemperatureScaling(2.0, classes=["a", "a"]), "classes"),
+        (lambda: tp.TemperatureScaling(2.0, classes="ab"), "classes"),
+        (lambda: tp.TemperatureScaling(2.0, n_classes=3, classes=["a", "b"]), "classes"),
+        (lambda: tp.PlattScaling(1.0, 0.0, n_classes=3), "n_classes"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_our_error(call, name):
+    """What is made of other values says which one is none."""
+    with pytest.raises(tp.InvalidInputError, match=f"^`{name}` must"):
+        call()

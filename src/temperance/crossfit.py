@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from temperance.checks.numbers import as_seed
 from temperance.errors import NoOptimumError
 from temperance.row_order import content_order
 
@@ -110,7 +111,7 @@ def folds_of(
     counted = np.arange(len(labels)) if weights is None else np.flatnonzero(weights > 0.0)
     if not len(counted):
         return folds
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     if clusters is not None:
         names, numbers = np.unique(clusters[counted], return_inverse=True)
         if len(names) < len(counted):

@@ -13,6 +13,7 @@ from temperance.calibrators.methods import METHODS
 from temperance.calibrators.platt import PlattScaling
 from temperance.checks import Positions
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -78,8 +79,13 @@ class AnswerConfidence(Calibrator):
     score_scale: AnswerScale
 
     def __post_init__(self) -> None:
-        if self.inner.method not in ANSWER_METHODS:
-            msg = f"`inner` must be one of {', '.join(ANSWER_METHODS)}, got {self.inner.method}."
+        method = getattr(self.inner, "method", self.inner)
+        if not isinstance(self.inner, Calibrator) or method not in ANSWER_METHODS:
+            known = ", ".join(ANSWER_METHODS)
+            msg = f"`inner` must be a calibrator, one of {known}, got {value_text(method)}."
+            raise InvalidInputError(msg)
+        if not isinstance(self.score_scale, AnswerScale):
+            msg = f"`score_scale` must be an AnswerScale, got {value_text(self.score_scale)}."
             raise InvalidInputError(msg)
 
     @classmethod

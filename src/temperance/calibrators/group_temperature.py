@@ -111,6 +111,11 @@ class GroupTemperatureScaling(Calibrator):
         if not isinstance(self.temperatures, Mapping):
             msg = f"`temperatures` must map groups to numbers, got {value_text(self.temperatures)}."
             raise InvalidInputError(msg)
+        named = isinstance(self.small_groups, list | tuple)
+        if not named or not all(isinstance(each, str) for each in self.small_groups):
+            got = value_text(self.small_groups)
+            msg = f"`small_groups` must be a tuple of names, got {got}."
+            raise InvalidInputError(msg)
         both = set(self.small_groups) & set(self.temperatures)
         if both or len(set(self.small_groups)) != len(self.small_groups):
             twice = value_text(min(both, default="one"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import inf
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers, count_rows, one_column, row_name
+from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks
 
@@ -109,12 +109,8 @@ def masked_logits(
     [[2.0, -inf], [1.0, 0.5]]
     """
     for name, value in (("mask_below", mask_below), ("mask_value", mask_value)):
-        if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
-            msg = f"`{name}` must be a number, got {value!r}."
-            raise InvalidInputError(msg)
-        if value is not None and not float(value) < inf:
-            msg = f"`{name}` must be a number below infinity, got {value}."
-            raise InvalidInputError(msg)
+        if value is not None:
+            as_number(value, name=name, rule="a number below infinity")
     if mask_below is None and mask_value is None:
         msg = "`mask_below` or `mask_value` must say which logits are masks."
         raise InvalidInputError(msg)
@@ -142,9 +138,8 @@ def as_probs(
     """
     given = one_column(as_numbers(probs, name=name))
     require_shape(given.shape, name=name, of_class_one="the probability of class 1")
-    if not 0.0 <= floor < 1.0:
-        msg = f"`floor` must be a probability in [0, 1), got {floor}."
-        raise InvalidInputError(msg)
+    rule = "a probability in [0, 1)"
+    floor = as_number(floor, name="floor", rule=rule, least=0.0, below=1.0)
     p = as_float64(given)
     if renormalize and p.ndim == 2:
         return _raised(_divided(p, name=name), floor)

@@ -35,7 +35,7 @@ def check_options(
     """Return the costs and the goal, or raise InvalidInputError."""
     error_cost = as_cost(error_cost, name="error_cost", option="--error-cost")
     if budget is not None:
-        rule = f"a finite number >= 0, and at most {_MOST:g}"
+        rule = f"a number, at most {_MOST:g} and >= 0"
         budget = as_number(
             budget, name="budget", option="--budget", rule=rule, least=0.0, most=_MOST
         )
@@ -85,7 +85,7 @@ def as_error_rate(value: object) -> float:
 
 def as_cost(value: object, *, name: str, option: str, hint: str = "") -> float:
     """Return a cost, a number above 0 whose squares a float can hold."""
-    rule = f"a finite number above 0, from {1.0 / _MOST:g} to {_MOST:g}"
+    rule = f"a number from {1.0 / _MOST:g} to {_MOST:g}, above 0"
     return as_number(
         value, name=name, option=option, rule=rule, least=1.0 / _MOST, most=_MOST, hint=hint
     )

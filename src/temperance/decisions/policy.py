@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from temperance.calibrators import AnswerConfidence, MultilabelScaling
+from temperance.calibrators import AnswerConfidence, Calibrator, MultilabelScaling
+from temperance.decisions.abstention import Abstention
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators import Calibrator
-    from temperance.decisions.abstention import Abstention
 
 __all__ = ["Decided", "DecisionPolicy"]
 
@@ -43,7 +42,7 @@ class DecisionPolicy:
     Raises
     ------
     InvalidInputError
-        The calibrator is one of several labels per row.
+        The calibrator is none, or one of several labels per row; the rule is none of `abstain`.
 
     Examples
     --------
@@ -61,6 +60,12 @@ class DecisionPolicy:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        wanted = {"calibrator": Calibrator, "rule": Abstention}
+        for name, kind in wanted.items():
+            if not isinstance(getattr(self, name), kind):
+                got = type(getattr(self, name)).__name__
+                msg = f"`{name}` must be of type {kind.__name__}, got {got}."
+                raise InvalidInputError(msg)
         if self.calibrator.kind == MultilabelScaling.kind:
             msg = "`calibrator` must be of one class per row; one of several labels decides no row."
             raise InvalidInputError(msg)

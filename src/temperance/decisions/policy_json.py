@@ -71,6 +71,9 @@ def save_policy(
     """
     from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
+    if not isinstance(policy, DecisionPolicy):
+        msg = f"`policy` must be a DecisionPolicy, got {type(policy).__name__}."
+        raise InvalidInputError(msg)
     rule = policy.rule
     content = {
         "format": FORMAT,
