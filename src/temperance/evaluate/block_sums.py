@@ -55,11 +55,13 @@ class EvaluationSums(MergeableSums):
         event = named_event(rows, None)
         binned = Binned.of(rows, grid.bin_edges)
         few = k <= MOST_CLASSES
-        weighing = _weighing(rows)
+        weighing, w = _weighing(rows), rows.weights
         tied, gain = rows.ties()
         return cls(
-            n=len(rows.labels),
-            zero_probability_labels=int(np.count_nonzero(np.isinf(rows.log_loss))),
+            n=len(rows.labels) if w is None else int(np.count_nonzero(w)),
+            zero_probability_labels=int(
+                np.count_nonzero(np.isinf(rows.log_loss) & (True if w is None else w > 0.0))
+            ),
             tied_rows=tied,
             tie_gain=gain,
             means=MeanSums.of(_measures(rows, event), rows.weights),

@@ -59,6 +59,7 @@ class CellSums(MergeableSums):
             first = total(p)
             return cls(count, count, count, first, first, total(p * p))
         w, wp = weights, weights * p
+        count = total((w > 0.0).astype(np.float64))  # a row of weight 0 is none
         return cls(count, total(w), total(w * w), total(wp), total(w * wp), total(wp * wp))
 
     def rescaled(self, exponent: int) -> Self:
