@@ -221,9 +221,9 @@ def test_no_warning_of_numpy_leaves_a_function(rows):
             decisions.cascade({"a": rows.z, "b": rows.z}, rows.y, costs=[cost])
     with pytest.raises(tp.InvalidInputError, match="not beyond 1e"):
         shift.covariate_weights(rows.z * 1e300, rows.z * 1e300)
-    with pytest.raises(tp.InvalidInputError, match="`top` must be a whole number >= 1"):
+    with pytest.raises(tp.InvalidInputError, match="`top` must be a whole number"):
         shift.shape_features(rows.z, top=0)
-    with pytest.raises(tp.InvalidInputError, match="[Mm]ultiply"):
+    with pytest.raises(tp.InvalidInputError, match=r"[Mm]ultiply"):
         tp.TemperatureScaling.fit(rows.z * 1e-150, rows.y)
 
 

@@ -233,20 +233,23 @@ def test_labels_of_other_kinds_are_made_like_the_first(tmp_path, rows):
         read(place)
 
 
-def test_positions_as_labels_follow_their_columns(tmp_path, rows):
-    """A npz shard whose labels are numbers of its own columns."""
+def test_positions_as_labels_are_those_of_their_own_file(tmp_path, rows):
+    """Labels that count the columns of their own shard, which lie in another order there."""
     z, y = rows
     place = tmp_path / "shards"
     place.mkdir()
     order = ORDERS[1]
     np.savez(place / "a.npz", logits=z, labels=y, classes=CLASSES)
-    own = np.argsort(order)[y]
-    own[0] = -1
-    np.savez(place / "b.npz", logits=z[:, order], labels=own, classes=[CLASSES[j] for j in order])
-    found = read(place)
-    np.testing.assert_array_equal(found.values, np.concatenate([z, z]))
-    np.testing.assert_array_equal(found.labels[N + 1 :], y[1:])
-    assert found.labels[N] == -1
+    names = [CLASSES[j] for j in order]
+    np.savez(place / "b.npz", logits=z[:, order], labels=np.argsort(order)[y], classes=names)
+    for found in (
+        [read(place, label_map="positions")],
+        list(read_blocks(place, label_map="positions")),
+    ):
+        values = np.concatenate([each.values for each in found])
+        labels = np.concatenate([each.labels for each in found])
+        np.testing.assert_array_equal(values, np.concatenate([z, z]))
+        np.testing.assert_array_equal(labels, np.array(CLASSES)[np.concatenate([y, y])])
 
 
 def test_a_label_matrix_in_another_order(tmp_path, rows):

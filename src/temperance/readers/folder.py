@@ -17,7 +17,7 @@ from temperance.readers.shards import Header, Shards
 from temperance.readers.whole import SUFFIXES, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -93,8 +93,12 @@ def read(
         The format needs a package that is not installed.
     """
     meaning = None if label_map is None else LabelMap.of(label_map)
-    read_now = _read(path, kind, fields, labels, layout, format, na)
-    return read_now if meaning is None else read_now.with_labels_of(meaning)
+
+    def as_meant(part: Dataset) -> Dataset:
+        """Return rows with labels as they are meant, by their own file's columns."""
+        return part if meaning is None else part.with_labels_of(meaning)
+
+    return _read(path, kind, fields, labels, layout, format, na, as_meant)
 
 
 def _read(
@@ -105,8 +109,9 @@ def _read(
     layout: Layout,
     format: FormatName | LlmFormat | None,  # noqa: A002  (the word for it)
     na: Missing,
+    as_meant: Callable[[Dataset], Dataset],
 ) -> Dataset:
-    """Read a file or a folder, labels as they are there."""
+    """Read a file or a folder, labels as they are meant."""
     if format is not None:
         if na != "refuse":
             msg = "`na` (--na) does not go with a format; its `missing` (--missing) says the same."
@@ -115,13 +120,15 @@ def _read(
             msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."
             raise InvalidInputError(msg)
         named = format if isinstance(format, LlmFormat) else LlmFormat(format)
-        return read_llm(path, named, fields=fields, kind=kind)
+        return as_meant(read_llm(path, named, fields=fields, kind=kind))
     if not is_folder(path):
-        return read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
+        whole = read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
+        return as_meant(whole)
     refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
     parts = [
-        read_file(file, kind=kind, fields=fields, layout=layout, na=na) for file in shards.files
+        as_meant(read_file(file, kind=kind, fields=fields, layout=layout, na=na))
+        for file in shards.files
     ]
     header = Header.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
