@@ -42,9 +42,11 @@ def write(path, z, names, labels, stem="logit"):
 
     table = pa.table({**columns, "label": pa.array(labels.tolist())})
     if kind == "parquet":
-        pa.parquet.write_table(table, path)
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
     else:
-        pa.feather.write_feather(table, path, compression="uncompressed")
+        pytest.importorskip("pyarrow.feather").write_feather(
+            table, path, compression="uncompressed"
+        )
 
 
 def spelled(names, y):
