@@ -235,7 +235,9 @@ def test_labels_of_probability_zero():
     found = evaluate_blocks(cut(p, y, weights, 100))
     assert np.isfinite(found.log_loss.value)
     assert found.tests.score.statistic is not None
-    assert found.zero_probability_labels == 1
+    whole = evaluate(p, y, weights=weights)
+    assert (found.n, found.zero_probability_labels) == (499, 0)
+    assert (whole.n, whole.zero_probability_labels) == (499, 0)
 
 
 def test_certain_and_wrong():
@@ -475,7 +477,7 @@ def test_ranks_and_bins_of_equal_mass_are_those_of_the_rows(distinct, weighted):
     rng = np.random.default_rng(0)
     grid = ProbabilityGrid(15)
     p = rng.choice(rng.choice(grid.upper, distinct, replace=False), 10_000)
-    w = rng.integers(0, 4, 10_000).astype(float) if weighted else None
+    w = rng.integers(1, 5, 10_000).astype(float) if weighted else None
     at = grid.cells_of(p)
     cells = CellSums.of(p, p > 2, w, at, grid.n_cells)
     place, n_ranks = grid.ranks(cells)
