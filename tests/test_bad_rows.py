@@ -205,9 +205,9 @@ def test_auto_leaves_out_what_a_fold_cannot_fit():
 
 
 BAD_WEIGHTS = [
-    (lambda n: np.where(np.arange(n) == 3, -1.0, 1.0), r"row 3 has -1 \(1 such"),
-    (lambda n: np.where(np.arange(n) == 3, np.nan, 1.0), "row 3 has nan"),
-    (lambda n: np.where(np.arange(n) == 3, np.inf, 1.0), "row 3 has inf"),
+    (lambda n: np.where(np.arange(n) == 3, -1.0, 1.0), r"row (3|4 \(from 1\)) has -1 \(1 such"),
+    (lambda n: np.where(np.arange(n) == 3, np.nan, 1.0), r"row (3|4 \(from 1\)) has nan"),
+    (lambda n: np.where(np.arange(n) == 3, np.inf, 1.0), r"row (3|4 \(from 1\)) has inf"),
     (np.zeros, "must not all be zero"),
 ]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance import TemperatureScaling
+from temperance import Positions, TemperatureScaling
 from temperance.blocks import reporting
 from temperance.blocks.rereading import read_again
 from temperance.calibrators import Training
@@ -223,7 +223,7 @@ def test_log_odds_names_prior_and_smoothing():
     names = np.array(["no", "yes"])
     options = {"classes": ["no", "yes"], "prior": 2.0, "smooth": True}
     found = TemperatureScaling.fit(da.from_array(odds, chunks=900), names[y], **options)
-    whole = TemperatureScaling.fit(odds, y, **options)
+    whole = TemperatureScaling.fit(odds, Positions(y), **options)
     assert found.temperature == pytest.approx(whole.temperature, rel=1e-9)
     assert (found.classes, found.smoothing) == (whole.classes, whole.smoothing)
 
@@ -280,14 +280,14 @@ BAD = [
     (LOGITS, Y[:-1], {}, "`labels` must have one value per row of `logits`, 3,000, got 2999"),
     (LOGITS, da.from_array(Y[:-1], chunks=100), {}, "3,000, got 2999"),
     (LOGITS, Y, {"weights": W[:9]}, "`weights` must have one value per row"),
-    (LOGITS, Y[:, None], {}, "Chunk 0 .*must have shape"),
+    (LOGITS, np.stack([Y, Y], axis=1), {}, "Chunk 0 .*must have shape"),
     (LOGITS, 3, {}, "got a single value"),
     (LOGITS, da.from_array(3), {}, "got a single value"),
     (da.from_array(3.0), 3, {}, "`logits` must have shape"),
     (UNCUT, Y, {}, r"axis 1 is cut into 3 chunks: pass `logits.rechunk\({1: -1}\)`"),
     (LOGITS, Y, {"class_axis": 0}, "rows .* along the first axis"),
     (LOGITS, Y, {"class_axis": 2}, "one of the 2 axes"),
-    (LOGITS[:, :1], Y, {}, "at least 2 columns"),
+    (LOGITS[:, :1], Y, {}, r"integers in 0\.\.1"),
     (LOGITS, Y, {"classes": ["a"]}, "name each of the 5 columns"),
     (LOGITS, Y, {"engine": "torch"}, "works on torch tensors"),
     (LOGITS, Y, {"engine": "cuda"}, "must be one of"),

@@ -90,8 +90,8 @@ def test_what_is_wrong_is_named(run, tmp_path, rows, address):
     bad = z.copy()
     bad[17, 2] = np.nan
     cases = {
-        "row 17": {"logits": bad, "labels": y},
-        "have 3 columns": {"logits": z[:, :3], "labels": np.minimum(y, 2)},
+        "row 18 (from 1)": {"logits": bad, "labels": y},
+        "has 3 columns": {"logits": z[:, :3], "labels": np.minimum(y, 2)},
         "has no labels": {"logits": z},
     }
     for message, content in cases.items():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks.mapping import map_rows, thread_count
-from temperance.blocks.pages import let_go
 from temperance.checks import as_logits, refuse_masked_labels
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums, loss_pass
 from temperance.numerics import row_blocks
+from temperance.pages import let_go
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

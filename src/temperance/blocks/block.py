@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from temperance.blocks.pages import owned
+from temperance.checks.arrays import rows_from
 from temperance.errors import InvalidInputError
+from temperance.pages import owned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,8 @@ def cut(array: NDArray[Any], rows: slice, *, copied: bool) -> NDArray[Any]:
 def naming_block(number: int, first: int) -> Iterator[None]:
     """Put a block's number, and that of its first row, before the message of bad input."""
     try:
-        yield
+        with rows_from(first):
+            yield
     except InvalidInputError as error:
         msg = f"Block {number} (from row {first} on): {error}"
         raise InvalidInputError(msg) from error

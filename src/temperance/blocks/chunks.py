@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.parts import FilePart
 from temperance.blocks.rereading import thinned
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
+from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.scores import as_logits_unread
@@ -20,6 +22,8 @@ from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums
 
@@ -82,15 +86,17 @@ class Chunk:
         if not isinstance(rows, ArrayRows):
             return rows
         try:
-            as_logits(rows.logits)
-            refuse_masked_labels(rows.logits, rows.labels)
+            with _rows_of(logits):
+                as_logits(rows.logits)
+                refuse_masked_labels(rows.logits, rows.labels)
         except InvalidInputError as error:
             return self._complaint(error, logits)
         return None
 
     def _checked(self, logits: Part, labels: Part, weights: Part) -> ArrayRows | Complaint | None:
         try:
-            rows = self._rows(logits, labels, weights)
+            with _rows_of(logits):
+                rows = self._rows(logits, labels, weights)
         except InvalidInputError as error:
             return self._complaint(error, logits)
         return rows if rows.n else None
@@ -117,9 +123,19 @@ class Chunk:
 
     def _complaint(self, error: InvalidInputError, logits: Part) -> Complaint:
         if isinstance(logits, FilePart):
-            return Complaint(f"{logits.place}: {error}")
+            return Complaint(f"{logits.path}: {error}")
         start = "" if self.first is None else f" (from row {self.first} on)"
         return Complaint(f"Chunk {self.number}{start}: {error}")
+
+
+@contextmanager
+def _rows_of(logits: Part) -> Iterator[None]:
+    """Name rows of a part of a file by their number in it."""
+    if not isinstance(logits, FilePart):
+        yield
+        return
+    with rows_of_file(), rows_from(logits.rows[0] if logits.rows else 0):
+        yield
 
 
 def merge_sums(parts: list[Any]) -> Any:  # noqa: ANN401  (sums of one kind, complaints, None)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from temperance.blocks.pages import let_go
 from temperance.numerics import row_blocks
+from temperance.pages import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,7 +12,6 @@ from temperance.blocks.block import block_parts, cut, may_be_reused, naming_bloc
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import merged, thread_count
-from temperance.blocks.pages import let_go
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
 from temperance.checks.arrays import as_array
@@ -24,6 +23,7 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
 from temperance.numerics import row_blocks
+from temperance.pages import let_go
 from temperance.readers import BlockFile
 
 if TYPE_CHECKING:

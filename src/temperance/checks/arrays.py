@@ -30,6 +30,7 @@ __all__ = [
     "missing_entries",
     "one_column",
     "row_name",
+    "rows_from",
     "rows_of_file",
 ]
 
@@ -51,6 +52,20 @@ def rows_of_file(places: NDArray[np.intp] | None = None) -> Iterator[None]:
     `places` says which rows of the file, counted from 0, the checked ones are; None: all.
     """
     token = _places.set((lambda row: row) if places is None else (lambda row: int(places[row])))
+    try:
+        yield
+    finally:
+        _places.reset(token)
+
+
+@contextmanager
+def rows_from(first: int) -> Iterator[None]:
+    """Go on with the count of rows of a file in a block that begins with this row, from 0.
+
+    Where no file is meant, rows are those of the block.
+    """
+    place = _places.get()
+    token = _places.set(None if place is None else lambda row: place(first + row))
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ import numpy as np
 from temperance.checks.arrays import row_name
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
+from temperance.pages import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "refuse_padding",
 ]
 
+_AT_ONCE = 32  # of these rows, before their pages are let go
 _SAMPLE = 1 << 18  # numbers looked at: rows from all over, so that large data cost no more
 _CANDIDATES = 3  # values tried as padding: those that beat the label most often
 _FEWEST = 5  # rows in which padding must be the largest
@@ -79,9 +81,9 @@ def padding_value(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Padd
     labels only a number is padding that is the largest of 5 rows or more, five times as frequent
     as any other, and only ever fills the ends of rows, to different lengths.
     """
-    few = _spread(*logits.shape)
-    found = _padding(as_float64(logits[few]), None if labels is None else labels[few])
-    if found is None or (few.step or 1) == 1:
+    step = _step(*logits.shape)
+    found = _padding(_every(logits, step), None if labels is None else labels[::step])
+    if found is None or step == 1:
         return found
     return _counted(logits, labels, found.value)
 
@@ -115,7 +117,7 @@ def ranked_columns(scores: NDArray[Any]) -> str | None:
     side; where whole rows are sorted, near ties of all neighbouring columns count. A class that is
     always the most probable one, as without a rare event, has no near ties, or loses some of them.
     """
-    v = as_float64(scores[_spread(*scores.shape)])
+    v = _every(scores, _step(*scores.shape))
     for sign, end in ((1, "first"), (-1, "last")):
         ordered = v[:, ::sign]
         with np.errstate(invalid="ignore"):  # -inf - -inf
@@ -178,9 +180,22 @@ def contradictions(
     return tuple(note for note in notes if note is not None)
 
 
-def _spread(n: int, k: int) -> slice:
-    """Return every m-th row, so many that they hold about `_SAMPLE` numbers."""
-    return slice(None, None, max(1, n * k // _SAMPLE))
+def _step(n: int, k: int) -> int:
+    """Return how many rows lie between those looked at, which hold about `_SAMPLE` numbers."""
+    return max(1, n * k // _SAMPLE)
+
+
+def _every(scores: NDArray[Any], step: int) -> NDArray[np.float64]:
+    """Return every so many rows; of a mapped file no page stays in memory."""
+    if step == 1:
+        return as_float64(scores)
+    sample = np.empty((-(-len(scores) // step), scores.shape[1]))
+    for first in range(0, len(sample), _AT_ONCE):
+        rows = slice(first * step, (first + _AT_ONCE) * step)
+        block = scores[rows]
+        sample[first : first + _AT_ONCE] = as_float64(block[::step])
+        let_go(block)
+    return sample
 
 
 def _padding(v: NDArray[np.float64], y: NDArray[np.intp] | None) -> Padding | None:

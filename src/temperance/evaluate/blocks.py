@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
-from temperance.blocks.pages import let_go
 from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
@@ -19,6 +18,7 @@ from temperance.evaluate.side_sums import SideSums
 from temperance.metrics.bins import check_bins
 from temperance.metrics.cells import ProbabilityGrid
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
+from temperance.pages import let_go
 from temperance.readers import BlockFile
 
 if TYPE_CHECKING:
