@@ -239,7 +239,7 @@ def test_bad_rates(scores, correct, level, message):
         ([1, 0, 0.5], "row 2 holds 0.5"),
         (["yes", "true", "false"], "row 0 holds 'yes'"),
         ([1, 0], "shape .3,., one per score"),
-        ([1, 0, None], "row 2 holds None"),
+        ([1, 0, None], "row 2 is missing"),
         (np.array([1, 0, 1], dtype="datetime64[s]"), "true and false, or 1 and 0"),
     ],
 )
@@ -278,7 +278,7 @@ def test_other_methods_are_refused():
     """A temperature has no intercept: it cannot say that most answers are wrong."""
     with pytest.raises(tp.InvalidInputError, match="`method` must be one of identity, platt"):
         AnswerConfidence.fit([10, 90], [0, 1], scale="percent", method="temperature")
-    with pytest.raises(tp.InvalidInputError, match="`inner` must be one of"):
+    with pytest.raises(tp.InvalidInputError, match="`inner` must be a calibrator, one of"):
         AnswerConfidence(tp.TemperatureScaling(2.0), AnswerScale("percent"))
 
 

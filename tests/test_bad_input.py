@@ -41,7 +41,7 @@ REFUSED = [  # what is done to (z, y), error, what the message says
     (lambda z, y: (z, y + 0.5), InvalidInputError, "whole numbers; row 0"),
     (lambda z, y: (z, put(y.astype(float), 2, NAN)), InvalidInputError, "row 2 holds nan"),
     (lambda z, y: (z, y.astype(str).astype(object)[::-1].tolist()[:0]), InvalidInputError, "shape"),
-    (lambda z, y: (z, np.full(500, "cat")), InvalidInputError, "unless `classes`"),
+    (lambda z, y: (z, np.full(500, "cat")), InvalidInputError, "where the columns have no names"),
     (lambda z, y: (z.astype(str), y), InvalidInputError, "`logits` must hold numbers"),
     (lambda z, y: ([[1.0], [2.0, 3.0]], [0, 1]), InvalidInputError, "`logits` is not an array"),
     (lambda z, y: (z * 1e200, y), InvalidInputError, r"`logits` must lie between -1e\+100"),

@@ -420,7 +420,7 @@ def test_isotonic_names_the_class_without_rows(sample):
     """Three classes, one never true."""
     z, y = sample(n=60, k=3)
     with pytest.raises(tp.NoOptimumError, match="Class c is never true"):
-        tp.IsotonicCalibration.fit(z, np.minimum(y, 1), classes=["a", "b", "c"])
+        tp.IsotonicCalibration.fit(z, tp.Positions(np.minimum(y, 1)), classes=["a", "b", "c"])
 
 
 @pytest.mark.parametrize(

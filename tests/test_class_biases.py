@@ -83,7 +83,7 @@ def files(tmp_path):
     arrays = {}
     for name, seed in (("cal", 1), ("test", 2)):
         z, y = rows(seed)
-        np.savez(tmp_path / f"{name}.npz", logits=z, labels=y, classes=LETTERS)
+        np.savez(tmp_path / f"{name}.npz", logits=z, labels=np.array(LETTERS)[y], classes=LETTERS)
         arrays[name] = (z, y)
     return arrays
 

@@ -61,7 +61,7 @@ def test_a_missing_value_is_refused_with_its_row(call, name):
 def test_a_masked_array_is_not_written(tmp_path):
     """Nothing that is missing becomes a number in a file."""
     for columns in ({"probs": masked(P)}, {"probs": P, "labels": masked(Y)}):
-        with pytest.raises(tp.InvalidInputError, match="row 5 is masked"):
+        with pytest.raises(tp.InvalidInputError, match="must have no masked entries"):
             tp.writers.write_probs(tmp_path / "a.npz", **columns)
     assert not list(tmp_path.iterdir())
 

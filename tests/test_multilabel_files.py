@@ -197,10 +197,10 @@ def test_one_label_only(run, tmp_path, matrix):
 @pytest.mark.parametrize(
     ("form", "change", "message"),
     [
-        ("csv", {"at": (3, 0), "to": 2}, "row 3, column 0 (cat) holds 2"),
-        ("jsonl", {"at": (3, 0), "to": 2}, "row 3, column 0 (0) holds 2"),
-        ("parquet", {"at": (3, 1), "to": 255}, "row 3, column 1 (dog) holds 255"),
-        ("npz", {"at": (0, 2), "to": 7}, "row 0, column 2 (cow) holds 7"),
+        ("csv", {"at": (3, 0), "to": 2}, "row 4 (from 1), column 0 (cat) holds 2"),
+        ("jsonl", {"at": (3, 0), "to": 2}, "row 4 (from 1), column 0 (0) holds 2"),
+        ("parquet", {"at": (3, 1), "to": 255}, "row 4 (from 1), column 1 (dog) holds 255"),
+        ("npz", {"at": (0, 2), "to": 7}, "row 1 (from 1), column 2 (cow) holds 7"),
     ],
 )
 def test_labels_that_are_no_yes_or_no(run, tmp_path, matrix, form, change, message):

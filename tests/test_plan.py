@@ -239,7 +239,7 @@ def test_where_no_number_is_enough():
         ({"weights": [1.0]}, "`weights` must have shape"),
         ({"logits": [[2.0, 2.0], [1.0, 1.0]]}, "constant in every row"),
         ({"logits": [[2.0, -math.inf], [-math.inf, 1.0]]}, "constant in every row"),
-        ({"logits": [[1.0], [2.0]]}, "at least 2 columns"),
+        ({"logits": np.zeros((2, 0))}, "at least 2 columns"),
         ({"logits": np.zeros((0, 3))}, "at least one row"),
         ({"logits": [[0.9, 0.1], [0.2, 0.8]]}, "look like probabilities"),
         ({"logits": [[math.nan, 0.0]]}, "must be finite"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pages import CHROMIUM, Page, check_page, check_stands_alone, words_of
+from temperance import Positions
 from temperance.plan import plan
 from temperance.report import render_shift
 from temperance.report.shift_words import about_move, about_rows, gains
@@ -49,7 +50,8 @@ def found(name):
     if name == "moved":
         keep = (labels == 0) | (np.arange(3000) % 5 == 0)
         new, labels = new[keep], labels[keep]
-    return transfer(z, y, new, labels, classes=NAMES, n_resamples=100)
+    positions = None if labels is None else Positions(labels)
+    return transfer(z, Positions(y), new, positions, classes=NAMES, n_resamples=100)
 
 
 LABELLED = ["holds", "sharper", "moved", "few", "all right", "many classes", "two classes",

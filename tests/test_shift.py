@@ -228,7 +228,12 @@ def test_the_same_data_cannot_be_told_apart():
     [
         (np.zeros((20, 2)), np.zeros((20, 3)), {}, "`target` must have the 2 columns"),
         (np.zeros((5, 2)), np.zeros((20, 2)), {}, "`source` must have at least 10 rows"),
-        (np.full((20, 2), np.nan), np.zeros((20, 2)), {}, "`source` must be finite; row 0"),
+        (
+            np.full((20, 2), np.nan),
+            np.zeros((20, 2)),
+            {},
+            "`source` must be finite, and not beyond 1e.100; row 0",
+        ),
         (np.zeros(20), np.zeros(20), {"clip": 1.0}, "`clip` must be a finite number above 1"),
         (np.zeros(20), np.zeros(20), {"ridge": 0.0}, "`ridge` must be a finite number above 0"),
         (np.zeros(20), np.zeros(20), {"source_weights": np.zeros(20)}, "not all be zero"),

@@ -214,7 +214,7 @@ def test_source_rows_without_a_class_fall_back_on_the_temperature(world):
     """Biases need every class; a temperature then calibrates alone. No new rows are refused."""
     rng = np.random.default_rng(5)
     (z, y), (new, _) = world(rng, 200, [0.6, 0.4, 0.0]), world(rng, 100, SOURCE)
-    found = label_shift_of_logits(new, 2 * z, y, classes=["a", "b", "c"])
+    found = label_shift_of_logits(new, 2 * z, tp.Positions(y), classes=["a", "b", "c"])
     assert found.calibrator.method == "temperature"
     assert found.classes == ("a", "b", "c")
     with pytest.raises(tp.InvalidInputError, match="at least one row"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.parts import FilePart
 from temperance.blocks.rereading import thinned
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
-from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.scores import as_logits_unread
@@ -22,7 +21,7 @@ from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums
@@ -128,14 +127,9 @@ class Chunk:
         return Complaint(f"Chunk {self.number}{start}: {error}")
 
 
-@contextmanager
-def _rows_of(logits: Part) -> Iterator[None]:
+def _rows_of(logits: Part) -> AbstractContextManager[None]:
     """Name rows of a part of a file by their number in it."""
-    if not isinstance(logits, FilePart):
-        yield
-        return
-    with rows_of_file(), rows_from(logits.rows[0] if logits.rows else 0):
-        yield
+    return logits.rows_named() if isinstance(logits, FilePart) else nullcontext()
 
 
 def merge_sums(parts: list[Any]) -> Any:  # noqa: ANN401  (sums of one kind, complaints, None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.labels import is_label
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError, InvalidInputError
@@ -65,7 +66,7 @@ def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
     """Return the logits of a block, unread where no rule is for them; of probabilities the log."""
     if block.kind == "logits" and not rules.options:
         return block.values
-    with _naming(block.place):
+    with _naming(block.source), rows_of_file(), rows_from(block.first):
         return rules.logits(block.values, block.kind)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from temperance.blocks.files import counting_rows, labels_of, logits_of
+from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError
 from temperance.readers import file_digest, joined_digest, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from temperance.checks.labels import LabelMap
@@ -40,11 +42,11 @@ class FilePart:
     label_map: LabelMap | None = None
     rules: ScoreRules = AS_THEY_ARE
 
-    @property
-    def place(self) -> str:
-        """The path, and where the rows begin if not with the first of the file."""
-        first = self.rows[0] if self.rows else 0
-        return f"{self.path} (rows counted from {first})" if first else str(self.path)
+    @contextmanager
+    def rows_named(self) -> Iterator[None]:
+        """Name rows of the part by their number in the file."""
+        with rows_of_file(), rows_from(self.rows[0] if self.rows else 0):
+            yield
 
     def read(self) -> tuple[Any, Any, Any]:
         """Return logits, labels and weights (or None) of the rows that count."""

@@ -29,7 +29,7 @@ class Dense:
     @classmethod
     def of(cls, logits: ArrayLike, *, class_axis: int = -1) -> tuple[NDArray[Any], Dense]:
         """Return the logits as rows, (n, k) or (n,), and how to put such rows back in shape."""
-        z = as_numbers(logits, name="logits")
+        z, class_axis = as_numbers(logits, name="logits"), as_whole(class_axis, name="class_axis")
         if class_axis in (-1, 1):
             z = one_column(z)
         if z.ndim <= 1:

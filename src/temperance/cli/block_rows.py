@@ -161,7 +161,7 @@ class BlockRows:
                 f"({calibrator.name}) does not take: `temperance apply` it first."
             )
             raise InvalidInputError(msg)
-        with naming(self.first.place):
+        with naming(self.first.source):
             rows = rows_of_classes(
                 self.first, labelled=False, ignore_label=None, class_axis=None, keep=None,
                 whole=True, rules=self.rules,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.blocks import report_rows
+from temperance.checks.arrays import rows_from
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.applied import header_of
 from temperance.cli.class_rows import rows_of_classes
@@ -62,7 +63,7 @@ def apply_blocks(
     done, calibrator = Applied(), chosen.calibrator
     with writing_blocks(output) as writer:
         for block in file:
-            with naming(block.place):
+            with naming(block.source), rows_from(block.first):
                 rows = rows_of_classes(
                     block, labelled=False, ignore_label=None, class_axis=None, keep=None,
                     whole=True, rules=rules,

@@ -212,9 +212,10 @@ class _Kernel:
             return None
         block = (logits, labels, *(w for w in weights if w is not None))
         try:
-            sums, _ = self.of_blocks([block], ProbabilityGrid(n_bins), start=number, threads=1)
+            with part.rows_named():
+                sums, _ = self.of_blocks([block], ProbabilityGrid(n_bins), start=number, threads=1)
         except InvalidInputError as error:
-            msg = f"{part.place}: {error}"
+            msg = f"{part.path}: {error}"
             raise InvalidInputError(msg) from error
         return sums
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.readers.guard import refusing, require_file
 
 if TYPE_CHECKING:
@@ -116,16 +117,11 @@ class Dataset:
     percent: bool = False
     left_out: tuple[int, ...] = ()
 
-    @property
-    def place(self) -> str:
-        """The path, and where these rows begin if not with the first of the file."""
-        return f"{self.source} (rows counted from {self.first})" if self.first else self.source
-
     def with_labels_of(self, meaning: LabelMap) -> Self:
         """Return the same rows with labels as they are meant."""
         if self.labels is None:
             return self
-        with refusing(self.place):
+        with refusing(self.source), rows_of_file(), rows_from(self.first):
             return replace(self, labels=meaning.applied(self.labels, self.classes))
 
     def with_columns(self, order: NDArray[np.intp], *, class_axis: int | None = None) -> Dataset:
