@@ -243,7 +243,9 @@ def test_page_in_a_browser(tmp_path, name, n_pictures, width):
 def test_command_line(run, tmp_path):
     """The page has files, digests, rows and version; --json names it; other endings are refused."""
     for name, (z, y) in {"old": rows(400, 0), "new": rows(400, 1)}.items():
-        np.savez(tmp_path / f"{name}.npz", logits=z, labels=y, classes=np.array(NAMES))
+        np.savez(
+            tmp_path / f"{name}.npz", logits=z, labels=np.array(NAMES)[y], classes=np.array(NAMES)
+        )
     np.savez(tmp_path / "plain.npz", logits=rows(400, 1)[0], classes=np.array(NAMES))
     done = run("shift", "old.npz", "new.npz", "--quick", "--report", "s.html")
     assert done.stdout.endswith("report: s.html\n")

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from temperance.numerics import row_blocks
@@ -129,7 +129,7 @@ def _in_order(
         waiting: deque[Any] = deque()
         try:
             for block in blocks:
-                waiting.append(pool.submit(work, block))
+                waiting.append(pool.submit(copy_context().run, work, block))
                 if len(waiting) > ahead * threads:
                     yield waiting.popleft().result()
             while waiting:
