@@ -175,7 +175,7 @@ def test_what_is_wrong_is_named(run, tmp_path, rows):
         assert "500" in err
         assert "row 518 (from 1)" in err
     np.savez(tmp_path / "one.npz", logits=z[:50], labels=y[:50])
-    run("fit", "one.npz", "--quick")  # of one block, too, a fifth is held out
+    run("fit", "one.npz", "--quick", "-o", "one.json")  # of one block, too, a fifth is held out
     np.savez(tmp_path / "sure.npz", logits=z, labels=z.argmax(axis=1))
     assert "every label" in run("fit", "sure.npz", "--quick", code=2).stderr
     assert not (tmp_path / "calibrator.json").exists()
