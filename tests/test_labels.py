@@ -359,3 +359,34 @@ def test_same_label_in_other_spellings():
     ):  # fmt: skip
         for label in (255, "255", 255.0):
             assert is_label(labels, label).tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize("classes", [5, "abc", b"abc", ["a", None, "c"], ["a", float("nan"), "c"]])
+def test_what_names_no_classes_is_refused(classes):
+    """A text is no list of its letters, and nothing is no name."""
+    with pytest.raises(tp.InvalidInputError, match="`classes` must"):
+        tp.TemperatureScaling.fit(np.eye(3), ["a", "b", "c"], classes=classes)
+
+
+def test_rows_without_a_label_are_left_out_when_said():
+    """Of labels nan is the one to leave out, unsaid it is an error; a list is no label."""
+    z, y = drawn(3, seed=7)
+    labels = np.where(np.arange(N) % 5, y + 1.0, np.nan)
+    for classes in (None, ["1", "2", "3"]):
+        with pytest.raises(tp.InvalidInputError, match=r"holds nan \(80 such rows"):
+            tp.TemperatureScaling.fit(z, labels, classes=classes)
+    fitted = tp.TemperatureScaling.fit(
+        z, labels, classes=["1", "2", "3"], ignore_label=float("nan")
+    )
+    kept = np.arange(N) % 5 > 0
+    assert fitted.temperature == pytest.approx(reference.temperature(z[kept], y[kept]), rel=1e-7)
+    with pytest.raises(tp.InvalidInputError, match="one label"):
+        tp.TemperatureScaling.fit(z, y, ignore_label=[1])
+
+
+def test_blanks_around_names_are_no_part_of_them():
+    """Headers and labels with blanks are the same words, unless blanks alone tell classes apart."""
+    z, y = drawn(3, seed=8)
+    fitted = tp.TemperatureScaling.fit(z, np.array(["a", "b ", "c"])[y], classes=["a ", "b", " c"])
+    assert fitted.temperature == tp.TemperatureScaling.fit(z, y).temperature
+    assert as_labels(["a ", "a"], n=2, k=2, classes=("a", "a ")).tolist() == [1, 0]

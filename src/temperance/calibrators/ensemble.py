@@ -16,6 +16,7 @@ from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
+from temperance.checks.labels import class_names
 from temperance.checks.numbers import as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -259,7 +260,7 @@ def named_members(
 ) -> tuple[list[Any], tuple[str, ...] | None]:
     """Return the columns of members that are data frames in one order, and their classes."""
     given: list[Any] = list(members)  # type: ignore[arg-type]
-    known = None if classes is None else tuple(str(each) for each in classes)
+    known = None if classes is None else class_names(classes)
     known = known or next((names for each in given if (names := frame_names(each))), None)
     refuse_other_index(**{f"members[{i}]": each for i, each in enumerate(given)}, **beside)
     return [named_scores(each, known, name=f"members[{i}]")[0] for i, each in enumerate(given)], (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.alignment import column_order
+from temperance.checks.labels import class_names
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def named_scores(
         Other names than `classes`, a name that stands there twice, another index.
     """
     refuse_other_index(**{name: scores, **beside})
-    wanted = None if classes is None else tuple(str(each) for each in classes)
+    wanted = None if classes is None else class_names(classes)
     raw = _columns(scores)
     if raw is None:
         return scores, wanted

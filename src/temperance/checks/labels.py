@@ -13,6 +13,7 @@ The one rule, for every format, dtype and command:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
@@ -34,6 +35,7 @@ __all__ = [
     "Positions",
     "as_classes",
     "as_labels",
+    "class_names",
     "is_label",
     "refuse_masked_labels",
 ]
@@ -97,11 +99,23 @@ class Positions:
         return type(self)(self.values[rows])
 
 
+def class_names(classes: Sequence[object]) -> tuple[str, ...]:
+    """Return the names of classes as text, or say that these are none."""
+    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable):
+        msg = f"`classes` must be a sequence of names, one per column, got {classes!r}."
+        raise InvalidInputError(msg)
+    given = list(classes)
+    if any(name is None or name != name for name in given):  # noqa: PLR0124  (nan)
+        msg = "`classes` must name every column; None and nan are no names."
+        raise InvalidInputError(msg)
+    return tuple(_text(name) for name in given)
+
+
 def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] | None:
     """Return the names of the `k` classes in column order, as text; None stays None."""
     if classes is None:
         return None
-    names = tuple(_text(name) for name in classes)
+    names = class_names(classes)
     if len(names) != k:
         msg = f"`classes` must name each of the {k} columns, got {len(names)} names."
         raise InvalidInputError(msg)
@@ -141,6 +155,9 @@ def as_labels(
 
 def is_label(labels: NDArray[Any], label: object) -> NDArray[np.bool_]:
     """Return which labels of any shape are this one, as the same text or the same value."""
+    if not isinstance(label, str | bytes | int | float | np.generic):
+        msg = f"`ignore_label` must be one label, a number or a text, got {label!r}."
+        raise InvalidInputError(msg)
     distinct, inverse = _distinct(labels)
     text, value = _text(label), _value(label)
     same = [
@@ -362,13 +379,21 @@ def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
         inside = (y >= 0) & (y < len(classes))
         if inside.all():  # names that spell the positions
             return y.astype(np.intp)
-    exact = {name: number for number, name in enumerate(classes)}
+    exact = {name.strip(): number for number, name in enumerate(classes)}
+    if len(exact) < len(classes):
+        exact = {}  # some differ by the blanks around them alone
+    exact |= {name: number for number, name in enumerate(classes)}
     by_value: dict[float, list[int]] = {}
     for number, name in enumerate(classes):
         if (value := _value(name)) is not None:
             by_value.setdefault(value, []).append(number)
-    if y.dtype.kind == "f" and np.isnan(y).any():
-        y = _whole(y)  # refuses them
+    if y.dtype.kind == "f" and (unknown := np.isnan(y)).any():
+        msg = (
+            f"`labels` must be known; {row_name(int(unknown.argmax()))} holds nan "
+            f"({np.count_nonzero(unknown)} such rows). Leave such rows out: "
+            "`ignore_label=float('nan')` (--ignore-label nan)."
+        )
+        raise InvalidInputError(msg)
     distinct, inverse = _distinct(y)
     places = np.array([_place(each, exact, by_value) for each in distinct], dtype=np.intp)
     rows = places[inverse] if len(distinct) else np.zeros(0, dtype=np.intp)
