@@ -169,6 +169,8 @@ def test_temporary_files_are_hidden_and_no_reader_takes_them(tmp_path):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1e-9, 1.0000001, 255.0])
 def test_only_probabilities_are_written(tmp_path, suffix, bad):
     """The first bad row and how many; nothing is left behind."""
+    if suffix in {".parquet", ".arrow", ".feather"}:
+        pytest.importorskip("pyarrow")
     probs = np.full((5, 2), 0.5)
     probs[3:, 1] = bad
     with pytest.raises(InvalidInputError, match=r"`probs` must lie in \[0, 1\]; row 3 .* \(2 such"):

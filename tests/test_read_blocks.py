@@ -124,7 +124,7 @@ def test_probabilities_become_logits(tmp_path):
     assert fitted.temperature == pytest.approx(tp.TemperatureScaling.fit(z, y).temperature)
     p[7, 0] += 0.5
     np.savez(tmp_path / "p.npz", probs=p, labels=y)
-    with pytest.raises(tp.InvalidInputError, match=r"p\.npz: `probs`.*row 7"):
+    with pytest.raises(tp.InvalidInputError, match=r"p\.npz: `probs`.*row 8 "):
         tp.TemperatureScaling.fit_blocks(read_blocks(tmp_path / "p.npz"))
 
 
