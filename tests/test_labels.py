@@ -392,3 +392,42 @@ def test_blanks_around_names_are_no_part_of_them():
     fitted = tp.TemperatureScaling.fit(z, np.array(["a", "b ", "c"])[y], classes=["a ", "b", " c"])
     assert fitted.temperature == tp.TemperatureScaling.fit(z, y).temperature
     assert as_labels(["a ", "a"], n=2, k=2, classes=("a", "a ")).tolist() == [1, 0]
+
+
+def test_no_advice_turns_a_label_into_its_opposite(run, tmp_path):
+    """Words that are nearly spelled alike are not the same class, nor is a class that occurs."""
+    z, y = drawn(2, seed=1)
+    for names, words in (
+        (["female", "other"], ["male", "other"]),
+        (["invalid", "unsure"], ["valid", "unsure"]),
+        (["prenatal", "postnatal"], ["neonatal", "postnatal"]),
+    ):
+        write(tmp_path / "in.csv", z, names, np.array(words)[y])
+        advice = run("fit", "in.csv", code=2).stderr
+        assert f"--label-map {words[0]}={names[0]}" not in advice
+        assert f"--label-map {words[0]}=NAME" in advice
+    write(tmp_path / "in.csv", z, ["cafe", "benign"], np.array(["Café", "benihn"])[y])
+    assert "--label-map" in run("fit", "in.csv", code=2).stderr
+
+
+def test_rows_are_those_of_the_file_after_some_were_left_out(run, tmp_path):
+    """Row 10 is row 10 when rows before it are ignored, in what a fit finds as in what is read."""
+    z, y = drawn(3, seed=9)
+    p = reference.softmax(z)
+    names = ["ant", "bee", "cat"]
+    labels = spelled(names, y).astype("<U7")
+    labels[[2, 5]] = "skip"
+    p[9, y[9]] = 0.0
+    p[9] /= p[9].sum()
+    write(tmp_path / "in.csv", p, names, labels, stem="prob")
+    for method in ("temperature", "vector", "auto"):
+        options = ("--ignore-label", "skip", "--method", method, "--quick")
+        message = run("fit", "in.csv", *options, code=2).stderr
+        assert f"row 10 (from 1) the label {names[y[9]]!r}" in message
+
+
+def test_numbers_of_one_value_are_one_name():
+    """1 and 1.0, or 1 and True, name no two classes."""
+    for classes in ([0, 1, 1.0], [1, True, 2]):
+        with pytest.raises(tp.InvalidInputError, match="differ"):
+            tp.TemperatureScaling.fit(np.eye(3), [0, 1, 1], classes=classes)

@@ -105,7 +105,7 @@ class ArrayRows:
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
         as_logits(self.logits)
-        refuse_masked_labels(self.logits, self.labels)
+        refuse_masked_labels(self.logits, self.labels, classes=getattr(self, "classes", None))
 
 
 def worth_sampling(n: int, k: int) -> bool:

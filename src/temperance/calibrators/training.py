@@ -93,7 +93,7 @@ class Training(ArrayRows):
             if given.ndim > 1:
                 refuse_padding(z, y)
         if not unread:
-            refuse_masked_labels(z, y)
+            refuse_masked_labels(z, y, classes=names)
             refuse_tiny(_widest(z))
         return cls(z, y, w, names, engine=check_engine(engine))
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
+from unicodedata import combining, normalize
 
 import numpy as np
 
@@ -107,6 +107,12 @@ def class_names(classes: Sequence[object]) -> tuple[str, ...]:
     given = list(classes)
     if any(name is None or name != name for name in given):  # noqa: PLR0124  (nan)
         msg = "`classes` must name every column; None and nan are no names."
+        raise InvalidInputError(msg)
+    numbers = [each for each in given if not isinstance(each, str | bytes)]
+    values = [value for each in numbers if (value := _value(each)) is not None]
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        msg = f"`classes` must differ from each other; {twice} stands there twice."
         raise InvalidInputError(msg)
     return tuple(_text(name) for name in given)
 
@@ -271,18 +277,25 @@ _MAP_RULE = (
 )
 
 
-def refuse_masked_labels(logits: NDArray[Any], labels: NDArray[np.intp], *, first: int = 0) -> None:
+def refuse_masked_labels(
+    logits: NDArray[Any],
+    labels: NDArray[np.intp],
+    *,
+    first: int = 0,
+    classes: tuple[str, ...] | None = None,
+) -> None:
     """Raise if a true class is masked (-inf, probability 0): its log loss is infinite."""
     for rows in row_blocks(logits):
         block, y = logits[rows], labels[rows]
         masked = np.isneginf(block[np.arange(len(y)), y])
         if masked.any():
             row = rows.start + int(masked.argmax())
+            label = labels[row] if classes is None else repr(classes[labels[row]])
             at = np.arange(len(labels))
             count = int(np.count_nonzero(np.isneginf(logits[at, labels])))
             msg = (
                 f"`labels` must name an option that exists; in {row_name(row, first)} the label "
-                f"{labels[row]} has logit -inf (probability 0) ({count} such rows), where no "
+                f"{label} has logit -inf (probability 0) ({count} such rows), where no "
                 f"temperature has a finite loss.{_for_zeros(logits)}"
             )
             raise InvalidInputError(msg)
@@ -356,9 +369,10 @@ def _out_of_range(y: NDArray[Any], bad: NDArray[np.bool_], k: int) -> str:
             "labels - 1."
         )
     void = [int(each) for each in np.unique(y[bad])]
-    if len(void) == 1 and void[0] in _VOID:
+    if len(void) == 1:
+        usual = f" {void[0]} is {_VOID[void[0]]}: if" if void[0] in _VOID else " If"
         return (
-            f" {void[0]} is {_VOID[void[0]]}: if such rows have no label, leave them out with "
+            f"{usual} such rows have no label, leave them out with "
             f"`ignore_label={void[0]}` (--ignore-label {void[0]})."
         )
     return ""
@@ -447,7 +461,9 @@ def _way_to_class(label: object, distinct: Sequence[object], classes: tuple[str,
                 )
     text = _text(label)
     folded = {_folded(name): name for name in classes}
-    near = folded.get(_folded(text)) or next(iter(get_close_matches(text, classes, 1)), None)
+    there = {_text(each) for each in distinct}
+    slips = [name for name in classes if name not in there and _is_slip(text, name)]
+    near = folded.get(_folded(text)) or (slips[0] if len(slips) == 1 else None)
     if near is not None:
         return f" Is {text!r} the class {near!r}? Then say --label-map {_quoted(text)}={near}."
     return (
@@ -526,8 +542,23 @@ def _value(label: object) -> int | float | None:
 
 
 def _folded(text: str) -> str:
-    """Return a name without what people vary: case, spaces, underscores and hyphens."""
-    return re.sub(r"[\s_-]+", "", text).casefold()
+    """Return a name without what people vary: case, accents, spaces, underscores and hyphens."""
+    plain = "".join(c for c in normalize("NFKD", text) if not combining(c))
+    return re.sub(r"[\s_-]+", "", plain).casefold()
+
+
+def _is_slip(text: str, name: str) -> bool:
+    """Whether a word of six letters and more is another with one letter changed, or two swapped.
+
+    A letter more or less may be another word: valid and invalid, male and female.
+    """
+    if len(text) != len(name) or len(text) < 6 or any(c.isdigit() for c in text + name):
+        return False
+    others = [at for at, (one, two) in enumerate(zip(text, name, strict=True)) if one != two]
+    if len(others) == 2:
+        first, second = others
+        return second == first + 1 and text[first] == name[second] and text[second] == name[first]
+    return len(others) == 1
 
 
 def _shown(label: object) -> str:

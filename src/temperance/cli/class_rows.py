@@ -74,7 +74,7 @@ def rows_of_classes(
         if dataset.labels is not None and not whole:
             labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
             if dataset.kind == "logits":
-                refuse_masked_labels(logits, labels)
+                refuse_masked_labels(logits, labels, classes=classes)
         if dataset.kind == "logits" and not dataset.kind_forced and dataset.values.ndim > 1:
             refuse_padding(logits, labels)
         weights = as_weights(dataset.weights, n=n)

@@ -87,7 +87,7 @@ def fit_rows(
             f"{method} does not."
         )
         raise InvalidInputError(msg)
-    with naming(rows.source):
+    with naming(rows.source, rows.file_rows):
         if method == AUTO:
             fitted = _chosen(rows, prior, seed)
         else:

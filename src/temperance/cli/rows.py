@@ -137,6 +137,16 @@ class Rows:
             raise FileFormatError(msg)
         return self.labels
 
+    @property
+    def file_rows(self) -> NDArray[np.intp] | None:
+        """Which row of the file, counted from 0, each of these is; None of entries and pixels."""
+        if self.entries is not None or self.dense is not None:
+            return None
+        n = self.n if self.keep is None else len(self.keep)
+        places = np.delete(np.arange(n + len(self.left_out)), list(self.left_out))
+        kept = places if self.keep is None else places[self.keep]
+        return kept if len(kept) == self.n else None
+
     def require_positions(self) -> Positions:
         """Return the labels as a fit takes them: never looked up among the names of classes."""
         return Positions(self.require_labels())
@@ -294,10 +304,13 @@ class Rows:
 
 
 @contextmanager
-def naming(source: str) -> Iterator[None]:
-    """Put the file's name before the message of any bad input found inside the `with`."""
+def naming(source: str, places: NDArray[np.intp] | None = None) -> Iterator[None]:
+    """Put the file's name before the message of any bad input found inside the `with`.
+
+    `places` says which rows of the file the rows of messages are; None: all, in order.
+    """
     try:
-        with rows_of_file():
+        with rows_of_file(places):
             yield
     except InvalidInputError as error:
         if str(error).startswith(printable(source)):

@@ -62,7 +62,8 @@ def require_file(path: Path) -> None:
     try:
         status = path.stat()
     except ValueError as error:
-        msg = "cannot be read: a path holds no NUL character."
+        nul = "\0" in str(path)
+        msg = f"cannot be read: a path holds no {'NUL character' if nul else 'half characters'}."
         raise FileFormatError(msg) from error
     except FileNotFoundError as error:
         if str(path) != "-":

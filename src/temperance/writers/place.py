@@ -153,9 +153,10 @@ def _explaining(
         rule = f"cannot be written ({error.strerror or error})"
         raise _refusal(path, rule, "give another path") from error
     except ValueError as error:
-        if only is not None or "\0" not in os.fspath(path):
+        if only is not None:
             raise
-        raise _refusal(path, "must not hold a NUL character", "give another path") from error
+        what = "a NUL character" if "\0" in os.fspath(path) else "half characters"
+        raise _refusal(path, f"must not hold {what}", "give another path") from error
 
 
 def _refusal(path: str | os.PathLike[str], rule: str, way_out: str) -> InvalidInputError:
