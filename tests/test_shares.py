@@ -151,3 +151,15 @@ def test_a_floor_on_the_command_line(run, tmp_path):
     assert "these are decisions, not probabilities" in refused
     assert "Drop" not in refused
     assert "these are decisions" in run("evaluate", "hard.npz", "--quick").stderr
+
+
+def test_one_cell_that_is_wrong_is_no_share_of_a_whole():
+    """Among rows that sum to 1 a cell of 1.5 is a mistake, with `renormalize` as without."""
+    p = np.full((60, 3), 1 / 3)
+    p[7] = [1.5, 0.5, 0.377]
+    for renormalize in (False, True):
+        with pytest.raises(
+            tp.InvalidInputError, match=r"row 7 holds 1\.5 .*eave (the|them)"
+        ) as info:
+            tp.logits_from_probs(p, renormalize=renormalize)
+        assert "--renormalize" not in str(info.value)

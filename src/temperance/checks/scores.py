@@ -351,7 +351,16 @@ def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
             f"does ({np.count_nonzero(empty)} such rows). Leave these rows out."
         )
         raise InvalidInputError(msg)
-    if len(p) and p.max() > 1.0 and _common_sum(sums) is None:
+    whole = _common_sum(sums)
+    if whole is not None and abs(whole - 1.0) <= _ROUNDED_TEXT and p.max() > 1.0 + _ROUNDED_TEXT:
+        above = p > 1.0 + _ROUNDED_TEXT
+        row, value = _first(above, p)
+        msg = (
+            f"`{name}` must lie in [0, 1] where rows sum to 1; {row_name(row)} holds {value:g} "
+            f"({count_rows(above)} such rows). Correct these rows, or leave them out."
+        )
+        raise InvalidInputError(msg)
+    if len(p) and p.max() > 1.0 and whole is None:
         msg = (
             f"`{name}` above 1 must be shares of one whole to be renormalized, but rows sum to "
             f"between {sums.min():.4g} and {sums.max():.4g}.{_what_instead(p)}"
@@ -390,6 +399,8 @@ def _of_shares(p: NDArray[np.float64]) -> str:
     """Say which whole rows (n, k) of values >= 0, some above 1, are shares of, if any."""
     whole = _common_sum(p.sum(axis=1))
     if whole is not None:
+        if abs(whole - 1.0) <= _ROUNDED_TEXT:
+            return " Other rows sum to 1: correct these values, or leave the rows out."
         if abs(whole - 100) <= 100 * _ROUNDED_TEXT:
             return f" Rows that sum to 100 are percentages: divide by 100. {_DIVIDE}"
         if p.max() <= 255 and whole > 100 and (p == np.floor(p)).all():

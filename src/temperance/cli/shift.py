@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
+from temperance.checks import refuse_masked_labels
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.label_plan import label_plan
 from temperance.cli.options import (
@@ -126,7 +126,7 @@ def _check_pair(first: Rows, other: Rows) -> None:
             "both must have the same ones in every row."
         )
         raise InvalidInputError(msg)
-    labels = other.labels
-    if labels is not None and np.isneginf(other.logits[np.arange(other.n), labels]).any():
-        msg = f"{other.source}: a label has probability 0 there; drop such rows."
-        raise InvalidInputError(msg)
+    for rows in (first, other):
+        if rows.labels is not None:
+            with naming(rows.source, rows.file_rows):
+                refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
