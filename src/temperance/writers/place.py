@@ -153,7 +153,7 @@ def _explaining(
         rule = f"cannot be written ({error.strerror or error})"
         raise _refusal(path, rule, "give another path") from error
     except ValueError as error:
-        if only is not None:
+        if only is not None or isinstance(error, InvalidInputError):
             raise
         what = "a NUL character" if "\0" in os.fspath(path) else "half characters"
         raise _refusal(path, f"must not hold {what}", "give another path") from error
