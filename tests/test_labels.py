@@ -431,3 +431,11 @@ def test_numbers_of_one_value_are_one_name():
     for classes in ([0, 1, 1.0], [1, True, 2]):
         with pytest.raises(tp.InvalidInputError, match="differ"):
             tp.TemperatureScaling.fit(np.eye(3), [0, 1, 1], classes=classes)
+
+
+def test_letter_by_letter_comes_before_the_value():
+    """01 beside 1 is a label of its own: neither ignored nor mapped with it."""
+    labels = np.array(["01", "1", "2"])
+    assert is_label(labels, "1").tolist() == [False, True, False]
+    meant = LabelMap.parse("1=x").applied(labels, ("1", "01", "x", "2"))
+    assert meant.tolist() == ["01", "x", "2"]

@@ -166,6 +166,8 @@ def is_label(labels: NDArray[Any], label: object) -> NDArray[np.bool_]:
         raise InvalidInputError(msg)
     distinct, inverse = _distinct(labels)
     text, value = _text(label), _value(label)
+    if any(_text(each) == text for each in distinct):
+        value = None  # letter by letter comes first: 01 is not 1 where both are there
     same = [
         _text(each) == text or (value is not None and _value(each) == value) for each in distinct
     ]
@@ -235,7 +237,7 @@ class LabelMap:
         distinct, inverse = _distinct(labels)
         if self.first is not None:
             return self._counted(labels, distinct, inverse, classes)
-        exact = dict(self.pairs)
+        exact = {name: name for name in classes or ()} | dict(self.pairs)
         by_value = {v: target for label, target in self.pairs if (v := _value(label)) is not None}
         meant = [
             exact.get(_text(each), by_value.get(_value(each), _text(each)))  # type: ignore[arg-type]
