@@ -11,7 +11,8 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling
 from temperance.crossfit import cross_fit
 from temperance.errors import NoOptimumError
-from temperance.metrics.estimates import Estimate, mean_estimate
+from temperance.metrics.estimates import Estimate, gap_estimate, score_estimate
+from temperance.metrics.implied import implied_scores, paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.sums import MeanSums
 
@@ -68,12 +69,12 @@ def refinement_split(rows: Predictions, *, seed: int = 0) -> RefinementSplit | N
             fitted, scaled = _cross_fitted(rows, prior, seed)
         except NoOptimumError:
             continue
-        after = Predictions.from_logits(scaled, rows.labels, rows.weights).log_loss
-        values = np.stack([after, rows.log_loss - after], axis=1)
-        sums = MeanSums.of(values, rows.weights, rows.clusters)
+        after = Predictions.from_logits(scaled, rows.labels, rows.weights, rows.clusters)
+        losses = after.log_loss[:, None]
+        sums = MeanSums.of(losses, rows.weights, rows.clusters)
         return RefinementSplit(
-            refinement=mean_estimate(sums, 0, bounds=(0.0, inf)),
-            calibration=mean_estimate(sums, 1, bounds=(-inf, inf)),
+            refinement=score_estimate(sums, 0, implied_scores(after, losses), 0, highest=inf),
+            calibration=gap_estimate(paired_gaps(rows, after), 0),
             temperature=fitted.temperature,
         )
     return None

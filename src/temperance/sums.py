@@ -127,6 +127,13 @@ class MeanSums(MergeableSums):
         unbiased = 1.0 / (1.0 - self.squared_weight / self.weight**2)
         return sqrt(max(float(square), 0.0) * unbiased) / self.weight
 
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Effective number of clusters less 1; infinite where rows are independent."""
+        if self.squared_weight == self.row_squared_weight:
+            return inf
+        return self.weight**2 / self.squared_weight - 1.0
+
     def effective_rows(self, index: int) -> float:
         """Return how many equally weighted rows would know the share `index` as well.
 

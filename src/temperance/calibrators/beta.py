@@ -69,6 +69,7 @@ class BetaCalibration(Calibrator):
         type="parametric",
         summary="a log p - b log(1 - p) + c: the ends bend apart",
         parameters="3",
+        learned=(3,),
         labels="1,000",
         cost="n, 10 passes",
         keeps_class=False,

@@ -84,6 +84,7 @@ class BiasCorrectedTemperatureScaling(Calibrator):
         type="parametric",
         summary="logits / T + a bias per class",
         parameters="k",
+        learned=(0, 1),
         labels="10 a class",
         cost="n k, 20 passes",
         keeps_class=False,

@@ -81,6 +81,7 @@ class MatrixScaling(Calibrator):
         type="parametric",
         summary="a matrix of factors and biases, shrunk towards one temperature",
         parameters="k^2 + k + 1",
+        learned=(1, 1, 1),
         labels="50 a class",
         cost="n k^2, 100 passes",
         keeps_class=False,

@@ -69,6 +69,7 @@ class PlattScaling(Calibrator):
         type="parametric",
         summary="slope * log-odds + intercept, on the logits",
         parameters="2",
+        learned=(2,),
         labels="100",
         cost="n, 10 passes",
         keeps_class=False,

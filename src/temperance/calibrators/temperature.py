@@ -87,6 +87,7 @@ class TemperatureScaling(Calibrator):
         type="parametric",
         summary="logits / T",
         parameters="1",
+        learned=(1,),
         labels="50",
         cost="n k, 2 to 5 passes",
         keeps_class=True,

@@ -122,6 +122,19 @@ class Training(ArrayRows):
         """Return the weight of the rows of each class, (k,)."""
         return np.bincount(self.labels, self.weights, minlength=self.k).astype(np.float64)
 
+    def events_per_parameter(self, n_parameters: int) -> float:
+        """Return how many events there are for each number that is learned; infinite for none.
+
+        Effective rows; of two classes, those of the rarer one (Peduzzi et al. 1996): the rows of
+        the other say little. Weights count by their ratios.
+        """
+        if n_parameters == 0:
+            return float("inf")
+        events = self.effective_rows
+        if self.k == 2:  # noqa: PLR2004
+            events *= float(self.class_weights().min() / self.class_weights().sum())
+        return events / n_parameters
+
     def require_every_class(self, *, hint: str) -> None:
         """Raise `NoOptimumError` if a class has no row: its bias would run away to -infinity."""
         missing = np.flatnonzero(self.class_weights() == 0.0)

@@ -47,6 +47,8 @@ class Traits:
         `fit` and `apply` take the outputs of several models.
     any_width : bool
         Learns nothing about single classes, so rows may have any number of options.
+    learned : tuple of int
+        `parameters` as coefficients of 1, k and k^2; none where the data decide how many.
     """
 
     type: str
@@ -66,7 +68,12 @@ class Traits:
     groups: bool = False
     members: bool = False
     any_width: bool = False
+    learned: tuple[int, ...] = ()
+
+    def n_parameters(self, k: int) -> int:
+        """Return how many numbers are learned for k classes; 0 where the data decide."""
+        return sum(number * k**power for power, number in enumerate(self.learned))
 
     def to_dict(self) -> dict[str, str | bool]:
-        """Return all fields."""
-        return asdict(self)
+        """Return all fields that `parameters` does not say already."""
+        return {name: value for name, value in asdict(self).items() if name != "learned"}

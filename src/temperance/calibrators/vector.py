@@ -81,6 +81,7 @@ class VectorScaling(Calibrator):
         type="parametric",
         summary="a factor and a bias per class, shrunk towards one temperature",
         parameters="2 k + 1",
+        learned=(1, 2),
         labels="10 a class",
         cost="n k, 30 passes",
         keeps_class=False,

@@ -137,7 +137,7 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
-            methods=methods, prior=prior, seed=seed,
+            methods=methods, chosen=rows.answers is not None, prior=prior, seed=seed,
         )  # fmt: skip
     return Fitted(selection.calibrator, honest, selection)
 

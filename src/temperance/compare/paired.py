@@ -8,9 +8,10 @@ from temperance.checks import as_groups
 from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
-from temperance.evaluate import measure, paired_gaps, weighing_groups
+from temperance.evaluate import measure, weighing_groups
 from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
-from temperance.metrics.estimates import Draws, difference_estimate
+from temperance.metrics.estimates import Draws, gap_estimate
+from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from temperance.evaluate import Groups
     from temperance.metrics.estimates import Estimate
-    from temperance.sums import MeanSums
+    from temperance.metrics.implied import GapSums
 
 __all__ = ["compare", "compare_rows", "differences_of"]
 
@@ -133,11 +134,11 @@ def compare_rows(
 
 
 def differences_of(
-    gaps: MeanSums, draws: dict[str, Draws], baseline: dict[str, Draws]
+    gaps: GapSums, draws: dict[str, Draws], baseline: dict[str, Draws]
 ) -> Differences:
     """Return the differences that sums of paired gaps, and draws of both sets, make known."""
     of_means = {
-        name: difference_estimate(gaps, column)
+        name: gap_estimate(gaps, column)
         for column, name in enumerate(("log_loss", "brier", "accuracy"))
     }
     return Differences({**of_means, **_of_draws(draws, baseline)})

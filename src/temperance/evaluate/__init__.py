@@ -7,10 +7,8 @@ from temperance.evaluate.measure import (
     evaluate,
     evaluate_rows,
     measure,
-    row_measures,
     weighing_groups,
 )
-from temperance.evaluate.side_sums import paired_gaps
 
 __all__ = [
     "Evaluation",
@@ -20,7 +18,5 @@ __all__ = [
     "evaluate_rows",
     "measure",
     "measure_blocks",
-    "paired_gaps",
-    "row_measures",
     "weighing_groups",
 ]

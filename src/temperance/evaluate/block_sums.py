@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from temperance.evaluate.measure import row_measures
 from temperance.metrics.cells import (
     MOST_CLASSES,
     Binned,
@@ -17,7 +16,9 @@ from temperance.metrics.cells import (
     FlattenedSums,
 )
 from temperance.metrics.events import class_event, named_event, top_label_event
+from temperance.metrics.implied import implied_scores
 from temperance.metrics.row_scores import taken
+from temperance.metrics.scores import row_measures
 from temperance.numerics import log_probs
 from temperance.sums import MeanSums, MergeableSums
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from temperance.metrics.cells import ProbabilityGrid
     from temperance.metrics.events import Event
+    from temperance.metrics.implied import ImpliedSums
     from temperance.metrics.inputs import Predictions
 
 __all__ = ["EvaluationSums"]
@@ -42,6 +44,7 @@ class EvaluationSums(MergeableSums):
     tied_rows: int  # see `Predictions.ties`
     tie_gain: float
     means: MeanSums  # of `row_measures`, and of the event's Brier and log score
+    implied: ImpliedSums  # of the log loss and the Brier score
     top_label: CellSums
     class_one: CellSums | None  # of two classes, whose event of the CORP diagram it is
     flattened: FlattenedSums
@@ -57,6 +60,7 @@ class EvaluationSums(MergeableSums):
         few = k <= MOST_CLASSES
         weighing, w = _weighing(rows), rows.weights
         tied, gain = rows.ties()
+        measures = _measures(rows, event)
         return cls(
             n=len(rows.labels) if w is None else int(np.count_nonzero(w)),
             zero_probability_labels=int(
@@ -64,7 +68,8 @@ class EvaluationSums(MergeableSums):
             ),
             tied_rows=tied,
             tie_gain=gain,
-            means=MeanSums.of(_measures(rows, event), rows.weights),
+            means=MeanSums.of(measures, w),
+            implied=implied_scores(rows, measures[:, :2]),
             top_label=_on_grid(top_label_event(rows), grid, rows.weights),
             class_one=_on_grid(class_event(rows, 1), grid, rows.weights) if k == 2 else None,
             flattened=FlattenedSums.of(rows, binned),

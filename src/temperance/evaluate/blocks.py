@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from temperance.evaluate.evaluation import Evaluation
     from temperance.evaluate.pieces import Kind, Piece, Side
     from temperance.metrics.estimates import Draws
-    from temperance.sums import MeanSums
+    from temperance.metrics.implied import GapSums
 
 __all__ = ["MeasuredBlocks", "evaluate_blocks", "measure_blocks"]
 
@@ -130,7 +130,7 @@ class MeasuredBlocks:
 
     evaluations: tuple[Evaluation, ...]
     draws: tuple[dict[str, Draws], ...]  # for differences
-    gaps: tuple[MeanSums, ...]  # of each side's measures from the first's; one fewer
+    gaps: tuple[GapSums, ...]  # of each side's measures from the first's; one fewer
 
 
 def measure_blocks(

@@ -10,7 +10,7 @@ from temperance.evaluate.block_sums import EVENT_BRIER, EVENT_LOG
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import ERROR_NAMES, calibration_error_of
 from temperance.metrics.cells import MOST_CLASSES, ClassErrors, EventSums
-from temperance.metrics.estimates import mean_estimate, share_estimate
+from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +56,8 @@ def measured_of(
     evaluation = Evaluation(
         n=sums.n,
         n_classes=k,
-        log_loss=mean_estimate(sums.means, 0, bounds=(0.0, inf)),
-        brier=mean_estimate(sums.means, 1, bounds=(0.0, 2.0)),
+        log_loss=score_estimate(sums.means, 0, sums.implied, 0, highest=inf),
+        brier=score_estimate(sums.means, 1, sums.implied, 1, highest=2.0),
         accuracy=share_estimate(sums.means, 2),
         confidence=mean_estimate(sums.means, 3, bounds=(0.0, 1.0)),
         errors=errors,

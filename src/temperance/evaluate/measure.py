@@ -19,12 +19,13 @@ from temperance.metrics.bins import check_bins
 from temperance.metrics.brier_parts import brier_parts
 from temperance.metrics.class_table import class_table
 from temperance.metrics.corp import corp_draws
-from temperance.metrics.estimates import mean_estimate, share_estimate
+from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
 from temperance.metrics.group_table import group_table
+from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
-from temperance.metrics.scores import row_brier
+from temperance.metrics.scores import row_measures
 from temperance.refinement import refinement_split
 from temperance.sums import MeanSums
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from temperance.metrics.estimates import Draws
 
-__all__ = ["Groups", "evaluate", "evaluate_rows", "measure", "row_measures", "weighing_groups"]
+__all__ = ["Groups", "evaluate", "evaluate_rows", "measure", "weighing_groups"]
 
 Groups = tuple[tuple[str, ...], "NDArray[np.intp]"]
 
@@ -141,14 +142,16 @@ def measure(
     binned = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)
     drawn, of_classes = draw_errors(resampling, n_bins=n_bins)
     corp, log_parts, corp_parts = corp_draws(resampling)
-    means = MeanSums.of(row_measures(rows), rows.weights, rows.clusters)
+    measures = row_measures(rows)
+    means = MeanSums.of(measures, rows.weights, rows.clusters)
+    implied = implied_scores(rows, measures[:, :2])
     tied, gained = rows.ties()
     errors = {name: calibration_error_of(name, each) for name, each in drawn.items()}
     evaluation = Evaluation(
         n=len(rows.labels),
         n_classes=rows.probs.shape[1],
-        log_loss=mean_estimate(means, 0, bounds=(0.0, inf)),
-        brier=mean_estimate(means, 1, bounds=(0.0, 2.0)),
+        log_loss=score_estimate(means, 0, implied, 0, highest=inf),
+        brier=score_estimate(means, 1, implied, 1, highest=2.0),
         accuracy=share_estimate(means, 2),
         confidence=mean_estimate(means, 3, bounds=(0.0, 1.0)),
         errors=errors,
@@ -172,12 +175,3 @@ def measure(
         tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
     )
     return evaluation, {**drawn, **corp_parts}
-
-
-def row_measures(rows: Predictions) -> NDArray[np.float64]:
-    """Log loss, Brier score, correctness and confidence of each row, shape (n, 4)."""
-    columns = (rows.log_loss, row_brier(rows), rows.correct, rows.confidence)
-    measures = np.stack(columns, axis=1, dtype=np.float64)
-    if rows.weights is not None:
-        measures[rows.weights == 0] = 0.0  # 0 * inf
-    return measures

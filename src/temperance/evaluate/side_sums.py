@@ -10,9 +10,9 @@ import numpy as np
 
 from temperance.checks.weights import without_traces
 from temperance.evaluate.block_sums import EvaluationSums
-from temperance.evaluate.measure import row_measures
+from temperance.metrics.implied import paired_gaps
 from temperance.numerics import MOST_COUNTED
-from temperance.sums import MeanSums, aligned, scale_exponent
+from temperance.sums import aligned, scale_exponent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.metrics.cells import ProbabilityGrid
+    from temperance.metrics.implied import GapSums
     from temperance.metrics.inputs import Predictions
 
-__all__ = ["SideSums", "paired_gaps"]
+__all__ = ["SideSums"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,7 @@ class SideSums:
     """The sums of each set, and of what the rows of each differ in from those of the first."""
 
     sides: tuple[EvaluationSums, ...]
-    gaps: tuple[MeanSums, ...]  # log loss, Brier score, accuracy, confidence; one fewer than sides
+    gaps: tuple[GapSums, ...]  # one fewer than sides
     heaviest: float = 1.0  # largest weight
     exponent: int = 0  # every weight was divided by 2 to this power
 
@@ -78,11 +79,3 @@ class SideSums:
             ldexp(self.heaviest, power),
             exponent,
         )
-
-
-def paired_gaps(rows: Predictions, baseline: Predictions) -> MeanSums:
-    """Return the sums of the differences of each row's measures from the baseline's."""
-    with np.errstate(invalid="ignore"):  # inf - inf: two infinite losses cannot be told apart
-        gaps: NDArray[np.float64] = row_measures(rows) - row_measures(baseline)
-    gaps = np.nan_to_num(gaps, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    return MeanSums.of(gaps, rows.weights, rows.clusters)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.metrics.reliability import wilson_interval
-from temperance.numerics import normal_quantile
+from temperance.numerics import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from temperance.metrics.implied import GapSums, ImpliedSums
     from temperance.sums import MeanSums
 
 __all__ = [
@@ -22,7 +23,10 @@ __all__ = [
     "Estimate",
     "NullBand",
     "difference_estimate",
+    "gap_error",
+    "gap_estimate",
     "mean_estimate",
+    "score_estimate",
     "share_estimate",
 ]
 
@@ -217,23 +221,143 @@ class Draws:
 
 
 def mean_estimate(sums: MeanSums, index: int, *, bounds: tuple[float, float]) -> Estimate:
-    """Return a weighted mean with its normal interval, cut at the `bounds` of the measure."""
+    """Return a weighted mean with its normal interval, cut at the `bounds` of the measure.
+
+    With clusters, Student's t of their (effective) number less 1 takes the normal's place.
+    """
     mean = sums.mean(index)
     if not isfinite(mean):
         return Estimate(mean, mean, mean)  # an infinite log loss is infinite for certain
-    half = normal_quantile(_LEVEL) * sums.standard_error(index)
+    half = _half(sums, sums.standard_error(index) ** 2)
     low, high = bounds
     return Estimate(mean, max(mean - half, low), min(mean + half, high))
 
 
+def score_estimate(
+    sums: MeanSums, index: int, implied: ImpliedSums, column: int, *, highest: float
+) -> Estimate:
+    r"""Return a mean score >= 0 with an interval that allows for errors not seen yet.
+
+    Scores of rare errors are like a compound Poisson sum, whose variance grows with its mean: the
+    squared standard error at a mean m is c m, with c the larger of what the rows show,
+    SE^2 / mean, and of what the probabilities imply (`ImpliedSums.squared_error` over its mean).
+    So the mean stands for mean / c errors of equal cost c.
+
+    Notes
+    -----
+    High end: the largest m with (mean - m)^2 <= z^2 c m. Low end: c times the 2.5 % quantile of
+    a gamma distribution of shape mean / c, the exact end for a Poisson number. Both tend to
+    mean -+ 1.96 SE. With clusters c is (t / z)^2 times as large.
+
+    References
+    ----------
+    Fay and Feuer (1997), Confidence intervals for directly standardized rates, Statistics in
+    Medicine 16, https://doi.org/10.1002/(SICI)1097-0258(19970415)16:7<791::AID-SIM500>3.0.CO;2-#
+    (the gamma end).
+    """
+    mean, expected = sums.mean(index), implied.mean(column)
+    if not isfinite(mean):
+        return Estimate(mean, mean, mean)
+    per_mean = [
+        error / of
+        for error, of in (
+            (sums.standard_error(index) ** 2, mean),
+            (implied.squared_error(column), expected),
+        )
+        if of > 0.0
+    ]
+    if not per_mean or max(per_mean) == 0.0:
+        return Estimate(mean, mean, mean)
+    z = normal_quantile(_LEVEL)
+    wider = t_quantile(_LEVEL, sums.degrees_of_freedom) / z
+    c = max(per_mean) * wider * wider
+    if not isfinite(c):
+        return Estimate(mean, 0.0, highest)
+    from scipy.special import gammaincinv  # noqa: PLC0415  (slow to import)
+
+    shift = 0.5 * z * z * c
+    high = mean + shift + sqrt(shift * (shift + 2.0 * mean))
+    low = c * float(gammaincinv(mean / c, 0.5 - 0.5 * _LEVEL))
+    return Estimate(mean, min(low, mean), max(min(high, highest), mean))
+
+
 def share_estimate(sums: MeanSums, index: int) -> Estimate:
-    """Return a weighted share with its Wilson interval, which is honest at 0, 1 and small n."""
+    """Return a weighted share with its Wilson interval, which is honest at 0, 1 and small n.
+
+    With clusters, Student's t of their (effective) number less 1 takes the normal's place.
+    """
     share = np.array([min(max(sums.mean(index), 0.0), 1.0)])
     n = np.array([sums.effective_rows(index)])
-    low, high = wilson_interval(share, n, _LEVEL)
+    quantile = t_quantile(_LEVEL, sums.degrees_of_freedom)
+    low, high = wilson_interval(share, n, quantile=quantile)
     return Estimate(float(share[0]), float(low[0]), float(high[0]))
 
 
 def difference_estimate(sums: MeanSums, index: int) -> Estimate:
     """Return a mean of paired differences with its normal interval."""
     return mean_estimate(sums, index, bounds=(-inf, inf))
+
+
+def gap_estimate(gaps: GapSums, index: int) -> Estimate:
+    r"""Return a paired difference of mean scores, with doubt about the rows not seen yet.
+
+    The squared standard error is at least what the two models imply where they are equally good.
+    Under the baseline's probabilities the difference has mean a and squared error A, under the
+    other's b and B (`ImpliedSums`), a > 0 > b in a proper score; labels drawn from a mixture of
+    both have means and variances in between, and where the mean is 0, A (-b) / (a - b) +
+    B a / (a - b).
+
+    Notes
+    -----
+    So no difference is called certain of which chance explains as much, were neither better. The
+    interval is d -+ z sqrt(max(SE^2, implied)), and reaches on to every value m with (d - m)^2 <=
+    z^2 (implied at the mean m): nearer to one of the models, its variance counts.
+    """
+    sums = gaps.seen
+    value = sums.mean(index)
+    if not isfinite(value):
+        return Estimate(value, value, value)
+    error = gap_error(gaps, index)
+    z = t_quantile(_LEVEL, sums.degrees_of_freedom)
+    half = z * error if error > 0.0 else 0.0
+    low, high = value - half, value + half
+    implied = _ImpliedLine.of(gaps, index)
+    if implied.slope != 0.0 and isfinite(half):
+        shift = 0.5 * z * z * implied.slope
+        reach = sqrt(shift * shift + z * z * implied.at(value))
+        low, high = min(low, value + shift - reach), max(high, value + shift + reach)
+    return Estimate(value, low, high)
+
+
+def gap_error(gaps: GapSums, index: int) -> float:
+    """Return the standard error of a paired difference, as `gap_estimate` has it at 0."""
+    implied = _ImpliedLine.of(gaps, index).at(0.0)
+    return sqrt(max(gaps.seen.standard_error(index) ** 2, implied))
+
+
+@dataclass(frozen=True, slots=True)
+class _ImpliedLine:
+    """The squared standard error of a difference that two models imply, by its mean."""
+
+    low: float  # mean under the model's own probabilities
+    high: float  # and under the baseline's
+    at_low: float
+    slope: float
+
+    @classmethod
+    def of(cls, gaps: GapSums, index: int) -> _ImpliedLine:
+        low, high = gaps.own.mean(index), gaps.baseline.mean(index)
+        at_low, at_high = (each.squared_error(index) for each in (gaps.own, gaps.baseline))
+        if not (low < high and low <= 0.0 <= high and isfinite(at_low + at_high)):
+            return cls(0.0, 0.0, max(at_low, at_high), 0.0)  # no mixture is neutral
+        return cls(low, high, at_low, (at_high - at_low) / (high - low))
+
+    def at(self, mean: float) -> float:
+        return self.at_low + (min(max(mean, self.low), self.high) - self.low) * self.slope
+
+
+def _half(sums: MeanSums, squared_error: float) -> float:
+    """Return half the length of an interval; 0 where there is no error, even of one cluster."""
+    if squared_error == 0.0:
+        return 0.0
+    return t_quantile(_LEVEL, sums.degrees_of_freedom) * sqrt(squared_error)

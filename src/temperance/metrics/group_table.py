@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.metrics.estimates import Estimate, mean_estimate, share_estimate
+from temperance.metrics.estimates import Estimate, mean_estimate, score_estimate, share_estimate
 from temperance.metrics.group_tests import group_score_rows
+from temperance.metrics.implied import implied_scores
 from temperance.metrics.row_scores import taken
 from temperance.numerics import places_of
 from temperance.sums import MeanSums
@@ -70,13 +71,14 @@ def group_table(
         if own.weights is not None:
             values[own.weights == 0] = 0.0  # 0 * inf
         sums = MeanSums.of(values, own.weights, own.clusters)
+        implied = implied_scores(own, values[:, 2:])
         results.append(
             GroupResult(
                 name=test.group,
                 n=test.n,
                 accuracy=share_estimate(sums, 0),
                 confidence=mean_estimate(sums, 1, bounds=(0.0, 1.0)),
-                log_loss=mean_estimate(sums, 2, bounds=(0.0, inf)),
+                log_loss=score_estimate(sums, 2, implied, 0, highest=inf),
                 score_test=test,
             )
         )

@@ -113,10 +113,19 @@ def reliability_curve(
 
 
 def wilson_interval(
-    share: NDArray[np.float64], n: NDArray[np.float64], level: float = 0.95
+    share: NDArray[np.float64],
+    n: NDArray[np.float64],
+    level: float = 0.95,
+    *,
+    quantile: float | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's interval for a share seen in `n` (effective) rows; within [0, 1]."""
-    q = normal_quantile(level)
+    """Return Wilson's interval for a share seen in `n` (effective) rows; within [0, 1].
+
+    `quantile`, where given, takes the place of the normal's at `level`.
+    """
+    q = normal_quantile(level) if quantile is None else quantile
+    if q == float("inf"):
+        return np.zeros(len(share)), np.ones(len(share))
     centre = (share + q * q / (2.0 * n)) / (1.0 + q * q / n)
     half = q / (1.0 + q * q / n) * np.sqrt(share * (1.0 - share) / n + q * q / (4.0 * n * n))
     return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)

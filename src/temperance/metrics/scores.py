@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import numpy as np
+
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accuracy", "brier_score", "log_loss", "row_brier"]
+__all__ = ["accuracy", "brier_score", "log_loss", "row_brier", "row_measures"]
 
 
 def log_loss(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -135,6 +137,15 @@ def row_brier(rows: Predictions) -> NDArray[np.float64]:
     """Brier score of each row, shape (n,): (1 - p_y)^2 + sum over other classes of p^2."""
     squares = np.einsum("ij,ij->i", rows.probs, rows.probs)
     return np.asarray(squares + 1.0 - 2.0 * rows.of_label)
+
+
+def row_measures(rows: Predictions) -> NDArray[np.float64]:
+    """Log loss, Brier score, correctness and confidence of each row, shape (n, 4)."""
+    columns = (rows.log_loss, row_brier(rows), rows.correct, rows.confidence)
+    measures = np.stack(columns, axis=1, dtype=np.float64)
+    if rows.weights is not None:
+        measures[rows.weights == 0] = 0.0  # 0 * inf
+    return measures
 
 
 def _mean(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Training
 
-__all__ = ["SIMPLEST_FIRST", "left_out", "wanted"]
+__all__ = ["LEAST_PER_PARAMETER", "SIMPLEST_FIRST", "few_per_parameter", "left_out", "wanted"]
 
 # From few numbers to many, of what `select` chooses among. The order decides ties.
 SIMPLEST_FIRST = (
@@ -31,11 +31,13 @@ SIMPLEST_FIRST = (
     "venn-abers",
 )
 
-# Smooth maps of more numbers, and steps, win from these sizes on (see the method page).
+# What a map learns from fewer rows per number is worse on other rows than a temperature, and too
+# few tell so (see the method page). Of two classes, rows of the rarer one.
+LEAST_PER_PARAMETER = {True: 10, False: 20}
+# Smooth maps of more numbers, and steps, win from these sizes on.
 _LEAST_ROWS = {"beta": 1_000, "isotonic": 10_000}
-_LEAST_ROWS_PER_CLASS = {"bias-corrected-temperature": 10, "vector": 10, "matrix": 50}
 _MATRIX_CLASSES = 100
-_PER_CLASS = _LEAST_ROWS_PER_CLASS.keys()
+_PER_CLASS = {"bias-corrected-temperature", "vector", "matrix"}
 _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 
@@ -78,8 +80,20 @@ def _too_few(method: str, rows: Training) -> str | None:
         return f"more than {_MATRIX_CLASSES} classes"
     if method in _PER_CLASS and not rows.class_weights().all():
         return "a class has no row"
-    least = _LEAST_ROWS.get(method, 0) + _LEAST_ROWS_PER_CLASS.get(method, 0) * k
-    return None if rows.effective_rows >= least else f"needs {least:,} rows"
+    least = _LEAST_ROWS.get(method, 0)
+    if rows.effective_rows < least:
+        return f"needs {least:,} rows"
+    return few_per_parameter(method, rows)
+
+
+def few_per_parameter(method: str, rows: Training) -> str | None:
+    """Return what a method needs to learn its numbers from; None where there is enough."""
+    n_parameters = METHODS[method].traits.n_parameters(rows.k)
+    least = LEAST_PER_PARAMETER[rows.k == 2]  # noqa: PLR2004
+    if rows.events_per_parameter(n_parameters) >= least:
+        return None
+    what = "rows of the rarer class" if rows.k == 2 else "rows"  # noqa: PLR2004
+    return f"needs {least * n_parameters:,} {what}"
 
 
 def _masked(rows: Training) -> bool:

@@ -13,7 +13,7 @@ from temperance.errors import NoOptimumError
 from temperance.select.candidates import left_out, wanted
 from temperance.select.rule import Rule
 from temperance.select.selection import Candidate, Selection
-from temperance.select.trials import FEW_ROWS, Trial, Trials
+from temperance.select.trials import FEW_ROWS, FEW_ROWS_PRIOR, Trial, Trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,12 +75,16 @@ def select(
     Notes
     -----
     Each row is scored by fits on the other four of five folds (shuffled,
-    stratified by class, clusters whole). With L the mean log loss of a candidate and L* the
-    smallest, chosen is the simplest with L - L* at most one standard error of the paired
-    difference, and at most 1 % of L*. Never
-    chosen by a calibration error: a map that forgets the model has none. Where a fit has no
-    optimum, or the effective rows are fewer than 50, a prior of one pseudo-row on no change is
-    added, with fewer than 50 also smoothing of the temperature.
+    stratified by class, clusters whole). Two one-standard-error rules: of identity and temperature,
+    identity stays where T = 1 lies within one standard error of the fitted T (on a log scale);
+    and with L the mean log loss of a candidate and L* the smallest, the simplest with L - L* at
+    most one standard error of the paired difference is chosen. Never by a calibration error: a
+    map that forgets the model has none.
+
+    Unless named in `methods`, a map is tried from 20 effective rows for each number that it learns;
+    of two classes from 10 of the rarer one. Fewer than 200 rows hold the temperature by a prior of
+    three pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which a fold
+    has no optimum is shown with a prior, and never chosen.
 
     References
     ----------
@@ -101,7 +105,9 @@ def select(
     )
     names = None if groups is None else as_group_names(groups, n=rows.n)
     units = None if clusters is None else as_groups(clusters, n=rows.n, name="clusters")[1]
-    return select_rows(rows, groups=names, clusters=units, methods=methods, seed=seed)[0]
+    return select_rows(
+        rows, groups=names, clusters=units, methods=methods, chosen=methods is not None, seed=seed
+    )[0]
 
 
 def select_rows(
@@ -110,21 +116,23 @@ def select_rows(
     groups: NDArray[Any] | None = None,
     clusters: NDArray[np.intp] | None = None,
     methods: Sequence[str] | None = None,
+    chosen: bool = False,
     prior: float = 0.0,
     seed: int = 0,
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Select on checked rows (see `select`); also return calibrated logits that are honest.
 
     Row by row, (n, k): from the method that would be chosen without the losses of the row's fold,
-    fitted without that fold. So no row has a say in the choice that it is scored by.
+    fitted without that fold. So no row has a say in the choice that it is scored by. `chosen`
+    methods, named by the user, are tried on however few rows.
     """
-    strength = max(prior, 1.0) if rows.effective_rows < FEW_ROWS else prior
+    strength = max(prior, FEW_ROWS_PRIOR) if rows.effective_rows < FEW_ROWS else prior
     trials = Trials(rows, groups, clusters, strength, seed)
     n_groups = 0 if groups is None else len(set(groups.tolist()) - {""})
     tried: list[Trial] = []
     reasons: dict[str, str] = {}
     for method in wanted(methods):
-        reason = left_out(method, rows, n_groups=n_groups, chosen=methods is not None)
+        reason = left_out(method, rows, n_groups=n_groups, chosen=chosen)
         if reason is None:
             try:
                 tried.append(trials.of(method))
@@ -141,16 +149,16 @@ def select_rows(
         )
         raise NoOptimumError(msg, reason="no-rows")
     rule = Rule(tried, rows.weights, clusters)
-    chosen = tried[rule.simplest()]
+    choice = tried[rule.simplest()]
     found = {trial.method: rule.candidate(number) for number, trial in enumerate(tried)}
     selection = Selection(
-        calibrator=trials.fit(chosen.method, rows.weights, chosen.prior),
+        calibrator=trials.fit(choice.method, rows.weights, choice.prior),
         candidates=tuple(
             found.get(method) or Candidate(method, left_out=reasons[method])
             for method in wanted(methods)
         ),
         n=rows.n,
-        n_folds=len(chosen.folds),
+        n_folds=len(choice.folds),
     )
     return selection, _honest(rule, trials)
 
@@ -158,7 +166,9 @@ def select_rows(
 def _honest(rule: Rule, trials: Trials) -> NDArray[np.float64]:
     """Return each row's calibrated logits by the method chosen, and fitted, without its fold."""
     outputs = np.empty(trials.rows.logits.shape)
-    for fold, (held_out, _) in enumerate(rule.tried[0].folds):
-        calibrator = rule.tried[rule.simplest(without=held_out)].folds[fold][1]
-        outputs[held_out] = trials.scale(calibrator, held_out)
+    folds = rule.tried[0].folds
+    for number, fold in enumerate(folds):
+        choice = rule.simplest(without=number) if len(folds) > 1 else 0
+        calibrator = rule.tried[choice].folds[number].calibrator
+        outputs[fold.held_out] = trials.scale(calibrator, fold.held_out)
     return outputs

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.metrics.estimates import difference_estimate, mean_estimate
+from temperance.metrics.estimates import gap_estimate, mean_estimate
+from temperance.metrics.implied import GapSums
 from temperance.select.selection import Candidate
 from temperance.sums import MeanSums
 
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule"]
 
-_CLOSE = 0.01  # a simpler map may cost no more than this share of the best log loss
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """Trials of several methods on the same rows; the first is identity, the last the richest."""
@@ -32,20 +31,37 @@ class Rule:
     weights: NDArray[np.float64] | None
     clusters: NDArray[np.intp] | None
 
-    def simplest(self, *, without: NDArray[np.bool_] | None = None) -> int:
-        """Return the number of the choice, made without the losses of these rows.
+    def simplest(self, *, without: int | None = None) -> int:
+        """Return the number of the choice, made without the losses of the rows of one fold.
 
-        It is the first method whose mean log loss exceeds the smallest by at most one standard
-        error of the paired difference, and by at most 1 % of the smallest.
+        Identity where T = 1 lies within one standard error of the fitted temperature, else the
+        temperature; and instead of that the first method whose mean log loss exceeds the smallest
+        of them all by at most one standard error of the paired difference. A method of which a
+        fold had no optimum is never the choice.
         """
         means = self._means(without)
-        best = int(means.argmin())
-        for number in range(len(self.tried)):
+        allowed = [n for n, each in enumerate(self.tried) if n > 0 and each.no_optimum is None]
+        of_temperature = [n for n in allowed if self.tried[n].method == "temperature"]
+        if of_temperature:
+            allowed = allowed if self._moved(of_temperature[0], without) else [0, *allowed[1:]]
+        else:
+            allowed = [0, *allowed]
+        best = min(allowed, key=lambda number: means[number])
+        for number in allowed:
             behind = means[number] - means[best]
-            error = self._error(number, best, without)
-            if number == best or behind <= min(error, _CLOSE * means[best]):
+            if number == best or behind <= self._error(number, best, without):
                 return number
         return best
+
+    def _moved(self, number: int, without: int | None) -> bool:
+        """Whether the temperature is more than one standard error from 1, on a log scale."""
+        trial = self.tried[number]
+        assert trial.distances is not None  # noqa: S101  (every trial of a temperature has them)
+        return trial.distances[-1 if without is None else without] > 1.0
+
+    def _gap_sums(self, number: int, without: int | None) -> GapSums:
+        folds = (each for place, each in enumerate(self.tried[number].folds) if place != without)
+        return reduce(GapSums.merge, (each.gaps for each in folds))
 
     def candidate(self, number: int) -> Candidate:
         """Return what is known of a method: its loss, and its paired differences."""
@@ -55,16 +71,17 @@ class Rule:
         return Candidate(
             method=trial.method,
             log_loss=mean_estimate(self._sums(trial.losses, None), 0, bounds=(0.0, inf)),
-            difference=difference_estimate(self._sums(self._gaps(number, 0), None), 0),
+            difference=gap_estimate(self._gap_sums(number, None), 0),
             behind=0.0 if same else float(means[number] - means[best]),
             behind_standard_error=self._error(number, best, None),
             prior=trial.prior,
+            no_optimum=trial.no_optimum,
         )
 
-    def _means(self, without: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    def _means(self, without: int | None) -> NDArray[np.float64]:
         return np.array([self._sums(trial.losses, without).mean(0) for trial in self.tried])
 
-    def _error(self, number: int, other: int, without: NDArray[np.bool_] | None) -> float:
+    def _error(self, number: int, other: int, without: int | None) -> float:
         """Return the standard error of the paired difference; 0 where it is infinite."""
         gaps = self._gaps(number, other)
         return self._sums(gaps, without).standard_error(0) if np.isfinite(gaps).all() else 0.0
@@ -75,10 +92,10 @@ class Rule:
         with np.errstate(invalid="ignore"):
             return np.nan_to_num(own - theirs, nan=0.0, posinf=inf, neginf=-inf)
 
-    def _sums(self, values: NDArray[np.float64], without: NDArray[np.bool_] | None) -> MeanSums:
+    def _sums(self, values: NDArray[np.float64], without: int | None) -> MeanSums:
         if without is None:
             return MeanSums.of(values[:, None], self.weights, self.clusters)
-        keep = ~without
+        keep = ~self.tried[0].folds[without].held_out
         weights = None if self.weights is None else self.weights[keep]
         clusters = None
         if self.clusters is not None:

@@ -38,6 +38,8 @@ class Candidate:
         Strength of the prior that the fits needed, in pseudo-rows.
     left_out : str or None
         Why it was not tried; None if it was.
+    no_optimum : str or None
+        Why a fit on some of the rows has no optimum without a prior: too few errors to choose it.
     """
 
     method: str
@@ -47,6 +49,7 @@ class Candidate:
     behind_standard_error: float | None = None
     prior: float = 0.0
     left_out: str | None = None
+    no_optimum: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
@@ -58,6 +61,7 @@ class Candidate:
             "behind_standard_error": _finite(self.behind_standard_error),
             "prior": self.prior,
             "left_out": self.left_out,
+            "no_optimum": self.no_optimum,
         }
 
 
@@ -107,18 +111,30 @@ class Selection(Frozen):
         """Whether the choice beats doing nothing.
 
         "better": the interval of its difference lies below 0. "nothing to gain": doing nothing
-        was chosen. "cannot tell": it was not, but its interval holds 0.
+        was chosen. "cannot tell": it was not, but its interval holds 0; or it was because no other
+        method could be fitted, or a fold of the rows had no optimum.
         """
         if self.method == "identity":
-            return "nothing to gain"
+            return "cannot tell" if self._too_little() else "nothing to gain"
         difference = self.chosen.difference
         assert difference is not None  # noqa: S101  (what is chosen was tried)
         return "better" if difference.high < 0.0 else "cannot tell"
+
+    def _too_little(self) -> str | None:
+        """Return why nothing but identity could be chosen; None where something could."""
+        if any(each.no_optimum == "worse-than-chance" for each in self.tried):
+            return "the labels are no better than chance under these scores"
+        if any(each.no_optimum for each in self.tried):
+            return "too few errors to fit a map to"
+        return "too few rows to fit a map to" if len(self.tried) == 1 else None
 
     def in_words(self) -> str:
         """Return the choice and why, in one or two sentences."""
         chosen, best = self.chosen, self.best
         assert chosen.difference is not None  # noqa: S101  (what is chosen was tried)
+        reason = self._too_little()
+        if self.method == "identity" and reason is not None:
+            return f"Nothing is changed, and nothing can be told: {reason}."
         if self.verdict == "nothing to gain":
             words = "Doing nothing is best"
             if best.method == chosen.method:

@@ -28,7 +28,7 @@ def selection_table(selection: Selection) -> Table:
         tuple(selection_cells(selection)),
         caption=(
             f"{selection.n:,} rows, cross-fitted in {selection.n_folds} folds; the simplest map "
-            f"within one standard error and 1 % of the best is chosen. {not_tried(selection)}"
+            f"within one standard error of the best is chosen. {not_tried(selection)}"
         ),
         words=frozenset({1, 5}),
     )
@@ -41,7 +41,7 @@ def selection_cells(selection: Selection) -> list[tuple[str, ...]]:
             each.method,
             "chosen" if each.method == selection.method else "",
             *_cells(each),
-            "with a prior" if each.prior else "",
+            _note(each),
         )
         for each in selection.tried
     ]
@@ -76,6 +76,12 @@ def selection_frame(selection: Selection) -> dict[str, list[Any]]:
         for name, value in zip(names, values, strict=True):
             columns[name].append(value)
     return columns
+
+
+def _note(each: Candidate) -> str:
+    if each.no_optimum:
+        return f"with a prior; a part of the rows has no optimum ({each.no_optimum})"
+    return "with a prior" if each.prior else ""
 
 
 def _cells(each: Candidate) -> tuple[str, str, str]:

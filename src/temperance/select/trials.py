@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.calibrators import METHODS, fit_by_name, scale_rows
+from temperance.calibrators import (
+    METHODS,
+    TemperatureRecord,
+    count_clusters,
+    fit_by_name,
+    scale_rows,
+)
 from temperance.crossfit import fold_fits
 from temperance.errors import NoOptimumError
-from temperance.numerics import row_log_losses
+from temperance.metrics.implied import paired_gaps
+from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Training
+    from temperance.metrics.implied import GapSums
 
     Array = NDArray[np.float64]
 
-__all__ = ["FEW_ROWS", "Trial", "Trials"]
+__all__ = ["FEW_ROWS", "FEW_ROWS_PRIOR", "Fold", "Trial", "Trials"]
 
-FEW_ROWS = 50  # effective rows below which a prior and smoothing hold the temperature
+FEW_ROWS = 200  # effective rows below which a prior holds the temperature
+FEW_ROWS_PRIOR = 3.0  # in pseudo-rows: the smallest regret from 50 rows on (see the method page)
+_SMOOTHED = 50  # effective rows below which smoothing caps the loss of a single row too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +41,20 @@ class Trial:
 
     method: str
     prior: float
-    folds: tuple[tuple[NDArray[np.bool_], Calibrator], ...]  # rows held out, fit on the others
+    folds: tuple[Fold, ...]
     losses: Array  # (n,)
+    no_optimum: str | None = None  # why a fold without a prior had none
+    # of a temperature: |log T| over its standard error, without each fold and of all rows
+    distances: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Rows held out, (n,) of True and False, the fit on the others, and its gain on these rows."""
+
+    held_out: NDArray[np.bool_]
+    calibrator: Calibrator
+    gaps: GapSums  # of the calibrated rows from the rows as they are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,17 +74,17 @@ class Trials:
         """
         if not METHODS[method].traits.prior:
             return self._cross_fitted(method, 0.0)
-        if self.prior > 0.0:
-            return self._cross_fitted(method, self.prior)
         try:
-            return self._cross_fitted(method, 0.0)
-        except NoOptimumError:
-            return self._cross_fitted(method, 1.0)
+            plain = self._cross_fitted(method, 0.0)
+        except NoOptimumError as error:
+            held = self._cross_fitted(method, max(self.prior, 1.0))
+            return replace(held, no_optimum=error.reason)
+        return plain if self.prior == 0.0 else self._cross_fitted(method, self.prior)
 
     def fit(self, method: str, weights: Array | None, prior: float) -> Calibrator:
         """Return the method fitted with these weights."""
         rows = self.rows
-        few = rows.effective_rows < FEW_ROWS
+        few = rows.effective_rows < _SMOOTHED
         return fit_by_name(
             method, rows.logits, rows.positions, weights=weights, groups=self.groups,
             classes=rows.classes, prior=prior, smooth=few and method == "temperature",
@@ -88,6 +111,38 @@ class Trials:
             seed=self.seed,
         ):  # fmt: skip
             scaled = self.scale(calibrator, held_out)
-            losses[held_out] = row_log_losses(scaled, rows.labels[held_out])
-            folds.append((held_out, calibrator))
-        return Trial(method, prior, tuple(folds), losses)
+            after, before = (
+                self._predictions(z, held_out) for z in (scaled, rows.logits[held_out])
+            )
+            losses[held_out] = after.log_loss
+            folds.append(Fold(held_out, calibrator, paired_gaps(after, before)))
+        distances = None
+        if method == "temperature":
+            distances = tuple(
+                self._distance(each, held_out)
+                for each, held_out in (
+                    *((fold.calibrator, fold.held_out) for fold in folds),
+                    (self.fit(method, rows.weights, prior), None),
+                )
+            )
+        return Trial(method, prior, tuple(folds), losses, distances=distances)
+
+    def _distance(self, fitted: Calibrator, held_out: NDArray[np.bool_] | None) -> float:
+        """Return |log T| over its standard error."""
+        record = fitted.record
+        assert isinstance(record, TemperatureRecord)  # noqa: S101  (fitted here)
+        rows, clusters = self.rows, self.clusters
+        if clusters is not None:
+            w = np.ones(rows.n) if rows.weights is None else rows.weights
+            w = w if held_out is None else np.where(held_out, 0.0, w)
+            record = count_clusters(record, rows.logits, rows.labels, w, clusters)
+        error = record.standard_error / record.temperature
+        moved = abs(log(record.temperature))
+        return moved / error if error > 0.0 else (inf if moved > 0.0 else 0.0)
+
+    def _predictions(self, logits: NDArray[Any], taken: NDArray[np.bool_]) -> Predictions:
+        rows, clusters = self.rows, self.clusters
+        if clusters is not None:
+            clusters = np.unique(clusters[taken], return_inverse=True)[1]
+        weights = None if rows.weights is None else rows.weights[taken]
+        return Predictions.from_logits(logits, rows.labels[taken], weights, clusters)
