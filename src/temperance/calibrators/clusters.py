@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -35,13 +35,17 @@ def count_clusters(
     """Return the record with errors that count clusters, 0..m-1, each a draw of its own.
 
     The sandwich formula (Liang and Zeger 1986): slopes of the loss are added up within a cluster
-    before they are squared; so they are in the score test.
+    before they are squared; so they are in the score test. Where clusters have several rows the
+    square is G / (G - 1) times as large, and the interval takes Student's t of G - 1 degrees of
+    freedom, with G = (sum w)^2 / sum w^2 their effective number.
     """
     weights = None if weights is None else in_proportion(weights)  # as the fit has taken them
     beta = 1.0 / record.temperature
     of_cluster, likelihood = _slopes(logits, labels, weights, clusters, beta=beta)
     curvature = likelihood + record.prior / beta**2
-    error = sqrt(float(of_cluster @ of_cluster)) / curvature
+    degrees = _degrees_of_freedom(weights, clusters)
+    few = 1.0 if degrees is None else sqrt((degrees + 1.0) / degrees) if degrees > 0.0 else inf
+    error = few * sqrt(float(of_cluster @ of_cluster)) / curvature
     if record.prior > 0.0:
         error = max(error, 1.0 / sqrt(curvature))
     return replace(
@@ -49,7 +53,17 @@ def count_clusters(
         standard_error=record.temperature**2 * error,
         expected_regret=0.5 * error**2 * likelihood / record.weight,
         score_test=score_test_of_clusters(logits, labels, weights, clusters),
+        degrees_of_freedom=degrees,
     )
+
+
+def _degrees_of_freedom(weights: Array | None, clusters: NDArray[np.intp]) -> float | None:
+    """Return the effective number of clusters less 1; None where each has but one row."""
+    m = int(clusters.max()) + 1
+    if m == len(clusters):
+        return None
+    of_cluster = np.bincount(clusters, weights, m)
+    return float(of_cluster.sum() ** 2 / (of_cluster @ of_cluster)) - 1.0
 
 
 def score_test_of_clusters(

@@ -8,7 +8,7 @@ from math import exp, inf, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
 from temperance.checks.numbers import as_level
-from temperance.numerics import normal_quantile, two_sided_p
+from temperance.numerics import t_quantile, two_sided_p
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class FitRecord:
             standard_error=fit.not_negative("temperature_standard_error"),
             expected_regret=_optional(fit, "expected_regret"),
             error_bound=_optional(fit, "error_bound"),
+            degrees_of_freedom=_optional(fit, "degrees_of_freedom"),
         )
         ends = list(record.interval())
         fit.require_equal(
@@ -132,12 +133,16 @@ class TemperatureRecord(FitRecord):
     error_bound : float or None
         The exact minimum of the loss on these rows is no further than this from T, relative to it,
         rounding aside: what the last reading of the rows certified. None where nothing was.
+    degrees_of_freedom : float or None
+        Of the standard error where rows belong together: the effective number of clusters less 1.
+        None where they do not.
     """
 
     temperature: float
     standard_error: float
     expected_regret: float | None
     error_bound: float | None = None
+    degrees_of_freedom: float | None = None
 
     @classmethod
     def of(cls, minimum: Minimum, *, prior: float, readings: int) -> Self:
@@ -164,6 +169,8 @@ class TemperatureRecord(FitRecord):
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         r"""Return the confidence interval of T: :math:`T \exp(\pm q \, se(T) / T)`.
+
+        With q the normal quantile; of clusters, that of Student's t.
 
         Parameters
         ----------
@@ -193,14 +200,18 @@ class TemperatureRecord(FitRecord):
         (2.0, 2.0)
         """
         level = as_level(level, name="level")
-        on_log_scale = normal_quantile(level) * self.standard_error / self.temperature
+        degrees = self.degrees_of_freedom
+        on_log_scale = t_quantile(level, inf if degrees is None else degrees)
+        on_log_scale *= self.standard_error / self.temperature
         factor = exp(min(on_log_scale, _WIDEST))
         return self.temperature / factor, self.temperature * factor
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, with the 95 % interval of the temperature."""
+        degrees = self.degrees_of_freedom
         return {
             **FitRecord.to_dict(self),
+            **({} if degrees is None else {"degrees_of_freedom": degrees}),
             "temperature_standard_error": self.standard_error,
             "temperature_interval": list(self.interval(0.95)),
             "expected_regret": self.expected_regret,

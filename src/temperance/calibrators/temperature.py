@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from temperance.blocks import StreamRows
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
+from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.sources import source_of_rows
 from temperance.calibrators.temperature_fit import temperature_record
-from temperance.calibrators.training import as_prior
+from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_classes
 from temperance.checks.numbers import as_number, as_positive
@@ -120,6 +121,7 @@ class TemperatureScaling(Calibrator):
         labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
         prior: float = 0.0,
         smooth: bool = False,
         classes: Sequence[object] | None = None,
@@ -143,6 +145,9 @@ class TemperatureScaling(Calibrator):
             True classes: integers in 0..k-1 (whole floats count), or names in `classes`.
         weights : array_like, shape (n,), optional
             Finite, >= 0. A row of weight 2 counts as two rows.
+        clusters : array_like, shape (n,), optional
+            Names of what rows belong to (a patient, an image; of dense outputs one per image, or
+            one per label). They do not change T; its interval and its test count them, not rows.
         prior : float, default 0.0
             Strength >= 0, in pseudo-rows, of a prior on T = 1: adds
             :math:`\lambda (\beta - 1 - \log \beta) / W` to the mean loss, which gives one
@@ -177,17 +182,25 @@ class TemperatureScaling(Calibrator):
         InvalidInputError
             Wrong shape or dtype, nan or +inf, a row all -inf, a label that is out of range or
             masked, columns of other names than `classes`, labels or weights of another pandas
-            index, weights that are negative or all zero, logits that are probabilities.
+            index, weights that are negative or all zero, logits that are probabilities, a row
+            without a cluster.
         NoOptimumError
             No finite temperature exists; `reason` is `"no-rows"`, `"constant-logits"`,
             `"separable"` (T = 0) or `"worse-than-chance"` (T infinite).
         """
         strength = as_prior(prior)
         rows = source_of_rows(
-            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs, engine=engine,
+            logits, labels, weights=weights, clusters=clusters, classes=classes,
+            class_axis=class_axis, ignore_label=ignore_label, refuse_probs=refuse_probs,
+            engine=engine,
         )  # fmt: skip
-        return cls.of_rows(rows, prior=strength, smooth=smooth)
+        fitted = cls.of_rows(rows, prior=strength, smooth=smooth)
+        if not isinstance(rows, Training) or rows.clusters is None or fitted.record is None:
+            return fitted
+        counted = count_clusters(
+            fitted.record, rows.logits, rows.labels, rows.weights, rows.clusters
+        )
+        return replace(fitted, record=counted)
 
     @classmethod
     def fit_blocks(

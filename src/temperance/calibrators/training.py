@@ -14,6 +14,7 @@ from temperance.calibrators.record import FitRecord
 from temperance.checks import (
     Positions,
     as_classes,
+    as_groups,
     as_labels,
     as_logits,
     as_weights,
@@ -54,6 +55,7 @@ class Training(ArrayRows):
     """Checked rows of a fit, at least one."""
 
     classes: tuple[str, ...] | None = None
+    clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
 
     @classmethod
     def check(
@@ -62,6 +64,7 @@ class Training(ArrayRows):
         labels: ArrayLike | Positions,
         *,
         weights: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
         ignore_label: int | str | None = None,
@@ -74,11 +77,14 @@ class Training(ArrayRows):
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
-        scores, known = named_scores(logits, classes, name="logits", labels=labels, weights=weights)
+        scores, known = named_scores(
+            logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters
+        )
         given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
-        y, w, kept = without_ignored(y, ignore_label, w, given)
+        c: Any = None if clusters is None else dense.spread(clusters, name="clusters")
+        y, w, c, kept = without_ignored(y, ignore_label, w, c, given)
         assert kept is not None  # noqa: S101  (only what is None stays None)
         z = as_logits_unread(kept) if unread else as_logits(kept)
         n, k = z.shape
@@ -95,7 +101,8 @@ class Training(ArrayRows):
         if not unread:
             refuse_masked_labels(z, y, classes=names)
             refuse_tiny(_widest(z))
-        return cls(z, y, w, names, engine=check_engine(engine))
+        units = None if c is None else as_groups(c, n=n, name="clusters")[1]
+        return cls(z, y, w, names, units, engine=check_engine(engine))
 
     @property
     def weight(self) -> float:

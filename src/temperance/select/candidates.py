@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.calibrators import METHODS, check_method
+from temperance.crossfit import N_FOLDS
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks
 
@@ -32,8 +34,10 @@ SIMPLEST_FIRST = (
 )
 
 # What a map learns from fewer rows per number is worse on other rows than a temperature, and too
-# few tell so (see the method page). Of two classes, rows of the rarer one.
+# few tell so (see the method page). Of two classes, rows of the rarer one. It holds for each fit of
+# the cross-fitting, on four folds of five.
 LEAST_PER_PARAMETER = {True: 10, False: 20}
+_SHARE_OF_A_FIT = 1.0 - 1.0 / N_FOLDS
 # Smooth maps of more numbers, and steps, win from these sizes on.
 _LEAST_ROWS = {"beta": 1_000, "isotonic": 10_000}
 _MATRIX_CLASSES = 100
@@ -90,10 +94,10 @@ def few_per_parameter(method: str, rows: Training) -> str | None:
     """Return what a method needs to learn its numbers from; None where there is enough."""
     n_parameters = METHODS[method].traits.n_parameters(rows.k)
     least = LEAST_PER_PARAMETER[rows.k == 2]  # noqa: PLR2004
-    if rows.events_per_parameter(n_parameters) >= least:
+    if rows.events_per_parameter(n_parameters) * _SHARE_OF_A_FIT >= least:
         return None
     what = "rows of the rarer class" if rows.k == 2 else "rows"  # noqa: PLR2004
-    return f"needs {least * n_parameters:,} {what}"
+    return f"needs {ceil(least * n_parameters / _SHARE_OF_A_FIT):,} {what}"
 
 
 def _masked(rows: Training) -> bool:
