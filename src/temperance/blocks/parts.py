@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from temperance.checks.labels import LabelMap
+    from temperance.checks.label_map import LabelMap
     from temperance.readers import BlockFile, Kind
     from temperance.readers.dataset import Fields
     from temperance.readers.shards import Header

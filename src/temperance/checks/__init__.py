@@ -1,8 +1,8 @@
 """The only place where user input becomes arrays. Public functions call these once."""
 
 from temperance.checks.groups import as_group_names, as_groups
+from temperance.checks.label_map import LabelMap
 from temperance.checks.labels import (
-    LabelMap,
     Positions,
     as_classes,
     as_labels,

@@ -63,6 +63,12 @@ def rows_of_classes(
         msg = f"must have the {len(keep):,} rows of the first file, got scores of shape {shape}."
         raise InvalidInputError(msg)
     if keep is not None:
+        if not keep.any():
+            msg = (
+                f"has no row with a label that counts: all {len(keep):,} have the label "
+                f"{ignore_label} (--ignore-label)."
+            )
+            raise InvalidInputError(msg)
         dataset = _taken(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))

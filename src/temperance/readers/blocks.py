@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.alignment import column_order
-from temperance.checks.labels import LabelMap
+from temperance.checks.label_map import LabelMap
 from temperance.errors import InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields, sha256_of
 from temperance.readers.folder import refuse_labels_of_folder
 from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.label_meaning import Meaning
 from temperance.readers.npy import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
@@ -56,22 +57,23 @@ class BlockFile:
     fields: Fields
     labels: Path | None
     files: tuple[Path, ...]  # as they were when the folder was looked at
-    notes: tuple[str, ...] = ()  # files that were left out
+    left_out: tuple[str, ...] = ()  # notes of files that were left out
     like: Header | None = None  # what every block is made like; None: like the first
-    label_map: LabelMap | None = None
+    meaning: Meaning | None = None
 
     def __iter__(self) -> Iterator[Dataset]:
         """Yield the blocks in order; every error names the file, and the place in it."""
-        header = self.like
-        for file in self.files:
-            for block in self._of_file(file):
-                if self.label_map is not None:
-                    block = block.with_labels_of(self.label_map)  # noqa: PLW2901
-                if header is None:
-                    header = Header.of(block)
-                    yield block
-                else:
-                    yield header.aligned(block)
+        header, blocks = self.like, self._as_they_stand()
+        for block in blocks:
+            if self.meaning is not None:
+                block = self.meaning.meant(block, blocks)  # noqa: PLW2901
+            if header is None:
+                header = Header.of(block)
+                yield block
+            else:
+                yield header.aligned(block)
+        if self.meaning is not None:
+            self.meaning.has_met_all = True
 
     def header(self) -> Header:
         """Return what all files must have in common, by the first block."""
@@ -106,6 +108,21 @@ class BlockFile:
         """Rows of all files, where that is known without reading them: .npy and .parquet."""
         counts = [_known_rows(file) for file in self.files]
         return None if None in counts else sum(c for c in counts if c is not None)
+
+    @property
+    def label_map(self) -> LabelMap | None:
+        """What the labels mean."""
+        return None if self.meaning is None else self.meaning.label_map
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out; after a reading to the end also what no row has of a map of labels."""
+        unused = () if self.meaning is None else self.meaning.notes(str(self.path))
+        return (*self.left_out, *unused)
+
+    def _as_they_stand(self) -> Iterator[Dataset]:
+        for file in self.files:
+            yield from self._of_file(file)
 
     def _of_file(self, file: Path) -> Iterator[Dataset]:
         parts = _IN_PARTS.get(file_suffix(file))
@@ -164,7 +181,7 @@ def read_blocks(
     beside = None if labels is None else Path(labels)
     return BlockFile(
         Path(path), kind, fields or Fields(), beside, shards.files, shards.notes,
-        label_map=None if label_map is None else LabelMap.of(label_map),
+        meaning=None if label_map is None else Meaning(LabelMap.of(label_map)),
     )  # fmt: skip
 
 

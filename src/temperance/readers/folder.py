@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.labels import LabelMap
+from temperance.checks.label_map import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import is_folder
+from temperance.readers.label_meaning import Meaning
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
 from temperance.readers.shards import Header, Shards
 from temperance.readers.whole import SUFFIXES, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,8 +70,10 @@ def read(
         `format`, its `missing` says what to do.
     label_map : mapping, str or LabelMap, optional
         What labels mean: `{"no": 0, "yes": 1}` (a class by its name, or by its position where
-        columns have no names; other labels stay), "positions" (labels are positions of the columns,
-        counted from 0, whatever these are called) or "one-based" (counted from 1).
+        columns have no names), "positions" (labels are positions of the columns, counted from 0,
+        whatever these are called) or "one-based" (counted from 1). Every label must be in a pair or
+        be a class; one that `ignore_label` is to leave out is mapped to itself. A label of a pair
+        that no row has is told in the `notes`.
 
     Returns
     -------
@@ -92,13 +95,12 @@ def read(
     MissingDependencyError
         The format needs a package that is not installed.
     """
-    meaning = None if label_map is None else LabelMap.of(label_map)
-
-    def as_meant(part: Dataset) -> Dataset:
-        """Return rows with labels as they are meant, by their own file's columns."""
-        return part if meaning is None else part.with_labels_of(meaning)
-
-    return _read(path, kind, fields, labels, layout, format, na, as_meant)
+    meaning = None if label_map is None else Meaning(LabelMap.of(label_map), layout)
+    dataset = _read(path, kind, fields, labels, layout, format, na, meaning)
+    if meaning is None:
+        return dataset
+    meaning.has_met_all = True
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *meaning.notes(dataset.source)))
 
 
 def _read(
@@ -109,9 +111,14 @@ def _read(
     layout: Layout,
     format: FormatName | LlmFormat | None,  # noqa: A002  (the word for it)
     na: Missing,
-    as_meant: Callable[[Dataset], Dataset],
+    meaning: Meaning | None,
 ) -> Dataset:
     """Read a file or a folder, labels as they are meant."""
+
+    def as_meant(part: Dataset, others: Sequence[Dataset] = ()) -> Dataset:
+        """Return rows with labels as they are meant, by their own file's columns."""
+        return part if meaning is None else meaning.meant(part, others)
+
     if format is not None:
         if na != "refuse":
             msg = "`na` (--na) does not go with a format; its `missing` (--missing) says the same."
@@ -127,9 +134,9 @@ def _read(
     refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
     parts = [
-        as_meant(read_file(file, kind=kind, fields=fields, layout=layout, na=na))
-        for file in shards.files
+        read_file(file, kind=kind, fields=fields, layout=layout, na=na) for file in shards.files
     ]
+    parts = [as_meant(part, parts) for part in parts]
     header = Header.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
