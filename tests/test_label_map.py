@@ -155,3 +155,27 @@ def test_a_name_is_itself_before_a_number_is_looked_up():
     """The class 01 is not the label 1 of a pair, which other spellings of 1 are."""
     meant = LabelMap.parse("1=x").applied(np.array(["01", "1.0", "1"]), ("01", "x"))
     assert meant.tolist() == ["01", "x", "x"]
+
+
+@pytest.mark.parametrize("step", [1, 2, 1000])
+def test_an_ignored_label_is_the_same_in_every_block(run, tmp_path, monkeypatch, step):
+    """With 1 somewhere in the file, 01 is another label, in blocks of any size and on workers."""
+    names = ("01", "2")
+    logits, _ = rows(2, ("2",))
+    for words, left in ((["01", "2"] * 29 + ["01", "1"], 59), (["01", "2"] * 30, 30)):
+        write(tmp_path / "a.csv", logits, words, names)
+        command = (
+            "evaluate",
+            "a.csv",
+            "--quick",
+            "--json",
+            "--kind",
+            "logits",
+            "--ignore-label",
+            "1",
+        )
+        assert json.loads(run(*command).stdout)["n"] == left
+        with monkeypatch.context() as patch:
+            patch.setattr(blocks, "_BLOCK", 2 * step)
+            patch.setattr("temperance.cli.large.LARGE_BYTES", 1)
+            assert json.loads(run(*command).stdout)["n"] == left

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from temperance.blocks.files import counting_rows, labels_of, logits_of
+import numpy as np
+
+from temperance.blocks.files import IgnoredLabel, counting_rows, labels_of, logits_of
 from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError
@@ -41,6 +43,7 @@ class FilePart:
     header: Header  # what all files have in common
     label_map: LabelMap | None = None
     rules: ScoreRules = AS_THEY_ARE
+    as_spelled: bool | None = None  # whether the ignored label stands in all parts by its letters
 
     @contextmanager
     def rows_named(self) -> Iterator[None]:
@@ -61,7 +64,7 @@ class FilePart:
             cut = slice(*self.rows)
             values, labels = values[cut], labels[cut]
             weights = None if weights is None else weights[cut]
-        keep = counting_rows(labels, self.ignore_label, weights)
+        keep = counting_rows(labels, self.ignore_label, weights, as_spelled=self.as_spelled)
         if keep is not None:
             values, labels = values[keep], labels[keep]
             weights = None if weights is None else weights[keep]
@@ -108,8 +111,15 @@ class FileParts:
                 header,
                 file.label_map,
                 rules,
+                as_spelled,
             )
 
+        as_spelled = None
+        if (
+            ignore_label is not None
+            and dict(header.beside).get("labels", np.dtype(int)).kind == "U"
+        ):
+            as_spelled = IgnoredLabel(file, ignore_label).as_spelled()
         elements = file.size // 4  # in single precision
         if file.path.is_dir():
             return cls(tuple(part(each, None) for each in file.files), k, elements)

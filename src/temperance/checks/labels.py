@@ -44,6 +44,7 @@ __all__ = [
     "class_names",
     "is_label",
     "refuse_masked_labels",
+    "spells_otherwise",
 ]
 
 _VOID = {-100: "PyTorch's ignore index", 255: "often void", -1: "often unknown"}
@@ -161,20 +162,37 @@ def as_labels(
     return _in_range(y, k=k)
 
 
-def is_label(labels: NDArray[Any], label: object) -> NDArray[np.bool_]:
-    """Return which labels of any shape are this one, as the same text or the same value."""
+def is_label(
+    labels: NDArray[Any], label: object, *, as_spelled: bool | None = None
+) -> NDArray[np.bool_]:
+    """Return which labels of any shape are this one, as the same text or the same value.
+
+    Where the text stands among them, other spellings of its value are other labels. Of labels that
+    are part of more, `as_spelled` says whether it stands among all.
+    """
     if not isinstance(label, str | bytes | int | float | np.generic):
         msg = f"`ignore_label` must be one label, a number or a text, got {label!r}."
         raise InvalidInputError(msg)
     distinct, inverse = distinct_labels(labels)
     text, value = label_text(label), label_value(label)
-    if any(label_text(each) == text for each in distinct):
+    if as_spelled is None:
+        as_spelled = any(label_text(each) == text for each in distinct)
+    if as_spelled:
         value = None  # letter by letter comes first: 01 is not 1 where both are there
     same = [
         label_text(each) == text or (value is not None and label_value(each) == value)
         for each in distinct
     ]
     return np.array(same, dtype=bool)[inverse].reshape(labels.shape)
+
+
+def spells_otherwise(labels: NDArray[Any], label: object) -> bool:
+    """Whether some labels have the value of this one in other letters, as 01 that of 1."""
+    text, value = label_text(label), label_value(label)
+    if value is None or labels.dtype.kind not in "OUST":
+        return False
+    distinct = distinct_labels(labels)[0]
+    return any(label_text(each) != text and label_value(each) == value for each in distinct)
 
 
 def refuse_masked_labels(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.alignment import column_order
-from temperance.blocks import FileParts, StreamRows, counting_rows, labelled_blocks
+from temperance.blocks import FileParts, IgnoredLabel, StreamRows, labelled_blocks
 from temperance.calibrators import TemperatureScaling
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.class_rows import rows_of_classes
@@ -146,8 +146,9 @@ class BlockRows:
 
     def blocks(self) -> Iterator[tuple[Any, ...]]:
         """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
+        ignored = IgnoredLabel(self.file, self.ignore_label)
         for logits, labels, *weights in labelled_blocks(self.file, self.rules):
-            keep = counting_rows(np.asarray(labels), self.ignore_label, *weights)
+            keep = ignored.counting_rows(np.asarray(labels), *weights)
             if keep is None:
                 yield (logits, labels, *weights)
             else:
