@@ -60,7 +60,7 @@ class IgnoredLabel:
         if self._as_spelled is None:
             self._as_spelled = any(
                 block.labels is not None
-                and is_label(block.labels, self.label, as_spelled=True).any()
+                and is_label(labels_of(block), self.label, as_spelled=True).any()
                 for block in self._file
             )
         return self._as_spelled
@@ -83,7 +83,8 @@ def counting_rows(
 ) -> NDArray[np.bool_] | None:
     """Return which rows have a label that counts, and no weight of 0; None where all do.
 
-    `as_spelled` is that of `is_label`. Weights that are all 0, or are not numbers, are left for others to complain of.
+    Weights that are all 0, or are not numbers, are left for others to complain of. `as_spelled` is
+    that of `is_label`.
     """
     if labels.ndim != 1:
         return None

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from temperance.blocks.files import IgnoredLabel, counting_rows, labels_of, logits_of
 from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
@@ -114,11 +112,8 @@ class FileParts:
                 as_spelled,
             )
 
-        as_spelled = None
-        if (
-            ignore_label is not None
-            and dict(header.beside).get("labels", np.dtype(int)).kind == "U"
-        ):
+        as_spelled, types = None, dict(header.beside)
+        if ignore_label is not None and "labels" in types and types["labels"].kind == "U":
             as_spelled = IgnoredLabel(file, ignore_label).as_spelled()
         elements = file.size // 4  # in single precision
         if file.path.is_dir():
