@@ -348,7 +348,8 @@ def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
     if (empty := sums == 0).any():
         msg = (
             f"`{name}` rows that sum to 0 cannot be renormalized; {row_name(int(empty.argmax()))} "
-            f"does ({np.count_nonzero(empty)} such rows). Leave these rows out."
+            f"does ({np.count_nonzero(empty)} such rows). Leave these rows out; on the "
+            "command line --na drop does, beside --renormalize."
         )
         raise InvalidInputError(msg)
     whole = _common_sum(sums)

@@ -291,7 +291,8 @@ Renormalize = Annotated[
     bool,
     typer.Option(
         "--renormalize",
-        help="Divide each row of probabilities by its sum: rounded, with a margin, in percent.",
+        help="Divide each row of probabilities by its sum: rounded, with a margin, in percent. "
+        "A row of zeros is refused, or with --na drop left out as missing.",
         rich_help_panel=_READING,
     ),
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Dataset
 
-__all__ = ["Missing", "refuse_missing", "without_missing"]
+__all__ = ["Missing", "refuse_missing", "without_missing", "without_zeros"]
 
 Missing = Literal["refuse", "drop"]
 _COLUMNS = ("values", "labels", "weights", "groups", "clusters", "ids")
@@ -47,17 +47,42 @@ def without_missing(dataset: Dataset) -> Dataset:
         if array is not None:
             missing |= _lacking(array)
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
-    count = int(np.count_nonzero(missing))
+    whole = dataclasses.replace(dataset, **arrays)
+    return _without(whole, np.asarray(missing), "lacks a value", "lack a value", "--na drop")
+
+
+def without_zeros(dataset: Dataset) -> Dataset:
+    """Return the rows with a probability above 0, and a note that counts the others.
+
+    A row of zeros says nothing of its options: where rows are divided by their sums, it is missing.
+    """
+    if dataset.kind != "probs" or dataset.values.ndim != 2:
+        return dataset
+    zeros = ~dataset.values.any(axis=1)
+    options = "--na drop --renormalize"
+    return _without(dataset, zeros, "holds zeros only", "hold zeros only", options)
+
+
+def _without(
+    dataset: Dataset, missing: NDArray[np.bool_], lacks: str, lack: str, options: str
+) -> Dataset:
+    """Leave rows out, and say how many for what and by which options."""
+    n, count = len(missing), int(np.count_nonzero(missing))
     if not count:
-        return dataclasses.replace(dataset, **arrays)
+        return dataset
     if count == n:
-        msg = f"has no row without a missing value; all {n:,} would be left out."
+        msg = f"has no row that counts: each {lacks}, and all {n:,} would be left out ({options})."
         raise FileFormatError(msg)
-    kept: dict[str, Any] = {name: None if a is None else a[~missing] for name, a in arrays.items()}
-    were = "was left out, which lacks" if count == 1 else "were left out, which lack"
-    note = f"{count:,} of {n:,} rows {were} a value (--na drop)."
+    kept: dict[str, Any] = {
+        name: None if (array := getattr(dataset, name)) is None else array[~missing]
+        for name in _COLUMNS
+    }
+    were = f"was left out, which {lacks}" if count == 1 else f"were left out, which {lack}"
+    note = f"{count:,} of {n:,} rows {were} ({options})."
+    places = np.delete(np.arange(n + len(dataset.left_out)), list(dataset.left_out))
+    left_out = sorted({*dataset.left_out, *places[missing].tolist()})
     return dataclasses.replace(
-        dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(np.flatnonzero(missing))
+        dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(left_out)
     )
 
 
