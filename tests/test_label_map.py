@@ -54,7 +54,7 @@ def advised(message, names):
 CASES = {
     "two words": (("benign", "malignant"), ("no", "yes"), ()),
     "half a map": (("benign", "malignant"), ("no", "yes"), ("no=benign",)),
-    "a typing error in a label": (("good", "bad"), ("no", "yes"), ("no=good,yse=bad",)),
+    "a typing error in a label": (("good", "bad"), ("no", "yes"), ("no=good,jes=bad",)),
     "a position for a name": (("benign", "malignant"), ("no", "yes"), ("no=0",)),
     "a typing error in a class": (("benign", "x"), ("no", "yes"), ("no=beningn,yes=x",)),
     "three words": (("cat", "cow", "dog"), ("a", "b", "c"), ()),
@@ -111,8 +111,8 @@ def test_a_key_that_no_row_has_is_told(run, tmp_path, monkeypatch, name):
     monkeypatch.setattr("temperance.cli.large.LARGE_BYTES", 1)
     said = json.loads(run("evaluate", name, "--quick", "--json", "--label-map", text).stdout)
     assert any("nay" in each for each in said["warnings"])
-    with pytest.raises(tp.InvalidInputError, match=r"No row has the label yse.*no=n,yes=y"):
-        read(tmp_path / name, label_map="no=n,yse=y")
+    with pytest.raises(tp.InvalidInputError, match=r"No row has the label jes.*no=n,yes=y"):
+        read(tmp_path / name, label_map="no=n,jes=y")
 
 
 def test_words_of_later_blocks_and_shards_are_listed(tmp_path, monkeypatch):

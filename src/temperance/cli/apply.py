@@ -59,7 +59,7 @@ def apply(
             "--output",
             "-o",
             metavar="OUT",
-            help="Probabilities: .npz .npy .csv .tsv .parquet .jsonl.",
+            help="Probabilities: .npz .npy .csv .tsv (also .gz) .parquet .jsonl.",
         ),
     ],
     as_json: JsonOption = False,

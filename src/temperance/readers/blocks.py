@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.alignment import column_order
 from temperance.checks.label_map import LabelMap
-from temperance.errors import InvalidInputError
+from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields, sha256_of
-from temperance.readers.folder import refuse_labels_of_folder
+from temperance.readers.folder import read
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.label_meaning import Meaning
+from temperance.readers.missing import Missing, without_missing
 from temperance.readers.npy import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
@@ -60,6 +61,7 @@ class BlockFile:
     left_out: tuple[str, ...] = ()  # notes of files that were left out
     like: Header | None = None  # what every block is made like; None: like the first
     meaning: Meaning | None = None
+    na: Missing = "refuse"
 
     def __iter__(self) -> Iterator[Dataset]:
         """Yield the blocks in order; every error names the file, and the place in it."""
@@ -121,24 +123,38 @@ class BlockFile:
         return (*self.left_out, *unused)
 
     def _as_they_stand(self) -> Iterator[Dataset]:
+        if self.labels is not None and is_folder(self.path):  # joined by the ids of all files
+            yield from _sliced(
+                read(self.path, kind=self.kind, fields=self.fields, labels=self.labels, na=self.na)
+            )
+            return
         for file in self.files:
             yield from self._of_file(file)
 
     def _of_file(self, file: Path) -> Iterator[Dataset]:
         parts = _IN_PARTS.get(file_suffix(file))
         if parts is None or self.labels is not None:
-            whole = read_file(file, kind=self.kind, fields=self.fields, labels=self.labels)
+            whole = read_file(
+                file, kind=self.kind, fields=self.fields, labels=self.labels, na=self.na
+            )
             yield from _sliced(whole)
             return
-        request, first = Request(self.kind, self.fields), 0
+        request, first, kept = Request(self.kind, self.fields, na=self.na), 0, 0
         with refusing(file):
             require_file(file)
         for rows in _each(file, parts(file, request)):
             with refusing(file):
                 fitting = check_shapes(rows, "rows")
             read_now = dataclasses.replace(as_dataset(fitting, file, self.kind), first=first)
-            yield from _sliced(read_now)
             first += len(read_now.values)
+            if self.na == "drop":
+                with refusing(file):
+                    read_now = without_missing(read_now, every=True)
+            kept += len(read_now.values)
+            yield from _sliced(read_now) if len(read_now.values) else ()
+        if not kept:
+            msg = f"{file}: has no row that counts: each lacks a value (--na drop)."
+            raise FileFormatError(msg)
 
 
 def read_blocks(
@@ -148,6 +164,7 @@ def read_blocks(
     fields: Fields | None = None,
     labels: str | os.PathLike[str] | None = None,
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
+    na: Missing = "refuse",
 ) -> BlockFile:
     """Return the rows of a file, or of a folder of shards, block by block.
 
@@ -157,8 +174,9 @@ def read_blocks(
         A file of any format that `read` takes, or a folder of such files, read in the order of
         their names; files that come later are not. Columns are matched by name to those of the
         first.
-    kind, fields, labels, label_map
-        As in `read`; `labels` only for a single file.
+    kind, fields, labels, label_map, na
+        As in `read`; the notes of each block count the rows that were left out of it. A folder with
+        `labels` is read as a whole.
 
     Returns
     -------
@@ -170,11 +188,9 @@ def read_blocks(
     ------
     FileFormatError
         The file is missing; a folder that holds no file of a known format, or a sub-folder that
-        does; `labels` of a folder. While iterating: as in `read`, with the row group of a Parquet
+        does. While iterating: as in `read`, with the row group of a Parquet
         file; a shard that differs from the first in more than the order of its columns.
     """
-    if is_folder(path):
-        refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
     if file_suffix(shards.files[0]) not in SUFFIXES:
         read_file(path)  # raises, and says which suffixes there are
@@ -182,6 +198,7 @@ def read_blocks(
     return BlockFile(
         Path(path), kind, fields or Fields(), beside, shards.files, shards.notes,
         meaning=None if label_map is None else Meaning(LabelMap.of(label_map)),
+        na=na,
     )  # fmt: skip
 
 

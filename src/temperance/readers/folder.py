@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.label_map import LabelMap
-from temperance.errors import FileFormatError, InvalidInputError
+from temperance.errors import InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import is_folder
 from temperance.readers.label_meaning import Meaning
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
+from temperance.readers.missing import without_missing
 from temperance.readers.shards import Header, Shards
-from temperance.readers.whole import SUFFIXES, read_file
+from temperance.readers.whole import SUFFIXES, read_file, with_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.missing import Missing
 
-__all__ = ["read", "refuse_labels_of_folder"]
+__all__ = ["read"]
 
 _USUAL_FIELDS = Fields()
 _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
@@ -55,7 +56,7 @@ def read(
         Names to look for instead of the usual ones.
     labels : path-like, optional
         Another file, of any of these formats, to take the labels from; `fields.label` is then
-        a name in that file. Not for a folder.
+        a name in that file. With a folder the rows are joined by their ids, which both must have.
     layout : {"rows", "labels", "dense"}, default "rows"
         What a file holds: one class per row; a matrix of labels beside the scores, in tables a
         column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
@@ -131,17 +132,17 @@ def _read(
     if not is_folder(path):
         whole = read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
         return as_meant(whole)
-    refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
     parts = [
-        read_file(file, kind=kind, fields=fields, layout=layout, na=na) for file in shards.files
+        read_file(file, kind=kind, fields=fields, layout=layout, na=na, own_labels=labels is None)
+        for file in shards.files
     ]
     parts = [as_meant(part, parts) for part in parts]
     header = Header.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
     notes = dict.fromkeys(f"{part.source}: {note}" for part in parts for note in part.notes)
-    return dataclasses.replace(
+    whole = dataclasses.replace(
         parts[0],
         values=_values(parts),
         ragged=any(part.ragged for part in parts),
@@ -151,17 +152,10 @@ def _read(
         left_out=_left_out(parts),
         **together,
     )
-
-
-def refuse_labels_of_folder(
-    path: str | os.PathLike[str], labels: str | os.PathLike[str] | None
-) -> None:
-    """Refuse labels from elsewhere, which would not say what file they go with."""
-    if labels is not None:
-        msg = (
-            f"{path}: is a folder, whose files hold their own labels; `labels` goes with one file."
-        )
-        raise FileFormatError(msg)
+    if labels is None:
+        return whole
+    whole = with_labels(whole, labels, fields, layout, na, by_id=True)
+    return as_meant(without_missing(whole) if na == "drop" else whole)
 
 
 def _values(parts: Sequence[Dataset]) -> NDArray[Any]:

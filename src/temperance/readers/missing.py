@@ -35,20 +35,21 @@ def refuse_missing(
     raise FileFormatError(msg)
 
 
-def without_missing(dataset: Dataset) -> Dataset:
+def without_missing(dataset: Dataset, *, every: bool = False) -> Dataset:
     """Return the rows that have all their values, and a note that counts the others.
 
     Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids.
+    That no row is left is an error, unless `every` row may be left out, as of a block.
     """
     n = len(dataset.values)
     missing = np.zeros(n, dtype=np.bool_)
     for name in _COLUMNS:
         array = getattr(dataset, name)
         if array is not None:
-            missing |= _lacking(array)
+            missing[_lacking(array)] = True
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
     whole = dataclasses.replace(dataset, **arrays)
-    return _without(whole, np.asarray(missing), "lacks a value", "lack a value", "--na drop")
+    return _without(whole, missing, "lacks a value", "lack a value", "--na drop", every=every)
 
 
 def without_zeros(dataset: Dataset) -> Dataset:
@@ -58,19 +59,25 @@ def without_zeros(dataset: Dataset) -> Dataset:
     """
     if dataset.kind != "probs" or dataset.values.ndim != 2:
         return dataset
-    zeros = ~dataset.values.any(axis=1)
+    zeros = np.asarray(~dataset.values.any(axis=1), dtype=np.bool_)
     options = "--na drop --renormalize"
     return _without(dataset, zeros, "holds zeros only", "hold zeros only", options)
 
 
 def _without(
-    dataset: Dataset, missing: NDArray[np.bool_], lacks: str, lack: str, options: str
+    dataset: Dataset,
+    missing: NDArray[np.bool_],
+    lacks: str,
+    lack: str,
+    options: str,
+    *,
+    every: bool = False,
 ) -> Dataset:
     """Leave rows out, and say how many for what and by which options."""
     n, count = len(missing), int(np.count_nonzero(missing))
     if not count:
         return dataset
-    if count == n:
+    if count == n and not every:
         msg = f"has no row that counts: each {lacks}, and all {n:,} would be left out ({options})."
         raise FileFormatError(msg)
     kept: dict[str, Any] = {

@@ -11,7 +11,7 @@ from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writin
 from temperance.writers.content import Content
 from temperance.writers.formats import WRITERS
 from temperance.writers.json_file import write_json
-from temperance.writers.place import check_writable, replacing, write_text
+from temperance.writers.place import check_writable, file_suffix, replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,7 @@ def write_probs(
         },
     )
     with replacing(path) as temporary:
-        WRITERS[Path(path).suffix.lower()](temporary, content)
+        WRITERS[file_suffix(path)](temporary, content)
 
 
 def check_dense(path: str | os.PathLike[str]) -> None:
