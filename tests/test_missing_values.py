@@ -50,6 +50,10 @@ def evaluate(*args, **options):
         (lambda: fit(Z, holed(NAMES[Y].tolist(), float("nan")), classes=NAMES), "labels"),
         (lambda: fit(Z, np.array(holed(NAMES[Y], None), object), classes=NAMES), "labels"),
         (lambda: fit(np.array(holed(Z.tolist(), [None] * 3), object), Y), "logits"),
+        (lambda: fit(Z, holed(Y.tolist(), np.ma.masked)), "labels"),
+        (lambda: fit(Z, Y, weights=holed([1.0] * 200, np.ma.masked)), "weights"),
+        (lambda: fit(holed(Z.tolist(), [np.ma.masked, 1.0, 2.0]), Y), "logits"),
+        (lambda: fit(Z, tp.Positions(masked(Y))), "labels"),
     ],
 )
 def test_a_missing_value_is_refused_with_its_row(call, name):
@@ -59,10 +63,24 @@ def test_a_missing_value_is_refused_with_its_row(call, name):
 
 
 def test_a_masked_array_is_not_written(tmp_path):
-    """Nothing that is missing becomes a number in a file."""
-    for columns in ({"probs": masked(P)}, {"probs": P, "labels": masked(Y)}):
+    """Nothing that is missing becomes a number or a word in a file."""
+    for columns in (
+        {"probs": masked(P)},
+        {"probs": list(masked(P))},
+        {"probs": P, "labels": masked(Y)},
+        {"probs": P, "groups": holed(NAMES[Y].tolist(), np.ma.masked)},
+        {"probs": P, "weights": holed([1.0] * 200, np.ma.masked)},
+    ):
         with pytest.raises(tp.InvalidInputError, match="must have no masked entries"):
             tp.writers.write_probs(tmp_path / "a.npz", **columns)
+    for name, column, rule in (
+        ("weights", holed([1.0] * 200, float("nan")), "finite, at least 0; row 5"),
+        ("weights", holed([1.0] * 200, -1.0), "finite, at least 0; row 5"),
+        ("groups", holed(NAMES[Y].tolist(), float("nan")), "whole numbers or text; row 5"),
+        ("ids", np.array(holed(NAMES[Y], float("nan")), object), "whole numbers or text; row 5"),
+    ):
+        with pytest.raises(tp.InvalidInputError, match=rule):
+            tp.writers.write_probs(tmp_path / "a.npz", P, **{name: column})
     assert not list(tmp_path.iterdir())
 
 

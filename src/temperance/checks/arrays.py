@@ -150,8 +150,8 @@ def missing_entries(array: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _with_missing(values: ArrayLike, *, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return an array, and which of its entries are missing where its kind can say so."""
-    masked = _masked(values)
     try:
+        masked = _masked(values)
         if masked is not None:
             return np.asarray(masked.data), np.ma.getmaskarray(masked)
         array = on_host(values) if is_tensor(values) else np.asarray(values)
@@ -173,13 +173,24 @@ def _with_missing(values: ArrayLike, *, name: str) -> tuple[NDArray[Any], NDArra
 def _masked(values: object) -> np.ma.MaskedArray[Any, Any] | None:
     """Return a masked array as it is, and a list that holds one as the masked array it stands for.
 
-    NumPy's own `asarray` drops the masks of both.
+    NumPy's own `asarray` drops the masks of both, and warns of masked numbers.
     """
     if isinstance(values, np.ma.MaskedArray):
         return values
-    if isinstance(values, list | tuple) and any(_masked(each) is not None for each in values):
-        return np.ma.array(values)
-    return None
+    if not isinstance(values, list | tuple):
+        return None
+    parts = [_masked(each) for each in values]
+    if all(part is None for part in parts):
+        return None
+    data = [
+        each if part is None else None if part is np.ma.masked else part.data
+        for each, part in zip(values, parts, strict=True)
+    ]
+    masks = [
+        np.zeros(np.shape(each), dtype=bool) if part is None else np.ma.getmaskarray(part)
+        for each, part in zip(values, parts, strict=True)
+    ]
+    return np.ma.array(np.array(data), mask=np.array(masks))
 
 
 def _nulls(values: Any) -> NDArray[np.bool_] | None:  # noqa: ANN401

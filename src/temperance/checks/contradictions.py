@@ -73,7 +73,6 @@ def padding_value(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Padd
       rows, to different lengths, as padding does. A quarter of the labels expected by lot may
       hold it all the same, as narrow dtypes round real logits to the same number;
     * is five times as frequent as any other number, as no measured logit is;
-    * elsewhere is not the largest, unless it only fills the ends of rows;
     * if it is 0, does not stand in the same columns of every row, as that of a reference class.
 
     So a floor (log 1e-10, a ReLU's 0) passes, as it never is the largest; so do a ceiling, which
@@ -227,8 +226,7 @@ def _is_padding(
         return False
     at_the_end = np.cumprod(cells[:, ::-1], axis=1).sum(axis=1)
     trailing = bool((at_the_end == of_row).all()) and len(np.unique(of_row)) > 1
-    beaten = bool(((of_row > 0) & (top > value)).any())
-    if not trailing and (y is None or not beaten):
+    if y is None and not trailing:
         return False
     if y is not None:
         expected = float((of_row[largest] / options[largest]).sum())

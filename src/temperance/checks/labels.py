@@ -82,7 +82,7 @@ class Positions:
         values = self.values
         if isinstance(values, Positions):
             values = values.values
-        elif not (isinstance(values, np.ndarray) and values.dtype == np.intp):
+        elif type(values) is not np.ndarray or values.dtype != np.intp:  # masked arrays have masks
             given = as_array(values, name="labels")
             values = _whole(given) if given.dtype.kind == "f" else given
             if values.size and values.dtype.kind not in "iu":
@@ -92,6 +92,8 @@ class Positions:
         if values.ndim != 1:
             msg = f"`Positions` must have shape (n,), one per row, got {values.shape}."
             raise InvalidInputError(msg)
+        values = values.view()  # the caller's array stays writable
+        values.flags.writeable = False
         object.__setattr__(self, "values", values)
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -124,9 +125,15 @@ def _check_range(probs: NDArray[Any]) -> None:
         raise InvalidInputError(msg)
 
 
+def _count_masked(values: object) -> int:
+    """Return the number of masked entries of an array, or of arrays and numbers in lists."""
+    if isinstance(values, list | tuple):
+        return sum(map(_count_masked, values))
+    return int(np.ma.count_masked(values)) if np.ma.is_masked(values) else 0  # type: ignore[no-untyped-call]
+
+
 def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
-    if np.ma.is_masked(values):
-        count = np.ma.count_masked(values)  # type: ignore[no-untyped-call]
+    if count := _count_masked(values):
         msg = f"`{name}` must have no masked entries, got {count:,}: files have no place for them."
         raise InvalidInputError(msg)
     try:
@@ -171,7 +178,10 @@ def _as_mask(mask: ArrayLike, probs: NDArray[Any]) -> NDArray[np.bool_]:
 def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> NDArray[Any]:
     array = _as_array(name, column)
     if array.dtype.kind in {"O", "T"}:  # text of other libraries
-        array = _as_array(name, array.tolist())
+        column = array.tolist()
+        array = _as_array(name, column)
+    if array.dtype.kind == "U" and isinstance(column, list | tuple):
+        _refuse_nan(name, column)
     if shape is not None and array.shape != shape:
         msg = f"`{name}` must have shape {shape} to match `probs`, got {array.shape}."
         raise InvalidInputError(msg)
@@ -185,15 +195,30 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
         what = "numbers" if name == "weights" else "integers or text"
         msg = f"`{name}` must hold {what}, got dtype {array.dtype}."
         raise InvalidInputError(msg)
-    if name != "weights" and array.dtype.kind == "f":
-        broken = ~(np.isfinite(array) & (np.trunc(array) == array))
-        if broken.any():
-            row = int(np.argwhere(broken)[0, 0])
-            msg = f"`{name}` must be whole numbers or text; row {row} has {array[broken][0]}."
-            raise InvalidInputError(msg)
+    if array.dtype.kind == "f":
+        _check_numbers(name, array)
     if array.dtype.kind == "U":
         _check_text(name, array.ravel().tolist())
     return array
+
+
+def _refuse_nan(name: str, column: Sequence[object]) -> None:
+    """Refuse nan among text, which NumPy spells as a word."""
+    for row, each in enumerate(column):
+        if isinstance(each, float) and math.isnan(each):
+            msg = f"`{name}` must be whole numbers or text; row {row} has nan."
+            raise InvalidInputError(msg)
+
+
+def _check_numbers(name: str, column: NDArray[Any]) -> None:
+    """Refuse weights that are none, and fractions where a whole number is meant."""
+    fine = np.isfinite(column)
+    fine &= column >= 0.0 if name == "weights" else np.trunc(column) == column
+    if not fine.all():
+        row = int(np.argwhere(~fine)[0, 0])
+        rule = "finite, at least 0" if name == "weights" else "whole numbers or text"
+        msg = f"`{name}` must be {rule}; row {row} has {column[~fine][0]}."
+        raise InvalidInputError(msg)
 
 
 def _check_text(name: str, texts: Sequence[str]) -> None:
