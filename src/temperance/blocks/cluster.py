@@ -66,8 +66,11 @@ def _check_address(scheduler: str) -> None:
         get_backend(scheme)
         host, port = parse_host_port(place)
     except ValueError as error:
-        msg = f"`--dask` must be the address of a scheduler, got {value_text(scheduler)}: {error}."
-        raise InvalidInputError(f"{msg} {_ADDRESS}") from error
+        msg = (
+            f"`--dask` must be the address of a scheduler, got {value_text(scheduler)}: "
+            f"{error}. {_ADDRESS}"
+        )
+        raise InvalidInputError(msg) from error
     if not host or not 0 < port < 2**16:
         msg = (
             f"`--dask` must be the address of a scheduler, got {value_text(scheduler)}: it needs a "

@@ -20,6 +20,7 @@ from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -302,7 +303,10 @@ class GroupTemperatureScaling(Calibrator):
                 f"{self.temperatures[name]:.3f} ({name})" for name in (known[0], known[-1])
             )
             factor = f"x {np.exp(self.spread):.2f}" if self.spread else "no difference"
-            facts = [(f"{len(known)} groups", f"{low} to {high}"), ("between groups", factor)]
+            facts = [
+                (count_text(len(known), "group"), f"{low} to {high}"),
+                ("between groups", factor),
+            ]
         if self.small_groups:
             more = ["..."] if len(self.small_groups) > _SHOWN else []
             facts.append(("too small", ", ".join([*self.small_groups[:_SHOWN], *more])))

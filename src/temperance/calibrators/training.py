@@ -129,7 +129,8 @@ class Training(ArrayRows):
             names = [self.classes[c] if self.classes else str(c) for c in missing[:5]]
             more = ", ..." if len(missing) > 5 else ""
             msg = (
-                f"{len(missing)} of {self.k} classes have no row ({', '.join(names)}{more}): the "
+                f"{len(missing)} of {self.k} classes {'has' if len(missing) == 1 else 'have'} "
+                f"no row ({', '.join(names)}{more}): the "
                 f"loss falls for ever as they are ruled out. {hint}"
             )
             raise NoOptimumError(msg, reason="empty-class")
@@ -144,7 +145,9 @@ class Training(ArrayRows):
             return
         which = self.classes[present[0]] if self.classes else present[0]
         msg = (
-            f"One label, {which}, fills all {self.n:,} rows: {method}, which learns about every "
+            f"One label, {which}, fills "
+            f"{'the one row' if self.n == 1 else f'all {self.n:,} rows'}: {method}, which "
+            "learns about every "
             "class, would learn its place and nothing else. Where the true option stands in one "
             "place by convention, use temperature, or shuffle the options of each row."
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arrays import as_optional, missing_entries, one_column, row_name
+from temperance.checks.arrays import as_optional, missing_entries, one_column, row_name, such_rows
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
@@ -25,7 +25,7 @@ def as_groups(
     if missing.any():
         msg = (
             f"`{name}` must be known for every row; {row_name(int(missing.argmax()))} has none "
-            f"({np.count_nonzero(missing)} such rows). Give them a name of their own."
+            f"({such_rows(missing)}). Give them a name of their own."
         )
         raise InvalidInputError(msg)
     names, numbers = np.unique(_texts(values, name), return_inverse=True)

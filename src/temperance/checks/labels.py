@@ -21,9 +21,10 @@ from unicodedata import combining, normalize
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, one_column, row_name
+from temperance.checks.arrays import as_array, one_column, row_name, such_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] |
         return None
     names = class_names(classes)
     if len(names) != k:
-        msg = f"`classes` must name each of the {k} columns, got {len(names)} names."
+        msg = f"`classes` must name each of the {k} columns, got {count_text(len(names), 'name')}."
         raise InvalidInputError(msg)
     if len(set(names)) != k:
         twice = next(name for name in names if names.count(name) > 1)
@@ -297,7 +298,7 @@ def refuse_masked_labels(
             count = int(np.count_nonzero(np.isneginf(logits[at, labels])))
             msg = (
                 f"`labels` must name an option that exists; in {row_name(row, first)} the label "
-                f"{label} has logit -inf (probability 0) ({count} such rows), where no "
+                f"{label} has logit -inf (probability 0) ({such_rows(count)}), where no "
                 f"temperature has a finite loss.{_for_zeros(logits)}"
             )
             raise InvalidInputError(msg)
@@ -336,8 +337,7 @@ def _whole(y: NDArray[Any]) -> NDArray[np.intp]:
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`labels` must be whole numbers; {row_name(row)} holds {y[row]:g} "
-            f"({np.count_nonzero(bad)} such rows)."
+            f"`labels` must be whole numbers; {row_name(row)} holds {y[row]:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     return y.astype(np.intp)
@@ -349,7 +349,7 @@ def _in_range(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
         row = int(bad.argmax())
         msg = (
             f"`labels` must be integers in 0..{k - 1}; {row_name(row)} holds {y[row]} "
-            f"({np.count_nonzero(bad)} such rows).{_out_of_range(y, bad, k)}"
+            f"({such_rows(bad)}).{_out_of_range(y, bad, k)}"
         )
         raise InvalidInputError(msg)
     return y.astype(np.intp)
@@ -406,7 +406,7 @@ def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
     if y.dtype.kind == "f" and (unknown := np.isnan(y)).any():
         msg = (
             f"`labels` must be known; {row_name(int(unknown.argmax()))} holds nan "
-            f"({np.count_nonzero(unknown)} such rows). Leave such rows out: "
+            f"({such_rows(unknown)}). Leave such rows out: "
             "`ignore_label=float('nan')` (--ignore-label nan)."
         )
         raise InvalidInputError(msg)
@@ -445,7 +445,7 @@ def _no_class(
     several = "" if len(named) < 2 else f", which {_listed([classes[i] for i in named])} both spell"
     msg = (
         f"`labels` must be among the classes ({_listed(classes)}), which have names; "
-        f"{row_name(row)} holds {_shown(label)}{several} ({count} such rows; labels there are: "
+        f"{row_name(row)} holds {_shown(label)}{several} ({such_rows(count)}; labels there are: "
         f"{_listed(list(map(_text, distinct)))}).{_way_to_class(label, distinct, classes)}"
     )
     return InvalidInputError(msg)
@@ -486,7 +486,7 @@ def _spelled_positions(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
             count = int(np.count_nonzero(is_label(y, label)))
             msg = (
                 f"`labels` must be integers in 0..{k - 1} where the columns have no names; "
-                f"{row_name(row)} holds {_shown(label)} ({count} such rows)."
+                f"{row_name(row)} holds {_shown(label)} ({such_rows(count)})."
                 f"{_way_to_position(distinct, k)}"
             )
             raise InvalidInputError(msg)

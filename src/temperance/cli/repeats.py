@@ -28,7 +28,8 @@ def weighing_rows(rows: Rows) -> Rows:
         return rows
     there = rows.weights > 0.0
     left_out = rows.n - np.count_nonzero(there)
-    note = f"{rows.source}: {left_out:,} of {rows.n:,} rows have weight 0 and take no part."
+    have = "has weight 0 and takes" if left_out == 1 else "have weight 0 and take"
+    note = f"{rows.source}: {left_out:,} of {rows.n:,} rows {have} no part."
     return replace(rows.part(there), notes=(*rows.notes, note))
 
 
@@ -89,7 +90,8 @@ def _of_ids(
     times = np.bincount(number)
     example = str(names[int(np.argmax(times[number] > 1))])
     told = (
-        f"{rows.source}: {repeated:,} of {len(names):,} rows have the id of an earlier row "
+        f"{rows.source}: {repeated:,} of {len(names):,} rows "
+        f"{'has' if repeated == 1 else 'have'} the id of an earlier row "
         f"({example!r} stands {times[number[names == example][0]]:,} times)"
     )
     if how == "error":
@@ -116,7 +118,8 @@ def _of_ids(
 
 def _of_copies(rows: Rows, n: int, clusters: NDArray[np.intp], how: RepeatedIds) -> Rows:
     told = (
-        f"{rows.source}: {n:,} of {rows.n:,} rows are copies of others (the same scores and label, "
+        f"{rows.source}: {n:,} of {rows.n:,} rows {'is a copy' if n == 1 else 'are copies'} of "
+        "others (the same scores and label, "
         "more often than by chance)"
     )
     if how == "error":

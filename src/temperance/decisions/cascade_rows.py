@@ -15,6 +15,7 @@ from temperance.checks.frames import frame_names, named_scores, refuse_other_ind
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,8 @@ class CascadeRows:
         )
         if len(np.unique(rows.labels)) < 2:
             msg = (
-                f"`labels` are all of class {rows.labels[0]} ({rows.n:,} rows): what is found on "
+                f"`labels` are all of class {rows.labels[0]} ({count_text(rows.n, 'row')}): "
+                "what is found on "
                 "one class says nothing about the others. Take rows as they come."
             )
             raise InvalidInputError(msg)

@@ -13,6 +13,7 @@ from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64
+from temperance.printable import count_text
 from temperance.show import Table, beside, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ class RatesByScore(Frozen):
             rows.append(tuple(row))
         left = len(self.score) - len(rows)
         more = f"; {left:,} larger scores are not shown" if left else ""
-        caption = f"{int(self.n.sum()):,} answers, {len(self.score):,} distinct scores{more}"
+        caption = (
+            f"{count_text(int(self.n.sum()), 'answer')}, "
+            f"{count_text(len(self.score), 'distinct score')}{more}"
+        )
         return Table(columns, tuple(rows), caption=caption)
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.printable import count_text
 from temperance.readers.guard import named
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def refuse_missing(
     count: int, n: int, columns: Sequence[str], first: str, *, hint: str = ""
 ) -> NoReturn:
     """Raise, with the count, the columns, the first place and the option that leaves rows out."""
-    rows = f"row{'s' * (n > 1)} {'lacks' if count == 1 else 'lack'}"
+    lack = "lacks" if count == 1 else "lack"
     msg = (
-        f"{count:,} of {n:,} {rows} a value of {named(columns)} (blank, NA or NaN); the first is "
+        f"{count:,} of {count_text(n, 'row')} {lack} a value of {named(columns)} (blank, NA or "
+        "NaN); the first is "
         f'{first}. Leave such rows out with --na drop (na="drop" in Python).{hint}'
     )
     raise FileFormatError(msg)
@@ -55,7 +57,7 @@ def without_missing(dataset: Dataset) -> Dataset:
         raise FileFormatError(msg)
     kept: dict[str, Any] = {name: None if a is None else a[~missing] for name, a in arrays.items()}
     were = "was left out, which lacks" if count == 1 else "were left out, which lack"
-    note = f"{count:,} of {n:,} rows {were} a value (--na drop)."
+    note = f"{count:,} of {count_text(n, 'row')} {were} a value (--na drop)."
     return dataclasses.replace(
         dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(np.flatnonzero(missing))
     )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_weights
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.numbers import as_number, as_positive
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64
+from temperance.printable import count_text
 from temperance.shift.domain import DomainClassifier, area_under_curve, fit_domain
 from temperance.show import Table, beside, interval_text, number_text, to_frame
 
@@ -96,7 +97,7 @@ class CovariateWeights(Frozen):
             ("source rows", f"{self.n_source:,}"),
             ("target rows", f"{self.n_target:,}"),
             ("can be told apart", f"{apart} ({auc})"),
-            ("source rows are worth", f"{self.effective_rows:,.0f} target rows"),
+            ("source rows are worth", count_text(round(self.effective_rows), "target row")),
             (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
         )
         return Table(("covariate shift", ""), rows, words=frozenset({1}))
@@ -227,7 +228,7 @@ def _features(
     if bad.any():
         msg = (
             f"`{name}` must be finite, and not beyond {_MOST:g}; row {int(bad.argmax())} is not "
-            f"({np.count_nonzero(bad)} such rows)."
+            f"({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     w = as_weights(weights, n=len(x))

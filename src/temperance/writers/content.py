@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +120,7 @@ def _check_range(probs: NDArray[Any]) -> None:
             first = rows.start + row, float(probs[rows][row][bad[row]].flat[0])
         count += int(np.count_nonzero(wrong))
     if first is not None:
-        such = "1 such row" if count == 1 else f"{count:,} such rows"
+        such = count_text(count, "such row")
         msg = f"`probs` must lie in [0, 1]; row {first[0]} (from 0) holds {first[1]:g} ({such})."
         raise InvalidInputError(msg)
 
