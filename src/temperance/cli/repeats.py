@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks import as_group_names
+from temperance.checks import as_known_names
 from temperance.errors import InvalidInputError
 from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
 
@@ -43,7 +43,7 @@ def with_repeats(rows: Rows, how: RepeatedIds) -> Rows:
     own = None if rows.entries is None else rows.entries.clusters
     joined = rows.clusters is not None and (own is None or not _are_rows(rows.clusters, own))
     if ids is not None:
-        names = as_group_names(ids, n=len(ids))
+        names = as_known_names(ids, n=len(ids), name="ids")
         _, first, number, times = np.unique(
             names, return_index=True, return_inverse=True, return_counts=True
         )

@@ -164,13 +164,16 @@ class Rows:
         """Names of the groups and each row's number, where the file has groups."""
         if self.groups is None:
             return None
-        with naming(self.source):
+        with naming(self.source, self.file_rows):
             return as_groups(self.groups, n=self.n)
 
     @property
     def group_names(self) -> NDArray[np.str_] | None:
-        """Each row's group as text, "" where it has none."""
-        return None if self.groups is None else as_group_names(self.groups, n=self.n)
+        """Each row's group as text."""
+        if self.groups is None:
+            return None
+        with naming(self.source, self.file_rows):
+            return as_group_names(self.groups, n=self.n)
 
     def part(self, which: NDArray[np.bool_]) -> Rows:
         """Return some of the rows, with all that is beside them."""

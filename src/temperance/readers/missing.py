@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Missing", "refuse_missing", "without_missing"]
 
 Missing = Literal["refuse", "drop"]
+_NAMES = ("groups", "clusters")
 _COLUMNS = ("values", "labels", "weights", "groups", "clusters", "ids")
 
 
@@ -40,7 +41,8 @@ def refuse_missing(
 def without_missing(dataset: Dataset) -> Dataset:
     """Return the rows that have all their values, and a note that counts the others.
 
-    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids.
+    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids, and
+    groups and clusters of empty text.
     """
     n = len(dataset.values)
     missing = np.zeros(n, dtype=np.bool_)
@@ -48,6 +50,8 @@ def without_missing(dataset: Dataset) -> Dataset:
         array = getattr(dataset, name)
         if array is not None:
             missing |= _lacking(array)
+            if name in _NAMES and array.dtype.kind in "US":
+                missing |= np.ma.getdata(array) == array.dtype.type()
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
     count = int(np.count_nonzero(missing))
     if not count:
