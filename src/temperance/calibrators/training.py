@@ -20,6 +20,7 @@ from temperance.checks import (
     refuse_masked_labels,
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.frames import named_scores
@@ -74,6 +75,7 @@ class Training(ArrayRows):
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
+        as_flag(refuse_probs, name="refuse_probs")
         scores, known = named_scores(logits, classes, name="logits", labels=labels, weights=weights)
         given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)

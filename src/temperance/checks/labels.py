@@ -13,7 +13,6 @@ The one rule, for every format, dtype and command:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +20,9 @@ from unicodedata import combining, normalize
 
 import numpy as np
 
+from temperance.checks.arguments import as_mapping, as_sequence
 from temperance.checks.arrays import as_array, one_column, row_name, such_rows
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text
@@ -82,14 +83,15 @@ class Positions:
             values = values.values
         elif not (isinstance(values, np.ndarray) and values.dtype == np.intp):
             given = as_array(values, name="labels")
+            if given.ndim != 1:
+                raise InvalidInputError(_one_per_row(given))
             values = _whole(given) if given.dtype.kind == "f" else given
             if values.size and values.dtype.kind not in "iu":
                 msg = f"`Positions` must hold whole numbers, got dtype {given.dtype}."
                 raise InvalidInputError(msg)
             values = values.astype(np.intp)
         if values.ndim != 1:
-            msg = f"`Positions` must have shape (n,), one per row, got {values.shape}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(_one_per_row(values))
         object.__setattr__(self, "values", values)
 
     def __len__(self) -> int:
@@ -100,12 +102,16 @@ class Positions:
         return type(self)(self.values[rows])
 
 
+def _one_per_row(values: NDArray[Any]) -> str:
+    return f"`Positions` must have shape (n,), one per row, got {values.shape}."
+
+
 def class_names(classes: Sequence[object]) -> tuple[str, ...]:
     """Return the names of classes as text, or say that these are none."""
-    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable):
-        msg = f"`classes` must be a sequence of names, one per column, got {classes!r}."
+    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    if any(getattr(name, "ndim", 0) or isinstance(name, list | tuple) for name in given):
+        msg = f"`classes` must be names, one per column, got {value_text(classes)}."
         raise InvalidInputError(msg)
-    given = list(classes)
     if any(name is None or name != name for name in given):  # noqa: PLR0124  (nan)
         msg = "`classes` must name every column; None and nan are no names."
         raise InvalidInputError(msg)
@@ -231,6 +237,7 @@ class LabelMap:
             return given
         if isinstance(given, str):
             return cls.parse(given)
+        given = as_mapping(given, name="label_map", rule="a mapping of labels to classes, or text")
         return cls(tuple((_text(label), _text(target)) for label, target in given.items()))
 
     def applied(self, labels: NDArray[Any], classes: tuple[str, ...] | None) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import (
     as_array,
     as_numbers,
@@ -147,7 +148,7 @@ def as_probs(
     rule = "a probability in [0, 1)"
     floor = as_number(floor, name="floor", rule=rule, least=0.0, below=1.0)
     p = as_float64(given)
-    if renormalize and p.ndim == 2:
+    if as_flag(renormalize, name="renormalize") and p.ndim == 2:
         return _raised(_divided(p, name=name), floor)
     outside = ~((p >= 0) & (p <= 1))
     if outside.any():

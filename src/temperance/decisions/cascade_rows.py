@@ -11,6 +11,7 @@ import numpy as np
 from temperance.calibrators import Training, fit_by_name
 from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag, as_mapping
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
@@ -81,7 +82,7 @@ class CascadeRows:
                     f"{rows.logits.shape}, {other!r} has {z.shape}."
                 )
                 raise InvalidInputError(msg)
-            if refuse_probs:
+            if as_flag(refuse_probs, name="refuse_probs"):
                 refuse_probs_as_logits(given)
             logits.append(z)
         units = None
@@ -101,6 +102,7 @@ class CascadeRows:
         refuse_probs: bool,
     ) -> Self:
         """Return other rows of the same models, checked as these were."""
+        models = as_mapping(models, name="test", rule="a mapping of name to logits, and labels")
         if len(models) != len(self.logits):
             msg = f"`test` must hold the {len(self.logits)} models, got {len(models)}."
             raise InvalidInputError(msg)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.calibrators import AnswerConfidence
 from temperance.checks.answer_scores import as_correct
+from temperance.checks.arguments import require_type
 from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
@@ -18,8 +20,6 @@ from temperance.show import Table, beside, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-    from temperance.calibrators import AnswerConfidence
 
 __all__ = ["RatesByScore", "rates_by_score"]
 
@@ -156,6 +156,9 @@ def rates_by_score(
     from scipy.special import betaincinv  # noqa: PLC0415
 
     level = as_level(level, name="level")
+    if calibrator is not None:
+        rule = "an `AnswerConfidence`, or None"
+        require_type(calibrator, AnswerConfidence, name="calibrator", rule=rule)
     s = as_float64(as_numbers(scores, name="scores"))
     if s.ndim != 1 or len(s) == 0 or not np.isfinite(s).all():
         what = f"shape {s.shape}" if s.ndim != 1 or len(s) == 0 else "a value that is not finite"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks import as_classes, as_probs, as_weights
-from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.arrays import as_array, as_numbers, such_rows
 from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -107,7 +107,7 @@ def label_shift(
     probs, classes = named_scores(probs, classes, name="probs", weights=weights)
     p = as_probs(probs)
     w, k = as_weights(weights, n=len(p)), p.shape[1]
-    if np.ndim(source_priors) == 2:
+    if np.ndim(as_array(source_priors, name="source_priors")) == 2:
         source_priors, _ = named_scores(
             source_priors, classes, name="source_priors", source_weights=source_weights
         )

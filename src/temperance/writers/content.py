@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from temperance.checks.arguments import as_sequence
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text
@@ -149,7 +150,8 @@ def _native(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _as_classes(classes: Sequence[str], probs: NDArray[Any]) -> tuple[str, ...]:
-    names = tuple(map(str, classes))
+    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    names = tuple(map(str, given))
     k = {1: 2, 2: probs.shape[-1]}.get(probs.ndim, len(names))
     if len(names) != k or len(set(names)) != k:
         msg = f"`classes` must be {k} different names, got {list(names)}."
