@@ -16,6 +16,7 @@ from temperance.cli.options import (
     QuickOption,
     ReportOption,
     ResamplesOption,
+    SeedOption,
 )
 from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
@@ -47,6 +48,7 @@ def shift(
     report: ReportOption = None,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
@@ -77,6 +79,7 @@ def shift(
             classes=first.classes,
             n_resamples=QUICK_RESAMPLES if quick else n_resamples,
             refuse_probs=False,
+            seed=seed,
         )
     if report is not None:
         _write_report(report, found, first, other)
