@@ -7,11 +7,11 @@ and 0.3 in single precision are one forecast.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 
-from temperance.errors import InvalidInputError
+from temperance.checks.arguments import as_word
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -51,12 +51,9 @@ def bin_edges(
     B parts of equal size, the first parts one row longer where B does not divide n (as
     `numpy.array_split` cuts). Equal confidences are never parted, so row order does not matter.
     """
-    if binning == "equal-width":
+    if as_word(binning, get_args(Binning), name="binning") == "equal-width":
         return np.arange(n_bins + 1) / n_bins
-    if binning == "equal-mass":
-        return np.concatenate([[0.0], _mass_edges(confidence, n_bins, weights), [1.0]])
-    msg = f'`binning` must be "equal-width" or "equal-mass", got {binning!r}.'
-    raise InvalidInputError(msg)
+    return np.concatenate([[0.0], _mass_edges(confidence, n_bins, weights), [1.0]])
 
 
 def assign(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:

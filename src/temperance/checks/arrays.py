@@ -16,6 +16,7 @@ import numpy as np
 
 from temperance.checks.tensors import is_tensor, on_host
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ __all__ = [
     "row_name",
     "rows_from",
     "rows_of_file",
+    "such_rows",
 ]
 
 _MISSING_TYPES = {"NAType", "NaTType"}  # of pandas, known by name so that it is not imported
@@ -86,6 +88,11 @@ def count_rows(bad: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(bad if bad.ndim <= 1 else bad.reshape(len(bad), -1).any(axis=1)))
 
 
+def such_rows(bad: NDArray[np.bool_] | np.bool_ | int) -> str:
+    """Return how many rows have a bad entry, in words: "1 such row"."""
+    return count_text(bad if isinstance(bad, int) else count_rows(np.asarray(bad)), "such row")
+
+
 def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
     """Return an array of any dtype, or say why `values` is none; a tensor loses its gradient.
 
@@ -99,7 +106,7 @@ def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
         where = row_name(int(rows.argmax())) if missing.ndim else "the only value"
         msg = (
             f"`{name}` must have every value, but {where} {what} "
-            f"({count_rows(missing)} such rows). {_WAYS_OUT.get(name, _LEAVE_OUT)}"
+            f"({such_rows(missing)}). {_WAYS_OUT.get(name, _LEAVE_OUT)}"
         )
         raise InvalidInputError(msg)
     return array

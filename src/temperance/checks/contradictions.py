@@ -16,6 +16,7 @@ from temperance.checks.arrays import row_name
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 from temperance.pages import let_go
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +102,8 @@ def refuse_padding(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Non
     )
     msg = (
         f"`logits` hold {value} {padding.cells:,} times, {_where(labels, padding)} as the largest "
-        f"of {padding.rows:,} of {len(logits):,} rows (first {row_name(padding.first)}): padding "
+        f"of {padding.rows:,} of {count_text(len(logits), 'row')} (first "
+        f"{row_name(padding.first)}): padding "
         f"for options that do not exist? {say_so} If they really are logits: "
         "`refuse_probs=False`, on the command line --kind logits."
     )
@@ -147,7 +149,8 @@ def only_label(
 def one_label(label: object, *, n: int) -> str:
     """Say what it means that this label fills all n rows."""
     return (
-        f"one label, {label}, fills all {n:,} rows: nothing can be said class by class (errors, "
+        f"one label, {label}, fills {'the one row' if n == 1 else f'all {n:,} rows'}: nothing "
+        "can be said class by class (errors, "
         "biases and tests of single classes). Where the true option stands in one place by "
         "convention, shuffle the options of each row."
     )

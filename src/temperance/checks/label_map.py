@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from temperance.checks.arguments import as_mapping
 from temperance.checks.arrays import row_name
 from temperance.checks.label_advice import label_advice
 from temperance.checks.label_words import (
@@ -93,6 +94,7 @@ class LabelMap:
             return given
         if isinstance(given, str):
             return cls.parse(given)
+        given = as_mapping(given, name="label_map", rule="a mapping of labels to classes, or text")
         return cls(tuple((label_text(label), label_text(to)) for label, to in given.items()))
 
     def applied(self, labels: NDArray[Any], classes: tuple[str, ...] | None) -> NDArray[Any]:

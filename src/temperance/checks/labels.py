@@ -12,13 +12,13 @@ The one rule, for every format, dtype and command:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, one_column, row_name
+from temperance.checks.arguments import as_sequence
+from temperance.checks.arrays import as_array, one_column, row_name, such_rows
 from temperance.checks.label_advice import folded, label_advice, positions_advice
 from temperance.checks.label_words import (
     WORDS,
@@ -29,8 +29,10 @@ from temperance.checks.label_words import (
     listed,
     shown,
 )
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,14 +86,15 @@ class Positions:
             values = values.values
         elif type(values) is not np.ndarray or values.dtype != np.intp:  # masked arrays have masks
             given = as_array(values, name="labels")
+            if given.ndim != 1:
+                raise InvalidInputError(_one_per_row(given))
             values = _whole(given) if given.dtype.kind == "f" else given
             if values.size and values.dtype.kind not in "iu":
                 msg = f"`Positions` must hold whole numbers, got dtype {given.dtype}."
                 raise InvalidInputError(msg)
             values = values.astype(np.intp)
         if values.ndim != 1:
-            msg = f"`Positions` must have shape (n,), one per row, got {values.shape}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(_one_per_row(values))
         values = values.view()  # the caller's array stays writable
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
@@ -104,12 +107,16 @@ class Positions:
         return type(self)(self.values[rows])
 
 
+def _one_per_row(values: NDArray[Any]) -> str:
+    return f"`Positions` must have shape (n,), one per row, got {values.shape}."
+
+
 def class_names(classes: Sequence[object]) -> tuple[str, ...]:
     """Return the names of classes as text, or say that these are none."""
-    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable):
-        msg = f"`classes` must be a sequence of names, one per column, got {classes!r}."
+    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    if any(getattr(name, "ndim", 0) or isinstance(name, list | tuple) for name in given):
+        msg = f"`classes` must be names, one per column, got {value_text(classes)}."
         raise InvalidInputError(msg)
-    given = list(classes)
     if any(name is None or name != name for name in given):  # noqa: PLR0124  (nan)
         msg = "`classes` must name every column; None and nan are no names."
         raise InvalidInputError(msg)
@@ -128,7 +135,7 @@ def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] |
         return None
     names = class_names(classes)
     if len(names) != k:
-        msg = f"`classes` must name each of the {k} columns, got {len(names)} names."
+        msg = f"`classes` must name each of the {k} columns, got {count_text(len(names), 'name')}."
         raise InvalidInputError(msg)
     if len(set(names)) != k:
         twice = next(name for name in names if names.count(name) > 1)
@@ -215,7 +222,7 @@ def refuse_masked_labels(
             count = int(np.count_nonzero(np.isneginf(logits[at, labels])))
             msg = (
                 f"`labels` must name an option that exists; in {row_name(row, first)} the label "
-                f"{label} has logit -inf (probability 0) ({count} such rows), where no "
+                f"{label} has logit -inf (probability 0) ({such_rows(count)}), where no "
                 f"temperature has a finite loss.{_for_zeros(logits)}"
             )
             raise InvalidInputError(msg)
@@ -254,8 +261,7 @@ def _whole(y: NDArray[Any]) -> NDArray[np.intp]:
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`labels` must be whole numbers; {row_name(row)} holds {y[row]:g} "
-            f"({np.count_nonzero(bad)} such rows)."
+            f"`labels` must be whole numbers; {row_name(row)} holds {y[row]:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     return y.astype(np.intp)
@@ -267,7 +273,7 @@ def _in_range(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
         row = int(bad.argmax())
         msg = (
             f"`labels` must be integers in 0..{k - 1}; {row_name(row)} holds {y[row]} "
-            f"({np.count_nonzero(bad)} such rows).{_out_of_range(y, bad, k)}"
+            f"({such_rows(bad)}).{_out_of_range(y, bad, k)}"
         )
         raise InvalidInputError(msg)
     return y.astype(np.intp)
@@ -316,7 +322,7 @@ def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
     if y.dtype.kind == "f" and (unknown := np.isnan(y)).any():
         msg = (
             f"`labels` must be known; {row_name(int(unknown.argmax()))} holds nan "
-            f"({np.count_nonzero(unknown)} such rows). Leave such rows out: "
+            f"({such_rows(unknown)}). Leave such rows out: "
             "`ignore_label=float('nan')` (--ignore-label nan)."
         )
         raise InvalidInputError(msg)
@@ -347,7 +353,7 @@ def _no_class(
     )
     msg = (
         f"`labels` must be among the classes ({listed(classes)}), which have names; "
-        f"{row_name(row)} holds {shown(label)}{several} ({count} such rows; labels there are: "
+        f"{row_name(row)} holds {shown(label)}{several} ({such_rows(count)}; labels there are: "
         f"{listed(list(map(label_text, distinct)))}).{way_out}"
     )
     return InvalidInputError(msg)
@@ -365,7 +371,7 @@ def _spelled_positions(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
             count = int(np.count_nonzero(is_label(y, label)))
             msg = (
                 f"`labels` must be integers in 0..{k - 1} where the columns have no names; "
-                f"{row_name(row)} holds {shown(label)} ({count} such rows)."
+                f"{row_name(row)} holds {shown(label)} ({such_rows(count)})."
                 f"{label_advice(distinct, classes=None, k=k)}"
             )
             raise InvalidInputError(msg)

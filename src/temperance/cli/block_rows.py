@@ -20,6 +20,7 @@ from temperance.cli.reading import read_kind
 from temperance.cli.row_facts import RowFacts
 from temperance.cli.rows import naming
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 from temperance.readers import read_blocks
 
 if TYPE_CHECKING:
@@ -198,13 +199,14 @@ class BlockRows:
             n = known.record.n
         else:
             n = known.n
+        classes = count_text(self.n_classes, "class", "classes")
         return RowFacts(
             source=self.source,
             sha256=sha256,
             kind=self.first.kind,
             n=n,
             n_classes=self.n_classes,
-            described=f"{self.source}: {n:,} rows, {self.n_classes:,} classes, {self.first.kind}",
+            described=f"{self.source}: {count_text(n, 'row')}, {classes}, {self.first.kind}",
             weighted=self.first.weights is not None,
             classes=self.classes,
         )

@@ -89,13 +89,14 @@ class Abstention:
         confidence : array_like, shape (n,)
             Largest calibrated probability of each row.
         groups : array_like of str, shape (n,), optional
-            Needed where every group has its own threshold. Rows of no group, or of one that no
-            promise was made for, are not accepted.
+            Needed where every group has its own threshold. Rows of a group that no promise was
+            made for are not accepted.
 
         Raises
         ------
         InvalidInputError
-            Groups are needed and not given, or their shape is not that of `confidence`.
+            Groups are needed and not given, one is missing, or their shape is not that of
+            `confidence`.
 
         Examples
         --------

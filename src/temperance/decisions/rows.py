@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.checks import as_group_names
+from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import row_name
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_seed
@@ -52,7 +53,7 @@ class DecisionRows:
         seed = as_seed(seed)
         refuse_other_index(probs=probs, groups=groups)
         rows = Predictions.check(probs, labels, weights, clusters)
-        if answers:
+        if as_flag(answers, name="answers"):
             if np.ndim(probs) != 1:
                 msg = (
                     "`probs` of `answers` must be the probability (n,) that each is right, got "

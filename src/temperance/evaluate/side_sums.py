@@ -82,7 +82,6 @@ class SideSums:
 
 def paired_gaps(rows: Predictions, baseline: Predictions) -> MeanSums:
     """Return the sums of the differences of each row's measures from the baseline's."""
-    with np.errstate(invalid="ignore"):  # inf - inf: two infinite losses cannot be told apart
+    with np.errstate(invalid="ignore"):  # inf - inf is no number, and so is the mean then
         gaps: NDArray[np.float64] = row_measures(rows) - row_measures(baseline)
-    gaps = np.nan_to_num(gaps, nan=0.0, posinf=np.inf, neginf=-np.inf)
     return MeanSums.of(gaps, rows.weights, rows.clusters)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.alignment import column_order
+from temperance.checks.arguments import require_type
 from temperance.checks.label_map import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
@@ -24,7 +26,6 @@ from temperance.readers.shards import Header, Shards, file_suffix
 from temperance.readers.whole import SUFFIXES, as_dataset, read_file
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from temperance.readers.dataset import Dataset, Kind
@@ -191,6 +192,10 @@ def read_blocks(
         does. While iterating: as in `read`, with the row group of a Parquet
         file; a shard that differs from the first in more than the order of its columns.
     """
+    if fields is not None:
+        require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
+    if labels is not None:
+        require_type(labels, (str, os.PathLike), name="labels", rule="the path of a file")
     shards = Shards.of(path, SUFFIXES)
     if file_suffix(shards.files[0]) not in SUFFIXES:
         read_file(path)  # raises, and says which suffixes there are

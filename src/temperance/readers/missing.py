@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.printable import count_text
 from temperance.readers.guard import named
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Missing", "refuse_missing", "without_missing", "without_zeros"]
 
 Missing = Literal["refuse", "drop"]
+_NAMES = ("groups", "clusters")
 _COLUMNS = ("values", "labels", "weights", "groups", "clusters", "ids")
 
 
@@ -27,9 +29,10 @@ def refuse_missing(
     count: int, n: int, columns: Sequence[str], first: str, *, hint: str = ""
 ) -> NoReturn:
     """Raise, with the count, the columns, the first place and the option that leaves rows out."""
-    rows = f"row{'s' * (n > 1)} {'lacks' if count == 1 else 'lack'}"
+    lack = "lacks" if count == 1 else "lack"
     msg = (
-        f"{count:,} of {n:,} {rows} a value of {named(columns)} (blank, NA or NaN); the first is "
+        f"{count:,} of {count_text(n, 'row')} {lack} a value of {named(columns)} (blank, NA or "
+        "NaN); the first is "
         f'{first}. Leave such rows out with --na drop (na="drop" in Python).{hint}'
     )
     raise FileFormatError(msg)
@@ -38,8 +41,9 @@ def refuse_missing(
 def without_missing(dataset: Dataset, *, every: bool = False) -> Dataset:
     """Return the rows that have all their values, and a note that counts the others.
 
-    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids.
-    That no row is left is an error, unless `every` row may be left out, as of a block.
+    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids, and
+    groups and clusters of empty text. That no row is left is an error, unless `every` row may be
+    left out, as of a block.
     """
     n = len(dataset.values)
     missing = np.zeros(n, dtype=np.bool_)
@@ -47,6 +51,8 @@ def without_missing(dataset: Dataset, *, every: bool = False) -> Dataset:
         array = getattr(dataset, name)
         if array is not None:
             missing[_lacking(array)] = True
+            if name in _NAMES and array.dtype.kind in "US":
+                missing |= np.ma.getdata(array) == array.dtype.type()
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
     whole = dataclasses.replace(dataset, **arrays)
     return _without(whole, missing, "lacks a value", "lack a value", "--na drop", every=every)
@@ -85,7 +91,7 @@ def _without(
         for name in _COLUMNS
     }
     were = f"was left out, which {lacks}" if count == 1 else f"were left out, which {lack}"
-    note = f"{count:,} of {n:,} rows {were} ({options})."
+    note = f"{count:,} of {count_text(n, 'row')} {were} ({options})."
     places = np.delete(np.arange(n + len(dataset.left_out)), list(dataset.left_out))
     left_out = sorted({*dataset.left_out, *places[missing].tolist()})
     return dataclasses.replace(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.alignment import in_trusted_order, rows_by_id
+from temperance.checks.arguments import as_word, require_type
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import read_arrow, read_parquet
 from temperance.readers.csv_file import read_csv
@@ -70,9 +71,7 @@ def read_file(
     own_labels: bool = True,
 ) -> Dataset:
     """Read one file (see `read`), or what it holds but for its `own_labels`."""
-    if na not in ("refuse", "drop"):
-        msg = f'`na` must be "refuse" or "drop", got {quoted(na)}.'
-        raise InvalidInputError(msg)
+    as_word(na, ("refuse", "drop"), name="na")
     dataset = _read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na,
         own_labels=own_labels and labels is None,
     )  # fmt: skip
@@ -92,9 +91,9 @@ def _read_file(
     na: Missing,
     own_labels: bool,
 ) -> Dataset:
-    if kind not in (None, "logits", "probs"):
-        msg = f'`kind` must be "logits" or "probs", got {quoted(kind)}.'
-        raise InvalidInputError(msg)
+    if kind is not None:
+        as_word(kind, ("logits", "probs"), name="kind")
+    require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
     if fields.logits is not None and fields.probs is not None:
         msg = "`fields` must name logits or probs, got both; name the one to use."
         raise InvalidInputError(msg)

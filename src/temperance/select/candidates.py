@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import METHODS, check_method
+from temperance.checks.arguments import as_sequence
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks
 
@@ -41,7 +42,9 @@ _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 def wanted(methods: Sequence[str] | None) -> tuple[str, ...]:
     """Return the methods to try, identity among them, the simplest first."""
-    names = SIMPLEST_FIRST if methods is None else tuple(methods)
+    names: Sequence[str] = SIMPLEST_FIRST
+    if methods is not None:
+        names = as_sequence(methods, name="methods", rule="a sequence of names of methods")
     for name in names:
         check_method(name)
         if name not in SIMPLEST_FIRST:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
 from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
 from temperance.writers.content import Content
@@ -86,7 +87,7 @@ def write_probs(
         The format needs a package that is not installed.
     """
     check_writable(path, SUFFIXES)
-    if layout == "dense":
+    if as_word(layout, ("rows", "labels", "dense"), name="layout") == "dense":
         check_dense(path)
     content = Content.of(
         probs,

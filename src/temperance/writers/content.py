@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from temperance.checks.arguments import as_sequence
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +122,7 @@ def _check_range(probs: NDArray[Any]) -> None:
             first = rows.start + row, float(probs[rows][row][bad[row]].flat[0])
         count += int(np.count_nonzero(wrong))
     if first is not None:
-        such = "1 such row" if count == 1 else f"{count:,} such rows"
+        such = count_text(count, "such row")
         msg = f"`probs` must lie in [0, 1]; row {first[0]} (from 0) holds {first[1]:g} ({such})."
         raise InvalidInputError(msg)
 
@@ -155,7 +157,8 @@ def _native(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _as_classes(classes: Sequence[str], probs: NDArray[Any]) -> tuple[str, ...]:
-    names = tuple(map(str, classes))
+    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    names = tuple(map(str, given))
     k = {1: 2, 2: probs.shape[-1]}.get(probs.ndim, len(names))
     if len(names) != k or len(set(names)) != k:
         msg = f"`classes` must be {k} different names, got {list(names)}."
