@@ -114,13 +114,13 @@ def test_a_group_without_an_optimum_is_held(grouped):
     assert 0 < fitted.temperatures["g2"] < fitted.temperature
 
 
-def test_unseen_groups_get_the_pooled_temperature():
-    """Unknown names, and no groups at all."""
+def test_unseen_and_missing_groups_get_the_pooled_temperature():
+    """Of rows that are served: None, nan, empty, unknown names, and no groups at all."""
     scaling = tp.GroupTemperatureScaling(2.0, {"law": 4.0})
-    z = np.array([[4.0, 0.0]] * 3)
-    groups = ["law", "physics", "physics"]
-    assert scaling.scale(z, groups=groups)[:, 0].tolist() == [1.0, 2.0, 2.0]
-    assert scaling.scale(z)[:, 0].tolist() == [2.0] * 3
+    z = np.array([[4.0, 0.0]] * 5)
+    groups = np.array(["law", "physics", None, float("nan"), ""], dtype=object)
+    assert scaling.scale(z, groups=groups)[:, 0].tolist() == [1.0, 2.0, 2.0, 2.0, 2.0]
+    assert scaling.scale(z)[:, 0].tolist() == [2.0] * 5
     assert scaling.unseen(groups) == ("physics",)
     probs = scaling.apply(z, groups=groups)
     assert probs[0] == pytest.approx(reference.softmax(np.array([[1.0, 0.0]]))[0])

@@ -99,10 +99,6 @@ WITH = [
     *((call, beside) for call in WITH_GROUPS.values() for beside in ("groups", "clusters")),
     (lambda groups: tp.metrics.group_score_tests(P, Y, groups), "groups"),
     (lambda groups: tp.GroupTemperatureScaling.fit(Z, Y, groups=groups), "groups"),
-    (lambda groups: GROUPED.apply(Z, groups=groups), "groups"),
-    (lambda groups: GROUPED.scale(Z, groups=groups), "groups"),
-    (GROUPED.unseen, "groups"),
-    (lambda groups: PER_GROUP.accepts(P.max(axis=1), groups), "groups"),
     (lambda clusters: tp.metrics.cox_test(P, Y, clusters=clusters), "clusters"),
     (lambda clusters: tp.metrics.corp_reliability(P, Y, clusters=clusters), "clusters"),
     (lambda clusters: tp.decisions.risk_coverage(P, Y, clusters=clusters), "clusters"),
@@ -204,5 +200,7 @@ def test_rows_of_no_group_in_a_file(run, tmp_path):
     done = run(*fit_them, "--na", "drop")
     assert "2 of 200 rows were left out" in done.stderr
     assert "198 rows" in done.stdout
-    for command in ("apply calibrator.json a.npz -o b.npz", "evaluate a.npz --quick"):
-        assert "row 6 (from 1) has none" in run(*command.split(), code=2).stderr
+    assert "row 6 (from 1) has none" in run("evaluate", "a.npz", "--quick", code=2).stderr
+    np.savez(tmp_path / "new.npz", logits=Z, groups=groups)
+    served = run("apply", "calibrator.json", "new.npz", "-o", "b.npz")
+    assert "2 rows of new.npz without a group: they get the pooled temperature" in served.stderr

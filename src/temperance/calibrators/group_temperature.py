@@ -14,7 +14,7 @@ from temperance.calibrators.shrinkage import shrunk_parts
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
-from temperance.checks import as_group_names
+from temperance.checks import as_group_names, as_known_names
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
@@ -44,8 +44,8 @@ class GroupTemperatureScaling(Calibrator):
     Parameters
     ----------
     temperature : float
-        The pooled T > 0, of all rows: for rows of a group not seen in the fit, and of groups too
-        small for one of their own.
+        The pooled T > 0, of all rows: for rows of no group, of a group not seen in the fit, and
+        of groups too small for one of their own.
     temperatures : mapping of str to float
         T of each group, > 0.
     small_groups : tuple of str
@@ -76,10 +76,10 @@ class GroupTemperatureScaling(Calibrator):
     Examples
     --------
     >>> scaling = GroupTemperatureScaling(2.0, {"law": 4.0})
-    >>> scaling.scale([[4.0, 0.0]] * 3, groups=["law", "physics", "law"])
+    >>> scaling.scale([[4.0, 0.0]] * 3, groups=["law", "physics", None])
     array([[1., 0.],
            [2., 0.],
-           [1., 0.]])
+           [2., 0.]])
     """
 
     method: ClassVar[str] = "group-temperature"
@@ -204,8 +204,9 @@ class GroupTemperatureScaling(Calibrator):
         logits : array_like, shape (n, k) or (n,)
             As in `fit`.
         groups : array_like, shape (n,), optional
-            Names. Rows of a group that the fit has not seen, or all rows where this is left out,
-            get the pooled temperature; `unseen(groups)` lists the unknown names.
+            Names. Rows of a group that the fit has not seen, rows of no group (None, nan, masked
+            or empty), or all rows where this is left out, get the pooled temperature;
+            `unseen(groups)` lists the unknown names.
         refuse_probs : bool, default True
             As in `TemperatureScaling.apply`.
 
@@ -217,7 +218,7 @@ class GroupTemperatureScaling(Calibrator):
         Raises
         ------
         InvalidInputError
-            As in `TemperatureScaling.apply`; `groups` of another length, or one is missing.
+            As in `TemperatureScaling.apply`, or `groups` of another length.
         """
         z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
         temperatures = self.of_rows(groups, n=len(z))
@@ -257,22 +258,22 @@ class GroupTemperatureScaling(Calibrator):
         if groups is None:
             return np.full(n or 0, self.temperature)
         names, number = np.unique(
-            as_group_names(groups, n=len(np.atleast_1d(groups)) if n is None else n),
+            as_known_names(groups, n=len(np.atleast_1d(groups)) if n is None else n),
             return_inverse=True,
         )
         each = [self.temperatures.get(str(name), self.temperature) for name in names]
         return np.array(each, dtype=np.float64)[number]
 
     def unseen(self, groups: ArrayLike) -> tuple[str, ...]:
-        """Return the names that the fit has not seen, sorted.
+        """Return the names that the fit has not seen, sorted; rows of no group have none.
 
         Parameters
         ----------
         groups : array_like, shape (n,)
             As in `apply`.
         """
-        names = set(as_group_names(groups, n=len(np.atleast_1d(groups))).tolist())
-        return tuple(sorted(names - {*self.temperatures, *self.small_groups}))
+        names = set(as_known_names(groups, n=len(np.atleast_1d(groups))).tolist())
+        return tuple(sorted(names - {"", *self.temperatures, *self.small_groups}))
 
     def parameters(self) -> dict[str, Any]:
         """Return the pooled temperature, each group's, and what is known about them."""

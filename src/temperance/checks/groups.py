@@ -40,8 +40,11 @@ def as_group_names(groups: ArrayLike, *, n: int, name: str = "groups") -> NDArra
     return np.array(names, dtype=np.str_)[numbers]
 
 
-def as_known_names(values: ArrayLike, *, n: int, name: str) -> NDArray[np.str_]:
-    """Return each row's name as text; "" where it has none (None, nan or empty)."""
+def as_known_names(values: ArrayLike, *, n: int, name: str = "groups") -> NDArray[np.str_]:
+    """Return each row's name as text; "" where it has none (None, nan, masked or empty).
+
+    Of rows that are served, or looked up: what is known of them is used.
+    """
     given = _column(as_optional(values, name=name), n=n, name=name)
     return np.where(_missing(given), "", _texts(given, name))
 

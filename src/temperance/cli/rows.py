@@ -19,6 +19,7 @@ from temperance.calibrators import (
 from temperance.checks import (
     Positions,
     as_group_names,
+    as_known_names,
     as_groups,
 )
 from temperance.checks.arrays import rows_of_file
@@ -169,10 +170,12 @@ class Rows:
 
     @property
     def group_names(self) -> NDArray[np.str_] | None:
-        """Each row's group as text."""
+        """Each row's group as text; "" where a row without a label has none."""
         if self.groups is None:
             return None
         with naming(self.source, self.file_rows):
+            if self.labels is None:
+                return as_known_names(self.groups, n=self.n)
             return as_group_names(self.groups, n=self.n)
 
     def part(self, which: NDArray[np.bool_]) -> Rows:
