@@ -19,8 +19,8 @@ from temperance.calibrators import (
 from temperance.checks import (
     Positions,
     as_group_names,
-    as_known_names,
     as_groups,
+    as_known_names,
 )
 from temperance.checks.arrays import rows_of_file
 from temperance.checks.label_matrix import (
