@@ -302,6 +302,28 @@ def test_one_row_of_each_cluster_counts():
     assert abstain(probs_of(confidence), wrong, max_risk=0.025).outcome.n == 2000
 
 
+def test_the_row_drawn_of_a_cluster_does_not_depend_on_the_order():
+    """Sorted, reversed and shuffled rows make one promise; another seed draws others."""
+    rng = np.random.default_rng(3)
+    confidence = rng.uniform(0.5, 1.0, 900)
+    wrong = (rng.random(900) > confidence).astype(int)
+    names, groups = rng.integers(0, 300, 900), rng.choice(["a", "b"], 900)
+    orders = [np.arange(900), np.argsort(confidence), np.arange(900)[::-1], rng.permutation(900)]
+
+    def rules(seed):
+        return [
+            abstain(
+                probs_of(confidence[o]), wrong[o], max_risk=0.3,
+                clusters=names[o], groups=groups[o], seed=seed,
+            )
+            for o in orders
+        ]  # fmt: skip
+
+    first, *others = rules(seed=0)
+    assert all(rule == first for rule in others)
+    assert rules(seed=1)[0] != first
+
+
 def test_equal_weights_only():
     """Weights of 0 leave rows out, equal ones say nothing, others are refused."""
     confidence, wrong = np.full(400, 0.9), np.arange(400) >= 300

@@ -77,7 +77,7 @@ def test_log_odds_are_finite_and_rise(scale, scores):
         ("logprob", None, [0.9, 0.7], "Are they on the scale fraction or percent"),
         ("logprob", None, [-1, -9999.0], "server's word"),
         ("logprob", None, [-1, -np.inf], "row 1 holds -inf"),
-        ("probability", None, [0.5, 90], "row 1 holds 90 .1 such rows.. Are .* scale percent"),
+        ("probability", None, [0.5, 90], "row 1 holds 90 .1 such row.. Are .* scale percent"),
         ("percent", None, [-0.5, -3], "Are they on the scale logprob"),
         ("percent", None, [0.9, 0.95, 0.8, 1.0, 0.7], "look like fractions: all 5"),
         ("real", None, [1, np.nan], "finite; row 1 holds nan.*Leave answers without a score out"),
@@ -235,7 +235,7 @@ def test_bad_rates(scores, correct, level, message):
 @pytest.mark.parametrize(
     ("correct", "message"),
     [
-        ([1, 0, 2], "row 2 holds 2 .1 such rows.. Graded answers"),
+        ([1, 0, 2], "row 2 holds 2 .1 such row.. Graded answers"),
         ([1, 0, 0.5], "row 2 holds 0.5"),
         (["yes", "true", "false"], "row 0 holds 'yes'"),
         ([1, 0], "shape .3,., one per score"),

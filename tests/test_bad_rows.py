@@ -277,7 +277,7 @@ def test_members_of_other_shapes_on_the_command_line(run, write):
 
 
 def test_groups_missing_in_apply(run, tmp_path, write):
-    """Unknown, empty and absent groups get the pooled temperature, on both sides, with a note."""
+    """Unknown and absent groups get the pooled temperature, on both sides, with a note."""
     z, y, options = inputs("group-temperature", lambda k: rows(k, n=200))
     fitted = tp.METHODS["group-temperature"].fit(z, y, **options)
     run("fit", *write(z, y, **options), "--method", "group-temperature", "--quick")

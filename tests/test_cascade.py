@@ -180,6 +180,16 @@ def test_a_target_that_no_threshold_reaches():
     assert found.ways[CALIBRATED].error.value < 1 - most + 0.02
 
 
+@pytest.mark.parametrize(
+    ("costs", "bad"), [([1, "a"], "'a'"), ([1.0, True], "True"), ([[1]], r"\[1\]"), ("a", "'a'")]
+)
+def test_the_bad_cost_is_named(costs, bad):
+    """Not the number that stands beside it."""
+    models = {name: np.eye(3) for name in "abc"}
+    with pytest.raises(tp.InvalidInputError, match=rf"`costs` \(--cost\) must be .* got {bad}\."):
+        cascade(models, [0, 1, 2], costs=costs)
+
+
 def test_costs_in_money():
     """Cost and cost of an error in cents are kappa times a hundred."""
     models, y = two_models(n=1000)

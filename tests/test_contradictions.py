@@ -60,6 +60,35 @@ def test_padding_at_any_place_is_seen():
     assert found.cells == np.isneginf(z).sum()
 
 
+@pytest.mark.parametrize("value", [-100.0, -1.0, 0.0, 999.0, 1e9])
+def test_padding_that_always_leads_is_seen(value):
+    """A number that is the largest wherever it stands, and never a label, is no ceiling."""
+    rng = np.random.default_rng(4)
+    z = 3 * rng.normal(size=(500, 4))
+    y = drawn(z, rng)
+    absent = rng.random(z.shape) < 0.2
+    absent[np.arange(500), y] = False
+    low = np.where(absent, value, z + min(value, 0.0) - 50)
+    with pytest.raises(tp.InvalidInputError, match=f"mask_value={value:.0f}"):
+        tp.TemperatureScaling.fit(low, y)
+    right = tp.TemperatureScaling.fit(np.where(absent, -np.inf, z), y).temperature
+    masked = tp.masked_logits(low, mask_value=value)
+    assert tp.TemperatureScaling.fit(masked, y).temperature == pytest.approx(right)
+
+
+@pytest.mark.parametrize("lowest", [np.finfo(each).min for each in (float, "f4", "f2")])
+def test_the_smallest_number_of_a_dtype_does_not_overflow(lowest):
+    """Where it is left unsaid that it is a mask, it has the probability of one all the same."""
+    rng = np.random.default_rng(5)
+    z = 3 * rng.normal(size=(500, 4))
+    y = drawn(z, rng)
+    absent = rng.random(z.shape) < 0.05
+    absent[np.arange(500), y] = False
+    right = tp.TemperatureScaling.fit(np.where(absent, -np.inf, z), y).temperature
+    found = tp.TemperatureScaling.fit(np.where(absent, float(lowest), z), y)
+    assert found.temperature == pytest.approx(right, rel=1e-6)
+
+
 def test_every_way_to_fit_refuses_padding():
     """In memory, of a tensor, in blocks, of Dask arrays, and in evaluations of blocks."""
     torch, da = pytest.importorskip("torch"), pytest.importorskip("dask.array")

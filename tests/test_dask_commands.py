@@ -120,7 +120,27 @@ def test_no_scheduler(run, rows, monkeypatch):
     monkeypatch.setattr(dask_workers, "PATIENCE", 1)
     err = run("fit", "shards", "--dask", "tcp://127.0.0.1:9", code=2).stderr
     assert "tcp://127.0.0.1:9 does not answer within 1 s" in err
-    assert "does not answer" in run("fit", "shards", "--dask", "nonsense://x", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        *((text, "missing port") for text in ("-1", "8786", "localhost", "", "local ", "tcp://")),
+        ("nonsense://x", "unknown address scheme"),
+        ("inproc://10.0.0.1/1/1", "missing port"),
+        ("tcp://host:abc", "invalid literal"),
+        *((f"tcp://{end}", "a port from 1 to 65535") for end in (":1", "h:0", "h:-1", "h:65536")),
+        ("tcp://no.such.host.invalid:8786", "is not known here"),
+        ("tcp://a..b:8786", "is not known here"),
+    ],
+)
+def test_what_is_no_address_is_refused_at_once(run, rows, monkeypatch, address, why):
+    """Without waiting for an answer: no client is asked for."""
+    monkeypatch.setattr("distributed.Client", None)
+    err = run("fit", "shards", f"--dask={address}", code=2).stderr
+    assert "`--dask`" in err
+    assert why in err
+    assert "tcp://host:8786" in err
 
 
 def test_local_workers(rows, tmp_path, start):

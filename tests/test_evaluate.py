@@ -210,7 +210,7 @@ def test_impossible_labels_are_counted_and_json_stays_json():
     assert json.loads(text)["log_loss"] == {"value": None, "low": None, "high": None}
     both = tp.compare({"a": p, "b": p}, [1, 0, 1])
     json.dumps(both.to_dict(), allow_nan=False)
-    assert both.differences["b"].log_loss.value == 0
+    assert np.isnan(both.differences["b"].log_loss.value)  # infinite less infinite
 
 
 def flat(content, path=""):

@@ -115,7 +115,7 @@ def test_a_group_without_an_optimum_is_held(grouped):
 
 
 def test_unseen_and_missing_groups_get_the_pooled_temperature():
-    """None, nan, empty, unknown names, and no groups at all."""
+    """Of rows that are served: None, nan, empty, unknown names, and no groups at all."""
     scaling = tp.GroupTemperatureScaling(2.0, {"law": 4.0})
     z = np.array([[4.0, 0.0]] * 5)
     groups = np.array(["law", "physics", None, float("nan"), ""], dtype=object)

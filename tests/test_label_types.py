@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from temperance.cli import main
+from test_readers import arrow
 
 FORMATS = ["a.csv", "a.tsv", "a.parquet", "a.arrow", "stream.arrow", "a.feather", "a.npz"]
 # The names of the columns, and how the label of each class is written.
@@ -67,13 +68,7 @@ def write(path, names, logits, labels, type_=None):
         except pa.ArrowInvalid:
             return False
     columns = {f"logit_{name}": logits[:, j] for j, name in enumerate(names)}
-    table = pa.table({**columns, "label": column})
-    if path.suffix == ".parquet":
-        pytest.importorskip("pyarrow.parquet").write_table(table, path)
-    else:
-        new = pa.ipc.new_stream if "stream" in path.name else pa.ipc.new_file
-        with new(path, table.schema) as writer:
-            writer.write_table(table)
+    arrow(path, {**columns, "label": column})
     return True
 
 

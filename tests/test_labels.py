@@ -8,7 +8,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.checks.labels import LabelMap, as_labels, is_label
+from temperance.checks.label_map import LabelMap
+from temperance.checks.labels import as_labels, is_label
 from temperance.readers import read, read_blocks
 
 N, K, TRUE_T = 400, 12, 2.0

@@ -220,7 +220,7 @@ def test_shards_that_do_not_fit(run, tmp_path, sample):
         err = run("fit", "shards", code=2).stderr
         assert "shards/1.npz" in err
         assert message in err
-    assert "hold their own labels" in run("fit", "shards", "--labels", "y.npy", code=2).stderr
+    assert "by ids alone" in run("fit", "shards", "--labels", "y.npy", code=2).stderr
     (tmp_path / "nothing").mkdir()
     assert "without files" in run("fit", "nothing", code=2).stderr
 

@@ -324,7 +324,7 @@ def test_only_options_that_are_shown(given):
     assert notes[:3] == [
         "1 row left out: less than two options are shown.",
         "1 row left out: the label is not among the options shown (--missing shown).",
-        "1 of 1 rows are compared by the options shown only; 2 options not (--missing shown).",
+        "1 of 1 row is compared by the options shown only; 2 options not (--missing shown).",
     ]
 
 
@@ -689,7 +689,7 @@ def test_sentinel_and_gaps_in_records(given):
     """-9999.0 is a number nobody knows, bounded and counted; -inf an option that is not there."""
     found = given([{"type": "choice", "logits": [1, -9999.0, -INF, -2], "gold": 0}], "records")
     assert found.values == pytest.approx(np.array([[1, -2, -INF, -2]]), rel=1e-8)
-    assert any("1 of 1 rows lack the probability" in note for note in found.notes)
+    assert any("1 of 1 row lacks the probability" in note for note in found.notes)
 
 
 def test_kind_picks_one_of_two_scores(given, refusal):

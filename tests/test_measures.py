@@ -1,5 +1,6 @@
 """Scores, calibration error, reliability curve: by hand, row by row, at the edges."""
 
+from dataclasses import astuple
 from fractions import Fraction
 from math import ceil
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 import reference
 import temperance as tp
 from temperance import metrics
-from temperance.binning import assign, bin_edges
+from temperance.binning import assign, bin_edges, forecast_numbers
 
 MEASURES = [
     metrics.log_loss,
@@ -234,3 +235,42 @@ def test_wilson_interval_by_hand():
     curve = metrics.reliability_curve([[0.75, 0.25]], [0], n_bins=1)
     assert curve.accuracy_low[0] == pytest.approx(1 / (1 + 1.959964**2), rel=1e-6)
     assert curve.accuracy_high[0] == 1.0
+
+
+@pytest.mark.parametrize("d", [10, 15, 30, 100])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bins_of_equal_mass_part_no_forecast_from_its_own_rounding(d, weighted):
+    """Forecasts k / n in single precision fall in the bins of the fractions they stand for."""
+    rng = np.random.default_rng(d)
+    counts = rng.multinomial(d, [0.5, 0.3, 0.2], 400)
+    counts = counts[np.diff(np.sort(counts), axis=1)[:, 1] > 0]  # no two classes are first
+    exact = counts / d
+    labels = (exact.cumsum(axis=1) < rng.random((len(exact), 1))).sum(axis=1)
+    weights = rng.integers(1, 4, len(exact)).astype(float) if weighted else None
+    e = exact.astype("f4") * rng.uniform(0.5, 2.0, (len(exact), 1)).astype("f4")
+    rounded = [exact.astype("f4"), e / e.sum(axis=1, keepdims=True), exact * (1 - 1e-16)]
+    options = {"n_bins": 15, "binning": "equal-mass", "weights": weights}
+    known = metrics.reliability_curve(exact, labels, **options)
+    for probs in rounded:
+        found = metrics.reliability_curve(probs, labels, **options)
+        assert found.count.tolist() == known.count.tolist()
+        assert metrics.expected_calibration_error(probs, labels, **options) == pytest.approx(
+            metrics.expected_calibration_error(exact, labels, **options), abs=1e-6
+        )
+        for measure in (metrics.murphy_decomposition, metrics.score_decomposition):
+            for before, after in zip(
+                astuple(measure(exact, labels, weights=weights)),
+                astuple(measure(probs, labels, weights=weights)),
+                strict=True,
+            ):
+                assert after == pytest.approx(before, abs=2e-6)
+
+
+def test_dense_forecasts_are_told_apart():
+    """Only what lies alone is one forecast: no run of close values, nor those of a sure model."""
+    dense = np.sort(np.random.default_rng(0).random(100_000))
+    assert forecast_numbers(dense)[-1] > 99_700  # pairs that lie alone by chance
+    sure = 1.0 - np.logspace(-2, -12, 200)
+    for values in (sure, np.array([0.5]), np.array([0.2, 0.2 + 2e-6, 0.9])):
+        assert forecast_numbers(values).tolist() == list(range(len(values)))
+    assert forecast_numbers(np.array([0.2, 0.2, 0.2 + 1e-7, 0.9])).tolist() == [0, 0, 0, 1]

@@ -50,6 +50,10 @@ def evaluate(*args, **options):
         (lambda: fit(Z, holed(NAMES[Y].tolist(), float("nan")), classes=NAMES), "labels"),
         (lambda: fit(Z, np.array(holed(NAMES[Y], None), object), classes=NAMES), "labels"),
         (lambda: fit(np.array(holed(Z.tolist(), [None] * 3), object), Y), "logits"),
+        (lambda: fit(Z, holed(Y.tolist(), np.ma.masked)), "labels"),
+        (lambda: fit(Z, Y, weights=holed([1.0] * 200, np.ma.masked)), "weights"),
+        (lambda: fit(holed(Z.tolist(), [np.ma.masked, 1.0, 2.0]), Y), "logits"),
+        (lambda: fit(Z, tp.Positions(masked(Y))), "labels"),
     ],
 )
 def test_a_missing_value_is_refused_with_its_row(call, name):
@@ -59,20 +63,63 @@ def test_a_missing_value_is_refused_with_its_row(call, name):
 
 
 def test_a_masked_array_is_not_written(tmp_path):
-    """Nothing that is missing becomes a number in a file."""
-    for columns in ({"probs": masked(P)}, {"probs": P, "labels": masked(Y)}):
+    """Nothing that is missing becomes a number or a word in a file."""
+    for columns in (
+        {"probs": masked(P)},
+        {"probs": list(masked(P))},
+        {"probs": P, "labels": masked(Y)},
+        {"probs": P, "groups": holed(NAMES[Y].tolist(), np.ma.masked)},
+        {"probs": P, "weights": holed([1.0] * 200, np.ma.masked)},
+    ):
         with pytest.raises(tp.InvalidInputError, match="must have no masked entries"):
             tp.writers.write_probs(tmp_path / "a.npz", **columns)
+    for name, column, rule in (
+        ("weights", holed([1.0] * 200, float("nan")), "finite, at least 0; row 5"),
+        ("weights", holed([1.0] * 200, -1.0), "finite, at least 0; row 5"),
+        ("groups", holed(NAMES[Y].tolist(), float("nan")), "whole numbers or text; row 5"),
+        ("ids", np.array(holed(NAMES[Y], float("nan")), object), "whole numbers or text; row 5"),
+    ):
+        with pytest.raises(tp.InvalidInputError, match=rule):
+            tp.writers.write_probs(tmp_path / "a.npz", P, **{name: column})
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("hole", [None, float("nan")])
-def test_groups_and_clusters_are_known_for_every_row(hole):
-    """Masked groups count as missing as None and nan do."""
-    for names in (masked(NAMES[Y]), holed(NAMES[Y].tolist(), hole)):
-        for beside in ("groups", "clusters"):
-            with pytest.raises(tp.InvalidInputError, match=rf"`{beside}`.*row 5 has none \(2 such"):
-                evaluate(P, Y, **{beside: names})
+GROUPED = tp.GroupTemperatureScaling(2.0, {"b": 4.0})
+PER_GROUP = tp.decisions.abstain(
+    np.tile([[0.99, 0.01]], (900, 1)), [0] * 900, max_risk=0.1, groups=[*"aab"] * 300
+)
+WITH_GROUPS = {
+    "evaluate": lambda **of: evaluate(P, Y, **of),
+    "compare": lambda **of: tp.compare({"a": P, "b": P}, Y, n_resamples=100, **of),
+    "select": lambda **of: tp.select(Z, Y, methods=["temperature"], **of),
+    "abstain": lambda **of: tp.decisions.abstain(P, Y, max_risk=0.9, **of),
+    "measure": lambda **of: PER_GROUP.measure(P, Y, **{"groups": NAMES[Y], **of}),
+}
+WITH = [
+    *((call, beside) for call in WITH_GROUPS.values() for beside in ("groups", "clusters")),
+    (lambda groups: tp.metrics.group_score_tests(P, Y, groups), "groups"),
+    (lambda groups: tp.GroupTemperatureScaling.fit(Z, Y, groups=groups), "groups"),
+    (lambda clusters: tp.metrics.cox_test(P, Y, clusters=clusters), "clusters"),
+    (lambda clusters: tp.metrics.corp_reliability(P, Y, clusters=clusters), "clusters"),
+    (lambda clusters: tp.decisions.risk_coverage(P, Y, clusters=clusters), "clusters"),
+    (lambda new_clusters: tp.shift.transfer(Z, Y, Z, Y, new_clusters=new_clusters),
+     "new_clusters"),
+    (lambda clusters: tp.decisions.cascade({"a": Z, "b": 2 * Z}, Y, costs=0.1, clusters=clusters),
+     "clusters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "beside"), WITH)
+def test_groups_and_clusters_are_known_for_every_row(call, beside):
+    """None, nan, masked and empty text are missing; the advice to name them works."""
+    for names in (
+        masked(NAMES[Y]),
+        *(holed(NAMES[Y].tolist(), hole) for hole in (None, float("nan"), "")),
+        np.array(holed(NAMES[Y].tolist(), ""), dtype=np.str_),
+    ):
+        with pytest.raises(tp.InvalidInputError, match=rf"`{beside}`.*row 5 has none \(2 such"):
+            call(**{beside: names})
+    call(**{beside: holed(NAMES[Y].tolist(), "other")})
 
 
 def test_nulls_of_arrow_are_missing():
@@ -140,3 +187,20 @@ def test_narrow_tensors():
         fit(torch.zeros(200, 3, device="meta"), Y)
     with pytest.raises(tp.InvalidInputError, match="device meta"):
         evaluate(torch.zeros(200, 3, device="meta"), Y)
+
+
+def test_rows_of_no_group_in_a_file(run, tmp_path):
+    """Empty text names no group: the row of the file is told, and `--na drop` leaves it out."""
+    groups = np.array(holed(NAMES[Y].tolist(), ""), dtype=np.str_)
+    np.savez(tmp_path / "a.npz", logits=Z, labels=Y, groups=groups)
+    fit_them = ("fit", "a.npz", "--method", "group-temperature", "--quick")
+    err = run(*fit_them, code=2).stderr
+    assert "a.npz: `groups` must be known for every row; row 6 (from 1) has none" in err
+    assert "--na drop" in err
+    done = run(*fit_them, "--na", "drop")
+    assert "2 of 200 rows were left out" in done.stderr
+    assert "198 rows" in done.stdout
+    assert "row 6 (from 1) has none" in run("evaluate", "a.npz", "--quick", code=2).stderr
+    np.savez(tmp_path / "new.npz", logits=Z, groups=groups)
+    served = run("apply", "calibrator.json", "new.npz", "-o", "b.npz")
+    assert "2 rows of new.npz without a group: they get the pooled temperature" in served.stderr

@@ -156,7 +156,7 @@ def test_a_damaged_row_group_is_named(tmp_path):
 BAD = [
     ("missing.npz", {}, "cannot be read: No such file"),
     ("empty", {}, "without files of a known format"),
-    ("empty", {"labels": "y.npy"}, "hold their own labels"),
+    ("empty", {"labels": "y.npy"}, "without files of a known format"),
     ("a.txt", {}, "must have one of the suffixes"),
     ("short.npz", {"labels": "y.npy"}, "`labels` must have one entry per row"),
     ("a.npz", {"fields": Fields(label="truth")}, "has no key `truth`"),

@@ -634,6 +634,23 @@ def test_a_stream_that_is_cut_is_refused(tmp_path, cut):
         assert "without the mark that ends one" in refusal(path)
 
 
+@pytest.mark.parametrize("more", ["stream", "text"])
+def test_a_stream_that_goes_on_after_its_end_is_refused(tmp_path, more):
+    """Two streams in one file (`cat a b`): the rows of the second are not left out in silence."""
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / "a.arrow"
+    whole = pa.table({"logit": [1.0, 2.0, 3.0, 4.0], "label": [0, 1, 0, 1]})
+    with path.open("wb") as file, pa.ipc.new_stream(file, whole.schema) as writer:
+        writer.write_table(whole)
+    raw = path.read_bytes()
+    path.write_bytes(raw + {"stream": raw, "text": b"and so on"}[more])
+    assert "goes on after the mark that ends it" in refusal(path)
+    with pytest.raises(FileFormatError, match="goes on after"):
+        list(read_blocks(path))
+    path.write_bytes(raw + bytes(64))  # padding
+    assert read(path).values.tolist() == [1, 2, 3, 4]
+
+
 # --- compare: columns and keys of one file --------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import InvalidInputError
-from temperance.printable import printable
+from temperance.printable import count_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -169,7 +169,7 @@ def id_texts(ids: NDArray[Any], *, source: str) -> list[str]:
         count = texts.count("")
         msg = (
             f"`ids` must be known for every row; row {texts.index('')} (counted from 0) of "
-            f"{source} has none ({count} such rows)."
+            f"{source} has none ({count_text(count, 'such row')})."
         )
         raise InvalidInputError(msg)
     return texts
@@ -207,7 +207,8 @@ def _require_all(own: list[Any], index: dict[Any, int], *, source: str, other: s
         )
         raise InvalidInputError(msg)
     msg = (
-        f"{rule}; {count:,} of {len(own):,} rows of {source} have an id that {other} lacks: "
+        f"{rule}; {count:,} of {len(own):,} rows of {source} {'has' if count == 1 else 'have'} "
+        f"an id that {other} lacks: "
         f"{_listed(missing, _NAMED)}. Ids must be spelled alike (07 is not 7). {way_out}"
     )
     raise InvalidInputError(msg)

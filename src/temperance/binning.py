@@ -7,11 +7,11 @@ and 0.3 in single precision are one forecast.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 
-from temperance.errors import InvalidInputError
+from temperance.checks.arguments import as_word
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "Binning",
     "assign",
     "bin_edges",
+    "forecast_numbers",
     "limits",
     "mass_cuts",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 Binning = Literal["equal-width", "equal-mass"]
 
 ROUNDING = 1e-6  # of a probability in single precision, as from softmax(log p), and some more
+_ALONE = 1000  # times the spread of one forecast's roundings: this far lie all others
 _OF_WIDTH = 2e-5  # narrow bins (of equal mass, near 1) have less: nothing but rounding is moved
 _EQUAL = 1e-12  # edges nearer to each other are one: confidences that double precision tells apart
 MOST_BINS = 1000  # each 0.001 wide: their sums, for every resample, fit in memory
@@ -49,12 +51,9 @@ def bin_edges(
     B parts of equal size, the first parts one row longer where B does not divide n (as
     `numpy.array_split` cuts). Equal confidences are never parted, so row order does not matter.
     """
-    if binning == "equal-width":
+    if as_word(binning, get_args(Binning), name="binning") == "equal-width":
         return np.arange(n_bins + 1) / n_bins
-    if binning == "equal-mass":
-        return np.concatenate([[0.0], _mass_edges(confidence, n_bins, weights), [1.0]])
-    msg = f'`binning` must be "equal-width" or "equal-mass", got {binning!r}.'
-    raise InvalidInputError(msg)
+    return np.concatenate([[0.0], _mass_edges(confidence, n_bins, weights), [1.0]])
 
 
 def assign(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -124,6 +123,25 @@ class BinSums(MergeableSums):
         return self.probability - self.hits
 
 
+def forecast_numbers(ordered: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the number, from 0, of the distinct forecast that each of the sorted values is.
+
+    Forecasts k / n in single precision, or computed in several ways, differ from row to row: they
+    are one where they span no more than `ROUNDING`, and all others lie a thousand times as far.
+    """
+    if not len(ordered):
+        return np.zeros(0, dtype=np.intp)
+    gaps = np.diff(ordered)
+    near = gaps <= ROUNDING
+    starts = np.flatnonzero(np.append(True, ~near))
+    ends = np.append(starts[1:], len(ordered)) - 1
+    spread = ordered[ends] - ordered[starts]
+    apart = np.concatenate([[np.inf], ordered[starts[1:]] - ordered[ends[:-1]], [np.inf]])
+    alone = (spread <= ROUNDING) & (np.minimum(apart[:-1], apart[1:]) > _ALONE * spread)
+    one = np.repeat(alone, ends - starts + 1)[1:] & near
+    return np.concatenate([[0], np.cumsum((gaps > 0.0) & ~one)])
+
+
 def mass_cuts(below: NDArray[np.float64], n_bins: int, *, whole: bool) -> NDArray[np.intp]:
     """Return which of the sorted rows (or cells of rows) end the bins of equal mass but the last.
 
@@ -143,4 +161,7 @@ def _mass_edges(
     order = np.argsort(confidence, kind="stable")
     below = np.arange(1.0, len(order) + 1) if weights is None else np.cumsum(weights[order])
     whole = weights is None or bool((weights == np.floor(weights)).all())
-    return np.asarray(confidence[order[mass_cuts(below, n_bins, whole=whole)]])
+    ordered = confidence[order]
+    number = forecast_numbers(ordered)
+    at = mass_cuts(below, n_bins, whole=whole)
+    return np.asarray(ordered[np.searchsorted(number, number[at], side="right") - 1])

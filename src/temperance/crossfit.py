@@ -8,6 +8,7 @@ import numpy as np
 
 from temperance.checks.numbers import as_seed
 from temperance.errors import NoOptimumError
+from temperance.printable import count_text
 from temperance.row_order import content_order
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def fold_fits(
             fitted = fit(others)
         except NoOptimumError as error:
             msg = (
-                f"Cross-fitting leaves {np.count_nonzero(w[held_out])} of {counted} rows out at a "
+                f"Cross-fitting leaves {np.count_nonzero(w[held_out])} of "
+                f"{count_text(int(counted), 'row')} out at a "
                 f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error

@@ -1,4 +1,4 @@
-"""Names from files, and paths, as they may be printed: the one place where that is decided.
+"""Names from files, paths and counts as they may be printed: the one place where that is decided.
 
 A name may hold bytes that move a terminal's cursor, break a line, turn its direction, or that no
 encoding holds. All of them are shown by their escapes, as `repr` shows them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["as_json_text", "printable"]
+__all__ = ["as_json_text", "count_text", "printable"]
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a path that Python could not decode
 
@@ -26,6 +26,17 @@ def printable(text: str, *, keep: str = "") -> str:
         return text
     text = _UNDECODED.sub(lambda found: _bytes_of(found).decode(errors="backslashreplace"), text)
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
+def count_text(count: int, one: str, several: str | None = None) -> str:
+    """Return a count with its noun, and verb, in the right number: "1 row", "1,000 rows".
+
+    `several` is needed where it is not `one` with an s.
+
+    >>> count_text(1, "row has", "rows have"), count_text(1000, "row")
+    ('1 row has', '1,000 rows')
+    """
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
 def as_json_text(text: str, *, ascii_only: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cache
 from math import frexp, inf, ldexp, sqrt
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ class MergeableSums:
     """
 
     __slots__ = ()
-    degrees: ClassVar[Mapping[str, int]] = {}
+    degrees: ClassVar[Mapping[str, int]] = MappingProxyType({})
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""

@@ -6,7 +6,7 @@ fit: in arrays, block by block, in tensors, on a cluster.
 
 from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.cluster import connected
-from temperance.blocks.files import counting_rows, labelled_blocks
+from temperance.blocks.files import IgnoredLabel, counting_rows, labelled_blocks
 from temperance.blocks.linear_algebra import one_thread_each
 from temperance.blocks.mapping import map_rows, report_rows, report_step, reporting, thread_count
 from temperance.blocks.parts import FilePart, FileParts
@@ -18,6 +18,7 @@ __all__ = [
     "FilePart",
     "FileParts",
     "FoldedRows",
+    "IgnoredLabel",
     "LabelledRows",
     "StreamRows",
     "connected",

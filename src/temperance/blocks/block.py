@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from temperance.checks.arrays import rows_from
+from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.pages import owned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["block_parts", "cut", "may_be_reused", "naming_block"]
+__all__ = ["block_parts", "cut", "may_be_reused", "naming_block", "opened"]
 
 
 def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, Any, Any]:  # noqa: ANN401
@@ -29,6 +30,19 @@ def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, 
         msg = "some blocks have weights and some have none; all need them, or none."
         raise InvalidInputError(msg)
     return given, labels, weights
+
+
+def opened(blocks: Iterable[Any] | Callable[[], Iterable[Any]]) -> Iterable[Any]:
+    """Return blocks to iterate over; a function is asked for them."""
+    given = blocks() if callable(blocks) and not isinstance(blocks, type) else blocks
+    wrong = isinstance(given, str | bytes | type) or getattr(given, "ndim", 1) == 0
+    if wrong or not isinstance(given, Iterable):
+        msg = (
+            "`blocks` must be an iterable of (scores, labels) or (scores, labels, weights), or a "
+            f"function that returns one, got {value_text(given)}."
+        )
+        raise InvalidInputError(msg)
+    return given
 
 
 def may_be_reused(blocks: Any) -> bool:  # noqa: ANN401  (the caller's)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.arrays import rows_from, rows_of_file
-from temperance.checks.labels import is_label
+from temperance.checks.labels import is_label, spells_otherwise
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError, InvalidInputError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.readers import BlockFile, Dataset
 
-__all__ = ["counting_rows", "labelled_blocks", "labels_of", "logits_of"]
+__all__ = ["IgnoredLabel", "counting_rows", "labelled_blocks", "labels_of", "logits_of"]
 
 
 def labelled_blocks(file: BlockFile, rules: ScoreRules = AS_THEY_ARE) -> Iterator[tuple[Any, ...]]:
@@ -43,20 +43,54 @@ def labels_of(block: Dataset) -> NDArray[Any]:
     return block.labels
 
 
+class IgnoredLabel:
+    """A label that is left out of all blocks of a file, by one decision for all of them.
+
+    `1` is also the label 01 where no label of the file is 1 itself. Only where a block has such a
+    label does the decision matter; then the file is read once for it.
+    """
+
+    def __init__(self, file: BlockFile, label: int | str | None) -> None:
+        self.label = label
+        self._file = file
+        self._as_spelled: bool | None = None
+
+    def as_spelled(self) -> bool:
+        """Whether the label stands in the file letter by letter."""
+        if self._as_spelled is None:
+            self._as_spelled = any(
+                block.labels is not None
+                and is_label(labels_of(block), self.label, as_spelled=True).any()
+                for block in self._file
+            )
+        return self._as_spelled
+
+    def counting_rows(
+        self, labels: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Return which rows of a block count (see `counting_rows`)."""
+        matters = self.label is not None and spells_otherwise(labels, self.label)
+        as_spelled = self.as_spelled() if matters else None
+        return counting_rows(labels, self.label, weights, as_spelled=as_spelled)
+
+
 def counting_rows(
     labels: NDArray[Any],
     ignore_label: int | str | None,
     weights: NDArray[Any] | None = None,
+    *,
+    as_spelled: bool | None = None,
 ) -> NDArray[np.bool_] | None:
     """Return which rows have a label that counts, and no weight of 0; None where all do.
 
-    Weights that are all 0, or are not numbers, are left for others to complain of.
+    Weights that are all 0, or are not numbers, are left for others to complain of. `as_spelled` is
+    that of `is_label`.
     """
     if labels.ndim != 1:
         return None
     keep = np.ones(len(labels), dtype=bool)
     if ignore_label is not None:
-        keep &= ~is_label(labels, ignore_label)
+        keep &= ~is_label(labels, ignore_label, as_spelled=as_spelled)
     if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
         keep &= (weights != 0) | ~weights.any()
     return None if keep.all() else keep

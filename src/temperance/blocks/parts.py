@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from temperance.blocks.files import counting_rows, labels_of, logits_of
+from temperance.blocks.files import IgnoredLabel, counting_rows, labels_of, logits_of
 from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from temperance.checks.labels import LabelMap
+    from temperance.checks.label_map import LabelMap
     from temperance.readers import BlockFile, Kind
     from temperance.readers.dataset import Fields
     from temperance.readers.shards import Header
@@ -41,6 +41,7 @@ class FilePart:
     header: Header  # what all files have in common
     label_map: LabelMap | None = None
     rules: ScoreRules = AS_THEY_ARE
+    as_spelled: bool | None = None  # whether the ignored label stands in all parts by its letters
 
     @contextmanager
     def rows_named(self) -> Iterator[None]:
@@ -61,7 +62,7 @@ class FilePart:
             cut = slice(*self.rows)
             values, labels = values[cut], labels[cut]
             weights = None if weights is None else weights[cut]
-        keep = counting_rows(labels, self.ignore_label, weights)
+        keep = counting_rows(labels, self.ignore_label, weights, as_spelled=self.as_spelled)
         if keep is not None:
             values, labels = values[keep], labels[keep]
             weights = None if weights is None else weights[keep]
@@ -108,8 +109,12 @@ class FileParts:
                 header,
                 file.label_map,
                 rules,
+                as_spelled,
             )
 
+        as_spelled, types = None, dict(header.beside)
+        if ignore_label is not None and "labels" in types and types["labels"].kind == "U":
+            as_spelled = IgnoredLabel(file, ignore_label).as_spelled()
         elements = file.size // 4  # in single precision
         if file.path.is_dir():
             return cls(tuple(part(each, None) for each in file.files), k, elements)

@@ -10,6 +10,7 @@ import numpy as np
 from temperance.blocks.arrays import ArrayRows, sampled_rows
 from temperance.checks.weights import in_proportion
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,8 @@ def read_again(
     gap = abs(found.gap_to_largest - known.gap_to_largest)
     if found.n != known.n or gap > _SAME * abs(known.gap_to_largest):
         msg = (
-            f"`{name}` gave other rows when read again: {known.n:,} rows with a checksum of "
+            f"`{name}` gave other rows when read again: {count_text(known.n, 'row')} with a "
+            "checksum of "
             f"{known.gap_to_largest:.9g} first, {found.n:,} with {found.gap_to_largest:.9g} "
             "then. Every reading must give the same rows: no random samples, no growing file."
         )

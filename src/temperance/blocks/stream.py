@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block
+from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block, opened
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import merged, thread_count
@@ -153,7 +153,7 @@ class StreamRows:
 
     def _pieces(self) -> Iterator[Piece]:
         """Yield the blocks, checked, cut so that every thread has something to do."""
-        blocks = self.blocks() if callable(self.blocks) else self.blocks
+        blocks = opened(self.blocks)
         copied = may_be_reused(blocks) and thread_count() > 1
         for number, rows in self._checked(blocks):
             for part in row_blocks(rows.logits, _PIECE):
@@ -168,7 +168,7 @@ class StreamRows:
 
     def _checked(self, blocks: Iterable[Any] | None = None) -> Iterator[tuple[int, ArrayRows]]:
         if blocks is None:
-            blocks = self.blocks() if callable(self.blocks) else self.blocks
+            blocks = opened(self.blocks)
         first, weighed = 0, None
         for number, block in enumerate(blocks):
             with naming_block(number, first):

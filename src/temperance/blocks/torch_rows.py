@@ -12,6 +12,7 @@ from temperance.blocks.arrays import sampled_rows, worth_sampling
 from temperance.blocks.mapping import merged
 from temperance.blocks.torch_inputs import dense_views, label_tensor, logit_views, weight_tensor
 from temperance.checks import as_classes, as_logits, refuse_masked_labels
+from temperance.checks.arguments import as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, sums_of_probs
 from temperance.checks.tensors import on_host
@@ -69,7 +70,7 @@ class TorchRows:
         if rows.n == 0:
             msg = "There are no rows: a fit needs labelled rows."
             raise NoOptimumError(msg, reason="no-rows")
-        if refuse_probs:
+        if as_flag(refuse_probs, name="refuse_probs"):
             rows.refuse_probs()
             rows.refuse_contradictions()
         return rows

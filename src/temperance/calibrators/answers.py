@@ -13,6 +13,7 @@ from temperance.calibrators.methods import METHODS
 from temperance.calibrators.platt import PlattScaling
 from temperance.checks import Positions
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
+from temperance.checks.arguments import as_word
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
@@ -132,9 +133,7 @@ class AnswerConfidence(Calibrator):
             As in the method's `fit`: all answers right (or wrong), all scores equal, or the
             larger the score, the fewer right.
         """
-        if method not in ANSWER_METHODS:
-            msg = f"`method` must be one of {', '.join(ANSWER_METHODS)}, got {method!r}."
-            raise InvalidInputError(msg)
+        method = as_word(method, ANSWER_METHODS, name="method")
         of_scores = AnswerScale(scale, of)
         odds = of_scores.log_odds(scores)
         z = np.stack([np.zeros_like(odds), odds], axis=1)

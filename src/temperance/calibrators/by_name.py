@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.training import as_prior
+from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -22,10 +23,7 @@ __all__ = ["apply_rows", "check_method", "fit_by_name", "scale_rows"]
 
 def check_method(method: str, *, prior: float = 0.0, also: Sequence[str] = ()) -> None:
     """Raise `InvalidInputError` if there is no such method, or if it takes no prior."""
-    known = [*METHODS, *also]
-    if method not in known:
-        msg = f"`method` must be one of {', '.join(known)}, got {method!r}."
-        raise InvalidInputError(msg)
+    as_word(method, [*METHODS, *also], name="method")
     if as_prior(prior) and method in METHODS and not METHODS[method].traits.prior:
         takes = ", ".join(name for name, each in METHODS.items() if each.traits.prior)
         msg = f"`prior` has no meaning for {method}. Methods that take one: {takes}."

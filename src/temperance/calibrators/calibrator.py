@@ -16,6 +16,7 @@ from temperance.calibrators.tables import (
 )
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import as_array
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
@@ -189,7 +190,7 @@ class Calibrator(Frozen, ABC):
             raise InvalidInputError(msg)
         if not self.traits.masks:
             refuse_masks(z, self.name)
-        if refuse_probs and len(z) >= _FEW_ROWS:
+        if as_flag(refuse_probs, name="refuse_probs") and len(z) >= _FEW_ROWS:
             refuse_probs_as_logits(given)
             if given.ndim > 1:
                 refuse_padding(z, None)

@@ -14,6 +14,7 @@ from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.multilabel import MultilabelScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
+from temperance.checks.arguments import as_mapping
 from temperance.checks.numbers import MOST_CLASSES
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.json_object import shown
@@ -43,6 +44,9 @@ def calibrator_content(
     evaluation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON object of a calibrator; `facts` and `evaluation` as in `save`."""
+    rule = "a mapping of names to what JSON can hold"
+    told = {} if facts is None else as_mapping(facts, name="facts", rule=rule)
+    measured = {} if evaluation is None else as_mapping(evaluation, name="evaluation", rule=rule)
     made_by = {"library": f"temperance {__version__}"}
     fitted = {} if calibrator.record is None else calibrator.record.to_dict()
     return {
@@ -56,8 +60,8 @@ def calibrator_content(
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
-        "fit": {**made_by, **fitted, **(facts or {})},
-        "evaluation": dict(evaluation or {}),
+        "fit": {**made_by, **fitted, **told},
+        "evaluation": dict(measured),
     }
 
 

@@ -15,9 +15,10 @@ from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag, as_sequence, as_word
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
 from temperance.checks.labels import class_names
-from temperance.checks.numbers import as_positive, value_text
+from temperance.checks.numbers import as_positive
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Ensemble", "as_members"]
 
 _ROUNDING = 1e-9  # how far the weights of a file may be from a sum of 1
+
+_MEMBERS = "the logits of two models or more, a list of arrays (n, k) or one array (models, n, k)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,9 +160,7 @@ class Ensemble(Calibrator):
         """
         strength = as_prior(prior)
         _check_pool(pool)
-        if member_weights not in ("fitted", "equal"):
-            msg = f'`member_weights` must be "fitted" or "equal", got {value_text(member_weights)}.'
-            raise InvalidInputError(msg)
+        as_word(member_weights, ("fitted", "equal"), name="member_weights")
         given, known = named_members(members, classes, labels=labels, weights=weights)
         stacked = as_members(given, refuse_probs=refuse_probs)
         rows = Training.check(
@@ -259,7 +260,7 @@ def named_members(
     **beside: Any,  # noqa: ANN401  (array_like, Positions or None)
 ) -> tuple[list[Any], tuple[str, ...] | None]:
     """Return the columns of members that are data frames in one order, and their classes."""
-    given: list[Any] = list(members)  # type: ignore[arg-type]
+    given = as_sequence(members, name="members", rule=_MEMBERS)
     known = None if classes is None else class_names(classes)
     known = known or next((names for each in given if (names := frame_names(each))), None)
     refuse_other_index(**{f"members[{i}]": each for i, each in enumerate(given)}, **beside)
@@ -272,13 +273,10 @@ def as_members(
     members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool
 ) -> list[NDArray[Any]]:
     """Return the members' logits, (n, k) each, or raise: too few, or not of the same rows."""
-    given = list(members)  # type: ignore[arg-type]
+    given = as_sequence(members, name="members", rule=_MEMBERS)
     if len(given) < 2 or np.ndim(given[0]) == 0:
         count = 1 if given and np.ndim(given[0]) == 0 else len(given)
-        msg = (
-            f"`members` must be the logits of two models or more, got {count}: a list of arrays "
-            "(n, k), or one array (models, n, k)."
-        )
+        msg = f"`members` must be {_MEMBERS}; got {count}."
         raise InvalidInputError(msg)
     stacked = [as_logits(each, name=f"members[{i}]") for i, each in enumerate(given)]
     first = stacked[0]
@@ -289,7 +287,7 @@ def as_members(
                 f"{first.shape}, members[{i}] has {z.shape}."
             )
             raise InvalidInputError(msg)
-        if refuse_probs and len(z):
+        if as_flag(refuse_probs, name="refuse_probs") and len(z):
             refuse_probs_as_logits(raw)
         for rows in row_blocks(z):
             own, theirs = (np.isneginf(as_float64(m[rows])) for m in (z, first))
@@ -305,6 +303,4 @@ def as_members(
 
 
 def _check_pool(pool: str) -> None:
-    if pool not in ("linear", "log"):
-        msg = f'`pool` must be "linear" or "log", got {value_text(pool)}.'
-        raise InvalidInputError(msg)
+    as_word(pool, ("linear", "log"), name="pool")

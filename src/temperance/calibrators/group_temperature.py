@@ -14,12 +14,13 @@ from temperance.calibrators.shrinkage import shrunk_parts
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
-from temperance.checks import as_group_names
+from temperance.checks import as_group_names, as_known_names
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +150,7 @@ class GroupTemperatureScaling(Calibrator):
         logits, labels, weights, prior, classes, refuse_probs
             As in `TemperatureScaling.fit`; the prior is on the pooled T.
         groups : array_like, shape (n,)
-            Names; None, nan or empty text is no group, and counts for the pooled T only.
+            Names; of rows of no group one of their own, such as "other".
 
         Returns
         -------
@@ -159,7 +160,8 @@ class GroupTemperatureScaling(Calibrator):
         Raises
         ------
         InvalidInputError
-            As in `TemperatureScaling.fit`, or `groups` of another length.
+            As in `TemperatureScaling.fit`; `groups` of another length, or one is missing (None,
+            nan, masked or empty text).
         NoOptimumError
             As in `TemperatureScaling.fit`, for all rows together; the others hold single groups.
         """
@@ -170,7 +172,7 @@ class GroupTemperatureScaling(Calibrator):
         of_row = as_group_names(groups, n=rows.n)
         pooled = temperature_record(rows, prior=as_prior(prior))
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
-        seen = np.flatnonzero(counted & (of_row != ""))
+        seen = np.flatnonzero(counted)
         distinct, numbers = np.unique(of_row[seen], return_inverse=True)
         names = distinct.tolist()
         places = [seen[each] for each in places_of(numbers, len(names))] if names else []
@@ -202,8 +204,9 @@ class GroupTemperatureScaling(Calibrator):
         logits : array_like, shape (n, k) or (n,)
             As in `fit`.
         groups : array_like, shape (n,), optional
-            Names. A row of an unknown group, of none (None, nan, empty), or all rows where this
-            is left out, get the pooled temperature; `unseen(groups)` lists the unknown names.
+            Names. Rows of a group that the fit has not seen, rows of no group (None, nan, masked
+            or empty), or all rows where this is left out, get the pooled temperature;
+            `unseen(groups)` lists the unknown names.
         refuse_probs : bool, default True
             As in `TemperatureScaling.apply`.
 
@@ -255,21 +258,21 @@ class GroupTemperatureScaling(Calibrator):
         if groups is None:
             return np.full(n or 0, self.temperature)
         names, number = np.unique(
-            as_group_names(groups, n=len(np.atleast_1d(groups)) if n is None else n),
+            as_known_names(groups, n=len(np.atleast_1d(groups)) if n is None else n),
             return_inverse=True,
         )
         each = [self.temperatures.get(str(name), self.temperature) for name in names]
         return np.array(each, dtype=np.float64)[number]
 
     def unseen(self, groups: ArrayLike) -> tuple[str, ...]:
-        """Return the names that the fit has not seen, sorted; empty names are not listed.
+        """Return the names that the fit has not seen, sorted; rows of no group have none.
 
         Parameters
         ----------
         groups : array_like, shape (n,)
             As in `apply`.
         """
-        names = set(as_group_names(groups, n=len(np.atleast_1d(groups))).tolist())
+        names = set(as_known_names(groups, n=len(np.atleast_1d(groups))).tolist())
         return tuple(sorted(names - {"", *self.temperatures, *self.small_groups}))
 
     def parameters(self) -> dict[str, Any]:
@@ -302,7 +305,10 @@ class GroupTemperatureScaling(Calibrator):
                 f"{self.temperatures[name]:.3f} ({name})" for name in (known[0], known[-1])
             )
             factor = f"x {np.exp(self.spread):.2f}" if self.spread else "no difference"
-            facts = [(f"{len(known)} groups", f"{low} to {high}"), ("between groups", factor)]
+            facts = [
+                (count_text(len(known), "group"), f"{low} to {high}"),
+                ("between groups", factor),
+            ]
         if self.small_groups:
             more = ["..."] if len(self.small_groups) > _SHOWN else []
             facts.append(("too small", ", ".join([*self.small_groups[:_SHOWN], *more])))

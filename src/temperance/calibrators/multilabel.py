@@ -12,6 +12,7 @@ from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.checks import as_weights
+from temperance.checks.arguments import as_flag
 from temperance.checks.frames import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
 from temperance.checks.numbers import value_text
@@ -149,7 +150,7 @@ class MultilabelScaling(Calibrator):
         of_entry = None if w is None else w[entries.clusters]
         settings: dict[str, Any] = {"weights": of_entry, "prior": prior, "refuse_probs": False}
         inner: TemperatureScaling | GroupTemperatureScaling
-        if per_label:
+        if as_flag(per_label, name="per_label"):
             settings["groups"] = entries.groups
             inner = GroupTemperatureScaling.fit(entries.logits, entries.labels, **settings)
         else:

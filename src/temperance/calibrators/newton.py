@@ -125,7 +125,9 @@ class _Local:
             return 0.0
         furthest = max(-log1p(-reach) / self.rate, abs(step))
         slope = abs(self.slope + step * (self.curvature + 0.5 * step * self.third))
-        rest = self.curvature * exp(self.rate * abs(step)) * self.rate**2 * abs(step) ** 3 / 6.0
+        rest = (
+            self.curvature * exp(self.rate * abs(step)) * (self.rate * step) ** 2 * abs(step) / 6.0
+        )
         flattest = self.curvature * exp(-self.rate * furthest)
         return (slope + rest) / flattest / (self.beta + step)
 

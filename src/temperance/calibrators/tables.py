@@ -8,6 +8,7 @@ import numpy as np
 
 from temperance.calibrators.record import TemperatureRecord
 from temperance.numerics import softmax
+from temperance.printable import count_text
 from temperance.show import Table, number_text, p_text, sketch
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
     facts = ", ".join(f"{name} {text}" for name, text in _facts(calibrator))
     if record is None:
         return [f"{facts or calibrator.method}, typed in"]
-    lines = [f"{facts or calibrator.method}, from {record.n:,} rows in {record.passes} passes"]
+    passes = count_text(record.passes, "pass", "passes")
+    lines = [f"{facts or calibrator.method}, from {count_text(record.n, 'row')} in {passes}"]
     if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
         lines.append(regret_in_words(record, record.expected_regret))
     return [*lines, f"the model is {_test_in_words(record)}"]
@@ -65,7 +67,12 @@ def calibrator_table(calibrator: Calibrator) -> Table:
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
             rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
         if record.prior:
-            rows.append(("prior on no change", f"{record.prior:g} pseudo-rows"))
+            rows.append(
+                (
+                    "prior on no change",
+                    f"{record.prior:g} pseudo-row{'' if record.prior == 1.0 else 's'}",
+                )
+            )
     if calibrator.n_classes is not None:
         rows.append(("classes", f"{calibrator.n_classes:,}"))
     return Table(("calibrator", ""), tuple(rows), words=frozenset({1}))

@@ -15,6 +15,8 @@ from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_classes
+from temperance.checks.arguments import as_flag
+from temperance.checks.labels import class_names
 from temperance.checks.numbers import as_number, as_positive
 from temperance.kernels.engines import check_engine
 from temperance.numerics import log_probs, softmax
@@ -115,7 +117,7 @@ class TemperatureScaling(Calibrator):
         self.require_width()
 
     @classmethod
-    def fit(
+    def fit(  # noqa: PLR0913  (each is something that only the user knows)
         cls,
         logits: ArrayLike,
         labels: ArrayLike | Positions,
@@ -247,7 +249,8 @@ class TemperatureScaling(Calibrator):
         2.8854
         """
         strength = as_prior(prior)
-        names = None if classes is None else tuple(str(name) for name in classes)
+        names = None if classes is None else class_names(classes)
+        as_flag(refuse_probs, name="refuse_probs")
         rows = StreamRows(blocks, names, check_engine(engine), refuse_probs)
         return cls.of_rows(rows, prior=strength, smooth=smooth)
 
@@ -255,7 +258,7 @@ class TemperatureScaling(Calibrator):
     def of_rows(cls, rows: SourceOfRows, *, prior: float = 0.0, smooth: bool = False) -> Self:
         """Return the temperature of rows that have been checked, wherever they lie (see `fit`)."""
         record = temperature_record(rows, prior=prior)
-        smoothing = 1.0 / (record.weight + 1.0) if smooth else 0.0
+        smoothing = 1.0 / (record.weight + 1.0) if as_flag(smooth, name="smooth") else 0.0
         return cls(
             record.temperature, smoothing=smoothing, n_classes=rows.k,
             classes=as_classes(rows.classes, k=rows.k), record=record,

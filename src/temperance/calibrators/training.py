@@ -21,6 +21,7 @@ from temperance.checks import (
     refuse_masked_labels,
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.frames import named_scores
@@ -77,6 +78,7 @@ class Training(ArrayRows):
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
+        as_flag(refuse_probs, name="refuse_probs")
         scores, known = named_scores(
             logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters
         )
@@ -138,7 +140,7 @@ class Training(ArrayRows):
         if n_parameters == 0:
             return float("inf")
         events = self.effective_rows
-        if self.k == 2:  # noqa: PLR2004
+        if self.k == 2:
             events *= float(self.class_weights().min() / self.class_weights().sum())
         return events / n_parameters
 
@@ -149,7 +151,8 @@ class Training(ArrayRows):
             names = [self.classes[c] if self.classes else str(c) for c in missing[:5]]
             more = ", ..." if len(missing) > 5 else ""
             msg = (
-                f"{len(missing)} of {self.k} classes have no row ({', '.join(names)}{more}): the "
+                f"{len(missing)} of {self.k} classes {'has' if len(missing) == 1 else 'have'} "
+                f"no row ({', '.join(names)}{more}): the "
                 f"loss falls for ever as they are ruled out. {hint}"
             )
             raise NoOptimumError(msg, reason="empty-class")
@@ -164,7 +167,9 @@ class Training(ArrayRows):
             return
         which = self.classes[present[0]] if self.classes else present[0]
         msg = (
-            f"One label, {which}, fills all {self.n:,} rows: {method}, which learns about every "
+            f"One label, {which}, fills "
+            f"{'the one row' if self.n == 1 else f'all {self.n:,} rows'}: {method}, which "
+            "learns about every "
             "class, would learn its place and nothing else. Where the true option stands in one "
             "place by convention, use temperature, or shuffle the options of each row."
         )

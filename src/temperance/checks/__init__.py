@@ -1,8 +1,8 @@
 """The only place where user input becomes arrays. Public functions call these once."""
 
-from temperance.checks.groups import as_group_names, as_groups
+from temperance.checks.groups import as_group_names, as_groups, as_known_names
+from temperance.checks.label_map import LabelMap
 from temperance.checks.labels import (
-    LabelMap,
     Positions,
     as_classes,
     as_labels,
@@ -24,6 +24,7 @@ __all__ = [
     "as_classes",
     "as_group_names",
     "as_groups",
+    "as_known_names",
     "as_labels",
     "as_logits",
     "as_probs",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers, row_name
+from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -102,7 +102,7 @@ class AnswerScale:
         row = int(bad.argmax())
         msg = (
             f"`{name}` must be {rule}; {row_name(row)} holds {s[row]:g} "
-            f"({np.count_nonzero(bad)} such rows).{self._hint(s)}"
+            f"({such_rows(bad)}).{self._hint(s)}"
         )
         raise InvalidInputError(msg)
 
@@ -166,7 +166,7 @@ def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[
         msg = (
             f"`{name}` must be 1 or true where the answer is right and 0 or false where not; "
             f"{row_name(row)} holds {y.tolist()[row]!r} "
-            f"({np.count_nonzero(bad)} such rows). Graded answers? Decide from which grade on "
+            f"({such_rows(bad)}). Graded answers? Decide from which grade on "
             "they are right."
         )
         raise InvalidInputError(msg)

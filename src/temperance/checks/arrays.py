@@ -16,6 +16,7 @@ import numpy as np
 
 from temperance.checks.tensors import is_tensor, on_host
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ __all__ = [
     "row_name",
     "rows_from",
     "rows_of_file",
+    "such_rows",
 ]
 
 _MISSING_TYPES = {"NAType", "NaTType"}  # of pandas, known by name so that it is not imported
@@ -86,6 +88,11 @@ def count_rows(bad: NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(bad if bad.ndim <= 1 else bad.reshape(len(bad), -1).any(axis=1)))
 
 
+def such_rows(bad: NDArray[np.bool_] | np.bool_ | int) -> str:
+    """Return how many rows have a bad entry, in words: "1 such row"."""
+    return count_text(bad if isinstance(bad, int) else count_rows(np.asarray(bad)), "such row")
+
+
 def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
     """Return an array of any dtype, or say why `values` is none; a tensor loses its gradient.
 
@@ -99,7 +106,7 @@ def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
         where = row_name(int(rows.argmax())) if missing.ndim else "the only value"
         msg = (
             f"`{name}` must have every value, but {where} {what} "
-            f"({count_rows(missing)} such rows). {_WAYS_OUT.get(name, _LEAVE_OUT)}"
+            f"({such_rows(missing)}). {_WAYS_OUT.get(name, _LEAVE_OUT)}"
         )
         raise InvalidInputError(msg)
     return array
@@ -150,8 +157,8 @@ def missing_entries(array: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _with_missing(values: ArrayLike, *, name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return an array, and which of its entries are missing where its kind can say so."""
-    masked = _masked(values)
     try:
+        masked = _masked(values)
         if masked is not None:
             return np.asarray(masked.data), np.ma.getmaskarray(masked)
         array = on_host(values) if is_tensor(values) else np.asarray(values)
@@ -173,13 +180,24 @@ def _with_missing(values: ArrayLike, *, name: str) -> tuple[NDArray[Any], NDArra
 def _masked(values: object) -> np.ma.MaskedArray[Any, Any] | None:
     """Return a masked array as it is, and a list that holds one as the masked array it stands for.
 
-    NumPy's own `asarray` drops the masks of both.
+    NumPy's own `asarray` drops the masks of both, and warns of masked numbers.
     """
     if isinstance(values, np.ma.MaskedArray):
         return values
-    if isinstance(values, list | tuple) and any(_masked(each) is not None for each in values):
-        return np.ma.array(values)
-    return None
+    if not isinstance(values, list | tuple):
+        return None
+    parts = [_masked(each) for each in values]
+    if all(part is None for part in parts):
+        return None
+    data = [
+        each if part is None else None if part is np.ma.masked else part.data
+        for each, part in zip(values, parts, strict=True)
+    ]
+    masks = [
+        np.zeros(np.shape(each), dtype=bool) if part is None else np.ma.getmaskarray(part)
+        for each, part in zip(values, parts, strict=True)
+    ]
+    return np.ma.array(np.array(data), mask=np.array(masks))
 
 
 def _nulls(values: Any) -> NDArray[np.bool_] | None:  # noqa: ANN401

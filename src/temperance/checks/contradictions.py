@@ -16,6 +16,7 @@ from temperance.checks.arrays import row_name
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 from temperance.pages import let_go
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,6 @@ def padding_value(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Padd
       rows, to different lengths, as padding does. A quarter of the labels expected by lot may
       hold it all the same, as narrow dtypes round real logits to the same number;
     * is five times as frequent as any other number, as no measured logit is;
-    * elsewhere is not the largest, unless it only fills the ends of rows;
     * if it is 0, does not stand in the same columns of every row, as that of a reference class.
 
     So a floor (log 1e-10, a ReLU's 0) passes, as it never is the largest; so do a ceiling, which
@@ -102,7 +102,8 @@ def refuse_padding(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Non
     )
     msg = (
         f"`logits` hold {value} {padding.cells:,} times, {_where(labels, padding)} as the largest "
-        f"of {padding.rows:,} of {len(logits):,} rows (first {row_name(padding.first)}): padding "
+        f"of {padding.rows:,} of {count_text(len(logits), 'row')} (first "
+        f"{row_name(padding.first)}): padding "
         f"for options that do not exist? {say_so} If they really are logits: "
         "`refuse_probs=False`, on the command line --kind logits."
     )
@@ -148,7 +149,8 @@ def only_label(
 def one_label(label: object, *, n: int) -> str:
     """Say what it means that this label fills all n rows."""
     return (
-        f"one label, {label}, fills all {n:,} rows: nothing can be said class by class (errors, "
+        f"one label, {label}, fills {'the one row' if n == 1 else f'all {n:,} rows'}: nothing "
+        "can be said class by class (errors, "
         "biases and tests of single classes). Where the true option stands in one place by "
         "convention, shuffle the options of each row."
     )
@@ -227,8 +229,7 @@ def _is_padding(
         return False
     at_the_end = np.cumprod(cells[:, ::-1], axis=1).sum(axis=1)
     trailing = bool((at_the_end == of_row).all()) and len(np.unique(of_row)) > 1
-    beaten = bool(((of_row > 0) & (top > value)).any())
-    if not trailing and (y is None or not beaten):
+    if y is None and not trailing:
         return False
     if y is not None:
         expected = float((of_row[largest] / options[largest]).sum())

@@ -13,6 +13,7 @@ import numpy as np
 from temperance.alignment import column_order
 from temperance.checks.labels import class_names
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,13 +96,13 @@ def refuse_other_index(**values: Any) -> None:  # noqa: ANN401
         if index.equals(known):
             continue
         if len(index) != len(known):
-            found = f"they have {len(index):,} and {len(known):,} rows"
+            found = f"they have {len(index):,} and {count_text(len(known), 'row')}"
         else:
             other = np.fromiter((a != b for a, b in zip(index, known, strict=True)), bool)
             row = int(other.argmax())
             found = (
                 f"row {row} (counted from 0) is {index[row]} there and {known[row]} here "
-                f"({int(np.count_nonzero(other)):,} rows differ)"
+                f"({count_text(int(np.count_nonzero(other)), 'row differs', 'rows differ')})"
             )
         way_out = "where both list the same rows in the same order, call .reset_index(drop=True)"
         if index.is_unique and known.isin(index).all():

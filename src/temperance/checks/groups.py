@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arrays import as_optional, missing_entries, one_column, row_name
+from temperance.checks.arrays import as_optional, missing_entries, one_column, row_name, such_rows
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_group_names", "as_groups"]
+__all__ = ["as_group_names", "as_groups", "as_known_names"]
 
 
 def as_groups(
@@ -21,21 +21,32 @@ def as_groups(
 ) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Return the distinct names as text, sorted, and each row's number 0..m-1 among them."""
     values = _column(as_optional(groups, name=name), n=n, name=name)
-    missing = _missing(values)
+    texts = _texts(values, name)
+    missing = _missing(values) | (texts == "")
     if missing.any():
         msg = (
             f"`{name}` must be known for every row; {row_name(int(missing.argmax()))} has none "
-            f"({np.count_nonzero(missing)} such rows). Give them a name of their own."
+            f"({such_rows(missing)}). Give these rows a name of their own, or leave them out of "
+            "all arrays (--na drop)."
         )
         raise InvalidInputError(msg)
-    names, numbers = np.unique(_texts(values, name), return_inverse=True)
+    names, numbers = np.unique(texts, return_inverse=True)
     return tuple(names.tolist()), np.asarray(numbers, dtype=np.intp)
 
 
-def as_group_names(groups: ArrayLike, *, n: int) -> NDArray[np.str_]:
-    """Return each row's group as text; "" where it is missing (None, nan or empty)."""
-    values = _column(as_optional(groups, name="groups"), n=n, name="groups")
-    return np.where(_missing(values), "", _texts(values, "groups"))
+def as_group_names(groups: ArrayLike, *, n: int, name: str = "groups") -> NDArray[np.str_]:
+    """Return each row's group as text, (n,)."""
+    names, numbers = as_groups(groups, n=n, name=name)
+    return np.array(names, dtype=np.str_)[numbers]
+
+
+def as_known_names(values: ArrayLike, *, n: int, name: str = "groups") -> NDArray[np.str_]:
+    """Return each row's name as text; "" where it has none (None, nan, masked or empty).
+
+    Of rows that are served, or looked up: what is known of them is used.
+    """
+    given = _column(as_optional(values, name=name), n=n, name=name)
+    return np.where(_missing(given), "", _texts(given, name))
 
 
 def _column(values: NDArray[Any], *, n: int, name: str) -> NDArray[Any]:

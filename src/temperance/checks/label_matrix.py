@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import as_array, as_numbers, row_name
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes, is_label
@@ -104,6 +105,7 @@ def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.floa
             f"{z[row, column]:g}. Probabilities of exactly 0 or 1 have no log-odds."
         )
         raise InvalidInputError(msg)
+    as_flag(refuse_probs, name="refuse_probs")
     if refuse_probs and z.size >= _FEW and z.min() >= 0.0 and z.max() <= 1.0 and np.ptp(z) > 0.0:
         msg = (
             "`logits` look like probabilities: all values lie in [0, 1]. Pass "

@@ -11,6 +11,7 @@ from temperance.checks.arrays import as_numbers, count_rows, one_column
 from temperance.checks.scores import as_logits, as_probs, masked_logits, sum_tolerance
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -79,7 +80,9 @@ class ScoreRules:
         if self._of_logits:
             masks = np.isneginf(logits) & ~np.isneginf(as_float64(given))
             notes.append(
-                f"{np.count_nonzero(masks):,} logits in {count_rows(masks):,} rows were taken for "
+                f"{count_text(int(np.count_nonzero(masks)), 'logit')} in "
+                f"{count_text(count_rows(masks), 'row')} "
+                "were taken for "
                 f"options that do not exist ({' '.join(self._of_logits)})."
             )
         if self.renormalize and given.ndim == 2:
@@ -87,7 +90,8 @@ class ScoreRules:
             off = np.abs(sums - 1.0) > sum_tolerance(given.dtype.name)
             if off.any():
                 notes.append(
-                    f"{np.count_nonzero(off):,} of {len(sums):,} rows did not sum to 1, but to "
+                    f"{np.count_nonzero(off):,} of {count_text(len(sums), 'row')} did not sum "
+                    "to 1, but to "
                     f"{sums[off].min():.4g} to {sums[off].max():.4g}: each was divided by its sum "
                     "(--renormalize)."
                 )
@@ -97,7 +101,7 @@ class ScoreRules:
             low = (p if p.ndim == 2 else np.minimum(p, 1.0 - p)) < self.floor * whole
             notes.append(
                 f"{np.count_nonzero(low):,} probabilities below {self.floor:g} in "
-                f"{count_rows(low):,} rows were raised to it (--floor)."
+                f"{count_text(count_rows(low), 'row was', 'rows were')} raised to it (--floor)."
             )
         return tuple(notes)
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers, count_rows, one_column, row_name
+from temperance.checks.arguments import as_flag
+from temperance.checks.arrays import (
+    as_array,
+    as_numbers,
+    one_column,
+    row_name,
+    such_rows,
+)
 from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks
@@ -141,14 +148,14 @@ def as_probs(
     rule = "a probability in [0, 1)"
     floor = as_number(floor, name="floor", rule=rule, least=0.0, below=1.0)
     p = as_float64(given)
-    if renormalize and p.ndim == 2:
+    if as_flag(renormalize, name="renormalize") and p.ndim == 2:
         return _raised(_divided(p, name=name), floor)
     outside = ~((p >= 0) & (p <= 1))
     if outside.any():
         row, value = _first(outside, p)
         msg = (
             f"`{name}` must lie in [0, 1]; {row_name(row)} holds {value:g} "
-            f"({count_rows(outside)} such rows).{_what_instead(p)}"
+            f"({such_rows(outside)}).{_what_instead(p)}"
         )
         raise InvalidInputError(msg)
     if p.ndim == 1:
@@ -161,7 +168,7 @@ def as_probs(
         row, value = _first(off, sums)
         msg = (
             f"`{name}` rows must sum to 1 within {tolerance:g}; {row_name(row)} sums to "
-            f"{value:.6g} ({count_rows(off)} such rows). Rounded, or with a margin as odds have? "
+            f"{value:.6g} ({such_rows(off)}). Rounded, or with a margin as odds have? "
             f"{_DIVIDE} Several labels per row? MultilabelScaling (--kind multilabel)."
         )
         raise InvalidInputError(msg)
@@ -322,7 +329,7 @@ def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
                 )
             msg = (
                 f"`{name}` must lie between -{_LARGEST_LOGIT:g} and {_LARGEST_LOGIT:g}; {where} "
-                f"({count_rows(bad)} such rows).{mask}"
+                f"({such_rows(bad)}).{mask}"
             )
             raise InvalidInputError(msg)
         what = "finite" if z.ndim == 1 else "finite (or -inf where an option does not exist)"
@@ -341,14 +348,15 @@ def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
         row, value = _first(bad, p)
         msg = (
             f"`{name}` must not be negative, nan or infinite to be renormalized; {row_name(row)} "
-            f"holds {value:g} ({count_rows(bad)} such rows)."
+            f"holds {value:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     sums = p.sum(axis=1)
     if (empty := sums == 0).any():
         msg = (
             f"`{name}` rows that sum to 0 cannot be renormalized; {row_name(int(empty.argmax()))} "
-            f"does ({np.count_nonzero(empty)} such rows). Leave these rows out."
+            f"does ({such_rows(empty)}). Leave these rows out; on the "
+            "command line --na drop does, beside --renormalize."
         )
         raise InvalidInputError(msg)
     whole = _common_sum(sums)
@@ -357,7 +365,7 @@ def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
         row, value = _first(above, p)
         msg = (
             f"`{name}` must lie in [0, 1] where rows sum to 1; {row_name(row)} holds {value:g} "
-            f"({count_rows(above)} such rows). Correct these rows, or leave them out."
+            f"({such_rows(above)}). Correct these rows, or leave them out."
         )
         raise InvalidInputError(msg)
     if len(p) and p.max() > 1.0 and whole is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers
+from temperance.checks.arrays import as_array, as_numbers, such_rows
 from temperance.checks.scores import sum_tolerance
 from temperance.checks.tensors import is_tensor
 from temperance.errors import InvalidInputError
@@ -95,7 +95,7 @@ class ShownTokens:
             count = int((self.shown | self.sentinels)[row].sum())
             msg = (
                 f"`{name}` must be the places of the true tokens among those shown; row {row} has "
-                f"{y[row]} and shows {count} tokens ({np.count_nonzero(bad)} such rows). -1 says "
+                f"{y[row]} and shows {count} tokens ({such_rows(bad)}). -1 says "
                 "that the true token is not shown."
             )
             raise InvalidInputError(msg)
@@ -114,10 +114,9 @@ def as_token_logprobs(values: Array, rounding: float, *, name: str) -> Array:
             hint = " Are these probabilities? Take their logarithm."
         elif np.nanmax(values) > 0.0:
             hint = " Are these logits? Take log_softmax over the whole vocabulary first."
-        rows = np.count_nonzero(bad.any(axis=1) if bad.ndim == 2 else bad)
         msg = (
             f"`{name}` must be log-probabilities, at most 0; row {first[0]} holds "
-            f"{values[first]:g} ({rows} such rows).{hint}"
+            f"{values[first]:g} ({such_rows(bad)}).{hint}"
         )
         raise InvalidInputError(msg)
     return np.minimum(values, 0.0)
@@ -160,7 +159,7 @@ def _require_shown(values: Array, *, name: str) -> None:
     if empty.any():
         msg = (
             f"`{name}` must show at least one token per row; row {int(empty.argmax())} shows none "
-            f"({np.count_nonzero(empty)} such rows). Leave them out."
+            f"({such_rows(empty)}). Leave them out."
         )
         raise InvalidInputError(msg)
 
@@ -173,6 +172,6 @@ def _require_sums(values: Array, tolerance: float, *, name: str) -> None:
         msg = (
             f"`{name}` of a row must be of different tokens, whose probabilities sum to at most 1 "
             f"(within {tolerance:g}); row {row} sums to {sums[row]:.6g} "
-            f"({np.count_nonzero(over)} such rows). Is a token listed twice, or are these logits?"
+            f"({such_rows(over)}). Is a token listed twice, or are these logits?"
         )
         raise InvalidInputError(msg)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks.arrays import as_numbers, one_column, row_name
+from temperance.checks.arrays import as_numbers, one_column, row_name, such_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import MOST_COUNTED, as_float64
 
@@ -69,8 +69,7 @@ def checked_weights(
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`weights` must be finite and >= 0; {row_name(row)} has {w[row]:g} "
-            f"({np.count_nonzero(bad)} such rows)."
+            f"`weights` must be finite and >= 0; {row_name(row)} has {w[row]:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     if n and not all_zero and not w.any():

@@ -11,6 +11,7 @@ from temperance.cli.rows import naming
 from temperance.decisions import load_policy
 from temperance.decisions.policy_json import is_policy
 from temperance.export import load
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,9 @@ class Map:
         if not others.any():
             return ()
         count = int(np.count_nonzero(others))
-        return (f"{count:,} rows of groups without a promise in {self.source} are not accepted.",)
+        are = "is" if count == 1 else "are"
+        told = f"{count_text(count, 'row')} of groups without a promise in {self.source} {are}"
+        return (f"{told} not accepted.",)
 
 
 def header_of(rows: Rows, calibrator: Calibrator) -> tuple[str, ...] | None:

@@ -20,6 +20,7 @@ from temperance.cli.options import (
 from temperance.cli.reading import read_kind
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
+from temperance.printable import count_text
 from temperance.readers import read_blocks
 from temperance.writers import (
     SUFFIXES,
@@ -59,7 +60,7 @@ def apply(
             "--output",
             "-o",
             metavar="OUT",
-            help="Probabilities: .npz .npy .csv .tsv .parquet .jsonl.",
+            help="Probabilities: .npz .npy .csv .tsv (also .gz) .parquet .jsonl.",
         ),
     ],
     as_json: JsonOption = False,
@@ -93,7 +94,7 @@ def apply(
     beside = rows.beside
     assert beside is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
-    with naming(rows.source), progress(f"applying to {rows.n:,} rows"):
+    with naming(rows.source), progress(f"applying to {count_text(rows.n, 'row')}"):
         probs = rows.applied(calibrator)
     accepted = chosen.accepted(rows, probs)
     warnings = (
@@ -159,7 +160,7 @@ def _tell(told: _Told, chosen: Map, accepted: int | None, output: Path, *, as_js
     share = ""
     if accepted is not None:
         share = f", {accepted:,} of them accepted ({accepted / told.n:.1%})".replace("%", " %")
-    note(f"{told.n:,} rows written to {output}{share}")
+    note(f"{count_text(told.n, 'row')} written to {output}{share}")
 
 
 def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:

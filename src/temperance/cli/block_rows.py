@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.alignment import column_order
-from temperance.blocks import FileParts, StreamRows, counting_rows, labelled_blocks
+from temperance.blocks import FileParts, IgnoredLabel, StreamRows, labelled_blocks
 from temperance.calibrators import TemperatureScaling
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.class_rows import rows_of_classes
@@ -20,6 +20,7 @@ from temperance.cli.reading import read_kind
 from temperance.cli.row_facts import RowFacts
 from temperance.cli.rows import naming
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 from temperance.readers import read_blocks
 
 if TYPE_CHECKING:
@@ -146,8 +147,9 @@ class BlockRows:
 
     def blocks(self) -> Iterator[tuple[Any, ...]]:
         """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
+        ignored = IgnoredLabel(self.file, self.ignore_label)
         for logits, labels, *weights in labelled_blocks(self.file, self.rules):
-            keep = counting_rows(np.asarray(labels), self.ignore_label, *weights)
+            keep = ignored.counting_rows(np.asarray(labels), *weights)
             if keep is None:
                 yield (logits, labels, *weights)
             else:
@@ -197,13 +199,14 @@ class BlockRows:
             n = known.record.n
         else:
             n = known.n
+        classes = count_text(self.n_classes, "class", "classes")
         return RowFacts(
             source=self.source,
             sha256=sha256,
             kind=self.first.kind,
             n=n,
             n_classes=self.n_classes,
-            described=f"{self.source}: {n:,} rows, {self.n_classes:,} classes, {self.first.kind}",
+            described=f"{self.source}: {count_text(n, 'row')}, {classes}, {self.first.kind}",
             weighted=self.first.weights is not None,
             classes=self.classes,
         )

@@ -16,7 +16,7 @@ from temperance.cli.cluster_warnings import interval_warnings
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
-from temperance.cli.measured import Settings, measure_after, measure_scaled
+from temperance.cli.measured import Settings, infinite_losses, measure_after, measure_scaled
 from temperance.cli.pooling import compare_pooling, pooling_dict
 from temperance.cli.tables import measure_table, ways_table
 from temperance.export import save
@@ -116,6 +116,7 @@ def calibrate(
             *fit_warnings(calibrator, comparison),
             *_not_pooled(rows, pooling),
             *interval_warnings(calibrator, rows),
+            *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
             *(() if test is None else rows.notes),  # else they are among those of the measures
             *measured.warnings,
         ),
@@ -250,9 +251,6 @@ def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, .
         found.append(
             "the calibrated probabilities are worse than the model's own: do not use them."
         )
-    zeros = comparison.evaluations["before"].zero_probability_labels
-    if zeros:
-        found.append(f"{zeros} rows have a true class of probability 0: the log loss is infinite.")
     return tuple(found)
 
 

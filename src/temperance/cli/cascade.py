@@ -12,6 +12,7 @@ from temperance.cli.console import note, print_json, print_table, print_text, pr
 from temperance.cli.measured import check_test
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
+    FoldSeedOption,
     JsonOption,
     KindName,
     ReportOption,
@@ -98,6 +99,7 @@ def cascade(
         ),
     ] = None,
     report: ReportOption = None,
+    seed: FoldSeedOption = 0,
     as_json: JsonOption = False,
     test_labels: TestLabelsOption = None,
     reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
@@ -136,6 +138,7 @@ def cascade(
             clusters=rows[0].clusters,
             test=None if others is None else _test(names, others),
             refuse_probs=False,
+            seed=seed,
             **settings,
         )
     notes = [note for each in (*rows, *(others or ())) for note in each.notes]

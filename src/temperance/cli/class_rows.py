@@ -25,6 +25,7 @@ from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.checks.scores import share_of_whole
 from temperance.cli.rows import Beside, Rows
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,9 +61,18 @@ def rows_of_classes(
         )
     elif len(keep) != (len(scores) if dense is None else prod(dense.shape)):
         shape = file.values.shape
-        msg = f"must have the {len(keep):,} rows of the first file, got scores of shape {shape}."
+        msg = (
+            f"must have the {count_text(len(keep), 'row')} of the first file, got scores of "
+            f"shape {shape}."
+        )
         raise InvalidInputError(msg)
     if keep is not None:
+        if not keep.any():
+            msg = (
+                f"has no row with a label that counts: all {len(keep):,} have the label "
+                f"{ignore_label} (--ignore-label)."
+            )
+            raise InvalidInputError(msg)
         dataset = _taken(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.measured import infinite_losses
 from temperance.cli.members import check_same_rows
 from temperance.cli.options import (
     BinsOption,
@@ -82,6 +83,11 @@ def compare(
             n_resamples=QUICK_RESAMPLES if quick else n_resamples,
             seed=seed,
         )
+    infinite = [
+        infinite_losses(first, comparison.evaluations[name], side.logits, name=name)
+        for name, side in sides.items()
+    ]
+    notes = (*notes, *(warning for each in infinite for warning in each))
     words = in_words(comparison)
     if report is not None:
         facts = (

@@ -22,6 +22,7 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.export import load
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.selective import risk_coverage_of
+from temperance.printable import count_text
 from temperance.show import Table
 
 if TYPE_CHECKING:
@@ -175,13 +176,19 @@ def _calibrator(
             return AnswerConfidence.around(Identity(n_classes=2), rows.answers)
         return Identity(n_classes=width, classes=rows.classes)
     if not split.any() or split.all():
-        msg = f"{rows.source}: its {rows.n} rows are too few to split. Give --calibrator."
+        msg = (
+            f"{rows.source}: its {count_text(rows.n, 'row is', 'rows are')} too few to split. "
+            "Give --calibrator."
+        )
         raise InvalidInputError(msg)
     try:
         return fit_rows(rows.part(split), method=method, prior=0.0, out_of_fold=False).calibrator
     except NoOptimumError as error:
+        n = int(np.count_nonzero(split))
+        allow = count_text(n, "row to fit on allows", "rows to fit on allow")
         msg = (
-            f"{rows.source}: the {np.count_nonzero(split):,} rows to fit on allow no fit: {error} "
+            f"{rows.source}: the "
+            f"{allow} no fit: {error} "
             "Or give --calibrator, a larger --fit-share, or --as-is."
         )
         raise NoOptimumError(msg, reason=error.reason) from error

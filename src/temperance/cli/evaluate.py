@@ -19,7 +19,13 @@ from temperance.cli.gates import (
     enforce,
 )
 from temperance.cli.label_plan import label_plan
-from temperance.cli.measured import Settings, measure_after, measure_raw, row_warnings
+from temperance.cli.measured import (
+    Settings,
+    infinite_losses,
+    measure_after,
+    measure_raw,
+    row_warnings,
+)
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
@@ -35,6 +41,7 @@ from temperance.cli.tables import measure_table
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.printable import count_text
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import check_writable
@@ -92,13 +99,14 @@ def evaluate(
         "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
         "seed": seed,
     }
-    comparison = None
+    comparison = after = None
     with connected(dask):
         if calibrator is None:
             before, facts = measure_raw(rows, **settings)
             final = before
         else:
             measured = measure_after(rows, calibrator, **settings)
+            after = measured.after
     if calibrator is not None:
         comparison, facts = measured.comparison, measured.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
@@ -111,7 +119,11 @@ def evaluate(
             "min-accuracy": min_accuracy,
         },
     )
-    warnings = (*_warnings(facts, final, calibrator_file), *row_warnings(rows))
+    warnings = (
+        *infinite_losses(rows, final, after),
+        *_warnings(facts, final, calibrator_file),
+        *row_warnings(rows),
+    )
     finding = headline(comparison, before)
     if report is not None:
         content = ReportContent(
@@ -170,14 +182,10 @@ def _warnings(rows: RowFacts, final: Evaluation, calibrator_file: Path | None) -
         found.append(
             f"{calibrator_file} was fitted on this very file: the measures after it flatter it."
         )
-    if final.zero_probability_labels:
-        found.append(
-            f"{final.zero_probability_labels} rows have a true class of probability 0: the log "
-            "loss is infinite."
-        )
     if final.tied_rows and final.tie_neutral_accuracy is not None:
         found.append(
-            f"{final.tied_rows:,} rows have several most probable classes: the first column counts "
+            f"{count_text(final.tied_rows, 'row has', 'rows have')} several most probable "
+            "classes: the first column counts "
             f"as predicted. Without regard to the order of columns the accuracy is "
             f"{final.tie_neutral_accuracy:.4f}."
         )

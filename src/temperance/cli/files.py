@@ -11,6 +11,7 @@ import typer
 
 from temperance.errors import InvalidInputError
 from temperance.readers import SUFFIXES
+from temperance.readers.shards import file_suffix
 
 __all__ = ["WRITTEN", "FileCommand", "paths_of"]
 
@@ -65,7 +66,7 @@ def _check(written: _Given, other: _Given) -> None:
         )
         raise InvalidInputError(msg)
     within = any(_same(parent, other.path) for parent in written.path.resolve().parents)
-    if within and written.path.suffix.lower() in SUFFIXES:
+    if within and file_suffix(written.path) in SUFFIXES:
         msg = (
             f"{where} lies in the folder {other.path} ({other.option}), whose files are read: it "
             "would count as one of them next time. Write it elsewhere."

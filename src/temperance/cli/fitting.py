@@ -27,6 +27,7 @@ from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 from temperance.select import select_rows
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
     elif rows.ragged:
         methods = [name for name, each in METHODS.items() if each.traits.any_width]
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
-    with progress(f"choosing a method on {rows.n:,} rows"):
+    with progress(f"choosing a method on {count_text(rows.n, 'row')}"):
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
@@ -159,7 +160,7 @@ def _named(
             classes=rows.classes if rows.entries is None else None,
         )  # fmt: skip
 
-    with progress(f"fitting on {rows.n:,} rows"):
+    with progress(f"fitting on {count_text(rows.n, 'row')}"):
         calibrator = fit(rows.weights)
     if not out_of_fold:
         return Fitted(calibrator, None)

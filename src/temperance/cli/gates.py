@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from temperance.checks.numbers import as_not_negative
 from temperance.cli.console import note
+from temperance.show import number_text
 
 if TYPE_CHECKING:
     from temperance.evaluate import Evaluation
@@ -34,12 +36,12 @@ class Gate:
     option: str
     measure: str
     limit: float
-    value: float | None  # None = infinite, or not known
+    value: float
     passed: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields for JSON."""
-        return asdict(self)
+        """Return the fields for JSON; an infinite or undefined value is None."""
+        return {**asdict(self), "value": self.value if isfinite(self.value) else None}
 
 
 def check_gates(evaluation: Evaluation, limits: dict[str, float | None]) -> list[Gate]:
@@ -54,8 +56,7 @@ def check_gates(evaluation: Evaluation, limits: dict[str, float | None]) -> list
         estimate = getattr(evaluation, measure)
         # nan, of what no row can tell, keeps no limit
         passed = estimate.value <= limit if side == "max" else estimate.value >= limit
-        value = estimate.to_dict()["value"]
-        gates.append(Gate(f"--{option}", measure, limit, value, bool(passed)))
+        gates.append(Gate(f"--{option}", measure, limit, estimate.value, bool(passed)))
     return gates
 
 
@@ -63,7 +64,7 @@ def enforce(gates: list[Gate]) -> None:
     """Print each failed gate and end with exit code 1 if there is any."""
     failed = [gate for gate in gates if not gate.passed]
     for gate in failed:
-        value = "infinite" if gate.value is None else f"{gate.value:.6g}"
+        value = f"{gate.value:.6g}" if isfinite(gate.value) else number_text(gate.value)
         note(f"gate failed: {gate.option} {gate.limit:g}, but {gate.measure} is {value}")
     if failed:
         raise typer.Exit(1)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from temperance.calibrators import GroupTemperatureScaling
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
@@ -23,10 +26,13 @@ def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     names = rows.group_names
     if names is None:
         return (f"{rows.source} has no groups (--group-column): all rows {pooled}.",)
-    unseen = calibrator.unseen(names)
-    if not unseen:
-        return ()
-    more = ", ..." if len(unseen) > _SHOWN else ""
-    return (
-        f"groups not seen in the fit: {', '.join(unseen[:_SHOWN])}{more}. Their rows {pooled}.",
-    )
+    warnings = []
+    none = int(np.count_nonzero(names == ""))
+    if none:
+        which = f"{count_text(none, 'row')} of {rows.source} without a group"
+        warnings.append(f"{which}: they {pooled}.")
+    if unseen := calibrator.unseen(names):
+        more = ", ..." if len(unseen) > _SHOWN else ""
+        shown = f"{', '.join(unseen[:_SHOWN])}{more}"
+        warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
+    return tuple(warnings)

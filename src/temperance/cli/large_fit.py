@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from temperance.calibrators import TemperatureScaling, fold_temperatures
 from temperance.cli.calibration import Calibration, fit_warnings
-from temperance.cli.measured import measure_after, measure_blocks
+from temperance.cli.measured import infinite_losses, measure_after, measure_blocks
 from temperance.cli.rows import naming
 from temperance.evaluate.pieces import OutOfFold
 from temperance.metrics.estimates import Estimate
@@ -51,6 +51,7 @@ def calibrate_blocks(
         test=None if test is None else measured.facts,
         warnings=(
             *fit_warnings(calibrator, comparison),
+            *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
             *(() if test is None else rows.warnings()),  # else they are among the measures'
             *measured.warnings,
         ),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+import numpy as np
+
 from temperance.alignment import column_order
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.cluster_warnings import cluster_warnings
@@ -14,9 +16,9 @@ from temperance.cli.rows import Rows, naming
 from temperance.compare import compare_blocks, compare_rows
 from temperance.errors import InvalidInputError
 from temperance.evaluate import evaluate_blocks, evaluate_rows
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
@@ -29,11 +31,14 @@ __all__ = [
     "Measured",
     "Settings",
     "check_test",
+    "infinite_losses",
     "measure_after",
     "measure_blocks",
     "measure_raw",
     "measure_scaled",
 ]
+
+_SHOWN = 5  # rows named in a line
 
 
 class Settings(TypedDict):
@@ -61,7 +66,7 @@ def measure_after(
     if isinstance(rows, BlockRows):
         rows.check_fits(calibrator, "the calibrator")
         return measure_blocks(rows, calibrator, **settings)
-    with progress(f"applying to {rows.n:,} rows"):
+    with progress(f"applying to {count_text(rows.n, 'row')}"):
         after = rows.scaled_by(calibrator)
     return measure_scaled(rows, after, **settings)
 
@@ -118,6 +123,32 @@ def row_warnings(rows: Rows | BlockRows) -> tuple[str, ...]:
     return (*rows.notes, *cluster_warnings(rows))
 
 
+def infinite_losses(
+    rows: Rows | BlockRows,
+    evaluation: Evaluation,
+    logits: NDArray[np.float64] | None = None,
+    *,
+    name: str | None = None,
+) -> tuple[str, ...]:
+    """Return a warning where true classes have probability 0, which names rows in memory.
+
+    `logits` are the ones evaluated, and `name` whose, where these are not the rows' own.
+    """
+    count = evaluation.zero_probability_labels
+    if not count:
+        return ()
+    which = ""
+    if isinstance(rows, Rows) and rows.file_rows is not None:
+        own = rows.logits if logits is None else logits
+        labels = rows.require_labels()
+        found = np.flatnonzero(np.isneginf(own[np.arange(len(own)), labels]))
+        shown = ", ".join(f"{rows.file_rows[row] + 1:,}" for row in found[:_SHOWN])
+        more = ", ..." if count > _SHOWN else ""
+        which = f" ({'row' if count == 1 else 'rows'} {shown}{more}, counted from 1)"
+    told = f"{count_text(count, 'row has', 'rows have')} a true class of probability 0{which}"
+    return (f"{name or rows.source}: {told}: the log loss is infinite.",)
+
+
 def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:
     """Refuse test rows that are the fit's, or of other classes."""
     if _same(rows, test):
@@ -128,7 +159,8 @@ def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:
         raise InvalidInputError(msg)
     if not rows.ragged and not test.ragged and test.n_classes != rows.n_classes:
         msg = (
-            f"{test.source}: has {test.n_classes} classes, but {rows.source} has {rows.n_classes}."
+            f"{test.source}: has {count_text(test.n_classes, 'class', 'classes')}, but "
+            f"{rows.source} has {rows.n_classes}."
         )
         raise InvalidInputError(msg)
     with naming(test.source):

@@ -11,6 +11,7 @@ import numpy as np
 from temperance.calibrators import pooled_logits
 from temperance.cli.reading import read_rows
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,10 @@ def check_same_rows(first: Rows, other: Rows) -> None:
         )
         raise InvalidInputError(msg)
     if other.logits.shape != first.logits.shape:
-        shapes = [f"{each.n:,} rows and {each.n_classes:,} classes" for each in (other, first)]
+        shapes = [
+            f"{count_text(each.n, 'row')} and {count_text(each.n_classes, 'class', 'classes')}"
+            for each in (other, first)
+        ]
         msg = f"{other.source}: has {shapes[0]}, but {first.source} has {shapes[1]}."
         raise InvalidInputError(msg)
     for what in ("ids", "labels"):

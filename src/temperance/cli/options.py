@@ -18,6 +18,7 @@ __all__ = [
     "EngineName",
     "EngineOption",
     "Floor",
+    "FoldSeedOption",
     "GroupColumn",
     "IdColumn",
     "IgnoreLabel",
@@ -137,6 +138,9 @@ QuickOption = Annotated[
     bool, typer.Option("--quick", help=f"Only {QUICK_RESAMPLES} resamples: a first look.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the resampled intervals.")]
+FoldSeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Of the folds of what is cross-fitted.")
+]
 
 KindOption = Annotated[
     KindName | None,
@@ -291,7 +295,8 @@ Renormalize = Annotated[
     bool,
     typer.Option(
         "--renormalize",
-        help="Divide each row of probabilities by its sum: rounded, with a margin, in percent.",
+        help="Divide each row of probabilities by its sum: rounded, with a margin, in percent. "
+        "A row of zeros is refused, or with --na drop left out as missing.",
         rich_help_panel=_READING,
     ),
 ]

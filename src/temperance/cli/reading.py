@@ -15,6 +15,8 @@ from temperance.cli.repeats import weighing_rows, with_repeats
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.readers import read
+from temperance.readers.guard import refusing
+from temperance.readers.missing import without_zeros
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +112,7 @@ def _file(path: Path, reading: Reading, layout: Layout, *, labelled: bool) -> Da
             label_map=reading.label_map,
             na=reading.na,
         )
-    return read(
+    file = read(
         path,
         kind=read_kind(reading.kind),
         fields=reading.fields,
@@ -120,6 +122,10 @@ def _file(path: Path, reading: Reading, layout: Layout, *, labelled: bool) -> Da
         label_map=reading.label_map,
         na=reading.na,
     )
+    if layout != "rows" or reading.na != "drop" or not reading.rules.renormalize:
+        return file
+    with refusing(path):
+        return without_zeros(file)
 
 
 def _like(

@@ -137,6 +137,7 @@ def _reading(
     llm: LlmFormat | None = None,
 ) -> Reading:
     """Return how files are read, from what a command line says."""
+    left_out = () if ignore_label is None else (ignore_label,)
     return Reading(
         kind=kind,
         fields=Fields(
@@ -150,7 +151,7 @@ def _reading(
         ),
         labels=labels,
         ignore_label=ignore_label,
-        label_map=None if label_map is None else LabelMap.parse(label_map),
+        label_map=None if label_map is None else LabelMap.parse(label_map, left_out=left_out),
         repeated_ids=repeated_ids,
         class_axis=class_axis,
         llm=llm,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks import as_group_names
+from temperance.checks import as_known_names
 from temperance.errors import InvalidInputError
 from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
 
@@ -28,7 +28,8 @@ def weighing_rows(rows: Rows) -> Rows:
         return rows
     there = rows.weights > 0.0
     left_out = rows.n - np.count_nonzero(there)
-    note = f"{rows.source}: {left_out:,} of {rows.n:,} rows have weight 0 and take no part."
+    have = "has weight 0 and takes" if left_out == 1 else "have weight 0 and take"
+    note = f"{rows.source}: {left_out:,} of {rows.n:,} rows {have} no part."
     return replace(rows.part(there), notes=(*rows.notes, note))
 
 
@@ -42,7 +43,7 @@ def with_repeats(rows: Rows, how: RepeatedIds) -> Rows:
     own = None if rows.entries is None else rows.entries.clusters
     joined = rows.clusters is not None and (own is None or not _are_rows(rows.clusters, own))
     if ids is not None:
-        names = as_group_names(ids, n=len(ids))
+        names = as_known_names(ids, n=len(ids), name="ids")
         _, first, number, times = np.unique(
             names, return_index=True, return_inverse=True, return_counts=True
         )
@@ -89,7 +90,8 @@ def _of_ids(
     times = np.bincount(number)
     example = str(names[int(np.argmax(times[number] > 1))])
     told = (
-        f"{rows.source}: {repeated:,} of {len(names):,} rows have the id of an earlier row "
+        f"{rows.source}: {repeated:,} of {len(names):,} rows "
+        f"{'has' if repeated == 1 else 'have'} the id of an earlier row "
         f"({example!r} stands {times[number[names == example][0]]:,} times)"
     )
     if how == "error":
@@ -116,7 +118,8 @@ def _of_ids(
 
 def _of_copies(rows: Rows, n: int, clusters: NDArray[np.intp], how: RepeatedIds) -> Rows:
     told = (
-        f"{rows.source}: {n:,} of {rows.n:,} rows are copies of others (the same scores and label, "
+        f"{rows.source}: {n:,} of {rows.n:,} rows {'is a copy' if n == 1 else 'are copies'} of "
+        "others (the same scores and label, "
         "more often than by chance)"
     )
     if how == "error":

@@ -20,6 +20,7 @@ from temperance.checks import (
     Positions,
     as_group_names,
     as_groups,
+    as_known_names,
 )
 from temperance.checks.arrays import rows_of_file
 from temperance.checks.label_matrix import (
@@ -28,7 +29,7 @@ from temperance.checks.label_matrix import (
 from temperance.cli.row_facts import RowFacts
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.metrics.inputs import Predictions
-from temperance.printable import printable
+from temperance.printable import count_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,15 +103,18 @@ class Rows:
         """File and size in words."""
         if self.entries is not None:
             rows, count = self.entries.keep.shape
-            return f"{self.source}: {rows:,} rows, {count:,} labels each, {self.kind}"
+            labels = f"{count_text(count, 'label')} each"
+            return f"{self.source}: {count_text(rows, 'row')}, {labels}, {self.kind}"
         if self.answers is not None:
-            return f"{self.source}: {self.n:,} answers, score {self.answers.name}"
+            return f"{self.source}: {count_text(self.n, 'answer')}, score {self.answers.name}"
         options = "up to " if self.ragged else ""
-        rows = f"{self.n:,} rows"
+        rows = count_text(self.n, "row")
         if self.dense is not None and len(self.dense.shape) > 1:
             count, *each = self.dense.shape
-            rows += f" ({count:,} images or sequences of {' x '.join(map(str, each))})"
-        return f"{self.source}: {rows}, {options}{self.n_classes:,} classes, {self.kind}"
+            images = count_text(count, "image or sequence", "images or sequences")
+            rows += f" ({images} of {' x '.join(map(str, each))})"
+        classes = count_text(self.n_classes, "class", "classes")
+        return f"{self.source}: {rows}, {options}{classes}, {self.kind}"
 
     @property
     def facts(self) -> RowFacts:
@@ -161,13 +165,18 @@ class Rows:
         """Names of the groups and each row's number, where the file has groups."""
         if self.groups is None:
             return None
-        with naming(self.source):
+        with naming(self.source, self.file_rows):
             return as_groups(self.groups, n=self.n)
 
     @property
     def group_names(self) -> NDArray[np.str_] | None:
-        """Each row's group as text, "" where it has none."""
-        return None if self.groups is None else as_group_names(self.groups, n=self.n)
+        """Each row's group as text; "" where a row without a label has none."""
+        if self.groups is None:
+            return None
+        with naming(self.source, self.file_rows):
+            if self.labels is None:
+                return as_known_names(self.groups, n=self.n)
+            return as_group_names(self.groups, n=self.n)
 
     def part(self, which: NDArray[np.bool_]) -> Rows:
         """Return some of the rows, with all that is beside them."""
@@ -295,7 +304,8 @@ class Rows:
         width = self.n_classes if self.entries is None else self.entries.keep.shape[1]
         if calibrator.n_classes not in (None, width) and not self.ragged:
             msg = (
-                f"{self.source}: has {width} classes, but {source} was fitted on "
+                f"{self.source}: has {count_text(width, 'class', 'classes')}, but {source} was "
+                "fitted on "
                 f"{calibrator.n_classes}."
             )
             raise InvalidInputError(msg)

@@ -16,6 +16,7 @@ from temperance.cli.options import (
     QuickOption,
     ReportOption,
     ResamplesOption,
+    SeedOption,
 )
 from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
@@ -23,6 +24,7 @@ from temperance.cli.rows import naming
 from temperance.cli.tables import temperature_rows, ways_table
 from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.printable import count_text
 from temperance.report import write_shift
 from temperance.shift import transfer
 from temperance.version import __version__
@@ -46,6 +48,7 @@ def shift(
     report: ReportOption = None,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
     reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
@@ -76,6 +79,7 @@ def shift(
             classes=first.classes,
             n_resamples=QUICK_RESAMPLES if quick else n_resamples,
             refuse_probs=False,
+            seed=seed,
         )
     if report is not None:
         _write_report(report, found, first, other)
@@ -87,7 +91,9 @@ def shift(
     print_text(found.in_words(), bold=True)
     print_table(temperature_rows(found))
     if found.comparison is not None:
-        print_table(ways_table(found.comparison, caption=f"{other.n:,} rows of {other.source}"))
+        print_table(
+            ways_table(found.comparison, caption=f"{count_text(other.n, 'row')} of {other.source}")
+        )
     print_text(str(found.frequencies))
     if found.covariates is not None:
         print_text(str(found.covariates))
@@ -122,7 +128,8 @@ def _check_pair(first: Rows, other: Rows) -> None:
         raise InvalidInputError(msg)
     if first.ragged or other.ragged or first.n_classes != other.n_classes:
         msg = (
-            f"{other.source}: has {other.n_classes} classes, {first.source} {first.n_classes}; "
+            f"{other.source}: has {count_text(other.n_classes, 'class', 'classes')}, "
+            f"{first.source} {first.n_classes}; "
             "both must have the same ones in every row."
         )
         raise InvalidInputError(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.compare.tables import difference_cells
+from temperance.printable import count_text
 from temperance.show import Table, number_text
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
     return Table(
         columns=("", "before", "after", "difference (95 %)", "verdict"),
         rows=tuple(rows),
-        caption=f"{before.n:,} rows, {_HOW[evaluated_on]}",
+        caption=f"{count_text(before.n, 'row')}, {_HOW[evaluated_on]}",
         words=frozenset({4}),
     )
 

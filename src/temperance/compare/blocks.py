@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.checks.arguments import as_mapping
 from temperance.compare.comparison import Comparison
 from temperance.compare.paired import differences_of
 from temperance.errors import InvalidInputError
@@ -73,6 +74,8 @@ def compare_blocks(
     >>> round(compared.differences["after"].log_loss.value, 4)
     -0.1571
     """
+    rule = "a mapping of name to calibrator (None: as they are), of two or more"
+    calibrators = as_mapping(calibrators, name="calibrators", rule=rule)
     if len(calibrators) < 2:
         msg = f"`calibrators` must name at least two sides to compare, got {len(calibrators)}."
         raise InvalidInputError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.compare.tables import comparison_frame, difference_tables
@@ -53,9 +54,12 @@ class Differences(Frozen):
         return self.measures["accuracy"]
 
     def verdict(self, measure: str) -> Verdict:
-        """Return "better" or "worse" if the interval leaves out 0, else "cannot tell"."""
+        """Return "better" or "worse" if the interval leaves out 0, else "cannot tell".
+
+        Two infinite log losses have no difference: nan, of which one cannot tell either.
+        """
         difference = self.measures[measure]
-        if difference.low <= 0.0 <= difference.high:
+        if isnan(difference.value) or difference.low <= 0.0 <= difference.high:
             return "cannot tell"
         better = (difference.value < 0.0) != (measure in _LARGE_IS_BETTER)
         return "better" if better else "worse"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.checks import as_groups
+from temperance.checks.arguments import as_mapping
 from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
@@ -83,6 +84,8 @@ def compare(
     >>> compare({"before": p, "after": p}, [0, 1]).differences["after"].verdict("log_loss")
     'cannot tell'
     """
+    rule = 'a mapping of name to probabilities, of two or more: {"a": probs, "b": probs}'
+    probs = as_mapping(probs, name="probs", rule=rule)
     if len(probs) < 2:
         msg = f"`probs` must hold at least two sets to compare, got {len(probs)}."
         raise InvalidInputError(msg)

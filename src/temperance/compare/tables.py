@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import SCORES
 from temperance.metrics.all_errors import ERROR_NAMES
+from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ def difference_cells(differences: Differences, measure: str) -> tuple[str, str]:
     found = differences.measures[measure]
     if found.low == found.high == 0.0:
         return "", "the same"
+    if not isfinite(found.value):  # of both infinite undefined, of one infinite
+        return number_text(found.value, sign=True), differences.verdict(measure)
     interval = interval_text(found.low, found.high, sign=True)
     return f"{number_text(found.value, sign=True)} ({interval})", differences.verdict(measure)
 
@@ -103,7 +107,7 @@ def _table(comparison: Comparison, name: str, differences: Differences) -> Table
         for measure in differences.measures
     ]
     columns = ("", comparison.baseline, name, "difference (95 %)", "verdict")
-    caption = f"{own.n:,} rows; differences are paired, row by row"
+    caption = f"{count_text(own.n, 'row')}; differences are paired, row by row"
     return Table(columns, tuple(rows), caption=caption, words=frozenset({4}))
 
 

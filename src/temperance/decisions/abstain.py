@@ -68,8 +68,8 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     groups : array_like of str, shape (n,), optional
         Every group gets a threshold of its own, and the promises hold for all of them at once, by
         Bonferroni: each is made at confidence 1 - (1 - confidence) / m. Of a target risk, m counts
-        the groups large enough to have a promise at all; that takes no label. The others, rows of
-        no group, and groups that come later are never accepted.
+        the groups large enough to have a promise at all; that takes no label. The others, and
+        groups that come later, are never accepted.
     clusters : array_like, shape (n,), optional
         Names of what rows belong together. Such rows do not err independently, so one row of each
         cluster is drawn and the others are not used: the risk is that of a cluster's random row.
@@ -150,16 +150,10 @@ def abstain_rows(
     if rows.groups is None:
         promises = [_promise(None, rows, Target(max_risk, min_coverage, delta, grid))]
     else:
-        named = rows.groups != ""
-        if not named.any():
-            msg = "`groups` must name the group of some rows; no row has one."
-            raise InvalidInputError(msg)
-        seen = np.flatnonzero(named)
-        distinct, numbers = np.unique(rows.groups[seen], return_inverse=True)
+        distinct, numbers = np.unique(rows.groups, return_inverse=True)
         members = places_of(numbers, len(distinct))
         parts = {
-            name: rows.taken(seen[each])
-            for name, each in zip(distinct.tolist(), members, strict=True)
+            name: rows.taken(each) for name, each in zip(distinct.tolist(), members, strict=True)
         }
         share = delta / groups_tested([part.n for part in parts.values()], max_risk, delta)
         target = Target(max_risk, min_coverage, share, grid)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks import as_group_names
+from temperance.checks import as_known_names
 from temperance.decisions.outcome import Outcome
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
@@ -113,7 +113,7 @@ class Abstention:
                 "their column)."
             )
             raise InvalidInputError(msg)
-        names = as_group_names(groups, n=len(sure))
+        names = as_known_names(groups, n=len(sure))
         limits = {p.group: p.threshold for p in self.promises if p.threshold is not None}
         found, places = np.unique(names, return_inverse=True)
         of_name = np.array([limits.get(str(name), np.inf) for name in found])

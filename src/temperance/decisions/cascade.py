@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from temperance.checks.arguments import as_sequence
 from temperance.decisions.cascade_measures import Yardstick
 from temperance.decisions.cascade_options import as_error_rate, check_options
 from temperance.decisions.cascade_parts import Answers, answers_of, cross_fitted, isotonic, of_test
@@ -14,6 +15,7 @@ from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import CALIBRATED, RAW, Cascade, alone
 from temperance.decisions.cascade_rows import CascadeRows, names_of
 from temperance.decisions.goals import N_PRICES
+from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +150,12 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         measured = rows
         raw, calibrated = cross_fitted(rows, each, kind, fit, seed=seed)
     else:
-        measured = rows.check_like(*test, refuse_probs=refuse_probs)
+        rule = "(models, labels), then weights and clusters if there are any"
+        parts = as_sequence(test, name="test", rule=rule)
+        if not 2 <= len(parts) <= 4:
+            msg = f"`test` must be {rule}, got {len(parts)} of them."
+            raise InvalidInputError(msg)
+        measured = rows.check_like(*parts, refuse_probs=refuse_probs)
         raw, calibrated = of_test(rows, measured, each, kind, calibrators)
     stick = Yardstick(measured, goal.value if goal.kind == "cost" else None, len(named))
     of_goal = partial(goal.price, reachable=False)

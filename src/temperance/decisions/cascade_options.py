@@ -43,7 +43,8 @@ def check_options(
         min_accuracy = as_level(min_accuracy, name="min_accuracy", option="--min-accuracy")
     if not isinstance(expert_error, str) or expert_error not in _KINDS:
         as_error_rate(expert_error)
-    given = np.atleast_1d(as_array(costs, name="costs"))
+    as_array(costs, name="costs")  # nothing is missing
+    given = np.atleast_1d(np.asarray(costs, dtype=object))  # as given: NumPy makes 1 and "a" texts
     hint = "Models that cost nothing more are better pooled than run one by one (see `Ensemble`)."
     each = tuple(as_cost(cost, name="costs", option="--cost", hint=hint) for cost in given.tolist())
     if len(each) != n_models - 1:

@@ -11,10 +11,12 @@ import numpy as np
 from temperance.calibrators import Training, fit_by_name
 from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag, as_mapping
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +67,8 @@ class CascadeRows:
         )
         if len(np.unique(rows.labels)) < 2:
             msg = (
-                f"`labels` are all of class {rows.labels[0]} ({rows.n:,} rows): what is found on "
+                f"`labels` are all of class {rows.labels[0]} ({count_text(rows.n, 'row')}): "
+                "what is found on "
                 "one class says nothing about the others. Take rows as they come."
             )
             raise InvalidInputError(msg)
@@ -79,7 +82,7 @@ class CascadeRows:
                     f"{rows.logits.shape}, {other!r} has {z.shape}."
                 )
                 raise InvalidInputError(msg)
-            if refuse_probs:
+            if as_flag(refuse_probs, name="refuse_probs"):
                 refuse_probs_as_logits(given)
             logits.append(z)
         units = None
@@ -99,6 +102,7 @@ class CascadeRows:
         refuse_probs: bool,
     ) -> Self:
         """Return other rows of the same models, checked as these were."""
+        models = as_mapping(models, name="test", rule="a mapping of name to logits, and labels")
         if len(models) != len(self.logits):
             msg = f"`test` must hold the {len(self.logits)} models, got {len(models)}."
             raise InvalidInputError(msg)

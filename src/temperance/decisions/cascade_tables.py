@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.calibrators import temperature_of
 from temperance.decisions.goals import Goal
 from temperance.metrics.estimates import Estimate
+from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def cascade_table(found: Cascade) -> Table:
         f"{GAINS[found.goal.kind]} (95 %)", "the first is",
     )  # fmt: skip
     unit = ", in errors" if found.goal == Goal("cost", 1.0) else ""
-    caption = f"{found.n:,} rows, {_HOW[found.evaluated_on]}; per row{unit}"
+    caption = f"{count_text(found.n, 'row')}, {_HOW[found.evaluated_on]}; per row{unit}"
     return Table(columns, tuple(rows), caption=caption, words=frozenset({len(columns) - 1}))
 
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.checks import as_group_names
+from temperance.checks.arguments import as_flag
+from temperance.checks.arrays import row_name
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
+from temperance.row_order import content_order
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -50,7 +53,7 @@ class DecisionRows:
         seed = as_seed(seed)
         refuse_other_index(probs=probs, groups=groups)
         rows = Predictions.check(probs, labels, weights, clusters)
-        if answers:
+        if as_flag(answers, name="answers"):
             if np.ndim(probs) != 1:
                 msg = (
                     "`probs` of `answers` must be the probability (n,) that each is right, got "
@@ -72,14 +75,19 @@ class DecisionRows:
                 row = int(keep[np.argmax(used != used[0])])
                 msg = (
                     "`weights` must be equal (or 0): a promise counts errors among rows, and no "
-                    f"exact one is known for weighted rows; row {row} has "
-                    f"{rows.weights[row]:g}, row {keep[0]} {used[0]:g}. Leave the weights out, or "
+                    f"exact one is known for weighted rows; {row_name(row)} has "
+                    f"{rows.weights[row]:g}, {row_name(int(keep[0]))} {used[0]:g}. Leave the "
+                    "weights out, or "
                     "draw rows in proportion to them."
                 )
                 raise InvalidInputError(msg)
         n_given = len(keep)
         if rows.clusters is not None:
-            drawn = np.random.default_rng(seed).permutation(keep)
+            beside = [rows.labels[keep]]
+            if groups is not None:
+                beside.append(np.unique(groups[keep], return_inverse=True)[1])
+            order = content_order([rows.probs[keep]], beside=beside)
+            drawn = np.random.default_rng(seed).permutation(keep[order])
             _, first = np.unique(rows.clusters[drawn], return_index=True)
             keep = np.sort(drawn[first])
         return cls(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
-from temperance.calibrators import Ensemble, GroupTemperatureScaling, MultilabelScaling
+from temperance.calibrators import Calibrator, Ensemble, GroupTemperatureScaling, MultilabelScaling
+from temperance.checks.arguments import as_flag, as_word, require_type
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
 from temperance.evaluate.from_sums import measured_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from temperance.blocks import FilePart
-    from temperance.calibrators import Calibrator
     from temperance.evaluate.evaluation import Evaluation
     from temperance.evaluate.pieces import Kind, Piece, Side
     from temperance.metrics.estimates import Draws
@@ -145,9 +145,8 @@ def measure_blocks(
     refuse_probs: bool,
 ) -> MeasuredBlocks:
     """Measure the same rows with each of the sides' calibrators (see `evaluate_blocks`)."""
-    if kind not in ("probs", "logits"):
-        msg = f'`kind` must be "probs" or "logits", got {kind!r}.'
-        raise InvalidInputError(msg)
+    as_word(kind, ("probs", "logits"), name="kind")
+    as_flag(refuse_probs, name="refuse_probs")
     for side in sides:
         _refuse_wide(side)
     if isinstance(blocks, BlockFile):
@@ -223,7 +222,12 @@ class _Kernel:
 def _refuse_wide(side: Side) -> None:
     """Refuse calibrators that take more than a row of logits."""
     several = side.calibrators if isinstance(side, OutOfFold) else side
+    rule = "a calibrator, or a sequence of one or more (one per fold), or None"
+    if isinstance(several, Sequence):
+        require_type(several[0] if several else several, Calibrator, name="calibrator", rule=rule)
     for calibrator in several if isinstance(several, Sequence) else (several,):
+        if calibrator is not None:
+            require_type(calibrator, Calibrator, name="calibrator", rule=rule)
         if isinstance(calibrator, Ensemble | GroupTemperatureScaling | MultilabelScaling):
             msg = (
                 f"`calibrator` is {calibrator.name}, which takes more than logits of one model; "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block
+from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block, opened
 from temperance.blocks.folds import RowFolds
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
@@ -116,7 +116,7 @@ class ScoredBlocks:
     def __iter__(self) -> Iterator[Piece]:
         """Yield the pieces in order."""
         first, weighed = 0, None
-        blocks = self.blocks() if callable(self.blocks) else self.blocks
+        blocks = opened(self.blocks)
         copied = may_be_reused(blocks)
         for number, block in enumerate(blocks, self.start):
             with naming_block(number, first):

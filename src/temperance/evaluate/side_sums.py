@@ -17,8 +17,6 @@ from temperance.sums import aligned, scale_exponent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from temperance.metrics.cells import ProbabilityGrid
     from temperance.metrics.implied import GapSums
     from temperance.metrics.inputs import Predictions

@@ -6,6 +6,7 @@ from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from temperance.metrics.all_errors import ERROR_NAMES
+from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text, p_text, sketch
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ def overview_table(evaluation: Evaluation) -> Table:
             _row("  a temperature removes", split.calibration),
             _row("  the model does not know", split.refinement),
         ]
-    caption = f"{evaluation.n:,} rows, {evaluation.n_classes:,} classes"
+    caption = (
+        f"{count_text(evaluation.n, 'row')}, {count_text(evaluation.n_classes, 'class', 'classes')}"
+    )
     if evaluation.n_clusters is not None:
-        caption += f", {evaluation.n_clusters:,} clusters"
+        caption += f", {count_text(evaluation.n_clusters, 'cluster')}"
     return Table(("", "value", "95 % interval"), tuple(rows), caption=caption)
 
 

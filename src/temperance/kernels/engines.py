@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, get_args
 
+from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError, MissingDependencyError
 from temperance.kernels.loss_numpy import row_moments
 
@@ -27,11 +28,7 @@ _preferred: ContextVar[Engine] = ContextVar("_preferred", default="auto")
 
 def check_engine(engine: str) -> Engine:
     """Return the engine's name, or say which there are."""
-    for known in get_args(Engine):
-        if engine == known:
-            return known  # type: ignore[no-any-return]
-    msg = f"`engine` must be one of {', '.join(get_args(Engine))}, got {engine!r}."
-    raise InvalidInputError(msg)
+    return as_word(engine, get_args(Engine), name="engine")  # type: ignore[return-value]
 
 
 @contextmanager

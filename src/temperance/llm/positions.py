@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.checks.arguments import as_sequence
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -42,16 +43,18 @@ def label_positions(tokens: Sequence[Sequence[str]], labels: Sequence[str]) -> N
     >>> label_positions([["yes", "no"], ["no", "maybe"]], ["no", "yes"])
     array([ 1, -1])
     """
-    if isinstance(labels, str) or len(tokens) != len(labels):
-        count = "one text" if isinstance(labels, str) else f"{len(labels)}"
-        msg = f"`labels` must name one true token per row of `tokens`, {len(tokens)}; got {count}."
+    tokens = as_sequence(tokens, name="tokens", rule="a sequence of tokens per row")
+    labels = as_sequence(labels, name="labels", rule="a sequence of one true token per row")
+    if len(tokens) != len(labels):
+        msg = (
+            f"`labels` must name one true token per row of `tokens`, {len(tokens)}; got "
+            f"{len(labels)}."
+        )
         raise InvalidInputError(msg)
     places = np.full(len(tokens), -1, dtype=np.intp)
     for row, (shown, label) in enumerate(zip(tokens, labels, strict=True)):
-        if isinstance(shown, str):
-            msg = f"`tokens` must hold a sequence of tokens per row; row {row} is one text."
-            raise InvalidInputError(msg)
-        found = [place for place, token in enumerate(shown) if token == label]
+        texts = as_sequence(shown, name=f"tokens[{row}]", rule="a sequence of tokens")
+        found = [place for place, token in enumerate(texts) if token == label]
         if len(found) > 1:
             msg = (
                 f"`tokens` of a row must differ; row {row} shows its true token {label!r} "

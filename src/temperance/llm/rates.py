@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.calibrators import AnswerConfidence
 from temperance.checks.answer_scores import as_correct
+from temperance.checks.arguments import require_type
 from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64
+from temperance.printable import count_text
 from temperance.show import Table, beside, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-    from temperance.calibrators import AnswerConfidence
 
 __all__ = ["RatesByScore", "rates_by_score"]
 
@@ -90,7 +91,10 @@ class RatesByScore(Frozen):
             rows.append(tuple(row))
         left = len(self.score) - len(rows)
         more = f"; {left:,} larger scores are not shown" if left else ""
-        caption = f"{int(self.n.sum()):,} answers, {len(self.score):,} distinct scores{more}"
+        caption = (
+            f"{count_text(int(self.n.sum()), 'answer')}, "
+            f"{count_text(len(self.score), 'distinct score')}{more}"
+        )
         return Table(columns, tuple(rows), caption=caption)
 
     def __str__(self) -> str:
@@ -152,6 +156,9 @@ def rates_by_score(
     from scipy.special import betaincinv  # noqa: PLC0415
 
     level = as_level(level, name="level")
+    if calibrator is not None:
+        rule = "an `AnswerConfidence`, or None"
+        require_type(calibrator, AnswerConfidence, name="calibrator", rule=rule)
     s = as_float64(as_numbers(scores, name="scores"))
     if s.ndim != 1 or len(s) == 0 or not np.isfinite(s).all():
         what = f"shape {s.shape}" if s.ndim != 1 or len(s) == 0 else "a value that is not finite"

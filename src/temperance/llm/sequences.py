@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers
 from temperance.checks.shown_tokens import SENTINEL, as_token_logprobs, rounding_of
 from temperance.errors import InvalidInputError
@@ -62,7 +63,9 @@ def sequence_scores(token_logprobs: Iterable[Any]) -> SequenceScores:
     >>> scores.sum, scores.mean, scores.min, scores.length
     (array([-2.  , -0.25]), array([-1.  , -0.25]), array([-1.5 , -0.25]), array([2, 1]))
     """
-    answers = [_checked(row, answer) for row, answer in enumerate(token_logprobs)]
+    rule = "log-probabilities, a sequence of them per answer"
+    given = as_sequence(token_logprobs, name="token_logprobs", rule=rule)
+    answers = [_checked(row, answer) for row, answer in enumerate(given)]
     return SequenceScores(
         sum=np.array([each.sum() for each in answers], dtype=np.float64),
         mean=np.array([each.mean() for each in answers], dtype=np.float64),

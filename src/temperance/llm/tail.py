@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.checks.arrays import such_rows
 from temperance.checks.scores import sum_tolerance
 from temperance.errors import InvalidInputError
 
@@ -89,7 +90,7 @@ def _require_room(left: Array, room: Array, vocabulary: Array, tolerance: float)
             f"`logprobs` must be of the most likely tokens: row {row} leaves {left[row]:.4g} of "
             f"the probability to others of which none may exceed its smallest, and of a "
             f"`vocabulary` of {vocabulary[row]:.0f} they can hold {room[row]:.4g} at most "
-            f"({np.count_nonzero(full)} such rows). Is the vocabulary larger, or is a token shown "
+            f"({such_rows(full)}). Is the vocabulary larger, or is a token shown "
             "that is not among the most likely, as the sampled one may be? Leave it out."
         )
         raise InvalidInputError(msg)

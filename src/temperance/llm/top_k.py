@@ -9,12 +9,13 @@ import numpy as np
 
 from temperance.calibrators import TemperatureRecord, TemperatureScaling
 from temperance.checks import as_weights
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.llm.tail import Tail
 from temperance.llm.top_k_bounds import TopKBounds
 from temperance.numerics import as_float64
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,7 +253,10 @@ class TopKTemperature:
         if not self.n:
             return str(self.scaling)
         kept = self.n - (self.n_not_shown or 0)
-        share = f"the true token is shown in {kept:,} of {self.n:,} rows ({kept / self.n:.0%})"
+        share = (
+            f"the true token is shown in {kept:,} of {count_text(self.n, 'row')} "
+            f"({kept / self.n:.0%})"
+        )
         return f"{self.scaling}\n{share}; the others were left out"
 
 
@@ -275,7 +279,7 @@ def _sizes(vocabulary: ArrayLike | None, tokens: ShownTokens) -> Array:
         row = int(bad.argmax())
         msg = (
             f"`vocabulary` must be a whole number, at least that of the tokens shown; row {row} "
-            f"shows {count[row]} and has {each[row]:g} ({np.count_nonzero(bad)} such rows)."
+            f"shows {count[row]} and has {each[row]:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     return each

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.printable import count_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -41,7 +43,7 @@ class TopKBounds:
         top = f"most likely token, mean: at most {self.high.max(axis=1).mean():.4f}"
         if not self.one_sided.any():
             top += f", at least {self.low.max(axis=1).mean():.4f}"
-        parts = [f"{n:,} rows", f"{np.count_nonzero(self.exact):,} exact"]
+        parts = [count_text(n, "row"), f"{np.count_nonzero(self.exact):,} exact"]
         if self.one_sided.any():
             parts.append(
                 f"{np.count_nonzero(self.one_sided):,} bounded from above only (no `vocabulary`)"

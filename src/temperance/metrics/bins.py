@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.binning import MOST_BINS, ROUNDING, assign, bin_edges
+from temperance.binning import MOST_BINS, ROUNDING, assign, bin_edges, forecast_numbers
 from temperance.checks.numbers import as_count
 
 if TYPE_CHECKING:
@@ -41,14 +41,17 @@ def bins_of(
 def ranks_of(
     probability: NDArray[np.float64], n_ranks: int = N_RANKS
 ) -> tuple[NDArray[np.intp], int]:
-    """Return each row's place among the distinct probabilities, ascending, and their number.
+    """Return each row's place among the distinct forecasts, ascending, and their number.
+
+    Probabilities that differ by rounding alone are one forecast (`forecast_numbers`).
 
     Beyond `n_ranks` distinct values, neighbours share a place: about equally many rows each,
     equal values never parted.
     """
     distinct, place = np.unique(probability, return_inverse=True)
-    if len(distinct) <= n_ranks:
-        return place, len(distinct)
+    number = forecast_numbers(distinct)
+    if number[-1] < n_ranks:
+        return number[place], int(number[-1]) + 1
     cuts = np.sort(probability)[np.arange(1, n_ranks) * len(probability) // n_ranks]
     place = np.searchsorted(np.unique(cuts), probability, side="right")
     held = np.unique(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
-from temperance.errors import InvalidInputError
+from temperance.checks.arguments import as_word
 from temperance.metrics.bins import check_bins
 from temperance.metrics.error_measures import (
     classwise_square,
@@ -150,8 +150,7 @@ def debiased_calibration_error(
     """
     rows = Predictions.check(probs, labels, weights)
     squares = {"top-label": top_label_square, "classes": classwise_square}
-    if over not in squares:
-        msg = f'`over` must be "top-label" or "classes", got {over!r}.'
-        raise InvalidInputError(msg)
-    square = squares[over](rows, observed(rows), n_bins=check_bins(n_bins), binning=binning)
+    square = squares[as_word(over, squares, name="over")](
+        rows, observed(rows), n_bins=check_bins(n_bins), binning=binning
+    )
     return sqrt(max(float(square), 0.0))

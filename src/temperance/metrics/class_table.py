@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.blocks import report_step
 from temperance.metrics.estimates import Estimate, share_estimate
 from temperance.sums import MeanSums
 
@@ -45,16 +46,19 @@ def class_table(rows: Predictions, errors: list[Draws]) -> tuple[ClassResult, ..
     k = rows.probs.shape[1]
     counts = np.bincount(rows.labels, minlength=k)
     probability = np.average(rows.probs, axis=0, weights=rows.weights)
-    return tuple(
-        ClassResult(
-            number=j,
-            n=int(counts[j]),
-            frequency=_share(rows, rows.labels == j),
-            probability=float(probability[j]),
-            error=errors[j].calibration_error(),
+    table = []
+    for j in range(k):
+        table.append(
+            ClassResult(
+                number=j,
+                n=int(counts[j]),
+                frequency=_share(rows, rows.labels == j),
+                probability=float(probability[j]),
+                error=errors[j].calibration_error(),
+            )
         )
-        for j in range(k)
-    )
+        report_step("table of classes", j + 1, k)
+    return tuple(table)
 
 
 def _share(rows: Predictions, hit: NDArray[np.bool_]) -> Estimate:

@@ -12,6 +12,7 @@ from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.logistic_line import LogisticLine
 from temperance.metrics.row_scores import counted, log_odds
+from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
@@ -179,7 +180,9 @@ def line_test(
 
 def refuted_test(count: int) -> CoxTest:
     """Return the test of rows of which so many have an outcome of probability 0."""
-    return CoxTest.undefined("cox", f"{count} rows have an outcome of probability 0")
+    return CoxTest.undefined(
+        "cox", f"{count_text(count, 'row has', 'rows have')} an outcome of probability 0"
+    )
 
 
 def _why_no_fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from temperance.errors import InvalidInputError
+from temperance.checks.arguments import as_word
 from temperance.metrics.bins import ranks_of
 from temperance.metrics.error_measures import observed
 from temperance.metrics.errors_of_sums import debiased_square
@@ -119,9 +119,7 @@ def score_decomposition(
     ScoreDecomposition(score=0.3125, miscalibration=0.0625, discrimination=0.0, uncertainty=0.25)
     """
     rows = Predictions.check(probs, labels, weights)
-    if score not in ("brier", "log"):
-        msg = f'`score` must be "brier" or "log", got {score!r}.'
-        raise InvalidInputError(msg)
+    as_word(score, ("brier", "log"), name="score")
     return decompose(rows, _events(rows, event), score=score)
 
 
@@ -208,6 +206,6 @@ def murphy_decomposition(
 
 
 def _events(rows: Predictions, name: EventName | Literal["all"] | None) -> list[Event]:
-    if name == "all":
+    if isinstance(name, str) and name == "all":
         return [class_event(rows, j) for j in range(rows.probs.shape[1])]
     return [named_event(rows, name)]

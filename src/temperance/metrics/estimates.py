@@ -42,7 +42,7 @@ class Estimate:
     high: float
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return the three numbers; None where one is infinite (JSON has no infinity)."""
+        """Return the three numbers; None where one is infinite or undefined (JSON has neither)."""
         pairs = (("value", self.value), ("low", self.low), ("high", self.high))
         return {name: number if isfinite(number) else None for name, number in pairs}
 
@@ -227,7 +227,7 @@ def mean_estimate(sums: MeanSums, index: int, *, bounds: tuple[float, float]) ->
     """
     mean = sums.mean(index)
     if not isfinite(mean):
-        return Estimate(mean, mean, mean)  # an infinite log loss is infinite for certain
+        return Estimate(mean, mean, mean)  # infinite, or infinite less infinite: for certain
     half = _half(sums, sums.standard_error(index) ** 2)
     low, high = bounds
     return Estimate(mean, max(mean - half, low), min(mean + half, high))

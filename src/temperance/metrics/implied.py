@@ -80,7 +80,9 @@ class ImpliedSums(MergeableSums):
         variance = float(self.variance[index])
         if not variance > 0.0:
             return between
-        share = (float(self.squared_gap[index]) + _CONTRADICTED * sqrt(self.doubt[index])) / variance
+        share = (
+            float(self.squared_gap[index]) + _CONTRADICTED * sqrt(self.doubt[index])
+        ) / variance
         return between + min(1.0, share) * variance / self.means.weight**2
 
 
@@ -137,9 +139,8 @@ def implied_gap(
 
 def paired_gaps(rows: Predictions, baseline: Predictions) -> GapSums:
     """Return the sums of the differences of each row's measures from the baseline's."""
-    with np.errstate(invalid="ignore"):  # inf - inf: two infinite losses cannot be told apart
+    with np.errstate(invalid="ignore"):  # inf - inf is no number, and so is the mean then
         gaps: Array = row_measures(rows) - row_measures(baseline)
-    gaps = np.nan_to_num(gaps, nan=0.0, posinf=np.inf, neginf=-np.inf)
     seen = MeanSums.of(gaps, rows.weights, rows.clusters)
     return GapSums(seen, *implied_gap(rows, baseline, gaps[:, :3]))
 

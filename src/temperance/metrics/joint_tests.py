@@ -12,6 +12,7 @@ from temperance.kernels.joint import joint_scores, joint_sums
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, impossible_labels, n_clusters
 from temperance.numerics import BLOCK_ELEMENTS
+from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
@@ -166,7 +167,10 @@ def _score_test(name: str, rows: Predictions, *, first: int) -> CalibrationTest:
     k = rows.probs.shape[1]
     reason = too_many_classes(k) or impossible_labels(rows)
     if reason is None and rows.clusters is not None and (n_clusters(rows) or 0) <= k:
-        reason = f"{n_clusters(rows)} clusters cannot show the covariance of {k} classes"
+        reason = (
+            f"{count_text(n_clusters(rows) or 0, 'cluster')} cannot show the covariance of {k} "
+            "classes"
+        )
     if reason is not None:
         return CalibrationTest.undefined(name, reason)
     if rows.clusters is None:

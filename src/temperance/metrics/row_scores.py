@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.numerics import as_float64, row_blocks
+from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def impossible_labels(rows: Predictions) -> str | None:
 
 def impossible(count: int) -> str | None:
     """Return why no score exists if so many rows have a true class of probability 0."""
-    return f"{count} rows have a true class of probability 0" if count else None
+    if not count:
+        return None
+    return f"{count_text(count, 'row has', 'rows have')} a true class of probability 0"
 
 
 def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:

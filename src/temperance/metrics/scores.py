@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import numpy as np
-
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:

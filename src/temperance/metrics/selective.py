@@ -15,6 +15,7 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import wilson_interval
 from temperance.metrics.sureness import row_scores
 from temperance.numerics import as_float64, normal_quantile
+from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class RiskCoverage(Frozen):
             ("E-AURC", f"{self.excess_aurc:.6f}", ""),
             ("risk at full coverage", number_text(self.error_rate), ""),
         ]
-        caption = f"{self.n:,} rows by {self.score}; lower is better"
+        caption = f"{count_text(self.n, 'row')} by {self.score}; lower is better"
         return Table(("risk and coverage", "value", "95 %"), tuple(rows), caption=caption)
 
     def __str__(self) -> str:

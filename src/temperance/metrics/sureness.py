@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_numbers, such_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -36,7 +36,7 @@ def row_scores(probs: Array, score: str | ArrayLike) -> Array:
         raise InvalidInputError(msg)
     if (unknown := np.isnan(values)).any():
         row = int(unknown.argmax())
-        msg = f"`score` must hold numbers; row {row} has nan ({np.count_nonzero(unknown)} rows)."
+        msg = f"`score` must hold numbers; row {row} has nan ({such_rows(unknown)})."
         raise InvalidInputError(msg)
     return values
 

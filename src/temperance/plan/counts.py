@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, inf, log, sqrt
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ _BLOCK = 1 << 18  # cells times samples simulated at once
 _CLOSE = 1.01  # where the search ends: closer than the simulation's own error
 
 
+@runtime_checkable
 class PilotFit(Protocol):
     """What `plan` reads from a first fit; `FitRecord`, a calibrator's `record`, has it."""
 

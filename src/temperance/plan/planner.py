@@ -10,17 +10,22 @@ from temperance.binning import MOST_BINS
 from temperance.blocks import map_rows
 from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag, require_type
 from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
-from temperance.plan.counts import labels_for_ece, labels_for_precision, labels_for_temperature
+from temperance.plan.counts import (
+    PilotFit,
+    labels_for_ece,
+    labels_for_precision,
+    labels_for_temperature,
+)
 from temperance.plan.sums import plan_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from temperance.plan.counts import PilotFit
 
 __all__ = ["Plan", "check_options", "plan"]
 
@@ -159,12 +164,14 @@ def plan(
     logits, _ = named_scores(logits, name="logits", weights=weights)
     z = as_logits(logits)
     n, k = z.shape
+    if pilot is not None:
+        require_type(pilot, PilotFit, name="pilot", rule="the record of a fitted temperature")
     check_options(temperature, precision, ece, power, n_bins)
     w = as_weights(weights, n=n)
     if n == 0:
         msg = "`logits` must have at least one row: nothing can be planned from none."
         raise InvalidInputError(msg)
-    if refuse_probs:
+    if as_flag(refuse_probs, name="refuse_probs"):
         refuse_probs_as_logits(logits)
     n_bins = int(n_bins)
     n_cells = n_bins * ceil(_CELLS / n_bins)

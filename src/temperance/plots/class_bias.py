@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from temperance.checks.arguments import as_mapping, optional_text
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display
@@ -59,6 +60,7 @@ class ClassBiasDisplay(Display):
     """
 
     def __init__(self, biases: Mapping[str, Estimate], *, name: str | None = None) -> None:
+        biases = as_mapping(biases, name="biases", rule="a mapping of class to `Estimate`")
         if not biases:
             msg = "`biases` must hold at least one class, got none."
             raise InvalidInputError(msg)
@@ -71,7 +73,7 @@ class ClassBiasDisplay(Display):
                 )
                 raise InvalidInputError(msg)
         self.biases = dict(biases)
-        self.name = name
+        self.name = optional_text(name, name="name")
         top = 24.0 + (0.0 if name is None else 22.0)
         self._size, self._margins = size_of(len(biases), top=top, right=52.0)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from temperance.checks.arguments import optional_text
 from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display
 from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, quiet
@@ -63,7 +64,7 @@ class ConfidenceDisplay(Display):
         if not isinstance(accuracy, Estimate):
             accuracy = Estimate(accuracy, accuracy, accuracy)
         self.accuracy = accuracy
-        self.name = name
+        self.name = optional_text(name, name="name")
 
     @classmethod
     def from_evaluation(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.checks.arguments import optional_text
 from temperance.metrics.corp import CorpReliability, corp_reliability
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.plots.display import Display
@@ -76,7 +77,7 @@ class CorpDisplay(Display):
 
     def __init__(self, corp: CorpReliability, *, name: str | None = None) -> None:
         self.corp = corp
-        self.name = name
+        self.name = optional_text(name, name="name")
 
     @classmethod
     def from_predictions(
@@ -179,7 +180,7 @@ class CorpDisplay(Display):
         _draw_bands(ax, corp)
         _draw_curve(ax, corp)
         _draw_words(ax, corp)
-        shown = self.name if name is None else name
+        shown = self.name if name is None else optional_text(name, name="name")
         if shown is not None:
             draw_name(ax, shown, pad=60)
         ax.annotate("\n".join(_parts(corp)), (0.0, 1.0), (0.0, 28.0), xycoords="axes fraction",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from temperance.checks.arguments import optional_text
 from temperance.errors import InvalidInputError
 from temperance.plots.display import Display
 from temperance.plots.dots import fitting
@@ -123,7 +124,7 @@ class CostDisplay(Display):
         self.curve = curve
         self.raw_curve = raw_curve
         self.points = dict(points)
-        self.name = name
+        self.name = optional_text(name, name="name")
 
     @classmethod
     def from_cascade(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from temperance.checks.arguments import require_type
 from temperance.plots.svg import to_svg
 from temperance.plots.theme import PAPER
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
 __all__ = ["Display"]
@@ -52,6 +53,7 @@ class Display:
             )
             self._own = figure
         else:
+            require_type(ax, Axes, name="ax", rule="the axes of a Matplotlib figure, or None")
             self._own = None
         self.ax_, self.figure_ = ax, ax.figure
         return ax

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from temperance.checks.arguments import as_mapping, optional_text
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display
@@ -69,6 +70,9 @@ class FrequencyDisplay(Display):
         *,
         name: str | None = None,
     ) -> None:
+        rule = "a mapping of class to share"
+        reference = as_mapping(reference, name="reference", rule=rule)
+        new = as_mapping(new, name="new", rule="a mapping of class to `Estimate`")
         if not new or set(new) != set(reference):
             msg = (
                 f"`new` must hold the classes of `reference`, at least one; got {len(new)} and "
@@ -82,7 +86,7 @@ class FrequencyDisplay(Display):
                 raise InvalidInputError(msg)
         self.reference = {key: float(reference[key]) for key in new}
         self.new = dict(new)
-        self.name = name
+        self.name = optional_text(name, name="name")
         self._size, self._margins = size_of(
             len(new), top=26.0 + (0.0 if name is None else 22.0), right=52.0
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.checks.arguments import optional_text
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.plots.display import Display
@@ -63,7 +64,7 @@ class ReliabilityDisplay(Display):
     ) -> None:
         self.curve = curve
         self.ece = ece
-        self.name = name
+        self.name = optional_text(name, name="name")
 
     @classmethod
     def from_predictions(
@@ -151,7 +152,7 @@ class ReliabilityDisplay(Display):
         draw_strip(ax, self.curve.lower, self.curve.upper, self.curve.share)
         _draw_gaps(ax, self.curve)
         _draw_words(ax, self.curve)
-        shown = self.name if name is None else name
+        shown = self.name if name is None else optional_text(name, name="name")
         if shown is not None:
             draw_name(ax, shown, pad=30)
         if self.ece is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from temperance.checks.arguments import optional_text
 from temperance.checks.numbers import as_number, as_share
 from temperance.metrics.selective import RiskCoverage, risk_coverage
 from temperance.plots.display import Display
@@ -77,7 +78,7 @@ class RiskCoverageDisplay(Display):
         self.curve = curve
         self.threshold = None if threshold is None else as_number(threshold, name="threshold")
         self.max_risk = None if max_risk is None else as_share(max_risk, name="max_risk")
-        self.name = name
+        self.name = optional_text(name, name="name")
 
     @classmethod
     def from_predictions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from temperance.calibrators import Calibrator, interval_of, temperature_of
+from temperance.checks.arguments import as_mapping, optional_text
 from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
@@ -71,6 +72,9 @@ class TemperatureDisplay(Display):
         pooled: float | None = None,
         name: str | None = None,
     ) -> None:
+        temperatures = as_mapping(
+            temperatures, name="temperatures", rule="a mapping of name to `Estimate`"
+        )
         if not temperatures:
             msg = "`temperatures` must hold at least one temperature, got none."
             raise InvalidInputError(msg)
@@ -81,7 +85,7 @@ class TemperatureDisplay(Display):
             pooled = as_number(pooled, name="pooled", rule=rule, least=1e-100, most=1e100)
         self.temperatures = dict(temperatures)
         self.pooled = pooled
-        self.name = name
+        self.name = optional_text(name, name="name")
         top = 24.0 + (0.0 if pooled is None else _LINE) + (0.0 if name is None else 22.0)
         self._size, self._margins = size_of(len(temperatures), top=top, right=46.0)
 

@@ -36,6 +36,7 @@ __all__ = ["arrow_blocks", "parquet_blocks", "parquet_rows", "read_arrow", "read
 # A file may have this many rows, or this many per byte: more than compression can pack.
 _ALWAYS_FINE = 2**24
 _MOST_ROWS_PER_BYTE = 1000
+_PADDING = 1 << 16  # bytes after the end of a stream that are looked at: they must be 0
 _BLOCK_BYTES = 1 << 24  # of rows read at a time
 
 
@@ -97,12 +98,19 @@ class _Batches:
         return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
     def _require_end(self, place: int) -> None:
-        """Refuse a stream without the mark that ends it: nothing says that all rows are there."""
+        """Refuse a stream that does not end with its mark: nothing says that all rows are there."""
         self._source.seek(place)
         if self._source.read(8)[-4:] != bytes(4):
             msg = (
                 "is an Arrow stream without the mark that ends one, so rows may be missing; it was "
                 "cut off, or its writer was not closed. Write it again."
+            )
+            raise FileFormatError(msg)
+        if self._source.read(_PADDING).strip(b"\0"):
+            msg = (
+                "is an Arrow stream that goes on after the mark that ends it, as two streams in "
+                "one file do; only the first would be read. Write each to a file of its own: a "
+                "folder of them is read as one."
             )
             raise FileFormatError(msg)
 

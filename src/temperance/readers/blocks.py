@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.alignment import column_order
-from temperance.checks.labels import LabelMap
-from temperance.errors import InvalidInputError
+from temperance.checks.arguments import require_type
+from temperance.checks.label_map import LabelMap
+from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
 from temperance.readers.dataset import Fields, sha256_of
-from temperance.readers.folder import refuse_labels_of_folder
+from temperance.readers.folder import read
 from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.label_meaning import Meaning
+from temperance.readers.missing import Missing, without_missing
 from temperance.readers.npy import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
@@ -22,7 +26,6 @@ from temperance.readers.shards import Header, Shards, file_suffix
 from temperance.readers.whole import SUFFIXES, as_dataset, read_file
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from temperance.readers.dataset import Dataset, Kind
@@ -56,22 +59,24 @@ class BlockFile:
     fields: Fields
     labels: Path | None
     files: tuple[Path, ...]  # as they were when the folder was looked at
-    notes: tuple[str, ...] = ()  # files that were left out
+    left_out: tuple[str, ...] = ()  # notes of files that were left out
     like: Header | None = None  # what every block is made like; None: like the first
-    label_map: LabelMap | None = None
+    meaning: Meaning | None = None
+    na: Missing = "refuse"
 
     def __iter__(self) -> Iterator[Dataset]:
         """Yield the blocks in order; every error names the file, and the place in it."""
-        header = self.like
-        for file in self.files:
-            for block in self._of_file(file):
-                if self.label_map is not None:
-                    block = block.with_labels_of(self.label_map)  # noqa: PLW2901
-                if header is None:
-                    header = Header.of(block)
-                    yield block
-                else:
-                    yield header.aligned(block)
+        header, blocks = self.like, self._as_they_stand()
+        for block in blocks:
+            if self.meaning is not None:
+                block = self.meaning.meant(block, blocks)  # noqa: PLW2901
+            if header is None:
+                header = Header.of(block)
+                yield block
+            else:
+                yield header.aligned(block)
+        if self.meaning is not None:
+            self.meaning.has_met_all = True
 
     def header(self) -> Header:
         """Return what all files must have in common, by the first block."""
@@ -107,21 +112,50 @@ class BlockFile:
         counts = [_known_rows(file) for file in self.files]
         return None if None in counts else sum(c for c in counts if c is not None)
 
+    @property
+    def label_map(self) -> LabelMap | None:
+        """What the labels mean."""
+        return None if self.meaning is None else self.meaning.label_map
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out; after a reading to the end also what no row has of a map of labels."""
+        unused = () if self.meaning is None else self.meaning.notes(str(self.path))
+        return (*self.left_out, *unused)
+
+    def _as_they_stand(self) -> Iterator[Dataset]:
+        if self.labels is not None and is_folder(self.path):  # joined by the ids of all files
+            yield from _sliced(
+                read(self.path, kind=self.kind, fields=self.fields, labels=self.labels, na=self.na)
+            )
+            return
+        for file in self.files:
+            yield from self._of_file(file)
+
     def _of_file(self, file: Path) -> Iterator[Dataset]:
         parts = _IN_PARTS.get(file_suffix(file))
         if parts is None or self.labels is not None:
-            whole = read_file(file, kind=self.kind, fields=self.fields, labels=self.labels)
+            whole = read_file(
+                file, kind=self.kind, fields=self.fields, labels=self.labels, na=self.na
+            )
             yield from _sliced(whole)
             return
-        request, first = Request(self.kind, self.fields), 0
+        request, first, kept = Request(self.kind, self.fields, na=self.na), 0, 0
         with refusing(file):
             require_file(file)
         for rows in _each(file, parts(file, request)):
             with refusing(file):
                 fitting = check_shapes(rows, "rows")
             read_now = dataclasses.replace(as_dataset(fitting, file, self.kind), first=first)
-            yield from _sliced(read_now)
             first += len(read_now.values)
+            if self.na == "drop":
+                with refusing(file):
+                    read_now = without_missing(read_now, every=True)
+            kept += len(read_now.values)
+            yield from _sliced(read_now) if len(read_now.values) else ()
+        if not kept:
+            msg = f"{file}: has no row that counts: each lacks a value (--na drop)."
+            raise FileFormatError(msg)
 
 
 def read_blocks(
@@ -131,6 +165,7 @@ def read_blocks(
     fields: Fields | None = None,
     labels: str | os.PathLike[str] | None = None,
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
+    na: Missing = "refuse",
 ) -> BlockFile:
     """Return the rows of a file, or of a folder of shards, block by block.
 
@@ -140,8 +175,9 @@ def read_blocks(
         A file of any format that `read` takes, or a folder of such files, read in the order of
         their names; files that come later are not. Columns are matched by name to those of the
         first.
-    kind, fields, labels, label_map
-        As in `read`; `labels` only for a single file.
+    kind, fields, labels, label_map, na
+        As in `read`; the notes of each block count the rows that were left out of it. A folder with
+        `labels` is read as a whole.
 
     Returns
     -------
@@ -153,18 +189,21 @@ def read_blocks(
     ------
     FileFormatError
         The file is missing; a folder that holds no file of a known format, or a sub-folder that
-        does; `labels` of a folder. While iterating: as in `read`, with the row group of a Parquet
+        does. While iterating: as in `read`, with the row group of a Parquet
         file; a shard that differs from the first in more than the order of its columns.
     """
-    if is_folder(path):
-        refuse_labels_of_folder(path, labels)
+    if fields is not None:
+        require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
+    if labels is not None:
+        require_type(labels, (str, os.PathLike), name="labels", rule="the path of a file")
     shards = Shards.of(path, SUFFIXES)
     if file_suffix(shards.files[0]) not in SUFFIXES:
         read_file(path)  # raises, and says which suffixes there are
     beside = None if labels is None else Path(labels)
     return BlockFile(
         Path(path), kind, fields or Fields(), beside, shards.files, shards.notes,
-        label_map=None if label_map is None else LabelMap.of(label_map),
+        meaning=None if label_map is None else Meaning(LabelMap.of(label_map)),
+        na=na,
     )  # fmt: skip
 
 

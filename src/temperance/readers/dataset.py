@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.readers.guard import refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from temperance.checks.labels import LabelMap
 
 __all__ = [
     "Dataset",
@@ -116,13 +113,6 @@ class Dataset:
     notes: tuple[str, ...] = ()
     percent: bool = False
     left_out: tuple[int, ...] = ()
-
-    def with_labels_of(self, meaning: LabelMap) -> Self:
-        """Return the same rows with labels as they are meant."""
-        if self.labels is None:
-            return self
-        with refusing(self.source), rows_of_file(), rows_from(self.first):
-            return replace(self, labels=meaning.applied(self.labels, self.classes))
 
     def with_columns(self, order: NDArray[np.intp], *, class_axis: int | None = None) -> Dataset:
         """Return the rows with the classes, which have names, in another order.

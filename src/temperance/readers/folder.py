@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.labels import LabelMap
-from temperance.errors import FileFormatError, InvalidInputError
+from temperance.checks.label_map import LabelMap
+from temperance.errors import InvalidInputError
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout
 from temperance.readers.guard import is_folder
+from temperance.readers.label_meaning import Meaning
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
+from temperance.readers.missing import without_missing
 from temperance.readers.shards import Header, Shards
-from temperance.readers.whole import SUFFIXES, read_file
+from temperance.readers.whole import SUFFIXES, read_file, with_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from temperance.readers.missing import Missing
 
-__all__ = ["read", "refuse_labels_of_folder"]
+__all__ = ["read"]
 
 _USUAL_FIELDS = Fields()
 _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
@@ -54,7 +56,7 @@ def read(
         Names to look for instead of the usual ones.
     labels : path-like, optional
         Another file, of any of these formats, to take the labels from; `fields.label` is then
-        a name in that file. Not for a folder.
+        a name in that file. With a folder the rows are joined by their ids, which both must have.
     layout : {"rows", "labels", "dense"}, default "rows"
         What a file holds: one class per row; a matrix of labels beside the scores, in tables a
         column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
@@ -69,8 +71,10 @@ def read(
         `format`, its `missing` says what to do.
     label_map : mapping, str or LabelMap, optional
         What labels mean: `{"no": 0, "yes": 1}` (a class by its name, or by its position where
-        columns have no names; other labels stay), "positions" (labels are positions of the columns,
-        counted from 0, whatever these are called) or "one-based" (counted from 1).
+        columns have no names), "positions" (labels are positions of the columns, counted from 0,
+        whatever these are called) or "one-based" (counted from 1). Every label must be in a pair or
+        be a class; one that `ignore_label` is to leave out is mapped to itself. A label of a pair
+        that no row has is told in the `notes`.
 
     Returns
     -------
@@ -92,13 +96,12 @@ def read(
     MissingDependencyError
         The format needs a package that is not installed.
     """
-    meaning = None if label_map is None else LabelMap.of(label_map)
-
-    def as_meant(part: Dataset) -> Dataset:
-        """Return rows with labels as they are meant, by their own file's columns."""
-        return part if meaning is None else part.with_labels_of(meaning)
-
-    return _read(path, kind, fields, labels, layout, format, na, as_meant)
+    meaning = None if label_map is None else Meaning(LabelMap.of(label_map), layout)
+    dataset = _read(path, kind, fields, labels, layout, format, na, meaning)
+    if meaning is None:
+        return dataset
+    meaning.has_met_all = True
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *meaning.notes(dataset.source)))
 
 
 def _read(
@@ -109,9 +112,14 @@ def _read(
     layout: Layout,
     format: FormatName | LlmFormat | None,  # noqa: A002  (the word for it)
     na: Missing,
-    as_meant: Callable[[Dataset], Dataset],
+    meaning: Meaning | None,
 ) -> Dataset:
     """Read a file or a folder, labels as they are meant."""
+
+    def as_meant(part: Dataset, others: Sequence[Dataset] = ()) -> Dataset:
+        """Return rows with labels as they are meant, by their own file's columns."""
+        return part if meaning is None else meaning.meant(part, others)
+
     if format is not None:
         if na != "refuse":
             msg = "`na` (--na) does not go with a format; its `missing` (--missing) says the same."
@@ -124,17 +132,17 @@ def _read(
     if not is_folder(path):
         whole = read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
         return as_meant(whole)
-    refuse_labels_of_folder(path, labels)
     shards = Shards.of(path, SUFFIXES)
     parts = [
-        as_meant(read_file(file, kind=kind, fields=fields, layout=layout, na=na))
+        read_file(file, kind=kind, fields=fields, layout=layout, na=na, own_labels=labels is None)
         for file in shards.files
     ]
+    parts = [as_meant(part, parts) for part in parts]
     header = Header.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
     notes = dict.fromkeys(f"{part.source}: {note}" for part in parts for note in part.notes)
-    return dataclasses.replace(
+    whole = dataclasses.replace(
         parts[0],
         values=_values(parts),
         ragged=any(part.ragged for part in parts),
@@ -144,17 +152,10 @@ def _read(
         left_out=_left_out(parts),
         **together,
     )
-
-
-def refuse_labels_of_folder(
-    path: str | os.PathLike[str], labels: str | os.PathLike[str] | None
-) -> None:
-    """Refuse labels from elsewhere, which would not say what file they go with."""
-    if labels is not None:
-        msg = (
-            f"{path}: is a folder, whose files hold their own labels; `labels` goes with one file."
-        )
-        raise FileFormatError(msg)
+    if labels is None:
+        return whole
+    whole = with_labels(whole, labels, fields, layout, na, by_id=True)
+    return as_meant(without_missing(whole) if na == "drop" else whole)
 
 
 def _values(parts: Sequence[Dataset]) -> NDArray[Any]:

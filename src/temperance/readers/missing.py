@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.printable import count_text
 from temperance.readers.guard import named
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Dataset
 
-__all__ = ["Missing", "refuse_missing", "without_missing"]
+__all__ = ["Missing", "refuse_missing", "without_missing", "without_zeros"]
 
 Missing = Literal["refuse", "drop"]
+_NAMES = ("groups", "clusters")
 _COLUMNS = ("values", "labels", "weights", "groups", "clusters", "ids")
 
 
@@ -27,37 +29,73 @@ def refuse_missing(
     count: int, n: int, columns: Sequence[str], first: str, *, hint: str = ""
 ) -> NoReturn:
     """Raise, with the count, the columns, the first place and the option that leaves rows out."""
-    rows = f"row{'s' * (n > 1)} {'lacks' if count == 1 else 'lack'}"
+    lack = "lacks" if count == 1 else "lack"
     msg = (
-        f"{count:,} of {n:,} {rows} a value of {named(columns)} (blank, NA or NaN); the first is "
+        f"{count:,} of {count_text(n, 'row')} {lack} a value of {named(columns)} (blank, NA or "
+        "NaN); the first is "
         f'{first}. Leave such rows out with --na drop (na="drop" in Python).{hint}'
     )
     raise FileFormatError(msg)
 
 
-def without_missing(dataset: Dataset) -> Dataset:
+def without_missing(dataset: Dataset, *, every: bool = False) -> Dataset:
     """Return the rows that have all their values, and a note that counts the others.
 
-    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids.
+    Missing are masked entries and NaN, in scores, labels, weights, groups, clusters and ids, and
+    groups and clusters of empty text. That no row is left is an error, unless `every` row may be
+    left out, as of a block.
     """
     n = len(dataset.values)
     missing = np.zeros(n, dtype=np.bool_)
     for name in _COLUMNS:
         array = getattr(dataset, name)
         if array is not None:
-            missing |= _lacking(array)
+            missing[_lacking(array)] = True
+            if name in _NAMES and array.dtype.kind in "US":
+                missing |= np.ma.getdata(array) == array.dtype.type()
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
-    count = int(np.count_nonzero(missing))
+    whole = dataclasses.replace(dataset, **arrays)
+    return _without(whole, missing, "lacks a value", "lack a value", "--na drop", every=every)
+
+
+def without_zeros(dataset: Dataset) -> Dataset:
+    """Return the rows with a probability above 0, and a note that counts the others.
+
+    A row of zeros says nothing of its options: where rows are divided by their sums, it is missing.
+    """
+    if dataset.kind != "probs" or dataset.values.ndim != 2:
+        return dataset
+    zeros = np.asarray(~dataset.values.any(axis=1), dtype=np.bool_)
+    options = "--na drop --renormalize"
+    return _without(dataset, zeros, "holds zeros only", "hold zeros only", options)
+
+
+def _without(
+    dataset: Dataset,
+    missing: NDArray[np.bool_],
+    lacks: str,
+    lack: str,
+    options: str,
+    *,
+    every: bool = False,
+) -> Dataset:
+    """Leave rows out, and say how many for what and by which options."""
+    n, count = len(missing), int(np.count_nonzero(missing))
     if not count:
-        return dataclasses.replace(dataset, **arrays)
-    if count == n:
-        msg = f"has no row without a missing value; all {n:,} would be left out."
+        return dataset
+    if count == n and not every:
+        msg = f"has no row that counts: each {lacks}, and all {n:,} would be left out ({options})."
         raise FileFormatError(msg)
-    kept: dict[str, Any] = {name: None if a is None else a[~missing] for name, a in arrays.items()}
-    were = "was left out, which lacks" if count == 1 else "were left out, which lack"
-    note = f"{count:,} of {n:,} rows {were} a value (--na drop)."
+    kept: dict[str, Any] = {
+        name: None if (array := getattr(dataset, name)) is None else array[~missing]
+        for name in _COLUMNS
+    }
+    were = f"was left out, which {lacks}" if count == 1 else f"were left out, which {lack}"
+    note = f"{count:,} of {count_text(n, 'row')} {were} ({options})."
+    places = np.delete(np.arange(n + len(dataset.left_out)), list(dataset.left_out))
+    left_out = sorted({*dataset.left_out, *places[missing].tolist()})
     return dataclasses.replace(
-        dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(np.flatnonzero(missing))
+        dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(left_out)
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "likely_scores",
     "listed",
     "named_scores",
+    "sounding_like_scores",
     "stem_scores",
 ]
 
@@ -33,6 +34,9 @@ _WORDS: dict[Kind, frozenset[str]] = {
     ),
     "logits": frozenset({"logit", "logits"}),
 }
+_SINGLE = frozenset(
+    {"score", "scores", "confidence", "confidences", "conf", "certainty", "prob", "probability"}
+)
 _IN_BRACKETS = re.compile(r"[\[({](.+)[\])}]")
 
 
@@ -98,6 +102,11 @@ def likely_scores(names: Sequence[str]) -> tuple[Kind, str] | None:
                 return kind, shlex.quote(word)
         return kind, as_typed(found)
     return None
+
+
+def sounding_like_scores(names: Sequence[str]) -> list[str]:
+    """Return the columns whose names speak of one score per row, as a confidence is."""
+    return [name for name in names if _SINGLE.intersection(_words(name))]
 
 
 def _words(name: str) -> list[str]:

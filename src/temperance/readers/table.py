@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,9 +19,22 @@ from temperance.readers.label_columns import (
     label_list,
     refuse_label_columns,
 )
-from temperance.readers.near_names import NONE, Role, refuse_near_names, role_name
+from temperance.readers.near_names import (
+    NONE,
+    Role,
+    near_names,
+    option_for,
+    refuse_near_names,
+    role_name,
+)
 from temperance.readers.request import Request, Rows, choose
-from temperance.readers.score_columns import ScoreColumns, likely_scores, named_scores, stem_scores
+from temperance.readers.score_columns import (
+    ScoreColumns,
+    likely_scores,
+    named_scores,
+    sounding_like_scores,
+    stem_scores,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -31,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "finished", "hint_of_missing", "plan_columns"]
 
+_RIGHT = {"correct", "is_correct", "iscorrect", "right", "is_right", "hit"}  # was it the answer
 _STEMS: dict[Kind, str] = {"logits": "logit", "probs": "prob"}
 
 
@@ -242,8 +257,10 @@ def _no_scores(names: Sequence[str], request: Request) -> FileFormatError:
             names,
             hint=" Nor does a column begin or end so: name the columns of the classes.",
         )
-    likely = likely_scores(names)
-    if likely is None:
+    likely, single = likely_scores(names), _single_scores(names)
+    if likely is None and single:
+        hint = single
+    elif likely is None:
         hint = (
             " Name them with --probs-column or --logits-column: what they begin or end with, or a "
             "list, commas between."
@@ -252,6 +269,30 @@ def _no_scores(names: Sequence[str], request: Request) -> FileFormatError:
         kind, typed = likely
         hint = f" If these are scores, say --{kind}-column {typed}."
     return _missing("logit_<class>` or `logit` or `prob_<class>` or `prob", names, hint=hint)
+
+
+def _single_scores(names: Sequence[str]) -> str:
+    """Say what columns called a score or a confidence may be: of answers, or of class 1."""
+    scores = sounding_like_scores(names)
+    if not scores:
+        return ""
+    typed = shlex.quote(scores[0])
+    right = [name for name in names if name.casefold() in _RIGHT]
+    if right:
+        column = "" if scores[0] == "score" else f" --score-column {typed}"
+        column += "" if right[0] == "correct" else f" --label-column {shlex.quote(right[0])}"
+        return (
+            f" If {quoted(scores[0])} says how sure an answer is and {quoted(right[0])} whether it "
+            f"is right, say --kind answers --score-scale probability{column} (or another scale: "
+            "fraction, percent, logprob, count, real); fit, apply and evaluate take it."
+        )
+    near = near_names("label", names)
+    label = f" {option_for('label', near[0])}" if near else ""
+    which = "is" if len(scores) == 1 else "one of them is"
+    return (
+        f" If {named(scores)} {which} the probability of class 1, say --probs-column {typed}"
+        f"{label}."
+    )
 
 
 def _missing(wanted: str, names: Sequence[str], hint: str = "") -> FileFormatError:

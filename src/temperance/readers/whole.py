@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.alignment import in_trusted_order, rows_by_id
+from temperance.checks.arguments import as_word, require_type
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import read_arrow, read_parquet
 from temperance.readers.csv_file import read_csv
@@ -25,7 +26,7 @@ from temperance.readers.torch_file import read_torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SUFFIXES", "as_dataset", "read_file"]
+__all__ = ["SUFFIXES", "as_dataset", "read_file", "with_labels"]
 
 _READERS: dict[str, Callable[[Path, Request], Rows]] = {
     ".npz": read_npz,
@@ -67,12 +68,13 @@ def read_file(
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
     na: Missing = "refuse",
+    own_labels: bool = True,
 ) -> Dataset:
-    """Read one file (see `read`)."""
-    if na not in ("refuse", "drop"):
-        msg = f'`na` must be "refuse" or "drop", got {quoted(na)}.'
-        raise InvalidInputError(msg)
-    dataset = _read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
+    """Read one file (see `read`), or what it holds but for its `own_labels`."""
+    as_word(na, ("refuse", "drop"), name="na")
+    dataset = _read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na,
+        own_labels=own_labels and labels is None,
+    )  # fmt: skip
     if na == "refuse":
         return dataset
     with refusing(path):
@@ -87,23 +89,50 @@ def _read_file(
     labels: str | os.PathLike[str] | None,
     layout: Layout,
     na: Missing,
+    own_labels: bool,
 ) -> Dataset:
-    if kind not in (None, "logits", "probs"):
-        msg = f'`kind` must be "logits" or "probs", got {quoted(kind)}.'
-        raise InvalidInputError(msg)
+    if kind is not None:
+        as_word(kind, ("logits", "probs"), name="kind")
+    require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
     if fields.logits is not None and fields.probs is not None:
         msg = "`fields` must name logits or probs, got both; name the one to use."
         raise InvalidInputError(msg)
-    if labels is None:
+    if own_labels:
         return as_dataset(_read(path, Request(kind, fields, layout=layout, na=na)), path, kind)
     unlabelled = dataclasses.replace(fields, label=None)
     rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout, na=na))
     dataset = as_dataset(rows, path, kind)
+    return dataset if labels is None else with_labels(dataset, labels, fields, layout, na)
+
+
+def with_labels(
+    dataset: Dataset,
+    labels: str | os.PathLike[str],
+    fields: Fields,
+    layout: Layout,
+    na: Missing,
+    *,
+    by_id: bool = False,
+) -> Dataset:
+    """Return rows with the labels of another file; `by_id` refuses to trust the order."""
     only_labels = Request(
         fields=Fields(label=fields.label, id=fields.id), scores=False, layout=layout,
-        classes=rows.classes, ids=dataset.ids is not None, na=na,
+        classes=dataset.classes, ids=dataset.ids is not None, na=na,
     )  # fmt: skip
-    return _labelled(dataset, _read(labels, only_labels), labels, layout)
+    found = _read(labels, only_labels)
+    if by_id and (dataset.ids is None or found.ids is None):
+        msg = (
+            f"{dataset.source}: is a folder: a file of labels goes with it by ids alone, as "
+            "nothing says in which order its files were written, but "
+            f"{_lacking_ids(dataset, labels)}. Add a column `id` to every file and to the labels "
+            "(--id-column names another), or put the labels into the files, as a column `label`."
+        )
+        raise FileFormatError(msg)
+    return _labelled(dataset, found, labels, layout)
+
+
+def _lacking_ids(dataset: Dataset, labels: str | os.PathLike[str]) -> str:
+    return f"{dataset.source if dataset.ids is None else os.fspath(labels)} has none"
 
 
 def _labelled(

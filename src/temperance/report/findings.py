@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import temperature_of
+from temperance.printable import count_text
 from temperance.show import p_text
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ def headline(comparison: Comparison | None, evaluation: Evaluation) -> str:
     do; without such a bin, about mean confidence and accuracy.
     """
     after = None if comparison is None else comparison.evaluations["after"]
-    few = f"With only {evaluation.n:,} rows, " if evaluation.n < _FEW else ""
+    few = f"With only {count_text(evaluation.n, 'row')}, " if evaluation.n < _FEW else ""
     if evaluation.ece.value <= evaluation.ece_null.high:
         sentence = (
             "this model's probabilities are as good as these "
-            f"{evaluation.n:,} rows can tell: its calibration error is within what chance explains."
+            f"{count_text(evaluation.n, 'row')} can tell: its calibration error is within what "
+            "chance explains."
         )
         if comparison is not None:
             sentence += _unneeded(comparison)

@@ -12,6 +12,7 @@ from temperance.calibrators import (
 )
 from temperance.metrics.estimates import Estimate
 from temperance.plots import TemperatureDisplay
+from temperance.printable import count_text
 from temperance.report.page import svg
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
     shown = sorted(scaling.temperatures, key=farthest)[:_MOST]
     estimates = {name: _estimate(scaling.temperatures[name], parts.get(name)) for name in shown}
     small = [
-        f"{name} ({_rows(parts[name].n)})" if name in parts else name
+        f"{name} ({count_text(parts[name].n, 'row')})" if name in parts else name
         for name in scaling.small_groups
     ]
     return {
@@ -54,10 +55,6 @@ def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
         "more_small": len(small) - len(small[:_SMALL]),
         "figure": _forest(estimates, pooled) if scaling.spread else "",
     }
-
-
-def _rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n} rows"
 
 
 def _row(name: str, estimate: Estimate, part: Part | None, pooled: float) -> dict[str, str]:

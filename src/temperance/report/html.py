@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import interval_of, temperature_of
 from temperance.evaluate.tables import left_out_rows
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
+from temperance.printable import count_text
 from temperance.report.class_biases import class_bias_section
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.group_temperatures import group_section
@@ -46,6 +46,7 @@ def render_report(content: ReportContent) -> str:
     sides = _sides(content)
     differences = None if content.comparison is None else content.comparison.differences["after"]
     evaluation = content.evaluation
+    impossible = max(each.zero_probability_labels for each in sides.values())
     return render(
         "template.html.j2",
         title=content.title,
@@ -72,7 +73,7 @@ def render_report(content: ReportContent) -> str:
         class_biases=class_bias_section(content.class_biases),
         group_temperatures=group_section(content.calibrator),
         left_out=left_out_rows(evaluation),
-        infinite=any(not isfinite(e.log_loss.value) for e in sides.values()),
+        infinite="" if not impossible else count_text(impossible, "row"),
     )
 
 

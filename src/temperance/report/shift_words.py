@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from temperance.calibrators.tables import regret_in_words
 from temperance.numerics import two_sided_p
+from temperance.printable import count_text
 from temperance.shift.transfer import AS_IS, CORRECTED, REFITTED
 from temperance.show import p_text
 
@@ -98,8 +99,10 @@ def about_rows(found: Transfer) -> list[str]:
     )
     said = [apart, worth]
     if covariates.clipped:
+        one, several = "weight of a reference row was", "weights of reference rows were"
+        clipped = count_text(covariates.clipped, one, several)
         said.append(
-            f"The weights of {covariates.clipped:,} reference rows were cut to "
+            f"{clipped} cut to "
             f"{covariates.clip:.3g}: such rows are too rare in the reference to be weighed up."
         )
     return said

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import METHODS, check_method
+from temperance.checks.arguments import as_sequence
 from temperance.crossfit import N_FOLDS
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks
@@ -47,7 +48,9 @@ _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 def wanted(methods: Sequence[str] | None) -> tuple[str, ...]:
     """Return the methods to try, identity among them, the simplest first."""
-    names = SIMPLEST_FIRST if methods is None else tuple(methods)
+    names: Sequence[str] = SIMPLEST_FIRST
+    if methods is not None:
+        names = as_sequence(methods, name="methods", rule="a sequence of names of methods")
     for name in names:
         check_method(name)
         if name not in SIMPLEST_FIRST:
@@ -93,10 +96,10 @@ def _too_few(method: str, rows: Training) -> str | None:
 def few_per_parameter(method: str, rows: Training) -> str | None:
     """Return what a method needs to learn its numbers from; None where there is enough."""
     n_parameters = METHODS[method].traits.n_parameters(rows.k)
-    least = LEAST_PER_PARAMETER[rows.k == 2]  # noqa: PLR2004
+    least = LEAST_PER_PARAMETER[rows.k == 2]
     if rows.events_per_parameter(n_parameters) * _SHARE_OF_A_FIT >= least:
         return None
-    what = "rows of the rarer class" if rows.k == 2 else "rows"  # noqa: PLR2004
+    what = "rows of the rarer class" if rows.k == 2 else "rows"
     return f"needs {ceil(least * n_parameters / _SHARE_OF_A_FIT):,} {what}"
 
 

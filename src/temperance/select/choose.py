@@ -128,7 +128,7 @@ def select_rows(
     """
     strength = max(prior, FEW_ROWS_PRIOR) if rows.effective_rows < FEW_ROWS else prior
     trials = Trials(rows, groups, clusters, strength, seed)
-    n_groups = 0 if groups is None else len(set(groups.tolist()) - {""})
+    n_groups = 0 if groups is None else len(set(groups.tolist()))
     tried: list[Trial] = []
     reasons: dict[str, str] = {}
     for method in wanted(methods):

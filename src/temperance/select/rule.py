@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule"]
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """Trials of several methods on the same rows; the first is identity, the last the richest."""

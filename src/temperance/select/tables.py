@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def selection_table(selection: Selection) -> Table:
         ("method", "", "log loss", "less doing nothing (95 %)", "behind the best", "note"),
         tuple(selection_cells(selection)),
         caption=(
-            f"{selection.n:,} rows, cross-fitted in {selection.n_folds} folds; the simplest map "
-            f"within one standard error of the best is chosen. {not_tried(selection)}"
+            f"{count_text(selection.n, 'row')}, cross-fitted in {selection.n_folds} folds; the "
+            f"simplest map within one standard error of the best is chosen. {not_tried(selection)}"
         ),
         words=frozenset({1, 5}),
     )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_weights
-from temperance.checks.arrays import as_numbers
-from temperance.checks.numbers import as_number, as_positive
+from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.numbers import as_number, as_positive, as_seed
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64
+from temperance.printable import count_text
 from temperance.shift.domain import DomainClassifier, area_under_curve, fit_domain
 from temperance.show import Table, beside, interval_text, number_text, to_frame
 
@@ -32,6 +33,7 @@ __all__ = ["CovariateWeights", "covariate_weights"]
 _FEWEST = 10  # rows of each side: two per fold
 _MOST = 1e100  # of a feature: squares stay finite
 _LARGEST = 20.0
+_ROUNDING = 1e-9  # of an area under a curve, a sum over rows
 _SMALLEST = -600.0  # log: never 0, so that some factor gives the mean 1
 
 
@@ -49,8 +51,8 @@ class CovariateWeights(Frozen):
 
     @property
     def told_apart(self) -> bool:
-        """Whether the 95 % interval of the cross-fitted AUC lies above 0.5."""
-        return self.auc.low > 0.5
+        """Whether the 95 % interval of the cross-fitted AUC lies above 0.5, beyond rounding."""
+        return self.auc.low > 0.5 + _ROUNDING
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON, without the weights themselves."""
@@ -96,7 +98,7 @@ class CovariateWeights(Frozen):
             ("source rows", f"{self.n_source:,}"),
             ("target rows", f"{self.n_target:,}"),
             ("can be told apart", f"{apart} ({auc})"),
-            ("source rows are worth", f"{self.effective_rows:,.0f} target rows"),
+            ("source rows are worth", count_text(round(self.effective_rows), "target row")),
             (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
         )
         return Table(("covariate shift", ""), rows, words=frozenset({1}))
@@ -110,6 +112,7 @@ def covariate_weights(
     target_weights: ArrayLike | None = None,
     ridge: float = 1.0,
     clip: float | None = None,
+    seed: int = 0,
 ) -> CovariateWeights:
     r"""Weigh source rows so that they look like target rows, by a classifier of the two.
 
@@ -126,6 +129,8 @@ def covariate_weights(
     clip : float, optional
         No weight is larger, > 1; default the smaller of 20 and the root of n. Clipping keeps
         single rows from deciding, and weighs rows that only the target has too little.
+    seed : int, default 0
+        Of the folds of the cross-fitted AUC, >= 0.
 
     Returns
     -------
@@ -169,7 +174,7 @@ def covariate_weights(
     if clip is not None:
         rule = "a finite number above 1, the mean of the weights"
         most = as_number(clip, name="clip", rule=rule, above=1.0)
-    classifier, auc = _told_apart((x, w_x), (y, w_y), ridge)
+    classifier, auc = _told_apart((x, w_x), (y, w_y), ridge, as_seed(seed))
     log_odds = classifier.log_odds(x)
     ratio = np.exp(np.maximum(log_odds - log_odds.max(), _SMALLEST))
     weights = _of_mean_one(ratio, w_x, most)
@@ -186,7 +191,7 @@ def covariate_weights(
 
 
 def _told_apart(
-    source: tuple[Array, Array], target: tuple[Array, Array], ridge: float
+    source: tuple[Array, Array], target: tuple[Array, Array], ridge: float, seed: int
 ) -> tuple[DomainClassifier, Estimate]:
     """Return the classifier fitted on all rows, and its AUC on rows it had not seen."""
     features = np.concatenate([source[0], target[0]])
@@ -199,7 +204,9 @@ def _told_apart(
         without = fit_domain(features, is_target, w, ridge=ridge)
         return lambda held_out: without.log_odds(features[held_out])
 
-    scores = cross_fit(fit, is_target.astype(np.intp), scores=(features,), weights=weights)
+    scores = cross_fit(
+        fit, is_target.astype(np.intp), scores=(features,), weights=weights, seed=seed
+    )
     whole = fit_domain(features, is_target, weights, ridge=ridge)
     return whole, area_under_curve(scores, is_target, weights)
 
@@ -227,7 +234,7 @@ def _features(
     if bad.any():
         msg = (
             f"`{name}` must be finite, and not beyond {_MOST:g}; row {int(bad.argmax())} is not "
-            f"({np.count_nonzero(bad)} such rows)."
+            f"({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     w = as_weights(weights, n=len(x))

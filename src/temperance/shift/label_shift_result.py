@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_probs
+from temperance.checks.arrays import such_rows
 from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
@@ -108,7 +109,7 @@ class LabelShift(Frozen):
             row = int((sums == 0.0).argmax())
             msg = (
                 f"`probs` of row {row} lie on classes whose new frequency is 0 "
-                f"({np.count_nonzero(sums == 0.0)} such rows): the row cannot be of any other. "
+                f"({such_rows(sums == 0.0)}): the row cannot be of any other. "
                 "Estimate the frequencies with such rows among them."
             )
             raise InvalidInputError(msg)

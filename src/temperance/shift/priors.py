@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks import as_classes, as_probs, as_weights
-from temperance.checks.arrays import as_numbers
+from temperance.checks.arrays import as_array, as_numbers, such_rows
 from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -107,7 +107,7 @@ def label_shift(
     probs, classes = named_scores(probs, classes, name="probs", weights=weights)
     p = as_probs(probs)
     w, k = as_weights(weights, n=len(p)), p.shape[1]
-    if np.ndim(source_priors) == 2:
+    if np.ndim(as_array(source_priors, name="source_priors")) == 2:
         source_priors, _ = named_scores(
             source_priors, classes, name="source_priors", source_weights=source_weights
         )
@@ -227,7 +227,7 @@ def _refuse_impossible(
         msg = (
             f"`source_priors` must be above 0 for every class that rows may be of; class "
             f"{names[first] if names else first} has 0, and row {row} gives it probability "
-            f"{p[row, first]:g} ({np.count_nonzero(rows)} such rows). A class that the source "
+            f"{p[row, first]:g} ({such_rows(rows)}). A class that the source "
             "never had cannot be corrected for: leave its column out."
         )
         raise InvalidInputError(msg)

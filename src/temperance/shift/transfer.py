@@ -11,6 +11,7 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling, Training
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.numbers import as_seed
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -102,7 +103,7 @@ class Transfer(Frozen):
         return "\n\n".join(parts)
 
 
-def transfer(
+def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     reference: ArrayLike,
     labels: ArrayLike | Positions,
     new: ArrayLike,
@@ -114,6 +115,7 @@ def transfer(
     classes: Sequence[object] | None = None,
     n_resamples: int = N_RESAMPLES,
     refuse_probs: bool = True,
+    seed: int = 0,
 ) -> Transfer:
     """Fit a temperature on reference rows and see how it does on new ones.
 
@@ -136,6 +138,8 @@ def transfer(
         Of the intervals of calibration errors.
     refuse_probs : bool, default True
         As in `TemperatureScaling.fit`, of both sides.
+    seed : int, default 0
+        Of the folds and of the resamples, >= 0.
 
     Returns
     -------
@@ -172,6 +176,7 @@ def transfer(
     >>> found.verdict, bool(1.8 < found.refitted.temperature / found.reference.temperature < 2.2)
     ('re-fit', True)
     """
+    seed = as_seed(seed)
     rows = Training.check(
         reference, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
     )
@@ -189,7 +194,7 @@ def transfer(
     calibrator = calibrator_of(rows)
     probs = calibrator.apply(z, refuse_probs=False)
     frequencies = label_shift_of_rows(rows, z, new_w, calibrator)
-    covariates, weighted = _weighted(rows, z, new_w)
+    covariates, weighted = _weighted(rows, z, new_w, seed)
     comparison, refitted = None, None
     if new_labels is not None:
         y = as_labels(new_labels, n=len(z), k=rows.k, classes=rows.classes)
@@ -198,7 +203,7 @@ def transfer(
         if new_clusters is not None:
             units = as_groups(new_clusters, n=len(z), name="new_clusters")[1]
         target = Training(z, y, new_w, rows.classes)
-        refitted, again = _refitted(target, units)
+        refitted, again = _refitted(target, units, seed)
         sides = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
         if again is not None:
             sides[REFITTED] = again
@@ -206,6 +211,7 @@ def transfer(
         comparison = compare_rows(
             {name: Predictions.from_logits(s, y, new_w, units) for name, s in sides.items()},
             n_resamples=n_resamples,
+            seed=seed,
         )
     return Transfer(
         reference=fitted,
@@ -220,7 +226,7 @@ def transfer(
 
 
 def _weighted(
-    rows: Training, new: NDArray[Any], new_weights: Array | None
+    rows: Training, new: NDArray[Any], new_weights: Array | None, seed: int
 ) -> tuple[CovariateWeights | None, TemperatureScaling | None]:
     counted = (np.count_nonzero(w) if w is not None else len(z)
                for z, w in ((rows.logits, rows.weights), (new, new_weights)))  # fmt: skip
@@ -228,7 +234,7 @@ def _weighted(
         return None, None
     found = covariate_weights(
         shape_features(rows.logits), shape_features(new),
-        source_weights=rows.weights, target_weights=new_weights,
+        source_weights=rows.weights, target_weights=new_weights, seed=seed,
     )  # fmt: skip
     own = found.weights if rows.weights is None else found.weights * rows.weights
     try:
@@ -239,7 +245,7 @@ def _weighted(
 
 
 def _refitted(
-    target: Training, clusters: NDArray[np.intp] | None
+    target: Training, clusters: NDArray[np.intp] | None, seed: int
 ) -> tuple[TemperatureScaling | None, Array | None]:
     """Return the temperature of the new rows, and their logits scaled by fits without them."""
 
@@ -255,7 +261,7 @@ def _refitted(
     try:
         scaled = cross_fit(
             out_of_fold, target.labels,
-            scores=(target.logits,), weights=target.weights, clusters=clusters,
+            scores=(target.logits,), weights=target.weights, clusters=clusters, seed=seed,
         )  # fmt: skip
         return fit(target.weights), scaled
     except NoOptimumError:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isnan
 
 __all__ = ["interval_text", "number_text", "p_text"]
 
 
 def number_text(value: float, *, sign: bool = False) -> str:
-    """Return four decimals, with + where `sign` asks for it; "infinite" where it is.
+    """Return four decimals, with + where `sign` asks for it; "infinite", or "undefined", if so.
 
-    >>> number_text(0.25), number_text(0.25, sign=True), number_text(float("inf"))
-    ('0.2500', '+0.2500', 'infinite')
+    >>> number_text(0.25), number_text(0.25, sign=True), number_text(float("nan"))
+    ('0.2500', '+0.2500', 'undefined')
+    >>> number_text(float("inf")), number_text(float("-inf"), sign=True)
+    ('infinite', '-infinite')
     """
+    if isnan(value):
+        return "undefined"
     if not isfinite(value):
-        return "infinite"
+        return f"{'-' if value < 0.0 else '+' if sign else ''}infinite"
     return f"{value:{'+' if sign else ''}.4f}"
 
 
 def interval_text(low: float, high: float, *, sign: bool = False) -> str:
-    """Return "low to high"; "unknown" where both ends are infinite.
+    """Return "low to high"; "unknown" where neither end is finite.
 
     >>> interval_text(0.1, 0.3)
     '0.1000 to 0.3000'

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
 from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
 from temperance.writers.content import Content
 from temperance.writers.formats import WRITERS
 from temperance.writers.json_file import write_json
-from temperance.writers.place import check_writable, replacing, write_text
+from temperance.writers.place import check_writable, file_suffix, replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def write_probs(
         The format needs a package that is not installed.
     """
     check_writable(path, SUFFIXES)
-    if layout == "dense":
+    if as_word(layout, ("rows", "labels", "dense"), name="layout") == "dense":
         check_dense(path)
     content = Content.of(
         probs,
@@ -102,7 +103,7 @@ def write_probs(
         },
     )
     with replacing(path) as temporary:
-        WRITERS[Path(path).suffix.lower()](temporary, content)
+        WRITERS[file_suffix(path)](temporary, content)
 
 
 def check_dense(path: str | os.PathLike[str]) -> None:

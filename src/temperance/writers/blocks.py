@@ -7,17 +7,17 @@ import json
 import os
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from temperance.errors import InvalidInputError
 from temperance.writers.content import class_names, text_cells
-from temperance.writers.place import check_writable, no_pyarrow, replacing
+from temperance.writers.place import check_writable, file_suffix, no_pyarrow, opened_text, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from temperance.writers.content import Content
 
@@ -53,7 +53,7 @@ def writing_blocks(path: str | os.PathLike[str]) -> Iterator[_Writer]:
     """
     check_block_suffix(path)
     with replacing(path) as temporary:
-        writer = _WRITERS[Path(path).suffix.lower()](temporary)
+        writer = _WRITERS[file_suffix(path)](temporary)
         try:
             yield writer
         finally:
@@ -63,7 +63,7 @@ def writing_blocks(path: str | os.PathLike[str]) -> Iterator[_Writer]:
 def check_block_suffix(path: str | os.PathLike[str]) -> None:
     """Raise now if blocks cannot be written to `path`."""
     check_writable(path)
-    if Path(path).suffix.lower() not in BLOCK_SUFFIXES:
+    if file_suffix(path) not in BLOCK_SUFFIXES:
         msg = (
             f"`path` must have one of the suffixes {' '.join(BLOCK_SUFFIXES)} for rows that are "
             f"written block by block, got '{os.fspath(path)}'."
@@ -98,8 +98,8 @@ class _Npy:
 class _Csv:
     """A table of text."""
 
-    def __init__(self, path: Path, *, delimiter: str = ",") -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+    def __init__(self, path: Path, *, delimiter: str = ",", packed: bool = False) -> None:
+        self._file = opened_text(path, newline="", packed=packed)
         self._rows = csv.writer(self._file, delimiter=delimiter, lineterminator="\r\n")
         self._begun = False
 
@@ -165,7 +165,9 @@ class _Parquet:
 _WRITERS: dict[str, Callable[[Path], _Writer]] = {
     ".npy": _Npy,
     ".csv": _Csv,
+    ".csv.gz": partial(_Csv, packed=True),
     ".tsv": partial(_Csv, delimiter="\t"),
+    ".tsv.gz": partial(_Csv, delimiter="\t", packed=True),
     ".parquet": _Parquet,
     ".jsonl": _Jsonl,
     ".ndjson": _Jsonl,

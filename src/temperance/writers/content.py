@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from temperance.checks.arguments import as_sequence
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,14 +122,20 @@ def _check_range(probs: NDArray[Any]) -> None:
             first = rows.start + row, float(probs[rows][row][bad[row]].flat[0])
         count += int(np.count_nonzero(wrong))
     if first is not None:
-        such = "1 such row" if count == 1 else f"{count:,} such rows"
+        such = count_text(count, "such row")
         msg = f"`probs` must lie in [0, 1]; row {first[0]} (from 0) holds {first[1]:g} ({such})."
         raise InvalidInputError(msg)
 
 
+def _count_masked(values: object) -> int:
+    """Return the number of masked entries of an array, or of arrays and numbers in lists."""
+    if isinstance(values, list | tuple):
+        return sum(map(_count_masked, values))
+    return int(np.ma.count_masked(values)) if np.ma.is_masked(values) else 0  # type: ignore[no-untyped-call]
+
+
 def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
-    if np.ma.is_masked(values):
-        count = np.ma.count_masked(values)  # type: ignore[no-untyped-call]
+    if count := _count_masked(values):
         msg = f"`{name}` must have no masked entries, got {count:,}: files have no place for them."
         raise InvalidInputError(msg)
     try:
@@ -148,7 +157,8 @@ def _native(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _as_classes(classes: Sequence[str], probs: NDArray[Any]) -> tuple[str, ...]:
-    names = tuple(map(str, classes))
+    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    names = tuple(map(str, given))
     k = {1: 2, 2: probs.shape[-1]}.get(probs.ndim, len(names))
     if len(names) != k or len(set(names)) != k:
         msg = f"`classes` must be {k} different names, got {list(names)}."
@@ -171,7 +181,10 @@ def _as_mask(mask: ArrayLike, probs: NDArray[Any]) -> NDArray[np.bool_]:
 def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> NDArray[Any]:
     array = _as_array(name, column)
     if array.dtype.kind in {"O", "T"}:  # text of other libraries
-        array = _as_array(name, array.tolist())
+        column = array.tolist()
+        array = _as_array(name, column)
+    if array.dtype.kind == "U" and isinstance(column, list | tuple):
+        _refuse_nan(name, column)
     if shape is not None and array.shape != shape:
         msg = f"`{name}` must have shape {shape} to match `probs`, got {array.shape}."
         raise InvalidInputError(msg)
@@ -185,15 +198,30 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
         what = "numbers" if name == "weights" else "integers or text"
         msg = f"`{name}` must hold {what}, got dtype {array.dtype}."
         raise InvalidInputError(msg)
-    if name != "weights" and array.dtype.kind == "f":
-        broken = ~(np.isfinite(array) & (np.trunc(array) == array))
-        if broken.any():
-            row = int(np.argwhere(broken)[0, 0])
-            msg = f"`{name}` must be whole numbers or text; row {row} has {array[broken][0]}."
-            raise InvalidInputError(msg)
+    if array.dtype.kind == "f":
+        _check_numbers(name, array)
     if array.dtype.kind == "U":
         _check_text(name, array.ravel().tolist())
     return array
+
+
+def _refuse_nan(name: str, column: Sequence[object]) -> None:
+    """Refuse nan among text, which NumPy spells as a word."""
+    for row, each in enumerate(column):
+        if isinstance(each, float) and math.isnan(each):
+            msg = f"`{name}` must be whole numbers or text; row {row} has nan."
+            raise InvalidInputError(msg)
+
+
+def _check_numbers(name: str, column: NDArray[Any]) -> None:
+    """Refuse weights that are none, and fractions where a whole number is meant."""
+    fine = np.isfinite(column)
+    fine &= column >= 0.0 if name == "weights" else np.trunc(column) == column
+    if not fine.all():
+        row = int(np.argwhere(~fine)[0, 0])
+        rule = "finite, at least 0" if name == "weights" else "whole numbers or text"
+        msg = f"`{name}` must be {rule}; row {row} has {column[~fine][0]}."
+        raise InvalidInputError(msg)
 
 
 def _check_text(name: str, texts: Sequence[str]) -> None:

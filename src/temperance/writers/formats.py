@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.errors import InvalidInputError
 from temperance.writers.content import class_names, text_cells
-from temperance.writers.place import no_pyarrow
+from temperance.writers.place import no_pyarrow, opened_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def _write_npy(path: Path, content: Content) -> None:
         np.save(file, content.probs, allow_pickle=False)
 
 
-def _write_csv(path: Path, content: Content, *, suffix: str = ".csv") -> None:
+def _write_csv(path: Path, content: Content, *, suffix: str = ".csv", packed: bool = False) -> None:
     columns = content.table()
     for name, column in content.columns.items():
         if column.dtype.kind == "U" and not column.all():
@@ -53,7 +53,7 @@ def _write_csv(path: Path, content: Content, *, suffix: str = ".csv") -> None:
             )
             raise InvalidInputError(msg)
     delimiter = "\t" if suffix == ".tsv" else ","
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with opened_text(path, newline="", packed=packed) as file:
         # Lines end as RFC 4180 has it, which makes the writer quote either character in a text.
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
         writer.writerow(columns)
@@ -108,7 +108,9 @@ WRITERS: dict[str, Callable[[Path, Content], None]] = {
     ".npz": _write_npz,
     ".npy": _write_npy,
     ".csv": _write_csv,
+    ".csv.gz": partial(_write_csv, packed=True),
     ".tsv": partial(_write_csv, suffix=".tsv"),
+    ".tsv.gz": partial(_write_csv, suffix=".tsv", packed=True),
     ".parquet": _write_parquet,
     ".arrow": _write_arrow,
     ".feather": _write_arrow,

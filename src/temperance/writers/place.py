@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import importlib.util
+import io
 import os
 import secrets
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from temperance.errors import InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["check_writable", "no_pyarrow", "replacing", "write_text"]
+__all__ = [
+    "check_writable", "file_suffix", "no_pyarrow", "opened_text", "replacing", "write_text",
+]  # fmt: skip
 
 _ARROW_SUFFIXES = {".parquet", ".arrow", ".feather"}
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
@@ -98,7 +102,7 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
         msg = f"`path` must be text or a Path, got {path!r}."
         raise InvalidInputError(msg)
     file = Path(path)
-    suffix = file.suffix.lower()
+    suffix = file_suffix(file)
     if suffixes is not None and suffix not in suffixes:
         known = " ".join(suffixes)
         raise _refusal(path, f"must have one of the suffixes {known}", "rename it")
@@ -116,6 +120,38 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
             raise _refusal(path, "must lie in a directory you may write to", "give another path")
         if file.exists() and not os.access(file, os.W_OK):
             raise _refusal(path, "must not be write-protected", "give another path")
+
+
+def file_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the suffix that tells the format, in small letters: `.csv`, `.csv.gz`."""
+    file = Path(path)
+    last = file.suffix.lower()
+    return Path(file.stem).suffix.lower() + last if last == ".gz" else last
+
+
+def opened_text(path: Path, *, newline: str, packed: bool = False) -> IO[str]:
+    """Open a file to write text to, in UTF-8, packed by gzip if wanted.
+
+    What is packed holds no name and no time, so that the same rows are the same bytes.
+    """
+    if not packed:
+        return path.open("w", encoding="utf-8", newline=newline)
+    return io.TextIOWrapper(_Packed(path), encoding="utf-8", newline=newline)
+
+
+class _Packed(gzip.GzipFile):
+    """A file packed by gzip that closes the file below it too."""
+
+    def __init__(self, path: Path) -> None:
+        self._below = path.open("wb")
+        super().__init__(filename="", mode="wb", fileobj=self._below, mtime=0)
+
+    def close(self) -> None:
+        """Write what is left, then close."""
+        try:
+            super().close()
+        finally:
+            self._below.close()
 
 
 def no_pyarrow() -> MissingDependencyError:

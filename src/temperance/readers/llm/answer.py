@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from temperance.readers.dataset import Fields
     from temperance.readers.llm.llm_format import GroupPart, LlmFormat
 
-__all__ = ["Answer", "Ask", "Option", "OwnScore", "Readings", "Tally"]
+__all__ = ["SEVERAL", "Answer", "Ask", "Option", "OwnScore", "Readings", "Tally"]
+
+SEVERAL = -1  # for a label: more than one option is right, and the row is left out
 
 
 class Readings(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.printable import count_text
 from temperance.readers.dataset import Dataset
 from temperance.readers.guard import quoted
 from temperance.readers.llm.censoring import censored, hide_rounded
@@ -211,7 +212,7 @@ def _groups(rows: Sequence[Row], format_: LlmFormat) -> NDArray[Any] | None:
         return named_
     found = []
     for row in rows:
-        parts = {**row.answer.groups, "options": f"{len(row.answer.scores)} options"}
+        parts = {**row.answer.groups, "options": count_text(len(row.answer.scores), "option")}
         lacking = [part for part in format_.grouping if part not in parts]
         if lacking and format_.group_by is None:
             return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named
 from temperance.readers.llm.answer import Answer
 from temperance.readers.llm.decision_answers import Shown, index_of, listed, mapped, yes_or_no
-from temperance.readers.llm.keys import id_of, label_of
+from temperance.readers.llm.keys import id_of, label_of, right_option
 from temperance.readers.llm.response import has_failed, response_of
 
 if TYPE_CHECKING:
@@ -74,12 +75,16 @@ def _rows(
         yield Answer(
             shown.probs,
             probs=True,
-            label=None if label is None else index_of(label, shown),
+            label=right_option(label, partial(_place, shown=shown)),
             options=shown.options,
             ordered=False,
             groups={"type": type_.text(), "name": question.name or "unnamed"},
             id=own,
         )
+
+
+def _place(label: Node, shown: Shown) -> int:
+    return index_of(label, shown)
 
 
 def _questions(line: Node, *, of_objects: bool) -> list[_Question]:
@@ -114,7 +119,7 @@ def _labels(line: Node, questions: Sequence[_Question], ask: Ask) -> list[Node |
         if ask.fields.label is not None and not any(own):
             line.need(ask.fields.label)
         return own
-    if isinstance(label.value, list):
+    if isinstance(label.value, list) and (len(questions) > 1 or len(label.value) == 1):
         found = label.items()
         if len(found) != len(questions):
             label.refuse(f"one per answer, {len(questions)}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
+from temperance.readers.llm.answer import SEVERAL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from temperance.readers.llm.answer import Ask
     from temperance.readers.llm.node import Node
 
-__all__ = ["id_of", "label_of", "labelled"]
+__all__ = ["id_of", "label_of", "labelled", "right_option"]
 
 _USUAL = ("label", "gold")
 
@@ -32,6 +35,21 @@ def labelled(line: Node, ask: Ask) -> Node | None:
     if found is None and ask.fields.label is not None:
         line.need(ask.fields.label)
     return found
+
+
+def right_option(label: Node | None, index: Callable[[Node], int]) -> int | None:
+    """Return which option is right, by what gives the index of one label; None without a label.
+
+    SEVERAL of a list of labels that are different options.
+    """
+    if label is None:
+        return None
+    if not isinstance(label.value, list):
+        return index(label)
+    found = {index(each) for each in label.items()}
+    if not found:
+        label.refuse("one label or more")
+    return found.pop() if len(found) == 1 else SEVERAL
 
 
 def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:

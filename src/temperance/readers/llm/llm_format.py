@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,6 +153,4 @@ def check_options(options: Sequence[Sequence[str]]) -> None:
 
 
 def _check_word(name: str, value: object, known: Sequence[str]) -> None:
-    if value not in known:
-        msg = f"`{name}` must be one of {', '.join(known)}, got {quoted(value)}."
-        raise InvalidInputError(msg)
+    as_word(value, known, name=name)

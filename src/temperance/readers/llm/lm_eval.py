@@ -10,7 +10,7 @@ from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
 from temperance.readers.llm.answer import Answer, Option, OwnScore, Readings
 from temperance.readers.llm.keys import id_of
-from temperance.readers.llm.lm_eval_target import SEVERAL, read_target
+from temperance.readers.llm.lm_eval_target import read_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +44,6 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
     shown = [score for score in scores if not isnan(score)]
     own = _own_score(line, log_probs)
     target = read_target(line, ask, own, len(log_probs), texts)
-    if target is SEVERAL:
-        ask.counts["with several right options"] += 1
-        return
     yield Answer(
         scores,
         ceiling=min(shown, default=nan),

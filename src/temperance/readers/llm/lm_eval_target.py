@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
-from temperance.readers.llm.answer import Readings
+from temperance.readers.llm.answer import SEVERAL, Readings
 from temperance.readers.llm.words import same_word
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Answer, Ask, OwnScore
     from temperance.readers.llm.node import Node
 
-__all__ = ["SEVERAL", "count_contradictions", "leave_out_shares", "read_target", "settle"]
-
-SEVERAL = -1  # for a label: more than one option is right
+__all__ = ["count_contradictions", "leave_out_shares", "read_target", "settle"]
 
 _DIGITS = re.compile(r"\s*-?\d{1,9}\s*", re.ASCII)
 _LONGEST_LIST = 10_000  # characters of a target that holds a list

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temperance.printable import count_text
 from temperance.readers.guard import named, quoted
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def notes(
     found = _of_left_out(tally)
     if counts["stand-ins"]:
         found.append(
-            f"{_count(counts['stand-ins'], 'option')} with {_examples(tally.stand_ins)} in place "
+            f"{count_text(counts['stand-ins'], 'option')} with {_examples(tally.stand_ins)} in "
+            "place "
             "of a log-probability, which stands for impossible (none is below -88 in float32): "
             "taken as not shown."
         )
@@ -52,8 +54,9 @@ def notes(
         found.append(_of_bounds(counts, n, rounded))
     if counts["masked rows"]:
         found.append(
-            f"{counts['masked rows']:,} of {n:,} rows are compared by the options shown only; "
-            f"{_count(counts['masked options'], 'option')} not (--missing shown)."
+            f"{counts['masked rows']:,} of {count_text(n, 'row')} "
+            f"{'is' if counts['masked rows'] == 1 else 'are'} compared by the options shown only; "
+            f"{count_text(counts['masked options'], 'option')} not (--missing shown)."
         )
     if unseen:
         found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
@@ -75,19 +78,21 @@ def _of_labels(tally: Tally) -> list[str]:
     counts, found = tally.counts, []
     if counts["in another case"]:
         found.append(
-            f"{_count(counts['in another case'], 'token')} shown that differ from an option only "
+            f"{count_text(counts['in another case'], 'token')} shown that differ from an option "
+            "only "
             f"in case, and are not counted as it: {_examples(map(quoted, tally.near_options))} "
             "(spellings of one option stand between bars, as yes|Yes)."
         )
     if counts["respelled"]:
         found.append(
-            f"{_count(counts['respelled'], 'label')} taken for an option in other words: "
+            f"{count_text(counts['respelled'], 'label')} taken for an option in other words: "
             f"{_examples(tally.respelled)}."
         )
     if counts["against acc"]:
         found.append(
             f"the file's own `acc` contradicts the label in {counts['against acc']:,} of "
-            f"{_rows(counts['with acc'])} that have it. Is the label counted from 1, or under "
+            f"{count_text(counts['with acc'], 'row')} that have it. Is the label counted from "
+            "1, or under "
             "another key (--label-field)?"
         )
     return found
@@ -98,23 +103,27 @@ def _of_lines(counts: Counter[str]) -> list[str]:
     found = []
     if counts["of several choices"]:
         found.append(
-            f"{_count(counts['of several choices'], 'line')} with several choices (n > 1): only "
+            f"{count_text(counts['of several choices'], 'line')} with several choices (n > 1): "
+            "only "
             "the first of each is read."
         )
     if counts["with unconditional log-probabilities"]:
         found.append(
-            f"{_rows(counts['with unconditional log-probabilities'])} with log-probabilities "
+            f"{count_text(counts['with unconditional log-probabilities'], 'row')} with "
+            "log-probabilities "
             "without context as well (acc_mutual_info): these are not used."
         )
     if counts["duplicates"]:
         copies = f" ({counts['copies']:,} with the same numbers)" if counts["copies"] else ""
         found.append(
-            f"{_rows(counts['duplicates'])} with the id of an earlier row and the same label"
+            f"{count_text(counts['duplicates'], 'row')} with the id of an earlier row and the "
+            "same label"
             f"{copies}: the same questions, not others."
         )
     if counts["numbers of several documents"]:
         found.append(
-            f"{_rows(counts['numbers of several documents'])} with the `doc_id` of another "
+            f"{count_text(counts['numbers of several documents'], 'row')} with the `doc_id` of "
+            "another "
             "document, as where files were put together: ids are told apart by their documents."
         )
     return found
@@ -133,17 +142,17 @@ def _of_left_out(tally: Tally) -> list[str]:
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
             there = f" (the token is {_examples(instead)})" if instead else ""
-            found.append(f"{_rows(counts[key])} left out: {why}{there}.")
+            found.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
     if counts["of other filters"]:
         found.append(
-            f"{_rows(counts['of other filters'])} left out: of other filters, "
+            f"{count_text(counts['of other filters'], 'row')} left out: of other filters, "
             f"{named(sorted(tally.filters))} (--filter takes those of one)."
         )
     return found
 
 
 def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
-    rows, options = counts["bounded rows"], _count(counts["bounded options"], "option")
+    rows, options = counts["bounded rows"], count_text(counts["bounded options"], "option")
     of_labels = counts["bounded labels"]
     right = f", {of_labels:,} of them the label" if of_labels else ""
     if rounded is None:
@@ -153,14 +162,16 @@ def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
         bound = f"half a unit of the last of {rounded} decimals"
         what = "rounded to 0"
     told = (
-        f"{rows:,} of {n:,} rows lack the probability of an option ({options} {what}"
+        f"{rows:,} of {count_text(n, 'row')} {'lacks' if rows == 1 else 'lack'} the probability "
+        f"of an option ({options} {what}"
         f"{right}): it is taken as the most it can be, {bound} (--missing says otherwise)."
     )
     if rounded is None:
         told += " A temperature fitted so is too small; one with --missing shown is not."
         if counts["without mass left"]:
             told += (
-                f" In {_rows(counts['without mass left'])} the tokens shown sum to 1, as where "
+                f" In {count_text(counts['without mass left'], 'row')} the tokens shown sum to "
+                "1, as where "
                 "top_p cut the others off: only the smallest shown bounds them."
             )
     return told
@@ -170,7 +181,8 @@ def _of_place(file: str, n: int, place: int) -> str:
     of_file = f" of {file}" if file else ""
     nth = {0: "first", 1: "second", 2: "third"}.get(place, f"{place + 1}th")
     return (
-        f"the right option is the {nth} in all {n:,} rows{of_file}: what has numbers of its own "
+        f"the right option is the {nth} in "
+        f"{'the one row' if n == 1 else f'all {n:,} rows'}{of_file}: what has numbers of its own "
         "per place or class (vector, matrix, biases) would learn the place."
     )
 
@@ -180,11 +192,3 @@ def _examples(texts: Iterable[str]) -> str:
     known = sorted(texts)
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     return ", ".join(known[:_SHOWN]) + more
-
-
-def _rows(count: int) -> str:
-    return _count(count, "row")
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

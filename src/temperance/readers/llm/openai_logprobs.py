@@ -11,7 +11,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import Answer, Option
-from temperance.readers.llm.keys import id_of, labelled
+from temperance.readers.llm.keys import id_of, labelled, right_option
 from temperance.readers.llm.llm_format import check_options, spelled
 from temperance.readers.llm.response import has_failed, response_of
 from temperance.readers.llm.shown_tokens import ShownToken, check_mass, most_unseen
@@ -62,7 +62,7 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     yield Answer(
         scores,
         ceiling=ceiling,
-        label=None if label is None else _index(label, options, ask),
+        label=right_option(label, lambda each: _index(each, options, ask)),
         options=tuple(Option(str, spellings[0]) for spellings in options),
         id=id_of(line, ask, line.get("id"), response.get("id"), line.get("custom_id")),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.json_lines import json_lines, naming_line
-from temperance.readers.llm.answer import Ask, Tally
+from temperance.readers.llm.answer import SEVERAL, Ask, Tally
 from temperance.readers.llm.arrays import dataset_of
 from temperance.readers.llm.decisions import decisions, openai_decisions
 from temperance.readers.llm.lm_eval import lm_eval
@@ -103,13 +103,17 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
 def _answers(line: Node, ask: Ask) -> list[Answer]:
     """Return the rows of a line; of one that is of another format, say which."""
     try:
-        return list(_READERS[ask.format.name](line, ask))
+        answers = list(_READERS[ask.format.name](line, ask))
     except FileFormatError as error:
         seeming = seems_to_be(line, ask.format.name)
         if not seeming:
             raise
         msg = f"{error} {seeming}"
         raise FileFormatError(msg) from error
+    of_one = [answer for answer in answers if answer.label != SEVERAL]
+    if len(of_one) < len(answers):
+        ask.counts["with several right options"] += len(answers) - len(of_one)
+    return of_one
 
 
 def _beside(line: Node, name: str | None, usual: str | None) -> Node | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.llm.answer import Answer
-from temperance.readers.llm.keys import id_of, labelled
+from temperance.readers.llm.keys import id_of, labelled, right_option
 from temperance.readers.llm.node import SENTINEL
 from temperance.readers.llm.probabilities import check_sum
 
@@ -44,7 +44,7 @@ def records(line: Node, ask: Ask) -> Iterator[Answer]:
             node.refuse("scores of which one is finite")
     label = labelled(line, ask)
     finite = [value for value in values if not (isinf(value) or isnan(value))]
-    found = None if label is None else _index(label, values)
+    found = right_option(label, lambda each: _index(each, values))
     yield Answer(
         values,
         probs=probs,
