@@ -80,10 +80,8 @@ class ImpliedSums(MergeableSums):
         variance = float(self.variance[index])
         if not variance > 0.0:
             return between
-        share = (
-            float(self.squared_gap[index]) + _CONTRADICTED * sqrt(self.doubt[index])
-        ) / variance
-        return between + min(1.0, share) * variance / self.means.weight**2
+        most = float(self.squared_gap[index]) + _CONTRADICTED * sqrt(self.doubt[index])
+        return between + min(most, variance) / self.means.weight**2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +179,7 @@ def _squares(rows: Predictions, block: slice) -> Array:
 
 
 def _log_probs(rows: Predictions, block: slice) -> Array:
-    """Return log-probabilities of a block; from logits they stay finite below float64's smallest."""
+    """Return log-probabilities of a block: from logits, also of those that underflow."""
     if rows.scores is None:
         return log_probs(rows.probs[block])
     z = as_float64(rows.scores[block])

@@ -87,14 +87,13 @@ def _too_few(method: str, rows: Training) -> str | None:
         return f"more than {_MATRIX_CLASSES} classes"
     if method in _PER_CLASS and not rows.class_weights().all():
         return "a class has no row"
-    least = _LEAST_ROWS.get(method, 0)
-    if rows.effective_rows < least:
-        return f"needs {least:,} rows"
     return few_per_parameter(method, rows)
 
 
 def few_per_parameter(method: str, rows: Training) -> str | None:
     """Return what a method needs to learn its numbers from; None where there is enough."""
+    if rows.effective_rows < (least := _LEAST_ROWS.get(method, 0)):
+        return f"needs {least:,} rows"
     n_parameters = METHODS[method].traits.n_parameters(rows.k)
     least = LEAST_PER_PARAMETER[rows.k == 2]
     if rows.events_per_parameter(n_parameters) * _SHARE_OF_A_FIT >= least:

@@ -81,10 +81,10 @@ def select(
     most one standard error of the paired difference is chosen. Never by a calibration error: a
     map that forgets the model has none.
 
-    Unless named in `methods`, a map is tried where each fit has 20 effective rows for each number that
-    it learns; of two classes 10 of the rarer one. Fewer than 200 rows hold the temperature by a prior of
-    three pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which a fold
-    has no optimum is shown with a prior, and never chosen.
+    Unless named in `methods`, a map is tried where each fit has 20 effective rows for each number
+    that it learns; of two classes 10 of the rarer one. Fewer than 200 rows hold the temperature by
+    a prior of three pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which
+    a fold has no optimum is shown with a prior, and never chosen.
 
     References
     ----------
