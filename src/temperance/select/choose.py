@@ -76,7 +76,8 @@ def select(
     -----
     Each row is scored by fits on the other four of five folds (shuffled,
     stratified by class, clusters whole). Two one-standard-error rules: of identity and temperature,
-    identity stays where T = 1 lies within one standard error of the fitted T (on a log scale);
+    identity stays where T = 1 lies within one standard error of the fitted T on a log scale, or
+    within two where the gain, about z^2 / (2 n), is at most .001 nats;
     and with L the mean log loss of a candidate and L* the smallest, the simplest with L - L* at
     most one standard error of the paired difference is chosen. Never by a calibration error: a
     map that forgets the model has none.

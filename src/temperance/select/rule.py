@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule"]
 
+_NEAR, _NOTHING = 2.0, 0.001  # standard errors, nats per row: what T would gain is about z^2 / 2 n
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
@@ -35,10 +37,10 @@ class Rule:
     def simplest(self, *, without: int | None = None) -> int:
         """Return the number of the choice, made without the losses of the rows of one fold.
 
-        Identity where T = 1 lies within one standard error of the fitted temperature, else the
-        temperature; and instead of that the first method whose mean log loss exceeds the smallest
-        of them all by at most one standard error of the paired difference. A method of which a
-        fold had no optimum is never the choice.
+        Identity where T = 1 lies within one standard error of the fitted temperature (or within two
+        where no more than .001 nats are at stake), else the temperature; and instead of that the
+        first method whose mean log loss exceeds the smallest of them all by at most one standard
+        error of the paired difference. A method of which a fold had no optimum is never the choice.
         """
         means = self._means(without)
         allowed = [n for n, each in enumerate(self.tried) if n > 0 and each.no_optimum is None]
@@ -58,7 +60,14 @@ class Rule:
         """Whether the temperature is more than one standard error from 1, on a log scale."""
         trial = self.tried[number]
         assert trial.distances is not None  # noqa: S101  (every trial of a temperature has them)
-        return trial.distances[-1 if without is None else without] > 1.0
+        distance = trial.distances[-1 if without is None else without]
+        n = (
+            float(len(trial.losses))
+            if self.weights is None
+            else float(self.weights.sum() ** 2 / (self.weights @ self.weights))
+        )
+        nothing = distance <= _NEAR and distance**2 / (2.0 * n) <= _NOTHING
+        return distance > 1.0 and not nothing
 
     def _gap_sums(self, number: int, without: int | None) -> GapSums:
         folds = (each for place, each in enumerate(self.tried[number].folds) if place != without)

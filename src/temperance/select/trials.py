@@ -44,7 +44,7 @@ class Trial:
     folds: tuple[Fold, ...]
     losses: Array  # (n,)
     no_optimum: str | None = None  # why a fold without a prior had none
-    # of a temperature: |log T| over its standard error, without each fold and of all rows
+    # of a temperature without a prior: |log T| over its standard error, without each fold and of all
     distances: tuple[float, ...] | None = None
 
 
@@ -79,7 +79,9 @@ class Trials:
         except NoOptimumError as error:
             held = self._cross_fitted(method, max(self.prior, 1.0))
             return replace(held, no_optimum=error.reason)
-        return plain if self.prior == 0.0 else self._cross_fitted(method, self.prior)
+        if self.prior == 0.0:
+            return plain
+        return replace(self._cross_fitted(method, self.prior), distances=plain.distances)
 
     def fit(self, method: str, weights: Array | None, prior: float) -> Calibrator:
         """Return the method fitted with these weights."""
