@@ -229,6 +229,19 @@ def test_candidates_fit_the_size(sample, k, n, expected):
     assert all(each.left_out for each in left)
 
 
+def test_a_fit_from_few_events_is_told(run, tmp_path, sample):
+    """Eleven numbers of 50 rows follow chance; one number, or more rows, do not."""
+    z, y = sample(n=50, k=5)
+    np.savez(tmp_path / "a.npz", logits=z, labels=y)
+    told = run("fit", "a.npz", "--quick", "--method", "vector").stderr
+    assert "vector has learned 11 numbers from 50 rows, 4.5 for each" in told
+    assert "has learned" not in run("fit", "a.npz", "--quick").stderr
+    odds, rare = sample(n=300, k=2)[0][:, 1], (np.arange(300) < 8).astype(int)
+    np.savez(tmp_path / "b.npz", logits=odds, labels=rare)
+    told = run("fit", "b.npz", "--quick", "--method", "platt").stderr
+    assert "2 numbers from 8 rows of the rarer class" in told
+
+
 def test_weights_and_clusters_count(sample):
     """A row of weight 0 is absent; rows of one cluster are held out together and widen errors."""
     z, y = sample(n=300)

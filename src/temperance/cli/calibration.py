@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import (
     TemperatureRecord,
+    Training,
     interval_of,
     temperature_of,
 )
@@ -21,7 +22,9 @@ from temperance.cli.pooling import compare_pooling, pooling_dict
 from temperance.cli.tables import measure_table, ways_table
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
+from temperance.printable import count_text
 from temperance.report import ReportContent, headline, split_sentence, write_report
+from temperance.select.candidates import LEAST_PER_PARAMETER
 from temperance.select.tables import selection_table
 from temperance.version import __version__
 
@@ -114,6 +117,7 @@ def calibrate(
         plan=plan,
         warnings=(
             *fit_warnings(calibrator, comparison),
+            *_few_events(calibrator, rows),
             *_not_pooled(rows, pooling),
             *interval_warnings(calibrator, rows),
             *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
@@ -230,6 +234,24 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         members=done.rows.members,
         pooling=done.pooling,
         class_biases=done.class_biases,
+    )
+
+
+def _few_events(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
+    """Return a warning if a map has learned its numbers from few events each."""
+    if rows.entries is not None or rows.members is not None or rows.answers is not None:
+        return ()
+    training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
+    n_parameters = calibrator.traits.n_parameters(training.k)
+    each = training.events_per_parameter(n_parameters)
+    least = LEAST_PER_PARAMETER[training.k == 2]  # noqa: PLR2004
+    if each >= least:
+        return ()
+    what = "rows of the rarer class" if training.k == 2 else "rows"  # noqa: PLR2004
+    return (
+        f"{calibrator.method} has learned {count_text(n_parameters, 'number')} from "
+        f"{each * n_parameters:,.0f} {what}, {each:.2g} for each; from fewer than {least} it "
+        "follows chance: --method auto leaves such maps out.",
     )
 
 
