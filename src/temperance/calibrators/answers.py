@@ -13,6 +13,7 @@ from temperance.calibrators.methods import METHODS
 from temperance.calibrators.platt import PlattScaling
 from temperance.checks import Positions
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
@@ -127,7 +128,8 @@ class AnswerConfidence(Calibrator):
         Raises
         ------
         InvalidInputError
-            Scores outside their scale, `correct` that is not true or false, another method.
+            Scores outside their scale, `correct` that is not true or false, another method, pandas
+            objects of different indexes.
         NoOptimumError
             As in the method's `fit`: all answers right (or wrong), all scores equal, or the
             larger the score, the fewer right.
@@ -135,6 +137,7 @@ class AnswerConfidence(Calibrator):
         if method not in ANSWER_METHODS:
             msg = f"`method` must be one of {', '.join(ANSWER_METHODS)}, got {method!r}."
             raise InvalidInputError(msg)
+        refuse_other_index(scores=scores, correct=correct, weights=weights)
         of_scores = AnswerScale(scale, of)
         odds = of_scores.log_odds(scores)
         z = np.stack([np.zeros_like(odds), odds], axis=1)

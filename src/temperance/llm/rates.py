@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.checks.answer_scores import as_correct
 from temperance.checks.arrays import as_numbers
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
@@ -152,6 +153,7 @@ def rates_by_score(
     from scipy.special import betaincinv  # noqa: PLC0415
 
     level = as_level(level, name="level")
+    refuse_other_index(scores=scores, correct=correct)
     s = as_float64(as_numbers(scores, name="scores"))
     if s.ndim != 1 or len(s) == 0 or not np.isfinite(s).all():
         what = f"shape {s.shape}" if s.ndim != 1 or len(s) == 0 else "a value that is not finite"
