@@ -180,20 +180,30 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
             msg = f"`accepted` must hold booleans, got dtype {array.dtype}."
             raise InvalidInputError(msg)
         return array
+    if array.dtype.kind == "b" and name in {"ids", "groups"}:
+        array = array.astype(np.str_)  # names, which True and False are as text
+    if array.dtype.kind == "b" and name == "labels" and (shape is None or len(shape) == 1):
+        return array  # what they mean is not that of 0 and 1 where there are more classes
     array = _native(array)
     if array.dtype.kind not in ("iuf" if name == "weights" else "iufU"):
-        what = "numbers" if name == "weights" else "integers or text"
+        what = "numbers" if name == "weights" else "numbers or text"
         msg = f"`{name}` must hold {what}, got dtype {array.dtype}."
         raise InvalidInputError(msg)
     if name != "weights" and array.dtype.kind == "f":
-        broken = ~(np.isfinite(array) & (np.trunc(array) == array))
-        if broken.any():
-            row = int(np.argwhere(broken)[0, 0])
-            msg = f"`{name}` must be whole numbers or text; row {row} has {array[broken][0]}."
-            raise InvalidInputError(msg)
+        _check_numbers(name, array, whole=shape is not None and len(shape) == 2)
     if array.dtype.kind == "U":
         _check_text(name, array.ravel().tolist())
     return array
+
+
+def _check_numbers(name: str, array: NDArray[Any], *, whole: bool) -> None:
+    broken = ~np.isfinite(array)
+    if whole:
+        broken |= np.trunc(array) != array
+    if broken.any():
+        row, rule = int(np.argwhere(broken)[0, 0]), "whole" if whole else "finite"
+        msg = f"`{name}` must be {rule} numbers or text; row {row} has {array[broken][0]}."
+        raise InvalidInputError(msg)
 
 
 def _check_text(name: str, texts: Sequence[str]) -> None:
