@@ -205,6 +205,70 @@ def test_another_index_is_refused():
         tp.TemperatureScaling.fit(frame, Column(Index([5, 7]), labels[:2]))
 
 
+def turned(values):
+    """A column of the same rows in the opposite order, as its index says."""
+    values = np.asarray(values)
+    return Column(Index(reversed(range(len(values)))), values[::-1])
+
+
+def beside_rows(z, y):
+    """Yield calls with one argument whose index is another than that of the scores."""
+    labels, p = np.array(CLASSES)[y], reference.softmax(z / 2)
+    logits, probs = ours(z, CLASSES), ours(p, CLASSES)
+    groups, weights = np.array(["a", "b"] * (N // 2)), np.arange(1.0, N + 1)
+    of_groups = tp.GroupTemperatureScaling.fit(logits, labels, groups=groups)
+    rule = tp.decisions.abstain(probs, labels, max_risk=0.6, groups=groups)
+    scaling = tp.TemperatureScaling(2.0)
+    sure = Column(Index(range(N)), p.max(axis=1))
+    right = (p.argmax(axis=1) == y).astype(int)
+    answers, shift = tp.llm.AnswerConfidence, tp.shift
+    other = turned(groups)
+    yield "group apply", lambda: of_groups.apply(logits, groups=other)
+    yield "group scale", lambda: of_groups.scale(logits, groups=other)
+    yield "accepts", lambda: rule.accepts(sure, other)
+    for each in (scaling, of_groups):
+        policy = tp.decisions.DecisionPolicy(each, rule)
+        yield f"policy {each.method}", lambda policy=policy: policy.apply(logits, groups=other)
+    yield "measure", lambda: rule.measure(probs, labels, groups=other)
+    yield "group tests", lambda: tp.metrics.group_score_tests(probs, labels, other)
+    yield "answers", lambda: answers.fit(sure, turned(right), scale="probability")
+    yield (
+        "weights of answers",
+        lambda: answers.fit(sure, right, scale="probability", weights=turned(weights)),
+    )
+    yield "rates", lambda: tp.llm.rates_by_score(sure, turned(right))
+    yield "plan", lambda: tp.plan(logits, weights=turned(weights))
+    yield "shift", lambda: shift.label_shift(probs, [0.25] * 4, weights=turned(weights))
+    yield "source", lambda: shift.covariate_weights(logits, z, source_weights=turned(weights))
+    yield "target", lambda: shift.covariate_weights(z, logits, target_weights=turned(weights))
+
+
+def test_what_stands_beside_rows_has_their_index(rows):
+    """Groups, weights and outcomes of other rows are refused wherever a row has one."""
+    taken = []
+    for name, call in beside_rows(*rows):
+        try:
+            call()
+        except tp.InvalidInputError as error:
+            assert "must have the index of" in str(error), name
+        else:
+            taken.append(name)
+    assert not taken
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_features_are_matched_by_name(rows, make):
+    """Covariate weights do not depend on the order of the target's columns."""
+    z, _ = rows
+    z = z * [1.0, 5.0, 0.2, 1.0] + [0.0, 3.0, 1.0, -2.0]
+    near, far = z[: N // 2], z[N // 2 :] + 0.3
+    expected = tp.shift.covariate_weights(near, far)
+    found = tp.shift.covariate_weights(make(near, CLASSES), permuted(make, far))
+    np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-9)
+    with pytest.raises(tp.InvalidInputError, match=r"`target`: its features \(.*no dog"):
+        tp.shift.covariate_weights(make(near, CLASSES), make(far, ("x", *CLASSES[1:])))
+
+
 def test_the_advice_about_an_index_works(rows):
     """A pandas Series in another order, brought into that of the frame."""
     pd = pytest.importorskip("pandas")

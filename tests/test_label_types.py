@@ -5,7 +5,11 @@ import json
 import numpy as np
 import pytest
 
+import temperance as tp
+from temperance.checks.labels import as_labels
 from temperance.cli import main
+from temperance.readers import read
+from temperance.writers import write_probs
 from test_readers import arrow
 
 FORMATS = ["a.csv", "a.tsv", "a.parquet", "a.arrow", "stream.arrow", "a.feather", "a.npz"]
@@ -102,6 +106,45 @@ def test_labels_are_names_in_every_format(tmp_path, capsys, case, name):
         found = evaluated(path, capsys)
         assert found["log_loss"]["value"] == pytest.approx(loss, abs=1e-9), type_
         assert found["accuracy"]["value"] == pytest.approx(accuracy), type_
+
+
+WRITTEN = [name for name in FORMATS if not name.startswith("stream")] + ["a.jsonl"]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["a.npz", "a.parquet"])
+def test_labels_of_every_type_go_on_as_they_came(tmp_path, capsys, case, name):
+    """Whatever type labels have, `apply` hands them on beside the names that they mean."""
+    names, written = CASES[case]
+    logits, place, labels = rows(names, written)
+    write(tmp_path / name, names, logits, labels)
+    calibrator = tmp_path / "calibrator.json"
+    tp.save(tp.TemperatureScaling(1.0), calibrator)
+    for other in WRITTEN:
+        out = tmp_path / f"out{other[1:]}"
+        if out.suffix in {".parquet", ".arrow", ".feather"}:
+            pytest.importorskip("pyarrow")
+        with pytest.raises(SystemExit) as stop:
+            main(["apply", str(calibrator), str(tmp_path / name), "-o", str(out)])
+        assert stop.value.code == 0, capsys.readouterr().err
+        found = read(out)
+        assert found.classes == names
+        meant = as_labels(found.labels, n=N, k=len(names), classes=found.classes)
+        np.testing.assert_array_equal(meant, place)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz", "parquet", "jsonl"])
+def test_booleans_stay_booleans_through_apply(tmp_path, suffix):
+    """Whether a prediction was right becomes no class on the way; groups keep their names."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    right, path = np.array([True, False, True]), tmp_path / f"out.{suffix}"
+    write_probs(path, np.full((3, 4), 0.25), labels=right, groups=right, ids=[0.5, 1.5, 2.5])
+    written = read(path)
+    assert written.groups.tolist() == ["True", "False", "True"]
+    assert [float(each) for each in written.ids] == [0.5, 1.5, 2.5]
+    with pytest.raises(tp.InvalidInputError, match="True and False for 4"):
+        as_labels(written.labels, n=3, k=4, classes=written.classes)
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "a.jsonl"])

@@ -274,6 +274,13 @@ def test_booleans_of_more_than_two_classes_are_refused(run, tmp_path):
     for labels in (right, right.tolist(), right.astype(str)):
         with pytest.raises(tp.InvalidInputError, match="True and False for 3 classes"):
             tp.TemperatureScaling.fit(z, labels)
+        for names in (("0", "1", "2"), ("1", "0", "-1"), ("a", "b", "c")):
+            with pytest.raises(tp.InvalidInputError, match="True and False for 3 classes"):
+                tp.TemperatureScaling.fit(z, labels, classes=names)
+    write(tmp_path / "in.csv", z, ["0", "1", "2"], right)
+    assert "--label-column" in run("fit", "in.csv", code=2).stderr
+    named = as_labels(right, n=N, k=3, classes=("False", "True", "unknown"))
+    np.testing.assert_array_equal(named, right.astype(int))
 
 
 def test_missing_labels_match_no_name():

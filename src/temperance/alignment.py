@@ -31,7 +31,11 @@ _LONGEST_NAME = 60
 
 
 def column_order(
-    names: Sequence[str] | None, wanted: Sequence[str] | None, *, whose: str
+    names: Sequence[str] | None,
+    wanted: Sequence[str] | None,
+    *,
+    whose: str,
+    what: str = "classes",
 ) -> NDArray[np.intp] | None:
     """Return where each of the `wanted` classes is among `names`: values[:, order] has them so.
 
@@ -40,18 +44,19 @@ def column_order(
     Raises
     ------
     InvalidInputError
-        The names are not those of `whose` classes are `wanted`; both lists are shown.
+        The names are not those of `whose` classes (or `what` else) are `wanted`; both lists are
+        shown.
     """
     if names is None or wanted is None or tuple(names) == tuple(wanted):
         return None
     place = {name: number for number, name in enumerate(names)}
     missing = [name for name in wanted if name not in place]
     others = [name for name in names if name not in set(wanted)]
-    if missing or others or len(names) != len(wanted):
+    if missing or others or len(names) != len(wanted) or len(place) != len(names):
         told = [f"it has no {_listed(missing)}"] if missing else []
         told += [f"{whose} no {_listed(others)}"] if others else []
         msg = (
-            f"its classes ({_listed(names)}) are not those of {whose} ({_listed(wanted)}): "
+            f"its {what} ({_listed(names)}) are not those of {whose} ({_listed(wanted)}): "
             f"{' and '.join(told) or 'a name stands there twice'}. Columns are matched by their "
             "names, in any order; rename those that mean the same."
         )

@@ -14,6 +14,7 @@ from temperance.calibrators.platt import PlattScaling
 from temperance.checks import Positions
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
 from temperance.checks.arguments import as_word
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
@@ -128,12 +129,14 @@ class AnswerConfidence(Calibrator):
         Raises
         ------
         InvalidInputError
-            Scores outside their scale, `correct` that is not true or false, another method.
+            Scores outside their scale, `correct` that is not true or false, another method, pandas
+            objects of different indexes.
         NoOptimumError
             As in the method's `fit`: all answers right (or wrong), all scores equal, or the
             larger the score, the fewer right.
         """
         method = as_word(method, ANSWER_METHODS, name="method")
+        refuse_other_index(scores=scores, correct=correct, weights=weights)
         of_scores = AnswerScale(scale, of)
         odds = of_scores.log_odds(scores)
         z = np.stack([np.zeros_like(odds), odds], axis=1)

@@ -218,8 +218,9 @@ class GroupTemperatureScaling(Calibrator):
         Raises
         ------
         InvalidInputError
-            As in `TemperatureScaling.apply`, or `groups` of another length.
+            As in `TemperatureScaling.apply`, or `groups` of another length or index.
         """
+        refuse_other_index(logits=logits, groups=groups)
         z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
         temperatures = self.of_rows(groups, n=len(z))
         probs = np.empty(z.shape)
@@ -244,6 +245,7 @@ class GroupTemperatureScaling(Calibrator):
         ndarray of float64
             In the shape of `logits`; -inf stays -inf.
         """
+        refuse_other_index(logits=logits, groups=groups)
         z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
         with np.errstate(over="ignore"):
             scaled = as_float64(z) / self.of_rows(groups, n=len(z))[:, None]

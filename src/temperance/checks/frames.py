@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.alignment import column_order
+from temperance.alignment import column_order, in_order
 from temperance.checks.labels import class_names
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["frame_names", "named_scores", "refuse_other_index"]
+__all__ = ["frame_names", "matched_features", "named_scores", "refuse_other_index"]
 
 _STEMS = ("logit_", "prob_", "label_")
 _DEFAULT = "column_"  # what polars calls the columns of an array
@@ -84,6 +84,36 @@ def named_scores(
 def frame_names(scores: Any) -> tuple[str, ...] | None:  # noqa: ANN401
     """Return the classes that the columns of a data frame name; None of what is none."""
     return named_scores(scores, name="scores")[1]
+
+
+def matched_features(source: Any, target: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Return the columns of two frames as arrays, those of `target` in the order of `source`.
+
+    What is no frame comes back as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        The columns of one are not those of the other, or one stands there twice.
+    """
+    wanted, names = (_columns(source), _columns(target))
+    x, y = (
+        each if raw is None else _as_array(each, len(raw), name=name)
+        for each, raw, name in ((source, wanted, "source"), (target, names, "target"))
+    )
+    if wanted is None or names is None:
+        return x, y
+    try:
+        order = column_order(
+            [str(each) for each in names],
+            [str(each) for each in wanted],
+            whose="`source`",
+            what="features",
+        )
+    except InvalidInputError as error:
+        msg = f"`target`: {error}"
+        raise InvalidInputError(msg) from error
+    return x, in_order(y, order)
 
 
 def refuse_other_index(**values: Any) -> None:  # noqa: ANN401

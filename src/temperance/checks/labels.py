@@ -4,7 +4,8 @@ The one rule, for every format, dtype and command:
 
 * Where the classes are named, labels are names. A label that is no name letter by letter is
   compared by value: numbers and booleans with names that spell them (1, 1.0, True and "1.0" are the
-  class "1", or "01", or "True"), if only one name does.
+  class "1", or "01", or "True"), if only one name does. Booleans of more than two classes must be
+  names themselves: whether a prediction was right is no class.
 * Where they are not named, labels are positions: whole numbers 0..k-1, also as text; False and True
   are 0 and 1 where there are two classes.
 * Positions that are known to be such are `Positions`, a type of their own that is never looked up.
@@ -304,9 +305,14 @@ def _out_of_range(y: NDArray[Any], bad: NDArray[np.bool_], k: int) -> str:
     return ""
 
 
-def _booleans(k: int) -> InvalidInputError:
+def _is_boolean(label: object) -> bool:
+    return isinstance(label, bool) or folded(label_text(label)) in WORDS
+
+
+def _booleans(k: int, classes: tuple[str, ...] | None = None) -> InvalidInputError:
+    rule = f"integers in 0..{k - 1}" if classes is None else f"classes ({listed(classes)})"
     msg = (
-        f"`labels` must be integers in 0..{k - 1}, got True and False for {k} classes. Whether a "
+        f"`labels` must be {rule}, got True and False for {k} classes. Whether a "
         "prediction was right says not which class is true: give the true classes "
         "(--label-column names their column)."
     )
@@ -327,6 +333,8 @@ def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
         )
         raise InvalidInputError(msg)
     distinct, inverse = distinct_labels(y)
+    if len(classes) > 2 and any(map(_is_boolean, distinct)) and not any(map(_is_boolean, classes)):
+        raise _booleans(len(classes), classes)
     place = class_place(classes)
     places = np.array([place(each) for each in distinct], dtype=np.intp)
     rows = places[inverse] if len(distinct) else np.zeros(0, dtype=np.intp)
@@ -363,7 +371,7 @@ def _spelled_positions(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
     """Return labels that are text, or anything else, as positions of columns without names."""
     distinct, inverse = distinct_labels(y)
     values = [label_value(each) for each in distinct]
-    if k > 2 and any(folded(label_text(each)) in WORDS for each in distinct):
+    if k > 2 and any(map(_is_boolean, distinct)):
         raise _booleans(k)
     for label, value in zip(distinct, values, strict=True):
         if not isinstance(value, int):

@@ -244,15 +244,16 @@ def _few_events(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
     n_parameters = calibrator.traits.n_parameters(training.k)
     each = training.events_per_parameter(n_parameters)
-    least = LEAST_PER_PARAMETER[training.k == 2]  # noqa: PLR2004
+    least = LEAST_PER_PARAMETER[training.k == 2]
     if each >= least:
         return ()
-    what = "rows of the rarer class" if training.k == 2 else "rows"  # noqa: PLR2004
-    return (
+    what = "rows of the rarer class" if training.k == 2 else "rows"
+    msg = (
         f"{calibrator.method} has learned {count_text(n_parameters, 'number')} from "
         f"{each * n_parameters:,.0f} {what}, {each:.2g} for each; from fewer than {least} it "
-        "follows chance: --method auto leaves such maps out.",
+        "follows chance: --method auto leaves such maps out."
     )
+    return (msg,)
 
 
 def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_known_names
+from temperance.checks.frames import refuse_other_index
 from temperance.decisions.outcome import Outcome
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
@@ -95,7 +96,7 @@ class Abstention:
         Raises
         ------
         InvalidInputError
-            Groups are needed and not given, or their shape is not that of `confidence`.
+            Groups are needed and not given, or their shape or index is not that of `confidence`.
 
         Examples
         --------
@@ -104,6 +105,7 @@ class Abstention:
         >>> rule.accepts([0.95, 0.85])
         array([ True,  True])
         """
+        refuse_other_index(confidence=confidence, groups=groups)
         sure = np.asarray(confidence, dtype=np.float64)
         if self.threshold is not None:
             return np.asarray(sure >= self.threshold)

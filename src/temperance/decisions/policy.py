@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.calibrators import AnswerConfidence, Calibrator, MultilabelScaling
+from temperance.checks.frames import refuse_other_index
 from temperance.decisions.abstention import Abstention
 from temperance.errors import InvalidInputError
 
@@ -95,8 +96,9 @@ class DecisionPolicy:
         Raises
         ------
         InvalidInputError
-            As in the calibrator's `apply`; groups are needed and not given.
+            As in the calibrator's `apply`; groups are needed and not given, or of another index.
         """
+        refuse_other_index(logits=logits, groups=groups)
         own: dict[str, Any] = (
             {} if groups is None or not self.calibrator.traits.groups else {"groups": groups}
         )

@@ -11,6 +11,7 @@ from temperance.calibrators import AnswerConfidence
 from temperance.checks.answer_scores import as_correct
 from temperance.checks.arguments import require_type
 from temperance.checks.arrays import as_numbers
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
@@ -156,6 +157,7 @@ def rates_by_score(
     from scipy.special import betaincinv  # noqa: PLC0415
 
     level = as_level(level, name="level")
+    refuse_other_index(scores=scores, correct=correct)
     if calibrator is not None:
         rule = "an `AnswerConfidence`, or None"
         require_type(calibrator, AnswerConfidence, name="calibrator", rule=rule)

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.blocks import report_step
 from temperance.checks import as_groups
+from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import as_seed
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, taken
@@ -135,6 +136,7 @@ def group_score_tests(
     >>> tests[0].adjusted_p_value < 0.01 < tests[1].adjusted_p_value
     True
     """
+    refuse_other_index(probs=probs, groups=groups)
     rows = Predictions.check(probs, labels, weights, clusters)
     names, numbers = as_groups(groups, n=len(rows.labels))
     return group_score_rows(rows, names, numbers, seed=as_seed(seed))

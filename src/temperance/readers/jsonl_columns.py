@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from array import array
+from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -166,7 +167,7 @@ class Scores:
 
 
 class Labels:
-    """Integers (whole floats count) or texts under one key that all records have, or none has.
+    """Finite numbers or texts under one key that all records have, or none has.
 
     With `booleans`, true and false too.
     """
@@ -190,8 +191,8 @@ class Labels:
         kind: type = str if isinstance(value, str) else int
         if self._booleans and isinstance(value, bool):
             kind = bool
-        if kind is int and not _is_whole(value):
-            msg = f"`{self._key}` must be an integer or a text, got {quoted(value)}."
+        if kind is int and not _is_number(value):
+            msg = f"`{self._key}` must be a number or a text, got {quoted(value)}."
             raise FileFormatError(msg)
         if self._type is None:
             self._type = kind
@@ -211,6 +212,8 @@ class Labels:
             return padded_texts(self._key, values)
         if self._type is bool:
             return np.array(values, dtype=np.bool_)
+        if not all(map(_is_whole, values)):
+            return np.array(values, dtype=np.float64)
         return np.array(values, dtype=np.uint64 if max(values) > _LARGEST_SIGNED else None)
 
 
@@ -390,6 +393,12 @@ def _check_numbers(key: str, row: list[Any]) -> None:
         bad = next(value for value in row if type(value) not in _NUMBERS)
         msg = f"`{key}` must hold numbers, got {quoted(bad)}."
         raise FileFormatError(msg)
+
+
+def _is_number(value: object) -> bool:
+    """Say whether it is a whole number of at most 64 bits, or a fraction."""
+    fraction = type(value) is float and isfinite(value) and not value.is_integer()
+    return fraction or _is_whole(value)
 
 
 def _is_whole(value: object) -> bool:

@@ -44,7 +44,7 @@ class Trial:
     folds: tuple[Fold, ...]
     losses: Array  # (n,)
     no_optimum: str | None = None  # why a fold without a prior had none
-    # of a temperature without a prior: |log T| over its standard error, by fold left out, and of all
+    # of a temperature without a prior: |log T| over its standard error, by fold, and of all rows
     distances: tuple[float, ...] | None = None
 
 

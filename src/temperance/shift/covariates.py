@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.checks import as_weights
 from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.frames import matched_features, refuse_other_index
 from temperance.checks.numbers import as_number, as_positive, as_seed
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
@@ -120,7 +121,7 @@ def covariate_weights(
     ----------
     source, target : array_like, shape (n, d) and (m, d), or (n,) and (m,)
         Features of the rows, at least 10 of each; `shape_features(logits)` where there are no
-        better ones. Their units do not matter.
+        better ones. Their units do not matter. Columns of data frames are matched by name.
     source_weights, target_weights : array_like, shape (n,) and (m,), optional
         Of the rows, finite, >= 0. They count in the classifier; multiply `weights` by the
         source's own.
@@ -141,8 +142,8 @@ def covariate_weights(
     Raises
     ------
     InvalidInputError
-        Features that are not finite, of different widths or of fewer than 10 rows; bad weights;
-        `ridge` <= 0 or `clip` <= 1.
+        Features that are not finite, of different widths or names, or of fewer than 10 rows; bad
+        weights, or weights of another index; `ridge` <= 0 or `clip` <= 1.
 
     Notes
     -----
@@ -164,6 +165,9 @@ def covariate_weights(
     >>> found.weights[[0, -1]].round(4)
     array([0.5, 1.5])
     """
+    refuse_other_index(source=source, source_weights=source_weights)
+    refuse_other_index(target=target, target_weights=target_weights)
+    source, target = matched_features(source, target)
     x, w_x = _features(source, source_weights, "source")
     y, w_y = _features(target, target_weights, "target")
     if x.shape[1] != y.shape[1]:

@@ -65,8 +65,8 @@ def write_probs(
         Probabilities of the classes, or of class 1; n >= 1, k >= 2.
     classes : sequence of str, optional
         Names of the k classes (two for shape (n,)); in tables `0` to `k - 1` if not given.
-    labels, ids, groups : array_like of int or str, shape (n,), optional
-        Written as they are.
+    labels, ids, groups : array_like of numbers or str, shape (n,), optional
+        Written as they are. Labels may be booleans; ids and groups that are become text.
     weights : array_like of float, shape (n,), optional
         Written as they are.
     accepted : array_like of bool, shape (n,), optional

@@ -193,13 +193,17 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
             msg = f"`accepted` must hold booleans, got dtype {array.dtype}."
             raise InvalidInputError(msg)
         return array
+    if array.dtype.kind == "b" and name in {"ids", "groups"}:
+        array = array.astype(np.str_)  # names, which True and False are as text
+    if array.dtype.kind == "b" and name == "labels" and (shape is None or len(shape) == 1):
+        return array  # what they mean is not that of 0 and 1 where there are more classes
     array = _native(array)
     if array.dtype.kind not in ("iuf" if name == "weights" else "iufU"):
-        what = "numbers" if name == "weights" else "integers or text"
+        what = "numbers" if name == "weights" else "numbers or text"
         msg = f"`{name}` must hold {what}, got dtype {array.dtype}."
         raise InvalidInputError(msg)
     if array.dtype.kind == "f":
-        _check_numbers(name, array)
+        _check_numbers(name, array, whole=shape is not None and len(shape) == 2)
     if array.dtype.kind == "U":
         _check_text(name, array.ravel().tolist())
     return array
@@ -209,17 +213,19 @@ def _refuse_nan(name: str, column: Sequence[object]) -> None:
     """Refuse nan among text, which NumPy spells as a word."""
     for row, each in enumerate(column):
         if isinstance(each, float) and math.isnan(each):
-            msg = f"`{name}` must be whole numbers or text; row {row} has nan."
+            msg = f"`{name}` must be numbers or text; row {row} has nan."
             raise InvalidInputError(msg)
 
 
-def _check_numbers(name: str, column: NDArray[Any]) -> None:
-    """Refuse weights that are none, and fractions where a whole number is meant."""
-    fine = np.isfinite(column)
-    fine &= column >= 0.0 if name == "weights" else np.trunc(column) == column
+def _check_numbers(name: str, column: NDArray[Any], *, whole: bool) -> None:
+    """Refuse weights that are none, what is not finite, and fractions in a matrix of labels."""
+    fine, rule = np.isfinite(column), "finite numbers or text"
+    if name == "weights":
+        fine, rule = fine & (column >= 0.0), "finite, at least 0"
+    elif whole:
+        fine, rule = fine & (np.trunc(column) == column), "whole numbers or text"
     if not fine.all():
         row = int(np.argwhere(~fine)[0, 0])
-        rule = "finite, at least 0" if name == "weights" else "whole numbers or text"
         msg = f"`{name}` must be {rule}; row {row} has {column[~fine][0]}."
         raise InvalidInputError(msg)
 
