@@ -20,9 +20,11 @@ from temperance.checks import (
     refuse_masked_labels,
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arrays import rows_among
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.dense import Dense, without_ignored
+from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread, refuse_tiny
 from temperance.errors import NoOptimumError
@@ -64,7 +66,7 @@ class Training(ArrayRows):
         weights: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | str | None = None,
+        ignore_label: float | str | None = None,
         refuse_probs: bool = True,
         engine: str = "auto",
         unread: bool = False,
@@ -78,23 +80,24 @@ class Training(ArrayRows):
         given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
-        y, w, kept = without_ignored(y, ignore_label, w, given)
-        assert kept is not None  # noqa: S101  (only what is None stays None)
-        z = as_logits_unread(kept) if unread else as_logits(kept)
-        n, k = z.shape
-        names = as_classes(known, k=k)
-        y = as_labels(y, n=n, k=k, classes=names)
-        w = as_weights(w, n=n)
-        if n == 0:
-            msg = "There are no rows: a fit needs labelled rows."
-            raise NoOptimumError(msg, reason="no-rows")
-        if refuse_probs:
-            refuse_probs_as_logits(kept)
-            if given.ndim > 1:
-                refuse_padding(z, y)
-        if not unread:
-            refuse_masked_labels(z, y, classes=names)
-            refuse_tiny(_widest(z))
+        keep = labelled_rows(y, ignore_label)
+        kept, w = kept_rows(given, keep, name="logits"), kept_rows(w, keep, name="weights")
+        with rows_among(keep):
+            z = as_logits_unread(kept) if unread else as_logits(kept)
+            n, k = z.shape
+            names = as_classes(known, k=k)
+            y = as_labels(kept_labels(y, keep), n=n, k=k, classes=names)
+            w = as_weights(w, n=n)
+            if n == 0:
+                msg = "There are no rows: a fit needs labelled rows."
+                raise NoOptimumError(msg, reason="no-rows")
+            if refuse_probs:
+                refuse_probs_as_logits(kept)
+                if given.ndim > 1:
+                    refuse_padding(z, y)
+            if not unread:
+                refuse_masked_labels(z, y, classes=names)
+                refuse_tiny(_widest(z))
         return cls(z, y, w, names, engine=check_engine(engine))
 
     @property

@@ -36,6 +36,7 @@ __all__ = [
     "as_classes",
     "as_labels",
     "class_names",
+    "class_place",
     "is_label",
     "refuse_masked_labels",
 ]
@@ -419,6 +420,23 @@ def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
     return rows
 
 
+def class_place(name: object, classes: tuple[str, ...] | None) -> int:
+    """Return the position of a class that an argument names, as labels name it; -1 of no class.
+
+    Where no class is called by a number, a whole number is a position.
+    """
+    value = _value(name)
+    position = value if isinstance(value, int) else -1
+    if classes is None:
+        return position
+    by_value: dict[float, list[int]] = {}
+    for number, each in enumerate(classes):
+        if (known := _value(each)) is not None:
+            by_value.setdefault(known, []).append(number)
+    found = _place(name, {each: number for number, each in enumerate(classes)}, by_value)
+    return position if found < 0 and not by_value and not isinstance(name, str) else found
+
+
 def _place(label: object, exact: Mapping[str, int], by_value: Mapping[float, list[int]]) -> int:
     """Return the class of a label, or -1."""
     text = _text(label)
@@ -469,8 +487,8 @@ def _way_to_class(label: object, distinct: Sequence[object], classes: tuple[str,
     if near is not None:
         return f" Is {text!r} the class {near!r}? Then say --label-map {_quoted(text)}={near}."
     return (
-        f" No class at all? Leave such rows out: --ignore-label {_quoted(text)}. Another word for "
-        f"one? Say --label-map {_quoted(text)}=NAME."
+        f" No class at all? Leave such rows out: `ignore_label={text!r}` (--ignore-label "
+        f"{_quoted(text)}). Another word for one? Say --label-map {_quoted(text)}=NAME."
     )
 
 
