@@ -196,6 +196,34 @@ def test_a_row_is_named_as_it_was_given():
         metrics.log_loss(probs, [-1] * 4, ignore_label=-1)
 
 
+@pytest.mark.parametrize("name", ["fit_blocks", "evaluate_blocks", "compare_blocks"])
+def test_blocks_leave_rows_out_too(name):
+    """As the message advises: whole blocks of them as well, and rows keep their numbers."""
+    rng = np.random.default_rng(4)
+    y = rng.integers(3, size=N)
+    z = rng.normal(size=(N, 3)) + np.eye(3)[y]
+    function = getattr(tp, name, None) or getattr(tp.TemperatureScaling, name)
+    sides = {"a": None, "b": tp.TemperatureScaling(2.0)}
+    more = {
+        "fit_blocks": {},
+        "evaluate_blocks": {"kind": "logits", "n_resamples": 100},
+        "compare_blocks": {"calibrators": sides, "n_resamples": 100},
+    }[name]
+    void = np.where((np.arange(N) < 20) | (np.arange(N) == 25), -1, y)
+    blocks = [(z[i : i + 20], void[i : i + 20]) for i in range(0, N, 20)]
+    with pytest.raises(InvalidInputError, match=re.escape("`ignore_label=-1`")):
+        function(blocks, **more)
+    found = function(blocks, ignore_label=-1, **more)
+    keep = void >= 0
+    parts = (slice(0, 0), slice(0, 19), slice(19, 39))
+    kept = [(z[keep][part], y[keep][part]) for part in parts]
+    assert _text(found) == _text(function(kept, **more))
+    void[27] = 9
+    blocks = [(z[i : i + 20], void[i : i + 20]) for i in range(0, N, 20)]
+    with pytest.raises(InvalidInputError, match=r"Block 1 .* row 7 holds 9"):
+        function(blocks, ignore_label=-1, **more)
+
+
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "ensemble"])
 def test_every_calibrator_leaves_rows_out(method):
     """Also those that are fitted with groups."""

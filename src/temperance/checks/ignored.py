@@ -17,9 +17,12 @@ __all__ = ["kept_labels", "kept_rows", "labelled_rows"]
 
 
 def labelled_rows(
-    labels: ArrayLike | Positions, ignore_label: float | str | None
+    labels: ArrayLike | Positions, ignore_label: float | str | None, *, may_be_none: bool = False
 ) -> NDArray[np.bool_] | None:
-    """Return which rows have another label than `ignore_label`, (n,); None where all have."""
+    """Return which rows have another label than `ignore_label`, (n,); None where all have.
+
+    `may_be_none`: no row need have one, as in one block of many.
+    """
     if ignore_label is None:
         return None
     if isinstance(labels, Positions):
@@ -31,7 +34,7 @@ def labelled_rows(
     keep = ~is_label(given, ignore_label)
     if keep.all():
         return None
-    if not keep.any():
+    if not keep.any() and not may_be_none:
         msg = (
             f"`ignore_label` leaves no row: all {len(keep)} labels are {value_text(ignore_label)}."
         )

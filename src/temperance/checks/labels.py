@@ -428,7 +428,7 @@ def class_place(name: object, classes: tuple[str, ...] | None) -> int:
     value = _value(name)
     position = value if isinstance(value, int) else -1
     if classes is None:
-        return position
+        return -1 if isinstance(name, str) else position
     by_value: dict[float, list[int]] = {}
     for number, each in enumerate(classes):
         if (known := _value(each)) is not None:

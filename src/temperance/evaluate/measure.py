@@ -27,6 +27,7 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 from temperance.metrics.scores import row_brier
+from temperance.metrics.weak_calibration import weak_calibration_rows
 from temperance.refinement import refinement_split
 from temperance.sums import MeanSums
 
@@ -202,6 +203,7 @@ def measure(
         ),
         tied_rows=tied,
         tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
+        weak_calibration=weak_calibration_rows(rows) if rows.probs.shape[1] == 2 else None,
     )
     return evaluation, {**drawn, **corp_parts}
 
