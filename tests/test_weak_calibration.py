@@ -96,7 +96,7 @@ def test_rows_of_one_cluster_count_as_one():
             [0.1, 0.2, 0.3] * 9,
             [0] * 27,
             {},
-            {"intercept": "never happened in 27", "slope": "never"},
+            {"intercept": "never happened in 27 rows", "slope": "never"},
         ),
         ([0.1, 0.2, 0.3] * 9, [1] * 27, {}, {"intercept": "always happened", "slope": "always"}),
         ([0.1, 0.2, 0.8] * 9, [0, 0, 1] * 9, {}, {"slope": "a threshold parts the rows"}),
@@ -133,6 +133,17 @@ def test_no_event_is_evidence_too():
     found = weak_calibration(p, [0] * 300)
     assert found.observed_expected.value == found.observed_expected.low == 0
     assert found.observed_expected.high == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tiny", [1e-15, 1e-300])
+def test_all_but_certain_rows(tiny):
+    """One surprise on either side: no overflow, and a ratio that is right."""
+    p = np.r_[np.full(50, tiny), np.full(50, 1 - max(tiny, 1e-16))]
+    y = np.r_[np.zeros(49, int), np.ones(50, int), [0]]
+    found = weak_calibration(p, y)
+    assert found.observed_expected.value == pytest.approx(1.0)
+    assert found.intercept.low < 0 < found.intercept.high
 
 
 def test_evaluate_shows_them(capsys):

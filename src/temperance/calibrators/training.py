@@ -80,7 +80,7 @@ class Training(ArrayRows):
         given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
-        keep = labelled_rows(y, ignore_label)
+        keep = labelled_rows(y, ignore_label, may_be_none=True)
         kept, w = kept_rows(given, keep, name="logits"), kept_rows(w, keep, name="weights")
         with rows_among(keep):
             z = as_logits_unread(kept) if unread else as_logits(kept)

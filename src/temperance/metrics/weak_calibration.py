@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, isfinite, sqrt
+from math import exp, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,8 @@ _LEVEL = 0.95
 _FEWEST_CLUSTERS = 3
 _FEWEST_EVENTS = 5  # and rows without it, for a slope: with fewer its interval says nothing
 _CERTAIN = "every probability of the event is 0 or 1: nothing is left to chance"
-_FAR = 1e6  # log-odds further out are not told from certainty
+_FAR = 400.0  # shifts beyond it are not looked for
+_FARTHEST = 300.0  # log-odds beyond it are taken for it where they are shifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,36 @@ def weak_calibration_rows(rows: Predictions, *, event: EventName | None = None) 
     )
 
 
+class _Shifted(NamedTuple):
+    """The rows left to chance, ready to be looked at after any shift of their log-odds."""
+
+    falling: Array  # exp(-log-odds)
+    weights: Array
+    squared_weights: Array
+    observed: float  # sum w y, less what certain rows expect
+
+    def at(self, shift: float) -> tuple[float, float]:
+        """Return how many more events happened than are expected then, and the model's variance."""
+        odds_against = self.falling * exp(-min(max(shift, -_FAR), _FAR))
+        p = 1.0 / (1.0 + odds_against)
+        variance = float(self.squared_weights @ (p * p * odds_against))
+        return self.observed - float(self.weights @ p), variance
+
+    def best(self) -> float:
+        """Return the shift at which as many events are expected as happened; may be infinite."""
+        if self.observed <= 0.0:
+            return -inf
+        if self.observed >= float(self.weights.sum()):
+            return inf
+        end, (surplus, variance) = 0.0, self.at(0.0)
+        sign = 1.0 if surplus > 0.0 else -1.0
+        step = 1.5 * abs(surplus) / variance if variance > abs(surplus) else 1.0
+        step = max(step, 1e-6)
+        while sign * self.at(end + sign * step)[0] > 0.0 and step < _FAR:
+            end, step = end + sign * step, 2.0 * step
+        return _bisected(lambda shift: self.at(shift)[0], end, end + sign * step)
+
+
 class _Interval(NamedTuple):
     at: float  # the estimate, may be infinite
     low: float
@@ -189,12 +220,14 @@ class EventOdds:
         if (why := self._why_nothing()) is not None:
             reasons |= dict.fromkeys(_NAMES, why)
         else:
-            found["observed_expected"] = self._ratio(n)
+            curve = self._shifted()
+            best = curve.best()
+            found["observed_expected"] = self._ratio(curve, best, n)
             why_no_intercept = self._why_no_intercept(n, n_events)
             if why_no_intercept is not None:
                 reasons |= {"intercept": why_no_intercept, "slope": why_no_intercept}
             else:
-                found["intercept"] = self._intercept(n)
+                found["intercept"] = self._intercept(curve, best, n)
                 slope = self._slope(n, n_events)
                 if isinstance(slope, str):
                     reasons["slope"] = slope
@@ -216,18 +249,19 @@ class EventOdds:
         if refuted := int(np.count_nonzero((self.hit != (self.odds > 0.0)) & ~self._chance)):
             return refuted_reason(refuted)
         if n_events in (0, n):
-            return f"the event {'never' if n_events == 0 else 'always'} happened in {n:,} rows"
+            rows = f"{n:,} row{'' if n == 1 else 's'}"
+            return f"the event {'never' if n_events == 0 else 'always'} happened in {rows}"
         if not self.hit[self._chance].any() or self.hit[self._chance].all():
             return "of the rows where it could happen or not, all had the same outcome"
         return None
 
-    def _ratio(self, n: int) -> Estimate:
+    def _ratio(self, curve: _Shifted, best: float, n: int) -> Estimate:
         """Return observed : expected with its interval."""
         w, p = self._weights, two_probs(self.odds)[0]
         observed, expected = float(w @ self.hit), float(w @ p)
         ratio = observed / expected
         spread = self._spread(self.hit - ratio * p, n)
-        ends = self._shifts(spread)
+        ends = self._shifts(curve, best, spread)
 
         def of_shift(shift: float) -> float:
             return float(w @ self._probs(shift)) / expected
@@ -235,11 +269,11 @@ class EventOdds:
         low, high = of_shift(ends.low), of_shift(ends.high)
         return Estimate(ratio, min(low, ratio), max(high, ratio))
 
-    def _intercept(self, n: int) -> Estimate:
+    def _intercept(self, curve: _Shifted, best: float, n: int) -> Estimate:
         """Return the log-odds that the model lacks, with their interval."""
-        at = self._best_shift()
-        ends = self._shifts(self._spread(self.hit - self._probs(at), n))
-        return Estimate(at, ends.low, ends.high)
+        spread = self._spread(self.hit - self._probs(best), n)
+        ends = self._shifts(curve, best, spread)
+        return Estimate(best, ends.low, ends.high)
 
     def _slope(self, n: int, n_events: int) -> Estimate | str:
         """Return the slope with its interval, or why there is none."""
@@ -292,58 +326,39 @@ class EventOdds:
         square = float(self._squared_weights @ (residual * residual))
         return max(square - total * total / n, 0.0) * n / max(n - 1, 1)
 
-    def _shifts(self, spread: float) -> _Interval:
+    def _shifts(self, curve: _Shifted, at: float, spread: float) -> _Interval:
         """Return the shifts of all log-odds that the rows do not refute.
 
         `spread` is the variance of the sum at the best of them.
         """
-        at = self._best_shift()
         dispersion = 1.0
-        if isfinite(at) and (of_model := self._model_variance(at)) > 0.0:
+        if isfinite(at) and (of_model := curve.at(at)[1]) > 0.0:
             dispersion = max(spread / of_model, 1.0)
         limit = self._quantile**2 * dispersion
 
         def excess(shift: float) -> float:
-            return self._surplus(shift) ** 2 - limit * self._model_variance(shift)
+            surplus, variance = curve.at(shift)
+            return surplus**2 - limit * variance
 
+        step = 0.25
+        if isfinite(at) and (information := curve.at(at)[1]) > 0.0 and self.weights is None:
+            step = min(sqrt(limit / information), 8.0)
         ends = []
         for sign in (-1.0, 1.0):
             if at == sign * inf:
                 ends.append(at)
                 continue
-            start = at if isfinite(at) else self._inner_start(sign, excess)
-            ends.append(_root(excess, start, sign))
+            start = at if isfinite(at) else _inside(excess, sign)
+            ends.append(_root(excess, start, sign, step))
         return _Interval(at, *ends)
 
-    def _inner_start(self, sign: float, excess: Callable[[float], float]) -> float:
-        """Return a shift inside the interval that has no end on the other side."""
-        start = -sign * 8.0
-        while excess(start) > 0.0 and abs(start) < _FAR:
-            start *= 2.0
-        return start
-
-    def _best_shift(self) -> float:
-        """Return the shift at which as many events are expected as happened; may be infinite."""
-        chance = self._chance
-        hit, w = self.hit[chance], self._weights[chance]
-        surplus = float(self._weights @ self.hit) - float(self._weights @ (self.odds == inf))
-        if surplus <= 0.0 or not hit.any():
-            return -inf
-        if surplus >= float(w.sum()) or hit.all():
-            return inf
-        start, step = 0.0, 1.0
-        sign = 1.0 if self._surplus(0.0) > 0.0 else -1.0
-        while sign * self._surplus(start + sign * step) > 0.0 and step < _FAR:
-            step *= 2.0
-        return _bisected(self._surplus, start, start + sign * step)
-
-    def _surplus(self, shift: float) -> float:
-        """Return how many more events happened than are expected after a shift."""
-        return float(self._weights @ (self.hit - self._probs(shift)))
-
-    def _model_variance(self, shift: float) -> float:
-        p, opposite = two_probs(self.odds + shift)
-        return float(self._squared_weights @ (p * opposite))
+    def _shifted(self) -> _Shifted:
+        chance, w = self._chance, self._weights
+        odds = np.clip(self.odds[chance], -_FARTHEST, _FARTHEST)
+        expected = float(w @ (self.odds == inf))
+        return _Shifted(
+            np.exp(-odds), w[chance], self._squared_weights[chance], float(w @ self.hit) - expected
+        )
 
     def _probs(self, shift: float) -> Array:
         """Return the probabilities after a shift, which leaves certainty as it is."""
@@ -377,16 +392,22 @@ class EventOdds:
         return float(stdtrit(self._n_clusters - 1, 0.5 + 0.5 * _LEVEL))
 
 
-def _root(excess: Callable[[float], float], start: float, sign: float) -> float:
+def _inside(excess: Callable[[float], float], sign: float) -> float:
+    """Return a shift inside an interval that has no end on the other side."""
+    start = -sign * 8.0
+    while excess(start) > 0.0 and abs(start) < _FAR:
+        start *= 2.0
+    return start
+
+
+def _root(excess: Callable[[float], float], start: float, sign: float, step: float) -> float:
     """Return where a function that is below 0 at `start` rises above 0 in this direction."""
-    step = 0.25
+    inside = start
     while excess(start + sign * step) < 0.0:
-        step *= 2.0
+        inside, step = start + sign * step, 1.3 * step if step < 0.2 else 2.0 * step
         if step > _FAR:
             return sign * inf
-    return _bisected(
-        excess, start + sign * step / 2.0 if step > 0.25 else start, start + sign * step
-    )
+    return _bisected(excess, inside, start + sign * step)
 
 
 def _bisected(function: Callable[[float], float], one: float, other: float) -> float:
@@ -397,4 +418,4 @@ def _bisected(function: Callable[[float], float], one: float, other: float) -> f
         return one
     if at_one * function(other) > 0.0:
         return other
-    return float(brentq(function, one, other, xtol=1e-10, rtol=1e-12))
+    return float(brentq(function, one, other, xtol=1e-9, rtol=1e-10))
