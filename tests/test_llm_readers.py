@@ -657,6 +657,97 @@ def test_what_is_no_decision_names_line_and_key(refusal, line, format_, message)
     assert refusal([line], format_).startswith(f"line 1: {message}")
 
 
+URGENCY = {
+    "type": "score",
+    "score": 1.3,
+    "legend": {"0": "Low", "1": "Medium", "2": "High", "3": {"text": "Extreme"}},
+    "probabilities": {"0": 0.1, "1": 0.5, "2": 0.4},
+}
+
+
+@pytest.mark.parametrize("label", ["High", 2, "2"])
+@pytest.mark.parametrize("legend", [URGENCY["legend"], ["Low", "Medium", "High"]])
+def test_a_level_is_found_by_its_name_in_the_legend(given, label, legend):
+    """Annotators write the words; the server writes the numbers, and what they mean beside."""
+    line = {**URGENCY, "legend": legend, "label": label}
+    assert given([line], "decisions").labels.tolist() == ["2"]
+    inside = {"answers": {"q": URGENCY}, "labels": {"q": label}}
+    assert given([inside], "decisions").labels.tolist() == ["2"]
+
+
+def test_a_legend_names_the_levels_of_a_list_too(given):
+    """OpenAI's levels have labels of their own; a legend beside them is as good."""
+    levels = [{"value": i, "probability": p} for i, p in enumerate((0.1, 0.5, 0.4))]
+    answer = {"type": "score", "legend": URGENCY["legend"], "probabilities": levels}
+    line = {"answers": [answer], "labels": ["High"]}
+    assert given([line], "openai-decisions").labels.tolist() == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("label", "legend", "message"),
+    [
+        ("high", None, "got 'high'. By other names: 'Low', 'Medium', 'High'"),
+        ("Top", {"7": "Top"}, "got 'Top'. That is the name of 7, which has no probability in this"),
+        ("1", {"0": "1", "1": "2"}, "`label` is '1', which is another name of 0 and of 1: give"),
+        ("Same", {"0": "Same", "1": "Same"}, "`label` is 'Same', which is another name of 0 and"),
+    ],
+)
+def test_a_level_that_the_legend_does_not_settle(refusal, label, legend, message):
+    """Nothing is guessed: not from the case, nor where a word is two levels."""
+    line = {**URGENCY, "legend": legend or URGENCY["legend"], "label": label}
+    assert message in refusal([line], "decisions")
+
+
+def test_labels_may_stand_under_label_or_labels(given, refusal):
+    """A line with several answers calls them `labels`; both keys at once have to be told apart."""
+    answers = {q: {"type": "noul", "noul": 0.75} for q in ("q", "r")}
+    for labels in ({"q": True, "r": False}, [True, False]):
+        found = given([{"answers": answers, "labels": labels}], "decisions")
+        assert found.labels.tolist() == ["true", "false"]
+    both = {"answers": answers, "label": [True, True], "labels": [False, True]}
+    assert "has both `label` and `labels`; say which" in refusal([both], "decisions")
+    for key in ("label", "labels"):
+        found = given([both], "decisions", fields=Fields(label=key))
+        assert found.labels.tolist() == [str(each).lower() for each in both[key]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "beside", "told"),
+    [
+        ({}, {"server": {"temperature_by_question": {"q": 1.791}}}, "by_question`, noul 1.791)"),
+        ({}, {"server": {"temperature": {"noul": 1.73, "choice": 1.2}}}, "noul 1.73)"),
+        ({}, {"temperature_by_type": {"noul": 2.22}}, "(`temperature_by_type`, noul 2.22)"),
+        ({"temperature": 1.3}, {"temperature": 1.0}, "(`temperature`, noul 1.3)"),
+        ({"calibration": {"temperature": 1.3}}, {}, "(`calibration.temperature`, noul 1.3)"),
+        ({"temperature_applied": True}, {}, "(`temperature_applied`)"),
+        ({}, {"temperature_by_options": {"a": 10.1, "b": -1.6}}, "(`temperature_by_options`)"),
+        ({"temperature": 1.0}, {"temperature": 1.5}, None),
+        ({"temperature_applied": False}, {}, None),
+        ({}, {"temperature": 0}, None),
+        ({}, {"server": {"temperature": {"choice": 1.2}}}, None),
+        ({}, {"request": {"temperature": 0.7}}, None),
+        ({}, {}, None),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_temperature_applied_already_is_told(given, answer, beside, told, wrapped):
+    """What is fitted then comes on top of the server's own; 1 and 0 divide nothing."""
+    response = {"answers": {"q": {"type": "noul", "noul": 0.75, **answer}}, **beside}
+    line = {"response": response, "labels": {"q": True}} if wrapped else {**response, "label": True}
+    notes = [n for n in given([line], "decisions").notes if "with a temperature" in n]
+    assert bool(notes) == (told is not None)
+    if told is not None:
+        assert told in notes[0]
+        assert "1 row with a temperature beside the answer (" in notes[0]
+
+
+def test_a_record_tells_its_temperature_too(given):
+    """Records are read at temperature 1, unless they say otherwise."""
+    record = {"type": "choice", "probs": [0.5, 0.5], "gold": 0, "temperature": 1.48}
+    notes = given([record], "records").notes
+    assert any("(`temperature`, choice 1.48)" in note for note in notes)
+
+
 # --- records --------------------------------------------------------------------------------
 
 

@@ -14,9 +14,10 @@ from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.rereading import joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
-from temperance.checks.arrays import as_array
+from temperance.checks.arrays import as_array, rows_among
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.scores import as_logits_unread
 from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -65,6 +66,8 @@ class StreamRows:
         `last` has the sums of so many folds of rows.
     seed : int, default 0
         Of the folds (`RowFolds`).
+    ignore_label : int or str, optional
+        Rows of this label are left out.
     """
 
     blocks: Iterable[Any] | Callable[[], Iterable[Any]]
@@ -73,6 +76,7 @@ class StreamRows:
     refuse_probs: bool = True
     n_folds: int = 1
     seed: int = 0
+    ignore_label: float | str | None = None
     k: int = 0  # classes, known from the first block on
     last: FoldPass | None = field(default=None, init=False)  # of the reading before
     _first: LossPass | None = field(default=None, init=False)  # of that reading, at T = 1
@@ -186,15 +190,19 @@ class StreamRows:
         given, self.classes = named_scores(
             given, self.classes, name="logits", labels=labels, weights=weights
         )
-        z = as_logits_unread(given)
-        n, k = z.shape
-        self.k = self.k or k
-        if k != self.k:
-            msg = f"`logits` have {k} columns, those of the first block {self.k}."
-            raise InvalidInputError(msg)
-        y = as_labels(labels, n=n, k=k, classes=self.classes)
-        if self.refuse_probs:
-            refuse_probs(given)
-            if as_array(given, name="logits").ndim > 1:
-                refuse_padding(z, y)
-        return ArrayRows(z, y, checked_weights(weights, n=n, all_zero=True), engine=self.engine)
+        keep = labelled_rows(labels, self.ignore_label, may_be_none=True)
+        given = kept_rows(given, keep, name="logits")
+        with rows_among(keep):
+            z = as_logits_unread(given)
+            n, k = z.shape
+            self.k = self.k or k
+            if k != self.k:
+                msg = f"`logits` have {k} columns, those of the first block {self.k}."
+                raise InvalidInputError(msg)
+            y = as_labels(kept_labels(labels, keep), n=n, k=k, classes=self.classes)
+            if self.refuse_probs and (n or keep is None):
+                refuse_probs(given)
+                if as_array(given, name="logits").ndim > 1:
+                    refuse_padding(z, y)
+            w = checked_weights(kept_rows(weights, keep, name="weights"), n=n, all_zero=True)
+        return ArrayRows(z, y, w, engine=self.engine)

@@ -16,7 +16,9 @@ from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_sequence, as_word
+from temperance.checks.arrays import rows_among
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.labels import class_names
 from temperance.checks.numbers import as_positive
 from temperance.errors import InvalidInputError
@@ -123,6 +125,7 @@ class Ensemble(Calibrator):
         weights: ArrayLike | None = None,
         prior: float = 0.0,
         classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the members' weights and the temperature of their pool.
@@ -142,7 +145,7 @@ class Ensemble(Calibrator):
             Of the rows; finite, >= 0.
         prior : float, default 0.0
             As in `TemperatureScaling.fit`, on the pool's temperature.
-        classes, refuse_probs
+        classes, ignore_label, refuse_probs
             As in `TemperatureScaling.fit`.
 
         Returns
@@ -162,10 +165,15 @@ class Ensemble(Calibrator):
         _check_pool(pool)
         as_word(member_weights, ("fitted", "equal"), name="member_weights")
         given, known = named_members(members, classes, labels=labels, weights=weights)
-        stacked = as_members(given, refuse_probs=refuse_probs)
-        rows = Training.check(
-            stacked[0], labels, weights=weights, classes=known, refuse_probs=False
-        )
+        keep = labelled_rows(labels, ignore_label)
+        given = [kept_rows(each, keep, name=f"members[{i}]") for i, each in enumerate(given)]
+        with rows_among(keep):
+            stacked = as_members(given, refuse_probs=refuse_probs)
+            rows = Training.check(
+                stacked[0], kept_labels(labels, keep),
+                weights=kept_rows(weights, keep, name="weights"), classes=known,
+                refuse_probs=False,
+            )  # fmt: skip
         of_members = np.full(len(stacked), 1.0 / len(stacked))
         if member_weights == "fitted":
             of_members = fit_member_weights(stacked, rows, pool=pool)

@@ -16,6 +16,7 @@ from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names, as_known_names
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.numbers import as_not_negative, as_positive, value_text
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
@@ -141,13 +142,14 @@ class GroupTemperatureScaling(Calibrator):
         weights: ArrayLike | None = None,
         prior: float = 0.0,
         classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
         """Return the pooled temperature and those of the groups.
 
         Parameters
         ----------
-        logits, labels, weights, prior, classes, refuse_probs
+        logits, labels, weights, prior, classes, ignore_label, refuse_probs
             As in `TemperatureScaling.fit`; the prior is on the pooled T.
         groups : array_like, shape (n,)
             Names; of rows of no group one of their own, such as "other".
@@ -167,9 +169,11 @@ class GroupTemperatureScaling(Calibrator):
         """
         refuse_other_index(logits=logits, groups=groups)
         rows = Training.check(
-            logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
-        )
-        of_row = as_group_names(groups, n=rows.n)
+            logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
+            refuse_probs=refuse_probs,
+        )  # fmt: skip
+        keep = labelled_rows(labels, ignore_label)
+        of_row = as_group_names(kept_rows(groups, keep, name="groups"), n=rows.n)
         pooled = temperature_record(rows, prior=as_prior(prior))
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
         seen = np.flatnonzero(counted)

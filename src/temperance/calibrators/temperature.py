@@ -212,6 +212,7 @@ class TemperatureScaling(Calibrator):
         prior: float = 0.0,
         smooth: bool = False,
         classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         refuse_probs: bool = True,
         engine: str = "auto",
     ) -> Self:
@@ -225,7 +226,7 @@ class TemperatureScaling(Calibrator):
             `temperance.readers.read_blocks(path)` returns. Every reading (three, seldom
             more) must give the same rows. A generator can be read only once: pass the
             function that makes it.
-        prior, smooth, classes, refuse_probs, engine
+        prior, smooth, classes, ignore_label, refuse_probs, engine
             As in `fit`.
 
         Returns
@@ -251,7 +252,9 @@ class TemperatureScaling(Calibrator):
         strength = as_prior(prior)
         names = None if classes is None else class_names(classes)
         as_flag(refuse_probs, name="refuse_probs")
-        rows = StreamRows(blocks, names, check_engine(engine), refuse_probs)
+        rows = StreamRows(
+            blocks, names, check_engine(engine), refuse_probs, ignore_label=ignore_label
+        )
         return cls.of_rows(rows, prior=strength, smooth=smooth)
 
     @classmethod

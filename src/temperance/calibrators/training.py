@@ -22,9 +22,11 @@ from temperance.checks import (
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag
+from temperance.checks.arrays import rows_among
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.dense import Dense, without_ignored
+from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread, refuse_tiny
 from temperance.errors import NoOptimumError
@@ -68,7 +70,7 @@ class Training(ArrayRows):
         clusters: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
-        ignore_label: int | str | None = None,
+        ignore_label: float | str | None = None,
         refuse_probs: bool = True,
         engine: str = "auto",
         unread: bool = False,
@@ -85,25 +87,29 @@ class Training(ArrayRows):
         given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
+        keep = labelled_rows(y, ignore_label, may_be_none=True)
         c: Any = None if clusters is None else dense.spread(clusters, name="clusters")
-        y, w, c, kept = without_ignored(y, ignore_label, w, c, given)
-        assert kept is not None  # noqa: S101  (only what is None stays None)
-        z = as_logits_unread(kept) if unread else as_logits(kept)
-        n, k = z.shape
-        names = as_classes(known, k=k)
-        y = as_labels(y, n=n, k=k, classes=names)
-        w = as_weights(w, n=n)
-        if n == 0:
-            msg = "There are no rows: a fit needs labelled rows."
-            raise NoOptimumError(msg, reason="no-rows")
-        if refuse_probs:
-            refuse_probs_as_logits(kept)
-            if given.ndim > 1:
-                refuse_padding(z, y)
-        if not unread:
-            refuse_masked_labels(z, y, classes=names)
-            refuse_tiny(_widest(z))
-        units = None if c is None else as_groups(c, n=n, name="clusters")[1]
+        kept, w, c = (
+            kept_rows(each, keep, name=name)
+            for each, name in ((given, "logits"), (w, "weights"), (c, "clusters"))
+        )
+        with rows_among(keep):
+            z = as_logits_unread(kept) if unread else as_logits(kept)
+            n, k = z.shape
+            names = as_classes(known, k=k)
+            y = as_labels(kept_labels(y, keep), n=n, k=k, classes=names)
+            w = as_weights(w, n=n)
+            if n == 0:
+                msg = "There are no rows: a fit needs labelled rows."
+                raise NoOptimumError(msg, reason="no-rows")
+            if refuse_probs:
+                refuse_probs_as_logits(kept)
+                if given.ndim > 1:
+                    refuse_padding(z, y)
+            if not unread:
+                refuse_masked_labels(z, y, classes=names)
+                refuse_tiny(_widest(z))
+            units = None if c is None else as_groups(c, n=n, name="clusters")[1]
         return cls(z, y, w, names, units, engine=check_engine(engine))
 
     @property

@@ -31,6 +31,7 @@ __all__ = [
     "missing_entries",
     "one_column",
     "row_name",
+    "rows_among",
     "rows_from",
     "rows_of_file",
     "such_rows",
@@ -45,6 +46,7 @@ _WAYS_OUT = {
 
 
 _places: ContextVar[Callable[[int], int] | None] = ContextVar("_places", default=None)
+_kept: ContextVar[NDArray[np.intp] | None] = ContextVar("_kept", default=None)
 
 
 @contextmanager
@@ -74,11 +76,24 @@ def rows_from(first: int) -> Iterator[None]:
         _places.reset(token)
 
 
+@contextmanager
+def rows_among(keep: NDArray[np.bool_] | None) -> Iterator[None]:
+    """Name rows by their place among all that were given, where only those of `keep` are left."""
+    token = _kept.set(None if keep is None else np.flatnonzero(keep))
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def row_name(row: int, first: int = 0) -> str:
     """Return how messages name a row of an array: counted from 0, as arrays are.
 
     Rows of a file are counted from 1, as people count them (see `rows_of_file`).
     """
+    kept = _kept.get()
+    if kept is not None:
+        row, first = int(kept[first + row]), 0
     place = _places.get()
     return f"row {first + row}" if place is None else f"row {first + place(row) + 1} (from 1)"
 

@@ -101,7 +101,7 @@ def require_axis(class_axis: int, *, ndim: int) -> None:
 
 def without_ignored(
     labels: NDArray[Any] | Positions,
-    ignore_label: int | str | None,
+    ignore_label: float | str | None,
     *per_row: NDArray[Any] | None,
 ) -> tuple[Any, ...]:
     """Return the labels, and what else there is per row, without rows of `ignore_label`."""

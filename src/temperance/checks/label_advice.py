@@ -143,6 +143,8 @@ def _leaving(rest: Sequence[str], pairs: Mapping[str, str]) -> str:
     """Return the options that leave words out, and read the others by the pairs."""
     last = rest[-1]
     ignore = f"--ignore-label {shell_word(last)}"
+    if not pairs and len(rest) == 1:
+        ignore = f"{ignore} (in Python `ignore_label={last!r}`)"
     others = {**pairs, **dict.fromkeys(rest[:-1], last)}
     return f"{_option(others)} {ignore}" if others else ignore
 

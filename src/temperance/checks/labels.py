@@ -45,6 +45,7 @@ __all__ = [
     "as_classes",
     "as_labels",
     "class_names",
+    "class_position",
     "is_label",
     "refuse_masked_labels",
     "spells_otherwise",
@@ -342,6 +343,20 @@ def _by_name(y: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.intp]:
         row = int((rows < 0).argmax())
         raise _no_class(y, row, int(np.count_nonzero(rows < 0)), distinct, classes)
     return rows
+
+
+def class_position(name: object, classes: tuple[str, ...] | None) -> int:
+    """Return the position of a class that an argument names, as labels name it; -1 of no class.
+
+    Where no class is called by a number, a whole number is a position.
+    """
+    value = label_value(name)
+    position = value if isinstance(value, int) else -1
+    if classes is None:
+        return -1 if isinstance(name, str) else position
+    found = class_place(classes)(name)
+    by_value = any(label_value(each) is not None for each in classes)
+    return position if found < 0 and not by_value and not isinstance(name, str) else found
 
 
 def _no_class(

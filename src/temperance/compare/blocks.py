@@ -31,6 +31,7 @@ def compare_blocks(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
     classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
     refuse_probs: bool = True,
 ) -> Comparison:
     """Measure rows that come in blocks before and after calibrators, in one reading.
@@ -45,7 +46,7 @@ def compare_blocks(
         place i modulo m: fits that have not seen that block, for instance.
     kind : {"logits", "probs"}, default "logits"
         What the scores are.
-    n_bins, n_resamples, seed, classes, refuse_probs
+    n_bins, n_resamples, seed, classes, ignore_label, refuse_probs
         As in `evaluate_blocks`.
 
     Returns
@@ -85,7 +86,7 @@ def compare_blocks(
             raise InvalidInputError(msg)
     found = measure_blocks(
         blocks, tuple(calibrators.values()), kind=kind, n_bins=n_bins, n_resamples=n_resamples,
-        seed=seed, classes=classes, refuse_probs=refuse_probs,
+        seed=seed, classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
     )  # fmt: skip
     _, *others = calibrators
     return Comparison(

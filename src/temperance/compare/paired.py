@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.checks import as_groups
 from temperance.checks.arguments import as_mapping
 from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
-from temperance.evaluate import measure, weighing_groups
+from temperance.evaluate import labelled_groups, measure, weighing_groups
 from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
 from temperance.metrics.estimates import Draws, gap_estimate
 from temperance.metrics.implied import paired_gaps
@@ -17,7 +16,7 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -38,6 +37,8 @@ def compare(
     n_bins: int = 15,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> Comparison:
     """Measure several sets of probabilities on the same rows, and their paired differences.
 
@@ -58,6 +59,10 @@ def compare(
         Of the intervals of the calibration errors, 100 to 20,000.
     seed : int, default 0
         Of the resampling; all sets are resampled together.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -90,9 +95,13 @@ def compare(
         msg = f"`probs` must hold at least two sets to compare, got {len(probs)}."
         raise InvalidInputError(msg)
     refuse_other_index(**{f"probs[{name!r}]": each for name, each in probs.items()}, groups=groups)
-    known = next((names for each in probs.values() if (names := frame_names(each))), None)
+    known = classes or next(
+        (names for each in probs.values() if (names := frame_names(each))), None
+    )
     rows = {
-        name: Predictions.check(values, labels, weights, clusters, classes=known)
+        name: Predictions.check(
+            values, labels, weights, clusters, classes=known, ignore_label=ignore_label
+        )
         for name, values in probs.items()
     }
     (first, baseline), *others = rows.items()
@@ -103,7 +112,7 @@ def compare(
                 f"{name!r} has {other.probs.shape}."
             )
             raise InvalidInputError(msg)
-    named = None if groups is None else as_groups(groups, n=len(baseline.labels))
+    named = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
     there = baseline.weighing()[1]
     rows = {name: each.weighing()[0] for name, each in rows.items()}
     named = weighing_groups(named, there)

@@ -19,6 +19,8 @@ from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, places_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
@@ -39,6 +41,8 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     thresholds: ArrayLike | None = None,
     seed: int = 0,
     answers: bool = False,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> Abstention:
     r"""Return the threshold on the confidence from which on answers keep a promised error rate.
 
@@ -51,8 +55,8 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     probs : array_like, shape (n, k) or (n,)
         Calibrated probabilities; (n,) is the probability of class 1. The calibrator must have been
         fitted on other rows.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     max_risk : float, optional
         Largest share of errors among the accepted rows, in (0, 1).
     min_coverage : float, optional
@@ -82,6 +86,10 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
         `probs` are the probabilities (n,) that whole answers are right, as of
         `llm.AnswerConfidence`, and `labels` whether they are. An answer counts as wrong by its
         label alone, not by whether its probability is below one half.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -128,7 +136,7 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     check_target(max_risk, min_coverage, confidence)
     rows = DecisionRows.check(
         probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
-        answers=answers,
+        answers=answers, classes=classes, ignore_label=ignore_label,
     )  # fmt: skip
     return abstain_rows(
         rows, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,

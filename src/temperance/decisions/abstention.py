@@ -15,6 +15,8 @@ from temperance.errors import InvalidInputError
 from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.metrics.estimates import Estimate
@@ -131,6 +133,8 @@ class Abstention:
         clusters: ArrayLike | None = None,
         seed: int = 0,
         answers: bool = False,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
     ) -> Outcome:
         """Return what became of other labelled rows, whose interval is honest.
 
@@ -138,14 +142,18 @@ class Abstention:
         ----------
         probs : array_like, shape (n, k) or (n,)
             Calibrated probabilities.
-        labels : array_like of int, shape (n,)
-            True classes in 0..k-1.
+        labels : array_like, shape (n,)
+            True classes in 0..k-1, or names in `classes`.
         weights, groups, clusters : array_like, shape (n,), optional
             As in `abstain`.
         seed : int, default 0
             Of the row drawn from each cluster.
         answers : bool, default False
             As in `abstain`.
+        classes : sequence of str, optional
+            Names of the columns, as labels may use them.
+        ignore_label : int or str, optional
+            Rows of this label are left out.
 
         Returns
         -------
@@ -159,7 +167,7 @@ class Abstention:
         """
         rows = DecisionRows.check(
             probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
-            answers=answers,
+            answers=answers, classes=classes, ignore_label=ignore_label,
         )  # fmt: skip
         return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
 

@@ -41,6 +41,8 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
     test: tuple[Any, ...] | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
     refuse_probs: bool = True,
     seed: int = 0,
 ) -> Cascade:
@@ -76,6 +78,10 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         Weights of rows, finite and >= 0; which rows belong together.
     test : tuple (models, labels), (models, labels, weights) or (..., weights, clusters), optional
         Other rows of the same models to measure on, instead of cross-fitting.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out, of `test` too.
     refuse_probs : bool, default True
         As in `TemperatureScaling.fit`.
     seed : int, default 0
@@ -141,7 +147,10 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         len(named), costs=costs, budget=budget, min_accuracy=min_accuracy, error_cost=error_cost,
         expert_error=expert_error, method=method, prior=prior,
     )  # fmt: skip
-    rows = CascadeRows.check(models, labels, weights, clusters, known, refuse_probs=refuse_probs)
+    rows = CascadeRows.check(
+        models, labels, weights, clusters, known, refuse_probs=refuse_probs, classes=classes,
+        ignore_label=ignore_label,
+    )  # fmt: skip
     fit = partial(rows.calibrators, method, prior)
     calibrators = fit(rows.weights)
     on_all = rows.deferral(calibrators, each, kind)
@@ -155,7 +164,7 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         if not 2 <= len(parts) <= 4:
             msg = f"`test` must be {rule}, got {len(parts)} of them."
             raise InvalidInputError(msg)
-        measured = rows.check_like(*parts, refuse_probs=refuse_probs)
+        measured = rows.check_like(*parts, refuse_probs=refuse_probs, ignore_label=ignore_label)
         raw, calibrated = of_test(rows, measured, each, kind, calibrators)
     stick = Yardstick(measured, goal.value if goal.kind == "cost" else None, len(named))
     of_goal = partial(goal.price, reachable=False)

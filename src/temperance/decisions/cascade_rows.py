@@ -13,6 +13,7 @@ from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_mapping
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -54,7 +55,8 @@ class CascadeRows:
         known_error: float | None,
         *,
         refuse_probs: bool,
-        classes: tuple[str, ...] | None = None,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError (after `names_of`)."""
         (name, first), *others = models.items()
@@ -63,8 +65,10 @@ class CascadeRows:
         )
         known = classes or next((c for each in models.values() if (c := frame_names(each))), None)
         rows = Training.check(
-            first, labels, weights=weights, classes=known, refuse_probs=refuse_probs
-        )
+            first, labels, weights=weights, classes=known, ignore_label=ignore_label,
+            refuse_probs=refuse_probs,
+        )  # fmt: skip
+        keep = labelled_rows(labels, ignore_label)
         if len(np.unique(rows.labels)) < 2:
             msg = (
                 f"`labels` are all of class {rows.labels[0]} ({count_text(rows.n, 'row')}): "
@@ -75,6 +79,7 @@ class CascadeRows:
         logits = [rows.logits]
         for other, scores in others:
             given, _ = named_scores(scores, known, name=f"models[{other!r}]")
+            given = kept_rows(given, keep, name=f"models[{other!r}]")
             z = as_logits(given)
             if z.shape != rows.logits.shape:
                 msg = (
@@ -87,6 +92,7 @@ class CascadeRows:
             logits.append(z)
         units = None
         if clusters is not None:
+            clusters = kept_rows(clusters, keep, name="clusters")
             units = as_groups(clusters, n=rows.n, name="clusters")[1]
         return cls(
             tuple(logits), rows.labels, rows.weights, units, known_error, classes=rows.classes
@@ -100,6 +106,7 @@ class CascadeRows:
         clusters: ArrayLike | None = None,
         *,
         refuse_probs: bool,
+        ignore_label: float | str | None = None,
     ) -> Self:
         """Return other rows of the same models, checked as these were."""
         models = as_mapping(models, name="test", rule="a mapping of name to logits, and labels")
@@ -108,7 +115,7 @@ class CascadeRows:
             raise InvalidInputError(msg)
         found = self.check(
             models, labels, weights, clusters, self.known_error, refuse_probs=refuse_probs,
-            classes=self.classes,
+            classes=self.classes, ignore_label=ignore_label,
         )  # fmt: skip
         k, own = (each.logits[0].shape[1] for each in (found, self))
         if k != own:

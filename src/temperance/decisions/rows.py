@@ -11,12 +11,15 @@ from temperance.checks import as_group_names
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import row_name
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
 from temperance.row_order import content_order
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["DecisionRows", "as_answers", "sureness_of"]
@@ -43,6 +46,8 @@ class DecisionRows:
         clusters: ArrayLike | None = None,
         seed: int = 0,
         answers: bool = False,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
     ) -> Self:
         """Return the rows of weight above 0; of clusters one row each, drawn by `seed`.
 
@@ -52,7 +57,9 @@ class DecisionRows:
         """
         seed = as_seed(seed)
         refuse_other_index(probs=probs, groups=groups)
-        rows = Predictions.check(probs, labels, weights, clusters)
+        rows = Predictions.check(
+            probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+        )
         if as_flag(answers, name="answers"):
             if np.ndim(probs) != 1:
                 msg = (
@@ -61,7 +68,10 @@ class DecisionRows:
                 )
                 raise InvalidInputError(msg)
             rows = as_answers(rows)
-        names = None if groups is None else as_group_names(groups, n=len(rows.labels))
+        names = None
+        if groups is not None:
+            given = kept_rows(groups, labelled_rows(labels, ignore_label), name="groups")
+            names = as_group_names(given, n=len(rows.labels))
         return cls.of(rows, names, seed=seed)
 
     @classmethod

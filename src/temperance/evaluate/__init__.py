@@ -6,6 +6,7 @@ from temperance.evaluate.measure import (
     Groups,
     evaluate,
     evaluate_rows,
+    labelled_groups,
     measure,
     weighing_groups,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "evaluate",
     "evaluate_blocks",
     "evaluate_rows",
+    "labelled_groups",
     "measure",
     "measure_blocks",
     "weighing_groups",

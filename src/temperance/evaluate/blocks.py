@@ -45,6 +45,7 @@ def evaluate_blocks(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
     classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
     refuse_probs: bool = True,
 ) -> Evaluation:
     """Measure rows that come in blocks, in one reading, for data larger than the memory.
@@ -69,6 +70,8 @@ def evaluate_blocks(
         Of the resampling, which depends on it and on the rows' order alone.
     classes : sequence of str, optional
         Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
     refuse_probs : bool, default True
         Raise where a whole block of logits holds what looks like probabilities.
 
@@ -119,7 +122,7 @@ def evaluate_blocks(
     """
     found = measure_blocks(
         blocks, (calibrator,), kind=kind, n_bins=n_bins, n_resamples=n_resamples, seed=seed,
-        classes=classes, refuse_probs=refuse_probs,
+        classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
     )  # fmt: skip
     return found.evaluations[0]
 
@@ -142,6 +145,7 @@ def measure_blocks(
     n_resamples: int,
     seed: int,
     classes: Sequence[object] | None,
+    ignore_label: float | str | None = None,
     refuse_probs: bool,
 ) -> MeasuredBlocks:
     """Measure the same rows with each of the sides' calibrators (see `evaluate_blocks`)."""
@@ -158,7 +162,7 @@ def measure_blocks(
     grid.upper  # noqa: B018  (made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
     seed = as_seed(seed)
-    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed)
+    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label)
     if isinstance(blocks, FileParts):
         sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))
         k = blocks.k
@@ -182,6 +186,7 @@ class _Kernel:
     classes: Sequence[object] | None
     refuse_probs: bool
     seed: int
+    ignore_label: float | str | None = None
 
     def of_blocks(
         self,
@@ -192,7 +197,9 @@ class _Kernel:
         threads: int | None = None,
     ) -> tuple[SideSums, int]:
         """Return the sums of all blocks, the first of which has the number `start`, and k."""
-        rows = ScoredBlocks(blocks, self.kind, self.classes, self.refuse_probs, start)
+        rows = ScoredBlocks(
+            blocks, self.kind, self.classes, self.refuse_probs, start, self.ignore_label
+        )
 
         def work(piece: Piece) -> tuple[int, SideSums]:
             found = piece.predictions(self.sides)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import CalibrationError, Estimate, NullBand
     from temperance.metrics.group_table import GroupResult
     from temperance.metrics.reliability import ReliabilityCurve
+    from temperance.metrics.weak_calibration import WeakCalibration
     from temperance.refinement import RefinementSplit
 
 __all__ = ["Evaluation"]
@@ -54,6 +55,7 @@ class Evaluation(Frozen):
     notes: tuple[str, ...] = ()  # what the rows say against their columns: ranks, a single label
     tied_rows: int = 0  # rows with several most probable classes: the first counts as predicted
     tie_neutral_accuracy: float | None = None  # if each of these counts for its share
+    weak_calibration: WeakCalibration | None = None  # of class 1 of two classes
 
     @property
     def ece(self) -> Estimate:
@@ -107,6 +109,10 @@ class Evaluation(Frozen):
             "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
             "corp": self.corp.to_dict(curves=curves),
             "tests": self.tests.to_dict(),
+            "verdict": self.tests.verdict.to_dict(),
+            "weak_calibration": None
+            if self.weak_calibration is None
+            else self.weak_calibration.to_dict(),
             "groups": [each.to_dict() for each in self.groups],
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,

@@ -79,6 +79,7 @@ def measured_of(
         tie_neutral_accuracy=min(
             max(sums.means.mean(2) + sums.tie_gain / sums.means.weight, 0.0), 1.0
         ),
+        weak_calibration=sums.tests.line.weak_calibration(1) if k == 2 else None,
         grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
         notes=() if classes is None else _notes(classes.table(), sums.n),
     )

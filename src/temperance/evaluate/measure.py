@@ -9,8 +9,10 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.checks.arrays import rows_among
 from temperance.checks.contradictions import contradictions
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
@@ -26,20 +28,30 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 from temperance.metrics.scores import row_measures
+from temperance.metrics.weak_calibration import weak_calibration_rows
 from temperance.refinement import refinement_split
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.metrics.estimates import Draws
 
-__all__ = ["Groups", "evaluate", "evaluate_rows", "measure", "weighing_groups"]
+__all__ = [
+    "Groups",
+    "evaluate",
+    "evaluate_rows",
+    "labelled_groups",
+    "measure",
+    "weighing_groups",
+]
 
 Groups = tuple[tuple[str, ...], "NDArray[np.intp]"]
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
     probs: ArrayLike,
     labels: ArrayLike,
     *,
@@ -50,6 +62,8 @@ def evaluate(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
     renormalize: bool = False,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> Evaluation:
     """Measure probabilities against labels.
 
@@ -77,6 +91,10 @@ def evaluate(
         Of the resampling, and of the folds of the refinement.
     renormalize : bool, default False
         Divide each row of `probs` by its sum first, as `logits_from_probs` does.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -103,11 +121,25 @@ def evaluate(
     (0.25, 0.5)
     """
     refuse_other_index(probs=probs, groups=groups)
-    rows = Predictions.check(probs, labels, weights, clusters, renormalize=renormalize)
-    named = None if groups is None else as_groups(groups, n=len(rows.labels))
+    rows = Predictions.check(
+        probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label,
+        renormalize=renormalize,
+    )  # fmt: skip
+    named = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
     rows, there = rows.weighing()
     named = weighing_groups(named, there)
     return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+
+
+def labelled_groups(
+    groups: ArrayLike | None, labels: ArrayLike, ignore_label: float | str | None, *, n: int
+) -> Groups | None:
+    """Return the checked groups of the n rows that are left without those of `ignore_label`."""
+    if groups is None:
+        return None
+    keep = labelled_rows(labels, ignore_label)
+    with rows_among(keep):
+        return as_groups(kept_rows(groups, keep, name="groups"), n=n)
 
 
 def weighing_groups(groups: Groups | None, there: NDArray[np.bool_] | None) -> Groups | None:
@@ -173,5 +205,6 @@ def measure(
         ),
         tied_rows=tied,
         tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
+        weak_calibration=weak_calibration_rows(rows) if rows.probs.shape[1] == 2 else None,
     )
     return evaluation, {**drawn, **corp_parts}

@@ -13,9 +13,10 @@ from temperance.blocks.block import block_parts, cut, may_be_reused, naming_bloc
 from temperance.blocks.folds import RowFolds
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
-from temperance.checks.arrays import as_numbers, one_column
+from temperance.checks.arrays import as_numbers, one_column, rows_among
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.scores import as_logits_unread
 from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError
@@ -110,6 +111,7 @@ class ScoredBlocks:
     classes: Sequence[object] | None
     refuse_probs: bool
     start: int = 0  # number of the first block
+    ignore_label: float | str | None = None
     k: int = 0  # classes, known from the first block on
     weighed: bool = False  # whether some row so far counts
 
@@ -148,18 +150,22 @@ class ScoredBlocks:
         given, self.classes = named_scores(
             given, self.classes, name=self.kind, labels=labels, weights=weights
         )
-        scores = one_column(as_numbers(given, name=self.kind))
-        none = scores[:0] if scores.ndim else scores
-        shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape
-        n, k = len(scores), shape[1]
-        if self.k not in (0, k):
-            msg = f"`{self.kind}` have {k} columns, those of the first block {self.k}."
-            raise InvalidInputError(msg)
-        self.k = k
-        names = as_classes(self.classes, k=k)
-        y = as_labels(labels, n=n, k=k, classes=names)
-        if self.kind == "logits" and self.refuse_probs and n:
-            refuse_probs(scores)
-            if scores.ndim > 1:
-                refuse_padding(scores, y)
-        return scores, y, checked_weights(weights, n=n, all_zero=True)
+        keep = labelled_rows(labels, self.ignore_label, may_be_none=True)
+        given = kept_rows(given, keep, name=self.kind)
+        with rows_among(keep):
+            scores = one_column(as_numbers(given, name=self.kind))
+            none = scores[:0] if scores.ndim else scores
+            shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape
+            n, k = len(scores), shape[1]
+            if self.k not in (0, k):
+                msg = f"`{self.kind}` have {k} columns, those of the first block {self.k}."
+                raise InvalidInputError(msg)
+            self.k = k
+            names = as_classes(self.classes, k=k)
+            y = as_labels(kept_labels(labels, keep), n=n, k=k, classes=names)
+            if self.kind == "logits" and self.refuse_probs and n:
+                refuse_probs(scores)
+                if scores.ndim > 1:
+                    refuse_padding(scores, y)
+            w = checked_weights(kept_rows(weights, keep, name="weights"), n=n, all_zero=True)
+        return scores, y, w

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCORES",
+    "WEAK",
     "error_table",
     "evaluation_frame",
     "evaluation_tables",
@@ -24,6 +25,8 @@ __all__ = [
     "overview_table",
     "reliability_sketch",
     "test_table",
+    "verdict_sentence",
+    "weak_calibration_table",
 ]
 
 SCORES = {
@@ -39,6 +42,13 @@ _TESTS = {
     "calibration-in-the-large": "mean probability against frequency",
     "spiegelhalter": "Spiegelhalter (Brier score)",
     "cox": "Cox (intercept 0, slope 1)",
+    "ece": "ECE by resampling",
+    "miscalibration": "CORP miscalibration by resampling",
+}
+WEAK = {
+    "observed_expected": ("observed : expected", "1"),
+    "intercept": ("calibration intercept", "0"),
+    "slope": ("calibration slope", "1"),
 }
 _LEFT_OUT = {
     "refinement": "log loss in two parts",
@@ -52,6 +62,8 @@ _WORST = 10  # groups shown
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     """Return all tables: scores, calibration errors, tests, and groups where there are any."""
     tables = [overview_table(evaluation), error_table(evaluation), test_table(evaluation)]
+    if (weak := weak_calibration_table(evaluation)) is not None:
+        tables.insert(1, weak)
     if evaluation.groups:
         tables.append(group_result_table(evaluation))
     if evaluation.left_out:
@@ -86,22 +98,57 @@ def error_table(evaluation: Evaluation) -> Table:
             number_text(each.value),
             "" if each.estimate is None else interval_text(each.estimate.low, each.estimate.high),
             f"<= {number_text(each.null.high)}",
-            p_text(each.p_value),
         )
         for name, each in errors.items()
     )
-    columns = ("calibration error", "value", "95 % interval", "if calibrated", "by chance")
-    return Table(columns, rows, caption='an error up to "if calibrated" is no evidence')
+    columns = ("calibration error", "value", "95 % interval", "if calibrated")
+    caption = 'an error up to "if calibrated" is no evidence; one of twenty lies above it by chance'
+    return Table(columns, rows, caption=caption)
 
 
 def test_table(evaluation: Evaluation) -> Table:
-    """Tests of the hypothesis that the probabilities are calibrated."""
+    """Tests of the hypothesis that the probabilities are calibrated, and what they say as one."""
+    tests = evaluation.tests
+    statistics = {test.name: test.statistic for test in tests}
     rows = []
-    for test in evaluation.tests:
-        shown = "" if test.statistic is None else _statistic_text(test.statistic)
-        words = p_text(test.p_value) if test.p_value is not None else "cannot be told here"
-        rows.append((_TESTS[test.name], shown, words))
-    return Table(("test of calibration", "statistic", "p-value"), tuple(rows))
+    for name, p_value in tests.adjusted_p_values.items():
+        value = statistics.get(name)
+        shown = "" if value is None else _statistic_text(value)
+        words = p_text(p_value) if p_value is not None else "cannot be told here"
+        rows.append((_TESTS[name], shown, words))
+    columns = ("test of calibration", "statistic", "p, corrected")
+    return Table(columns, tuple(rows), caption=verdict_sentence(evaluation))
+
+
+def verdict_sentence(evaluation: Evaluation) -> str:
+    """Return what all tests of calibration say as one, with the p-value that decides."""
+    verdict = evaluation.tests.verdict
+    of = f"of {verdict.n_tests} tests, corrected for their number (Holm)"
+    if verdict.calibrated:
+        p_value = p_text(verdict.adjusted_p_value)
+        return f"verdict: no test refutes calibration; the smallest p-value {of}: {p_value}"
+    return (
+        f"verdict: not calibrated, by {_TESTS[verdict.test]}: {p_text(verdict.adjusted_p_value)}, "
+        f"the smallest {of}"
+    )
+
+
+def weak_calibration_table(evaluation: Evaluation) -> Table | None:
+    """What clinical studies report of class 1 of two classes; None for more."""
+    weak = evaluation.weak_calibration
+    if weak is None:
+        return None
+    rows = []
+    for name, (shown, best) in WEAK.items():
+        found: Estimate | None = getattr(weak, name)
+        if found is None:
+            rows.append((shown, "", f"none: {weak.reasons[name]}", best))
+        else:
+            rows.append((*_row(shown, found), best))
+    caption = f"class {weak.event} happened in {weak.n_events:,} of {weak.n:,} rows"
+    return Table(
+        (f"of class {weak.event}", "value", "95 % interval", "best"), tuple(rows), caption=caption
+    )
 
 
 def _statistic_text(statistic: float) -> str:
@@ -167,6 +214,9 @@ def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
         measures["calibration"] = evaluation.refinement.calibration.to_dict()
     measures |= {name: each.to_dict() for name, each in evaluation.errors.items()}
     measures["miscalibration"] = evaluation.corp.miscalibration.to_dict()
+    if evaluation.weak_calibration is not None:
+        found = {name: getattr(evaluation.weak_calibration, name) for name in WEAK}
+        measures |= {name: each.to_dict() for name, each in found.items() if each is not None}
     columns: dict[str, list[Any]] = {"measure": list(measures)}
     return columns | {name: [each.get(name) for each in measures.values()] for name in names}
 

@@ -26,6 +26,7 @@ from temperance.metrics.joint_tests import class_bias_test, joint_score_test
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.metrics.scores import accuracy, brier_score, log_loss
 from temperance.metrics.sweep_calibration_error import sweep_calibration_error
+from temperance.metrics.weak_calibration import WeakCalibration, weak_calibration
 from temperance.metrics.z_tests import (
     calibration_in_the_large_test,
     score_test,
@@ -41,6 +42,7 @@ __all__ = [
     "MurphyDecomposition",
     "ReliabilityCurve",
     "ScoreDecomposition",
+    "WeakCalibration",
     "accuracy",
     "brier_score",
     "calibration_in_the_large_test",
@@ -64,4 +66,5 @@ __all__ = [
     "spiegelhalter_test",
     "sweep_calibration_error",
     "top_label_conditional_calibration_error",
+    "weak_calibration",
 ]

@@ -5,16 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.metrics.error_measures import ks, observed, smooth
+from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
+
+    from temperance.metrics.events import EventName
 
 __all__ = ["ks_calibration_error", "smooth_calibration_error"]
 
 
 def smooth_calibration_error(
-    probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    event: EventName = "predicted",
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Smooth expected calibration error (smECE) of the predicted class's probability.
 
@@ -22,10 +33,18 @@ def smooth_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, default "predicted"
+        What the probability is of: that the predicted class is right, or that the true class is
+        this one, by its number or its name. For two classes, `event=1` is the probability of
+        class 1 that scikit-learn, torchmetrics and clinical studies look at.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -61,12 +80,18 @@ def smooth_calibration_error(
     >>> round(smooth_calibration_error([[0.75, 0.25], [0.75, 0.25]], [0, 1]), 3)
     0.25
     """
-    rows = Predictions.check(probs, labels, weights)
-    return float(smooth(rows, observed(rows)))
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
+    return float(smooth(rows, observed(rows), event=named_event(rows, event)))
 
 
 def ks_calibration_error(
-    probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    event: EventName = "predicted",
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Kolmogorov-Smirnov calibration error of the predicted class's probability.
 
@@ -74,10 +99,18 @@ def ks_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, default "predicted"
+        What the probability is of: that the predicted class is right, or that the true class is
+        this one, by its number or its name. For two classes, `event=1` is the probability of
+        class 1 that scikit-learn, torchmetrics and clinical studies look at.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -106,5 +139,5 @@ def ks_calibration_error(
     >>> ks_calibration_error([[0.75, 0.25], [0.75, 0.25]], [0, 1])
     0.25
     """
-    rows = Predictions.check(probs, labels, weights)
-    return float(ks(rows, observed(rows), exact=True))
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
+    return float(ks(rows, observed(rows), exact=True, event=named_event(rows, event)))

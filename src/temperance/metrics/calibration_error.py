@@ -14,12 +14,16 @@ from temperance.metrics.error_measures import (
     top_label_square,
 )
 from temperance.metrics.errors_of_sums import check_norm
+from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from temperance.binning import Binning
+    from temperance.metrics.events import EventName
 
 __all__ = ["debiased_calibration_error", "expected_calibration_error"]
 
@@ -28,19 +32,28 @@ def expected_calibration_error(
     probs: ArrayLike,
     labels: ArrayLike,
     *,
+    event: EventName = "predicted",
     n_bins: int = 15,
     binning: Binning = "equal-width",
     norm: float = 1.0,
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Mean gap between confidence and accuracy over bins of the predicted class's probability.
+
+    With `event`, between the probability of a class and how often it is the true one.
 
     Parameters
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, default "predicted"
+        What the probability is of: that the predicted class is right, or that the true class is
+        this one, by its number or its name. For two classes, `event=1` is the probability of
+        class 1 that scikit-learn, torchmetrics and clinical studies look at.
     n_bins : int, default 15
         Number of bins, 1 to 1,000.
     binning : {"equal-width", "equal-mass"}, default "equal-width"
@@ -50,6 +63,10 @@ def expected_calibration_error(
         "maximum calibration error", which mostly shows the bin with the fewest rows).
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -82,10 +99,20 @@ def expected_calibration_error(
 
     >>> expected_calibration_error([[0.75, 0.25], [0.75, 0.25]], [0, 1], n_bins=1)
     0.25
+
+    Class 1 of two: told with 0.25 and with 0.5, it happens in neither row and in the other.
+
+    >>> expected_calibration_error([0.25, 0.5], [0, 1], event=1)
+    0.375
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     error = top_label_error(
-        rows, observed(rows), n_bins=check_bins(n_bins), binning=binning, norm=check_norm(norm)
+        rows,
+        observed(rows),
+        n_bins=check_bins(n_bins),
+        binning=binning,
+        norm=check_norm(norm),
+        event=named_event(rows, event),
     )
     return float(error)
 
@@ -98,6 +125,8 @@ def debiased_calibration_error(
     n_bins: int = 15,
     binning: Binning = "equal-mass",
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Root mean square gap of confidence and accuracy, less what sampling adds to it.
 
@@ -105,8 +134,8 @@ def debiased_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     over : {"top-label", "classes"}, default "top-label"
         The predicted class's probability, or the mean square over each class's own.
     n_bins : int, default 15
@@ -115,6 +144,10 @@ def debiased_calibration_error(
         As in `expected_calibration_error`.
     weights : array_like, shape (n,), optional
         Finite, >= 0; the correction uses the effective number of rows in a bin.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -148,7 +181,7 @@ def debiased_calibration_error(
     >>> debiased_calibration_error([[0.75, 0.25]] * 4, [0, 0, 1, 1], n_bins=1)
     0.0
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     squares = {"top-label": top_label_square, "classes": classwise_square}
     square = squares[as_word(over, squares, name="over")](
         rows, observed(rows), n_bins=check_bins(n_bins), binning=binning

@@ -9,6 +9,8 @@ from temperance.metrics.error_measures import class_errors, conditional_error, o
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
 __all__ = [
@@ -24,6 +26,8 @@ def classwise_calibration_error(
     *,
     n_bins: int = 15,
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Mean over classes of the calibration error of that class's own probability.
 
@@ -31,12 +35,16 @@ def classwise_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     n_bins : int, default 15
         Number of bins of equal width, >= 1.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -72,7 +80,7 @@ def classwise_calibration_error(
     >>> classwise_calibration_error([[0.75, 0.25], [0.75, 0.25]], [0, 1], n_bins=1)
     0.25
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     of_class, _ = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
     return float(of_class.mean())
 
@@ -83,6 +91,8 @@ def flattened_calibration_error(
     *,
     n_bins: int = 15,
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Calibration error of all n k probabilities thrown into one set of bins.
 
@@ -94,12 +104,16 @@ def flattened_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     n_bins : int, default 15
         Number of bins of equal width, >= 1.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -122,7 +136,7 @@ def flattened_calibration_error(
     >>> flattened_calibration_error([[0.75, 0.25], [0.75, 0.25]], [0, 1], n_bins=1)
     0.0
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     _, flattened = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
     return float(flattened)
 
@@ -133,6 +147,8 @@ def top_label_conditional_calibration_error(
     *,
     n_bins: int = 15,
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Gap between confidence and accuracy over bins *within each predicted class*.
 
@@ -140,12 +156,16 @@ def top_label_conditional_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     n_bins : int, default 15
         Number of bins of equal width for each predicted class, >= 1.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -181,5 +201,5 @@ def top_label_conditional_calibration_error(
     >>> top_label_conditional_calibration_error(p, [0, 0], n_bins=1)  # (0.25 + 0.75) / 2
     0.5
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     return float(conditional_error(rows, observed(rows), n_bins=check_bins(n_bins)))

@@ -18,6 +18,8 @@ from temperance.metrics.isotonic import corp_sums, isotonic
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.binning import BinSums
@@ -71,6 +73,8 @@ def corp_reliability(
     clusters: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CorpReliability:
     """Isotonic reliability diagram: no bins to choose, an exact decomposition, honest bands.
 
@@ -78,11 +82,11 @@ def corp_reliability(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
-    event : "top-label" or int, optional
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, optional
         What the probability is of: that the predicted class is right, or that the class is this
-        one; by default class 1 of two classes, else "top-label".
+        one; by default class 1 of two classes, else "predicted".
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
     clusters : array_like, shape (n,), optional
@@ -91,6 +95,10 @@ def corp_reliability(
         Of the bands and the p-value, 100 to 20,000.
     seed : int, default 0
         Of the resampling.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -126,7 +134,9 @@ def corp_reliability(
     >>> curve.probability, curve.recalibrated
     (array([0.2, 0.4, 0.9]), array([0.5, 0.5, 1. ]))
     """
-    rows = Predictions.check(probs, labels, weights, clusters)
+    rows = Predictions.check(
+        probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+    )
     resampling = Resampling(rows, check_resamples(n_resamples), as_seed(seed))
     return corp_draws(resampling, event)[0]
 

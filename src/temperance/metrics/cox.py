@@ -16,14 +16,25 @@ from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.metrics.events import EventName
 
-__all__ = ["CoxTest", "cox_rows", "cox_test", "line_test", "refuted_test"]
+__all__ = [
+    "SEPARATED",
+    "CoxTest",
+    "cox_rows",
+    "cox_test",
+    "line_test",
+    "refuted_reason",
+    "refuted_test",
+    "why_no_line",
+]
 
 _ROUNDING = 1e-12  # log-odds that differ by less are equal
-_SEPARATED = "a threshold parts the rows where the event happened from the others (or nearly so)"
+SEPARATED = "a threshold parts the rows where the event happened from the others (or nearly so)"
 _NO_SPREAD = "too few clusters, or rows that carry weight, to see how chance moves the line"
 
 
@@ -65,6 +76,8 @@ def cox_test(
     event: EventName | None = None,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CoxTest:
     r"""Cox's test: logistic regression of an event on the log-odds that the model gave it.
 
@@ -73,10 +86,11 @@ def cox_test(
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
         rows that the calibrator was not fitted on.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
-    event : "top-label" or int, optional
-        What is foretold: that the predicted class is right, or that the true class is this one.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, optional
+        What is foretold: that the predicted class is right, or that the true class is this one
+        (by its number or name).
         Default: class 1 of two classes, else the top label.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale: a row of weight 2 does not count as two
@@ -84,6 +98,10 @@ def cox_test(
     clusters : array_like, shape (n,), optional
         Which rows belong together. With it the variance is seen between clusters, which takes
         some 40 of them or more.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -125,7 +143,12 @@ def cox_test(
     >>> round(test.slope, 12), round(0.4054651081 / 1.3862943611, 9), test.direction
     (0.292481250361, 0.29248125, 'over-confident')
     """
-    return cox_rows(Predictions.check(probs, labels, weights, clusters), event=event)
+    return cox_rows(
+        Predictions.check(
+            probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+        ),
+        event=event,
+    )
 
 
 def cox_rows(rows: Predictions, *, event: EventName | None = None) -> CoxTest:
@@ -150,13 +173,13 @@ def line_test(
     squared_weights: NDArray[np.float64] | None = None,
 ) -> CoxTest:
     """Test finite log-odds of an event; `squared_weights` as in `LogisticLine`."""
-    if reason := _why_no_fit(odds, hit):
+    if reason := why_no_line(odds, hit):
         return CoxTest.undefined("cox", reason)
     centre, scale = float(odds.mean()), float(odds.std())
     line = LogisticLine((odds - centre) / scale, hit, weights, clusters, squared_weights)
     fitted = line.fit()
     if fitted is None:
-        return CoxTest.undefined("cox", _SEPARATED)
+        return CoxTest.undefined("cox", SEPARATED)
     covariance = line.covariance(fitted)
     if covariance is None:
         return CoxTest.undefined("cox", _NO_SPREAD)
@@ -180,12 +203,15 @@ def line_test(
 
 def refuted_test(count: int) -> CoxTest:
     """Return the test of rows of which so many have an outcome of probability 0."""
-    return CoxTest.undefined(
-        "cox", f"{count_text(count, 'row has', 'rows have')} an outcome of probability 0"
-    )
+    return CoxTest.undefined("cox", refuted_reason(count))
 
 
-def _why_no_fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> str | None:
+def refuted_reason(count: int) -> str:
+    """Return why no line can be fitted to rows of which so many have an impossible outcome."""
+    return f"{count_text(count, 'row has', 'rows have')} an outcome of probability 0"
+
+
+def why_no_line(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> str | None:
     """Return why the likelihood has no finite maximum; None if it has one."""
     happened, failed = odds[hit], odds[~hit]
     if len(odds) == 0:
@@ -195,5 +221,5 @@ def _why_no_fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> str | None
     if np.ptp(odds) <= _ROUNDING * max(1.0, float(np.abs(odds).max())):
         return "all log-odds are equal: no line can be laid through them"
     if happened.min() >= failed.max() or failed.min() >= happened.max():
-        return _SEPARATED
+        return SEPARATED
     return None

@@ -68,6 +68,8 @@ def score_decomposition(
     score: Score = "brier",
     event: EventName | Literal["all"] | None = None,
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> ScoreDecomposition:
     r"""Miscalibration, discrimination and uncertainty of a mean score, without bins (CORP).
 
@@ -75,17 +77,21 @@ def score_decomposition(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     score : {"brier", "log"}, default "brier"
         :math:`(p - [\text{event}])^2`, in [0, 1], or the log loss of the event, in nats.
-    event : "top-label", int or "all", optional
+    event : "predicted", class or "all", optional
         What p is the probability of: that the predicted class is right, or that the class is
-        this one; by default class 1 of two classes, else "top-label". "all" adds up the
+        this one; by default class 1 of two classes, else "predicted". "all" adds up the
         decompositions of every class: with "brier", the score is then `brier_score`, the sum
         over classes in [0, 2], which for two classes is twice that of one event.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def score_decomposition(
     >>> score_decomposition([0.25, 0.25], [0, 1])  # scores 0.0625 and 0.5625
     ScoreDecomposition(score=0.3125, miscalibration=0.0625, discrimination=0.0, uncertainty=0.25)
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     as_word(score, ("brier", "log"), name="score")
     return decompose(rows, _events(rows, event), score=score)
 
@@ -139,6 +145,8 @@ def murphy_decomposition(
     *,
     event: EventName | Literal["all"] | None = None,
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> MurphyDecomposition:
     r"""Reliability, resolution and uncertainty of the Brier score, on distinct probabilities.
 
@@ -150,13 +158,17 @@ def murphy_decomposition(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
-    event : "top-label", int or "all", optional
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted", class or "all", optional
         As in `score_decomposition`: one event's Brier score in [0, 1]; "all" sums over
         classes, in [0, 2].
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -190,7 +202,7 @@ def murphy_decomposition(
     >>> murphy_decomposition([0.25, 0.25], [0, 1]).reliability  # (0.25 - 0.5)^2
     0.0625
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     parts = np.zeros(5)
     for each in _events(rows, event):
         sums = observed(rows)(each, *ranks_of(each.probability, len(rows.labels)))

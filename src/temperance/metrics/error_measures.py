@@ -55,10 +55,11 @@ def observed(rows: Predictions) -> SumsOf:
 
 def top_label_error(
     rows: Predictions, sums: SumsOf, *, n_bins: int, binning: Binning = "equal-width",
-    norm: float = 1.0,
+    norm: float = 1.0, event: Event | None = None,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Expected calibration error of the predicted class."""
-    return binned_error(_binned(rows, sums, top_label_event(rows), n_bins, binning), norm)
+    """Expected calibration error of the predicted class, or of another event."""
+    of = top_label_event(rows) if event is None else event
+    return binned_error(_binned(rows, sums, of, n_bins, binning), norm)
 
 
 def top_label_square(
@@ -113,15 +114,17 @@ def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArra
     return error
 
 
-def smooth(rows: Predictions, sums: SumsOf) -> NDArray[np.float64]:
-    """Smooth calibration error of the predicted class."""
-    event = top_label_event(rows)
+def smooth(rows: Predictions, sums: SumsOf, *, event: Event | None = None) -> NDArray[np.float64]:
+    """Smooth calibration error of the predicted class, or of another event."""
+    event = top_label_event(rows) if event is None else event
     return smooth_error(sums(event, grid_of(event.probability), GRID_POINTS))
 
 
-def ks(rows: Predictions, sums: SumsOf, *, exact: bool = False) -> NDArray[np.float64]:
-    """Kolmogorov-Smirnov calibration error of the predicted class."""
-    event = top_label_event(rows)
+def ks(
+    rows: Predictions, sums: SumsOf, *, exact: bool = False, event: Event | None = None
+) -> NDArray[np.float64]:
+    """Kolmogorov-Smirnov calibration error of the predicted class, or of another event."""
+    event = top_label_event(rows) if event is None else event
     n_ranks = len(rows.labels) if exact else N_RANKS
     return ks_error(sums(event, *ranks_of(event.probability, n_ranks)))
 

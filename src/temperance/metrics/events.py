@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from temperance.checks.labels import class_position
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "EventName", "class_event", "named_event", "top_label_event"]
 
-EventName = Literal["top-label"] | int
+_SHOWN = 5  # names quoted in a message
+EventName = str | int  # "predicted", or a class by its number or name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """Something that happens in a row or not, and the probability the model gives it."""
 
-    name: EventName
+    name: Literal["top-label"] | int
     probability: NDArray[np.float64]  # (n,), in [0, 1]
     hit: NDArray[np.bool_]  # (n,)
 
@@ -40,13 +42,23 @@ def class_event(rows: Predictions, number: int) -> Event:
 
 
 def named_event(rows: Predictions, name: EventName | None) -> Event:
-    """Return the event of that name; None is class 1 of two classes, else the top label."""
+    """Return the event of that name; None is class 1 of two classes, else "predicted".
+
+    Results call the latter "top-label", which is understood too. A class is called by its name
+    where the columns have names (by the rule of labels); by its number where no name is one.
+    """
     k = rows.probs.shape[1]
     if name is None:
-        name = 1 if k == 2 else "top-label"
-    if isinstance(name, str) and name == "top-label":
+        return class_event(rows, 1) if k == 2 else top_label_event(rows)
+    if isinstance(name, str) and name in ("predicted", "top-label"):
         return top_label_event(rows)
-    if isinstance(name, bool) or not isinstance(name, (int, np.integer)) or not 0 <= name < k:
-        msg = f'`event` must be "top-label" or a class in 0..{k - 1}, got {value_text(name)}.'
-        raise InvalidInputError(msg)
-    return class_event(rows, int(name))
+    if not isinstance(name, bool | np.bool_) and isinstance(name, str | int | np.integer):
+        place = class_position(name, rows.classes)
+        if 0 <= place < k:
+            return class_event(rows, place)
+    which = f"in 0..{k - 1}"
+    if rows.classes is not None:
+        more = ", ..." if k > _SHOWN else ""
+        which = f"among {', '.join(map(repr, rows.classes[:_SHOWN]))}{more}"
+    msg = f'`event` must be "predicted" or a class {which}, got {value_text(name)}.'
+    raise InvalidInputError(msg)

@@ -10,7 +10,9 @@ import numpy as np
 
 from temperance.blocks import report_step
 from temperance.checks import as_groups
+from temperance.checks.arrays import rows_among
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.numbers import as_seed
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, taken
@@ -76,6 +78,8 @@ def group_score_tests(
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
     seed: int = 0,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> list[GroupTest]:
     r"""Score test of T = 1 in each group of rows: which groups are too sharp or too flat.
 
@@ -84,8 +88,8 @@ def group_score_tests(
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
         rows that the calibrator was not fitted on.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     groups : array_like, shape (n,)
         The group of each row: text, or anything that reads as text. The empty text is a group
         like any other.
@@ -95,6 +99,10 @@ def group_score_tests(
         Which rows belong together, as in `score_test`.
     seed : int, default 0
         Of the draws behind the p-values of small groups.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -137,8 +145,12 @@ def group_score_tests(
     True
     """
     refuse_other_index(probs=probs, groups=groups)
-    rows = Predictions.check(probs, labels, weights, clusters)
-    names, numbers = as_groups(groups, n=len(rows.labels))
+    rows = Predictions.check(
+        probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+    )
+    keep = labelled_rows(labels, ignore_label)
+    with rows_among(keep):
+        names, numbers = as_groups(kept_rows(groups, keep, name="groups"), n=len(rows.labels))
     return group_score_rows(rows, names, numbers, seed=as_seed(seed))
 
 

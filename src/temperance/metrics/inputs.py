@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks import as_classes, as_groups, as_labels, as_probs, as_weights
+from temperance.checks.arrays import rows_among
 from temperance.checks.frames import named_scores
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks, row_log_losses, softmax
 
@@ -30,6 +32,7 @@ class Predictions:
     log_loss: NDArray[np.float64]  # (n,): of each row, infinite where the label is masked
     scores: NDArray[Any] | None = None  # (n, k): the logits, where `probs` came from logits
     clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
+    classes: tuple[str, ...] | None = None  # names of the columns, where these have any
 
     @classmethod
     def check(
@@ -40,24 +43,33 @@ class Predictions:
         clusters: ArrayLike | None = None,
         *,
         classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         renormalize: bool = False,
     ) -> Self:
         """Return the arguments as arrays, or raise InvalidInputError.
 
-        The columns of a data frame name the classes, or are matched to `classes`.
+        The columns of a data frame name the classes, or are matched to `classes`. Rows whose label
+        is `ignore_label` are left out.
         """
         scores, names = named_scores(
             probs, classes, name="probs", labels=labels, weights=weights, clusters=clusters
         )
-        p = as_probs(scores, renormalize=renormalize)
-        n, k = p.shape
-        if n == 0:
-            msg = "`probs` must have at least one row: nothing can be measured on none."
-            raise InvalidInputError(msg)
-        y = as_labels(labels, n=n, k=k, classes=as_classes(names, k=k))
-        loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
-        units = None if clusters is None else as_groups(clusters, n=n, name="clusters")[1]
-        return cls(p, y, as_weights(weights, n=n), loss, clusters=units)
+        keep = labelled_rows(labels, ignore_label)
+        with rows_among(keep):
+            p = as_probs(kept_rows(scores, keep, name="probs"), renormalize=renormalize)
+            n, k = p.shape
+            if n == 0:
+                msg = "`probs` must have at least one row: nothing can be measured on none."
+                raise InvalidInputError(msg)
+            known = as_classes(names, k=k)
+            y = as_labels(kept_labels(labels, keep), n=n, k=k, classes=known)
+            loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
+            units = None
+            if clusters is not None:
+                given = kept_rows(clusters, keep, name="clusters")
+                units = as_groups(given, n=n, name="clusters")[1]
+            w = as_weights(kept_rows(weights, keep, name="weights"), n=n)
+        return cls(p, y, w, loss, clusters=units, classes=known)
 
     @classmethod
     def of_block(

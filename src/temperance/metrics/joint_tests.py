@@ -16,7 +16,7 @@ from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -41,6 +41,8 @@ def joint_score_test(
     *,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CalibrationTest:
     r"""Test of T = 1 and no class biases together: finds what a temperature alone cannot mend.
 
@@ -49,14 +51,18 @@ def joint_score_test(
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
         rows that the calibrator was not fitted on.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale: a row of weight 2 does not count as two
         rows, because nothing new was seen.
     clusters : array_like, shape (n,), optional
         Which rows belong together. With it the covariance is seen between clusters, which
         takes many times more clusters than classes.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -95,7 +101,11 @@ def joint_score_test(
     >>> round(test.statistic, 12), test.degrees_of_freedom  # 0.5^2 / 0.25 + 0.8^2 / 0.16
     (5.0, 2)
     """
-    return joint_score_rows(Predictions.check(probs, labels, weights, clusters))
+    return joint_score_rows(
+        Predictions.check(
+            probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+        )
+    )
 
 
 def joint_score_rows(rows: Predictions) -> CalibrationTest:
@@ -109,6 +119,8 @@ def class_bias_test(
     *,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CalibrationTest:
     r"""Test of class biases: whether each class is as frequent as its probabilities say in total.
 
@@ -116,12 +128,16 @@ def class_bias_test(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale, as in `joint_score_test`.
     clusters : array_like, shape (n,), optional
         Which rows belong together, as in `joint_score_test`.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -153,7 +169,11 @@ def class_bias_test(
     >>> round(test.statistic, 12), test.degrees_of_freedom
     (2.25, 1)
     """
-    return class_bias_rows(Predictions.check(probs, labels, weights, clusters))
+    return class_bias_rows(
+        Predictions.check(
+            probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+        )
+    )
 
 
 def class_bias_rows(rows: Predictions) -> CalibrationTest:

@@ -84,6 +84,10 @@ class LogisticLine:
             return None
         return np.asarray(inverse @ meat @ inverse)
 
+    def information(self, at: Vector) -> NDArray[np.float64]:
+        """Return the curvature of the likelihood, (2, 2)."""
+        return self._information(at, power=1)
+
     def likelihood_ratio(
         self, fitted: Vector, null: Vector, covariance: NDArray[np.float64]
     ) -> float:

@@ -10,13 +10,17 @@ import numpy as np
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.frozen import Frozen
 from temperance.metrics.bins import check_bins
+from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import normal_quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.binning import Binning
+    from temperance.metrics.events import EventName
 
 __all__ = ["ReliabilityCurve", "reliability_curve", "wilson_interval"]
 
@@ -63,18 +67,25 @@ def reliability_curve(
     probs: ArrayLike,
     labels: ArrayLike,
     *,
+    event: EventName = "predicted",
     n_bins: int = 15,
     binning: Binning = "equal-width",
     weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> ReliabilityCurve:
-    """Confidence and accuracy per bin of the predicted class's probability.
+    """Confidence and accuracy per bin of the predicted class's probability, or of a class's own.
 
     Parameters
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, default "predicted"
+        What the probability is of: that the predicted class is right, or that the true class is
+        this one, by its number or its name. For two classes, `event=1` is the probability of
+        class 1 that scikit-learn, torchmetrics and clinical studies look at.
     n_bins : int, default 15
         Number of bins, 1 to 1,000.
     binning : {"equal-width", "equal-mass"}, default "equal-width"
@@ -82,11 +93,16 @@ def reliability_curve(
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows (the intervals then use the
         effective number of rows).
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
     ReliabilityCurve
-        One entry per bin that holds rows. Accuracy below confidence = over-confident.
+        One entry per bin that holds rows. Accuracy below confidence = over-confident. Of a class,
+        `confidence` is its mean probability in the bin and `accuracy` how often it is the true one.
 
     Raises
     ------
@@ -105,10 +121,10 @@ def reliability_curve(
     >>> curve.confidence, curve.accuracy
     (array([0.75]), array([0.5]))
     """
-    rows, n_bins = Predictions.check(probs, labels, weights), check_bins(n_bins)
-    edges = bin_edges(rows.confidence, n_bins=n_bins, binning=binning, weights=rows.weights)
-    bins = assign(rows.confidence, edges)
-    sums = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
+    n_bins, of = check_bins(n_bins), named_event(rows, event)
+    edges = bin_edges(of.probability, n_bins=n_bins, binning=binning, weights=rows.weights)
+    sums = BinSums.of(of.probability, of.hit, rows.weights, assign(of.probability, edges), n_bins)
     return ReliabilityCurve.from_sums(sums, edges)
 
 

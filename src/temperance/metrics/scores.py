@@ -9,22 +9,35 @@ import numpy as np
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["accuracy", "brier_score", "log_loss", "row_brier", "row_measures"]
 
 
-def log_loss(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
+def log_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
+) -> float:
     r"""Mean negative natural logarithm of the probability given to the true class.
 
     Parameters
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -51,21 +64,32 @@ def log_loss(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None =
     >>> log_loss([[0.5, 0.5], [0.5, 0.5]], [0, 1])
     0.6931471805599453
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     return _mean(rows.log_loss, rows.weights)
 
 
-def brier_score(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
+def brier_score(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
+) -> float:
     r"""Mean squared distance between the probabilities and the true class, over all classes.
 
     Parameters
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -92,21 +116,32 @@ def brier_score(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | Non
     >>> brier_score([[0.5, 0.5]], [0])  # 0.5^2 + 0.5^2
     0.5
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     return _mean(row_brier(rows), rows.weights)
 
 
-def accuracy(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None) -> float:
+def accuracy(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
+) -> float:
     r"""Share of rows whose most probable class is the true one.
 
     Parameters
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -127,7 +162,7 @@ def accuracy(probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None =
     >>> accuracy([[0.5, 0.5], [0.25, 0.75]], [1, 1])
     0.5
     """
-    rows = Predictions.check(probs, labels, weights)
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     return _mean(rows.correct, rows.weights)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.numbers import as_level
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import Estimate
@@ -19,6 +20,8 @@ from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
@@ -128,6 +131,8 @@ def risk_coverage(
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
     score: str | ArrayLike = "confidence",
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> RiskCoverage:
     r"""Return the risk-coverage curve of a model that may decline rows, and the areas under it.
 
@@ -135,8 +140,8 @@ def risk_coverage(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0; only their proportions count.
     clusters : array_like, shape (n,), optional
@@ -144,6 +149,10 @@ def risk_coverage(
     score : {"confidence", "margin", "entropy"} or array_like, shape (n,), default "confidence"
         How sure the model is; rows of high score are accepted first. Largest probability; that less
         the second; minus the entropy; or numbers of your own, such as `logits.max(axis=1)`.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -191,9 +200,14 @@ def risk_coverage(
     >>> curve.aurc.value, curve.augrc.value
     (0.25, 0.125)
     """
-    rows = Predictions.check(probs, labels, weights, clusters)
+    rows = Predictions.check(
+        probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+    )
     name = score if isinstance(score, str) else "own score"
-    return risk_coverage_of(rows, row_scores(rows.probs, score), name=name)
+    own = score
+    if not isinstance(score, str):
+        own = kept_rows(score, labelled_rows(labels, ignore_label), name="score")
+    return risk_coverage_of(rows, row_scores(rows.probs, own), name=name)
 
 
 def risk_coverage_of(rows: Predictions, scores: Array, *, name: str) -> RiskCoverage:

@@ -9,19 +9,28 @@ import numpy as np
 from temperance.metrics.bins import bins_of, ranks_of
 from temperance.metrics.error_measures import observed
 from temperance.metrics.errors_of_sums import binned_error
-from temperance.metrics.events import top_label_event
+from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from temperance.binning import BinSums
+    from temperance.metrics.events import EventName
 
 __all__ = ["sweep_calibration_error"]
 
 
 def sweep_calibration_error(
-    probs: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    event: EventName = "predicted",
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> float:
     r"""Expected calibration error with as many equal-mass bins as keep the accuracies ascending.
 
@@ -29,10 +38,18 @@ def sweep_calibration_error(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, default "predicted"
+        What the probability is of: that the predicted class is right, or that the true class is
+        this one, by its number or its name. For two classes, `event=1` is the probability of
+        class 1 that scikit-learn, torchmetrics and clinical studies look at.
     weights : array_like, shape (n,), optional
         Finite, >= 0. A row of weight 2 counts as two rows.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -63,15 +80,15 @@ def sweep_calibration_error(
     >>> sweep_calibration_error([[0.7, 0.3], [0.8, 0.2]], [0, 1])
     0.25
     """
-    rows = Predictions.check(probs, labels, weights)
-    event, sums = top_label_event(rows), observed(rows)
-    found = sums(event, *ranks_of(event.probability, len(rows.labels)))
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
+    of, sums = named_event(rows, event), observed(rows)
+    found = sums(of, *ranks_of(of.probability, len(rows.labels)))
     if _falls(found):  # else it never does: means of neighbours of an ascending row ascend
         for n_bins in range(1, len(rows.labels) + 1):
             bins = bins_of(
-                event.probability, n_bins=n_bins, binning="equal-mass", weights=rows.weights
+                of.probability, n_bins=n_bins, binning="equal-mass", weights=rows.weights
             )
-            finer = sums(event, bins, n_bins)
+            finer = sums(of, bins, n_bins)
             if _falls(finer):
                 break
             found = finer

@@ -20,6 +20,8 @@ from temperance.numerics import row_blocks
 from temperance.significance import CalibrationTest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.metrics.events import EventName
@@ -49,6 +51,8 @@ def score_test(
     *,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CalibrationTest:
     r"""Test of T = 1 that needs no fit: whether probabilities are as sharp as labels allow.
 
@@ -57,14 +61,18 @@ def score_test(
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1. Use
         rows that the calibrator was not fitted on.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale: a row of weight 2 does not count as two
         rows, because nothing new was seen; unequal weights lower the power.
     clusters : array_like, shape (n,), optional
         Which rows belong together (a patient, a document). Without it rows count as independent;
         with it the variance is seen between clusters, which takes some 40 of them or more.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -101,7 +109,11 @@ def score_test(
     >>> round(test.statistic, 12), test.direction
     (1.5, 'over-confident')
     """
-    return score_rows(Predictions.check(probs, labels, weights, clusters))
+    return score_rows(
+        Predictions.check(
+            probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+        )
+    )
 
 
 def score_rows(rows: Predictions) -> CalibrationTest:
@@ -130,6 +142,8 @@ def spiegelhalter_test(
     event: EventName | None = None,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CalibrationTest:
     r"""Spiegelhalter's test: whether the Brier score is what the probabilities lead to expect.
 
@@ -137,15 +151,20 @@ def spiegelhalter_test(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
-    event : "top-label" or int, optional
-        What is foretold: that the predicted class is right, or that the true class is this one.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, optional
+        What is foretold: that the predicted class is right, or that the true class is this one
+        (by its number or name).
         Default: the top label; for two classes every event gives the same test.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale, as in `score_test`.
     clusters : array_like, shape (n,), optional
         Which rows belong together, as in `score_test`.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -179,7 +198,12 @@ def spiegelhalter_test(
     >>> round(test.statistic, 12), test.direction
     (1.5, 'over-confident')
     """
-    return spiegelhalter_rows(Predictions.check(probs, labels, weights, clusters), event=event)
+    return spiegelhalter_rows(
+        Predictions.check(
+            probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+        ),
+        event=event,
+    )
 
 
 def spiegelhalter_rows(rows: Predictions, *, event: EventName | None = None) -> CalibrationTest:
@@ -205,6 +229,8 @@ def calibration_in_the_large_test(
     event: EventName | None = None,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
 ) -> CalibrationTest:
     r"""Test of the mean: whether an event happens as often as its probabilities say in total.
 
@@ -212,15 +238,20 @@ def calibration_in_the_large_test(
     ----------
     probs : array_like, shape (n, k) or (n,)
         Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-    labels : array_like of int, shape (n,)
-        True classes in 0..k-1.
-    event : "top-label" or int, optional
-        What is foretold: that the predicted class is right, or that the true class is this one.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names in `classes`.
+    event : "predicted" or class, optional
+        What is foretold: that the predicted class is right, or that the true class is this one
+        (by its number or name).
         Default: class 1 of two classes, else the top label.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale, as in `score_test`.
     clusters : array_like, shape (n,), optional
         Which rows belong together, as in `score_test`.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
 
     Returns
     -------
@@ -253,7 +284,9 @@ def calibration_in_the_large_test(
     >>> round(test.statistic, 12), test.direction
     (-1.5, 'over-predicted')
     """
-    rows = Predictions.check(probs, labels, weights, clusters)
+    rows = Predictions.check(
+        probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
+    )
     return calibration_in_the_large_rows(rows, event=event)
 
 

@@ -23,6 +23,8 @@ from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, UNDER
 from temperance.show.numbers import number_text, p_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
@@ -89,6 +91,8 @@ class CorpDisplay(Display):
         weights: ArrayLike | None = None,
         clusters: ArrayLike | None = None,
         n_resamples: int = N_RESAMPLES,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -98,17 +102,21 @@ class CorpDisplay(Display):
         ----------
         probs : array_like, shape (n, k) or (n,)
             Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-        labels : array_like of int, shape (n,)
-            True classes in 0..k-1.
-        event : "top-label" or int, optional
+        labels : array_like, shape (n,)
+            True classes in 0..k-1, or names in `classes`.
+        event : "predicted" or class, optional
             What the probability is of: that the predicted class is right, or that the class is
-            this one; by default class 1 of two classes, else "top-label".
+            this one; by default class 1 of two classes, else "predicted".
         weights : array_like, shape (n,), optional
             Finite, >= 0. A row of weight 2 counts as two rows.
         clusters : array_like, shape (n,), optional
             Names of what rows belong to; rows of one are resampled together.
         n_resamples : int, default 1000
             Of the bands and the p-value, 100 to 20,000.
+        classes : sequence of str, optional
+            Names of the columns, as labels may use them.
+        ignore_label : int or str, optional
+            Rows of this label are left out.
         name : str, optional
             Of the model.
         ax : matplotlib.axes.Axes, optional
@@ -125,7 +133,14 @@ class CorpDisplay(Display):
             As in `corp_reliability`.
         """
         corp = corp_reliability(
-            probs, labels, event=event, weights=weights, clusters=clusters, n_resamples=n_resamples
+            probs,
+            labels,
+            event=event,
+            weights=weights,
+            clusters=clusters,
+            n_resamples=n_resamples,
+            classes=classes,
+            ignore_label=ignore_label,
         )
         return cls(corp, name=name).plot(ax)
 

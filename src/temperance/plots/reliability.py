@@ -14,10 +14,13 @@ from temperance.plots.square import draw_corners, draw_frame, draw_name, draw_st
 from temperance.plots.theme import MUTED, OVER, PAPER, SMALL, TEXT, UNDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.evaluate import Evaluation
+    from temperance.metrics.events import EventName
 
 __all__ = ["ReliabilityDisplay"]
 
@@ -37,6 +40,8 @@ class ReliabilityDisplay(Display):
         Expected calibration error to print beside the name.
     name : str, optional
         Of the model.
+    of : str, optional
+        What the probability is of, for the words, where it is not of the predicted class.
 
     Attributes
     ----------
@@ -61,10 +66,12 @@ class ReliabilityDisplay(Display):
         *,
         ece: Estimate | float | None = None,
         name: str | None = None,
+        of: str | None = None,
     ) -> None:
         self.curve = curve
         self.ece = ece
         self.name = optional_text(name, name="name")
+        self.of = of
 
     @classmethod
     def from_predictions(
@@ -72,8 +79,11 @@ class ReliabilityDisplay(Display):
         probs: ArrayLike,
         labels: ArrayLike,
         *,
+        event: EventName = "predicted",
         weights: ArrayLike | None = None,
         n_bins: int = 15,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -83,12 +93,19 @@ class ReliabilityDisplay(Display):
         ----------
         probs : array_like, shape (n, k) or (n,)
             Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-        labels : array_like of int, shape (n,)
-            True classes in 0..k-1.
+        labels : array_like, shape (n,)
+            True classes in 0..k-1, or names in `classes`.
+        event : "predicted" or class, default "predicted"
+            What the probability is of: that the predicted class is right, or that the true class is
+            this one, by its number or its name.
         weights : array_like, shape (n,), optional
             Finite, >= 0.
         n_bins : int, default 15
             Bins of equal width.
+        classes : sequence of str, optional
+            Names of the columns, as labels may use them.
+        ignore_label : int or str, optional
+            Rows of this label are left out.
         name : str, optional
             Of the model.
         ax : matplotlib.axes.Axes, optional
@@ -104,9 +121,13 @@ class ReliabilityDisplay(Display):
         InvalidInputError
             As in `reliability_curve`.
         """
-        curve = reliability_curve(probs, labels, n_bins=n_bins, weights=weights)
+        curve = reliability_curve(
+            probs, labels, event=event, n_bins=n_bins, weights=weights, classes=classes,
+            ignore_label=ignore_label,
+        )  # fmt: skip
         error = float(curve.share @ np.abs(curve.confidence - curve.accuracy))
-        return cls(curve, ece=error, name=name).plot(ax)
+        of = None if event in ("predicted", "top-label") else f"class {event}"
+        return cls(curve, ece=error, name=name, of=of).plot(ax)
 
     @classmethod
     def from_evaluation(
@@ -146,9 +167,10 @@ class ReliabilityDisplay(Display):
             Itself.
         """
         ax = self._begin(ax)
-        draw_frame(
-            ax, says="Confidence: what the model says", happens="Accuracy: how often it is right"
-        )
+        says, happens = "Confidence: what the model says", "Accuracy: how often it is right"
+        if self.of is not None:
+            says, happens = f"Probability of {self.of}", f"How often it is {self.of}"
+        draw_frame(ax, says=says, happens=happens)
         draw_strip(ax, self.curve.lower, self.curve.upper, self.curve.share)
         _draw_gaps(ax, self.curve)
         _draw_words(ax, self.curve)
@@ -165,17 +187,18 @@ class ReliabilityDisplay(Display):
         """Return a title and the diagram in words: what its fullest bins say and do."""
         curve = self.curve
         fullest = sorted(np.argsort(-curve.share, kind="stable")[:3].tolist())
+        right = "is right" if self.of is None else f"it is {self.of}"
         said = "; ".join(
-            f"says {curve.confidence[i]:.1%}, is right {curve.accuracy[i]:.1%}"
+            f"says {curve.confidence[i]:.1%}, {right} {curve.accuracy[i]:.1%}"
             f" ({curve.share[i]:.0%} of the rows)"
             for i in fullest
         )
         title = f"Reliability diagram{'' if self.name is None else f': {self.name}'}"
+        axes = "Accuracy against confidence"
+        if self.of is not None:
+            axes = f"How often it is {self.of} against its probability"
         what = "points" if len(curve.share) > 1 else "point"
-        return title, (
-            f"Accuracy against confidence, {len(curve.share)} {what}. "
-            f"Where most rows are, the model {said}."
-        )
+        return title, (f"{axes}, {len(curve.share)} {what}. Where most rows are, the model {said}.")
 
 
 def _draw_gaps(ax: Axes, curve: ReliabilityCurve) -> None:

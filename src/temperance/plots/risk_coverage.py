@@ -15,6 +15,8 @@ from temperance.plots.square import draw_name
 from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
@@ -90,6 +92,8 @@ class RiskCoverageDisplay(Display):
         score: str | ArrayLike = "confidence",
         threshold: float | None = None,
         max_risk: float | None = None,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
         name: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
@@ -99,8 +103,8 @@ class RiskCoverageDisplay(Display):
         ----------
         probs : array_like, shape (n, k) or (n,)
             Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
-        labels : array_like of int, shape (n,)
-            True classes in 0..k-1.
+        labels : array_like, shape (n,)
+            True classes in 0..k-1, or names in `classes`.
         weights : array_like, shape (n,), optional
             Finite, >= 0.
         score : {"confidence", "margin", "entropy"} or array_like, shape (n,), default "confidence"
@@ -109,6 +113,10 @@ class RiskCoverageDisplay(Display):
             Of the score; its point is marked.
         max_risk : float, optional
             In [0, 1]; what was promised.
+        classes : sequence of str, optional
+            Names of the columns, as labels may use them.
+        ignore_label : int or str, optional
+            Rows of this label are left out.
         name : str, optional
             Of the model.
         ax : matplotlib.axes.Axes, optional
@@ -124,7 +132,9 @@ class RiskCoverageDisplay(Display):
         InvalidInputError
             As in `decisions.risk_coverage`, and as above.
         """
-        curve = risk_coverage(probs, labels, weights=weights, score=score)
+        curve = risk_coverage(
+            probs, labels, weights=weights, score=score, classes=classes, ignore_label=ignore_label
+        )
         return cls(curve, threshold=threshold, max_risk=max_risk, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:

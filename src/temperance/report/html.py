@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import interval_of, temperature_of
-from temperance.evaluate.tables import left_out_rows
+from temperance.evaluate.tables import left_out_rows, verdict_sentence
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
 from temperance.printable import count_text
 from temperance.report.class_biases import class_bias_section
@@ -13,7 +13,7 @@ from temperance.report.findings import explain_calibrator, explain_test, headlin
 from temperance.report.group_temperatures import group_section
 from temperance.report.page import render, svg
 from temperance.report.pooling import pooling_section
-from temperance.report.tables import class_rows, error_rows, group_rows, score_rows
+from temperance.report.tables import class_rows, error_rows, group_rows, score_rows, weak_rows
 from temperance.report.verdicts import verdicts
 from temperance.select.tables import not_tried, selection_cells
 from temperance.writers import write_text
@@ -62,8 +62,12 @@ def render_report(content: ReportContent) -> str:
         errors=error_rows(sides, differences),
         classes=class_rows(sides, content.classes),
         groups=group_rows(sides),
-        verdicts=[(name, verdicts(each)) for name, each in sides.items()],
-        biased=_significant(list(sides.values())[-1].tests.class_bias.p_value),
+        weak=weak_rows(sides),
+        verdicts=[
+            (name, _sentence(verdict_sentence(each)), verdicts(each))
+            for name, each in sides.items()
+        ],
+        biased=_significant(list(sides.values())[-1].tests.adjusted_p_values["class-bias"]),
         plan=content.plan,
         selection=content.selection,
         not_tried="" if content.selection is None else not_tried(content.selection),
@@ -98,6 +102,12 @@ def _figures(sides: dict[str, Evaluation]) -> dict[str, list[str]]:
         ]
         for kind, display in kinds.items()
     }
+
+
+def _sentence(verdict: str) -> str:
+    """Return a verdict as a sentence of a page."""
+    said = verdict.removeprefix("verdict: ")
+    return said[0].upper() + said[1:]
 
 
 def _significant(p_value: float | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from temperance.evaluate.tables import WEAK
 from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "estimate_cell",
     "group_rows",
     "score_rows",
+    "weak_rows",
 ]
 
 _SCORES = (
@@ -108,6 +110,24 @@ def class_rows(sides: dict[str, Evaluation], names: tuple[str, ...] | None) -> l
         }
         for each in worst
     ]
+
+
+def weak_rows(sides: dict[str, Evaluation]) -> list[tuple[str, list[str], str]]:
+    """Return ratio, intercept and slope of each side, for two classes, else nothing."""
+    found = [each.weak_calibration for each in sides.values()]
+    rows = []
+    for name, (shown, best) in WEAK.items():
+        cells = []
+        for weak in found:
+            if weak is None:
+                return []
+            own: Estimate | None = getattr(weak, name)
+            if own is None:
+                cells.append(f"none: {weak.reasons[name]}")
+            else:
+                cells.append(f"{number_text(own.value)} ({interval_text(own.low, own.high)})")
+        rows.append((shown.capitalize(), cells, best))
+    return rows
 
 
 def group_rows(sides: dict[str, Evaluation]) -> list[Any]:

@@ -58,15 +58,15 @@ _WORDS = {
 
 
 def verdicts(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """Return question, answer and p-value of each test; a test that is undefined says why."""
-    tests = evaluation.tests
+    """Return question, answer and p-value of each test; a test that is undefined says why.
+
+    p-values are corrected for their number (Holm), and the answers are theirs.
+    """
+    tests, adjusted = evaluation.tests, evaluation.tests.adjusted_p_values
     found: list[tuple[str, float | None, str | None, str | None]] = [
-        (test.name, test.p_value, test.direction, test.reason) for test in tests
+        (test.name, adjusted[test.name], test.direction, test.reason) for test in tests
     ]
-    found += [
-        ("ece", tests.ece_p_value, None, None),
-        ("miscalibration", tests.miscalibration_p_value, None, None),
-    ]
+    found += [(name, adjusted[name], None, None) for name in ("ece", "miscalibration")]
     rows = []
     for name, p_value, direction, reason in found:
         question, yes, no = _WORDS[name]

@@ -8,7 +8,9 @@ import numpy as np
 
 from temperance.calibrators import Training
 from temperance.checks import as_group_names, as_groups
+from temperance.checks.arrays import rows_among
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.errors import NoOptimumError
 from temperance.select.candidates import left_out, wanted
 from temperance.select.rule import Rule
@@ -34,6 +36,7 @@ def select(
     clusters: ArrayLike | None = None,
     methods: Sequence[str] | None = None,
     classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
     refuse_probs: bool = True,
     seed: int = 0,
 ) -> Selection:
@@ -55,6 +58,8 @@ def select(
         Names to choose among, identity always with them. Default: what fits the data's size.
     classes : sequence of k names, optional
         Names of the columns.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
     refuse_probs : bool, default True
         As in `TemperatureScaling.fit`.
     seed : int, default 0
@@ -102,10 +107,17 @@ def select(
     """
     refuse_other_index(logits=logits, groups=groups, clusters=clusters)
     rows = Training.check(
-        logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
-    )
-    names = None if groups is None else as_group_names(groups, n=rows.n)
-    units = None if clusters is None else as_groups(clusters, n=rows.n, name="clusters")[1]
+        logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
+        refuse_probs=refuse_probs,
+    )  # fmt: skip
+    keep = labelled_rows(labels, ignore_label)
+    names, units = None, None
+    with rows_among(keep):
+        if groups is not None:
+            names = as_group_names(kept_rows(groups, keep, name="groups"), n=rows.n)
+        if clusters is not None:
+            given = kept_rows(clusters, keep, name="clusters")
+            units = as_groups(given, n=rows.n, name="clusters")[1]
     return select_rows(
         rows, groups=names, clusters=units, methods=methods, chosen=methods is not None, seed=seed
     )[0]

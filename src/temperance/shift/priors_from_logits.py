@@ -42,6 +42,7 @@ def label_shift_of_logits(
     new_weights: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
     refuse_probs: bool = True,
 ) -> LabelShift:
     """Calibrate on labelled source rows, then estimate the class frequencies of new rows.
@@ -58,6 +59,8 @@ def label_shift_of_logits(
         Finite, >= 0.
     classes : sequence of k names, optional
         Names of the columns.
+    ignore_label : int or str, optional
+        Source rows of this label are left out.
     refuse_probs : bool, default True
         As in `TemperatureScaling.fit`, of both.
 
@@ -97,8 +100,9 @@ def label_shift_of_logits(
     (array([0.25, 0.75]), array([0.35, 0.35]))
     """
     rows = Training.check(
-        logits, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
-    )
+        logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
+        refuse_probs=refuse_probs,
+    )  # fmt: skip
     calibrator = calibrator_of(rows)
     refuse_other_index(new=new, new_weights=new_weights)
     z, _ = calibrator.checked(new, class_axis=-1, refuse_probs=refuse_probs)

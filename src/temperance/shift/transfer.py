@@ -11,6 +11,7 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling, Training
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
 from temperance.checks.frames import refuse_other_index
+from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.numbers import as_seed
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
@@ -113,6 +114,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     new_weights: ArrayLike | None = None,
     new_clusters: ArrayLike | None = None,
     classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
     n_resamples: int = N_RESAMPLES,
     refuse_probs: bool = True,
     seed: int = 0,
@@ -134,6 +136,8 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
         Which new rows belong together.
     classes : sequence of k names, optional
         Names of the columns.
+    ignore_label : int or str, optional
+        Rows of this label are left out, of both sides.
     n_resamples : int, default 1000
         Of the intervals of calibration errors.
     refuse_probs : bool, default True
@@ -178,18 +182,23 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     """
     seed = as_seed(seed)
     rows = Training.check(
-        reference, labels, weights=weights, classes=classes, refuse_probs=refuse_probs
-    )
+        reference, labels, weights=weights, classes=classes, ignore_label=ignore_label,
+        refuse_probs=refuse_probs,
+    )  # fmt: skip
     fitted = TemperatureScaling.fit(
         rows.logits, rows.positions, weights=rows.weights, classes=rows.classes, refuse_probs=False
+    )
+    refuse_other_index(
+        new=new, new_labels=new_labels, new_weights=new_weights, new_clusters=new_clusters
     )
     z, _ = fitted.checked(new, class_axis=-1, refuse_probs=refuse_probs)
     if len(z) == 0:
         msg = "`new` must have at least one row."
         raise InvalidInputError(msg)
-    refuse_other_index(
-        new=new, new_labels=new_labels, new_weights=new_weights, new_clusters=new_clusters
-    )
+    if new_labels is not None and (keep := labelled_rows(new_labels, ignore_label)) is not None:
+        new_labels, z = kept_labels(new_labels, keep), kept_rows(z, keep, name="new")
+        new_weights = kept_rows(new_weights, keep, name="new_weights")
+        new_clusters = kept_rows(new_clusters, keep, name="new_clusters")
     new_w = as_weights(new_weights, n=len(z))
     calibrator = calibrator_of(rows)
     probs = calibrator.apply(z, refuse_probs=False)

@@ -193,17 +193,21 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
             msg = f"`accepted` must hold booleans, got dtype {array.dtype}."
             raise InvalidInputError(msg)
         return array
-    if array.dtype.kind == "b" and name in {"ids", "groups"}:
-        array = array.astype(np.str_)  # names, which True and False are as text
     if array.dtype.kind == "b" and name == "labels" and (shape is None or len(shape) == 1):
         return array  # what they mean is not that of 0 and 1 where there are more classes
+    return _numbers_or_text(name, array, matrix=shape is not None and len(shape) == 2)
+
+
+def _numbers_or_text(name: str, array: NDArray[Any], *, matrix: bool) -> NDArray[Any]:
+    if array.dtype.kind == "b" and name in {"ids", "groups"}:
+        array = array.astype(np.str_)  # names, which True and False are as text
     array = _native(array)
     if array.dtype.kind not in ("iuf" if name == "weights" else "iufU"):
         what = "numbers" if name == "weights" else "numbers or text"
         msg = f"`{name}` must hold {what}, got dtype {array.dtype}."
         raise InvalidInputError(msg)
     if array.dtype.kind == "f":
-        _check_numbers(name, array, whole=shape is not None and len(shape) == 2)
+        _check_numbers(name, array, whole=matrix)
     if array.dtype.kind == "U":
         _check_text(name, array.ravel().tolist())
     return array

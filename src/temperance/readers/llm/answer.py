@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from temperance.readers.dataset import Fields
+    from temperance.readers.llm.applied_temperature import Applied
     from temperance.readers.llm.llm_format import GroupPart, LlmFormat
 
 __all__ = ["SEVERAL", "Answer", "Ask", "Option", "OwnScore", "Readings", "Tally"]
@@ -70,6 +71,14 @@ class Tally:
     instead: set[str] = field(default_factory=set)  # tokens where no option is shown
     near_options: set[str] = field(default_factory=set)  # tokens that are options in other case
     respelled: set[str] = field(default_factory=set)  # labels that are options in other words
+    applied: set[str] = field(default_factory=set)  # temperatures that answers say were applied
+
+    def count_applied(self, applied: Applied | None, type_: str) -> None:
+        """Count an answer that says it has been divided by a temperature."""
+        if applied is not None:
+            self.counts["with a temperature"] += 1
+            of = "" if applied.temperature is None else f", {type_} {applied.temperature:g}"
+            self.applied.add(f"`{applied.key}`{of}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import quoted
+from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import Option
 from temperance.readers.llm.probabilities import check_sum
 
@@ -22,11 +22,14 @@ _LEVEL = re.compile(r"-?\d{1,9}", re.ASCII)
 
 
 class Shown(NamedTuple):
-    """The options of an answer with their probabilities; a score's levels also have names."""
+    """The options of an answer with their probabilities, and what else they are called.
+
+    `names` may hold options without a probability: a legend has every level of the question.
+    """
 
     probs: list[float]
     options: tuple[Option, ...]
-    levels: tuple[str, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()  # another name of an option, and the option in words
 
 
 def yes_or_no(key: str) -> Callable[[Node], Shown]:
@@ -34,7 +37,8 @@ def yes_or_no(key: str) -> Callable[[Node], Shown]:
 
     def read(answer: Node) -> Shown:
         yes = answer.need(key).prob()
-        return Shown([round(1.0 - yes, 15), yes], _NO_YES)  # of 0.1 the rest is 0.9
+        probs = [round(1.0 - yes, 15), yes]  # of 0.1 the rest is 0.9
+        return Shown(probs, _NO_YES, _legend(answer))
 
     return read
 
@@ -51,8 +55,13 @@ def listed(answer: Node) -> Shown:
     items = node.items()
     options = [_option(item.need("value")) for item in items]
     labels = [item.get("label") for item in items]
-    levels = tuple("" if label is None else label.text() for label in labels)
-    return _checked(node, [item.need("probability").prob() for item in items], options, levels)
+    names = [
+        (label.text(), option.text)
+        for label, option in zip(labels, options, strict=True)
+        if label is not None
+    ]
+    probs = [item.need("probability").prob() for item in items]
+    return _checked(node, probs, options, (*names, *_legend(answer)))
 
 
 def mapped(answer: Node) -> Shown:
@@ -66,9 +75,12 @@ def mapped(answer: Node) -> Shown:
         raise FileFormatError(msg)
     keys = list(node.value)
     probs = [node.need(key).prob() for key in keys]
+    legend = _legend(answer)
     if answer.need("type").value != "choice" and all(map(_LEVEL.fullmatch, keys)):
-        return _checked(node, probs, [Option(int, int(key)) for key in keys], tuple(keys))
-    return _checked(node, probs, [Option(str, key) for key in keys], ())
+        options = [Option(int, int(key)) for key in keys]
+        spelled = [(key, option.text) for key, option in zip(keys, options, strict=True)]
+        return _checked(node, probs, options, (*spelled, *legend))
+    return _checked(node, probs, [Option(str, key) for key in keys], legend)
 
 
 def index_of(label: Node, shown: Shown) -> int:
@@ -79,19 +91,57 @@ def index_of(label: Node, shown: Shown) -> int:
     typed = Option(type(wanted), wanted)
     if typed in shown.options:
         return shown.options.index(typed)
-    if isinstance(wanted, str) and wanted and shown.levels.count(wanted) == 1:
-        return shown.levels.index(wanted)
+    called = sorted({option for name, option in shown.names if name and name == wanted})
+    if len(called) > 1:
+        several = " and of ".join(called)
+        msg = (
+            f"`{label.path}` is {quoted(wanted)}, which is another name of {several}: give the "
+            "option itself."
+        )
+        raise FileFormatError(msg)
+    texts = [option.text for option in shown.options]
+    if called and texts.count(called[0]) == 1:
+        return texts.index(called[0])
     if shown.options == _NO_YES and typed.type is int and wanted in (0, 1):
         return int(wanted)
-    like = [each for each in shown.options if each.text == typed.text]
-    hint = f" Values are typed: {wanted!r} is not {like[0].value!r}." if like else ""
-    names = ", ".join(quoted(option.value) for option in shown.options[:20])
-    msg = f"`{label.path}` must be among the options ({names}), got {quoted(wanted)}.{hint}"
-    raise FileFormatError(msg)
+    raise FileFormatError(_no_option(label, shown, called))
+
+
+def _no_option(label: Node, shown: Shown, called: Sequence[str]) -> str:
+    """Say that a label is no option, and what it might have been meant as."""
+    wanted, texts = label.value, [option.text for option in shown.options]
+    hint = ""
+    like = [each for each in shown.options if each.text == Option(type(wanted), wanted).text]
+    if called:
+        hint = f" That is the name of {called[0]}, which has no probability in this answer."
+    elif like:
+        hint = f" Values are typed: {wanted!r} is not {like[0].value!r}."
+    else:
+        other = [name for name, option in shown.names if option in texts and name != option]
+        if other:
+            hint = f" By other names: {named(other)}."
+    options = ", ".join(quoted(option.value) for option in shown.options[:20])
+    return f"`{label.path}` must be among the options ({options}), got {quoted(wanted)}.{hint}"
+
+
+def _legend(answer: Node) -> tuple[tuple[str, str], ...]:
+    """Return the names that an answer's `legend` gives its options: {level: name}, or a list."""
+    legend = answer.get("legend")
+    if legend is None:
+        return ()
+    known = legend.value
+    if isinstance(known, list):
+        known = {str(level): name for level, name in enumerate(known)}
+    if not isinstance(known, dict):
+        return ()
+    return tuple((name, key) for key, name in known.items() if isinstance(name, str))
 
 
 def _checked(
-    node: Node, probs: list[float], options: Sequence[Option], levels: tuple[str, ...]
+    node: Node,
+    probs: list[float],
+    options: Sequence[Option],
+    names: tuple[tuple[str, str], ...],
 ) -> Shown:
     """Check the sum, and add up the probabilities of an option that stands there twice."""
     once = tuple(dict.fromkeys(options))
@@ -99,12 +149,11 @@ def _checked(
         node.refuse("the probabilities of two options or more")
     check_sum(probs, node)
     if len(once) == len(options):
-        return Shown(probs, once, levels)
+        return Shown(probs, once, names)
     added = dict.fromkeys(once, 0.0)
     for option, prob in zip(options, probs, strict=True):
         added[option] = min(added[option] + prob, 1.0)
-    names = dict(zip(options, levels, strict=True)) if levels else {}
-    return Shown(list(added.values()), once, tuple(names.get(each, "") for each in once))
+    return Shown(list(added.values()), once, names)
 
 
 def _option(value: Node) -> Option:

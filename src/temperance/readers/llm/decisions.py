@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named
 from temperance.readers.llm.answer import Answer
+from temperance.readers.llm.applied_temperature import applied_temperature
 from temperance.readers.llm.decision_answers import Shown, index_of, listed, mapped, yes_or_no
 from temperance.readers.llm.keys import id_of, label_of, right_option
 from temperance.readers.llm.response import has_failed, response_of
@@ -36,6 +37,9 @@ _OTHERS: dict[str, Callable[[Node], Shown] | None] = {
 }
 
 
+_OF_SEVERAL = "labels"  # the key of a line that has one for each of its answers
+
+
 class _Question(NamedTuple):
     answer: Node
     name: str | None
@@ -60,6 +64,7 @@ def _rows(
     questions = _questions(line, of_objects=types is _OTHERS)
     labels = _labels(line, questions, ask)
     id_ = id_of(line, ask, line.get("id"))
+    around = [response_of(line, "answers").value, line.value]
     for number, (question, label) in enumerate(zip(questions, labels, strict=True)):
         type_ = question.answer.need("type")
         if type_.text() not in types:
@@ -69,6 +74,9 @@ def _rows(
             ask.counts["refusals"] += 1
             continue
         shown = read(question.answer)
+        places = [question.answer.value, *around]
+        applied = applied_temperature(places, type_=type_.text(), name=question.name)
+        ask.tally.count_applied(applied, type_.text())
         own = id_
         if own is not None and len(questions) > 1:
             own = f"{own}/{number if question.name is None else question.name}"
@@ -112,8 +120,11 @@ def _name(answer: Node) -> str | None:
 
 
 def _labels(line: Node, questions: Sequence[_Question], ask: Ask) -> list[Node | None]:
-    """Return the label of each answer: by its name, by its place, its own, or the only one."""
-    label = label_of(line, ask)
+    """Return the label of each answer: by its name, by its place, its own, or the only one.
+
+    A line calls it `label` or `labels`, whether it has one or several.
+    """
+    label = label_of(line, ask, _OF_SEVERAL)
     if label is None:
         own = [label_of(question.answer, ask) for question in questions]
         if ask.fields.label is not None and not any(own):

@@ -18,13 +18,17 @@ __all__ = ["id_of", "label_of", "labelled", "right_option"]
 _USUAL = ("label", "gold")
 
 
-def label_of(node: Node, ask: Ask) -> Node | None:
-    """Return the label that a line, or an answer in it, has; None if there is none."""
+def label_of(node: Node, ask: Ask, *more: str) -> Node | None:
+    """Return the label that a line, or an answer in it, has; None if there is none.
+
+    `more` are keys that are usual beside `label` and `gold`.
+    """
     if ask.fields.label is not None:
         return node.find(ask.fields.label)
-    found = [each for each in map(node.get, _USUAL) if each is not None]
+    found = [each for each in map(node.get, (*_USUAL, *more)) if each is not None]
     if len(found) > 1:
-        msg = "has both `label` and `gold`; say which to use with --label-field."
+        one, other, *_ = (each.path.rpartition(".")[2] for each in found)
+        msg = f"has both `{one}` and `{other}`; say which to use with --label-field."
         raise FileFormatError(msg)
     return found[0] if found else None
 

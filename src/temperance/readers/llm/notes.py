@@ -60,6 +60,13 @@ def notes(
         )
     if unseen:
         found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
+    if counts["with a temperature"]:
+        found.append(
+            f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the answer "
+            f"({_examples(tally.applied)}): where the server has divided its logits by it, these "
+            "probabilities are calibrated once already, and what is fitted here comes on top of "
+            "it, not in its place."
+        )
     found += _of_labels(tally)
     found += [_of_place(file, *each) for file, each in same_places.items()]
     found += _of_lines(counts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.llm.answer import Answer
+from temperance.readers.llm.applied_temperature import applied_temperature
 from temperance.readers.llm.keys import id_of, labelled, right_option
 from temperance.readers.llm.node import SENTINEL
 from temperance.readers.llm.probabilities import check_sum
@@ -45,6 +46,7 @@ def records(line: Node, ask: Ask) -> Iterator[Answer]:
     label = labelled(line, ask)
     finite = [value for value in values if not (isinf(value) or isnan(value))]
     found = right_option(label, lambda each: _index(each, values))
+    ask.tally.count_applied(applied_temperature([line.value], type_=type_), type_)
     yield Answer(
         values,
         probs=probs,
