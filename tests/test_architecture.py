@@ -40,6 +40,7 @@ OPTIONAL = {  # package -> the only places that may import it
         "blocks",
         "calibrators",
         "metrics",
+        "numerics",
         "significance",
         "plan",
         "shift",

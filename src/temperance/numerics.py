@@ -20,6 +20,7 @@ __all__ = [
     "row_blocks",
     "row_log_losses",
     "softmax",
+    "t_quantile",
     "two_sided_p",
 ]
 
@@ -74,6 +75,17 @@ def normal_quantile(level: float) -> float:
     if level > _NEAR_ONE:  # the rest of it, halved, is exact; half of it from above is rounded
         return -NormalDist().inv_cdf(0.5 * (1.0 - level))
     return NormalDist().inv_cdf(0.5 + 0.5 * level)
+
+
+def t_quantile(level: float, degrees: float) -> float:
+    """Two-sided quantile of Student's t: 2.26 for level 0.95 and 9 degrees of freedom."""
+    if degrees == float("inf"):
+        return normal_quantile(level)
+    if degrees <= 0.0:
+        return float("inf")
+    from scipy.special import stdtrit  # noqa: PLC0415  (only where there are clusters)
+
+    return float(stdtrit(degrees, 0.5 + 0.5 * level))
 
 
 def two_sided_p(z: float) -> float:
