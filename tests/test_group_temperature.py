@@ -273,6 +273,27 @@ def test_intervals_of_groups_hold_the_truth(request, world):
         assert held[:, 0].mean() >= least - 3 * (least * (1 - least) / samples) ** 0.5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_clusters", "size"), [(20, 5), (8, 10)])
+def test_intervals_of_groups_with_clusters(request, n_clusters, size):
+    """Most rows of a cluster copy one row and its label: .93 of groups all the same."""
+    full = "slow" in request.config.getoption("markexpr")
+    samples, rng, t = 100 if full else 6, np.random.default_rng(0), one_differs(10, None)
+    clusters = np.arange(10 * n_clusters).repeat(size)
+    groups = clusters // n_clusters
+    held = []
+    for _ in range(samples):
+        z = 3 * rng.normal(size=(len(clusters), 4))
+        y = (z / t[groups, None] + rng.gumbel(size=z.shape)).argmax(axis=1)
+        first = clusters * size
+        copied = rng.random(len(clusters)) < 0.7
+        z[copied], y[copied] = z[first[copied]], y[first[copied]]
+        fitted = tp.GroupTemperatureScaling.fit(z, y, groups=groups.astype(str), clusters=clusters)
+        ends = [fitted.record.groups[str(g)].interval for g in range(10)]
+        held += [low <= each <= high for (low, high), each in zip(ends, t, strict=True)]
+    assert np.mean(held) >= 0.93 - 3 * (0.93 * 0.07 / len(held)) ** 0.5
+
+
 def test_unseen_and_missing_groups_get_the_pooled_temperature():
     """None, nan, empty, unknown names, and no groups at all."""
     scaling = tp.GroupTemperatureScaling(2.0, {"law": 4.0})
