@@ -10,6 +10,7 @@ import reference
 import temperance as tp
 from temperance.decisions import Outcome, abstain
 from temperance.decisions.binomial import clopper_pearson, fewest_rows, rows_needed, upper_limit
+from temperance.decisions.rows import DecisionRows
 from temperance.decisions.search import GRID, Target, first_tried
 from temperance.decisions.split import split_rows
 
@@ -322,6 +323,39 @@ def test_the_row_drawn_of_a_cluster_does_not_depend_on_the_order():
     first, *others = rules(seed=0)
     assert all(rule == first for rule in others)
     assert rules(seed=1)[0] != first
+
+
+@pytest.mark.parametrize("n_wrong", [1, 4])
+def test_the_row_drawn_from_a_cluster_does_not_decide_alone(n_wrong):
+    """A threshold that most of five draws of one row a cluster do not have is none, at any seed.
+
+    Of 60 clusters of 4 confident rows some hold one wrong row: whether it is drawn decides.
+    """
+    probs, names = probs_of(np.full(240, 0.9)), np.repeat(np.arange(60), 4)
+    wrong = np.zeros(240, dtype=int)
+    wrong[: 4 * n_wrong : 4] = 1  # in the first clusters
+    alone = []
+    for seed in range(5):
+        rows = DecisionRows.check(probs, wrong, clusters=names, seed=seed)
+        alone.append(slow_search(rows.confidence, rows.wrong, 0.05, 0.05) is not None)
+    for seed in range(5):
+        most = 2 * sum(alone) > 5
+        if alone[seed] and most:
+            rule = abstain(probs, wrong, max_risk=0.05, clusters=names, seed=seed)
+            assert rule.draws.with_threshold == sum(alone)
+            assert rule.draws.in_words() in str(rule)
+            assert rule.draws.in_words() in rule._repr_html_()
+            assert rule.to_dict()["draws"]["with_threshold"] == sum(alone)
+            continue
+        with pytest.raises(tp.InvalidInputError, match="cannot be promised") as refused:
+            abstain(probs, wrong, max_risk=0.05, clusters=names, seed=seed)
+        if alone[seed]:
+            words = f"only {sum(alone)} of 5 draws of one row a cluster"
+        else:
+            words = f"{sum(alone) or 'None'} of 5 draws of one row a cluster (seeds 0 to 4)"
+        assert words in str(refused.value)
+    assert {1: 2 < sum(alone) < 5, 4: 0 < sum(alone) < 3}[n_wrong]
+    assert abstain(probs_of(np.full(99, 0.9)), np.zeros(99, dtype=int), max_risk=0.05).draws is None
 
 
 def test_equal_weights_only():

@@ -8,7 +8,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.calibrators import Training
+from temperance.calibrators import Training, ends_text
+from temperance.calibrators.own_interval import own_interval
 from temperance.calibrators.shrinkage import between_variance, shrunk_fit
 from temperance.crossfit import folds_of
 
@@ -112,6 +113,185 @@ def test_a_group_without_an_optimum_is_held(grouped):
     y[names == "g2"] = z[names == "g2"].argmax(axis=1)
     fitted = tp.GroupTemperatureScaling.fit(z, y, groups=names)
     assert 0 < fitted.temperatures["g2"] < fitted.temperature
+
+
+def refused(z, y, w, t, about, clusters=None, quantile=1.959963984540054):
+    """Whether a score test, written out, refuses T = t: how far the slope is beyond its limit."""
+
+    def slopes(b):
+        p = reference.softmax(b * z)
+        mean = (p * z).sum(axis=1)
+        return w * (mean - z[np.arange(len(y)), y]), w**2 * ((p * z**2).sum(axis=1) - mean**2)
+
+    g, v = slopes(1 / about)
+    c = max(1.0, (g**2).sum() / v.sum())
+    if clusters is not None:
+        names = sorted(set(clusters.tolist()))
+        of_cluster = np.array([g[clusters == name].sum() for name in names])
+        c *= len(names) / (len(names) - 1) * (of_cluster**2).sum() / (g**2).sum()
+        c = max(1.0, c)
+    g, v = slopes(1 / t)
+    return abs(g.sum()) - quantile * np.sqrt(c * v.sum())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_own_interval_ends_where_a_score_test_refuses(sample, weighted, clustered):
+    """Of 60 rows: the test, written out, changes its mind at both ends, at any weights' scale."""
+    z, y = sample(n=60, seed=2)
+    w = np.random.default_rng(0).uniform(0.2, 2, 60) if weighted else np.ones(60)
+    clusters = np.arange(60) // 6 if clustered else None
+    quantile = 2.2621571628 if clustered else 1.959963984540054  # of t with 9 degrees of freedom
+    best = reference.temperature(z, y, w)
+    for scale in (1.0, 1e-9):
+        rows = Training.check(z, y, weights=scale * w if weighted else None)
+        ends = own_interval(rows, about=best, optimum=True, clusters=clusters)
+        assert ends[0] < best < ends[1]
+        for end, out in zip(ends, (0.999, 1.001), strict=True):
+            assert refused(z, y, w, end * out, best, clusters, quantile) > 0
+            assert refused(z, y, w, end / out, best, clusters, quantile) < 0
+
+
+def test_a_narrow_interval_is_as_good_as_a_straight_line(sample):
+    """Of 6,000 rows the ends are q standard errors away, and a score test agrees within 1e-3."""
+    z, y = sample(n=6000)
+    best = tp.TemperatureScaling.fit(z, y).temperature
+    low, high = own_interval(Training.check(z, y), about=best, optimum=True)
+    assert low * high == pytest.approx(best**2)
+    assert math.log(high / best) < 0.05
+    w = np.ones(6000)
+    assert refused(z, y, w, high * 1.001, best) > 0 > refused(z, y, w, high / 1.001, best)
+    assert refused(z, y, w, low / 1.001, best) > 0 > refused(z, y, w, low * 1.001, best)
+
+
+def test_intervals_without_an_end(grouped, tmp_path):
+    """All right: any small T will do; as good as a coin: any large one; one cluster: no interval.
+
+    A group of right answers alone excludes the T at which 3.8 errors would be expected.
+    """
+    z, y, names = grouped([400, 400, 60, 60], [1.0, 3.0, 1.0, 1.0])
+    right, chance = names == "g2", names == "g3"
+    y[right] = z[right].argmax(axis=1)
+    y[chance] = np.random.default_rng(1).integers(0, 4, 60)
+    fitted = tp.GroupTemperatureScaling.fit(z, y, groups=names)
+    parts = fitted.record.groups
+    assert parts["g2"].alone is None
+    assert parts["g2"].interval[0] == 0.0
+    assert parts["g2"].interval[1] < 2.0
+    assert parts["g3"].interval[1] == math.inf
+    w = np.ones(60)
+    high = own_interval(Training.check(z[right], y[right]), about=1.0, optimum=False)[1]
+    assert refused(z[right], y[right], w, high * 1.001, 1.0) > 0
+    assert refused(z[right], y[right], w, high / 1.001, 1.0) < 0
+    tp.save(fitted, tmp_path / "c.json")
+    assert tp.load(tmp_path / "c.json") == fitted
+    content = json.loads((tmp_path / "c.json").read_text())
+    ends = content["fit"]["groups"]["g3"]["temperature_interval"]
+    assert ends == [parts["g3"].interval[0], None]
+    for bad in ([None, None], ["0", None], [-1, None], [0.1, 2.0, 3.0], [0.0, "x"]):
+        content["fit"]["groups"]["g3"]["temperature_interval"] = bad
+        (tmp_path / "c.json").write_text(json.dumps(content))
+        with pytest.raises(tp.FileFormatError, match="temperature_interval"):
+            tp.load(tmp_path / "c.json")
+    display = tp.plots.TemperatureDisplay.from_temperatures(
+        {"right": tp.Estimate(0.8, 0.0, 1.2), "chance": tp.Estimate(9.0, 3.0, math.inf)}
+    )
+    assert "right 0.8 (up to 1.2); chance 9 (3 and more)" in display.alt_text()[1]
+    assert ends_text(0.0, math.inf) == "any"
+    one = tp.GroupTemperatureScaling.fit(z, y, groups=names, clusters=names)
+    assert {part.interval for part in one.record.groups.values()} == {None}
+
+
+def test_groups_count_clusters(run, tmp_path, grouped):
+    """Rows that stand three times, as clusters of three: in Python and on the command line.
+
+    c is m / (m - 1) larger and q one of t, so the interval is that of single rows and a little
+    more.
+    """
+    z, y, names = grouped([150, 150], [1.0, 4.0])
+    thrice = np.repeat(np.arange(300), 3)
+    options = {"groups": names[thrice], "clusters": thrice}
+    fitted = tp.GroupTemperatureScaling.fit(z[thrice], y[thrice], **options)
+    once = tp.GroupTemperatureScaling.fit(z, y, groups=names)
+    for name in ("g0", "g1"):
+        ends = np.log([fitted.record.groups[name].interval, once.record.groups[name].interval])
+        assert ends[0] == pytest.approx(ends[1], abs=0.03)
+        # without clusters, three times as many rows would be surer by the root of three
+        assert np.ptp(ends[0]) > 1.4 * np.ptp(ends[1]) / 3**0.5
+    assert fitted.record.standard_error == pytest.approx(once.record.standard_error)
+    np.savez(tmp_path / "cal.npz", logits=z[thrice], labels=y[thrice], **options)
+    run("fit", "cal.npz", "--method", "group-temperature", "--quick", "--json")
+    saved = tp.load(tmp_path / "calibrator.json")
+    for name in ("g0", "g1"):
+        assert saved.record.groups[name].interval == fitted.record.groups[name].interval
+
+
+def one_differs(g, rng, *, t=4.0, others=1.2):
+    """Return temperatures of g groups, of which the first is another."""
+    return np.r_[t, np.full(g - 1, others)]
+
+
+def normal_logs(g, rng):
+    """Return temperatures whose logarithms are normal."""
+    return np.exp(rng.normal(0.5, 0.3, g))
+
+
+WORLDS = {  # sizes, temperatures, classes, spread of the logits, samples in full, least for the one
+    "one of 20 differs": ([50] * 20, one_differs, 4, 3.0, 300, 0.90),
+    "two classes": ([50] * 20, one_differs, 2, 2.0, 150, 0.90),
+    "few groups": ([100] * 3, lambda g, rng: np.array([3, 1, 1.5]), 4, 3.0, 300, 0.90),
+    "many groups": ([30] * 200, normal_logs, 4, 3.0, 10, None),
+    "unequal sizes": ([20] * 8 + [50] * 5 + [200] * 3 + [2000], normal_logs, 4, 3.0, 60, None),
+    "all alike": ([50] * 20, lambda g, rng: np.full(g, 1.5), 4, 3.0, 100, None),
+    "nearly separable": ([50] * 20, lambda g, rng: one_differs(g, rng, t=1, others=0.5), 2, 4.0,
+                         100, 0.90),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", WORLDS)
+def test_intervals_of_groups_hold_the_truth(request, world):
+    """.93 of all groups at least, and .90 of the one that differs, less three standard errors."""
+    full = "slow" in request.config.getoption("markexpr")
+    sizes, draw, k, spread, samples, least = WORLDS[world]
+    samples = samples if full else max(1, samples // 75)
+    rng = np.random.default_rng(list(WORLDS).index(world))
+    of_row = np.repeat(np.arange(len(sizes)), sizes)
+    held = []
+    for _ in range(samples):
+        truth = draw(len(sizes), rng)
+        z = spread * rng.normal(size=(len(of_row), k))
+        y = (z / truth[of_row, None] + rng.gumbel(size=z.shape)).argmax(axis=1)
+        parts = tp.GroupTemperatureScaling.fit(z, y, groups=of_row.astype(str)).record.groups
+        for g, t in enumerate(truth):
+            low, high = parts[str(g)].interval
+            assert low <= parts[str(g)].temperature <= high
+            held.append(low <= t <= high)
+    held = np.array(held).reshape(samples, len(sizes))
+    assert held.mean() >= 0.93 - 3 * (0.93 * 0.07 / held.size) ** 0.5
+    if least is not None:
+        assert held[:, 0].mean() >= least - 3 * (least * (1 - least) / samples) ** 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_clusters", "size"), [(20, 5), (8, 10)])
+def test_intervals_of_groups_with_clusters(request, n_clusters, size):
+    """Most rows of a cluster copy one row and its label: .93 of groups all the same."""
+    full = "slow" in request.config.getoption("markexpr")
+    samples, rng, t = 100 if full else 6, np.random.default_rng(0), one_differs(10, None)
+    clusters = np.arange(10 * n_clusters).repeat(size)
+    groups = clusters // n_clusters
+    held = []
+    for _ in range(samples):
+        z = 3 * rng.normal(size=(len(clusters), 4))
+        y = (z / t[groups, None] + rng.gumbel(size=z.shape)).argmax(axis=1)
+        first = clusters * size
+        copied = rng.random(len(clusters)) < 0.7
+        z[copied], y[copied] = z[first[copied]], y[first[copied]]
+        fitted = tp.GroupTemperatureScaling.fit(z, y, groups=groups.astype(str), clusters=clusters)
+        ends = [fitted.record.groups[str(g)].interval for g in range(10)]
+        held += [low <= each <= high for (low, high), each in zip(ends, t, strict=True)]
+    assert np.mean(held) >= 0.93 - 3 * (0.93 * 0.07 / len(held)) ** 0.5
 
 
 def test_unseen_and_missing_groups_get_the_pooled_temperature():

@@ -11,7 +11,7 @@ import reference
 import temperance as tp
 from pages import CHROMIUM, check_page, check_stands_alone, words_of
 from temperance.calibrators import Training
-from temperance.calibrators.shrinkage import shrunk_fit
+from temperance.calibrators.own_interval import own_interval
 from temperance.report import ReportContent, render_report
 from temperance.report.group_temperatures import group_section
 
@@ -154,9 +154,9 @@ def test_groups(forty):
         assert n == f"{own.sum():,}"
         assert float(alone) == pytest.approx(optimum, abs=1e-4)
         assert t == f"{scaling.temperatures[name]:.4f}"
-        rows = Training.check(z[own], y[own])
-        fit = shrunk_fit(rows, pooled=scaling.temperature, strength=scaling.spread**-2)
-        assert interval == "{:.4g} to {:.4g}".format(*fit.interval())
+        low, high = own_interval(Training.check(z[own], y[own]), about=optimum, optimum=True)
+        ends = min(low, scaling.temperatures[name]), max(high, scaling.temperatures[name])
+        assert interval == "{:.4g} to {:.4g}".format(*ends)
         moved = away[name] / abs(math.log(optimum / scaling.temperature))
         assert float(shrunk.removesuffix(" %")) == pytest.approx(100 * (1 - moved), abs=0.51)
     section = page[page.index("A temperature for each group") :]

@@ -113,7 +113,7 @@ def test_measures_of_the_new_rows(name):
     for way in ("reference temperature", "as it is", "frequencies corrected"):
         assert f"diagram: {way}</title>" in page
         assert f">{way}</text>" in page
-    assert page.count("<svg") == 6  # four ways, temperatures, frequencies
+    assert page.count("<svg") == 7  # five ways, temperatures, frequencies
     for heading, measure in (
         ("Log loss.", "log_loss"),
         ("Brier score.", "brier"),
@@ -147,14 +147,23 @@ def test_gains():
     """What a re-fit gains is the paired difference with its sign turned; a loss is called one."""
     value = found("sharper")
     gap = value.comparison.differences["re-fitted on new rows"].log_loss
-    as_it_is, again, corrected, regret = gains(value)
+    as_it_is, again, biases, corrected, regret = gains(value)
     assert again == (
         f"Re-fitting the temperature on new rows gains {-gap.value:.4f} nats of log loss per row "
         f"({-gap.high:.4f} to {-gap.low:.4f})."
     )
     assert again in words_of(render_shift(value, title="t"))
     assert " loses 0." in as_it_is
-    assert "cannot tell from nothing" in corrected
+    assert biases.startswith("A map with biases of the classes, fitted on the reference as well, ")
+    own = value.correction
+    verb = "loses" if own.low > 0 else "changes"
+    assert corrected.startswith(
+        f"Correcting for the class frequencies, compared with that map alone, {verb}"
+    )
+    assert f"{own.value:.4f}" in corrected
+    moved = found("moved")
+    assert f"{-moved.correction.value:.4f} nats" in gains(moved)[3]
+    assert f"{-moved.correction.value:.4f} nats" in moved.in_words()
     assert f"{value.refitted.record.expected_regret:.2g} nats" in regret
     assert "rules out classes that are there" in " ".join(gains(found("ruled out")))
     assert gains(found("all right"))[0].startswith("There is no re-fit")
@@ -232,7 +241,7 @@ def test_without_labels():
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
 @pytest.mark.parametrize("width", [320, 390, 1200])
 @pytest.mark.parametrize(
-    ("name", "n_pictures"), [("moved", 6), ("unlabelled", 2), ("all right", 5)]
+    ("name", "n_pictures"), [("moved", 7), ("unlabelled", 2), ("all right", 6)]
 )
 def test_page_in_a_browser(tmp_path, name, n_pictures, width):
     """At phone and desk width, light and dark, nothing scrolls sideways, is cut or faint."""

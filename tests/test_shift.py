@@ -175,6 +175,26 @@ def test_results_show_themselves():
     assert frame["class"].tolist() == ["cat", "<dog>", "owl"]
 
 
+def test_no_class_has_moved_where_the_test_finds_nothing():
+    """One of ten intervals leaves its class out by chance; the table says no word of it."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        p = rng.dirichlet(np.ones(10) / 3, size=1200)
+        shift = label_shift(p[:600], p[600:])
+        low, high = shift.interval().T
+        out = (shift.source_priors < low) | (shift.source_priors > high)
+        if out.any() and shift.p_value > 0.05:
+            break
+    assert out.any()
+    assert shift.unchanged
+    words = str(shift)
+    assert "more" not in words
+    assert "fewer" not in words
+    moved = label_shift(p[:600][p[:600, 0] > 0.1], p[600:])
+    assert not moved.unchanged
+    assert "more" in str(moved)
+
+
 def test_weights_of_two_normal_distributions():
     """A target moved by half a spread: AUC and density ratio in closed form."""
     rng = np.random.default_rng(0)

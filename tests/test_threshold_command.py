@@ -136,6 +136,100 @@ def test_clusters_stay_whole_and_count_once(run, tmp_path, sample):
     assert "Of each cluster one row counts" in text
 
 
+@pytest.fixture
+def borderline(tmp_path):
+    """300 rows of which one seed of the split has a threshold at 5 %, and four others have none."""
+    rng = np.random.default_rng(0)
+    z = 8 * rng.normal(size=(300, 4))
+    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    groups = np.full(300, "all")
+    np.savez(tmp_path / "few.npz", logits=z, labels=y, groups=groups)
+    return z, y
+
+
+@pytest.mark.parametrize("group", [(), ("--per-group",)])
+def test_a_threshold_of_one_seed_in_five_is_no_answer(run, borderline, tmp_path, group):
+    """Refused at the seed that has it, with the reason of one that has not; at all others too."""
+    z, y = borderline
+    alone = []
+    for seed in range(5):
+        fits = split_rows(y, 0.2, seed=seed, scores=(z,))
+        scaling = tp.TemperatureScaling.fit(z[fits], y[fits])
+        try:
+            alone.append(abstain(scaling.apply(z[~fits]), y[~fits], max_risk=0.05).threshold)
+        except tp.InvalidInputError:
+            alone.append(None)
+    assert [each is not None for each in alone] == [False, False, False, True, False]
+    for seed in range(5):
+        command = ("threshold", "few.npz", "--max-risk", 0.05, "--seed", seed, *group)
+        message = run(*command, code=2).stderr
+        assert not (tmp_path / "policy.json").exists()
+        if seed == 3:
+            of = " for this group" if group else ""
+            assert f"only 1 of 5 splits has a threshold{of}: chance in the draw" in message
+            assert "With seed 0, of the 59 most confident rows (>= 0.968) 1 is wrong" in message
+            assert "labelled rows" in message
+        else:
+            has = "thresholds" if group else "a threshold"
+            assert f"1 of 5 splits (seeds 0 to 4) has {has}" in message
+            assert "To choose a seed by that would void the promise." in message
+
+
+def test_how_much_the_split_decided(run, tmp_path):
+    """In words, in JSON and in the report: as five commands find, one by one."""
+    rng = np.random.default_rng(0)
+    z = 8 * rng.normal(size=(1000, 4))
+    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+    options = ("threshold", "cal.npz", "--max-risk", 0.05, "--report", "r.html")
+    alone = {}
+    for seed in (0, 1, 2, 3, 7):
+        fits = split_rows(y, 0.2, seed=seed, scores=(z,))
+        probs = tp.TemperatureScaling.fit(z[fits], y[fits]).apply(z[~fits])
+        alone[seed] = abstain(probs, y[~fits], max_risk=0.05)
+    result = json_of(run(*options, "--seed", 7, "--json"))
+    draws = result["draws"]
+    assert [each["seed"] for each in draws["each"]] == [7, 0, 1, 2, 3]
+    for each in draws["each"]:
+        assert each["threshold"] == alone[each["seed"]].threshold
+        assert each["coverage"] == alone[each["seed"]].outcome.coverage.value
+    at = sorted(rule.threshold for rule in alone.values())
+    words = (
+        f"5 of 5 splits (seeds 0, 1, 2, 3, 7) have a threshold: {at[0]:.4g} to {at[-1]:.4g}, for "
+    )
+    assert (draws["with_threshold"], draws["of"]) == (5, 5)
+    assert draws["in_words"].startswith(words)
+    said = f"How much chance decided: {draws['in_words']}"
+    assert said in " ".join(run(*options, "--seed", 7).stdout.split())
+    assert said in " ".join((tmp_path / "r.html").read_text().split())
+    as_is = json_of(run("threshold", "cal.npz", "--max-risk", 0.3, "--as-is", "--json"))
+    assert as_is["draws"] is None
+
+
+def test_a_threshold_that_some_splits_have_not_comes_with_a_warning(run, tmp_path):
+    """Between three and four of five: answered, and told; a seed that has none is refused."""
+    found = set()
+    for data_seed in range(30):
+        rng = np.random.default_rng(data_seed)
+        z = 8 * rng.normal(size=(300, 4))
+        y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+        np.savez(tmp_path / "cal.npz", logits=z, labels=y)
+        done = run("threshold", "cal.npz", "--max-risk", 0.05, "--json", code=None)
+        if done.returncode == 0:
+            result = json_of(done)
+            m = result["draws"]["with_threshold"]
+            assert m >= 3
+            warned = [w for w in result["warnings"] if "chance in the draw had a part" in w]
+            assert len(warned) == (m < 5)
+            if warned:
+                assert f"only {m} of 5 splits have a threshold" in warned[0]
+                assert "--calibrator" in warned[0]
+            found.add(m < 5)
+        if found == {True, False}:
+            break
+    assert found == {True, False}
+
+
 @pytest.mark.parametrize("suffix", ["npz", "csv", "tsv", "parquet", "arrow", "jsonl"])
 def test_apply_honours_a_policy(run, data, tmp_path, suffix):
     """Every format with a place for it says which rows are accepted, and reads back equal."""

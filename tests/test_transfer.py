@@ -10,7 +10,13 @@ import pytest
 import reference
 import temperance as tp
 from temperance.crossfit import cross_fit
-from temperance.shift import covariate_weights, shape_features, transfer
+from temperance.shift import (
+    covariate_weights,
+    label_shift_of_logits,
+    shape_features,
+    transfer,
+)
+from temperance.significance import CalibrationTest
 
 
 @pytest.fixture
@@ -66,23 +72,103 @@ def test_class_frequencies_that_move(rows):
 
 
 @pytest.mark.parametrize(
-    ("corrected", "again", "verdict"),
+    ("correction", "corrected", "again", "p", "verdict"),
     [
-        ((-0.002, -0.005, 0.001), (0.001, -0.001, 0.002), "holds"),
-        ((-0.004, -0.005, -0.001), (0.001, -0.001, 0.002), "frequencies moved"),
-        ((-0.004, -0.005, -0.001), (-0.01, -0.02, -0.005), "re-fit"),
-        ((0.004, 0.001, 0.005), (-0.01, -0.02, 0.005), "holds"),
+        ((-0.004, -0.005, 0.001), -0.002, (0.001, -0.001, 0.002), 0.001, "frequencies moved"),
+        ((-0.004, -0.005, 0.001), -0.002, (0.001, -0.001, 0.002), None, "holds"),
+        ((0.0, -0.001, 0.001), -0.3, (0.001, -0.001, 0.002), 0.001, "holds"),
+        ((-0.004, -0.005, -0.001), -0.004, (0.001, -0.001, 0.002), 0.001, "frequencies moved"),
+        ((-0.004, -0.005, -0.001), -0.004, (0.001, -0.001, 0.002), 0.06, "holds"),
+        ((-0.004, -0.005, -0.001), -0.004, (0.001, -0.001, 0.002), None, "frequencies moved"),
+        ((-0.004, -0.005, -0.001), -0.004, (-0.01, -0.02, -0.005), 0.001, "re-fit"),
+        ((0.004, 0.001, 0.005), -0.3, (-0.01, -0.02, 0.005), 0.001, "holds"),
     ],
 )
-def test_only_sure_gains_are_a_shift(rows, corrected, again, verdict):
-    """The larger gain names the verdict, if its interval leaves out 0."""
+def test_what_is_a_shift(rows, correction, corrected, again, p, verdict):
+    """P must be small and the correction gain by itself; where it ends beats the re-fit."""
     found = transfer(*rows(), *rows(seed=1), n_resamples=100)
-    gains = {"class frequencies corrected": corrected, "re-fitted on new rows": again}
+    ends = {"class frequencies corrected": (corrected, corrected, corrected),
+            "re-fitted on new rows": again}  # fmt: skip
     differences = {
-        name: tp.Differences({"log_loss": tp.Estimate(*numbers)}) for name, numbers in gains.items()
+        name: tp.Differences({"log_loss": tp.Estimate(*numbers)}) for name, numbers in ends.items()
     }
-    comparison = replace(found.comparison, differences=differences)
-    assert replace(found, comparison=comparison).verdict == verdict
+    test = found.frequencies.test
+    test = CalibrationTest.undefined(test.name, "few") if p is None else replace(test, p_value=p)
+    changed = replace(
+        found,
+        comparison=replace(found.comparison, differences=differences),
+        correction=tp.Estimate(*correction),
+        frequencies=replace(found.frequencies, test=test),
+    )
+    assert changed.verdict == verdict
+    gains, sure = correction[0] < 0, correction[2] < 0
+    assert changed.frequencies_moved == (sure if p is None else gains and p < 0.05)
+    words = changed.in_words()
+    assert ("have moved" in words and "mean probabilities" not in words) == (
+        changed.frequencies_moved
+    )
+    if verdict == "frequencies moved":
+        ends = f"({-correction[2]:.4f} to 0.0050)"
+        assert f"gains 0.0040 nats per row {ends}, against the same map" in words
+        assert ("(p = 0.001)" in words) == (p is not None)
+    if p == 0.06:
+        assert "look unchanged" in words
+    if p == 0.001 and not gains:
+        assert "(p = 0.001), but correcting for the class frequencies gains nothing" in words
+
+
+def biased(n, seed, bias=(0.0, 1.0, 0.0, -1.0)):
+    """Logits that lack a bias of the classes, as a prompt's order of options makes them."""
+    rng = np.random.default_rng(seed)
+    z = 3 * rng.normal(size=(n, 4))
+    return z, (z / 2 + np.array(bias) + rng.gumbel(size=z.shape)).argmax(axis=1)
+
+
+def test_class_biases_are_no_shift():
+    """Biases beat a temperature by far, on both sides alike: said, and no frequency has moved."""
+    found = transfer(*biased(2000, 0), *biased(2000, 1), n_resamples=100)
+    differences = found.comparison.differences
+    assert differences["class frequencies corrected"].log_loss.high < -0.05
+    assert found.frequencies.p_value > 0.05
+    assert found.verdict == "holds"
+    gain = differences["class biases of the reference"].log_loss
+    expected = (
+        f"A temperature is not enough: a map with class biases, fitted on the reference as well, "
+        f"gains {-gain.value:.4f} nats per row ({-gain.high:.4f} to {-gain.low:.4f})."
+    )
+    assert expected in found.in_words()
+    assert "look unchanged" in found.in_words()
+    plain = transfer(*biased(2000, 0, bias=(0,) * 4), *biased(2000, 1, bias=(0,) * 4),
+                     n_resamples=100)  # fmt: skip
+    assert "not enough" not in plain.in_words()
+
+
+def test_the_correction_is_against_the_same_map():
+    """By hand: the corrected probabilities and those of the biases alone, row by row."""
+    z, y = biased(2000, 0)
+    new, labels = biased(3000, 1)
+    keep = (labels == 0) | (np.arange(3000) % 3 == 0)
+    new, labels = new[keep], labels[keep]
+    found = transfer(z, y, new, labels, n_resamples=100)
+    biases = tp.BiasCorrectedTemperatureScaling.fit(z, y)
+    p = biases.apply(new)
+    q = found.frequencies.apply(p)
+    rows = np.arange(len(labels))
+    gaps = np.log(p[rows, labels]) - np.log(q[rows, labels])
+    assert found.correction.value == pytest.approx(gaps.mean(), rel=1e-9)
+    assert found.verdict == "frequencies moved"
+    assert found.to_dict()["correction"]["value"] == found.correction.value
+    assert found.to_dict()["frequencies_moved"] is True
+
+
+def test_without_a_test_and_labels_nothing_is_said_to_have_moved(rows):
+    """Too few rows a class for the test, and no labels that could show a gain."""
+    found = transfer(*rows(), rows(n=12, seed=1)[0])
+    assert found.frequencies_moved is None
+    assert "Class frequencies cannot be compared: too few rows a class." in found.in_words()
+    moved = transfer(*rows(), rows(seed=1)[0] + np.array([2.0, 0, 0, 0]))
+    assert moved.frequencies_moved
+    assert "have moved (p < 0.001), if each class looks as it did" in moved.in_words()
 
 
 def test_clusters_are_left_out_together(rows, monkeypatch):
@@ -142,6 +228,77 @@ def test_halves_of_a_real_model():
     found = transfer(*reference.reference_b(), n_resamples=100)
     assert found.verdict == "holds"
     assert found.comparison.differences["re-fitted on new rows"].log_loss.low < 0
+
+
+def real(name):
+    """Logits and labels of a real set beside the checkout."""
+    data = reference.shared(name)
+    if "logits" in data:
+        return data["logits"].astype(float), data["labels"].astype(int)
+    p = data["probs"].astype(float)
+    p = np.stack([1.0 - p, p], axis=1) if p.ndim == 1 else p
+    return np.log(np.maximum(p, 1e-12)), data["labels"].astype(int)
+
+
+REAL = (
+    "agnews_gpt2", "sst2_gpt2", "adrenalmnist_resnet50", "mmlu16_llama13b", "nba_forecasts",
+    "world_cup_forecasts", "cifar10_vgg", "cifar10_resnet20", "cifar10_garg_L114",
+    "cifar10_garg_L1313", "cifar10_wideresnet_probs", "cifar100_resnet20",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_random_halves_of_real_sets_have_not_moved(request, name):
+    """Class frequencies "have moved" in 5 % of random halves at most, and noise.
+
+    A small p-value is needed for the word, so only such halves are measured as well. Where too few
+    rows a class allow no test, the gain alone decides: all are measured.
+    """
+    full = "slow" in request.config.getoption("markexpr")
+    z, y = real(name)
+    if not full:
+        z, y = z[y < 10][:, :10], y[y < 10]  # of CIFAR-100 the rows of ten classes
+        z, y = z[:800], y[:800]
+    n, moved, verdicts = 200 if full else 3, 0, 0
+    for seed in range(n):
+        order = np.random.default_rng(seed).permutation(len(y))
+        a, b = order[: len(y) // 2], order[len(y) // 2 :]
+        p = label_shift_of_logits(z[b], z[a], y[a], refuse_probs=False).p_value
+        if p is None or p < 0.05:
+            found = transfer(z[a], y[a], z[b], y[b], n_resamples=100, refuse_probs=False)
+            moved += found.frequencies_moved
+            verdicts += found.verdict == "frequencies moved"
+    assert moved <= n * 0.05 + 3 * (n * 0.05 * 0.95) ** 0.5
+    assert verdicts <= moved
+
+
+@pytest.mark.parametrize("name", ["agnews_gpt2", "sst2_gpt2"])
+def test_a_half_of_a_set_that_needs_biases(name):
+    """Once said to have moved in every half, by .3 nats: the temperature holds, and is not enough.
+
+    For no half of these seeds is the p-value small.
+    """
+    z, y = real(name)
+    for seed in range(2):
+        order = np.random.default_rng(seed).permutation(len(y))
+        a, b = order[: len(y) // 2], order[len(y) // 2 :]
+        found = transfer(z[a], y[a], z[b], y[b], n_resamples=100)
+        assert found.verdict == "holds"
+        assert not found.frequencies_moved
+        assert "A temperature is not enough" in found.in_words()
+        assert found.comparison.differences["class frequencies corrected"].log_loss.high < -0.05
+
+
+def test_power_on_the_label_shift_reference():
+    """REF-B's test half with all of class 0 and a quarter of the others: moved, and found."""
+    z, y, new, labels = reference.reference_b()
+    keep = (labels == 0) | (np.arange(len(labels)) % 4 == 0)
+    assert keep.sum() == 1620
+    found = transfer(z, y, new[keep], labels[keep], n_resamples=100)
+    assert found.verdict == "frequencies moved"
+    assert found.frequencies.p_value < 1e-6
+    assert found.frequencies.priors[0] == pytest.approx(0.323943, abs=1e-4)
 
 
 def test_subjects_of_a_real_model():

@@ -10,7 +10,10 @@ from temperance.calibrators.clusters import count_clusters, score_test_of_cluste
 from temperance.calibrators.ensemble import Ensemble, as_members
 from temperance.calibrators.fold_temperatures import fold_temperatures
 from temperance.calibrators.group_record import GroupTemperatureRecord
-from temperance.calibrators.group_temperature import GroupTemperatureScaling
+from temperance.calibrators.group_temperature import (
+    GroupTemperatureScaling,
+    count_group_clusters,
+)
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.matrix import MatrixScaling
@@ -20,7 +23,7 @@ from temperance.calibrators.methods import METHODS
 from temperance.calibrators.multilabel import MultilabelScaling
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
-from temperance.calibrators.tables import interval_of, temperature_of
+from temperance.calibrators.tables import ends_text, interval_of, temperature_of
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
@@ -55,6 +58,8 @@ __all__ = [
     "check_method",
     "class_bias_errors",
     "count_clusters",
+    "count_group_clusters",
+    "ends_text",
     "fit_by_name",
     "fold_temperatures",
     "interval_of",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["count_clusters", "score_test_of_clusters"]
+__all__ = ["cluster_slopes", "count_clusters", "score_test_of_clusters"]
 
 R = TypeVar("R", bound="TemperatureRecord")
 
@@ -41,7 +41,7 @@ def count_clusters(
     """
     weights = None if weights is None else in_proportion(weights)  # as the fit has taken them
     beta = 1.0 / record.temperature
-    of_cluster, likelihood = _slopes(logits, labels, weights, clusters, beta=beta)
+    of_cluster, likelihood = cluster_slopes(logits, labels, weights, clusters, beta=beta)
     curvature = likelihood + record.prior / beta**2
     degrees = _degrees_of_freedom(weights, clusters)
     few = 1.0 if degrees is None else sqrt((degrees + 1.0) / degrees) if degrees > 0.0 else inf
@@ -73,13 +73,13 @@ def score_test_of_clusters(
     clusters: NDArray[np.intp],
 ) -> ScoreTest:
     """Return the test of T = 1 with clusters, not rows, as draws of their own."""
-    of_cluster, _ = _slopes(logits, labels, weights, clusters, beta=1.0)
+    of_cluster, _ = cluster_slopes(logits, labels, weights, clusters, beta=1.0)
     spread = sqrt(float(of_cluster @ of_cluster))
     score = float(of_cluster.sum()) / spread if spread > 0.0 else 0.0
     return ScoreTest(z=score, p_value=two_sided_p(score))
 
 
-def _slopes(
+def cluster_slopes(
     logits: NDArray[Any],
     labels: NDArray[np.intp],
     weights: Array | None,

@@ -25,8 +25,9 @@ class GroupTemperatureRecord(TemperatureRecord):
     ----------
     groups : mapping of str to Part
         Every group of the fit, those too small for a temperature of their own included: its rows,
-        its temperature with the 95 % interval (None where it has the pooled one), and the
-        temperature that its rows alone would have (None where they are too few, or have none).
+        its temperature with the 95 % interval of its own rows (None where these are too few; the
+        low end 0, or the high one infinite, where the rows set none), and the temperature that its
+        rows alone would have (None where they are too few, or have none).
     """
 
     groups: Mapping[str, Part] = field(hash=False)

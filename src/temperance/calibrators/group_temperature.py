@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
+from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.group_record import GroupTemperatureRecord
-from temperance.calibrators.shrinkage import shrunk_parts
+from temperance.calibrators.shrinkage import interval_around, shrunk_parts
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["GroupTemperatureScaling"]
+__all__ = ["GroupTemperatureScaling", "count_group_clusters"]
 
+G = TypeVar("G", bound="GroupTemperatureScaling")
 _LEAST_ROWS = 20  # a smaller group tells nothing that the prior would not drown
 _SHOWN = 5  # groups named in a line
 
@@ -66,7 +68,10 @@ class GroupTemperatureScaling(Calibrator):
     and Mandel). Each group then minimises its loss plus
     :math:`(b - 1 - \log b) / \tau^2, b = T / T_g`: a group with much data keeps its own optimum, a
     small one stays near T. Where chance explains all differences (:math:`\tau = 0`), all groups
-    have the pooled T. The predicted class and the order of classes within a row never change; rows
+    have the pooled T. The interval of a group's T is that of its own rows (`own_interval`), which
+    holds the truth also of the one group that differs from all others, as an interval about the
+    shrunk T does not; where T was shrunk beyond its end, the interval is widened to it. The
+    predicted class and the order of classes within a row never change; rows
     of different groups may change places.
 
     References
@@ -140,6 +145,7 @@ class GroupTemperatureScaling(Calibrator):
         *,
         groups: ArrayLike,
         weights: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
         prior: float = 0.0,
         classes: Sequence[object] | None = None,
         ignore_label: float | str | None = None,
@@ -153,6 +159,9 @@ class GroupTemperatureScaling(Calibrator):
             As in `TemperatureScaling.fit`; the prior is on the pooled T.
         groups : array_like, shape (n,)
             Names; of rows of no group one of their own, such as "other".
+        clusters : array_like, shape (n,), optional
+            Names of what rows belong together: the intervals count clusters, and have the
+            quantiles of t with as many degrees of freedom as a group has clusters, less one.
 
         Returns
         -------
@@ -167,12 +176,12 @@ class GroupTemperatureScaling(Calibrator):
         NoOptimumError
             As in `TemperatureScaling.fit`, for all rows together; the others hold single groups.
         """
-        refuse_other_index(logits=logits, groups=groups)
+        refuse_other_index(logits=logits, groups=groups, clusters=clusters)
         rows = Training.check(
-            logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
-            refuse_probs=refuse_probs,
+            logits, labels, weights=weights, clusters=clusters, classes=classes,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
-        keep = labelled_rows(labels, ignore_label)
+        keep, units = labelled_rows(labels, ignore_label), rows.clusters
         of_row = as_group_names(kept_rows(groups, keep, name="groups"), n=rows.n)
         pooled = temperature_record(rows, prior=as_prior(prior))
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
@@ -196,7 +205,8 @@ class GroupTemperatureScaling(Calibrator):
         after = _mean_log_loss(rows, fitted.of_rows(of_row))
         record = replace(pooled, log_loss_after=after, passes=pooled.passes + 2)
         each = dict(zip(names, parts, strict=True))
-        return replace(fitted, record=GroupTemperatureRecord.around(record, each))
+        fitted = replace(fitted, record=GroupTemperatureRecord.around(record, each))
+        return fitted if units is None else count_group_clusters(fitted, rows, of_row, units)
 
     def apply(  # type: ignore[override]
         self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
@@ -319,6 +329,30 @@ class GroupTemperatureScaling(Calibrator):
             more = ["..."] if len(self.small_groups) > _SHOWN else []
             facts.append(("too small", ", ".join([*self.small_groups[:_SHOWN], *more])))
         return facts
+
+
+def count_group_clusters(
+    fitted: G, rows: Training, groups: NDArray[np.str_], clusters: NDArray[np.intp]
+) -> G:
+    """Return the map with errors that count clusters, 0..m-1: the pooled ones and the groups'.
+
+    `rows` are those of the fit, `groups` their names.
+    """
+    record = fitted.record
+    if not isinstance(record, GroupTemperatureRecord):
+        return fitted
+    record = count_clusters(record, rows.logits, rows.labels, rows.weights, clusters)
+    counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
+    found = {}
+    for name, part in record.groups.items():
+        own = np.flatnonzero(counted & (groups == name))
+        ends = None
+        if name in fitted.temperatures:
+            ends = interval_around(
+                part.temperature, rows.taken(own), alone=part.alone, clusters=clusters[own]
+            )
+        found[name] = replace(part, interval=ends)
+    return replace(fitted, record=replace(record, groups=found))
 
 
 def _divided(block: NDArray[np.float64], temperatures: NDArray[np.float64]) -> NDArray[np.float64]:

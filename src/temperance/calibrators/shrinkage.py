@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf, log
+from sys import float_info
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from temperance.blocks import report_step
+from temperance.calibrators.own_interval import own_interval
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.errors import NoOptimumError
 from temperance.numerics import as_float64
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.training import Training
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["Part", "between_variance", "shrunk_fit", "shrunk_parts"]
+__all__ = ["Part", "between_variance", "interval_around", "shrunk_fit", "shrunk_parts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Part:
     """The temperature of one part of the data, and how far it was shrunk."""
 
     temperature: float
-    interval: tuple[float, float] | None  # 95 %; None where the part has the pooled temperature
+    interval: tuple[float, float] | None  # 95 %, of its own rows; None where they are too few
     n: int  # rows
     alone: float | None  # of these rows alone; None where they are too few, or have no optimum
 
@@ -39,7 +41,7 @@ class Part:
         return {
             "n": self.n,
             "temperature": self.temperature,
-            "temperature_interval": None if self.interval is None else list(self.interval),
+            "temperature_interval": None if self.interval is None else _finite(self.interval),
             "temperature_alone": self.alone,
         }
 
@@ -48,8 +50,7 @@ class Part:
         """Return the part that `to_dict` wrote."""
         ends = None
         if part.given("temperature_interval"):
-            low, high = part.numbers("temperature_interval", shape=(2,)).tolist()
-            ends = (low, high)
+            ends = _ends(part)
         given = part.given("temperature_alone")
         found = cls(
             part.number("temperature"), ends, part.integer("n"),
@@ -57,6 +58,22 @@ class Part:
         )  # fmt: skip
         part.require_all_asked()
         return found
+
+
+def _finite(interval: tuple[float, float]) -> list[float | None]:
+    """Return both ends; None for an endless high one, as JSON has no infinity."""
+    low, high = interval
+    return [low, None if high == inf else high]
+
+
+def _ends(part: JsonObject) -> tuple[float, float]:
+    ends = part.get("temperature_interval")
+    if isinstance(ends, list) and len(ends) == 2 and ends[1] is None:
+        if type(ends[0]) not in (int, float) or not 0.0 <= ends[0] <= float_info.max:
+            part.refuse("temperature_interval", "two numbers, null a high one without end")
+        return float(ends[0]), inf
+    low, high = part.numbers("temperature_interval", shape=(2,)).tolist()
+    return low, high
 
 
 def between_variance(
@@ -107,12 +124,28 @@ def shrunk_fit(rows: Training, *, pooled: float, strength: float) -> Temperature
 
 
 def shrunk_parts(
-    parts: Sequence[Training | None], *, sizes: Sequence[int], pooled: float
+    parts: Sequence[Training | None],
+    *,
+    sizes: Sequence[int],
+    pooled: float,
 ) -> tuple[list[Part], float]:
     """Return every part's temperature, and the standard deviation of log T between parts.
 
     A part that is None gets the pooled temperature. How much parts differ is seen from those
     that have an optimum of their own.
+
+    Notes
+    -----
+    The interval is that of a part's own rows, widened to hold the shrunk temperature where
+    that lies outside. An interval about the shrunk temperature is narrower and holds the truth
+    of most parts, but not of the one that differs: of 20 parts of 50 rows, one with T = 4 and the
+    others with 1.2, the posterior interval holds the one in .04 of samples, and the robust
+    empirical Bayes interval, which is right on average over parts by construction, in .12.
+
+    References
+    ----------
+    Armstrong, Kolesar and Plagborg-Moller (2022), Robust Empirical Bayes Confidence Intervals,
+    https://doi.org/10.3982/ECTA18597
     """
     alone = []
     for number, rows in enumerate(parts, start=1):
@@ -127,10 +160,26 @@ def shrunk_parts(
     for rows, n, own in zip(parts, sizes, alone, strict=True):
         temperature, ends = pooled, None
         if rows is not None and strength < inf:
-            record = shrunk_fit(rows, pooled=pooled, strength=strength)
-            temperature, ends = record.temperature, record.interval()
+            temperature = shrunk_fit(rows, pooled=pooled, strength=strength).temperature
+        if rows is not None:
+            at = None if own is None else own.temperature
+            ends = interval_around(temperature, rows, alone=at)
         found.append(Part(temperature, ends, n, None if own is None else own.temperature))
     return found, between**0.5
+
+
+def interval_around(
+    temperature: float,
+    rows: Training,
+    *,
+    alone: float | None,
+    clusters: NDArray[np.intp] | None = None,
+) -> tuple[float, float] | None:
+    """Return the interval of the rows of a part, whose best T is `alone`, with T inside."""
+    ends = own_interval(
+        rows, about=alone or temperature, optimum=alone is not None, clusters=clusters
+    )
+    return None if ends is None else (min(ends[0], temperature), max(ends[1], temperature))
 
 
 def _alone(rows: Training) -> TemperatureRecord | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "calibrator_lines",
     "calibrator_table",
+    "ends_text",
     "interval_of",
     "map_sketch",
     "parameter_rows",
@@ -38,6 +40,13 @@ def interval_of(calibrator: Calibrator) -> tuple[float, float] | None:
     """Return the 95 % interval of the temperature; None where there is none."""
     record = calibrator.record
     return record.interval(0.95) if isinstance(record, TemperatureRecord) else None
+
+
+def ends_text(low: float, high: float, digits: int = 4) -> str:
+    """Return an interval of T in words: "1.2 to 1.5", "up to 1.5", "1.2 and more", "any"."""
+    if low == 0.0:
+        return "any" if high == inf else f"up to {high:.{digits}g}"
+    return f"{low:.{digits}g} and more" if high == inf else f"{low:.{digits}g} to {high:.{digits}g}"
 
 
 def calibrator_lines(calibrator: Calibrator) -> list[str]:

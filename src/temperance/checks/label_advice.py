@@ -86,7 +86,7 @@ def label_advice(
         return (
             f" Say which word is which column, each pair as it should be: "
             f"{_option(pairs | matched)}"
-            f"{'' if classes else '; in Python also `classes`, or call the columns by their names'}"
+            f"{'' if classes else '; in Python also `classes=`, or call the columns by their names'}"
             "."
         )
     return _open(rest, names, pairs, others=len(rest) < len(words) - len(left_out))

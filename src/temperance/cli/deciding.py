@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from temperance.cli.measured import check_test
 from temperance.cli.row_use import RowUse
 from temperance.cli.rows import naming
 from temperance.decisions import DecisionPolicy, Outcome
-from temperance.decisions.abstain import abstain_rows
+from temperance.decisions.abstain import OF_CLUSTERS, abstain_rows
 from temperance.decisions.abstention import outcome_cells
+from temperance.decisions.draws import other_seeds
 from temperance.decisions.rows import DecisionRows, as_answers, sureness_of
 from temperance.decisions.split import split_rows
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -26,12 +27,14 @@ from temperance.printable import count_text
 from temperance.show import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
     from temperance.cli.rows import Rows
+    from temperance.decisions.draws import Draws
     from temperance.metrics.selective import RiskCoverage
 
 __all__ = ["Decision", "decide"]
@@ -115,19 +118,31 @@ def decide(
     if per_group and rows.groups is None:
         msg = f"{rows.source}: has no groups for --per-group. Name their column: --group-column."
         raise InvalidInputError(msg)
-    split = None
-    if calibrator_file is None and not as_is:
-        split = split_rows(
-            rows.require_labels(), fit_share,
-            seed=seed, scores=(rows.logits,), clusters=rows.clusters,
-        )  # fmt: skip
-    kept = rows if split is None else rows.part(~split)
-    calibrator = _calibrator(rows, split, calibrator_file, method, as_is=as_is)
+    by_split = calibrator_file is None and not as_is
+
+    def drawn(by: int) -> _Drawn:
+        """Return the calibrator, and the rows that set the threshold, as chance deals them."""
+        split = None
+        if by_split:
+            split = split_rows(
+                rows.require_labels(), fit_share,
+                seed=by, scores=(rows.logits,), clusters=rows.clusters,
+            )  # fmt: skip
+        kept = rows if split is None else rows.part(~split)
+        calibrator = _calibrator(rows, split, calibrator_file, method, as_is=as_is)
+        with naming(rows.source):
+            predictions, checked = _checked(kept, calibrator, per_group=per_group, seed=by)
+        return _Drawn(split, kept, calibrator, predictions, checked)
+
+    split, kept, calibrator, predictions, checked = drawn(seed)
+    others: dict[int, DecisionRows | None] = {}
+    if by_split or rows.clusters is not None:
+        others = {each: _rows_of(drawn, each) for each in other_seeds(seed)}
     with naming(rows.source), progress("setting the threshold"):
-        predictions, checked = _checked(kept, calibrator, per_group=per_group, seed=seed)
         rule = abstain_rows(
-            checked, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence
-        )
+            checked, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
+            seed=seed, others=others, what="splits" if by_split else OF_CLUSTERS,
+        )  # fmt: skip
     outcome, groups = None, {}
     if test is not None:
         with naming(test.source), progress("measuring"):
@@ -146,16 +161,50 @@ def decide(
         curve=risk_coverage_of(predictions, sureness_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
-        use=how.words(calibrator),
+        use=how.words(calibrator) + _drawn_words(rule.draws),
         warnings=(
             *rows.notes,
             *(() if test is None else test.notes),
             *how.warnings(),
+            *_of_draws(rule.draws),
             *_of_groups(rule.promises),
         ),
         calibrator_facts=how.calibrator_facts(),
         told=how.told(),
     )
+
+
+class _Drawn(NamedTuple):
+    split: NDArray[np.bool_] | None
+    kept: Rows
+    calibrator: Calibrator
+    predictions: Predictions
+    checked: DecisionRows
+
+
+def _rows_of(drawn: Callable[[int], _Drawn], seed: int) -> DecisionRows | None:
+    """Return the rows of another draw that set its threshold; None where it allows no fit."""
+    try:
+        return drawn(seed).checked
+    except (NoOptimumError, InvalidInputError):
+        return None
+
+
+def _drawn_words(draws: Draws | None) -> str:
+    return "" if draws is None else f" How much chance decided: {draws.in_words()}"
+
+
+def _of_draws(draws: Draws | None) -> list[str]:
+    """Return a warning where other draws find no threshold."""
+    if draws is None or not draws.differ:
+        return []
+    of_splits = draws.what != OF_CLUSTERS
+    way = ", or --calibrator with one fitted on other rows," if of_splits else ""
+    text = (
+        f"only {draws.with_threshold} of {len(draws.seeds)} {draws.what} have a threshold: chance "
+        f"in the draw had a part in this one. More labelled rows{way} leave it less."
+    )
+    return [text]
 
 
 def _calibrator(

@@ -20,6 +20,7 @@ from temperance.calibrators import (
     Training,
     check_method,
     count_clusters,
+    count_group_clusters,
     fit_by_name,
     score_test_of_clusters,
 )
@@ -111,6 +112,9 @@ def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
     if isinstance(calibrator, Ensemble):
         return calibrator
     data = (rows.logits, rows.require_labels(), rows.weights, rows.clusters)
+    if isinstance(calibrator, GroupTemperatureScaling) and rows.group_names is not None:
+        training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
+        return count_group_clusters(calibrator, training, rows.group_names, rows.clusters)
     if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
         return replace(calibrator, record=count_clusters(record, *data))
     return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))

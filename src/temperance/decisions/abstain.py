@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_level, as_number
 from temperance.decisions.abstention import Abstention, Promise
 from temperance.decisions.binomial import LEAST_RISK, fewest_rows
+from temperance.decisions.draws import Draws, other_seeds, settled
 from temperance.decisions.outcome import Outcome
 from temperance.decisions.refusal import reason, refusal
 from temperance.decisions.rows import DecisionRows
@@ -19,13 +21,15 @@ from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
 
-__all__ = ["abstain", "abstain_rows", "check_target", "groups_tested"]
+__all__ = ["OF_CLUSTERS", "abstain", "abstain_rows", "check_target", "groups_tested"]
+
+OF_CLUSTERS = "draws of one row a cluster"
 
 
 def abstain(  # noqa: PLR0913  (each is something that only the user knows)
@@ -77,6 +81,8 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     clusters : array_like, shape (n,), optional
         Names of what rows belong together. Such rows do not err independently, so one row of each
         cluster is drawn and the others are not used: the risk is that of a cluster's random row.
+        Four more draws are looked at, and where most of the five have no threshold, there is none
+        (Notes).
     thresholds : array_like, shape (m,), optional
         Tried in this order, which must fall strictly, in [0, 1]; fixed before looking at labels.
         Without it .999, .998, ..., 0. Only for `max_risk`.
@@ -100,7 +106,8 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     ------
     InvalidInputError
         As in `log_loss`; an option outside its range, neither risk nor coverage, weights that
-        differ; or rows that do not support the target: the message says how many would.
+        differ; or rows that do not support the target: the message says how many would; or a
+        threshold that most draws of one row a cluster do not have.
 
     Notes
     -----
@@ -116,6 +123,11 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     that are calibrated, a target of 20 % is refused in under 2 % of samples this way, and in 26 %
     that way. Where to begin depends on confidences alone, on no label. The promise is exact if risk
     does not fall as more rows are accepted; in simulations it held otherwise too.
+
+    A threshold that one draw of rows has and most others have not is luck, and no answer: it is
+    kept where more than half of five draws (the seeds 0 to 4, with `seed` in place of one) have
+    one, and `draws` says how far they differ. That only takes promises away: the one that stands
+    is that of its own draw, and fails no more often than it would alone.
 
     For `min_coverage`: the Clopper-Pearson upper limit at a threshold set by confidences alone.
 
@@ -134,13 +146,18 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     'With 95 % confidence, at most 2 % of all answers are wrong.'
     """
     check_target(max_risk, min_coverage, confidence)
-    rows = DecisionRows.check(
-        probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
-        answers=answers, classes=classes, ignore_label=ignore_label,
-    )  # fmt: skip
+
+    def drawn(by: int) -> DecisionRows:
+        return DecisionRows.check(
+            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=by,
+            answers=answers, classes=classes, ignore_label=ignore_label,
+        )  # fmt: skip
+
+    rows = drawn(seed)
+    others = {} if clusters is None else {each: drawn(each) for each in other_seeds(seed)}
     return abstain_rows(
         rows, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
-        thresholds=thresholds,
+        thresholds=thresholds, seed=seed, others=others,
     )  # fmt: skip
 
 
@@ -151,30 +168,59 @@ def abstain_rows(
     min_coverage: float | None,
     confidence: float,
     thresholds: ArrayLike | None = None,
+    seed: int = 0,
+    others: Mapping[int, DecisionRows | None] | None = None,
+    what: str = OF_CLUSTERS,
 ) -> Abstention:
-    """Return the thresholds of rows that are checked, and of a target that is."""
+    """Return the thresholds of rows that are checked, and of a target that is.
+
+    `others` are the rows of other draws by their seeds, None where they allow no fit; `what` is
+    drawn. A threshold that most draws do not have is refused.
+    """
     delta = 1.0 - confidence
     grid = GRID if thresholds is None else _as_grid(thresholds, max_risk)
-    if rows.groups is None:
-        promises = [_promise(None, rows, Target(max_risk, min_coverage, delta, grid))]
-    else:
-        distinct, numbers = np.unique(rows.groups, return_inverse=True)
-        members = places_of(numbers, len(distinct))
-        parts = {
-            name: rows.taken(each) for name, each in zip(distinct.tolist(), members, strict=True)
+    target = Target(max_risk, min_coverage, delta, grid)
+    promises = _promises(rows, target)
+    draws, beside = None, ""
+    if others:
+        found: dict[int, list[Promise]] = {
+            by: [] if each is None else _promises(each, target) for by, each in others.items()
         }
-        share = delta / groups_tested([part.n for part in parts.values()], max_risk, delta)
-        target = Target(max_risk, min_coverage, share, grid)
-        promises = []
-        for number, (name, part) in enumerate(parts.items(), start=1):
-            promises.append(_promise(name, part, target))
-            report_step("thresholds of groups", number, len(parts))
+        draws = Draws.of(what, {seed: promises, **found})
+        if all(each.threshold is None for each in promises):
+            beside = f" {draws.in_words()}"
+            if draws.with_threshold:
+                beside += " To choose a seed by that would void the promise."
+        promises = settled(promises, found, what)
     if all(each.threshold is None for each in promises):
-        target = Target(max_risk, min_coverage, delta, grid)
-        raise InvalidInputError(refusal(promises, target, confidence))
+        raise InvalidInputError(refusal(promises, target, confidence) + beside)
     return Abstention(
-        tuple(promises), confidence, max_risk, min_coverage, rows.n_given, rows.clustered
+        tuple(promises), confidence, max_risk, min_coverage, rows.n_given, rows.clustered, draws
     )
+
+
+def _promises(rows: DecisionRows, target: Target) -> list[Promise]:
+    """Return the promise of all rows, or of each group; without a threshold where there is none."""
+    if rows.groups is None:
+        return [_promise(None, rows, target)]
+    named = rows.groups != ""
+    if not named.any():
+        msg = "`groups` must name the group of some rows; no row has one."
+        raise InvalidInputError(msg)
+    seen = np.flatnonzero(named)
+    distinct, numbers = np.unique(rows.groups[seen], return_inverse=True)
+    members = places_of(numbers, len(distinct))
+    parts = {
+        name: rows.taken(seen[each]) for name, each in zip(distinct.tolist(), members, strict=True)
+    }
+    sizes = [part.n for part in parts.values()]
+    share = target.delta / groups_tested(sizes, target.max_risk, target.delta)
+    of_group = replace(target, delta=share)
+    promises = []
+    for number, (name, part) in enumerate(parts.items(), start=1):
+        promises.append(_promise(name, part, of_group))
+        report_step("thresholds of groups", number, len(parts))
+    return promises
 
 
 def check_target(max_risk: float | None, min_coverage: float | None, confidence: float) -> None:

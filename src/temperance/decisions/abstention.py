@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.decisions.draws import Draws
     from temperance.metrics.estimates import Estimate
 
 __all__ = ["Abstention", "Promise", "outcome_cells", "percent"]
@@ -60,6 +61,9 @@ class Abstention:
     min_coverage: float | None  # the coverage asked for, of these rows
     n_given: int  # labelled rows given
     clustered: bool  # one row per cluster was drawn: `promises` rest on those
+    draws: Draws | None = field(
+        default=None, compare=False
+    )  # None: chance dealt no rows, or a file
 
     @property
     def per_group(self) -> bool:
@@ -215,6 +219,7 @@ class Abstention:
             "clustered": self.clustered,
             "rows": self.outcome.to_dict(),
             "groups": [each.to_dict() for each in self.promises] if self.per_group else None,
+            "draws": None if self.draws is None else self.draws.to_dict(),
         }
 
     def table(self) -> Table:
@@ -232,11 +237,15 @@ class Abstention:
         )
 
     def __str__(self) -> str:
-        return f"{self.guarantee}\n\n{self.table().to_text()}\n\n{self.assumption}"
+        said = [self.guarantee, self.table().to_text(), self.assumption]
+        return "\n\n".join(said if self.draws is None else [*said, self.draws.in_words()])
 
     def _repr_html_(self) -> str:
         """Show the promise and its table in a notebook."""
-        return f"<p><b>{self.guarantee}</b></p>{self.table().to_html()}<p>{self.assumption}</p>"
+        drawn = "" if self.draws is None else f"<p>{self.draws.in_words()}</p>"
+        return (
+            f"<p><b>{self.guarantee}</b></p>{self.table().to_html()}<p>{self.assumption}</p>{drawn}"
+        )
 
 
 def outcome_cells(outcome: Outcome, *, interval: bool = False) -> tuple[str, ...]:

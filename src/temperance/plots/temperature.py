@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from temperance.calibrators import Calibrator, interval_of, temperature_of
+from temperance.calibrators import Calibrator, ends_text, interval_of, temperature_of
 from temperance.checks.arguments import as_mapping, optional_text
 from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
@@ -39,7 +39,8 @@ class TemperatureDisplay(Display):
     Parameters
     ----------
     temperatures : mapping of str to Estimate
-        Each T > 0 with its interval, in the order drawn; low = high where no interval is known.
+        Each T > 0 with its interval, in the order drawn; low = high where no interval is known. A
+        low end of 0 or a high end of infinity is one without end, drawn as an arrow.
     pooled : float, optional
         A common temperature > 0, drawn as a line.
     name : str, optional
@@ -162,7 +163,7 @@ class TemperatureDisplay(Display):
         """Return a title and every temperature in words."""
         said = [
             f"{key} {each.value:.3g}"
-            + ("" if each.low == each.high else f" ({each.low:.3g} to {each.high:.3g})")
+            + ("" if each.low == each.high else f" ({ends_text(each.low, each.high, 3)})")
             for key, each in self.temperatures.items()
         ]
         of_all = "" if self.pooled is None else f" Pooled, it is {self.pooled:.3g}."
@@ -216,7 +217,7 @@ def _estimate(name: str, given: Calibrator | Estimate | float) -> Estimate:
 
 
 def _check(estimate: Estimate, name: str) -> None:
-    if not 0.0 < estimate.low <= estimate.value <= estimate.high < inf:
+    if not 0.0 <= estimate.low <= estimate.value <= estimate.high or not 0 < estimate.value < inf:
         msg = (
             f"{name} must be a finite number above 0 within its interval, got {estimate.value} "
             f"({estimate.low} to {estimate.high})."

@@ -38,7 +38,7 @@ def frequency_rows(found: Transfer) -> list[tuple[str, str, Cell, Cell | None, s
             number_text(float(shift.source_priors[c])),
             estimate_cell(estimates[c]),
             None if counted is None else estimate_cell(counted[c].frequency),
-            _word(estimates[c], float(shift.source_priors[c])),
+            "" if shift.unchanged else _word(estimates[c], float(shift.source_priors[c])),
         )
         for c in shown.tolist()
     ]

@@ -9,6 +9,7 @@ from temperance.calibrators import (
     GroupTemperatureRecord,
     GroupTemperatureScaling,
     MultilabelScaling,
+    ends_text,
 )
 from temperance.metrics.estimates import Estimate
 from temperance.plots import TemperatureDisplay
@@ -66,7 +67,7 @@ def _row(name: str, estimate: Estimate, part: Part | None, pooled: float) -> dic
     row["n"] = f"{part.n:,}"
     row["alone"] = "none" if part.alone is None else f"{part.alone:.4f}"
     if part.interval is not None:
-        row["interval"] = "{:.4g} to {:.4g}".format(*part.interval)
+        row["interval"] = ends_text(*part.interval)
     if part.alone is not None and part.alone != pooled:
         kept = log(estimate.value / pooled) / log(part.alone / pooled)
         row["shrunk"] = f"{1.0 - min(max(kept, 0.0), 1.0):.0%}".replace("%", "\u00a0%")

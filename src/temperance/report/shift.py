@@ -11,7 +11,7 @@ from temperance.report.frequencies import frequency_picture, frequency_rows
 from temperance.report.page import render, svg
 from temperance.report.shift_words import about_move, about_rows, gains
 from temperance.report.ways import way_tables
-from temperance.shift.transfer import CORRECTED
+from temperance.shift.transfer import BIASED, CORRECTED
 from temperance.show import p_text
 from temperance.writers import write_text
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_shift", "write_shift"]
 
-_SHORT = {CORRECTED: "frequencies corrected"}  # above a diagram
+_SHORT = {BIASED: "class biases", CORRECTED: "frequencies corrected"}  # above a diagram
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 

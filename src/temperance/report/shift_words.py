@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from temperance.calibrators.tables import regret_in_words
 from temperance.numerics import two_sided_p
 from temperance.printable import count_text
-from temperance.shift.transfer import AS_IS, CORRECTED, REFITTED
+from temperance.shift.transfer import AS_IS, BIASED, CORRECTED, REFITTED
 from temperance.show import p_text
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ __all__ = ["about_move", "about_rows", "gains"]
 _WHAT = {
     AS_IS: "Taking the model as it is, without any temperature,",
     REFITTED: "Re-fitting the temperature on new rows",
-    CORRECTED: "Correcting for the class frequencies, with biases of the classes fitted on the "
-    "reference,",
+    BIASED: "A map with biases of the classes, fitted on the reference as well,",
 }
 
 
@@ -49,10 +48,16 @@ def gains(found: Transfer) -> list[str]:
     """Return a sentence per other way: its log loss against that of the reference temperature."""
     if found.comparison is None:
         return []
+    differences = found.comparison.differences
     said = [
-        f"{_WHAT[name]} {_change(differences.log_loss)}"
-        for name, differences in found.comparison.differences.items()
+        f"{_WHAT[name]} {_change(each.log_loss)}"
+        for name, each in differences.items()
+        if name != CORRECTED
     ]
+    if found.correction is not None:
+        what = "Correcting for the class frequencies"
+        against = "that map" if BIASED in differences else "the reference temperature"
+        said.append(f"{what}, compared with {against} alone, {_change(found.correction)}")
     if found.refitted is None:
         return ["There is no re-fit: the new rows have no best temperature of their own.", *said]
     record = found.refitted.record

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelShift"]
 
+_LEVEL = 0.05
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LabelShift(Frozen):
@@ -56,6 +58,11 @@ class LabelShift(Frozen):
     def p_value(self) -> float | None:
         """Of the test; None where too few rows allow none."""
         return self.test.p_value
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the test finds nothing (p >= .05): then no single class is said to have moved."""
+        return self.p_value is not None and self.p_value >= _LEVEL
 
     def interval(self, level: float = 0.95) -> NDArray[np.float64]:
         """Return the confidence interval of each frequency.

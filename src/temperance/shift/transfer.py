@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temperance.calibrators import TemperatureScaling, Training
+from temperance.calibrators import (
+    BiasCorrectedTemperatureScaling,
+    TemperatureScaling,
+    Training,
+)
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
@@ -16,6 +20,7 @@ from temperance.checks.numbers import as_seed
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.evaluate import paired_gaps
 from temperance.frozen import Frozen
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
@@ -32,17 +37,20 @@ if TYPE_CHECKING:
 
     from temperance.checks.labels import Positions
     from temperance.compare import Comparison
+    from temperance.metrics.estimates import Estimate
     from temperance.shift.covariates import CovariateWeights
     from temperance.shift.label_shift_result import LabelShift
 
     Array = NDArray[np.float64]
 
-__all__ = ["AS_IS", "AT_REFERENCE", "CORRECTED", "REFITTED", "Transfer", "transfer"]
+__all__ = ["AS_IS", "AT_REFERENCE", "BIASED", "CORRECTED", "REFITTED", "Transfer", "transfer"]
 
 AT_REFERENCE = "reference temperature"
 AS_IS = "as it is"
 REFITTED = "re-fitted on new rows"
+BIASED = "class biases of the reference"
 CORRECTED = "class frequencies corrected"
+_LEVEL = 0.05
 _FEWEST = 10  # rows of each side that a classifier of the two needs
 
 Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
@@ -56,6 +64,7 @@ class Transfer(Frozen):
     n_reference: int
     n_new: int
     comparison: Comparison | None  # on new rows, cross-fitted; None without labels
+    correction: Estimate | None  # log loss with class frequencies corrected, less without; or None
     refitted: TemperatureScaling | None  # on all new rows; None without labels or optimum
     frequencies: LabelShift
     covariates: CovariateWeights | None  # None with fewer than 10 rows on one side
@@ -76,6 +85,19 @@ class Transfer(Frozen):
         ratio = log(self.refitted.temperature / self.reference.temperature)
         return ratio / sqrt(errors[0] ** 2 + errors[1] ** 2)
 
+    @property
+    def frequencies_moved(self) -> bool | None:
+        """Whether the class frequencies have moved; None where that cannot be tested.
+
+        The mean probabilities must have moved by more than chance (p < .05). With labels,
+        correcting for it must have paid as well: in log loss, against the same map without the
+        correction. Where too few rows a class allow no test, that gain must be sure (95 %).
+        """
+        p, gain = self.frequencies.p_value, self.correction
+        if p is None:
+            return None if gain is None else gain.high < 0.0
+        return p < _LEVEL and (gain is None or gain.value < 0.0)
+
     def in_words(self) -> str:
         """Return what to do, and why, in a few sentences."""
         return verdict_of(self)[1]
@@ -94,6 +116,8 @@ class Transfer(Frozen):
             "comparison": None
             if self.comparison is None
             else self.comparison.to_dict(curves=False),
+            "frequencies_moved": self.frequencies_moved,
+            "correction": None if self.correction is None else self.correction.to_dict(),
             "class_frequencies": self.frequencies.to_dict(),
             "covariates": None if self.covariates is None else self.covariates.to_dict(),
         }
@@ -149,8 +173,9 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     -------
     Transfer
         Measures of the new rows at the reference temperature, as they are, with the temperature
-        re-fitted (cross-fitted) and with class frequencies corrected, all paired; the temperatures
-        with intervals; class frequencies; and a verdict.
+        re-fitted (cross-fitted), with class biases fitted on the reference, and with class
+        frequencies corrected, all paired; the temperatures with intervals; class frequencies; and
+        a verdict.
 
     Raises
     ------
@@ -162,8 +187,14 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     Notes
     -----
     Class frequencies come from probabilities with class biases fitted on the reference rows
-    (`label_shift_of_logits`), where these have an optimum, else from the temperature. The weighted
-    temperature is that of reference rows weighed by `covariate_weights` of `shape_features`.
+    (`label_shift_of_logits`), where these have an optimum, else from the temperature. What the
+    correction gains is measured against the same map without it: that the biases beat a plain
+    temperature is no sign of a shift, for they may have done so on the reference. The verdict is
+    "frequencies moved" only where the mean probabilities have moved (p < .05), the correction gains
+    by itself, and its log loss is below that of the re-fitted temperature.
+
+    The weighted temperature is that of reference rows weighed by `covariate_weights` of
+    `shape_features`.
 
     References
     ----------
@@ -204,7 +235,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     probs = calibrator.apply(z, refuse_probs=False)
     frequencies = label_shift_of_rows(rows, z, new_w, calibrator)
     covariates, weighted = _weighted(rows, z, new_w, seed)
-    comparison, refitted = None, None
+    comparison, refitted, correction = None, None, None
     if new_labels is not None:
         y = as_labels(new_labels, n=len(z), k=rows.k, classes=rows.classes)
         refuse_masked_labels(z, y)
@@ -216,17 +247,20 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
         sides = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
         if again is not None:
             sides[REFITTED] = again
+        same = AT_REFERENCE  # the map of the corrected probabilities, without the correction
+        if isinstance(calibrator, BiasCorrectedTemperatureScaling):
+            same = BIASED
+            sides[BIASED] = log_probs(probs)
         sides[CORRECTED] = log_probs(_corrected(frequencies, probs))
-        comparison = compare_rows(
-            {name: Predictions.from_logits(s, y, new_w, units) for name, s in sides.items()},
-            n_resamples=n_resamples,
-            seed=seed,
-        )
+        ways = {name: Predictions.from_logits(s, y, new_w, units) for name, s in sides.items()}
+        comparison = compare_rows(ways, n_resamples=n_resamples, seed=seed)
+        correction = gap_estimate(paired_gaps(ways[CORRECTED], ways[same]), 0)
     return Transfer(
         reference=fitted,
         n_reference=rows.n,
         n_new=len(z),
         comparison=comparison,
+        correction=correction,
         refitted=refitted,
         frequencies=frequencies,
         covariates=covariates,
