@@ -16,6 +16,9 @@ __all__ = ["folded", "label_advice", "positions_advice"]
 _MOST_PAIRS = 20  # of a map that is shown
 
 
+_CALL_THEM = "; in Python also `classes=`, or call the columns by their names"
+
+
 def positions_advice(distinct: Sequence[object], classes: Sequence[str]) -> str:
     """Say how whole numbers beside names of classes are read as positions; else nothing."""
     values, k = [label_value(each) for each in distinct], len(classes)
@@ -86,8 +89,7 @@ def label_advice(
         return (
             f" Say which word is which column, each pair as it should be: "
             f"{_option(pairs | matched)}"
-            f"{'' if classes else '; in Python also `classes=`, or call the columns by their names'}"
-            "."
+            f"{'' if classes else _CALL_THEM}."
         )
     return _open(rest, names, pairs, others=len(rest) < len(words) - len(left_out))
 

@@ -203,16 +203,9 @@ def _promises(rows: DecisionRows, target: Target) -> list[Promise]:
     """Return the promise of all rows, or of each group; without a threshold where there is none."""
     if rows.groups is None:
         return [_promise(None, rows, target)]
-    named = rows.groups != ""
-    if not named.any():
-        msg = "`groups` must name the group of some rows; no row has one."
-        raise InvalidInputError(msg)
-    seen = np.flatnonzero(named)
-    distinct, numbers = np.unique(rows.groups[seen], return_inverse=True)
+    distinct, numbers = np.unique(rows.groups, return_inverse=True)
     members = places_of(numbers, len(distinct))
-    parts = {
-        name: rows.taken(seen[each]) for name, each in zip(distinct.tolist(), members, strict=True)
-    }
+    parts = {name: rows.taken(each) for name, each in zip(distinct.tolist(), members, strict=True)}
     sizes = [part.n for part in parts.values()]
     share = target.delta / groups_tested(sizes, target.max_risk, target.delta)
     of_group = replace(target, delta=share)

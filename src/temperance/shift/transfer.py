@@ -20,7 +20,6 @@ from temperance.checks.numbers import as_seed
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.evaluate import paired_gaps
 from temperance.frozen import Frozen
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES

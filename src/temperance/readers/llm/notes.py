@@ -62,8 +62,8 @@ def notes(
         found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
     if counts["with a temperature"]:
         found.append(
-            f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the answer "
-            f"({_examples(tally.applied)}): where the server has divided its logits by it, these "
+            f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the "
+            f"answer ({_examples(tally.applied)}): where the server has divided its logits by it, these "
             "probabilities are calibrated once already, and what is fitted here comes on top of "
             "it, not in its place."
         )
