@@ -63,8 +63,8 @@ def notes(
     if counts["with a temperature"]:
         found.append(
             f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the "
-            f"answer ({_examples(tally.applied)}): where the server has divided its logits by it, these "
-            "probabilities are calibrated once already, and what is fitted here comes on top of "
+            f"answer ({_examples(tally.applied)}): where the server has divided its logits by it, "
+            "these probabilities are calibrated once already, and what is fitted here comes on top of "
             "it, not in its place."
         )
     found += _of_labels(tally)
