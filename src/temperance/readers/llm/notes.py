@@ -64,8 +64,8 @@ def notes(
         found.append(
             f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the "
             f"answer ({_examples(tally.applied)}): where the server has divided its logits by it, "
-            "these probabilities are calibrated once already, and what is fitted here comes on top of "
-            "it, not in its place."
+            "these probabilities are calibrated once already, and what is fitted here comes on top "
+            "of it, not in its place."
         )
     found += _of_labels(tally)
     found += [_of_place(file, *each) for file, each in same_places.items()]
