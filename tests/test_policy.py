@@ -129,6 +129,24 @@ def put(value, *keys):
 FIRST = ("promise", "rows", 0)
 
 
+def test_a_promise_is_of_its_map(tmp_path, sample):
+    """A map that is edited has not made the promise; files without a digest are read as they are."""
+    z, y = sample(n=600)
+    fitted = tp.VectorScaling.fit(z, y)
+    rule = tp.decisions.abstain(fitted.apply(z), y, max_risk=0.5)
+    path = tmp_path / "policy.json"
+    save_policy(DecisionPolicy(fitted, rule), path)
+    assert load_policy(path).calibrator == fitted
+    content = json.loads(path.read_text())
+    content["calibrator"]["parameters"]["bias"][0] += 1e-9
+    path.write_text(json.dumps(content))
+    with pytest.raises(tp.FileFormatError, match=r"`map_sha256` must be .* of another map"):
+        load_policy(path)
+    del content["promise"]["map_sha256"]
+    path.write_text(json.dumps(content))
+    assert load_policy(path).rule == rule
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

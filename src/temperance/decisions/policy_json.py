@@ -7,7 +7,9 @@ the rows that set it as their counts say, and the counts must support the promis
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,8 @@ from temperance.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+
+    from temperance.calibrators import Calibrator
 
 __all__ = ["is_policy", "load_policy", "save_policy"]
 
@@ -91,6 +95,7 @@ def save_policy(
             "n_given": rule.n_given,
             "clustered": rule.clustered,
             "rows": [_evidence(each) for each in rule.promises],
+            "map_sha256": _map_digest(policy.calibrator),
         },
         "calibrator": calibrator_content(policy.calibrator, facts=calibrator_facts),
         "rows": dict(policy.facts),
@@ -134,9 +139,13 @@ def load_policy(path: str | PathLike[str]) -> DecisionPolicy:
     rule.require_equal("accept", _ACCEPT, because="what a threshold means")
     facts = top.section("rows").values if top.given("rows") else {}
     top.get("library")
+    promise = top.section("promise")
+    if promise.given("map_sha256"):
+        of_map = "the digest of `calibrator`: the counts are of another map"
+        promise.require_equal("map_sha256", _map_digest(calibrator), because=of_map)
     of_version = _rule_of_version_1 if top.integer("format_version") == 1 else _rule
     try:
-        policy = DecisionPolicy(calibrator, of_version(top.section("promise"), rule), facts)
+        policy = DecisionPolicy(calibrator, of_version(promise, rule), facts)
     except InvalidInputError as error:
         msg = f"{path}: {error}"
         raise FileFormatError(msg) from error
@@ -148,6 +157,13 @@ def load_policy(path: str | PathLike[str]) -> DecisionPolicy:
 def is_policy(path: str | PathLike[str]) -> bool:
     """Whether a JSON file says that it is a policy; raises FileFormatError if it is no JSON."""
     return json_file(path).values.get("format") == FORMAT
+
+
+def _map_digest(calibrator: Calibrator) -> str:
+    """Return the SHA-256 of method and parameters: of the map that the promise was made with."""
+    content = {"method": calibrator.name, "parameters": calibrator.parameters()}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
 
 
 def _evidence(promise: Promise) -> dict[str, Any]:
