@@ -130,7 +130,7 @@ FIRST = ("promise", "rows", 0)
 
 
 def test_a_promise_is_of_its_map(tmp_path, sample):
-    """A map that is edited has not made the promise; files without a digest are read as they are."""
+    """A map that is edited has not made the promise; files without a digest are read."""
     z, y = sample(n=600)
     fitted = tp.VectorScaling.fit(z, y)
     rule = tp.decisions.abstain(fitted.apply(z), y, max_risk=0.5)

@@ -280,3 +280,82 @@ def test_as_dict_and_frame(biased):
     assert frame["method"].tolist() == ["identity", "temperature"]
     assert frame["chosen"].sum() == 1
     assert "temperature" in selection._repr_html_()
+
+
+# The promises, on fresh rows
+
+
+def _near_certain(rng, n):
+    z = rng.normal(size=(n, 10))
+    z[np.arange(n), rng.integers(0, 10, n)] += rng.normal(12, 2.5, n)
+    return z
+
+
+def _rare(rng, n):
+    return np.stack([np.zeros(n), rng.normal(-5.2, 1.2, n)], axis=1)
+
+
+def _five(rng, n):
+    return rng.normal(size=(n, 5)) * 2.0
+
+
+def _two(rng, n):
+    return np.stack([np.zeros(n), rng.normal(0, 2.5, n)], axis=1)
+
+
+def _choices(draw, temperature, n, draws):
+    """Verdicts, and log losses on 20,000 fresh rows: of the choice, of nothing, of a plain fit."""
+    rng = np.random.default_rng(n)
+    fresh = draw(rng, 20_000)
+    true = reference.softmax(fresh / temperature)
+
+    def loss(z):
+        z = z - z.max(axis=1, keepdims=True)
+        logs = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return -(true * np.where(true > 0, logs, 0.0)).sum(axis=1).mean()
+
+    verdicts, losses = [], []
+    for _ in range(draws):
+        z = draw(rng, n)
+        p = reference.softmax(z / temperature).cumsum(axis=1)
+        y = (p < rng.random((n, 1))).sum(axis=1).clip(0, z.shape[1] - 1)
+        selection = tp.select(z, y, refuse_probs=False)
+        try:
+            plain = loss(fresh / tp.TemperatureScaling.fit(z, y, refuse_probs=False).temperature)
+        except tp.NoOptimumError:
+            plain = np.inf
+        verdicts.append(selection.verdict)
+        scaled = selection.calibrator.scale(fresh, refuse_probs=False)
+        losses.append((loss(scaled), loss(fresh), plain))
+    return np.array(verdicts), np.array(losses)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", [_near_certain, _rare])
+def test_no_harmful_map_is_called_better(request, draw):
+    """Calibrated models whose errors are rare: "better" and truly worse in at most .025."""
+    full = "slow" in request.config.getoption("markexpr")
+    for n in (50, 100, 200) if full else (50,):
+        verdicts, losses = _choices(draw, 1.0, n, 1000 if full else 15)
+        harmful = (verdicts == "better") & (losses[:, 0] > losses[:, 1])
+        assert harmful.mean() <= 0.025
+        assert (losses[:, 0] - losses[:, 1]).mean() <= 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("draw", "temperature"), [(_five, 1.5), (_five, 0.7), (_two, 1.5)])
+def test_little_is_lost_where_a_temperature_is_the_truth(request, draw, temperature):
+    """Mean regret against the better of nothing and a plain temperature: at most .003 nats."""
+    full = "slow" in request.config.getoption("markexpr")
+    for n in (50, 100, 200) if full else (100,):
+        _, losses = _choices(draw, temperature, n, 300 if full else 15)
+        chosen, *others = losses.mean(axis=0)
+        assert chosen - min(others) <= (0.003 if full else 0.015)
+
+
+def test_without_a_positive_nothing_is_told():
+    """200 rows of one class only, and scores that say so: identity, and why."""
+    odds = np.random.default_rng(0).normal(-4, 1, 200)
+    selection = tp.select(odds, np.zeros(200, dtype=int))
+    assert (selection.method, selection.verdict) == ("identity", "cannot tell")
+    assert "nothing can be told" in selection.in_words()
