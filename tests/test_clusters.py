@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 import reference
 import temperance as tp
@@ -45,9 +46,14 @@ def test_formula_by_hand(sample):
 
     beta = 1 / fitted.temperature
     curvature = (loss(beta + step) - 2 * loss(beta) + loss(beta - step)).sum() / step**2
-    error = np.sqrt((slopes(beta) ** 2).sum()) / curvature
+    total = np.bincount(clusters, w)
+    g = total.sum() ** 2 / (total**2).sum()  # effective number of clusters
+    error = np.sqrt((slopes(beta) ** 2).sum() * g / (g - 1)) / curvature
     assert record.standard_error == pytest.approx(error * fitted.temperature**2, rel=1e-4)
     assert record.expected_regret == pytest.approx(0.5 * error**2 * curvature / w.sum(), rel=1e-4)
+    assert record.degrees_of_freedom == pytest.approx(g - 1)
+    half = student.ppf(0.975, g - 1) * record.standard_error / record.temperature
+    assert np.log(record.interval()[1] / record.temperature) == pytest.approx(half)
     at_one = slopes(1.0)
     assert record.score_test.z == pytest.approx(at_one.sum() / np.sqrt((at_one**2).sum()), rel=1e-4)
 
@@ -87,14 +93,95 @@ def test_fit_counts_clusters_of_a_file(run, tmp_path, sample):
         return json.loads(run("fit", f"{name}.npz", "--quick", "--json", *keep, *options).stdout)
 
     once, rows, clusters = (fit(name) for name in ("once", "rows", "clusters"))
-    assert clusters["temperature_interval"] == pytest.approx(once["temperature_interval"])
+    few = (200 / 199) ** 0.5  # beside Student's t of 199 degrees of freedom
+    near = {"rel": 0.003}
+    assert clusters["temperature_interval"] == pytest.approx(once["temperature_interval"], **near)
     assert clusters["temperature_standard_error"] == pytest.approx(
-        2 * rows["temperature_standard_error"]
+        2 * few * rows["temperature_standard_error"]
     )
     saved = tp.load(tmp_path / "calibrator.json").record
-    assert saved.interval() == pytest.approx(once["temperature_interval"])
+    assert list(saved.interval()) == pytest.approx(clusters["temperature_interval"])
     vector = fit("clusters", "--method", "vector")
     assert vector["score_test"] == clusters["score_test"]
     warned = fit("clusters", "--method", "bias-corrected-temperature")["warnings"]
     assert any("counts rows, not clusters" in each for each in warned)
     assert not any("clusters" in each for each in clusters["warnings"])
+
+
+def test_a_fit_takes_clusters(sample):
+    """In Python as in the command: T stays, its interval counts clusters; in whatever order."""
+    z, y = sample(n=120)
+    names = np.array([f"patient {i}" for i in np.arange(120) // 4])
+    plain, fitted = (tp.TemperatureScaling.fit(z, y, **of) for of in ({}, {"clusters": names}))
+    assert fitted.temperature == plain.temperature
+    assert fitted.record == count_clusters(plain.record, z, y, None, np.arange(120) // 4)
+    order = np.random.default_rng(0).permutation(120)
+    again = tp.TemperatureScaling.fit(z[order], y[order], clusters=names[order])
+    assert again.record.interval() == pytest.approx(fitted.record.interval())
+    void = tp.TemperatureScaling.fit(
+        np.r_[z, z[:3]], np.r_[y, [-1] * 3], clusters=np.r_[names, names[:3]], ignore_label=-1
+    )
+    assert void.record.interval() == pytest.approx(fitted.record.interval())
+    with pytest.raises(tp.InvalidInputError, match="`clusters` must have shape"):
+        tp.TemperatureScaling.fit(z, y, clusters=names[1:])
+    with pytest.raises(tp.InvalidInputError, match="row 3 has none"):
+        tp.TemperatureScaling.fit(z, y, clusters=np.where(np.arange(120) == 3, "", names))
+
+
+def test_one_cluster_says_nothing(sample):
+    """Chance is seen between clusters only: the interval of one has no ends."""
+    z, y = sample(n=50)
+    record = tp.TemperatureScaling.fit(z, y, clusters=["all"] * 50).record
+    low, high = record.interval()
+    assert low < 1e-100
+    assert high > 1e100
+
+
+def test_images_are_clusters_of_pixels(sample):
+    """Of dense outputs one name per image will do."""
+    z, y = sample(n=4 * 25)
+    images, labels = z.reshape(4, 25, -1), y.reshape(4, 25)
+    fitted = tp.TemperatureScaling.fit(images, labels, clusters=["a", "b", "a", "c"])
+    rows = tp.TemperatureScaling.fit(z, y, clusters=np.repeat(["a", "b", "a", "c"], 25))
+    assert fitted.record == rows.record
+
+
+def test_clusters_elsewhere_are_refused(sample):
+    """Rows on a cluster of computers do not know each other's patients."""
+    da = pytest.importorskip("dask.array")
+    z, y = sample(n=50)
+    with pytest.raises(tp.InvalidInputError, match="arrays in memory"):
+        tp.TemperatureScaling.fit(da.from_array(z, chunks=(25, -1)), y, clusters=y)
+
+
+@pytest.mark.slow
+def test_few_clusters_hold_the_truth(request):
+    """Eight to forty clusters of like sharpness: T, log loss, Brier score and accuracy."""
+    full = "slow" in request.config.getoption("markexpr")
+    rng = np.random.default_rng(1)
+
+    def draw(n_clusters):
+        z = rng.normal(size=(n_clusters * 20, 3)) * 3
+        sharpness = np.repeat(rng.uniform(0.2, 1.0, n_clusters), 20)[:, None]
+        p = reference.softmax(z * sharpness).cumsum(axis=1)
+        return z, (p < rng.random((len(z), 1))).sum(axis=1).clip(0, 2)
+
+    z, y = draw(8_000)
+    p, rows = reference.softmax(z), np.arange(len(y))
+    truth = (
+        tp.TemperatureScaling.fit(z, y).temperature,
+        -np.log(p[rows, y]).mean(),
+        ((p - np.eye(3)[y]) ** 2).sum(axis=1).mean(),
+        (p.argmax(axis=1) == y).mean(),
+    )
+    draws = 400 if full else 12
+    for n_clusters in (8, 10, 20, 40) if full else (10,):
+        names, held = np.repeat(np.arange(n_clusters), 20), np.zeros(4)
+        for _ in range(draws):
+            z, y = draw(n_clusters)
+            low, high = tp.TemperatureScaling.fit(z, y, clusters=names).record.interval()
+            e = tp.evaluate(reference.softmax(z), y, clusters=names, n_resamples=100)
+            ends = [(low, high), *((m.low, m.high) for m in (e.log_loss, e.brier, e.accuracy))]
+            held += [a <= each <= b for each, (a, b) in zip(truth, ends, strict=True)]
+        error = np.sqrt(0.05 * 0.95 / draws)
+        assert (held / draws >= 0.93 - 2.5 * error).all(), (n_clusters, held / draws)
