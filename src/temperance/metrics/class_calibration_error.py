@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from temperance.metrics.bins import check_bins
-from temperance.metrics.error_measures import class_errors, conditional_error, observed
+from temperance.metrics.class_cells import ObservedGaps
+from temperance.metrics.error_measures import (
+    class_errors,
+    conditional_error,
+    flattened_error,
+    observed,
+)
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
@@ -73,8 +81,8 @@ def classwise_calibration_error(
     0.25
     """
     rows = Predictions.check(probs, labels, weights)
-    of_class, _ = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
-    return float(of_class.mean())
+    found = class_errors(rows, ObservedGaps(rows), n_bins=check_bins(n_bins))
+    return float(np.concatenate([errors for errors, _ in found]).mean())
 
 
 def flattened_calibration_error(
@@ -123,8 +131,9 @@ def flattened_calibration_error(
     0.0
     """
     rows = Predictions.check(probs, labels, weights)
-    _, flattened = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
-    return float(flattened)
+    gaps = ObservedGaps(rows)
+    found = class_errors(rows, gaps, n_bins=check_bins(n_bins))
+    return float(flattened_error(rows, np.sum([gap for _, gap in found], axis=0), gaps))
 
 
 def top_label_conditional_calibration_error(
