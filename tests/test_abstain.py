@@ -115,9 +115,28 @@ def test_where_the_search_begins(seed):
 
 
 def test_a_row_at_the_threshold_is_accepted(calibrated):
-    """At least the threshold, to the last bit."""
+    """At least the threshold, but for rounding: 0.914 in single precision is 0.91399997."""
     rule = abstain(*calibrated[:2], max_risk=0.02)
-    assert rule.accepts([0.914, np.nextafter(0.914, 0)]).tolist() == [True, False]
+    assert rule.threshold == 0.914
+    assert rule.accepts([0.914, np.float32(0.914), 0.913998]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("target", [{"max_risk": 0.25}, {"min_coverage": 0.5}])
+def test_a_threshold_parts_no_forecast_from_its_own_rounding(target):
+    """Tenths, however computed: the same rows are accepted, and the promise counts them all."""
+    rng = np.random.default_rng(0)
+    tenths = rng.integers(5, 11, 900)
+    wrong = (rng.random(900) > tenths / 11).astype(int)
+    in_turn = [tenths / 10, 0.1 * tenths, (tenths / 10).astype(np.float32), 1 - (10 - tenths) / 10]
+    mixed = np.choose(np.arange(900) % 4, in_turn)
+    rules = [abstain(probs_of(np.clip(way, 0, 1)), wrong, **target) for way in (*in_turn, mixed)]
+    accepted = rules[0].accepts(tenths / 10)
+    assert 0 < accepted.sum() < 900
+    for rule in rules:
+        assert rule.threshold == pytest.approx(rules[0].threshold, abs=1e-6)
+        assert rule.outcome == rules[0].outcome
+        for way in (*in_turn, mixed):
+            assert (rule.accepts(way) == accepted).all()
 
 
 def test_a_failure_ends_the_sequence():

@@ -65,16 +65,27 @@ def test_forecasts_k_of_n_are_binned_as_fractions(n_bins):
 def test_how_a_forecast_was_computed_moves_no_error():
     """0.1 * 3, 1 - 0.7, 0.3 and 0.3 in single precision have the same errors, however binned."""
     from temperance.metrics import reliability_curve
+    from temperance.metrics.selective import risk_coverage
 
     rng = np.random.default_rng(0)
     tenths = rng.integers(5, 11, 400)
     y = (rng.random(400) < tenths / 12).astype(int)
     ways = [tenths / 10, 0.1 * tenths, 1 - (10 - tenths) / 10, (tenths / 10).astype(np.float32)]
     found = []
-    for way in ways:
+    for way in [*ways, np.choose(rng.integers(0, 4, 400), ways)]:
         p = np.stack([1 - np.clip(way.astype(float), 0, 1), np.clip(way.astype(float), 0, 1)], 1)
         evaluation = tp.evaluate(p, y, n_bins=10, n_resamples=100)
         blocks = tp.evaluate_blocks([(p[:150], y[:150]), (p[150:], y[150:])], n_bins=10)
+        curve = risk_coverage(p, y)
+        ranked = [
+            evaluation.errors["ks"].value,
+            evaluation.corp.miscalibration.value,
+            metrics.murphy_decomposition(p, y).resolution,
+            curve.aurc.value,
+            curve.augrc.high,
+            risk_coverage(p, y, score="margin").aurc.value,
+            risk_coverage(p, y, score="entropy").aurc.value,
+        ]
         of_bins = ("ece", "ece_equal_mass", "debiased", "smooth", "classwise", "flattened")
         values = [each.errors[name].value for each in (evaluation, blocks) for name in of_bins]
         counts = [
@@ -85,7 +96,7 @@ def test_how_a_forecast_was_computed_moves_no_error():
                 reliability_curve(p, y, n_bins=10),
             )
         ]
-        found.append((values, counts))
+        found.append((values + ranked, [*counts, len(curve.risk)]))
     for values, counts in found[1:]:
         assert values == pytest.approx(found[0][0], abs=1e-6)
         assert counts == found[0][1]

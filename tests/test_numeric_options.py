@@ -11,7 +11,9 @@ from typer.models import OptionInfo
 
 from temperance.cli.app import app
 
-VALUES = ["nan", "inf", "-inf", "1e309", "1e-300", "0", "-1", "", "a", "1,5", "9" * 400, "true"]
+VALUES = [
+    "nan", "inf", "-inf", "1e309", "-1e400", "1e-300", "0", "-1", "", "a", "1,5", "9" * 400, "true",
+]  # fmt: skip
 COMMANDS = {  # name -> a call that works
     "fit": ["fit", "cal.npz", "--quick", "-o", "out.json"],
     "apply": ["apply", "c.json", "cal.npz", "-o", "out.npz"],

@@ -131,6 +131,31 @@ def test_a_replaced_file_keeps_its_mode_and_a_new_one_has_that_of_the_umask(tmp_
 
 
 @posix
+def test_a_folder_that_hands_on_its_group_does(tmp_path):
+    """A new file in a setgid folder has the folder's group; one that is replaced keeps its own."""
+    others = [group for group in os.getgroups() if group != os.getegid()]
+    if os.geteuid() == 0:
+        others.append(54321)
+    if not others:
+        pytest.skip("needs a second group")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    os.chown(folder, -1, others[-1])
+    folder.chmod(0o2775)
+    tp.save(tp.TemperatureScaling(2.0), folder / "new.json")
+    write_probs(folder / "new.csv", np.full((2, 2), 0.5))
+    for name in ("new.json", "new.csv"):
+        assert (folder / name).stat().st_gid == others[-1]
+        os.chown(folder / name, -1, os.getegid())
+        (folder / name).chmod(0o640)
+    tp.save(tp.TemperatureScaling(3.0), folder / "new.json")
+    write_probs(folder / "new.csv", np.eye(2))
+    for name in ("new.json", "new.csv"):
+        found = (folder / name).stat()
+        assert (found.st_gid, stat.S_IMODE(found.st_mode)) == (os.getegid(), 0o640)
+
+
+@posix
 def test_a_group_that_cannot_be_kept_gets_no_more_than_anybody(tmp_path, monkeypatch):
     """Else another group could read what the old one kept to itself."""
     path = tmp_path / "a"

@@ -7,6 +7,7 @@ import locale
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -191,6 +192,45 @@ def test_a_call_leaves_the_process_as_it_was(tmp_path, name):
     before = state()
     call(tmp_path)
     assert differences(before, state()) == []
+
+
+FRESH = """
+import re, sys, warnings
+import numpy as np
+before = list(warnings.filters)
+import temperance as tp
+z = np.random.default_rng(0).normal(size=(60, 2)) * 3.0
+y = (z[:, 1] > z[:, 0]).astype(int)
+y[:20] = 1 - y[:20]
+p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+assert "scipy" not in sys.modules and list(warnings.filters) == before
+tp.VectorScaling.fit(z, y).apply(z)
+tp.IsotonicCalibration.fit(z, y).apply(z)
+str(tp.evaluate(p, y, n_resamples=100, clusters=np.arange(60) // 2))
+added = [each for each in warnings.filters if each not in before]
+kept = [each for each in warnings.filters if each in before]
+print(kept == before, sorted(str((each[0], each[1], each[2].__name__)) for each in added))
+"""
+SCIPY = """
+import numpy as np, warnings
+before = list(warnings.filters)
+import scipy.special, scipy.linalg, scipy.optimize, scipy.fft
+added = [each for each in warnings.filters if each not in before]
+print(True, sorted(str((each[0], each[1], each[2].__name__)) for each in added))
+"""
+
+
+def test_a_new_process_gets_the_filters_that_scipy_adds_and_no_other():
+    """They are left: without them SciPy's sparse matrices warn, or raise where warnings are errors.
+
+    Setting filters aside during the import would also undo what other threads set meanwhile.
+    """
+    found = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for code in (FRESH, SCIPY)
+    ]
+    assert found[0].stdout == found[1].stdout
+    assert found[0].stderr == ""
 
 
 def test_every_public_function_of_the_top_is_called():

@@ -251,6 +251,31 @@ def test_no_finite_number_of_a_file_makes_nan(tmp_path, name):
             assert ((probs >= 0.0) & (probs <= 1.0)).all(), (shown(place), value)
 
 
+@pytest.mark.parametrize("name", [each for each in CALIBRATORS if "answers" not in each])
+def test_no_row_makes_nan(name):
+    """Options that do not exist, all but one of them, and the largest logits: refused, or fine."""
+    calibrator = CALIBRATORS[name]
+    k = calibrator.n_classes or 3
+    plain, largest = rows(k, n=5)[0], 1e100 * (2.0 * np.eye(k) - 1.0)
+    tied = np.full((2, k), 1e100) * np.array([[1.0], [-1.0]])
+    cases = [plain, largest, tied]
+    for option in range(k):
+        masked, only = np.vstack([plain, largest, tied]), plain.copy()
+        masked[:, option] = -np.inf
+        only[:, np.arange(k) != option] = -np.inf
+        cases += [masked, only]
+    answered = 0
+    for z in cases:
+        try:
+            probs = calibrator.apply([z, z[::-1]] if name == "ensemble" else z)
+        except tp.InvalidInputError:
+            assert np.isinf(z).any()
+            continue
+        answered += 1
+        assert ((probs >= 0.0) & (probs <= 1.0)).all()
+    assert answered >= 3
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -386,3 +386,27 @@ def test_no_test_row_accepted(run, data, tmp_path):
     assert result["risk"] is None
     assert "none accepted" in run("threshold", "cal.npz", *options).stdout
     assert "no row reaches" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize("target", [("--max-risk", "0.25"), ("--min-coverage", "0.5")])
+def test_a_forecast_is_accepted_alike_from_every_file(run, tmp_path, target):
+    """Tenths as text, in double and in single precision: the same rows are answered."""
+    rng = np.random.default_rng(0)
+    tenths = rng.integers(5, 11, 900)
+    p = np.stack([tenths, 10 - tenths], axis=1) / 10
+    y = (rng.random(900) > tenths / 11).astype(int)
+    lines = [f"{a},{b},{label}" for (a, b), label in zip(p.tolist(), y.tolist(), strict=True)]
+    (tmp_path / "text.csv").write_text("\n".join(["prob_0,prob_1,label", *lines]) + "\n")
+    np.savez(tmp_path / "double.npz", probs=p, labels=y)
+    np.savez(tmp_path / "single.npz", probs=p.astype(np.float32), labels=y)
+    files = ("text.csv", "double.npz", "single.npz")
+    answered = []
+    for source in files:
+        done = run("threshold", source, *target, "--as-is", "-o", f"{source}.json")
+        assert done.returncode == 0, done.stderr
+        for name in files:
+            done = run("apply", f"{source}.json", name, "-o", "out.npz")
+            assert done.returncode == 0, done.stderr
+            answered.append(np.load(tmp_path / "out.npz")["accepted"])
+    assert 0 < answered[0].sum() < 900
+    assert all((each == answered[0]).all() for each in answered)

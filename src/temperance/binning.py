@@ -15,7 +15,7 @@ from temperance.checks.arguments import as_word
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "MOST_BINS",
@@ -27,6 +27,7 @@ __all__ = [
     "forecast_numbers",
     "limits",
     "mass_cuts",
+    "reaches",
 ]
 
 Binning = Literal["equal-width", "equal-mass"]
@@ -140,6 +141,14 @@ def forecast_numbers(ordered: NDArray[np.float64]) -> NDArray[np.intp]:
     alone = (spread <= ROUNDING) & (np.minimum(apart[:-1], apart[1:]) > _ALONE * spread)
     one = np.repeat(alone, ends - starts + 1)[1:] & near
     return np.concatenate([[0], np.cumsum((gaps > 0.0) & ~one)])
+
+
+def reaches(confidence: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each confidence is at or above the threshold; less by rounding counts as at it.
+
+    So the same forecast passes from a text file and in single precision, however it was computed.
+    """
+    return np.asarray(np.asarray(confidence) >= np.asarray(threshold) - ROUNDING)
 
 
 def mass_cuts(below: NDArray[np.float64], n_bins: int, *, whole: bool) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.binning import reaches
 from temperance.blocks import report_step
 from temperance.checks.arrays import as_numbers
 from temperance.checks.numbers import as_level, as_number
@@ -282,7 +283,8 @@ def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:
         found = fixed_sequence(rows.confidence, rows.wrong, target)
         if found is None:
             why = reason(rows, target, group)
-    accepted = np.zeros(rows.n, dtype=bool) if found is None else rows.confidence >= found.threshold
+    threshold = np.inf if found is None else found.threshold
+    accepted = reaches(rows.confidence, threshold)
     above, below = rows.confidence[accepted], rows.confidence[~accepted]
     return Promise(
         group=group,

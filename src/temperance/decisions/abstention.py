@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.binning import reaches
 from temperance.checks import as_known_names
 from temperance.checks.frames import refuse_other_index
 from temperance.decisions.outcome import Outcome
@@ -52,7 +53,8 @@ class Promise:
 class Abstention:
     """When to answer and when to abstain, with what is promised of the answers.
 
-    A row is accepted where the largest of its calibrated probabilities is at least the threshold.
+    A row is accepted where the largest of its calibrated probabilities is at least the threshold;
+    one that is less by rounding alone, up to 1e-6, is at the threshold.
     """
 
     promises: tuple[Promise, ...]  # one for all rows, or one per group
@@ -114,7 +116,7 @@ class Abstention:
         refuse_other_index(confidence=confidence, groups=groups)
         sure = np.asarray(confidence, dtype=np.float64)
         if self.threshold is not None:
-            return np.asarray(sure >= self.threshold)
+            return reaches(sure, self.threshold)
         if groups is None:
             msg = (
                 "`groups` must be given: every group has its own threshold (--group-column names "
@@ -125,7 +127,7 @@ class Abstention:
         limits = {p.group: p.threshold for p in self.promises if p.threshold is not None}
         found, places = np.unique(names, return_inverse=True)
         of_name = np.array([limits.get(str(name), np.inf) for name in found])
-        return np.asarray(sure >= of_name[places])
+        return reaches(sure, of_name[places])
 
     def measure(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.binning import reaches
 from temperance.decisions.expected_loss import ConstantLoss, fit_loss
 from temperance.frozen import Frozen
 
@@ -32,8 +33,9 @@ class DeferralRule:
     lowest: float  # confidence in the rows of the fit: below it nothing is known
 
     def goes_on(self, confidence: Array) -> NDArray[np.bool_]:
-        """Whether rows of these confidences go on to the next model."""
-        return np.asarray(1.0 - confidence > self.expected.at(confidence) + self.step)
+        """Whether rows of these confidences go on; at the threshold, but for rounding, none."""
+        loss = self.expected.at(confidence) + self.step
+        return ~reaches(confidence, 1.0 - loss)
 
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:

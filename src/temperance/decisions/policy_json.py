@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.binning import reaches
 from temperance.calibrators.content import calibrator_content, calibrator_of, check_version
 from temperance.decisions.abstain import check_target, groups_tested
 from temperance.decisions.abstention import Abstention, Promise
@@ -255,9 +256,9 @@ def _promise(row: JsonObject, threshold: float | None) -> Promise:
     if threshold is None and not low == high is None:
         row.refuse("lowest_accepted", f"null, as `highest_declined` must be, where {at} is null")
     if threshold is not None and (low is not None or high is not None):  # version 1 has neither
-        if low is None or low < threshold:
+        if low is None or not reaches(low, threshold):
             row.refuse("lowest_accepted", f"a number from {at} on, {shown(threshold)}")
-        if (high is None) != (accepted == n) or (high is not None and high >= threshold):
+        if (high is None) != (accepted == n) or (high is not None and reaches(high, threshold)):
             below = f"a number below {at}, {shown(threshold)}"
             row.refuse("highest_declined", f"{below}, or null where all are accepted")
     return Promise(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from temperance.binning import ROUNDING, reaches
 from temperance.decisions.binomial import (
     POWER,
     fewest_rows,
@@ -93,7 +94,7 @@ def first_tried(confidence: Array, target: Target) -> int | None:
     """
     assert target.max_risk is not None  # noqa: S101  (asked of a risk only)
     falling = np.sort(confidence)[::-1]
-    rows = np.searchsorted(-falling, -target.grid, side="right").astype(np.int64)
+    rows = _reached(falling, target.grid)
     enough = rows >= target.fewest(len(confidence))
     if not enough.any():
         return None
@@ -124,7 +125,7 @@ def for_coverage(confidence: Array, wrong: NDArray[np.bool_], target: Target) ->
     """
     k = target.covering(len(confidence))
     threshold = float(np.partition(confidence, len(confidence) - k)[len(confidence) - k])
-    accepted = confidence >= threshold
+    accepted = reaches(confidence, threshold)
     errors, rows = int(np.count_nonzero(wrong & accepted)), int(np.count_nonzero(accepted))
     return Found(threshold, risk_of_coverage(errors, rows, target.delta))
 
@@ -182,6 +183,11 @@ def _counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how many rows each threshold accepts, and how many of these are wrong."""
     order = np.argsort(-confidence, kind="stable")
-    rows = np.searchsorted(-confidence[order], -grid, side="right")
+    rows = _reached(confidence[order], grid)
     so_far = np.concatenate([[0], wrong[order].cumsum()])
-    return rows.astype(np.int64), so_far[rows].astype(np.int64)
+    return rows, so_far[rows].astype(np.int64)
+
+
+def _reached(falling: Array, grid: Array) -> NDArray[np.int64]:
+    """Return how many of the confidences reach each threshold, as `reaches` has it."""
+    return np.searchsorted(-falling, ROUNDING - grid, side="right").astype(np.int64)

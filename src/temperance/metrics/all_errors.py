@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from temperance.blocks import report_step
 from temperance.metrics.error_measures import (
     class_errors,
     conditional_error,
+    flattened_error,
     ks,
     observed,
     smooth,
     top_label_error,
     top_label_square,
 )
-from temperance.metrics.estimates import Draws
+from temperance.metrics.estimates import Draws, calibration_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.metrics.estimates import CalibrationError
@@ -44,36 +46,42 @@ ERROR_NAMES = {  # key in JSON -> what it is called in words
 NO_INTERVAL = frozenset({"classwise", "top_label_conditional"})
 
 
-def draw_errors(resampling: Resampling, *, n_bins: int) -> tuple[dict[str, Draws], list[Draws]]:
-    """Return the draws of every error of `ERROR_NAMES`, and of each class's own error.
+def draw_errors(
+    resampling: Resampling, *, n_bins: int
+) -> tuple[dict[str, Draws], list[CalibrationError]]:
+    """Return the draws of every error of `ERROR_NAMES`, and each class's own error.
 
-    Those of "debiased" are of its square.
+    Those of "debiased" are of its square. The draws of single classes are not kept.
     """
     rows, sums = resampling.rows, resampling.sums
-    of_class, flattened = class_errors(rows, sums, n_bins=n_bins)
+    b, doubt, k = resampling.n_resamples, resampling.doubt, rows.probs.shape[1]
+    of_class: list[CalibrationError] = []
+    total, gap = np.zeros(()), np.zeros(())
+    for errors, gaps in class_errors(rows, resampling, n_bins=n_bins):
+        of_class += calibration_errors(errors, b, doubt=doubt)
+        total, gap = total + errors.sum(axis=0), gap + gaps
     resampled: dict[str, Callable[[], NDArray[np.float64]]] = {
         "ece": lambda: top_label_error(rows, sums, n_bins=n_bins),
         "ece_equal_mass": lambda: top_label_error(rows, sums, n_bins=n_bins, binning="equal-mass"),
         "debiased": lambda: top_label_square(rows, sums, n_bins=n_bins),
         "smooth": lambda: smooth(rows, sums),
         "ks": lambda: ks(rows, sums),
-        "classwise": lambda: of_class.mean(axis=0),
+        "classwise": lambda: total / k,
         "top_label_conditional": lambda: conditional_error(rows, sums, n_bins=n_bins),
-        "flattened": lambda: flattened,
+        "flattened": lambda: flattened_error(rows, gap, resampling),
     }
     statistics = {}
     for number, (name, error) in enumerate(resampled.items(), start=1):
         statistics[name] = error()
         report_step("measuring errors", number, len(resampled))
     exact = {"ks": float(ks(rows, observed(rows), exact=True))}
-    b, doubt = resampling.n_resamples, resampling.doubt
     draws = {
         name: Draws.split(
             statistic, b, doubt=doubt, value=exact.get(name), squared=name == "debiased"
         )
         for name, statistic in statistics.items()
     }
-    return draws, [Draws.split(each, b, doubt=doubt) for each in of_class]
+    return draws, of_class
 
 
 def calibration_error_of(name: str, draws: Draws) -> CalibrationError:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from temperance.metrics.bins import check_bins
-from temperance.metrics.error_measures import class_errors, conditional_error, observed
+from temperance.metrics.class_cells import ObservedGaps
+from temperance.metrics.error_measures import (
+    class_errors,
+    conditional_error,
+    flattened_error,
+    observed,
+)
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:
@@ -81,8 +89,8 @@ def classwise_calibration_error(
     0.25
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
-    of_class, _ = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
-    return float(of_class.mean())
+    found = class_errors(rows, ObservedGaps(rows), n_bins=check_bins(n_bins))
+    return float(np.concatenate([errors for errors, _ in found]).mean())
 
 
 def flattened_calibration_error(
@@ -137,8 +145,9 @@ def flattened_calibration_error(
     0.0
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
-    _, flattened = class_errors(rows, observed(rows), n_bins=check_bins(n_bins))
-    return float(flattened)
+    gaps = ObservedGaps(rows)
+    found = class_errors(rows, gaps, n_bins=check_bins(n_bins))
+    return float(flattened_error(rows, np.sum([gap for _, gap in found], axis=0), gaps))
 
 
 def top_label_conditional_calibration_error(

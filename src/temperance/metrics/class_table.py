@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.blocks import report_step
-from temperance.metrics.estimates import Estimate, share_estimate
+from temperance.metrics.estimates import share_estimates
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from temperance.metrics.estimates import CalibrationError, Draws
+    from temperance.metrics.estimates import CalibrationError, Estimate
     from temperance.metrics.inputs import Predictions
 
 __all__ = ["ClassResult", "class_table"]
@@ -41,25 +42,31 @@ class ClassResult:
         }
 
 
-def class_table(rows: Predictions, errors: list[Draws]) -> tuple[ClassResult, ...]:
-    """Return every class in its order, with the draws of its calibration error."""
+def class_table(rows: Predictions, errors: Sequence[CalibrationError]) -> tuple[ClassResult, ...]:
+    """Return every class in its order, with its calibration error."""
     k = rows.probs.shape[1]
-    counts = np.bincount(rows.labels, minlength=k)
-    probability = np.average(rows.probs, axis=0, weights=rows.weights)
-    table = []
-    for j in range(k):
-        table.append(
-            ClassResult(
-                number=j,
-                n=int(counts[j]),
-                frequency=_share(rows, rows.labels == j),
-                probability=float(probability[j]),
-                error=errors[j].calibration_error(),
-            )
-        )
-        report_step("table of classes", j + 1, k)
-    return tuple(table)
+    counts = np.bincount(rows.labels, minlength=k).tolist()
+    probability = np.average(rows.probs, axis=0, weights=rows.weights).tolist()
+    shares = share_estimates(_label_sums(rows))
+    found = enumerate(zip(counts, shares, probability, errors, strict=True))
+    return tuple(ClassResult(j, *each) for j, each in found)
 
 
-def _share(rows: Predictions, hit: NDArray[np.bool_]) -> Estimate:
-    return share_estimate(MeanSums.of(hit[:, None], rows.weights, rows.clusters), 0)
+def _label_sums(rows: Predictions) -> MeanSums:
+    """Return what `MeanSums.of` gives of each class's indicator, without a number per row."""
+    w = np.ones(len(rows.labels)) if rows.weights is None else rows.weights
+    labels, units, total, of_rows = rows.labels, w, w, float(w @ w)
+    if rows.clusters is not None:
+        units = np.bincount(rows.clusters, w).astype(np.float64)
+        pairs, at = np.unique(labels * len(units) + rows.clusters, return_inverse=True)
+        total = np.bincount(at, w).astype(np.float64)  # w x of a class and a cluster that meet
+        labels, cluster = np.divmod(pairs, len(units))
+        w = units[cluster]
+
+    def of_class(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(labels, values, rows.probs.shape[1]).astype(np.float64)
+
+    return MeanSums(
+        float(units.sum()), float(units @ units), of_class(total), of_class(w * total),
+        of_class(total * total), of_rows,
+    )  # fmt: skip

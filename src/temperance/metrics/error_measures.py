@@ -9,6 +9,7 @@ import numpy as np
 from temperance.binning import BinSums
 from temperance.blocks import report_step
 from temperance.metrics.bins import GRID_POINTS, N_RANKS, bins_of, grid_of, ranks_of
+from temperance.metrics.class_cells import cells_of_classes
 from temperance.metrics.errors_of_sums import (
     binned_error,
     debiased_square,
@@ -18,9 +19,12 @@ from temperance.metrics.errors_of_sums import (
 from temperance.metrics.events import class_event, top_label_event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from temperance.binning import Binning
+    from temperance.metrics.class_cells import GapsOf
     from temperance.metrics.events import Event
     from temperance.metrics.inputs import Predictions
 
@@ -29,6 +33,7 @@ __all__ = [
     "class_errors",
     "classwise_square",
     "conditional_error",
+    "flattened_error",
     "ks",
     "observed",
     "smooth",
@@ -82,35 +87,41 @@ def classwise_square(
 
 
 def class_errors(
-    rows: Predictions, sums: SumsOf, *, n_bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Error of each class's probability, (k, ...), and of all of them in one set of bins."""
-    of_class = []
-    gap: NDArray[np.float64] = np.zeros(())
-    total: NDArray[np.float64] = np.zeros(())
-    for j in range(rows.probs.shape[1]):
-        found = _binned(rows, sums, class_event(rows, j), n_bins, "equal-width")
-        of_class.append(binned_error(found))
-        report_step("measuring classes", j + 1, rows.probs.shape[1])
-        gap = gap + found.gap
-        total = total + found.weight.sum(axis=-1)
-    return np.stack(of_class), np.asarray(np.abs(gap).sum(axis=-1) / total)
+    rows: Predictions, gaps: GapsOf, *, n_bins: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield the errors of some classes' probabilities, (classes, ...), and their gaps in bins.
+
+    The gaps, (n_bins, ...), are those of all of these probabilities in one set of bins: added up
+    over all classes they are what `flattened_error` takes.
+    """
+    k = rows.probs.shape[1]
+    for cells in cells_of_classes(rows, n_bins=n_bins, worlds=gaps.worlds):
+        gap = gaps.gaps(cells)
+        errors = cells.by_class(np.abs(gap)) / gaps.total_weight
+        yield errors, cells.by_bin(gap, n_bins)
+        report_step("measuring classes", cells.stop, k)
+
+
+def flattened_error(
+    rows: Predictions, gap: NDArray[np.float64], gaps: GapsOf
+) -> NDArray[np.float64]:
+    """Error of all probabilities in one set of bins, from the gaps of all classes."""
+    return np.asarray(np.abs(gap).sum(axis=0) / (rows.probs.shape[1] * gaps.total_weight))
 
 
 def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArray[np.float64]:
     """Error of the predicted class in bins of confidence within each predicted class."""
-    event, predicted = top_label_event(rows), rows.predicted
+    event = top_label_event(rows)
     bins = bins_of(event.probability, n_bins=n_bins, binning="equal-width", weights=rows.weights)
-    step = max(1, _CELLS // n_bins)
+    held, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
+    step = min(_CELLS, len(held))
     error: NDArray[np.float64] = np.zeros(())
-    for first in range(0, rows.probs.shape[1], step):
-        within = (predicted >= first) & (predicted < first + step)
-        if within.any():
-            others = step * n_bins  # one more cell, for the rows of other classes
-            cells = np.where(within, (predicted - first) * n_bins + bins, others)
-            found = sums(event, cells, others + 1)
-            gap = np.abs(found.gap[..., :others]).sum(axis=-1)
-            error = error + gap / found.weight.sum(axis=-1)
+    for first in range(0, len(held), step):
+        within = (cell >= first) & (cell < first + step)
+        # one more cell, for the rows of others
+        found = sums(event, np.where(within, cell - first, step), step + 1)
+        gap = np.abs(found.gap[..., :step]).sum(axis=-1)
+        error = error + gap / found.weight.sum(axis=-1)
     return error
 
 

@@ -12,6 +12,8 @@ from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from temperance.metrics.implied import GapSums, ImpliedSums
@@ -22,12 +24,14 @@ __all__ = [
     "Draws",
     "Estimate",
     "NullBand",
+    "calibration_errors",
     "difference_estimate",
     "gap_error",
     "gap_estimate",
     "mean_estimate",
     "score_estimate",
     "share_estimate",
+    "share_estimates",
 ]
 
 _LEVEL = 0.95
@@ -159,20 +163,9 @@ class Draws:
         )
 
     def calibration_error(self) -> CalibrationError:
-        """Return an error >= 0 that chance pushes upwards, with an interval that allows for it.
-
-        Low end: e - bias - 1.96 standard errors, and 0 where the null band reaches e. High end:
-        e + 1.96 standard errors, because the bias may be smaller than thought.
-        """
-        null = self.null_band()
-        half = normal_quantile(_LEVEL) * self.spread
-        low, high = self.value - self._resampling_bias - half, self.value + half
-        if self.value <= null.high:
-            low = 0.0
-        estimate = Estimate(
-            self.value, min(max(low, 0.0), self.value), max(min(high, 1.0), self.value)
-        )
-        return CalibrationError(self.value, estimate, null, self.p_value())
+        """Return an error >= 0 that chance pushes upwards; see `calibration_errors`."""
+        statistic = np.concatenate([[self.value], self.resampled, self.null])
+        return calibration_errors(statistic[None], len(self.resampled), doubt=self.doubt)[0]
 
     def without_interval(self) -> CalibrationError:
         """Return an error of which resamples show too little: its null band and p-value alone."""
@@ -218,6 +211,36 @@ class Draws:
         """What sampling may have added to an error: as much as under calibration, if that fits."""
         null = self.null_band()
         return null.mean if self.value <= null.high else self._resampling_bias
+
+
+def calibration_errors(
+    statistics: NDArray[np.float64], n_resamples: int, *, doubt: float
+) -> list[CalibrationError]:
+    """Return errors >= 0 that chance pushes upwards, with intervals that allow for it.
+
+    `statistics` (m, 1 + B + N) are as in `Draws.split`, of m errors. Low end: e - bias - 1.96
+    standard errors, and 0 where the null band reaches e. High end: e + 1.96 standard errors,
+    because the bias may be smaller than thought.
+    """
+    value, cut = statistics[:, 0], 1 + n_resamples
+    resampled, null = statistics[:, 1:cut], statistics[:, cut:]
+    high_null = np.quantile(null, _LEVEL, axis=-1)
+    half = normal_quantile(_LEVEL) * np.sqrt(resampled.var(axis=-1) + doubt**2)
+    bias = 2.0 * np.maximum(resampled.mean(axis=-1) - value, 0.0)
+    low = np.where(value <= high_null, 0.0, value - bias - half)
+    reached = np.count_nonzero(null >= value[:, None] * (1.0 - 1e-12), axis=-1)
+    columns = (
+        value,
+        np.minimum(np.maximum(low, 0.0), value),
+        np.maximum(np.minimum(value + half, 1.0), value),
+        null.mean(axis=-1),
+        high_null,
+        (1.0 + reached) / (1 + null.shape[1]),
+    )
+    return [
+        CalibrationError(v, Estimate(v, low, high), NullBand(mean, top), p)
+        for v, low, high, mean, top, p in zip(*(each.tolist() for each in columns), strict=True)
+    ]
 
 
 def mean_estimate(sums: MeanSums, index: int, *, bounds: tuple[float, float]) -> Estimate:
@@ -290,11 +313,21 @@ def share_estimate(sums: MeanSums, index: int) -> Estimate:
 
     With clusters, Student's t of their (effective) number less 1 takes the normal's place.
     """
-    share = np.array([min(max(sums.mean(index), 0.0), 1.0)])
-    n = np.array([sums.effective_rows(index)])
+    return _shares(sums, [index])[0]
+
+
+def share_estimates(sums: MeanSums) -> list[Estimate]:
+    """Return all weighted shares of the sums, each as `share_estimate` does."""
+    return _shares(sums, range(len(sums.total)))
+
+
+def _shares(sums: MeanSums, indices: Sequence[int]) -> list[Estimate]:
+    share = np.clip([sums.mean(each) for each in indices], 0.0, 1.0)
+    n = np.array([sums.effective_rows(each) for each in indices])
     quantile = t_quantile(_LEVEL, sums.degrees_of_freedom)
-    low, high = wilson_interval(share, n, quantile=quantile)
-    return Estimate(float(share[0]), float(low[0]), float(high[0]))
+    ends = wilson_interval(share, n, quantile=quantile)
+    columns = (each.tolist() for each in (share, *ends))
+    return [Estimate(*each) for each in zip(*columns, strict=True)]
 
 
 def difference_estimate(sums: MeanSums, index: int) -> Estimate:

@@ -20,6 +20,7 @@ from temperance.metrics.null_labels import draw_labels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from temperance.metrics.class_cells import ClassCells
     from temperance.metrics.events import Event
     from temperance.metrics.inputs import Predictions
 
@@ -80,6 +81,71 @@ class Resampling:
         probability = worlds(own.probability, resampled(w * event.probability))
         hits = worlds(own.hits, resampled(w * event.hit), null_hits)
         return BinSums(count, weight, squared, probability, hits)
+
+    @property
+    def worlds(self) -> int:
+        """How many sums there are of everything: 1 + resamples + null draws."""
+        return 1 + 2 * self.n_resamples
+
+    @cached_property
+    def total_weight(self) -> NDArray[np.float64]:
+        """Sum of the weights of all rows, (worlds,)."""
+        weights = np.bincount(self._group, self.rows.weights).astype(np.float64)
+        own = np.full(1 + self.n_resamples, weights.sum())
+        return np.concatenate([own[:1], self._group_weights @ weights, own[1:]])
+
+    def gaps(self, cells: ClassCells) -> NDArray[np.float64]:
+        """Return sum w (p - k) of each class's own cells, (cells, worlds).
+
+        What `sums` would give of one class after the other, from a matrix product for them all.
+        """
+        w, p = self.rows.weights, cells.probability
+        weighted = p if w is None else w[:, None] * p
+        said = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
+        own, at = cells.labels(self.rows)
+        hits = self._of_groups(self._group[own], at, cells, None if w is None else w[own])
+        gap = said - hits
+        own_gap, resampled = cells.own_gap(self.rows)[:, None], gap.T @ self._group_weights.T
+        return np.concatenate([own_gap, resampled, self._null_gaps(cells, said, gap)], axis=1)
+
+    def _of_groups(
+        self,
+        group: NDArray[np.intp],
+        cell: NDArray[np.intp],
+        cells: ClassCells,
+        values: NDArray[np.float64] | None,
+    ) -> NDArray[np.float64]:
+        """Return sums of `values` (by default 1) per group and cell, (groups, cells)."""
+        shape = (self._n_groups, cells.n_cells)
+        place = (group * shape[1] + cell).ravel()
+        found = np.bincount(place, None if values is None else values.ravel(), shape[0] * shape[1])
+        return found.reshape(shape).astype(np.float64, copy=False)
+
+    def _null_gaps(
+        self, cells: ClassCells, said: NDArray[np.float64], gap: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the gaps of each null draw, (cells, draws); see `_null_hits`."""
+        if self.rows.clusters is not None:
+            return gap.T @ self._signs(0, self.n_resamples).T
+        n, w, draws = len(self.rows.labels), self.rows.weights, len(self._null_labels)
+        places, starts = self._null_by_class
+        drawn = places[starts[cells.first] : starts[cells.stop]]
+        of_class = np.diff(starts[cells.first : cells.stop + 1])
+        draw, row = np.divmod(drawn, n)
+        at = cells.of_row[row, np.repeat(np.arange(len(of_class)), of_class)]
+        of_row = None if w is None else w[row]
+        if draws == self.n_resamples:
+            hits = np.bincount(at * draws + draw, of_row, cells.n_cells * draws)
+            return np.asarray(said.sum(axis=0)[:, None] - hits.reshape(cells.n_cells, draws))
+        order = np.argsort(draw, kind="stable")
+        bounds = np.searchsorted(draw[order], np.arange(draws + 1))
+        parts = []
+        for number, signs in enumerate(np.array_split(np.arange(self.n_resamples), draws)):
+            own = order[bounds[number] : bounds[number + 1]]
+            weight = None if of_row is None else of_row[own]
+            gap = said - self._of_groups(self._group[row[own]], at[own], cells, weight)
+            parts.append(gap.T @ self._signs(number, len(signs)).T)
+        return np.concatenate(parts, axis=1)
 
     @cached_property
     def doubt(self) -> float:

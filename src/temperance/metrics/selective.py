@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.binning import forecast_numbers
 from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.numbers import as_level
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import wilson_interval
-from temperance.metrics.sureness import row_scores
+from temperance.metrics.sureness import SCORES, row_scores
 from temperance.numerics import as_float64, normal_quantile
 from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text, to_frame
@@ -176,7 +177,8 @@ def risk_coverage(
     * AUGRC: the area under :math:`k R(k) / n`, by trapezoids from 0: the mean over coverages of the
       risk that a row is accepted and wrong.
     * Rows of equal score count as if each had the block's mean error (the mean over all orders of
-      the block), so no area depends on the order of the rows.
+      the block), so no area depends on the order of the rows. Scores of probabilities that differ
+      by rounding alone are equal.
 
     Intervals are normal, from each row's influence on the area (the delta method, which for the
     area under an ROC curve is DeLong's), and never narrower than one row's share. They held the
@@ -217,7 +219,7 @@ def risk_coverage_of(rows: Predictions, scores: Array, *, name: str) -> RiskCove
     weights, scores, wrong = weights[counts], scores[counts], ~rows.correct[counts]
     weights = weights * (len(weights) / weights.sum())  # of mean 1
     n = len(weights)
-    negative, block = np.unique(-scores, return_inverse=True)  # block 0: the highest score
+    thresholds, block = _blocks(scores, of_probabilities=name in SCORES)
     size, errors = (as_float64(np.bincount(block, each)) for each in (weights, weights * wrong))
     reached, wrong_so_far = size.cumsum(), errors.cumsum()
     before = np.concatenate([[0.0], reached[:-1]])
@@ -232,7 +234,7 @@ def risk_coverage_of(rows: Predictions, scores: Array, *, name: str) -> RiskCove
     return RiskCoverage(
         score=name,
         n=n,
-        thresholds=-negative,
+        thresholds=thresholds,
         coverage=np.minimum(reached / total, 1.0),
         risk=np.minimum(risk, 1.0),
         accepted=reached**2 / np.bincount(block, weights**2).cumsum(),
@@ -248,6 +250,14 @@ def risk_coverage_of(rows: Predictions, scores: Array, *, name: str) -> RiskCove
         ),
         aurc_trapezoid=aurc - float(risk[-1] - risk[0]) / (2.0 * n),
     )  # fmt: skip
+
+
+def _blocks(scores: Array, *, of_probabilities: bool) -> tuple[Array, NDArray[np.intp]]:
+    """Return the lowest score of each block of equal ones, falling, and each row's block."""
+    distinct, place = np.unique(scores, return_inverse=True)
+    number = forecast_numbers(distinct) if of_probabilities else np.arange(len(distinct))
+    first = np.flatnonzero(np.diff(number, prepend=-1))
+    return distinct[first][::-1], number[-1] - number[place]
 
 
 def _harmonic(places: Array, *, whole: bool) -> Array:

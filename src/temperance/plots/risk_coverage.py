@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from temperance.binning import reaches
 from temperance.checks.arguments import optional_text
 from temperance.checks.numbers import as_number, as_share
 from temperance.metrics.selective import RiskCoverage, risk_coverage
@@ -186,7 +187,7 @@ class RiskCoverageDisplay(Display):
         """The curve's point at the threshold; None without one, -1 where no row reaches it."""
         if self.threshold is None:
             return None
-        return int(np.count_nonzero(self.curve.thresholds >= self.threshold)) - 1
+        return int(np.count_nonzero(reaches(self.curve.thresholds, self.threshold))) - 1
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the curve in words."""

@@ -19,6 +19,7 @@ from temperance.readers.arrow_columns import (
     missing_labels,
     numbers,
 )
+from temperance.readers.joined import refuse_joined_arrow, refuse_joined_parquet
 from temperance.readers.missing import refuse_missing
 from temperance.readers.padding import padded_rows
 from temperance.readers.request import Request, Rows
@@ -46,7 +47,7 @@ def read_parquet(path: Path, request: Request) -> Rows:
         import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
 
     with pq.ParquetFile(path) as file:
-        _check_row_count(file.metadata.num_rows, path)
+        _check_metadata(file.metadata, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
         _refuse_label_lists(file.schema_arrow, plan, request)
         return _rows(file.read(columns=plan.columns), plan, request)
@@ -129,6 +130,9 @@ def _opened_arrow(path: Path) -> Iterator[_Batches]:
             raise FileFormatError(msg)
         stream = start != b"ARROW1"
         reader = pa.ipc.open_stream if stream else pa.ipc.open_file
+        if not stream:
+            refuse_joined_arrow(source)
+            source.seek(0)
         with reader(source) as batches:
             yield _Batches(source, batches, stream=stream)
 
@@ -141,7 +145,7 @@ def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
 
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
-        _check_row_count(metadata.num_rows, path)
+        _check_metadata(metadata, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
         _refuse_label_lists(file.schema_arrow, plan, request)
         first = 0
@@ -187,6 +191,12 @@ def _pyarrow(what: str) -> Iterator[None]:
     except ImportError as error:
         package = "pyarrow"
         raise MissingDependencyError(package, extra="arrow", purpose=f"Reading {what}") from error
+
+
+def _check_metadata(metadata: Any, path: Path) -> None:  # noqa: ANN401  (pyarrow's)
+    _check_row_count(metadata.num_rows, path)
+    with path.open("rb") as file:
+        refuse_joined_parquet(file, metadata)
 
 
 def _check_row_count(rows: int, path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
+from temperance.readers.joined import refuse_joined_archives
 from temperance.readers.keyed_arrays import KeyedArrays, rows_of_arrays
 from temperance.readers.npy import decoded, mapped, read_header
 
@@ -29,6 +30,7 @@ _WORTH_MAPPING = 1 << 26  # bytes
 def read_npz(path: Path, request: Request) -> Rows:
     """Read the arrays of a .npz file that are asked for."""
     with zipfile.ZipFile(path) as archive:
+        refuse_joined_archives(archive)
         return rows_of_arrays(_Members(archive), request)
 
 
