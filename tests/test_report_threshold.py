@@ -105,3 +105,28 @@ def test_bad_options(option):
     curve = risk_coverage(probs_of([0.9]), [0])
     with pytest.raises(tp.InvalidInputError, match=f"`{next(iter(option))}` must be"):
         RiskCoverageDisplay(curve, **option)
+
+
+@pytest.mark.parametrize("max_risk", [0.05, 0.2, 0.3, 0.45])
+@pytest.mark.parametrize("sharp", [1.0, 4.0])
+def test_the_words_of_a_promise_lie_beside_the_curve(max_risk, sharp):
+    """They stood at the left, where the curve rises through the promise."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(900, 5)) * 3.0
+    y = (z / 2.2 * sharp + rng.gumbel(size=z.shape)).argmax(axis=1)
+    z /= 2.2
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    display = RiskCoverageDisplay.from_predictions(p, y, threshold=0.7, max_risk=max_risk)
+    ax = display.ax_
+    ax.figure.draw_without_rendering()
+    words = next(each for each in ax.texts if each.get_text().startswith("promised"))
+    box = words.get_window_extent()
+    curve = max(ax.lines, key=lambda line: len(line.get_xdata()))
+    ends = ax.transData.transform(np.column_stack(curve.get_data()))
+    x = np.linspace(box.x0, box.x1, 200)
+    y_there = np.interp(x, ends[:, 0], ends[:, 1])
+    assert ((y_there < box.y0) | (y_there > box.y1)).all()
+    inside = ax.get_window_extent()
+    assert inside.x0 <= box.x0
+    assert box.x1 <= inside.x1
+    assert inside.y0 <= box.y0

@@ -28,6 +28,7 @@ _STEADY = 0.1  # of the coverage, below which the risk of a few rows does not se
 _ROOM = 1.25  # of the height, above all that is to be seen
 _WORDS = 0.86  # of the height, above which stand the words
 _MIDDLE = 0.5
+_LINE = 0.08  # of the height, that a line of words takes
 
 
 class RiskCoverageDisplay(Display):
@@ -165,7 +166,7 @@ class RiskCoverageDisplay(Display):
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(0.0, top)
         if self.max_risk is not None:
-            _draw_target(ax, self.max_risk)
+            _draw_target(ax, self.max_risk, at_end=float(curve.risk[-1]), top=top)
         self._draw_point(ax, low, high, top)
         ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
@@ -245,12 +246,13 @@ class RiskCoverageDisplay(Display):
                     fontsize=SMALL, color=colour, zorder=5)  # fmt: skip
 
 
-def _draw_target(ax: Axes, max_risk: float) -> None:
-    """Draw the promise as a dashed line."""
+def _draw_target(ax: Axes, max_risk: float, *, at_end: float, top: float) -> None:
+    """Draw the promise as a dashed line; its words on the side where the curve does not end."""
     ax.axhline(max_risk, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
-    ax.annotate(f"promised {_percent(max_risk)}", (0.0, max_risk), (4.0, 3.0),
-                textcoords="offset points", ha="left", va="bottom", fontsize=SMALL, color=MUTED,
-                zorder=5)  # fmt: skip
+    above = at_end < max_risk or max_risk < _LINE * top
+    ax.annotate(f"promised {_percent(max_risk)}", (1.0, max_risk), (-4.0, 3.0 if above else -3.0),
+                textcoords="offset points", ha="right", va="bottom" if above else "top",
+                fontsize=SMALL, color=MUTED, zorder=5)  # fmt: skip
 
 
 def _percent(share: float) -> str:
