@@ -290,18 +290,18 @@ def test_each_group_is_searched_by_itself(calibrated):
     cal, cal_y, test, test_y = calibrated
     names = np.array(["even", "odd"])[cal_y % 2].astype("U8")
     names[:100] = "tiny"
-    names[100:120] = ""
+    names[100:120] = "other"
     rule = abstain(cal, cal_y, max_risk=0.03, groups=names)
     confidence, wrong = cal.max(axis=1), cal.argmax(axis=1) != cal_y
     found = {each.group: each for each in rule.promises}
-    assert set(found) == {"even", "odd", "tiny"}
+    assert set(found) == {"even", "odd", "other", "tiny"}
     for name in ("even", "odd"):
         of = names == name
         assert found[name].threshold == slow_search(confidence[of], wrong[of], 0.03, 0.025)
     assert found["tiny"].threshold is None
     assert "at least 122 accepted rows" in found["tiny"].reason  # log(.025) / log(.97)
     assert "in each of 2 groups at most 3 %" in rule.guarantee
-    assert "One other group is never answered" in rule.guarantee
+    assert "2 other groups are never answered" in rule.guarantee
     assert rule.threshold is None
     accepted = rule.accepts([1.0] * 5, ["even", "tiny", "", "new", None])
     assert accepted.tolist() == [True, False, False, False, False]
@@ -461,7 +461,7 @@ def test_exact_limits():
         ({"max_risk": 0.1, "thresholds": [1.5, 0.2]}, "`thresholds`"),
         ({"min_coverage": 0.5, "thresholds": [0.5]}, "with `min_coverage` leave them out"),
         ({"max_risk": 0.1, "groups": ["a"]}, "`groups` must have shape"),
-        ({"max_risk": 0.1, "groups": [""] * 50}, "no row has one"),
+        ({"max_risk": 0.1, "groups": [""] * 50}, "must be known for every row"),
         ({"max_risk": 0.1, "clusters": ["a"]}, "`clusters` must have shape"),
         ({"max_risk": 0.01, "groups": ["a", "b"] * 25}, "for any of 2 groups; in the largest, 'a'"),
     ],

@@ -93,7 +93,7 @@ def test_compare_refuses_other_rows(run, models, tmp_path):
         (["raw.npz", "short.npz"], "has 10 rows"),
         (["raw.npz", "narrow.npz"], "3 classes"),
         (["raw.npz", "turned.npz"], "labels differ"),
-        (["raw.npz", "others.npz"], "1 of 600 rows of raw.npz have an id that"),
+        (["raw.npz", "others.npz"], "1 of 600 rows of raw.npz has an id that"),
         (["raw.npz", "none.npz"], "none.npz"),
         (["raw.npz", "soft.npz", "--resamples", "5"], "--resamples"),
         (["raw.npz", "soft.npz", "--report", "no/such/folder/c.html"], "no/such/folder"),
@@ -143,7 +143,8 @@ def test_clusters_of_copies_add_nothing(run, grouped, tmp_path):
     without = json.loads(run("evaluate", "g.csv", "--repeated-ids", "keep", *QUICK).stdout)
     assert (doubled["n"], doubled["n_clusters"], once["n_clusters"]) == (800, 400, None)
     for end in ("value", "low", "high"):
-        assert doubled["log_loss"][end] == pytest.approx(once["log_loss"][end], rel=1e-9)
+        near = 1e-9 if end == "value" else 0.003  # Student's t of 399 degrees of freedom
+        assert doubled["log_loss"][end] == pytest.approx(once["log_loss"][end], rel=near)
     wide, narrow = (each["ece"]["high"] - each["ece"]["low"] for each in (doubled, without))
     assert wide > 1.15 * narrow
     assert doubled["score_test"]["z"] < without["score_test"]["z"]

@@ -218,7 +218,8 @@ def test_groups_count_clusters(run, tmp_path, grouped):
         assert ends[0] == pytest.approx(ends[1], abs=0.03)
         # without clusters, three times as many rows would be surer by the root of three
         assert np.ptp(ends[0]) > 1.4 * np.ptp(ends[1]) / 3**0.5
-    assert fitted.record.standard_error == pytest.approx(once.record.standard_error)
+    more = (300 / 299) ** 0.5  # of clusters
+    assert fitted.record.standard_error == pytest.approx(more * once.record.standard_error)
     np.savez(tmp_path / "cal.npz", logits=z[thrice], labels=y[thrice], **options)
     run("fit", "cal.npz", "--method", "group-temperature", "--quick", "--json")
     saved = tp.load(tmp_path / "calibrator.json")
