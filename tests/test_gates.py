@@ -101,7 +101,7 @@ WORLDS = {  # rows, classes
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_calibrated_model_does_not_fail_by_chance(request, world):
-    """Of calibrated models at most 2.5 % fail a limit of .05 that the plain number mostly breaks."""
+    """Of calibrated models at most 2.5 % fail a limit that the plain number mostly breaks."""
     full = "slow" in request.config.getoption("markexpr")
     draws = 400 if full else 16
     n, k = WORLDS[world]

@@ -10,6 +10,7 @@ import typer
 from temperance.blocks import connected
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.files import recorded
 from temperance.cli.gates import (
     MaxBrier,
     MaxEce,
@@ -130,13 +131,13 @@ def evaluate(
     finding = headline(comparison, before)
     if report is not None:
         content = ReportContent(
-            title=f"Calibration report: {rows.source}",
+            title=recorded(f"Calibration report: {rows.source}"),
             comparison=comparison,
             evaluation=before,
             calibrator=calibrator,
             evaluated_on="given",
-            facts=_told(facts, calibrator_file),
-            warnings=warnings,
+            facts=recorded(_told(facts, calibrator_file)),
+            warnings=recorded(warnings),
             classes=facts.classes,
             plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
             members=facts.members,

@@ -135,9 +135,7 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if isfinite(value) else number_text(value)
 
 
-def given_limits(
-    undecided: Undecided | None = None, **limits: float | None
-) -> dict[str, float]:
+def given_limits(undecided: Undecided | None = None, **limits: float | None) -> dict[str, float]:
     """Return the limits that were given, e.g. of `max_ece=0.05`, checked, by their options."""
     options = {f"--{name.replace('_', '-')}": limit for name, limit in limits.items()}
     given = {
