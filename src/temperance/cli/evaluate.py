@@ -87,8 +87,8 @@ def evaluate(
 ) -> None:
     """Measure probabilities against labels, each number with a 95 % interval.
 
-    With --calibrator: before and after it. A gate fails where the whole interval is beyond the limit,
-    and passes where all of it is within; where it holds the limit, --undecided decides.
+    With --calibrator: before and after it. A gate fails where the whole interval is beyond the
+    limit, and passes where all of it is within; where it holds the limit, --undecided decides.
     Files, or folders of files, of 1 GiB and more are read block by block, once, in little memory.
     """
     if report is not None:

@@ -101,7 +101,7 @@ def shift(
     for warning in warnings:
         note(f"warning: {warning}")
     if other.labels is None:
-        note(f"{other.source} has no labels: name their column with --label-column, or --labels.")
+        note(f"{other.source}: has no labels. {other.labels_advice}")
     if report is not None:
         print_text(f"report: {report}")
 
