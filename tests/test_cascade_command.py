@@ -144,7 +144,7 @@ def test_what_is_refused(run, tmp_path, files):
         ("the most is", [*pair, "--cost", 1, "--min-accuracy", 0.999]),
         ("together", [*pair, "--cost", 1, "--min-accuracy", 0.9, "--budget", 1]),
         ("no meaning", [*pair, "--cost", 1, "--error-cost", 3, "--budget", 1]),
-        ("`expert_error` (--expert-error)", [*pair, "--cost", 1, "--expert-error", "some"]),
+        ("`--expert-error` must", [*pair, "--cost", 1, "--expert-error", "some"]),
         ("[0, 1), got 2", ["cheap.npz", "--cost", 1, "--expert-error", 2]),
         ("one of identity", [*pair, "--cost", 1, "--method", "magic"]),
         ("file per model", [*pair, "--cost", 1, "--test", "cheap-test.npz"]),

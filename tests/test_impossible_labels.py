@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from math import inf, isnan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.cli.gates import Gate, check_gates, enforce
+from temperance.cli.gates import Gate, Undecided, check_gates, enforce
+from temperance.metrics.estimates import Estimate
 
 RNG = np.random.default_rng(4)
 LOGITS = 3 * RNG.normal(size=(120, 3))
@@ -92,9 +93,11 @@ def test_rows_left_out_are_counted_among_those_of_the_file(run, tmp_path):
 def test_gates_call_things_by_their_names(capsys):
     """An infinite measure is infinite; one that is nan is undefined, and keeps no limit."""
     evaluation = tp.evaluate(probs(4), LABELS, n_resamples=100)
-    gate, *_ = check_gates(evaluation, {"max-log-loss": 1.0})
-    assert (gate.passed, gate.to_dict()["value"]) == (False, None)
-    undefined = Gate("--max-ece", "ece", 0.1, float("nan"), passed=False)
+    gate, *_ = check_gates(evaluation, {"--max-log-loss": 1.0})
+    assert (gate.passed, gate.verdict, gate.to_dict()["value"]) == (False, "failed", None)
+    nowhere = Estimate(nan, nan, nan)
+    undefined = Gate.of("--max-ece", 0.1, nowhere, n=5, undecided=Undecided.passing)
+    assert undefined.verdict == "failed"
     assert undefined.to_dict()["value"] is None
     with pytest.raises(BaseException, match="1"):
         enforce([gate, undefined])

@@ -227,7 +227,7 @@ def test_where_no_number_is_enough():
         ({"temperature": 0}, "`temperature` must be a finite number above 0, got 0"),
         ({"temperature": -1.1}, "`temperature` must be"),
         ({"temperature": math.nan}, "`temperature` must be"),
-        ({"temperature": 1}, "`temperature` must differ from 1"),
+        ({"temperature": 1}, "`temperature` .--temperature. must differ from 1"),
         ({"precision": 0}, "`precision` must be"),
         ({"precision": math.inf}, "`precision` must be"),
         ({"ece": 0}, "`ece` .--error. must be a number between 0 and 1, got 0"),
@@ -305,7 +305,7 @@ def test_command_reads_probabilities_and_says_what_it_ignores(run, tmp_path):
     [
         (("none.npz",), "none.npz"),
         (("pool.npz", "--error", "0"), "--error"),
-        (("pool.npz", "--temperature", "1"), "`temperature` must differ from 1"),
+        (("pool.npz", "--temperature", "1"), "`--temperature` must differ from 1"),
         (("pool.npz", "--power", "1.5"), "`power`"),
         (("pool.npz", "--precision", "-1"), "`precision`"),
         (("flat.npz",), "flat.npz: `logits` are constant"),

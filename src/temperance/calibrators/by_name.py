@@ -26,7 +26,7 @@ def check_method(method: str, *, prior: float = 0.0, also: Sequence[str] = ()) -
     as_word(method, [*METHODS, *also], name="method")
     if as_prior(prior) and method in METHODS and not METHODS[method].traits.prior:
         takes = ", ".join(name for name, each in METHODS.items() if each.traits.prior)
-        msg = f"`prior` has no meaning for {method}. Methods that take one: {takes}."
+        msg = f"`prior` (--prior) has no meaning for {method}. Methods that take one: {takes}."
         raise InvalidInputError(msg)
 
 

@@ -40,8 +40,8 @@ __all__ = [
 _MISSING_TYPES = {"NAType", "NaTType"}  # of pandas, known by name so that it is not imported
 _LEAVE_OUT = "Leave these rows out of all arrays, or give them a value."
 _WAYS_OUT = {
-    "labels": "Leave these rows out of all arrays, or fill them with a label that `ignore_label` "
-    "names (--ignore-label)."
+    "labels": "Leave these rows out of all arrays, or fill them with the label of "
+    "`ignore_label` (--ignore-label)."
 }
 
 

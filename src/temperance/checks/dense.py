@@ -95,7 +95,10 @@ class Dense:
 def require_axis(class_axis: int, *, ndim: int) -> None:
     """Raise unless the class axis is one of the axes of the logits."""
     if not -ndim <= as_whole(class_axis, name="class_axis") < ndim:
-        msg = f"`class_axis` must name one of the {ndim} axes of `logits`, got {class_axis}."
+        msg = (
+            f"`class_axis` (--class-axis) must name one of the {ndim} axes of `logits`, got "
+            f"{class_axis}."
+        )
         raise InvalidInputError(msg)
 
 

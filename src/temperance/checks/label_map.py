@@ -67,7 +67,10 @@ class LabelMap:
         known: dict[object, str] = {}
         for label, target in self.pairs:
             if known.setdefault(_key(label), target) != target:
-                msg = f"`label_map` must map a label once; {label!r} stands there twice."
+                msg = (
+                    f"`label_map` (--label-map) must map a label once; {label!r} stands there "
+                    "twice."
+                )
                 raise InvalidInputError(msg)
 
     @classmethod
@@ -217,8 +220,8 @@ class LabelMap:
             else:
                 row = int((inverse == number).argmax())
                 msg = (
-                    f"`label_map` says that labels are positions {self.first} to {last}, but "
-                    f"{row_name(row)} holds {label_text(label)!r}."
+                    f"`label_map` (--label-map) says that labels are positions {self.first} to "
+                    f"{last}, but {row_name(row)} holds {label_text(label)!r}."
                 )
                 raise InvalidInputError(msg)
         of_numbers = classes is None and all(isinstance(each, int) for each in meant)

@@ -397,7 +397,7 @@ def _what_instead(p: NDArray[np.float64]) -> str:
     if np.isnan(p).any():
         return " nan is no probability: leave these rows out, or give them their values."
     if (p < 0).any():
-        return " Are these logits? Then say so (`logits=`, --kind logits), or apply a softmax."
+        return f" Are these logits? {_softmax(p)}"
     if p.ndim == 1:
         return " Percentages? Divide by 100." if p.max() <= 100 else ""
     return _of_shares(p)
@@ -421,9 +421,14 @@ def _of_shares(p: NDArray[np.float64]) -> str:
             f"{_DIVIDE}"
         )
     return (
-        " They are no shares of a whole either; if they are what goes into a softmax, say so "
-        "(`logits=`, --kind logits)."
+        f" They are no shares of a whole either. Are they what goes into a softmax? {_softmax(p)}"
     )
+
+
+def _softmax(p: NDArray[np.float64]) -> str:
+    """Say how logits become probabilities, of class 1 where each row has a single number."""
+    makes = "1 / (1 + exp(-z))" if p.ndim == 1 else "scipy.special.softmax(z, axis=-1)"
+    return f"{makes} makes them probabilities; of files --kind logits says what they are."
 
 
 def _as_in(values: Any, array: NDArray[Any], number: float) -> Any:  # noqa: ANN401

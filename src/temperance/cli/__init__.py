@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from temperance.cli.process import Ended, Signals, raising_signals, standard_streams
 from temperance.printable import printable
@@ -64,6 +64,7 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     import typer  # noqa: PLC0415  (so that `import temperance.cli` stays cheap)
 
     from temperance.cli.app import app  # noqa: PLC0415
+    from temperance.cli.option_names import in_options  # noqa: PLC0415
     from temperance.errors import TemperanceError  # noqa: PLC0415
 
     signals.raise_received()  # imports may swallow it
@@ -75,7 +76,8 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
         stop = "" if message.endswith(".") else "."
         return _Outcome(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
-        return _Outcome(_BAD_INPUT, str(error))
+        words = sys.argv[1:] if arguments is None else arguments
+        return _Outcome(_BAD_INPUT, in_options(str(error), _options(command, words)))
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:
@@ -87,6 +89,12 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     if code == _BY_SIGNAL + signal.SIGINT:  # all that typer leaves of a KeyboardInterrupt
         raise Ended(signal.SIGINT)
     return _Outcome(code if isinstance(code, int) else 0)
+
+
+def _options(group: Any, words: list[str]) -> set[str]:  # noqa: ANN401  (typer's group of commands)
+    """Return the options of the command that was called."""
+    called = next((group.commands[word] for word in words if word in group.commands), None)
+    return {each for one in getattr(called, "params", ()) for each in one.opts}
 
 
 def _command(error: Exception) -> str:

@@ -15,6 +15,7 @@ from temperance.cli.block_rows import BlockRows
 from temperance.cli.class_biases import class_biases_of
 from temperance.cli.cluster_warnings import interval_warnings
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.files import recorded
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
 from temperance.cli.measured import Settings, infinite_losses, measure_after, measure_scaled
@@ -140,7 +141,7 @@ def finish(
         "selection": None if done.selection is None else done.selection.to_dict(),
     }
     evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict(curves=False)}
-    save(done.calibrator, output, facts=facts, evaluation=evaluation)
+    save(done.calibrator, output, facts=recorded(facts), evaluation=evaluation)
     if report is not None:
         with progress("drawing the report"):
             write_report(report, _report_content(done, output=output, model=model))
@@ -221,13 +222,13 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         ("Library", f"temperance {__version__}"),
     ]
     return ReportContent(
-        title=f"Calibration report: {model or done.rows.source}",
+        title=recorded(f"Calibration report: {model or done.rows.source}"),
         comparison=done.comparison,
         evaluation=done.comparison.evaluations["before"],
         calibrator=done.calibrator,
         evaluated_on=done.evaluated_on,
-        facts=tuple(facts),
-        warnings=done.warnings,
+        facts=recorded(tuple(facts)),
+        warnings=recorded(done.warnings),
         classes=done.rows.classes,
         plan=done.plan,
         selection=done.selection,

@@ -9,8 +9,9 @@ import typer
 
 from temperance.cli.cluster_warnings import cluster_warnings
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.files import recorded
 from temperance.cli.measured import check_test
-from temperance.cli.members import check_same_rows
+from temperance.cli.members import check_same_rows, stems_of
 from temperance.cli.options import (
     FoldSeedOption,
     JsonOption,
@@ -168,7 +169,7 @@ def _expected(given: str) -> str | float:
 
 
 def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
-    """Return the stems, or the whole paths where two stems are the same."""
+    """Return a name per file (see `stems_of`), of as many files as a cascade has."""
     if len({path.resolve() for path in files}) < len(files):
         msg = "The files of a cascade must be different; one of them is named twice."
         raise InvalidInputError(msg)
@@ -178,8 +179,7 @@ def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
             f"error rate of who is asked next; got {len(files)}."
         )
         raise InvalidInputError(msg)
-    stems = tuple(path.stem for path in files)
-    return stems if len(set(stems)) == len(files) else tuple(map(str, files))
+    return stems_of(files)
 
 
 def _read(files: list[Path], reading: Reading, like: Rows | None = None) -> list[Rows]:
@@ -222,4 +222,10 @@ def _write_report(
     ]
     title = f"Cascade: {' to '.join(found.policy.names)}"
     with progress("drawing the report"):
-        write_cascade(report, found, title=title, facts=facts, warnings=warnings)
+        write_cascade(
+            report,
+            found,
+            title=recorded(title),
+            facts=recorded(facts),
+            warnings=recorded(warnings),
+        )

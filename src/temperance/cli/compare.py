@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.files import recorded
 from temperance.cli.measured import infinite_losses
-from temperance.cli.members import check_same_rows
+from temperance.cli.members import check_same_rows, stems_of
 from temperance.cli.options import (
     BinsOption,
     JsonOption,
@@ -98,7 +99,8 @@ def compare(
             ("Library", f"temperance {__version__}"),
         )
         with progress("drawing the report"):
-            write_comparison(report, comparison, title=f"Comparison: {first.source}", facts=facts)
+            title = recorded(f"Comparison: {first.source}")
+            write_comparison(report, comparison, title=title, facts=recorded(facts))
     if as_json:
         print_json(
             {
@@ -202,9 +204,8 @@ def _read(
 
 
 def _names(files: list[Path]) -> list[str]:
-    """Return the stems, or the whole paths where two stems are the same."""
-    stems = [path.stem for path in files]
-    names = stems if len(set(stems)) == len(files) else [str(path) for path in files]
+    """Return a name per file (see `stems_of`); refuse a file that is named twice."""
+    names = list(stems_of(files))
     if len(set(names)) < len(files):
         msg = "compare needs different files; one of them is named twice."
         raise InvalidInputError(msg)

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks import reporting
+from temperance.cli.option_names import in_options
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def print_json(content: dict[str, Any]) -> None:
 
 def note(message: str) -> None:
     """Print a line about the result on stderr."""
-    print(printable(message), file=sys.stderr)  # noqa: T201
+    print(printable(in_options(message)), file=sys.stderr)  # noqa: T201
 
 
 def _stdout() -> Console:

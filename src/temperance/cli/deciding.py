@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.calibrators import AnswerConfidence, Identity, temperature_of
 from temperance.cli.console import progress
+from temperance.cli.files import recorded
 from temperance.cli.fitting import fit_rows
 from temperance.cli.measured import check_test
 from temperance.cli.row_use import RowUse
@@ -157,7 +158,7 @@ def decide(
                 }
     how = RowUse(rows, kept, test, split, calibrator_file, fit_share, seed, as_is)
     return Decision(
-        policy=DecisionPolicy(calibrator, rule, how.facts()),
+        policy=DecisionPolicy(calibrator, rule, recorded(how.facts())),
         curve=risk_coverage_of(predictions, sureness_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
@@ -169,7 +170,7 @@ def decide(
             *_of_draws(rule.draws),
             *_of_groups(rule.promises),
         ),
-        calibrator_facts=how.calibrator_facts(),
+        calibrator_facts=recorded(how.calibrator_facts()),
         told=how.told(),
     )
 

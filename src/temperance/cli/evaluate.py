@@ -10,13 +10,16 @@ import typer
 from temperance.blocks import connected
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.files import recorded
 from temperance.cli.gates import (
     MaxBrier,
     MaxEce,
     MaxLogLoss,
     MinAccuracy,
+    UndecidedOption,
     check_gates,
     enforce,
+    given_limits,
 )
 from temperance.cli.label_plan import label_plan
 from temperance.cli.measured import (
@@ -73,6 +76,7 @@ def evaluate(
     max_log_loss: MaxLogLoss = None,
     max_brier: MaxBrier = None,
     min_accuracy: MinAccuracy = None,
+    undecided: UndecidedOption = None,
     dask: DaskOption = None,
     n_bins: BinsOption = 15,
     n_resamples: ResamplesOption = N_RESAMPLES,
@@ -83,11 +87,19 @@ def evaluate(
 ) -> None:
     """Measure probabilities against labels, each number with a 95 % interval.
 
-    With --calibrator: before and after it. A gate compares the value itself, not its interval.
+    With --calibrator: before and after it. A gate fails where the whole interval is beyond the
+    limit, and passes where all of it is within; where it holds the limit, --undecided decides.
     Files, or folders of files, of 1 GiB and more are read block by block, once, in little memory.
     """
     if report is not None:
         check_writable(report, {".html", ".htm"})
+    limits = given_limits(
+        undecided,
+        max_ece=max_ece,
+        max_log_loss=max_log_loss,
+        max_brier=max_brier,
+        min_accuracy=min_accuracy,
+    )
     calibrator = None if calibrator_file is None else load(calibrator_file)
     reading = reading.of_answers(calibrator)
     large = BlockRows.of(file, reading, on_cluster=dask is not None)
@@ -110,15 +122,7 @@ def evaluate(
     if calibrator is not None:
         comparison, facts = measured.comparison, measured.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
-    gates = check_gates(
-        final,
-        {
-            "max-ece": max_ece,
-            "max-log-loss": max_log_loss,
-            "max-brier": max_brier,
-            "min-accuracy": min_accuracy,
-        },
-    )
+    gates = check_gates(final, limits, undecided)
     warnings = (
         *infinite_losses(rows, final, after),
         *_warnings(facts, final, calibrator_file),
@@ -127,13 +131,13 @@ def evaluate(
     finding = headline(comparison, before)
     if report is not None:
         content = ReportContent(
-            title=f"Calibration report: {rows.source}",
+            title=recorded(f"Calibration report: {rows.source}"),
             comparison=comparison,
             evaluation=before,
             calibrator=calibrator,
             evaluated_on="given",
-            facts=_told(facts, calibrator_file),
-            warnings=warnings,
+            facts=recorded(_told(facts, calibrator_file)),
+            warnings=recorded(warnings),
             classes=facts.classes,
             plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
             members=facts.members,

@@ -1,21 +1,28 @@
-"""The files of a command: none that it writes may be one that it reads, or become one."""
+"""The files of a command: none that it writes may be one that it reads, or become one.
+
+And none that it writes says in which folder the others lie, which is nobody's business.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from contextvars import ContextVar
+from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 import typer
 
 from temperance.errors import InvalidInputError
+from temperance.printable import printable
 from temperance.readers import SUFFIXES
 from temperance.readers.shards import file_suffix
 
-__all__ = ["WRITTEN", "FileCommand", "paths_of"]
+__all__ = ["WRITTEN", "FileCommand", "name_of", "paths_of", "recorded"]
 
 WRITTEN = frozenset({"--output", "--report"})  # the options whose files are written
+_PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())  # of the command that runs
 
 
 class _Given(NamedTuple):
@@ -36,7 +43,11 @@ class FileCommand(typer.core.TyperCommand):
         for number, each in enumerate(written):
             for other in (*written[:number], *(one for one in paths if not one.written)):
                 _check(each, other)
-        return super().invoke(ctx)
+        token = _PATHS.set(tuple(each.path for each in paths))
+        try:
+            return super().invoke(ctx)
+        finally:
+            _PATHS.reset(token)
 
 
 def paths_of(ctx: typer.Context) -> Iterator[_Given]:
@@ -48,6 +59,34 @@ def paths_of(ctx: typer.Context) -> Iterator[_Given]:
         for path in value if isinstance(value, list | tuple) else [value]:
             if isinstance(path, Path):
                 yield _Given(option.rstrip("."), path, bool(WRITTEN & {*names}))
+
+
+def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
+    """Return what a file that is kept says: paths of the command line by the files' names alone.
+
+    A path tells a stranger about a machine and its owner; the digest says which file it was.
+    """
+    if isinstance(value, dict):
+        return {key: recorded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(recorded(each) for each in value)
+    if not isinstance(value, str):
+        return value
+    names = {}
+    for path in _PATHS.get():
+        for spelling in (str(path), os.path.realpath(path)):
+            names[spelling] = name_of(path)
+            names[printable(spelling)] = printable(name_of(path))
+    for spelling in sorted(names, key=len, reverse=True):
+        value = re.sub(rf"(?<![\w./\\-]){re.escape(spelling)}", lambda _: names[spelling], value)  # noqa: B023
+    return value
+
+
+def name_of(path: str | Path) -> str:
+    """Return the name of a file, or folder, without where it lies; ".." has that of its folder."""
+    if isinstance(path, Path):
+        return path.name or path.resolve().name or str(path)
+    return PureWindowsPath(path).name or path  # knows both slashes
 
 
 def _check(written: _Given, other: _Given) -> None:

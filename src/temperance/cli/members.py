@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +16,13 @@ from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from temperance.cli.block_rows import BlockRows
     from temperance.cli.reading_options import Reading
     from temperance.cli.rows import Rows
 
-__all__ = ["check_same_rows", "read_members"]
+__all__ = ["check_same_rows", "read_members", "stems_of"]
 
 
 def read_members(
@@ -62,11 +64,27 @@ def read_members(
         first,
         logits=pooled_logits(members, equal, pool="linear"),
         members=members,
-        member_names=tuple(path.stem for path in files),
+        member_names=stems_of(files),
         source=" + ".join(each.source for each in (first, *others)),
         notes=tuple(note for each in (first, *others) for note in each.notes),
         sha256=digest.hexdigest(),
     )
+
+
+def stems_of(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the files' stems, with as much of their folders as tells them apart.
+
+    >>> stems_of([Path("/data/a/test.npz"), Path("/data/b/test.npz")])
+    ('a/test', 'b/test')
+    """
+    whole = [Path(os.path.abspath(path)) for path in files]  # noqa: PTH100  (links keep their names)
+    stems = [(*path.parent.parts, path.stem) for path in whole]
+    parts = stems if len(set(stems)) == len({*whole}) else [path.parts for path in whole]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = tuple("/".join(each[-depth:]) for each in parts)
+        if len(set(names)) == len(set(parts)):
+            break
+    return names
 
 
 def check_same_rows(first: Rows, other: Rows) -> None:

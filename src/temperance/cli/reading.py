@@ -65,7 +65,7 @@ def read_rows(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
                     keep=keep, whole=whole, rules=reading.rules,
                 )  # fmt: skip
-    rows = replace(rows, left_out=file.left_out)
+    rows = replace(rows, left_out=file.left_out, of_format=reading.llm is not None)
     if labelled:
         rows.require_labels()
         _require_clusters(rows)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.calibrators import temperature_of
+from temperance.cli.files import name_of
 from temperance.export import load_facts
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ class RowUse:
         if self.calibrator_file is not None:
             facts = load_facts(self.calibrator_file)
             names = ("data", "data_sha256", "data_kind", "model")
-            return {name: facts[name] for name in names if name in facts}
+            known = {name: facts[name] for name in names if name in facts}
+            if isinstance(known.get("data"), str):  # older files hold paths
+                known["data"] = " + ".join(map(name_of, known["data"].split(" + ")))
+            return known
         if self.split is None:
             return {}
         return {

@@ -80,6 +80,7 @@ class Rows:
     notes: tuple[str, ...] = ()  # what was left out or bounded when the file was read
     file_ids: NDArray[Any] | None = None  # of all rows of the file, also those that do not count
     left_out: tuple[int, ...] = ()  # rows of the file that lack a value and were left out
+    of_format: bool = False  # of a language model's answers, whose lines hold their labels
 
     @property
     def n(self) -> int:
@@ -134,12 +135,16 @@ class Rows:
     def require_labels(self) -> NDArray[np.intp]:
         """Return the labels, or say that the file has none."""
         if self.labels is None:
-            msg = (
-                f"{self.source}: has no labels. Name their column with --label-column, or give "
-                "their file with --labels."
-            )
+            msg = f"{self.source}: has no labels. {self.labels_advice}"
             raise FileFormatError(msg)
         return self.labels
+
+    @property
+    def labels_advice(self) -> str:
+        """Where labels may be given, of rows that have none."""
+        if self.of_format:
+            return "Write them into the lines, under a key that --label-field names (or `label`)."
+        return "Name their column with --label-column, or give their file with --labels."
 
     @property
     def file_rows(self) -> NDArray[np.intp] | None:

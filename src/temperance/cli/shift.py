@@ -9,6 +9,7 @@ import typer
 
 from temperance.checks import refuse_masked_labels
 from temperance.cli.console import note, print_json, print_table, print_text, progress
+from temperance.cli.files import recorded
 from temperance.cli.label_plan import label_plan
 from temperance.cli.options import (
     JsonOption,
@@ -100,7 +101,7 @@ def shift(
     for warning in warnings:
         note(f"warning: {warning}")
     if other.labels is None:
-        note(f"{other.source} has no labels: name their column with --label-column, or --labels.")
+        note(f"{other.source}: has no labels. {other.labels_advice}")
     if report is not None:
         print_text(f"report: {report}")
 
@@ -119,7 +120,7 @@ def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> No
     plan = label_plan(other, found.reference) if other.labels is None else None
     title = f"Shift: {first.source} to {other.source}"
     with progress("drawing the report"):
-        write_shift(report, found, title=title, facts=facts, plan=plan)
+        write_shift(report, found, title=recorded(title), facts=recorded(facts), plan=plan)
 
 
 def _check_pair(first: Rows, other: Rows) -> None:

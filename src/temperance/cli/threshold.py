@@ -10,6 +10,7 @@ import typer
 from temperance.calibrators import AnswerConfidence, PlattScaling, TemperatureScaling
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.deciding import decide
+from temperance.cli.files import recorded
 from temperance.cli.options import (
     JsonOption,
     KindName,
@@ -126,18 +127,20 @@ def threshold(
     save_policy(done.policy, output, calibrator_facts=done.calibrator_facts)
     if report is not None:
         content = ThresholdContent(
-            title=f"Answer or abstain: {rows.source}",
+            title=recorded(f"Answer or abstain: {rows.source}"),
             rule=done.policy.rule,
             calibrator=done.policy.calibrator,
             curve=done.curve,
             test=done.test,
             test_groups=done.test_groups,
-            use=done.use,
-            warnings=done.warnings,
-            facts=(
-                *done.told,
-                ("Policy", str(output)),
-                ("Library", f"temperance {__version__}"),
+            use=recorded(done.use),
+            warnings=recorded(done.warnings),
+            facts=recorded(
+                (
+                    *done.told,
+                    ("Policy", str(output)),
+                    ("Library", f"temperance {__version__}"),
+                )
             ),
         )
         with progress("drawing the report"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Differences", "Verdict"]
 
-Verdict = Literal["better", "worse", "cannot tell"]
+Verdict = Literal["better", "worse", "cannot tell", "the same"]
 _LARGE_IS_BETTER = {"accuracy", "discrimination"}
 
 
@@ -56,9 +56,12 @@ class Differences(Frozen):
     def verdict(self, measure: str) -> Verdict:
         """Return "better" or "worse" if the interval leaves out 0, else "cannot tell".
 
-        Two infinite log losses have no difference: nan, of which one cannot tell either.
+        "The same" where there is no difference and no doubt of it. Two infinite log losses have no
+        difference: nan, of which one cannot tell either.
         """
         difference = self.measures[measure]
+        if difference.low == difference.high == 0.0:
+            return "the same"
         if isnan(difference.value) or difference.low <= 0.0 <= difference.high:
             return "cannot tell"
         better = (difference.value < 0.0) != (measure in _LARGE_IS_BETTER)

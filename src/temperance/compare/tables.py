@@ -51,7 +51,7 @@ def value_of(evaluation: Evaluation, measure: str) -> float:
 def difference_cells(differences: Differences, measure: str) -> tuple[str, str]:
     """Return a difference with its interval, and the verdict."""
     found = differences.measures[measure]
-    if found.low == found.high == 0.0:
+    if differences.verdict(measure) == "the same":
         return "", "the same"
     if not isfinite(found.value):  # of both infinite undefined, of one infinite
         return number_text(found.value, sign=True), differences.verdict(measure)
@@ -87,6 +87,8 @@ def _sentence(name: str, baseline: str, differences: Differences) -> str:
     if better or worse:
         how = "better" if better else "worse"
         return f"{name} is {how} than {baseline} in {better or worse}."
+    if set(verdicts.values()) == {"the same"}:
+        return f"{name} and {baseline} are the same on these rows."
     return f"These rows cannot tell {name} from {baseline}."
 
 

@@ -55,19 +55,19 @@ def check_options(
         raise InvalidInputError(msg)
     if budget is not None and min_accuracy is not None:
         msg = (
-            "`budget` and `min_accuracy` (--budget, --min-accuracy) must not be given together: "
+            "`budget` (--budget) and `min_accuracy` (--min-accuracy) must not be given together: "
             "each is a goal of its own."
         )
         raise InvalidInputError(msg)
     if error_cost != 1.0 and not budget is min_accuracy is None:
         msg = (
-            "`error_cost` (--error-cost) has no meaning with `budget` or `min_accuracy`, which say "
-            "themselves what an error may cost."
+            "`error_cost` (--error-cost) has no meaning with `budget` (--budget) or "
+            "`min_accuracy` (--min-accuracy), which say themselves what an error may cost."
         )
         raise InvalidInputError(msg)
     check_method(method, prior=prior)
     if METHODS[method].traits.groups or METHODS[method].traits.members:
-        msg = f"`method` must be one of a single model's rows, got {method!r}."
+        msg = f"`method` (--method) must be one of a single model's rows, got {method!r}."
         raise InvalidInputError(msg)
     if budget is not None:
         return each, Goal("budget", float(budget))

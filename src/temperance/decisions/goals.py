@@ -69,8 +69,8 @@ def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
             return prices[best]
         error, spent = outcomes[best]
         msg = (
-            f"`min_accuracy` of {target:g} is reached by no thresholds: the most is "
-            f"{floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {spent:.4g} per row. Take at "
+            f"`min_accuracy` (--min-accuracy) of {target:g} is reached by no thresholds: the most "
+            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {spent:.4g} per row. Take at "
             "most that, or a better last model."
         )
         raise InvalidInputError(msg)

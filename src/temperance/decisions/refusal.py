@@ -48,7 +48,8 @@ def reason(rows: DecisionRows, target: Target, group: str | None) -> str:
 def refusal(promises: Sequence[Promise], target: Target, confidence: float) -> str:
     """Return the message of rows that allow no promise at all."""
     goal = (
-        f"`max_risk` {target.max_risk:g} cannot be promised with {percent(confidence)} confidence"
+        f"`max_risk` (--max-risk) {target.max_risk:g} cannot be promised with "
+        f"{percent(confidence)} confidence"
     )
     if target.min_coverage is not None:
         goal += f" at a coverage of {percent(target.min_coverage)}"
@@ -57,5 +58,5 @@ def refusal(promises: Sequence[Promise], target: Target, confidence: float) -> s
         return f"{goal}: {first.reason}. Or allow a larger risk."
     return (
         f"{goal} for any of {len(promises)} groups; in the largest, {first.group!r}, "
-        f"{first.reason}. Or make one promise for all rows, without `groups`."
+        f"{first.reason}. Or make one promise for all rows, without `groups` (--per-group)."
     )

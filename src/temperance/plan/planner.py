@@ -212,7 +212,7 @@ def check_options(
     as_number(power, name="power", rule=rule, above=0.05, below=1.0)
     as_count(n_bins, name="n_bins", most=MOST_BINS)
     if temperature == 1.0:
-        msg = "`temperature` must differ from 1: at 1 there is no error to see."
+        msg = "`temperature` (--temperature) must differ from 1: at 1 there is no error to see."
         raise InvalidInputError(msg)
 
 

@@ -54,6 +54,8 @@ class CorpDisplay(Display):
         From `corp_reliability`, or `evaluate(...).corp`.
     name : str, optional
         Of the model.
+    event_name : str, optional
+        What a class's event is called; "class 1" where left out.
 
     Attributes
     ----------
@@ -77,9 +79,12 @@ class CorpDisplay(Display):
     _size = (380.0, 494.0)
     _margins = (46.0, 18.0, 44.0, 84.0)
 
-    def __init__(self, corp: CorpReliability, *, name: str | None = None) -> None:
+    def __init__(
+        self, corp: CorpReliability, *, name: str | None = None, event_name: str | None = None
+    ) -> None:
         self.corp = corp
         self.name = optional_text(name, name="name")
+        self.event_name = optional_text(event_name, name="event_name") or f"class {corp.event}"
 
     @classmethod
     def from_predictions(
@@ -186,9 +191,9 @@ class CorpDisplay(Display):
         draw_frame(
             ax,
             says="Confidence: what the model says" if top_label
-            else f"Probability of class {corp.event}: what the model says",
+            else f"Probability of {self.event_name}: what the model says",
             happens="Accuracy: how often it is right" if top_label
-            else f"How often class {corp.event} happens",
+            else f"How often {self.event_name} happens",
         )  # fmt: skip
         share = np.histogram(corp.probability, _STRIPS, weights=corp.share)[0]
         draw_strip(ax, _STRIPS[:-1], _STRIPS[1:], share)
@@ -206,7 +211,7 @@ class CorpDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the diagram in words: what the model says and what happens."""
         corp = self.corp
-        happens = "is right" if corp.event == "top-label" else f"class {corp.event} happens"
+        happens = "is right" if corp.event == "top-label" else f"{self.event_name} happens"
         places = np.searchsorted(corp.share.cumsum(), (0.1, 0.5, 0.9)).clip(max=len(corp.share) - 1)
         said = [
             f"says {corp.probability[i]:.1%}, {happens} {corp.recalibrated[i]:.1%}" for i in places

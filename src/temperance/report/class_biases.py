@@ -72,7 +72,7 @@ def _cost(comparison: Comparison) -> str:
     """Return what the biases gain in log loss: what it costs to leave them out."""
     differences = comparison.differences[BIASED]
     found, told = differences.log_loss, differences.verdict("log_loss")
-    if told == "cannot tell":
+    if told in {"cannot tell", "the same"}:
         ends = interval_text(found.low, found.high, sign=True)
         return (
             "These rows cannot tell whether it helps to correct the biases: the log loss changes "

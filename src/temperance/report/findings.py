@@ -145,6 +145,8 @@ def _ending(comparison: Comparison | None, later: str | None) -> str:
             f"it claims {_percent(after.confidence.value)} on average and is right "
             f"{_percent(after.accuracy.value)}"
         )
+    if verdict.verdict("log_loss") == "the same":
+        return "; calibration leaves the probabilities as they are."
     if verdict.verdict("log_loss") == "cannot tell":
         return f"; after calibration, {later}, but these rows cannot tell whether that is better."
     if verdict.verdict("ece") == "worse":
@@ -161,6 +163,7 @@ def _unneeded(comparison: Comparison) -> str:
         "better": " A temperature still improves the log loss.",
         "worse": " A temperature makes the log loss worse: leave it out.",
         "cannot tell": " There is nothing that a temperature would clearly improve.",
+        "the same": " Calibration leaves the probabilities as they are.",
     }[verdict]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import interval_of, temperature_of
+from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.evaluate.tables import left_out_rows, verdict_sentence
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
 from temperance.printable import count_text
@@ -57,7 +58,7 @@ def render_report(content: ReportContent) -> str:
         how=_HOW[content.evaluated_on],
         evaluation=evaluation,
         sides=list(sides),
-        figures=_figures(sides),
+        figures=_figures(sides, content.classes),
         scores=score_rows(sides, differences),
         errors=error_rows(sides, differences),
         classes=class_rows(sides, content.classes),
@@ -69,6 +70,8 @@ def render_report(content: ReportContent) -> str:
         ],
         biased=_significant(list(sides.values())[-1].tests.adjusted_p_values["class-bias"]),
         plan=content.plan,
+        scales=content.calibrator is None or temperature_of(content.calibrator) is not None,
+        answers=content.classes == ANSWER_CLASSES,
         selection=content.selection,
         not_tried="" if content.selection is None else not_tried(content.selection),
         candidates=[] if content.selection is None else selection_cells(content.selection),
@@ -88,20 +91,26 @@ def _sides(content: ReportContent) -> dict[str, Evaluation]:
     return {"Before": evaluations["before"], "After": evaluations["after"]}
 
 
-def _figures(sides: dict[str, Evaluation]) -> dict[str, list[str]]:
+def _figures(sides: dict[str, Evaluation], classes: tuple[str, ...] | None) -> dict[str, list[str]]:
     """Draw each side's diagrams; the kinds stand in one row each."""
-    kinds = {
-        "corp": CorpDisplay,
-        "reliability": ReliabilityDisplay,
-        "confidence": ConfidenceDisplay,
-    }
-    return {
-        kind: [
-            svg(display.from_evaluation(each, name=name), f"{kind}-{number}")  # type: ignore[attr-defined]
-            for number, (name, each) in enumerate(sides.items())
-        ]
-        for kind, display in kinds.items()
-    }
+    figures: dict[str, list[str]] = {"corp": [], "reliability": [], "confidence": []}
+    for number, (name, each) in enumerate(sides.items()):
+        displays = {
+            "corp": CorpDisplay(each.corp, name=name, event_name=_event_name(each, classes)).plot(),
+            "reliability": ReliabilityDisplay.from_evaluation(each, name=name),
+            "confidence": ConfidenceDisplay.from_evaluation(each, name=name),
+        }
+        for kind, display in displays.items():
+            figures[kind].append(svg(display, f"{kind}-{number}"))
+    return figures
+
+
+def _event_name(evaluation: Evaluation, classes: tuple[str, ...] | None) -> str | None:
+    """Return what the event of the CORP diagram is called, where classes have names."""
+    event = evaluation.corp.event
+    if classes is None or event == "top-label":
+        return None
+    return "a right answer" if classes == ANSWER_CLASSES else f"class {classes[int(event)]}"
 
 
 def _sentence(verdict: str) -> str:

@@ -23,6 +23,7 @@ _VERDICTS = {
     "better": "is better by",
     "worse": "is worse by",
     "cannot tell": "cannot be told from that:",
+    "the same": "is the same:",
 }
 
 

@@ -173,7 +173,7 @@ def difference_cells(differences: Differences | None, key: str) -> dict[str, Any
     """Return difference and verdict; mean confidence is no score, some errors have no interval."""
     if differences is None or key not in differences.measures:
         return {"difference": None, "verdict": ""}
-    difference = differences.measures[key]
-    if difference.low == difference.high == 0.0:
-        return {"difference": None, "verdict": "the same"}
-    return {"difference": estimate_cell(difference, sign=True), "verdict": differences.verdict(key)}
+    verdict = differences.verdict(key)
+    if verdict == "the same":
+        return {"difference": None, "verdict": verdict}
+    return {"difference": estimate_cell(differences.measures[key], sign=True), "verdict": verdict}

@@ -128,8 +128,9 @@ class LlmFormat:
     def _check_options(self) -> None:
         if (self.options is None) == (self.options_field is None):
             msg = (
-                "`options` must name the answers' tokens for openai-logprobs, as --options A,B,C,D "
-                "(or `options_field` the key that lists them in each line), one of the two."
+                "`options` (--options) must name the answers' tokens for openai-logprobs, as "
+                "A,B,C,D, or `options_field` (--options-field) the key that lists them in each "
+                "line, one of the two."
             )
             raise InvalidInputError(msg)
         if self.options is not None:
@@ -145,10 +146,13 @@ def check_options(options: Sequence[Sequence[str]]) -> None:
     """Raise unless there are two options or more, none empty and none named twice."""
     flat = [spelling for option in options for spelling in option]
     if len(options) < 2:
-        msg = f"`options` must be two or more, got {named(flat)}."
+        msg = f"`options` (--options) must be two or more, got {named(flat)}."
         raise InvalidInputError(msg)
     if not all(flat) or len(set(flat)) < len(flat):
-        msg = f"`options` must be texts that differ, none of them empty, got {named(flat)}."
+        msg = (
+            "`options` (--options) must be texts that differ, none of them empty, got "
+            f"{named(flat)}."
+        )
         raise InvalidInputError(msg)
 
 

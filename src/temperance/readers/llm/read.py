@@ -131,8 +131,14 @@ def _check_fields(format_: LlmFormat, fields: Fields, kind: Kind | None) -> None
         )
         raise InvalidInputError(msg)
     if kind is not None and format_.name != "records":
-        msg = f"`kind` is for records that hold both logits and probs, not for {format_.name}."
+        msg = (
+            "`kind` (--kind) is for records that hold both logits and probs, not for "
+            f"{format_.name}."
+        )
         raise InvalidInputError(msg)
     if fields.group is not None and format_.group_by is not None:
-        msg = "`fields.group` and `group_by` both say what groups are; give one of them."
+        msg = (
+            "`fields.group` (--group-column) and `group_by` (--group-by) both say what groups are; "
+            "give one of them."
+        )
         raise InvalidInputError(msg)
