@@ -81,8 +81,8 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:
-        words = "out of memory. Split the file, or store it as a memory-mapped .npy."
-        return _Outcome(_BAD_INPUT, words)
+        said = "out of memory. Split the file, or store it as a memory-mapped .npy."
+        return _Outcome(_BAD_INPUT, said)
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else "the system"
         return _Outcome(_BAD_INPUT, f"{where}: {error.strerror or error}.")
