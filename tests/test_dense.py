@@ -77,7 +77,7 @@ def test_rows_of_dense_outputs_for_evaluate(images):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"class_axis": 4}, "`class_axis` must name one of the 4 axes.*got 4"),
+        ({"class_axis": 4}, "`class_axis` .--class-axis. must name one of the 4 axes.*got 4"),
         ({}, r"`labels` must have shape \(2, 3, 8\).*`class_axis=1`"),
         ({"class_axis": 2}, r"`labels` must have shape \(2, 3, 5\)"),
     ],
@@ -266,8 +266,8 @@ def test_ensemble_of_dense_files(run, tmp_path, dense):
     ("arrays", "arguments", "message"),
     [
         ({}, ["fit", "cal.npz"], "Name the axis of the classes, as --class-axis 1 (fit"),
-        ({}, ["fit", "cal.npz", "--class-axis", "4"], "`class_axis` must name one of the 4 axes"),
-        ({}, ["fit", "cal.npz", "--class-axis", "2"], "Then say `class_axis=1` (--class-axis 1)."),
+        ({}, ["fit", "cal.npz", "--class-axis", "4"], "`--class-axis` must name one of the 4 axes"),
+        ({}, ["fit", "cal.npz", "--class-axis", "2"], "Then say `--class-axis 1`."),
         ({}, ["fit", "cal.npz", "--class-axis", "1"], "--ignore-label 255"),
         ({"labels": np.zeros((40, 5, 4), int)}, ["fit", "cal.npz", "--class-axis", "1"],
          "`labels` must have shape (40, 4, 5)"),
