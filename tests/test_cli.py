@@ -235,7 +235,7 @@ BAD = [  # how the file comes about, arguments, what the error says
     (write("n.npz", logits=Z + INFINITE, labels=Y), ["fit", "n.npz"], "row 1 (from 1) holds inf"),
     (write("r.npz", logits=Z, labels=Y + 1), ["fit", "r.npz"], "`labels`"),
     (write("h.npz", logits=Z, labels=Y + 0.5), ["fit", "h.npz"], "whole numbers"),
-    (write("s.npz", logits=Z, labels=["a"] * 4), ["fit", "s.npz"], "`classes`"),
+    (write("s.npz", logits=Z, labels=["a"] * 4), ["fit", "s.npz"], "--label-map"),
     (write("1.npz", logits=Z[:, :0], labels=Y * 0), ["fit", "1.npz"], "has no columns"),
     (write("0.npz", logits=Z[:0], labels=Y[:0]), ["fit", "0.npz"], "no rows"),
     (write("w.npz", logits=Z, labels=Y, weights=[1, 1, -1, 1]), ["fit", "w.npz"], "row 3 (from 1)"),

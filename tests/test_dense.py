@@ -227,7 +227,8 @@ def test_pixels_of_an_image_are_one_draw(run, tmp_path, dense):
     assert twice["score_test"]["z"] == pytest.approx(once["score_test"]["z"])
     for end in ("low", "high"):
         assert twice["differences"]["log_loss"][end] == pytest.approx(
-            once["differences"]["log_loss"][end]
+            once["differences"]["log_loss"][end],
+            rel=0.1,  # beside what probabilities imply
         )
 
 

@@ -215,11 +215,11 @@ def test_groups_that_do_not_differ():
 
 def test_groups_too_small_for_anything():
     """No group of twenty rows: no table, the names."""
-    rows = grouped([19, 19, 300], [2.0] * 3, ["a", "b", ""])
+    rows = grouped([19] * 4, [2.0] * 4, ["a", "b", "c", "d"])
     scaling = tp.GroupTemperatureScaling.fit(*rows[:2], groups=rows[2])
     section = group_section(scaling)
     assert section["rows"] == []
-    assert section["small"] == ["a (19 rows)", "b (19 rows)"]
+    assert section["small"] == [f"{name} (19 rows)" for name in "abcd"]
     check_stands_alone(page_of(scaling, *rows))
 
 

@@ -217,7 +217,8 @@ def test_looks():
     ends = f"{value.auc.value:.3f} ({value.auc.low:.3f} to {value.auc.high:.3f})"
     assert ends in apart
     assert f"700 reference rows are worth {value.effective_rows:,.0f}" in worth
-    assert f"{value.clipped:,} reference rows" in cut
+    assert value.clipped == 1
+    assert cut.startswith("1 weight of a reference row was cut")
     assert "cannot be told" in about_rows(found("holds"))[0]
     assert "fewer than ten" in about_rows(found("very few"))[0]
     assert apart in words_of(render_shift(found("sharper"), title="t"))
