@@ -57,7 +57,7 @@ CASES = ["over", "under", "calibrated", "tiny", "wide"]
     [
         ("over", r"When this model says \d+ %, it is right \d+ % of the time; after calibration, "),
         ("under", r"When this model says"),
-        ("calibrated", r"as good as these 2,667 rows can tell.*nothing that a temperature"),
+        ("calibrated", r"as good as these 2,667 rows can tell.*nothing that calibration"),
         ("tiny", r"With only 8 rows, "),
     ],
 )
@@ -75,7 +75,8 @@ def test_finding_tells_the_truth():
     comparison = tp.compare({"before": p, "after": q}, y)
     before = comparison.evaluations["before"]
     said = "When this model says 90 %, it is right 60 % of the time"
-    assert headline(None, before) == f"{said}."
+    worse = "Its log loss of 0.984 is above 0.673, what the class frequencies alone would cost"
+    assert headline(None, before) == f"{said}. {worse}: it is worse than no model."
     after = "on average and is right 60 %."  # no calibrated prediction says 90 % any more
     assert headline(comparison, before) == f"{said}; after calibration, it claims 60 % {after}"
 

@@ -76,7 +76,7 @@ def test_tables_name_the_right_numbers(results):
     split = evaluation.refinement
     expected = {
         "log loss": evaluation.log_loss, "a temperature removes": split.calibration,
-        "the model does not know": split.refinement, "Brier score": evaluation.brier,
+        "a temperature leaves": split.refinement, "Brier score": evaluation.brier,
         "accuracy": evaluation.accuracy, "mean confidence": evaluation.confidence,
         **{ERROR_NAMES[name]: error for name, error in evaluation.errors.items()},
         "CORP miscalibration": evaluation.corp.miscalibration,

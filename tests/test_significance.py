@@ -128,9 +128,9 @@ def test_reference_p_values_and_directions():
     assert test.p_value == pytest.approx(0.01205, abs=6e-6)
     assert class_bias_rows(predictions(*fitted)).degrees_of_freedom == 9
     for run in (score_rows, spiegelhalter_rows, calibration_in_the_large_rows, cox_rows):
-        assert run(predictions(*raw)).direction == "over-confident"
+        assert run(predictions(*raw)).leaning == "over-confident"
     for run in (score_rows, spiegelhalter_rows, cox_rows):
-        assert run(predictions(*fitted)).direction == "under-confident"
+        assert run(predictions(*fitted)).leaning == "under-confident"
     for name, robust in (("A", 8.09638606), ("B-cal", 13.18917049)):
         z, y = data_set(name, "raw")
         each = score_rows(predictions(z, y, clusters=np.arange(len(y))))
@@ -260,7 +260,7 @@ def test_cox_matches_a_general_optimiser(sample, weighted, clustered, k):
         found = test.intercept_standard_error, test.slope_standard_error
         assert found == pytest.approx(tuple(errors), rel=1e-5)
         assert test.p_value == pytest.approx(math.exp(-expected / 2), rel=1e-5)
-        assert test.direction == ("over-confident" if line[1] < 1 else "under-confident")
+        assert test.leaning == ("over-confident" if line[1] < 1 else "under-confident")
 
 
 @pytest.mark.parametrize("event", ["top-label", 0, 2, None])
@@ -286,7 +286,7 @@ def test_z_tests_match_their_definitions(sample, event):
     assert test.statistic == pytest.approx(gap / math.sqrt(variance))
     assert test.p_value == pytest.approx(2 * norm.sf(abs(test.statistic)))
     word = "predicted" if named else "confident"
-    assert test.direction == f"{'over' if gap < 0 else 'under'}-{word}"
+    assert test.leaning == f"{'over' if gap < 0 else 'under'}-{word}"
 
 
 def test_agrees_with_the_score_test_of_evaluate(sample):
@@ -580,16 +580,17 @@ def test_groups_with_weights_and_clusters(with_clusters):
 
 
 def test_a_group_of_one_row_is_honest():
-    """One row proves no more than its label's improbability; an impossible label is a reason."""
+    """One row proves no more than its label's improbability; an impossible label refutes all."""
     p = [[0.9, 0.06, 0.04], [0.9, 0.06, 0.04], [1.0, 0.0, 0.0]]
     tests = metrics.group_score_tests(p, [2, 0, 1], ["rare", "usual", "impossible"])
-    rare, usual, impossible = tests
-    assert (rare.group, rare.n, rare.direction) == ("rare", 1, "over-confident")
+    impossible, rare, usual = tests
+    assert (rare.group, rare.n, rare.test.leaning) == ("rare", 1, "over-confident")
+    assert rare.direction == "neither"
     assert rare.test.statistic > 3  # "p = 0.001" of a normal distribution
     assert rare.test.p_value == pytest.approx(0.04, abs=0.025)
     assert usual.test.p_value == 1.0
-    assert (impossible.group, impossible.adjusted_p_value) == ("impossible", None)
-    assert "probability 0" in impossible.test.reason
+    assert (impossible.group, impossible.adjusted_p_value) == ("impossible", 0.0)
+    assert impossible.direction == "over-confident"
     again = metrics.group_score_tests(p, [2, 0, 1], ["rare", "usual", "impossible"])
     assert again == tests
 

@@ -1,4 +1,4 @@
-"""What of the log loss a temperature removes, and what the model does not know."""
+"""What of the log loss a temperature removes, and what it leaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RefinementSplit:
     its label.
     """
 
-    refinement: Estimate  # >= 0: the log loss that is left, what the model does not know
+    refinement: Estimate  # >= 0: the log loss that a temperature leaves; a richer map may less
     calibration: Estimate  # what the temperature removes; below 0 = there is nothing to gain
     temperature: float  # fitted on all rows
 

@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
 from temperance.numerics import two_sided_p
+from temperance.show import p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from temperance.kernels.loss import LossSums
 
-__all__ = ["CalibrationTest", "ScoreTest", "chi_square_p", "holm"]
+__all__ = [
+    "LEVEL",
+    "CalibrationTest",
+    "ScoreTest",
+    "chi_square_p",
+    "evident",
+    "holm",
+    "sharpness_in_words",
+]
+
+LEVEL = 0.05  # a p-value below it is evidence
 
 Direction = Literal[
     "over-confident",
@@ -60,11 +71,16 @@ class ScoreTest:
         return cls(z=z, p_value=two_sided_p(z))
 
     @property
-    def direction(self) -> Direction:
-        """Which way the probabilities err, by the sign of z alone (look at `p_value` too)."""
+    def leaning(self) -> Direction:
+        """Which way the probabilities lean, by the sign of z alone: chance may be why."""
         if self.z == 0.0:
             return "neither"
         return "over-confident" if self.z > 0 else "under-confident"
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the probabilities err; "neither" without evidence, where p >= 0.05."""
+        return evident(self.leaning, self.p_value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return z, p_value and direction."""
@@ -88,9 +104,9 @@ class CalibrationTest:
     p_value : float or None
         In [0, 1]: how often calibrated probabilities give a statistic as extreme (both signs
         count for z). Small = not calibrated. None where the test is undefined.
-    direction : str or None
-        Which way the probabilities err, by the sign of the statistic alone (look at `p_value`
-        too); None where the test has no direction.
+    leaning : str or None
+        Which way the probabilities lean, by the sign of the statistic alone: chance may be why.
+        None where the test has no direction.
     reason : str or None
         Why the test is undefined; None where it is defined.
     """
@@ -99,8 +115,16 @@ class CalibrationTest:
     statistic: float | None
     degrees_of_freedom: int | None
     p_value: float | None
-    direction: Direction | None = None
+    leaning: Direction | None = None
     reason: str | None = None
+
+    @property
+    def direction(self) -> Direction | None:
+        """Which way the probabilities err; "neither" without evidence, where p >= 0.05.
+
+        None where the test has no direction.
+        """
+        return None if self.leaning is None else evident(self.leaning, self.p_value)
 
     @classmethod
     def normal(
@@ -113,8 +137,8 @@ class CalibrationTest:
             z = copysign(float_info.max, total)  # an event of probability 0 happened
         else:
             z = total / sqrt(variance)
-        direction = "neither" if z == 0.0 else signs[z > 0.0]
-        return cls(name, z, None, two_sided_p(z), direction)
+        leaning = "neither" if z == 0.0 else signs[z > 0.0]
+        return cls(name, z, None, two_sided_p(z), leaning)
 
     @classmethod
     def chi_square(cls, name: str, statistic: float, degrees_of_freedom: int) -> Self:
@@ -139,6 +163,30 @@ class CalibrationTest:
             "direction": self.direction,
             "reason": self.reason,
         }
+
+
+def evident(leaning: Direction, p_value: float | None) -> Direction:
+    """Return the direction that a test may be said to show: none where p >= 0.05.
+
+    >>> evident("over-confident", 0.003), evident("over-confident", 0.754)
+    ('over-confident', 'neither')
+    """
+    return leaning if p_value is not None and p_value < LEVEL else "neither"
+
+
+def sharpness_in_words(test: ScoreTest) -> str:
+    """Return what the score test of T = 1 says: the one sentence of terminal, notebook and page.
+
+    >>> sharpness_in_words(ScoreTest(z=-3.3, p_value=0.00097))
+    'the model is under-confident (score test of T = 1: z = -3.3, p < 0.001)'
+    >>> sharpness_in_words(ScoreTest(z=0.3, p_value=0.754))
+    'no clear sign of over- or under-confidence (score test of T = 1: z = 0.3, p = 0.754)'
+    """
+    z = f"{test.z + 0.0:.1f}".replace("-0.0", "0.0") if abs(test.z) < 1e6 else "beyond measure"
+    shown = f"(score test of T = 1: z = {z}, {p_text(test.p_value)})"
+    if test.direction == "neither":
+        return f"no clear sign of over- or under-confidence {shown}"
+    return f"the model is {test.direction} {shown}"
 
 
 def chi_square_p(statistic: float, degrees_of_freedom: int) -> float:

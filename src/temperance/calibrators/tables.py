@@ -10,11 +10,11 @@ import numpy as np
 from temperance.calibrators.record import TemperatureRecord
 from temperance.numerics import softmax
 from temperance.printable import count_text
-from temperance.show import Table, number_text, p_text, sketch
+from temperance.show import Table, number_text, sketch
+from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
     from temperance.calibrators.calibrator import Calibrator
-    from temperance.calibrators.record import FitRecord
 
 __all__ = [
     "calibrator_lines",
@@ -59,7 +59,7 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
     lines = [f"{facts or calibrator.method}, from {count_text(record.n, 'row')} in {passes}"]
     if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
         lines.append(regret_in_words(record, record.expected_regret))
-    return [*lines, f"the model is {_test_in_words(record)}"]
+    return [*lines, sharpness_in_words(record.score_test)]
 
 
 def calibrator_table(calibrator: Calibrator) -> Table:
@@ -71,7 +71,7 @@ def calibrator_table(calibrator: Calibrator) -> Table:
             ("rows of the fit", f"{record.n:,}"),
             ("log loss before", number_text(record.log_loss_before)),
             ("log loss after, same rows", number_text(record.log_loss_after)),
-            ("the model is", _test_in_words(record)),
+            ("how sharp the model is", sharpness_in_words(record.score_test)),
         ]
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
             rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
@@ -153,9 +153,3 @@ def _numbers(name: str, value: Any) -> list[tuple[str, float]]:  # noqa: ANN401
 
 def _nats(value: float) -> str:
     return f"{value:.2g} nats"
-
-
-def _test_in_words(record: FitRecord) -> str:
-    test = record.score_test
-    z = f"{test.z:.1f}" if abs(test.z) < 1e6 else "beyond measure"
-    return f"{test.direction} (score test of T = 1: z = {z}, {p_text(test.p_value)})"

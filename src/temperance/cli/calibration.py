@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import (
+    Ensemble,
+    GroupTemperatureScaling,
+    MultilabelScaling,
     TemperatureRecord,
     Training,
     interval_of,
@@ -24,7 +27,7 @@ from temperance.cli.tables import measure_table, ways_table
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.printable import count_text
-from temperance.report import ReportContent, headline, split_sentence, write_report
+from temperance.report import BIASED, ReportContent, headline, split_sentence, write_report
 from temperance.select.candidates import LEAST_PER_PARAMETER
 from temperance.select.tables import selection_table
 from temperance.version import __version__
@@ -59,6 +62,7 @@ class Calibration:
     selection: Selection | None = None  # how the method was chosen; None where it was named
     class_biases: ClassBiases | None = None  # where they were fitted, or a report will show them
     plan: Plan | None = None  # labels still needed, where a report will say it
+    may_choose: bool = True  # whether the command takes another --method
 
     @property
     def record(self) -> FitRecord:
@@ -66,6 +70,33 @@ class Calibration:
         record = self.calibrator.record
         assert record is not None  # noqa: S101  (a fit leaves one)
         return record
+
+    @property
+    def tried(self) -> dict[str, float]:
+        """Log loss of each map tried, on the rows measured, by fits that had not seen them."""
+        found = {self.calibrator.name: self.comparison.evaluations["after"].log_loss.value}
+        if self.class_biases is not None:
+            biased = self.class_biases.comparison.evaluations[BIASED]
+            found["a temperature with class biases"] = biased.log_loss.value
+        if self.selection is not None and self.evaluated_on == "cross-fitted":
+            found |= {
+                each.method: each.log_loss.value
+                for each in self.selection.tried
+                if each.log_loss is not None and each.method != "identity"
+            }
+        return found
+
+    @property
+    def advice(self) -> str:
+        """What to try where these rows still refute calibration; "" where all has been tried."""
+        if not self.may_choose:
+            return ""
+        if isinstance(self.calibrator, MultilabelScaling):
+            fitted = isinstance(self.calibrator.inner, GroupTemperatureScaling)
+            return "" if fitted else f"try --method {GroupTemperatureScaling.method}"
+        if self.selection is not None or isinstance(self.calibrator, Ensemble):
+            return ""
+        return "try --method auto"
 
 
 def calibrate(
@@ -154,7 +185,7 @@ def finish(
         print_table(selection_table(done.selection))
         print_text(done.selection.in_words(), bold=True)
     print_text(summary["headline"], bold=True)
-    print_text(split_sentence(done.comparison.evaluations["before"]))
+    print_text(split_sentence(done.comparison.evaluations["before"], done.tried))
     print_table(measure_table(done.comparison, evaluated_on=done.evaluated_on))
     print_text(str(done.calibrator))
     for warning in done.warnings:
@@ -183,7 +214,13 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
         "selection": None if done.selection is None else done.selection.to_dict(),
         "pooling": None if done.pooling is None else pooling_dict(done.pooling),
         "class_biases": None if done.class_biases is None else done.class_biases.to_dict(),
-        "headline": headline(comparison, comparison.evaluations["before"]),
+        "headline": headline(
+            comparison,
+            comparison.evaluations["before"],
+            score_test=record.score_test,
+            advice=done.advice,
+        ),
+        "maps_tried": done.tried,
         "warnings": list(done.warnings),
         "data_sha256": done.rows.sha256,
         "calibrator": str(output),
@@ -235,6 +272,8 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         members=done.rows.members,
         pooling=done.pooling,
         class_biases=done.class_biases,
+        tried=done.tried,
+        advice=done.advice,
     )
 
 

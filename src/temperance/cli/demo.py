@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,7 @@ def demo(
     done = calibrate(
         calibration, test, method="temperature", prior=0.0, n_bins=15, seed=0, planned=True
     )
+    done = replace(done, may_choose=False)
     finish(done, output=output, report=report, as_json=as_json, model=_MODEL)
 
 

@@ -128,7 +128,8 @@ def evaluate(
         *_warnings(facts, final, calibrator_file),
         *row_warnings(rows),
     )
-    finding = headline(comparison, before)
+    advice = _advice(rows, calibrator_file)
+    finding = headline(comparison, before, advice=advice)
     if report is not None:
         content = ReportContent(
             title=recorded(f"Calibration report: {rows.source}"),
@@ -141,6 +142,7 @@ def evaluate(
             classes=facts.classes,
             plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
             members=facts.members,
+            advice=advice,
         )
         with progress("drawing the report"):
             write_report(report, content)
@@ -169,6 +171,16 @@ def evaluate(
         if report is not None:
             print_text(f"report: {report}")
     enforce(gates)
+
+
+def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:
+    """Return what to try where the calibrated rows are still refuted; "" where all was tried."""
+    if calibrator_file is None or (
+        not isinstance(rows, BlockRows) and (rows.entries or rows.members)
+    ):
+        return ""
+    chosen = load_facts(calibrator_file).get("selection") is not None
+    return "" if chosen else "fit with --method auto tries richer maps"
 
 
 def _measures(

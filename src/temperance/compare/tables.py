@@ -68,10 +68,22 @@ def difference_tables(comparison: Comparison) -> list[Table]:
 
 
 def in_words(comparison: Comparison) -> str:
-    """Return one sentence per set: where it is better or worse than the baseline."""
+    """Return one sentence per set: where it is better or worse than the baseline.
+
+    Sets with an infinite log loss are named first.
+    """
+    infinite = [
+        name for name, each in comparison.evaluations.items() if each.zero_probability_labels
+    ]
+    found = [f"The log loss of {_listed(infinite)} is infinite."] if infinite else []
     return " ".join(
-        _sentence(name, comparison.baseline, differences)
-        for name, differences in comparison.differences.items()
+        [
+            *found,
+            *(
+                _sentence(name, comparison.baseline, differences)
+                for name, differences in comparison.differences.items()
+            ),
+        ]
     )
 
 

@@ -50,6 +50,7 @@ class EvaluationSums(MergeableSums):
     flattened: FlattenedSums
     classes: ClassSums | None  # None for more than `MOST_CLASSES`
     tests: CalibrationTestSums
+    class_weight: NDArray[np.float64]  # (k,): summed weight of the rows of each class
 
     @classmethod
     def of(cls, rows: Predictions, grid: ProbabilityGrid, *, first: int, seed: int) -> Self:
@@ -75,6 +76,7 @@ class EvaluationSums(MergeableSums):
             flattened=FlattenedSums.of(rows, binned),
             classes=ClassSums.of(rows, binned, first=first, seed=seed) if few else None,
             tests=CalibrationTestSums.of(weighing, named_event(weighing, None)),
+            class_weight=np.bincount(rows.labels, w, minlength=k).astype(np.float64),
         )
 
 

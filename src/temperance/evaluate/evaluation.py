@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reliability_sketch
+from temperance.evaluate.words import evaluation_words
 from temperance.frozen import Frozen
 from temperance.metrics.all_errors import ERROR_NAMES
 from temperance.show import beside, to_frame
@@ -13,6 +15,7 @@ from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from temperance.metrics.all_tests import CalibrationTests
+    from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.brier_parts import BrierParts
     from temperance.metrics.class_table import ClassResult
     from temperance.metrics.corp import CorpReliability
@@ -55,6 +58,7 @@ class Evaluation(Frozen):
     notes: tuple[str, ...] = ()  # what the rows say against their columns: ranks, a single label
     tied_rows: int = 0  # rows with several most probable classes: the first counts as predicted
     tie_neutral_accuracy: float | None = None  # if each of these counts for its share
+    base_rates: BaseRates | None = None  # what knowing only the class frequencies would cost
     weak_calibration: WeakCalibration | None = None  # of class 1 of two classes
 
     @property
@@ -101,6 +105,7 @@ class Evaluation(Frozen):
             "zero_probability_labels": self.zero_probability_labels,
             "tied_rows": self.tied_rows,
             "tie_neutral_accuracy": self.tie_neutral_accuracy,
+            "base_rates": None if self.base_rates is None else self.base_rates.to_dict(),
             "calibration_errors": {
                 name: self.errors[name].to_dict() if name in self.errors else None
                 for name in ERROR_NAMES
@@ -122,6 +127,14 @@ class Evaluation(Frozen):
             "notes": list(self.notes),
             **drawn,
         }
+
+    def in_words(self) -> str:
+        """Return the finding in a few sentences.
+
+        First where there is too little data; the verdict of all tests; how many groups are off,
+        and the worst; whether knowing only the class frequencies would be better.
+        """
+        return evaluation_words(self)
 
     def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
         """Return every measure with its interval as a data frame.
@@ -148,9 +161,9 @@ class Evaluation(Frozen):
 
     def __str__(self) -> str:
         tables = (table.to_text() for table in evaluation_tables(self))
-        return "\n\n".join([*tables, *(f"note: {note}" for note in self.notes)])
+        return "\n\n".join([self.in_words(), *tables, *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        """Show a reliability diagram and the tables in a notebook."""
+        """Show the finding, a reliability diagram and the tables in a notebook."""
         tables = (table.to_html() for table in evaluation_tables(self))
-        return beside(reliability_sketch(self), *tables)
+        return f"<p>{escape(self.in_words())}</p>" + beside(reliability_sketch(self), *tables)

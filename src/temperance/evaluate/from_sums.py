@@ -9,6 +9,7 @@ from temperance.checks.contradictions import one_label
 from temperance.evaluate.block_sums import EVENT_BRIER, EVENT_LOG
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import ERROR_NAMES, calibration_error_of
+from temperance.metrics.base_rates import base_rates_of_counts
 from temperance.metrics.cells import MOST_CLASSES, ClassErrors, EventSums
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
 
@@ -53,11 +54,13 @@ def measured_of(
     drawn = top.errors() | {"flattened": sums.flattened.draws(k, n_resamples, doubt, seed=source)}
     errors = _errors(drawn, classes)
     tests = sums.tests.tests(k, event.name, ece=errors["ece"], miscalibration=corp.miscalibration)
+    log_loss = score_estimate(sums.means, 0, sums.implied, 0, highest=inf)
+    brier = score_estimate(sums.means, 1, sums.implied, 1, highest=2.0)
     evaluation = Evaluation(
         n=sums.n,
         n_classes=k,
-        log_loss=score_estimate(sums.means, 0, sums.implied, 0, highest=inf),
-        brier=score_estimate(sums.means, 1, sums.implied, 1, highest=2.0),
+        log_loss=log_loss,
+        brier=brier,
         accuracy=share_estimate(sums.means, 2),
         confidence=mean_estimate(sums.means, 3, bounds=(0.0, 1.0)),
         errors=errors,
@@ -79,6 +82,7 @@ def measured_of(
         tie_neutral_accuracy=min(
             max(sums.means.mean(2) + sums.tie_gain / sums.means.weight, 0.0), 1.0
         ),
+        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / doubt, log_loss, brier),
         weak_calibration=sums.tests.line.weak_calibration(1) if k == 2 else None,
         grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
         notes=() if classes is None else _notes(classes.table(), sums.n),

@@ -17,6 +17,7 @@ from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
 from temperance.metrics.all_tests import calibration_tests
+from temperance.metrics.base_rates import base_rates
 from temperance.metrics.bins import check_bins
 from temperance.metrics.brier_parts import brier_parts
 from temperance.metrics.class_table import class_table
@@ -205,6 +206,7 @@ def measure(
         ),
         tied_rows=tied,
         tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
+        base_rates=base_rates(rows),
         weak_calibration=weak_calibration_rows(rows) if rows.probs.shape[1] == 2 else None,
     )
     return evaluation, {**drawn, **corp_parts}

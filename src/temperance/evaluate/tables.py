@@ -11,10 +11,12 @@ from temperance.show import Table, interval_text, number_text, p_text, sketch
 
 if TYPE_CHECKING:
     from temperance.evaluate.evaluation import Evaluation
+    from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.estimates import Estimate
 
 __all__ = [
     "SCORES",
+    "TEST_NAMES",
     "WEAK",
     "error_table",
     "evaluation_frame",
@@ -35,7 +37,7 @@ SCORES = {
     "accuracy": "accuracy",
     "confidence": "mean confidence",
 }
-_TESTS = {
+TEST_NAMES = {
     "score": "score test of T = 1",
     "class-bias": "class biases",
     "joint-score": "temperature and class biases together",
@@ -78,14 +80,39 @@ def overview_table(evaluation: Evaluation) -> Table:
     if split is not None:
         rows[1:1] = [
             _row("  a temperature removes", split.calibration),
-            _row("  the model does not know", split.refinement),
+            _row("  a temperature leaves", split.refinement),
         ]
+    if evaluation.base_rates is not None:
+        rows = _with_base_rates(rows, evaluation.base_rates)
     caption = (
         f"{count_text(evaluation.n, 'row')}, {count_text(evaluation.n_classes, 'class', 'classes')}"
     )
     if evaluation.n_clusters is not None:
         caption += f", {count_text(evaluation.n_clusters, 'cluster')}"
     return Table(("", "value", "95 % interval"), tuple(rows), caption=caption)
+
+
+def _with_base_rates(
+    rows: list[tuple[str, str, str]], base: BaseRates
+) -> list[tuple[str, str, str]]:
+    """Add below each score what the class frequencies alone cost, and the skill against that."""
+    scores = {
+        SCORES["log_loss"]: (base.log_loss, base.log_loss_skill),
+        SCORES["brier"]: (base.brier, base.brier_skill),
+    }
+    found: list[tuple[str, str, str]] = []
+    open_rows: list[tuple[str, str, str]] = []
+    for row in rows:
+        if not row[0].startswith(" "):
+            found += open_rows
+            open_rows = []
+        found.append(row)
+        if row[0] in scores:
+            cost, skill = scores[row[0]]
+            open_rows = [("  the class frequencies alone", number_text(cost), "")]
+            if cost > 0.0:
+                open_rows.append(_row("  skill against these", skill))
+    return found + open_rows
 
 
 def error_table(evaluation: Evaluation) -> Table:
@@ -115,7 +142,7 @@ def test_table(evaluation: Evaluation) -> Table:
         value = statistics.get(name)
         shown = "" if value is None else _statistic_text(value)
         words = p_text(p_value) if p_value is not None else "cannot be told here"
-        rows.append((_TESTS[name], shown, words))
+        rows.append((TEST_NAMES[name], shown, words))
     columns = ("test of calibration", "statistic", "p, corrected")
     return Table(columns, tuple(rows), caption=verdict_sentence(evaluation))
 
@@ -127,10 +154,8 @@ def verdict_sentence(evaluation: Evaluation) -> str:
     if verdict.calibrated:
         p_value = p_text(verdict.adjusted_p_value)
         return f"verdict: no test refutes calibration; the smallest p-value {of}: {p_value}"
-    return (
-        f"verdict: not calibrated, by {_TESTS[verdict.test]}: {p_text(verdict.adjusted_p_value)}, "
-        f"the smallest {of}"
-    )
+    p_value = p_text(verdict.adjusted_p_value)
+    return f"verdict: not calibrated, by {TEST_NAMES[verdict.test]}: {p_value}, the smallest {of}"
 
 
 def weak_calibration_table(evaluation: Evaluation) -> Table | None:
@@ -166,7 +191,7 @@ def group_result_table(evaluation: Evaluation) -> Table:
             f"{each.n:,}",
             number_text(each.accuracy.value),
             number_text(each.confidence.value),
-            p_text(each.score_test.adjusted_p_value),
+            p_text(each.score_test.adjusted_p_value) or "cannot be told here",
             "not calibrated" if each.differs else "",
         )
         for each in evaluation.groups[:_WORST]
@@ -208,10 +233,17 @@ def reliability_sketch(evaluation: Evaluation) -> str:
 def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
     """Return the columns of a data frame of all measures."""
     names = ("value", "low", "high", "null_mean", "null_high", "p_value")
-    measures = {name: getattr(evaluation, name).to_dict() for name in SCORES}
+    measures: dict[str, dict[str, Any]] = {
+        name: getattr(evaluation, name).to_dict() for name in SCORES
+    }
     if evaluation.refinement is not None:
         measures["refinement"] = evaluation.refinement.refinement.to_dict()
         measures["calibration"] = evaluation.refinement.calibration.to_dict()
+    if (base := evaluation.base_rates) is not None:
+        measures["base_rate_log_loss"] = {"value": base.log_loss}
+        measures["log_loss_skill"] = base.log_loss_skill.to_dict()
+        measures["base_rate_brier"] = {"value": base.brier}
+        measures["brier_skill"] = base.brier_skill.to_dict()
     measures |= {name: each.to_dict() for name, each in evaluation.errors.items()}
     measures["miscalibration"] = evaluation.corp.miscalibration.to_dict()
     if evaluation.weak_calibration is not None:

@@ -12,7 +12,7 @@ from temperance.metrics.z_tests import (
     score_rows,
     spiegelhalter_rows,
 )
-from temperance.significance import holm
+from temperance.significance import evident, holm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,9 @@ class CalibrationTests:
         """Return plain numbers for JSON."""
         adjusted = self.adjusted_p_values
         found = {test.name: test.to_dict() for test in self}
+        for each in found.values():
+            if each["direction"] is not None:
+                each["direction"] = evident(each["direction"], adjusted[each["name"]])
         found |= {name: {"p_value": self.p_values[name]} for name in ("ece", "miscalibration")}
         return {name: {**each, "adjusted_p_value": adjusted[name]} for name, each in found.items()}
 

@@ -12,8 +12,9 @@ from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.logistic_line import LogisticLine
 from temperance.metrics.row_scores import counted, log_odds
+from temperance.numerics import two_sided_p
 from temperance.printable import count_text
-from temperance.significance import CalibrationTest
+from temperance.significance import CalibrationTest, evident
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.metrics.events import EventName
+    from temperance.significance import Direction
 
 __all__ = [
     "SEPARATED",
@@ -57,6 +59,16 @@ class CoxTest(CalibrationTest):
     slope: float | None = None
     intercept_standard_error: float | None = None
     slope_standard_error: float | None = None
+
+    @property
+    def direction(self) -> Direction | None:
+        """Which way the slope errs; "neither" where it or the whole line has p >= 0.05."""
+        if self.leaning is None or self.slope is None or self.slope_standard_error is None:
+            return self.leaning
+        if not self.slope_standard_error > 0.0:
+            return evident(self.leaning, self.p_value)
+        of_slope = two_sided_p((self.slope - 1.0) / self.slope_standard_error)
+        return evident(evident(self.leaning, of_slope), self.p_value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields for JSON: finite numbers, text and None."""
@@ -107,10 +119,10 @@ def cox_test(
     -------
     CoxTest
         Chi-square with 2 degrees of freedom for intercept = 0 and slope = 1, and the fitted
-        line; `direction` is that of the slope. Undefined if the event always or never happens,
-        if a threshold on its probability parts the rows where it happens from the others (the
-        slope is infinite), if all log-odds are equal, if an event of probability 0 happened,
-        and with fewer than three clusters.
+        line; `direction` is that of the slope, where it is evident. Undefined if the event
+        always or never happens, if a threshold on its probability parts the rows where it
+        happens from the others (the slope is infinite), if all log-odds are equal, if an event
+        of probability 0 happened, and with fewer than three clusters.
 
     Raises
     ------
@@ -140,7 +152,7 @@ def cox_test(
 
     >>> probs, labels = [0.2] * 5 + [0.8] * 5, [0, 0, 0, 1, 1, 0, 0, 1, 1, 1]
     >>> test = cox_test(probs, labels)
-    >>> round(test.slope, 12), round(0.4054651081 / 1.3862943611, 9), test.direction
+    >>> round(test.slope, 12), round(0.4054651081 / 1.3862943611, 9), test.leaning
     (0.292481250361, 0.29248125, 'over-confident')
     """
     return cox_rows(

@@ -17,9 +17,9 @@ from temperance.checks.numbers import as_seed
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.row_scores import counted, taken
 from temperance.metrics.simulated_p import simulated_p
-from temperance.metrics.z_tests import score_rows
+from temperance.metrics.z_tests import SHARPNESS, score_rows
 from temperance.numerics import places_of
-from temperance.significance import CalibrationTest, holm
+from temperance.significance import CalibrationTest, evident, holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,8 @@ class GroupTest:
         Its rows of weight above 0.
     test : CalibrationTest
         z and the p-value of this group by itself; undefined as `score_test` is, and without rows.
+        Where a true class has probability 0, which no calibrated model does, z is the largest
+        float and p is 0: this is no group of which nothing is known.
     adjusted_p_value : float or None
         Holm's, over all groups where the test is defined: look at this one to pick out groups.
     """
@@ -56,8 +58,9 @@ class GroupTest:
 
     @property
     def direction(self) -> Direction | None:
-        """Which way the group's probabilities err, by the sign of z alone."""
-        return self.test.direction
+        """Which way the group's probabilities err; "neither" where the adjusted p >= 0.05."""
+        leaning = self.test.leaning
+        return None if leaning is None else evident(leaning, self.adjusted_p_value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields for JSON: finite numbers, text and None."""
@@ -177,6 +180,8 @@ def _test(rows: Predictions, *, seed: list[int]) -> CalibrationTest:
     if len(rows.labels) == 0:
         return CalibrationTest.undefined("score", "no row has a weight above 0")
     test = score_rows(rows)
+    if np.isinf(rows.log_loss).any():  # it happened: z has no end
+        return CalibrationTest.normal("score", 1.0, 0.0, SHARPNESS)
     possible = test.statistic is not None and abs(test.statistic) < float_info.max
     if possible and rows.clusters is None and len(rows.labels) < _SIMULATED_BELOW:
         return replace(test, p_value=simulated_p(rows, seed=seed))

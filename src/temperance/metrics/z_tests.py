@@ -106,8 +106,8 @@ def score_test(
     v is 0.16 (log 4)^2, and so z = 1.2 / 0.8.
 
     >>> test = score_test([0.8, 0.8, 0.8, 0.8], [1, 1, 0, 0])
-    >>> round(test.statistic, 12), test.direction
-    (1.5, 'over-confident')
+    >>> round(test.statistic, 12), test.leaning, test.direction  # p = 0.134
+    (1.5, 'over-confident', 'neither')
     """
     return score_rows(
         Predictions.check(
@@ -195,8 +195,8 @@ def spiegelhalter_test(
     The top of each sum is (0.2 + 0.2 - 0.8 - 0.8) times -0.6, the variance 4 x 0.36 x 0.16.
 
     >>> test = spiegelhalter_test([0.8, 0.8, 0.8, 0.8], [1, 1, 0, 0])
-    >>> round(test.statistic, 12), test.direction
-    (1.5, 'over-confident')
+    >>> round(test.statistic, 12), test.leaning, test.direction  # p = 0.134
+    (1.5, 'over-confident', 'neither')
     """
     return spiegelhalter_rows(
         Predictions.check(
@@ -281,8 +281,8 @@ def calibration_in_the_large_test(
     Expected 3.2 times with variance 0.64, seen twice: z = -1.2 / 0.8.
 
     >>> test = calibration_in_the_large_test([0.8, 0.8, 0.8, 0.8], [1, 1, 0, 0])
-    >>> round(test.statistic, 12), test.direction
-    (-1.5, 'over-predicted')
+    >>> round(test.statistic, 12), test.leaning, test.direction  # p = 0.134
+    (-1.5, 'over-predicted', 'neither')
     """
     rows = Predictions.check(
         probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -32,4 +32,6 @@ class ReportContent:
     plan: Plan | None = None  # labels that would settle what is open
     members: tuple[str, ...] = ()  # names of an ensemble's models
     class_biases: ClassBiases | None = None  # where they were fitted, or tried
+    tried: dict[str, float] = field(default_factory=dict)  # log loss of each map tried, by its name
+    advice: str = ""  # what to try where calibration is still refuted
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first

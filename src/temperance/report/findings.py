@@ -1,4 +1,4 @@
-"""The finding in one sentence, for someone who has never heard of a calibration error."""
+"""The finding in a few sentences, for someone who has never heard of a calibration error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.calibrators import temperature_of
+from temperance.calibrators import TemperatureScaling, temperature_of
+from temperance.evaluate.words import (
+    base_rate_words,
+    capitalised,
+    data_words,
+    direction_words,
+    group_words,
+    impossible_words,
+    is_refuted,
+    percent,
+    refutation,
+)
 from temperance.printable import count_text
 from temperance.show import p_text
+from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from temperance.calibrators import Calibrator, FitRecord
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
@@ -22,56 +36,151 @@ if TYPE_CHECKING:
 __all__ = ["explain_calibrator", "explain_test", "headline", "split_sentence"]
 
 _ENOUGH = 30  # rows that a statement about one confidence level rests on
-_FEW = 100  # rows below which the sentence says how few they are
 
 
-def headline(comparison: Comparison | None, evaluation: Evaluation) -> str:
-    """Return the finding in one or two sentences.
+def headline(
+    comparison: Comparison | None,
+    evaluation: Evaluation,
+    *,
+    score_test: ScoreTest | None = None,
+    advice: str = "",
+) -> str:
+    """Return the finding in a few sentences, the first lines of terminal, JSON and report.
 
-    Where the model's own error lies within its null band, there is nothing to find. Else the
-    sentence is about the bin that matters most (its share times its gap, among bins of 30 rows
-    whose gap chance does not explain) and about what the calibrated probabilities of that level
-    do; without such a bin, about mean confidence and accuracy.
+    How few the data are stands first. Where no test refutes the model, all of them read as one,
+    there is nothing to find. Else the sentence is about the bin that matters most (its share times
+    its gap, among bins of 30 rows whose gap chance does not explain) and about what the calibrated
+    probabilities of that level do; without such a bin, about mean confidence and accuracy. What is
+    left after calibration, the groups that are off, and class frequencies that would do better
+    follow.
+
+    Parameters
+    ----------
+    comparison : Comparison or None
+        "before" and "after"; None of a model by itself.
+    evaluation : Evaluation
+        Of the model as it is.
+    score_test : ScoreTest, optional
+        Of the fit, whose result is shown below: the headline does not contradict it.
+    advice : str, optional
+        What to try where calibration is still refuted, such as "try --method auto".
     """
     after = None if comparison is None else comparison.evaluations["after"]
-    few = f"With only {count_text(evaluation.n, 'row')}, " if evaluation.n < _FEW else ""
-    if evaluation.ece.value <= evaluation.ece_null.high:
-        sentence = (
-            "this model's probabilities are as good as these "
-            f"{count_text(evaluation.n, 'row')} can tell: its calibration error is within what "
-            "chance explains."
-        )
-        if comparison is not None:
-            sentence += _unneeded(comparison)
-        return _capitalised(few + sentence)
+    final, when = (evaluation, "") if after is None else (after, "After calibration")
+    groups = group_words(final, when=when)
+    sentences = [
+        _of_model(comparison, evaluation, score_test, praised=not groups),
+        _left(comparison, evaluation, advice),
+        groups,
+        base_rate_words(final, when=when),
+    ]
+    return capitalised(data_words(evaluation) + " ".join(filter(None, sentences)))
+
+
+def _of_model(
+    comparison: Comparison | None,
+    evaluation: Evaluation,
+    score_test: ScoreTest | None,
+    *,
+    praised: bool,
+) -> str:
+    """Return what was found of the model, and whether calibration changes it."""
+    if evaluation.zero_probability_labels:
+        return f"{impossible_words(evaluation)}: this model is not calibrated."
+    if not is_refuted(evaluation):
+        n = count_text(evaluation.n, "row")
+        test = _alone(comparison, evaluation, score_test)
+        if test is not None:
+            sentence = (
+                f"these {n} do not settle it: the score test of T = 1 alone finds this model "
+                f"{test.direction} ({p_text(test.p_value)}), all tests as one do not refute it "
+                f"({p_text(evaluation.tests.verdict.adjusted_p_value)}, corrected)."
+            )
+        elif praised:
+            sentence = (
+                f"this model's probabilities are as good as these {n} can tell: no test of "
+                "calibration refutes them."
+            )
+        else:
+            sentence = f"over all {n} together no test of calibration refutes this model."
+        return sentence + ("" if comparison is None else _unneeded(comparison, test))
     level = _worst_level(evaluation.reliability)
-    if level is None:
+    if level is not None:
         sentence = (
-            f"on average this model claims {_percent(evaluation.confidence.value)} and is right "
-            f"{_percent(evaluation.accuracy.value)} of the time"
+            f"when this model says {percent(level.says)}, it is right "
+            f"{percent(level.right)} of the time"
         )
-        later = None if after is None else f"it claims {_percent(after.confidence.value)}"
     else:
         sentence = (
-            f"when this model says {_percent(level.says)}, it is right "
-            f"{_percent(level.right)} of the time"
+            f"this model is {direction_words(evaluation)} ({refutation(evaluation)}): on average "
+            f"it claims {percent(evaluation.confidence.value)} and is right "
+            f"{percent(evaluation.accuracy.value)} of the time"
         )
-        later = None if after is None else _after(after.reliability, level.says)
-    return _capitalised(few + sentence + _ending(comparison, later))
+    return sentence + _ending(comparison, level)
 
 
-def split_sentence(evaluation: Evaluation) -> str:
-    """Return what of the log loss a temperature removes, and what it cannot; "" if unknown."""
+def _alone(
+    comparison: Comparison | None, evaluation: Evaluation, score_test: ScoreTest | None
+) -> ScoreTest | None:
+    """Return the score test where it finds a direction by itself, and a fit is at stake."""
+    tests = [] if comparison is None else [score_test, evaluation.score_test]
+    return next((each for each in tests if each and each.direction != "neither"), None)
+
+
+def _left(comparison: Comparison | None, evaluation: Evaluation, advice: str) -> str:
+    """Return what refutes the calibrated probabilities; "" where nothing does."""
+    if comparison is None:
+        return ""
+    after = comparison.evaluations["after"]
+    if not is_refuted(after):
+        return ""
+    still = "Still not" if is_refuted(evaluation) else "After calibration it is not"
+    what = "" if after.zero_probability_labels else f": {refutation(after)}"
+    return f"{still} calibrated{what}{f'; {advice}' if advice else ''}."
+
+
+def split_sentence(evaluation: Evaluation, tried: Mapping[str, float] | None = None) -> str:
+    """Return what a temperature removes of the log loss and leaves, and what no model would cost.
+
+    `tried` holds log losses of other maps by name, on the same rows and by fits that had not seen
+    them: the smallest is told where it is below what a temperature leaves. "" if nothing is known.
+    """
+    found = [_split(evaluation), *_best_tried(evaluation, tried or {}), *_base_rates(evaluation)]
+    said = "; ".join(filter(None, found))
+    return f"{capitalised(said)}." if said else ""
+
+
+def _split(evaluation: Evaluation) -> str:
     split = evaluation.refinement
     if split is None:
         return ""
-    loss = f"Of its log loss of {evaluation.log_loss.value:.3f}, "
+    loss = f"of its log loss of {evaluation.log_loss.value:.3f}, "
     if split.calibration.low <= 0.0:
-        return loss + "these rows show nothing that a temperature would clearly remove."
+        return f"{loss}these rows show nothing that a temperature would clearly remove"
     return (
         f"{loss}{split.calibration.value:.3f} is miscalibration that a temperature removes; "
-        f"{split.refinement.value:.3f} is what the model does not know."
+        f"a temperature leaves {split.refinement.value:.3f}"
     )
+
+
+def _best_tried(evaluation: Evaluation, tried: Mapping[str, float]) -> list[str]:
+    """Return what the best other map leaves, where that is less."""
+    others = {name: loss for name, loss in tried.items() if name != TemperatureScaling.method}
+    if evaluation.refinement is None or not others:
+        return []
+    best = min(others, key=others.__getitem__)
+    if others[best] >= min(evaluation.refinement.refinement.value, evaluation.log_loss.value):
+        return []
+    return [f"the best map tried, {best}, leaves {others[best]:.3f}"]
+
+
+def _base_rates(evaluation: Evaluation) -> list[str]:
+    base = evaluation.base_rates
+    if base is None or base.log_loss == 0.0:
+        return []
+    said = f"knowing only how often each class is true would cost {base.log_loss:.3f}"
+    skill = base.log_loss_skill.value
+    return [f"{said} (skill of this model: {skill:.3f})" if isfinite(skill) else said]
 
 
 def explain_calibrator(calibrator: Calibrator) -> str:
@@ -90,21 +199,14 @@ def _explain_temperature(temperature: float) -> str:
     what = "softens" if temperature > 1.0 else "sharpens"
     return (
         f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: between two "
-        f"classes, a claim of 95 % becomes {_percent(odds / (1.0 + odds))}. The predicted class "
+        f"classes, a claim of 95 % becomes {percent(odds / (1.0 + odds))}. The predicted class "
         "and the order of the classes never change."
     )
 
 
 def explain_test(record: FitRecord) -> str:
     """Return the score test of T = 1 in words."""
-    return _test_in_words(record.score_test)
-
-
-def _test_in_words(test: ScoreTest) -> str:
-    p = p_text(test.p_value)
-    if test.p_value < 0.05:
-        return f"The model is {test.direction}; chance alone would hardly show this ({p})."
-    return f"There is no clear sign of over- or under-confidence ({p})."
+    return capitalised(f"{sharpness_in_words(record.score_test)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,53 +232,54 @@ def _after(curve: ReliabilityCurve, says: float) -> str | None:
     if not held.any():
         return None
     at = int(held.argmax())
-    right, now = _percent(float(curve.accuracy[at])), _percent(float(curve.confidence[at]))
+    right, now = percent(float(curve.accuracy[at])), percent(float(curve.confidence[at]))
     return f"when it says {now}, it is right {right} of the time"
 
 
-def _ending(comparison: Comparison | None, later: str | None) -> str:
+def _ending(comparison: Comparison | None, level: _Level | None) -> str:
     if comparison is None:
         return "."
-    after, verdict = comparison.evaluations["after"], comparison.differences["after"]
-    if verdict.verdict("log_loss") == "worse":
+    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
+    verdict = comparison.differences["after"]
+    told = verdict.verdict("log_loss")
+    if told == "worse":
         return ". Calibration made the probabilities worse: do not use it."
+    if is_refuted(after):  # no word of a level that may be right
+        return (
+            "; "
+            + {
+                "cannot tell": "these rows cannot tell whether calibration is better.",
+                "better": (
+                    f"calibration lowers the log loss from {before.log_loss.value:.3f} to "
+                    f"{after.log_loss.value:.3f}."
+                ),
+            }[told]
+        )
+    later = None if level is None else _after(after.reliability, level.says)
     if later is None:
         later = (
-            f"it claims {_percent(after.confidence.value)} on average and is right "
-            f"{_percent(after.accuracy.value)}"
+            f"it claims {percent(after.confidence.value)} on average and is right "
+            f"{percent(after.accuracy.value)}"
         )
-    if verdict.verdict("log_loss") == "the same":
+    if told == "the same":
         return "; calibration leaves the probabilities as they are."
-    if verdict.verdict("log_loss") == "cannot tell":
+    if told == "cannot tell":
         return f"; after calibration, {later}, but these rows cannot tell whether that is better."
     if verdict.verdict("ece") == "worse":
         return (
             f"; after calibration, {later}. The log loss is better, yet the calibration error is "
-            "larger: one temperature is not the right map for this model."
+            "larger: this is not the right map for this model."
         )
     return f"; after calibration, {later}."
 
 
-def _unneeded(comparison: Comparison) -> str:
+def _unneeded(comparison: Comparison, test: ScoreTest | None) -> str:
     verdict = comparison.differences["after"].verdict("log_loss")
+    if verdict == "cannot tell" and test is not None:
+        return " They cannot tell whether calibration makes it better."
     return {
-        "better": " A temperature still improves the log loss.",
-        "worse": " A temperature makes the log loss worse: leave it out.",
-        "cannot tell": " There is nothing that a temperature would clearly improve.",
+        "better": " Calibration still improves the log loss.",
+        "worse": " Calibration makes the log loss worse: leave it out.",
+        "cannot tell": " There is nothing that calibration would clearly improve.",
         "the same": " Calibration leaves the probabilities as they are.",
     }[verdict]
-
-
-def _percent(share: float) -> str:
-    """Percent for a sentence: 87 %, with decimals only near 0 and 100 %."""
-    if not isfinite(share):
-        return "an unknown share"
-    for digits in (0, 1, 2):
-        text = f"{100.0 * share:.{digits}f}"
-        if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
-            return f"{text} %"
-    return "under 0.01 %" if share < 0.5 else "over 99.99 %"
-
-
-def _capitalised(text: str) -> str:
-    return text[0].upper() + text[1:]

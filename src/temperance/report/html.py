@@ -51,8 +51,8 @@ def render_report(content: ReportContent) -> str:
     return render(
         "template.html.j2",
         title=content.title,
-        finding=headline(content.comparison, evaluation).replace(" %", "\u00a0%"),
-        split=split_sentence(evaluation),
+        finding=_finding(content).replace(" %", "\u00a0%"),
+        split=split_sentence(evaluation, content.tried),
         warnings=content.warnings,
         facts=content.facts,
         how=_HOW[content.evaluated_on],
@@ -81,6 +81,18 @@ def render_report(content: ReportContent) -> str:
         group_temperatures=group_section(content.calibrator),
         left_out=left_out_rows(evaluation),
         infinite="" if not impossible else count_text(impossible, "row"),
+    )
+
+
+def _finding(content: ReportContent) -> str:
+    """Return the first sentences; what is said of the fit's rows below is not contradicted."""
+    record = None if content.calibrator is None else content.calibrator.record
+    of_fit = record is not None and content.evaluated_on != "given"
+    return headline(
+        content.comparison,
+        content.evaluation,
+        score_test=record.score_test if record is not None and of_fit else None,
+        advice=content.advice,
     )
 
 

@@ -56,8 +56,8 @@ Cell = tuple[str, str, str]  # value, interval, what chance explains
 
 
 def score_rows(sides: dict[str, Evaluation], differences: Differences | None) -> list[Any]:
-    """Scores of each side, and their differences."""
-    return [
+    """Scores of each side, and their differences; skill against the class frequencies alone."""
+    rows = [
         {
             "name": name,
             "meaning": meaning,
@@ -66,6 +66,21 @@ def score_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
         }
         for key, name, meaning in _SCORES
     ]
+    bases = [each.base_rates for each in sides.values()]
+    for at, key, name, cost in (
+        (1, "log_loss_skill", "Skill of the log loss", "log_loss"),
+        (3, "brier_skill", "Skill of the Brier score", "brier"),
+    ):
+        if any(base is None or not getattr(base, cost) > 0.0 for base in bases):
+            continue
+        meaning = (
+            "Share saved of what the class frequencies alone would cost, "
+            f"{number_text(getattr(bases[0], cost))}. Below 0 is worse than no model."
+        )
+        cells = [estimate_cell(getattr(base, key)) for base in bases]
+        empty = difference_cells(None, key)
+        rows.insert(at, {"name": name, "meaning": meaning, "values": cells, **empty})
+    return rows
 
 
 def error_rows(sides: dict[str, Evaluation], differences: Differences | None) -> list[Any]:

@@ -1,0 +1,148 @@
+"""What it costs to know only how often each class is true: the model that knows nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite, nan, sqrt
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from temperance.metrics.estimates import Estimate, gap_estimate
+from temperance.metrics.implied import paired_gaps
+from temperance.metrics.inputs import Predictions
+from temperance.numerics import log_probs, normal_quantile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BaseRates", "base_rates", "base_rates_of_counts"]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRates:
+    """Scores of the class frequencies of these rows, predicted for every row, and the skill.
+
+    Parameters
+    ----------
+    log_loss : float
+        Mean log loss in nats of predicting the frequencies: their entropy. 0 where all rows are
+        of one class.
+    brier : float
+        Their Brier score, summed over classes, in [0, 2].
+    log_loss_skill, brier_skill : Estimate
+        1 - score / score of the base rates: 1 is perfect, 0 no better than the frequencies, below
+        0 worse than no model. Undefined (nan) where all rows are of one class.
+    own_rows : float
+        By how much of the skill the frequencies flatter themselves: they have seen the labels
+        that they are judged by, about (classes - 1) / (2 n) nats.
+    """
+
+    log_loss: float
+    brier: float
+    log_loss_skill: Estimate
+    brier_skill: Estimate
+    own_rows: float = 0.0
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "cannot tell"]:
+        """Whether the model's log loss is better than that of the base rates, with evidence."""
+        if self.log_loss_skill.low > 0.0:
+            return "better"
+        return "worse" if self.log_loss_skill.high < -self.own_rows else "cannot tell"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "log_loss": self.log_loss,
+            "brier": self.brier,
+            "log_loss_skill": self.log_loss_skill.to_dict(),
+            "brier_skill": self.brier_skill.to_dict(),
+            "verdict": self.verdict,
+        }
+
+
+def base_rates(rows: Predictions) -> BaseRates:
+    r"""Return what the class frequencies of the rows would score, and the skill beside them.
+
+    Notes
+    -----
+    With :math:`f_k` the weighted share of class k: log loss
+    :math:`-\sum_k f_k \log f_k`, Brier score :math:`1 - \sum_k f_k^2`, skill
+    :math:`1 - S / S_f`. The interval is that of the paired difference
+    :math:`S - S_f` (`gap_estimate`) over :math:`S_f`: to first order that the frequencies were
+    counted on the same rows does not move it.
+
+    References
+    ----------
+    Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th ed., section 9.1.4 (skill
+    against climatology), https://doi.org/10.1016/C2017-0-03921-6
+
+    Examples
+    --------
+    One of four rows is of class 1: the entropy of (3/4, 1/4) is 0.5623, the Brier score
+    1 - 9/16 - 1/16. A model that says 1/2 each time has a log loss of log 2 = 0.6931.
+
+    >>> rows = Predictions.check([0.5, 0.5, 0.5, 0.5], [0, 0, 0, 1], None)
+    >>> found = base_rates(rows)
+    >>> round(found.log_loss, 4), found.brier, round(found.log_loss_skill.value, 4)
+    (0.5623, 0.375, -0.2326)
+    """
+    k, w = rows.probs.shape[1], rows.weights
+    counts = np.bincount(rows.labels, w, minlength=k)
+    shares = counts / counts.sum()
+    at_label = shares[rows.labels]
+    constant = Predictions(
+        np.broadcast_to(shares, rows.probs.shape), rows.labels, w,
+        np.abs(log_probs(np.where(at_label > 0.0, at_label, 1.0))), clusters=rows.clusters,
+    )  # fmt: skip
+    gaps = paired_gaps(rows, constant)
+    scores = _scores(shares)
+    first, second = (_skill(gap_estimate(gaps, column), of) for column, of in enumerate(scores))
+    n = len(rows.labels) if w is None else float(w.sum() ** 2 / (w @ w))
+    return BaseRates(*scores, first, second, _own_rows(shares, scores[0], n))
+
+
+def base_rates_of_counts(
+    counts: NDArray[np.float64], n: float, log_loss: Estimate, brier: Estimate
+) -> BaseRates:
+    """Return the same from the weight of each class and two scores of n (effective) rows.
+
+    The intervals are as wide as those of two samples: rows that were read block by block are not
+    paired.
+    """
+    shares = counts / counts.sum()
+    scores = _scores(shares)
+    own = np.abs(log_probs(np.where(shares > 0.0, shares, 1.0))), 1.0 - 2.0 * shares
+    skills = []
+    for estimate, of, each in zip((log_loss, brier), scores, own, strict=True):
+        half = normal_quantile(0.95) * sqrt(float(shares @ (each - shares @ each) ** 2) / n)
+        value, below, above = (
+            estimate.value - of, estimate.value - estimate.low, estimate.high - estimate.value,
+        )  # fmt: skip
+        gap = Estimate(value, value, value)
+        if isfinite(value):
+            gap = Estimate(
+                value, value - sqrt(below**2 + half**2), value + sqrt(above**2 + half**2)
+            )
+        skills.append(_skill(gap, of))
+    first, second = skills
+    return BaseRates(*scores, first, second, _own_rows(shares, scores[0], n))
+
+
+def _scores(shares: NDArray[np.float64]) -> tuple[float, float]:
+    """Return log loss and Brier score of shares of classes."""
+    there = shares[shares > 0.0]
+    return abs(float(there @ np.log(there))), max(1.0 - float(shares @ shares), 0.0)
+
+
+def _skill(gap: Estimate, of: float) -> Estimate:
+    """Return a score less that of the base rates as a share of the latter, turned upwards."""
+    if of == 0.0:
+        return Estimate(nan, nan, nan)
+    return Estimate(-gap.value / of, -gap.high / of, min(-gap.low / of, 1.0))
+
+
+def _own_rows(shares: NDArray[np.float64], of: float, n: float) -> float:
+    present = int(np.count_nonzero(shares))
+    return inf if of == 0.0 else (present - 1) / (2.0 * n * of)
