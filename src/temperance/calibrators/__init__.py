@@ -13,11 +13,12 @@ from temperance.calibrators.group_record import GroupTemperatureRecord
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
+from temperance.calibrators.label_platt import LabelPlattScaling
 from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.member_weights import Pool, pooled_logits
 from temperance.calibrators.method_tables import method_tables
 from temperance.calibrators.methods import METHODS
-from temperance.calibrators.multilabel import MultilabelScaling
+from temperance.calibrators.multilabel import LABEL_METHODS, MultilabelScaling, fit_entries
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import interval_of, temperature_of
@@ -29,6 +30,7 @@ from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [
     "ANSWER_METHODS",
+    "LABEL_METHODS",
     "METHODS",
     "AnswerConfidence",
     "BetaCalibration",
@@ -40,6 +42,7 @@ __all__ = [
     "GroupTemperatureScaling",
     "Identity",
     "IsotonicCalibration",
+    "LabelPlattScaling",
     "MatrixScaling",
     "MultilabelScaling",
     "PlattScaling",
@@ -56,6 +59,7 @@ __all__ = [
     "class_bias_errors",
     "count_clusters",
     "fit_by_name",
+    "fit_entries",
     "fold_temperatures",
     "interval_of",
     "method_tables",

@@ -50,7 +50,11 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
     lines = [f"{facts or calibrator.method}, from {count_text(record.n, 'row')} in {passes}"]
     if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
         lines.append(regret_in_words(record, record.expected_regret))
-    return [*lines, f"the model is {_test_in_words(record)}"]
+    return (
+        [*lines, f"the model is {_test_in_words(record)}"]
+        if calibrator.reads_probabilities
+        else lines
+    )
 
 
 def calibrator_table(calibrator: Calibrator) -> Table:
@@ -60,10 +64,11 @@ def calibrator_table(calibrator: Calibrator) -> Table:
     if record is not None:
         rows += [
             ("rows of the fit", f"{record.n:,}"),
-            ("log loss before", number_text(record.log_loss_before)),
+            (_before(calibrator), number_text(record.log_loss_before)),
             ("log loss after, same rows", number_text(record.log_loss_after)),
-            ("the model is", _test_in_words(record)),
         ]
+        if calibrator.reads_probabilities:
+            rows.append(("the model is", _test_in_words(record)))
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
             rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
         if record.prior:
@@ -140,6 +145,10 @@ def _numbers(name: str, value: Any) -> list[tuple[str, float]]:  # noqa: ANN401
         return [(name, float(value))]
     items = value.items() if isinstance(value, dict) else enumerate(value)
     return [pair for key, each in items for pair in _numbers(f"{name}[{key}]", each)]
+
+
+def _before(calibrator: Calibrator) -> str:
+    return "log loss before" if calibrator.reads_probabilities else "log loss of the base rate"
 
 
 def _nats(value: float) -> str:

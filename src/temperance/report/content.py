@@ -32,4 +32,5 @@ class ReportContent:
     plan: Plan | None = None  # labels that would settle what is open
     members: tuple[str, ...] = ()  # names of an ensemble's models
     class_biases: ClassBiases | None = None  # where they were fitted, or tried
+    label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first

@@ -25,14 +25,19 @@ _ENOUGH = 30  # rows that a statement about one confidence level rests on
 _FEW = 100  # rows below which the sentence says how few they are
 
 
-def headline(comparison: Comparison | None, evaluation: Evaluation) -> str:
+def headline(
+    comparison: Comparison | None, evaluation: Evaluation, calibrator: Calibrator | None = None
+) -> str:
     """Return the finding in one or two sentences.
 
     Where the model's own error lies within its null band, there is nothing to find. Else the
     sentence is about the bin that matters most (its share times its gap, among bins of 30 rows
     whose gap chance does not explain) and about what the calibrated probabilities of that level
-    do; without such a bin, about mean confidence and accuracy.
+    do; without such a bin, about mean confidence and accuracy. Of a calibrator of scores that claim
+    no probability, it is about what the scores tell beyond the base rate.
     """
+    if comparison is not None and calibrator is not None and not calibrator.reads_probabilities:
+        return _score_headline(comparison)
     after = None if comparison is None else comparison.evaluations["after"]
     few = f"With only {count_text(evaluation.n, 'row')}, " if evaluation.n < _FEW else ""
     if evaluation.ece.value <= evaluation.ece_null.high:
@@ -60,10 +65,32 @@ def headline(comparison: Comparison | None, evaluation: Evaluation) -> str:
     return _capitalised(few + sentence + _ending(comparison, later))
 
 
-def split_sentence(evaluation: Evaluation) -> str:
+def _score_headline(comparison: Comparison) -> str:
+    """Return the finding of a map of scores that claim nothing themselves: what they tell.
+
+    "before" is the base rate: what one would say of every answer without the scores.
+    """
+    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
+    differences = comparison.differences["after"]
+    few = f"With only {count_text(after.n, 'row')}, " if after.n < _FEW else ""
+    rate = f"the {before.log_loss.value:.3f} of knowing only how often answers are right"
+    own = f"{after.log_loss.value:.3f}"
+    told = {
+        "better": "the scores tell right answers from wrong ones: with their map the log loss is "
+        f"{own}, below {rate}.",
+        "worse": f"with the map of these scores the log loss is {own}, above {rate}: do not use "
+        "it.",
+        "cannot tell": "these rows cannot tell whether the scores say anything: with their map the "
+        f"log loss is {own}, beside {rate}.",
+    }[differences.verdict("log_loss")]
+    return _capitalised(few + told)
+
+
+def split_sentence(evaluation: Evaluation, calibrator: Calibrator | None = None) -> str:
     """Return what of the log loss a temperature removes, and what it cannot; "" if unknown."""
     split = evaluation.refinement
-    if split is None:
+    claims = calibrator is None or calibrator.reads_probabilities
+    if split is None or not claims:
         return ""
     loss = f"Of its log loss of {evaluation.log_loss.value:.3f}, "
     if split.calibration.low <= 0.0:
@@ -76,11 +103,11 @@ def split_sentence(evaluation: Evaluation) -> str:
 
 def explain_calibrator(calibrator: Calibrator) -> str:
     """Return what a calibrator does to a row, and what it keeps."""
-    if calibrator.method == "temperature":
+    if calibrator.name == "temperature":
         temperature = temperature_of(calibrator)
         assert temperature is not None  # noqa: S101  (the method has one)
         return _explain_temperature(temperature)
-    traits = calibrator.traits
+    traits = calibrator.own_traits
     keeps = "never changes" if traits.keeps_class else "may change"
     return f"What the method does: {traits.summary}. The predicted class {keeps}."
 
