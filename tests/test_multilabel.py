@@ -231,7 +231,7 @@ def test_command_line_refuses(run, tmp_path, labelled):
     run("fit", "cal.npz", "--kind", "multilabel", "--quick")
     for message, arguments in (
         ("--kind multilabel", ["fit", "cal.npz"]),
-        ("one of temperature, group-temperature", ["fit", "cal.npz", "--kind", "multilabel",
+        ("group-temperature, platt or auto", ["fit", "cal.npz", "--kind", "multilabel",
                                                    "--method", "vector"]),
         ("--kind multilabel", ["apply", "calibrator.json", "cal.npz", "-o", "o.npz"]),
     ):  # fmt: skip

@@ -55,6 +55,9 @@ def calibrators():
         "multilabel-each",
         tp.MultilabelScaling.fit(three[0], matrix, per_label=True, classes=names, prior=1.0),
     )
+    above = (three[0] + np.roll(three[0], 1, axis=0) > 0).astype(int)
+    lines = tp.MultilabelScaling.fit(three[0], above, method="platt", classes=names)
+    yield "multilabel-lines", lines
     percent = np.tile([50, 60, 70, 80, 90], 60)
     right = np.random.default_rng(3).random(300) < percent / 120
     for method in ("platt", "isotonic"):

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from temperance.export import load, save
     from temperance.metrics.estimates import Estimate, NullBand
     from temperance.plan import Plan, plan
-    from temperance.select import Candidate, Selection, select
+    from temperance.select import Candidate, Selection, select, select_labels
     from temperance.significance import ScoreTest
 
 _PARTS = ("decisions", "llm", "metrics", "plots", "readers", "shift", "writers")
@@ -96,6 +96,7 @@ _HOMES = {  # public name -> the module that it is in
     "plan": "temperance.plan",
     "save": "temperance.export",
     "select": "temperance.select",
+    "select_labels": "temperance.select",
 }
 
 __all__ = [
@@ -148,6 +149,7 @@ __all__ = [
     "readers",
     "save",
     "select",
+    "select_labels",
     "shift",
     "writers",
 ]

@@ -16,11 +16,12 @@ from temperance.calibrators.group_temperature import (
 )
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
+from temperance.calibrators.label_platt import LabelPlattScaling
 from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.member_weights import Pool, pooled_logits
 from temperance.calibrators.method_tables import method_tables
 from temperance.calibrators.methods import METHODS
-from temperance.calibrators.multilabel import MultilabelScaling
+from temperance.calibrators.multilabel import LABEL_METHODS, MultilabelScaling, fit_entries
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.tables import ends_text, interval_of, temperature_of
@@ -32,6 +33,7 @@ from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [
     "ANSWER_METHODS",
+    "LABEL_METHODS",
     "METHODS",
     "AnswerConfidence",
     "BetaCalibration",
@@ -43,6 +45,7 @@ __all__ = [
     "GroupTemperatureScaling",
     "Identity",
     "IsotonicCalibration",
+    "LabelPlattScaling",
     "MatrixScaling",
     "MultilabelScaling",
     "PlattScaling",
@@ -61,6 +64,7 @@ __all__ = [
     "count_group_clusters",
     "ends_text",
     "fit_by_name",
+    "fit_entries",
     "fold_temperatures",
     "interval_of",
     "method_tables",

@@ -9,14 +9,21 @@ import numpy as np
 
 from temperance.calibrators.by_name import fit_by_name
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.identity import Identity
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.platt import PlattScaling
-from temperance.checks import Positions
-from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
+from temperance.checks import Positions, as_weights
+from temperance.checks.answer_scores import (
+    ANSWER_CLASSES,
+    AnswerScale,
+    as_correct,
+    base_rate_logits,
+)
 from temperance.checks.arguments import as_word
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
+from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -115,7 +122,8 @@ class AnswerConfidence(Calibrator):
         of : int, optional
             How many samples a count is of.
         method : {"platt", "beta", "isotonic", "venn-abers", "identity"}, default "platt"
-            Two numbers; three; any rising curve; that with an interval; nothing.
+            Two numbers; three; any rising curve; that with an interval; nothing, which "real"
+            scores do not take: they are no log-odds.
         weights : array_like, shape (n,), optional
             Finite, >= 0.
         prior : float, default 0.0
@@ -142,12 +150,32 @@ class AnswerConfidence(Calibrator):
         z = np.stack([np.zeros_like(odds), odds], axis=1)
         y = as_correct(correct, n=len(odds))
         w: Any = weights  # checked by the fit
-        return cls.around(fit_by_name(method, z, Positions(y), weights=w, prior=prior), of_scores)
+        if method == Identity.method:
+            of_scores.refuse_identity()
+        fitted = fit_by_name(method, z, Positions(y), weights=w, prior=prior)
+        return cls.around(fitted, of_scores, labels=y, weights=as_weights(w, n=len(y)))
 
     @classmethod
-    def around(cls, inner: Calibrator, scale: AnswerScale) -> Self:
-        """Return the map of scores of one fitted on their log-odds."""
+    def around(
+        cls,
+        inner: Calibrator,
+        scale: AnswerScale,
+        *,
+        labels: NDArray[np.intp] | None = None,
+        weights: Array | None = None,
+    ) -> Self:
+        """Return the map of scores of one fitted on their log-odds.
+
+        Of scores that claim no probability, the log loss "before" is that of the base rate of the
+        `labels`, and there is no confidence to test: z = 0.
+        """
         record = inner.record
+        if record is not None and labels is not None and not scale.says_probabilities:
+            odds = base_rate_logits(labels, weights)[0, 1]
+            losses = np.logaddexp(0.0, np.where(labels == 1, -odds, odds))
+            before = float(np.average(losses, weights=weights))
+            none = ScoreTest(z=0.0, p_value=1.0)
+            record = replace(record, log_loss_before=before, score_test=none)
         inner = replace(inner, n_classes=2, classes=None, record=None)
         return cls(inner, scale, n_classes=2, classes=ANSWER_CLASSES, record=record)
 
@@ -155,6 +183,16 @@ class AnswerConfidence(Calibrator):
     def name(self) -> str:
         """Method as a file names it: that of the inner map."""
         return self.inner.method
+
+    @property
+    def reads_probabilities(self) -> bool:
+        """Whether the scores themselves claim how likely an answer is right."""
+        return self.score_scale.says_probabilities
+
+    @property
+    def own_traits(self) -> Traits:
+        """Facts about the inner map."""
+        return self.inner.traits
 
     def apply(self, scores: ArrayLike) -> Array:  # type: ignore[override]
         """Return the probability that each answer is right.

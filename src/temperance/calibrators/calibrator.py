@@ -88,6 +88,16 @@ class Calibrator(Frozen, ABC):
         """Method as a file names it."""
         return self.method
 
+    @property
+    def reads_probabilities(self) -> bool:
+        """Whether what goes in says how sure the model is; a score to learn a map from does not."""
+        return True
+
+    @property
+    def own_traits(self) -> Traits:
+        """Facts about the map, where the class stands for several: those of this one."""
+        return self.traits
+
     @abstractmethod
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits, (m, k); no checks here."""

@@ -1,4 +1,4 @@
-"""Multi-label outputs: independent sigmoids, with one temperature for all labels or one each."""
+"""Multi-label outputs: independent sigmoids, with a temperature or a line for the labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from temperance.calibrators.by_name import fit_by_name
 from temperance.calibrators.calibrator import Calibrator
-from temperance.calibrators.clusters import count_clusters
+from temperance.calibrators.clusters import count_clusters, score_test_of_clusters
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
+from temperance.calibrators.identity import Identity
+from temperance.calibrators.label_platt import LabelPlattScaling
+from temperance.calibrators.methods import METHODS
+from temperance.calibrators.record import TemperatureRecord
 from temperance.calibrators.temperature import TemperatureScaling
-from temperance.checks import as_weights
-from temperance.checks.arguments import as_flag
+from temperance.calibrators.training import as_prior
+from temperance.checks import Positions, as_weights
+from temperance.checks.arguments import as_flag, as_word
 from temperance.checks.frames import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
 from temperance.checks.numbers import value_text
@@ -24,30 +30,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.record import TemperatureRecord
+    from temperance.calibrators.record import FitRecord
     from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]
 
-__all__ = ["MultilabelScaling"]
+__all__ = ["LABEL_METHODS", "LabelMap", "MultilabelScaling", "fit_entries"]
 
+# of label matrices, from few numbers to many
+LABEL_METHODS = ("identity", "temperature", "group-temperature", "platt")
+LabelMap = Identity | TemperatureScaling | GroupTemperatureScaling | LabelPlattScaling
+
+_LARGEST = float(np.finfo(np.float64).max)
 _LEAST, _MOST = np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MultilabelScaling(Calibrator):
-    r"""Probability of each label sigmoid(logit / T), one T for all labels or one per label.
+    r"""Probability of each label: a sigmoid of its logit, over T or on a line of its own.
 
     Parameters
     ----------
-    inner : TemperatureScaling or GroupTemperatureScaling
-        The map of the n * l yes-or-no questions; of the second, groups are the labels' names.
+    inner : TemperatureScaling, GroupTemperatureScaling, LabelPlattScaling or Identity
+        The map of the n * l yes-or-no questions: sigmoid(logit / T), one T for all labels;
+        one T per label; sigmoid(slope * logit + intercept), one line per label; no change.
+        Of the second and third, groups are the labels' names.
 
     Raises
     ------
     InvalidInputError
-        `n_classes`, the number of labels, is missing.
+        `n_classes`, the number of labels, is missing; `inner` is another map, or of other labels.
 
     Notes
     -----
@@ -55,6 +68,11 @@ class MultilabelScaling(Calibrator):
     one draw, so the standard error of T adds their slopes up within the row before squaring
     (sandwich with rows as clusters), and so does the score test. Temperatures per label are shrunk
     towards the common one as those of groups are (`GroupTemperatureScaling`).
+
+    A temperature cannot move a label that is claimed too often: models trained with an asymmetric
+    or re-weighted loss need an intercept, which "platt" has. Lines of labels are drawn to a common
+    one by empirical Bayes, so that labels of few events (none, even) have one too: on fresh rows
+    that was better than a line per label by itself in every world tried (see the method page).
 
     Examples
     --------
@@ -74,24 +92,34 @@ class MultilabelScaling(Calibrator):
         any_width=False,
     )
 
-    inner: TemperatureScaling | GroupTemperatureScaling
-    record: TemperatureRecord | None = field(default=None, kw_only=True)
+    inner: LabelMap
+    record: FitRecord | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.n_classes is None:
             msg = "`n_classes`, the number of labels, must be given."
             raise InvalidInputError(msg)
         self.require_width()
-        if not isinstance(self.inner, TemperatureScaling | GroupTemperatureScaling):
-            msg = f"`inner` must be a map of temperatures, got {type(self.inner).__name__}."
+        if not isinstance(self.inner, LabelMap):
+            msg = (
+                "`inner` must be a map of temperatures, of lines, or no change, got "
+                f"{type(self.inner).__name__}."
+            )
             raise InvalidInputError(msg)
+        if isinstance(self.inner, TemperatureScaling) and self.inner.smoothing > 0.0:
+            msg = "`inner` must have no smoothing: sigmoids of labels are not smoothed."
+            raise InvalidInputError(msg)
+        known: set[str] = set()
         if isinstance(self.inner, GroupTemperatureScaling):
-            names = set(label_names(self.classes, count=self.n_classes))
-            odd = {*self.inner.temperatures, *self.inner.small_groups} - names
-            if odd:
-                name = value_text(min(odd))
-                msg = f"`temperatures` must be of the labels in `classes`; {name} is none of them."
-                raise InvalidInputError(msg)
+            known = {*self.inner.temperatures, *self.inner.small_groups}
+        elif isinstance(self.inner, LabelPlattScaling):
+            known = {*self.inner.slopes}
+        odd = known - set(label_names(self.classes, count=self.n_classes))
+        if odd:
+            of = "slopes" if isinstance(self.inner, LabelPlattScaling) else "temperatures"
+            name = value_text(min(odd))
+            msg = f"`{of}` must be of the labels in `classes`; {name} is none of them."
+            raise InvalidInputError(msg)
 
     @classmethod
     def fit(
@@ -99,6 +127,7 @@ class MultilabelScaling(Calibrator):
         logits: ArrayLike,
         labels: ArrayLike,
         *,
+        method: str = "temperature",
         per_label: bool = False,
         weights: ArrayLike | None = None,
         prior: float = 0.0,
@@ -106,7 +135,7 @@ class MultilabelScaling(Calibrator):
         ignore_label: int | str | None = None,
         refuse_probs: bool = True,
     ) -> Self:
-        """Return the temperature of all labels, or one of each.
+        """Return the temperature of all labels, one of each, or a line of each.
 
         Parameters
         ----------
@@ -114,12 +143,16 @@ class MultilabelScaling(Calibrator):
             Of independent sigmoids, finite. For probabilities `label_logits_from_probs(probs)`.
         labels : array_like, shape (n, l)
             1 where the label applies, else 0.
+        method : {"temperature", "group-temperature", "platt", "identity"}, default "temperature"
+            One temperature for all labels; one per label, shrunk towards the common one; a slope
+            and an intercept per label, shrunk likewise; no change.
         per_label : bool, default False
-            One temperature per label, shrunk towards the common one.
+            With "temperature": the same as method "group-temperature".
         weights : array_like, shape (n,), optional
             Of the rows; finite, >= 0.
         prior : float, default 0.0
-            As in `TemperatureScaling.fit`, on the common temperature.
+            As in `TemperatureScaling.fit`, on the common temperature; "platt" and "identity" take
+            none.
         classes : sequence of l names, optional
             Of the labels.
         ignore_label : int, optional
@@ -130,14 +163,15 @@ class MultilabelScaling(Calibrator):
         Returns
         -------
         MultilabelScaling
-            Its `record` counts entries; the interval of T counts rows.
+            Its `record` counts entries; the score test and the interval of T count rows.
 
         Raises
         ------
         InvalidInputError
             Shapes that differ, values that are not 0 or 1, logits that are not finite.
         NoOptimumError
-            As in `TemperatureScaling.fit`; no entry is left.
+            As in `TemperatureScaling.fit`; no entry is left. Of "platt" as in `PlattScaling.fit`,
+            for all labels together; they hold single ones.
         """
         logits, classes = named_scores(
             logits, classes, name="logits", labels=labels, weights=weights
@@ -148,50 +182,86 @@ class MultilabelScaling(Calibrator):
         entries = Entries.of(z, labels, names=names, ignore_label=ignore_label)
         w = as_weights(weights, n=len(z))
         of_entry = None if w is None else w[entries.clusters]
-        settings: dict[str, Any] = {"weights": of_entry, "prior": prior, "refuse_probs": False}
-        inner: TemperatureScaling | GroupTemperatureScaling
-        if as_flag(per_label, name="per_label"):
-            settings["groups"] = entries.groups
-            inner = GroupTemperatureScaling.fit(entries.logits, entries.labels, **settings)
-        else:
-            inner = TemperatureScaling.fit(entries.logits, entries.labels, **settings)
+        method = as_word(method, LABEL_METHODS, name="method")
+        if as_flag(per_label, name="per_label") and method == "temperature":
+            method = GroupTemperatureScaling.method
+        inner = fit_entries(
+            method, entries.logits, Positions(entries.labels), entries.groups,
+            weights=of_entry, prior=prior,
+        )  # fmt: skip
         return cls.around(inner, entries, of_entry, classes=None if classes is None else names)
 
     @classmethod
     def around(
         cls,
-        inner: TemperatureScaling | GroupTemperatureScaling,
+        inner: Calibrator,
         entries: Entries,
         weights: Array | None,
         *,
         classes: tuple[str, ...] | None,
     ) -> Self:
         """Return the map of labels of a map fitted on these entries, with errors by row."""
+        assert isinstance(inner, LabelMap)  # noqa: S101  (of `fit_entries`)
         record = inner.record
-        if record is not None:
-            record = count_clusters(
-                record, entries.logits, entries.labels, weights, entries.clusters
-            )
+        rows = (entries.logits, entries.labels, weights, entries.clusters)
+        if isinstance(record, TemperatureRecord):
+            record = count_clusters(record, *rows)
+        elif record is not None:
+            record = replace(record, score_test=score_test_of_clusters(*rows))
         inner = replace(inner, n_classes=None, classes=None, record=None)
         return cls(inner, n_classes=entries.keep.shape[1], classes=classes, record=record)
 
     @property
     def temperature(self) -> float:
-        """The common temperature of all labels."""
+        """The common temperature of all labels; AttributeError of methods without one."""
+        if isinstance(self.inner, LabelPlattScaling | Identity):
+            msg = f"a map of method {self.name} has no temperature; see `parameters()`"
+            raise AttributeError(msg)  # noqa: TRY004  (so that `hasattr` says no)
         return self.inner.temperature
 
     @property
     def temperatures(self) -> Array:
-        """The temperature of each label, (l,)."""
+        """The temperature of each label, (l,); AttributeError of methods without one."""
         assert self.n_classes is not None  # noqa: S101  (checked at birth)
         if isinstance(self.inner, GroupTemperatureScaling):
-            return self.inner.of_rows(np.array(label_names(self.classes, count=self.n_classes)))
-        return np.full(self.n_classes, self.inner.temperature)
+            return self.inner.of_rows(self._names)
+        return np.full(self.n_classes, self.temperature)
+
+    @property
+    def lines(self) -> tuple[Array, Array]:
+        """Slope and intercept of each label, (l,) each: calibrated logit = slope * logit + it."""
+        assert self.n_classes is not None  # noqa: S101  (checked at birth)
+        if isinstance(self.inner, LabelPlattScaling):
+            return self.inner.of_rows(self._names, n=self.n_classes)
+        none = np.zeros(self.n_classes)
+        if isinstance(self.inner, Identity):
+            return none + 1.0, none
+        return 1.0 / self.temperatures, none
+
+    @property
+    def _names(self) -> NDArray[np.str_]:
+        assert self.n_classes is not None  # noqa: S101  (checked at birth)
+        return np.array(label_names(self.classes, count=self.n_classes))
 
     @property
     def name(self) -> str:
-        """Method as a file names it: "temperature", or "group-temperature" with one per label."""
+        """Method as a file names it: that of the inner map, one of `fit`."""
         return self.inner.method
+
+    @property
+    def own_traits(self) -> Traits:
+        """Facts about the inner map, as one of labels."""
+        if isinstance(self.inner, TemperatureScaling):
+            return self.traits
+        many = isinstance(self.inner, GroupTemperatureScaling)
+        summary = "logit / T, one T per label, shrunk towards one for all"
+        if isinstance(self.inner, Identity):
+            summary = "nothing: an independent sigmoid per label"
+        elif not many:
+            summary = self.inner.traits.summary
+        return replace(
+            self.inner.traits, summary=summary, classes="labels", masks=False, groups=False
+        )
 
     def apply(  # type: ignore[override]
         self, logits: ArrayLike, *, refuse_probs: bool = True
@@ -222,7 +292,7 @@ class MultilabelScaling(Calibrator):
     def scale(  # type: ignore[override]
         self, logits: ArrayLike, *, refuse_probs: bool = True
     ) -> Array:
-        """Return calibrated logits, logits / T, (n, l); arguments and errors as in `apply`."""
+        """Return calibrated logits, (n, l); arguments and errors as in `apply`."""
         scores, _ = named_scores(logits, self.classes, name="logits")
         z = as_label_logits(scores, refuse_probs=refuse_probs)
         if z.shape[1] != self.n_classes:
@@ -232,24 +302,61 @@ class MultilabelScaling(Calibrator):
 
     def scaled(self, block: Array) -> Array:
         """Return the calibrated logits of a block of checked logits."""
-        return np.asarray(as_float64(block) / self.temperatures)
+        z = as_float64(block)
+        if isinstance(self.inner, TemperatureScaling | GroupTemperatureScaling):
+            return np.asarray(z / self.temperatures)
+        slopes, intercepts = self.lines
+        with np.errstate(over="ignore"):
+            return np.clip(slopes * z + intercepts, -_LARGEST, _LARGEST)
 
     def parameters(self) -> dict[str, Any]:
-        """Return the temperature, or temperatures by the labels' names."""
+        """Return the temperature, or what there is per label, by the labels' names."""
         return self.inner.parameters()
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
-        """Return the calibrator of `parameters()`: with `temperatures`, one per label."""
+        """Return the calibrator of `parameters()`: what they hold says which."""
         if common.get("n_classes") is None:
             msg = f"{parameters.where}: a multi-label calibrator needs `n_classes`."
             raise FileFormatError(msg)
-        per_label = parameters.given("temperatures")
-        kind = GroupTemperatureScaling if per_label else TemperatureScaling
+        kind: type[LabelMap] = Identity
+        if parameters.given("slopes"):
+            kind = LabelPlattScaling
+        elif parameters.given("temperatures"):
+            kind = GroupTemperatureScaling
+        elif parameters.given("temperature"):
+            kind = TemperatureScaling
         inner: Any = kind.from_parameters(parameters)
         return cls(inner, **common)
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return the number of labels, and the range of their temperatures."""
+        """Return the number of labels, and the range of what each of them has."""
         own = [("labels", f"{self.n_classes:,}")]
         return [*own, *self.inner.facts()]
+
+
+def fit_entries(
+    method: str,
+    logits: Array,
+    labels: Positions,
+    names: NDArray[np.str_],
+    *,
+    weights: Array | None = None,
+    prior: float = 0.0,
+    smooth: bool = False,
+) -> LabelMap:
+    """Return the map of entries (m, 2) that `LABEL_METHODS` name; `names` are the labels'."""
+    if method == LabelPlattScaling.method:
+        if as_prior(prior):
+            msg = (
+                "`prior` has no meaning for platt of labels. Methods that take one: temperature, "
+                "group-temperature."
+            )
+            raise InvalidInputError(msg)
+        return LabelPlattScaling.fit(logits, labels, groups=names, weights=weights)
+    found = fit_by_name(
+        method, logits, labels, weights=weights, prior=prior, smooth=smooth,
+        groups=names if METHODS[method].traits.groups else None,
+    )  # fmt: skip
+    assert isinstance(found, LabelMap)  # noqa: S101  (of one of the names)
+    return found

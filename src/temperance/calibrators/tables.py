@@ -59,7 +59,9 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
     lines = [f"{facts or calibrator.method}, from {count_text(record.n, 'row')} in {passes}"]
     if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
         lines.append(regret_in_words(record, record.expected_regret))
-    return [*lines, sharpness_in_words(record.score_test)]
+    if calibrator.reads_probabilities:
+        lines.append(sharpness_in_words(record.score_test))
+    return lines
 
 
 def calibrator_table(calibrator: Calibrator) -> Table:
@@ -69,10 +71,11 @@ def calibrator_table(calibrator: Calibrator) -> Table:
     if record is not None:
         rows += [
             ("rows of the fit", f"{record.n:,}"),
-            ("log loss before", number_text(record.log_loss_before)),
+            (_before(calibrator), number_text(record.log_loss_before)),
             ("log loss after, same rows", number_text(record.log_loss_after)),
-            ("how sharp the model is", sharpness_in_words(record.score_test)),
         ]
+        if calibrator.reads_probabilities:
+            rows.append(("how sharp the model is", sharpness_in_words(record.score_test)))
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
             rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
         if record.prior:
@@ -149,6 +152,10 @@ def _numbers(name: str, value: Any) -> list[tuple[str, float]]:  # noqa: ANN401
         return [(name, float(value))]
     items = value.items() if isinstance(value, dict) else enumerate(value)
     return [pair for key, each in items for pair in _numbers(f"{name}[{key}]", each)]
+
+
+def _before(calibrator: Calibrator) -> str:
+    return "log loss before" if calibrator.reads_probabilities else "log loss of the base rate"
 
 
 def _nats(value: float) -> str:

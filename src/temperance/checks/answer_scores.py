@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct"]
+__all__ = ["ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct", "base_rate_logits"]
 
 SCORE_SCALES = ("logprob", "probability", "fraction", "percent", "count", "real")
 ANSWER_CLASSES = ("wrong", "correct")
@@ -65,6 +65,15 @@ class AnswerScale:
             msg = (
                 "`of` must be the number of samples that a count is of, a whole number from 1 to "
                 f"10^9, for the scale count and no other; got {got}."
+            )
+            raise InvalidInputError(msg)
+
+    def refuse_identity(self) -> None:
+        """Raise InvalidInputError where the scores without a map say no probability."""
+        if not self.says_probabilities:
+            msg = (
+                "`method` must be a map for real scores, which are no probabilities by themselves: "
+                "platt, beta, isotonic or venn-abers, got identity."
             )
             raise InvalidInputError(msg)
 
@@ -141,6 +150,11 @@ class AnswerScale:
             )
             raise InvalidInputError(msg)
 
+    @property
+    def says_probabilities(self) -> bool:
+        """Whether the scores themselves claim how likely an answer is right: all but "real"."""
+        return self.name != "real"
+
     def to_dict(self) -> dict[str, str | int]:
         """Return the name, and `of` where there is one."""
         return {"scale": self.name} if self.of is None else {"scale": self.name, "of": self.of}
@@ -171,6 +185,18 @@ def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[
         )
         raise InvalidInputError(msg)
     return found
+
+
+def base_rate_logits(labels: NDArray[np.intp], weights: Array | None) -> Array:
+    """Return the log-odds of the share of right answers, half a row added each way, (n, 2).
+
+    What is known without any score; weights count by their ratios.
+    """
+    w = np.ones(len(labels)) if weights is None else weights
+    w = w * (w.sum() / (w @ w))
+    right = float(w @ (labels == 1))
+    odds = log(right + 0.5) - log(max(float(w.sum()) - right, 0.0) + 0.5)
+    return np.tile([0.0, odds], (len(labels), 1))
 
 
 def _outside(s: Array, scale: AnswerScale) -> bool:

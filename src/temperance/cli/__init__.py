@@ -76,8 +76,8 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
         stop = "" if message.endswith(".") else "."
         return _Outcome(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
-        said = sys.argv[1:] if arguments is None else arguments
-        return _Outcome(_BAD_INPUT, in_options(str(error), _options(command, said)))
+        words = sys.argv[1:] if arguments is None else arguments
+        return _Outcome(_BAD_INPUT, in_options(str(error), _options(command, words)))
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:

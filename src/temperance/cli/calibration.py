@@ -21,9 +21,10 @@ from temperance.cli.console import note, print_json, print_table, print_text, pr
 from temperance.cli.files import recorded
 from temperance.cli.fitting import fit_rows
 from temperance.cli.label_plan import label_plan
+from temperance.cli.label_ways import compare_label_ways, label_way_warnings, label_ways_dict
 from temperance.cli.measured import Settings, infinite_losses, measure_after, measure_scaled
 from temperance.cli.pooling import compare_pooling, pooling_dict
-from temperance.cli.tables import measure_table, ways_table
+from temperance.cli.tables import baseline_name, measure_table, ways_table
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.printable import count_text
@@ -61,6 +62,7 @@ class Calibration:
     pooling: Comparison | None = None  # of an ensemble: other ways of pooling, on the same rows
     selection: Selection | None = None  # how the method was chosen; None where it was named
     class_biases: ClassBiases | None = None  # where they were fitted, or a report will show them
+    label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
     plan: Plan | None = None  # labels still needed, where a report will say it
     may_choose: bool = True  # whether the command takes another --method
 
@@ -126,11 +128,16 @@ def calibrate(
         assert out_of_fold is not None  # noqa: S101  (it was asked for)
         measured = measure_scaled(rows, out_of_fold, **settings)
     comparison = measured.comparison
-    pooling = plan = biases = None
+    pooling = plan = biases = label_ways = None
     if not isinstance(test, BlockRows):
         if rows.members is not None:
             with progress("comparing ways of pooling"):
                 pooling = compare_pooling(rows, test, measured.after, pool=pool, seed=seed)
+        if rows.entries is not None:
+            with progress("comparing ways"):
+                label_ways = compare_label_ways(
+                    rows, test, measured.after, method=calibrator.name, seed=seed
+                )
         plan = label_plan(test or rows, calibrator) if planned else None
         if planned or fitted.selection is None:
             with progress("class biases"):
@@ -146,10 +153,12 @@ def calibrate(
         pooling=pooling,
         selection=fitted.selection,
         class_biases=biases,
+        label_ways=label_ways,
         plan=plan,
         warnings=(
             *fit_warnings(calibrator, comparison),
             *_few_events(calibrator, rows),
+            *label_way_warnings(label_ways),
             *_not_pooled(rows, pooling),
             *interval_warnings(calibrator, rows),
             *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
@@ -185,8 +194,10 @@ def finish(
         print_table(selection_table(done.selection))
         print_text(done.selection.in_words(), bold=True)
     print_text(summary["headline"], bold=True)
-    print_text(split_sentence(done.comparison.evaluations["before"], done.tried))
-    print_table(measure_table(done.comparison, evaluated_on=done.evaluated_on))
+    print_text(split_sentence(done.comparison.evaluations["before"], done.tried, done.calibrator))
+    print_table(
+        measure_table(done.comparison, evaluated_on=done.evaluated_on, calibrator=done.calibrator)
+    )
     print_text(str(done.calibrator))
     for warning in done.warnings:
         note(f"warning: {warning}")
@@ -213,14 +224,17 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
         "passes": record.passes,
         "selection": None if done.selection is None else done.selection.to_dict(),
         "pooling": None if done.pooling is None else pooling_dict(done.pooling),
+        "label_ways": None if done.label_ways is None else label_ways_dict(done.label_ways),
         "class_biases": None if done.class_biases is None else done.class_biases.to_dict(),
         "headline": headline(
             comparison,
             comparison.evaluations["before"],
+            done.calibrator,
             score_test=record.score_test,
             advice=done.advice,
         ),
         "maps_tried": done.tried,
+        "baseline": baseline_name(done.calibrator),
         "warnings": list(done.warnings),
         "data_sha256": done.rows.sha256,
         "calibrator": str(output),
@@ -250,7 +264,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
     if done.test is not None:
         facts += [("Test rows", done.test.described), ("SHA-256 of that file", done.test.sha256)]
     facts += [
-        ("Method", f"{done.calibrator.name}: {done.calibrator.traits.summary}"),
+        ("Method", f"{done.calibrator.name}: {done.calibrator.own_traits.summary}"),
         ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
         ("Weights", "yes" if done.rows.weighted else "none"),
         ("Passes over the data", str(record.passes)),
@@ -274,6 +288,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         class_biases=done.class_biases,
         tried=done.tried,
         advice=done.advice,
+        label_ways=done.label_ways,
     )
 
 
@@ -313,6 +328,8 @@ def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, .
     if comparison.differences["after"].verdict("log_loss") == "worse":
         found.append(
             "the calibrated probabilities are worse than the model's own: do not use them."
+            if calibrator.reads_probabilities
+            else "the map's probabilities are worse than the base rate alone: do not use them."
         )
     return tuple(found)
 

@@ -223,6 +223,12 @@ def _calibrator(
     if as_is or split is None:
         width = None if rows.ragged else rows.n_classes
         if rows.answers is not None:
+            if not rows.says_probabilities:
+                msg = (
+                    "`--as-is` takes scores for probabilities, which real ones are not: leave it "
+                    "out, and a map of the scores is fitted first."
+                )
+                raise InvalidInputError(msg)
             return AnswerConfidence.around(Identity(n_classes=2), rows.answers)
         return Identity(n_classes=width, classes=rows.classes)
     if not split.any() or split.all():

@@ -40,7 +40,8 @@ from temperance.cli.options import (
     SeedOption,
 )
 from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.tables import measure_table
+from temperance.cli.tables import baseline_name, measure_table
+from temperance.errors import InvalidInputError
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
@@ -50,6 +51,7 @@ from temperance.version import __version__
 from temperance.writers import check_writable
 
 if TYPE_CHECKING:
+    from temperance.calibrators import Calibrator
     from temperance.cli.row_facts import RowFacts
     from temperance.cli.rows import Rows
     from temperance.compare import Comparison
@@ -104,8 +106,7 @@ def evaluate(
     reading = reading.of_answers(calibrator)
     large = BlockRows.of(file, reading, on_cluster=dask is not None)
     rows: Rows | BlockRows = large or read_members(file, reading)
-    if calibrator is not None:
-        rows.check_fits(calibrator, str(calibrator_file))
+    _check_rows(rows, calibrator, str(calibrator_file))
     settings: Settings = {
         "n_bins": n_bins,
         "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
@@ -129,7 +130,7 @@ def evaluate(
         *row_warnings(rows),
     )
     advice = _advice(rows, calibrator_file)
-    finding = headline(comparison, before, advice=advice)
+    finding = headline(comparison, before, calibrator, advice=advice)
     if report is not None:
         content = ReportContent(
             title=recorded(f"Calibration report: {rows.source}"),
@@ -152,6 +153,7 @@ def evaluate(
             {
                 **_measures(comparison, before, final),
                 "evaluated_on": "given",
+                "baseline": None if calibrator is None else baseline_name(calibrator),
                 "headline": finding,
                 "gates": [gate.to_dict() for gate in gates],
                 "passed": all(gate.passed for gate in gates),
@@ -162,8 +164,10 @@ def evaluate(
         )
     else:
         print_text(finding, bold=True)
-        print_text(split_sentence(before))
-        tables = [] if comparison is None else [measure_table(comparison, evaluated_on="given")]
+        print_text(split_sentence(before, calibrator=calibrator))
+        tables = []
+        if comparison is not None and calibrator is not None:
+            tables.append(measure_table(comparison, evaluated_on="given", calibrator=calibrator))
         for table in (*tables, *evaluation_tables(final)):
             print_table(table)
         for warning in warnings:
@@ -181,6 +185,19 @@ def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:
         return ""
     chosen = load_facts(calibrator_file).get("selection") is not None
     return "" if chosen else "fit with --method auto tries richer maps"
+
+
+def _check_rows(rows: Rows | BlockRows, calibrator: Calibrator | None, source: str) -> None:
+    """Raise where the calibrator is not of these rows, or where without one they say nothing."""
+    if calibrator is not None:
+        rows.check_fits(calibrator, source)
+    elif not isinstance(rows, BlockRows) and not rows.says_probabilities:
+        msg = (
+            f"{rows.source}: a score of `--score-scale` real is no probability to measure, but one "
+            f"to learn a map from: temperance fit {rows.source} --kind answers --score-scale real; "
+            "then evaluate other rows with --calibrator calibrator.json."
+        )
+        raise InvalidInputError(msg)
 
 
 def _measures(

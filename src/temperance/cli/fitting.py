@@ -10,10 +10,12 @@ import numpy as np
 
 from temperance.calibrators import (
     ANSWER_METHODS,
+    LABEL_METHODS,
     METHODS,
     AnswerConfidence,
     Ensemble,
     GroupTemperatureScaling,
+    Identity,
     MultilabelScaling,
     TemperatureRecord,
     TemperatureScaling,
@@ -22,14 +24,23 @@ from temperance.calibrators import (
     count_clusters,
     count_group_clusters,
     fit_by_name,
+    fit_entries,
     score_test_of_clusters,
 )
 from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
-from temperance.errors import InvalidInputError
+from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.printable import count_text
-from temperance.select import select_rows
+from temperance.select import (
+    BASE_RATE,
+    SCORE_METHODS,
+    LabelTrials,
+    ScoreTrials,
+    select_rows,
+)
+from temperance.select.candidates import SIMPLEST_FIRST
+from temperance.select.trials import Trials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +53,6 @@ if TYPE_CHECKING:
 __all__ = ["AUTO", "Fitted", "counts_clusters", "fit_rows"]
 
 AUTO = "auto"
-_OF_LABELS = ("temperature", "group-temperature")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +81,11 @@ def fit_rows(
             "model, and other methods take one."
         )
         raise InvalidInputError(msg)
-    if rows.entries is not None and method not in _OF_LABELS:
+    if rows.entries is not None and method not in (*LABEL_METHODS, AUTO):
         msg = (
-            f"`--method` must be one of {', '.join(_OF_LABELS)} for --kind multilabel: one "
-            f"temperature for all labels, or one per label; got {method!r}."
+            f"`--method` must be one of {', '.join(LABEL_METHODS)} or {AUTO} for --kind "
+            "multilabel: no change, one temperature for all labels, one per label, a slope and an "
+            f"intercept per label, or the choice of the rows; got {method!r}."
         )
         raise InvalidInputError(msg)
     if rows.answers is not None and method not in (*ANSWER_METHODS, AUTO):
@@ -83,6 +94,8 @@ def fit_rows(
             f"got {method!r}."
         )
         raise InvalidInputError(msg)
+    if rows.answers is not None and method == Identity.method:
+        rows.answers.refuse_identity()
     if rows.dense is not None and method == GroupTemperatureScaling.method:
         msg = (
             "`--method` must be one that takes outputs per pixel or token (--class-axis); "
@@ -98,7 +111,10 @@ def fit_rows(
     if rows.entries is not None:
         return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.answers is not None:
-        return replace(fitted, calibrator=AnswerConfidence.around(fitted.calibrator, rows.answers))
+        answers = AnswerConfidence.around(
+            fitted.calibrator, rows.answers, labels=rows.labels, weights=rows.weights
+        )
+        return replace(fitted, calibrator=answers)
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
@@ -127,7 +143,6 @@ def counts_clusters(calibrator: Calibrator) -> bool:
 
 def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelScaling:
     """Return the map of (n, l) outputs of one fitted on their entries."""
-    assert isinstance(inner, TemperatureScaling | GroupTemperatureScaling)  # noqa: S101  (_OF_LABELS)
     return MultilabelScaling.around(inner, entries, rows.weights, classes=rows.classes)
 
 
@@ -137,13 +152,27 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
         methods = list(ANSWER_METHODS)
     elif rows.ragged:
         methods = [name for name, each in METHODS.items() if each.traits.any_width]
+    trials_of: type[Trials] = Trials
+    order: tuple[str, ...] = SIMPLEST_FIRST
+    if rows.entries is not None:
+        trials_of, order = LabelTrials, LABEL_METHODS
+    elif rows.answers is not None and not rows.answers.says_probabilities:
+        trials_of, order, methods = ScoreTrials, SCORE_METHODS, None
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
     with progress(f"choosing a method on {count_text(rows.n, 'row')}"):
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
             methods=methods, chosen=rows.answers is not None, prior=prior, seed=seed,
+            trials_of=trials_of, order=order,
         )  # fmt: skip
+    if selection.method == BASE_RATE:
+        msg = (
+            "No map of these scores has a smaller log loss than knowing only how often answers are "
+            "right, on rows that it has not seen. More rows or another score may; or name a map "
+            "(--method platt)."
+        )
+        raise NoOptimumError(msg, reason="worse-than-chance")
     return Fitted(selection.calibrator, honest, selection)
 
 
@@ -158,10 +187,13 @@ def _named(
                 rows.members, positions, pool=pool,
                 weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
             )  # fmt: skip
+        if rows.entries is not None:
+            return fit_entries(
+                method, rows.logits, positions, rows.entries.groups, weights=weights, prior=prior
+            )
         return fit_by_name(
             method, rows.logits, positions,
-            weights=weights, groups=rows.group_names, prior=prior,
-            classes=rows.classes if rows.entries is None else None,
+            weights=weights, groups=rows.group_names, prior=prior, classes=rows.classes,
         )  # fmt: skip
 
     with progress(f"fitting on {count_text(rows.n, 'row')}"):

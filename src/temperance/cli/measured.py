@@ -76,7 +76,7 @@ def measure_scaled(
 ) -> Measured:
     """Measure rows in memory as they are, and their calibrated logits."""
     with progress("measuring"):
-        sides = {"before": rows.predictions(), "after": rows.predictions(after)}
+        sides = {"before": rows.predictions(rows.unchanged), "after": rows.predictions(after)}
         comparison = compare_rows(sides, groups=rows.named_groups, **settings)
     return Measured(comparison, rows.facts, row_warnings(rows), after)
 

@@ -22,6 +22,7 @@ from temperance.checks import (
     as_groups,
     as_known_names,
 )
+from temperance.checks.answer_scores import base_rate_logits
 from temperance.checks.arrays import rows_of_file
 from temperance.checks.label_matrix import (
     Entries,
@@ -159,6 +160,18 @@ class Rows:
     def require_positions(self) -> Positions:
         """Return the labels as a fit takes them: never looked up among the names of classes."""
         return Positions(self.require_labels())
+
+    @property
+    def says_probabilities(self) -> bool:
+        """Whether the file's own scores claim a confidence; those of --score-scale real do not."""
+        return self.answers is None or self.answers.says_probabilities
+
+    @property
+    def unchanged(self) -> NDArray[Any]:
+        """Logits to beat: the file's own, or of scores that claim nothing the base rate."""
+        if self.says_probabilities:
+            return self.logits
+        return base_rate_logits(self.require_labels(), self.weights)
 
     def predictions(self, logits: NDArray[Any] | None = None) -> Predictions:
         """Return these logits, or others of the same rows, with labels, weights and clusters."""

@@ -9,11 +9,12 @@ from temperance.printable import count_text
 from temperance.show import Table, number_text
 
 if TYPE_CHECKING:
+    from temperance.calibrators import Calibrator
     from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
     from temperance.shift import Transfer
 
-__all__ = ["measure_table", "temperature_rows", "ways_table"]
+__all__ = ["baseline_name", "measure_table", "temperature_rows", "ways_table"]
 
 _MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
 _BY_CHANCE = "  by chance"  # the ECE that chance alone would show
@@ -24,7 +25,7 @@ _HOW = {
 }
 
 
-def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
+def measure_table(comparison: Comparison, *, evaluated_on: str, calibrator: Calibrator) -> Table:
     """Before, after, and their paired difference with its 95 % interval."""
     before, after = comparison.evaluations["before"], comparison.evaluations["after"]
     differences = comparison.differences["after"]
@@ -41,11 +42,22 @@ def measure_table(comparison: Comparison, *, evaluated_on: str) -> Table:
         if name == "ece":
             rows.append((_BY_CHANCE, _at_most(before), _at_most(after), "", ""))
     return Table(
-        columns=("", "before", "after", "difference (95 %)", "verdict"),
+        columns=(
+            "",
+            baseline_name(calibrator).replace("-", " "),
+            "after",
+            "difference (95 %)",
+            "verdict",
+        ),
         rows=tuple(rows),
         caption=f"{count_text(before.n, 'row')}, {_HOW[evaluated_on]}",
         words=frozenset({4}),
     )
+
+
+def baseline_name(calibrator: Calibrator) -> str:
+    """Return what "before" is: of scores that claim no probability, the base rate."""
+    return "before" if calibrator.reads_probabilities else "base-rate"
 
 
 def _at_most(evaluation: Evaluation) -> str:

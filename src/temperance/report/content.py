@@ -34,4 +34,5 @@ class ReportContent:
     class_biases: ClassBiases | None = None  # where they were fitted, or tried
     tried: dict[str, float] = field(default_factory=dict)  # log loss of each map tried, by its name
     advice: str = ""  # what to try where calibration is still refuted
+    label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first

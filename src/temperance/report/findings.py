@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["explain_calibrator", "explain_test", "headline", "split_sentence"]
 
+_FEW_ANSWERS = 200
 _ENOUGH = 30  # rows that a statement about one confidence level rests on
 
 
 def headline(
     comparison: Comparison | None,
     evaluation: Evaluation,
+    calibrator: Calibrator | None = None,
     *,
     score_test: ScoreTest | None = None,
     advice: str = "",
@@ -52,7 +54,8 @@ def headline(
     its gap, among bins of 30 rows whose gap chance does not explain) and about what the calibrated
     probabilities of that level do; without such a bin, about mean confidence and accuracy. What is
     left after calibration, the groups that are off, and class frequencies that would do better
-    follow.
+    follow. Of a calibrator of scores that claim no probability, it is about what the scores tell
+    beyond the base rate.
 
     Parameters
     ----------
@@ -60,11 +63,15 @@ def headline(
         "before" and "after"; None of a model by itself.
     evaluation : Evaluation
         Of the model as it is.
+    calibrator : Calibrator, optional
+        What made "after".
     score_test : ScoreTest, optional
         Of the fit, whose result is shown below: the headline does not contradict it.
     advice : str, optional
         What to try where calibration is still refuted, such as "try --method auto".
     """
+    if comparison is not None and calibrator is not None and not calibrator.reads_probabilities:
+        return _score_headline(comparison)
     after = None if comparison is None else comparison.evaluations["after"]
     final, when = (evaluation, "") if after is None else (after, "After calibration")
     groups = group_words(final, when=when)
@@ -139,12 +146,41 @@ def _left(comparison: Comparison | None, evaluation: Evaluation, advice: str) ->
     return f"{still} calibrated{what}{f'; {advice}' if advice else ''}."
 
 
-def split_sentence(evaluation: Evaluation, tried: Mapping[str, float] | None = None) -> str:
+def _score_headline(comparison: Comparison) -> str:
+    """Return the finding of a map of scores that claim nothing themselves: what they tell.
+
+    "before" is the base rate: what one would say of every answer without the scores.
+    """
+    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
+    differences = comparison.differences["after"]
+    few = f"With only {count_text(after.n, 'row')}, " if after.n < _FEW_ANSWERS else ""
+    rate = f"the {before.log_loss.value:.3f} of knowing only how often answers are right"
+    own = f"{after.log_loss.value:.3f}"
+    told = {
+        "better": "the scores tell right answers from wrong ones: with their map the log loss is "
+        f"{own}, below {rate}.",
+        "worse": f"with the map of these scores the log loss is {own}, above {rate}: do not use "
+        "it.",
+        "the same": f"the map of these scores says the base rate of every answer: {own}.",
+        "cannot tell": "these rows cannot tell whether the scores say anything: with their map the "
+        f"log loss is {own}, beside {rate}.",
+    }[differences.verdict("log_loss")]
+    return capitalised(few + told)
+
+
+def split_sentence(
+    evaluation: Evaluation,
+    tried: Mapping[str, float] | None = None,
+    calibrator: Calibrator | None = None,
+) -> str:
     """Return what a temperature removes of the log loss and leaves, and what no model would cost.
 
     `tried` holds log losses of other maps by name, on the same rows and by fits that had not seen
-    them: the smallest is told where it is below what a temperature leaves. "" if nothing is known.
+    them: the smallest is told where it is below what a temperature leaves. "" if nothing is known,
+    and of a `calibrator` of scores that claim no probability.
     """
+    if calibrator is not None and not calibrator.reads_probabilities:
+        return ""
     found = [_split(evaluation), *_best_tried(evaluation, tried or {}), *_base_rates(evaluation)]
     said = "; ".join(filter(None, found))
     return f"{capitalised(said)}." if said else ""
@@ -185,11 +221,11 @@ def _base_rates(evaluation: Evaluation) -> list[str]:
 
 def explain_calibrator(calibrator: Calibrator) -> str:
     """Return what a calibrator does to a row, and what it keeps."""
-    if calibrator.method == "temperature":
+    if calibrator.name == "temperature":
         temperature = temperature_of(calibrator)
         assert temperature is not None  # noqa: S101  (the method has one)
         return _explain_temperature(temperature)
-    traits = calibrator.traits
+    traits = calibrator.own_traits
     keeps = "never changes" if traits.keeps_class else "may change"
     return f"What the method does: {traits.summary}. The predicted class {keeps}."
 
@@ -236,7 +272,7 @@ def _after(curve: ReliabilityCurve, says: float) -> str | None:
     return f"when it says {now}, it is right {right} of the time"
 
 
-def _ending(comparison: Comparison | None, level: _Level | None) -> str:
+def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa: PLR0911
     if comparison is None:
         return "."
     before, after = comparison.evaluations["before"], comparison.evaluations["after"]

@@ -10,13 +10,19 @@ from temperance.evaluate.tables import left_out_rows, verdict_sentence
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
 from temperance.printable import count_text
 from temperance.report.class_biases import class_bias_section
-from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
+from temperance.report.findings import (
+    explain_calibrator,
+    explain_test,
+    headline,
+    split_sentence,
+)
 from temperance.report.group_temperatures import group_section
+from temperance.report.label_lines import label_section
 from temperance.report.page import render, svg
 from temperance.report.pooling import pooling_section
 from temperance.report.tables import class_rows, error_rows, group_rows, score_rows, weak_rows
 from temperance.report.verdicts import verdicts
-from temperance.select.tables import not_tried, selection_cells
+from temperance.select.tables import not_tried, selection_cells, unchanged_text
 from temperance.writers import write_text
 
 if TYPE_CHECKING:
@@ -47,26 +53,29 @@ def render_report(content: ReportContent) -> str:
     sides = _sides(content)
     differences = None if content.comparison is None else content.comparison.differences["after"]
     evaluation = content.evaluation
+    # a base rate has no confidences to draw or to test
+    claims = sides if _reads_probabilities(content) else {"After": sides["After"]}
     impossible = max(each.zero_probability_labels for each in sides.values())
     return render(
         "template.html.j2",
         title=content.title,
         finding=_finding(content).replace(" %", "\u00a0%"),
-        split=split_sentence(evaluation, content.tried),
+        split=split_sentence(evaluation, content.tried, content.calibrator),
+        reads_probabilities=_reads_probabilities(content),
         warnings=content.warnings,
         facts=content.facts,
         how=_HOW[content.evaluated_on],
         evaluation=evaluation,
         sides=list(sides),
-        figures=_figures(sides, content.classes),
+        figures=_figures(claims, content.classes),
         scores=score_rows(sides, differences),
         errors=error_rows(sides, differences),
         classes=class_rows(sides, content.classes),
         groups=group_rows(sides),
-        weak=weak_rows(sides),
+        weak=weak_rows(claims),
         verdicts=[
             (name, _sentence(verdict_sentence(each)), verdicts(each))
-            for name, each in sides.items()
+            for name, each in claims.items()
         ],
         biased=_significant(list(sides.values())[-1].tests.adjusted_p_values["class-bias"]),
         plan=content.plan,
@@ -74,11 +83,13 @@ def render_report(content: ReportContent) -> str:
         answers=content.classes == ANSWER_CLASSES,
         selection=content.selection,
         not_tried="" if content.selection is None else not_tried(content.selection),
+        unchanged="" if content.selection is None else unchanged_text(content.selection),
         candidates=[] if content.selection is None else selection_cells(content.selection),
         calibrator=_calibrator(content),
         pooling=pooling_section(content),
         class_biases=class_bias_section(content.class_biases),
         group_temperatures=group_section(content.calibrator),
+        labels=label_section(content),
         left_out=left_out_rows(evaluation),
         infinite="" if not impossible else count_text(impossible, "row"),
     )
@@ -91,6 +102,7 @@ def _finding(content: ReportContent) -> str:
     return headline(
         content.comparison,
         content.evaluation,
+        content.calibrator,
         score_test=record.score_test if record is not None and of_fit else None,
         advice=content.advice,
     )
@@ -100,7 +112,13 @@ def _sides(content: ReportContent) -> dict[str, Evaluation]:
     if content.comparison is None:
         return {"As it is": content.evaluation}
     evaluations = content.comparison.evaluations
-    return {"Before": evaluations["before"], "After": evaluations["after"]}
+    first = "Before" if _reads_probabilities(content) else "Base rate alone"
+    return {first: evaluations["before"], "After": evaluations["after"]}
+
+
+def _reads_probabilities(content: ReportContent) -> bool:
+    """Whether the model's outputs claim a confidence; a score to learn a map from does not."""
+    return content.calibrator is None or content.calibrator.reads_probabilities
 
 
 def _figures(sides: dict[str, Evaluation], classes: tuple[str, ...] | None) -> dict[str, list[str]]:
@@ -150,5 +168,7 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
         "n": None if record is None else record.n,
         "does": explain_calibrator(calibrator),
         "facts": calibrator.facts(),
-        "test": None if record is None else explain_test(record),
+        "test": None
+        if record is None or not calibrator.reads_probabilities
+        else explain_test(record),
     }

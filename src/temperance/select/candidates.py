@@ -46,17 +46,20 @@ _PER_CLASS = {"bias-corrected-temperature", "vector", "matrix"}
 _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 
-def wanted(methods: Sequence[str] | None) -> tuple[str, ...]:
+def wanted(
+    methods: Sequence[str] | None, *, order: Sequence[str] = SIMPLEST_FIRST
+) -> tuple[str, ...]:
     """Return the methods to try, identity among them, the simplest first."""
-    names: Sequence[str] = SIMPLEST_FIRST
+    names: Sequence[str] = order
     if methods is not None:
         names = as_sequence(methods, name="methods", rule="a sequence of names of methods")
     for name in names:
-        check_method(name)
-        if name not in SIMPLEST_FIRST:
-            msg = f"`methods` must be of one model, got {name!r}: {', '.join(SIMPLEST_FIRST)}."
+        if name not in order:
+            check_method(name)
+        if name not in order:
+            msg = f"`methods` must be of one model, got {name!r}: {', '.join(order)}."
             raise InvalidInputError(msg)
-    return tuple(name for name in SIMPLEST_FIRST if name in {*names, "identity"})
+    return tuple(name for name in order if name in {*names, order[0]})
 
 
 def left_out(method: str, rows: Training, *, n_groups: int, chosen: bool) -> str | None:
@@ -64,6 +67,8 @@ def left_out(method: str, rows: Training, *, n_groups: int, chosen: bool) -> str
 
     `chosen` methods, named by the caller, are tried wherever they can be fitted at all.
     """
+    if method not in METHODS:  # the base rate
+        return None
     traits = METHODS[method].traits
     if traits.binary and rows.k > 2:
         return "for two classes"

@@ -12,7 +12,7 @@ from temperance.checks.arrays import rows_among
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.errors import NoOptimumError
-from temperance.select.candidates import left_out, wanted
+from temperance.select.candidates import SIMPLEST_FIRST, left_out, wanted
 from temperance.select.rule import Rule
 from temperance.select.selection import Candidate, Selection
 from temperance.select.trials import FEW_ROWS, FEW_ROWS_PRIOR, Trial, Trials
@@ -132,19 +132,23 @@ def select_rows(
     chosen: bool = False,
     prior: float = 0.0,
     seed: int = 0,
+    trials_of: type[Trials] = Trials,
+    order: Sequence[str] = SIMPLEST_FIRST,
 ) -> tuple[Selection, NDArray[np.float64]]:
     """Select on checked rows (see `select`); also return calibrated logits that are honest.
 
     Row by row, (n, k): from the method that would be chosen without the losses of the row's fold,
     fitted without that fold. So no row has a say in the choice that it is scored by. `chosen`
-    methods, named by the user, are tried on however few rows.
+    methods, named by the user, are tried on however few rows. `order` is of all that may be tried,
+    from few numbers to many, and `trials_of` fits them.
     """
     strength = max(prior, FEW_ROWS_PRIOR) if rows.effective_rows < FEW_ROWS else prior
-    trials = Trials(rows, groups, clusters, strength, seed)
+    trials = trials_of(rows, groups, clusters, strength, seed)
     n_groups = 0 if groups is None else len(set(groups.tolist()))
     tried: list[Trial] = []
     reasons: dict[str, str] = {}
-    for method in wanted(methods):
+    names = wanted(methods, order=order)
+    for method in names:
         reason = left_out(method, rows, n_groups=n_groups, chosen=chosen)
         if reason is None:
             try:
@@ -167,8 +171,7 @@ def select_rows(
     selection = Selection(
         calibrator=trials.fit(choice.method, rows.weights, choice.prior),
         candidates=tuple(
-            found.get(method) or Candidate(method, left_out=reasons[method])
-            for method in wanted(methods)
+            found.get(method) or Candidate(method, left_out=reasons[method]) for method in names
         ),
         n=rows.n,
         n_folds=len(choice.folds),

@@ -89,7 +89,7 @@ class Selection(Frozen):
     @property
     def method(self) -> str:
         """Name of the chosen method."""
-        return self.calibrator.method
+        return self.calibrator.name
 
     @property
     def tried(self) -> tuple[Candidate, ...]:
@@ -130,7 +130,7 @@ class Selection(Frozen):
 
     def in_words(self) -> str:
         """Return the choice and why, in one or two sentences."""
-        chosen, best = self.chosen, self.best
+        chosen, best, unchanged = self.chosen, self.best, self.candidates[0].method
         assert chosen.difference is not None  # noqa: S101  (what is chosen was tried)
         reason = self._too_little()
         if self.method == "identity" and reason is not None:
@@ -146,7 +146,7 @@ class Selection(Frozen):
         else:
             words = (
                 f"{chosen.method} lowers the log loss {gain} on these rows, but the data cannot "
-                "tell it from doing nothing."
+                f"tell it from {'doing nothing' if unchanged == 'identity' else 'the base rate'}."
             )
         if best.method == chosen.method:
             return words

@@ -10,7 +10,7 @@ from temperance.show import Table, interval_text, number_text
 if TYPE_CHECKING:
     from temperance.select.selection import Candidate, Selection
 
-__all__ = ["not_tried", "selection_cells", "selection_frame", "selection_table"]
+__all__ = ["not_tried", "selection_cells", "selection_frame", "selection_table", "unchanged_text"]
 
 
 # What the reader knows of the data; the JSON lists all reasons.
@@ -25,7 +25,14 @@ _OBVIOUS = {
 def selection_table(selection: Selection) -> Table:
     """One row per candidate, the simplest first; the chosen one is marked."""
     return Table(
-        ("method", "", "log loss", "less doing nothing (95 %)", "behind the best", "note"),
+        (
+            "method",
+            "",
+            "log loss",
+            f"less {unchanged_text(selection)} (95 %)",
+            "behind the best",
+            "note",
+        ),
         tuple(selection_cells(selection)),
         caption=(
             f"{count_text(selection.n, 'row')}, cross-fitted in {selection.n_folds} folds; the "
@@ -41,11 +48,16 @@ def selection_cells(selection: Selection) -> list[tuple[str, ...]]:
         (
             each.method,
             "chosen" if each.method == selection.method else "",
-            *_cells(each),
+            *_cells(each, first=each is selection.candidates[0]),
             _note(each),
         )
         for each in selection.tried
     ]
+
+
+def unchanged_text(selection: Selection) -> str:
+    """Return what every map must beat: doing nothing, or of scores the base rate."""
+    return "doing nothing" if selection.candidates[0].method == "identity" else "base rate"
 
 
 def not_tried(selection: Selection) -> str:
@@ -85,12 +97,12 @@ def _note(each: Candidate) -> str:
     return "with a prior" if each.prior else ""
 
 
-def _cells(each: Candidate) -> tuple[str, str, str]:
+def _cells(each: Candidate, *, first: bool) -> tuple[str, str, str]:
     if each.log_loss is None or each.difference is None or each.behind is None:
         return "", "", ""
     gap, error = each.difference, each.behind_standard_error or 0.0
     less = ""
-    if each.method != "identity":
+    if not first:
         interval = interval_text(gap.low, gap.high, sign=True)
         less = f"{number_text(gap.value, sign=True)} ({interval})"
     behind = f"{number_text(each.behind)} (± {number_text(error)})" if each.behind else ""

@@ -103,6 +103,10 @@ class Trials:
         groups = None if self.groups is None else self.groups[taken]
         return scale_rows(calibrator, self.rows.logits[taken], groups)
 
+    def unchanged(self, held_out: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return the logits of the rows held out that a map must beat: their own."""
+        return self.rows.logits[held_out]
+
     def _cross_fitted(self, method: str, prior: float) -> Trial:
         rows = self.rows
         losses = np.empty(rows.n)
@@ -114,7 +118,7 @@ class Trials:
         ):  # fmt: skip
             scaled = self.scale(calibrator, held_out)
             after, before = (
-                self._predictions(z, held_out) for z in (scaled, rows.logits[held_out])
+                self._predictions(z, held_out) for z in (scaled, self.unchanged(held_out))
             )
             losses[held_out] = after.log_loss
             folds.append(Fold(held_out, calibrator, paired_gaps(after, before)))

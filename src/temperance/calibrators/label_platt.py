@@ -1,0 +1,252 @@
+"""Platt scaling of label matrices: a slope and an intercept for each label, shrunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.platt import PlattScaling
+from temperance.calibrators.shared_lines import shared_lines
+from temperance.calibrators.training import Training
+from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
+from temperance.checks import as_group_names, as_known_names
+from temperance.checks.numbers import as_not_negative, as_number, as_positive, value_text
+from temperance.errors import InvalidInputError
+from temperance.frozen import frozen
+from temperance.numerics import as_float64
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators.traits import Traits
+    from temperance.checks.labels import Positions
+    from temperance.readers.json_object import JsonObject
+
+    Array = NDArray[np.float64]
+
+__all__ = ["FEW_EVENTS", "LabelPlattScaling"]
+
+FEW_EVENTS = 10.0  # of the rarer outcome: a label of fewer is told to lean on the others
+_SHOWN = 5  # labels named in a line
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelPlattScaling(Calibrator):
+    r"""Probability of a label = sigmoid(slope_l * log-odds + intercept_l), a line for each label.
+
+    The map inside `MultilabelScaling` of method "platt": rows are entries of a label matrix, of
+    two classes, and their groups are the labels' names.
+
+    Parameters
+    ----------
+    slope, intercept : float
+        The common line, slope > 0: of labels that the fit has not seen.
+    slopes, intercepts : mapping of str to float
+        The line of each label; the same names in both.
+    few_events : tuple of str
+        Labels whose rarer outcome the fit has seen fewer than 10 times: mostly the common line.
+    slope_spread, intercept_spread : float
+        Standard deviation between labels, of log slope and of intercept, beyond chance.
+
+    Raises
+    ------
+    InvalidInputError
+        A slope is not a finite number above 0, or an intercept is not finite; other names.
+
+    Notes
+    -----
+    See `temperance.calibrators.shared_lines`: the pair (log slope, intercept) of a label is normal
+    about the common one, and the spread between labels is estimated (empirical Bayes).
+
+    Examples
+    --------
+    >>> scaling = LabelPlattScaling(1.0, 0.0, {"cat": 2.0}, {"cat": -1.0})
+    >>> scaling.scale([[0.0, 3.0]] * 2, groups=["cat", "dog"])
+    array([[0., 5.],
+           [0., 3.]])
+    """
+
+    method: ClassVar[str] = "platt"
+    traits: ClassVar[Traits] = replace(
+        PlattScaling.traits,
+        summary="slope * log-odds + intercept, one line per label, shrunk towards a common one",
+        parameters="2 a label",
+        learned=(),
+        cost="n labels, 50 passes",
+        classes="labels",
+        groups=True,
+    )
+
+    slope: float
+    intercept: float
+    slopes: Mapping[str, float]
+    intercepts: Mapping[str, float]
+    few_events: tuple[str, ...] = field(default=(), kw_only=True)
+    slope_spread: float = field(default=0.0, kw_only=True)
+    intercept_spread: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slope", as_positive(self.slope, name="slope"))
+        object.__setattr__(self, "intercept", as_number(self.intercept, name="intercept"))
+        for name, check in (("slopes", as_positive), ("intercepts", as_number)):
+            each = getattr(self, name)
+            if not isinstance(each, Mapping):
+                msg = f"`{name}` must map labels to numbers, got {value_text(each)}."
+                raise InvalidInputError(msg)
+            checked = {
+                str(key): check(value, name=f"{name[:-1]} of label {value_text(key)}")
+                for key, value in each.items()
+            }
+            object.__setattr__(self, name, frozen(checked))
+        if self.slopes.keys() != self.intercepts.keys():
+            odd = value_text(min(self.slopes.keys() ^ self.intercepts.keys()))
+            msg = f"`intercepts` must be of the labels of `slopes`; {odd} is in one of them only."
+            raise InvalidInputError(msg)
+        named = isinstance(self.few_events, list | tuple)
+        if not named or not set(self.few_events) <= self.slopes.keys():
+            got = value_text(self.few_events)
+            msg = f"`few_events` must be a tuple of labels of `slopes`, got {got}."
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "few_events", frozen(self.few_events))
+        for name in ("slope_spread", "intercept_spread"):
+            object.__setattr__(self, name, as_not_negative(getattr(self, name), name=name))
+        self.require_width(2)
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike | Positions,
+        *,
+        groups: ArrayLike,
+        weights: ArrayLike | None = None,
+    ) -> Self:
+        """Return the line of each label.
+
+        Parameters
+        ----------
+        logits : array_like, shape (m, 2)
+            Entries of a label matrix, (0, log-odds).
+        labels : array_like, shape (m,)
+            1 where the label applies, else 0.
+        groups : array_like, shape (m,)
+            The label's name.
+        weights : array_like, shape (m,), optional
+            Finite, >= 0; they count by their ratios.
+
+        Returns
+        -------
+        LabelPlattScaling
+            With its `record`.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `PlattScaling.fit`.
+        NoOptimumError
+            `reason` is `"no-rows"`, `"empty-class"` (no label is ever, or all are always true),
+            `"constant-logits"` or `"worse-than-chance"`.
+        """
+        rows = Training.check(logits, labels, weights=weights, refuse_probs=False)
+        of_row = as_group_names(groups, n=rows.n)
+        w = np.ones(rows.n) if rows.weights is None else rows.weights
+        counted = w > 0.0
+        odds, hit = log_odds(as_float64(rows.logits)), rows.labels == 1
+        seen = TwoClasses.seen(odds, hit, w)
+        names, part = np.unique(of_row[counted], return_inverse=True)
+        found = shared_lines(seen.odds, seen.hit, seen.weights, part)
+        positive = np.bincount(part, seen.weights * seen.hit, len(names))
+        rarer = np.minimum(positive, np.bincount(part, seen.weights, len(names)) - positive)
+        # weights count by their ratios: as many rows as are worth as much
+        rarer = rarer * (seen.weights.sum() / (seen.weights @ seen.weights))
+        few = [str(name) for name, count in zip(names, rarer, strict=True) if count < FEW_EVENTS]
+        fitted = cls(
+            found.slope,
+            found.intercept,
+            dict(zip(names.tolist(), found.slopes.tolist(), strict=True)),
+            dict(zip(names.tolist(), found.intercepts.tolist(), strict=True)),
+            few_events=tuple(few),
+            slope_spread=found.slope_spread,
+            intercept_spread=found.intercept_spread,
+        )
+        after = replace(rows, logits=fitted.scale(rows.logits, groups=of_row), weights=rows.weights)
+        record = rows.record(lambda block: block, passes=found.passes)
+        sums = after.at_one()
+        return replace(fitted, record=replace(record, log_loss_after=sums.loss / sums.weight))
+
+    def scale(  # type: ignore[override]
+        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = False
+    ) -> Array:
+        """Return calibrated logits (0, log-odds), (m, 2), of entries and their labels' names.
+
+        Labels that the fit has not seen get the common line.
+        """
+        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
+        block = as_float64(z)
+        slopes, intercepts = self.of_rows(groups, n=len(block))
+        with np.errstate(over="ignore"):
+            return with_log_odds(block, slopes * log_odds(block) + intercepts)
+
+    def of_rows(self, groups: ArrayLike | None, *, n: int) -> tuple[Array, Array]:
+        """Return slope and intercept of each row, (n,)."""
+        if groups is None:
+            return np.full(n, self.slope), np.full(n, self.intercept)
+        names, number = np.unique(as_known_names(groups, n=n), return_inverse=True)
+        slopes = [self.slopes.get(str(name), self.slope) for name in names]
+        intercepts = [self.intercepts.get(str(name), self.intercept) for name in names]
+        return np.array(slopes)[number], np.array(intercepts)[number]
+
+    def scaled(self, block: Array) -> Array:
+        """Return calibrated logits of entries of no known label: those of the common line."""
+        return self.scale(block)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the common line, each label's, and what is known about them."""
+        return {
+            "slope": self.slope,
+            "intercept": self.intercept,
+            "slopes": dict(self.slopes),
+            "intercepts": dict(self.intercepts),
+            "few_events": list(self.few_events),
+            "slope_spread": self.slope_spread,
+            "intercept_spread": self.intercept_spread,
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
+        """Return the calibrator of `parameters()`."""
+        slopes, intercepts = parameters.section("slopes"), parameters.section("intercepts")
+        return cls(
+            parameters.number("slope"),
+            parameters.number("intercept"),
+            {name: slopes.number(name) for name in slopes.values},
+            {name: intercepts.number(name) for name in intercepts.values},
+            few_events=parameters.texts("few_events"),
+            slope_spread=parameters.number("slope_spread"),
+            intercept_spread=parameters.number("intercept_spread"),
+            **common,
+        )
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the range of slopes and intercepts, and labels of few events."""
+        facts = [
+            (name, _range(each))
+            for name, each in (("slopes", self.slopes), ("intercepts", self.intercepts))
+            if each
+        ]
+        if self.few_events:
+            more = ["..."] if len(self.few_events) > _SHOWN else []
+            shown = ", ".join([*self.few_events[:_SHOWN], *more])
+            facts.append((f"fewer than {FEW_EVENTS:g} events, near the common line", shown))
+        return facts
+
+
+def _range(each: Mapping[str, float]) -> str:
+    low, high = min(each, key=each.__getitem__), max(each, key=each.__getitem__)
+    if low == high:
+        return f"{each[low]:.3f}"
+    return f"{each[low]:.3f} ({low}) to {each[high]:.3f} ({high})"
