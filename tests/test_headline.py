@@ -105,7 +105,7 @@ def test_worse_than_no_model_needs_evidence(request):
     """
     full = "slow" in request.config.getoption("markexpr")
     draws = 1000 if full else 60
-    for world, shares in enumerate(([0.5, 0.5], [0.97, 0.03], [0.1] * 10)):
+    for world, shares in enumerate(([0.5, 0.5], [0.97, 0.03], [0.1] * 10, [0.001] * 1000)):
         rng = np.random.default_rng(world)
         p = np.array(shares)
         for n in (60, 500):

@@ -34,8 +34,9 @@ class BaseRates:
         1 - score / score of the base rates: 1 is perfect, 0 no better than the frequencies, below
         0 worse than no model. Undefined (nan) where all rows are of one class.
     own_rows : float
-        By how much of the skill the frequencies flatter themselves: they have seen the labels
-        that they are judged by, about (classes - 1) / (2 n) nats.
+        By how much of the skill the frequencies flatter themselves, who have seen the labels
+        that they are judged by: counted on all rows but the one, with half a row more of each
+        class (Krichevsky and Trofimov 1981), they cost so much more.
     """
 
     log_loss: float
@@ -75,6 +76,8 @@ def base_rates(rows: Predictions) -> BaseRates:
 
     References
     ----------
+    Krichevsky and Trofimov (1981), The performance of universal encoding,
+    https://doi.org/10.1109/TIT.1981.1056331;
     Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th ed., section 9.1.4 (skill
     against climatology), https://doi.org/10.1016/C2017-0-03921-6
 
@@ -144,5 +147,9 @@ def _skill(gap: Estimate, of: float) -> Estimate:
 
 
 def _own_rows(shares: NDArray[np.float64], of: float, n: float) -> float:
-    present = int(np.count_nonzero(shares))
-    return inf if of == 0.0 else (present - 1) / (2.0 * n * of)
+    """Return what frequencies of the other rows cost more, as a share of the score `of`."""
+    if of == 0.0:
+        return inf
+    others = np.maximum(shares * n - 1.0, 0.0) + 0.5
+    cost = -float(shares @ np.log(others / (max(n - 1.0, 0.0) + 0.5 * len(shares))))
+    return max(cost - of, 0.0) / of

@@ -119,7 +119,7 @@ def _of_model(
         )
     else:
         sentence = (
-            f"this model is {direction_words(evaluation)} ({refutation(evaluation)}): on average "
+            f"this model is {direction_words(evaluation)}: {refutation(evaluation)}; on average "
             f"it claims {percent(evaluation.confidence.value)} and is right "
             f"{percent(evaluation.accuracy.value)} of the time"
         )
