@@ -11,6 +11,7 @@ import temperance as tp
 from temperance import decisions, metrics, shift
 
 SCALES = [1e-200, 1e200, 1e-310, 1e-20, 1e20]
+BINARY = {"platt", "beta", "isotonic", "venn-abers"}
 BLOCK = 100
 
 
@@ -90,16 +91,63 @@ def test_weights_count_in_proportion(rows, name, scale):
     same(WHOLE[name](rows, rows.w), WHOLE[name](rows, rows.w * scale))
 
 
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("method", sorted(set(tp.METHODS) - {"ensemble", "group-temperature"}))
-def test_every_method_fits_weights_of_any_scale(rows, method, scale):
-    """So do the maps of every method."""
-    k = 2 if method in ("platt", "beta", "isotonic", "venn-abers") else 3
+def of_method(method, rows, *, prior=None):
+    """Return a function that fits the method to rows of these places and weights."""
+    k = 2 if method in BINARY else 3
     z, y = rows.z[:, :k], np.minimum(rows.y, k - 1)
-    known, found = (
-        tp.METHODS[method].fit(z, y, weights=rows.w * each).apply(z) for each in (1.0, scale)
-    )
-    np.testing.assert_allclose(found, known, rtol=1e-6, atol=1e-8)
+    kind = tp.METHODS[method]
+
+    def fitted(weights=None, places=slice(None)):
+        options = {"weights": weights}
+        if method == "group-temperature":
+            options["groups"] = rows.groups[places]
+        if prior is not None:
+            options["prior"] = prior
+        if method == "ensemble":
+            members = np.stack([z, np.cbrt(z)])
+            found = kind.fit(members[:, places], y[places], **options)
+            return found, found.apply(members)
+        found = kind.fit(z[places], y[places], **options)
+        apply = {"groups": rows.groups} if method == "group-temperature" else {}
+        return found, found.apply(z, **apply)
+
+    return fitted
+
+
+@pytest.mark.parametrize("scale", [*SCALES, "1 / n", 1e6, 3.0])
+@pytest.mark.parametrize("method", sorted(tp.METHODS))
+def test_every_method_fits_weights_of_any_scale(rows, method, scale):
+    """Only the ratios of weights matter: w, w / n and 1e6 w give one map and one record."""
+    scale = 1.0 / rows.w.sum() if scale == "1 / n" else scale
+    fitted = of_method(method, rows)
+    (one, known), (other, found) = fitted(rows.w), fitted(rows.w * scale)
+    np.testing.assert_allclose(found, known, rtol=1e-9, atol=1e-12)
+    facts, others = one.record.to_dict(), other.record.to_dict()
+    del facts["passes"], others["passes"], facts["fitted_at"], others["fitted_at"]
+    facts["error_bound"] = others["error_bound"] = None  # of rounding
+    same(facts, others)
+    assert facts["weight"] == pytest.approx(rows.w.sum() ** 2 / (rows.w @ rows.w), rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["temperature", "bias-corrected-temperature", "beta"])
+def test_a_prior_counts_in_effective_rows(rows, method):
+    """So it does with a prior, whose pseudo-rows stand beside the effective number of rows."""
+    fitted = of_method(method, rows, prior=20.0)
+    known = fitted(rows.w)[1]
+    for scale in (1.0 / 600, 1e6, 1e-200):
+        np.testing.assert_allclose(fitted(rows.w * scale)[1], known, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", sorted(tp.METHODS))
+def test_equal_weights_are_none_and_those_of_0_leave_rows_out(rows, method):
+    """Weights of 2 on every row say nothing; on some rows, and 0 on the others, they choose."""
+    fitted = of_method(method, rows)
+    for weight in (2.0, 1.0 / 600):
+        equal = np.full(600, weight)
+        np.testing.assert_allclose(fitted(equal)[1], fitted()[1], rtol=1e-9, atol=1e-12)
+    kept = np.flatnonzero(rows.w > 0.0)
+    chosen = fitted(np.where(rows.w > 0.0, 7.0, 0.0))[1]
+    np.testing.assert_allclose(chosen, fitted(places=kept)[1], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-200, 1e200])
@@ -142,14 +190,47 @@ def test_one_row_of_weight_can_be_measured(rows, weight):
         assert evaluation.accuracy.low == pytest.approx(0.0, abs=0.21)
 
 
-def test_a_weight_of_two_still_counts_as_two_rows(rows):
-    """Counts keep their meaning: weight 2 is the row twice, smoothing and priors included."""
-    z, y = rows.z[:, :2], np.minimum(rows.y, 1)
+@pytest.mark.parametrize("method", ["temperature", "platt", "isotonic", "venn-abers", "vector"])
+def test_rows_repeated_with_their_weights_are_more_rows(rows, method):
+    """All rows twice, weights too, are twice as many rows; what is a count is given as rows."""
     twice = np.repeat(np.arange(600), 2)
-    for method in ("temperature", "platt", "isotonic", "venn-abers", "vector"):
-        kind = tp.METHODS[method]
-        weighted = kind.fit(z, y, weights=np.full(600, 2.0)).apply(z)
-        np.testing.assert_allclose(weighted, kind.fit(z[twice], y[twice]).apply(z), atol=1e-6)
+    fitted = of_method(method, rows)
+    once, again = fitted(rows.w)[0].record, fitted(rows.w[twice], twice)[0].record
+    assert again.weight == pytest.approx(2.0 * once.weight, rel=1e-12)
+    assert again.score_test.z == pytest.approx(np.sqrt(2.0) * once.score_test.z, rel=1e-9)
+
+
+def test_a_count_of_equal_rows_is_no_weight(rows):
+    """Rows of weight 2 and rows given twice have one best T, but only the latter are known better.
+
+    Nothing tells a weight of 2 among weights of 1 from one of 1 among 1/2.
+    """
+    rng = np.random.default_rng(1)
+    counts = rng.integers(1, 4, 600)
+    repeated = np.repeat(np.arange(600), counts)
+    fitted = of_method("temperature", rows)
+    weighed, told = fitted(counts.astype(float))[0], fitted(None, repeated)[0]
+    assert weighed.temperature == pytest.approx(told.temperature, rel=1e-9)
+    assert told.record.weight == counts.sum()
+    effective = counts.sum() ** 2 / (counts**2).sum()
+    assert weighed.record.weight == pytest.approx(effective)
+    assert weighed.record.standard_error > 1.3 * told.record.standard_error
+
+
+def test_priors_of_maps_by_hand():
+    """Where maps count rows: Platt's targets, isotonic ends, Venn-Abers intervals, by formula."""
+    z = np.array([-1.0, -1.0, 1.0, 1.0, 1.0])
+    y = np.array([0, 0, 1, 1, 1])
+    w = np.array([1.0, 3.0, 1.0, 1.0, 2.0]) * 1e-3
+    kish = [(4.0**2) / 10.0, (4.0**2) / 6.0, (8.0**2) / 16.0]  # class 0, class 1, all
+    low, high = 1.0 / (kish[0] + 2.0), (kish[1] + 1.0) / (kish[1] + 2.0)
+    platt = tp.PlattScaling.fit(z, y, weights=w).apply([-1.0, 1.0])[:, 1]
+    np.testing.assert_allclose(platt, [low, high], rtol=1e-6)  # two places, two numbers: exact
+    isotonic = tp.IsotonicCalibration.fit(z, y, weights=w).apply([-1.0, 1.0])[:, 1]
+    np.testing.assert_allclose(isotonic, [1.0 / (kish[2] + 2.0), 1.0 - 1.0 / (kish[2] + 2.0)])
+    ends = tp.VennAbers.fit(z, y, weights=w).interval([-1.0, 1.0])
+    half = kish[2] / 2.0  # of the weight stands at either score
+    np.testing.assert_allclose(ends, [[0.0, half / (half + 1.0)], [1.0 / (half + 1.0), 1.0]])
 
 
 def reusing(z, y, w):

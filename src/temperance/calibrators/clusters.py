@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from temperance.checks.weights import in_proportion
+from temperance.checks.weights import in_effective_rows
 from temperance.kernels.joint import temperature_scores
 from temperance.numerics import as_float64, row_blocks, two_sided_p
 from temperance.significance import ScoreTest
@@ -37,7 +37,7 @@ def count_clusters(
     The sandwich formula (Liang and Zeger 1986): slopes of the loss are added up within a cluster
     before they are squared; so they are in the score test.
     """
-    weights = None if weights is None else in_proportion(weights)  # as the fit has taken them
+    weights = None if weights is None else in_effective_rows(weights)  # as the fit has taken them
     beta = 1.0 / record.temperature
     of_cluster, likelihood = _slopes(logits, labels, weights, clusters, beta=beta)
     curvature = likelihood + record.prior / beta**2

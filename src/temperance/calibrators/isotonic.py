@@ -101,7 +101,8 @@ class IsotonicCalibration(Calibrator):
     Isotonic regression (pool adjacent violators) of the outcomes on the log-odds gives steps; here
     a line joins the steps' centres of mass, so that rows of different log-odds keep their order
     except beyond the outermost centres. Values are clipped to [1 / (W + 2), 1 - 1 / (W + 2)], W the
-    summed weights: plain isotonic regression says 0 and 1 and then loses without bound.
+    effective number of rows, (sum w)^2 / sum w^2: plain isotonic regression says 0 and 1 and then
+    loses without bound.
     Of many classes one-vs-rest has few rows per curve and breaks the ties between classes: prefer
     `vector` or `matrix` there.
 

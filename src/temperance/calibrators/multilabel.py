@@ -117,7 +117,7 @@ class MultilabelScaling(Calibrator):
         per_label : bool, default False
             One temperature per label, shrunk towards the common one.
         weights : array_like, shape (n,), optional
-            Of the rows; finite, >= 0.
+            Of the rows; finite, >= 0; only their ratios matter, as in `TemperatureScaling.fit`.
         prior : float, default 0.0
             As in `TemperatureScaling.fit`, on the common temperature.
         classes : sequence of l names, optional

@@ -34,7 +34,7 @@ class FitRecord:
     n : int
         Rows used.
     weight : float
-        Sum of the weights (n without weights).
+        Effective number of rows, (sum w)^2 / sum w^2 of their weights; n without weights.
     log_loss_before, log_loss_after : float
         Mean log loss in nats on the rows of the fit, of the model as it is and of the fitted map.
         The second is a training loss: judge the gain on other rows (`evaluate`, or

@@ -143,7 +143,10 @@ class TemperatureScaling(Calibrator):
         labels : array_like, shape (n,), or that of `logits` without the class axis
             True classes: integers in 0..k-1 (whole floats count), or names in `classes`.
         weights : array_like, shape (n,), optional
-            Finite, >= 0. A row of weight 2 counts as two rows.
+            Finite, >= 0, on any scale: only their ratios matter. Where rows are counted (priors,
+            smoothing, penalties) they are worth (sum w)^2 / sum w^2 rows, n where all are equal.
+            Numbers of equal rows are no weights: repeat the rows, `np.repeat(logits, counts,
+            axis=0)` and `np.repeat(labels, counts)`.
         prior : float, default 0.0
             Strength >= 0, in pseudo-rows, of a prior on T = 1: adds
             :math:`\lambda (\beta - 1 - \log \beta) / W` to the mean loss, which gives one

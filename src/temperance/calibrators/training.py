@@ -26,6 +26,7 @@ from temperance.checks.dense import Dense, without_ignored
 from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread, refuse_tiny
+from temperance.checks.weights import in_effective_rows
 from temperance.errors import NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
@@ -52,9 +53,13 @@ def as_prior(prior: float) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training(ArrayRows):
-    """Checked rows of a fit, at least one."""
+    """Checked rows of a fit, at least one; their weights add up to their effective number."""
 
     classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            object.__setattr__(self, "weights", in_effective_rows(self.weights))
 
     @classmethod
     def check(
@@ -101,14 +106,13 @@ class Training(ArrayRows):
 
     @property
     def weight(self) -> float:
-        """Sum of the weights; the number of rows without weights."""
+        """Effective number of rows, (sum w)^2 / sum w^2; that of rows without weights."""
         return float(self.n if self.weights is None else self.weights.sum())
 
     @property
     def effective_rows(self) -> float:
         """How many rows of equal weight would be known as well: (sum w)^2 / sum w^2."""
-        w = self.weights
-        return float(self.n) if w is None else float(w.sum() ** 2 / (w @ w))
+        return self.weight
 
     @property
     def positions(self) -> Positions:

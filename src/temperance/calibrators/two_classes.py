@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.checks.weights import effective_rows, in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64, row_blocks
 
@@ -25,7 +26,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TwoClasses:
-    """Rows of positive weight in which both options exist."""
+    """Rows of positive weight; weights add up to their effective number."""
 
     odds: Array  # (m,): log-odds of class 1, finite
     hit: Array  # (m,): 1 where class 1 is true, else 0
@@ -52,7 +53,7 @@ class TwoClasses:
         """Return the rows of finite log-odds and positive weight; both outcomes must be there."""
         w = np.ones(len(odds)) if weights is None else weights
         keep = np.isfinite(odds) & (w > 0.0)
-        found = cls(odds[keep], hit[keep].astype(np.float64), w[keep])
+        found = cls(odds[keep], hit[keep].astype(np.float64), in_effective_rows(w[keep]))
         if found.hit.all() or not found.hit.any():
             when = "always" if len(found.hit) and found.hit.all() else "never"
             msg = (
@@ -64,8 +65,14 @@ class TwoClasses:
 
     @property
     def weight(self) -> float:
-        """Sum of the weights."""
+        """Effective number of rows, (sum w)^2 / sum w^2."""
         return float(self.weights.sum())
+
+    @property
+    def class_rows(self) -> tuple[float, float]:
+        """Effective numbers of rows of class 0 and of class 1."""
+        missed, hit = (effective_rows(self.weights[self.hit == each]) for each in (0.0, 1.0))
+        return missed, hit
 
     def refuse_constant(self) -> None:
         """Raise if all log-odds are equal: no slope can be told from another."""

@@ -53,8 +53,9 @@ class VennAbers(Calibrator):
     p0 is the isotonic fit at the row's log-odds when the row itself is added with label 0, p1 with
     label 1. If rows are exchangeable, the one of the true label is perfectly calibrated whatever
     the model. `apply` returns p1 / (1 - p0 + p1), whose log loss is the best in the worst case;
-    `interval` returns both: their distance says how little the rows know there. Weights count as
-    repeated rows, the row added has weight 1. Valid for two classes only.
+    `interval` returns both: their distance says how little the rows know there. Weights, of
+    which only ratios matter, add up to the effective number of rows, (sum w)^2 / sum w^2; the row
+    added has weight 1. Valid for two classes only.
 
     References
     ----------

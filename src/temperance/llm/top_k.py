@@ -94,7 +94,7 @@ class TopKTemperature:
             Place of the true token among those shown, from 0; -1 where it is not shown.
             `label_positions(tokens, labels)` finds them.
         weights : array_like, shape (n,), optional
-            Finite, >= 0.
+            Finite, >= 0; only their ratios matter, as in `TemperatureScaling.fit`.
         prior : float, default 0.0
             As in `TemperatureScaling.fit`.
 
