@@ -284,6 +284,52 @@ def test_venn_abers_against_brute_force(seed):
     assert ((low < p) & (p < high)).all()
 
 
+KINDS_OF_WEIGHTS = {
+    "uniform": lambda rng, n: rng.random(n),
+    "exponential": lambda rng, n: rng.exponential(size=n),
+    "lognormal": lambda rng, n: rng.lognormal(sigma=3.0, size=n),
+    "tenths": lambda rng, n: rng.integers(1, 10, n) / 10.0,
+    "a few": lambda rng, n: rng.choice([0.1, 0.3, 1e-3], n),
+    "with zeros": lambda rng, n: rng.random(n) * (rng.random(n) < 0.5),
+    "wide": lambda rng, n: 10.0 ** rng.uniform(-130, 0, n),
+    "densities": lambda rng, n: 1e-200 * rng.gamma(0.3, size=n),
+    "float32": lambda rng, n: rng.random(n).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_WEIGHTS)
+def test_steps_and_curves_of_any_weights(kind):
+    """Forty random weightings of each kind: rising, in order, and as plain code has it.
+
+    The rounding of sums of weights let steps fall, or leave [0, 1], in two fits of three.
+    """
+    for seed in range(40):
+        rng = np.random.default_rng([seed, len(kind)])
+        n = int(rng.integers(5, 120))
+        odds = rng.normal(size=n).round(int(rng.integers(0, 4))) * 10.0 ** rng.integers(-3, 4)
+        hit = (rng.random(n) < 1 / (1 + np.exp(-np.clip(2 * odds, -50, 50)))).astype(int)
+        hit[:2] = [0, 1]
+        w = KINDS_OF_WEIGHTS[kind](rng, n)
+        w[:2] = w.max()
+        scores = np.unique(odds)
+        at = np.r_[scores[0] - 1, scores, (scores[1:] + scores[:-1]) / 2, scores[-1] + 1]
+        at.sort()
+        fitted = tp.VennAbers.fit(odds, hit, weights=w)
+        low, high = fitted.interval(at)
+        p = fitted.apply(at)[:, 1]
+        assert (np.diff(low) >= 0).all()
+        assert (np.diff(high) >= 0).all()
+        assert ((low >= 0) & (low < high) & (high <= 1) & (p >= 0) & (p <= 1)).all()
+        if seed < 8:
+            exact = w.astype(float) / float(w.max())
+            counted = np.where(exact < 1e-135, 0.0, exact)
+            by_hand = np.array([brute_force(odds, hit, one, counted) for one in at])
+            assert np.stack([low, high], axis=1) == pytest.approx(by_hand, abs=1e-9)
+        curve = tp.IsotonicCalibration.fit(odds, hit, weights=w).apply(at)[:, 1]
+        assert (np.diff(curve) >= -1e-15).all()
+        assert ((curve > 0) & (curve < 1)).all()
+
+
 def test_venn_abers_of_the_rain_forecasts():
     """REF-N, EMOS: both probabilities and the one between at .2, .5 and .8."""
     data = reference.shared("niamey_rain")

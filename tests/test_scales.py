@@ -1,6 +1,7 @@
 """Weights on any scale, blocks that reuse their memory, and arguments beyond all bounds."""
 
 import math
+import re
 import sys
 from types import SimpleNamespace
 
@@ -231,6 +232,134 @@ def test_priors_of_maps_by_hand():
     ends = tp.VennAbers.fit(z, y, weights=w).interval([-1.0, 1.0])
     half = kish[2] / 2.0  # of the weight stands at either score
     np.testing.assert_allclose(ends, [[0.0, half / (half + 1.0)], [1.0 / (half + 1.0), 1.0]])
+
+
+SCORE_SCALES = [1e-150, 1e-99, 1e-30, 1e-7, 1e-4, 1e2, 1e3, 1e5, 1e20, 1e98, 1e150]
+
+
+@pytest.mark.parametrize("scale", SCORE_SCALES)
+@pytest.mark.parametrize("method", sorted({*tp.METHODS, "multilabel"} - {"identity", "beta"}))
+def test_maps_follow_the_scale_of_the_scores(rows, method, scale):
+    """Scores times c give the map of the scores, or one error that says what to do."""
+    y, kind = rows.y, tp.METHODS.get(method, tp.MultilabelScaling)
+    z = rows.z[:, :2] if method in BINARY else rows.z
+    given = {"groups": rows.groups} if method == "group-temperature" else {}
+    if method in BINARY:
+        y = np.minimum(y, 1)
+    elif method == "multilabel":
+        y = (rows.z + 2 * np.roll(rows.z, 1, axis=0) > 0).astype(int)
+    elif method == "ensemble":  # means of probabilities follow no scale, those of logs do
+        z, given["pool"] = np.stack([z, np.cbrt(z)]), "log"
+    fit = {**given}
+    given.pop("pool", None)
+    known = kind.fit(z, y, **fit).apply(z, **given)
+    try:
+        found = kind.fit(z * scale, y, **fit).apply(z * scale, **given)
+    except tp.InvalidInputError as error:
+        rule = r"must (differ|lie between)|multiply all of them"
+        assert not 1e-99 <= scale <= 1e98, error
+        assert re.search(rule, str(error))
+        return
+    np.testing.assert_allclose(found, known, rtol=1e-6, atol=1e-9)
+
+
+def slow_beta(odds, hit):
+    """Beta calibration by a search on the loss, in units where the largest |log-odds| is 1."""
+    from scipy.optimize import minimize
+
+    unit = np.abs(odds).max()
+    p, q = -np.logaddexp(0, -odds) / unit, np.logaddexp(0, odds) / unit
+
+    def loss(at):
+        a, b = at[:2] ** 2  # >= 0
+        line = a * p + b * q + at[2]
+        return (np.logaddexp(0, line) - hit * line).mean()
+
+    found = min(
+        (
+            minimize(loss, start, method="Nelder-Mead",
+                     options={"xatol": 1e-12, "fatol": 1e-16, "maxiter": 20_000, "maxfev": 20_000})
+            for start in ([1.0, 1.0, 0.0], [3.0, 0.3, 0.0], [0.3, 3.0, 0.0])
+        ),
+        key=lambda each: each.fun,
+    )  # fmt: skip
+    return found.fun
+
+
+@pytest.mark.parametrize("scale", SCORE_SCALES)
+def test_beta_is_the_best_map_at_any_scale(rows, scale):
+    """As low as a slow search gets, where its features are curved and where they have a kink."""
+    odds, hit = rows.z[:, 1] * scale, (rows.z[:, 1] / 2 + rows.z[:, 0] / 3 > 0).astype(int)
+    if not 1e-4 <= scale <= 1e99:
+        with pytest.raises(tp.InvalidInputError, match=r"must (differ by more|lie between)"):
+            tp.BetaCalibration.fit(odds, hit)
+        return
+    fitted = tp.BetaCalibration.fit(odds, hit)
+    slow = slow_beta(odds, hit)
+    assert slow - 1e-6 < fitted.record.log_loss_after < slow + 2e-9
+    again = metrics.log_loss(fitted.apply(odds), hit)
+    assert again == pytest.approx(fitted.record.log_loss_after, rel=1e-9)
+
+
+def test_beta_sees_errors_at_log_odds_of_a_thousand():
+    """Rows at +-1000 of which a tenth are wrong are not separable."""
+    shares = {-1000.0: 0.12, -500.0: 0.27, 500.0: 0.73, 1000.0: 0.88}
+    odds = np.repeat([*shares], 100)
+    hit = np.concatenate([np.arange(100) < round(100 * share) for share in shares.values()])
+    p = tp.BetaCalibration.fit(odds, hit.astype(int)).apply([*shares])[:, 1]
+    np.testing.assert_allclose(p, [*shares.values()], atol=0.002)
+
+
+@pytest.mark.parametrize("size", [700.0, 745.0, 746.0, 800.0, 1e4, 1e99])
+@pytest.mark.parametrize("k", [2, 3])
+def test_isotonic_rises_at_any_log_odds(size, k):
+    """Not turned over, in silence, where exp(-log-odds) is 0."""
+    z = np.zeros((200, k))
+    z[:, 1] = np.repeat([-size, size], 100)
+    z[:, 2:] = -2.0 * size
+    y = np.array([0] * 90 + [1] * 110)
+    y[190:] = 0
+    if k == 3:
+        y[::50] = 2
+    probs = tp.IsotonicCalibration.fit(z, y).apply(z)
+    for c in range(k):
+        np.testing.assert_allclose(probs[:100, c], (y[:100] == c).mean(), atol=0.02)
+        np.testing.assert_allclose(probs[100:, c], (y[100:] == c).mean(), atol=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 30.0, 1e3, 1e98])
+def test_log_odds_against_the_rest_at_any_scale(rows, scale):
+    """Of three classes, against forty digits."""
+    mpmath = pytest.importorskip("mpmath")
+    from temperance.calibrators.isotonic import _one_vs_rest
+
+    z = rows.z[:40] * scale
+    z[3] = z[3, 0]
+    z[4, 1], z[5, :2] = -np.inf, -np.inf
+    found = _one_vs_rest(z)
+    with mpmath.workdps(40):
+        for i, row in enumerate(z.tolist()):
+            for c in range(3):
+                top = max(row)
+                rest = [mpmath.mpf(v) for j, v in enumerate(row) if j != c and v > -math.inf]
+                if row[c] == -math.inf or not rest:
+                    assert found[i, c] == (-math.inf if row[c] == -math.inf else math.inf)
+                    continue
+                largest = max(rest)
+                whole = mpmath.fsum(mpmath.exp(v - largest) for v in rest)
+                exact = mpmath.mpf(row[c]) - largest - mpmath.log(whole)
+                wide = max(abs(v - top) for v in row if v > -math.inf)
+                assert found[i, c] == pytest.approx(
+                    float(exact), rel=1e-13, abs=4e-16 * wide + 1e-15
+                )
+
+
+def test_isotonic_of_many_classes_needs_bends(rows):
+    """One class against two is no straight line: scores that differ by nothing are refused."""
+    with pytest.raises(
+        tp.InvalidInputError, match=r"of isotonic must differ by more than 0.0001 in"
+    ):
+        tp.IsotonicCalibration.fit(rows.z * 1e-30, rows.y)
 
 
 def reusing(z, y, w):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, frozen_numbers
-from temperance.calibrators.training import Training
+from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, with_log_odds
+from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, log_odds, with_log_odds
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks
@@ -193,6 +193,8 @@ class IsotonicCalibration(Calibrator):
         )  # fmt: skip
         of_classes = [1] if rows.k == 2 else range(rows.k)
         odds = _odds_of(rows)
+        if rows.k > 2:
+            require_bends(rows.widest(), method=cls.method)
         fitted = cls(tuple(_curve(rows, odds[:, c], c) for c in of_classes), **rows.common)
         return replace(fitted, record=rows.record(fitted.scaled, passes=1))
 
@@ -247,15 +249,23 @@ def _odds_of(rows: Training) -> Array:
 def _one_vs_rest(block: Array) -> Array:
     """Log-odds of each class against all others, (m, k); infinite where there is nothing else.
 
-    1 - p is summed from the others where p is the largest, and subtracted where it is at most
-    1/2: no digit is lost in either.
+    1 - p is summed from the others where p is the largest, relative to the largest of these, and
+    subtracted where it is at most 1/2: no digit is lost in either, at any distance.
     """
+    if block.shape[1] == 2:
+        odds = log_odds(block)
+        return np.stack([-odds, odds], axis=1)
     rows = np.arange(len(block))
     z = block - block.max(axis=1, keepdims=True)
     largest = z.argmax(axis=1)
     e = np.exp(z)
     others = e.sum(axis=1)[:, None] - e
-    e[rows, largest] = 0.0
-    others[rows, largest] = e.sum(axis=1)
-    with np.errstate(divide="ignore"):
-        return np.asarray(z - np.log(others))
+    others[rows, largest] = 1.0  # no others of these are as large: below
+    odds = z - np.log(others)
+    beside = z.copy()
+    beside[rows, largest] = -np.inf
+    second = beside.max(axis=1)
+    alone = np.isneginf(second)
+    beside -= np.where(alone, 0.0, second)[:, None]
+    odds[rows, largest] = -second - np.log(np.where(alone, 1.0, np.exp(beside).sum(axis=1)))
+    return np.asarray(odds)

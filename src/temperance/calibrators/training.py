@@ -27,7 +27,7 @@ from temperance.checks.frames import named_scores
 from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread, refuse_tiny
 from temperance.checks.weights import in_effective_rows
-from temperance.errors import NoOptimumError
+from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
 from temperance.numerics import as_float64, row_blocks
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
     from temperance.kernels.loss import LossSums
 
-__all__ = ["Training", "as_prior"]
+__all__ = ["Training", "as_prior", "require_bends"]
 
 _MOST_PRIOR = 1e100
+_LEAST_BEND = 1e-4  # log-odds closer to 0 than this bend by less than rounding
 
 
 def as_prior(prior: float) -> float:
@@ -163,6 +164,10 @@ class Training(ArrayRows):
         """Raise if an option is masked, for methods that need every logit of a row."""
         refuse_masks(self.logits, method)
 
+    def widest(self) -> float:
+        """Return the largest difference within a row, over options that exist."""
+        return _widest(self.logits)
+
     def at_one(self) -> LossSums:
         """Return the sums of the log loss and its derivatives at T = 1."""
         return self.loss_pass((1.0,)).at[0]
@@ -192,6 +197,21 @@ class Training(ArrayRows):
             passes=passes + 2,
             prior=prior,
         )
+
+
+def require_bends(widest: float, *, method: str) -> None:
+    """Raise where log-odds are so small that p and 1 - p are straight lines, to rounding.
+
+    For methods that see more than differences: of a straight line they cannot tell one bend from
+    another, and their numbers would cancel.
+    """
+    if 0.0 < widest < _LEAST_BEND:
+        msg = (
+            f"`logits` of {method} must differ by more than {_LEAST_BEND:g} in some row; they "
+            f"differ by {widest:.3g} at most. Multiply them by one number first, so that they "
+            "differ by about 1, here and wherever the map is applied."
+        )
+        raise InvalidInputError(msg)
 
 
 def _widest(logits: NDArray[Any]) -> float:

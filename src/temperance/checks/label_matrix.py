@@ -100,10 +100,15 @@ def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.floa
     bad = ~(np.abs(z) <= _LARGEST_LOGIT)
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
-        msg = (
-            f"`logits` of labels must be finite; {row_name(row)}, column {column} holds "
-            f"{z[row, column]:g}. Probabilities of exactly 0 or 1 have no log-odds."
-        )
+        where = f"{row_name(row)}, column {column} holds {z[row, column]:g}"
+        if np.isfinite(z[row, column]):
+            most = f"{_LARGEST_LOGIT:g}"
+            msg = f"`logits` of labels must lie between -{most} and {most}; {where}."
+        else:
+            msg = (
+                f"`logits` of labels must be finite; {where}. Probabilities of exactly 0 or 1 have "
+                "no log-odds."
+            )
         raise InvalidInputError(msg)
     as_flag(refuse_probs, name="refuse_probs")
     if refuse_probs and z.size >= _FEW and z.min() >= 0.0 and z.max() <= 1.0 and np.ptp(z) > 0.0:
