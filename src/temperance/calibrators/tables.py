@@ -66,6 +66,9 @@ def calibrator_table(calibrator: Calibrator) -> Table:
         ]
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
             rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
+        if record.floor is not None:
+            raised = "" if record.n_floored is None else f"; {record.n_floored:,} raised to it"
+            rows.append(("floor of probabilities", f"{record.floor:.4g}{raised}"))
         if record.prior:
             rows.append(
                 (

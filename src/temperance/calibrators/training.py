@@ -75,9 +75,11 @@ class Training(ArrayRows):
         refuse_probs: bool = True,
         engine: str = "auto",
         unread: bool = False,
+        zeros: bool = False,
     ) -> Self:
         """Return the arguments of a `fit` as arrays, or raise.
 
+        With `zeros` a label may have logit -inf: for methods that need no logarithm of it.
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
@@ -100,8 +102,9 @@ class Training(ArrayRows):
             refuse_probs_as_logits(kept)
             if given.ndim > 1:
                 refuse_padding(z, y)
-        if not unread:
+        if not (unread or zeros):
             refuse_masked_labels(z, y, classes=names)
+        if not unread:
             refuse_tiny(_widest(z))
         return cls(z, y, w, names, engine=check_engine(engine))
 
@@ -164,6 +167,21 @@ class Training(ArrayRows):
         """Raise if an option is masked, for methods that need every logit of a row."""
         refuse_masks(self.logits, method)
 
+    def _as_it_is(self) -> tuple[float, ScoreTest]:
+        """Return the mean log loss of the model as it is, and the test of T = 1."""
+        rows, zero = self, self.zero_labels()
+        if zero.any():
+            counted = np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0.0
+            if (zero & counted).any():
+                return inf, ScoreTest.of_certain_error()
+            rows = self.taken(np.flatnonzero(counted))
+        start = rows.at_one()
+        return start.loss / start.weight, ScoreTest.from_sums(start)
+
+    def zero_labels(self) -> NDArray[np.bool_]:
+        """Return which rows have a label of logit -inf, probability 0."""
+        return np.isneginf(as_float64(self.logits[np.arange(self.n), self.labels]))
+
     def widest(self) -> float:
         """Return the largest difference within a row, over options that exist."""
         return _widest(self.logits)
@@ -186,14 +204,14 @@ class Training(ArrayRows):
         ) -> LossSums:
             return loss_sums(scaled(as_float64(logits)), labels, weights, beta=1.0)
 
-        start = self.at_one()
         end = map_rows(after, self.logits, self.labels, self.weights)
+        before, test = self._as_it_is()
         return FitRecord(
             n=self.n,
-            weight=start.weight,
-            log_loss_before=start.loss / start.weight,
+            weight=end.weight,
+            log_loss_before=before,
             log_loss_after=end.loss / end.weight,
-            score_test=ScoreTest.from_sums(start),
+            score_test=test,
             passes=passes + 2,
             prior=prior,
         )

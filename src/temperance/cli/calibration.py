@@ -21,6 +21,7 @@ from temperance.cli.pooling import compare_pooling, pooling_dict
 from temperance.cli.tables import measure_table, ways_table
 from temperance.export import save
 from temperance.metrics.resampling import N_RESAMPLES
+from temperance.printable import count_text
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.select.tables import selection_table
 from temperance.version import __version__
@@ -211,6 +212,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         ("Method", f"{done.calibrator.name}: {done.calibrator.traits.summary}"),
         ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
         ("Weights", "yes" if done.rows.weighted else "none"),
+        *([] if record.floor is None else [("Floor of probabilities", _floor_text(record))]),
         ("Passes over the data", str(record.passes)),
         ("Fitted at", record.fitted_at or "unknown"),
         ("Calibrator", str(output)),
@@ -231,6 +233,13 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         pooling=done.pooling,
         class_biases=done.class_biases,
     )
+
+
+def _floor_text(record: FitRecord) -> str:
+    floor = f"{record.floor:.4g}"
+    if record.n_floored is None:
+        return floor
+    return f"{floor}; {count_text(record.n_floored, 'was', 'were')} raised to it"
 
 
 def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:
