@@ -174,14 +174,41 @@ def test_standard_error_of_the_joint_fit(halves):
     assert record.expected_regret == pytest.approx(np.trace(inverse @ meat) / 800, rel=1e-9)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_weights_are_repeated_rows(sample, method):
-    """Weights 0, 2, 4, ... give the map of the rows written out that often."""
+def test_likelihood_alone_counts_no_rows(sample):
+    """Weights 0, 2, 4, ... give the map of the rows written out that often, without penalties."""
     z, y = sample(n=300)
     w = 2 * (np.arange(300) % 5)
-    kind = tp.METHODS[method]
+    kind = tp.BiasCorrectedTemperatureScaling
     weighted = kind.fit(z, y, weights=w).apply(z)
     assert weighted == pytest.approx(kind.fit(z.repeat(w, 0), y.repeat(w)).apply(z), abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["vector", "matrix"])
+def test_penalties_count_effective_rows(sample, method):
+    """With weights: no neighbour of the map is better under the penalty of (sum w)^2 / sum w^2."""
+    z, y = sample(n=300)
+    rng = np.random.default_rng(5)
+    w = rng.exponential(size=300) * (rng.random(300) < 0.8)
+    rows = w.sum() ** 2 / (w**2).sum()
+    fitted = tp.METHODS[method].fit(z, y, weights=w / w.sum())
+    linear, k = LINEAR[method](fitted), z.shape[1]
+    x = np.log(
+        (1 - 1 / (rows + 1)) * reference.softmax(z / reference.temperature(z, y, w))
+        + 1 / (rows + 1) / k
+    )
+
+    def objective(linear, bias):
+        matrix = np.diag(linear) if linear.ndim == 1 else linear
+        away = matrix - np.eye(k)
+        beside = away - np.diag(away.diagonal())
+        q = reference.softmax(x @ matrix.T + bias)
+        ridge = (bias**2).sum() + (away.diagonal() ** 2).sum() + (k - 1) * (beside**2).sum()
+        return -(w * np.log(q[np.arange(300), y])).sum() / w.sum() + k / rows * ridge
+
+    best = objective(linear, fitted.bias)
+    for _ in range(30):
+        step, turn = 1e-3 * rng.normal(size=linear.shape), 1e-3 * rng.normal(size=k)
+        assert objective(linear + step, fitted.bias + turn) > best
 
 
 @pytest.mark.parametrize("method", ["vector", "matrix"])

@@ -161,17 +161,18 @@ def test_beta_sees_separation_before_it_starts():
         assert caught.value.reason == "separable"
 
 
-def centred(odds, hit):
+def centred(odds, hit, w=None):
     """Centred isotonic regression, block by block: pool violators in a list, then interpolate."""
+    w = np.ones(len(hit)) if w is None else w
     blocks = []
-    for x in sorted(set(odds)):
-        own = hit[odds == x]
-        blocks.append([x * len(own), own.sum(), len(own)])
+    for x in sorted(set(odds[w > 0])):
+        own = w[odds == x]
+        blocks.append([x * own.sum(), (own * hit[odds == x]).sum(), own.sum()])
         while len(blocks) > 1 and blocks[-2][1] * blocks[-1][2] >= blocks[-1][1] * blocks[-2][2]:
             last = blocks.pop()
             blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
     x = [b[0] / b[2] for b in blocks]
-    least = 1 / (len(hit) + 2)
+    least = 1 / (w.sum() ** 2 / (w**2).sum() + 2)
     return x, np.clip([b[1] / b[2] for b in blocks], least, 1 - least)
 
 
@@ -247,16 +248,19 @@ def test_log_odds_keep_their_digits():
     assert fitted.curves[0].log_odds[[0, -1]] == pytest.approx([-82.5, 82.5])
 
 
-def brute_force(odds, hit, at):
+def brute_force(odds, hit, at, w=None):
     """Both isotonic fits with the new row added, by scipy, one score at a time."""
     from scipy.optimize import isotonic_regression
+
+    w = np.ones(len(hit)) if w is None else w * w.sum() / (w**2).sum()
+    odds, hit, w = odds[w > 0], hit[w > 0], np.r_[w[w > 0], 1.0]
 
     found = []
     for label in (0, 1):
         x, y = np.r_[odds, at], np.r_[hit, label]
         scores, number = np.unique(x, return_inverse=True)
-        weight = np.bincount(number)
-        fit = isotonic_regression(np.bincount(number, y) / weight, weights=weight).x
+        weight = np.bincount(number, w)
+        fit = isotonic_regression(np.bincount(number, w * y) / weight, weights=weight).x
         found.append(fit[np.searchsorted(scores, at)])
     return found
 
@@ -278,6 +282,52 @@ def test_venn_abers_against_brute_force(seed):
     p = fitted.apply(at)[:, 1]
     assert p == pytest.approx(high / (1 - low + high), abs=1e-12)
     assert ((low < p) & (p < high)).all()
+
+
+KINDS_OF_WEIGHTS = {
+    "uniform": lambda rng, n: rng.random(n),
+    "exponential": lambda rng, n: rng.exponential(size=n),
+    "lognormal": lambda rng, n: rng.lognormal(sigma=3.0, size=n),
+    "tenths": lambda rng, n: rng.integers(1, 10, n) / 10.0,
+    "a few": lambda rng, n: rng.choice([0.1, 0.3, 1e-3], n),
+    "with zeros": lambda rng, n: rng.random(n) * (rng.random(n) < 0.5),
+    "wide": lambda rng, n: 10.0 ** rng.uniform(-130, 0, n),
+    "densities": lambda rng, n: 1e-200 * rng.gamma(0.3, size=n),
+    "float32": lambda rng, n: rng.random(n).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_WEIGHTS)
+def test_steps_and_curves_of_any_weights(kind):
+    """Forty random weightings of each kind: rising, in order, and as plain code has it.
+
+    The rounding of sums of weights let steps fall, or leave [0, 1], in two fits of three.
+    """
+    for seed in range(40):
+        rng = np.random.default_rng([seed, len(kind)])
+        n = int(rng.integers(5, 120))
+        odds = rng.normal(size=n).round(int(rng.integers(0, 4))) * 10.0 ** rng.integers(-3, 4)
+        hit = (rng.random(n) < 1 / (1 + np.exp(-np.clip(2 * odds, -50, 50)))).astype(int)
+        hit[:2] = [0, 1]
+        w = KINDS_OF_WEIGHTS[kind](rng, n)
+        w[:2] = w.max()
+        scores = np.unique(odds)
+        at = np.r_[scores[0] - 1, scores, (scores[1:] + scores[:-1]) / 2, scores[-1] + 1]
+        at.sort()
+        fitted = tp.VennAbers.fit(odds, hit, weights=w)
+        low, high = fitted.interval(at)
+        p = fitted.apply(at)[:, 1]
+        assert (np.diff(low) >= 0).all()
+        assert (np.diff(high) >= 0).all()
+        assert ((low >= 0) & (low < high) & (high <= 1) & (p >= 0) & (p <= 1)).all()
+        if seed < 8:
+            exact = w.astype(float) / float(w.max())
+            counted = np.where(exact < 1e-135, 0.0, exact)
+            by_hand = np.array([brute_force(odds, hit, one, counted) for one in at])
+            assert np.stack([low, high], axis=1) == pytest.approx(by_hand, abs=1e-9)
+        curve = tp.IsotonicCalibration.fit(odds, hit, weights=w).apply(at)[:, 1]
+        assert (np.diff(curve) >= -1e-15).all()
+        assert ((curve > 0) & (curve < 1)).all()
 
 
 def test_venn_abers_of_the_rain_forecasts():
@@ -332,15 +382,46 @@ def test_venn_abers_is_fast_enough_for_many_rows():
     assert (np.diff(high) > -1e-12).all()
 
 
-@pytest.mark.parametrize("method", BINARY)
-def test_weights_are_repeated_rows(crowd, method):
-    """Weights 0, 1, 2 give the map of the rows written out that often."""
+def test_beta_of_weights_is_that_of_repeated_rows(crowd):
+    """Likelihood alone counts no rows: weights 0, 1, 2 are the rows written out that often."""
     odds, hit = crowd
     w = np.arange(400) % 3
-    weighted = tp.METHODS[method].fit(odds, hit, weights=w)
-    repeated = tp.METHODS[method].fit(odds.repeat(w), hit.repeat(w))
+    weighted = tp.BetaCalibration.fit(odds, hit, weights=w)
+    repeated = tp.BetaCalibration.fit(odds.repeat(w), hit.repeat(w))
     new = np.linspace(-5, 5, 40)
     assert weighted.apply(new) == pytest.approx(repeated.apply(new), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weighted_maps_against_plain_code(crowd, seed):
+    """Platt, isotonic and Venn-Abers of importance weights: formulas with effective numbers."""
+    from scipy.optimize import minimize
+
+    odds, hit = crowd
+    rng = np.random.default_rng(seed)
+    w = rng.exponential(size=400) ** 2 * (rng.random(400) < 0.8)
+    new = np.linspace(-5, 5, 30)
+    n0, n1 = (w[hit == c].sum() ** 2 / (w[hit == c] ** 2).sum() for c in (0, 1))
+    target = np.where(hit == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
+
+    def objective(at):
+        q = at[0] * odds + at[1]
+        return (w * (np.logaddexp(0, q) - target * q)).sum() / w.sum()
+
+    best = minimize(
+        objective,
+        [1.0, 0.0],
+        method="Nelder-Mead",
+        options={"xatol": 1e-10, "fatol": 1e-15, "maxiter": 2000},
+    ).x
+    platt = tp.PlattScaling.fit(odds, hit, weights=w)
+    assert (platt.slope, platt.intercept) == pytest.approx(tuple(best), abs=1e-6)
+    odds = odds.round(1)
+    isotonic = tp.IsotonicCalibration.fit(odds, hit, weights=w).apply(new)[:, 1]
+    assert isotonic == pytest.approx(np.interp(new, *centred(odds, hit, w)), abs=1e-9)
+    ends = tp.VennAbers.fit(odds, hit, weights=w).interval(new)
+    by_hand = np.array([brute_force(odds, hit, at, w) for at in new])
+    assert np.stack(ends, axis=1) == pytest.approx(by_hand, abs=1e-9)
 
 
 @pytest.mark.parametrize("method", BINARY)

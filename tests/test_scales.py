@@ -1,6 +1,7 @@
 """Weights on any scale, blocks that reuse their memory, and arguments beyond all bounds."""
 
 import math
+import re
 import sys
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import temperance as tp
 from temperance import decisions, metrics, shift
 
 SCALES = [1e-200, 1e200, 1e-310, 1e-20, 1e20]
+BINARY = {"platt", "beta", "isotonic", "venn-abers"}
 BLOCK = 100
 
 
@@ -90,16 +92,63 @@ def test_weights_count_in_proportion(rows, name, scale):
     same(WHOLE[name](rows, rows.w), WHOLE[name](rows, rows.w * scale))
 
 
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("method", sorted(set(tp.METHODS) - {"ensemble", "group-temperature"}))
-def test_every_method_fits_weights_of_any_scale(rows, method, scale):
-    """So do the maps of every method."""
-    k = 2 if method in ("platt", "beta", "isotonic", "venn-abers") else 3
+def of_method(method, rows, *, prior=None):
+    """Return a function that fits the method to rows of these places and weights."""
+    k = 2 if method in BINARY else 3
     z, y = rows.z[:, :k], np.minimum(rows.y, k - 1)
-    known, found = (
-        tp.METHODS[method].fit(z, y, weights=rows.w * each).apply(z) for each in (1.0, scale)
-    )
-    np.testing.assert_allclose(found, known, rtol=1e-6, atol=1e-8)
+    kind = tp.METHODS[method]
+
+    def fitted(weights=None, places=slice(None)):
+        options = {"weights": weights}
+        if method == "group-temperature":
+            options["groups"] = rows.groups[places]
+        if prior is not None:
+            options["prior"] = prior
+        if method == "ensemble":
+            members = np.stack([z, np.cbrt(z)])
+            found = kind.fit(members[:, places], y[places], **options)
+            return found, found.apply(members)
+        found = kind.fit(z[places], y[places], **options)
+        apply = {"groups": rows.groups} if method == "group-temperature" else {}
+        return found, found.apply(z, **apply)
+
+    return fitted
+
+
+@pytest.mark.parametrize("scale", [*SCALES, "1 / n", 1e6, 3.0])
+@pytest.mark.parametrize("method", sorted(tp.METHODS))
+def test_every_method_fits_weights_of_any_scale(rows, method, scale):
+    """Only the ratios of weights matter: w, w / n and 1e6 w give one map and one record."""
+    scale = 1.0 / rows.w.sum() if scale == "1 / n" else scale
+    fitted = of_method(method, rows)
+    (one, known), (other, found) = fitted(rows.w), fitted(rows.w * scale)
+    np.testing.assert_allclose(found, known, rtol=1e-9, atol=1e-12)
+    facts, others = one.record.to_dict(), other.record.to_dict()
+    del facts["passes"], others["passes"], facts["fitted_at"], others["fitted_at"]
+    facts["error_bound"] = others["error_bound"] = None  # of rounding
+    same(facts, others)
+    assert facts["weight"] == pytest.approx(rows.w.sum() ** 2 / (rows.w @ rows.w), rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["temperature", "bias-corrected-temperature", "beta"])
+def test_a_prior_counts_in_effective_rows(rows, method):
+    """So it does with a prior, whose pseudo-rows stand beside the effective number of rows."""
+    fitted = of_method(method, rows, prior=20.0)
+    known = fitted(rows.w)[1]
+    for scale in (1.0 / 600, 1e6, 1e-200):
+        np.testing.assert_allclose(fitted(rows.w * scale)[1], known, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", sorted(tp.METHODS))
+def test_equal_weights_are_none_and_those_of_0_leave_rows_out(rows, method):
+    """Weights of 2 on every row say nothing; on some rows, and 0 on the others, they choose."""
+    fitted = of_method(method, rows)
+    for weight in (2.0, 1.0 / 600):
+        equal = np.full(600, weight)
+        np.testing.assert_allclose(fitted(equal)[1], fitted()[1], rtol=1e-9, atol=1e-12)
+    kept = np.flatnonzero(rows.w > 0.0)
+    chosen = fitted(np.where(rows.w > 0.0, 7.0, 0.0))[1]
+    np.testing.assert_allclose(chosen, fitted(places=kept)[1], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-200, 1e200])
@@ -142,14 +191,175 @@ def test_one_row_of_weight_can_be_measured(rows, weight):
         assert evaluation.accuracy.low == pytest.approx(0.0, abs=0.21)
 
 
-def test_a_weight_of_two_still_counts_as_two_rows(rows):
-    """Counts keep their meaning: weight 2 is the row twice, smoothing and priors included."""
-    z, y = rows.z[:, :2], np.minimum(rows.y, 1)
+@pytest.mark.parametrize("method", ["temperature", "platt", "isotonic", "venn-abers", "vector"])
+def test_rows_repeated_with_their_weights_are_more_rows(rows, method):
+    """All rows twice, weights too, are twice as many rows; what is a count is given as rows."""
     twice = np.repeat(np.arange(600), 2)
-    for method in ("temperature", "platt", "isotonic", "venn-abers", "vector"):
-        kind = tp.METHODS[method]
-        weighted = kind.fit(z, y, weights=np.full(600, 2.0)).apply(z)
-        np.testing.assert_allclose(weighted, kind.fit(z[twice], y[twice]).apply(z), atol=1e-6)
+    fitted = of_method(method, rows)
+    once, again = fitted(rows.w)[0].record, fitted(rows.w[twice], twice)[0].record
+    assert again.weight == pytest.approx(2.0 * once.weight, rel=1e-12)
+    assert again.score_test.z == pytest.approx(np.sqrt(2.0) * once.score_test.z, rel=1e-9)
+
+
+def test_a_count_of_equal_rows_is_no_weight(rows):
+    """Rows of weight 2 and rows given twice have one best T, but only the latter are known better.
+
+    Nothing tells a weight of 2 among weights of 1 from one of 1 among 1/2.
+    """
+    rng = np.random.default_rng(1)
+    counts = rng.integers(1, 4, 600)
+    repeated = np.repeat(np.arange(600), counts)
+    fitted = of_method("temperature", rows)
+    weighed, told = fitted(counts.astype(float))[0], fitted(None, repeated)[0]
+    assert weighed.temperature == pytest.approx(told.temperature, rel=1e-9)
+    assert told.record.weight == counts.sum()
+    effective = counts.sum() ** 2 / (counts**2).sum()
+    assert weighed.record.weight == pytest.approx(effective)
+    assert weighed.record.standard_error > 1.3 * told.record.standard_error
+
+
+def test_priors_of_maps_by_hand():
+    """Where maps count rows: Platt's targets, isotonic ends, Venn-Abers intervals, by formula."""
+    z = np.array([-1.0, -1.0, 1.0, 1.0, 1.0])
+    y = np.array([0, 0, 1, 1, 1])
+    w = np.array([1.0, 3.0, 1.0, 1.0, 2.0]) * 1e-3
+    kish = [(4.0**2) / 10.0, (4.0**2) / 6.0, (8.0**2) / 16.0]  # class 0, class 1, all
+    low, high = 1.0 / (kish[0] + 2.0), (kish[1] + 1.0) / (kish[1] + 2.0)
+    platt = tp.PlattScaling.fit(z, y, weights=w).apply([-1.0, 1.0])[:, 1]
+    np.testing.assert_allclose(platt, [low, high], rtol=1e-6)  # two places, two numbers: exact
+    isotonic = tp.IsotonicCalibration.fit(z, y, weights=w).apply([-1.0, 1.0])[:, 1]
+    np.testing.assert_allclose(isotonic, [1.0 / (kish[2] + 2.0), 1.0 - 1.0 / (kish[2] + 2.0)])
+    ends = tp.VennAbers.fit(z, y, weights=w).interval([-1.0, 1.0])
+    half = kish[2] / 2.0  # of the weight stands at either score
+    np.testing.assert_allclose(ends, [[0.0, half / (half + 1.0)], [1.0 / (half + 1.0), 1.0]])
+
+
+SCORE_SCALES = [1e-150, 1e-99, 1e-30, 1e-7, 1e-4, 1e2, 1e3, 1e5, 1e20, 1e98, 1e150]
+
+
+@pytest.mark.parametrize("scale", SCORE_SCALES)
+@pytest.mark.parametrize("method", sorted({*tp.METHODS, "multilabel"} - {"identity", "beta"}))
+def test_maps_follow_the_scale_of_the_scores(rows, method, scale):
+    """Scores times c give the map of the scores, or one error that says what to do."""
+    y, kind = rows.y, tp.METHODS.get(method, tp.MultilabelScaling)
+    z = rows.z[:, :2] if method in BINARY else rows.z
+    given = {"groups": rows.groups} if method == "group-temperature" else {}
+    if method in BINARY:
+        y = np.minimum(y, 1)
+    elif method == "multilabel":
+        y = (rows.z + 2 * np.roll(rows.z, 1, axis=0) > 0).astype(int)
+    elif method == "ensemble":  # means of probabilities follow no scale, those of logs do
+        z, given["pool"] = np.stack([z, np.cbrt(z)]), "log"
+    fit = {**given}
+    given.pop("pool", None)
+    known = kind.fit(z, y, **fit).apply(z, **given)
+    try:
+        found = kind.fit(z * scale, y, **fit).apply(z * scale, **given)
+    except tp.InvalidInputError as error:
+        rule = r"must (differ|lie between)|multiply all of them"
+        assert not 1e-99 <= scale <= 1e98, error
+        assert re.search(rule, str(error))
+        return
+    np.testing.assert_allclose(found, known, rtol=1e-6, atol=1e-9)
+
+
+def slow_beta(odds, hit):
+    """Beta calibration by a search on the loss, in units where the largest |log-odds| is 1."""
+    from scipy.optimize import minimize
+
+    unit = np.abs(odds).max()
+    p, q = -np.logaddexp(0, -odds) / unit, np.logaddexp(0, odds) / unit
+
+    def loss(at):
+        a, b = at[:2] ** 2  # >= 0
+        line = a * p + b * q + at[2]
+        return (np.logaddexp(0, line) - hit * line).mean()
+
+    found = min(
+        (
+            minimize(loss, start, method="Nelder-Mead",
+                     options={"xatol": 1e-12, "fatol": 1e-16, "maxiter": 20_000, "maxfev": 20_000})
+            for start in ([1.0, 1.0, 0.0], [3.0, 0.3, 0.0], [0.3, 3.0, 0.0])
+        ),
+        key=lambda each: each.fun,
+    )  # fmt: skip
+    return found.fun
+
+
+@pytest.mark.parametrize("scale", SCORE_SCALES)
+def test_beta_is_the_best_map_at_any_scale(rows, scale):
+    """As low as a slow search gets, where its features are curved and where they have a kink."""
+    odds, hit = rows.z[:, 1] * scale, (rows.z[:, 1] / 2 + rows.z[:, 0] / 3 > 0).astype(int)
+    if not 1e-4 <= scale <= 1e99:
+        with pytest.raises(tp.InvalidInputError, match=r"must (differ by more|lie between)"):
+            tp.BetaCalibration.fit(odds, hit)
+        return
+    fitted = tp.BetaCalibration.fit(odds, hit)
+    slow = slow_beta(odds, hit)
+    assert slow - 1e-6 < fitted.record.log_loss_after < slow + 2e-9
+    again = metrics.log_loss(fitted.apply(odds), hit)
+    assert again == pytest.approx(fitted.record.log_loss_after, rel=1e-9)
+
+
+def test_beta_sees_errors_at_log_odds_of_a_thousand():
+    """Rows at +-1000 of which a tenth are wrong are not separable."""
+    shares = {-1000.0: 0.12, -500.0: 0.27, 500.0: 0.73, 1000.0: 0.88}
+    odds = np.repeat([*shares], 100)
+    hit = np.concatenate([np.arange(100) < round(100 * share) for share in shares.values()])
+    p = tp.BetaCalibration.fit(odds, hit.astype(int)).apply([*shares])[:, 1]
+    np.testing.assert_allclose(p, [*shares.values()], atol=0.002)
+
+
+@pytest.mark.parametrize("size", [700.0, 745.0, 746.0, 800.0, 1e4, 1e99])
+@pytest.mark.parametrize("k", [2, 3])
+def test_isotonic_rises_at_any_log_odds(size, k):
+    """Not turned over, in silence, where exp(-log-odds) is 0."""
+    z = np.zeros((200, k))
+    z[:, 1] = np.repeat([-size, size], 100)
+    z[:, 2:] = -2.0 * size
+    y = np.array([0] * 90 + [1] * 110)
+    y[190:] = 0
+    if k == 3:
+        y[::50] = 2
+    probs = tp.IsotonicCalibration.fit(z, y).apply(z)
+    for c in range(k):
+        np.testing.assert_allclose(probs[:100, c], (y[:100] == c).mean(), atol=0.02)
+        np.testing.assert_allclose(probs[100:, c], (y[100:] == c).mean(), atol=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 30.0, 1e3, 1e98])
+def test_log_odds_against_the_rest_at_any_scale(rows, scale):
+    """Of three classes, against forty digits."""
+    mpmath = pytest.importorskip("mpmath")
+    from temperance.calibrators.isotonic import _one_vs_rest
+
+    z = rows.z[:40] * scale
+    z[3] = z[3, 0]
+    z[4, 1], z[5, :2] = -np.inf, -np.inf
+    found = _one_vs_rest(z)
+    with mpmath.workdps(40):
+        for i, row in enumerate(z.tolist()):
+            for c in range(3):
+                top = max(row)
+                rest = [mpmath.mpf(v) for j, v in enumerate(row) if j != c and v > -math.inf]
+                if row[c] == -math.inf or not rest:
+                    assert found[i, c] == (-math.inf if row[c] == -math.inf else math.inf)
+                    continue
+                largest = max(rest)
+                whole = mpmath.fsum(mpmath.exp(v - largest) for v in rest)
+                exact = mpmath.mpf(row[c]) - largest - mpmath.log(whole)
+                wide = max(abs(v - top) for v in row if v > -math.inf)
+                assert found[i, c] == pytest.approx(
+                    float(exact), rel=1e-13, abs=4e-16 * wide + 1e-15
+                )
+
+
+def test_isotonic_of_many_classes_needs_bends(rows):
+    """One class against two is no straight line: scores that differ by nothing are refused."""
+    with pytest.raises(
+        tp.InvalidInputError, match=r"of isotonic must differ by more than 0.0001 in"
+    ):
+        tp.IsotonicCalibration.fit(rows.z * 1e-30, rows.y)
 
 
 def reusing(z, y, w):

@@ -130,13 +130,10 @@ def test_the_truth_lies_inside_whatever_the_rows(beta):
         truth = np.take_along_axis(reference.softmax(beta * logprobs), order, axis=1)
         for vocabulary in (size, None):
             bounds = with_temperature(1 / beta).apply(top, vocabulary=vocabulary)
-            if vocabulary is None:  # a row that sums to 1 to the last bit is taken for complete
-                keep = ~bounds.exact | (k == size)
-            else:
-                keep = np.full(5, True)
-                assert bounds.exact.all() == (k == size)
-            assert (truth <= bounds.high * (1 + 1e-9) + 1e-300)[keep].all()
-            assert (truth + 1e-300 >= bounds.low * (1 - 1e-9))[keep].all()
+            assert bounds.exact.all() == (k == vocabulary)
+            assert bounds.exact.any() == (k == vocabulary)
+            assert (truth <= bounds.high * (1 + 1e-9) + 1e-300).all()
+            assert (truth + 1e-300 >= bounds.low * (1 - 1e-9)).all()
             assert (bounds.low <= bounds.high).all()
             assert ((bounds.low >= 0) & (bounds.high <= 1)).all()
 
@@ -160,16 +157,16 @@ def test_bounds_can_be_reached():
 
 
 def test_exact_where_all_options_are_shown():
-    """Rows that sum to 1, and V = k, also of ragged rows; float32 needs V to be sure."""
+    """V = k, also of ragged rows; a sum of 1 alone says nothing, for tokens may hide in it."""
     rng = np.random.default_rng(3)
     z = rng.normal(size=(50, 4))
     logprobs = z - np.logaddexp.reduce(z, axis=1)[:, None]
     truth = reference.softmax(logprobs / 2)
-    for vocabulary in (None, 4):
-        bounds = with_temperature(2.0).apply(logprobs, vocabulary=vocabulary)
-        assert bounds.exact.all()
-        assert bounds.low == pytest.approx(truth, abs=1e-12)
-        assert (bounds.low == bounds.high).all()
+    bounds = with_temperature(2.0).apply(logprobs, vocabulary=4)
+    assert bounds.exact.all()
+    assert bounds.low == pytest.approx(truth, abs=1e-12)
+    assert (bounds.low == bounds.high).all()
+    assert not with_temperature(2.0).apply(logprobs).exact.any()
     single = logprobs.astype(np.float32)
     assert not with_temperature(2.0).apply(single, vocabulary=1000).exact.all()
     assert with_temperature(2.0).apply(single, vocabulary=4).exact.all()
@@ -177,6 +174,62 @@ def test_exact_where_all_options_are_shown():
     bounds = with_temperature(2.0).apply(ragged, vocabulary=[2, 4, 9])
     assert bounds.exact.tolist() == [True, True, False]
     assert (bounds.high[0, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("row", [[0.0], [0.0, -9999.0, -9999.0], [0.0, -800.0], [-1e-9, -87.0]])
+def test_a_certain_row_is_not_exact(row, dtype):
+    """Its numbers hide what rounding hides: with 100,000 tokens a tenth at T = 2, or anything."""
+    row = np.array([row], dtype=dtype)
+    soft = with_temperature(2.0)
+    bounds = soft.apply(row)
+    assert not bounds.exact.any()
+    assert bounds.low[0, 0] == 0.0
+    assert bounds.high[0, 0] == 1.0
+    of_many = soft.apply(row, vocabulary=100_000)
+    assert 0.0 < of_many.low[0, 0] < 0.905
+    assert np.isfinite(of_many.high).all()
+    assert (of_many.low <= of_many.high).all()
+
+
+def of_forty_digits(logits, beta):
+    """Softmax of beta times log-softmax, by mpmath."""
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(40):
+        top = max(logits)
+        powers = [mpmath.exp(beta * (mpmath.mpf(float(z)) - top)) for z in logits]
+        whole = mpmath.fsum(powers)
+        sums = mpmath.fsum(mpmath.exp(mpmath.mpf(float(z)) - top) for z in logits)
+        logs = [float(mpmath.mpf(float(z)) - top - mpmath.log(sums)) for z in logits]
+        return np.array([float(each / whole) for each in powers]), np.array(logs)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "list of float32"])
+def test_the_bounds_hold_what_forty_digits_say(dtype):
+    """Random rows, flat to certain, of 2 to 40 tokens, rounded to the dtype that is given."""
+    rng = np.random.default_rng(len(dtype))
+    exact = 0
+    for _ in range(250):
+        size = int(rng.integers(2, 41))
+        k = int(rng.integers(1, min(size, 10) + 1))
+        z = rng.choice([0.3, 1.0, 4.0, 15.0]) * rng.standard_t(rng.choice([2, 30]), size=size)
+        z = -np.sort(-z)
+        z = np.maximum(z, z[0] - 85.0)  # above what servers write for "impossible"
+        beta = float(rng.choice([0.2, 0.5, 0.8, 1.0, 1.5, 4.0]))
+        truth, logs = of_forty_digits(z, beta)
+        shown_logs = logs[:k].astype(dtype.rsplit(" ", 1)[-1])[None]
+        top = shown_logs.tolist() if dtype.startswith("list") else shown_logs
+        slack = 3e-5 if dtype.startswith("list") else 1e-12  # printed, they say not how they round
+        for vocabulary in (size, None, 3 * size):
+            if vocabulary == 3 * size and k == size:
+                continue
+            bounds = with_temperature(1.0 / beta).apply(top, vocabulary=vocabulary)
+            exact += int(bounds.exact.sum())
+            assert bounds.exact[0] == (vocabulary == k)
+            assert (bounds.low[0] * (1.0 - slack) <= truth[:k]).all()
+            assert (truth[:k] <= bounds.high[0] * (1.0 + slack)).all()
+            assert (bounds.low <= bounds.high).all()
+    assert exact >= 5
 
 
 def test_what_is_known_without_the_vocabulary():
@@ -231,7 +284,8 @@ def test_fit_is_the_conditional_likelihood(rows):
     kept = places >= 0
     weights = 1.0 + np.arange(400) % 3
     found = TopKTemperature.fit(top, places, weights=weights, prior=2.0)
-    slow = reference.temperature(top[kept], places[kept], weights[kept], prior=2.0)
+    w = weights[kept] * weights[kept].sum() / (weights[kept] ** 2).sum()  # effective rows
+    slow = reference.temperature(top[kept], places[kept], w, prior=2.0)
     assert found.temperature == pytest.approx(slow, rel=1e-6)
 
 

@@ -70,6 +70,11 @@ class ScoreTest:
             z = 0.0 if at_one.slope == 0.0 else copysign(float_info.max, at_one.slope)
         return cls(z=z, p_value=two_sided_p(z))
 
+    @classmethod
+    def of_certain_error(cls) -> Self:
+        """Return the test where something happened that had probability 0: refuted."""
+        return cls(z=float_info.max, p_value=0.0)
+
     @property
     def leaning(self) -> Direction:
         """Which way the probabilities lean, by the sign of z alone: chance may be why."""

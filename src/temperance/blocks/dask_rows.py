@@ -134,7 +134,7 @@ class DaskRows:
         return self._checked(*computed(self._sums_at(betas)))
 
     def _checked(self, sums: FoldPass | Complaint | None) -> LossPass:
-        self.last = _found(sums).in_proportion()
+        self.last = _found(sums)
         found = self.last.total()
         report_rows(found.n)
         return require_weight(found)

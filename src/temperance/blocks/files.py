@@ -101,6 +101,12 @@ def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
     if block.kind == "logits" and not rules.options:
         return block.values
     with _naming(block.source), rows_of_file(), rows_from(block.first):
+        if rules.floor is not None and rules.floor.auto:
+            msg = (
+                "`--floor` auto asks for the smallest of all probabilities first, and these are "
+                "read block by block: say --floor decimals=N (their decimals) or a number."
+            )
+            raise InvalidInputError(msg)
         return rules.logits(block.values, block.kind)
 
 

@@ -71,18 +71,6 @@ class FoldPass:
         pairs = zip(self.folds, other.folds, strict=True)
         return replace(self, folds=tuple(b if a is None else _merged(a, b) for a, b in pairs))
 
-    def in_proportion(self) -> Self:
-        """Return the sums with weights that count rows, or else in proportion to the largest."""
-        heaviest = self.total().heaviest_row
-        if heaviest == 1.0:
-            return self
-        scale = self.total().exponent
-        folds = (
-            None if each is None else each.to_scale(scale).in_proportion(heaviest)
-            for each in self.folds
-        )
-        return replace(self, folds=tuple(folds))
-
     def total(self) -> LossPass:
         """Return the sums of all folds."""
         found = self.without(None)
@@ -90,11 +78,14 @@ class FoldPass:
         return found
 
     def without(self, fold: int | None) -> LossPass | None:
-        """Return the sums of all folds but this one; None where no other has a row."""
+        """Return the sums of all folds but this one; None where no other has a row.
+
+        Weights add up to the effective number of these rows.
+        """
         others = [
             each for number, each in enumerate(self.folds) if each is not None and number != fold
         ]
-        return reduce(lambda a, b: a.merge(b), others) if others else None
+        return reduce(lambda a, b: a.merge(b), others).in_effective_rows() if others else None
 
 
 def _merged(one: LossPass, other: LossPass | None) -> LossPass:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.blocks.arrays import ArrayRows, sampled_rows
-from temperance.checks.weights import in_proportion
+from temperance.checks.weights import in_effective_rows
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 
@@ -71,6 +71,6 @@ def joined(parts: list[ArrayRows]) -> ArrayRows | None:
     return ArrayRows(
         np.concatenate([rows.logits for rows in parts]),
         np.concatenate([rows.labels for rows in parts]),
-        in_proportion(np.concatenate(weights)) if weights else None,
+        in_effective_rows(np.concatenate(weights)) if weights else None,
         engine=parts[0].engine,
     )

@@ -117,7 +117,7 @@ class StreamRows:
             let_go(rows.logits)
             return rows.n, sums
 
-        self.last = merged(of_piece, pieces, threads=thread_count()).in_proportion()
+        self.last = merged(of_piece, pieces, threads=thread_count())
         return require_weight(self.last.total())
 
     def existence_sums(self) -> ExistenceSums:

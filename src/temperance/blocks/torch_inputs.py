@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from temperance.checks import Positions, as_labels, as_weights
+from temperance.checks import Positions, as_labels
 from temperance.checks.dense import Dense, require_axis
 from temperance.checks.labels import is_label
 from temperance.checks.scores import require_shape
 from temperance.checks.tensors import is_tensor, on_host
+from temperance.checks.weights import checked_weights, in_effective_rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.loss_torch import row_device
 
@@ -110,8 +111,10 @@ def weight_tensor(
     if kept is not None and w.shape == (n,):
         w = w[on_host(kept.cpu())]
         n = len(w)
-    checked = as_weights(w, n=n)
-    return torch.as_tensor(checked, dtype=torch.float64, device=row_device(device))
+    checked = checked_weights(w, n=n)
+    assert checked is not None  # noqa: S101  (only None stays None)
+    effective = in_effective_rows(checked)
+    return torch.as_tensor(effective, dtype=torch.float64, device=row_device(device))
 
 
 def _flat(values: Any, dense: Dense, *, name: str) -> Any:  # noqa: ANN401

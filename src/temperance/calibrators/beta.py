@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.logistic import LogisticFit, fit_logistic
-from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.training import Training, as_prior, require_bends
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.numbers import as_not_negative, as_number
@@ -125,7 +125,7 @@ class BetaCalibration(Calibrator):
         Raises
         ------
         InvalidInputError
-            As in `TemperatureScaling.fit`, or not two classes.
+            As in `TemperatureScaling.fit`, not two classes, or no log-odds beyond 1e-4.
         NoOptimumError
             `reason` is `"no-rows"`, `"empty-class"` (one class only), `"constant-logits"`,
             `"separable"` or `"worse-than-chance"` (neither a nor b would be above 0).
@@ -136,6 +136,7 @@ class BetaCalibration(Calibrator):
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
         seen = TwoClasses.of(rows, method=cls.method)
+        require_bends(float(np.abs(seen.odds).max()), method=cls.method)
         if strength == 0.0:
             seen.refuse_constant()
             seen.refuse_separable()

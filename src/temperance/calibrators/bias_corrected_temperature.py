@@ -12,10 +12,11 @@ from temperance.calibrators.affine import AffineProblem
 from temperance.calibrators.calibrator import Calibrator, frozen_numbers
 from temperance.calibrators.existence import refuse_constant_logits
 from temperance.calibrators.joint_optimum import certify
+from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
 from temperance.checks.numbers import as_positive
-from temperance.errors import NoOptimumError
+from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import affine_logits
 from temperance.numerics import as_float64
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BiasCorrectedTemperatureScaling"]
 
-_LEAST = 1e-8  # a prior keeps the inverse temperature above 0: the search must stay there too
+_LEAST = 1e-8  # of the start: a prior keeps the inverse temperature above 0, the search must too
+_FAR = 1e2  # inverse temperatures up to here, or down to the inverse, are found from 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +158,8 @@ class BiasCorrectedTemperatureScaling(Calibrator):
         problem = AffineProblem(
             rows, as_float64, partial(_penalty, strength=curvature), (curvature, curvature)
         )
-        found = problem.solve(np.array(1.0), lowest=_LEAST if strength else None)
+        start = _start(rows)
+        found = problem.solve(np.array(start), lowest=_LEAST * start if strength else None)
         optimum = certify(problem, found, prior=strength)
         if optimum.beta <= 0.0:
             msg = (
@@ -191,6 +194,15 @@ class BiasCorrectedTemperatureScaling(Calibrator):
         ends = (int(self.bias.argmin()), int(self.bias.argmax()))
         low, high = (f"{self.bias[c]:.3f} ({names[c]})" for c in ends)
         return [("biases", f"{low} to {high}")]
+
+
+def _start(rows: Training) -> float:
+    """Return where the search starts: at 1, unless logits are on quite another scale."""
+    try:
+        beta = 1.0 / temperature_record(rows, prior=1.0).temperature
+    except InvalidInputError:  # the fit itself will say so
+        return 1.0
+    return 1.0 if 1.0 / _FAR < beta < _FAR else beta
 
 
 def _penalty(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from temperance.checks.weights import in_proportion
+from temperance.checks.weights import in_effective_rows
 from temperance.kernels.joint import temperature_scores
 from temperance.numerics import as_float64, row_blocks, two_sided_p
 from temperance.significance import ScoreTest
@@ -39,7 +39,7 @@ def count_clusters(
     square is G / (G - 1) times as large, and the interval takes Student's t of G - 1 degrees of
     freedom, with G = (sum w)^2 / sum w^2 their effective number.
     """
-    weights = None if weights is None else in_proportion(weights)  # as the fit has taken them
+    weights = None if weights is None else in_effective_rows(weights)  # as the fit has taken them
     beta = 1.0 / record.temperature
     of_cluster, likelihood = cluster_slopes(logits, labels, weights, clusters, beta=beta)
     curvature = likelihood + record.prior / beta**2

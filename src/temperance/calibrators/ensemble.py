@@ -142,7 +142,7 @@ class Ensemble(Calibrator):
         member_weights : {"fitted", "equal"}, default "fitted"
             Weights of the members: those of the smallest log loss, or all the same.
         weights : array_like, shape (n,), optional
-            Of the rows; finite, >= 0.
+            Of the rows; finite, >= 0; only their ratios matter, as in `TemperatureScaling.fit`.
         prior : float, default 0.0
             As in `TemperatureScaling.fit`, on the pool's temperature.
         classes, ignore_label, refuse_probs

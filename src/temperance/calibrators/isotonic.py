@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, frozen_numbers
-from temperance.calibrators.training import Training
+from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, with_log_odds
+from temperance.calibrators.two_classes import (
+    MOST_LOG_ODDS,
+    TwoClasses,
+    bounded,
+    log_odds,
+    of_log_odds,
+    with_log_odds,
+)
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks
@@ -49,8 +56,12 @@ class Curve(Frozen):
         object.__setattr__(self, "probability", p)
 
     @classmethod
-    def through(cls, seen: TwoClasses) -> Self:
-        """Return the centred isotonic regression of outcomes on log-odds."""
+    def through(cls, seen: TwoClasses, *, zeros: bool = False) -> Self:
+        """Return the centred isotonic regression of outcomes on log-odds.
+
+        Rows of +-MOST_LOG_ODDS (of probability 0 or 1) are the lowest and the largest, and move
+        no centre; they have knots of their own, which stand there with `zeros` in any case.
+        """
         from scipy.optimize import isotonic_regression  # noqa: PLC0415
 
         x, number = np.unique(seen.odds, return_inverse=True)
@@ -58,16 +69,30 @@ class Curve(Frozen):
         rate = np.bincount(number, seen.weights * seen.hit) / weight
         found = isotonic_regression(rate, weights=weight)
         starts = found.blocks[:-1]
-        of_block = np.add.reduceat(weight, starts)
-        centre = np.add.reduceat(weight * x, starts) / of_block
+        infinite = np.abs(x) == MOST_LOG_ODDS
+        of_block = np.add.reduceat(np.where(infinite, 0.0, weight), starts)
+        moment = np.add.reduceat(np.where(infinite, 0.0, weight * x), starts)
         least = 1.0 / (seen.weight + 2.0)
-        level = np.clip(found.x[starts], least, 1.0 - least)
+        level = np.clip(found.x, least, 1.0 - least)
+        own = of_block > 0.0
+        centre = np.r_[x[infinite], moment[own] / of_block[own]]
+        level = np.r_[level[infinite], level[starts][own]]
+        order = np.argsort(centre, kind="stable")
+        centre, level = centre[order], level[order]
         distinct = np.r_[True, np.diff(centre) > 0.0]  # rounding may put two centres on one number
-        return cls(centre[distinct], level[distinct])
+        centre, level = centre[distinct], level[distinct]
+        if zeros and centre[0] > -MOST_LOG_ODDS:
+            centre, level = np.r_[-MOST_LOG_ODDS, centre], np.r_[level[0], level]
+        return cls(centre, level)
 
     def at(self, odds: Array) -> Array:
         """Return the probability at these log-odds."""
-        return np.asarray(np.interp(odds, self.log_odds, self.probability))
+        return np.asarray(np.interp(bounded(odds), self.log_odds, self.probability))
+
+    @property
+    def of_zeros(self) -> bool:
+        """Whether probabilities of 0 and 1 are scores as others, as labels of the fit had 0."""
+        return bool(self.log_odds[0] == -MOST_LOG_ODDS)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Curve) and all(
@@ -101,7 +126,11 @@ class IsotonicCalibration(Calibrator):
     Isotonic regression (pool adjacent violators) of the outcomes on the log-odds gives steps; here
     a line joins the steps' centres of mass, so that rows of different log-odds keep their order
     except beyond the outermost centres. Values are clipped to [1 / (W + 2), 1 - 1 / (W + 2)], W the
-    summed weights: plain isotonic regression says 0 and 1 and then loses without bound.
+    effective number of rows, (sum w)^2 / sum w^2: plain isotonic regression says 0 and 1 and then
+    loses without bound.
+    Only order matters to the steps: where labels of the fit have probability 0 (logit -inf),
+    probabilities of 0 and 1 are the lowest and the largest score; where none has, -inf is an option
+    that does not exist in its row, and stays at 0.
     Of many classes one-vs-rest has few rows per curve and breaks the ties between classes: prefer
     `vector` or `matrix` there.
 
@@ -171,8 +200,9 @@ class IsotonicCalibration(Calibrator):
         Parameters
         ----------
         logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
-            As in `TemperatureScaling.fit`. Rows in which an option does not exist, or is the only
-            one, are left out of its curve.
+            As in `TemperatureScaling.fit`; labels may have probability 0 (logit -inf). Where none
+            has, rows in which an option does not exist, or is the only one, are left out of its
+            curve.
 
         Returns
         -------
@@ -188,11 +218,16 @@ class IsotonicCalibration(Calibrator):
         """
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
+            ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
         )  # fmt: skip
+        zeros = bool(rows.zero_labels().any())
         of_classes = [1] if rows.k == 2 else range(rows.k)
         odds = _odds_of(rows)
-        fitted = cls(tuple(_curve(rows, odds[:, c], c) for c in of_classes), **rows.common)
+        if rows.k > 2:
+            require_bends(rows.widest(), method=cls.method)
+        fitted = cls(
+            tuple(_curve(rows, odds[:, c], c, zeros=zeros) for c in of_classes), **rows.common
+        )
         return replace(fitted, record=rows.record(fitted.scaled, passes=1))
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -200,8 +235,12 @@ class IsotonicCalibration(Calibrator):
         odds = _one_vs_rest(block)
         if len(self.curves) == 1:
             p = self.curves[0].at(odds[:, 1])
-            return with_log_odds(block, np.log(p) - np.log1p(-p))
+            odds_of_one = np.log(p) - np.log1p(-p)
+            zeros = self.curves[0].of_zeros
+            return of_log_odds(odds_of_one) if zeros else with_log_odds(block, odds_of_one)
         p = np.stack([curve.at(odds[:, c]) for c, curve in enumerate(self.curves)], axis=1)
+        if any(curve.of_zeros for curve in self.curves):
+            return np.log(p)
         return np.where(np.isneginf(block), -np.inf, np.log(p))
 
     def parameters(self) -> dict[str, Any]:
@@ -231,9 +270,11 @@ class IsotonicCalibration(Calibrator):
         return [("curves", f"{len(knots):,}"), ("knots", f"{min(knots):,} to {max(knots):,}")]
 
 
-def _curve(rows: Training, odds: Array, c: int) -> Curve:
+def _curve(rows: Training, odds: Array, c: int, *, zeros: bool) -> Curve:
     name = rows.classes[c] if rows.classes else str(c)
-    return Curve.through(TwoClasses.seen(odds, rows.labels == c, rows.weights, name=name))
+    hit = rows.labels == c
+    seen = TwoClasses.seen(odds, hit, rows.weights, name=name, zeros=zeros)
+    return Curve.through(seen, zeros=zeros)
 
 
 def _odds_of(rows: Training) -> Array:
@@ -246,15 +287,23 @@ def _odds_of(rows: Training) -> Array:
 def _one_vs_rest(block: Array) -> Array:
     """Log-odds of each class against all others, (m, k); infinite where there is nothing else.
 
-    1 - p is summed from the others where p is the largest, and subtracted where it is at most
-    1/2: no digit is lost in either.
+    1 - p is summed from the others where p is the largest, relative to the largest of these, and
+    subtracted where it is at most 1/2: no digit is lost in either, at any distance.
     """
+    if block.shape[1] == 2:
+        odds = log_odds(block)
+        return np.stack([-odds, odds], axis=1)
     rows = np.arange(len(block))
     z = block - block.max(axis=1, keepdims=True)
     largest = z.argmax(axis=1)
     e = np.exp(z)
     others = e.sum(axis=1)[:, None] - e
-    e[rows, largest] = 0.0
-    others[rows, largest] = e.sum(axis=1)
-    with np.errstate(divide="ignore"):
-        return np.asarray(z - np.log(others))
+    others[rows, largest] = 1.0  # no others of these are as large: below
+    odds = z - np.log(others)
+    beside = z.copy()
+    beside[rows, largest] = -np.inf
+    second = beside.max(axis=1)
+    alone = np.isneginf(second)
+    beside -= np.where(alone, 0.0, second)[:, None]
+    odds[rows, largest] = -second - np.log(np.where(alone, 1.0, np.exp(beside).sum(axis=1)))
+    return np.asarray(odds)

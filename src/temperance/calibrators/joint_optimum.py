@@ -70,7 +70,10 @@ def certify(problem: AffineProblem, found: AffineFit, *, prior: float) -> JointO
         step = inverse @ _gradient(problem, at, prior)
         passes += 2
         at = at - step
-        if np.abs(step).max() <= _LAST_STEP * max(1.0, float(np.abs(at).max())):
+        of_bias = max(1.0, float(np.abs(at[1:]).max()))
+        if abs(step[0]) <= _LAST_STEP * abs(at[0]) and (
+            np.abs(step[1:]).max() <= _LAST_STEP * of_bias
+        ):
             return _known(problem, at, inverse, prior=prior, passes=passes)
     raise NoOptimumError(_SEPARABLE, reason="separable")
 

@@ -52,28 +52,50 @@ def fit_logistic(
     weights : ndarray, shape (n,)
         >= 0.
     ridge, centre
-        Adds `ridge` / 2 :math:`\lVert a - \mathrm{centre} \rVert^2` to the summed loss.
+        Adds `ridge` / 2 :math:`\lVert a - \mathrm{centre} \rVert^2` to the summed loss; the centre
+        is 0 where left out.
 
     Raises
     ------
     NoOptimumError
         `reason` "separable".
     """
-    start = np.zeros(features.shape[1]) if centre is None else centre
-    at, value = start, _loss(features, targets, weights, start)
-    passes = 1
+    units = np.abs(features).max(axis=0)  # so that no scale of features overflows or vanishes
+    units = np.where(units > 0.0, units, 1.0)
+    penalty = _Ridge(ridge / units**2, units * (0.0 if centre is None else centre))
+    found, passes = _minimum(features / units, targets, weights, penalty)
+    return LogisticFit(found / units, passes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ridge:
+    """Half the weighted squares of the distances from a centre."""
+
+    strength: Array
+    centre: Array
+
+    def value(self, at: Array) -> float:
+        return 0.5 * float(self.strength @ (at - self.centre) ** 2)
+
+    def slope(self, at: Array) -> Array:
+        return self.strength * (at - self.centre)
+
+
+def _minimum(features: Array, targets: Array, weights: Array, penalty: _Ridge) -> tuple[Array, int]:
+    """Damped Newton from 0, where no row is certain and every row still bends the loss."""
+    at = np.zeros(features.shape[1])
+    value, passes = _loss(features, targets, weights, at) + penalty.value(at), 1
     for _ in range(_MOST_STEPS):
         gradient, hessian = _derivatives(features, targets, weights, at)
         passes += 1
-        gradient = gradient + ridge * (at - start)
-        step = _solve(hessian + ridge * np.eye(len(at)), gradient)
+        gradient = gradient + penalty.slope(at)
+        step = _solve(hessian + np.diag(penalty.strength), gradient)
         promised = float(gradient @ step)
         if promised <= _LAST_GAIN * float(weights.sum()):
-            return LogisticFit(at - step, passes)
+            return at - step, passes
         while True:  # the loss is convex: a step short enough always gains
             tried = at - step
-            reached = _loss(features, targets, weights, tried)
-            reached += 0.5 * ridge * float((tried - start) @ (tried - start))
+            reached = _loss(features, targets, weights, tried) + penalty.value(tried)
             passes += 1
             if reached <= value - 1e-4 * promised or promised <= _LAST_GAIN * float(weights.sum()):
                 break

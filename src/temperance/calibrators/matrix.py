@@ -55,7 +55,8 @@ class MatrixScaling(Calibrator):
 
     Notes
     -----
-    With D = matrix - 1 (the unit matrix) and W the sum of the weights, the fit minimises
+    With D = matrix - 1 (the unit matrix) and W the number of rows, with weights the
+    effective one, (sum w)^2 / sum w^2, the fit minimises
 
     .. math:: \frac1W \sum_i w_i \log\frac{1}{p_{i y_i}}
               + \frac{k}{W} \lVert \mathrm{diag} D \rVert^2

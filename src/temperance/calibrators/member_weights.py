@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Pool", "fit_member_weights", "log_softmax", "pooled_logits"]
+__all__ = ["Pool", "fit_member_weights", "member_logs", "pooled_logits"]
 
 Pool = Literal["linear", "log"]
 
@@ -29,7 +29,7 @@ def pooled_logits(members: Sequence[NDArray[Any]], weights: Array, *, pool: Pool
     """Return log of the weighted mean of probabilities, or the weighted mean of their logs."""
     pooled = np.empty(members[0].shape)
     for rows in row_blocks(pooled):
-        logs = [log_softmax(as_float64(z[rows])) for z in members]
+        logs = member_logs([as_float64(z[rows]) for z in members], pool)
         if pool == "log":
             masked = np.isneginf(logs[0])
             parts = [w * np.where(masked, 0.0, each) for w, each in zip(weights, logs, strict=True)]
@@ -86,13 +86,14 @@ def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
     from scipy.optimize import minimize  # noqa: PLC0415
 
     m, total = len(members), rows.weight
+    unit = _mean_width(members)  # so that the search starts, and ends, alike on any scale
 
     def loss(at: Array) -> tuple[float, Array]:
         value, slope = 0.0, np.zeros(m)
         for block in row_blocks(members[0]):
-            logs = [log_softmax(as_float64(z[block])) for z in members]
+            logs = member_logs([as_float64(z[block]) for z in members], "log")
             exists = ~np.isneginf(logs[0])
-            finite = np.stack([np.where(exists, each, 0.0) for each in logs])
+            finite = np.stack([np.where(exists, each, 0.0) for each in logs]) / unit
             pooled = np.where(exists, np.tensordot(at, finite, axes=1), -np.inf)
             log_p = log_softmax(pooled)
             residual = np.exp(log_p)
@@ -109,6 +110,27 @@ def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
     )  # fmt: skip
     u: Array = found.x
     return u if u.sum() > 0.0 else np.full(m, 1.0 / m)
+
+
+def member_logs(members: Sequence[Array], pool: Pool) -> list[Array]:
+    """Return what is pooled of each member's block: logs of probabilities, -inf where masked.
+
+    Of the log pool up to a number per row, which no probability sees: so no digit is lost in it.
+    """
+    if pool == "linear":
+        return [log_softmax(z) for z in members]
+    return [np.asarray(z - z.max(axis=1, keepdims=True)) for z in members]
+
+
+def _mean_width(members: Sequence[NDArray[Any]]) -> float:
+    """Return the mean difference within a row, over options that exist; 1 where there is none."""
+    total, count = 0.0, 0
+    for z in members:
+        for block in row_blocks(z):
+            centred = member_logs([as_float64(z[block])], "log")[0]
+            total -= float(np.where(np.isneginf(centred), 0.0, centred).min(axis=1).sum())
+            count += len(centred)
+    return total / count if total > 0.0 else 1.0
 
 
 def log_softmax(z: Array) -> Array:

@@ -149,7 +149,7 @@ class MultilabelScaling(Calibrator):
         per_label : bool, default False
             With "temperature": the same as method "group-temperature".
         weights : array_like, shape (n,), optional
-            Of the rows; finite, >= 0.
+            Of the rows; finite, >= 0; only their ratios matter, as in `TemperatureScaling.fit`.
         prior : float, default 0.0
             As in `TemperatureScaling.fit`, on the common temperature; "platt" and "identity" take
             none.

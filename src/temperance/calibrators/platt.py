@@ -46,7 +46,8 @@ class PlattScaling(Calibrator):
     -----
     Fitted on the *logits*: on probabilities, as some libraries do, the same two numbers distort.
     The targets are Platt's, (N1 + 1) / (N1 + 2) for class 1 and 1 / (N0 + 2) for class 0, with N1
-    and N0 the summed weights: a prior that keeps the optimum finite on separable rows.
+    and N0 the numbers of rows of each class, with weights the effective ones, (sum w)^2 / sum w^2:
+    a prior that keeps the optimum finite on separable rows.
 
     References
     ----------
@@ -160,7 +161,6 @@ class PlattScaling(Calibrator):
 
 
 def _targets(seen: TwoClasses) -> NDArray[np.float64]:
-    positive = float(seen.weights @ seen.hit)
-    negative = seen.weight - positive
+    negative, positive = seen.class_rows
     high, low = (positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0)
     return np.where(seen.hit > 0.0, high, low)

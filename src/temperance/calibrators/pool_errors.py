@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.blocks import map_rows
-from temperance.calibrators.member_weights import Pool, log_softmax
+from temperance.calibrators.member_weights import Pool, member_logs
 from temperance.numerics import as_float64, softmax
 from temperance.sums import MergeableSums
 
@@ -62,7 +62,7 @@ def joint_error(
 
     def kernel(*arrays: Any) -> _PoolSums:  # noqa: ANN401  (blocks of members, labels, weights)
         *block, labels, of_rows = arrays
-        logs = np.stack([log_softmax(as_float64(z)) for z in block])
+        logs = np.stack(member_logs([as_float64(z) for z in block], pool))
         return _block_sums(logs, labels, of_rows, w, beta, pool)
 
     first, *others = members
@@ -82,7 +82,7 @@ def _block_sums(
     beta: float,
     pool: Pool,
 ) -> _PoolSums:
-    """Return the sums of one block of the members' log-probabilities, (m, rows, k)."""
+    """Return the sums of one block of the members' `member_logs`, (m, rows, k)."""
     at = np.arange(len(labels)), labels
     z, by_weight = _pooled(logs, w, pool)
     p = softmax(beta * z)

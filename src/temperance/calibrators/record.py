@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import exp, inf, sqrt
+from math import exp, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
 from temperance.checks.numbers import as_level
@@ -34,9 +34,10 @@ class FitRecord:
     n : int
         Rows used.
     weight : float
-        Sum of the weights (n without weights).
+        Effective number of rows, (sum w)^2 / sum w^2 of their weights; n without weights.
     log_loss_before, log_loss_after : float
-        Mean log loss in nats on the rows of the fit, of the model as it is and of the fitted map.
+        Mean log loss in nats on the rows of the fit, of the model as it is and of the fitted map;
+        the first is infinite where the model gave probability 0 to what happened.
         The second is a training loss: judge the gain on other rows (`evaluate`, or
         cross-fitting).
     score_test : ScoreTest
@@ -45,6 +46,11 @@ class FitRecord:
         How often the data were read from beginning to end.
     prior : float
         Strength of the prior on the unchanged map in pseudo-rows; 0 is plain maximum likelihood.
+    floor : float or None
+        What smaller probabilities were raised to before the fit, by `--floor`; `temperance apply`
+        raises those of new rows likewise. None where none were.
+    n_floored : int or None
+        How many probabilities were raised; None where nobody counted.
     fitted_at : str
         Time of the fit, ISO 8601, UTC. Does not count in comparisons.
     """
@@ -56,6 +62,8 @@ class FitRecord:
     score_test: ScoreTest
     passes: int
     prior: float = 0.0
+    floor: float | None = None
+    n_floored: int | None = None
     fitted_at: str | None = field(default_factory=now, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,11 +72,12 @@ class FitRecord:
             "n": self.n,
             "weight": self.weight,
             "fitted_at": self.fitted_at,
-            "log_loss_before": self.log_loss_before,
+            "log_loss_before": self.log_loss_before if isfinite(self.log_loss_before) else None,
             "log_loss_after": self.log_loss_after,
             "score_test": self.score_test.to_dict(),
             "prior": self.prior,
             "passes": self.passes,
+            **({} if self.floor is None else {"floor": self.floor, "n_floored": self.n_floored}),
         }
 
     @classmethod
@@ -86,11 +95,15 @@ class FitRecord:
         common: dict[str, Any] = {
             "n": fit.integer("n"),
             "weight": fit.not_negative("weight"),
-            "log_loss_before": fit.not_negative("log_loss_before"),
+            "log_loss_before": fit.not_negative("log_loss_before")
+            if fit.given("log_loss_before")
+            else inf,
             "log_loss_after": fit.not_negative("log_loss_after"),
             "score_test": score_test,
             "passes": fit.integer("passes"),
             "prior": fit.not_negative("prior"),
+            "floor": _optional(fit, "floor"),
+            "n_floored": fit.integer("n_floored", least=0) if fit.given("n_floored") else None,
             "fitted_at": fitted_at if isinstance(fitted_at, str) else None,
         }
         of_temperature = ("temperature_standard_error", "temperature_interval")

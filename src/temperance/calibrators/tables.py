@@ -78,6 +78,9 @@ def calibrator_table(calibrator: Calibrator) -> Table:
             rows.append(("how sharp the model is", sharpness_in_words(record.score_test)))
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
             rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
+        if record.floor is not None:
+            raised = "" if record.n_floored is None else f"; {record.n_floored:,} raised to it"
+            rows.append(("floor of probabilities", f"{record.floor:.4g}{raised}"))
         if record.prior:
             rows.append(
                 (

@@ -146,7 +146,10 @@ class TemperatureScaling(Calibrator):
         labels : array_like, shape (n,), or that of `logits` without the class axis
             True classes: integers in 0..k-1 (whole floats count), or names in `classes`.
         weights : array_like, shape (n,), optional
-            Finite, >= 0. A row of weight 2 counts as two rows.
+            Finite, >= 0, on any scale: only their ratios matter. Where rows are counted (priors,
+            smoothing, penalties) they are worth (sum w)^2 / sum w^2 rows, n where all are equal.
+            Numbers of equal rows are no weights: repeat the rows, `np.repeat(logits, counts,
+            axis=0)` and `np.repeat(labels, counts)`.
         clusters : array_like, shape (n,), optional
             Names of what rows belong to (a patient, an image; of dense outputs one per image, or
             one per label). They do not change T; its interval and its test count them, not rows.

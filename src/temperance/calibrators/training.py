@@ -29,7 +29,8 @@ from temperance.checks.frames import named_scores
 from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.numbers import as_number
 from temperance.checks.scores import as_logits_unread, refuse_tiny
-from temperance.errors import NoOptimumError
+from temperance.checks.weights import in_effective_rows
+from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
 from temperance.numerics import as_float64, row_blocks
@@ -42,9 +43,10 @@ if TYPE_CHECKING:
 
     from temperance.kernels.loss import LossSums
 
-__all__ = ["Training", "as_prior"]
+__all__ = ["Training", "as_prior", "require_bends"]
 
 _MOST_PRIOR = 1e100
+_LEAST_BEND = 1e-4  # log-odds closer to 0 than this bend by less than rounding
 
 
 def as_prior(prior: float) -> float:
@@ -55,13 +57,17 @@ def as_prior(prior: float) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training(ArrayRows):
-    """Checked rows of a fit, at least one."""
+    """Checked rows of a fit, at least one; their weights add up to their effective number."""
 
     classes: tuple[str, ...] | None = None
     clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
 
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            object.__setattr__(self, "weights", in_effective_rows(self.weights))
+
     @classmethod
-    def check(
+    def check(  # noqa: PLR0913  (each is something that only the user knows)
         cls,
         logits: ArrayLike,
         labels: ArrayLike | Positions,
@@ -74,9 +80,11 @@ class Training(ArrayRows):
         refuse_probs: bool = True,
         engine: str = "auto",
         unread: bool = False,
+        zeros: bool = False,
     ) -> Self:
         """Return the arguments of a `fit` as arrays, or raise.
 
+        With `zeros` a label may have logit -inf: for methods that need no logarithm of it.
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
@@ -106,22 +114,22 @@ class Training(ArrayRows):
                 refuse_probs_as_logits(kept)
                 if given.ndim > 1:
                     refuse_padding(z, y)
-            if not unread:
+            if not (unread or zeros):
                 refuse_masked_labels(z, y, classes=names)
+            if not unread:
                 refuse_tiny(_widest(z))
             units = None if c is None else as_groups(c, n=n, name="clusters")[1]
         return cls(z, y, w, names, units, engine=check_engine(engine))
 
     @property
     def weight(self) -> float:
-        """Sum of the weights; the number of rows without weights."""
+        """Effective number of rows, (sum w)^2 / sum w^2; that of rows without weights."""
         return float(self.n if self.weights is None else self.weights.sum())
 
     @property
     def effective_rows(self) -> float:
         """How many rows of equal weight would be known as well: (sum w)^2 / sum w^2."""
-        w = self.weights
-        return float(self.n) if w is None else float(w.sum() ** 2 / (w @ w))
+        return self.weight
 
     @property
     def positions(self) -> Positions:
@@ -185,6 +193,25 @@ class Training(ArrayRows):
         """Raise if an option is masked, for methods that need every logit of a row."""
         refuse_masks(self.logits, method)
 
+    def _as_it_is(self) -> tuple[float, ScoreTest]:
+        """Return the mean log loss of the model as it is, and the test of T = 1."""
+        rows, zero = self, self.zero_labels()
+        if zero.any():
+            counted = np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0.0
+            if (zero & counted).any():
+                return inf, ScoreTest.of_certain_error()
+            rows = self.taken(np.flatnonzero(counted))
+        start = rows.at_one()
+        return start.loss / start.weight, ScoreTest.from_sums(start)
+
+    def zero_labels(self) -> NDArray[np.bool_]:
+        """Return which rows have a label of logit -inf, probability 0."""
+        return np.isneginf(as_float64(self.logits[np.arange(self.n), self.labels]))
+
+    def widest(self) -> float:
+        """Return the largest difference within a row, over options that exist."""
+        return _widest(self.logits)
+
     def at_one(self) -> LossSums:
         """Return the sums of the log loss and its derivatives at T = 1."""
         return self.loss_pass((1.0,)).at[0]
@@ -203,17 +230,32 @@ class Training(ArrayRows):
         ) -> LossSums:
             return loss_sums(scaled(as_float64(logits)), labels, weights, beta=1.0)
 
-        start = self.at_one()
         end = map_rows(after, self.logits, self.labels, self.weights)
+        before, test = self._as_it_is()
         return FitRecord(
             n=self.n,
-            weight=start.weight,
-            log_loss_before=start.loss / start.weight,
+            weight=end.weight,
+            log_loss_before=before,
             log_loss_after=end.loss / end.weight,
-            score_test=ScoreTest.from_sums(start),
+            score_test=test,
             passes=passes + 2,
             prior=prior,
         )
+
+
+def require_bends(widest: float, *, method: str) -> None:
+    """Raise where log-odds are so small that p and 1 - p are straight lines, to rounding.
+
+    For methods that see more than differences: of a straight line they cannot tell one bend from
+    another, and their numbers would cancel.
+    """
+    if 0.0 < widest < _LEAST_BEND:
+        msg = (
+            f"`logits` of {method} must differ by more than {_LEAST_BEND:g} in some row; they "
+            f"differ by {widest:.3g} at most. Multiply them by one number first, so that they "
+            "differ by about 1, here and wherever the map is applied."
+        )
+        raise InvalidInputError(msg)
 
 
 def _widest(logits: NDArray[Any]) -> float:

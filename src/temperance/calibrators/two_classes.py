@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.checks.weights import effective_rows, in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64, row_blocks
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["MOST_LOG_ODDS", "TwoClasses", "log_odds", "with_log_odds"]
+__all__ = ["MOST_LOG_ODDS", "TwoClasses", "bounded", "log_odds", "of_log_odds", "with_log_odds"]
 
 MOST_LOG_ODDS = 1e101  # of logits up to 1e100
 _LARGEST = float(np.finfo(np.float64).max)
@@ -25,14 +26,14 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TwoClasses:
-    """Rows of positive weight in which both options exist."""
+    """Rows of positive weight; weights add up to their effective number."""
 
-    odds: Array  # (m,): log-odds of class 1, finite
+    odds: Array  # (m,): log-odds of class 1, finite; +-MOST_LOG_ODDS where they are infinite
     hit: Array  # (m,): 1 where class 1 is true, else 0
     weights: Array  # (m,): > 0
 
     @classmethod
-    def of(cls, rows: Training, *, method: str) -> Self:
+    def of(cls, rows: Training, *, method: str, zeros: bool = False) -> Self:
         """Return the rows, or raise: other than two classes, or only one of them seen."""
         if rows.k != 2:
             msg = (
@@ -43,16 +44,27 @@ class TwoClasses:
         odds = np.empty(rows.n)
         for block in row_blocks(rows.logits):
             odds[block] = log_odds(as_float64(rows.logits[block]))
-        return cls.seen(odds, rows.labels == 1, rows.weights)
+        return cls.seen(odds, rows.labels == 1, rows.weights, zeros=zeros)
 
     @classmethod
     def seen(
-        cls, odds: Array, hit: NDArray[np.bool_], weights: Array | None, *, name: str = "1"
+        cls,
+        odds: Array,
+        hit: NDArray[np.bool_],
+        weights: Array | None,
+        *,
+        name: str = "1",
+        zeros: bool = False,
     ) -> Self:
-        """Return the rows of finite log-odds and positive weight; both outcomes must be there."""
+        """Return the rows of finite log-odds and positive weight; both outcomes must be there.
+
+        With `zeros` infinite log-odds are scores as others: the lowest and the largest.
+        """
         w = np.ones(len(odds)) if weights is None else weights
+        if zeros:
+            odds = bounded(odds)
         keep = np.isfinite(odds) & (w > 0.0)
-        found = cls(odds[keep], hit[keep].astype(np.float64), w[keep])
+        found = cls(odds[keep], hit[keep].astype(np.float64), in_effective_rows(w[keep]))
         if found.hit.all() or not found.hit.any():
             when = "always" if len(found.hit) and found.hit.all() else "never"
             msg = (
@@ -64,8 +76,14 @@ class TwoClasses:
 
     @property
     def weight(self) -> float:
-        """Sum of the weights."""
+        """Effective number of rows, (sum w)^2 / sum w^2."""
         return float(self.weights.sum())
+
+    @property
+    def class_rows(self) -> tuple[float, float]:
+        """Effective numbers of rows of class 0 and of class 1."""
+        missed, hit = (effective_rows(self.weights[self.hit == each]) for each in (0.0, 1.0))
+        return missed, hit
 
     def refuse_constant(self) -> None:
         """Raise if all log-odds are equal: no slope can be told from another."""
@@ -92,10 +110,20 @@ def log_odds(block: Array) -> Array:
     return np.asarray(block[:, 1] - block[:, 0])
 
 
+def bounded(odds: Array) -> Array:
+    """Return log-odds of which infinite ones are +-MOST_LOG_ODDS, beyond all others."""
+    return np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS)
+
+
 def with_log_odds(block: Array, odds: Array) -> Array:
     """Return (0, odds) per row, odds beyond float range at its end; one-option rows as they are."""
-    out = np.stack([np.zeros(len(odds)), np.clip(odds, -_LARGEST, _LARGEST)], axis=1)
+    out = of_log_odds(odds)
     one_option = np.isneginf(block).any(axis=1)
     if one_option.any():
         out[one_option] = block[one_option]
     return out
+
+
+def of_log_odds(odds: Array) -> Array:
+    """Return (0, odds) per row, odds beyond float range at its end."""
+    return np.stack([np.zeros(len(odds)), np.clip(odds, -_LARGEST, _LARGEST)], axis=1)

@@ -53,7 +53,8 @@ class VectorScaling(Calibrator):
 
     Notes
     -----
-    With v = factors - 1 and W the sum of the weights (n without weights), the fit minimises
+    With v = factors - 1 and W the number of rows, with weights the
+    effective one, (sum w)^2 / sum w^2, the fit minimises
 
     .. math:: \frac1W \sum_i w_i \log\frac{1}{p_{i y_i}}
               + \frac{k}{W} \lVert v \rVert^2 + \frac{k}{W} \lVert b \rVert^2,

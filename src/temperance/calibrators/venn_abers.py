@@ -10,7 +10,14 @@ import numpy as np
 from temperance.calibrators.calibrator import Calibrator, frozen_numbers
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import MOST_LOG_ODDS, TwoClasses, log_odds, with_log_odds
+from temperance.calibrators.two_classes import (
+    MOST_LOG_ODDS,
+    TwoClasses,
+    bounded,
+    log_odds,
+    of_log_odds,
+    with_log_odds,
+)
 from temperance.calibrators.venn_abers_steps import venn_abers_steps
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, softmax
@@ -53,8 +60,12 @@ class VennAbers(Calibrator):
     p0 is the isotonic fit at the row's log-odds when the row itself is added with label 0, p1 with
     label 1. If rows are exchangeable, the one of the true label is perfectly calibrated whatever
     the model. `apply` returns p1 / (1 - p0 + p1), whose log loss is the best in the worst case;
-    `interval` returns both: their distance says how little the rows know there. Weights count as
-    repeated rows, the row added has weight 1. Valid for two classes only.
+    `interval` returns both: their distance says how little the rows know there. Only the order of
+    scores matters: where labels of the fit have probability 0 (logit -inf), probabilities of 0 and
+    1 are the lowest and the largest score; where none has, -inf is an option that does not exist in
+    its row, and stays at 0. Weights, of
+    which only ratios matter, add up to the effective number of rows, (sum w)^2 / sum w^2; the row
+    added has weight 1. Valid for two classes only.
 
     References
     ----------
@@ -125,7 +136,8 @@ class VennAbers(Calibrator):
         Parameters
         ----------
         logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
-            As in `TemperatureScaling.fit`, of two classes. Rows with one option only are left out.
+            As in `TemperatureScaling.fit`, of two classes; labels may have probability 0 (logit
+            -inf). Where none has, rows with one option only are left out.
 
         Returns
         -------
@@ -141,16 +153,20 @@ class VennAbers(Calibrator):
         """
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
+            ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
         )  # fmt: skip
-        seen = TwoClasses.of(rows, method=cls.method)
+        zeros = bool(rows.zero_labels().any())
+        seen = TwoClasses.of(rows, method=cls.method, zeros=zeros)
         scores, lower, upper = venn_abers_steps(seen.odds, seen.hit, seen.weights)
         # rounding of sums of weights must not let a step fall, or leave [0, 1]
         lower = np.clip(lower, 0.0, np.nextafter(1.0, 0.0))
         upper = np.clip(upper, np.nextafter(0.0, 1.0), 1.0)
         lower, upper = np.maximum.accumulate(lower), np.maximum.accumulate(upper)
         first, last = np.r_[True, np.diff(lower) > 0.0], np.r_[np.diff(upper) > 0.0, True]
-        fitted = cls(scores[first], lower[first], scores[last], upper[last], **rows.common)
+        steps = [scores[first], lower[first], scores[last], upper[last]]
+        if zeros and scores[0] > -MOST_LOG_ODDS:
+            steps[:2] = np.r_[-MOST_LOG_ODDS, steps[0]], np.r_[0.0, steps[1]]
+        fitted = cls(*steps, **rows.common)
         return replace(fitted, record=rows.record(fitted.scaled, passes=1))
 
     def interval(
@@ -168,7 +184,8 @@ class VennAbers(Calibrator):
         Returns
         -------
         tuple of ndarray, shape (n,)
-            p0 < p1; of a row with one option only, both are its probability, 0 or 1.
+            p0 < p1; of a row with one option only, both are its probability, 0 or 1, unless labels
+            of the fit had probability 0.
 
         Raises
         ------
@@ -178,15 +195,17 @@ class VennAbers(Calibrator):
         z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
         block = as_float64(z)
         low, high = self._steps(block)
-        one_option = np.isneginf(block).any(axis=1)
-        certain = softmax(block[one_option])[:, 1]
-        low[one_option], high[one_option] = certain, certain
+        if not self._of_zeros:
+            one_option = np.isneginf(block).any(axis=1)
+            certain = softmax(block[one_option])[:, 1]
+            low[one_option], high[one_option] = certain, certain
         return low, high
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
         low, high = self._steps(block)
-        return with_log_odds(block, np.log(high) - np.log1p(-low))  # p / (1 - p) = p1 / (1 - p0)
+        odds = np.log(high) - np.log1p(-low)  # p / (1 - p) = p1 / (1 - p0)
+        return of_log_odds(odds) if self._of_zeros else with_log_odds(block, odds)
 
     def parameters(self) -> dict[str, Any]:
         """Return both step functions."""
@@ -203,8 +222,13 @@ class VennAbers(Calibrator):
         """Return the number of steps."""
         return [("steps", f"{len(self.lower):,} and {len(self.upper):,}")]
 
+    @property
+    def _of_zeros(self) -> bool:
+        """Whether labels of the fit had probability 0, so that 0 and 1 are scores as others."""
+        return bool(self.lower_from[0] == -MOST_LOG_ODDS)
+
     def _steps(self, block: Array) -> tuple[Array, Array]:
-        odds = log_odds(block)
+        odds = bounded(log_odds(block))
         low = np.r_[0.0, self.lower][np.searchsorted(self.lower_from, odds, side="right")]
         high = np.r_[self.upper, 1.0][np.searchsorted(self.upper_to, odds, side="left")]
         return low, high

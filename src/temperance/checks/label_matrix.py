@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import as_array, as_numbers, row_name
+from temperance.checks.floors import Floor
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes, is_label
 from temperance.errors import InvalidInputError
@@ -100,10 +101,15 @@ def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.floa
     bad = ~(np.abs(z) <= _LARGEST_LOGIT)
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
-        msg = (
-            f"`logits` of labels must be finite; {row_name(row)}, column {column} holds "
-            f"{z[row, column]:g}. Probabilities of exactly 0 or 1 have no log-odds."
-        )
+        where = f"{row_name(row)}, column {column} holds {z[row, column]:g}"
+        if np.isfinite(z[row, column]):
+            most = f"{_LARGEST_LOGIT:g}"
+            msg = f"`logits` of labels must lie between -{most} and {most}; {where}."
+        else:
+            msg = (
+                f"`logits` of labels must be finite; {where}. Probabilities of exactly 0 or 1 have "
+                "no log-odds."
+            )
         raise InvalidInputError(msg)
     as_flag(refuse_probs, name="refuse_probs")
     if refuse_probs and z.size >= _FEW and z.min() >= 0.0 and z.max() <= 1.0 and np.ptp(z) > 0.0:
@@ -121,13 +127,18 @@ def label_names(classes: Sequence[object] | None, *, count: int) -> tuple[str, .
     return as_classes(classes, k=count) or tuple(str(number) for number in range(count))
 
 
-def label_logits_from_probs(probs: ArrayLike) -> NDArray[np.float64]:
+def label_logits_from_probs(
+    probs: ArrayLike, *, floor: float | str | Floor = 0.0
+) -> NDArray[np.float64]:
     """Return the log-odds of independent (sigmoid) probabilities, log p - log(1 - p).
 
     Parameters
     ----------
     probs : array_like, shape (n, l)
         Probability of each label, strictly between 0 and 1; rows need not sum to 1.
+    floor : float, "decimals=N" or "auto", default 0.0
+        What p, and 1 - p, are at least, as in `logits_from_probs`: below 1/2; "auto" is half the
+        smallest positive p or 1 - p.
 
     Returns
     -------
@@ -137,7 +148,8 @@ def label_logits_from_probs(probs: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     InvalidInputError
-        A value outside (0, 1): 0 and 1, often rounded, have no finite log-odds.
+        A value outside [0, 1]; without `floor` 0 and 1, often rounded, which have no finite
+        log-odds.
 
     Examples
     --------
@@ -145,16 +157,34 @@ def label_logits_from_probs(probs: ArrayLike) -> NDArray[np.float64]:
     array([[0.    , 1.0986]])
     """
     p = as_float64(as_numbers(probs, name="probs"))
+    least = Floor.of(floor)
+    if least.raises:
+        _require_shares(p)
+        level = least.of_labels(p)
+        p = np.clip(p, level, 1.0 - level)
     bad = ~((p > 0.0) & (p < 1.0))
     if bad.any():
         place = ", ".join(str(int(i)) for i in np.argwhere(bad)[0])
         msg = (
             f"`probs` of labels must lie strictly between 0 and 1; entry ({place}) is "
             f"{p[tuple(np.argwhere(bad)[0])]:g} ({np.count_nonzero(bad)} such entries). Use the "
-            "model's logits instead of rounded probabilities."
+            "model's logits instead of rounded probabilities, or say what p and 1 - p are at "
+            'least: label_logits_from_probs(probs, floor="auto") or "decimals=3" or 1e-6, on the '
+            "command line --floor auto, --floor decimals=3, --floor 1e-6."
         )
         raise InvalidInputError(msg)
     return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def _require_shares(p: NDArray[np.float64]) -> None:
+    bad = ~((p >= 0.0) & (p <= 1.0))
+    if bad.any():
+        place = ", ".join(str(int(i)) for i in np.argwhere(bad)[0])
+        msg = (
+            f"`probs` of labels must lie in [0, 1]; entry ({place}) is "
+            f"{p[tuple(np.argwhere(bad)[0])]:g} ({np.count_nonzero(bad)} such entries)."
+        )
+        raise InvalidInputError(msg)
 
 
 def multilabel_rows(

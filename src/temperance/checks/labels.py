@@ -20,6 +20,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_array, one_column, row_name, such_rows
+from temperance.checks.floors import FOR_ZEROS
 from temperance.checks.label_advice import folded, label_advice, positions_advice
 from temperance.checks.label_words import (
     WORDS,
@@ -212,6 +213,7 @@ def refuse_masked_labels(
     *,
     first: int = 0,
     classes: tuple[str, ...] | None = None,
+    of_logits: bool = False,
 ) -> None:
     """Raise if a true class is masked (-inf, probability 0): its log loss is infinite."""
     for rows in row_blocks(logits):
@@ -225,22 +227,28 @@ def refuse_masked_labels(
             msg = (
                 f"`labels` must name an option that exists; in {row_name(row, first)} the label "
                 f"{label} has logit -inf (probability 0) ({such_rows(count)}), where no "
-                f"temperature has a finite loss.{_for_zeros(logits)}"
+                f"temperature has a finite loss.{_for_zeros(logits, of_logits=of_logits)}"
             )
             raise InvalidInputError(msg)
 
 
-def _for_zeros(logits: NDArray[Any]) -> str:
+def _for_zeros(logits: NDArray[Any], *, of_logits: bool) -> str:
     """Say what to do about a label of probability 0: not to leave out the model's worst errors."""
     if (np.isneginf(logits).sum(axis=1) == logits.shape[1] - 1).all():
         return (
             " Every probability is 0 or 1: these are decisions, not probabilities, and no map "
             "makes probabilities of them but how often they are right."
         )
+    if of_logits:
+        return (
+            " Logits of -inf are options that do not exist in their rows. If they are logs of "
+            "probabilities of 0, save the probabilities, which --kind probs --floor auto reads, or "
+            "finite logits. Leaving such rows out would leave out the model's worst errors."
+        )
     return (
-        " Rounded to 0? Give the logits, or more digits, or say what a 0 is at least: "
-        "logits_from_probs(probs, floor=1e-6), on the command line --floor 1e-6. Leaving such "
-        "rows out would leave out the model's worst errors."
+        f" A probability that was rounded, or counted, to 0? Give the logits, or more digits, or "
+        f"{FOR_ZEROS}. Methods that need no logarithm take zeros as they are: isotonic, and of "
+        "two classes venn-abers. Leaving such rows out would leave out the model's worst errors."
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arrays import as_numbers, count_rows, one_column
+from temperance.checks.floors import Floor, Floored
 from temperance.checks.scores import as_logits, as_probs, masked_logits, sum_tolerance
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
@@ -29,19 +30,22 @@ class ScoreRules:
         Of logits, as in `masked_logits`.
     renormalize : bool, default False
         Of probabilities, as in `logits_from_probs`.
-    floor : float, default 0.0
-        Of probabilities, as in `logits_from_probs`.
+    floor : Floor, optional
+        Of probabilities, as in `logits_from_probs`; None where nothing was said.
+    fitted_floor : float, optional
+        What the probabilities of a calibrator's fit were raised to: holds where `floor` is None.
 
     Raises
     ------
     InvalidInputError
-        A mask that is no number, a floor outside [0, 1).
+        A mask that is no number.
     """
 
     mask_below: float | None = None
     mask_value: float | None = None
     renormalize: bool = False
-    floor: float = 0.0
+    floor: Floor | None = None
+    fitted_floor: float | None = None
 
     def __post_init__(self) -> None:
         for option, value in (
@@ -51,9 +55,6 @@ class ScoreRules:
             if value is not None and not value < np.inf:
                 msg = f"`{option}` must be a number below infinity, got {value}."
                 raise InvalidInputError(msg)
-        if not 0.0 <= self.floor < 1.0:
-            msg = f"`--floor` must be a probability in [0, 1), got {self.floor}."
-            raise InvalidInputError(msg)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ class ScoreRules:
             msg = f"`{wrong[0]}` is for {other}, but these are {kind}; --kind says otherwise."
             raise InvalidInputError(msg)
         if kind == "probs":
-            return log_probs(as_probs(scores, renormalize=self.renormalize, floor=self.floor))
+            return log_probs(as_probs(scores, renormalize=self.renormalize, floor=self.least))
         if self._of_logits:
             scores = masked_logits(scores, mask_below=self.mask_below, mask_value=self.mask_value)
         return as_logits(scores)
@@ -95,15 +96,47 @@ class ScoreRules:
                     f"{sums[off].min():.4g} to {sums[off].max():.4g}: each was divided by its sum "
                     "(--renormalize)."
                 )
-        if self.floor:
-            p = as_float64(given)
-            whole = p.sum(axis=1, keepdims=True) if p.ndim == 2 else 1.0
-            low = (p if p.ndim == 2 else np.minimum(p, 1.0 - p)) < self.floor * whole
-            notes.append(
-                f"{np.count_nonzero(low):,} probabilities below {self.floor:g} in "
-                f"{count_text(count_rows(low), 'row was', 'rows were')} raised to it (--floor)."
-            )
         return tuple(notes)
+
+    @property
+    def least(self) -> Floor:
+        """The floor that holds."""
+        return self.floor or Floor(self.fitted_floor or 0.0)
+
+    def floored(self, scores: ArrayLike, kind: Literal["logits", "probs"]) -> Floored | None:
+        """Return what was raised of these scores, counted; None where nothing is."""
+        if kind == "logits" or not self.least.raises:
+            return None
+        p, sums = as_float64(one_column(as_numbers(scores, name="scores"))), None
+        if p.ndim == 1:
+            p = np.stack([1.0 - p, p], axis=1)
+        else:
+            sums = p.sum(axis=1)
+            p = p / sums[:, None]
+        return self.least.count(p, sums if self.renormalize else None)
+
+    def floored_labels(self, scores: ArrayLike, kind: Literal["logits", "probs"]) -> Floored | None:
+        """Return what was raised of probabilities of independent labels, counted."""
+        if kind == "logits" or not self.least.raises:
+            return None
+        return self.least.count_labels(as_float64(as_numbers(scores, name="scores")))
+
+    def refuse_of_probs(self) -> None:
+        """Raise if a rule is for probabilities, of what are logits."""
+        if self._of_probs:
+            msg = (
+                f"`{self._of_probs[0]}` is for probabilities, but these are logits; --kind says "
+                "otherwise."
+            )
+            raise InvalidInputError(msg)
+
+    def note(self, floored: Floored | None) -> tuple[str, ...]:
+        """Return what is said of the probabilities that were raised."""
+        if floored is None or (self.floor is None and not floored.probabilities):
+            return ()
+        if self.floor is None:
+            return (f"{floored}, as in the fit of the calibrator (--floor 0 leaves them).",)
+        return (f"{floored} (--floor).",)
 
     @property
     def of_blocks(self) -> tuple[str, ...]:
@@ -119,7 +152,7 @@ class ScoreRules:
 
     @property
     def _of_probs(self) -> tuple[str, ...]:
-        floor = (f"--floor {self.floor!r}",) if self.floor else ()
+        floor = (f"--floor {self.floor}",) if self.floor is not None and self.floor.raises else ()
         return (*(("--renormalize",) if self.renormalize else ()), *floor)
 
 

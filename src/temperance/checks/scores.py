@@ -15,6 +15,7 @@ from temperance.checks.arrays import (
     row_name,
     such_rows,
 )
+from temperance.checks.floors import Floor
 from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks
@@ -134,22 +135,25 @@ def masked_logits(
 
 
 def as_probs(
-    probs: ArrayLike, *, name: str = "probs", renormalize: bool = False, floor: float = 0.0
+    probs: ArrayLike,
+    *,
+    name: str = "probs",
+    renormalize: bool = False,
+    floor: float | str | Floor = 0.0,
 ) -> NDArray[np.float64]:
     """Return probabilities of shape (n, k) in float64; (n,) and (n, 1) become (1 - p, p).
 
     Rows must sum to 1 within what rounding in their dtype explains; that rounding is then
     removed by dividing by the sum. Row sums within 1e-12 of 1 are left as they are. To
-    `renormalize` is to divide by the sum whatever it is. Then values below `floor` are raised to
-    it, and rows divided by their sums again.
+    `renormalize` is to divide by the sum whatever it is. Then values below the `floor` are raised
+    to it, and rows divided by their sums again.
     """
     given = one_column(as_numbers(probs, name=name))
     require_shape(given.shape, name=name, of_class_one="the probability of class 1")
-    rule = "a probability in [0, 1)"
-    floor = as_number(floor, name="floor", rule=rule, least=0.0, below=1.0)
+    least = Floor.of(floor)
     p = as_float64(given)
     if as_flag(renormalize, name="renormalize") and p.ndim == 2:
-        return _raised(_divided(p, name=name), floor)
+        return least.raised(_divided(p, name=name), p.sum(axis=1))
     outside = ~((p >= 0) & (p <= 1))
     if outside.any():
         row, value = _first(outside, p)
@@ -159,7 +163,7 @@ def as_probs(
         )
         raise InvalidInputError(msg)
     if p.ndim == 1:
-        return _raised(np.stack([1.0 - p, p], axis=1), floor)
+        return least.raised(np.stack([1.0 - p, p], axis=1))
     sums = p.sum(axis=1)
     error = np.abs(sums - 1.0)
     torch_bfloat16 = str(getattr(probs, "dtype", "")) == "torch.bfloat16"
@@ -174,11 +178,11 @@ def as_probs(
         raise InvalidInputError(msg)
     rounded = error > _ROUNDING
     p = p / np.where(rounded, sums, 1.0)[:, None] if rounded.any() else p
-    return _raised(p, floor)
+    return least.raised(p)
 
 
 def logits_from_probs(
-    probs: ArrayLike, *, renormalize: bool = False, floor: float = 0.0
+    probs: ArrayLike, *, renormalize: bool = False, floor: float | str = 0.0
 ) -> NDArray[np.float64]:
     """Return logits whose softmax is `probs`: their natural logarithm, exact.
 
@@ -191,9 +195,13 @@ def logits_from_probs(
         Divide each row by its sum, whatever it is: probabilities printed with two decimals, with a
         bookmaker's margin, in percent, k / 256, counts of votes. Of values above 1 nearly all rows
         must share one sum.
-    floor : float, default 0.0
-        Raise smaller probabilities to this, in [0, 1), before rows are divided by their sums: the
-        probability that a printed 0 is taken for.
+    floor : float, "decimals=N" or "auto", default 0.0
+        What a 0 is taken for: smaller probabilities are raised to it, and rows divided by their
+        sums again. A number in [0, 1); "decimals=3", half a unit of the third decimal (of the
+        numbers as they are given, before `renormalize`), for what was printed so; "auto", half the
+        smallest positive probability there is, for votes of trees or neighbours (about 1e-17 is
+        what rounding left of 0, where all others are 1e-8 or more). The rows of `apply` then need
+        the number that the rows of the fit had.
 
     Returns
     -------
@@ -214,6 +222,9 @@ def logits_from_probs(
     array([[  0., -inf]])
     >>> logits_from_probs([[1, 3]], renormalize=True).round(4)
     array([[-1.3863, -0.2877]])
+    >>> np.exp(logits_from_probs([[1.0, 0.0], [0.75, 0.25]], floor="auto")).round(4)
+    array([[0.8889, 0.1111],
+           [0.75  , 0.25  ]])
     """
     return log_probs(as_probs(probs, renormalize=renormalize, floor=floor))
 
@@ -375,14 +386,6 @@ def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
         )
         raise InvalidInputError(msg)
     return p / np.where(np.abs(sums - 1.0) > _ROUNDING, sums, 1.0)[:, None]
-
-
-def _raised(p: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    """Return rows with no value below `floor`, divided by their sums."""
-    if floor == 0.0:
-        return p
-    raised = np.maximum(p, floor)
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def _common_sum(sums: NDArray[np.float64]) -> float | None:

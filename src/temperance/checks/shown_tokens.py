@@ -26,6 +26,8 @@ __all__ = ["SENTINEL", "ShownTokens", "as_token_logprobs", "rounding_of"]
 # -100, -1000, -9999 or the smallest float for "impossible".
 SENTINEL = -88.0
 _SINGLE = float(np.finfo(np.float32).eps)  # no model computes its softmax in more
+# Of dtypes that hold a number with an error that counts: what they take for 0, at most.
+_NARROW = {"float16": 2.0**-25, "bfloat16": 2.0**-134, "float32": 2.0**-150}
 _EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # others: float32, whatever holds them
 
 
@@ -59,6 +61,14 @@ class ShownTokens:
     def rounding(self) -> float:
         """Relative error of a probability, per unit of its log-probability."""
         return rounding_of(self.dtype)
+
+    @property
+    def log_rounding(self) -> Array:
+        """Largest error of each log-probability that its dtype explains, (n, k); 0 of float64."""
+        if self.dtype not in _NARROW:
+            return np.zeros_like(self.logprobs)
+        size = np.abs(np.where(self.shown, self.logprobs, 0.0))
+        return np.where(self.shown, 0.5 * self.rounding * size + _NARROW[self.dtype], 0.0)
 
     @property
     def n(self) -> int:

@@ -1,8 +1,13 @@
 """Weights of rows: finite, not negative, not all zero; and their scale, which is settled here.
 
-Weights count rows where the largest is between 1 and 2^53: one of 2 counts as two rows. Any others
-(importance weights that sum to 1, likelihoods, densities) are taken in proportion to the largest,
-which then weighs as one row: on no scale do their squares overflow or vanish.
+Only their ratios matter. A mean needs no more than that: there weights keep their scale where the
+largest is between 1 and 2^53, and are else taken in proportion to the largest, so that their
+squares neither overflow nor vanish. A fit asks more, how many rows there are: there weights add up
+to the effective number of rows, (sum w)^2 / sum w^2, which is n where all are equal, on any scale.
+
+Counts of equal rows are no weights: 10 rows of weight 100 are known as well as 10 rows, for nothing
+tells them from 10 rows of weight 0.1. Rows repeated as often as they were seen are 1,000 rows, in
+every prior, standard error and interval.
 """
 
 from __future__ import annotations
@@ -18,8 +23,16 @@ from temperance.numerics import MOST_COUNTED, as_float64
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_weights", "checked_weights", "in_proportion", "without_traces"]
+__all__ = [
+    "as_weights",
+    "checked_weights",
+    "effective_rows",
+    "in_effective_rows",
+    "in_proportion",
+    "without_traces",
+]
 
+_EQUAL = 1e-12  # weights whose sum is this close to their effective number are on its scale
 _LEAST = 2.0**-450  # of the largest; less counts as nothing: its square would, and is divided by
 
 
@@ -47,6 +60,19 @@ def in_proportion(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         weights = weights / weights.max()
         largest = 1.0
     return without_traces(weights, largest)
+
+
+def effective_rows(weights: NDArray[np.float64]) -> float:
+    """Return (sum w)^2 / sum w^2: how many rows of equal weight would be known as well (Kish)."""
+    squared = float(weights @ weights)
+    return float(weights.sum()) ** 2 / squared if squared else 0.0
+
+
+def in_effective_rows(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return checked weights on the scale on which they add up to their effective number."""
+    w = in_proportion(weights)
+    total, number = float(w.sum()), effective_rows(w)
+    return w if abs(total - number) <= _EQUAL * total else w * (number / total)
 
 
 def without_traces(weights: NDArray[np.float64], largest: float) -> NDArray[np.float64]:

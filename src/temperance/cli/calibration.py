@@ -267,6 +267,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         ("Method", f"{done.calibrator.name}: {done.calibrator.own_traits.summary}"),
         ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
         ("Weights", "yes" if done.rows.weighted else "none"),
+        *([] if record.floor is None else [("Floor of probabilities", _floor_text(record))]),
         ("Passes over the data", str(record.passes)),
         ("Fitted at", record.fitted_at or "unknown"),
         ("Calibrator", str(output)),
@@ -309,6 +310,13 @@ def _few_events(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
         "follows chance: --method auto leaves such maps out."
     )
     return (msg,)
+
+
+def _floor_text(record: FitRecord) -> str:
+    floor = f"{record.floor:.4g}"
+    if record.n_floored is None:
+        return floor
+    return f"{floor}; {count_text(record.n_floored, 'was', 'were')} raised to it"
 
 
 def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:

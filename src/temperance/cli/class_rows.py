@@ -84,10 +84,11 @@ def rows_of_classes(
         if dataset.labels is not None and not whole:
             labels = as_labels(dataset.labels, n=n, k=k, classes=classes)
             if dataset.kind == "logits":
-                refuse_masked_labels(logits, labels, classes=classes)
+                refuse_masked_labels(logits, labels, classes=classes, of_logits=True)
         if dataset.kind == "logits" and not dataset.kind_forced and dataset.values.ndim > 1:
             refuse_padding(logits, labels)
         weights = as_weights(dataset.weights, n=n)
+    floored = rules.floored(dataset.values, dataset.kind)
     return Rows(
         logits=logits,
         labels=labels,
@@ -103,8 +104,14 @@ def rows_of_classes(
         dense=dense,
         keep=keep,
         beside=Beside(file.labels, file.ids, file.groups, file.weights) if whole else None,
-        notes=(*file.notes, *rules.notes(dataset.values, logits), *_notes(dataset, logits, labels)),
+        notes=(
+            *file.notes,
+            *rules.notes(dataset.values, logits),
+            *rules.note(floored),
+            *_notes(dataset, logits, labels),
+        ),
         file_ids=file.ids,
+        floored=floored,
     )
 
 

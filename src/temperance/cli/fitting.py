@@ -107,7 +107,7 @@ def fit_rows(
             fitted = _chosen(rows, prior, seed)
         else:
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold, seed=seed)
-    fitted = replace(fitted, calibrator=_with_clusters(fitted.calibrator, rows))
+    fitted = replace(fitted, calibrator=_with_floor(_with_clusters(fitted.calibrator, rows), rows))
     if rows.entries is not None:
         return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.answers is not None:
@@ -134,6 +134,15 @@ def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
     if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
         return replace(calibrator, record=count_clusters(record, *data))
     return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))
+
+
+def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
+    """Return the calibrator with a record of what the probabilities were raised to."""
+    record, floored = calibrator.record, rows.floored
+    if record is None or floored is None:
+        return calibrator
+    known = replace(record, floor=floored.floor, n_floored=floored.probabilities)
+    return replace(calibrator, record=known)
 
 
 def counts_clusters(calibrator: Calibrator) -> bool:

@@ -14,6 +14,7 @@ from temperance.checks.label_matrix import (
     label_logits_from_probs,
     label_names,
 )
+from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.rows import Beside, Rows
 from temperance.errors import InvalidInputError
 
@@ -26,7 +27,12 @@ __all__ = ["rows_of_labels"]
 
 
 def rows_of_labels(
-    file: Dataset, *, ignore_label: int | str | None, keep: NDArray[np.bool_] | None, whole: bool
+    file: Dataset,
+    *,
+    ignore_label: int | str | None,
+    keep: NDArray[np.bool_] | None,
+    whole: bool,
+    rules: ScoreRules = AS_THEY_ARE,
 ) -> Rows:
     """Return each entry that counts as a row, its label as group, its row as cluster.
 
@@ -34,9 +40,11 @@ def rows_of_labels(
     the labels are not looked at, but handed on.
     """
     if file.kind == "probs":
-        outputs = label_logits_from_probs(file.values)
+        outputs = label_logits_from_probs(file.values, floor=rules.least)
     else:
+        rules.refuse_of_probs()
         outputs = as_label_logits(file.values, refuse_probs=not file.kind_forced)
+    floored = rules.floored_labels(file.values, file.kind)
     n, count = outputs.shape
     classes = as_classes(file.classes, k=count)
     if keep is not None and keep.shape != outputs.shape:
@@ -68,7 +76,8 @@ def rows_of_labels(
         entries=entries,
         keep=entries.keep,
         beside=_beside(file, outputs.shape) if whole else None,
-        notes=file.notes,
+        notes=(*file.notes, *rules.note(floored)),
+        floored=floored,
         file_ids=file.ids,
     )
 

@@ -32,6 +32,9 @@ def calibrate_blocks(
     calibrator, folds = _fitted(
         rows, prior=prior, n_folds=_FOLDS if test is None else 1, seed=settings["seed"]
     )
+    floor = rows.rules.least.fixed
+    if floor is not None and calibrator.record is not None:
+        calibrator = replace(calibrator, record=replace(calibrator.record, floor=floor))
     if test is None:
         without = tuple(TemperatureScaling(temperature) for temperature in folds)
         out_of_fold = OutOfFold(without, settings["seed"])

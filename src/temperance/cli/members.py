@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import pooled_logits
+from temperance.checks.floors import Floored
 from temperance.cli.reading import read_rows
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
@@ -68,6 +69,19 @@ def read_members(
         source=" + ".join(each.source for each in (first, *others)),
         notes=tuple(note for each in (first, *others) for note in each.notes),
         sha256=digest.hexdigest(),
+        floored=_together([each.floored for each in (first, *others)]),
+    )
+
+
+def _together(found: list[Floored | None]) -> Floored | None:
+    """Return what was raised in all files."""
+    known = [each for each in found if each is not None]
+    if not known:
+        return None
+    return Floored(
+        max(each.floor for each in known),
+        sum(each.probabilities for each in known),
+        max(each.rows for each in known),
     )
 
 

@@ -17,7 +17,7 @@ __all__ = [
     "DaskOption",
     "EngineName",
     "EngineOption",
-    "Floor",
+    "FloorOption",
     "FoldSeedOption",
     "GroupColumn",
     "IdColumn",
@@ -300,12 +300,14 @@ Renormalize = Annotated[
         rich_help_panel=_READING,
     ),
 ]
-Floor = Annotated[
-    float,
+FloorOption = Annotated[
+    str | None,
     typer.Option(
         "--floor",
         metavar="P",
-        help="Raise smaller probabilities to P, what a printed 0 is taken for, e.g. 1e-6.",
+        help="What a probability of 0 is taken for; smaller ones are raised to it. A number as "
+        "1e-6; decimals=3: half a unit of the third decimal; auto: half the smallest positive "
+        "probability.",
         rich_help_panel=_READING,
     ),
 ]

@@ -59,7 +59,9 @@ def read_rows(
                     file, reading.answers, ignore_label=ignore_label, whole=whole
                 )
             elif layout == "labels":
-                rows = rows_of_labels(file, ignore_label=ignore_label, keep=keep, whole=whole)
+                rows = rows_of_labels(
+                    file, ignore_label=ignore_label, keep=keep, whole=whole, rules=reading.rules
+                )
             else:
                 rows = rows_of_classes(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
@@ -87,8 +89,11 @@ def _layout(reading: Reading) -> Layout:
     if multilabel and reading.class_axis is not None:
         msg = "`--class-axis` is for one class per pixel or token, not for --kind multilabel."
         raise InvalidInputError(msg)
-    if reading.rules.options and (multilabel or answers is not None):
-        msg = f"`{reading.rules.options[0]}` is for one class per row, not for --kind {kind}."
+    options = reading.rules.options
+    if multilabel:
+        options = tuple(each for each in options if not each.startswith("--floor"))
+    if options and (multilabel or answers is not None):
+        msg = f"`{options[0]}` is for one class per row, not for --kind {kind}."
         raise InvalidInputError(msg)
     layout: Layout = "labels" if multilabel else "rows" if reading.class_axis is None else "dense"
     apart = reading.labels is not None or answers is not None

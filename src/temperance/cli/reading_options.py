@@ -15,12 +15,13 @@ import typer
 from temperance.calibrators import Calibrator
 from temperance.checks import LabelMap
 from temperance.checks.answer_scores import AnswerScale
+from temperance.checks.floors import Floor
 from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.answer_rows import answer_scale, score_column_of
 from temperance.cli.options import (
     ClassAxis,
     ClusterColumn,
-    Floor,
+    FloorOption,
     GroupColumn,
     IdColumn,
     IgnoreLabel,
@@ -77,7 +78,10 @@ class Reading:
         """Return the same with what scores of answers are, by the options or the calibrator."""
         answers = answer_scale(self.kind, self.score_scale, self.score_of, calibrator)
         scores = score_column_of(answers, self.score_column, self.fields.logits)
-        return replace(self, answers=answers, fields=replace(self.fields, logits=scores))
+        record = None if calibrator is None else calibrator.record
+        rules = replace(self.rules, fitted_floor=None if record is None else record.floor)
+        fields = replace(self.fields, logits=scores)
+        return replace(self, answers=answers, fields=fields, rules=rules)
 
     def other_file(self, labels: Path | None = None) -> Self:
         """Return the same for another file than the first, whose labels are its own."""
@@ -133,7 +137,7 @@ def _reading(
     mask_below: MaskBelow = None,
     mask_value: MaskValue = None,
     renormalize: Renormalize = False,
-    floor: Floor = 0.0,
+    floor: FloorOption = None,
     llm: LlmFormat | None = None,
 ) -> Reading:
     """Return how files are read, from what a command line says."""
@@ -159,7 +163,12 @@ def _reading(
         score_scale=score_scale,
         score_of=score_of,
         na=na.value,
-        rules=ScoreRules(mask_below, mask_value, renormalize, floor),
+        rules=ScoreRules(
+            mask_below,
+            mask_value,
+            renormalize,
+            None if floor is None else Floor.of(floor, option="--floor"),
+        ),
     )
 
 

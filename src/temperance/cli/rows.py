@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.checks.answer_scores import AnswerScale
     from temperance.checks.dense import Dense
+    from temperance.checks.floors import Floored
     from temperance.evaluate import Groups
     from temperance.readers import Kind, Layout
 
@@ -79,6 +80,7 @@ class Rows:
     keep: NDArray[np.bool_] | None = None  # which of the file's rows (entries) count; None: all
     beside: Beside | None = None  # only where all rows were asked for
     notes: tuple[str, ...] = ()  # what was left out or bounded when the file was read
+    floored: Floored | None = None  # probabilities that were raised, where there is a floor
     file_ids: NDArray[Any] | None = None  # of all rows of the file, also those that do not count
     left_out: tuple[int, ...] = ()  # rows of the file that lack a value and were left out
     of_format: bool = False  # of a language model's answers, whose lines hold their labels

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from temperance.numerics import MOST_COUNTED
 from temperance.sums import MergeableSums, aligned, scale_exponent
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = ["ExistenceSums", "LossPass", "LossSums", "RowMoments", "RowMomentsKernel", "added_up"]
+
+_EQUAL = 1e-12  # a sum of weights this close to that of their squares counts rows
 
 
 class AddUp(Protocol):
@@ -86,7 +87,7 @@ class LossPass:
     gap_to_largest: float  # sum w (max z - z_label), >= 0: the slope at b = infinity
     widest: float  # largest max z - min z of a row, over options that exist
     at: tuple[LossSums, ...]  # one per inverse temperature
-    heaviest: float = 1.0  # largest w
+    squared_weight: float  # sum w^2
     exponent: int = 0  # every w was divided by 2 to this power
 
     @classmethod
@@ -107,8 +108,8 @@ class LossPass:
         each = zip(moments.sums, betas, strict=True)
         sums = (moments.add_up(of_beta, gap, weights, beta) for of_beta, beta in each)
         weighted = gap if weights is None else weights * gap
-        heaviest = 1.0 if weights is None else float(weights.max())
-        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums), heaviest, exponent)
+        squared = float(len(gap)) if weights is None else float((weights * weights).sum())
+        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums), squared, exponent)
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
@@ -118,7 +119,7 @@ class LossPass:
             one.gap_to_largest + other.gap_to_largest,
             float(np.maximum(one.widest, other.widest)),  # nan stays
             tuple(a.merge(b) for a, b in zip(one.at, other.at, strict=True)),
-            max(one.heaviest, other.heaviest),
+            one.squared_weight + other.squared_weight,
             one.exponent,
         )
 
@@ -126,15 +127,12 @@ class LossPass:
         """Return the sums of the same rows, their weights divided by 2^exponent."""
         return self._scaled(self.exponent - exponent, 1.0, exponent)
 
-    @property
-    def heaviest_row(self) -> float:
-        """What the weights are divided by so that they count rows, as `in_proportion` has it."""
-        counts = self.exponent == 0 and 1.0 <= self.heaviest <= MOST_COUNTED
-        return 1.0 if counts or self.heaviest == 0.0 else self.heaviest
-
-    def in_proportion(self, heaviest: float) -> Self:
-        """Return the sums of the same rows, their weights divided by that of the heaviest."""
-        return self if heaviest == 1.0 else self._scaled(0, heaviest, 0)
+    def in_effective_rows(self) -> Self:
+        """Return the sums with weights that add up to the effective number of rows."""
+        weight, squared = self.at[0].weight, self.squared_weight
+        if squared == 0.0 or (self.exponent == 0 and abs(weight - squared) <= _EQUAL * squared):
+            return self
+        return self._scaled(0, squared / weight, 0)
 
     def _scaled(self, power: int, divisor: float, exponent: int) -> Self:
         def scaled(sums: LossSums) -> LossSums:
@@ -153,7 +151,7 @@ class LossPass:
             ldexp(self.gap_to_largest, power) / divisor,
             self.widest,
             tuple(map(scaled, self.at)),
-            ldexp(self.heaviest, power) / divisor,
+            ldexp(self.squared_weight, 2 * power) / divisor**2,
             exponent,
         )
 

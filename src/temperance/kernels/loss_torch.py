@@ -45,10 +45,11 @@ def loss_pass(
     sums = [-(w * gap).sum(), (moments.largest - moments.smallest).amax()]
     for of_beta, beta in zip(moments.sums, betas, strict=True):
         sums += _loss_sums(of_beta, gap, w, beta)
-    to_largest, widest, *rest = torch.stack(sums).tolist()
+    sums.append((w * w).sum())
+    to_largest, widest, *rest, squared_weight = torch.stack(sums).tolist()
     each = len(rest) // len(betas)
     at = tuple(LossSums(*rest[i : i + each]) for i in range(0, len(rest), each))
-    return LossPass(len(gap), to_largest, widest, at)
+    return LossPass(len(gap), to_largest, widest, at, squared_weight)
 
 
 @torch.no_grad()

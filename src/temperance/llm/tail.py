@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Tail"]
 
-_DOUBLE = 2.0**-50  # of float64: rows that sum to 1 this closely, per token, show everything
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tail:
@@ -36,7 +34,7 @@ class Tail:
     most: Array  # (n,): and at most this
     smallest: Array  # (n,): log tau, which none of them exceeds
     others: Array  # (n,): V - k; infinite where V is unknown
-    complete: NDArray[np.bool_]  # (n,): there are none, or so it is taken where V is unknown
+    complete: NDArray[np.bool_]  # (n,): there are none
 
     @classmethod
     def of(cls, tokens: ShownTokens, vocabulary: NDArray[np.float64]) -> Self:
@@ -53,8 +51,7 @@ class Tail:
         rounding = np.maximum(tokens.rounding * (1.0 + entropy), -left)
         smallest = np.where(shown, z, np.inf).min(axis=1)
         others = vocabulary - count
-        sums_to_one = np.abs(left) <= _DOUBLE * count
-        complete = (others == 0.0) | (np.isinf(others) & sums_to_one)
+        complete = others == 0.0  # a sum of 1 does not say so: it hides 1e-7, or 1e-16, of many
         least = np.where(complete, 0.0, np.maximum(left - rounding, 0.0))
         most = np.where(complete, 0.0, np.maximum(left, 0.0) + rounding)
         room = np.where(others > 0.0, others, 0.0) * np.exp(smallest)

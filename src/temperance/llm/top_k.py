@@ -94,7 +94,7 @@ class TopKTemperature:
             Place of the true token among those shown, from 0; -1 where it is not shown.
             `label_positions(tokens, labels)` finds them.
         weights : array_like, shape (n,), optional
-            Finite, >= 0.
+            Finite, >= 0; only their ratios matter, as in `TemperatureScaling.fit`.
         prior : float, default 0.0
             As in `TemperatureScaling.fit`.
 
@@ -186,10 +186,10 @@ class TopKTemperature:
         -------
         TopKBounds
             `low` and `high`, (n, k). Both ends hold for *every* vocabulary that could have shown
-            this; the truth need not reach them. Equal (`exact`) where all options are shown: V = k,
-            or no `vocabulary` is given and the row sums to 1 to the last bits of float64. Of other
-            rows without `vocabulary`, with T > 1 nothing is known from below (`one_sided`): a long
-            enough tail may take all.
+            this; the truth need not reach them. Equal (`exact`) where all options are shown, which
+            only V = k says: a row that sums to 1 may hide what rounding hides, 1e-7 in float32, and
+            at T = 2 a hundred thousand tokens make a tenth of that. Without `vocabulary` and with
+            T > 1 nothing is known from below (`one_sided`): a long enough tail may take all.
 
         Raises
         ------
@@ -204,9 +204,11 @@ class TopKTemperature:
         .. math:: m \tau^{b-1} \le R \le (V-k)^{1-b} m^b
 
         for b < 1, and the reverse for b > 1. m is taken as known to float32's rounding (to that of
-        float16 or bfloat16 where the numbers come in these). A token with -9999.0 lies between 0
-        and what min(tau, m) has as its end, for it is one of the others. Dividing by S alone, as
-        if the k tokens were all there is, overstates every probability if T > 1, often twofold.
+        float16 or bfloat16 where the numbers come in these), and each number of float32, float16 or
+        bfloat16 to half a unit of its last place; both ends allow for that. A token with -9999.0
+        lies between 0 and what min(tau, m) has as its end, for it is one of the others. Dividing by
+        S alone, as if the k tokens were all there is, overstates every probability if T > 1, often
+        twofold.
 
         References
         ----------
@@ -226,11 +228,13 @@ class TopKTemperature:
         sizes = _sizes(vocabulary, tokens)
         tail = Tail.of(tokens, sizes)
         beta = 1.0 / self.temperature
-        scaled = beta * tokens.logprobs
-        log_shown = np.logaddexp.reduce(scaled, axis=1)
+        scaled, rounding = beta * tokens.logprobs, beta * tokens.log_rounding
+        log_shown = np.logaddexp.reduce(scaled - rounding, axis=1)  # at least
         log_least, log_most = tail.log_sums(beta)
-        low = np.exp(scaled - np.logaddexp(log_shown, log_most)[:, None])
-        high = np.exp(scaled - np.logaddexp(log_shown, log_least)[:, None])
+        most_shown = np.logaddexp.reduce(scaled + rounding, axis=1)
+        low = np.exp(scaled - rounding - np.logaddexp(most_shown, log_most)[:, None])
+        high = np.exp(scaled + rounding - np.logaddexp(log_shown, log_least)[:, None])
+        high = np.minimum(high, 1.0)
         if tokens.sentinels.any():  # one of the others: at most the smallest shown, and all of m
             with np.errstate(divide="ignore"):
                 log_one = beta * np.minimum(tail.smallest, np.log(tail.most))

@@ -21,7 +21,7 @@ class TopKBounds:
 
     low: NDArray[np.float64]  # (n, k): in [0, 1]; 0 where no token is shown
     high: NDArray[np.float64]  # (n, k): in [0, 1], >= low; 0 where no token is shown
-    exact: NDArray[np.bool_]  # (n,): all options of the row are shown, so low = high
+    exact: NDArray[np.bool_]  # (n,): all options are shown; low = high, to the dtype's rounding
     one_sided: NDArray[np.bool_]  # (n,): nothing is known from below, for want of `vocabulary`
 
     def __post_init__(self) -> None:

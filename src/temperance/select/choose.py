@@ -49,7 +49,7 @@ def select(
     labels : array_like, shape (n,)
         True classes.
     weights : array_like, shape (n,), optional
-        Finite, >= 0.
+        Finite, >= 0; only their ratios matter, as in `TemperatureScaling.fit`.
     groups : array_like, shape (n,), optional
         Names; with at least two, a temperature per group is a candidate.
     clusters : array_like, shape (n,), optional
