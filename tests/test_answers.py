@@ -130,17 +130,24 @@ def test_the_same_as_a_calibrator_of_two_classes(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_weight_two_is_a_row_twice(method):
-    """Of ties as well."""
+def test_only_ratios_of_weights_matter(method):
+    """Of ties as well; a weight of 0 leaves out, and only likelihood takes 2 for a row twice."""
     scores, correct = heaped(300, np.random.default_rng(4))
     twice = np.arange(300) % 3 == 0
-    weighted = AnswerConfidence.fit(
-        scores, correct, scale="percent", method=method, weights=1.0 + twice
-    )
-    repeated = AnswerConfidence.fit(
-        np.r_[scores, scores[twice]], np.r_[correct, correct[twice]], scale="percent", method=method
-    )
-    assert weighted.apply(STATED) == pytest.approx(repeated.apply(STATED), abs=1e-6)
+
+    def said(weights=None, places=slice(None)):
+        found = AnswerConfidence.fit(
+            scores[places], correct[places], scale="percent", method=method, weights=weights
+        )
+        return found.apply(STATED)
+
+    known = said(1.0 + twice)
+    for scale in (1.0 / 400, 1e6):
+        assert said(scale * (1.0 + twice)) == pytest.approx(known, abs=1e-9)
+    assert said(0.01 * twice) == pytest.approx(said(places=twice), abs=1e-6)
+    if method == "beta":
+        places = np.r_[np.arange(300), np.flatnonzero(twice)]
+        assert known == pytest.approx(said(places=places), abs=1e-6)
 
 
 def test_isotonic_of_heaped_scores_by_hand():

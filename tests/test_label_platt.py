@@ -76,10 +76,10 @@ def test_labels_of_much_data_have_their_own_lines():
     assert intercepts == pytest.approx(own[:, 1], abs=0.05)
 
 
-def test_the_spread_between_labels_is_found():
-    """Of many labels the estimated centre and spread are those they were drawn with."""
+@pytest.mark.parametrize(("n_labels", "n"), [(200, 400), (600, 50)])
+def test_the_spread_between_labels_is_found(n_labels, n):
+    """Of many labels the estimated centre and spread are those drawn with; few rows each, too."""
     rng = np.random.default_rng(2)
-    n_labels, n = 200, 400
     slope, intercept = np.exp(rng.normal(-0.5, 0.4, n_labels)), rng.normal(-1, 0.8, n_labels)
     z = rng.normal(size=(n, n_labels)) * 2
     y = (rng.random(z.shape) < sigmoid(slope * z + intercept)) * 1
