@@ -148,6 +148,22 @@ def test_rows_of_clusters_take_students_t():
     assert found.high - found.value == pytest.approx(half)
 
 
+def test_copies_in_their_cluster_say_nothing_new():
+    """Rare errors, each row ten times as one cluster: as wide as once, not root ten narrower."""
+    rng = np.random.default_rng(4)
+    z = WORLDS["3 %"](rng, 150)
+    y, rows = drawn(rng, z), np.arange(150).repeat(10)
+    ends = []
+    for own, labels, units in ((z, y, None), (z[rows], y[rows], rows), (z[rows], y[rows], None)):
+        p, q = (reference.softmax(factor * own) for factor in (1.0, 1.3))
+        c = tp.compare({"q": q, "p": p}, labels, clusters=units, n_resamples=100)
+        found = (c.evaluations["p"].log_loss, c.differences["p"].log_loss)
+        ends.append([each.high - each.low for each in found])
+    once, clustered, careless = np.array(ends)
+    assert clustered == pytest.approx(once, rel=0.05)
+    assert (careless < 0.6 * once).all()
+
+
 def test_certain_models_and_infinite_losses():
     """Sure and right four times: an error to come costs without end. Infinite: for certain."""
     sure = tp.evaluate(np.eye(2)[[0, 1, 0, 1]], [0, 1, 0, 1], n_resamples=100)

@@ -8,7 +8,7 @@ Under its probabilities a row's score has a mean and a variance, and both are su
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -41,6 +41,8 @@ class ImpliedSums(MergeableSums):
     variance: Array  # sum w^2 Var s, shape (m,)
     squared_gap: Array  # sum w^2 (s - E s)^2, of the scores seen
     doubt: Array  # sum w^4 Var (s - E s)^2
+    by_cluster: MeanSums | None = None  # of s - E s, where rows have clusters
+    by_row: MeanSums | None = None  # the same, as if they had none
 
     @classmethod
     def of(
@@ -58,8 +60,15 @@ class ImpliedSums(MergeableSums):
         w2 = np.ones(len(seen)) if weights is None else weights * weights
         gap = np.where(w2[:, None] > 0.0, seen - mean, 0.0)
         beyond = np.maximum(fourth - variance * variance, 0.0)
+        beside: tuple[MeanSums, ...] = ()
+        if clusters is not None:
+            beside = (MeanSums.of(gap, weights, clusters), MeanSums.of(gap, weights))
         return cls(
-            MeanSums.of(mean, weights, clusters), w2 @ variance, w2 @ (gap * gap), w2 * w2 @ beyond
+            MeanSums.of(mean, weights, clusters),
+            w2 @ variance,
+            w2 @ (gap * gap),
+            w2 * w2 @ beyond,
+            *beside,
         )
 
     def mean(self, index: int) -> float:
@@ -74,14 +83,27 @@ class ImpliedSums(MergeableSums):
         with v the variance within a row, b the squared standard error of the mean of the expected
         scores (what rows differ in), r = sum w^2 (s - E s)^2 / sum w^2 v the share of the variance
         that the labels seen show, and s its standard error under the probabilities: where rows
-        enough contradict the probabilities (an under-confident model), these no longer decide.
+        enough contradict the probabilities (an under-confident model), these no longer decide. Rows
+        of one cluster share their luck: the sum is as many times larger as the squared error of the
+        mean of s - E s is if it counts clusters (the design effect of Kish 1965), at least once.
         """
         between = self.means.standard_error(index) ** 2
         variance = float(self.variance[index])
         if not variance > 0.0:
             return between
         most = float(self.squared_gap[index]) + _CONTRADICTED * sqrt(self.doubt[index])
-        return between + min(most, variance) / self.means.weight**2
+        return between + self._design_effect(index) * min(most, variance) / self.means.weight**2
+
+    def _design_effect(self, index: int) -> float:
+        """Return how many times larger a squared error is that counts clusters, not rows."""
+        if self.by_cluster is None or self.by_row is None:
+            return 1.0
+        of_clusters, of_rows = (
+            each.standard_error(index) ** 2 for each in (self.by_cluster, self.by_row)
+        )
+        if not 0.0 < of_rows < inf or not isfinite(of_clusters):
+            return 1.0
+        return max(of_clusters / of_rows, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
