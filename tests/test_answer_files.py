@@ -147,7 +147,7 @@ def test_clusters_of_answers(run, answers, tmp_path):
         ("fit cal.csv --kind answers --score-scale percent --score-of 5", "for the scale count"),
         ("fit cal.csv --kind answers --score-scale percent --method vector", "for --kind answers"),
         ("fit cal.csv --kind answers --score-scale percent --method nope", "must be one of"),
-        ("fit cal.csv --kind answers --score-scale percent --prior 1", "`prior` has no meaning"),
+        ("fit cal.csv --kind answers --score-scale percent --prior 1", "`--prior` has no meaning"),
         ("fit cal.csv --kind answers --score-scale percent --score-column no", "no column `no"),
         ("fit cal.csv --kind answers --score-scale percent --label-column no", "no column `no"),
         ("fit cal.csv --kind answers --score-scale percent --class-axis 1", "--class-axis"),

@@ -42,6 +42,7 @@ SPECIAL = {
     **{name: {"kind": "logits"} for name in ("evaluate_blocks", "compare_blocks")},
     "fitted.checked": {"class_axis": -1, "refuse_probs": True},
     "multilabel_rows": {"probs": P, "labels": Z > 0},
+    "select_labels": {"logits": Z, "labels": RNG.normal(size=Z.shape) < Z},
     "abstain": {"max_risk": 0.5},
     "plan": {"temperature": 1.5},
 }

@@ -152,8 +152,8 @@ def test_options_missing_in_all_members(models):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda z, y: ([z[0]], y), "two models or more, got 1"),
-        (lambda z, y: (z[0][0], y), "two models or more, got 1"),
+        (lambda z, y: ([z[0]], y), "two models or more, a list .* got 1"),
+        (lambda z, y: (z[0][0], y), "two models or more, a list .* got 1"),
         (lambda z, y: ([z[0], z[1][:, :3]], y), r"\(1500, 4\), members\[1\] has \(1500, 3\)"),
         (lambda z, y: ([z[0], z[1][:-1]], y), r"members\[1\] has \(1499, 4\)"),
         (lambda z, y: ([z[0], z[1] * np.nan], y), r"`members\[1\]` must be finite"),

@@ -147,7 +147,7 @@ def test_compare_gives_paired_differences(halves):
         name: differences.verdict(name) for name in ("log_loss", "brier", "ece", "accuracy")
     }
     assert verdicts == {
-        "log_loss": "better", "brier": "better", "ece": "better", "accuracy": "cannot tell",
+        "log_loss": "better", "brier": "better", "ece": "better", "accuracy": "the same",
     }  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def test_same_probabilities_do_not_differ(sample):
     p = reference.softmax(z)
     d = tp.compare({"a": p, "b": p}, y).differences["b"]
     assert [d.log_loss.value, d.brier.value, d.ece.value, d.accuracy.value] == [0, 0, 0, 0]
-    assert {d.verdict(name) for name in ("log_loss", "ece", "accuracy")} == {"cannot tell"}
+    assert {d.verdict(name) for name in ("log_loss", "ece", "accuracy")} == {"the same"}
 
 
 def test_impossible_labels_are_counted_and_json_stays_json():

@@ -53,7 +53,14 @@ def _parameters(function):
 
 # Of places among the tokens shown (-1: not shown), of a rule that has to be there first, and of
 # matrices of labels, which have tests of their own.
-APART = {"TopKTemperature.fit", "label_positions", "Abstention.measure", "MultilabelScaling.fit"}
+APART = {
+    "TopKTemperature.fit",
+    "label_positions",
+    "Abstention.measure",
+    "MultilabelScaling.fit",
+    "select_labels",
+    "AnswerConfidence.around",
+}
 FUNCTIONS = {name: each for name, each in _public().items() if name not in APART}
 
 

@@ -41,7 +41,8 @@ def test_errors_count_rows(labelled):
     once = tp.MultilabelScaling.fit(z, y)
     thrice = tp.MultilabelScaling.fit(np.tile(z, 3), np.tile(y, 3))
     assert thrice.temperature == pytest.approx(once.temperature)
-    assert thrice.record.interval() == pytest.approx(once.record.interval())
+    few = {"rel": 0.003}  # rows are clusters of three labels: Student's t
+    assert thrice.record.interval() == pytest.approx(once.record.interval(), **few)
     assert thrice.record.score_test.z == pytest.approx(once.record.score_test.z)
     plain = tp.TemperatureScaling.fit(z[:, 0], y[:, 0])
     assert once.record.standard_error == pytest.approx(plain.record.standard_error, rel=1e-9)

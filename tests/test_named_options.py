@@ -27,7 +27,8 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 PYTHON_ALONE = {
     ("blocks/dask_inputs.py", "class_axis"),
     ("calibrators/answers.py", "score_scale"),
-    ("checks/labels.py", "ignore_label"),  # of another type than a text
+    ("checks/ignored.py", "ignore_label"),  # of another type than a text
+    ("checks/labels.py", "ignore_label"),
     ("checks/scores.py", "mask_below"),
     ("checks/scores.py", "mask_value"),
     ("decisions/abstain.py", "max_risk"),  # beside `thresholds`, which no command takes

@@ -171,6 +171,7 @@ CALLS = {
     "compare": lambda _: tp.compare({"a": P, "b": FITTED.apply(Z)}, Y, n_resamples=100),
     "plan": lambda _: tp.plan(Z),
     "select": lambda _: tp.select(Z, Y),
+    "select_labels": lambda _: tp.select_labels(Z, np.eye(Z.shape[1], dtype=int)[Y]),
     "calibrators": lambda _: each_method(),
     "plots": lambda _: drawn(),
     "files": written,

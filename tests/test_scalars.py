@@ -116,6 +116,12 @@ def calls():  # noqa: PLR0915
     shift = tp.shift.label_shift_of_logits(Z[::-1], Z, Y)
     yield "LabelShift.interval", shift.interval, {}, ("level",)
     yield "select", tp.select, {**fit, "methods": ["identity", "temperature"]}, ("seed",)
+    matrix = {"logits": Z, "labels": np.eye(Z.shape[1], dtype=int)[Y]}
+    yield "select_labels", tp.select_labels, matrix, ("seed",)
+    yield "transfer", tp.shift.transfer, {"reference": Z, "labels": Y, "new": Z}, ("seed",)
+    yield "covariate_weights", tp.shift.covariate_weights, {"source": Z, "target": Z}, (
+        "seed", "clip", "ridge",
+    )  # fmt: skip
     masks = {"logits": np.where(Z > 5.0, -1e9, Z), "mask_below": -1e9, "mask_value": -1e9}
     yield "masked_logits", tp.masked_logits, masks, ("mask_below", "mask_value")
     yield "logits_from_probs", tp.logits_from_probs, {"probs": P}, ("floor",)

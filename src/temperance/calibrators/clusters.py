@@ -51,7 +51,7 @@ def count_clusters(
     return replace(
         record,
         standard_error=record.temperature**2 * error,
-        expected_regret=0.5 * error**2 * likelihood / record.weight,
+        expected_regret=0.5 * error**2 * likelihood / record.weight if error < inf else None,
         score_test=score_test_of_clusters(logits, labels, weights, clusters),
         degrees_of_freedom=degrees,
     )

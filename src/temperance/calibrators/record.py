@@ -112,7 +112,7 @@ class FitRecord:
         record = TemperatureRecord(
             **common,
             temperature=temperature,
-            standard_error=fit.not_negative("temperature_standard_error"),
+            standard_error=_unbounded(fit, "temperature_standard_error"),
             expected_regret=_optional(fit, "expected_regret"),
             error_bound=_optional(fit, "error_bound"),
             degrees_of_freedom=_optional(fit, "degrees_of_freedom"),
@@ -124,6 +124,16 @@ class FitRecord:
             because="as `temperature` and `temperature_standard_error` make it",
         )
         return record
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number that JSON can hold; None, null, where it is infinite or not known."""
+    return value if value is not None and value < inf else None
+
+
+def _unbounded(fit: JsonObject, key: str) -> float:
+    """Return a number >= 0; null is infinite: of one cluster nothing says how sure it is."""
+    return fit.not_negative(key) if fit.get(key) is not None else inf
 
 
 def _optional(fit: JsonObject, key: str) -> float | None:
@@ -228,8 +238,10 @@ class TemperatureRecord(FitRecord):
         return {
             **FitRecord.to_dict(self),
             **({} if degrees is None else {"degrees_of_freedom": degrees}),
-            "temperature_standard_error": self.standard_error,
+            "temperature_standard_error": self.standard_error
+            if self.standard_error < inf
+            else None,
             "temperature_interval": list(self.interval(0.95)),
-            "expected_regret": self.expected_regret,
+            "expected_regret": _finite(self.expected_regret),
             "error_bound": self.error_bound,
         }

@@ -85,8 +85,8 @@ def compare(
 
     Examples
     --------
-    >>> p = [[0.9, 0.1], [0.9, 0.1]]
-    >>> compare({"before": p, "after": p}, [0, 1]).differences["after"].verdict("log_loss")
+    >>> p, q = [[0.9, 0.1], [0.9, 0.1]], [[0.8, 0.2], [0.8, 0.2]]
+    >>> compare({"before": p, "after": q}, [0, 1]).differences["after"].verdict("log_loss")
     'cannot tell'
     """
     rule = 'a mapping of name to probabilities, of two or more: {"a": probs, "b": probs}'
@@ -95,8 +95,10 @@ def compare(
         msg = f"`probs` must hold at least two sets to compare, got {len(probs)}."
         raise InvalidInputError(msg)
     refuse_other_index(**{f"probs[{name!r}]": each for name, each in probs.items()}, groups=groups)
-    known = classes or next(
-        (names for each in probs.values() if (names := frame_names(each))), None
+    known = (
+        classes
+        if classes is not None
+        else next((names for each in probs.values() if (names := frame_names(each))), None)
     )
     rows = {
         name: Predictions.check(

@@ -63,7 +63,9 @@ class CascadeRows:
         refuse_other_index(
             **{f"models[{each!r}]": z for each, z in models.items()}, clusters=clusters
         )
-        known = classes or next((c for each in models.values() if (c := frame_names(each))), None)
+        known = classes
+        if known is None:
+            known = next((c for each in models.values() if (c := frame_names(each))), None)
         rows = Training.check(
             first, labels, weights=weights, classes=known, ignore_label=ignore_label,
             refuse_probs=refuse_probs,

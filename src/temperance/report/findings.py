@@ -284,6 +284,7 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
         return (
             "; "
             + {
+                "the same": "calibration leaves the probabilities as they are.",
                 "cannot tell": "these rows cannot tell whether calibration is better.",
                 "better": (
                     f"calibration lowers the log loss from {before.log_loss.value:.3f} to "

@@ -81,6 +81,7 @@ def render_report(content: ReportContent) -> str:
         plan=content.plan,
         scales=content.calibrator is None or temperature_of(content.calibrator) is not None,
         answers=content.classes == ANSWER_CLASSES,
+        event_of_two=_event_name(evaluation, content.classes) or "class 1",
         selection=content.selection,
         not_tried="" if content.selection is None else not_tried(content.selection),
         unchanged="" if content.selection is None else unchanged_text(content.selection),

@@ -54,7 +54,7 @@ def wanted(
     if methods is not None:
         names = as_sequence(methods, name="methods", rule="a sequence of names of methods")
     for name in names:
-        if name not in order:
+        if not isinstance(name, str) or name not in order:
             check_method(name)
         if name not in order:
             msg = f"`methods` must be of one model, got {name!r}: {', '.join(order)}."
