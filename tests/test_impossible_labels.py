@@ -65,7 +65,9 @@ def test_the_command_names_the_rows(run, files, tmp_path):
     told = "test.npz: 2 rows have a true class of probability 0 (rows 5, 8, counted from 1)"
     done = run(*fit, "--report", "r.html")
     assert told in done.stderr
-    assert "undefined" in next(line for line in done.stdout.splitlines() if "log loss" in line)
+    headline, shown = [line for line in done.stdout.splitlines() if "log loss" in line][:2]
+    assert "2 rows have a true class of probability 0, so the log loss is infinite" in headline
+    assert "undefined" in shown
     page = (tmp_path / "r.html").read_text()
     assert "infinite because in 2 rows the" in page
     assert "undefined" in page

@@ -66,7 +66,10 @@ def test_evaluate_is_that_of_all_rows(run, tmp_path, rows):
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Brier score" in page
     assert "two samples" in page
-    run(*options, "--max-ece", "0", code=1)
+    done = run(*options, "--max-ece", "0")  # the interval begins at 0: rows cannot tell
+    assert "gate undecided: --max-ece 0" in done.stderr
+    run(*options, "--max-ece", "0", "--undecided", "fail", code=1)
+    run(*options, "--max-log-loss", "0.5", code=1)
     alone = json.loads(run("evaluate", "cal.npz", "--json", "--quick").stdout)
     large.LARGE_BYTES = 1 << 40
     expected = json.loads(run(*options).stdout)
@@ -220,7 +223,13 @@ def test_shards_that_do_not_fit(run, tmp_path, sample):
         err = run("fit", "shards", code=2).stderr
         assert "shards/1.npz" in err
         assert message in err
-    assert "by ids alone" in run("fit", "shards", "--labels", "y.npy", code=2).stderr
+    np.save(tmp_path / "y.npy", y)
+    err = run("fit", "shards", "--labels", "y.npy", code=2).stderr  # shards first, as above
+    assert "shards/1.npz: has weights, unlike shards/0.npz" in err
+    np.savez(tmp_path / "shards/1.npz", logits=z, labels=y)
+    err = run("fit", "shards", "--labels", "y.npy", code=2).stderr
+    assert "by ids alone" in err
+    assert "Add a column `id` to every file and to the labels" in err
     (tmp_path / "nothing").mkdir()
     assert "without files" in run("fit", "nothing", code=2).stderr
 

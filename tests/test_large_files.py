@@ -79,7 +79,7 @@ def test_nothing_half_written_is_left(run, tmp_path, outputs):
 def test_a_format_that_cannot_grow_is_refused(run, outputs):
     """An .npz archive has its arrays' sizes in front: another format is asked for at once."""
     done = run("apply", "calibrator.json", "new.npz", "-o", "out.npz", code=2)
-    assert ".npy .csv .tsv .parquet .jsonl" in done.stderr
+    assert ".npy .csv .csv.gz .tsv .tsv.gz .parquet .jsonl .ndjson for" in done.stderr
 
 
 def test_another_number_of_classes_is_refused(run, tmp_path, outputs):

@@ -76,8 +76,16 @@ def test_a_masked_array_is_not_written(tmp_path):
     for name, column, rule in (
         ("weights", holed([1.0] * 200, float("nan")), "finite, at least 0; row 5"),
         ("weights", holed([1.0] * 200, -1.0), "finite, at least 0; row 5"),
-        ("groups", holed(NAMES[Y].tolist(), float("nan")), "whole numbers or text; row 5"),
-        ("ids", np.array(holed(NAMES[Y], float("nan")), object), "whole numbers or text; row 5"),
+        (
+            "groups",
+            holed(NAMES[Y].tolist(), float("nan")),
+            "`groups` must be numbers or text; row 5",
+        ),
+        (
+            "ids",
+            np.array(holed(NAMES[Y], float("nan")), object),
+            "`ids` must be numbers or text; row 5",
+        ),
     ):
         with pytest.raises(tp.InvalidInputError, match=rule):
             tp.writers.write_probs(tmp_path / "a.npz", P, **{name: column})

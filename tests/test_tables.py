@@ -399,7 +399,8 @@ def test_nothing_left_is_an_error(tmp_path):
     """A file of which no row has all its values is refused."""
     for name in ("a.csv", "a.parquet"):
         path = table(tmp_path / name, {"prob": [0.5, None], "label": [None, 1]})
-        assert refusal(path, na="drop").startswith("has no row without a missing value; all 2")
+        told = refusal(path, na="drop")
+        assert told.startswith("has no row that counts: each lacks a value, and all 2 would be")
     with pytest.raises(InvalidInputError, match='`na` must be "refuse" or "drop"'):
         read(path, na="keep")
 

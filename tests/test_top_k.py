@@ -357,9 +357,11 @@ def test_positions_of_labels():
     assert label_positions([["A", "B"], ["B"], [7, 8]], ["B", "A", 8]).tolist() == [1, -1, 1]
     with pytest.raises(tp.InvalidInputError, match="shows its true token 'A' 2 times"):
         label_positions([["A", "A"]], ["A"])
-    with pytest.raises(tp.InvalidInputError, match="got one text"):
+    with pytest.raises(tp.InvalidInputError, match="one true token per row, got 'A'"):
         label_positions([["A"]], "A")
-    with pytest.raises(tp.InvalidInputError, match="row 0 is one text"):
+    with pytest.raises(
+        tp.InvalidInputError, match=r"`tokens\[0\]` must be a sequence of tokens, got \'AB\'"
+    ):
         label_positions(["AB"], ["A"])
 
 

@@ -106,7 +106,7 @@ def test_rows_of_one_cluster_count_as_one():
             [0.0] + [0.3, 0.6] * 10,
             [1] + [0, 1] * 10,
             {},
-            {"intercept": "1 rows have", "slope": "1"},
+            {"intercept": "1 row has", "slope": "1"},
         ),
         ([0.0, 1.0] * 9, [0, 1] * 9, {}, dict.fromkeys(NAMES, "is 0 or 1: nothing is left")),
         (
@@ -186,7 +186,7 @@ def test_blocks_give_the_same(weighted):
         )
     y[0] = 1
     found = evaluate_blocks([(p, y)], n_resamples=100).weak_calibration
-    assert found.reasons["intercept"] == "1 rows have an outcome of probability 0"
+    assert found.reasons["intercept"] == "1 row has an outcome of probability 0"
     ratio = weak_calibration(p, y).observed_expected
     assert found.observed_expected.high == pytest.approx(ratio.high, abs=1e-3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import (
@@ -233,7 +234,7 @@ def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[st
             score_test=record.score_test,
             advice=done.advice,
         ),
-        "maps_tried": done.tried,
+        "maps_tried": {name: loss if isfinite(loss) else None for name, loss in done.tried.items()},
         "baseline": baseline_name(done.calibrator),
         "warnings": list(done.warnings),
         "data_sha256": done.rows.sha256,

@@ -152,6 +152,6 @@ def _range(texts: list[str]) -> str:
 
 def _listed(seeds: tuple[int, ...]) -> str:
     ordered = sorted(seeds)
-    if ordered == list(range(ordered[0], ordered[-1] + 1)):
+    if ordered[-1] - ordered[0] == len(ordered) - 1:  # in a row; a seed may be of any size
         return f"{ordered[0]} to {ordered[-1]}"
     return ", ".join(map(str, ordered))

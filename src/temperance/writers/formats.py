@@ -45,10 +45,13 @@ def _write_npy(path: Path, content: Content) -> None:
 def _write_csv(path: Path, content: Content, *, suffix: str = ".csv", packed: bool = False) -> None:
     columns = content.table()
     for name, column in content.columns.items():
-        if column.dtype.kind == "U" and not column.all():
-            row = int(np.argmin(column != ""))
+        if column.dtype.kind != "U":
+            continue
+        blank = (column == "") | np.char.isspace(column)  # is read as a missing value
+        if blank.any():
+            row = int(blank.argmax())
             msg = (
-                f"`{name}s` must not hold empty text in a {suffix} file; row {row} does. "
+                f"`{name}s` must not hold blank text in a {suffix} file; row {row} does. "
                 "Write a .npz or .jsonl file instead."
             )
             raise InvalidInputError(msg)
