@@ -277,7 +277,7 @@ def test_options_of_each_line(given, refusal):
     assert found.labels.tolist() == [0, 2]
     assert found.groups.tolist() == ["2 options", "3 options"]
     message = refusal([completion(top, o=["A"])], LlmFormat("openai-logprobs", options_field="o"))
-    assert message == "line 1: `o`: `options` must be two or more, got 'A'."
+    assert message == "line 1: `o`: `options` (--options) must be two or more, got 'A'."
 
 
 def test_missing_options_take_the_smallest_one_shown(given):
@@ -551,7 +551,7 @@ def test_rounded_zero_is_not_zero(given, refusal):
     ]
     found = given(rows, "decisions")
     assert found.values[1].tolist() == pytest.approx([1 / 1.00005, 0.00005 / 1.00005], rel=1e-12)
-    note = next(note for note in found.notes if "lack the probability" in note)
+    note = next(note for note in found.notes if "the probability of an option" in note)
     assert "1 of 2 rows" in note
     assert "1 option rounded to 0, 1 of them the label" in note
     assert "half a unit of the last of 4 decimals" in note

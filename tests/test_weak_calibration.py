@@ -156,6 +156,8 @@ def test_evaluate_shows_them(capsys):
     assert found.to_dict()["weak_calibration"] == direct.to_dict()
     for words in ("observed : expected", "calibration intercept", "calibration slope"):
         assert words in str(found)
+    pytest.importorskip("narwhals")
+    pytest.importorskip("pandas")
     frame = found.to_frame("pandas").set_index("measure")
     assert frame.loc["slope", "low"] == direct.slope.low
     assert f"class 1 happened in {y.sum()} of 300 rows" in str(found)

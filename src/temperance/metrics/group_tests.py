@@ -94,8 +94,7 @@ def group_score_tests(
     labels : array_like, shape (n,)
         True classes in 0..k-1, or names in `classes`.
     groups : array_like, shape (n,)
-        The group of each row: text, or anything that reads as text. The empty text is a group
-        like any other.
+        The group of each row: text, or anything that reads as text, none of them missing.
     weights : array_like, shape (n,), optional
         Finite, >= 0. Importance weights, on any scale, as in `score_test`.
     clusters : array_like, shape (n,), optional
