@@ -180,11 +180,11 @@ def test_the_choice_may_differ_from_fold_to_fold(sample):
 
 
 def test_few_rows_get_a_prior_and_smoothing(sample):
-    """Below 200 rows three pseudo-rows hold T; below 50 no label costs without end."""
+    """Below 200 rows six pseudo-rows hold T; below 50 no label costs without end."""
     z, y = sample(n=30, temperature=2.0)
     selection = tp.select(z, y, methods=["temperature"])
     trial = selection.candidates[1]
-    assert trial.prior == 3.0
+    assert trial.prior == 6.0
     if selection.method == "temperature":
         assert selection.calibrator.smoothing == pytest.approx(1 / 31)
     assert "with a prior" in str(selection)
@@ -194,7 +194,7 @@ def test_separable_rows_still_have_a_choice():
     """Without an optimum in a fold a prior shows one, which is not chosen: nothing is told."""
     z = np.eye(3)[np.arange(60) % 3] * 4.0
     selection = tp.select(z, np.arange(60) % 3)
-    assert selection.candidates[1].prior == 3.0
+    assert selection.candidates[1].prior == 6.0
     assert selection.candidates[1].no_optimum == "separable"
     assert (selection.method, selection.verdict) == ("identity", "cannot tell")
     assert "too few errors" in selection.in_words()
@@ -342,15 +342,28 @@ def test_no_harmful_map_is_called_better(request, draw):
         assert (losses[:, 0] - losses[:, 1]).mean() <= 0.001
 
 
+_REGRET_CELLS = [
+    *((_five, temperature) for temperature in (0.7, 1.0, 1.25, 1.5, 2.0)),
+    *((_two, temperature) for temperature in (0.7, 1.0, 1.5, 2.0)),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("draw", "temperature"), [(_five, 1.5), (_five, 0.7), (_two, 1.5)])
+@pytest.mark.parametrize(("draw", "temperature"), _REGRET_CELLS)
 def test_little_is_lost_where_a_temperature_is_the_truth(request, draw, temperature):
-    """Mean regret against the better of nothing and a plain temperature: at most .003 nats."""
+    """Mean regret against the better of nothing and a plain temperature: at most .003 nats.
+
+    At T = 1 and 50 rows at most .006: any rule that finds T = 2 there loses about 0.8 / 2n by chance.
+    """
     full = "slow" in request.config.getoption("markexpr")
     for n in (50, 100, 200) if full else (100,):
-        _, losses = _choices(draw, temperature, n, 300 if full else 15)
+        _, losses = _choices(draw, temperature, n, 300 if full else 10)
         chosen, *others = losses.mean(axis=0)
-        assert chosen - min(others) <= (0.003 if full else 0.015)
+        regrets = losses[:, 0] - losses[:, 1 + int(np.argmin(others))]
+        noise = regrets.std(ddof=1) / np.sqrt(len(regrets))
+        limit = 0.006 if n == 50 and temperature == 1.0 else 0.003
+        assert regrets.mean() == pytest.approx(chosen - min(others))
+        assert regrets.mean() - 2 * noise <= limit
 
 
 def test_without_a_positive_nothing_is_told():
