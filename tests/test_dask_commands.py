@@ -10,7 +10,7 @@ import reference
 distributed = pytest.importorskip("distributed")
 
 from temperance.blocks import cluster, dask_workers  # noqa: E402
-from temperance.blocks.folds import RowFolds  # noqa: E402
+from temperance.blocks.rows import RowFolds  # noqa: E402
 from temperance.cli import large  # noqa: E402
 from temperance.readers import blocks  # noqa: E402
 
@@ -70,10 +70,10 @@ def test_fit_and_evaluate(run, tmp_path, rows, address, monkeypatch):
 
 def test_one_file_is_cut_in_ranges(run, tmp_path, rows, address, monkeypatch):
     """Workers read ranges of rows of an .npz; one of another format cannot be shared."""
-    from temperance.blocks import parts
+    from temperance.blocks import files
 
     z, y = rows
-    monkeypatch.setattr(parts, "_PART", 100 * K)
+    monkeypatch.setattr(files, "_PART", 100 * K)
     np.savez(tmp_path / "one.npz", logits=z, labels=np.maximum(y, 0))
     found = json.loads(run("fit", "one.npz", "--dask", address, "--quick", "--json").stdout)
     expected = reference.temperature(z, np.maximum(y, 0))

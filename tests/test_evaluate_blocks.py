@@ -12,7 +12,7 @@ import temperance as tp
 from temperance import InvalidInputError, evaluate, evaluate_blocks
 from temperance.evaluate.tables import evaluation_frame
 from temperance.metrics.cells import CellSums, ProbabilityGrid
-from temperance.metrics.cells.draws import drawn_sums
+from temperance.metrics.cells.cell_sums import drawn_sums
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 EXACT = ("ece", "classwise", "top_label_conditional", "flattened")

@@ -7,7 +7,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.blocks.folds import RowFolds
+from temperance.blocks.rows import RowFolds
 from temperance.cli import large
 from temperance.readers import blocks
 

@@ -3,7 +3,7 @@
 import pytest
 
 from temperance.errors import FileFormatError
-from temperance.readers.near_names import near_names, refuse_near_names, role_name
+from temperance.readers.request import near_names, refuse_near_names, role_name
 
 
 @pytest.mark.parametrize("role", ["label", "weight", "group", "cluster", "id"])

@@ -353,7 +353,7 @@ _REGRET_CELLS = [
 def test_little_is_lost_where_a_temperature_is_the_truth(request, draw, temperature):
     """Mean regret against the better of nothing and a plain temperature: at most .003 nats.
 
-    At T = 1 and 50 rows at most .006: any rule that finds T = 2 there loses about 0.8 / 2n by chance.
+    At T = 1 and 50 rows at most .006: a rule that finds T = 2 there loses about .8 / 2n by chance.
     """
     full = "slow" in request.config.getoption("markexpr")
     for n in (50, 100, 200) if full else (100,):

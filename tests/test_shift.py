@@ -211,7 +211,7 @@ def test_weights_of_two_normal_distributions():
 
 def test_area_under_curve_is_a_count_of_pairs():
     """AUC of two columns of small integers, ties half, equals the loop over pairs."""
-    from temperance.shift.domain import area_under_curve
+    from temperance.shift.covariates import area_under_curve
 
     rng = np.random.default_rng(0)
     s, target, w = rng.integers(0, 5, 60), np.arange(60) % 3 == 0, rng.uniform(0, 2, 60)

@@ -12,7 +12,7 @@ import reference
 import temperance as tp
 from temperance.calibrators import Training
 from temperance.shift import label_shift, label_shift_of_logits
-from temperance.shift.priors_from_logits import label_shift_of_rows
+from temperance.shift.priors import label_shift_of_rows
 
 SOURCE = np.array([0.5, 0.3, 0.2])
 FALL = chi2.ppf(0.95, 1) / 2  # nats

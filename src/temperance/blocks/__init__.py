@@ -6,10 +6,21 @@ fit: in arrays, block by block, in tensors, on a cluster.
 
 from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.cluster import connected
-from temperance.blocks.files import IgnoredLabel, counting_rows, labelled_blocks
-from temperance.blocks.linear_algebra import one_thread_each
-from temperance.blocks.mapping import map_rows, report_rows, report_step, reporting, thread_count
-from temperance.blocks.parts import FilePart, FileParts
+from temperance.blocks.files import (
+    FilePart,
+    FileParts,
+    IgnoredLabel,
+    counting_rows,
+    labelled_blocks,
+)
+from temperance.blocks.mapping import (
+    map_rows,
+    one_thread_each,
+    report_rows,
+    report_step,
+    reporting,
+    thread_count,
+)
 from temperance.blocks.rows import FoldedRows, LabelledRows
 from temperance.blocks.stream import StreamRows
 

@@ -1,41 +1,264 @@
-"""Labelled rows as Dask arrays: a task per chunk, and only sums travel."""
+"""Labelled rows as Dask arrays: a task per chunk on a worker, and only sums travel."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from math import isnan, prod
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from dask.base import compute
+import numpy as np
 from dask.delayed import delayed
 
-from temperance.blocks.chunks import Chunk, Complaint, merge_sums
-from temperance.blocks.dask_inputs import Pieces, cut
-from temperance.blocks.dask_workers import require_workers
-from temperance.blocks.folds import FoldPass, RowFolds
+from temperance.blocks.arrays import ArrayRows
+from temperance.blocks.dask_workers import Complaint, computed, merged
+from temperance.blocks.files import FilePart
 from temperance.blocks.mapping import report_rows
-from temperance.blocks.rereading import joined, read_again, require_weight
-from temperance.checks import Positions, as_classes
+from temperance.blocks.rows import FoldPass, RowFolds, joined, read_again, require_weight, thinned
+from temperance.checks import (
+    Positions,
+    as_classes,
+    as_labels,
+    as_logits,
+    refuse_masked_labels,
+    refuse_probs,
+)
+from temperance.checks.arrays import as_array
+from temperance.checks.contradictions import refuse_padding
+from temperance.checks.dense import Dense, require_axis, without_ignored
+from temperance.checks.scores import as_logits_unread, require_shape
+from temperance.checks.tensors import is_dask_array
+from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel, preferred_engine
+from temperance.kernels.loss_numpy import existence_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from dask.array import Array
     from dask.delayed import Delayed
 
-    from temperance.blocks.arrays import ArrayRows
-    from temperance.blocks.parts import FilePart, FileParts
+    from temperance.blocks.files import FileParts
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums, LossPass
 
-__all__ = ["DaskRows", "computed", "each_computed", "map_parts"]
+__all__ = ["DaskRows"]
+
+# What a worker of a cluster does with one chunk of rows, and how results are merged.
+
+
+# The numbers of a chunk, or None where there are none; before they are computed, a promise. For the
+# logits a part of a file may stand, which holds labels and weights as well.
+Part = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is known of a chunk before its numbers are there."""
+
+    number: int
+    first: int | None  # the place of its first row; None where sizes are not known
+    k: int
+    classes: tuple[str, ...] | None
+    class_axis: int
+    ignore_label: int | str | None
+    refuse_probs: bool
+    engine: Engine
+    elements: int  # of all chunks
+    folds: RowFolds = RowFolds(1)  # noqa: RUF009  (a frozen value)
+
+    def loss_pass(
+        self, betas: tuple[float, ...], logits: Part, labels: Part, weights: Part
+    ) -> FoldPass | Complaint | None:
+        """Return the sums of the chunk's folds; None where it has no row that counts."""
+        rows = self._checked(logits, labels, weights)
+        if not isinstance(rows, ArrayRows):
+            return rows
+        moments = moments_kernel(self.engine, elements=self.elements)
+        return FoldPass.of(rows, self.folds, betas, block=self.number, first=0, moments=moments)
+
+    def existence_sums(
+        self, logits: Part, labels: Part, weights: Part
+    ) -> ExistenceSums | Complaint | None:
+        """Return the sums of the chunk that decide whether an optimum exists."""
+        rows = self._checked(logits, labels, weights)
+        if not isinstance(rows, ArrayRows):
+            return rows
+        return existence_sums(rows.logits, rows.labels, rows.weights)
+
+    def sample(self, most: int, logits: Part, labels: Part, weights: Part) -> ArrayRows | None:
+        """Return a few rows of the chunk, at least one, of at most so many elements."""
+        rows = self._checked(logits, labels, weights)
+        return thinned(rows, most=most) if isinstance(rows, ArrayRows) else None
+
+    def bad_values(self, logits: Part, labels: Part, weights: Part) -> Complaint | None:
+        """Return what is wrong with the values of the chunk."""
+        rows = self._checked(logits, labels, weights)
+        if not isinstance(rows, ArrayRows):
+            return rows
+        try:
+            with _rows_of(logits):
+                as_logits(rows.logits)
+                refuse_masked_labels(rows.logits, rows.labels)
+        except InvalidInputError as error:
+            return self._complaint(error, logits)
+        return None
+
+    def _checked(self, logits: Part, labels: Part, weights: Part) -> ArrayRows | Complaint | None:
+        try:
+            with _rows_of(logits):
+                rows = self._rows(logits, labels, weights)
+        except InvalidInputError as error:
+            return self._complaint(error, logits)
+        return rows if rows.n else None
+
+    def _rows(self, logits: Part, labels: Part, weights: Part) -> ArrayRows:
+        if isinstance(logits, FilePart):
+            logits, labels, weights = logits.read()
+        given, dense = Dense.of(logits, class_axis=self.class_axis)
+        y: Any = dense.labels(labels)
+        w: Any = None if weights is None else dense.flat(weights, name="weights")
+        y, w, kept = without_ignored(y, self.ignore_label, w, given)
+        assert kept is not None  # noqa: S101  (only what is None stays None)
+        z = as_logits_unread(kept)
+        n, k = z.shape
+        if k != self.k:
+            msg = f"`logits` have {k} columns, those of all chunks should have {self.k}."
+            raise InvalidInputError(msg)
+        y = as_labels(y, n=n, k=k, classes=self.classes)
+        if self.refuse_probs and n:
+            refuse_probs(kept)
+            if kept.ndim > 1:
+                refuse_padding(z, y)
+        return ArrayRows(z, y, checked_weights(w, n=n, all_zero=True), engine=self.engine)
+
+    def _complaint(self, error: InvalidInputError, logits: Part) -> Complaint:
+        if isinstance(logits, FilePart):
+            return Complaint(f"{logits.path}: {error}")
+        start = "" if self.first is None else f" (from row {self.first} on)"
+        return Complaint(f"Chunk {self.number}{start}: {error}")
+
+
+def _rows_of(logits: Part) -> AbstractContextManager[None]:
+    """Name rows of a part of a file by their number in it."""
+    return logits.rows_named() if isinstance(logits, FilePart) else nullcontext()
+
+
+# From what the caller of a fit gives with a Dask array of logits to chunks cut alike.
+
+
+Pieces = tuple[Part, Part, Part]  # logits, labels, weights of a chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Chunks of rows, with the place of the first row of each (None where sizes are unknown)."""
+
+    pieces: list[Pieces]
+    firsts: list[int | None]
+    k: int
+    elements: int
+
+
+def cut(logits: Array, labels: Any, weights: Any, *, class_axis: int) -> Cut:  # noqa: ANN401
+    """Return logits, labels and weights in the chunks of the logits, or say what is in the way."""
+    if logits.ndim > 1:
+        require_axis(class_axis, ndim=logits.ndim)
+    k = _classes(logits, class_axis)
+    sizes = logits.chunks[0]
+    beside = [
+        _beside(values, sizes, name=name)
+        for values, name in ((labels, "labels"), (weights, "weights"))
+    ]
+    pieces = list(zip(logits.to_delayed().ravel(), *beside, strict=True))
+    known = not any(isnan(size) for size in sizes)
+    per_entry = prod(logits.shape[1:]) // k if logits.ndim > 1 else 1
+    starts = np.cumsum([0, *sizes[:-1]]) * per_entry
+    firsts = [int(start) if known else None for start in starts]
+    return Cut(pieces, firsts, k, int(sum(sizes)) * per_entry * k if known else 0)
+
+
+def _classes(logits: Array, class_axis: int) -> int:
+    """Return the number of classes; every row must lie in one chunk."""
+    if logits.ndim <= 1:
+        require_shape(logits.shape)
+        return 2
+    axis = class_axis % logits.ndim
+    for other in range(1, logits.ndim):
+        if len(logits.chunks[other]) > 1:
+            msg = (
+                f"`logits` must be cut along their first axis only, but axis {other} is cut into "
+                f"{len(logits.chunks[other])} chunks: pass `logits.rechunk({{{other}: -1}})`."
+            )
+            raise InvalidInputError(msg)
+    if axis == 0 or any(isnan(size) for size in logits.shape[1:]):
+        msg = (
+            "`logits` as a Dask array must have rows (images, sequences) along the first axis "
+            f"and known sizes along the others, got shape {logits.shape} with `class_axis` "
+            f"{class_axis}."
+        )
+        raise InvalidInputError(msg)
+    k = int(logits.shape[axis])
+    rows = 0 if isnan(logits.shape[0]) else logits.shape[0]
+    if k == 1 and logits.ndim == 2:
+        return 2
+    require_shape((rows, k))
+    return k
+
+
+def _beside(values: Any, sizes: tuple[Any, ...], *, name: str) -> list[Any]:  # noqa: ANN401
+    """Return what lies beside each chunk of logits; arrays are cut, None stays None."""
+    if values is None:
+        return [None] * len(sizes)
+    known = not any(isnan(size) for size in sizes)
+    if np.ndim(values) == 0:
+        _require_rows((), sum(sizes), name=name)
+    if not is_dask_array(values):
+        if not known:
+            msg = (
+                f"`{name}` cannot be cut like `logits`, whose chunks have unknown sizes: call "
+                f"`logits.compute_chunk_sizes()` first, or pass {name} as a Dask array."
+            )
+            raise InvalidInputError(msg)
+        array = _narrow(as_array(values, name=name))
+        _require_rows(array.shape[:1], sum(sizes), name=name)
+        return np.split(array, np.cumsum(sizes)[:-1])
+    if known and not any(isnan(size) for size in values.chunks[0]):
+        _require_rows(values.shape[:1], sum(sizes), name=name)
+        values = values.rechunk({0: sizes, **dict.fromkeys(range(1, values.ndim), -1)})
+    if values.numblocks != (len(sizes), *(1,) * (values.ndim - 1)):
+        msg = (
+            f"`{name}` must be cut like `logits`, into {len(sizes)} chunks of rows, got "
+            f"{values.numblocks}, of unknown sizes: call `compute_chunk_sizes()` of both."
+        )
+        raise InvalidInputError(msg)
+    return list(values.to_delayed().ravel())
+
+
+def _require_rows(rows: tuple[int, ...], n: int, *, name: str) -> None:
+    if rows != (n,):
+        found = rows[0] if rows else "a single value"
+        msg = f"`{name}` must have one value per row of `logits`, {n:,}, got {found}."
+        raise InvalidInputError(msg)
+
+
+def _narrow(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return integers in the smallest type that holds them: they travel with every pass."""
+    if labels.dtype.kind not in "iu" or not labels.size:
+        return labels
+    ends = (np.min_scalar_type(end) for end in (labels.min(), labels.max()))
+    return labels.astype(np.result_type(*ends))
+
+
+# Labelled rows as Dask arrays: a task per chunk, and only sums travel.
+
 
 A = TypeVar("A")
 S = TypeVar("S")
 _SAMPLE = 1 << 22  # elements that come here to start the search (16 MiB in single precision)
-_TOGETHER = 16  # results that one task merges
 
 
 @dataclass(slots=True, eq=False)
@@ -145,38 +368,7 @@ class DaskRows:
     def _tree(self, task_of: Callable[[Chunk], Callable[..., Any]]) -> Delayed:
         """Return the merged results of a task per chunk, merged in the order of the chunks."""
         pairs = zip(self.chunks, self.pieces, strict=True)
-        return _merged([delayed(task_of(chunk))(*piece) for chunk, piece in pairs])
-
-
-def map_parts(function: Callable[[int, FilePart], S | None], parts: Sequence[FilePart]) -> S:
-    """Return the merged results of `function(number, part)`, each computed by a worker."""
-    tasks = [delayed(function)(number, part) for number, part in enumerate(parts)]
-    (found,) = computed(_merged(tasks))
-    if found is None:
-        msg = "There are no rows: no part has one that counts."
-        raise NoOptimumError(msg, reason="no-rows")
-    return cast("S", found)
-
-
-def each_computed(function: Callable[[A], S], items: Sequence[A]) -> list[S]:
-    """Return `function(item)` of each item, each computed by a worker."""
-    return list(computed(*(delayed(function)(item) for item in items)))
-
-
-def _merged(parts: list[Delayed]) -> Delayed:
-    """Return the promise of the merged results, merged in their order."""
-    while len(parts) > 1:
-        starts = range(0, len(parts), _TOGETHER)
-        parts = [delayed(merge_sums)(parts[i : i + _TOGETHER]) for i in starts]
-    (whole,) = parts
-    return whole
-
-
-def computed(*results: Delayed) -> tuple[Any, ...]:
-    """Return results of the current client, or of Dask's default scheduler."""
-    require_workers()
-    found: tuple[Any, ...] = compute(*results)
-    return found
+        return merged([delayed(task_of(chunk))(*piece) for chunk, piece in pairs])
 
 
 def _found(sums: Any) -> Any:  # noqa: ANN401  (sums of one kind, or what went wrong)

@@ -1,18 +1,38 @@
-"""Whether the current Dask cluster has workers; without any, a computation would wait for ever."""
+"""The workers of the current Dask cluster: whether there are any, and what they compute, merged."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from functools import reduce
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dask
+from dask.base import compute
+from dask.delayed import delayed
 
-from temperance.errors import InvalidInputError
+from temperance.errors import InvalidInputError, NoOptimumError
 
-__all__ = ["PATIENCE", "require_workers"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
+    from dask.delayed import Delayed
+
+__all__ = ["PATIENCE", "Complaint", "computed", "each_computed", "map_parts", "merged"]
+
+A = TypeVar("A")
+P = TypeVar("P")
+S = TypeVar("S")
 PATIENCE = 10  # seconds in which the first worker may come
+_TOGETHER = 16  # results that one task merges
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with a chunk: sent back as a value, so that the first chunk's is told."""
+
+    message: str
 
 
 def require_workers() -> None:
@@ -55,3 +75,43 @@ def _current_client() -> Any:  # noqa: ANN401  (distributed may be absent)
         return distributed.Client.current()
     except ValueError:  # there is none
         return None
+
+
+def map_parts(function: Callable[[int, P], S | None], parts: Sequence[P]) -> S:
+    """Return the merged results of `function(number, part)`, each computed by a worker."""
+    tasks = [delayed(function)(number, part) for number, part in enumerate(parts)]
+    (found,) = computed(merged(tasks))
+    if found is None:
+        msg = "There are no rows: no part has one that counts."
+        raise NoOptimumError(msg, reason="no-rows")
+    return cast("S", found)
+
+
+def each_computed(function: Callable[[A], S], items: Sequence[A]) -> list[S]:
+    """Return `function(item)` of each item, each computed by a worker."""
+    return list(computed(*(delayed(function)(item) for item in items)))
+
+
+def computed(*results: Delayed) -> tuple[Any, ...]:
+    """Return results of the current client, or of Dask's default scheduler."""
+    require_workers()
+    found: tuple[Any, ...] = compute(*results)
+    return found
+
+
+def merged(parts: list[Delayed]) -> Delayed:
+    """Return the promise of the merged results, merged in their order."""
+    while len(parts) > 1:
+        starts = range(0, len(parts), _TOGETHER)
+        parts = [delayed(merge_sums)(parts[i : i + _TOGETHER]) for i in starts]
+    (whole,) = parts
+    return whole
+
+
+def merge_sums(parts: list[Any]) -> Any:  # noqa: ANN401  (sums of one kind, complaints, None)
+    """Return the first complaint there is, else the merged sums; None where there are none."""
+    there = [part for part in parts if part is not None]
+    complaints = (part for part in there if isinstance(part, Complaint))
+    if (first := next(complaints, None)) is not None:
+        return first
+    return reduce(lambda left, right: left.merge(right), there) if there else None

@@ -1,14 +1,114 @@
-"""What a fit of a temperature asks of labelled rows, wherever they lie."""
+"""What a fit of a temperature asks of labelled rows, wherever they lie, also fold by fold."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Protocol, Self
 
-if TYPE_CHECKING:
-    from temperance.blocks.folds import FoldPass
-    from temperance.kernels.loss import ExistenceSums, LossPass
+import numpy as np
 
-__all__ = ["FoldedRows", "LabelledRows"]
+from temperance.blocks.arrays import ArrayRows, sampled_rows
+from temperance.checks.weights import in_effective_rows
+from temperance.errors import InvalidInputError
+from temperance.printable import count_text
+from temperance.row_order import drawn_bits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from temperance.kernels.loss import ExistenceSums, LossPass, RowMomentsKernel
+
+__all__ = [
+    "FoldPass",
+    "FoldedRows",
+    "LabelledRows",
+    "RowFolds",
+    "joined",
+    "read_again",
+    "require_weight",
+    "thinned",
+]
+
+# Folds of rows that come block by block, and the sums of one reading kept apart by fold.
+
+
+@dataclass(frozen=True, slots=True)
+class RowFolds:
+    """A fold for each row of each block, drawn by `seed`: every fold has rows from all over.
+
+    The same in every reading of the same blocks, whatever else is known of the rows.
+    """
+
+    n_folds: int
+    seed: int = 0
+
+    def of(self, block: int, first: int, n: int) -> NDArray[np.intp]:
+        """Return the folds, (n,), of the rows of a block from number `first` in it on."""
+        drawn = drawn_bits(self.seed, block, np.arange(first, first + n, dtype=np.uint64))
+        return (drawn % np.uint64(self.n_folds)).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPass:
+    """Sums of each fold; None where it has no row yet."""
+
+    betas: tuple[float, ...]  # the inverse temperatures of the sums
+    folds: tuple[LossPass | None, ...]
+
+    @classmethod
+    def of(
+        cls,
+        rows: ArrayRows,
+        folds: RowFolds,
+        betas: tuple[float, ...],
+        *,
+        block: int,
+        first: int,
+        moments: RowMomentsKernel,
+    ) -> Self:
+        """Return the sums of the rows of a block from number `first` in it on."""
+        if folds.n_folds == 1:
+            return cls(betas, (rows.loss_pass_alone(betas, moments=moments),))
+        fold = folds.of(block, first, rows.n)
+        places = [np.flatnonzero(fold == number) for number in range(folds.n_folds)]
+        return cls(
+            betas,
+            tuple(
+                rows.taken(own).loss_pass_alone(betas, moments=moments) if len(own) else None
+                for own in places
+            ),
+        )
+
+    def merge(self, other: Self) -> Self:
+        """Return the sums over the rows of both."""
+        pairs = zip(self.folds, other.folds, strict=True)
+        return replace(self, folds=tuple(b if a is None else _merged(a, b) for a, b in pairs))
+
+    def total(self) -> LossPass:
+        """Return the sums of all folds."""
+        found = self.without(None)
+        assert found is not None  # noqa: S101  (there is a row)
+        return found
+
+    def without(self, fold: int | None) -> LossPass | None:
+        """Return the sums of all folds but this one; None where no other has a row.
+
+        Weights add up to the effective number of these rows.
+        """
+        others = [
+            each for number, each in enumerate(self.folds) if each is not None and number != fold
+        ]
+        return reduce(lambda a, b: a.merge(b), others).in_effective_rows() if others else None
+
+
+def _merged(one: LossPass, other: LossPass | None) -> LossPass:
+    return one if other is None else one.merge(other)
+
+
+# What a fit of a temperature asks of labelled rows, wherever they lie.
 
 
 class LabelledRows(Protocol):
@@ -43,3 +143,63 @@ class FoldedRows(LabelledRows, Protocol):
     classes: tuple[str, ...] | None
     n_folds: int
     last: FoldPass | None
+
+
+# Rows that are read anew for every pass: what the first reading gave, and if it still holds.
+
+
+_SAME = 1e-9  # sums of the same rows, cut otherwise, agree to this
+
+
+def read_again(
+    known: LossPass | None,
+    betas: tuple[float, ...],
+    read: Callable[[tuple[float, ...]], LossPass],
+    *,
+    name: str,
+) -> LossPass:
+    """Return the sums at these inverse temperatures; those at 1 are `known` from before."""
+    if known is None:
+        return read(betas)
+    new = betas[1:] if betas[0] == 1.0 and len(betas) > 1 else betas
+    found = read(new)
+    gap = abs(found.gap_to_largest - known.gap_to_largest)
+    if found.n != known.n or gap > _SAME * abs(known.gap_to_largest):
+        msg = (
+            f"`{name}` gave other rows when read again: {count_text(known.n, 'row')} with a "
+            "checksum of "
+            f"{known.gap_to_largest:.9g} first, {found.n:,} with {found.gap_to_largest:.9g} "
+            "then. Every reading must give the same rows: no random samples, no growing file."
+        )
+        raise InvalidInputError(msg)
+    return found if new is betas else replace(found, at=(known.at[0], *found.at))
+
+
+def require_weight(sums: LossPass) -> LossPass:
+    """Return the sums of all rows, some of which must count."""
+    if sums.at[0].weight == 0.0:
+        msg = "`weights` must not all be zero: no row would count."
+        raise InvalidInputError(msg)
+    return sums
+
+
+def thinned(rows: ArrayRows, *, most: int | None = None) -> ArrayRows:
+    """Return about one row in eight, at least one, of `most` elements, copied."""
+    places = sampled_rows(rows.n, row_bytes=rows.k * rows.logits.itemsize, k=rows.k)
+    if most is not None:
+        places = places[:: max(1, -(-len(places) * rows.k // most))]
+    weights = None if rows.weights is None else rows.weights[places]
+    return replace(rows, logits=rows.logits[places], labels=rows.labels[places], weights=weights)
+
+
+def joined(parts: list[ArrayRows]) -> ArrayRows | None:
+    """Return the rows of all parts, in their order; None where all weigh 0."""
+    weights = [rows.weights for rows in parts if rows.weights is not None]
+    if weights and not any(w.any() for w in weights):
+        return None
+    return ArrayRows(
+        np.concatenate([rows.logits for rows in parts]),
+        np.concatenate([rows.labels for rows in parts]),
+        in_effective_rows(np.concatenate(weights)) if weights else None,
+        engine=parts[0].engine,
+    )

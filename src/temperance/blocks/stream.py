@@ -2,38 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.blocks.arrays import ArrayRows
-from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block, opened
 from temperance.blocks.files import labelled_blocks
-from temperance.blocks.folds import FoldPass, RowFolds
 from temperance.blocks.mapping import merged, thread_count
-from temperance.blocks.rereading import joined, read_again, require_weight, thinned
+from temperance.blocks.rows import FoldPass, RowFolds, joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
-from temperance.checks.arrays import as_array, rows_among
+from temperance.checks.arrays import as_array, rows_among, rows_from
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
+from temperance.checks.numbers import value_text
 from temperance.checks.scores import as_logits_unread
 from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
 from temperance.numerics import row_blocks
-from temperance.pages import let_go
+from temperance.pages import let_go, owned
 from temperance.readers import BlockFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from temperance.kernels.engines import Engine
     from temperance.kernels.loss import ExistenceSums, LossPass
 
-__all__ = ["StreamRows"]
+__all__ = [
+    "StreamRows",
+    "block_parts",
+    "cut",
+    "joined",
+    "may_be_reused",
+    "naming_block",
+    "opened",
+    "read_again",
+    "require_weight",
+    "thinned",
+]
+
+# What every reader of a caller's blocks does: take one apart, and name it in an error.
+
+
+def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, Any, Any]:  # noqa: ANN401
+    """Return scores, labels and weights (or None); `weighed`: whether blocks before had weights."""
+    if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+        what = type(block).__name__
+        msg = f"a block must be ({scores}, labels) or ({scores}, labels, weights), got {what}."
+        raise InvalidInputError(msg)
+    given, labels, weights = (*block, None)[:3]
+    if weighed not in (None, weights is not None):
+        msg = "some blocks have weights and some have none; all need them, or none."
+        raise InvalidInputError(msg)
+    return given, labels, weights
+
+
+def opened(blocks: Iterable[Any] | Callable[[], Iterable[Any]]) -> Iterable[Any]:
+    """Return blocks to iterate over; a function is asked for them."""
+    given = blocks() if callable(blocks) and not isinstance(blocks, type) else blocks
+    wrong = isinstance(given, str | bytes | type) or getattr(given, "ndim", 1) == 0
+    if wrong or not isinstance(given, Iterable):
+        msg = (
+            "`blocks` must be an iterable of (scores, labels) or (scores, labels, weights), or a "
+            f"function that returns one, got {value_text(given)}."
+        )
+        raise InvalidInputError(msg)
+    return given
+
+
+def may_be_reused(blocks: Any) -> bool:  # noqa: ANN401  (the caller's)
+    """Whether the arrays of a block may hold other rows once the next block is taken.
+
+    Those of a list lie beside each other; a generator may fill one array again and again
+    (`buffer[:] = ...; yield buffer, labels`), and threads still work on its last blocks.
+    """
+    return not isinstance(blocks, Sequence)
+
+
+def cut(array: NDArray[Any], rows: slice, *, copied: bool) -> NDArray[Any]:
+    """Return some rows of a block, in memory of their own where asked."""
+    return owned(array[rows]) if copied else array[rows]
+
+
+@contextmanager
+def naming_block(number: int, first: int) -> Iterator[None]:
+    """Put a block's number, and that of its first row, before the message of bad input."""
+    try:
+        with rows_from(first):
+            yield
+    except InvalidInputError as error:
+        msg = f"Block {number} (from row {first} on): {error}"
+        raise InvalidInputError(msg) from error
+
 
 _PIECE = 1 << 20  # elements that one thread works on
 _SAMPLE = 1 << 22  # elements kept to start the search

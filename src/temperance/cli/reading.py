@@ -15,8 +15,8 @@ from temperance.cli.repeats import weighing_rows, with_repeats
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.readers import read
+from temperance.readers.dataset import without_zeros
 from temperance.readers.guard import refusing
-from temperance.readers.missing import without_zeros
 
 if TYPE_CHECKING:
     from pathlib import Path

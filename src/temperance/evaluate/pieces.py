@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.blocks.block import block_parts, cut, may_be_reused, naming_block, opened
-from temperance.blocks.folds import RowFolds
+from temperance.blocks.rows import RowFolds
+from temperance.blocks.stream import block_parts, cut, may_be_reused, naming_block, opened
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column, rows_among

@@ -2,12 +2,9 @@
 
 from temperance.calibrators.answers import AnswerConfidence
 from temperance.checks.answer_scores import AnswerScale
-from temperance.llm.log_odds import answer_log_odds
-from temperance.llm.positions import label_positions
 from temperance.llm.rates import RatesByScore, rates_by_score
-from temperance.llm.sequences import SequenceScores, sequence_scores
-from temperance.llm.top_k import TopKTemperature
-from temperance.llm.top_k_bounds import TopKBounds
+from temperance.llm.sequences import SequenceScores, answer_log_odds, sequence_scores
+from temperance.llm.top_k import TopKBounds, TopKTemperature, label_positions
 
 __all__ = [
     "AnswerConfidence",

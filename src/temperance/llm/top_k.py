@@ -9,11 +9,11 @@ import numpy as np
 
 from temperance.calibrators import TemperatureRecord, TemperatureScaling
 from temperance.checks import as_weights
+from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.scores import sum_tolerance
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.llm.tail import Tail
-from temperance.llm.top_k_bounds import TopKBounds
 from temperance.numerics import as_float64
 from temperance.printable import count_text
 
@@ -24,7 +24,172 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["TopKTemperature"]
+__all__ = ["TopKBounds", "TopKTemperature", "label_positions"]
+
+# Bounds on the probabilities of shown tokens, where the rest of the vocabulary is unseen.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopKBounds:
+    """Between which ends each shown token's probability lies; see `TopKTemperature.apply`."""
+
+    low: NDArray[np.float64]  # (n, k): in [0, 1]; 0 where no token is shown
+    high: NDArray[np.float64]  # (n, k): in [0, 1], >= low; 0 where no token is shown
+    exact: NDArray[np.bool_]  # (n,): all options are shown; low = high, to the dtype's rounding
+    one_sided: NDArray[np.bool_]  # (n,): nothing is known from below, for want of `vocabulary`
+
+    def __post_init__(self) -> None:
+        for values in (self.low, self.high, self.exact, self.one_sided):
+            values.setflags(write=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists for JSON; the low end of one-sided rows is None."""
+        known = ~self.one_sided
+        return {
+            "low": [row if of else None for row, of in zip(self.low.tolist(), known, strict=True)],
+            "high": self.high.tolist(),
+            "exact": self.exact.tolist(),
+            "one_sided": self.one_sided.tolist(),
+        }
+
+    def __str__(self) -> str:
+        n = len(self.low)
+        top = f"most likely token, mean: at most {self.high.max(axis=1).mean():.4f}"
+        if not self.one_sided.any():
+            top += f", at least {self.low.max(axis=1).mean():.4f}"
+        parts = [count_text(n, "row"), f"{np.count_nonzero(self.exact):,} exact"]
+        if self.one_sided.any():
+            parts.append(
+                f"{np.count_nonzero(self.one_sided):,} bounded from above only (no `vocabulary`)"
+            )
+        return f"{', '.join(parts)}; {top}"
+
+
+# Where the true token stands among those shown.
+
+
+def label_positions(tokens: Sequence[Sequence[str]], labels: Sequence[str]) -> NDArray[np.intp]:
+    """Return the place of each row's true token among those shown, -1 where it is not.
+
+    Parameters
+    ----------
+    tokens : n sequences of str (or token numbers)
+        The tokens whose log-probabilities `TopKTemperature.fit` gets, in the same order.
+    labels : sequence of n str (or token numbers)
+        The true tokens, compared to the last character: " A" is not "A".
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        From 0; -1 where the true token is not shown.
+
+    Raises
+    ------
+    InvalidInputError
+        Another number of labels than of rows, or a true token that a row shows twice: add up the
+        probabilities of its entries first.
+
+    Examples
+    --------
+    >>> label_positions([["yes", "no"], ["no", "maybe"]], ["no", "yes"])
+    array([ 1, -1])
+    """
+    tokens = as_sequence(tokens, name="tokens", rule="a sequence of tokens per row")
+    labels = as_sequence(labels, name="labels", rule="a sequence of one true token per row")
+    if len(tokens) != len(labels):
+        msg = (
+            f"`labels` must name one true token per row of `tokens`, {len(tokens)}; got "
+            f"{len(labels)}."
+        )
+        raise InvalidInputError(msg)
+    places = np.full(len(tokens), -1, dtype=np.intp)
+    for row, (shown, label) in enumerate(zip(tokens, labels, strict=True)):
+        texts = as_sequence(shown, name=f"tokens[{row}]", rule="a sequence of tokens")
+        found = [place for place, token in enumerate(texts) if token == label]
+        if len(found) > 1:
+            msg = (
+                f"`tokens` of a row must differ; row {row} shows its true token {label!r} "
+                f"{len(found)} times. Add up their probabilities (logaddexp of their "
+                "log-probabilities) and keep one."
+            )
+            raise InvalidInputError(msg)
+        if found:
+            places[row] = found[0]
+    return places
+
+
+# What the tokens that are not shown can hold after a temperature: bounds on a sum.
+#
+# Symbols: p = a shown probability, b = 1 / T, tau = the smallest shown, m = 1 - sum of the shown,
+# V = size of the vocabulary, k = number of the shown, tail = :math:`\sum p^b` over the others.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """Of each row: what is known of the tokens that are not shown."""
+
+    left: Array  # (n,): their probability m, as the numbers have it
+    least: Array  # (n,): with its rounding, m is at least this
+    most: Array  # (n,): and at most this
+    smallest: Array  # (n,): log tau, which none of them exceeds
+    others: Array  # (n,): V - k; infinite where V is unknown
+    complete: NDArray[np.bool_]  # (n,): there are none
+
+    @classmethod
+    def of(cls, tokens: ShownTokens, vocabulary: NDArray[np.float64]) -> Self:
+        """Return what the shown tokens leave; `vocabulary` is V of each row, infinite if unknown.
+
+        Raises `InvalidInputError` where V - k tokens below tau could not hold what is left.
+        """
+        z, shown = tokens.logprobs, tokens.shown
+        p = np.exp(z)
+        count = shown.sum(axis=1)
+        left = 1.0 - p.sum(axis=1)
+        entropy = -(p * np.where(shown, z, 0.0)).sum(axis=1)
+        # Where a row sums to more than 1, its rounding is at least as large as that.
+        rounding = np.maximum(tokens.rounding * (1.0 + entropy), -left)
+        smallest = np.where(shown, z, np.inf).min(axis=1)
+        others = vocabulary - count
+        complete = others == 0.0  # a sum of 1 does not say so: it hides 1e-7, or 1e-16, of many
+        least = np.where(complete, 0.0, np.maximum(left - rounding, 0.0))
+        most = np.where(complete, 0.0, np.maximum(left, 0.0) + rounding)
+        room = np.where(others > 0.0, others, 0.0) * np.exp(smallest)
+        _require_room(left, room, vocabulary, sum_tolerance(tokens.dtype))
+        left = np.where(complete, 0.0, np.maximum(left, 0.0))
+        return cls(left, np.minimum(least, room), most, smallest, others, complete)
+
+    def log_sums(self, beta: float) -> tuple[Array, Array]:
+        r"""Return the logarithms of the least and the most that the tail can be at b, (n,) each.
+
+        For b < 1 :math:`m \tau^{b-1} \le tail \le (V-k)^{1-b} m^b`: the first because each
+        p^b = p p^(b - 1) with p at most tau, the second by the power mean; reversed for b > 1.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_least, log_most = np.log(self.least), np.log(self.most)
+            log_others = np.log(self.others)
+            spread = np.where(self.complete, 0.0, (1.0 - beta) * log_others)
+        narrow = (beta - 1.0) * self.smallest
+        if beta < 1.0:
+            return log_least + narrow, np.where(self.complete, -np.inf, spread + beta * log_most)
+        if beta > 1.0:
+            return np.where(self.complete, -np.inf, spread + beta * log_least), log_most + narrow
+        with np.errstate(divide="ignore"):
+            log_left = np.log(self.left)
+        return log_left, log_left
+
+
+def _require_room(left: Array, room: Array, vocabulary: Array, tolerance: float) -> None:
+    full = left > room + tolerance
+    if full.any():
+        row = int(full.argmax())
+        msg = (
+            f"`logprobs` must be of the most likely tokens: row {row} leaves {left[row]:.4g} of "
+            f"the probability to others of which none may exceed its smallest, and of a "
+            f"`vocabulary` of {vocabulary[row]:.0f} they can hold {room[row]:.4g} at most "
+            f"({such_rows(full)}). Is the vocabulary larger, or is a token shown "
+            "that is not among the most likely, as the sampled one may be? Leave it out."
+        )
+        raise InvalidInputError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

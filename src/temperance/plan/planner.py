@@ -20,8 +20,8 @@ from temperance.plan.counts import (
     labels_for_ece,
     labels_for_precision,
     labels_for_temperature,
+    plan_sums,
 )
-from temperance.plan.sums import plan_sums
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -20,7 +20,7 @@ from temperance.plots.square import (
     draw_strip,
 )
 from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, UNDER
-from temperance.show.numbers import number_text, p_text
+from temperance.show.table import number_text, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

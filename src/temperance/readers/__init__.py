@@ -1,10 +1,17 @@
 """Files become rows here; what their numbers mean is checked elsewhere."""
 
 from temperance.readers.blocks import BlockFile, read_blocks
-from temperance.readers.dataset import Dataset, Fields, Kind, Layout, file_digest, joined_digest
+from temperance.readers.dataset import (
+    Dataset,
+    Fields,
+    Kind,
+    Layout,
+    Missing,
+    file_digest,
+    joined_digest,
+)
 from temperance.readers.folder import read
 from temperance.readers.llm import FORMATS, LlmFormat
-from temperance.readers.missing import Missing
 from temperance.readers.whole import SUFFIXES
 
 __all__ = [

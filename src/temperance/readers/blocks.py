@@ -14,16 +14,14 @@ from temperance.checks.label_map import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
 from temperance.readers.csv_file import csv_blocks
-from temperance.readers.dataset import Fields, sha256_of
+from temperance.readers.dataset import Fields, Missing, sha256_of, without_missing
 from temperance.readers.folder import read
 from temperance.readers.guard import is_folder, refusing, require_file
-from temperance.readers.label_meaning import Meaning
-from temperance.readers.missing import Missing, without_missing
-from temperance.readers.npy import read_header
+from temperance.readers.npz import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
 from temperance.readers.shards import Header, Shards, file_suffix
-from temperance.readers.whole import SUFFIXES, as_dataset, read_file
+from temperance.readers.whole import SUFFIXES, Meaning, as_dataset, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

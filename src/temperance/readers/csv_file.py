@@ -15,12 +15,11 @@ import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.cells import NumberCells, is_missing, lacks_label, number_list
+from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import named, quoted
-from temperance.readers.label_columns import UNKNOWN
-from temperance.readers.missing import refuse_missing
-from temperance.readers.padding import padded_rows, padded_texts
 from temperance.readers.request import Request, Rows
-from temperance.readers.table import Plan, finished, hint_of_missing, plan_columns
+from temperance.readers.shapes import padded_rows, padded_texts
+from temperance.readers.table import UNKNOWN, Plan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,20 +10,18 @@ import numpy as np
 
 from temperance.checks.label_map import LabelMap
 from temperance.errors import InvalidInputError
-from temperance.readers.dataset import Dataset, Fields, Kind, Layout
+from temperance.readers.dataset import Dataset, Fields, Kind, Layout, without_missing
 from temperance.readers.guard import is_folder
-from temperance.readers.label_meaning import Meaning
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
-from temperance.readers.missing import without_missing
 from temperance.readers.shards import Header, Shards
-from temperance.readers.whole import SUFFIXES, read_file, with_labels
+from temperance.readers.whole import SUFFIXES, Meaning, read_file, with_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from temperance.readers.missing import Missing
+    from temperance.readers.dataset import Missing
 
 __all__ = ["read"]
 

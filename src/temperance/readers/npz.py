@@ -1,26 +1,328 @@
-"""Several NumPy arrays in a .npz file, each under its key."""
+"""NumPy arrays: one in a .npy file, mapped, or several in a .npz file, each under its key."""
 
 from __future__ import annotations
 
 import math
+import re
+import shlex
 import zipfile
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import quoted
-from temperance.readers.joined import refuse_joined_archives
-from temperance.readers.keyed_arrays import KeyedArrays, rows_of_arrays
-from temperance.readers.npy import decoded, mapped, read_header
+from temperance.readers.dataset import Fields, Kind
+from temperance.readers.guard import named, quoted, refuse_joined_archives
+from temperance.readers.request import (
+    Request,
+    Role,
+    Rows,
+    choose,
+    near_names,
+    option_for,
+    refuse_near_names,
+    role_name,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.readers.request import Request, Rows
+__all__ = ["KeyedArrays", "read_header", "read_npy", "read_npz", "rows_of_array", "rows_of_arrays"]
 
-__all__ = ["read_npz"]
+# Several arrays, each under its key, as .npz and .pt files hold them: which key holds what.
+
+
+_SINGULAR: dict[Kind, str] = {"logits": "logit", "probs": "prob"}
+_OF_PROBS = ("prob", "conf", "softmax")
+_SHOWN_ROWS = 1000  # of scores without a known name, looked at to say what they may be
+_CLOSE = 0.02  # mean distance of row sums from 1
+
+
+class KeyedArrays(ABC):
+    """The arrays of a file by key, each read when it is asked for."""
+
+    @property
+    @abstractmethod
+    def keys(self) -> tuple[str, ...]:
+        """Names of the arrays, in order."""
+
+    @abstractmethod
+    def shape(self, key: str) -> tuple[int, ...] | None:
+        """Return the shape of an array, which is not read; None of one that will be refused."""
+
+    @abstractmethod
+    def read(self, key: str) -> NDArray[Any]:
+        """Return one array, or raise `FileFormatError`."""
+
+
+def rows_of_arrays(arrays: KeyedArrays, request: Request) -> Rows:
+    """Pick the keys and read them; singular and plural of a name are the same key."""
+    if not request.scores:
+        id_key = request.id_name(arrays.keys)
+        return Rows(labels=arrays.read(_label_key(arrays, request)), ids=_read(arrays, id_key))
+    key, kind = _score_key(arrays, request)
+    chosen = _beside(arrays, request, key)
+    values = arrays.read(key)
+    return Rows(
+        kind=kind,
+        values=values,
+        labels=_read(arrays, chosen.get("label")),
+        weights=_read(arrays, chosen["weight"]),
+        groups=_read(arrays, chosen["group"]),
+        clusters=_read(arrays, chosen["cluster"]),
+        ids=_read(arrays, chosen["id"]),
+        classes=_classes(arrays, values, chosen),
+    )
+
+
+def _read(arrays: KeyedArrays, key: str | None) -> NDArray[Any] | None:
+    return None if key is None else arrays.read(key)
+
+
+def _beside(arrays: KeyedArrays, request: Request, scores: str) -> dict[Role, str | None]:
+    """Return the key of what is wanted beside the scores; None where there is none."""
+    wanted = [role for role in get_args(Role) if role != "label" or request.labels]
+    given: dict[Role, str | None] = {role: getattr(request.fields, role) for role in wanted}
+    chosen: dict[Role, str | None] = {
+        role: role_name(role, arrays.keys, given[role], word="key") for role in wanted
+    }
+    used = {scores, *_score_names("logits"), *_score_names("probs"), "classes"}
+    refuse_near_names(arrays.keys, chosen, given, used=used, word="key")
+    return chosen
+
+
+def _label_key(arrays: KeyedArrays, request: Request) -> str:
+    """Return the key of the labels of a file that is read for them alone."""
+    key = role_name("label", arrays.keys, request.fields.label, word="key")
+    if key is not None:
+        return key
+    candidates = near_names("label", arrays.keys) or list(arrays.keys)
+    hint = f" Say which holds them: {option_for('label', candidates[0])}." if candidates else ""
+    msg = f"has no key `labels`; it holds {named(arrays.keys)}.{hint}"
+    raise FileFormatError(msg)
+
+
+def _score_names(kind: Kind) -> tuple[str, str]:
+    return kind, _SINGULAR[kind]
+
+
+def _score_key(arrays: KeyedArrays, request: Request) -> tuple[str, Kind]:
+    keys: dict[Kind, str] = {}
+    wanted = request.score_keys()
+    for kind, name in wanted.items():
+        names = _score_names(kind) if name == kind else (name,)
+        present = [each for each in names if each in arrays.keys]
+        if len(present) > 1:
+            option = f"--{kind}-column"
+            msg = (
+                f"has both `{present[0]}` and `{present[1]}`; say which to use with {option} "
+                f"{present[0]} or {option} {present[1]}."
+            )
+            raise FileFormatError(msg)
+        if present:
+            keys[kind] = present[0]
+    if not keys:
+        missing = "` or `".join(wanted.values())
+        msg = (
+            f"has no key `{missing}`; it holds {named(arrays.keys)}.{_suggestion(arrays, request)}"
+        )
+        raise FileFormatError(msg)
+    taken, kind = choose(list(keys), request.kind)
+    return keys[taken], kind
+
+
+def _suggestion(arrays: KeyedArrays, request: Request) -> str:
+    """Return the options to copy for a file whose keys have names of its own."""
+    shapes = {key: arrays.shape(key) for key in arrays.keys}
+    scores = [
+        key
+        for key, shape in shapes.items()
+        if shape is not None and len(shape) == 2 and shape[1] > 1 and not near_names("label", [key])
+    ]
+    if not scores:  # log-odds or probabilities of one class: floats that are no labels
+        scores = [
+            key
+            for key, shape in shapes.items()
+            if shape is not None
+            and len(shape) == 1
+            and not near_names("label", [key])
+            and key not in ("label", "labels")
+            and arrays.read(key).dtype.kind == "f"
+        ]
+    if not scores:
+        return ""
+    key = scores[0]
+    shape = shapes[key]
+    assert shape is not None  # noqa: S101  (of candidates)
+    options = [f"--{_looks_like(key, arrays.read(key))}-column {shlex.quote(key)}"]
+    own = request.labels and request.fields.label is None
+    if own and role_name("label", arrays.keys, None, word="key") is None:
+        rest = [name for name in arrays.keys if name != key]
+        fitting = [name for name in rest if shapes[name] in (shape[:1], (*shape[:1], 1))]
+        labels = near_names("label", fitting) or fitting
+        options += [option_for("label", labels[0])] if labels else []
+    more = f" (or {named(scores[1:])})" if len(scores) > 1 else ""
+    return f" Name them: {' '.join(options)}{more}."
+
+
+def _looks_like(key: str, values: NDArray[Any]) -> Kind:
+    """Return what to suggest that scores are: by their name, else by their first rows."""
+    name = key.casefold()
+    if "logit" in name:
+        return "logits"
+    if any(word in name for word in _OF_PROBS):
+        return "probs"
+    few = values[:_SHOWN_ROWS]
+    if few.dtype.kind not in "iuf" or not few.size or not (few.min() >= 0 and few.max() <= 1):
+        return "logits"
+    sums = few.sum(axis=1, dtype=np.float64) if few.ndim == 2 else np.ones(1)
+    return "probs" if float(np.abs(sums - 1.0).mean()) < _CLOSE else "logits"
+
+
+def _classes(
+    arrays: KeyedArrays, values: NDArray[Any], chosen: dict[Role, str | None]
+) -> tuple[str, ...] | None:
+    """Return the names of the classes, under `classes`, or `class` if that has one per column."""
+    present = [key for key in ("classes", "class") if key in arrays.keys]
+    present = [key for key in present if key not in chosen.values()]
+    if not present:
+        return None
+    if len(present) > 1:
+        msg = "has both `classes` and `class`; keep the one that names the columns."
+        raise FileFormatError(msg)
+    (key,) = present
+    names = arrays.read(key)
+    k = values.shape[1] if values.ndim > 1 else 2
+    if key == "class" and names.size != k:
+        msg = (
+            f"has a key `class` of {names.size} entries for {k} columns: if it holds the labels, "
+            f"say {option_for('label', key)}; names of columns are called `classes`."
+        )
+        raise FileFormatError(msg)
+    return tuple(map(str, names.ravel().tolist()))
+
+
+# One NumPy array in a .npy file, memory-mapped, and the header that .npz members share.
+
+
+_LAST_CODE_POINT = 0x10FFFF
+_LONGEST_HEADER = 1 << 16  # bytes; NumPy refuses to parse less than that
+
+
+def read_npy(path: Path, request: Request) -> Rows:
+    """Read the only array of a .npy file: the scores, or the labels if only these are wanted."""
+    with path.open("rb") as file:
+        array = mapped(file, read_header("the array", file, path.stat().st_size))
+    return rows_of_array(array if request.scores else decoded(array), request)
+
+
+def rows_of_array(array: NDArray[Any], request: Request) -> Rows:
+    """Return the only array of a file as the scores, or as the labels if only these are wanted."""
+    if not request.scores:
+        return Rows(labels=array)
+    fields = request.fields
+    if replace(fields, logits=None, probs=None) != Fields():
+        msg = (
+            "holds a single array, which has no names to look for; save several under their keys "
+            "in a .npz instead."
+        )
+        raise FileFormatError(msg)
+    named: Kind = "logits" if fields.probs is None else "probs"  # of a label matrix, only this says
+    return Rows(kind=request.kind or named, values=array)
+
+
+class Header(NamedTuple):
+    """What the head of an array says of it."""
+
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+    dtype: np.dtype[Any]
+
+
+def read_header(what: str, file: IO[bytes], size: int) -> Header:
+    """Return the header of an array of plain numbers or text that is as long as it says.
+
+    Reads the header only, so that a false one cannot make NumPy allocate memory for it.
+    `size` is the number of bytes in `file`, whose place is at the numbers then.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in {(1, 0), (2, 0)}:
+        msg = f"{what} has a .npy header of version {version[0]}.{version[1]}; known: 1.0, 2.0."
+        raise FileFormatError(msg)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read(_of_python_3(file, 2 if version == (1, 0) else 4))
+    _check_dtype(what, dtype)
+    declared = math.prod(shape) * max(dtype.itemsize, 1)
+    held = size - file.tell()
+    if declared != held or min(shape, default=0) < 0:
+        msg = (
+            f"{what} should take {declared} bytes (shape {shape}, {dtype}), "
+            f"but the file holds {held}; it is cut off or damaged."
+        )
+        raise FileFormatError(msg)
+    return Header(shape, "F" if fortran else "C", dtype)
+
+
+def _of_python_3(file: IO[bytes], width: int) -> BytesIO:
+    """Return the rest of a header, its length in `width` bytes first, as Python 3 writes it.
+
+    Python 2 wrote long numbers as 22L, which NumPy reads with a warning.
+    """
+    length = file.read(width)
+    text = file.read(min(int.from_bytes(length, "little"), _LONGEST_HEADER))
+    if b"L" in text and len(text) == int.from_bytes(length, "little"):
+        text = re.sub(rb"(?<=\d)L(?=[,) ])", b"", text)
+        length = len(text).to_bytes(width, "little")
+    return BytesIO(length + text)
+
+
+def mapped(file: IO[bytes], header: Header) -> NDArray[Any]:
+    """Return the array that begins at the place in a file, without reading it."""
+    return np.memmap(file, header.dtype, "r", file.tell(), header.shape, header.order)
+
+
+def decoded(array: NDArray[Any]) -> NDArray[Any]:
+    """Byte strings as text; anything else as it is, once text is known to be text."""
+    if array.dtype.kind == "S":
+        return np.strings.decode(array, "utf-8")
+    if array.dtype.kind == "U" and array.size:
+        code_point = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+        if np.ascontiguousarray(array).view(code_point).max() > _LAST_CODE_POINT:
+            msg = "holds text with characters that do not exist; it is damaged."
+            raise FileFormatError(msg)
+    return array
+
+
+def _check_dtype(what: str, dtype: np.dtype[Any]) -> None:
+    if dtype.hasobject:
+        msg = (
+            f"{what} holds pickled Python objects, which are refused because loading them can run "
+            "code; save plain numbers or text instead: "
+            "np.asarray(array.tolist()) gives such an array, or raises where rows differ in length."
+        )
+        raise FileFormatError(msg)
+    if dtype.kind != "V":
+        return
+    if dtype.names is None and dtype.subdtype is None and dtype.itemsize <= 2:
+        msg = (
+            f"{what} has dtype {dtype.str}, which is what NumPy makes of bfloat16 or float8; "
+            "save it as float32: np.save(path, array.astype(np.float32))."
+        )
+    else:
+        msg = f"{what} is a structured array ({dtype}); save each of its fields as an array."
+    raise FileFormatError(msg)
+
+
+# Several NumPy arrays in a .npz file, each under its key.
+
 
 # No DEFLATE stream grows by more than this.
 _LARGEST_EXPANSION = 1032

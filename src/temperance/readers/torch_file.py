@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, MissingDependencyError
 from temperance.readers.guard import named
-from temperance.readers.keyed_arrays import KeyedArrays, rows_of_arrays
-from temperance.readers.npy import rows_of_array
+from temperance.readers.npz import KeyedArrays, rows_of_array, rows_of_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,10 +1,8 @@
 """What has changed between labelled rows and new ones, and what can be done about it."""
 
-from temperance.shift.covariates import CovariateWeights, covariate_weights
-from temperance.shift.features import shape_features
-from temperance.shift.label_shift_result import LabelShift
-from temperance.shift.priors import label_shift
-from temperance.shift.priors_from_logits import label_shift_of_logits
+from temperance.shift.covariates import CovariateWeights, covariate_weights, shape_features
+from temperance.shift.label_shift import LabelShift
+from temperance.shift.priors import label_shift, label_shift_of_logits
 from temperance.shift.transfer import Transfer, transfer
 
 __all__ = [

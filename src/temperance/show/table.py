@@ -1,18 +1,138 @@
-"""A table of words and numbers, as text, for the terminal, and as HTML."""
+"""Tables, numbers and small curves, the same in the terminal, the notebook and the report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
+from math import isfinite, isnan
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from temperance.printable import printable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from rich.table import Table as RichTable
 
-__all__ = ["Table"]
+__all__ = ["Table", "beside", "interval_text", "number_text", "p_text", "sketch"]
+
+# Numbers as text, the same in the terminal, the notebook and the report.
+
+
+def number_text(value: float, *, sign: bool = False) -> str:
+    """Return four decimals, with + where `sign` asks for it; "infinite", or "undefined", if so.
+
+    >>> number_text(0.25), number_text(0.25, sign=True), number_text(float("nan"))
+    ('0.2500', '+0.2500', 'undefined')
+    >>> number_text(float("inf")), number_text(float("-inf"), sign=True)
+    ('infinite', '-infinite')
+    """
+    if isnan(value):
+        return "undefined"
+    if not isfinite(value):
+        return f"{'-' if value < 0.0 else '+' if sign else ''}infinite"
+    return f"{value:{'+' if sign else ''}.4f}"
+
+
+def interval_text(low: float, high: float, *, sign: bool = False) -> str:
+    """Return "low to high"; "unknown" where neither end is finite.
+
+    >>> interval_text(0.1, 0.3)
+    '0.1000 to 0.3000'
+    """
+    if not isfinite(low) and not isfinite(high):
+        return "unknown"
+    return f"{number_text(low, sign=sign)} to {number_text(high, sign=sign)}"
+
+
+def p_text(p_value: float | None) -> str:
+    """Return "p = 0.031"; "p < 0.001" below that; "" where there is none.
+
+    >>> p_text(0.0314), p_text(1e-9), p_text(None)
+    ('p = 0.031', 'p < 0.001', '')
+    """
+    if p_value is None:
+        return ""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+# A small square picture for a notebook: a curve over [0, 1] against the diagonal, as SVG.
+
+
+_SIDE, _LEFT, _TOP = 160, 26, 8  # pixels
+_MOST = 120  # points of a curve
+_TEXT = 'fill="currentColor" font-size="11" font-family="sans-serif"'
+
+
+def sketch(
+    across: NDArray[np.float64],
+    up: NDArray[np.float64],
+    *,
+    name: str,
+    words: str,
+    band: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    across_name: str,
+    up_name: str,
+) -> str:
+    """Return an `<svg>` without script or style sheet, in the colours of the page.
+
+    Parameters
+    ----------
+    across, up : ndarray, shape (m,)
+        The curve, ascending in `across`; both in [0, 1].
+    name, words : str
+        Title and description for those who do not see it.
+    band : pair of ndarray, shape (m,), optional
+        Lower and upper end over `across`, shaded.
+    across_name, up_name : str
+        Of the axes.
+    """
+    name, words = escape(printable(name)), escape(printable(words))
+    keep = np.unique(np.linspace(0, len(across) - 1, min(len(across), _MOST)).astype(int))
+    x = across[keep]
+    shaded = ""
+    if band is not None:
+        there_and_back = np.r_[x, x[::-1]], np.r_[band[0][keep], band[1][keep][::-1]]
+        shaded = f'<polygon points="{_points(*there_and_back)}" fill="currentColor" opacity=".15"/>'
+    edge, bottom = _LEFT + _SIDE, _TOP + _SIDE
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{edge + 10}" height="{bottom + 34}" '
+        f'role="img" aria-label="{name}: {words}">'
+        f"<title>{name}: {words}</title>"
+        f'<rect x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" fill="none" '
+        f'stroke="currentColor" opacity=".35"/>'
+        f'<path d="M{_LEFT} {bottom}L{edge} {_TOP}" stroke="currentColor" opacity=".35" '
+        f'stroke-dasharray="3 3"/>{shaded}'
+        f'<polyline points="{_points(x, up[keep])}" fill="none" stroke="#0072b2" '
+        f'stroke-width="2.5" stroke-linejoin="round"/>'
+        f'<text x="{_LEFT}" y="{bottom + 13}" {_TEXT}>0</text>'
+        f'<text x="{edge}" y="{bottom + 13}" text-anchor="end" {_TEXT}>1</text>'
+        f'<text x="{_LEFT + _SIDE / 2:g}" y="{bottom + 27}" text-anchor="middle" {_TEXT}>'
+        f"{escape(across_name)}</text>"
+        f'<text transform="translate({_LEFT - 10} {_TOP + _SIDE / 2:g}) rotate(-90)" '
+        f'text-anchor="middle" {_TEXT}>{escape(up_name)}</text></svg>'
+    )
+
+
+def beside(*parts: str) -> str:
+    """Return pieces of HTML side by side, below one another where there is no room."""
+    cells = "".join(f"<div>{part}</div>" for part in parts)
+    return (
+        '<div style="display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start">'
+        f"{cells}</div>"
+    )
+
+
+def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    across = _LEFT + _SIDE * np.clip(x, 0.0, 1.0)
+    down = _TOP + _SIDE * (1.0 - np.clip(y, 0.0, 1.0))
+    return " ".join(f"{a:.1f},{d:.1f}" for a, d in zip(across, down, strict=True))
+
+
+# A table of words and numbers, as text, for the terminal, and as HTML.
+
 
 _WIDE = 10_000  # columns: a table as text is never wrapped
 _CELL = "padding: .25em .75em; text-align: {}"

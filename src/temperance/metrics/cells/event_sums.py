@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.binning import BinSums
 from temperance.metrics.bins import GRID_POINTS
-from temperance.metrics.cells.draws import drawn_sums
+from temperance.metrics.cells.cell_sums import drawn_sums
 from temperance.metrics.corp import corp_of_sums
 from temperance.metrics.decomposition import ScoreDecomposition
 from temperance.metrics.errors_of_sums import (
@@ -25,8 +25,7 @@ from temperance.metrics.reliability import ReliabilityCurve
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.metrics.cells.cell_sums import CellSums
-    from temperance.metrics.cells.grid import ProbabilityGrid
+    from temperance.metrics.cells.cell_sums import CellSums, ProbabilityGrid
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.events import EventName
     from temperance.metrics.isotonic import Score

@@ -1,17 +1,20 @@
-"""Tests of calibration from sums: all but Cox's line are sums over rows anyway."""
+"""Tests of calibration, Cox's line and the flattened error from sums over rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import asinh
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from temperance.kernels.joint import JointSums, joint_sums
 from temperance.metrics.all_tests import CalibrationTests
-from temperance.metrics.cells.line_sums import LineSums
+from temperance.metrics.cox import line_test, refuted_test
+from temperance.metrics.estimates import Draws
 from temperance.metrics.joint_tests import joint_test, too_many_classes
 from temperance.metrics.row_scores import impossible, log_odds, taken
+from temperance.metrics.weak_calibration import EventOdds
 from temperance.metrics.z_tests import (
     SHARPNESS,
     brier_terms,
@@ -25,11 +28,143 @@ from temperance.sums import MergeableSums
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from temperance.metrics.cells.class_sums import Binned
+    from temperance.metrics.cox import CoxTest
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import Event, EventName
     from temperance.metrics.inputs import Predictions
+    from temperance.metrics.weak_calibration import WeakCalibration
 
-__all__ = ["CalibrationTestSums", "ScoreSums"]
+    Array = NDArray[np.float64]
+
+__all__ = ["CalibrationTestSums", "FlattenedSums"]
+
+# Cox's line from sums: rows of nearly equal log-odds share a cell and its mean log-odds.
+
+
+_PER_UNIT = 128.0  # cells per unit of asinh(log-odds): 1/128 wide at even odds, wider far out
+_FAR = 1e4  # log-odds beyond it share a cell
+_HALF = int(_PER_UNIT * asinh(_FAR)) + 1
+_CELLS = 2 * _HALF + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineSums(MergeableSums):
+    """Sums over rows of finite log-odds, (2, cells): where the event failed, where it happened."""
+
+    degrees = {"squared_weight": 2, "certain_squared": 2}  # noqa: RUF012
+
+    refuted: int  # rows of probability 0 or 1 that came out otherwise
+    weight: Array  # sum w
+    squared_weight: Array  # sum w^2
+    odds: Array  # sum w log-odds
+    certain: Array  # (2, 2): sum w where the probability is 0 or 1, by the outcome
+    certain_squared: Array  # sum w^2
+    n_hits: int  # rows in which it happened
+    n: int
+
+    @classmethod
+    def of(cls, odds: Array, hit: NDArray[np.bool_], weights: Array | None) -> Self:
+        """Return the sums of a block of rows of weight above 0."""
+        chance = np.isfinite(odds)
+        refuted = int(np.count_nonzero((hit != (odds > 0)) & ~chance))
+        n, n_hits = len(hit), int(np.count_nonzero(hit))
+        every = np.ones(n) if weights is None else weights
+        sure = (2 * (odds > 0) + hit)[~chance]
+        certain, squared = (
+            np.bincount(sure, each[~chance], 4).astype(np.float64).reshape(2, 2)
+            for each in (every, every * every)
+        )
+        odds, hit, w = odds[chance], hit[chance], every[chance]
+        cell = np.rint(_PER_UNIT * np.arcsinh(np.clip(odds, -_FAR, _FAR))).astype(np.intp)
+        at = hit * _CELLS + cell + _HALF
+
+        def total(values: Array) -> Array:
+            return np.bincount(at, values, 2 * _CELLS).astype(np.float64).reshape(2, _CELLS)
+
+        return cls(refuted, total(w), total(w * w), total(w * odds), certain, squared, n_hits, n)
+
+    def weak_calibration(self, event: EventName) -> WeakCalibration:
+        """Return intercept, slope and ratio of the cells, each at its mean log-odds."""
+        held, sure = self.weight > 0.0, self.certain > 0.0
+        happened = np.broadcast_to([[False], [True]], held.shape)
+        infinite = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
+        rows = EventOdds(
+            np.concatenate([self.odds[held] / self.weight[held], infinite[sure]]),
+            np.concatenate([happened[held], np.array([[False, True]] * 2)[sure]]),
+            np.concatenate([self.weight[held], self.certain[sure]]),
+            squared_weights=np.concatenate([self.squared_weight[held], self.certain_squared[sure]]),
+        )
+        return rows.measured(event, n=self.n, n_events=self.n_hits)
+
+    def test(self) -> CoxTest:
+        """Return Cox's test; `line_test` of the cells, each at its mean log-odds."""
+        if self.refuted:
+            return refuted_test(self.refuted)
+        held = self.weight > 0.0
+        weight = self.weight[held]
+        hit = np.broadcast_to([[False], [True]], held.shape)[held]
+        return line_test(
+            self.odds[held] / weight, hit, weight, squared_weights=self.squared_weight[held]
+        )
+
+
+# All n k probabilities in one set of bins: each row adds a vector of gaps.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlattenedSums(MergeableSums):
+    """Sums of each row's gaps g = q - e per bin, and of their covariances.
+
+    q = the row's probability that lies in the bin, over classes; e = 1 in the bin of the true
+    class's probability. The row's weight comes last in the sums of products.
+    """
+
+    degrees = {"products": 2, "null_covariance": 2}  # noqa: RUF012
+
+    gap: Array  # (n_bins,): sum w g
+    weight: float  # sum w
+    products: Array  # (n_bins + 1, n_bins + 1): sum w^2 (g, 1)(g, 1)'
+    null_covariance: Array  # (n_bins, n_bins): sum w^2 (diag q - q q')
+
+    @classmethod
+    def of(cls, rows: Predictions, binned: Binned) -> Self:
+        """Return the sums of a block of rows."""
+        n, n_bins = len(rows.labels), binned.n_bins
+        w = np.ones(n) if rows.weights is None else rows.weights
+        sums = np.bincount(binned.row * n_bins + binned.bins, binned.probability, n * n_bins)
+        said = sums.astype(np.float64).reshape(n, n_bins)
+        said[:, 0] += binned.low.sum(axis=1)
+        weighted = w[:, None] * said
+        gap: Array = np.append(said, np.ones((n, 1)), axis=1)
+        gap[np.arange(n), binned.label_bin] -= 1.0
+        gap *= w[:, None]
+        null: Array = np.diag(w @ weighted) - weighted.T @ weighted
+        return cls(gap[:, :-1].sum(axis=0), float(w.sum()), gap.T @ gap, null)
+
+    def draws(self, k: int, n_resamples: int, doubt: float, *, seed: list[int]) -> Draws:
+        """Return the error, and normal draws of it: sums of many rows are nearly normal."""
+        rng = np.random.default_rng([*seed, 8])
+        total = k * self.weight
+        moved = _normal(self.products, n_resamples, rng)
+        change = moved[:, :-1] - moved[:, -1:] * (self.gap / self.weight)  # of gap / weight
+        null = _normal(self.null_covariance, n_resamples, rng)
+        return Draws(
+            float(np.abs(self.gap).sum()) / total,
+            np.abs(self.gap + change).sum(axis=1) / total,
+            np.abs(null).sum(axis=1) / total,
+            doubt,
+        )
+
+
+def _normal(covariance: Array, n_draws: int, rng: np.random.Generator) -> Array:
+    """Return normal vectors of mean 0: by the symmetric root, which rounding hardly moves."""
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return np.asarray(rng.standard_normal((n_draws, len(covariance))) @ root)
+
+
+# Tests of calibration from sums: all but Cox's line are sums over rows anyway.
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named
-from temperance.readers.llm.answer import Answer
-from temperance.readers.llm.applied_temperature import applied_temperature
-from temperance.readers.llm.decision_answers import Shown, index_of, listed, mapped, yes_or_no
+from temperance.readers.guard import named, quoted
+from temperance.readers.llm.answer import Answer, Option, applied_temperature
 from temperance.readers.llm.keys import id_of, label_of, right_option
-from temperance.readers.llm.response import has_failed, response_of
+from temperance.readers.llm.node import check_sum, has_failed, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,154 @@ if TYPE_CHECKING:
     from temperance.readers.llm.node import Node
 
 __all__ = ["decisions", "openai_decisions"]
+
+# Typed answers of decision services: yes or no, a choice, a score.
+
+
+_NO_YES = tuple(Option(bool, value) for value in (False, True))
+_LEVEL = re.compile(r"-?\d{1,9}", re.ASCII)
+
+
+class Shown(NamedTuple):
+    """The options of an answer with their probabilities, and what else they are called.
+
+    `names` may hold options without a probability: a legend has every level of the question.
+    """
+
+    probs: list[float]
+    options: tuple[Option, ...]
+    names: tuple[tuple[str, str], ...] = ()  # another name of an option, and the option in words
+
+
+def yes_or_no(key: str) -> Callable[[Node], Shown]:
+    """Return the reader of an answer that holds P(yes) under `key`."""
+
+    def read(answer: Node) -> Shown:
+        yes = answer.need(key).prob()
+        probs = [round(1.0 - yes, 15), yes]  # of 0.1 the rest is 0.9
+        return Shown(probs, _NO_YES, _legend(answer))
+
+    return read
+
+
+def listed(answer: Node) -> Shown:
+    """Read `probabilities: [{value, probability, label?}]`."""
+    node = answer.need("probabilities")
+    if isinstance(node.value, dict):
+        msg = (
+            f"`{node.path}` must be a list of objects with `value` and `probability`, got an "
+            "object; such answers are read with the format decisions (--format decisions)."
+        )
+        raise FileFormatError(msg)
+    items = node.items()
+    options = [_option(item.need("value")) for item in items]
+    labels = [item.get("label") for item in items]
+    names = [
+        (label.text(), option.text)
+        for label, option in zip(labels, options, strict=True)
+        if label is not None
+    ]
+    probs = [item.need("probability").prob() for item in items]
+    return _checked(node, probs, options, (*names, *_legend(answer)))
+
+
+def mapped(answer: Node) -> Shown:
+    """Read `probabilities: {label: p}`; the labels of a score are its levels, if integers."""
+    node = answer.need("probabilities")
+    if not isinstance(node.value, dict):
+        msg = (
+            f"`{node.path}` must be an object {{label: probability}}, got {quoted(node.value)}; "
+            "lists are read with the format openai-decisions (--format openai-decisions)."
+        )
+        raise FileFormatError(msg)
+    keys = list(node.value)
+    probs = [node.need(key).prob() for key in keys]
+    legend = _legend(answer)
+    if answer.need("type").value != "choice" and all(map(_LEVEL.fullmatch, keys)):
+        options = [Option(int, int(key)) for key in keys]
+        spelled = [(key, option.text) for key, option in zip(keys, options, strict=True)]
+        return _checked(node, probs, options, (*spelled, *legend))
+    return _checked(node, probs, [Option(str, key) for key in keys], legend)
+
+
+def index_of(label: Node, shown: Shown) -> int:
+    """Return which option a label is. Types count, but 1 and 0 are also yes and no."""
+    wanted = label.value
+    if not isinstance(wanted, str | bool | int):
+        label.refuse("the value of an option")
+    typed = Option(type(wanted), wanted)
+    if typed in shown.options:
+        return shown.options.index(typed)
+    called = sorted({option for name, option in shown.names if name and name == wanted})
+    if len(called) > 1:
+        several = " and of ".join(called)
+        msg = (
+            f"`{label.path}` is {quoted(wanted)}, which is another name of {several}: give the "
+            "option itself."
+        )
+        raise FileFormatError(msg)
+    texts = [option.text for option in shown.options]
+    if called and texts.count(called[0]) == 1:
+        return texts.index(called[0])
+    if shown.options == _NO_YES and typed.type is int and wanted in (0, 1):
+        return int(wanted)
+    raise FileFormatError(_no_option(label, shown, called))
+
+
+def _no_option(label: Node, shown: Shown, called: Sequence[str]) -> str:
+    """Say that a label is no option, and what it might have been meant as."""
+    wanted, texts = label.value, [option.text for option in shown.options]
+    hint = ""
+    like = [each for each in shown.options if each.text == Option(type(wanted), wanted).text]
+    if called:
+        hint = f" That is the name of {called[0]}, which has no probability in this answer."
+    elif like:
+        hint = f" Values are typed: {wanted!r} is not {like[0].value!r}."
+    else:
+        other = [name for name, option in shown.names if option in texts and name != option]
+        if other:
+            hint = f" By other names: {named(other)}."
+    options = ", ".join(quoted(option.value) for option in shown.options[:20])
+    return f"`{label.path}` must be among the options ({options}), got {quoted(wanted)}.{hint}"
+
+
+def _legend(answer: Node) -> tuple[tuple[str, str], ...]:
+    """Return the names that an answer's `legend` gives its options: {level: name}, or a list."""
+    legend = answer.get("legend")
+    if legend is None:
+        return ()
+    known = legend.value
+    if isinstance(known, list):
+        known = {str(level): name for level, name in enumerate(known)}
+    if not isinstance(known, dict):
+        return ()
+    return tuple((name, key) for key, name in known.items() if isinstance(name, str))
+
+
+def _checked(
+    node: Node,
+    probs: list[float],
+    options: Sequence[Option],
+    names: tuple[tuple[str, str], ...],
+) -> Shown:
+    """Check the sum, and add up the probabilities of an option that stands there twice."""
+    once = tuple(dict.fromkeys(options))
+    if len(once) < 2:
+        node.refuse("the probabilities of two options or more")
+    check_sum(probs, node)
+    if len(once) == len(options):
+        return Shown(probs, once, names)
+    added = dict.fromkeys(once, 0.0)
+    for option, prob in zip(options, probs, strict=True):
+        added[option] = min(added[option] + prob, 1.0)
+    return Shown(list(added.values()), once, names)
+
+
+def _option(value: Node) -> Option:
+    if not isinstance(value.value, str | bool | int):
+        value.refuse("a text, true, false or an integer")
+    return Option(type(value.value), value.value)
+
 
 # Of each type of answer what reads it; None of refusals.
 _OPENAI: dict[str, Callable[[Node], Shown] | None] = {

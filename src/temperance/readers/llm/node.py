@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isnan, nan
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
 
-__all__ = ["IMPOSSIBLE", "SENTINEL", "Node"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["SENTINEL", "Node", "check_sum", "decimals", "has_failed", "response_of", "same_word"]
 
 SENTINEL = -9999.0  # servers write it for "very unlikely", without a number
 # No float32 probability is smaller than e^-88, so a token's log-probability below it was never
@@ -133,3 +136,89 @@ class Node:
             found = self.value[int(key)]
             return None if found is None else Node(found, f"{self.path}[{key}]")
         return None
+
+
+# Probabilities as servers write them: rounded to some decimals.
+
+
+_TOLERANCE = 1e-3
+_MOST = 8  # decimals of a rounded number; more are those of the arithmetic
+_LEAST = 2
+
+
+def decimals(values: Sequence[float]) -> int | None:
+    """Return the decimals that all of the values have; None if they are not rounded."""
+    for count in range(_LEAST, _MOST + 1):
+        if all(round(value, count) == value for value in values):
+            return count
+    return None
+
+
+def check_sum(values: Sequence[float], node: Node) -> None:
+    """Raise unless probabilities sum to 1, within what the rounding of each can make."""
+    count = decimals(values)
+    rounding = 0.0 if count is None else 0.5 * len(values) * 10.0**-count
+    total = sum(values)
+    if abs(total - 1.0) > max(_TOLERANCE, rounding) + 1e-12:
+        msg = f"`{node.path}` must sum to 1, but sums to {total:.6g}."
+        raise FileFormatError(msg)
+
+
+# Where in a line the server's response is, and whether there is one: requests also fail.
+
+
+_PLACES = ("response.body", "response")  # of batch files; of lines with labels beside a response
+_FIRST_ERROR = 400  # of the status codes
+
+
+def response_of(line: Node, key: str) -> Node:
+    """Return the object that has `key`: the line, its `response`, or its `response.body`."""
+    if line.get(key) is not None:
+        return line
+    for place in _PLACES:
+        inside = line.find(place)
+        if inside is not None and isinstance(inside.value, dict) and inside.get(key) is not None:
+            return inside
+    return line
+
+
+def has_failed(line: Node, key: str) -> bool:
+    """Whether the line says that its request failed: an error, or its status code, and no `key`."""
+    if response_of(line, key).get(key) is not None:
+        return False
+    errors = [line.find(path) for path in ("error", "response.error", "response.body.error")]
+    if any(error is not None and error.value for error in errors):
+        return True
+    status = line.find("response.status_code")
+    return status is not None and isinstance(status.value, int) and status.value >= _FIRST_ERROR
+
+
+# A label that is an option in other words: in other case, or yes for true.
+
+
+_YES = frozenset({"yes", "true"})
+_NO = frozenset({"no", "false"})
+
+
+def same_word(label: object, options: Sequence[Sequence[str]]) -> int | None:
+    """Return the one option that a label names in other case, or as true and false for yes and no.
+
+    Each option is the sequence of its spellings.
+    """
+    word = _folded(str(label))
+    folded = [{_folded(text) for text in spellings} for spellings in options]
+    found = [i for i, words in enumerate(folded) if word in words]
+    if len(found) == 1:
+        return found[0]
+    if found or len(options) != 2:
+        return None
+    for kind, other in ((_YES, _NO), (_NO, _YES)):
+        if word in kind:
+            for i in (0, 1):
+                if folded[i] & kind and folded[1 - i] & other and not folded[i] & other:
+                    return i
+    return None
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()

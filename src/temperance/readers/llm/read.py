@@ -1,4 +1,4 @@
-"""Files of a language model's answers become rows."""
+"""Files of a language model's answers become rows: calibration records, and every other format."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ import os
 import re
 from dataclasses import replace
 from itertools import compress
+from math import isinf, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import is_folder, refusing, require_file
-from temperance.readers.json_lines import json_lines, naming_line
-from temperance.readers.llm.answer import SEVERAL, Ask, Tally
+from temperance.readers.jsonl import json_lines, naming_line
+from temperance.readers.llm.answer import SEVERAL, Answer, Ask, Row, Tally, applied_temperature
 from temperance.readers.llm.arrays import dataset_of
 from temperance.readers.llm.decisions import decisions, openai_decisions
-from temperance.readers.llm.lm_eval import lm_eval
-from temperance.readers.llm.lm_eval_target import (
-    count_contradictions,
-    leave_out_shares,
-    settle,
-)
-from temperance.readers.llm.node import Node
+from temperance.readers.llm.keys import id_of, labelled, right_option
+from temperance.readers.llm.lm_eval import count_contradictions, leave_out_shares, lm_eval, settle
+from temperance.readers.llm.node import SENTINEL, Node, check_sum
 from temperance.readers.llm.openai_logprobs import openai_logprobs
-from temperance.readers.llm.records import records
-from temperance.readers.llm.row import Row
-from temperance.readers.llm.seeming import seems_to_be
 from temperance.readers.shapes import check_texts
 from temperance.readers.shards import Shards
 
@@ -33,10 +27,125 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.readers.dataset import Dataset, Fields, Kind
-    from temperance.readers.llm.answer import Answer
     from temperance.readers.llm.llm_format import FormatName, LlmFormat
 
 __all__ = ["read_llm"]
+
+# What a line that is not of the format looks like: the one place that knows other formats.
+
+
+# Paths that tell a format, its name, and what to say of it, or the format it is read as.
+_NOT_READ = "which are not read yet"
+_NO_PROBS = "which hold texts and whether they are right, but no probabilities"
+_PLACES = ("", "response.body.", "response.")
+_SIGNS: tuple[tuple[str, str, str], ...] = (
+    ("filtered_resps", "samples of lm-evaluation-harness", "lm-eval"),
+    ("choices.0.logprobs.content", "chat completions with log-probabilities", "openai-logprobs"),
+    ("choices.0.logprobs.top_logprobs", "legacy completions (text_completion)", _NOT_READ),
+    ("choices.0.logprobs.token_logprobs", "legacy completions (text_completion)", _NOT_READ),
+    ("completion_probabilities", "llama.cpp's completion_probabilities", _NOT_READ),
+    ("meta_info.output_top_logprobs", "responses of SGLang's /generate", _NOT_READ),
+    ("meta_info.output_token_logprobs", "responses of SGLang's /generate", _NOT_READ),
+    ("candidates.0.logprobsResult", "Gemini's logprobsResult", _NOT_READ),
+    ("candidates.0.avgLogprobs", "Gemini's responses", "which hold only an average (avgLogprobs)"),
+    ("outputs.0.cumulative_logprob", "outputs of vLLM's LLM.generate", _NOT_READ),
+    ("outputs.0.logprobs", "outputs of vLLM's LLM.generate", _NOT_READ),
+    ("output.0.content", "responses of the Responses API", _NOT_READ),
+    ("output.1.content", "responses of the Responses API", _NOT_READ),
+    ("details.tokens", "responses of text-generation-inference", _NOT_READ),
+    ("prediction.0.score", "lists [{label, score}] of a classification pipeline", _NOT_READ),
+    ("answers.0.probabilities.0.value", "OpenAI Decisions", "openai-decisions"),
+    ("spec.eval_name", "an event log of openai/evals", _NO_PROBS),
+    ("data.sampled", "an event log of openai/evals", _NO_PROBS),
+)
+
+
+def seems_to_be(line: Node, format_name: str) -> str:
+    """Return a sentence that names the format the line seems to have; "" if none is known."""
+    probs = line.find("probs")
+    if probs is not None and isinstance(probs.value, dict):
+        return (
+            "These look like probabilities as an object {label: p}, which --format decisions reads "
+            "under the key `probabilities`, beside `type`."
+        )
+    for path, name, what in _SIGNS:
+        found = any(line.find(f"{place}{path}") is not None for place in _PLACES)
+        if what != format_name and found:
+            read = what if what.startswith("which") else f"read with --format {what}"
+            return f"These look like {name}, {read}."
+    return ""
+
+
+# Calibration records: the scores of one decision, its type and the right option.
+
+
+_KINDS = ("logits", "probs")
+_ISOLATED = ("level_logits", "level_probs")
+
+
+def records(line: Node, ask: Ask) -> Iterator[Answer]:
+    """Yield the row of a record."""
+    type_ = line.need("type").text()
+    if type_ == "refusal":
+        ask.counts["refusals"] += 1
+        return
+    node = _scores(line, ask)
+    values = [item.number() for item in node.items()]
+    if len(values) < 2:
+        node.refuse("scores of two options or more")
+    if type_ == "noul" and len(values) != 2:
+        node.refuse("the two scores of no and yes, for its type is noul")
+    probs = node.path == "probs"
+    if probs:
+        check_sum([item.prob() for item in node.items()], node)
+    else:
+        values = [nan if value == SENTINEL else value for value in values]
+        if all(isinf(value) for value in values):
+            node.refuse("scores of which one is finite")
+    label = labelled(line, ask)
+    finite = [value for value in values if not (isinf(value) or isnan(value))]
+    found = right_option(label, lambda each: _index(each, values))
+    ask.tally.count_applied(applied_temperature([line.value], type_=type_), type_)
+    yield Answer(
+        values,
+        probs=probs,
+        ceiling=nan if probs else min(finite, default=nan),
+        label=found,
+        groups={"type": type_},
+        id=id_of(line, ask, line.get("id")),
+    )
+
+
+def _scores(line: Node, ask: Ask) -> Node:
+    """Return the one list of scores that a record has."""
+    isolated = [key for key in _ISOLATED if line.get(key) is not None]
+    if isolated:
+        msg = (
+            f"`{isolated[0]}` holds levels that were each asked by themselves: their answer is no "
+            "softmax of one row of logits, so it has no temperature of this kind. Leave such "
+            "records out."
+        )
+        raise FileFormatError(msg)
+    given = [key for key in _KINDS if line.get(key) is not None]
+    if ask.kind is not None:
+        return line.need(ask.kind)
+    if len(given) == 2:
+        msg = "has both `logits` and `probs`; say which to use with --kind."
+        raise FileFormatError(msg)
+    return line.need(given[0] if given else "logits` or `probs")
+
+
+def _index(label: Node, values: list[float]) -> int:
+    found = label.number()
+    if isinf(found) or found != int(found) or not 0 <= found < len(values):
+        label.refuse(f"the index of an option, 0 to {len(values) - 1}")
+    if isinf(values[int(found)]):
+        label.refuse("an option that exists, and its logit is -inf")
+    return int(found)
+
+
+# Files of a language model's answers become rows.
+
 
 _READERS: dict[FormatName, Callable[[Node, Ask], Iterator[Answer]]] = {
     "lm-eval": lm_eval,
