@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import temperance
+from cascade_models import CALIBRATED, RAW, hopeless, three_models, two_models
 from pages import CHROMIUM, check_page, check_stands_alone, words_of
 from temperance import Estimate
 from temperance.decisions import cascade
 from temperance.plots import CostDisplay
 from temperance.report import render_cascade
-from test_cascade import CALIBRATED, RAW, hopeless, three_models, two_models
 
 EVIL = "<script>alert(1)</script>"
 

@@ -7,8 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from temperance import classwise_calibration_error, evaluate, flattened_calibration_error
-from temperance.metrics import class_cells
+from temperance import evaluate
+from temperance.metrics import (
+    class_cells,
+    classwise_calibration_error,
+    flattened_calibration_error,
+)
 from temperance.metrics.all_errors import draw_errors
 from temperance.metrics.bins import bins_of
 from temperance.metrics.class_cells import ObservedGaps, cells_of_classes

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_files import LM_EVAL, choice, completion, lm_eval
+from mutations import FUZZ, mutations
 from temperance.errors import FileFormatError
 from temperance.readers import FORMATS, Dataset, LlmFormat, read
-from test_fuzz_readers import FUZZ, mutations
 
 TOP = [("A", -0.5), (" A", -1.5), ("B", -2.5), ("x", -9999.0)]
 VALID = {

@@ -6,34 +6,16 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from mutations import FUZZ, STARTS, mutations
 from temperance.errors import FileFormatError
 from temperance.readers import SUFFIXES, Dataset, read
 from temperance.writers import write_probs
 
 TENSORS = {".pt", ".pth"}
 ARROW = {".parquet", ".arrow", ".feather"}
-FUZZ = settings(
-    deadline=None,
-    max_examples=100,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-STARTS = [
-    b"",
-    b"\x93NUMPY\x01\x00",
-    b"PK\x03\x04",
-    b"PAR1",
-    b"ARROW1\0\0",
-    b"\xff\xff\xff\xff",
-    b"FEA1",
-    b"logit_a,logit_b,label\n",
-    b"prob\tlabel\n",
-    b'{"logits": [',
-    b'{"probs": 0.5}\n',
-]
 
 
 def read_or_refuse(path):
@@ -97,28 +79,6 @@ def lists(path):
         with pa.ipc.new_stream(path, table.schema) as writer:
             writer.write_table(table)
     return path.read_bytes()
-
-
-@st.composite
-def mutations(draw, content):
-    """The content with a few bytes flipped, changed, inserted, deleted or cut off."""
-    changed = bytearray(content)
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, max(len(changed) - 1, 0)))
-        match draw(st.sampled_from(["flip", "set", "insert", "delete", "cut"])):
-            case "flip" if changed:
-                changed[place] ^= 1 << draw(st.integers(0, 7))
-            case "set" if changed:
-                changed[place] = draw(st.integers(0, 255))
-            case "insert":
-                changed[place:place] = draw(st.binary(min_size=1, max_size=8))
-            case "delete":
-                del changed[place : place + draw(st.integers(1, 16))]
-            case "cut":
-                del changed[place:]
-            case _:
-                pass
-    return bytes(changed)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

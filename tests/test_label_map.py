@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from table_files import write as write_named
 from temperance.checks.label_map import LabelMap
 from temperance.readers import blocks, read, read_blocks
-from test_label_types import write as write_named
 
 N = 60
 FORMATS = ["a.csv", "a.parquet", "a.arrow", "a.npz"]

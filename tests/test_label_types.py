@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from table_files import TYPES, write
 from temperance.checks.labels import as_labels
 from temperance.cli import main
 from temperance.readers import read
 from temperance.writers import write_probs
-from test_readers import arrow
 
 FORMATS = ["a.csv", "a.tsv", "a.parquet", "a.arrow", "stream.arrow", "a.feather", "a.npz"]
 # The names of the columns, and how the label of each class is written.
@@ -29,7 +29,6 @@ CASES = {
     "text": (("dog", "a cat", "\u00e4"), ("dog", "a cat", "\u00e4")),
     "fractions": (("0.5", "1.5"), (0.5, 1.5)),
 }
-TYPES = [None, "dictionary", "large_string", "int8", "uint64", "float32"]
 N = 60
 
 
@@ -41,39 +40,6 @@ def rows(names, labels):
     place = rng.choice(known, size=N)
     place[: len(known)] = known
     return logits, place, [labels[j] for j in place]
-
-
-def write(path, names, logits, labels, type_=None):
-    """Write a file with columns (keys) of the names; False if it cannot have labels of the type."""
-    if path.suffix == ".npz":
-        np.savez(path, logits=logits, labels=np.array(labels), classes=np.array(names))
-        return type_ is None
-    if path.suffix in {".csv", ".tsv"}:
-        comma = "," if path.suffix == ".csv" else "\t"
-        lines = [comma.join([*(f"logit_{name}" for name in names), "label"])]
-        lines += [
-            comma.join([*map(str, row), str(label)])
-            for row, label in zip(logits.tolist(), labels, strict=True)
-        ]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return type_ is None
-    pa = pytest.importorskip("pyarrow")
-    column = pa.array(labels)
-    if type_ == "dictionary":
-        if pa.types.is_boolean(column.type):
-            return False
-        column = column.dictionary_encode()
-    elif type_ is not None:
-        text = pa.types.is_string(column.type)
-        if text != (type_ == "large_string") or pa.types.is_boolean(column.type):
-            return False
-        try:
-            column = column.cast(pa.type_for_alias(type_))
-        except pa.ArrowInvalid:
-            return False
-    columns = {f"logit_{name}": logits[:, j] for j, name in enumerate(names)}
-    arrow(path, {**columns, "label": column})
-    return True
 
 
 def evaluated(path, capsys):

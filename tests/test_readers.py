@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from table_files import arrow
 from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
 from temperance.readers import SUFFIXES, Dataset, Fields, read
 
@@ -804,19 +805,6 @@ def test_jsonl_one_long_row_does_not_blow_up_the_rest(tmp_path):
 
 
 # --- .parquet, .arrow, .feather -------------------------------------------------------------
-
-
-def arrow(path, columns):
-    """Write columns in the format of the suffix; `stream` in the name makes an Arrow stream."""
-    pa = pytest.importorskip("pyarrow")
-    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
-    if path.suffix == ".parquet":
-        pytest.importorskip("pyarrow.parquet").write_table(table, path)
-    else:
-        new = pa.ipc.new_stream if "stream" in path.name else pa.ipc.new_file
-        with new(path, table.schema) as writer:
-            writer.write_table(table)
-    return path
 
 
 ARROW_NAMES = ["a.parquet", "a.arrow", "stream.arrow", "a.feather"]

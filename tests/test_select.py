@@ -353,7 +353,8 @@ _REGRET_CELLS = [
 def test_little_is_lost_where_a_temperature_is_the_truth(request, draw, temperature):
     """Mean regret against the better of nothing and a plain temperature: at most .003 nats.
 
-    At T = 1 and 50 rows at most .006: a rule that finds T = 2 there loses about .8 / 2n by chance.
+    At T = 1 nothing is best, and a rule of one standard error takes a temperature by chance: of
+    n rows that costs 0.8 / 2n, the mean of z^2 / 2n where |z| > 1.
     """
     full = "slow" in request.config.getoption("markexpr")
     for n in (50, 100, 200) if full else (100,):
@@ -361,7 +362,7 @@ def test_little_is_lost_where_a_temperature_is_the_truth(request, draw, temperat
         chosen, *others = losses.mean(axis=0)
         regrets = losses[:, 0] - losses[:, 1 + int(np.argmin(others))]
         noise = regrets.std(ddof=1) / np.sqrt(len(regrets))
-        limit = 0.006 if n == 50 and temperature == 1.0 else 0.003
+        limit = max(0.003, 0.4 / n if temperature == 1.0 else 0.0)
         assert regrets.mean() == pytest.approx(chosen - min(others))
         assert regrets.mean() - 2 * noise <= limit
 
