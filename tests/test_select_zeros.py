@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.__main__ import main
 from temperance.calibrators import METHODS
 from temperance.select import Selection
 
 NEEDS = "needs logarithms of probabilities that are 0: --floor"
 
 
-def forest(n: int, k: int, *, trees: int = 20, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def forest(n, k, *, trees=20, seed=3):
     """Return shares of votes (n, k), some 0, and labels drawn from flatter probabilities."""
     rng = np.random.default_rng(seed)
     truth = rng.dirichlet(np.full(k, 0.8), n)
@@ -23,12 +22,12 @@ def forest(n: int, k: int, *, trees: int = 20, seed: int = 3) -> tuple[np.ndarra
     return votes, labels
 
 
-def logs(probs: np.ndarray) -> np.ndarray:
+def logs(probs):
     return tp.logits_from_probs(probs)
 
 
 @pytest.mark.parametrize("k", [2, 4])
-def test_select_answers_with_the_maps_that_take_zeros(k: int) -> None:
+def test_select_answers_with_the_maps_that_take_zeros(k):
     """It chooses among isotonic (and venn-abers of two classes) and says what is left out."""
     probs, labels = forest(1_500, k)
     found = tp.select(logs(probs), labels)
@@ -50,55 +49,55 @@ def test_select_answers_with_the_maps_that_take_zeros(k: int) -> None:
     assert np.isfinite(np.log(found.calibrator.apply(logs(probs)))).all()
 
 
-def test_the_command_chooses_measures_and_reports(
-    tmp_path: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_chooses_measures_and_reports(run, tmp_path):
     """`fit --method auto` on a forest's file ends with a calibrator, a report and exit code 0."""
     probs, labels = forest(1_000, 2)
-    file, out, page = (tmp_path / name for name in ("forest.npz", "c.json", "r.html"))
-    np.savez(file, probs=probs, labels=labels)
-    options = ["--method", "auto", "-o", str(out), "--report", str(page), "--quick", "--json"]
-    assert main(["fit", str(file), *options]) == 0
-    found = json.loads(capsys.readouterr().out)
+    np.savez(tmp_path / "forest.npz", probs=probs, labels=labels)
+    options = ["--method", "auto", "--report", "r.html", "--quick"]
+    found = json.loads(run("fit", "forest.npz", *options, "--json").stdout)
     assert found["method"] in {"isotonic", "venn-abers"}
     assert found["before"]["log_loss"] is None
     assert found["after"]["log_loss"] < np.log(2.0)
     assert found["selection"]["zero_labels"] > 0
     assert "--floor auto" in found["selection"]["in_words"]
-    assert "--floor auto" in page.read_text()
+    assert "--floor auto" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("methods", "what"),
     [(["temperature"], "no map that takes zeros"), (None, "no better than the frequencies")],
 )
-def test_where_nothing_fits_the_floors_are_named(methods: list[str] | None, what: str) -> None:
+def test_where_nothing_fits_the_floors_are_named(methods, what):
     """Nothing to choose among, or nothing better than the base rates, ends as before."""
     probs, labels = forest(800, 2)
     if methods is None:
         labels = np.random.default_rng(0).integers(0, 2, 800)
-    with pytest.raises(tp.errors.InvalidInputError, match="--floor auto"):
+    with pytest.raises(tp.InvalidInputError, match="--floor auto"):
         pytest.fail(f"{what}: {tp.select(logs(probs), labels, methods=methods).method}")
 
 
-def test_decisions_are_still_refused() -> None:
+def test_decisions_are_still_refused():
     """Probabilities of 0 and 1 alone are no probabilities."""
     labels = np.arange(400) % 2
     probs = np.eye(2)[np.where(np.arange(400) < 40, 1 - labels, labels)]
-    with pytest.raises(tp.errors.InvalidInputError, match="decisions, not probabilities"):
+    with pytest.raises(tp.InvalidInputError, match="decisions, not probabilities"):
         tp.select(logs(probs), labels)
 
 
-def test_zeros_of_rows_that_do_not_count_do_not_make_it_infinite() -> None:
-    """A weight of 0 takes the row out of the means; the words do not speak of infinity."""
+def test_rows_that_do_not_count_do_not_make_a_loss_unknown():
+    """A weight of 0 takes a row out of the means; where all zeros are such, it is as in a fit."""
     probs, labels = forest(1_000, 2)
-    weights = (probs[np.arange(1_000), labels] > 0.0).astype(float)
+    zeros = np.flatnonzero(probs[np.arange(1_000), labels] == 0.0)
+    weights = np.ones(1_000)
+    weights[zeros[1:]] = 0.0
     found = tp.select(logs(probs), labels, weights=weights)
-    assert np.isfinite(found.candidates[0].log_loss.value)
-    assert "infinite" not in found.in_words()
+    assert np.isfinite(found.chosen.log_loss.value)
+    weights[zeros] = 0.0
+    with pytest.raises(tp.InvalidInputError, match="--floor auto"):
+        tp.select(logs(probs), labels, weights=weights)
 
 
-def test_a_floor_lets_all_methods_take_part() -> None:
+def test_a_floor_lets_all_methods_take_part():
     """With a floor nothing is left out for zeros."""
     probs, labels = forest(1_000, 2)
     found = tp.select(tp.logits_from_probs(probs, floor="auto"), labels)
@@ -107,7 +106,7 @@ def test_a_floor_lets_all_methods_take_part() -> None:
     assert "temperature" in {each.method for each in found.tried}
 
 
-def test_all_zeros_in_one_fold_never_make_identity_the_choice_of_that_fold() -> None:
+def test_all_zeros_in_one_fold_never_make_identity_the_choice_of_that_fold():
     """One such row: without its fold identity looks finite, and must not score the row."""
     probs, labels = forest(600, 2)
     own = probs[np.arange(600), labels]

@@ -150,7 +150,7 @@ def select_rows(
     from few numbers to many, and `trials_of` fits them.
     """
     zeros = int(rows.zero_labels().sum())
-    if zeros and _are_decisions(rows):
+    if zeros and (_are_decisions(rows) or not _counted(rows.zero_labels(), rows).any()):
         refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
     strength = max(prior, FEW_ROWS_PRIOR) if rows.effective_rows < FEW_ROWS else prior
     trials = trials_of(rows, groups, clusters, strength, seed)
@@ -190,6 +190,11 @@ def select_rows(
         zero_labels=zeros,
     )
     return selection, _honest(rule, trials)
+
+
+def _counted(which: NDArray[np.bool_], rows: Training) -> NDArray[np.bool_]:
+    """Return these rows without those of weight 0."""
+    return which if rows.weights is None else which & (rows.weights > 0.0)
 
 
 def _are_decisions(rows: Training) -> bool:
