@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import entr
 
 from temperance.calibrators import Training
 from temperance.checks import as_group_names, as_groups
@@ -205,7 +204,7 @@ def _are_decisions(rows: Training) -> bool:
 def _worth_having(tried: Sequence[Trial], rows: Training) -> bool:
     """Whether a map loses less, on rows that it has not seen, than the classes' frequencies."""
     shares = rows.class_weights() / rows.class_weights().sum()
-    known = float(entr(shares).sum())
+    known = -float(np.sum(shares * np.log(np.where(shares > 0.0, shares, 1.0))))
     losses = [np.average(each.losses, weights=rows.weights) for each in tried[1:]]
     return any(loss < known for loss in losses)
 
