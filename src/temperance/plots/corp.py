@@ -37,6 +37,7 @@ _STRIPS = 0.025 * np.arange(-0.5, 41.0)  # bars in the middle of which 5, 10, 15
 _FEW = 30  # up to so many distinct probabilities, each is a dot
 _HALF = 0.02  # half the width of the bands of a single probability
 _FINE = 0.004  # steps along the probability that are narrower than the line
+_APART = 0.005  # points of a line that words keep away from
 _TINY = 1e-9  # a curve on the edge of the band is within it
 
 
@@ -295,18 +296,25 @@ def _colours(
     return np.where(curve < low - _TINY, OVER, np.where(curve > high + _TINY, UNDER, INK))
 
 
+def _along(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points (n, 2) all along a broken line, also where it jumps."""
+    length = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
+    fine = np.unique(np.append(length, np.arange(0.0, length[-1], _APART)))
+    return np.stack([np.interp(fine, length, x), np.interp(fine, length, y)], axis=1)
+
+
 def _draw_words(ax: Axes, corp: CorpReliability) -> None:
     """Say what the two sides and the band mean, where the curve is not in the way."""
     x = corp.probability
-    fine = np.unique(np.append(x, np.linspace(x[0], x[-1], 200)))
     points, *edges = (
-        np.stack([fine, np.interp(fine, x, y)], axis=1)
-        for y in (corp.recalibrated, corp.confidence_low, corp.confidence_high)
+        _along(x, y) for y in (corp.recalibrated, corp.confidence_low, corp.confidence_high)
     )
     if corp.event == "top-label":
-        draw_corners(ax, points)
+        corners = draw_corners(ax, points)
     else:  # 10 % may be too much, and is not confident
-        draw_corners(ax, points, below="probability too high", above="probability too low")
+        corners = draw_corners(
+            ax, points, below="probability too high", above="probability too low"
+        )
     along = np.array([0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.12, 0.88])
     held = (along > x[0]) & (along < x[-1])  # better in the band than beside it
     places = [
@@ -314,4 +322,5 @@ def _draw_words(ax: Axes, corp: CorpReliability) -> None:
         for at in (*along[held], *along[~held])
         for step, up in ((0.012, "bottom"), (-0.012, "top"))
     ]
+    points = np.concatenate([points, corners])
     draw_clearest(ax, places, points, np.concatenate(edges), color=INK)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.label_words import lacks_label
 from temperance.errors import FileFormatError
-from temperance.readers.cells import lacks_label, number_list
+from temperance.readers.cells import number_list
 from temperance.readers.padding import padded_texts
 
 if TYPE_CHECKING:

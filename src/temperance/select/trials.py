@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.calibrators import (
     METHODS,
+    Identity,
     TemperatureRecord,
     count_clusters,
     fit_by_name,
@@ -112,7 +113,7 @@ class Trials:
         losses = np.empty(rows.n)
         folds = []
         for held_out, calibrator in fold_fits(
-            lambda weights: self.fit(method, weights, prior),
+            lambda weights: self._fit_without(method, weights, prior),
             rows.labels, scores=self.scores(), weights=rows.weights, clusters=self.clusters,
             seed=self.seed,
         ):  # fmt: skip
@@ -121,6 +122,8 @@ class Trials:
                 self._predictions(z, held_out) for z in (scaled, self.unchanged(held_out))
             )
             losses[held_out] = after.log_loss
+            if rows.weights is not None:
+                losses[held_out & (rows.weights == 0.0)] = 0.0  # 0 * inf
             folds.append(Fold(held_out, calibrator, paired_gaps(after, before)))
         distances = None
         if method == "temperature":
@@ -132,6 +135,12 @@ class Trials:
                 )
             )
         return Trial(method, prior, tuple(folds), losses, distances=distances)
+
+    def _fit_without(self, method: str, weights: Array | None, prior: float) -> Calibrator:
+        """Return the method fitted without a fold; what learns nothing also where a label is 0."""
+        if method == Identity.method:
+            return Identity(**self.rows.common)
+        return self.fit(method, weights, prior)
 
     def _distance(self, fitted: Calibrator, held_out: NDArray[np.bool_] | None) -> float:
         """Return |log T| over its standard error."""
