@@ -378,6 +378,8 @@ def _read(parameters: JsonObject, name: str) -> dict[str, tuple[float, float]]:
     if not parameters.given(name):
         return {}
     section = parameters.section(name)
+    if not section.values:
+        parameters.refuse(name, "intervals of one label or more, or not there")
     found = {}
     for key in section.values:
         ends = section.section(key)
