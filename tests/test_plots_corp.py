@@ -240,12 +240,12 @@ def test_from_evaluation_draws_its_corp():
     assert display.alt_text()[0] == "CORP reliability diagram: net"
 
 
-def test_alt_text_counts_the_rows_outside():
+def test_alt_text_counts_the_predictions_outside():
     """The share of rows where the curve is below or above the band, in whole per cent."""
     corp = CorpDisplay.from_predictions(*rain("ENS")).corp
     low = corp.share[corp.recalibrated < corp.consistency_low].sum()
     text = CorpDisplay(corp).alt_text()[1]
-    assert f"too low for {low:.0%} of the rows and too high for 0%" in text
+    assert f"too low for {low:.0%} of the predictions and too high for 0%" in text
 
 
 def test_words_keep_away_from_the_curve():

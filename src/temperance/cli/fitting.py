@@ -31,7 +31,6 @@ from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.printable import count_text
 from temperance.select import (
     BASE_RATE,
     SCORE_METHODS,
@@ -62,6 +61,13 @@ class Fitted:
     calibrator: Calibrator
     out_of_fold: NDArray[np.float64] | None  # (n, k); None where other rows will be measured
     selection: Selection | None = None
+
+    def around(self, calibrator: Calibrator) -> Fitted:
+        """Return the same with the map of the file's own outputs in place of its inner one."""
+        selection = self.selection
+        if selection is not None:
+            selection = replace(selection, calibrator=calibrator)
+        return replace(self, calibrator=calibrator, selection=selection)
 
 
 def fit_rows(
@@ -109,12 +115,12 @@ def fit_rows(
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold, seed=seed)
     fitted = replace(fitted, calibrator=_with_floor(_with_clusters(fitted.calibrator, rows), rows))
     if rows.entries is not None:
-        return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
+        return fitted.around(_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.answers is not None:
         answers = AnswerConfidence.around(
             fitted.calibrator, rows.answers, labels=rows.labels, weights=rows.weights
         )
-        return replace(fitted, calibrator=answers)
+        return fitted.around(answers)
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
@@ -168,7 +174,7 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
     elif rows.answers is not None and not rows.answers.says_probabilities:
         trials_of, order, methods = ScoreTrials, SCORE_METHODS, None
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
-    with progress(f"choosing a method on {count_text(rows.n, 'row')}"):
+    with progress(f"choosing a method on {rows.outcomes.rows(rows.n)}"):
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
@@ -205,7 +211,7 @@ def _named(
             weights=weights, groups=rows.group_names, prior=prior, classes=rows.classes,
         )  # fmt: skip
 
-    with progress(f"fitting on {count_text(rows.n, 'row')}"):
+    with progress(f"fitting on {rows.outcomes.rows(rows.n)}"):
         calibrator = fit(rows.weights)
     if not out_of_fold:
         return Fitted(calibrator, None)

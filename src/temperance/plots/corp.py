@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.checks.arguments import optional_text
 from temperance.metrics.corp import CorpReliability, corp_reliability
+from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.plots.display import Display
 from temperance.plots.square import (
@@ -148,7 +149,10 @@ class CorpDisplay(Display):
             classes=classes,
             ignore_label=ignore_label,
         )
-        return cls(corp, name=name).plot(ax)
+        event_name = None
+        if corp.event != "top-label":
+            event_name = Outcomes.named(probs, classes).class_name(int(corp.event))
+        return cls(corp, name=name, event_name=event_name).plot(ax)
 
     @classmethod
     def from_evaluation(
@@ -170,7 +174,10 @@ class CorpDisplay(Display):
         CorpDisplay
             Drawn.
         """
-        return cls(evaluation.corp, name=name).plot(ax)
+        corp, event_name = evaluation.corp, None
+        if corp.event != "top-label":
+            event_name = evaluation.outcomes.class_name(int(corp.event))
+        return cls(corp, name=name, event_name=event_name).plot(ax)
 
     def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Self:
         """Draw the diagram.
@@ -223,7 +230,7 @@ class CorpDisplay(Display):
             f"Isotonic frequency against probability. {', '.join(_parts(corp))}. The model "
             f"{'; '.join(dict.fromkeys(said))}. Against "
             f"what a calibrated model would show, the curve is too low for "
-            f"{corp.share[colours == OVER].sum():.0%} of the rows and too high for "
+            f"{corp.share[colours == OVER].sum():.0%} of the predictions and too high for "
             f"{corp.share[colours == UNDER].sum():.0%}."
         )
 

@@ -152,7 +152,7 @@ class Selection(Frozen):
             if best.method == chosen.method:
                 return f"{words}: no method has a smaller log loss on rows that it has not seen."
             return f"{words}: the rows cannot tell {best.method} from it."
-        gain = f"by {-chosen.difference.value:.4f} nats per row"
+        gain = f"by {-chosen.difference.value:.4f} nats per {self.calibrator.unit[0]}"
         if self.verdict == "better":
             words = f"{chosen.method} lowers the log loss {gain}."
         else:

@@ -38,8 +38,9 @@ def selection_table(selection: Selection) -> Table:
         ),
         tuple(selection_cells(selection)),
         caption=(
-            f"{count_text(selection.n, 'row')}, cross-fitted in {selection.n_folds} folds; the "
-            f"simplest map within one standard error of the best is chosen. {not_tried(selection)}"
+            f"{count_text(selection.n, *selection.calibrator.unit)}, cross-fitted in "
+            f"{selection.n_folds} folds; the simplest map within one standard error of the best "
+            f"is chosen. {not_tried(selection)}"
         ),
         words=frozenset({1, 5}),
     )
