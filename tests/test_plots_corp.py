@@ -15,6 +15,7 @@ from temperance.metrics.corp import corp_reliability
 from temperance.plots import CorpDisplay, ReliabilityDisplay
 from temperance.plots.square import Words
 from temperance.plots.theme import INK, OVER, UNDER
+from temperance.show import p_text
 
 
 def rain(name):
@@ -234,6 +235,9 @@ def test_from_evaluation_draws_its_corp():
     ax = figure.subplots()
     display = CorpDisplay.from_evaluation(evaluation, name="net", ax=ax)
     assert display.corp is evaluation.corp
+    adjusted = p_text(evaluation.tests.adjusted_p_values["miscalibration"])
+    assert any(f"({adjusted}, corrected)" in text for text in texts(display))
+    assert f"({adjusted}, corrected)" in display.alt_text()[1]
     assert display.ax_ is ax
     assert display.figure_ is figure
     assert display._repr_svg_() is None

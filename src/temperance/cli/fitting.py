@@ -22,7 +22,6 @@ from temperance.calibrators import (
     Training,
     check_method,
     count_clusters,
-    count_group_clusters,
     fit_by_name,
     fit_entries,
     score_test_of_clusters,
@@ -131,12 +130,9 @@ def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
     record = calibrator.record
     if rows.clusters is None or rows.entries is not None or record is None:
         return calibrator
-    if isinstance(calibrator, Ensemble):
+    if isinstance(calibrator, Ensemble | GroupTemperatureScaling):  # the latter has counted them
         return calibrator
     data = (rows.logits, rows.require_labels(), rows.weights, rows.clusters)
-    if isinstance(calibrator, GroupTemperatureScaling) and rows.group_names is not None:
-        training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
-        return count_group_clusters(calibrator, training, rows.group_names, rows.clusters)
     if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
         return replace(calibrator, record=count_clusters(record, *data))
     return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))
@@ -208,7 +204,8 @@ def _named(
             )
         return fit_by_name(
             method, rows.logits, positions,
-            weights=weights, groups=rows.group_names, prior=prior, classes=rows.classes,
+            weights=weights, groups=rows.group_names, clusters=rows.clusters, prior=prior,
+            classes=rows.classes,
         )  # fmt: skip
 
     with progress(f"fitting on {rows.outcomes.rows(rows.n)}"):

@@ -77,7 +77,7 @@ class Evaluation(Frozen):
 
     @property
     def score_test(self) -> ScoreTest | None:
-        """Test of T = 1; None if a true class has probability 0."""
+        """Test of T = 1; None if a true class has probability 0, or of too few wrong predictions."""
         test = self.tests.score
         if test.statistic is None or test.p_value is None or self.zero_probability_labels:
             return None
@@ -150,8 +150,10 @@ class Evaluation(Frozen):
         Returns
         -------
         data frame
-            Columns measure, value, low, high, null_mean, null_high, p_value; missing where a
-            measure has none.
+            Columns measure, value, low, high, null_mean, null_high, p_value, adjusted_p_value;
+            missing where a measure has none. A `p_value` is read as if it were the only one (one
+            in twenty of a calibrated model is below .05); the `adjusted_p_value`, of the two that
+            are among the tests of calibration, is corrected for their number (Holm).
 
         Raises
         ------

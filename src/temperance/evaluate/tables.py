@@ -249,7 +249,7 @@ def reliability_sketch(evaluation: Evaluation) -> str:
 
 def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
     """Return the columns of a data frame of all measures."""
-    names = ("value", "low", "high", "null_mean", "null_high", "p_value")
+    names = ("value", "low", "high", "null_mean", "null_high", "p_value", "adjusted_p_value")
     measures: dict[str, dict[str, Any]] = {
         name: getattr(evaluation, name).to_dict() for name in SCORES
     }
@@ -263,6 +263,9 @@ def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
         measures["brier_skill"] = base.brier_skill.to_dict()
     measures |= {name: each.to_dict() for name, each in evaluation.errors.items()}
     measures["miscalibration"] = evaluation.corp.miscalibration.to_dict()
+    adjusted = evaluation.tests.adjusted_p_values
+    for name in ("ece", "miscalibration"):
+        measures[name] = {**measures[name], "adjusted_p_value": adjusted[name]}
     if evaluation.weak_calibration is not None:
         found = {name: getattr(evaluation.weak_calibration, name) for name in WEAK}
         measures |= {name: each.to_dict() for name, each in found.items() if each is not None}

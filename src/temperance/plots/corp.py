@@ -58,6 +58,9 @@ class CorpDisplay(Display):
         Of the model.
     event_name : str, optional
         What a class's event is called; "class 1" where left out.
+    adjusted_p_value : float, optional
+        That of the miscalibration, corrected for the tests beside it (`Evaluation.tests`): shown
+        in place of the curve's own, and named as corrected.
 
     Attributes
     ----------
@@ -82,9 +85,15 @@ class CorpDisplay(Display):
     _margins = (46.0, 18.0, 44.0, 84.0)
 
     def __init__(
-        self, corp: CorpReliability, *, name: str | None = None, event_name: str | None = None
+        self,
+        corp: CorpReliability,
+        *,
+        name: str | None = None,
+        event_name: str | None = None,
+        adjusted_p_value: float | None = None,
     ) -> None:
         self.corp = corp
+        self.adjusted_p_value = adjusted_p_value
         self.name = optional_text(name, name="name")
         self.event_name = optional_text(event_name, name="event_name") or f"class {corp.event}"
 
@@ -158,7 +167,7 @@ class CorpDisplay(Display):
     def from_evaluation(
         cls, evaluation: Evaluation, *, name: str | None = None, ax: Axes | None = None
     ) -> Self:
-        """Draw what `evaluate` measured.
+        """Draw what `evaluate` measured; the p-value is corrected for the number of tests.
 
         Parameters
         ----------
@@ -177,7 +186,9 @@ class CorpDisplay(Display):
         corp, event_name = evaluation.corp, None
         if corp.event != "top-label":
             event_name = evaluation.outcomes.class_name(int(corp.event))
-        return cls(corp, name=name, event_name=event_name).plot(ax)
+        adjusted = evaluation.tests.adjusted_p_values["miscalibration"]
+        own = cls(corp, name=name, event_name=event_name, adjusted_p_value=adjusted)
+        return own.plot(ax)
 
     def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Self:
         """Draw the diagram.
@@ -211,7 +222,7 @@ class CorpDisplay(Display):
         shown = self.name if name is None else optional_text(name, name="name")
         if shown is not None:
             draw_name(ax, shown, pad=60)
-        ax.annotate("\n".join(_parts(corp)), (0.0, 1.0), (0.0, 28.0), xycoords="axes fraction",
+        ax.annotate("\n".join(self._parts()), (0.0, 1.0), (0.0, 28.0), xycoords="axes fraction",
                     textcoords="offset points", ha="left", va="bottom", fontsize=SMALL,
                     color=MUTED)  # fmt: skip
         return self
@@ -227,21 +238,21 @@ class CorpDisplay(Display):
         colours = _colours(corp.recalibrated, corp.consistency_low, corp.consistency_high)
         title = f"CORP reliability diagram{'' if self.name is None else f': {self.name}'}"
         return title, (
-            f"Isotonic frequency against probability. {', '.join(_parts(corp))}. The model "
+            f"Isotonic frequency against probability. {', '.join(self._parts())}. The model "
             f"{'; '.join(dict.fromkeys(said))}. Against "
             f"what a calibrated model would show, the curve is too low for "
             f"{corp.share[colours == OVER].sum():.0%} of the predictions and too high for "
             f"{corp.share[colours == UNDER].sum():.0%}."
         )
 
-
-def _parts(corp: CorpReliability) -> tuple[str, str]:
-    """Return what the Brier score is made of, in words."""
-    miscalibration = number_text(corp.decomposition.miscalibration)
-    discrimination = number_text(corp.decomposition.discrimination)
-    return f"miscalibration {miscalibration} ({p_text(corp.p_value)})", (
-        f"discrimination {discrimination}"
-    )
+    def _parts(self) -> tuple[str, str]:
+        """Return what the Brier score is made of, in words."""
+        miscalibration = number_text(self.corp.decomposition.miscalibration)
+        discrimination = number_text(self.corp.decomposition.discrimination)
+        p_value = p_text(self.corp.p_value)
+        if self.adjusted_p_value is not None:
+            p_value = f"{p_text(self.adjusted_p_value)}, corrected"
+        return f"miscalibration {miscalibration} ({p_value})", f"discrimination {discrimination}"
 
 
 def _draw_bands(ax: Axes, corp: CorpReliability) -> None:

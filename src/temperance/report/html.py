@@ -127,7 +127,12 @@ def _figures(sides: dict[str, Evaluation]) -> dict[str, list[str]]:
     figures: dict[str, list[str]] = {"corp": [], "reliability": [], "confidence": []}
     for number, (name, each) in enumerate(sides.items()):
         displays = {
-            "corp": CorpDisplay(each.corp, name=name, event_name=_event_name(each)).plot(),
+            "corp": CorpDisplay(
+                each.corp,
+                name=name,
+                event_name=_event_name(each),
+                adjusted_p_value=each.tests.adjusted_p_values["miscalibration"],
+            ).plot(),
             "reliability": ReliabilityDisplay.from_evaluation(each, name=name),
             "confidence": ConfidenceDisplay.from_evaluation(each, name=name),
         }

@@ -90,7 +90,8 @@ class Trials:
         few = rows.effective_rows < _SMOOTHED
         return fit_by_name(
             method, rows.logits, rows.positions, weights=weights, groups=self.groups,
-            classes=rows.classes, prior=prior, smooth=few and method == "temperature",
+            clusters=self.clusters, classes=rows.classes, prior=prior,
+            smooth=few and method == "temperature",
         )  # fmt: skip
 
     def scores(self) -> tuple[NDArray[Any], ...]:
