@@ -91,7 +91,7 @@ def select(
 
     Unless named in `methods`, a map is tried where each fit has 20 effective rows for each number
     that it learns; of two classes 10 of the rarer one. Fewer than 200 rows hold the temperature by
-    a prior of six pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which
+    a prior of three pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which
     a fold has no optimum is shown with a prior, and never chosen.
 
     Where labels have probability 0, only isotonic, and of two classes venn-abers, are tried (they

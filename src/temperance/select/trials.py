@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FEW_ROWS", "FEW_ROWS_PRIOR", "Fold", "Trial", "Trials"]
 
 FEW_ROWS = 200  # effective rows below which a prior holds the temperature
-FEW_ROWS_PRIOR = 6.0  # in pseudo-rows: the smallest worst regret at 50 rows (see the method page)
+FEW_ROWS_PRIOR = 3.0  # in pseudo-rows: more costs models far from T = 1 (see the method page)
 _SMOOTHED = 50  # effective rows below which smoothing caps the loss of a single row too
 
 
