@@ -75,7 +75,7 @@ class Evaluation(Frozen):
 
     @property
     def score_test(self) -> ScoreTest | None:
-        """Test of T = 1; None if a true class has probability 0, or of too few wrong predictions."""
+        """Test of T = 1; None if a true class has probability 0, or too few rows are wrong."""
         test = self.tests.score
         if test.statistic is None or test.p_value is None or self.zero_probability_labels:
             return None
