@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import temperance as tp
 from cascade_models import CALIBRATED, RAW, hopeless, three_models, two_models
 from temperance.decisions import DeferralRule, cascade
 from temperance.decisions.expected_loss import ConstantLoss, IsotonicLoss, LogisticLoss, fit_loss
+from temperance.report import render_cascade
+from temperance.show import number_text
 
 
 def wrong(logits, y):
@@ -257,6 +260,23 @@ def test_an_expert_that_is_too_dear():
     assert found.ways[CALIBRATED].answered == (1.0, 0.0)
     assert found.last_error is None
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_a_cascade_that_one_model_beats_says_so_first():
+    """No rule is given as advice that a later sentence takes back; on the page either."""
+    models, y = three_models(n=3_000)
+    rng = np.random.default_rng(8)
+    models["middle"] = 3.0 * rng.normal(size=models["middle"].shape)  # dear, and knows nothing
+    found = cascade(models, y, costs=[0.3, 0.01])
+    best = found.ways["expert alone"].cost.value
+    assert found.ways[CALIBRATED].cost.value > best
+    words = found.in_words()
+    first = f"Do not use the cascade: expert alone costs less per row, {number_text(best)} against"
+    assert words.startswith(first)
+    assert "The rule found: ask " in words
+    assert "But " not in words
+    page = render_cascade(found, title="x")
+    assert re.search(r'class="finding">Do not use the cascade: expert alone', page)
 
 
 def test_ranges_of_a_rule():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import temperance
 from cascade_models import CALIBRATED, RAW, hopeless, three_models, two_models
@@ -279,6 +280,42 @@ def test_picture():
     assert "raw thresholds: cost 0.05, accuracy 75.0%" in words
     assert b"PNG" in display._repr_png_()[:8]
     assert "a$b$ alone" in display._repr_svg_()
+
+
+SHAPES = {  # of accuracy from the cheap model's on, in a graph from 0 to 1
+    "rising": lambda x: x**0.5,
+    "late": lambda x: x**6,
+    "level": lambda x: 0.5 + 0.01 * x,
+    "falling": lambda x: 1.0 - x,
+    "hollow": lambda x: (2.0 * x - 1.0) ** 2,
+    "arch": lambda x: 1.0 - (2.0 * x - 1.0) ** 2,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("size", [None, (3.0, 3.0)])
+def test_the_key_covers_nothing_and_stays_inside(shape, long, size):
+    """Whatever the curve: no point of it lies under the key, and the key within the axes."""
+    curve = Drawn()
+    curve.cost = np.linspace(0.0, 0.3, 40)
+    curve.accuracy = 0.1 + 0.8 * SHAPES[shape](curve.cost / 0.3)
+    curve.accuracy_low, curve.accuracy_high = curve.accuracy - 0.02, curve.accuracy + 0.02
+    names = [f"{name}{'-model-of-a-long-name' * 2 * long} alone" for name in "abc"]
+    at = {CALIBRATED: 20, RAW: 10, names[0]: 0, names[1]: 30, names[2]: 39}
+    points = {name: (curve.cost[i], curve.accuracy[i]) for name, i in at.items()}
+    ax = None if size is None else Figure(figsize=size).add_axes((0.15, 0.15, 0.8, 0.7))
+    display = CostDisplay(curve, points, raw_curve=curve).plot(ax)
+    ax = display.ax_
+    box = ax.get_legend().get_window_extent()
+    inner = ax.get_window_extent()
+    assert inner.x0 <= box.x0 <= box.x1 <= inner.x1
+    assert inner.y0 <= box.y0 <= box.y1 <= inner.y1
+    for y in (curve.accuracy, curve.accuracy_low, curve.accuracy_high):
+        across, up = ax.transData.transform(np.stack([curve.cost, y], axis=1)).T
+        under = (across > box.x0) & (across < box.x1) & (up > box.y0) & (up < box.y1)
+        assert not under.any()
+        assert (up > inner.y0).all()
 
 
 def test_picture_of_a_cascade():

@@ -279,6 +279,11 @@ def test_results_become_a_frame_of_ones_own(sample, backend):
     frame = e.to_frame(backend)
     assert type(frame).__module__.startswith(module.__name__)
     assert next(iter(frame["value"])) == pytest.approx(e.log_loss.value) or backend == "pyarrow"
+    of = dict(zip(*(map(str, frame[name].to_numpy()) for name in ("measure", "adjusted_p_value")),
+                  strict=True))  # fmt: skip
+    for name in ("ece", "miscalibration"):
+        assert float(of[name]) == e.tests.adjusted_p_values[name]
+    assert of["smooth"] in {"nan", "None"}  # none of the tests
     both = tp.compare({"a": p, "b": p}, y, n_resamples=100)
     assert both.to_frame(backend).shape[0] == len(both.differences["b"].measures)
     with pytest.raises(tp.InvalidInputError, match="backend"):

@@ -218,13 +218,54 @@ def test_groups_count_clusters(run, tmp_path, grouped):
         assert ends[0] == pytest.approx(ends[1], abs=0.03)
         # without clusters, three times as many rows would be surer by the root of three
         assert np.ptp(ends[0]) > 1.4 * np.ptp(ends[1]) / 3**0.5
-    more = (300 / 299) ** 0.5  # of clusters
-    assert fitted.record.standard_error == pytest.approx(more * once.record.standard_error)
+    more = 300 / 299  # of clusters
+    error = more * once.record.standard_error
+    assert fitted.record.standard_error == pytest.approx(error, rel=0.002)
     np.savez(tmp_path / "cal.npz", logits=z[thrice], labels=y[thrice], **options)
     run("fit", "cal.npz", "--method", "group-temperature", "--quick", "--json")
     saved = tp.load(tmp_path / "calibrator.json")
     for name in ("g0", "g1"):
-        assert saved.record.groups[name].interval == fitted.record.groups[name].interval
+        ends = fitted.record.groups[name].interval
+        assert saved.record.groups[name].interval == pytest.approx(ends)
+    assert saved.temperatures == pytest.approx(fitted.temperatures)
+
+
+def test_shrinkage_counts_clusters(grouped):
+    """Rows that stand five times are as far from the pooled T as rows that stand once."""
+    z, y, names = grouped([60] * 10, np.exp(np.random.default_rng(1).normal(0.7, 0.4, 10)), 3)
+    five = np.repeat(np.arange(600), 5)
+    once = tp.GroupTemperatureScaling.fit(z, y, groups=names)
+    copies = {"groups": names[five], "clusters": five}
+    counted = tp.GroupTemperatureScaling.fit(z[five], y[five], **copies)
+    assert counted.spread == pytest.approx(once.spread, rel=0.05)
+    assert counted.spread > 0.0
+    for name, t in once.temperatures.items():
+        assert counted.temperatures[name] == pytest.approx(t, rel=0.02)
+    rows = tp.GroupTemperatureScaling.fit(z[five], y[five], groups=names[five])
+    assert rows.spread > 1.05 * counted.spread  # chance taken for differences
+
+
+def test_groups_that_differ_by_shared_chance_get_one_temperature(grouped):
+    """Copies of few rows differ between groups; their clusters say that much of it is chance."""
+    z, y, names = grouped([30] * 12, [2.0] * 12, 2)
+    ten = np.repeat(np.arange(360), 10)
+    rows = tp.GroupTemperatureScaling.fit(z[ten], y[ten], groups=names[ten])
+    counted = tp.GroupTemperatureScaling.fit(z[ten], y[ten], groups=names[ten], clusters=ten)
+    assert rows.spread > 0.2
+    assert counted.spread < 0.6 * rows.spread
+    once = tp.GroupTemperatureScaling.fit(z, y, groups=names)
+    assert counted.spread == pytest.approx(once.spread, abs=0.05)
+
+
+def test_a_group_of_one_cluster_gets_the_pooled_temperature(grouped):
+    """Nothing says how far chance moves it; the others are judged without it."""
+    z, y, names = grouped([200] * 5, [1.0, 2.0, 4.0, 1.5, 6.0], 1)
+    clusters = np.where(names == "g4", "one", np.arange(1000).astype(str))
+    fitted = tp.GroupTemperatureScaling.fit(z, y, groups=names, clusters=clusters)
+    assert fitted.temperatures["g4"] == fitted.temperature
+    assert fitted.record.groups["g4"].alone > 4.0
+    assert fitted.record.groups["g4"].interval is None
+    assert fitted.temperatures["g2"] > 3.0
 
 
 def one_differs(g, rng, *, t=4.0, others=1.2):

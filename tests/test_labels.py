@@ -428,10 +428,11 @@ def test_rows_are_those_of_the_file_after_some_were_left_out(run, tmp_path):
     p[9, y[9]] = 0.0
     p[9] /= p[9].sum()
     write(tmp_path / "in.csv", p, names, labels, stem="prob")
-    for method in ("temperature", "vector", "auto"):
-        options = ("--ignore-label", "skip", "--method", method, "--quick")
-        message = run("fit", "in.csv", *options, code=2).stderr
+    options = ("--ignore-label", "skip", "--quick", "--method")
+    for method in ("temperature", "vector"):
+        message = run("fit", "in.csv", *options, method, code=2).stderr
         assert f"row 10 (from 1) the label {names[y[9]]!r}" in message
+    assert "(row 10, counted from 1)" in run("fit", "in.csv", *options, "auto").stderr
 
 
 def test_numbers_of_one_value_are_one_name():

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -14,6 +15,7 @@ from temperance.metrics.corp import corp_reliability
 from temperance.plots import CorpDisplay, ReliabilityDisplay
 from temperance.plots.square import Words
 from temperance.plots.theme import INK, OVER, UNDER
+from temperance.show import p_text
 
 
 def rain(name):
@@ -233,18 +235,21 @@ def test_from_evaluation_draws_its_corp():
     ax = figure.subplots()
     display = CorpDisplay.from_evaluation(evaluation, name="net", ax=ax)
     assert display.corp is evaluation.corp
+    adjusted = p_text(evaluation.tests.adjusted_p_values["miscalibration"])
+    assert any(f"({adjusted}, corrected)" in text for text in texts(display))
+    assert f"({adjusted}, corrected)" in display.alt_text()[1]
     assert display.ax_ is ax
     assert display.figure_ is figure
     assert display._repr_svg_() is None
     assert display.alt_text()[0] == "CORP reliability diagram: net"
 
 
-def test_alt_text_counts_the_rows_outside():
+def test_alt_text_counts_the_predictions_outside():
     """The share of rows where the curve is below or above the band, in whole per cent."""
     corp = CorpDisplay.from_predictions(*rain("ENS")).corp
     low = corp.share[corp.recalibrated < corp.consistency_low].sum()
     text = CorpDisplay(corp).alt_text()[1]
-    assert f"too low for {low:.0%} of the rows and too high for 0%" in text
+    assert f"too low for {low:.0%} of the predictions and too high for 0%" in text
 
 
 def test_words_keep_away_from_the_curve():
@@ -290,3 +295,51 @@ def test_words_of_the_binned_diagram_move_too():
     display = ReliabilityDisplay.from_predictions(probs, np.zeros(20, dtype=int))
     low = next(text for text in display.ax_.texts if text.get_text() == "over-confident")
     assert low.get_position()[1] > 0.03
+
+
+def _rises_late(x):
+    return np.where(x < 0.9, 0.02, 0.95)
+
+
+KINDS = {
+    "half": lambda x: x / 2,
+    "cubed": lambda x: x**3,
+    "never": lambda x: np.full_like(x, 0.04),
+    "late": _rises_late,
+    "mirrored": lambda x: 1.0 - _rises_late(1.0 - x),
+    "always": lambda x: np.full_like(x, 0.96),
+    "root": lambda x: x**0.3,
+    "middle": lambda x: np.full_like(x, 0.5),
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-12.0 * (x - 0.5))),
+    "low step": lambda x: np.where(x < 0.5, 0.02, 0.2),
+    "step": lambda x: np.where(x < 0.5, 0.1, 0.45),
+    "below": lambda x: np.maximum(x - 0.45, 0.0),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("event", [1, "predicted"])
+def test_no_words_cross_the_curve(kind, event):
+    """As drawn: no point of the line lies in the box of any words within the square."""
+    rng = np.random.default_rng(5)
+    says = rng.random(1_500)
+    labels = (rng.random(1_500) < KINDS[kind](says)).astype(int)
+    display = CorpDisplay.from_predictions(says, labels, event=event, n_resamples=100)
+    figure = display.figure_
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    pieces = [line for line in display.ax_.lines if line.get_linewidth() == 2.0]
+    dense = []
+    for line in pieces:
+        across, up = display.ax_.transData.transform(line.get_xydata()).T
+        steps = np.linspace(0, len(across) - 1, 5_000)
+        dense.append([np.interp(steps, np.arange(len(across)), each) for each in (across, up)])
+    across, up = np.concatenate(dense, axis=1)
+    words = {
+        text.get_text(): text.get_window_extent(renderer)
+        for text in display.ax_.texts
+        if "too" in text.get_text() or "confident" in text.get_text()
+    }
+    assert len(words) == 2
+    for box in words.values():
+        inside = (across > box.x0) & (across < box.x1) & (up > box.y0) & (up < box.y1)
+        assert not inside.any()

@@ -179,10 +179,10 @@ def test_classes_and_groups_worst_first():
     z[:, 7] += 2.0
     names = tuple(f"class-{j}-name" for j in range(20))
     groups = np.where(np.arange(3000) % 2 == 0, "even<rows>", "odd")
-    e = tp.evaluate(reference.softmax(z), y, groups=groups, n_resamples=100)
-    text = render_report(
-        content_of("over", comparison=None, calibrator=None, evaluation=e, classes=names)
+    e = tp.evaluate(
+        reference.softmax(z), tp.Positions(y), groups=groups, n_resamples=100, classes=names
     )
+    text = render_report(content_of("over", comparison=None, calibrator=None, evaluation=e))
     shown = re.findall(r'<th scope="row">(class-\d+-name)</th>', text)
     assert len(shown) == len(set(shown)) == 10
     assert shown[0] == "class-7-name"

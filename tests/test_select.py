@@ -180,11 +180,11 @@ def test_the_choice_may_differ_from_fold_to_fold(sample):
 
 
 def test_few_rows_get_a_prior_and_smoothing(sample):
-    """Below 200 rows six pseudo-rows hold T; below 50 no label costs without end."""
+    """Below 200 rows three pseudo-rows hold T; below 50 no label costs without end."""
     z, y = sample(n=30, temperature=2.0)
     selection = tp.select(z, y, methods=["temperature"])
     trial = selection.candidates[1]
-    assert trial.prior == 6.0
+    assert trial.prior == 3.0
     if selection.method == "temperature":
         assert selection.calibrator.smoothing == pytest.approx(1 / 31)
     assert "with a prior" in str(selection)
@@ -194,7 +194,7 @@ def test_separable_rows_still_have_a_choice():
     """Without an optimum in a fold a prior shows one, which is not chosen: nothing is told."""
     z = np.eye(3)[np.arange(60) % 3] * 4.0
     selection = tp.select(z, np.arange(60) % 3)
-    assert selection.candidates[1].prior == 6.0
+    assert selection.candidates[1].prior == 3.0
     assert selection.candidates[1].no_optimum == "separable"
     assert (selection.method, selection.verdict) == ("identity", "cannot tell")
     assert "too few errors" in selection.in_words()

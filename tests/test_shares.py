@@ -201,7 +201,7 @@ ZEROS = "prob,label\n" + "".join(
 def test_zeros_in_a_file(run, tmp_path):
     """Each way out that the error names works to the letter; what was raised is counted."""
     (tmp_path / "in.csv").write_text(ZEROS)
-    for method in ("temperature", "platt", "beta", "vector", "auto", "bias-corrected-temperature"):
+    for method in ("temperature", "platt", "beta", "vector", "bias-corrected-temperature"):
         error = run("fit", "in.csv", "--method", method, code=2).stderr
         assert "row 1 (from 1)" in error
         assert "Drop" not in error

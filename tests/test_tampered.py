@@ -16,7 +16,6 @@ from temperance.decisions import DecisionPolicy, abstain, load_policy, save_poli
 from temperance.llm import AnswerConfidence
 
 NOTES = {"library", "fitted_at", "model", "added"}  # of a fit: for people, they describe no map
-NAMED_BY = {"degrees_of_freedom": "temperature_interval"}  # what follows from it names the edit
 OPTIONAL = {"promise.map_sha256"}  # older files lack it: it is made again
 
 
@@ -154,7 +153,6 @@ def check_edits(content, load, save):
                 loaded = load(changed)
             except tp.FileFormatError as error:
                 names = [key for key in path if isinstance(key, str)]
-                names += [NAMED_BY[key] for key in names if key in NAMED_BY]
                 names += [*before, "added"] if isinstance(before, dict) else []
                 if "\n" in str(error) or not any(name in str(error) for name in names):
                     wrong.append((shown(path), value, str(error)))

@@ -1,6 +1,8 @@
 """`temperance threshold`, and `temperance apply` with a policy."""
 
 import json
+import math
+import re
 
 import numpy as np
 import pytest
@@ -410,3 +412,31 @@ def test_a_forecast_is_accepted_alike_from_every_file(run, tmp_path, target):
             answered.append(np.load(tmp_path / "out.npz")["accepted"])
     assert 0 < answered[0].sum() < 900
     assert all((each == answered[0]).all() for each in answered)
+
+
+def test_the_rows_that_would_do_are_those_to_label(run, tmp_path, sample):
+    """What a refusal asks for holds the rows of the fit too; as many as it says do."""
+    z, y = sample(5, n=60)
+    np.savez(tmp_path / "few.npz", logits=z, labels=y)
+    counts = {}
+    for share in ("0.2", "0.5"):
+        error = run("threshold", "few.npz", "--max-risk", "0.25", "--fit-share", share, code=2)
+        said = re.search(
+            r"About ([\d,]+) labelled rows would do, as these go \(power 80 %\): ([\d,]+) of them "
+            "for the threshold, the others for the fit",
+            error.stderr,
+        )
+        total, kept = (int(each.replace(",", "")) for each in said.groups())
+        assert total == math.ceil(kept / (1.0 - float(share)))
+        counts[share] = total
+    tp.save(tp.TemperatureScaling.fit(*sample(6, n=2_000)), tmp_path / "c.json")
+    error = run("threshold", "few.npz", "--max-risk", "0.25", "--calibrator", "c.json", code=2)
+    assert re.search(r"About [\d,]+ labelled rows would do, as these go \(power 80 %\)\.",
+                     error.stderr)  # fmt: skip
+    found = 0
+    for seed in range(10):
+        z, y = sample(100 + seed, n=counts["0.2"])
+        np.savez(tmp_path / "enough.npz", logits=z, labels=y)
+        done = run("threshold", "enough.npz", "--max-risk", "0.25", code=None)
+        found += done.returncode == 0
+    assert found >= 6

@@ -1,5 +1,6 @@
 """A temperature from top-k log-probabilities, and bounds on what it makes of them."""
 
+import inspect
 import json
 
 import numpy as np
@@ -438,3 +439,20 @@ def test_a_temperature_typed_in_has_no_interval():
     """It says so."""
     with pytest.raises(tp.InvalidInputError, match="typed in"):
         with_temperature(2.0).interval()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 0, 0, None, 1, -1],
+        [0, 0, 0, float("nan"), 1, -1],
+        np.ma.array([0, 0, 0, 0, 1, -1], mask=[0, 0, 0, 1, 0, 0]),
+    ],
+)
+def test_missing_labels_are_refused_without_advice_that_fit_does_not_take(labels):
+    """`fit` has no `ignore_label`: the rows are named, and left out of all arrays."""
+    rows = [[-0.6931, -1.3863]] * 6
+    with pytest.raises(tp.InvalidInputError, match=r"row 3 is.*Leave these rows out") as refused:
+        TopKTemperature.fit(rows, labels)
+    assert "ignore" not in str(refused.value)
+    assert "ignore_label" not in inspect.signature(TopKTemperature.fit).parameters

@@ -10,10 +10,7 @@ from temperance.calibrators.clusters import count_clusters, score_test_of_cluste
 from temperance.calibrators.ensemble import Ensemble, as_members
 from temperance.calibrators.fold_temperatures import fold_temperatures
 from temperance.calibrators.group_record import GroupTemperatureRecord
-from temperance.calibrators.group_temperature import (
-    GroupTemperatureScaling,
-    count_group_clusters,
-)
+from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.label_platt import LabelPlattScaling
@@ -61,7 +58,6 @@ __all__ = [
     "check_method",
     "class_bias_errors",
     "count_clusters",
-    "count_group_clusters",
     "ends_text",
     "fit_by_name",
     "fit_entries",

@@ -78,6 +78,7 @@ class AnswerConfidence(Calibrator):
 
     method: ClassVar[str] = "platt"
     kind: ClassVar[str] = "answers"
+    unit: ClassVar[tuple[str, ...]] = ("answer",)
     traits: ClassVar[Traits] = replace(
         PlattScaling.traits,
         summary="a two-class map of the log-odds of one score per answer",

@@ -37,11 +37,15 @@ def fit_by_name(
     *,
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[Any] | None = None,
+    clusters: NDArray[np.intp] | None = None,
     classes: Sequence[object] | None = None,
     prior: float = 0.0,
     smooth: bool = False,
 ) -> Calibrator:
-    """Return the calibrator that `METHODS[method].fit` gives; `groups` go where they are taken."""
+    """Return the calibrator that `METHODS[method].fit` gives.
+
+    `groups` go where they are taken, and `clusters` with them: the shrinkage of groups counts them.
+    """
     check_method(method, prior=prior)
     kind = METHODS[method]
     if kind.traits.members:
@@ -59,7 +63,7 @@ def fit_by_name(
                 "(--group-column names their column)."
             )
             raise InvalidInputError(msg)
-        settings["groups"] = groups
+        settings |= {"groups": groups, "clusters": clusters}
     fitted: Calibrator = kind.fit(logits, labels, **settings)  # type: ignore[attr-defined]
     return fitted
 

@@ -11,6 +11,7 @@ import numpy as np
 from temperance.calibrators.tables import (
     calibrator_lines,
     calibrator_table,
+    interval_of,
     map_sketch,
     parameter_rows,
 )
@@ -56,6 +57,7 @@ class Calibrator(Frozen, ABC):
 
     method: ClassVar[str]
     kind: ClassVar[str] = "logits"
+    unit: ClassVar[tuple[str, ...]] = ("row",)  # what a record counts: one, and several of them
     traits: ClassVar[Traits]
 
     n_classes: int | None = None
@@ -209,6 +211,11 @@ class Calibrator(Frozen, ABC):
     def facts(self) -> list[tuple[str, str]]:
         """Return what the map is, as pairs of name and text, for people."""
         return []
+
+    def parameter_intervals(self) -> dict[str, tuple[float, float]]:
+        """Return the 95 % intervals that are known, by the paths of `to_frame`."""
+        ends = interval_of(self)
+        return {} if ends is None else {"temperature": ends}
 
     def to_dict(self) -> dict[str, Any]:
         """Return method, parameters and the facts of the fit as plain numbers and lists."""

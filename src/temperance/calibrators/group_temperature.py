@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
 from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.group_record import GroupTemperatureRecord
-from temperance.calibrators.shrinkage import interval_around, shrunk_parts
+from temperance.calibrators.shrinkage import shrunk_parts
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
 from temperance.calibrators.traits import Traits
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["GroupTemperatureScaling", "count_group_clusters"]
+__all__ = ["GroupTemperatureScaling"]
 
-G = TypeVar("G", bound="GroupTemperatureScaling")
 _LEAST_ROWS = 20  # a smaller group tells nothing that the prior would not drown
 _SHOWN = 5  # groups named in a line
 
@@ -64,8 +63,8 @@ class GroupTemperatureScaling(Calibrator):
     Notes
     -----
     With T the pooled temperature, log T_g is taken as normal about log T with variance
-    :math:`\tau^2`, estimated from the groups' own temperatures and their sandwich errors (Paule
-    and Mandel). Each group then minimises its loss plus
+    :math:`\tau^2`, estimated from the groups' own temperatures and their sandwich errors, which
+    count clusters (Paule and Mandel). Each group then minimises its loss plus
     :math:`(b - 1 - \log b) / \tau^2, b = T / T_g`: a group with much data keeps its own optimum, a
     small one stays near T. Where chance explains all differences (:math:`\tau = 0`), all groups
     have the pooled T. The interval of a group's T is that of its own rows (`own_interval`), which
@@ -161,7 +160,8 @@ class GroupTemperatureScaling(Calibrator):
             Names; of rows of no group one of their own, such as "other".
         clusters : array_like, shape (n,), optional
             Names of what rows belong together: the intervals count clusters, and have the
-            quantiles of t with as many degrees of freedom as a group has clusters, less one.
+            quantiles of t with as many degrees of freedom as a group has clusters, less one; and
+            so does the shrinkage, which asks how far chance moves a group's T.
 
         Returns
         -------
@@ -181,7 +181,7 @@ class GroupTemperatureScaling(Calibrator):
             logits, labels, weights=weights, clusters=clusters, classes=classes,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
-        keep, units = labelled_rows(labels, ignore_label), rows.clusters
+        keep = labelled_rows(labels, ignore_label)
         of_row = as_group_names(kept_rows(groups, keep, name="groups"), n=rows.n)
         pooled = temperature_record(rows, prior=as_prior(prior))
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
@@ -191,7 +191,7 @@ class GroupTemperatureScaling(Calibrator):
         places = [seen[each] for each in places_of(numbers, len(names))] if names else []
         enough = [len(rows_of) >= _LEAST_ROWS for rows_of in places]
         parts, spread = shrunk_parts(
-            [rows.taken(p) if e else None for p, e in zip(places, enough, strict=True)],
+            [_rows_at(rows, p) if e else None for p, e in zip(places, enough, strict=True)],
             sizes=[len(p) for p in places],
             pooled=pooled.temperature,
         )
@@ -204,9 +204,10 @@ class GroupTemperatureScaling(Calibrator):
         )
         after = _mean_log_loss(rows, fitted.of_rows(of_row))
         record = replace(pooled, log_loss_after=after, passes=pooled.passes + 2)
+        if rows.clusters is not None:
+            record = count_clusters(record, rows.logits, rows.labels, rows.weights, rows.clusters)
         each = dict(zip(names, parts, strict=True))
-        fitted = replace(fitted, record=GroupTemperatureRecord.around(record, each))
-        return fitted if units is None else count_group_clusters(fitted, rows, of_row, units)
+        return replace(fitted, record=GroupTemperatureRecord.around(record, each))
 
     def apply(  # type: ignore[override]
         self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
@@ -331,28 +332,10 @@ class GroupTemperatureScaling(Calibrator):
         return facts
 
 
-def count_group_clusters(
-    fitted: G, rows: Training, groups: NDArray[np.str_], clusters: NDArray[np.intp]
-) -> G:
-    """Return the map with errors that count clusters, 0..m-1: the pooled ones and the groups'.
-
-    `rows` are those of the fit, `groups` their names.
-    """
-    record = fitted.record
-    if not isinstance(record, GroupTemperatureRecord):
-        return fitted
-    record = count_clusters(record, rows.logits, rows.labels, rows.weights, clusters)
-    counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
-    found = {}
-    for name, part in record.groups.items():
-        own = np.flatnonzero(counted & (groups == name))
-        ends = None
-        if name in fitted.temperatures:
-            ends = interval_around(
-                part.temperature, rows.taken(own), alone=part.alone, clusters=clusters[own]
-            )
-        found[name] = replace(part, interval=ends)
-    return replace(fitted, record=replace(record, groups=found))
+def _rows_at(rows: Training, places: NDArray[np.intp]) -> Training:
+    """Return the rows at these places, with their clusters."""
+    clusters = None if rows.clusters is None else rows.clusters[places]
+    return replace(rows.taken(places), clusters=clusters)
 
 
 def _divided(block: NDArray[np.float64], temperatures: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -163,6 +163,7 @@ class IsotonicCalibration(Calibrator):
         classes="2; more one-vs-rest",
         risk="high below 10,000",
         source="Oron and Flournoy 2017",
+        zeros=True,
     )
 
     curves: tuple[Curve, ...]

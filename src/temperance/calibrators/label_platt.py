@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.line_intervals import line_intervals
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.shared_lines import shared_lines
 from temperance.calibrators.training import Training
@@ -18,6 +20,7 @@ from temperance.checks.numbers import as_not_negative, as_number, as_positive, v
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64
+from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -28,10 +31,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["FEW_EVENTS", "LabelPlattScaling"]
+__all__ = ["FEW_EVENTS", "LabelPlattScaling", "line_table", "number_cells"]
 
 FEW_EVENTS = 10.0  # of the rarer outcome: a label of fewer is told to lean on the others
 _SHOWN = 5  # labels named in a line
+_MOST_ROWS = 20  # of a table in the shell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +55,9 @@ class LabelPlattScaling(Calibrator):
         Labels whose rarer outcome the fit has seen fewer than 10 times: mostly the common line.
     slope_spread, intercept_spread : float
         Standard deviation between labels, of log slope and of intercept, beyond chance.
+    slope_intervals, intercept_intervals : mapping of str to (float, float)
+        95 % intervals by each label's own rows, which hold the line; infinite ends where the rows
+        allow any. Without them nothing is known.
 
     Raises
     ------
@@ -60,7 +67,10 @@ class LabelPlattScaling(Calibrator):
     Notes
     -----
     See `temperance.calibrators.shared_lines`: the pair (log slope, intercept) of a label is normal
-    about the common one, and the spread between labels is estimated (empirical Bayes).
+    about the common one, and the spread between labels is estimated (empirical Bayes). The
+    intervals are those of `temperance.calibrators.line_intervals`, widened to the line where it was
+    drawn beyond their end: they know nothing of other labels, and so hold also for the label that
+    differs from all others.
 
     Examples
     --------
@@ -88,6 +98,10 @@ class LabelPlattScaling(Calibrator):
     few_events: tuple[str, ...] = field(default=(), kw_only=True)
     slope_spread: float = field(default=0.0, kw_only=True)
     intercept_spread: float = field(default=0.0, kw_only=True)
+    slope_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict, kw_only=True)
+    intercept_intervals: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict, kw_only=True
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slope", as_positive(self.slope, name="slope"))
@@ -114,7 +128,28 @@ class LabelPlattScaling(Calibrator):
         object.__setattr__(self, "few_events", frozen(self.few_events))
         for name in ("slope_spread", "intercept_spread"):
             object.__setattr__(self, name, as_not_negative(getattr(self, name), name=name))
+        for name in ("slope", "intercept"):
+            self._check_intervals(f"{name}_intervals", getattr(self, f"{name}s"))
         self.require_width(2)
+
+    def _check_intervals(self, name: str, values: Mapping[str, float]) -> None:
+        """Freeze the intervals of some labels' numbers, which must lie in them."""
+        each = getattr(self, name)
+        if not isinstance(each, Mapping):
+            msg = f"`{name}` must map labels to pairs of numbers, got {value_text(each)}."
+            raise InvalidInputError(msg)
+        checked = {}
+        for key, ends in each.items():
+            pair = isinstance(ends, list | tuple) and len(ends) == 2
+            numbers = pair and all(isinstance(end, int | float) for end in ends)
+            if str(key) not in values or not numbers or not ends[0] <= values[str(key)] <= ends[1]:
+                msg = (
+                    f"`{name}` must be (low, high) about the number of a label of `slopes`; of "
+                    f"{value_text(key)} it is {value_text(ends)}."
+                )
+                raise InvalidInputError(msg)
+            checked[str(key)] = (float(ends[0]), float(ends[1]))
+        object.__setattr__(self, name, frozen(checked))
 
     @classmethod
     def fit(
@@ -178,6 +213,43 @@ class LabelPlattScaling(Calibrator):
         sums = after.at_one()
         return replace(fitted, record=replace(record, log_loss_after=sums.loss / sums.weight))
 
+    def with_intervals(
+        self,
+        logits: Array,
+        labels: NDArray[np.intp],
+        *,
+        groups: NDArray[np.str_],
+        weights: Array | None = None,
+        clusters: NDArray[np.intp] | None = None,
+    ) -> Self:
+        """Return the same lines with their intervals by the entries of the fit.
+
+        `clusters` (m,) say which entries belong together, the rows of the label matrix if nothing
+        else; one row has at most one entry of a label.
+        """
+        w = np.ones(len(groups)) if weights is None else weights
+        counted = w > 0.0
+        names, part = np.unique(groups[counted], return_inverse=True)
+        units = None
+        if clusters is not None:
+            units = np.unique(clusters[counted], return_inverse=True)[1]
+            pairs = part * (int(units.max(initial=0)) + 1) + units
+            if len(np.unique(pairs)) == len(pairs):
+                units = None  # every entry of a label is a cluster of its own
+        odds, hit = log_odds(as_float64(logits))[counted], (labels == 1)[counted] * 1.0
+        found = line_intervals(odds, hit, w[counted], part, len(names), clusters=units)
+        of_slopes, of_intercepts = (
+            {
+                str(name): (min(low, values[str(name)]), max(high, values[str(name)]))
+                for name, (low, high) in zip(names, ends.tolist(), strict=True)
+            }
+            for ends, values in (
+                (found.slopes, self.slopes),
+                (found.intercepts, self.intercepts),
+            )
+        )
+        return replace(self, slope_intervals=of_slopes, intercept_intervals=of_intercepts)
+
     def scale(  # type: ignore[override]
         self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = False
     ) -> Array:
@@ -214,6 +286,19 @@ class LabelPlattScaling(Calibrator):
             "few_events": list(self.few_events),
             "slope_spread": self.slope_spread,
             "intercept_spread": self.intercept_spread,
+            **{
+                name: {key: _written(ends) for key, ends in getattr(self, name).items()}
+                for name in ("slope_intervals", "intercept_intervals")
+                if getattr(self, name)
+            },
+        }
+
+    def parameter_intervals(self) -> dict[str, tuple[float, float]]:
+        """Return the intervals of each label's slope and intercept, by their paths."""
+        return {
+            f"{number}s[{key}]": ends
+            for number in ("slope", "intercept")
+            for key, ends in getattr(self, f"{number}_intervals").items()
         }
 
     @classmethod
@@ -228,7 +313,16 @@ class LabelPlattScaling(Calibrator):
             few_events=parameters.texts("few_events"),
             slope_spread=parameters.number("slope_spread"),
             intercept_spread=parameters.number("intercept_spread"),
+            slope_intervals=_read(parameters, "slope_intervals"),
+            intercept_intervals=_read(parameters, "intercept_intervals"),
             **common,
+        )
+
+    @property
+    def farthest(self) -> list[str]:
+        """Names of the labels, that whose intercept is farthest from the common one first."""
+        return sorted(
+            self.slopes, key=lambda name: (-abs(self.intercepts[name] - self.intercept), name)
         )
 
     def facts(self) -> list[tuple[str, str]]:
@@ -243,6 +337,56 @@ class LabelPlattScaling(Calibrator):
             shown = ", ".join([*self.few_events[:_SHOWN], *more])
             facts.append((f"fewer than {FEW_EVENTS:g} events, near the common line", shown))
         return facts
+
+
+def line_table(lines: LabelPlattScaling) -> Table:
+    """Return each label's line with its 95 % intervals, farthest from the common one first."""
+    rows = tuple(
+        (
+            name,
+            *number_cells(lines.slopes[name], lines.slope_intervals.get(name)),
+            *number_cells(lines.intercepts[name], lines.intercept_intervals.get(name)),
+            "few events: near the common line" if name in lines.few_events else "",
+        )
+        for name in lines.farthest[:_MOST_ROWS]
+    )
+    left = len(lines.slopes) - len(rows)
+    caption = f"{left:,} more labels, nearer to the common line" if left else ""
+    columns = ("label", "slope", "95 %", "intercept", "95 %", "")
+    return Table(columns, rows, caption=caption, words=frozenset({5}))
+
+
+def number_cells(value: float, ends: tuple[float, float] | None) -> tuple[str, str]:
+    """Return a number and its interval: "0.4 to 0.6", "0.4 and more", "up to 0.6", "any"."""
+    if ends is None:
+        return number_text(value), ""
+    low, high = ends
+    if high == inf:
+        return number_text(value), "any" if low in {0.0, -inf} else f"{number_text(low)} and more"
+    if low == -inf:
+        return number_text(value), f"up to {number_text(high)}"
+    return number_text(value), interval_text(low, high)
+
+
+def _written(ends: tuple[float, float]) -> dict[str, float | None]:
+    """Return an interval for JSON: an infinite end is None."""
+    low, high = (end if isfinite(end) else None for end in ends)
+    return {"low": low, "high": high}
+
+
+def _read(parameters: JsonObject, name: str) -> dict[str, tuple[float, float]]:
+    if not parameters.given(name):
+        return {}
+    section = parameters.section(name)
+    if not section.values:
+        parameters.refuse(name, "intervals of one label or more, or not there")
+    found = {}
+    for key in section.values:
+        ends = section.section(key)
+        low = ends.number("low") if ends.given("low") else -inf
+        found[key] = (low, ends.number("high") if ends.given("high") else inf)
+        ends.require_all_asked()
+    return found
 
 
 def _range(each: Mapping[str, float]) -> str:

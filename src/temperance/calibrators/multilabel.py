@@ -83,6 +83,7 @@ class MultilabelScaling(Calibrator):
 
     method: ClassVar[str] = "temperature"
     kind: ClassVar[str] = "multilabel"
+    unit: ClassVar[tuple[str, ...]] = ("entry", "entries")
     traits: ClassVar[Traits] = replace(
         TemperatureScaling.traits,
         type="parametric",
@@ -209,6 +210,11 @@ class MultilabelScaling(Calibrator):
         elif record is not None:
             record = replace(record, score_test=score_test_of_clusters(*rows))
         inner = replace(inner, n_classes=None, classes=None, record=None)
+        if isinstance(inner, LabelPlattScaling):
+            inner = inner.with_intervals(
+                entries.logits, entries.labels, groups=entries.groups,
+                weights=weights, clusters=entries.clusters,
+            )  # fmt: skip
         return cls(inner, n_classes=entries.keep.shape[1], classes=classes, record=record)
 
     @property
@@ -328,6 +334,10 @@ class MultilabelScaling(Calibrator):
             kind = TemperatureScaling
         inner: Any = kind.from_parameters(parameters)
         return cls(inner, **common)
+
+    def parameter_intervals(self) -> dict[str, tuple[float, float]]:
+        """Return the 95 % intervals of the inner map's numbers, by their paths."""
+        return {**Calibrator.parameter_intervals(self), **self.inner.parameter_intervals()}
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the number of labels, and the range of what each of them has."""

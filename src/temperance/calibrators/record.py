@@ -121,7 +121,8 @@ class FitRecord:
         fit.require_equal(
             "temperature_interval",
             ends,
-            because="as `temperature` and `temperature_standard_error` make it",
+            because="as `temperature`, `temperature_standard_error` and, of clusters, "
+            "`degrees_of_freedom` make it",
         )
         return record
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks import report_step
+from temperance.calibrators.clusters import count_clusters
 from temperance.calibrators.own_interval import own_interval
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.errors import NoOptimumError
@@ -129,13 +130,19 @@ def shrunk_parts(
     sizes: Sequence[int],
     pooled: float,
 ) -> tuple[list[Part], float]:
-    """Return every part's temperature, and the standard deviation of log T between parts.
+    r"""Return every part's temperature, and the standard deviation of log T between parts.
 
     A part that is None gets the pooled temperature. How much parts differ is seen from those
-    that have an optimum of their own.
+    that have an optimum of their own. Where a part has `clusters`, its error counts them.
 
     Notes
     -----
+    What the rows of a part say of its T is worth less where they belong together: with s the
+    standard error of log T that counts clusters and r the one that takes rows as independent,
+    the loss of the part counts :math:`\min(1, r^2 / s^2)` times beside the prior, so that both
+    the differences between parts and what a part keeps of its own are judged by s. A part of
+    one cluster has no s: it tells nothing about differences, and gets the pooled temperature.
+
     The interval is that of a part's own rows, widened to hold the shrunk temperature where
     that lies outside. An interval about the shrunk temperature is narrower and holds the truth
     of most parts, but not of the one that differs: of 20 parts of 50 rows, one with T = 4 and the
@@ -151,20 +158,30 @@ def shrunk_parts(
     for number, rows in enumerate(parts, start=1):
         alone.append(None if rows is None else _alone(rows))
         report_step("fitting groups", number, len(parts))
-    known = [record for record in alone if record is not None]
+    counted = [
+        own if own is None or rows is None else _by_clusters(own, rows)
+        for own, rows in zip(alone, parts, strict=True)
+    ]
+    known = [each for each in counted if each is not None and each.standard_error < inf]
     logs = np.array([log(record.temperature) for record in known])
     errors = np.array([record.standard_error / record.temperature for record in known])
     between = between_variance(logs, errors)
     strength = inf if between == 0.0 else 1.0 / between
+    typical = _typical_excess(alone, counted)
     found = []
-    for rows, n, own in zip(parts, sizes, alone, strict=True):
+    for rows, n, own, by_clusters in zip(parts, sizes, alone, counted, strict=True):
         temperature, ends = pooled, None
         if rows is not None and strength < inf:
-            temperature = shrunk_fit(rows, pooled=pooled, strength=strength).temperature
+            excess = typical if rows.clusters is not None else 1.0
+            if own is not None and by_clusters is not None and own.standard_error > 0.0:
+                excess = max((by_clusters.standard_error / own.standard_error) ** 2, 1.0)
+            if excess < inf:
+                fit = shrunk_fit(rows, pooled=pooled, strength=strength * excess)
+                temperature = fit.temperature
+        at = None if own is None else own.temperature
         if rows is not None:
-            at = None if own is None else own.temperature
             ends = interval_around(temperature, rows, alone=at)
-        found.append(Part(temperature, ends, n, None if own is None else own.temperature))
+        found.append(Part(temperature, ends, n, at))
     return found, between**0.5
 
 
@@ -173,13 +190,33 @@ def interval_around(
     rows: Training,
     *,
     alone: float | None,
-    clusters: NDArray[np.intp] | None = None,
 ) -> tuple[float, float] | None:
     """Return the interval of the rows of a part, whose best T is `alone`, with T inside."""
     ends = own_interval(
-        rows, about=alone or temperature, optimum=alone is not None, clusters=clusters
+        rows, about=alone or temperature, optimum=alone is not None, clusters=rows.clusters
     )
     return None if ends is None else (min(ends[0], temperature), max(ends[1], temperature))
+
+
+def _by_clusters(own: TemperatureRecord, rows: Training) -> TemperatureRecord:
+    """Return the record of a part with errors that count the part's clusters, if it has any."""
+    if rows.clusters is None:
+        return own
+    numbers = np.unique(rows.clusters, return_inverse=True)[1]
+    return count_clusters(own, rows.logits, rows.labels, rows.weights, numbers)
+
+
+def _typical_excess(
+    alone: Sequence[TemperatureRecord | None], counted: Sequence[TemperatureRecord | None]
+) -> float:
+    """Return the median of (error by clusters / error by rows)^2: for parts without an optimum."""
+    excess = [
+        (by_clusters.standard_error / own.standard_error) ** 2
+        for own, by_clusters in zip(alone, counted, strict=True)
+        if own is not None and by_clusters is not None and own.standard_error > 0.0
+        and by_clusters.standard_error < inf
+    ]  # fmt: skip
+    return max(float(np.median(excess)), 1.0) if excess else 1.0
 
 
 def _alone(rows: Training) -> TemperatureRecord | None:

@@ -56,7 +56,9 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
     if record is None:
         return [f"{facts or calibrator.method}, typed in"]
     passes = count_text(record.passes, "pass", "passes")
-    lines = [f"{facts or calibrator.method}, from {count_text(record.n, 'row')} in {passes}"]
+    lines = [
+        f"{facts or calibrator.method}, from {count_text(record.n, *calibrator.unit)} in {passes}"
+    ]
     if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
         lines.append(regret_in_words(record, record.expected_regret))
     if calibrator.reads_probabilities:
@@ -68,11 +70,12 @@ def calibrator_table(calibrator: Calibrator) -> Table:
     """One row per fact of the fit."""
     record = calibrator.record
     rows = [("method", calibrator.name), *_facts(calibrator)]
+    unit = count_text(2, *calibrator.unit).removeprefix("2 ")
     if record is not None:
         rows += [
-            ("rows of the fit", f"{record.n:,}"),
+            (f"{unit} of the fit", f"{record.n:,}"),
             (_before(calibrator), number_text(record.log_loss_before)),
-            ("log loss after, same rows", number_text(record.log_loss_after)),
+            (f"log loss after, same {unit}", number_text(record.log_loss_after)),
         ]
         if calibrator.reads_probabilities:
             rows.append(("how sharp the model is", sharpness_in_words(record.score_test)))
@@ -104,11 +107,14 @@ def regret_in_words(record: TemperatureRecord, regret: float) -> str:
 
 def parameter_rows(calibrator: Calibrator) -> list[ParameterRow]:
     """Return (name, value, low, high) of every number of the map."""
-    ends = interval_of(calibrator) or (None, None)
+    known = calibrator.parameter_intervals()
     rows: list[ParameterRow] = []
     for name, value in calibrator.parameters().items():
-        bounds = ends if name == "temperature" else (None, None)
-        rows += [(path, number, *bounds) for path, number in _numbers(name, value)]
+        if name.endswith("_intervals"):
+            continue  # they are the ends of other rows
+        for path, number in _numbers(name, value):
+            low, high = known.get(path, (None, None))
+            rows.append((path, number, low, high))
     return rows
 
 

@@ -45,6 +45,8 @@ class Traits:
         `fit` and `apply` take `groups=`.
     members : bool
         `fit` and `apply` take the outputs of several models.
+    zeros : bool
+        Takes rows whose label has probability 0: it needs no logarithm of it.
     any_width : bool
         Learns nothing about single classes, so rows may have any number of options.
     learned : tuple of int
@@ -67,6 +69,7 @@ class Traits:
     prior: bool = False
     groups: bool = False
     members: bool = False
+    zeros: bool = False
     any_width: bool = False
     learned: tuple[int, ...] = ()
 

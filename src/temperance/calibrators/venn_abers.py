@@ -96,6 +96,7 @@ class VennAbers(Calibrator):
         risk="some below 1,000",
         source="Vovk et al. 2015",
         binary=True,
+        zeros=True,
     )
 
     lower_from: Array

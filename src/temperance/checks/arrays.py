@@ -108,20 +108,21 @@ def such_rows(bad: NDArray[np.bool_] | np.bool_ | int) -> str:
     return count_text(bad if isinstance(bad, int) else count_rows(np.asarray(bad)), "such row")
 
 
-def as_array(values: ArrayLike, *, name: str) -> NDArray[Any]:
+def as_array(values: ArrayLike, *, name: str, ignorable: bool = True) -> NDArray[Any]:
     """Return an array of any dtype, or say why `values` is none; a tensor loses its gradient.
 
     A value that is missing is refused with its row, the number of such rows, and the way out.
-    Floats keep their nan, which the checks of numbers refuse.
+    Floats keep their nan, which the checks of numbers refuse. Labels that are not `ignorable` go
+    where no `ignore_label` is taken.
     """
     array, missing = _with_missing(values, name=name)
     if missing is not None and missing.any():
         rows = missing.reshape(len(missing), -1).any(axis=1) if missing.ndim > 1 else missing
         what = "is masked" if _masked(values) is not None else "is missing"
         where = row_name(int(rows.argmax())) if missing.ndim else "the only value"
+        way_out = _WAYS_OUT.get(name, _LEAVE_OUT) if ignorable else _LEAVE_OUT
         msg = (
-            f"`{name}` must have every value, but {where} {what} "
-            f"({such_rows(missing)}). {_WAYS_OUT.get(name, _LEAVE_OUT)}"
+            f"`{name}` must have every value, but {where} {what} ({such_rows(missing)}). {way_out}"
         )
         raise InvalidInputError(msg)
     return array

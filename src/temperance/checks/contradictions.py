@@ -170,13 +170,17 @@ def contradictions(
     *,
     kind: str = "logits",
     classes: Sequence[str] | None = None,
+    of_classes: bool = True,
 ) -> tuple[str, ...]:
     """Return what labelled rows say against their columns, a sentence each.
 
-    Logits (n, k), the logarithm of what were `kind` "probs".
+    Logits (n, k), the logarithm of what were `kind` "probs". Without `of_classes` the columns are
+    no and yes, of answers or of labels, and cannot be ranks or options.
     """
     k = logits.shape[1]
-    notes = [ranked_columns(logits), only_label(labels, k=k, classes=classes)]
+    notes: list[str | None] = []
+    if of_classes:
+        notes = [ranked_columns(logits), only_label(labels, k=k, classes=classes)]
     if kind == "probs" and are_decisions(logits):
         notes.append(_DECISIONS)
     return tuple(note for note in notes if note is not None)

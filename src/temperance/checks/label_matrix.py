@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "LABEL_CLASSES",
     "Entries",
     "as_label_logits",
     "label_logits_from_probs",
@@ -28,6 +29,7 @@ __all__ = [
     "multilabel_rows",
 ]
 
+LABEL_CLASSES = ("does not apply", "applies")  # what each entry is one of
 _FEW = 20  # fewer numbers than this may lie in [0, 1] by chance
 _LARGEST_LOGIT = 1e100
 
@@ -193,7 +195,7 @@ def multilabel_rows(
     *,
     classes: Sequence[object] | None = None,
     ignore_label: int | str | None = None,
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Any]:
     """Return multi-label probabilities as rows that `evaluate` takes: one per row and label.
 
     Parameters
@@ -210,9 +212,10 @@ def multilabel_rows(
     Returns
     -------
     dict
-        `probs` (m,), `labels` (m,), `groups` (the label's name) and `clusters` (the row): pass it
-        on as `evaluate(**rows)`. Entries of one row then count as seen together, and the table of
-        groups has one line per label.
+        `probs` (m,), `labels` (m,), `groups` (the label's name), `clusters` (the row) and
+        `classes` ("does not apply", "applies"): pass it on as `evaluate(**rows)`. Entries of one
+        row then count as seen together, the table of groups has one line per label, and what the
+        base rates alone would cost is told of each label's own.
 
     Raises
     ------
@@ -238,4 +241,5 @@ def multilabel_rows(
         "labels": entries.labels,
         "groups": entries.groups,
         "clusters": entries.clusters,
+        "classes": LABEL_CLASSES,
     }

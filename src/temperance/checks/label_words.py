@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = [
-    "WORDS", "class_place", "distinct_labels", "label_text", "label_value", "listed", "place_of",
-    "shell_word", "shown",
+    "WORDS", "class_place", "distinct_labels", "label_text", "label_value", "lacks_label", "listed",
+    "place_of", "shell_word", "shown",
 ]  # fmt: skip
 
 _SHOWN = 10  # names quoted in a message
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,3})?")
 WORDS = {"false": 0, "true": 1}
+_NO_LABEL = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null"})
 
 
 def place_of(classes: tuple[str, ...] | None, k: int | None) -> Callable[[object], int]:
@@ -112,3 +113,9 @@ def shell_word(text: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return the first names, commas between, and whether there are more."""
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def lacks_label(cell: str, classes: Collection[str]) -> bool:
+    """Whether a label is blank or says that it holds no value, and is no class of that name."""
+    text = cell.strip()
+    return text.casefold() in _NO_LABEL and text not in classes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["AS_THEY_ARE", "ScoreRules"]
+
+_AS_IN_FIT = "as in the fit of the calibrator (--floor 0 leaves them)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,12 @@ class ScoreRules:
         """The floor that holds."""
         return self.floor or Floor(self.fitted_floor or 0.0)
 
+    def as_found(self, floored: Floored) -> Self:
+        """Return the rules for other rows of a model: a floor "auto" is what it was found to be."""
+        if self.floor is None or not self.floor.auto:
+            return self
+        return replace(self, floor=Floor(floored.floor))
+
     def floored(self, scores: ArrayLike, kind: Literal["logits", "probs"]) -> Floored | None:
         """Return what was raised of these scores, counted; None where nothing is."""
         if kind == "logits" or not self.least.raises:
@@ -135,15 +143,19 @@ class ScoreRules:
         if floored is None or (self.floor is None and not floored.probabilities):
             return ()
         if self.floor is None:
-            return (f"{floored}, as in the fit of the calibrator (--floor 0 leaves them).",)
+            return (f"{floored}, {_AS_IN_FIT}.",)
         return (f"{floored} (--floor).",)
 
     @property
     def of_blocks(self) -> tuple[str, ...]:
         """What is said of rows that are read block by block, where nothing is counted."""
-        if not self.options:
-            return ()
-        return (f"scores were read with {' '.join(self.options)}.",)
+        notes: tuple[str, ...] = ()
+        if self.options:
+            notes = (f"scores were read with {' '.join(self.options)}.",)
+        if self.floor is None and self.fitted_floor:
+            floor = f"probabilities below {self.fitted_floor:.4g} are raised to it"
+            notes += (f"{floor}, {_AS_IN_FIT}.",)
+        return notes
 
     @property
     def _of_logits(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arrays import as_array, as_numbers, such_rows
+from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
 from temperance.checks.scores import sum_tolerance
 from temperance.checks.tensors import is_tensor
 from temperance.errors import InvalidInputError
@@ -82,9 +82,17 @@ class ShownTokens:
 
     def positions(self, labels: ArrayLike, *, name: str = "labels") -> NDArray[np.intp]:
         """Return each row's place of the true token, -1 where it is not shown, or raise."""
-        y = as_array(labels, name=name)
+        y = as_array(labels, name=name, ignorable=False)
         if y.shape != (self.n,):
             msg = f"`{name}` must have shape ({self.n},), one per row, got {y.shape}."
+            raise InvalidInputError(msg)
+        unknown = np.isnan(y) if y.dtype.kind == "f" else np.zeros(self.n, dtype=bool)
+        if unknown.any():
+            msg = (
+                f"`{name}` must have every value, but {row_name(int(unknown.argmax()))} is nan "
+                f"({such_rows(unknown)}). Leave these rows out of all arrays; -1 is for a true "
+                "token that is not shown."
+            )
             raise InvalidInputError(msg)
         whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
         if not whole:

@@ -94,7 +94,7 @@ def apply(
     beside = rows.beside
     assert beside is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
-    with naming(rows.source), progress(f"applying to {count_text(rows.n, 'row')}"):
+    with naming(rows.source), progress(f"applying to {rows.outcomes.rows(rows.n)}"):
         probs = rows.applied(calibrator)
     accepted = chosen.accepted(rows, probs)
     warnings = (

@@ -208,7 +208,6 @@ class BlockRows:
             n_classes=self.n_classes,
             described=f"{self.source}: {count_text(n, 'row')}, {classes}, {self.first.kind}",
             weighted=self.first.weights is not None,
-            classes=self.classes,
         )
 
     def warnings(self) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.calibrators import (
     Ensemble,
     GroupTemperatureScaling,
+    LabelPlattScaling,
     MultilabelScaling,
     TemperatureRecord,
     Training,
     interval_of,
     temperature_of,
 )
+from temperance.calibrators.label_platt import line_table
 from temperance.cli.block_rows import BlockRows
 from temperance.cli.class_biases import class_biases_of
 from temperance.cli.cluster_warnings import interval_warnings
@@ -200,6 +202,10 @@ def finish(
         measure_table(done.comparison, evaluated_on=done.evaluated_on, calibrator=done.calibrator)
     )
     print_text(str(done.calibrator))
+    if isinstance(done.calibrator, MultilabelScaling) and isinstance(
+        done.calibrator.inner, LabelPlattScaling
+    ):
+        print_table(line_table(done.calibrator.inner))
     for warning in done.warnings:
         note(f"warning: {warning}")
     print_text(f"calibrator: {output}" + (f"   report: {report}" if report else ""))
@@ -282,7 +288,6 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         evaluated_on=done.evaluated_on,
         facts=recorded(tuple(facts)),
         warnings=recorded(done.warnings),
-        classes=done.rows.classes,
         plan=done.plan,
         selection=done.selection,
         members=done.rows.members,
@@ -324,9 +329,10 @@ def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, .
     """Return what users should hear about a fit and its measures."""
     found = []
     record, interval = calibrator.record, interval_of(calibrator)
+    labelled = [f"labelled {each}" for each in calibrator.unit]
     if record is not None and record.n < _FEW_LABELS and interval is not None:
         found.append(
-            f"only {record.n} labelled rows: the temperature is known only to lie between "
+            f"only {count_text(record.n, *labelled)}: the temperature is known only to lie between "
             f"{interval[0]:.3g} and {interval[1]:.3g}."
         )
         if isinstance(record, TemperatureRecord) and record.expected_regret is not None:

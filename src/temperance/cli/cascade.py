@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +129,7 @@ def cascade(
     rows = _read(files, reading)
     others = None
     if test:
-        others = _read(test, reading.other_file(test_labels), rows[0])
+        others = _read(test, replace(reading, labels=test_labels), rows)
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
@@ -182,15 +183,19 @@ def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
     return stems_of(files)
 
 
-def _read(files: list[Path], reading: Reading, like: Rows | None = None) -> list[Rows]:
+def _read(
+    files: list[Path], reading: Reading, models: Sequence[Rows | None] | None = None
+) -> list[Rows]:
     """Read every model's rows, those of the first with labels, and check that they are the same.
 
-    Classes are in the order of the rows `like` these, or of the first.
+    `models` are other rows of the same models: classes are in the order of those of the first.
     """
-    first = read_rows(files[0], reading, like=like)
+    like, *others = models or [None] * len(files)
+    first = read_rows(files[0], reading.other_file(reading.labels, of_model=like), like=like)
     rows = [first]
-    for path in files[1:]:
-        other = read_rows(path, reading.other_file(), labelled=False, like=first, same_rows=True)
+    for path, model in zip(files[1:], others, strict=True):
+        own = reading.other_file(of_model=model)
+        other = read_rows(path, own, labelled=False, like=first, same_rows=True)
         check_same_rows(first, other)
         rows.append(other)
     return rows

@@ -36,6 +36,7 @@ from temperance.version import __version__
 from temperance.writers import check_writable
 
 if TYPE_CHECKING:
+    from temperance.calibrators import Calibrator
     from temperance.metrics.inputs import Predictions
 
 __all__ = ["compare"]
@@ -186,13 +187,20 @@ def _read(
             "Of two columns of one file, name both: --probs-column A --probs-column B."
         )
         raise InvalidInputError(msg)
-    first = read_rows(outputs[0].path, outputs[0].reading)
-    sides, notes = {outputs[0].name: first.predictions()}, first.notes
+    base = outputs[0]
+    maps = {side.name: load(side.path) for side in outputs[1:] if side.is_calibrator}
+    floored = [each for each in maps.values() if each.record is not None and each.record.floor]
+    lowest = min(floored, key=_floor_of, default=None)
+    first = read_rows(base.path, base.reading.with_floor_of(lowest))
+    sides, notes = {base.name: first.predictions()}, first.notes
     for side in outputs[1:]:
-        if side.is_calibrator:
-            calibrator = load(side.path)
-            first.check_fits(calibrator, str(side.path))
-            logits = first.scaled_by(calibrator)
+        if side.name in maps:
+            calibrator, own = maps[side.name], first
+            if _floor_of(calibrator) != _floor_of(lowest):  # each map meets what it was fitted to
+                own = read_rows(base.path, base.reading.with_floor_of(calibrator))
+                notes = (*notes, *own.notes)
+            own.check_fits(calibrator, str(side.path))
+            logits = own.scaled_by(calibrator)
         else:
             same_file = side.path == outputs[0].path
             reading = side.reading if same_file else side.reading.other_file()
@@ -201,6 +209,12 @@ def _read(
             logits, notes = other.logits, (*notes, *other.notes)
         sides[side.name] = first.predictions(logits)
     return first, sides, tuple(dict.fromkeys(notes))
+
+
+def _floor_of(calibrator: Calibrator | None) -> float:
+    """Return what the probabilities of a calibrator's fit were raised to; 0 if to nothing."""
+    record = None if calibrator is None else calibrator.record
+    return 0.0 if record is None or record.floor is None else record.floor
 
 
 def _names(files: list[Path]) -> list[str]:

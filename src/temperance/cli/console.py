@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks import reporting
-from temperance.cli.option_names import in_options
+from temperance.cli.files import recorded, said
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,12 @@ def print_table(table: Table) -> None:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on stdout, and nothing else: valid UTF-8 in every locale."""
+    """Print one JSON object on stdout, and nothing else: valid UTF-8 in every locale.
+
+    Its `warnings` speak of options, as on stderr, and name files without their folders.
+    """
+    if "warnings" in content:
+        content = {**content, "warnings": [recorded(said(each)) for each in content["warnings"]]}
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     print(as_json_text(text, ascii_only=not utf8))  # noqa: T201
@@ -47,7 +52,7 @@ def print_json(content: dict[str, Any]) -> None:
 
 def note(message: str) -> None:
     """Print a line about the result on stderr."""
-    print(printable(in_options(message)), file=sys.stderr)  # noqa: T201
+    print(printable(said(message)), file=sys.stderr)  # noqa: T201
 
 
 def _stdout() -> Console:

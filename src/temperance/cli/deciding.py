@@ -143,6 +143,7 @@ def decide(
         rule = abstain_rows(
             checked, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
             seed=seed, others=others, what="splits" if by_split else OF_CLUSTERS,
+            kept=1.0 - fit_share if by_split else 1.0,
         )  # fmt: skip
     outcome, groups = None, {}
     if test is not None:

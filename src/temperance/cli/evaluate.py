@@ -45,7 +45,6 @@ from temperance.errors import InvalidInputError
 from temperance.evaluate.tables import evaluation_tables
 from temperance.export import load, load_facts
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.printable import count_text
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.version import __version__
 from temperance.writers import check_writable
@@ -140,7 +139,6 @@ def evaluate(
             evaluated_on="given",
             facts=recorded(_told(facts, calibrator_file)),
             warnings=recorded(warnings),
-            classes=facts.classes,
             plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
             members=facts.members,
             advice=advice,
@@ -216,12 +214,20 @@ def _warnings(rows: RowFacts, final: Evaluation, calibrator_file: Path | None) -
             f"{calibrator_file} was fitted on this very file: the measures after it flatter it."
         )
     if final.tied_rows and final.tie_neutral_accuracy is not None:
-        found.append(
-            f"{count_text(final.tied_rows, 'row has', 'rows have')} several most probable "
-            "classes: the first column counts "
-            f"as predicted. Without regard to the order of columns the accuracy is "
-            f"{final.tie_neutral_accuracy:.4f}."
-        )
+        tied, outcomes = final.outcomes.rows(final.tied_rows), final.outcomes
+        has = "has" if final.tied_rows == 1 else "have"
+        if outcomes.kind == "classes":
+            told = (
+                f"{tied} {has} several most probable classes: the first column counts as "
+                "predicted. Without regard to the order of columns"
+            )
+        else:
+            no = "wrong" if outcomes.kind == "answers" else "not applying"
+            told = (
+                f"{tied} {has} a probability of exactly 1/2, which counts as {no}. Counted as half "
+                "right"
+            )
+        found.append(f"{told} the accuracy is {final.tie_neutral_accuracy:.4f}.")
     return tuple(found)
 
 

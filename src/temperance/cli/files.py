@@ -14,15 +14,18 @@ from typing import Any, NamedTuple
 
 import typer
 
+from temperance.cli.option_names import in_options
 from temperance.errors import InvalidInputError
 from temperance.printable import printable
 from temperance.readers import SUFFIXES
 from temperance.readers.shards import file_suffix
 
-__all__ = ["WRITTEN", "FileCommand", "name_of", "paths_of", "recorded"]
+__all__ = ["WRITTEN", "FileCommand", "name_of", "paths_of", "recorded", "said"]
 
 WRITTEN = frozenset({"--output", "--report"})  # the options whose files are written
-_PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())  # of the command that runs
+# Of the command that runs.
+_PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())
+_OPTIONS: ContextVar[frozenset[str]] = ContextVar("options", default=frozenset())
 
 
 class _Given(NamedTuple):
@@ -44,10 +47,12 @@ class FileCommand(typer.core.TyperCommand):
             for other in (*written[:number], *(one for one in paths if not one.written)):
                 _check(each, other)
         token = _PATHS.set(tuple(each.path for each in paths))
+        options = _OPTIONS.set(frozenset(name for each in self.params for name in each.opts))
         try:
             return super().invoke(ctx)
         finally:
             _PATHS.reset(token)
+            _OPTIONS.reset(options)
 
 
 def paths_of(ctx: typer.Context) -> Iterator[_Given]:
@@ -80,6 +85,11 @@ def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
     for spelling in sorted(names, key=len, reverse=True):
         value = re.sub(rf"(?<![\w./\\-]){re.escape(spelling)}", lambda _: names[spelling], value)  # noqa: B023
     return value
+
+
+def said(message: str) -> str:
+    """Return a message about the result as the command line says it: by its options alone."""
+    return in_options(message, _OPTIONS.get())
 
 
 def name_of(path: str | Path) -> str:

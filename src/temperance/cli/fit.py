@@ -142,7 +142,8 @@ def _read(
     rows = rows or read_members(cal, reading)
     if not test:
         return rows, None
-    of_test = reading.other_file(test_labels)
+    model = rows if isinstance(rows, Rows) else None
+    of_test = reading.other_file(test_labels, of_model=model)
     test_rows: Rows | BlockRows | None = None
     if method in METHODS and not METHODS[method].traits.groups:
         test_rows = BlockRows.of(test, of_test, on_cluster=on_cluster)

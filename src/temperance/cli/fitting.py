@@ -22,7 +22,6 @@ from temperance.calibrators import (
     Training,
     check_method,
     count_clusters,
-    count_group_clusters,
     fit_by_name,
     fit_entries,
     score_test_of_clusters,
@@ -31,7 +30,6 @@ from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.printable import count_text
 from temperance.select import (
     BASE_RATE,
     SCORE_METHODS,
@@ -62,6 +60,13 @@ class Fitted:
     calibrator: Calibrator
     out_of_fold: NDArray[np.float64] | None  # (n, k); None where other rows will be measured
     selection: Selection | None = None
+
+    def around(self, calibrator: Calibrator) -> Fitted:
+        """Return the same with the map of the file's own outputs in place of its inner one."""
+        selection = self.selection
+        if selection is not None:
+            selection = replace(selection, calibrator=calibrator)
+        return replace(self, calibrator=calibrator, selection=selection)
 
 
 def fit_rows(
@@ -109,12 +114,12 @@ def fit_rows(
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold, seed=seed)
     fitted = replace(fitted, calibrator=_with_floor(_with_clusters(fitted.calibrator, rows), rows))
     if rows.entries is not None:
-        return replace(fitted, calibrator=_of_labels(fitted.calibrator, rows, rows.entries))
+        return fitted.around(_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.answers is not None:
         answers = AnswerConfidence.around(
             fitted.calibrator, rows.answers, labels=rows.labels, weights=rows.weights
         )
-        return replace(fitted, calibrator=answers)
+        return fitted.around(answers)
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
@@ -125,12 +130,9 @@ def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
     record = calibrator.record
     if rows.clusters is None or rows.entries is not None or record is None:
         return calibrator
-    if isinstance(calibrator, Ensemble):
+    if isinstance(calibrator, Ensemble | GroupTemperatureScaling):  # the latter has counted them
         return calibrator
     data = (rows.logits, rows.require_labels(), rows.weights, rows.clusters)
-    if isinstance(calibrator, GroupTemperatureScaling) and rows.group_names is not None:
-        training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
-        return count_group_clusters(calibrator, training, rows.group_names, rows.clusters)
     if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
         return replace(calibrator, record=count_clusters(record, *data))
     return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))
@@ -168,7 +170,7 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
     elif rows.answers is not None and not rows.answers.says_probabilities:
         trials_of, order, methods = ScoreTrials, SCORE_METHODS, None
     training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
-    with progress(f"choosing a method on {count_text(rows.n, 'row')}"):
+    with progress(f"choosing a method on {rows.outcomes.rows(rows.n)}"):
         selection, honest = select_rows(
             training, groups=None if rows.dense is not None else rows.group_names,
             clusters=rows.clusters,
@@ -202,10 +204,11 @@ def _named(
             )
         return fit_by_name(
             method, rows.logits, positions,
-            weights=weights, groups=rows.group_names, prior=prior, classes=rows.classes,
+            weights=weights, groups=rows.group_names, clusters=rows.clusters, prior=prior,
+            classes=rows.classes,
         )  # fmt: skip
 
-    with progress(f"fitting on {count_text(rows.n, 'row')}"):
+    with progress(f"fitting on {rows.outcomes.rows(rows.n)}"):
         calibrator = fit(rows.weights)
     if not out_of_fold:
         return Fitted(calibrator, None)

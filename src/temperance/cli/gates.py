@@ -12,7 +12,7 @@ import typer
 from temperance.checks.numbers import as_not_negative
 from temperance.cli.console import note
 from temperance.errors import InvalidInputError
-from temperance.printable import count_text
+from temperance.metrics.outcomes import Outcomes
 from temperance.show import number_text
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ __all__ = [
 
 _PANEL = "Gates (exit code 1 when one fails)"
 GateVerdict = Literal["passed", "failed", "undecided"]
+
+_ROWS = Outcomes()
 
 
 class Undecided(StrEnum):
@@ -80,10 +82,18 @@ class Gate:
     n: int  # rows
     verdict: GateVerdict
     passed: bool  # the verdict, or what an undecided gate is taken for
+    outcomes: Outcomes = _ROWS  # what the rows are
 
     @classmethod
     def of(
-        cls, option: str, limit: float, estimate: Estimate, *, n: int, undecided: Undecided
+        cls,
+        option: str,
+        limit: float,
+        estimate: Estimate,
+        *,
+        n: int,
+        undecided: Undecided,
+        outcomes: Outcomes = _ROWS,
     ) -> Gate:
         """Judge an estimate by the limit of an option, `--max-...` or `--min-...`."""
         verdict = _verdict(estimate, limit, largest=option.startswith("--max-"))
@@ -98,13 +108,16 @@ class Gate:
             verdict=verdict,
             passed=verdict == "passed"
             or (verdict == "undecided" and undecided is Undecided.passing),
+            outcomes=outcomes,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for JSON; an infinite or undefined number is None."""
         numbers = {name: getattr(self, name) for name in ("value", "low", "high")}
         finite = {name: each if isfinite(each) else None for name, each in numbers.items()}
-        return {**asdict(self), **finite}
+        found = {**asdict(self), **finite}
+        del found["outcomes"]
+        return found
 
     def __str__(self) -> str:
         """Say in a line how the gate ended and why."""
@@ -117,8 +130,8 @@ class Gate:
         end = "passes" if self.passed else "fails"
         chosen = "pass" if self.passed else "fail"
         return (
-            f"{told}, {measured}: {count_text(self.n, 'row')} cannot tell. It {end} "
-            f"(--undecided {chosen}); more rows narrow the interval."
+            f"{told}, {measured}: {self.outcomes.rows(self.n)} cannot tell. It {end} "
+            f"(--undecided {chosen}); more {self.outcomes.plural} narrow the interval."
         )
 
 
@@ -156,7 +169,12 @@ def check_gates(
     taken = undecided or Undecided.passing
     return [
         Gate.of(
-            option, limit, getattr(evaluation, _measure(option)), n=evaluation.n, undecided=taken
+            option,
+            limit,
+            getattr(evaluation, _measure(option)),
+            n=evaluation.n,
+            undecided=taken,
+            outcomes=evaluation.outcomes,
         )
         for option, limit in limits.items()
     ]

@@ -66,7 +66,7 @@ def measure_after(
     if isinstance(rows, BlockRows):
         rows.check_fits(calibrator, "the calibrator")
         return measure_blocks(rows, calibrator, **settings)
-    with progress(f"applying to {count_text(rows.n, 'row')}"):
+    with progress(f"applying to {rows.outcomes.rows(rows.n)}"):
         after = rows.scaled_by(calibrator)
     return measure_scaled(rows, after, **settings)
 
@@ -145,7 +145,9 @@ def infinite_losses(
         shown = ", ".join(f"{rows.file_rows[row] + 1:,}" for row in found[:_SHOWN])
         more = ", ..." if count > _SHOWN else ""
         which = f" ({'row' if count == 1 else 'rows'} {shown}{more}, counted from 1)"
-    told = f"{count_text(count, 'row has', 'rows have')} a true class of probability 0{which}"
+    outcomes = evaluation.outcomes
+    has = "has" if count == 1 else "have"
+    told = f"{outcomes.rows(count)} {has} {outcomes.impossible}{which}"
     return (f"{name or rows.source}: {told}: the log loss is infinite.",)
 
 

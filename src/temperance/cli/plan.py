@@ -65,7 +65,7 @@ def plan(
     """
     check_options(temperature, precision, error, power, n_bins)
     loaded = None if calibrator_file is None else load(calibrator_file)
-    rows = read_rows(file, reading, labelled=False)
+    rows = read_rows(file, reading.with_floor_of(loaded), labelled=False)
     if loaded is not None:
         rows.check_fits(loaded, str(calibrator_file))
     with naming(rows.source), progress("planning"):

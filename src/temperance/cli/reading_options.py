@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -46,6 +46,9 @@ from temperance.cli.options import (
 from temperance.errors import InvalidInputError
 from temperance.readers import Fields, LlmFormat, Missing
 
+if TYPE_CHECKING:
+    from temperance.cli.rows import Rows
+
 __all__ = ["Reading", "takes_reading"]
 
 _PANEL = "Files of language models"
@@ -78,14 +81,27 @@ class Reading:
         """Return the same with what scores of answers are, by the options or the calibrator."""
         answers = answer_scale(self.kind, self.score_scale, self.score_of, calibrator)
         scores = score_column_of(answers, self.score_column, self.fields.logits)
-        record = None if calibrator is None else calibrator.record
-        rules = replace(self.rules, fitted_floor=None if record is None else record.floor)
         fields = replace(self.fields, logits=scores)
-        return replace(self, answers=answers, fields=fields, rules=rules)
+        return replace(self, answers=answers, fields=fields).with_floor_of(calibrator)
 
-    def other_file(self, labels: Path | None = None) -> Self:
-        """Return the same for another file than the first, whose labels are its own."""
-        return replace(self, labels=labels)
+    def with_floor_of(self, calibrator: Calibrator | None) -> Self:
+        """Return the same for the probabilities that a calibrator will be applied to.
+
+        They are raised to what those of its fit were, unless --floor says otherwise.
+        """
+        record = None if calibrator is None else calibrator.record
+        floor = None if record is None else record.floor
+        return replace(self, rules=replace(self.rules, fitted_floor=floor))
+
+    def other_file(self, labels: Path | None = None, *, of_model: Rows | None = None) -> Self:
+        """Return the same for another file than the first, whose labels are its own.
+
+        Where it is `of_model`, the one whose rows these are, `--floor auto` is what it was there.
+        """
+        rules = self.rules
+        if of_model is not None and of_model.floored is not None:
+            rules = rules.as_found(of_model.floored)
+        return replace(self, labels=labels, rules=rules)
 
 
 def takes_reading(*, without: Collection[str] = ()) -> Callable[..., Callable[..., None]]:

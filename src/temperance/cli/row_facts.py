@@ -22,5 +22,4 @@ class RowFacts:
     n_classes: int
     described: str  # file and size in words
     weighted: bool
-    classes: tuple[str, ...] | None  # names; None of a matrix of labels
     members: tuple[str, ...] = ()  # names of an ensemble's models

@@ -25,11 +25,13 @@ from temperance.checks import (
 from temperance.checks.answer_scores import base_rate_logits
 from temperance.checks.arrays import rows_of_file
 from temperance.checks.label_matrix import (
+    LABEL_CLASSES,
     Entries,
 )
 from temperance.cli.row_facts import RowFacts
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.metrics.inputs import Predictions
+from temperance.metrics.outcomes import Outcomes
 from temperance.printable import count_text, printable
 
 if TYPE_CHECKING:
@@ -103,12 +105,18 @@ class Rows:
         return "rows" if self.dense is None else "dense"
 
     @property
+    def outcomes(self) -> Outcomes:
+        """What the rows are, in the words of results."""
+        if self.entries is None:
+            return Outcomes(self.classes)
+        n_rows, n_labels = (int(self.entries.keep.any(axis=axis).sum()) for axis in (1, 0))
+        return Outcomes(LABEL_CLASSES, n_rows=n_rows, n_labels=n_labels)
+
+    @property
     def described(self) -> str:
         """File and size in words."""
         if self.entries is not None:
-            rows, count = self.entries.keep.shape
-            labels = f"{count_text(count, 'label')} each"
-            return f"{self.source}: {count_text(rows, 'row')}, {labels}, {self.kind}"
+            return f"{self.source}: {self.outcomes.extent(self.n)}, {self.kind}"
         if self.answers is not None:
             return f"{self.source}: {count_text(self.n, 'answer')}, score {self.answers.name}"
         options = "up to " if self.ragged else ""
@@ -131,7 +139,6 @@ class Rows:
             n_classes=self.n_classes,
             described=self.described,
             weighted=self.weights is not None,
-            classes=self.classes if self.entries is None else None,
             members=self.member_names,
         )
 
@@ -178,7 +185,14 @@ class Rows:
     def predictions(self, logits: NDArray[Any] | None = None) -> Predictions:
         """Return these logits, or others of the same rows, with labels, weights and clusters."""
         own = self.logits if logits is None else logits
-        return Predictions.from_logits(own, self.require_labels(), self.weights, self.clusters)
+        labels, names = self.require_labels(), self.classes
+        if self.entries is None:
+            return Predictions.from_logits(own, labels, self.weights, self.clusters, classes=names)
+        found = Predictions.from_logits(
+            own, labels, self.weights, self.clusters, classes=LABEL_CLASSES
+        )
+        number = np.unique(self.entries.groups, return_inverse=True)[1]
+        return replace(found, label=number, n_matrix_rows=self.outcomes.n_rows)
 
     @property
     def named_groups(self) -> Groups | None:

@@ -65,7 +65,8 @@ def shift(
         msg = "`--kind` must be logits or probs here: shift compares one class per row."
         raise InvalidInputError(msg)
     first = read_rows(reference, reading.other_file())
-    other = read_rows(new, reading, labelled=False, like=first)
+    of_new = reading.other_file(reading.labels, of_model=first)
+    other = read_rows(new, of_new, labelled=False, like=first)
     warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.compare.tables import difference_cells
-from temperance.printable import count_text
 from temperance.show import Table, number_text
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ __all__ = ["baseline_name", "measure_table", "temperature_rows", "ways_table"]
 _MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
 _BY_CHANCE = "  by chance"  # the ECE that chance alone would show
 _HOW = {
-    "cross-fitted": "cross-fitted: every row scored by a fit on other rows",
+    "cross-fitted": "cross-fitted: every {one} scored by a fit on other rows",
     "test": "of the test file",
     "given": "as given",
 }
@@ -50,9 +49,15 @@ def measure_table(comparison: Comparison, *, evaluated_on: str, calibrator: Cali
             "verdict",
         ),
         rows=tuple(rows),
-        caption=f"{count_text(before.n, 'row')}, {_HOW[evaluated_on]}",
+        caption=f"{before.outcomes.extent(before.n)}, {_how(before, evaluated_on)}",
         words=frozenset({4}),
     )
+
+
+def _how(evaluation: Evaluation, evaluated_on: str) -> str:
+    """Return how rows, answers or entries were measured."""
+    outcomes = evaluation.outcomes
+    return _HOW[evaluated_on].format(one=outcomes.one)
 
 
 def baseline_name(calibrator: Calibrator) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from temperance.calibrators import AnswerConfidence, PlattScaling, TemperatureScaling
+from temperance.calibrators import Calibrator, PlattScaling, TemperatureScaling
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.deciding import decide
 from temperance.cli.files import recorded
@@ -113,9 +113,10 @@ def threshold(
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    reading = reading.of_answers(_of_answers(calibrator_file))
+    reading = reading.of_answers(_calibrator(calibrator_file))
     rows = read_rows(file, reading)
-    test_rows = None if test is None else read_rows(test, reading.other_file(), like=rows)
+    of_test = reading.other_file(of_model=rows)
+    test_rows = None if test is None else read_rows(test, of_test, like=rows)
     if method is None:
         method = TemperatureScaling.method if reading.answers is None else PlattScaling.method
     done = decide(
@@ -164,7 +165,6 @@ def threshold(
     print_text(f"policy: {output}" + (f"   report: {report}" if report else ""))
 
 
-def _of_answers(calibrator_file: Path | None) -> AnswerConfidence | None:
-    """Return the calibrator that a file holds, if it is one of whole answers."""
-    known = None if calibrator_file is None else load(calibrator_file)
-    return known if isinstance(known, AnswerConfidence) else None
+def _calibrator(file: Path | None) -> Calibrator | None:
+    """Return the calibrator whose rows these are, where there is one."""
+    return None if file is None else load(file)

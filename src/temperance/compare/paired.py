@@ -8,7 +8,7 @@ from temperance.checks.arguments import as_mapping
 from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
-from temperance.evaluate import labelled_groups, measure, weighing_groups
+from temperance.evaluate import labelled_groups, measure, of_label_matrix, weighing_groups
 from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
 from temperance.metrics.estimates import Draws, gap_estimate
 from temperance.metrics.implied import paired_gaps
@@ -118,6 +118,7 @@ def compare(
     there = baseline.weighing()[1]
     rows = {name: each.weighing()[0] for name, each in rows.items()}
     named = weighing_groups(named, there)
+    rows = {name: of_label_matrix(each, named) for name, each in rows.items()}
     return compare_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import SCORES
 from temperance.metrics.all_errors import ERROR_NAMES
-from temperance.printable import count_text
 from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -80,14 +79,16 @@ def in_words(comparison: Comparison) -> str:
         [
             *found,
             *(
-                _sentence(name, comparison.baseline, differences)
+                _sentence(name, comparison, differences)
                 for name, differences in comparison.differences.items()
             ),
         ]
     )
 
 
-def _sentence(name: str, baseline: str, differences: Differences) -> str:
+def _sentence(name: str, comparison: Comparison, differences: Differences) -> str:
+    baseline = comparison.baseline
+    rows = comparison.evaluations[baseline].outcomes.plural
     verdicts = {m: differences.verdict(m) for m in ("log_loss", "brier", "accuracy", "ece")}
     found = {
         verdict: [_SHORT[m] for m, each in verdicts.items() if each == verdict]
@@ -100,8 +101,8 @@ def _sentence(name: str, baseline: str, differences: Differences) -> str:
         how = "better" if better else "worse"
         return f"{name} is {how} than {baseline} in {better or worse}."
     if set(verdicts.values()) == {"the same"}:
-        return f"{name} and {baseline} are the same on these rows."
-    return f"These rows cannot tell {name} from {baseline}."
+        return f"{name} and {baseline} are the same on these {rows}."
+    return f"These {rows} cannot tell {name} from {baseline}."
 
 
 def _listed(names: list[str]) -> str:
@@ -121,7 +122,9 @@ def _table(comparison: Comparison, name: str, differences: Differences) -> Table
         for measure in differences.measures
     ]
     columns = ("", comparison.baseline, name, "difference (95 %)", "verdict")
-    caption = f"{count_text(own.n, 'row')}; differences are paired, row by row"
+    rows_of = own.outcomes
+    one, extent = rows_of.one, rows_of.extent(own.n)
+    caption = f"{extent}; differences are paired, {one} by {one}"
     return Table(columns, tuple(rows), caption=caption, words=frozenset({4}))
 
 

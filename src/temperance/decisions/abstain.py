@@ -172,15 +172,17 @@ def abstain_rows(
     seed: int = 0,
     others: Mapping[int, DecisionRows | None] | None = None,
     what: str = OF_CLUSTERS,
+    kept: float = 1.0,
 ) -> Abstention:
     """Return the thresholds of rows that are checked, and of a target that is.
 
     `others` are the rows of other draws by their seeds, None where they allow no fit; `what` is
-    drawn. A threshold that most draws do not have is refused.
+    drawn. A threshold that most draws do not have is refused. `kept` is the share of the labelled
+    rows that these are, where others fit the calibrator.
     """
     delta = 1.0 - confidence
     grid = GRID if thresholds is None else _as_grid(thresholds, max_risk)
-    target = Target(max_risk, min_coverage, delta, grid)
+    target = Target(max_risk, min_coverage, delta, grid, kept)
     promises = _promises(rows, target)
     draws, beside = None, ""
     if others:

@@ -22,9 +22,14 @@ _MAIN = {"cost": "cost", "budget": "error", "accuracy": "spent"}
 
 
 def in_words(found: Cascade) -> str:
-    """Return the rule, what it costs, what calibration was worth, and the best model alone."""
-    said = (_rule(found), _outcome(found), _worth(found), _best_alone(found))
-    return " ".join(filter(None, said))
+    """Return the rule, what it costs, what calibration was worth, and the best model alone.
+
+    Where a model alone costs less, that stands first: the rule is no advice then.
+    """
+    rule, best = _rule(found), _best_alone(found)
+    if _better_alone(found):
+        return f"{best} The rule found: {rule[0].lower()}{rule[1:]} {_outcome(found)}"
+    return " ".join(filter(None, (rule, _outcome(found), _worth(found), best)))
 
 
 def warnings_of(found: Cascade) -> tuple[str, ...]:
@@ -100,18 +105,34 @@ def _worth(found: Cascade) -> str:
     return f"Calibration {verb} {much} ({interval_text(low, high)}): raw confidences take {raw}."
 
 
+def _costs_alone(found: Cascade) -> dict[str, float]:
+    """Return what each model alone costs per row; nothing where errors have no price."""
+    if found.goal.kind != "cost":
+        return {}
+    return {name: way.cost.value for name, way in found.ways.items()
+            if name.endswith(" alone") and way.cost is not None}  # fmt: skip
+
+
+def _better_alone(found: Cascade) -> bool:
+    """Whether the best model alone costs less, beyond chance."""
+    ways = _costs_alone(found)
+    return bool(ways) and verdict(gains(found)[min(ways, key=ways.__getitem__)]) == "worse"
+
+
 def _best_alone(found: Cascade) -> str:
     """Return how the cascade does against the best model alone, where all has one price."""
-    if found.goal.kind != "cost":
+    ways = _costs_alone(found)
+    if not ways:
         return ""
-    ways = {name: way.cost.value for name, way in found.ways.items()
-            if name.endswith(" alone") and way.cost is not None}  # fmt: skip
     best = min(ways, key=ways.__getitem__)
-    told = verdict(gains(found)[best])
+    told, own = verdict(gains(found)[best]), found.ways["calibrated thresholds"].cost
     if told == "better":
         return f"The best model alone ({best}) costs {number_text(ways[best])}."
-    if told == "worse":
-        return f"But {best} costs less: {number_text(ways[best])}. Do not use the cascade."
+    if told == "the same":
+        return f"That is what {best} costs."
+    if told == "worse" and own is not None:
+        alone, together = number_text(ways[best]), number_text(own.value)
+        return f"Do not use the cascade: {best} costs less per row, {alone} against {together}."
     return f"These rows cannot tell that from {best} ({number_text(ways[best])})."
 
 

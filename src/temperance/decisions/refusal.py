@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,15 @@ def reason(rows: DecisionRows, target: Target, group: str | None) -> str:
             f"{why}. No number of labels would do: no threshold's risk lies below the target here"
         )
     of = "" if group is None else " of this group"
-    return f"{why}. About {needed:,} labelled rows{of} would do, as these go (power 80 %)"
+    if rows.clustered:
+        of += ", each of another cluster,"
+    if target.kept == 1.0:
+        return f"{why}. About {needed:,} labelled rows{of} would do, as these go (power 80 %)"
+    labelled = ceil(needed / target.kept)
+    return (
+        f"{why}. About {labelled:,} labelled rows{of} would do, as these go (power 80 %): "
+        f"{needed:,} of them for the threshold, the others for the fit"
+    )
 
 
 def refusal(promises: Sequence[Promise], target: Target, confidence: float) -> str:

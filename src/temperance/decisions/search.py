@@ -57,6 +57,7 @@ class Target:
     min_coverage: float | None
     delta: float  # probability that the promise fails
     grid: Array  # thresholds tried for a risk, falling
+    kept: float = 1.0  # share of the labelled rows that set thresholds, the others fit
 
     def fewest(self, n: int) -> int:
         """Return how many of n rows the first threshold tried for a risk accepts at least."""

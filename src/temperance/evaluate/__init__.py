@@ -8,6 +8,7 @@ from temperance.evaluate.measure import (
     evaluate_rows,
     labelled_groups,
     measure,
+    of_label_matrix,
     weighing_groups,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "labelled_groups",
     "measure",
     "measure_blocks",
+    "of_label_matrix",
     "weighing_groups",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
 from temperance.calibrators import Calibrator, Ensemble, GroupTemperatureScaling, MultilabelScaling
+from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_word, require_type
 from temperance.checks.numbers import as_seed
 from temperance.errors import InvalidInputError
@@ -18,6 +19,7 @@ from temperance.evaluate.pieces import OutOfFold, ScoredBlocks
 from temperance.evaluate.side_sums import SideSums
 from temperance.metrics.bins import check_bins
 from temperance.metrics.cells import ProbabilityGrid
+from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
 from temperance.pages import let_go
 from temperance.readers import BlockFile
@@ -165,15 +167,17 @@ def measure_blocks(
     kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label)
     if isinstance(blocks, FileParts):
         sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))
-        k = blocks.k
+        k, names = blocks.k, classes
     else:
-        sums, k = kernel.of_blocks(blocks, grid)
+        sums, k, names = kernel.of_blocks(blocks, grid)
     sums = sums.in_proportion()
     measured = [
         measured_of(each, grid, k=k, n_resamples=n_resamples, seed=seed, side=number)
         for number, each in enumerate(sums.sides)
     ]
     evaluations, draws = zip(*measured, strict=True)
+    outcomes = Outcomes(as_classes(names, k=k))
+    evaluations = tuple(replace(each, outcomes=outcomes) for each in evaluations)
     return MeasuredBlocks(evaluations, draws, sums.gaps)
 
 
@@ -195,8 +199,8 @@ class _Kernel:
         *,
         start: int = 0,
         threads: int | None = None,
-    ) -> tuple[SideSums, int]:
-        """Return the sums of all blocks, the first of which has the number `start`, and k."""
+    ) -> tuple[SideSums, int, Sequence[object] | None]:
+        """Return the sums of all blocks, of which the first is number `start`, k and the names."""
         rows = ScoredBlocks(
             blocks, self.kind, self.classes, self.refuse_probs, start, self.ignore_label
         )
@@ -209,7 +213,7 @@ class _Kernel:
 
         with one_thread_each():
             sums = merged(work, rows, threads=threads or thread_count(), ahead=_AHEAD)
-        return sums, rows.k
+        return sums, rows.k, rows.classes
 
     def of_part(self, n_bins: int, number: int, part: FilePart) -> SideSums | None:
         """Return the sums of a part of a file, on one thread: each worker has its own."""
@@ -219,7 +223,9 @@ class _Kernel:
         block = (logits, labels, *(w for w in weights if w is not None))
         try:
             with part.rows_named():
-                sums, _ = self.of_blocks([block], ProbabilityGrid(n_bins), start=number, threads=1)
+                sums, _, _ = self.of_blocks(
+                    [block], ProbabilityGrid(n_bins), start=number, threads=1
+                )
         except InvalidInputError as error:
             msg = f"{part.path}: {error}"
             raise InvalidInputError(msg) from error

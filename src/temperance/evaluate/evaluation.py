@@ -10,6 +10,7 @@ from temperance.evaluate.tables import evaluation_frame, evaluation_tables, reli
 from temperance.evaluate.words import evaluation_words
 from temperance.frozen import Frozen
 from temperance.metrics.all_errors import ERROR_NAMES
+from temperance.metrics.outcomes import Outcomes
 from temperance.show import beside, to_frame
 from temperance.significance import ScoreTest
 
@@ -60,6 +61,7 @@ class Evaluation(Frozen):
     tie_neutral_accuracy: float | None = None  # if each of these counts for its share
     base_rates: BaseRates | None = None  # what knowing only the class frequencies would cost
     weak_calibration: WeakCalibration | None = None  # of class 1 of two classes
+    outcomes: Outcomes = field(default_factory=Outcomes)  # what rows are, and names of classes
 
     @property
     def ece(self) -> Estimate:
@@ -75,7 +77,7 @@ class Evaluation(Frozen):
 
     @property
     def score_test(self) -> ScoreTest | None:
-        """Test of T = 1; None if a true class has probability 0."""
+        """Test of T = 1; None if a true class has probability 0, or of too few wrong rows."""
         test = self.tests.score
         if test.statistic is None or test.p_value is None or self.zero_probability_labels:
             return None
@@ -94,6 +96,7 @@ class Evaluation(Frozen):
         return {
             "n": self.n,
             "classes": self.n_classes,
+            "outcomes": self.outcomes.to_dict(),
             "log_loss": self.log_loss.to_dict(),
             "brier": self.brier.to_dict(),
             "ece": self.ece.to_dict(),
@@ -147,8 +150,10 @@ class Evaluation(Frozen):
         Returns
         -------
         data frame
-            Columns measure, value, low, high, null_mean, null_high, p_value; missing where a
-            measure has none.
+            Columns measure, value, low, high, null_mean, null_high, p_value, adjusted_p_value;
+            missing where a measure has none. A `p_value` is read as if it were the only one (one
+            in twenty of a calibrated model is below .05); the `adjusted_p_value`, of the two that
+            are among the tests of calibration, is corrected for their number (Holm).
 
         Raises
         ------

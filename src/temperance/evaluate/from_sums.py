@@ -11,6 +11,7 @@ from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import ERROR_NAMES, calibration_error_of
 from temperance.metrics.base_rates import base_rates_of_counts
 from temperance.metrics.cells import MOST_CLASSES, ClassErrors, EventSums
+from temperance.metrics.enough_events import Events
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def measured_of(
         classes = ClassErrors(sums.classes, k, grid.n_bins, n_resamples, seed, doubt)
     drawn = top.errors() | {"flattened": sums.flattened.draws(k, n_resamples, doubt, seed=source)}
     errors = _errors(drawn, classes)
-    tests = sums.tests.tests(k, event.name, ece=errors["ece"], miscalibration=corp.miscalibration)
+    events = Events.of_sums(sums.n, sums.means, sums.tests.joint, accuracy=2, confidence=3)
+    tests = events.allowed(
+        sums.tests.tests(k, event.name, ece=errors["ece"], miscalibration=corp.miscalibration)
+    )
     log_loss = score_estimate(sums.means, 0, sums.implied, 0, highest=inf)
     brier = score_estimate(sums.means, 1, sums.implied, 1, highest=2.0)
     evaluation = Evaluation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from temperance.checks.arrays import rows_among
 from temperance.checks.contradictions import contradictions
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.ignored import kept_rows, labelled_rows
+from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.numbers import as_seed
 from temperance.evaluate.evaluation import Evaluation
 from temperance.metrics.all_errors import calibration_error_of, draw_errors
@@ -26,6 +28,7 @@ from temperance.metrics.estimates import mean_estimate, score_estimate, share_es
 from temperance.metrics.group_table import group_table
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
+from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 from temperance.metrics.scores import row_measures
@@ -46,6 +49,7 @@ __all__ = [
     "evaluate_rows",
     "labelled_groups",
     "measure",
+    "of_label_matrix",
     "weighing_groups",
 ]
 
@@ -129,7 +133,15 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
     named = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
     rows, there = rows.weighing()
     named = weighing_groups(named, there)
+    rows = of_label_matrix(rows, named)
     return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+
+
+def of_label_matrix(rows: Predictions, groups: Groups | None) -> Predictions:
+    """Return entries of `multilabel_rows` with each one's label, its group; others as they are."""
+    if rows.classes != LABEL_CLASSES or groups is None or rows.clusters is None:
+        return rows
+    return replace(rows, label=groups[1], n_matrix_rows=int(rows.clusters.max()) + 1)
 
 
 def labelled_groups(
@@ -179,6 +191,7 @@ def measure(
     means = MeanSums.of(measures, rows.weights, rows.clusters)
     implied = implied_scores(rows, measures[:, :2])
     tied, gained = rows.ties()
+    outcomes = Outcomes.of(rows)
     errors = {name: calibration_error_of(name, each) for name, each in drawn.items()}
     evaluation = Evaluation(
         n=len(rows.labels),
@@ -202,11 +215,16 @@ def measure(
         n_resamples=n_resamples,
         seed=seed,
         notes=contradictions(
-            rows.logits, rows.labels, kind="probs" if rows.scores is None else "logits"
+            rows.logits,
+            rows.labels,
+            kind="probs" if rows.scores is None else "logits",
+            classes=rows.classes,
+            of_classes=outcomes.kind == "classes",
         ),
         tied_rows=tied,
         tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
         base_rates=base_rates(rows),
         weak_calibration=weak_calibration_rows(rows) if rows.probs.shape[1] == 2 else None,
+        outcomes=outcomes,
     )
     return evaluation, {**drawn, **corp_parts}

@@ -26,6 +26,7 @@ __all__ = [
     "left_out_table",
     "overview_table",
     "reliability_sketch",
+    "test_name",
     "test_table",
     "verdict_sentence",
     "weak_calibration_table",
@@ -83,19 +84,17 @@ def overview_table(evaluation: Evaluation) -> Table:
             _row("  a temperature leaves", split.refinement),
         ]
     if evaluation.base_rates is not None:
-        rows = _with_base_rates(rows, evaluation.base_rates)
-    caption = (
-        f"{count_text(evaluation.n, 'row')}, {count_text(evaluation.n_classes, 'class', 'classes')}"
-    )
-    if evaluation.n_clusters is not None:
+        rows = _with_base_rates(rows, evaluation.base_rates, evaluation.outcomes.frequencies)
+    caption = evaluation.outcomes.size(evaluation.n, evaluation.n_classes)
+    if evaluation.n_clusters not in (None, evaluation.outcomes.n_rows):
         caption += f", {count_text(evaluation.n_clusters, 'cluster')}"
     return Table(("", "value", "95 % interval"), tuple(rows), caption=caption)
 
 
 def _with_base_rates(
-    rows: list[tuple[str, str, str]], base: BaseRates
+    rows: list[tuple[str, str, str]], base: BaseRates, frequencies: str
 ) -> list[tuple[str, str, str]]:
-    """Add below each score what the class frequencies alone cost, and the skill against that."""
+    """Add below each score what the base rates alone cost, and the skill against that."""
     scores = {
         SCORES["log_loss"]: (base.log_loss, base.log_loss_skill),
         SCORES["brier"]: (base.brier, base.brier_skill),
@@ -109,7 +108,7 @@ def _with_base_rates(
         found.append(row)
         if row[0] in scores:
             cost, skill = scores[row[0]]
-            open_rows = [("  the class frequencies alone", number_text(cost), "")]
+            open_rows = [(f"  {frequencies} alone", number_text(cost), "")]
             if cost > 0.0:
                 open_rows.append(_row("  skill against these", skill))
     return found + open_rows
@@ -142,7 +141,7 @@ def test_table(evaluation: Evaluation) -> Table:
         value = statistics.get(name)
         shown = "" if value is None else _statistic_text(value)
         words = p_text(p_value) if p_value is not None else "cannot be told here"
-        rows.append((TEST_NAMES[name], shown, words))
+        rows.append((test_name(evaluation, name), shown, words))
     columns = ("test of calibration", "statistic", "p, corrected")
     return Table(columns, tuple(rows), caption=verdict_sentence(evaluation))
 
@@ -155,11 +154,17 @@ def verdict_sentence(evaluation: Evaluation) -> str:
         p_value = p_text(verdict.adjusted_p_value)
         return f"verdict: no test refutes calibration; the smallest p-value {of}: {p_value}"
     p_value = p_text(verdict.adjusted_p_value)
-    return f"verdict: not calibrated, by {TEST_NAMES[verdict.test]}: {p_value}, the smallest {of}"
+    by = test_name(evaluation, verdict.test)
+    return f"verdict: not calibrated, by {by}: {p_value}, the smallest {of}"
+
+
+def test_name(evaluation: Evaluation, name: str) -> str:
+    """Return what a test is called: class biases only where there are classes."""
+    return TEST_NAMES[name].replace("class biases", evaluation.outcomes.bias)
 
 
 def weak_calibration_table(evaluation: Evaluation) -> Table | None:
-    """What clinical studies report of class 1 of two classes; None for more."""
+    """What clinical studies report of the second of two classes; None for more."""
     weak = evaluation.weak_calibration
     if weak is None:
         return None
@@ -167,13 +172,15 @@ def weak_calibration_table(evaluation: Evaluation) -> Table | None:
     for name, (shown, best) in WEAK.items():
         found: Estimate | None = getattr(weak, name)
         if found is None:
-            rows.append((shown, "", f"none: {weak.reasons[name]}", best))
+            rows.append(
+                (shown, "", f"none: {evaluation.outcomes.reworded(weak.reasons[name])}", best)
+            )
         else:
             rows.append((*_row(shown, found), best))
-    caption = f"class {weak.event} happened in {weak.n_events:,} of {weak.n:,} rows"
-    return Table(
-        (f"of class {weak.event}", "value", "95 % interval", "best"), tuple(rows), caption=caption
-    )
+    outcomes, event = evaluation.outcomes, int(weak.event)
+    caption = outcomes.happened(event, weak.n_events, weak.n)
+    columns = (f"of {outcomes.of_class(event)}", "value", "95 % interval", "best")
+    return Table(columns, tuple(rows), caption=caption)
 
 
 def _statistic_text(statistic: float) -> str:
@@ -197,10 +204,18 @@ def group_result_table(evaluation: Evaluation) -> Table:
         for each in evaluation.groups[:_WORST]
     )
     left = len(evaluation.groups) - len(rows)
-    caption = "p-values of the score test with Holm's correction for the number of groups"
+    several = f"{evaluation.outcomes.group}s"
+    caption = f"p-values of the score test with Holm's correction for the number of {several}"
     if left:
-        caption = f"{left} more groups with larger p-values; {caption}"
-    columns = ("group", "rows", "accuracy", "mean confidence", "p-value", "")
+        caption = f"{left} more {several} with larger p-values; {caption}"
+    columns = (
+        evaluation.outcomes.group,
+        evaluation.outcomes.plural,
+        "accuracy",
+        "mean confidence",
+        "p-value",
+        "",
+    )
     return Table(columns, rows, caption=caption, words=frozenset({5}))
 
 
@@ -218,7 +233,9 @@ def left_out_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
 def reliability_sketch(evaluation: Evaluation) -> str:
     """The CORP curve on the band in which a calibrated model's curve would lie."""
     corp = evaluation.corp
-    of = "correct" if corp.event == "top-label" else f"class {corp.event}"
+    of = "correct"
+    if corp.event != "top-label":
+        of = evaluation.outcomes.class_name(int(corp.event))
     return sketch(
         corp.probability,
         corp.recalibrated,
@@ -232,7 +249,7 @@ def reliability_sketch(evaluation: Evaluation) -> str:
 
 def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
     """Return the columns of a data frame of all measures."""
-    names = ("value", "low", "high", "null_mean", "null_high", "p_value")
+    names = ("value", "low", "high", "null_mean", "null_high", "p_value", "adjusted_p_value")
     measures: dict[str, dict[str, Any]] = {
         name: getattr(evaluation, name).to_dict() for name in SCORES
     }
@@ -246,6 +263,9 @@ def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
         measures["brier_skill"] = base.brier_skill.to_dict()
     measures |= {name: each.to_dict() for name, each in evaluation.errors.items()}
     measures["miscalibration"] = evaluation.corp.miscalibration.to_dict()
+    adjusted = evaluation.tests.adjusted_p_values
+    for name in ("ece", "miscalibration"):
+        measures[name] = {**measures[name], "adjusted_p_value": adjusted[name]}
     if evaluation.weak_calibration is not None:
         found = {name: getattr(evaluation.weak_calibration, name) for name in WEAK}
         measures |= {name: each.to_dict() for name, each in found.items() if each is not None}

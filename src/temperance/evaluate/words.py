@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from temperance.evaluate.tables import TEST_NAMES
+from temperance.evaluate.tables import test_name
 from temperance.printable import count_text
 from temperance.show import p_text
 from temperance.significance import evident
@@ -43,7 +43,7 @@ def evaluation_words(evaluation: Evaluation) -> str:
         verdict = f"{direction_words(evaluation)}: {refutation(evaluation)}."
     else:
         smallest = p_text(evaluation.tests.verdict.adjusted_p_value)
-        on = "" if few else f" on these {count_text(evaluation.n, 'row')}"
+        on = "" if few else f" on these {evaluation.outcomes.rows(evaluation.n)}"
         verdict = f"no test refutes calibration{on} (the smallest p-value, corrected: {smallest})."
     found = [capitalised(few + verdict), group_words(evaluation), base_rate_words(evaluation)]
     return " ".join(filter(None, found))
@@ -51,17 +51,16 @@ def evaluation_words(evaluation: Evaluation) -> str:
 
 def data_words(evaluation: Evaluation) -> str:
     """Return "with only 60 rows, " where data are too few for a sure word, else ""."""
-    if evaluation.n < _FEW_ROWS:
-        return f"with only {count_text(evaluation.n, 'row')}, "
+    outcomes = evaluation.outcomes
+    if (outcomes.n_rows or evaluation.n) < _FEW_ROWS:
+        return f"with only {outcomes.extent(evaluation.n)}, "
     if evaluation.n_classes == 2 and evaluation.classes:
         rarer = min(evaluation.classes, key=lambda each: each.n)
-        events, what = rarer.n, f"row{'' if rarer.n == 1 else 's'} of class {rarer.number}"
+        events, told = rarer.n, outcomes.only(rarer.number, rarer.n, evaluation.n)
     else:
         events = round(evaluation.n * (1.0 - evaluation.accuracy.value))
-        what = "wrong prediction" if events == 1 else "wrong predictions"
-    if events >= _FEW_EVENTS:
-        return ""
-    return f"with only {events} {what} in {evaluation.n:,} rows, "
+        told = f"{count_text(events, 'wrong prediction')} in {outcomes.rows(evaluation.n)}"
+    return "" if events >= _FEW_EVENTS else f"with only {told}, "
 
 
 def is_refuted(evaluation: Evaluation) -> bool:
@@ -85,16 +84,16 @@ def refutation(evaluation: Evaluation) -> str:
     if ece.value > ece.null.high:
         return f"ECE {ece.value:.4f}, at most {ece.null.high:.4f} by chance"
     p_value = p_text(verdict.adjusted_p_value)
-    return f"{TEST_NAMES[verdict.test]}, {p_value} corrected for {verdict.n_tests} tests"
+    return f"{test_name(evaluation, verdict.test)}, {p_value} corrected for {verdict.n_tests} tests"
 
 
 def impossible_words(evaluation: Evaluation) -> str:
-    """Return how many rows have a true class of probability 0, and what that costs; "" of none."""
+    """Return how many rows have an outcome of probability 0, and what that costs; "" of none."""
     count = evaluation.zero_probability_labels
     if not count:
         return ""
-    told = count_text(count, "row has", "rows have")
-    return f"{told} a true class of probability 0, so the log loss is infinite"
+    told = f"{evaluation.outcomes.rows(count)} {'has' if count == 1 else 'have'}"
+    return f"{told} {evaluation.outcomes.impossible}, so the log loss is infinite"
 
 
 def group_words(evaluation: Evaluation, *, when: str = "") -> str:
@@ -105,28 +104,29 @@ def group_words(evaluation: Evaluation, *, when: str = "") -> str:
     off = [each for each in evaluation.groups if each.differs]
     if not off:
         return ""
-    groups, are = count_text(len(evaluation.groups), "group"), "is" if len(off) == 1 else "are"
-    said = f"{len(off):,} of {groups} {are} off; worst: {_group(off[0])}."
+    groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
+    are = "is" if len(off) == 1 else "are"
+    said = f"{len(off):,} of {groups} {are} off; worst: {_group(off[0], evaluation)}."
     return f"{when} {said}" if when else said
 
 
-def _group(worst: GroupResult) -> str:
+def _group(worst: GroupResult, evaluation: Evaluation) -> str:
     if not isfinite(worst.log_loss.value):
-        return f"{worst.name} (a true class of probability 0)"
+        return f"{worst.name} ({evaluation.outcomes.impossible})"
     claims, right = percent(worst.confidence.value), percent(worst.accuracy.value)
     return f"{worst.name} (claims {claims}, is right {right} of the time)"
 
 
 def base_rate_words(evaluation: Evaluation, *, when: str = "") -> str:
-    """Return that a model is worse than the class frequencies, where that is evident; else ""."""
+    """Return that a model is worse than the base rates, where that is evident; else ""."""
     base = evaluation.base_rates
     loss = evaluation.log_loss.value
     if base is None or base.verdict != "worse" or not isfinite(loss):
         return ""
     its = f"{when} its" if when else "Its"
     return (
-        f"{its} log loss of {loss:.3f} is above {base.log_loss:.3f}, what the class frequencies "
-        "alone would cost: it is worse than no model."
+        f"{its} log loss of {loss:.3f} is above {base.log_loss:.3f}, what "
+        f"{evaluation.outcomes.frequencies} alone would cost: it is worse than no model."
     )
 
 

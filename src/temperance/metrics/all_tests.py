@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from temperance.metrics.cox import CoxTest, cox_rows
+from temperance.metrics.enough_events import Events
 from temperance.metrics.joint_tests import class_bias_rows, joint_score_rows
 from temperance.metrics.z_tests import (
     calibration_in_the_large_rows,
@@ -46,7 +47,8 @@ class CalibrationTests:
 
     One in twenty of the p-values of a calibrated model is below 0.05. Shown are those corrected
     for their number (Holm), of which in at most 5 % of data sets any is; the `verdict` is the
-    smallest of them.
+    smallest of them. Where too few events decide, the tests whose distribution is a limit are left
+    out with their reason (`Events`); those by resampling, which are exact, stay.
     """
 
     score: CalibrationTest  # of T = 1: too sharp or too flat
@@ -101,8 +103,8 @@ class CalibrationTests:
 def calibration_tests(
     rows: Predictions, *, ece: CalibrationError, miscalibration: CalibrationError
 ) -> CalibrationTests:
-    """Return all tests; those that the data do not allow say why."""
-    return CalibrationTests(
+    """Return all tests; those that the data do not allow, or too few events, say why."""
+    tests = CalibrationTests(
         score=score_rows(rows),
         class_bias=class_bias_rows(rows),
         joint=joint_score_rows(rows),
@@ -112,3 +114,4 @@ def calibration_tests(
         ece_p_value=ece.p_value,
         miscalibration_p_value=miscalibration.p_value,
     )
+    return Events.of(rows).allowed(tests)

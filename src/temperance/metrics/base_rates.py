@@ -23,6 +23,8 @@ __all__ = ["BaseRates", "base_rates", "base_rates_of_counts"]
 class BaseRates:
     """Scores of the class frequencies of these rows, predicted for every row, and the skill.
 
+    Of a label matrix each label has its own frequency, predicted for its entries.
+
     Parameters
     ----------
     log_loss : float
@@ -70,7 +72,9 @@ def base_rates(rows: Predictions) -> BaseRates:
     -----
     With :math:`f_k` the weighted share of class k: log loss
     :math:`-\sum_k f_k \log f_k`, Brier score :math:`1 - \sum_k f_k^2`, skill
-    :math:`1 - S / S_f`. The interval is that of the paired difference
+    :math:`1 - S / S_f`. Of entries of a label matrix :math:`f` is that of the entry's label, and
+    the scores are means over entries: who knows the base rates knows which label is rare. The
+    interval is that of the paired difference
     :math:`S - S_f` (`gap_estimate`) over :math:`S_f`: to first order that the frequencies were
     counted on the same rows does not move it.
 
@@ -92,18 +96,31 @@ def base_rates(rows: Predictions) -> BaseRates:
     (0.5623, 0.375, -0.2326)
     """
     k, w = rows.probs.shape[1], rows.weights
-    counts = np.bincount(rows.labels, w, minlength=k)
-    shares = counts / counts.sum()
-    at_label = shares[rows.labels]
+    part = np.zeros(len(rows.labels), np.intp)  # rows that share their frequencies
+    if rows.label is not None:
+        part = np.unique(rows.label, return_inverse=True)[1]
+    n_parts = int(part.max()) + 1
+    counts = np.bincount(part * k + rows.labels, w, minlength=n_parts * k).reshape(n_parts, k)
+    total = counts.sum(axis=1)
+    shares = counts / np.where(total > 0.0, total, 1.0)[:, None]
+    at_label = shares[part, rows.labels]
+    # all rows alike: one row that stands for all of them
+    said = np.broadcast_to(shares[0], rows.probs.shape) if n_parts == 1 else shares[part]
     constant = Predictions(
-        np.broadcast_to(shares, rows.probs.shape), rows.labels, w,
+        said, rows.labels, w,
         np.abs(log_probs(np.where(at_label > 0.0, at_label, 1.0))), clusters=rows.clusters,
     )  # fmt: skip
     gaps = paired_gaps(rows, constant)
-    scores = _scores(shares)
-    first, second = (_skill(gap_estimate(gaps, column), of) for column, of in enumerate(scores))
+    each = np.array([_scores(own) for own in shares])
+    of_parts = total / total.sum()
+    log_loss, brier = (float(of_parts @ column) for column in each.T)
+    first, second = (
+        _skill(gap_estimate(gaps, column), of) for column, of in enumerate((log_loss, brier))
+    )
     n = len(rows.labels) if w is None else float(w.sum() ** 2 / (w @ w))
-    return BaseRates(*scores, first, second, _own_rows(shares, scores[0], n))
+    costs = [_seen(own, n * share) for own, share in zip(shares, of_parts, strict=True)]
+    own_rows = float(of_parts @ costs) / log_loss if log_loss else inf
+    return BaseRates(log_loss, brier, first, second, own_rows)
 
 
 def base_rates_of_counts(
@@ -130,7 +147,8 @@ def base_rates_of_counts(
             )
         skills.append(_skill(gap, of))
     first, second = skills
-    return BaseRates(*scores, first, second, _own_rows(shares, scores[0], n))
+    own_rows = _seen(shares, n) / scores[0] if scores[0] else inf
+    return BaseRates(*scores, first, second, own_rows)
 
 
 def _scores(shares: NDArray[np.float64]) -> tuple[float, float]:
@@ -146,10 +164,8 @@ def _skill(gap: Estimate, of: float) -> Estimate:
     return Estimate(-gap.value / of, -gap.high / of, min(-gap.low / of, 1.0))
 
 
-def _own_rows(shares: NDArray[np.float64], of: float, n: float) -> float:
-    """Return what frequencies of the other rows cost more, as a share of the score `of`."""
-    if of == 0.0:
-        return inf
+def _seen(shares: NDArray[np.float64], n: float) -> float:
+    """Return what frequencies of the other rows cost more than those of all n rows, in nats."""
     others = np.maximum(shares * n - 1.0, 0.0) + 0.5
     cost = -float(shares @ np.log(others / (max(n - 1.0, 0.0) + 0.5 * len(shares))))
-    return max(cost - of, 0.0) / of
+    return max(cost - _scores(shares)[0], 0.0)

@@ -11,6 +11,7 @@ from temperance.checks import as_classes, as_groups, as_labels, as_probs, as_wei
 from temperance.checks.arrays import rows_among
 from temperance.checks.frames import named_scores
 from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
+from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks, row_log_losses, softmax
 
@@ -33,6 +34,8 @@ class Predictions:
     scores: NDArray[Any] | None = None  # (n, k): the logits, where `probs` came from logits
     clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
     classes: tuple[str, ...] | None = None  # names of the columns, where these have any
+    label: NDArray[np.intp] | None = None  # (n,): number of each entry's label, of a label matrix
+    n_matrix_rows: int | None = None  # and how many rows that matrix has
 
     @classmethod
     def check(
@@ -62,7 +65,9 @@ class Predictions:
                 msg = "`probs` must have at least one row: nothing can be measured on none."
                 raise InvalidInputError(msg)
             known = as_classes(names, k=k)
-            y = as_labels(kept_labels(labels, keep), n=n, k=k, classes=known)
+            # entries of a label matrix say 0 and 1, whatever these are called
+            called = None if known == LABEL_CLASSES else known
+            y = as_labels(kept_labels(labels, keep), n=n, k=k, classes=called)
             loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
             units = None
             if clusters is not None:
@@ -88,6 +93,8 @@ class Predictions:
         labels: NDArray[np.intp],
         weights: NDArray[np.float64] | None,
         clusters: NDArray[np.intp] | None = None,
+        *,
+        classes: tuple[str, ...] | None = None,
     ) -> Self:
         """Return checked logits as predictions.
 
@@ -100,7 +107,7 @@ class Predictions:
             z = as_float64(logits[rows])
             loss[rows] = row_log_losses(z, labels[rows])
             probs[rows] = softmax(z)
-        return cls(probs, labels, weights, loss, logits, clusters)
+        return cls(probs, labels, weights, loss, logits, clusters, classes)
 
     def weighing(self) -> tuple[Self, NDArray[np.bool_] | None]:
         """Return the rows without those of weight 0, and which they are; None where all weigh."""
@@ -115,6 +122,7 @@ class Predictions:
             self, probs=self.probs[there], labels=self.labels[there], weights=w[there],
             log_loss=self.log_loss[there],
             scores=None if self.scores is None else self.scores[there], clusters=clusters,
+            label=None if self.label is None else self.label[there],
         )  # fmt: skip
         return found, there
 

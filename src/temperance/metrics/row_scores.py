@@ -56,6 +56,7 @@ def taken(rows: Predictions, places: NDArray[np.intp]) -> Predictions:
         weights=None if weights is None else weights[places],
         log_loss=rows.log_loss[places],
         scores=None if scores is None else scores[places],
+        label=None if rows.label is None else rows.label[places],
         clusters=None if clusters is None else np.unique(clusters[places], return_inverse=True)[1],
     )
 

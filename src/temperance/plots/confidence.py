@@ -122,7 +122,7 @@ class ConfidenceDisplay(Display):
         decimals = 0 if top > 0.05 else 1
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
         ax.set_xlabel("Confidence", fontsize=TEXT, color=INK, labelpad=6)
-        ax.set_ylabel("Share of rows", fontsize=TEXT, color=INK, rotation=0,
+        ax.set_ylabel("Share of predictions", fontsize=TEXT, color=INK, rotation=0,
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
         ax.yaxis.set_label_coords(0.0, 1.015)
         if self.name is not None:
@@ -136,7 +136,7 @@ class ConfidenceDisplay(Display):
         fullest = int(np.argmax(self.curve.share))
         return title, (
             f"Mean confidence {self.confidence:.1%}, accuracy {self.accuracy.value:.1%}. "
-            f"Most rows, {self.curve.share[fullest]:.0%}, have a confidence between "
+            f"Most predictions, {self.curve.share[fullest]:.0%}, have a confidence between "
             f"{self.curve.lower[fullest]:.0%} and {self.curve.upper[fullest]:.0%}."
         )
 

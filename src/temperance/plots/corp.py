@@ -9,6 +9,7 @@ import numpy as np
 
 from temperance.checks.arguments import optional_text
 from temperance.metrics.corp import CorpReliability, corp_reliability
+from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.plots.display import Display
 from temperance.plots.square import (
@@ -37,6 +38,7 @@ _STRIPS = 0.025 * np.arange(-0.5, 41.0)  # bars in the middle of which 5, 10, 15
 _FEW = 30  # up to so many distinct probabilities, each is a dot
 _HALF = 0.02  # half the width of the bands of a single probability
 _FINE = 0.004  # steps along the probability that are narrower than the line
+_APART = 0.005  # points of a line that words keep away from
 _TINY = 1e-9  # a curve on the edge of the band is within it
 
 
@@ -56,6 +58,9 @@ class CorpDisplay(Display):
         Of the model.
     event_name : str, optional
         What a class's event is called; "class 1" where left out.
+    adjusted_p_value : float, optional
+        That of the miscalibration, corrected for the tests beside it (`Evaluation.tests`): shown
+        in place of the curve's own, and named as corrected.
 
     Attributes
     ----------
@@ -80,9 +85,15 @@ class CorpDisplay(Display):
     _margins = (46.0, 18.0, 44.0, 84.0)
 
     def __init__(
-        self, corp: CorpReliability, *, name: str | None = None, event_name: str | None = None
+        self,
+        corp: CorpReliability,
+        *,
+        name: str | None = None,
+        event_name: str | None = None,
+        adjusted_p_value: float | None = None,
     ) -> None:
         self.corp = corp
+        self.adjusted_p_value = adjusted_p_value
         self.name = optional_text(name, name="name")
         self.event_name = optional_text(event_name, name="event_name") or f"class {corp.event}"
 
@@ -147,13 +158,16 @@ class CorpDisplay(Display):
             classes=classes,
             ignore_label=ignore_label,
         )
-        return cls(corp, name=name).plot(ax)
+        event_name = None
+        if corp.event != "top-label":
+            event_name = Outcomes.named(probs, classes).class_name(int(corp.event))
+        return cls(corp, name=name, event_name=event_name).plot(ax)
 
     @classmethod
     def from_evaluation(
         cls, evaluation: Evaluation, *, name: str | None = None, ax: Axes | None = None
     ) -> Self:
-        """Draw what `evaluate` measured.
+        """Draw what `evaluate` measured; the p-value is corrected for the number of tests.
 
         Parameters
         ----------
@@ -169,7 +183,12 @@ class CorpDisplay(Display):
         CorpDisplay
             Drawn.
         """
-        return cls(evaluation.corp, name=name).plot(ax)
+        corp, event_name = evaluation.corp, None
+        if corp.event != "top-label":
+            event_name = evaluation.outcomes.class_name(int(corp.event))
+        adjusted = evaluation.tests.adjusted_p_values["miscalibration"]
+        own = cls(corp, name=name, event_name=event_name, adjusted_p_value=adjusted)
+        return own.plot(ax)
 
     def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Self:
         """Draw the diagram.
@@ -203,7 +222,7 @@ class CorpDisplay(Display):
         shown = self.name if name is None else optional_text(name, name="name")
         if shown is not None:
             draw_name(ax, shown, pad=60)
-        ax.annotate("\n".join(_parts(corp)), (0.0, 1.0), (0.0, 28.0), xycoords="axes fraction",
+        ax.annotate("\n".join(self._parts()), (0.0, 1.0), (0.0, 28.0), xycoords="axes fraction",
                     textcoords="offset points", ha="left", va="bottom", fontsize=SMALL,
                     color=MUTED)  # fmt: skip
         return self
@@ -219,21 +238,21 @@ class CorpDisplay(Display):
         colours = _colours(corp.recalibrated, corp.consistency_low, corp.consistency_high)
         title = f"CORP reliability diagram{'' if self.name is None else f': {self.name}'}"
         return title, (
-            f"Isotonic frequency against probability. {', '.join(_parts(corp))}. The model "
+            f"Isotonic frequency against probability. {', '.join(self._parts())}. The model "
             f"{'; '.join(dict.fromkeys(said))}. Against "
             f"what a calibrated model would show, the curve is too low for "
-            f"{corp.share[colours == OVER].sum():.0%} of the rows and too high for "
+            f"{corp.share[colours == OVER].sum():.0%} of the predictions and too high for "
             f"{corp.share[colours == UNDER].sum():.0%}."
         )
 
-
-def _parts(corp: CorpReliability) -> tuple[str, str]:
-    """Return what the Brier score is made of, in words."""
-    miscalibration = number_text(corp.decomposition.miscalibration)
-    discrimination = number_text(corp.decomposition.discrimination)
-    return f"miscalibration {miscalibration} ({p_text(corp.p_value)})", (
-        f"discrimination {discrimination}"
-    )
+    def _parts(self) -> tuple[str, str]:
+        """Return what the Brier score is made of, in words."""
+        miscalibration = number_text(self.corp.decomposition.miscalibration)
+        discrimination = number_text(self.corp.decomposition.discrimination)
+        p_value = p_text(self.corp.p_value)
+        if self.adjusted_p_value is not None:
+            p_value = f"{p_text(self.adjusted_p_value)}, corrected"
+        return f"miscalibration {miscalibration} ({p_value})", f"discrimination {discrimination}"
 
 
 def _draw_bands(ax: Axes, corp: CorpReliability) -> None:
@@ -295,18 +314,25 @@ def _colours(
     return np.where(curve < low - _TINY, OVER, np.where(curve > high + _TINY, UNDER, INK))
 
 
+def _along(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points (n, 2) all along a broken line, also where it jumps."""
+    length = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
+    fine = np.unique(np.append(length, np.arange(0.0, length[-1], _APART)))
+    return np.stack([np.interp(fine, length, x), np.interp(fine, length, y)], axis=1)
+
+
 def _draw_words(ax: Axes, corp: CorpReliability) -> None:
     """Say what the two sides and the band mean, where the curve is not in the way."""
     x = corp.probability
-    fine = np.unique(np.append(x, np.linspace(x[0], x[-1], 200)))
     points, *edges = (
-        np.stack([fine, np.interp(fine, x, y)], axis=1)
-        for y in (corp.recalibrated, corp.confidence_low, corp.confidence_high)
+        _along(x, y) for y in (corp.recalibrated, corp.confidence_low, corp.confidence_high)
     )
     if corp.event == "top-label":
-        draw_corners(ax, points)
+        corners = draw_corners(ax, points)
     else:  # 10 % may be too much, and is not confident
-        draw_corners(ax, points, below="probability too high", above="probability too low")
+        corners = draw_corners(
+            ax, points, below="probability too high", above="probability too low"
+        )
     along = np.array([0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.12, 0.88])
     held = (along > x[0]) & (along < x[-1])  # better in the band than beside it
     places = [
@@ -314,4 +340,5 @@ def _draw_words(ax: Axes, corp: CorpReliability) -> None:
         for at in (*along[held], *along[~held])
         for step, up in ((0.012, "bottom"), (-0.012, "top"))
     ]
+    points = np.concatenate([points, corners])
     draw_clearest(ax, places, points, np.concatenate(edges), color=INK)

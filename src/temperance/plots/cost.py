@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
+import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from temperance.checks.arguments import optional_text
 from temperance.errors import InvalidInputError
 from temperance.plots.display import Display
-from temperance.plots.dots import fitting
+from temperance.plots.dots import fitting, width_of
 from temperance.plots.theme import INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["CostDisplay"]
 
 _NAME = 170.0  # points: room of a name in the key
+_POINTS = 72.0  # per inch
+_APART = 0.03  # of the axes, between the key and what is drawn: half a marker
+_HANDLE, _ROW = 3.5, 1.65  # of the key, in sizes of its letters: beside the names; from row to row
 _ROOM = 0.06  # of an axis, beside the outermost points
 _FIRST, _SECOND = "calibrated thresholds", "raw thresholds"  # the others are models alone
 _MARKERS = "Dsv^<>"
+_CORNERS: tuple[Literal["lower right", "upper left", "lower left", "upper right"], ...] = (
+    "lower right",
+    "upper left",
+    "lower left",
+    "upper right",
+)  # for the key, the best first
 
 
 class Curve(Protocol):
@@ -173,6 +182,8 @@ class CostDisplay(Display):
             ax.plot(raw.cost, raw.accuracy, color=OVER, linewidth=1.4, linestyle=(0, (4, 2)),
                     zorder=2)  # fmt: skip
         ax.plot(curve.cost, curve.accuracy, color=UNDER, linewidth=2.0, zorder=2.5)
+        room = min(_NAME, 0.5 * _points(ax)[0])
+        names = [fitting(key, room) for key in self.points]
         for number, (key, (cost, accuracy)) in enumerate(self.points.items()):
             marker, colour = _MARKERS[(number - 2) % len(_MARKERS)], MUTED
             if key in {_FIRST, _SECOND}:
@@ -180,13 +191,10 @@ class CostDisplay(Display):
             hollow = colour == MUTED
             ax.plot([cost], [accuracy], marker=marker, markersize=7.5, linestyle="none",
                     color=PAPER if hollow else colour, clip_on=False, zorder=4 - 0.1 * number,
-                    markeredgecolor=colour if hollow else PAPER, label=fitting(key, _NAME),
+                    markeredgecolor=colour if hollow else PAPER, label=names[number],
                     markeredgewidth=1.6 if hollow else 1.0)  # fmt: skip
         self._set_limits(ax)
-        key_box = ax.legend(loc="lower right", frameon=False, fontsize=SMALL, labelcolor=INK,
-                            handletextpad=0.3, borderaxespad=0.2, labelspacing=0.35)  # fmt: skip
-        for text in key_box.get_texts():
-            text.set_parse_math(False)
+        self._draw_key(ax, names)
         ax.set_xlabel("Cost of later models, per row", fontsize=TEXT, color=INK, labelpad=6)
         ax.set_ylabel("Accuracy", fontsize=TEXT, color=INK, rotation=0,
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
@@ -210,6 +218,39 @@ class CostDisplay(Display):
         )
         return title, f"{ends} {'; '.join(said)}."
 
+    def _draw_key(self, ax: Axes, names: Sequence[str]) -> None:
+        """Draw the key in a corner where nothing is drawn, or else make room below for it."""
+        drawn = ax.transAxes.inverted().transform(ax.transData.transform(self._drawn()))
+        across, up = (SMALL / each for each in _points(ax))
+        width = across * (_HANDLE + max(map(width_of, names))) + _APART
+        height = up * (_ROW * len(names) + 1.0) + _APART
+        for corner in _CORNERS:
+            beside = drawn[:, 0] > 1.0 - width if "right" in corner else drawn[:, 0] < width
+            above = drawn[:, 1] > 1.0 - height if "upper" in corner else drawn[:, 1] < height
+            if not (beside & above).any():
+                break
+        else:
+            corner = _CORNERS[0]
+            low, high = ax.get_ylim()
+            ax.set_ylim((low - height * high) / (1.0 - height), high)
+        key = ax.legend(loc=corner, frameon=False, fontsize=SMALL, labelcolor=INK,
+                        handletextpad=0.3, borderaxespad=0.2, labelspacing=0.35)  # fmt: skip
+        for text in key.get_texts():
+            text.set_parse_math(False)
+
+    def _drawn(self) -> NDArray[np.float64]:
+        """Return points (n, 2) all along the lines and the edges of the band, and the markers."""
+        curve, raw = self.curve, self.raw_curve
+        lines = [(curve.cost, y) for y in (curve.accuracy, curve.accuracy_low, curve.accuracy_high)]
+        lines += [] if raw is None else [(raw.cost, raw.accuracy)]
+        found = []
+        for x, y in lines:
+            steps = np.linspace(0.0, len(x) - 1.0, 4 * len(x) + 400)
+            found.append(
+                np.stack([np.interp(steps, range(len(x)), each) for each in (x, y)], axis=1)
+            )
+        return np.concatenate([*found, np.array([*self.points.values()]).reshape(-1, 2)])
+
     def _set_limits(self, ax: Axes) -> None:
         """Leave room for the points, and below them for the key."""
         across = [*self.curve.cost, *(cost for cost, _ in self.points.values())]
@@ -229,7 +270,15 @@ class CostDisplay(Display):
         ax.yaxis.set_major_formatter(
             FuncFormatter(
                 lambda tick, _: (
-                    "" if tick > 1.0 + 1e-9 else f"{tick:.{decimals}%}".replace("%", " %")
+                    ""
+                    if not -1e-9 <= tick <= 1.0 + 1e-9
+                    else f"{tick:.{decimals}%}".replace("%", " %")
                 )
             )
         )
+
+
+def _points(ax: Axes) -> tuple[float, float]:
+    """Return width and height of the axes in points."""
+    box = ax.get_window_extent()
+    return _POINTS * box.width / ax.figure.dpi, _POINTS * box.height / ax.figure.dpi

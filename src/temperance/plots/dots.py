@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["BOTTOM", "Dot", "draw_dots", "draw_mark", "draw_name", "fitting", "size_of"]
+__all__ = ["BOTTOM", "Dot", "draw_dots", "draw_mark", "draw_name", "fitting", "size_of", "width_of"]
 
 _WIDTH = 380.0  # points, as are the next ones
 _ROW = 20.0
@@ -91,7 +91,7 @@ def draw_name(ax: Axes, name: str, *, pad: float, from_names: bool) -> None:
 def fitting(name: str, width: float, *, size: float = SMALL) -> str:
     """Return the name, or both its ends where it is wider than so many points, about."""
     name = printable(" ".join(name.split()))
-    if sum(map(_em, name)) * size <= width:
+    if width_of(name) * size <= width:
         return name
     room, left, right = width / size - _em("\u2026"), "", ""
     while room > 0.0:
@@ -102,6 +102,11 @@ def fitting(name: str, width: float, *, size: float = SMALL) -> str:
                 break
             left, right = (left + letter, right) if end == "left" else (left, letter + right)
     return f"{left}\u2026{right}"
+
+
+def width_of(name: str) -> float:
+    """Return the width of a name in a wide sans-serif font, in units of its size, about."""
+    return sum(map(_em, name))
 
 
 def _em(letter: str) -> float:

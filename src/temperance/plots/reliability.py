@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.checks.arguments import optional_text
+from temperance.checks.labels import class_position
 from temperance.metrics.estimates import Estimate
+from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.plots.display import Display
 from temperance.plots.square import draw_corners, draw_frame, draw_name, draw_strip
@@ -126,7 +128,10 @@ class ReliabilityDisplay(Display):
             ignore_label=ignore_label,
         )  # fmt: skip
         error = float(curve.share @ np.abs(curve.confidence - curve.accuracy))
-        of = None if event in ("predicted", "top-label") else f"class {event}"
+        of = None
+        if event not in ("predicted", "top-label"):
+            outcomes = Outcomes.named(probs, classes)
+            of = outcomes.class_name(class_position(event, outcomes.names))
         return cls(curve, ece=error, name=name, of=of).plot(ax)
 
     @classmethod
@@ -190,7 +195,7 @@ class ReliabilityDisplay(Display):
         right = "is right" if self.of is None else f"it is {self.of}"
         said = "; ".join(
             f"says {curve.confidence[i]:.1%}, {right} {curve.accuracy[i]:.1%}"
-            f" ({curve.share[i]:.0%} of the rows)"
+            f" ({curve.share[i]:.0%} of the predictions)"
             for i in fullest
         )
         title = f"Reliability diagram{'' if self.name is None else f': {self.name}'}"
@@ -198,7 +203,9 @@ class ReliabilityDisplay(Display):
         if self.of is not None:
             axes = f"How often it is {self.of} against its probability"
         what = "points" if len(curve.share) > 1 else "point"
-        return title, (f"{axes}, {len(curve.share)} {what}. Where most rows are, the model {said}.")
+        return title, (
+            f"{axes}, {len(curve.share)} {what}. Where most predictions are, the model {said}."
+        )
 
 
 def _draw_gaps(ax: Axes, curve: ReliabilityCurve) -> None:

@@ -32,7 +32,8 @@ _NAME = 26  # characters of a name that fit beside the other words
 _TICKS = np.linspace(0.0, 1.0, 6)
 _LETTER = 0.02  # width of a small letter, in the units of the square
 _LINE = 0.042  # height of a line of them
-_ENOUGH = 0.03  # room between words and a curve, beyond which more is no better
+_EDGE, _STEP = 0.98, 0.04  # where words in a corner end, and between other places for them
+_ENOUGH = 0.035  # room between words and a curve, beyond which more is no better
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class Words:
     across: str = "center"  # what of the text is at x: left, center, right
     up: str = "bottom"  # what of it is at y: bottom, top
     rotation: float = 0.0  # degrees
+
+    def points(self) -> NDArray[np.float64]:
+        """Return points (n, 2) along the foot and the top of level words."""
+        left = self.x - {"left": 0.0, "center": 0.5, "right": 1.0}[self.across] * (
+            width := _LETTER * len(self.text)
+        )
+        foot = self.y - {"bottom": 0.0, "top": _LINE}[self.up]
+        along = left + np.linspace(0.0, width, 2 * len(self.text))
+        return np.concatenate(
+            [np.stack([along, np.full(len(along), y)], axis=1) for y in (foot, foot + _LINE)]
+        )
 
     def distance(self, points: NDArray[np.float64]) -> float:
         """Return the distance from the nearest of the points, (n, 2), about: fonts differ."""
@@ -104,10 +116,11 @@ def draw_strip(
 
 def draw_clearest(
     ax: Axes, places: Sequence[Words], *obstacles: NDArray[np.float64], color: str
-) -> None:
+) -> Words:
     """Write words at the first place with room enough, or else where the points are farthest.
 
-    Each array of obstacles, (n, 2), only decides between places that are as good for those before.
+    Returns them where they stand. Each array of obstacles, (n, 2), only decides between places that
+    are as good for those before.
     """
     words = max(
         places,
@@ -115,6 +128,7 @@ def draw_clearest(
     )
     ax.text(words.x, words.y, words.text, ha=words.across, va=words.up, rotation=words.rotation,
             rotation_mode="anchor", fontsize=SMALL, color=color, zorder=5)  # fmt: skip
+    return words
 
 
 def draw_corners(
@@ -123,9 +137,25 @@ def draw_corners(
     *,
     below: str = "over-confident",
     above: str = "under-confident",
-) -> None:
-    """Say what the sides of the diagonal mean, in the corners or wherever no point is near."""
-    draw_clearest(ax, [Words(below, 0.98, y, "right") for y in (0.03, 0.1, 0.2, 0.3)],
-                  points, color=OVER)  # fmt: skip
-    draw_clearest(ax, [Words(above, 0.02, y, "left", "top") for y in (0.97, 0.9, 0.8, 0.7)],
-                  points, color=UNDER)  # fmt: skip
+) -> NDArray[np.float64]:
+    """Say what the sides of the diagonal mean, in the corners or as near them as no point is.
+
+    Returns points (n, 2) of these words, for others to keep away from.
+    """
+    low = draw_clearest(ax, _beside_diagonal(below), points, color=OVER)
+    upper = [
+        Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top")
+        for each in _beside_diagonal(above)
+    ]
+    return np.concatenate([low.points(), draw_clearest(ax, upper, points, color=UNDER).points()])
+
+
+def _beside_diagonal(text: str) -> list[Words]:
+    """Return places that lie below the diagonal as a whole, the nearest to the corner first."""
+    width = _LETTER * len(text)
+    places = [
+        Words(text, x, y, "right")
+        for x in np.arange(_EDGE, width, -_STEP).tolist()
+        for y in np.arange(1.0 - _EDGE + 0.01, x - width - _LINE - _ENOUGH, _STEP).tolist()
+    ]
+    return sorted(places, key=lambda each: each.y - each.x)

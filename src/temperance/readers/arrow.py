@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.label_words import lacks_label
 from temperance.errors import FileFormatError, MissingDependencyError
-from temperance.readers.cells import lacks_label, number_list
+from temperance.readers.cells import number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import refuse_joined_arrow, refuse_joined_parquet
 from temperance.readers.request import Request, Rows

@@ -13,28 +13,21 @@ from temperance.errors import FileFormatError
 from temperance.readers.guard import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MISSING", "NumberCells", "is_missing", "lacks_label", "number_list"]
+__all__ = ["MISSING", "NumberCells", "is_missing", "number_list"]
 
 # What programs write where they have no value, in small letters; "" is a blank cell.
 MISSING = frozenset(
     {"", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "nat", "."}
 )
-_NO_LABEL = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null"})
 _INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _LIST = re.compile(r"\[(.*)\]", re.DOTALL)
 _SPARSE = re.compile(r"\(\s*(\d+)\s*,\s*\[(.*)\]\s*,\s*\[(.*)\]\s*\)", re.DOTALL)
 _LONGEST_LIST = 1 << 24
-
-
-def lacks_label(cell: str, classes: Collection[str]) -> bool:
-    """Whether a label is blank or says that it holds no value, and is no class of that name."""
-    text = cell.strip()
-    return text.casefold() in _NO_LABEL and text not in classes
 
 
 def is_missing(cell: str) -> bool:

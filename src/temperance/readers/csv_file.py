@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from temperance.checks.label_words import lacks_label
 from temperance.errors import FileFormatError
-from temperance.readers.cells import NumberCells, is_missing, lacks_label, number_list
+from temperance.readers.cells import NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import named, quoted
 from temperance.readers.request import Request, Rows

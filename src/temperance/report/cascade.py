@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_cascade", "write_cascade"]
 
-_SENTENCE = re.compile(r"(?<=[.:]) (?=[A-Z])")
+_SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z])")
 _HOW = {
     "cross-fitted": "Cross-fitted: the rows were cut into five parts, and the rows of each part "
     "were answered by rules found on the other four, calibrators included.",

@@ -27,7 +27,6 @@ class ReportContent:
     evaluated_on: Literal["cross-fitted", "test", "given"]
     facts: tuple[tuple[str, str], ...]  # label and value, in the order shown
     warnings: tuple[str, ...] = ()
-    classes: tuple[str, ...] | None = None  # names
     selection: Selection | None = None  # how the method was chosen
     plan: Plan | None = None  # labels that would settle what is open
     members: tuple[str, ...] = ()  # names of an ensemble's models

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import TemperatureScaling, temperature_of
+from temperance.checks.answer_scores import ANSWER_CLASSES
+from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.evaluate.words import (
     base_rate_words,
     capitalised,
@@ -20,7 +22,7 @@ from temperance.evaluate.words import (
     percent,
     refutation,
 )
-from temperance.printable import count_text
+from temperance.metrics.outcomes import Outcomes
 from temperance.show import p_text
 from temperance.significance import sharpness_in_words
 
@@ -95,7 +97,7 @@ def _of_model(
     if evaluation.zero_probability_labels:
         return f"{impossible_words(evaluation)}: this model is not calibrated."
     if not is_refuted(evaluation):
-        n = count_text(evaluation.n, "row")
+        n = evaluation.outcomes.rows(evaluation.n)
         test = _alone(comparison, evaluation, score_test)
         if test is not None:
             sentence = (
@@ -153,7 +155,7 @@ def _score_headline(comparison: Comparison) -> str:
     """
     before, after = comparison.evaluations["before"], comparison.evaluations["after"]
     differences = comparison.differences["after"]
-    few = f"With only {count_text(after.n, 'row')}, " if after.n < _FEW_ANSWERS else ""
+    few = f"With only {after.outcomes.rows(after.n)}, " if after.n < _FEW_ANSWERS else ""
     rate = f"the {before.log_loss.value:.3f} of knowing only how often answers are right"
     own = f"{after.log_loss.value:.3f}"
     told = {
@@ -162,8 +164,8 @@ def _score_headline(comparison: Comparison) -> str:
         "worse": f"with the map of these scores the log loss is {own}, above {rate}: do not use "
         "it.",
         "the same": f"the map of these scores says the base rate of every answer: {own}.",
-        "cannot tell": "these rows cannot tell whether the scores say anything: with their map the "
-        f"log loss is {own}, beside {rate}.",
+        "cannot tell": "these answers cannot tell whether the scores say anything: with their map "
+        f"the log loss is {own}, beside {rate}.",
     }[differences.verdict("log_loss")]
     return capitalised(few + told)
 
@@ -192,7 +194,8 @@ def _split(evaluation: Evaluation) -> str:
         return ""
     loss = f"of its log loss of {evaluation.log_loss.value:.3f}, "
     if split.calibration.low <= 0.0:
-        return f"{loss}these rows show nothing that a temperature would clearly remove"
+        nothing = "show nothing that a temperature would clearly remove"
+        return f"{loss}these {evaluation.outcomes.plural} {nothing}"
     return (
         f"{loss}{split.calibration.value:.3f} is miscalibration that a temperature removes; "
         f"a temperature leaves {split.refinement.value:.3f}"
@@ -214,7 +217,7 @@ def _base_rates(evaluation: Evaluation) -> list[str]:
     base = evaluation.base_rates
     if base is None or base.log_loss == 0.0:
         return []
-    said = f"knowing only how often each class is true would cost {base.log_loss:.3f}"
+    said = f"knowing only {evaluation.outcomes.base_rates} would cost {base.log_loss:.3f}"
     skill = base.log_loss_skill.value
     return [f"{said} (skill of this model: {skill:.3f})" if isfinite(skill) else said]
 
@@ -227,7 +230,9 @@ def explain_calibrator(calibrator: Calibrator) -> str:
         return _explain_temperature(temperature)
     traits = calibrator.own_traits
     keeps = "never changes" if traits.keeps_class else "may change"
-    return f"What the method does: {traits.summary}. The predicted class {keeps}."
+    names = {"answers": ANSWER_CLASSES, "multilabel": LABEL_CLASSES}.get(calibrator.kind)
+    predicted = capitalised(Outcomes(names).predicted)
+    return f"What the method does: {traits.summary}. {predicted} {keeps}."
 
 
 def _explain_temperature(temperature: float) -> str:
@@ -276,7 +281,7 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
     if comparison is None:
         return "."
     before, after = comparison.evaluations["before"], comparison.evaluations["after"]
-    verdict = comparison.differences["after"]
+    verdict, rows = comparison.differences["after"], before.outcomes.plural
     told = verdict.verdict("log_loss")
     if told == "worse":
         return ". Calibration made the probabilities worse: do not use it."
@@ -285,7 +290,7 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
             "; "
             + {
                 "the same": "calibration leaves the probabilities as they are.",
-                "cannot tell": "these rows cannot tell whether calibration is better.",
+                "cannot tell": f"these {rows} cannot tell whether calibration is better.",
                 "better": (
                     f"calibration lowers the log loss from {before.log_loss.value:.3f} to "
                     f"{after.log_loss.value:.3f}."
@@ -301,7 +306,7 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
     if told == "the same":
         return "; calibration leaves the probabilities as they are."
     if told == "cannot tell":
-        return f"; after calibration, {later}, but these rows cannot tell whether that is better."
+        return f"; after calibration, {later}, but these {rows} cannot tell whether that is better."
     if verdict.verdict("ece") == "worse":
         return (
             f"; after calibration, {later}. The log loss is better, yet the calibration error is "

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import interval_of, temperature_of
-from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.evaluate.tables import left_out_rows, verdict_sentence
 from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
-from temperance.printable import count_text
 from temperance.report.class_biases import class_bias_section
 from temperance.report.findings import (
     explain_calibrator,
@@ -35,11 +33,11 @@ __all__ = ["render_report", "write_report"]
 
 _HOW = {
     "cross-fitted": (
-        "Cross-fitted: the rows were cut into five parts, and each part was scored by a fit on the "
-        "other four. Every row was scored by a map that never saw it."
+        "Cross-fitted: the {rows} were cut into five parts, and each part was scored by a fit on "
+        "the other four. Every {one} was scored by a map that never saw it."
     ),
-    "test": "Measured on test rows that the fit has not seen.",
-    "given": "Measured on the rows given. Make sure that the calibrator was not fitted on them.",
+    "test": "Measured on test {rows} that the fit has not seen.",
+    "given": "Measured on the {rows} given. Make sure that the calibrator was not fitted on them.",
 }
 
 
@@ -56,6 +54,7 @@ def render_report(content: ReportContent) -> str:
     # a base rate has no confidences to draw or to test
     claims = sides if _reads_probabilities(content) else {"After": sides["After"]}
     impossible = max(each.zero_probability_labels for each in sides.values())
+    one = "answer" if evaluation.outcomes.kind == "answers" else "row"  # labels share their row
     return render(
         "template.html.j2",
         title=content.title,
@@ -64,13 +63,13 @@ def render_report(content: ReportContent) -> str:
         reads_probabilities=_reads_probabilities(content),
         warnings=content.warnings,
         facts=content.facts,
-        how=_HOW[content.evaluated_on],
+        how=_HOW[content.evaluated_on].format(one=one, rows=f"{one}s"),
         evaluation=evaluation,
         sides=list(sides),
-        figures=_figures(claims, content.classes),
+        figures=_figures(claims),
         scores=score_rows(sides, differences),
         errors=error_rows(sides, differences),
-        classes=class_rows(sides, content.classes),
+        classes=class_rows(sides),
         groups=group_rows(sides),
         weak=weak_rows(claims),
         verdicts=[
@@ -80,8 +79,9 @@ def render_report(content: ReportContent) -> str:
         biased=_significant(list(sides.values())[-1].tests.adjusted_p_values["class-bias"]),
         plan=content.plan,
         scales=content.calibrator is None or temperature_of(content.calibrator) is not None,
-        answers=content.classes == ANSWER_CLASSES,
-        event_of_two=_event_name(evaluation, content.classes) or "class 1",
+        outcomes=evaluation.outcomes,
+        unit=one,
+        of_event=evaluation.outcomes.of_class(1) if evaluation.n_classes == 2 else "",
         selection=content.selection,
         not_tried="" if content.selection is None else not_tried(content.selection),
         unchanged="" if content.selection is None else unchanged_text(content.selection),
@@ -92,7 +92,7 @@ def render_report(content: ReportContent) -> str:
         group_temperatures=group_section(content.calibrator),
         labels=label_section(content),
         left_out=left_out_rows(evaluation),
-        infinite="" if not impossible else count_text(impossible, "row"),
+        infinite="" if not impossible else evaluation.outcomes.rows(impossible),
     )
 
 
@@ -122,12 +122,17 @@ def _reads_probabilities(content: ReportContent) -> bool:
     return content.calibrator is None or content.calibrator.reads_probabilities
 
 
-def _figures(sides: dict[str, Evaluation], classes: tuple[str, ...] | None) -> dict[str, list[str]]:
+def _figures(sides: dict[str, Evaluation]) -> dict[str, list[str]]:
     """Draw each side's diagrams; the kinds stand in one row each."""
     figures: dict[str, list[str]] = {"corp": [], "reliability": [], "confidence": []}
     for number, (name, each) in enumerate(sides.items()):
         displays = {
-            "corp": CorpDisplay(each.corp, name=name, event_name=_event_name(each, classes)).plot(),
+            "corp": CorpDisplay(
+                each.corp,
+                name=name,
+                event_name=_event_name(each),
+                adjusted_p_value=each.tests.adjusted_p_values["miscalibration"],
+            ).plot(),
             "reliability": ReliabilityDisplay.from_evaluation(each, name=name),
             "confidence": ConfidenceDisplay.from_evaluation(each, name=name),
         }
@@ -136,12 +141,10 @@ def _figures(sides: dict[str, Evaluation], classes: tuple[str, ...] | None) -> d
     return figures
 
 
-def _event_name(evaluation: Evaluation, classes: tuple[str, ...] | None) -> str | None:
-    """Return what the event of the CORP diagram is called, where classes have names."""
+def _event_name(evaluation: Evaluation) -> str | None:
+    """Return what the event of the CORP diagram is called; None of the predicted class."""
     event = evaluation.corp.event
-    if classes is None or event == "top-label":
-        return None
-    return "a right answer" if classes == ANSWER_CLASSES else f"class {classes[int(event)]}"
+    return None if event == "top-label" else evaluation.outcomes.class_name(int(event))
 
 
 def _sentence(verdict: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import LabelPlattScaling, MultilabelScaling
+from temperance.calibrators.label_platt import number_cells
 from temperance.report.ways import way_tables
 
 if TYPE_CHECKING:
@@ -31,18 +32,17 @@ def label_section(content: ReportContent) -> dict[str, Any] | None:
 
 
 def _lines(lines: LabelPlattScaling) -> dict[str, Any]:
-    def farthest(name: str) -> tuple[float, str]:
-        return -abs(lines.intercepts[name] - lines.intercept), name
-
-    shown = sorted(lines.slopes, key=farthest)[:_MOST]
+    shown = lines.farthest[:_MOST]
     return {
         "slope": f"{lines.slope:.4g}",
         "intercept": f"{lines.intercept:.4g}",
         "rows": [
             {
                 "name": name,
-                "slope": f"{lines.slopes[name]:.4g}",
-                "intercept": f"{lines.intercepts[name]:.4g}",
+                "slope": number_cells(lines.slopes[name], lines.slope_intervals.get(name)),
+                "intercept": number_cells(
+                    lines.intercepts[name], lines.intercept_intervals.get(name)
+                ),
                 "note": "few events: near the common line" if name in lines.few_events else "",
             }
             for name in shown

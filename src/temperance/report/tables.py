@@ -6,6 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from temperance.evaluate.tables import WEAK
+from temperance.metrics.outcomes import Outcomes
 from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ _SCORES = (
 )
 _ERRORS = {
     "ece": ("Calibration error (ECE)", "Mean gap of claim and accuracy, in bins of equal width."),
-    "ece_equal_mass": ("ECE, equal mass", "The same, in bins of equally many rows."),
+    "ece_equal_mass": ("ECE, equal mass", "The same, in bins of equally many {rows}."),
     "debiased": ("Root mean square, debiased", "Large gaps weigh more; what chance adds is off."),
     "smooth": ("Smooth ECE", "Without bins: the gap smoothed over neighbours."),
     "ks": ("Kolmogorov-Smirnov", "Without bins: the largest gap of the running totals."),
-    "classwise": ("Classwise ECE", "Every class's own probability, not only the predicted one."),
-    "top_label_conditional": ("ECE by top label", "Each predicted class by itself."),
-    "flattened": ("Flattened ECE", "All classes in one set of bins; small where classes are many."),
+    "classwise": ("Classwise ECE", "Every {option}'s own probability, not only the predicted one."),
+    "top_label_conditional": ("ECE by top label", "Each predicted {option} by itself."),
+    "flattened": ("Flattened ECE", "All {several} in one set of bins; small where these are many."),
     "miscalibration": (
         "CORP miscalibration",
         "What the best rising curve saves of the Brier score.",
@@ -56,7 +57,7 @@ Cell = tuple[str, str, str]  # value, interval, what chance explains
 
 
 def score_rows(sides: dict[str, Evaluation], differences: Differences | None) -> list[Any]:
-    """Scores of each side, and their differences; skill against the class frequencies alone."""
+    """Scores of each side, and their differences; skill against the base rates alone."""
     rows = [
         {
             "name": name,
@@ -67,6 +68,7 @@ def score_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
         for key, name, meaning in _SCORES
     ]
     bases = [each.base_rates for each in sides.values()]
+    first = next(iter(sides.values()))
     for at, key, name, cost in (
         (1, "log_loss_skill", "Skill of the log loss", "log_loss"),
         (3, "brier_skill", "Skill of the Brier score", "brier"),
@@ -74,7 +76,7 @@ def score_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
         if any(base is None or not getattr(base, cost) > 0.0 for base in bases):
             continue
         meaning = (
-            "Share saved of what the class frequencies alone would cost, "
+            f"Share saved of what {first.outcomes.frequencies} alone would cost, "
             f"{number_text(getattr(bases[0], cost))}. Below 0 is worse than no model."
         )
         cells = [estimate_cell(getattr(base, key)) for base in bases]
@@ -86,6 +88,8 @@ def score_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
 def error_rows(sides: dict[str, Evaluation], differences: Differences | None) -> list[Any]:
     """Calibration errors of each side beside what chance explains."""
     rows = []
+    outcomes = next(iter(sides.values())).outcomes
+    words = {"rows": outcomes.plural, "option": outcomes.option, "several": outcomes.options}
     for key, (name, meaning) in _ERRORS.items():
         if any(key in each.left_out for each in sides.values()):
             continue
@@ -97,7 +101,7 @@ def error_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
         rows.append(
             {
                 "name": name,
-                "meaning": meaning,
+                "meaning": meaning.format(**words),
                 "values": values,
                 **difference_cells(differences, key),
             }
@@ -105,7 +109,7 @@ def error_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
     return rows
 
 
-def class_rows(sides: dict[str, Evaluation], names: tuple[str, ...] | None) -> list[Any]:
+def class_rows(sides: dict[str, Evaluation]) -> list[Any]:
     """Return the ten classes whose error exceeds chance the most, by the first side."""
     first, *others = sides.values()
 
@@ -115,7 +119,7 @@ def class_rows(sides: dict[str, Evaluation], names: tuple[str, ...] | None) -> l
     worst = sorted(first.classes, key=excess, reverse=True)[:_WORST]
     return [
         {
-            "name": str(each.number) if names is None else names[each.number],
+            "name": first.outcomes.short_name(each.number),
             "n": f"{each.n:,}",
             "frequency": estimate_cell(each.frequency),
             "sides": [
@@ -130,6 +134,7 @@ def class_rows(sides: dict[str, Evaluation], names: tuple[str, ...] | None) -> l
 def weak_rows(sides: dict[str, Evaluation]) -> list[tuple[str, list[str], str]]:
     """Return ratio, intercept and slope of each side, for two classes, else nothing."""
     found = [each.weak_calibration for each in sides.values()]
+    outcomes = next(iter(sides.values())).outcomes if sides else Outcomes()
     rows = []
     for name, (shown, best) in WEAK.items():
         cells = []
@@ -138,7 +143,7 @@ def weak_rows(sides: dict[str, Evaluation]) -> list[tuple[str, list[str], str]]:
                 return []
             own: Estimate | None = getattr(weak, name)
             if own is None:
-                cells.append(f"none: {weak.reasons[name]}")
+                cells.append(f"none: {outcomes.reworded(weak.reasons[name])}")
             else:
                 cells.append(f"{number_text(own.value)} ({interval_text(own.low, own.high)})")
         rows.append((shown.capitalize(), cells, best))

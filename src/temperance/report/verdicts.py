@@ -20,7 +20,7 @@ _WORDS = {
         "No clear sign.",
     ),
     "class-bias": (
-        "Are some classes claimed too often or too seldom? (score test of class biases)",
+        "{biased} claimed too often or too seldom? (score test of {bias})",
         "Yes. A temperature cannot repair this.",
         "No clear sign.",
     ),
@@ -56,6 +56,12 @@ _WORDS = {
     ),
 }
 
+_BIASED = {
+    "classes": "Are some classes",
+    "answers": "Are right answers",
+    "labels": "Are labels, all together,",
+}
+
 
 def verdicts(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """Return question, answer and p-value of each test; a test that is undefined says why.
@@ -70,8 +76,11 @@ def verdicts(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     rows = []
     for name, p_value, direction, reason in found:
         question, yes, no = _WORDS[name]
+        if name == "class-bias":
+            outcomes = evaluation.outcomes
+            question = question.format(biased=_BIASED[outcomes.kind], bias=outcomes.bias)
         if p_value is None:
-            answer = f"Cannot be told: {reason}"
+            answer = f"Cannot be told: {evaluation.outcomes.reworded(reason or '')}"
         else:
             answer = yes.format(direction=direction) if p_value < _LEVEL else no
         rows.append((question, answer, p_text(p_value)))

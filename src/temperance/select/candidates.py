@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Training
 
-__all__ = ["LEAST_PER_PARAMETER", "SIMPLEST_FIRST", "few_per_parameter", "left_out", "wanted"]
+__all__ = [
+    "LEAST_PER_PARAMETER",
+    "OF_ZEROS",
+    "SIMPLEST_FIRST",
+    "few_per_parameter",
+    "left_out",
+    "wanted",
+]
 
 # From few numbers to many, of what `select` chooses among. The order decides ties.
 SIMPLEST_FIRST = (
@@ -33,6 +40,8 @@ SIMPLEST_FIRST = (
     "isotonic",
     "venn-abers",
 )
+
+OF_ZEROS = "needs logarithms of probabilities that are 0: --floor"
 
 # What a map learns from fewer rows per number is worse on other rows than a temperature, and too
 # few tell so (see the method page). Of two classes, rows of the rarer one. It holds for each fit of
@@ -62,18 +71,23 @@ def wanted(
     return tuple(name for name in order if name in {*names, order[0]})
 
 
-def left_out(method: str, rows: Training, *, n_groups: int, chosen: bool) -> str | None:
+def left_out(
+    method: str, rows: Training, *, n_groups: int, chosen: bool, zeros: bool = False
+) -> str | None:
     """Return why a method is not tried on these rows; None if it is.
 
-    `chosen` methods, named by the caller, are tried wherever they can be fitted at all.
+    `chosen` methods, named by the caller, are tried wherever they can be fitted at all. So are
+    those that take `zeros`, where labels have probability 0: there are no others then.
     """
-    if method not in METHODS:  # the base rate
+    if method not in METHODS or (zeros and method == SIMPLEST_FIRST[0]):  # what is to be beaten
         return None
     traits = METHODS[method].traits
     if traits.binary and rows.k > 2:
         return "for two classes"
     if traits.groups and n_groups < 2:
         return "needs groups" if n_groups == 0 else "needs two groups"
+    if zeros:
+        return None if traits.zeros else OF_ZEROS
     if not traits.masks and _masked(rows):
         return "cannot take options of logit -inf"
     return None if chosen else _too_few(method, rows)

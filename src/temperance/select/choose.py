@@ -11,6 +11,7 @@ from temperance.checks import as_group_names, as_groups
 from temperance.checks.arrays import rows_among
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.ignored import kept_rows, labelled_rows
+from temperance.checks.labels import refuse_masked_labels
 from temperance.errors import NoOptimumError
 from temperance.select.candidates import SIMPLEST_FIRST, left_out, wanted
 from temperance.select.rule import Rule
@@ -73,7 +74,8 @@ def select(
     Raises
     ------
     InvalidInputError
-        As in `TemperatureScaling.fit`, or an unknown method.
+        As in `TemperatureScaling.fit`, or an unknown method. Labels have probability 0 (logit
+        -inf), and no method that takes them is tried, or none beats the frequencies of the classes.
     NoOptimumError
         There are no rows, or all are of one cluster.
 
@@ -89,8 +91,12 @@ def select(
 
     Unless named in `methods`, a map is tried where each fit has 20 effective rows for each number
     that it learns; of two classes 10 of the rarer one. Fewer than 200 rows hold the temperature by
-    a prior of six pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which
+    a prior of three pseudo-rows on no change, fewer than 50 also by smoothing. A candidate of which
     a fold has no optimum is shown with a prior, and never chosen.
+
+    Where labels have probability 0, only isotonic, and of two classes venn-abers, are tried (they
+    need no logarithm), on however few rows, and must beat the frequencies of the classes; a floor
+    (`logits_from_probs(probs, floor="auto")`) lets the others take part.
 
     References
     ----------
@@ -108,7 +114,7 @@ def select(
     refuse_other_index(logits=logits, groups=groups, clusters=clusters)
     rows = Training.check(
         logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
-        refuse_probs=refuse_probs,
+        refuse_probs=refuse_probs, zeros=True,
     )  # fmt: skip
     keep = labelled_rows(labels, ignore_label)
     names, units = None, None
@@ -142,6 +148,9 @@ def select_rows(
     methods, named by the user, are tried on however few rows. `order` is of all that may be tried,
     from few numbers to many, and `trials_of` fits them.
     """
+    zeros = int(rows.zero_labels().sum())
+    if zeros and (_are_decisions(rows) or not _counted(rows.zero_labels(), rows).any()):
+        refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
     strength = max(prior, FEW_ROWS_PRIOR) if rows.effective_rows < FEW_ROWS else prior
     trials = trials_of(rows, groups, clusters, strength, seed)
     n_groups = 0 if groups is None else len(set(groups.tolist()))
@@ -149,7 +158,7 @@ def select_rows(
     reasons: dict[str, str] = {}
     names = wanted(methods, order=order)
     for method in names:
-        reason = left_out(method, rows, n_groups=n_groups, chosen=chosen)
+        reason = left_out(method, rows, n_groups=n_groups, chosen=chosen, zeros=zeros > 0)
         if reason is None:
             try:
                 tried.append(trials.of(method))
@@ -157,6 +166,8 @@ def select_rows(
                 reason = f"no optimum ({error.reason})"
         if reason is not None:
             reasons[method] = reason
+    if zeros and not _worth_having(tried, rows):
+        refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
     if not tried:  # not even identity: nothing is left once the only fold is held out
         what = "there is only one row" if clusters is None else "all rows are of one cluster"
         msg = (
@@ -175,8 +186,27 @@ def select_rows(
         ),
         n=rows.n,
         n_folds=len(choice.folds),
+        zero_labels=zeros,
     )
     return selection, _honest(rule, trials)
+
+
+def _counted(which: NDArray[np.bool_], rows: Training) -> NDArray[np.bool_]:
+    """Return these rows without those of weight 0."""
+    return which if rows.weights is None else which & (rows.weights > 0.0)
+
+
+def _are_decisions(rows: Training) -> bool:
+    """Whether every probability is 0 or 1."""
+    return bool((np.isneginf(rows.logits).sum(axis=1) == rows.k - 1).all())
+
+
+def _worth_having(tried: Sequence[Trial], rows: Training) -> bool:
+    """Whether a map loses less, on rows that it has not seen, than the classes' frequencies."""
+    shares = rows.class_weights() / rows.class_weights().sum()
+    known = -float(np.sum(shares * np.log(np.where(shares > 0.0, shares, 1.0))))
+    losses = [np.average(each.losses, weights=rows.weights) for each in tried[1:]]
+    return any(loss < known for loss in losses)
 
 
 def _honest(rule: Rule, trials: Trials) -> NDArray[np.float64]:

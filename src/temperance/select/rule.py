@@ -49,6 +49,8 @@ class Rule:
             allowed = allowed if self._moved(of_temperature[0], without) else [0, *allowed[1:]]
         else:
             allowed = [0, *allowed]
+        if np.isinf(self._means(None)[0]):  # by a row of any fold: also where that one is left out
+            allowed = [number for number in allowed if number > 0] or [0]
         best = min(allowed, key=lambda number: means[number])
         for number in allowed:
             behind = means[number] - means[best]

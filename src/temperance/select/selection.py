@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.frozen import Frozen
+from temperance.printable import count_text
+from temperance.select.candidates import OF_ZEROS
 from temperance.select.tables import selection_frame, selection_table
-from temperance.show import beside, to_frame
+from temperance.show import beside, number_text, to_frame
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
@@ -79,12 +82,15 @@ class Selection(Frozen):
         Rows.
     n_folds : int
         How many parts the rows were cut into for cross-fitting.
+    zero_labels : int
+        Rows whose true class has probability 0: only methods without logarithms were tried then.
     """
 
     calibrator: Calibrator
     candidates: tuple[Candidate, ...]
     n: int
     n_folds: int
+    zero_labels: int = 0
 
     @property
     def method(self) -> str:
@@ -129,7 +135,13 @@ class Selection(Frozen):
         return "too few rows to fit a map to" if len(self.tried) == 1 else None
 
     def in_words(self) -> str:
-        """Return the choice and why, in one or two sentences."""
+        """Return the choice and why, in one or two sentences; and what zeros have left out."""
+        return f"{self._choice_in_words()} {self._left_out_for_zeros()}".rstrip()
+
+    def _choice_in_words(self) -> str:
+        unchanged_loss = self.candidates[0].log_loss
+        if unchanged_loss is not None and unchanged_loss.value == inf:
+            return self._chosen_against_infinity()
         chosen, best, unchanged = self.chosen, self.best, self.candidates[0].method
         assert chosen.difference is not None  # noqa: S101  (what is chosen was tried)
         reason = self._too_little()
@@ -140,7 +152,7 @@ class Selection(Frozen):
             if best.method == chosen.method:
                 return f"{words}: no method has a smaller log loss on rows that it has not seen."
             return f"{words}: the rows cannot tell {best.method} from it."
-        gain = f"by {-chosen.difference.value:.4f} nats per row"
+        gain = f"by {-chosen.difference.value:.4f} nats per {self.calibrator.unit[0]}"
         if self.verdict == "better":
             words = f"{chosen.method} lowers the log loss {gain}."
         else:
@@ -152,6 +164,27 @@ class Selection(Frozen):
             return words
         return f"{words} {best.method} does a little better; it is richer, and chance may be why."
 
+    def _chosen_against_infinity(self) -> str:
+        tried = {each.method: each.log_loss for each in self.tried[1:]}
+        texts = {name: number_text(loss.value) for name, loss in tried.items() if loss is not None}
+        own = texts.pop(self.method)
+        others = f" ({', '.join(f'{name} {text}' for name, text in texts.items())})"
+        return (
+            f"{self.method} has a log loss of {own}{others if texts else ''} on rows that it has "
+            "not seen; the model's own is infinite."
+        )
+
+    def _left_out_for_zeros(self) -> str:
+        count = self.zero_labels
+        if not count:
+            return ""
+        left = ", ".join(each.method for each in self.candidates if each.left_out == OF_ZEROS)
+        rows = f"{count_text(count, 'row')} {'has' if count == 1 else 'have'}"
+        return (
+            f"Left out, as {rows} a true class of probability 0, whose logarithm they need: {left}."
+            ' With --floor auto, in Python logits_from_probs(probs, floor="auto"), they take part.'
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
         return {
@@ -160,6 +193,7 @@ class Selection(Frozen):
             "in_words": self.in_words(),
             "n": self.n,
             "n_folds": self.n_folds,
+            "zero_labels": self.zero_labels,
             "candidates": [each.to_dict() for each in self.candidates],
         }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from temperance.printable import count_text
+from temperance.select.candidates import OF_ZEROS
 from temperance.show import Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ _OBVIOUS = {
     "needs groups",
     "needs two groups",
     "two classes: platt says the same",
+    OF_ZEROS,  # said in a sentence of its own
 }
 
 
@@ -35,8 +38,9 @@ def selection_table(selection: Selection) -> Table:
         ),
         tuple(selection_cells(selection)),
         caption=(
-            f"{count_text(selection.n, 'row')}, cross-fitted in {selection.n_folds} folds; the "
-            f"simplest map within one standard error of the best is chosen. {not_tried(selection)}"
+            f"{count_text(selection.n, *selection.calibrator.unit)}, cross-fitted in "
+            f"{selection.n_folds} folds; the simplest map within one standard error of the best "
+            f"is chosen. {not_tried(selection)}"
         ),
         words=frozenset({1, 5}),
     )
@@ -105,5 +109,7 @@ def _cells(each: Candidate, *, first: bool) -> tuple[str, str, str]:
     if not first:
         interval = interval_text(gap.low, gap.high, sign=True)
         less = f"{number_text(gap.value, sign=True)} ({interval})"
-    behind = f"{number_text(each.behind)} (± {number_text(error)})" if each.behind else ""
+    behind = number_text(each.behind) if each.behind else ""
+    if behind and isfinite(each.behind):
+        behind += f" (± {number_text(error)})"
     return number_text(each.log_loss.value), less, behind

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.calibrators import (
     METHODS,
+    Identity,
     TemperatureRecord,
     count_clusters,
     fit_by_name,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FEW_ROWS", "FEW_ROWS_PRIOR", "Fold", "Trial", "Trials"]
 
 FEW_ROWS = 200  # effective rows below which a prior holds the temperature
-FEW_ROWS_PRIOR = 6.0  # in pseudo-rows: the smallest worst regret at 50 rows (see the method page)
+FEW_ROWS_PRIOR = 3.0  # in pseudo-rows: more costs models far from T = 1 (see the method page)
 _SMOOTHED = 50  # effective rows below which smoothing caps the loss of a single row too
 
 
@@ -89,7 +90,8 @@ class Trials:
         few = rows.effective_rows < _SMOOTHED
         return fit_by_name(
             method, rows.logits, rows.positions, weights=weights, groups=self.groups,
-            classes=rows.classes, prior=prior, smooth=few and method == "temperature",
+            clusters=self.clusters, classes=rows.classes, prior=prior,
+            smooth=few and method == "temperature",
         )  # fmt: skip
 
     def scores(self) -> tuple[NDArray[Any], ...]:
@@ -112,7 +114,7 @@ class Trials:
         losses = np.empty(rows.n)
         folds = []
         for held_out, calibrator in fold_fits(
-            lambda weights: self.fit(method, weights, prior),
+            lambda weights: self._fit_without(method, weights, prior),
             rows.labels, scores=self.scores(), weights=rows.weights, clusters=self.clusters,
             seed=self.seed,
         ):  # fmt: skip
@@ -121,6 +123,8 @@ class Trials:
                 self._predictions(z, held_out) for z in (scaled, self.unchanged(held_out))
             )
             losses[held_out] = after.log_loss
+            if rows.weights is not None:
+                losses[held_out & (rows.weights == 0.0)] = 0.0  # 0 * inf
             folds.append(Fold(held_out, calibrator, paired_gaps(after, before)))
         distances = None
         if method == "temperature":
@@ -132,6 +136,12 @@ class Trials:
                 )
             )
         return Trial(method, prior, tuple(folds), losses, distances=distances)
+
+    def _fit_without(self, method: str, weights: Array | None, prior: float) -> Calibrator:
+        """Return the method fitted without a fold; what learns nothing also where a label is 0."""
+        if method == Identity.method:
+            return Identity(**self.rows.common)
+        return self.fit(method, weights, prior)
 
     def _distance(self, fitted: Calibrator, held_out: NDArray[np.bool_] | None) -> float:
         """Return |log T| over its standard error."""

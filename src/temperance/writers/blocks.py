@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from temperance.errors import InvalidInputError
-from temperance.writers.content import class_names, text_cells
+from temperance.writers.content import class_names, refuse_missing_labels, text_cells
 from temperance.writers.place import check_writable, file_suffix, no_pyarrow, opened_text, replacing
 
 if TYPE_CHECKING:
@@ -100,10 +100,12 @@ class _Csv:
 
     def __init__(self, path: Path, *, delimiter: str = ",", packed: bool = False) -> None:
         self._file = opened_text(path, newline="", packed=packed)
+        self._delimiter = delimiter
         self._rows = csv.writer(self._file, delimiter=delimiter, lineterminator="\r\n")
         self._begun = False
 
     def add(self, content: Content) -> None:
+        refuse_missing_labels(content, ".csv" if self._delimiter == "," else ".tsv")
         columns = content.table()
         if not self._begun:
             self._rows.writerow(columns)
@@ -146,6 +148,7 @@ class _Parquet:
         self._writer: Any = None
 
     def add(self, content: Content) -> None:
+        refuse_missing_labels(content, ".parquet")
         columns = content.table()
         table = self._pa.table(
             {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_sequence
+from temperance.checks.label_words import lacks_label
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Content", "Layout", "class_names", "text_cells"]
+__all__ = ["Content", "Layout", "class_names", "refuse_missing_labels", "text_cells"]
 
 Layout = Literal["rows", "labels", "dense"]
 
@@ -83,6 +84,23 @@ def class_names(content: Content) -> dict[str, list[str]]:
     if content.classes is None or content.mask is not None or content.probs.ndim != 2:
         return {}
     return {"classes": list(content.classes)}
+
+
+def refuse_missing_labels(content: Content, suffix: str) -> None:
+    """Refuse labels that a table would be read as lacking: NA, nan and such, which are no class."""
+    labels = content.columns.get("label")
+    if labels is None or labels.dtype.kind != "U":
+        return
+    classes = content.classes or ()
+    lost = [word for word in np.unique(labels).tolist() if lacks_label(word, classes)]
+    if lost:
+        row = int(np.isin(labels, lost).argmax())
+        msg = (
+            f"`labels` must not hold {str(labels[row])!r} in a {suffix} file, where it is read as "
+            f"a label that is missing; row {row} (from 0) does. Write a .npz or .jsonl file "
+            "instead, which keep it, or leave such rows out first."
+        )
+        raise InvalidInputError(msg)
 
 
 def text_cells(column: NDArray[Any]) -> list[Any]:

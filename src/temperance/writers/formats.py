@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import InvalidInputError
-from temperance.writers.content import class_names, text_cells
+from temperance.writers.content import class_names, refuse_missing_labels, text_cells
 from temperance.writers.place import no_pyarrow, opened_text
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def _write_csv(path: Path, content: Content, *, suffix: str = ".csv", packed: bo
                 "Write a .npz or .jsonl file instead."
             )
             raise InvalidInputError(msg)
+    refuse_missing_labels(content, suffix)
     delimiter = "\t" if suffix == ".tsv" else ","
     with opened_text(path, newline="", packed=packed) as file:
         # Lines end as RFC 4180 has it, which makes the writer quote either character in a text.
@@ -79,21 +80,22 @@ def _write_jsonl(path: Path, content: Content) -> None:
 
 
 def _write_parquet(path: Path, content: Content) -> None:
-    table = _arrow_table(content)
+    table = _arrow_table(content, ".parquet")
     import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
 
     pq.write_table(table, path)
 
 
 def _write_arrow(path: Path, content: Content) -> None:
-    table = _arrow_table(content)
+    table = _arrow_table(content, ".arrow")
     import pyarrow as pa  # noqa: PLC0415 - optional package
 
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 
 
-def _arrow_table(content: Content) -> pa.Table:
+def _arrow_table(content: Content, suffix: str) -> pa.Table:
+    refuse_missing_labels(content, suffix)
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional package
     except ImportError as error:
