@@ -7,8 +7,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.calibrators.logistic import fit_logistic
-from temperance.calibrators.venn_abers_steps import venn_abers_steps
+from temperance.calibrators.two_classes import fit_logistic
+from temperance.calibrators.venn_abers import venn_abers_steps
 
 BINARY = ["platt", "beta", "isotonic", "venn-abers"]
 

@@ -11,7 +11,7 @@ import reference
 import temperance as tp
 from cascade_models import CALIBRATED, RAW, hopeless, three_models, two_models
 from temperance.decisions import DeferralRule, cascade
-from temperance.decisions.expected_loss import ConstantLoss, IsotonicLoss, LogisticLoss, fit_loss
+from temperance.decisions.deferral import ConstantLoss, IsotonicLoss, LogisticLoss, fit_loss
 from temperance.report import render_cascade
 from temperance.show import number_text
 

@@ -14,7 +14,7 @@ from temperance.calibrators import Training, class_bias_errors
 from temperance.plots import ClassBiasDisplay
 from temperance.plots.theme import MUTED, OVER, UNDER
 from temperance.report import BIASED, UNBIASED, ClassBiases
-from temperance.report.class_biases import class_bias_section
+from temperance.report.html import class_bias_section
 
 LETTERS = np.array(["A", "B", "C", "D"])
 BIASES = np.array([-0.5, 0.0, 0.1, 0.4])

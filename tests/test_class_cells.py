@@ -13,14 +13,17 @@ from temperance.metrics import (
     classwise_calibration_error,
     flattened_calibration_error,
 )
-from temperance.metrics.all_errors import draw_errors
-from temperance.metrics.bins import bins_of
 from temperance.metrics.class_cells import ObservedGaps, cells_of_classes
-from temperance.metrics.class_table import class_table
-from temperance.metrics.error_measures import class_errors, conditional_error, observed
-from temperance.metrics.errors_of_sums import binned_error
+from temperance.metrics.error_measures import (
+    binned_error,
+    class_errors,
+    conditional_error,
+    draw_errors,
+    observed,
+)
 from temperance.metrics.estimates import Draws, share_estimate
-from temperance.metrics.events import class_event
+from temperance.metrics.events import bins_of, class_event
+from temperance.metrics.group_tests import class_table
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling
 from temperance.sums import MeanSums

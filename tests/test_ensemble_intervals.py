@@ -8,7 +8,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.calibrators import Training, pooled_logits
-from temperance.calibrators.pool_errors import joint_error
+from temperance.calibrators.ensemble import joint_error
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance import InvalidInputError, evaluate, evaluate_blocks
-from temperance.evaluate.tables import evaluation_frame
+from temperance.evaluate.evaluation import evaluation_frame
 from temperance.metrics.cells import CellSums, ProbabilityGrid
 from temperance.metrics.cells.cell_sums import drawn_sums
 
@@ -453,7 +453,7 @@ def test_null_draws_of_single_rows_with_weights(near_one):
 def test_no_edge_cuts_a_cell():
     """Every probability falls in the bin, and on the point, of its cell."""
     from temperance.binning import assign
-    from temperance.metrics.bins import grid_of
+    from temperance.metrics.events import grid_of
 
     rng = np.random.default_rng(0)
     for n_bins in (1, 10, 15, 37):
@@ -472,7 +472,7 @@ def test_no_edge_cuts_a_cell():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_ranks_and_bins_of_equal_mass_are_those_of_the_rows(distinct, weighted):
     """Where each cell holds one probability, no more than 1,000 parts, and the same ones."""
-    from temperance.metrics.bins import bins_of, ranks_of
+    from temperance.metrics.events import bins_of, ranks_of
 
     rng = np.random.default_rng(0)
     grid = ProbabilityGrid(15)

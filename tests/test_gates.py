@@ -9,7 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.cli.gates import Gate, Undecided, check_gates
+from temperance.cli.evaluate import Gate, Undecided, check_gates
 from temperance.metrics.estimates import Estimate
 
 

@@ -9,8 +9,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.calibrators import Training, ends_text
-from temperance.calibrators.own_interval import own_interval
-from temperance.calibrators.shrinkage import between_variance, shrunk_fit
+from temperance.calibrators.shrinkage import between_variance, own_interval, shrunk_fit
 from temperance.crossfit import folds_of
 
 

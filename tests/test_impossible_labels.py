@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.cli.gates import Gate, Undecided, check_gates, enforce
+from temperance.cli.evaluate import Gate, Undecided, check_gates, enforce
 from temperance.metrics.estimates import Estimate
 
 RNG = np.random.default_rng(4)

@@ -14,7 +14,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.cli.option_names import in_options
+from temperance.cli.options import in_options
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "temperance"

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from temperance.checks.numbers import (
+from temperance.checks.arguments import (
     as_count,
     as_level,
     as_not_negative,

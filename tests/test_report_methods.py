@@ -11,9 +11,9 @@ import reference
 import temperance as tp
 from pages import CHROMIUM, check_page, check_stands_alone, words_of
 from temperance.calibrators import Training
-from temperance.calibrators.own_interval import own_interval
+from temperance.calibrators.shrinkage import own_interval
 from temperance.report import ReportContent, render_report
-from temperance.report.group_temperatures import group_section
+from temperance.report.html import group_section
 
 LONG = "subject " + "of a very long name " * 12 + "<b>"
 

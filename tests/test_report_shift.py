@@ -12,7 +12,7 @@ from pages import CHROMIUM, Page, check_page, check_stands_alone, words_of
 from temperance import Positions
 from temperance.plan import plan
 from temperance.report import render_shift
-from temperance.report.shift_words import about_move, about_rows, gains
+from temperance.report.shift import about_move, about_rows, gains
 from temperance.shift import transfer
 
 EVIL = "<script>alert(1)</script>"

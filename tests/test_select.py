@@ -10,8 +10,7 @@ import temperance as tp
 from temperance.calibrators import Training
 from temperance.crossfit import folds_of
 from temperance.select import select_rows
-from temperance.select.rule import Rule
-from temperance.select.trials import Fold, Trial
+from temperance.select.choose import Fold, Rule, Trial
 
 
 @pytest.fixture

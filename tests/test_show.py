@@ -9,7 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.metrics.all_errors import ERROR_NAMES
+from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.show import sketch
 
 

@@ -201,7 +201,7 @@ class Elsewhere:
 
 def test_engines_of_the_cpu_fetch_nothing_from_a_gpu():
     """A tensor elsewhere is refused, with both ways out."""
-    from temperance.checks.tensors import without_copy
+    from temperance.checks.arrays import without_copy
 
     with pytest.raises(tp.InvalidInputError, match=r"lie on cuda.*which stays there.*\.cpu\(\)"):
         without_copy(Elsewhere(), engine="numba")

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         TemperanceError,
     )
     from temperance.evaluate import Evaluation, evaluate, evaluate_blocks
-    from temperance.export import load, save
+    from temperance.formats import load, save
     from temperance.metrics.estimates import Estimate, NullBand
     from temperance.plan import Plan, plan
     from temperance.select import Candidate, Selection, select, select_labels
@@ -89,12 +89,12 @@ _HOMES = {  # public name -> the module that it is in
     "evaluate": "temperance.evaluate",
     "evaluate_blocks": "temperance.evaluate",
     "label_logits_from_probs": "temperance.checks.label_matrix",
-    "load": "temperance.export",
+    "load": "temperance.formats",
     "logits_from_probs": "temperance.checks",
     "masked_logits": "temperance.checks",
     "multilabel_rows": "temperance.checks.label_matrix",
     "plan": "temperance.plan",
-    "save": "temperance.export",
+    "save": "temperance.formats",
     "select": "temperance.select",
     "select_labels": "temperance.select",
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from temperance.checks.numbers import as_seed
+from temperance.checks.arguments import as_seed
 from temperance.errors import NoOptimumError
 from temperance.printable import count_text
 from temperance.row_order import content_order

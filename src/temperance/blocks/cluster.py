@@ -6,7 +6,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from temperance.checks.numbers import value_text
+from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:

@@ -24,11 +24,10 @@ from temperance.checks import (
     refuse_masked_labels,
     refuse_probs,
 )
-from temperance.checks.arrays import as_array
+from temperance.checks.arrays import as_array, is_dask_array
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, require_axis, without_ignored
 from temperance.checks.scores import as_logits_unread, require_shape
-from temperance.checks.tensors import is_dask_array
 from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel, preferred_engine

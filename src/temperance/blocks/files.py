@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from temperance.checks.arrays import rows_from, rows_of_file
+from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.labels import is_label, spells_otherwise
-from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers import file_digest, joined_digest, read
 

@@ -13,11 +13,11 @@ from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.rows import FoldPass, RowFolds, joined, read_again, require_weight, thinned
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
+from temperance.checks.arguments import value_text
 from temperance.checks.arrays import as_array, rows_among, rows_from
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
-from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
-from temperance.checks.numbers import value_text
+from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.scores import as_logits_unread
 from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError

@@ -2,29 +2,41 @@
 
 from temperance.calibrators.answers import ANSWER_METHODS, AnswerConfidence
 from temperance.calibrators.beta import BetaCalibration
-from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
-from temperance.calibrators.by_name import apply_rows, check_method, fit_by_name, scale_rows
-from temperance.calibrators.calibrator import Calibrator
-from temperance.calibrators.class_bias_errors import class_bias_errors
-from temperance.calibrators.clusters import count_clusters, score_test_of_clusters
-from temperance.calibrators.ensemble import Ensemble, as_members
-from temperance.calibrators.fold_temperatures import fold_temperatures
-from temperance.calibrators.group_record import GroupTemperatureRecord
-from temperance.calibrators.group_temperature import GroupTemperatureScaling
+from temperance.calibrators.bias_corrected_temperature import (
+    BiasCorrectedTemperatureScaling,
+    class_bias_errors,
+)
+from temperance.calibrators.calibrator import (
+    Calibrator,
+    Traits,
+    ends_text,
+    interval_of,
+    temperature_of,
+)
+from temperance.calibrators.ensemble import Ensemble, Pool, as_members, pooled_logits
+from temperance.calibrators.group_temperature import GroupTemperatureRecord, GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.label_platt import LabelPlattScaling
 from temperance.calibrators.matrix import MatrixScaling
-from temperance.calibrators.member_weights import Pool, pooled_logits
-from temperance.calibrators.method_tables import method_tables
-from temperance.calibrators.methods import METHODS
+from temperance.calibrators.methods import (
+    METHODS,
+    apply_rows,
+    check_method,
+    fit_by_name,
+    method_tables,
+    scale_rows,
+)
 from temperance.calibrators.multilabel import LABEL_METHODS, MultilabelScaling, fit_entries
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
-from temperance.calibrators.tables import ends_text, interval_of, temperature_of
 from temperance.calibrators.temperature import TemperatureScaling
+from temperance.calibrators.temperature_fit import (
+    count_clusters,
+    fold_temperatures,
+    score_test_of_clusters,
+)
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.calibrators.vector import VectorScaling
 from temperance.calibrators.venn_abers import VennAbers
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.by_name import fit_by_name
 from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.identity import Identity
-from temperance.calibrators.methods import METHODS
+from temperance.calibrators.methods import METHODS, fit_by_name
 from temperance.calibrators.platt import PlattScaling
 from temperance.checks import Positions, as_weights
 from temperance.checks.answer_scores import (
@@ -19,16 +18,15 @@ from temperance.checks.answer_scores import (
     as_correct,
     base_rate_logits,
 )
-from temperance.checks.arguments import as_word
+from temperance.checks.arguments import as_word, value_text
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.traits import Traits
+    from temperance.calibrators.calibrator import Traits
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator
-from temperance.calibrators.logistic import LogisticFit, fit_logistic
+from temperance.calibrators.calibrator import Calibrator, Traits
 from temperance.calibrators.training import Training, as_prior, require_bends
-from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
-from temperance.checks.numbers import as_not_negative, as_number
+from temperance.calibrators.two_classes import (
+    LogisticFit,
+    TwoClasses,
+    fit_logistic,
+    log_odds,
+    with_log_odds,
+)
+from temperance.checks.arguments import as_not_negative, as_number
 from temperance.errors import InvalidInputError, NoOptimumError
 
 if TYPE_CHECKING:

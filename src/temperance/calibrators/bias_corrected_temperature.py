@@ -2,34 +2,139 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
+from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from temperance.blocks import one_thread_each
 from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Calibrator, frozen_numbers
-from temperance.calibrators.existence import refuse_constant_logits
-from temperance.calibrators.joint_optimum import certify
-from temperance.calibrators.temperature_fit import temperature_record
+from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
+from temperance.calibrators.record import FitRecord, TemperatureRecord
+from temperance.calibrators.temperature_fit import refuse_constant_logits, temperature_record
 from temperance.calibrators.training import Training, as_prior
-from temperance.calibrators.traits import Traits
-from temperance.checks.numbers import as_positive
+from temperance.checks.arguments import as_positive
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels.affine import affine_logits
-from temperance.numerics import as_float64
+from temperance.kernels.affine import (
+    AffineScores,
+    CurvatureSums,
+    affine_logits,
+    affine_row_scores,
+    affine_scores,
+    curvature_sums,
+)
+from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.record import FitRecord
+    from temperance.calibrators.affine import AffineFit
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["BiasCorrectedTemperatureScaling"]
+    Array = NDArray[np.float64]
+
+__all__ = ["BiasCorrectedTemperatureScaling", "class_bias_errors"]
+
+# The last Newton steps of a temperature with class biases, and how sure the fit is.
+
+
+_MOST_CLASSES = 2_000  # the Hessian has k^2 numbers
+_MOST_STEPS = 20
+_LAST_STEP = 1e-8  # relative to the numbers themselves
+_SEPARABLE = (
+    "No finite optimum: with a bias per class, rows can be told apart without error, so the loss "
+    "falls for ever as the biases grow. More rows would settle it; `prior=1.0` (--prior 1) gives a "
+    "finite answer on any data."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointOptimum:
+    """Inverse temperature and biases at the minimum; None where no error is known."""
+
+    beta: float
+    bias: Array  # (k,)
+    passes: int
+    error: float | None  # standard error of beta, by the sandwich formula
+    expected_regret: float | None  # nats of mean log loss on new rows, of beta and biases together
+
+    def record(self, facts: FitRecord) -> FitRecord:
+        """Return the facts of the fit, with those of the temperature where they are known."""
+        if self.error is None:
+            return facts
+        temperature = 1.0 / self.beta
+        known = {each.name: getattr(facts, each.name) for each in fields(facts)}
+        return TemperatureRecord(
+            **known,
+            temperature=temperature,
+            standard_error=temperature**2 * self.error,
+            expected_regret=self.expected_regret,
+        )
+
+
+def certify(problem: AffineProblem, found: AffineFit, *, prior: float) -> JointOptimum:
+    """Return the minimum by Newton from a point close to it, or say that there is none.
+
+    Near a minimum each step squares the distance; where the loss falls for ever, steps stay as
+    large as they were.
+    """
+    if problem.rows.k > _MOST_CLASSES:
+        return JointOptimum(float(found.linear), found.bias, found.passes, None, None)
+    at = np.concatenate([[float(found.linear)], found.bias])
+    passes = found.passes
+    for _ in range(_MOST_STEPS):
+        inverse = _inverse(problem, at, prior)
+        step = inverse @ _gradient(problem, at, prior)
+        passes += 2
+        at = at - step
+        of_bias = max(1.0, float(np.abs(at[1:]).max()))
+        if abs(step[0]) <= _LAST_STEP * abs(at[0]) and (
+            np.abs(step[1:]).max() <= _LAST_STEP * of_bias
+        ):
+            return _known(problem, at, inverse, prior=prior, passes=passes)
+    raise NoOptimumError(_SEPARABLE, reason="separable")
+
+
+def _known(
+    problem: AffineProblem, at: Array, inverse: Array, *, prior: float, passes: int
+) -> JointOptimum:
+    bias = at[1:] - at[1:].mean()
+    beta = float(at[0])
+    scores: AffineScores = problem.map(
+        affine_scores, linear=np.array(beta), bias=bias, inverse=inverse
+    )
+    variance = max(scores.first, float(inverse[0, 0])) if prior else scores.first
+    regret = 0.5 * scores.all / problem.rows.weight
+    return JointOptimum(beta, bias, passes + 1, sqrt(variance), regret)
+
+
+def _gradient(problem: AffineProblem, at: Array, prior: float) -> Array:
+    sums = problem.sums(np.array(at[0]), at[1:])
+    own = np.concatenate([[float(sums.linear)], sums.bias])
+    if prior:
+        own += prior * np.concatenate([[1.0 - 1.0 / at[0]], at[1:]])
+    return own
+
+
+def _inverse(problem: AffineProblem, at: Array, prior: float) -> Array:
+    sums: CurvatureSums = problem.map(curvature_sums, linear=np.array(at[0]), bias=at[1:])
+    hessian = sums.matrix
+    if prior:
+        hessian += prior * np.diag(np.concatenate([[1.0 / at[0] ** 2], np.ones(len(at) - 1)]))
+    units = np.sqrt(hessian.diagonal())
+    if not (units > 0.0).all():
+        raise NoOptimumError(_SEPARABLE, reason="separable")
+    try:
+        inverse = np.linalg.inv(hessian / np.outer(units, units))
+    except np.linalg.LinAlgError as error:
+        raise NoOptimumError(_SEPARABLE, reason="separable") from error
+    return np.asarray(inverse / np.outer(units, units))
+
 
 _LEAST = 1e-8  # of the start: a prior keeps the inverse temperature above 0, the search must too
 _FAR = 1e2  # inverse temperatures up to here, or down to the inverse, are found from 1
@@ -212,3 +317,47 @@ def _penalty(
         return 0.0, np.zeros(()), np.zeros_like(bias)
     value = strength * float(beta - 1.0 - np.log(beta) + 0.5 * bias @ bias)
     return value, strength * (1.0 - 1.0 / beta), strength * bias
+
+
+# How sure the biases of a bias-corrected temperature are: the sandwich of the joint fit.
+
+
+def class_bias_errors(
+    scaling: BiasCorrectedTemperatureScaling,
+    rows: Training,
+    clusters: NDArray[np.intp] | None = None,
+) -> NDArray[np.float64]:
+    """Return the standard error of each bias, (k,), of a fit on these very rows.
+
+    The temperature is not taken as known: the errors are those of the joint fit. They are of
+    biases that sum to 0, so that of two classes both are the same. With `clusters`, numbers
+    0..m-1, scores are added up within each before they are squared. A prior is not looked at
+    where the scores scatter, only where the loss bends.
+    """
+    at = {"linear": np.array(1.0 / scaling.temperature), "bias": np.asarray(scaling.bias)}
+    k = len(scaling.bias)
+    sums: CurvatureSums | None = None
+    squares = np.zeros(k + 1)
+    of_cluster = None if clusters is None else np.zeros((int(clusters.max()) + 1, k + 1))
+    with one_thread_each():
+        for block in row_blocks(rows.logits):
+            x, y, w = as_float64(rows.logits[block]), rows.labels[block], rows.weights
+            own = curvature_sums(x, y, None if w is None else w[block], **at)
+            sums = own if sums is None else sums.merge(own)
+        assert sums is not None  # noqa: S101  (a fit has rows)
+        inverse = np.linalg.inv(sums.matrix + _bend_of_prior(scaling))
+        for block in row_blocks(rows.logits):
+            x, y, w = as_float64(rows.logits[block]), rows.labels[block], rows.weights
+            moved = affine_row_scores(x, y, None if w is None else w[block], **at) @ inverse
+            if clusters is None or of_cluster is None:
+                squares += np.einsum("ij,ij->j", moved, moved)
+            else:
+                np.add.at(of_cluster, clusters[block], moved)
+    if of_cluster is not None:
+        squares = np.einsum("ij,ij->j", of_cluster, of_cluster)
+    return np.sqrt(squares[1:])
+
+
+def _bend_of_prior(scaling: BiasCorrectedTemperatureScaling) -> NDArray[np.float64]:
+    prior = 0.0 if scaling.record is None else scaling.record.prior
+    return np.asarray(prior * np.diag([scaling.temperature**2, *np.ones(len(scaling.bias))]))

@@ -3,40 +3,270 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.tables import (
-    calibrator_lines,
-    calibrator_table,
-    interval_of,
-    map_sketch,
-    parameter_rows,
-)
+from temperance.calibrators.record import TemperatureRecord
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.arguments import as_flag
+from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag, value_text
 from temperance.checks.arrays import as_array
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes
-from temperance.checks.numbers import MOST_CLASSES, as_count, value_text
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
-from temperance.show import beside, to_frame
+from temperance.printable import count_text
+from temperance.show import Table, beside, number_text, sketch, to_frame
+from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import FitRecord
-    from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["Calibrator", "frozen_array", "frozen_numbers", "keep_predicted_class", "refuse_masks"]
+__all__ = [
+    "Calibrator",
+    "Traits",
+    "ends_text",
+    "frozen_numbers",
+    "interval_of",
+    "keep_predicted_class",
+    "refuse_masks",
+    "regret_in_words",
+    "temperature_of",
+]
+
+# What a method keeps, what it costs, what it needs: one row of the table of all methods.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """Facts about a method, in words, besides those that other code asks for (true or false).
+
+    Parameters
+    ----------
+    type : str
+        Whether a fixed number of numbers describes the map (parametric) or the data shape it.
+    summary : str
+        What the map does to a row.
+    parameters : str
+        How many numbers are learned, for k classes.
+    labels : str
+        How many labelled rows it wants.
+    cost : str
+        Work of a fit on n rows of k classes.
+    keeps_class : bool
+        The predicted class of a row never changes.
+    keeps_order : bool
+        The order of the classes within a row never changes.
+    keeps_ranking : str
+        Whether two rows keep their order by the probability of a class.
+    classes : str
+        Which numbers of classes it takes, natively or one-vs-rest.
+    risk : str
+        Of over-fitting.
+    source : str
+        The paper.
+    binary : bool
+        Only two classes.
+    masks : bool
+        Takes rows in which some options do not exist (logit -inf).
+    prior : bool
+        `fit` takes `prior=`.
+    groups : bool
+        `fit` and `apply` take `groups=`.
+    members : bool
+        `fit` and `apply` take the outputs of several models.
+    zeros : bool
+        Takes rows whose label has probability 0: it needs no logarithm of it.
+    any_width : bool
+        Learns nothing about single classes, so rows may have any number of options.
+    learned : tuple of int
+        `parameters` as coefficients of 1, k and k^2; none where the data decide how many.
+    """
+
+    type: str
+    summary: str
+    parameters: str
+    labels: str
+    cost: str
+    keeps_class: bool
+    keeps_order: bool
+    keeps_ranking: str
+    classes: str
+    risk: str
+    source: str
+    binary: bool = False
+    masks: bool = True
+    prior: bool = False
+    groups: bool = False
+    members: bool = False
+    zeros: bool = False
+    any_width: bool = False
+    learned: tuple[int, ...] = ()
+
+    def n_parameters(self, k: int) -> int:
+        """Return how many numbers are learned for k classes; 0 where the data decide."""
+        return sum(number * k**power for power, number in enumerate(self.learned))
+
+    def to_dict(self) -> dict[str, str | bool]:
+        """Return all fields that `parameters` does not say already."""
+        return {name: value for name, value in asdict(self).items() if name != "learned"}
+
+
+# A fitted calibrator as people see it: a few lines, a table, a picture of what it does.
+
+
+ParameterRow = tuple[str, float, float | None, float | None]
+
+
+def temperature_of(calibrator: Calibrator) -> float | None:
+    """Return the temperature of a method that has one for all rows; None of the others."""
+    value = getattr(calibrator, "temperature", None)
+    return None if value is None else float(value)
+
+
+def interval_of(calibrator: Calibrator) -> tuple[float, float] | None:
+    """Return the 95 % interval of the temperature; None where there is none."""
+    record = calibrator.record
+    return record.interval(0.95) if isinstance(record, TemperatureRecord) else None
+
+
+def ends_text(low: float, high: float, digits: int = 4) -> str:
+    """Return an interval of T in words: "1.2 to 1.5", "up to 1.5", "1.2 and more", "any"."""
+    if low == 0.0:
+        return "any" if high == inf else f"up to {high:.{digits}g}"
+    return f"{low:.{digits}g} and more" if high == inf else f"{low:.{digits}g} to {high:.{digits}g}"
+
+
+def calibrator_lines(calibrator: Calibrator) -> list[str]:
+    """What was fitted, from what, and the score test, in words."""
+    record = calibrator.record
+    facts = ", ".join(f"{name} {text}" for name, text in _facts(calibrator))
+    if record is None:
+        return [f"{facts or calibrator.method}, typed in"]
+    passes = count_text(record.passes, "pass", "passes")
+    lines = [
+        f"{facts or calibrator.method}, from {count_text(record.n, *calibrator.unit)} in {passes}"
+    ]
+    if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
+        lines.append(regret_in_words(record, record.expected_regret))
+    if calibrator.reads_probabilities:
+        lines.append(sharpness_in_words(record.score_test))
+    return lines
+
+
+def calibrator_table(calibrator: Calibrator) -> Table:
+    """One row per fact of the fit."""
+    record = calibrator.record
+    rows = [("method", calibrator.name), *_facts(calibrator)]
+    unit = count_text(2, *calibrator.unit).removeprefix("2 ")
+    if record is not None:
+        rows += [
+            (f"{unit} of the fit", f"{record.n:,}"),
+            (_before(calibrator), number_text(record.log_loss_before)),
+            (f"log loss after, same {unit}", number_text(record.log_loss_after)),
+        ]
+        if calibrator.reads_probabilities:
+            rows.append(("how sharp the model is", sharpness_in_words(record.score_test)))
+        if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
+            rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
+        if record.floor is not None:
+            raised = "" if record.n_floored is None else f"; {record.n_floored:,} raised to it"
+            rows.append(("floor of probabilities", f"{record.floor:.4g}{raised}"))
+        if record.prior:
+            rows.append(
+                (
+                    "prior on no change",
+                    f"{record.prior:g} pseudo-row{'' if record.prior == 1.0 else 's'}",
+                )
+            )
+    if calibrator.n_classes is not None:
+        rows.append(("classes", f"{calibrator.n_classes:,}"))
+    return Table(("calibrator", ""), tuple(rows), words=frozenset({1}))
+
+
+def regret_in_words(record: TemperatureRecord, regret: float) -> str:
+    """What the width of the interval costs on new rows."""
+    _, high = record.interval(0.95)
+    return (
+        f"not knowing it better (a factor of {high / record.temperature:.3g} up or down) costs "
+        f"about {_nats(regret)} of log loss per new row"
+    )
+
+
+def parameter_rows(calibrator: Calibrator) -> list[ParameterRow]:
+    """Return (name, value, low, high) of every number of the map."""
+    known = calibrator.parameter_intervals()
+    rows: list[ParameterRow] = []
+    for name, value in calibrator.parameters().items():
+        if name.endswith("_intervals"):
+            continue  # they are the ends of other rows
+        for path, number in _numbers(name, value):
+            low, high = known.get(path, (None, None))
+            rows.append((path, number, low, high))
+    return rows
+
+
+def map_sketch(calibrator: Calibrator) -> str:
+    """Probability of one of two classes before (across) and after (upwards); "" of k > 2."""
+    if calibrator.kind == "multilabel":
+        return ""
+    if calibrator.n_classes != 2 and temperature_of(calibrator) is None:
+        return ""
+    said = np.linspace(0.0, 1.0, 101)[1:-1]
+    after = _of_two(calibrator, said)
+    at_90 = float(_of_two(calibrator, np.array([0.9]))[0])
+    return sketch(
+        np.r_[0.0, said, 1.0], np.r_[0.0, after, 1.0], name="probability before and after",
+        words=f"of two classes, 90 % becomes {100 * at_90:.0f} %",
+        across_name="probability before", up_name="after",
+    )  # fmt: skip
+
+
+def _of_two(calibrator: Calibrator, said: np.ndarray) -> np.ndarray:
+    """What becomes of the probability of class 1 of two classes."""
+    odds = np.log(said / (1.0 - said))
+    if calibrator.n_classes == 2:
+        return softmax(calibrator.scaled(np.stack([np.zeros_like(odds), odds], axis=1)))[:, 1]
+    temperature = temperature_of(calibrator)
+    assert temperature is not None  # noqa: S101  (asked before)
+    return np.asarray(1.0 / (1.0 + np.exp(-odds / temperature)))
+
+
+def _facts(calibrator: Calibrator) -> list[tuple[str, str]]:
+    temperature, facts = temperature_of(calibrator), calibrator.facts()
+    if temperature is None:
+        return facts
+    ends = interval_of(calibrator)
+    text = "" if ends is None else f" (95 %: {ends[0]:.4g} to {ends[1]:.4g})"
+    return [("temperature", f"{temperature:.4f}{text}"), *facts]
+
+
+def _numbers(name: str, value: Any) -> list[tuple[str, float]]:  # noqa: ANN401
+    """Every number of a parameter, with the path to it."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return []
+    if isinstance(value, int | float):
+        return [(name, float(value))]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [pair for key, each in items for pair in _numbers(f"{name}[{key}]", each)]
+
+
+def _before(calibrator: Calibrator) -> str:
+    return "log loss before" if calibrator.reads_probabilities else "log loss of the base rate"
+
+
+def _nats(value: float) -> str:
+    return f"{value:.2g} nats"
+
 
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, frozen_numbers
-from temperance.calibrators.member_weights import Pool, fit_member_weights, pooled_logits
-from temperance.calibrators.pool_errors import joint_error
+from temperance.blocks import map_rows
+from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training, as_prior
-from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.arguments import as_flag, as_sequence, as_word
+from temperance.checks.arguments import as_flag, as_positive, as_sequence, as_word
 from temperance.checks.arrays import rows_among
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
-from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
-from temperance.checks.labels import class_names
-from temperance.checks.numbers import as_positive
+from temperance.checks.labels import class_names, kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +31,239 @@ if TYPE_CHECKING:
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["Ensemble", "as_members"]
+    Array = NDArray[np.float64]
+
+__all__ = ["Ensemble", "Pool", "as_members", "joint_error", "pooled_logits"]
+
+# Weights of an ensemble's members: on the simplex, of the smallest log loss.
+
+
+Pool = Literal["linear", "log"]
+
+_NOTHING = 1e-9  # a weight below this is 0
+_STEEPEST = 1e4  # of the log pool: beyond it rows are told apart without error
+
+
+def pooled_logits(members: Sequence[NDArray[Any]], weights: Array, *, pool: Pool) -> Array:
+    """Return log of the weighted mean of probabilities, or the weighted mean of their logs."""
+    pooled = np.empty(members[0].shape)
+    for rows in row_blocks(pooled):
+        logs = member_logs([as_float64(z[rows]) for z in members], pool)
+        if pool == "log":
+            masked = np.isneginf(logs[0])
+            parts = [w * np.where(masked, 0.0, each) for w, each in zip(weights, logs, strict=True)]
+            pooled[rows] = np.where(masked, -np.inf, np.sum(parts, axis=0))
+        else:
+            with np.errstate(divide="ignore"):
+                terms = [np.log(w) + each for w, each in zip(weights, logs, strict=True)]
+            pooled[rows] = np.logaddexp.reduce(terms, axis=0)
+    return pooled
+
+
+def fit_member_weights(members: Sequence[NDArray[Any]], rows: Training, *, pool: Pool) -> Array:
+    """Return the weights, (m,), of the smallest mean log loss; with the log pool, at its best T."""
+    found = _linear(members, rows) if pool == "linear" else _log(members, rows)
+    found = np.where(found < _NOTHING * found.sum(), 0.0, found)
+    return np.asarray(found / found.sum())
+
+
+def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
+    """Minimise the mean of -log sum_m w_m p_m(label), convex in w, on the simplex."""
+    from scipy.optimize import minimize  # noqa: PLC0415
+
+    of_label = np.empty((rows.n, len(members)))  # log-probability of each row's label
+    for block in row_blocks(members[0]):
+        for m, z in enumerate(members):
+            logs = log_softmax(as_float64(z[block]))
+            of_label[block, m] = logs[np.arange(len(logs)), rows.labels[block]]
+    top = of_label.max(axis=1, keepdims=True)
+    p = np.exp(of_label - top)
+    w = np.ones(rows.n) if rows.weights is None else rows.weights
+    w = w / w.sum()
+
+    m = len(members)
+    least = 1e-12  # no label may have probability 0 on the way
+
+    def loss(at: Array) -> tuple[float, Array]:
+        mixed = p @ np.maximum(at, least)  # rounding may take a step over the bound
+        return -float(w @ np.log(mixed)), -((w / mixed) @ p)
+
+    # As constraints, not as `bounds`: of those older SciPy warns when rounding has left them.
+    found = minimize(
+        loss, np.full(m, 1.0 / m), jac=True, method="SLSQP",
+        constraints=[
+            {"type": "eq", "fun": lambda at: at.sum() - 1.0, "jac": np.ones_like},
+            {"type": "ineq", "fun": lambda at: at - least, "jac": lambda _: np.eye(m)},
+        ],
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )  # fmt: skip
+    return np.asarray(np.maximum(found.x, 0.0))
+
+
+def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
+    """Minimise the mean log loss of softmax(sum_m u_m log p_m) over u = w / T >= 0, convex."""
+    from scipy.optimize import minimize  # noqa: PLC0415
+
+    m, total = len(members), rows.weight
+    unit = _mean_width(members)  # so that the search starts, and ends, alike on any scale
+
+    def loss(at: Array) -> tuple[float, Array]:
+        value, slope = 0.0, np.zeros(m)
+        for block in row_blocks(members[0]):
+            logs = member_logs([as_float64(z[block]) for z in members], "log")
+            exists = ~np.isneginf(logs[0])
+            finite = np.stack([np.where(exists, each, 0.0) for each in logs]) / unit
+            pooled = np.where(exists, np.tensordot(at, finite, axes=1), -np.inf)
+            log_p = log_softmax(pooled)
+            residual = np.exp(log_p)
+            places = np.arange(len(log_p)), rows.labels[block]
+            residual[places] -= 1.0
+            w = np.ones(len(log_p)) if rows.weights is None else rows.weights[block]
+            value -= float(w @ log_p[places])
+            slope += np.einsum("i,ij,mij->m", w, residual, finite)
+        return value / total, slope / total
+
+    found = minimize(
+        loss, np.full(m, 1.0 / m), jac=True, method="L-BFGS-B", bounds=[(0.0, _STEEPEST)] * m,
+        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000},
+    )  # fmt: skip
+    u: Array = found.x
+    return u if u.sum() > 0.0 else np.full(m, 1.0 / m)
+
+
+def member_logs(members: Sequence[Array], pool: Pool) -> list[Array]:
+    """Return what is pooled of each member's block: logs of probabilities, -inf where masked.
+
+    Of the log pool up to a number per row, which no probability sees: so no digit is lost in it.
+    """
+    if pool == "linear":
+        return [log_softmax(z) for z in members]
+    return [np.asarray(z - z.max(axis=1, keepdims=True)) for z in members]
+
+
+def _mean_width(members: Sequence[NDArray[Any]]) -> float:
+    """Return the mean difference within a row, over options that exist; 1 where there is none."""
+    total, count = 0.0, 0
+    for z in members:
+        for block in row_blocks(z):
+            centred = member_logs([as_float64(z[block])], "log")[0]
+            total -= float(np.where(np.isneginf(centred), 0.0, centred).min(axis=1).sum())
+            count += len(centred)
+    return total / count if total > 0.0 else 1.0
+
+
+def log_softmax(z: Array) -> Array:
+    """Log-probabilities of a block, -inf where an option does not exist."""
+    with np.errstate(divide="ignore"):
+        centred = z - z.max(axis=1, keepdims=True)
+        return np.asarray(centred - np.log(np.exp(centred).sum(axis=1, keepdims=True)))
+
+
+# How sure the temperature of a pool is when the members' weights were fitted on the same rows.
+
+
+_LEAST = 1e-300  # a weight of 0 here, where its logarithm is taken
+_NOTHING_LEARNED = 1e-10  # curvature below this, relative to the largest: members that say the same
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PoolSums(MergeableSums):
+    """Sums over rows at the fitted weights and inverse temperature b, of m members."""
+
+    weights: Array  # (m, m): second derivative of the loss that chose the weights
+    cross: Array  # (m,): derivative of the slope in b, by the weights
+    curvature: float  # that by b
+    products: Array  # (1 + m, 1 + m): of the slope in b and the scores of the weights
+
+
+def joint_error(
+    members: Sequence[NDArray[Any]],
+    rows: Training,
+    weights: Array,
+    *,
+    temperature: float,
+    pool: Pool,
+    prior: float,
+) -> float:
+    r"""Return the standard error of b = 1 / T, with that of the fitted weights in it.
+
+    Notes
+    -----
+    Two sets of equations are solved together: the weights' (of the linear pool at T = 1, of the log
+    pool at its T) and that of b. A row moves the weights by v = K s, with its score s and K the
+    inverse Hessian on steps that keep their sum, and b by
+    :math:`-(g + c' v) / L''`, with its slope g, the curvature L'' and c = the derivative of L' by
+    the weights: the sandwich of both. A member of weight 0 counts as free to move: held there, the
+    interval would be too short on few rows.
+    """
+    w, beta = np.maximum(weights, _LEAST), 1.0 / temperature
+
+    def kernel(*arrays: Any) -> _PoolSums:  # noqa: ANN401  (blocks of members, labels, weights)
+        *block, labels, of_rows = arrays
+        logs = np.stack(member_logs([as_float64(z) for z in block], pool))
+        return _block_sums(logs, labels, of_rows, w, beta, pool)
+
+    first, *others = members
+    sums = map_rows(kernel, first, *others, rows.labels, rows.weights)
+    inverse = _inverse(sums.weights, log=pool == "log")
+    if pool == "log":  # from u = w b to w, which sums to 1
+        inverse = (inverse - np.outer(w, inverse.sum(axis=0))) / beta
+    moves = np.concatenate([[1.0], sums.cross @ inverse])
+    return sqrt(float(moves @ sums.products @ moves)) / (sums.curvature + prior / beta**2)
+
+
+def _block_sums(
+    logs: Array,
+    labels: NDArray[np.intp],
+    of_rows: Array | None,
+    w: Array,
+    beta: float,
+    pool: Pool,
+) -> _PoolSums:
+    """Return the sums of one block of the members' `member_logs`, (m, rows, k)."""
+    at = np.arange(len(labels)), labels
+    z, by_weight = _pooled(logs, w, pool)
+    p = softmax(beta * z)
+    z = np.where(np.isneginf(z), 0.0, z - z[at][:, None])
+    slope = np.einsum("ij,ij->i", p, z)
+    deviation = p * (z - slope[:, None])
+    mean, of_label = np.einsum("ij,mij->im", p, by_weight), by_weight[:, *at].T
+    cross = mean - of_label + beta * np.einsum("ij,mij->im", deviation, by_weight)
+    omega = np.ones(len(labels)) if of_rows is None else of_rows
+    if pool == "log":
+        scores = of_label - mean
+        second = np.einsum("i,ij,mij,nij->mn", omega, p, by_weight, by_weight, optimize=True)
+        second -= (mean.T * omega) @ mean
+    else:
+        scores = of_label
+        second = (scores.T * omega) @ scores
+    both = omega[:, None] * np.column_stack([slope, scores])
+    return _PoolSums(
+        second, omega @ cross, float(omega @ np.einsum("ij,ij->i", deviation, z)), both.T @ both
+    )
+
+
+def _pooled(logs: Array, w: Array, pool: Pool) -> tuple[Array, Array]:
+    """Return pooled logits (rows, k), and their derivatives by the weights, (m, rows, k)."""
+    exists = ~np.isneginf(logs[0])
+    if pool == "log":
+        by_weight = np.where(exists, logs, 0.0)
+        return np.where(exists, np.tensordot(w, by_weight, axes=1), -np.inf), by_weight
+    z = np.logaddexp.reduce(np.log(w)[:, None, None] + logs, axis=0)
+    return z, np.exp(logs - np.where(exists, z, 0.0))
+
+
+def _inverse(second: Array, *, log: bool) -> Array:
+    """Inverse of the Hessian; of the linear pool, on steps that keep the weights' sum."""
+    if log:
+        return np.asarray(np.linalg.pinv(second, rcond=_NOTHING_LEARNED, hermitian=True))
+    k = len(second)
+    basis = np.linalg.svd(np.eye(k) - 1.0 / k)[0][:, : k - 1]
+    inside = basis.T @ second @ basis
+    return np.asarray(
+        basis @ np.linalg.pinv(inside, rcond=_NOTHING_LEARNED, hermitian=True) @ basis.T
+    )
+
 
 _ROUNDING = 1e-9  # how far the weights of a file may be from a sum of 1
 

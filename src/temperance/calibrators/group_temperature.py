@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
-from temperance.calibrators.clusters import count_clusters
-from temperance.calibrators.group_record import GroupTemperatureRecord
-from temperance.calibrators.shrinkage import shrunk_parts
-from temperance.calibrators.temperature_fit import temperature_record
+from temperance.calibrators.calibrator import Calibrator, Traits, keep_predicted_class
+from temperance.calibrators.record import TemperatureRecord
+from temperance.calibrators.shrinkage import Part, shrunk_parts
+from temperance.calibrators.temperature_fit import count_clusters, temperature_record
 from temperance.calibrators.training import Training, as_prior
-from temperance.calibrators.traits import Traits
 from temperance.checks import as_group_names, as_known_names
+from temperance.checks.arguments import as_not_negative, as_positive, value_text
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.ignored import kept_rows, labelled_rows
-from temperance.checks.numbers import as_not_negative, as_positive, value_text
+from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
@@ -29,11 +27,49 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.record import TemperatureRecord
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["GroupTemperatureScaling"]
+__all__ = ["GroupTemperatureRecord", "GroupTemperatureScaling"]
+
+# What a fit of one temperature per group leaves behind: how sure each of them is.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTemperatureRecord(TemperatureRecord):
+    """Facts of the fit of the pooled temperature, and of each group's.
+
+    Parameters
+    ----------
+    groups : mapping of str to Part
+        Every group of the fit, those too small for a temperature of their own included: its rows,
+        its temperature with the 95 % interval of its own rows (None where these are too few; the
+        low end 0, or the high one infinite, where the rows set none), and the temperature that its
+        rows alone would have (None where they are too few, or have none).
+    """
+
+    groups: Mapping[str, Part] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", frozen(self.groups))
+
+    @classmethod
+    def around(cls, pooled: TemperatureRecord, groups: Mapping[str, Part]) -> Self:
+        """Return the record of the pooled temperature with those of the groups."""
+        common = {each.name: getattr(pooled, each.name) for each in fields(TemperatureRecord)}
+        return cls(**common, groups=dict(groups))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, the groups' under their names."""
+        groups = {name: part.to_dict() for name, part in self.groups.items()}
+        return {**TemperatureRecord.to_dict(self), "groups": groups}
+
+    @classmethod
+    def parts_from_json(cls, fit: JsonObject) -> dict[str, Part]:
+        """Return the groups that `to_dict` wrote."""
+        groups = fit.section("groups")
+        return {name: Part.from_json(groups.section(name)) for name in groups.values}
+
 
 _LEAST_ROWS = 20  # a smaller group tells nothing that the prior would not drown
 _SHOWN = 5  # groups named in a line

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, frozen_numbers
+from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
 from temperance.calibrators.training import Training, require_bends
-from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import (
     MOST_LOG_ODDS,
     TwoClasses,

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.by_name import fit_by_name
 from temperance.calibrators.calibrator import Calibrator
-from temperance.calibrators.clusters import count_clusters, score_test_of_clusters
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.label_platt import LabelPlattScaling
-from temperance.calibrators.methods import METHODS
+from temperance.calibrators.methods import METHODS, fit_by_name
 from temperance.calibrators.record import TemperatureRecord
 from temperance.calibrators.temperature import TemperatureScaling
+from temperance.calibrators.temperature_fit import count_clusters, score_test_of_clusters
 from temperance.calibrators.training import as_prior
 from temperance.checks import Positions, as_weights
-from temperance.checks.arguments import as_flag, as_word
+from temperance.checks.arguments import as_flag, as_word, value_text
 from temperance.checks.frames import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
-from temperance.checks.numbers import value_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.numerics import as_float64
 
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.record import FitRecord
-    from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]

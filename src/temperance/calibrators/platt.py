@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator
-from temperance.calibrators.logistic import fit_logistic
+from temperance.calibrators.calibrator import Calibrator, Traits
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
-from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
-from temperance.checks.numbers import as_number, as_positive
+from temperance.calibrators.two_classes import TwoClasses, fit_logistic, log_odds, with_log_odds
+from temperance.checks.arguments import as_number, as_positive
 from temperance.errors import NoOptimumError
 
 if TYPE_CHECKING:

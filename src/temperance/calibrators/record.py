@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import exp, inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
-from temperance.checks.numbers import as_level
+from temperance.checks.arguments import as_level
 from temperance.numerics import t_quantile, two_sided_p
 from temperance.significance import ScoreTest
 

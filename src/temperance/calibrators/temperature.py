@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.blocks import StreamRows
-from temperance.calibrators.calibrator import Calibrator, keep_predicted_class
-from temperance.calibrators.clusters import count_clusters
-from temperance.calibrators.sources import source_of_rows
-from temperance.calibrators.temperature_fit import temperature_record
-from temperance.calibrators.training import Training, as_prior
-from temperance.calibrators.traits import Traits
+from temperance.calibrators.calibrator import Calibrator, Traits, keep_predicted_class
+from temperance.calibrators.temperature_fit import count_clusters, temperature_record
+from temperance.calibrators.training import Training, as_prior, source_of_rows
 from temperance.checks import as_classes
-from temperance.checks.arguments import as_flag
+from temperance.checks.arguments import as_flag, as_number, as_positive
 from temperance.checks.labels import class_names
-from temperance.checks.numbers import as_number, as_positive
 from temperance.kernels.engines import check_engine
 from temperance.numerics import log_probs, softmax
 
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import TemperatureRecord
-    from temperance.calibrators.sources import SourceOfRows
+    from temperance.calibrators.training import SourceOfRows
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from temperance.blocks import ArrayRows, map_rows
+from temperance.blocks import ArrayRows, LabelledRows, map_rows
 from temperance.calibrators.calibrator import refuse_masks
 from temperance.calibrators.record import FitRecord
 from temperance.checks import (
@@ -21,13 +21,18 @@ from temperance.checks import (
     refuse_masked_labels,
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.arguments import as_flag
-from temperance.checks.arrays import rows_among
+from temperance.checks.arguments import as_flag, as_number
+from temperance.checks.arrays import (
+    is_dask_array,
+    is_tensor,
+    rows_among,
+    shares_memory,
+    without_copy,
+)
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
-from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
-from temperance.checks.numbers import as_number
+from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.scores import as_logits_unread, refuse_tiny
 from temperance.checks.weights import in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -43,7 +48,58 @@ if TYPE_CHECKING:
 
     from temperance.kernels.loss import LossSums
 
-__all__ = ["Training", "as_prior", "require_bends"]
+__all__ = ["SourceOfRows", "Training", "as_prior", "require_bends", "source_of_rows"]
+
+# The labelled rows of a fit of a temperature, by what the caller's logits are.
+
+
+class SourceOfRows(LabelledRows, Protocol):
+    """Labelled rows that know the classes."""
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes."""
+        ...
+
+
+def source_of_rows(
+    logits: Any,  # noqa: ANN401  (of packages that are not imported here)
+    labels: Any,  # noqa: ANN401
+    *,
+    weights: Any = None,  # noqa: ANN401
+    clusters: Any = None,  # noqa: ANN401
+    classes: Sequence[object] | None = None,
+    engine: str = "auto",
+    **options: Any,  # noqa: ANN401  (class_axis, ignore_label, refuse_probs)
+) -> SourceOfRows:
+    """Return the arguments of a `fit` as rows, wherever they lie."""
+    name = check_engine(engine)
+    elsewhere = (
+        "`clusters` are counted on arrays in memory: pass NumPy arrays, or leave them out and "
+        "take the interval for what it is, one of rows that do not share their luck."
+    )
+    given = {"weights": weights, "classes": classes, **options}
+    if is_tensor(logits):
+        if name == "torch" or (name == "auto" and not shares_memory(logits)):
+            if clusters is not None:
+                raise InvalidInputError(elsewhere)
+            from temperance.blocks.torch_rows import TorchRows  # noqa: PLC0415  (an optional package)
+
+            return TorchRows.check(logits, labels, **given)
+        logits = without_copy(logits, engine=name)
+    if is_dask_array(logits):
+        if clusters is not None:
+            raise InvalidInputError(elsewhere)
+        from temperance.blocks.dask_rows import DaskRows  # noqa: PLC0415  (an optional package)
+
+        return DaskRows.check(logits, labels, engine=name, **given)
+    return Training.check(logits, labels, clusters=clusters, engine=name, unread=True, **given)
+
 
 _MOST_PRIOR = 1e100
 _LEAST_BEND = 1e-4  # log-odds closer to 0 than this bend by less than rounding

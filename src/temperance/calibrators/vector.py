@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Calibrator, frozen_numbers
-from temperance.calibrators.smoothed import (
+from temperance.calibrators.affine import (
+    AffineProblem,
     base_from,
     log_smoothed,
     require_base,
     smoothed_temperature,
 )
+from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.errors import InvalidInputError
 from temperance.kernels.affine import affine_logits
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.checks.arguments import value_text
 from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
-from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 

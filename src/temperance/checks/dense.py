@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arguments import as_whole
 from temperance.checks.arrays import as_array, as_numbers, one_column
 from temperance.checks.labels import Positions, is_label
-from temperance.checks.numbers import as_whole
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.checks.arguments import as_number
 from temperance.checks.arrays import count_rows
-from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arguments import value_text
 from temperance.checks.arrays import as_optional, missing_entries, one_column, row_name, such_rows
-from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:

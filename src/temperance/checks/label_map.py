@@ -3,30 +3,334 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
+from unicodedata import combining, normalize
 
 import numpy as np
 
 from temperance.checks.arguments import as_mapping
 from temperance.checks.arrays import row_name
-from temperance.checks.label_advice import label_advice
-from temperance.checks.label_words import (
-    distinct_labels,
-    label_text,
-    label_value,
-    listed,
-    place_of,
-    shown,
-)
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["LabelMap"]
+__all__ = [
+    "WORDS",
+    "LabelMap",
+    "class_place",
+    "distinct_labels",
+    "folded",
+    "label_advice",
+    "label_text",
+    "label_value",
+    "lacks_label",
+    "listed",
+    "positions_advice",
+    "shown",
+]
+
+# Labels as words: what they spell, which column they name, and how messages show them.
+
+
+_SHOWN = 10  # names quoted in a message
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,3})?")
+WORDS = {"false": 0, "true": 1}
+_NO_LABEL = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null"})
+
+
+def place_of(classes: tuple[str, ...] | None, k: int | None) -> Callable[[object], int]:
+    """Return what gives the column of a label, or -1: by name where there are `classes`.
+
+    Without them by position, below `k` where it is known.
+    """
+    if classes is not None:
+        return class_place(classes)
+
+    def position(label: object) -> int:
+        value = label_value(label)
+        inside = isinstance(value, int) and value >= 0 and (k is None or value < k)
+        return value if inside and isinstance(value, int) else -1
+
+    return position
+
+
+def class_place(classes: tuple[str, ...]) -> Callable[[object], int]:
+    """Return what looks a label up among names: letter by letter, else by value; -1 for none."""
+    exact = {name.strip(): number for number, name in enumerate(classes)}
+    if len(exact) < len(classes):
+        exact = {}  # some differ by the blanks around them alone
+    exact |= {name: number for number, name in enumerate(classes)}
+    by_value: dict[float, list[int]] = {}
+    for number, name in enumerate(classes):
+        if (value := label_value(name)) is not None:
+            by_value.setdefault(value, []).append(number)
+
+    def place(label: object) -> int:
+        text = label_text(label)
+        for spelled in (text, text.strip()):
+            if spelled in exact:
+                return exact[spelled]
+        value = label_value(label)
+        named = [] if value is None else by_value.get(value, [])
+        return named[0] if len(named) == 1 else -1
+
+    return place
+
+
+def distinct_labels(y: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
+    """Return each label once, in order of appearance, and where each row's is among them."""
+    if y.dtype.kind in "iubf":
+        values, inverse = np.unique(y, return_inverse=True)
+        return values.tolist(), inverse.reshape(-1)
+    number: dict[Any, int] = {}
+    inverse = np.fromiter(
+        (number.setdefault((type(each) is bool, each), len(number)) for each in y.ravel().tolist()),
+        dtype=np.intp,
+        count=y.size,
+    )
+    return [each for _, each in number], inverse
+
+
+def label_text(value: object) -> str:
+    """Return a label as text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def label_value(label: object) -> int | float | None:
+    """Return the number that a label is or spells; None of other text. True is 1, False 0."""
+    if isinstance(label, bool | np.bool_ | int | np.integer):
+        return int(label)
+    if isinstance(label, float | np.floating):
+        number: int | float | None = float(label)
+    else:
+        text = label_text(label).strip()
+        number = int(text) if _INTEGER.fullmatch(text) else WORDS.get(text.lower())
+        if number is None and _FLOAT.fullmatch(text):
+            number = float(text)
+    if isinstance(number, float):
+        return None if not isfinite(number) else int(number) if number.is_integer() else number
+    return number
+
+
+def shown(label: object) -> str:
+    """Return a label as messages quote it: text in quotation marks."""
+    is_text = isinstance(label, str | bytes)
+    return repr(label_text(label)) if is_text else label_text(label)
+
+
+def shell_word(text: str) -> str:
+    """Return a word as a shell takes it."""
+    return text if re.fullmatch(r"[\w.+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, commas between, and whether there are more."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def lacks_label(cell: str, classes: Collection[str]) -> bool:
+    """Whether a label is blank or says that it holds no value, and is no class of that name."""
+    text = cell.strip()
+    return text.casefold() in _NO_LABEL and text not in classes
+
+
+# What to say of labels that name no column: one whole map to copy, or which to leave out.
+
+
+_MOST_PAIRS = 20  # of a map that is shown
+
+
+_CALL_THEM = "; in Python also `classes=`, or call the columns by their names"
+
+
+def positions_advice(distinct: Sequence[object], classes: Sequence[str]) -> str:
+    """Say how whole numbers beside names of classes are read as positions; else nothing."""
+    values, k = [label_value(each) for each in distinct], len(classes)
+    numbers = sorted(each for each in values if isinstance(each, int))
+    if len(numbers) < len(values):
+        return ""
+    for first, word, python in ((0, "positions", "labels"), (1, "one-based", "labels - 1")):
+        if numbers[0] >= first and numbers[-1] < k + first:
+            return (
+                f" Are they positions of the columns, counted from {first}? Say --label-map "
+                f"{word}, in Python Positions({python})."
+            )
+    return ""
+
+
+def label_advice(
+    distinct: Sequence[object],
+    *,
+    classes: tuple[str, ...] | None,
+    k: int | None,
+    given: Mapping[str, str] | None = None,
+    left_out: Sequence[str] = (),
+) -> str:
+    """Return the way out for a file with these labels, of which some name no column.
+
+    Parameters
+    ----------
+    distinct : sequence
+        All labels of the file, each once.
+    classes, k
+        The names of the columns, None where they have none, and their number, None if unknown.
+    given : mapping of str to str, optional
+        The pairs of a map that has been given.
+    left_out : sequence of str
+        Labels of the file that need no column.
+
+    Every map in it is whole: with it the file is read, wherever NAME stands for a class.
+    """
+    place, given = place_of(classes, k), given or {}
+    words = [label_text(each) for each in distinct]
+    pairs = {w: given[w] for w in words if w in given and place(given[w]) >= 0}
+    done = {place(target) for target in pairs.values()}
+    done |= {place(each) for each, word in zip(distinct, words, strict=True) if word not in given}
+    lost = [
+        word
+        for each, word in zip(distinct, words, strict=True)
+        if word not in pairs and word not in left_out and (word in given or place(each) < 0)
+    ]
+    lost.sort(key=lambda word: (folded(word), word))
+    names = tuple(map(str, range(k or 0))) if classes is None else classes
+    free = [name for at, name in enumerate(names) if at not in done]
+    alike = _alike(lost, given, names, free) if classes is not None else {}
+    rest = [word for word in lost if word not in alike]
+    free = [name for name in free if name not in alike.values()]
+    pairs |= alike
+    if not rest:
+        return _of_alike(alike, pairs)
+    if given and len(rest) == len(free) == 1:
+        return (
+            f" Say {_option(pairs | {rest[0]: free[0]})}, or, where {rest[0]!r} is no class at "
+            f"all, {_leaving(rest, pairs)}."
+        )
+    if len(rest) == len(free) == 2:
+        return _either(rest, free, pairs, of_two=len(names) == len(distinct) == 2, classes=classes)
+    if 1 < len(rest) == len(free) or (classes is None and len(rest) <= len(free)):
+        # words by their alphabet, as programs number them
+        matched = dict(zip(rest, free, strict=False))
+        return (
+            f" Say which word is which column, each pair as it should be: "
+            f"{_option(pairs | matched)}"
+            f"{'' if classes else _CALL_THEM}."
+        )
+    return _open(rest, names, pairs, others=len(rest) < len(words) - len(left_out))
+
+
+def _of_alike(alike: Mapping[str, str], pairs: Mapping[str, str]) -> str:
+    """Say that words are classes in another spelling."""
+    if len(alike) == 1:
+        ((word, name),) = alike.items()
+        return f" Is {word!r} the class {name!r}? Then say {_option(pairs)}."
+    return f" Are these classes in other letters? Then say {_option(pairs)}." if pairs else ""
+
+
+def _either(
+    rest: Sequence[str],
+    free: Sequence[str],
+    pairs: Mapping[str, str],
+    *,
+    of_two: bool,
+    classes: tuple[str, ...] | None,
+) -> str:
+    """Say that two words are two columns, in either order."""
+    one = _option({**pairs, rest[0]: free[0], rest[1]: free[1]})
+    other = _option({**pairs, rest[0]: free[1], rest[1]: free[0]}).removeprefix("--label-map ")
+    if not of_two:
+        return f" Say which word is which column: {one} (or {other})."
+    if classes is not None:
+        return f" Two words for two classes? Say which is which: {one} (or {other})."
+    return (
+        f" Two words for two classes? Say which is class 1: {one} (or {other}), in Python "
+        f"labels == {rest[1]!r}."
+    )
+
+
+def _open(
+    rest: Sequence[str], names: Sequence[str], pairs: Mapping[str, str], *, others: bool
+) -> str:
+    """Say that words are no class, or other words for one; `others` are there beside them."""
+    whole = _option({**pairs, **dict.fromkeys(rest, "NAME")})
+    which = f", NAME being one of {listed(names)}" if names else ""
+    if not others:
+        return (
+            f" Say which word is which column: {whole}{which}. Is one no class at all? "
+            "Leave its pair out, and name it with --ignore-label."
+        )
+    return (
+        f" No class at all? Leave such rows out: {_leaving(rest, pairs)}. "
+        f"{'Another word for one' if len(rest) == 1 else 'Other words for some'}? Say "
+        f"{whole}{which}."
+    )
+
+
+def _leaving(rest: Sequence[str], pairs: Mapping[str, str]) -> str:
+    """Return the options that leave words out, and read the others by the pairs."""
+    last = rest[-1]
+    ignore = f"--ignore-label {shell_word(last)}"
+    if not pairs and len(rest) == 1:
+        ignore = f"{ignore} (in Python `ignore_label={last!r}`)"
+    others = {**pairs, **dict.fromkeys(rest[:-1], last)}
+    return f"{_option(others)} {ignore}" if others else ignore
+
+
+def _option(pairs: Mapping[str, str]) -> str:
+    """Return the option of a map as a shell takes it."""
+    typed = [_pair(word, name) for word, name in list(pairs.items())[:_MOST_PAIRS]]
+    return f"--label-map {','.join(typed)}{',...' if len(pairs) > _MOST_PAIRS else ''}"
+
+
+def _pair(word: str, name: str) -> str:
+    if "," in word + name or '"' in word + name:
+        cell = f"{word}={name}".replace('"', '""')
+        return shell_word(f'"{cell}"')
+    return f"{shell_word(word)}={shell_word(name)}"
+
+
+def _alike(
+    lost: Sequence[str], given: Mapping[str, str], names: Sequence[str], free: Sequence[str]
+) -> dict[str, str]:
+    """Return the class of each word that is spelled nearly like one, or is mapped to such a word.
+
+    A slip is only made of a class that no other label is.
+    """
+    plain = {folded(name): name for name in names}
+    found = {}
+    for word in lost:
+        text = given.get(word, word)
+        slips = [name for name in free if _is_slip(text, name)]
+        near = plain.get(folded(text)) or (slips[0] if len(slips) == 1 else None)
+        if near is not None:
+            found[word] = near
+    return found
+
+
+def folded(text: str) -> str:
+    """Return a name without what people vary: case, accents, spaces, underscores and hyphens."""
+    plain = "".join(c for c in normalize("NFKD", text) if not combining(c))
+    return re.sub(r"[\s_-]+", "", plain).casefold()
+
+
+def _is_slip(text: str, name: str) -> bool:
+    """Whether a word of six letters and more is another with one letter changed, or two swapped.
+
+    A letter more or less may be another word: valid and invalid, male and female.
+    """
+    if len(text) != len(name) or len(text) < 6 or any(c.isdigit() for c in text + name):
+        return False
+    others = [at for at, (one, two) in enumerate(zip(text, name, strict=True)) if one != two]
+    if len(others) == 2:
+        first, second = others
+        return second == first + 1 and text[first] == name[second] and text[second] == name[first]
+    return len(others) == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arguments import as_sequence
-from temperance.checks.arrays import as_array, one_column, row_name, such_rows
+from temperance.checks.arguments import as_sequence, value_text
+from temperance.checks.arrays import as_array, as_optional, one_column, row_name, such_rows
 from temperance.checks.floors import FOR_ZEROS
-from temperance.checks.label_advice import folded, label_advice, positions_advice
-from temperance.checks.label_words import (
+from temperance.checks.label_map import (
     WORDS,
     class_place,
     distinct_labels,
+    folded,
+    label_advice,
     label_text,
     label_value,
     listed,
+    positions_advice,
     shown,
 )
-from temperance.checks.numbers import value_text
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text
@@ -48,6 +49,9 @@ __all__ = [
     "class_names",
     "class_position",
     "is_label",
+    "kept_labels",
+    "kept_rows",
+    "labelled_rows",
     "refuse_masked_labels",
     "spells_otherwise",
 ]
@@ -408,3 +412,54 @@ def _spelled_positions(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
             raise InvalidInputError(msg)
     whole = np.array(values, dtype=np.int64)[inverse] if distinct else np.zeros(0, dtype=np.int64)
     return _in_range(whole, k=k)
+
+
+# Rows whose label says that they have none: left out of all that there is per row.
+
+
+def labelled_rows(
+    labels: ArrayLike | Positions, ignore_label: float | str | None, *, may_be_none: bool = False
+) -> NDArray[np.bool_] | None:
+    """Return which rows have another label than `ignore_label`, (n,); None where all have.
+
+    `may_be_none`: no row need have one, as in one block of many.
+    """
+    if ignore_label is None:
+        return None
+    if isinstance(labels, Positions):
+        given = labels.values
+    else:
+        given = one_column(as_array(labels, name="labels"))
+    if given.ndim != 1:
+        return None  # refused where labels are checked
+    keep = ~is_label(given, ignore_label)
+    if keep.all():
+        return None
+    if not keep.any() and not may_be_none:
+        msg = (
+            f"`ignore_label` leaves no row: all {len(keep)} labels are {value_text(ignore_label)}."
+        )
+        raise InvalidInputError(msg)
+    return keep
+
+
+def kept_rows(values: Any, keep: NDArray[np.bool_] | None, *, name: str) -> Any:  # noqa: ANN401
+    """Return the rows that have a label, of anything array-like; None stays None."""
+    if values is None or keep is None:
+        return values
+    array = as_optional(values, name=name)
+    if array.ndim == 0 or len(array) != len(keep):
+        msg = f"`{name}` must have one row per label, {len(keep)} of them, got shape {array.shape}."
+        raise InvalidInputError(msg)
+    return array[keep]
+
+
+def kept_labels(
+    labels: ArrayLike | Positions, keep: NDArray[np.bool_] | None
+) -> ArrayLike | Positions:
+    """Return the labels of the rows that have one."""
+    if keep is None:
+        return labels
+    if isinstance(labels, Positions):
+        return labels.taken(keep)
+    return one_column(as_array(labels, name="labels"))[keep]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arguments import as_flag
+from temperance.checks.arguments import as_flag, as_number
 from temperance.checks.arrays import (
     as_array,
     as_numbers,
@@ -16,7 +16,6 @@ from temperance.checks.arrays import (
     such_rows,
 )
 from temperance.checks.floors import Floor
-from temperance.checks.numbers import as_number
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks
 

@@ -64,7 +64,7 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     import typer  # noqa: PLC0415  (so that `import temperance.cli` stays cheap)
 
     from temperance.cli.app import app  # noqa: PLC0415
-    from temperance.cli.option_names import in_options  # noqa: PLC0415
+    from temperance.cli.options import in_options  # noqa: PLC0415
     from temperance.errors import TemperanceError  # noqa: PLC0415
 
     signals.raise_received()  # imports may swallow it

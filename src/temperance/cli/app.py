@@ -7,20 +7,37 @@ from typing import Annotated
 
 import typer
 
+from temperance.calibrators import METHODS, method_tables
 from temperance.cli.apply import apply
 from temperance.cli.cascade import cascade
 from temperance.cli.compare import compare
+from temperance.cli.console import print_json, print_table
 from temperance.cli.demo import demo
 from temperance.cli.evaluate import evaluate
 from temperance.cli.files import FileCommand
 from temperance.cli.fit import fit
-from temperance.cli.methods import methods
+from temperance.cli.options import JsonOption
 from temperance.cli.plan import plan
 from temperance.cli.shift import shift
 from temperance.cli.threshold import threshold
 from temperance.version import __version__
 
 __all__ = ["app"]
+
+# `temperance methods`: what each calibrator does, needs and keeps.
+
+
+def methods(as_json: JsonOption = False) -> None:
+    """Compare the calibrators: what each does, learns, needs and keeps.
+
+    The names go behind `--method`; `--method auto` lets the rows choose.
+    """
+    if as_json:
+        print_json({name: each.traits.to_dict() for name, each in METHODS.items()})
+        return
+    for table in method_tables():
+        print_table(table)
+
 
 app = typer.Typer(
     name="temperance",

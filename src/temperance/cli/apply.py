@@ -2,38 +2,182 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 import numpy as np
 import typer
 
-from temperance.calibrators import temperature_of
-from temperance.cli.applied import Map, header_of
+from temperance.blocks import report_rows
+from temperance.calibrators import GroupTemperatureScaling, temperature_of
+from temperance.checks.arrays import rows_from
+from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
+from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import note, print_json, progress
-from temperance.cli.group_warnings import group_warnings
-from temperance.cli.large import apply_blocks, is_large
 from temperance.cli.members import read_members
-from temperance.cli.options import (
-    JsonOption,
-)
-from temperance.cli.reading import read_kind
+from temperance.cli.options import JsonOption
+from temperance.cli.reading import is_large, read_kind
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
+from temperance.decisions import load_policy
+from temperance.decisions.policy import is_policy
+from temperance.formats import load
 from temperance.printable import count_text
 from temperance.readers import read_blocks
 from temperance.writers import (
     SUFFIXES,
+    Content,
     check_block_suffix,
     check_dense,
     check_writable,
     write_probs,
+    writing_blocks,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from temperance.calibrators import Calibrator
+    from temperance.cli.rows import Rows
+    from temperance.decisions import Abstention
+    from temperance.readers import BlockFile
+
 __all__ = ["apply"]
+
+# What `temperance apply` applies: a calibrator, or a policy that also decides.
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A calibrator read from a file, with the rule of a policy if the file is one."""
+
+    calibrator: Calibrator
+    rule: Abstention | None
+    source: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a calibrator.json or a policy.json."""
+        if is_policy(path):
+            policy = load_policy(path)
+            return cls(policy.calibrator, policy.rule, str(path))
+        return cls(load(path), None, str(path))
+
+    def accepted(self, rows: Rows, probs: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+        """Return which rows are answered, in the file's own shape; None without a policy."""
+        if self.rule is None:
+            return None
+        with naming(rows.source):
+            sure = probs if rows.answers is not None else probs.max(axis=1)
+            accepted = self.rule.accepts(sure, rows.group_names)
+        return accepted if rows.dense is None else accepted.reshape(rows.dense.shape)
+
+    def unknown_groups(self, rows: Rows) -> tuple[str, ...]:
+        """Return what to say of rows that are never answered, because no promise is for them."""
+        if self.rule is None or not self.rule.per_group or rows.group_names is None:
+            return ()
+        kept = [str(each.group) for each in self.rule.promises if each.threshold is not None]
+        others = ~np.isin(rows.group_names, kept)
+        if not others.any():
+            return ()
+        count = int(np.count_nonzero(others))
+        are = "is" if count == 1 else "are"
+        told = f"{count_text(count, 'row')} of groups without a promise in {self.source} {are}"
+        return (f"{told} not accepted.",)
+
+
+def header_of(rows: Rows, calibrator: Calibrator) -> tuple[str, ...] | None:
+    """Return names of the columns: the file's own, else those that the calibrator knows.
+
+    Labels are handed on as they came, so where a file has none for its columns and its labels are
+    their positions, what is written has none either.
+    """
+    if rows.answers is not None:
+        return None
+    assert rows.beside is not None  # noqa: S101  (of whole files)
+    return rows.classes or (calibrator.classes if rows.beside.labels is None else None)
+
+
+# Files that are worked on block by block, because they are large or a folder of shards.
+
+
+class Applied:
+    """What is told about rows that have been written."""
+
+    def __init__(self) -> None:
+        self.n, self.classes, self._confidence = 0, 0, 0.0
+        self.accepted: int | None = None
+
+    def add(self, probs: np.ndarray, accepted: np.ndarray | None) -> None:
+        """Count a block of probabilities, (n, k), and of accepted rows, (n,)."""
+        self.n += len(probs)
+        self.classes = probs.shape[1]
+        self._confidence += float(probs.max(axis=1).sum())
+        if accepted is not None:
+            self.accepted = (self.accepted or 0) + int(np.count_nonzero(accepted))
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean probability of the predicted class."""
+        return self._confidence / self.n
+
+
+def apply_blocks(
+    file: BlockFile, chosen: Map, output: Path, rules: ScoreRules = AS_THEY_ARE
+) -> Applied:
+    """Write the calibrated probabilities of a file in one reading; all of them, or nothing."""
+    done, calibrator = Applied(), chosen.calibrator
+    with writing_blocks(output) as writer:
+        for block in file:
+            with naming(block.source), rows_from(block.first):
+                rows = rows_of_classes(
+                    block, labelled=False, ignore_label=None, class_axis=None, keep=None,
+                    whole=True, rules=rules,
+                )  # fmt: skip
+                rows.check_fits(calibrator, chosen.source)
+                probs = rows.applied(calibrator)
+                accepted = chosen.accepted(rows, probs)
+            beside = rows.beside
+            assert beside is not None  # noqa: S101  (of whole files)
+            weights = beside.weights  # integers in one shard may be floats in the next
+            columns = {
+                "ids": beside.ids, "labels": beside.labels,
+                "groups": beside.groups,
+                "weights": None if weights is None else np.asarray(weights, dtype=np.float64),
+                "accepted": accepted,
+            }  # fmt: skip
+            classes = header_of(rows, calibrator)
+            writer.add(Content.of(probs, classes=classes, mask=None, columns=columns))
+            done.add(probs, accepted)
+            report_rows(len(probs))
+    return done
+
+
+# Which rows a temperature per group does not know.
+
+
+_SHOWN = 5
+
+
+def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
+    """Return what to say of rows that get the pooled temperature, where groups have their own."""
+    if not isinstance(calibrator, GroupTemperatureScaling):
+        return ()
+    pooled = f"get the pooled temperature, {calibrator.temperature:.4g}"
+    names = rows.group_names
+    if names is None:
+        return (f"{rows.source} has no groups (--group-column): all rows {pooled}.",)
+    warnings = []
+    none = int(np.count_nonzero(names == ""))
+    if none:
+        which = f"{count_text(none, 'row')} of {rows.source} without a group"
+        warnings.append(f"{which}: they {pooled}.")
+    if unseen := calibrator.unseen(names):
+        more = ", ..." if len(unseen) > _SHOWN else ""
+        shown = f"{', '.join(unseen[:_SHOWN])}{more}"
+        warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
+    return tuple(warnings)
 
 
 @takes_reading(

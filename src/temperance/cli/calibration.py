@@ -17,31 +17,41 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.calibrators.label_platt import line_table
-from temperance.cli.block_rows import BlockRows
-from temperance.cli.class_biases import class_biases_of
-from temperance.cli.cluster_warnings import interval_warnings
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.fitting import fit_rows
-from temperance.cli.label_plan import label_plan
-from temperance.cli.label_ways import compare_label_ways, label_way_warnings, label_ways_dict
-from temperance.cli.measured import Settings, infinite_losses, measure_after, measure_scaled
-from temperance.cli.pooling import compare_pooling, pooling_dict
-from temperance.cli.tables import baseline_name, measure_table, ways_table
-from temperance.export import save
+from temperance.cli.fitting import fit_rows, label_plan
+from temperance.cli.measured import (
+    Settings,
+    infinite_losses,
+    interval_warnings,
+    measure_after,
+    measure_scaled,
+)
+from temperance.cli.reading import BlockRows
+from temperance.cli.ways import (
+    baseline_name,
+    class_biases_of,
+    compare_label_ways,
+    compare_pooling,
+    label_way_warnings,
+    label_ways_dict,
+    measure_table,
+    pooling_dict,
+    ways_table,
+)
+from temperance.formats import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.printable import count_text
 from temperance.report import BIASED, ReportContent, headline, split_sentence, write_report
-from temperance.select.candidates import LEAST_PER_PARAMETER
-from temperance.select.tables import selection_table
+from temperance.select.choose import LEAST_PER_PARAMETER
+from temperance.select.selection import selection_table
 from temperance.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.calibrators import Calibrator, FitRecord, Pool
-    from temperance.cli.row_facts import RowFacts
-    from temperance.cli.rows import Rows
+    from temperance.cli.rows import RowFacts, Rows
     from temperance.compare import Comparison
     from temperance.plan import Plan
     from temperance.report import ClassBiases

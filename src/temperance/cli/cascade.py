@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.cli.cluster_warnings import cluster_warnings
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.measured import check_test
+from temperance.cli.measured import check_test, cluster_warnings
 from temperance.cli.members import check_same_rows, stems_of
 from temperance.cli.options import (
     FoldSeedOption,
@@ -24,8 +23,8 @@ from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
 from temperance.decisions.cascade import cascade as find_cascade
-from temperance.decisions.cascade_options import check_options
-from temperance.decisions.cascade_tables import cascade_table, rule_table
+from temperance.decisions.cascade import check_options
+from temperance.decisions.cascade_result import cascade_table, rule_table
 from temperance.errors import InvalidInputError
 from temperance.report import write_cascade
 from temperance.version import __version__

@@ -19,9 +19,14 @@ from temperance.checks import (
     refuse_probs,
 )
 from temperance.checks.arrays import rows_of_file
-from temperance.checks.contradictions import contradictions, padding_value, refuse_padding
+from temperance.checks.contradictions import (
+    AS_THEY_ARE,
+    ScoreRules,
+    contradictions,
+    padding_value,
+    refuse_padding,
+)
 from temperance.checks.dense import Dense
-from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.checks.scores import share_of_whole
 from temperance.cli.rows import Beside, Rows
 from temperance.errors import InvalidInputError

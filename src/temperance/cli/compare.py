@@ -26,9 +26,9 @@ from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows
 from temperance.compare import compare_rows
-from temperance.compare.tables import difference_tables, in_words
+from temperance.compare.comparison import difference_tables, in_words
 from temperance.errors import InvalidInputError
-from temperance.export import load
+from temperance.formats import load
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
 from temperance.report import write_comparison

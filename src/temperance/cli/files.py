@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from temperance.cli.option_names import in_options
+from temperance.cli.options import in_options
 from temperance.errors import InvalidInputError
 from temperance.printable import printable
 from temperance.readers import SUFFIXES

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from temperance.blocks import connected
-from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling
-from temperance.cli.block_rows import BlockRows
-from temperance.cli.calibration import calibrate, finish
-from temperance.cli.large_fit import calibrate_blocks
-from temperance.cli.measured import check_test
+from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling, fold_temperatures
+from temperance.cli.calibration import Calibration, calibrate, finish, fit_warnings
+from temperance.cli.measured import check_test, infinite_losses, measure_after, measure_blocks
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
@@ -27,14 +27,95 @@ from temperance.cli.options import (
     SeedOption,
     TestLabelsOption,
 )
+from temperance.cli.reading import BlockRows
 from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import Rows
+from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
+from temperance.evaluate.pieces import OutOfFold
 from temperance.kernels.engines import preferring
+from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.refinement import RefinementSplit
 from temperance.writers import check_writable
 
+if TYPE_CHECKING:
+    from temperance.cli.measured import Settings
+    from temperance.compare import Comparison
+
 __all__ = ["fit"]
+
+# `temperance fit` on rows that are read block by block: a temperature, cross-fitted.
+
+
+_FOLDS = 5
+
+
+def calibrate_blocks(
+    rows: BlockRows, test: Rows | BlockRows | None, *, prior: float, **settings: Unpack[Settings]
+) -> Calibration:
+    """Fit a temperature; measure on `test`, or on `rows` by fits without the fold of each."""
+    calibrator, folds = _fitted(
+        rows, prior=prior, n_folds=_FOLDS if test is None else 1, seed=settings["seed"]
+    )
+    floor = rows.rules.least.fixed
+    if floor is not None and calibrator.record is not None:
+        calibrator = replace(calibrator, record=replace(calibrator.record, floor=floor))
+    if test is None:
+        without = tuple(TemperatureScaling(temperature) for temperature in folds)
+        out_of_fold = OutOfFold(without, settings["seed"])
+        measured = measure_blocks(rows, out_of_fold, **settings)
+        facts = measured.facts
+        comparison = _with_split(measured.comparison, calibrator.temperature)
+    else:
+        with rows.digest() as digest:
+            measured = measure_after(test, calibrator, **settings)
+            facts = rows.facts(calibrator, sha256=digest())
+        comparison = measured.comparison
+    return Calibration(
+        calibrator=calibrator,
+        comparison=comparison,
+        evaluated_on="cross-fitted" if test is None else "test",
+        rows=facts,
+        test=None if test is None else measured.facts,
+        warnings=(
+            *fit_warnings(calibrator, comparison),
+            *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
+            *(() if test is None else rows.warnings()),  # else they are among the measures'
+            *measured.warnings,
+        ),
+    )
+
+
+def _fitted(
+    rows: BlockRows, *, prior: float, n_folds: int, seed: int
+) -> tuple[TemperatureScaling, tuple[float, ...]]:
+    """Return the calibrator, and where there are folds the temperature without each."""
+    name = rows.file.path.name
+    with naming(rows.source), rows.progress("fitting on") as again:
+        to_fit = rows.to_fit(
+            n_folds=n_folds,
+            seed=seed,
+            on_reading=lambda number: again(f"fitting on {name}, reading {number}"),
+        )
+        calibrator = TemperatureScaling.of_rows(to_fit, prior=prior)
+        folds = fold_temperatures(to_fit, prior=prior) if n_folds > 1 else ()
+    return calibrator, folds
+
+
+def _with_split(comparison: Comparison, temperature: float) -> Comparison:
+    """Say what of the log loss a temperature removes: the sides differ by cross-fitted ones."""
+    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
+    gained = comparison.differences["after"].log_loss
+    if not isfinite(before.log_loss.value):
+        return comparison
+    split = RefinementSplit(
+        refinement=after.log_loss,
+        calibration=Estimate(-gained.value, -gained.high, -gained.low),
+        temperature=temperature,
+    )
+    missing = {name: why for name, why in before.left_out.items() if name != "refinement"}
+    known = replace(before, refinement=split, left_out=missing)
+    return replace(comparison, evaluations={**comparison.evaluations, "before": known})
 
 
 @takes_reading()

@@ -30,15 +30,9 @@ from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.select import (
-    BASE_RATE,
-    SCORE_METHODS,
-    LabelTrials,
-    ScoreTrials,
-    select_rows,
-)
-from temperance.select.candidates import SIMPLEST_FIRST
-from temperance.select.trials import Trials
+from temperance.plan import plan
+from temperance.select import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
+from temperance.select.choose import SIMPLEST_FIRST, Trials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +40,32 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator, Pool
     from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
+    from temperance.plan import Plan
     from temperance.select import Selection
 
-__all__ = ["AUTO", "Fitted", "counts_clusters", "fit_rows"]
+__all__ = ["counts_clusters", "fit_rows", "label_plan"]
+
+# How many labels a report says are still needed.
+
+
+_ROWS = 5000  # enough to know the confidences by
+
+
+def label_plan(rows: Rows, calibrator: Calibrator | None) -> Plan | None:
+    """Return the numbers of labels, planned from 5,000 rows; None where they allow none."""
+    logits = rows.logits if calibrator is None else rows.scaled_by(calibrator)
+    weights = rows.weights
+    if rows.n > _ROWS:
+        taken = np.sort(np.random.default_rng(0).choice(rows.n, _ROWS, replace=False))
+        logits, weights = logits[taken], None if weights is None else weights[taken]
+    record = None if calibrator is None else calibrator.record
+    pilot = record if isinstance(record, TemperatureRecord) else None
+    try:
+        with progress("planning"):
+            return plan(logits, weights=weights, pilot=pilot, refuse_probs=False)
+    except (InvalidInputError, NoOptimumError):
+        return None
+
 
 AUTO = "auto"
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.checks import as_classes, as_groups, as_weights
+from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.label_matrix import (
     Entries,
     as_label_logits,
     label_logits_from_probs,
     label_names,
 )
-from temperance.checks.score_rules import AS_THEY_ARE, ScoreRules
 from temperance.cli.rows import Beside, Rows
 from temperance.errors import InvalidInputError
 

@@ -19,7 +19,7 @@ from temperance.printable import count_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from temperance.cli.block_rows import BlockRows
+    from temperance.cli.reading import BlockRows
     from temperance.cli.reading_options import Reading
     from temperance.cli.rows import Rows
 

@@ -23,7 +23,7 @@ from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.export import load
+from temperance.formats import load
 from temperance.plan import plan as plan_labels
 from temperance.plan.planner import check_options
 

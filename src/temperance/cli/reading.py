@@ -2,30 +2,366 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from temperance.alignment import column_order, in_trusted_order, rows_by_id
-from temperance.calibrators import MultilabelScaling
+from temperance.blocks import FileParts, IgnoredLabel, StreamRows, labelled_blocks
+from temperance.calibrators import MultilabelScaling, TemperatureScaling
+from temperance.checks import as_known_names
+from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.cli.answer_rows import ANSWERS, read_answers, rows_of_answers
 from temperance.cli.class_rows import rows_of_classes
 from temperance.cli.console import progress
 from temperance.cli.label_rows import rows_of_labels
-from temperance.cli.repeats import weighing_rows, with_repeats
-from temperance.cli.rows import Rows, naming
+from temperance.cli.rows import RowFacts, Rows, naming
 from temperance.errors import InvalidInputError
-from temperance.readers import read
+from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
+from temperance.printable import count_text
+from temperance.readers import read, read_blocks
 from temperance.readers.dataset import without_zeros
 from temperance.readers.guard import refusing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from temperance.cli.block_rows import BlockRows
-    from temperance.cli.reading_options import Reading
-    from temperance.readers import Dataset, Kind, Layout
+    from numpy.typing import NDArray
 
-__all__ = ["read_kind", "read_rows"]
+    from temperance.blocks import FoldedRows
+    from temperance.calibrators import Calibrator
+    from temperance.cli.options import RepeatedIds
+    from temperance.cli.reading_options import Reading
+    from temperance.evaluate import Evaluation
+    from temperance.readers import BlockFile, Dataset, Kind, Layout
+
+__all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]
+
+# Which files are read block by block.
+
+
+LARGE_BYTES = 1 << 30
+_WHOLE = {".jsonl", ".ndjson"}  # rows of different lengths: read as one
+
+
+def is_large(files: list[Path]) -> bool:
+    """Whether the one file, or the files of the one folder, have 1 GiB and more."""
+    path = files[0]
+    if len(files) > 1 or not path.exists() or path.suffix.lower() in _WHOLE:
+        return False
+    return read_blocks(path).size >= LARGE_BYTES
+
+
+# Rows that are not draws of their own: of weight 0, of one id, copies, alike neighbours.
+
+
+_WHAT = "--cluster-column NAME says which rows belong together"
+
+
+def weighing_rows(rows: Rows) -> Rows:
+    """Return the rows without those of weight 0, which take no part in anything."""
+    if rows.weights is None or rows.weights.all():
+        return rows
+    there = rows.weights > 0.0
+    left_out = rows.n - np.count_nonzero(there)
+    have = "has weight 0 and takes" if left_out == 1 else "have weight 0 and take"
+    note = f"{rows.source}: {left_out:,} of {rows.n:,} rows {have} no part."
+    return replace(rows.part(there), notes=(*rows.notes, note))
+
+
+def with_repeats(rows: Rows, how: RepeatedIds) -> Rows:
+    """Return the rows with ids that repeat, and copies, as clusters; and with notes of them.
+
+    Clusters that the file has are left as they are. Images and matrices of labels have clusters of
+    their own, which an id that repeats joins.
+    """
+    ids = _row_ids(rows)
+    own = None if rows.entries is None else rows.entries.clusters
+    joined = rows.clusters is not None and (own is None or not _are_rows(rows.clusters, own))
+    if ids is not None:
+        names = as_known_names(ids, n=len(ids), name="ids")
+        _, first, number, times = np.unique(
+            names, return_index=True, return_inverse=True, return_counts=True
+        )
+        number = np.where(names == "", len(first) + np.arange(len(names)), number)  # no id: its own
+        repeated = int((times - 1)[names[first] != ""].sum())
+        if repeated:
+            return _of_ids(rows, names, number, repeated, how, joined=joined)
+    if rows.clusters is not None or rows.labels is None or rows.n < 2:
+        return rows
+    copies = copies_of(rows.logits, rows.labels)
+    if copies is not None:
+        return _of_copies(rows, copies.n, copies.clusters, how)
+    if more_alike_than_chance(neighbours_alike(rows.logits, rows.labels)):
+        note = (
+            f"{rows.source}: neighbouring rows are right and wrong together more often than rows "
+            "further apart. If they belong together (one document, patient, question), each is "
+            f"not a draw of its own, and intervals are too narrow: {_WHAT}."
+        )
+        return replace(rows, notes=(*rows.notes, note))
+    return rows
+
+
+def _row_ids(rows: Rows) -> NDArray[np.generic] | None:
+    """Return an id per row (of a matrix of labels, per row of it); None where there is none."""
+    if rows.ids is None or rows.dense is not None:
+        return None
+    n = rows.n if rows.entries is None else len(rows.entries.keep)
+    return rows.ids if rows.ids.shape == (n,) else None
+
+
+def _are_rows(clusters: NDArray[np.intp], of_entry: NDArray[np.intp]) -> bool:
+    return bool((clusters == np.unique(of_entry, return_inverse=True)[1]).all())
+
+
+def _of_ids(
+    rows: Rows,
+    names: NDArray[np.str_],
+    number: NDArray[np.intp],
+    repeated: int,
+    how: RepeatedIds,
+    *,
+    joined: bool,
+) -> Rows:
+    times = np.bincount(number)
+    example = str(names[int(np.argmax(times[number] > 1))])
+    told = (
+        f"{rows.source}: {repeated:,} of {len(names):,} rows "
+        f"{'has' if repeated == 1 else 'have'} the id of an earlier row "
+        f"({example!r} stands {times[number[names == example][0]]:,} times)"
+    )
+    if how == "error":
+        msg = f"{told}. Give each row an id of its own, or --repeated-ids cluster or keep."
+        raise InvalidInputError(msg)
+    if joined and rows.clusters is not None and rows.entries is None:
+        pairs = np.unique(np.stack([number, rows.clusters]), axis=1)
+        if pairs.shape[1] == len(np.unique(number)):  # rows of one id are in one cluster already
+            return rows
+    if joined:
+        return replace(rows, notes=(*rows.notes, f"{told}; the clusters of the file are taken."))
+    if how == "keep":
+        note = f"{told}; each counts as a draw of its own (--repeated-ids keep)."
+        return replace(rows, notes=(*rows.notes, note))
+    if rows.entries is not None:
+        number = number[rows.entries.clusters]
+    clusters = np.unique(number, return_inverse=True)[1]
+    note = (
+        f"{told}: rows of one id are one cluster, of {int(clusters.max()) + 1:,}. Are they "
+        "different things? --repeated-ids keep."
+    )
+    return replace(rows, clusters=clusters, notes=(*rows.notes, note))
+
+
+def _of_copies(rows: Rows, n: int, clusters: NDArray[np.intp], how: RepeatedIds) -> Rows:
+    told = (
+        f"{rows.source}: {n:,} of {rows.n:,} rows {'is a copy' if n == 1 else 'are copies'} of "
+        "others (the same scores and label, "
+        "more often than by chance)"
+    )
+    if how == "error":
+        msg = f"{told}. Leave them out, or --repeated-ids cluster or keep."
+        raise InvalidInputError(msg)
+    if how == "keep":
+        note = f"{told}; each counts as a draw of its own (--repeated-ids keep)."
+        return replace(rows, notes=(*rows.notes, note))
+    note = (
+        f"{told}: a row and its copies are one cluster, of {int(clusters.max()) + 1:,}. Are they "
+        "different things? --repeated-ids keep."
+    )
+    return replace(rows, clusters=clusters, notes=(*rows.notes, note))
+
+
+# Rows of a large file, which are read block by block and never as a whole.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockRows:
+    """A file of labelled rows, or a folder of them, with what its first block says of all."""
+
+    file: BlockFile
+    first: Dataset
+    ignore_label: int | str | None
+    on_cluster: bool
+    rules: ScoreRules = AS_THEY_ARE
+
+    @classmethod
+    def of(
+        cls,
+        files: list[Path],
+        reading: Reading,
+        *,
+        on_cluster: bool = False,
+    ) -> Self | None:
+        """Return the rows of a large file, or for a cluster; None where it is read as a whole.
+
+        That must be where rows are not independent (clusters, pixels), are looked at by group,
+        have a matrix of labels, are answers, lack values, or have options of their own: an error
+        for a cluster.
+        """
+        whole = (
+            reading.class_axis is not None or reading.kind == "multilabel"
+            or reading.fields.group is not None or reading.answers is not None
+            or reading.llm is not None or len(files) > 1 or reading.na == "drop"
+        )  # fmt: skip
+        if not whole and (on_cluster or is_large(files)):
+            file = read_blocks(
+                files[0],
+                kind=read_kind(reading.kind),
+                fields=reading.fields,
+                labels=reading.labels,
+                label_map=reading.label_map,
+            )
+            first = next(iter(file))
+            if first.clusters is None and not first.ragged:
+                return cls(file, first, reading.ignore_label, on_cluster, reading.rules)
+        if on_cluster:
+            msg = (
+                f"{files[0]}: --dask is for one file or folder of independent rows with the same "
+                "classes: no clusters, groups, pixels (--class-axis), label matrices, answers "
+                "(--kind answers, --format), rows with options of their own or left out (--na "
+                "drop), or several models."
+            )
+            raise InvalidInputError(msg)
+        return None
+
+    @property
+    def source(self) -> str:
+        """The path as given."""
+        return str(self.file.path)
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Class names in column order."""
+        return self.first.classes
+
+    @property
+    def n_classes(self) -> int:
+        """Number of columns; scores of one column are log-odds of class 1."""
+        shape = self.first.values.shape
+        return int(shape[1]) if len(shape) > 1 else 2
+
+    @property
+    def ragged(self) -> bool:
+        """Whether rows have different numbers of options: then they are read as a whole."""
+        return False
+
+    @property
+    def refuse_probs(self) -> bool:
+        """Whether logits that look like probabilities are refused."""
+        return self.first.kind == "logits" and not self.first.kind_forced
+
+    @property
+    def source_of_blocks(self) -> FileParts | Callable[[], Iterator[tuple[Any, ...]]]:
+        """What measures the rows take: parts for workers, or a function that reads blocks here."""
+        if self.on_cluster:
+            return FileParts.of(
+                self.file, k=self.n_classes, ignore_label=self.ignore_label, rules=self.rules
+            )
+        return self.blocks
+
+    def to_fit(self, *, n_folds: int, seed: int, on_reading: Callable[[int], None]) -> FoldedRows:
+        """Return the rows as a fit reads them, in folds drawn by `seed`.
+
+        `on_reading` is told the number of each reading.
+        """
+        if isinstance(parts := self.source_of_blocks, FileParts):
+            from temperance.blocks.dask_rows import DaskRows  # noqa: PLC0415  (needs dask)
+
+            return DaskRows.of_parts(
+                parts, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds, seed=seed
+            )
+        readings = 0
+
+        def blocks() -> Iterator[tuple[Any, ...]]:
+            nonlocal readings
+            readings += 1
+            on_reading(readings)
+            return self.blocks()
+
+        return StreamRows(
+            blocks, self.classes, refuse_probs=self.refuse_probs, n_folds=n_folds, seed=seed
+        )
+
+    def blocks(self) -> Iterator[tuple[Any, ...]]:
+        """Yield (logits, labels) or (logits, labels, weights) of each block's rows that count."""
+        ignored = IgnoredLabel(self.file, self.ignore_label)
+        for logits, labels, *weights in labelled_blocks(self.file, self.rules):
+            keep = ignored.counting_rows(np.asarray(labels), *weights)
+            if keep is None:
+                yield (logits, labels, *weights)
+            else:
+                yield tuple(np.asarray(part)[keep] for part in (logits, labels, *weights))
+
+    def check_fits(self, calibrator: Calibrator, source: str) -> None:
+        """Raise if the calibrator was fitted on other classes than these, or takes more."""
+        if calibrator.traits.groups or calibrator.traits.members:
+            msg = (
+                f"{self.source}: is read block by block (1 GiB and more), which {source} "
+                f"({calibrator.name}) does not take: `temperance apply` it first."
+            )
+            raise InvalidInputError(msg)
+        with naming(self.first.source):
+            rows = rows_of_classes(
+                self.first, labelled=False, ignore_label=None, class_axis=None, keep=None,
+                whole=True, rules=self.rules,
+            )  # fmt: skip
+        rows.check_fits(calibrator, source)
+
+    def in_order(self, classes: tuple[str, ...] | None) -> BlockRows:
+        """Return the same rows with their classes, where they have these names, in this order."""
+        with naming(self.source):
+            order = column_order(self.classes, classes, whose="the rows of the fit")
+        if order is None or classes is None:
+            return self
+        return replace(self, file=self.file.in_order(classes), first=self.first.with_columns(order))
+
+    @contextmanager
+    def digest(self) -> Iterator[Callable[[], str]]:
+        """Compute the digest of the file's bytes beside the work inside the `with`."""
+        if isinstance(parts := self.source_of_blocks, FileParts):
+            yield parts.sha256
+            return
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(self.file.sha256)
+            yield found.result
+
+    def progress(self, what: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Show how much of the file has been read."""
+        return progress(f"{what} {self.file.path.name}", rows=self.file.n_rows)
+
+    def facts(self, known: Evaluation | TemperatureScaling, *, sha256: str) -> RowFacts:
+        """What is said about the rows, from a value that has counted them."""
+        if isinstance(known, TemperatureScaling):
+            assert known.record is not None  # noqa: S101  (a fit leaves one)
+            n = known.record.n
+        else:
+            n = known.n
+        classes = count_text(self.n_classes, "class", "classes")
+        return RowFacts(
+            source=self.source,
+            sha256=sha256,
+            kind=self.first.kind,
+            n=n,
+            n_classes=self.n_classes,
+            described=f"{self.source}: {count_text(n, 'row')}, {classes}, {self.first.kind}",
+            weighted=self.first.weights is not None,
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what was left out, and what is in the file but not looked at."""
+        notes = (*self.file.notes, *self.first.notes, *self.rules.of_blocks)
+        if self.first.groups is None:
+            return notes
+        told = (
+            f"{self.source} has groups, which are not looked at in a file that is read block by "
+            "block; --group-column NAME reads it as a whole."
+        )
+        return (*notes, told)
 
 
 def read_rows(

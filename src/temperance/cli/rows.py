@@ -16,19 +16,10 @@ from temperance.calibrators import (
     apply_rows,
     scale_rows,
 )
-from temperance.checks import (
-    Positions,
-    as_group_names,
-    as_groups,
-    as_known_names,
-)
+from temperance.checks import Positions, as_group_names, as_groups, as_known_names
 from temperance.checks.answer_scores import base_rate_logits
 from temperance.checks.arrays import rows_of_file
-from temperance.checks.label_matrix import (
-    LABEL_CLASSES,
-    Entries,
-)
-from temperance.cli.row_facts import RowFacts
+from temperance.checks.label_matrix import LABEL_CLASSES, Entries
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.outcomes import Outcomes
@@ -46,7 +37,23 @@ if TYPE_CHECKING:
     from temperance.evaluate import Groups
     from temperance.readers import Kind, Layout
 
-__all__ = ["Beside", "Rows", "naming"]
+__all__ = ["Beside", "RowFacts", "Rows", "naming"]
+
+# What is said about the rows of a file, in results and reports.
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """Where rows come from and how many they are; the rows themselves may never be in memory."""
+
+    source: str
+    sha256: str
+    kind: Kind
+    n: int
+    n_classes: int
+    described: str  # file and size in words
+    weighted: bool
+    members: tuple[str, ...] = ()  # names of an ensemble's models
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import typer
 from temperance.checks import refuse_masked_labels
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.label_plan import label_plan
+from temperance.cli.fitting import label_plan
 from temperance.cli.options import (
     JsonOption,
     KindName,
@@ -22,7 +22,7 @@ from temperance.cli.options import (
 from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
-from temperance.cli.tables import temperature_rows, ways_table
+from temperance.cli.ways import temperature_rows, ways_table
 from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.printable import count_text

@@ -9,7 +9,7 @@ from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.compare.comparison import Comparison, Differences
 from temperance.errors import InvalidInputError
 from temperance.evaluate import labelled_groups, measure, of_label_matrix, weighing_groups
-from temperance.metrics.all_errors import ERROR_NAMES, NO_INTERVAL
+from temperance.metrics.error_measures import ERROR_NAMES, NO_INTERVAL
 from temperance.metrics.estimates import Draws, gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions

@@ -1,14 +1,12 @@
 """From probabilities to decisions: when to answer, when to abstain, and which model to ask."""
 
 from temperance.decisions.abstain import abstain
-from temperance.decisions.abstention import Abstention, Promise
+from temperance.decisions.abstention import Abstention, Outcome, Promise
 from temperance.decisions.cascade import cascade
 from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import Cascade
 from temperance.decisions.deferral import DeferralRule
-from temperance.decisions.outcome import Outcome
-from temperance.decisions.policy import Decided, DecisionPolicy
-from temperance.decisions.policy_json import load_policy, save_policy
+from temperance.decisions.policy import Decided, DecisionPolicy, load_policy, save_policy
 from temperance.metrics.selective import RiskCoverage, risk_coverage
 
 __all__ = [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
+from math import floor, inf
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temperance.decisions.cascade_parts import Answers, answers_of
+from temperance.crossfit import fold_fits
+from temperance.decisions.deferral import answered_by, lost_by
+from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import (
     Estimate,
@@ -19,17 +21,193 @@ from temperance.metrics.estimates import (
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from temperance.decisions.cascade_parts import Part
-    from temperance.decisions.cascade_rows import CascadeRows
-    from temperance.decisions.goals import Goal
+    from temperance.calibrators import Calibrator
+    from temperance.decisions.cascade_policy import CascadeRows
+    from temperance.decisions.deferral import Deferral, LossKind
 
     Array = NDArray[np.float64]
 
-__all__ = ["CostCurve", "Measure", "Way", "Yardstick"]
+__all__ = [
+    "N_PRICES",
+    "Answers",
+    "CostCurve",
+    "Goal",
+    "Measure",
+    "Way",
+    "Yardstick",
+    "answers_of",
+    "cross_fitted",
+    "isotonic",
+    "of_test",
+]
+
+# What a cascade is for: the least cost, or the fewest errors for a budget, or a target.
+
+
+N_PRICES = 100  # points of a curve, and of a search
+_HALVINGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Which of the three, and the number that goes with it."""
+
+    kind: Literal["cost", "budget", "accuracy"]
+    value: float  # cost of an error; most mean cost per row; least accuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return both."""
+        return {"kind": self.kind, "value": self.value}
+
+    def price(self, rows: Deferral, *, reachable: bool = True) -> float:
+        """Return the price, in errors per unit of cost, whose rules serve the goal on these rows.
+
+        An accuracy that no price reaches is an error where it must be `reachable`, else the price
+        of the highest accuracy is returned.
+        """
+        if self.kind == "cost":
+            return 1.0 / self.value
+        if self.kind == "budget":
+            return _of_budget(rows, self.value)
+        return _of_accuracy(rows, self.value, reachable=reachable)
+
+
+def _of_budget(rows: Deferral, budget: float) -> float:
+    """Return the lowest price that keeps within the budget: 0 where even that does."""
+    low, high = 0.0, 1.0 / min(rows.costs)  # at `high` no row goes on
+    if budget == 0.0:
+        return high
+    if rows.outcome(low)[1] <= budget:
+        return low
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        if rows.outcome(middle)[1] <= budget:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
+    """Return the highest price that reaches the accuracy, searched from cheap to expensive."""
+    most = 1.0 - target + 1e-12  # errors
+    prices: list[float] = rows.prices(N_PRICES).tolist()
+    outcomes = [rows.outcome(price) for price in prices]
+    first = next((i for i, (error, _) in enumerate(outcomes) if error <= most), None)
+    if first is None:
+        best = min(range(len(prices)), key=lambda i: outcomes[i])
+        if not reachable:
+            return prices[best]
+        error, spent = outcomes[best]
+        msg = (
+            f"`min_accuracy` (--min-accuracy) of {target:g} is reached by no thresholds: the most "
+            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {spent:.4g} per row. Take at "
+            "most that, or a better last model."
+        )
+        raise InvalidInputError(msg)
+    if first == 0:
+        return prices[0]
+    low, high = prices[first], prices[first - 1]
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        if rows.outcome(middle)[0] <= most:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+# Rows answered by rules that never saw them: of other folds, or of the rows of the fit.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Which model answers each row, whether it is wrong, and what was spent."""
+
+    answered: NDArray[np.intp]  # (n,)
+    lost: Array  # (n,): 1 where wrong, else 0; or the error rate of a model without outputs
+    spent: Array  # (n,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Rows to find rules on, and the rows that these rules are measured on."""
+
+    fit: Deferral
+    places: NDArray[np.intp]  # of the measured rows, among all that are measured
+    confidences: tuple[Array, ...]  # of the measured rows, as `Deferral` has them
+    losses: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, fit: Deferral, measured: Deferral, places: NDArray[np.intp]) -> Part:
+        """Return the part that measures these places of `measured`."""
+        return cls(
+            fit,
+            places,
+            tuple(each[places] for each in measured.confidences),
+            tuple(each[places] for each in measured.losses),
+        )
+
+
+def isotonic(parts: Sequence[Part]) -> list[Part]:
+    """Return the same parts, with what is expected of a next model fitted to the confidence."""
+    return [replace(part, fit=replace(part.fit, kind="isotonic")) for part in parts]
+
+
+def cross_fitted(
+    rows: CascadeRows,
+    costs: tuple[float, ...],
+    kind: LossKind,
+    fit: Callable[[Array | None], tuple[Calibrator, ...]],
+    *,
+    seed: int = 0,
+) -> tuple[list[Part], list[Part]]:
+    """Return the parts of raw and of calibrated confidences, one per fold."""
+    raw: list[Part] = []
+    calibrated: list[Part] = []
+    nothing = [None] * rows.deciding
+    w = np.ones(rows.n) if rows.weights is None else rows.weights
+    for held_out, calibrators in fold_fits(
+        fit, rows.labels,
+        scores=rows.logits, weights=rows.weights, clusters=rows.clusters, seed=seed,
+    ):  # fmt: skip
+        others, places = np.where(held_out, 0.0, w), np.flatnonzero(held_out)
+        for parts, own in ((raw, nothing), (calibrated, calibrators)):
+            found = rows.deferral(own, costs, kind, others)
+            parts.append(Part.of(found, found, places))
+    return raw, calibrated
+
+
+def of_test(
+    rows: CascadeRows,
+    test: CascadeRows,
+    costs: tuple[float, ...],
+    kind: LossKind,
+    calibrators: Sequence[Calibrator],
+) -> tuple[list[Part], list[Part]]:
+    """Return the parts of raw and of calibrated confidences: rules of the fit, on test rows."""
+    places = np.arange(test.n)
+    return tuple(  # type: ignore[return-value]
+        [Part.of(rows.deferral(own, costs, kind), test.deferral(own, costs, kind), places)]
+        for own in ([None] * rows.deciding, calibrators)
+    )
+
+
+def answers_of(parts: Sequence[Part], price: Callable[[Deferral], float]) -> Answers:
+    """Return the answers of every part's rules, each at the price that its own rows give."""
+    n = sum(len(part.places) for part in parts)
+    answered, lost, spent = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
+    for part in parts:
+        own = answered_by(part.fit.rules(price(part.fit)), part.confidences)
+        answered[part.places] = own
+        lost[part.places] = lost_by(own, part.losses)
+        spent[part.places] = np.r_[0.0, np.cumsum(part.fit.costs)][own]
+    return Answers(answered, lost, spent)
+
 
 Measure = Literal["error", "spent", "cost"]
 

@@ -4,23 +4,212 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.calibrators import temperature_of
-from temperance.checks.numbers import as_whole
-from temperance.decisions.cascade_rows import confidence_and_class
+from temperance.calibrators import Training, fit_by_name, temperature_of
+from temperance.checks import Positions, as_groups, as_logits
+from temperance.checks import refuse_probs as refuse_probs_as_logits
+from temperance.checks.arguments import as_flag, as_mapping, as_whole
+from temperance.checks.frames import frame_names, named_scores, refuse_other_index
+from temperance.checks.labels import kept_rows, labelled_rows
+from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
+from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators import Calibrator
-    from temperance.decisions.deferral import DeferralRule
+    from temperance.decisions.deferral import DeferralRule, LossKind
 
-__all__ = ["CascadePolicy"]
+    Array = NDArray[np.float64]
+
+__all__ = ["CascadePolicy", "CascadeRows", "names_of"]
+
+# The outputs of every model of a cascade on the same labelled rows, checked once.
+
+
+_EXPERT = "expert"  # a last model without outputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CascadeRows:
+    """Models from cheap to expensive; the last may be known by its error rate alone."""
+
+    logits: tuple[NDArray[Any], ...]  # (n, k) each
+    labels: NDArray[np.intp]
+    weights: Array | None
+    clusters: NDArray[np.intp] | None
+    known_error: float | None  # of a last model without outputs, e.g. a person
+    classes: tuple[str, ...] | None = None  # names, where the outputs are data frames
+
+    @classmethod
+    def check(
+        cls,
+        models: Mapping[str, ArrayLike],
+        labels: ArrayLike,
+        weights: ArrayLike | None,
+        clusters: ArrayLike | None,
+        known_error: float | None,
+        *,
+        refuse_probs: bool,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
+    ) -> Self:
+        """Return the arguments as arrays, or raise InvalidInputError (after `names_of`)."""
+        (name, first), *others = models.items()
+        refuse_other_index(
+            **{f"models[{each!r}]": z for each, z in models.items()}, clusters=clusters
+        )
+        known = classes
+        if known is None:
+            known = next((c for each in models.values() if (c := frame_names(each))), None)
+        rows = Training.check(
+            first, labels, weights=weights, classes=known, ignore_label=ignore_label,
+            refuse_probs=refuse_probs,
+        )  # fmt: skip
+        keep = labelled_rows(labels, ignore_label)
+        if len(np.unique(rows.labels)) < 2:
+            msg = (
+                f"`labels` are all of class {rows.labels[0]} ({count_text(rows.n, 'row')}): "
+                "what is found on "
+                "one class says nothing about the others. Take rows as they come."
+            )
+            raise InvalidInputError(msg)
+        logits = [rows.logits]
+        for other, scores in others:
+            given, _ = named_scores(scores, known, name=f"models[{other!r}]")
+            given = kept_rows(given, keep, name=f"models[{other!r}]")
+            z = as_logits(given)
+            if z.shape != rows.logits.shape:
+                msg = (
+                    f"`models` must have the same rows and classes; {name!r} has "
+                    f"{rows.logits.shape}, {other!r} has {z.shape}."
+                )
+                raise InvalidInputError(msg)
+            if as_flag(refuse_probs, name="refuse_probs"):
+                refuse_probs_as_logits(given)
+            logits.append(z)
+        units = None
+        if clusters is not None:
+            clusters = kept_rows(clusters, keep, name="clusters")
+            units = as_groups(clusters, n=rows.n, name="clusters")[1]
+        return cls(
+            tuple(logits), rows.labels, rows.weights, units, known_error, classes=rows.classes
+        )
+
+    def check_like(
+        self,
+        models: Mapping[str, ArrayLike],
+        labels: ArrayLike,
+        weights: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
+        *,
+        refuse_probs: bool,
+        ignore_label: float | str | None = None,
+    ) -> Self:
+        """Return other rows of the same models, checked as these were."""
+        models = as_mapping(models, name="test", rule="a mapping of name to logits, and labels")
+        if len(models) != len(self.logits):
+            msg = f"`test` must hold the {len(self.logits)} models, got {len(models)}."
+            raise InvalidInputError(msg)
+        found = self.check(
+            models, labels, weights, clusters, self.known_error, refuse_probs=refuse_probs,
+            classes=self.classes, ignore_label=ignore_label,
+        )  # fmt: skip
+        k, own = (each.logits[0].shape[1] for each in (found, self))
+        if k != own:
+            msg = f"`test` must have the {own} classes of `models`, got {k}."
+            raise InvalidInputError(msg)
+        return found
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.labels)
+
+    @property
+    def deciding(self) -> int:
+        """How many models decide whether a row goes on: all but the last."""
+        return len(self.logits) - (self.known_error is None)
+
+    def calibrators(
+        self, method: str, prior: float, weights: Array | None
+    ) -> tuple[Calibrator, ...]:
+        """Return a calibrator of each model that decides, fitted with these weights."""
+        return tuple(
+            fit_by_name(
+                method,
+                z,
+                Positions(self.labels),
+                weights=weights,
+                prior=prior,
+                classes=self.classes,
+            )
+            for z in self.logits[: self.deciding]
+        )
+
+    def deferral(
+        self,
+        calibrators: Sequence[Calibrator | None],
+        costs: tuple[float, ...],
+        kind: LossKind,
+        weights: Array | None = None,
+    ) -> Deferral:
+        """Return confidences and errors of all rows, calibrated or (None) as they are."""
+        found = [
+            confidence_and_class(z, calibrator)
+            for z, calibrator in zip(self.logits[: self.deciding], calibrators, strict=True)
+        ]
+        losses = [(predicted != self.labels).astype(np.float64) for _, predicted in found]
+        if self.known_error is None:
+            losses.append((self.logits[-1].argmax(axis=1) != self.labels).astype(np.float64))
+        else:
+            losses.append(np.full(self.n, self.known_error))
+        own = self.weights if weights is None else weights
+        return Deferral(
+            tuple(confidence for confidence, _ in found),
+            tuple(losses),
+            costs,
+            np.ones(self.n) if own is None else own,
+            kind,
+        )
+
+
+def names_of(models: Mapping[str, ArrayLike], known_error: float | None) -> tuple[str, ...]:
+    """Return the names of all models, cheap first, or raise InvalidInputError."""
+    fewest = 2 if known_error is None else 1
+    if not isinstance(models, Mapping) or len(models) < fewest:
+        msg = (
+            f"`models` must be a mapping of name to logits, of {fewest} or more models, cheap "
+            'first: {"small": logits, "large": logits}.'
+        )
+        raise InvalidInputError(msg)
+    names = (*map(str, models), *(() if known_error is None else (_EXPERT,)))
+    if len(set(names)) < len(names):
+        msg = f"`models` must have different names, not {_EXPERT!r}; got {', '.join(names)}."
+        raise InvalidInputError(msg)
+    return names
+
+
+def confidence_and_class(
+    logits: NDArray[Any], calibrator: Calibrator | None
+) -> tuple[Array, NDArray[np.intp]]:
+    """Return each row's largest probability and its class."""
+    confidence, predicted = np.empty(len(logits)), np.empty(len(logits), dtype=np.intp)
+    for rows in row_blocks(logits):
+        block = as_float64(logits[rows])
+        probs = softmax(block) if calibrator is None else calibrator.block_probs(block)
+        best = (block if calibrator is None else probs).argmax(axis=1)
+        confidence[rows] = probs[np.arange(len(probs)), best]
+        predicted[rows] = best
+    return confidence, predicted
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -6,18 +6,268 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.decisions.cascade_tables import RAW, cascade_columns, cascade_table, rule_table
-from temperance.decisions.cascade_words import in_words, warnings_of
+from temperance.calibrators import temperature_of
+from temperance.decisions.cascade_measures import Goal
 from temperance.frozen import Frozen
-from temperance.show import to_frame
+from temperance.metrics.estimates import Estimate
+from temperance.printable import count_text
+from temperance.show import Table, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
     from temperance.decisions.cascade_measures import CostCurve, Measure, Way
     from temperance.decisions.cascade_policy import CascadePolicy
-    from temperance.decisions.goals import Goal
-    from temperance.metrics.estimates import Estimate
+    from temperance.decisions.deferral import DeferralRule
 
-__all__ = ["CALIBRATED", "RAW", "Cascade", "alone"]
+__all__ = [
+    "CALIBRATED",
+    "GAINS",
+    "RAW",
+    "Cascade",
+    "alone",
+    "cascade_table",
+    "gains",
+    "range_text",
+    "rule_table",
+    "verdict",
+]
+
+# The tables of a cascade: its rules, and what each way of answering costs.
+
+
+RAW = "raw thresholds"
+
+_HOW = {"cross-fitted": "cross-fitted: every row answered by rules of other rows",
+        "test": "of the test files"}  # fmt: skip
+_MEASURES = {"error": "errors", "spent": "models cost", "cost": "total"}
+GAINS = {
+    "cost": "the first saves",
+    "budget": "the first saves in errors, at equal cost",
+    "accuracy": "the first saves in cost, at equal accuracy",
+}
+
+
+def range_text(rule: DeferralRule) -> str:
+    """Return the confidences that go on: "below 0.97", "0.41 to 0.95", "never"."""
+    if not rule.ranges:
+        return "never"
+    said = [
+        ("always" if high >= 1.0 else f"below {number_text(high)}")
+        if low <= 0.0
+        else interval_text(low, high)
+        for low, high in rule.ranges
+    ]
+    return ", ".join(said)
+
+
+def verdict(gain: Estimate) -> str:
+    """Return "better" or "worse" if the interval of a gain leaves out 0; above 0 is better."""
+    if gain.low <= 0.0 <= gain.high:
+        return "the same" if gain.low == gain.high else "cannot tell"
+    return "better" if gain.value > 0.0 else "worse"
+
+
+def gains(found: Cascade) -> dict[str, Estimate]:
+    """Return what calibrated thresholds save against each other way that has the same goal.
+
+    In total cost against every way; with a budget or a target only against raw thresholds, for
+    a model alone keeps to neither.
+    """
+    saved = {RAW: found.worth}
+    if found.goal.kind == "cost":
+        for name, each in found.differences.items():
+            less = each["cost"]
+            saved.setdefault(name, Estimate(-less.value, -less.high, -less.low))
+    return saved
+
+
+def rule_table(found: Cascade) -> Table:
+    """One row per model that decides: when its rows go on, and to which."""
+    policy = found.policy
+    rows = []
+    for j, (rule, calibrator) in enumerate(zip(policy.rules, policy.calibrators, strict=True)):
+        temperature = temperature_of(calibrator)
+        how = calibrator.name if temperature is None else f"T = {temperature:.4f}"
+        rows.append(
+            (policy.names[j], how, range_text(rule), policy.names[j + 1], f"{policy.costs[j]:g}")
+        )
+    columns = ("answers", "calibrated by", "goes on where its confidence is", "to", "at a cost of")
+    return Table(columns, tuple(rows), words=frozenset({1, 2, 3}))
+
+
+def cascade_table(found: Cascade) -> Table:
+    """One row per way: errors, costs, and what calibrated thresholds save against it."""
+    shown = [name for name in _MEASURES if name != "cost" or found.goal.kind == "cost"]
+    saved = gains(found)
+    rows = []
+    for name, way in found.ways.items():
+        measures = (getattr(way, measure) for measure in shown)
+        cells = tuple(number_text(each.value) for each in measures)
+        gain = ("", "")
+        if name in saved:
+            own = saved[name]
+            interval = interval_text(own.low, own.high, sign=True)
+            gain = (f"{number_text(own.value, sign=True)} ({interval})", verdict(own))
+        rows.append((name, f"{way.answered[-1]:.1%}".replace("%", " %"), *cells, *gain))
+    columns = (
+        "", f"rows of {found.policy.names[-1]}", *(_MEASURES[name] for name in shown),
+        f"{GAINS[found.goal.kind]} (95 %)", "the first is",
+    )  # fmt: skip
+    unit = ", in errors" if found.goal == Goal("cost", 1.0) else ""
+    caption = f"{count_text(found.n, 'row')}, {_HOW[found.evaluated_on]}; per row{unit}"
+    return Table(columns, tuple(rows), caption=caption, words=frozenset({len(columns) - 1}))
+
+
+def cascade_columns(found: Cascade) -> dict[str, list[Any]]:
+    """Return the columns of a data frame, a row per way and measure."""
+    names = ("way", "measure", "value", "low", "high", "difference", "difference_low",
+             "difference_high")  # fmt: skip
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for name, way in found.ways.items():
+        for measure in _MEASURES:
+            own = getattr(way, measure)
+            if own is None:
+                continue
+            less = found.differences.get(name, {}).get(measure)  # type: ignore[call-overload]
+            ends = (None,) * 3 if less is None else (less.value, less.low, less.high)
+            cells = (name, measure, own.value, own.low, own.high, *ends)
+            for column, cell in zip(names, cells, strict=True):
+                columns[column].append(cell)
+    return columns
+
+
+# A cascade in sentences: the rule, what it costs, what calibration was worth.
+
+
+_SAVED = {
+    "cost": "{} per row",
+    "budget": "{} errors per row at equal cost",
+    "accuracy": "{} of cost per row at equal accuracy",
+}
+_MAIN = {"cost": "cost", "budget": "error", "accuracy": "spent"}
+
+
+def in_words(found: Cascade) -> str:
+    """Return the rule, what it costs, what calibration was worth, and the best model alone.
+
+    Where a model alone costs less, that stands first: the rule is no advice then.
+    """
+    rule, best = _rule(found), _best_alone(found)
+    if _better_alone(found):
+        return f"{best} The rule found: {rule[0].lower()}{rule[1:]} {_outcome(found)}"
+    return " ".join(filter(None, (rule, _outcome(found), _worth(found), best)))
+
+
+def warnings_of(found: Cascade) -> tuple[str, ...]:
+    """Return a warning where it pays to fit what the next model loses, and its mean was taken."""
+    gain, seen = found.isotonic_gain, found.last_error
+    if gain is None or gain.low <= 0.0:
+        return ()
+    policy = found.policy
+    where = ""
+    if seen is not None:
+        of_all = found.ways[f"{policy.names[-1]} alone"].error.value
+        where = f" ({_percent(seen.value)} of those that come to it, {_percent(of_all)} of all)"
+    much = _SAVED[found.goal.kind].format(number_text(gain.value))
+    said = (
+        f"{policy.names[-1]} does not err equally in all rows{where}. Reckoning with that, "
+        "`expert_error` (--expert-error) isotonic, would save "
+        f"{much} ({interval_text(gain.low, gain.high)})."
+    )
+    return (said,)
+
+
+def _rule(found: Cascade) -> str:
+    policy = found.policy
+    asked: list[str] = []
+    for name, after, rule in zip(policy.names, policy.names[1:], policy.rules, strict=False):
+        if not rule.ranges:
+            return (
+                f"Never ask {after}: at this cost it does not pay."
+                if not asked
+                else (f"Ask {' and '.join(asked)}, but never {after}.")
+            )
+        between = "" if rule.ranges[0][0] <= 0.0 else "between "
+        where = range_text(rule).replace(" to ", " and ") if between else range_text(rule)
+        if where == "always":
+            asked.append(f"{after} always")
+        else:
+            asked.append(f"{after} where the calibrated confidence of {name} is {between}{where}")
+    return f"Ask {', and '.join(asked)}."
+
+
+def _outcome(found: Cascade) -> str:
+    way = found.ways["calibrated thresholds"]
+    asked = 1.0 - way.answered[0]
+    that = f"That asks in {_percent(asked)} of rows" if asked > 0.0 else "That asks in no row"
+    if way.cost is not None:
+        errors = found.goal.value * way.error.value
+        return (
+            f"{that}, and a row costs {_with_ends(way.cost)}: {number_text(errors)} for errors, "
+            f"{number_text(way.spent.value)} for models."
+        )
+    right = (
+        f"{_percent(1.0 - way.error.value)} ({_percent(1.0 - way.error.high)} to "
+        f"{_percent(1.0 - way.error.low)})"
+    )
+    return f"{that}, costs {_with_ends(way.spent)} per row and is right in {right}."
+
+
+def _worth(found: Cascade) -> str:
+    worth, way = found.worth, found.ways[RAW]
+    raw = number_text(getattr(way, _MAIN[found.goal.kind]).value)
+    told = verdict(worth)
+    if told == "the same":
+        return "Calibration changes nothing: raw confidences send on the same rows."
+    if told == "cannot tell":
+        ends = interval_text(worth.low, worth.high, sign=True)
+        return (
+            f"Raw confidences do about the same ({raw}): these rows cannot tell what calibration "
+            f"was worth ({ends})."
+        )
+    verb = "saved" if told == "better" else "lost"
+    low, high = sorted((abs(worth.low), abs(worth.high)))
+    much = _SAVED[found.goal.kind].format(number_text(abs(worth.value)))
+    return f"Calibration {verb} {much} ({interval_text(low, high)}): raw confidences take {raw}."
+
+
+def _costs_alone(found: Cascade) -> dict[str, float]:
+    """Return what each model alone costs per row; nothing where errors have no price."""
+    if found.goal.kind != "cost":
+        return {}
+    return {name: way.cost.value for name, way in found.ways.items()
+            if name.endswith(" alone") and way.cost is not None}  # fmt: skip
+
+
+def _better_alone(found: Cascade) -> bool:
+    """Whether the best model alone costs less, beyond chance."""
+    ways = _costs_alone(found)
+    return bool(ways) and verdict(gains(found)[min(ways, key=ways.__getitem__)]) == "worse"
+
+
+def _best_alone(found: Cascade) -> str:
+    """Return how the cascade does against the best model alone, where all has one price."""
+    ways = _costs_alone(found)
+    if not ways:
+        return ""
+    best = min(ways, key=ways.__getitem__)
+    told, own = verdict(gains(found)[best]), found.ways["calibrated thresholds"].cost
+    if told == "better":
+        return f"The best model alone ({best}) costs {number_text(ways[best])}."
+    if told == "the same":
+        return f"That is what {best} costs."
+    if told == "worse" and own is not None:
+        alone, together = number_text(ways[best]), number_text(own.value)
+        return f"Do not use the cascade: {best} costs less per row, {alone} against {together}."
+    return f"These rows cannot tell that from {best} ({number_text(ways[best])})."
+
+
+def _with_ends(each: Estimate) -> str:
+    return f"{number_text(each.value)} ({interval_text(each.low, each.high)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f} %"
+
 
 CALIBRATED = "calibrated thresholds"
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from temperance.binning import reaches
 from temperance.calibrators import AnswerConfidence, Calibrator, MultilabelScaling
 from temperance.checks.frames import refuse_other_index
-from temperance.decisions.abstention import Abstention
-from temperance.errors import InvalidInputError
+from temperance.decisions.abstain import GRID, Target, check_target, groups_tested, risk_of_coverage
+from temperance.decisions.abstention import Abstention, Outcome, Promise
+from temperance.decisions.binomial import p_values
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.formats.calibrator_json import calibrator_content, calibrator_of, check_version
+from temperance.readers.json_object import JsonObject, json_file, shown
+from temperance.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
 
-    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-
-__all__ = ["Decided", "DecisionPolicy"]
+__all__ = ["Decided", "DecisionPolicy", "is_policy", "load_policy", "save_policy"]
 
 
 class Decided(NamedTuple):
@@ -110,3 +119,291 @@ class DecisionPolicy:
 
     def __str__(self) -> str:
         return f"{self.calibrator}\n\n{self.rule}"
+
+
+# `policy.json`: a calibrator, its thresholds and their promise, for any language. No pickle.
+#
+# Each fact stands in one place. What follows from others, the risk promised and the promise in
+# words, is made when the file is read; what others imply, they are checked against: a threshold
+# must part the rows that set it as their counts say, and the counts must support the promise.
+
+
+FORMAT = "temperance/policy"
+FORMAT_VERSION = 2
+_SCORE = "confidence"
+_ACCEPT = "confidence >= threshold"
+_ROUNDING = 1e-9  # relative, of p-values
+
+
+def save_policy(
+    policy: DecisionPolicy,
+    path: str | PathLike[str],
+    *,
+    calibrator_facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a decision policy to a JSON file.
+
+    Parameters
+    ----------
+    policy : DecisionPolicy
+        What to write, its calibrator in full.
+    path : path
+        Written beside, then renamed: an interrupted call leaves no half-written file.
+    calibrator_facts : mapping, optional
+        More about the calibrator's fit, as `facts` of `save`.
+
+    Raises
+    ------
+    InvalidInputError
+        The file cannot be written, or facts hold what JSON cannot.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from temperance.calibrators import TemperatureScaling
+    >>> from temperance.decisions import abstain
+    >>> rule = abstain([[0.9, 0.1]] * 200, [0] * 200, max_risk=0.02)
+    >>> path = tempfile.mkdtemp() + "/policy.json"
+    >>> save_policy(DecisionPolicy(TemperatureScaling(1.5), rule), path)
+    >>> load_policy(path).rule == rule
+    True
+    """
+    from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
+
+    if not isinstance(policy, DecisionPolicy):
+        msg = f"`policy` must be a DecisionPolicy, got {type(policy).__name__}."
+        raise InvalidInputError(msg)
+    rule = policy.rule
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "rule": {
+            "score": _SCORE,
+            "accept": _ACCEPT,
+            "threshold": rule.threshold,
+            "groups": {p.group: p.threshold for p in rule.promises} if rule.per_group else None,
+        },
+        "promise": {
+            "max_risk": rule.max_risk,
+            "min_coverage": rule.min_coverage,
+            "confidence": rule.confidence,
+            "n_given": rule.n_given,
+            "clustered": rule.clustered,
+            "rows": [_evidence(each) for each in rule.promises],
+            "map_sha256": _map_digest(policy.calibrator),
+        },
+        "calibrator": calibrator_content(policy.calibrator, facts=calibrator_facts),
+        "rows": dict(policy.facts),
+        "library": f"temperance {__version__}",
+    }
+    write_json(path, content, given="`facts`")
+
+
+def load_policy(path: str | PathLike[str]) -> DecisionPolicy:
+    """Read a decision policy that `save_policy` or `temperance threshold` wrote.
+
+    Parameters
+    ----------
+    path : path
+        A `policy.json`.
+
+    Returns
+    -------
+    DecisionPolicy
+        Equal to the saved one.
+
+    Raises
+    ------
+    FileFormatError
+        The file is missing, is not a policy, has a newer `format_version` than this library knows,
+        values out of range, a key that stands twice or is unknown, a threshold that does not part
+        the rows as counted, or counts that do not support the promise.
+
+    Examples
+    --------
+    As in `save_policy`.
+    """
+    top = json_file(path)
+    if top.get("format") != FORMAT:
+        msg = f'{path}: not a decision policy: `format` must be "{FORMAT}".'
+        raise FileFormatError(msg)
+    check_version(top, FORMAT_VERSION)
+    calibrator = calibrator_of(top.section("calibrator"))
+    rule = top.section("rule")
+    rule.require_equal("score", _SCORE, because="the one number that thresholds are on")
+    rule.require_equal("accept", _ACCEPT, because="what a threshold means")
+    facts = top.section("rows").values if top.given("rows") else {}
+    top.get("library")
+    promise = top.section("promise")
+    if promise.given("map_sha256"):
+        of_map = "the digest of `calibrator`: the counts are of another map"
+        promise.require_equal("map_sha256", _map_digest(calibrator), because=of_map)
+    of_version = _rule_of_version_1 if top.integer("format_version") == 1 else _rule
+    try:
+        policy = DecisionPolicy(calibrator, of_version(promise, rule), facts)
+    except InvalidInputError as error:
+        msg = f"{path}: {error}"
+        raise FileFormatError(msg) from error
+    for section in (rule, top):
+        section.require_all_asked()
+    return policy
+
+
+def is_policy(path: str | PathLike[str]) -> bool:
+    """Whether a JSON file says that it is a policy; raises FileFormatError if it is no JSON."""
+    return json_file(path).values.get("format") == FORMAT
+
+
+def _map_digest(calibrator: Calibrator) -> str:
+    """Return the SHA-256 of method and parameters: of the map that the promise was made with."""
+    content = {"method": calibrator.name, "parameters": calibrator.parameters()}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def _evidence(promise: Promise) -> dict[str, Any]:
+    """Return what is known of the rows that set one threshold."""
+    outcome = promise.outcome
+    return {
+        "group": promise.group,
+        "n": outcome.n,
+        "accepted": outcome.accepted,
+        "errors": outcome.errors,
+        "lowest_accepted": promise.lowest_accepted,
+        "highest_declined": promise.highest_declined,
+        "reason": promise.reason,
+    }
+
+
+def _rule(top: JsonObject, rule: JsonObject) -> Abstention:
+    """Return the thresholds of `rule`, with the promise that the rows of `promise` support."""
+    rows = top.sections("rows")
+    names = [_group(each) for each in rows]
+    thresholds = _thresholds(rule, names, top, "rows")
+    promises = [_promise(each, thresholds[name]) for each, name in zip(rows, names, strict=True)]
+    found = _abstention(top, promises, rows)
+    for section in (*rows, top):
+        section.require_all_asked()
+    return found
+
+
+def _rule_of_version_1(top: JsonObject, rule: JsonObject) -> Abstention:
+    """Return the same of a file in which thresholds and risks stand twice, and words are kept."""
+    rows = top.sections("thresholds")
+    names = [_group(each) for each in rows]
+    thresholds = _thresholds(rule, names, top, "thresholds")
+    for each, name in zip(rows, names, strict=True):
+        each.require_equal("threshold", thresholds[name], because="as `rule` says")
+    promises = [_promise(each, thresholds[name]) for each, name in zip(rows, names, strict=True)]
+    found = _abstention(top, promises, rows)
+    for each, promise in zip(rows, found.promises, strict=True):
+        each.require_equal("max_risk", promise.max_risk, because="as the counts allow")
+        each.require_all_asked()
+    for key in ("guarantee", "assumption"):
+        top.require_equal(key, getattr(found, key), because="as the numbers say")
+    top.require_all_asked()
+    return found
+
+
+def _group(row: JsonObject) -> str | None:
+    return row.text("group") if row.given("group") else None
+
+
+def _thresholds(
+    rule: JsonObject, names: list[str | None], top: JsonObject, rows: str
+) -> dict[str | None, float | None]:
+    """Return each group's threshold; of one for all rows, that of None."""
+    if rule.given("groups"):
+        groups = rule.section("groups")
+        if rule.given("threshold"):
+            rule.refuse("threshold", "null where every group has its own in `groups`")
+        if sorted(groups.values) != sorted(str(name) for name in names) or None in names:
+            top.refuse(rows, "of the same groups as `groups` of `rule`, each once")
+        found: dict[str | None, float | None] = {
+            name: groups.share(name) if groups.given(name) else None for name in groups.values
+        }
+    else:
+        if names != [None]:
+            top.refuse(rows, "those of all rows, where `rule` has no `groups`")
+        found = {None: rule.share("threshold")}
+    if all(value is None for value in found.values()):
+        rule.refuse("groups", "thresholds, at least one of them a number")
+    return found
+
+
+def _promise(row: JsonObject, threshold: float | None) -> Promise:
+    """Return the rows behind a threshold, which must part them as counted."""
+    counts = {name: row.integer(name, least=0) for name in ("n", "accepted", "errors")}
+    n, accepted, errors = counts.values()
+    if not errors <= accepted <= n:
+        row.refuse("accepted", "a count between `errors` and `n`")
+    name = _group(row)
+    at = "`threshold`" if name is None else f"the threshold of group {shown(name)} in `groups`"
+    if (threshold is None) != (accepted == 0):
+        row.refuse("accepted", f"0 where {at} is null, and only there")
+    if (threshold is None) != row.given("reason"):
+        row.refuse("reason", f"text where {at} is null, and null where it is a number")
+    if threshold == 0.0 and accepted < n:
+        row.refuse("accepted", f"`n`, {n}, as {at} is 0")
+    low = row.share("lowest_accepted") if row.given("lowest_accepted") else None
+    high = row.share("highest_declined") if row.given("highest_declined") else None
+    if threshold is None and not low == high is None:
+        row.refuse("lowest_accepted", f"null, as `highest_declined` must be, where {at} is null")
+    if threshold is not None and (low is not None or high is not None):  # version 1 has neither
+        if low is None or not reaches(low, threshold):
+            row.refuse("lowest_accepted", f"a number from {at} on, {shown(threshold)}")
+        if (high is None) != (accepted == n) or (high is not None and reaches(high, threshold)):
+            below = f"a number below {at}, {shown(threshold)}"
+            row.refuse("highest_declined", f"{below}, or null where all are accepted")
+    return Promise(
+        group=name,
+        threshold=threshold,
+        max_risk=None,
+        outcome=Outcome(**counts),
+        reason=row.text("reason") if row.given("reason") else None,
+        lowest_accepted=low,
+        highest_declined=high,
+    )
+
+
+def _abstention(top: JsonObject, promises: list[Promise], rows: list[JsonObject]) -> Abstention:
+    """Return the rule with the risk that each promise states, or say which count denies it."""
+    max_risk = top.number("max_risk") if top.given("max_risk") else None
+    min_coverage = top.number("min_coverage") if top.given("min_coverage") else None
+    confidence = top.number("confidence")
+    check_target(max_risk, min_coverage, confidence)
+    per_group = promises[0].group is not None
+    sizes = [each.outcome.n for each in promises]
+    share = 1.0 - confidence
+    if per_group:
+        share /= groups_tested(sizes, max_risk, share)
+    target = Target(max_risk, min_coverage, share, GRID)
+    kept = tuple(
+        each
+        if each.threshold is None
+        else replace(each, max_risk=_supported_risk(row, each.outcome, target))
+        for row, each in zip(rows, promises, strict=True)
+    )
+    clustered, n_given = top.flag("clustered"), top.integer("n_given")
+    if sum(sizes) > n_given or not (clustered or per_group or sum(sizes) == n_given):
+        top.refuse("n_given", f"the number of rows given, of which {sum(sizes)} count as `n`")
+    return Abstention(kept, confidence, max_risk, min_coverage, n_given, clustered)
+
+
+def _supported_risk(row: JsonObject, outcome: Outcome, target: Target) -> float:
+    """Return the risk that the counts of accepted rows allow to promise, or raise."""
+    if target.min_coverage is not None and outcome.accepted < target.covering(outcome.n):
+        share = shown(target.min_coverage)
+        row.refuse("accepted", f"at least the share `min_coverage`, {share}, of `n`")
+    if target.max_risk is None:
+        return risk_of_coverage(outcome.errors, outcome.accepted, target.delta)
+    counts = np.array([outcome.errors]), np.array([outcome.accepted])
+    p_value = float(p_values(*counts, target.max_risk)[0])
+    if p_value > target.delta * (1.0 + _ROUNDING):
+        row.refuse(
+            "errors",
+            f"few enough of {outcome.accepted} `accepted` rows for `max_risk` and `confidence`: "
+            f"the p-value of a risk of {target.max_risk:g} is {p_value:.3g}, at most "
+            f"{target.delta:.3g} is allowed",
+        )
+    return target.max_risk

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from temperance.checks import as_group_names
-from temperance.checks.arguments import as_flag
+from temperance.checks.arguments import as_flag, as_seed
 from temperance.checks.arrays import row_name
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.ignored import kept_rows, labelled_rows
-from temperance.checks.numbers import as_seed
+from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
 from temperance.row_order import content_order
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DecisionRows", "as_answers", "sureness_of"]
+__all__ = ["DecisionRows", "as_answers", "split_rows", "sureness_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,3 +130,37 @@ def as_answers(rows: Predictions) -> Predictions:
 def sureness_of(rows: Predictions) -> NDArray[np.float64]:
     """Return the probability of what is predicted, (n,): a number from 0 to 1 that decides."""
     return rows.probs[np.arange(len(rows.labels)), rows.predicted]
+
+
+# Labelled rows dealt by chance: some to fit a calibrator, the others to set a threshold.
+
+
+def split_rows(
+    labels: NDArray[np.intp],
+    share: float,
+    *,
+    seed: int,
+    scores: Sequence[NDArray[Any]] = (),
+    clusters: NDArray[np.intp] | None = None,
+) -> NDArray[np.bool_]:
+    """Return which rows are to be fitted on, (n,): about `share` of them.
+
+    Stratified: of every class the same share, within one row. Rows of one cluster stay together;
+    then clusters are dealt, and not stratified. Drawn by `seed` from what rows hold (`scores`), or
+    the numbers of clusters, not from where they stand. Stratified, the errors among the rows left
+    vary a little less than a binomial number does: a promise made of them errs on the safe side.
+    """
+    rng = np.random.default_rng(seed)
+    if clusters is not None:
+        count = int(clusters.max()) + 1
+        dealt = rng.permutation(count) < share * count
+        return np.asarray(dealt[clusters])
+    order = rng.permutation(len(labels))
+    if scores:
+        order = content_order(scores, beside=(labels,))[order]
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    # Walking through the classes, a row is taken whenever the taken ones fall behind the share.
+    steps = np.floor(share * np.arange(len(labels) + 1) + rng.random())
+    taken = np.zeros(len(labels), dtype=bool)
+    taken[by_class] = np.diff(steps) > 0.0
+    return taken

@@ -10,22 +10,21 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.checks import as_groups
+from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
 from temperance.checks.contradictions import contradictions
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.ignored import kept_rows, labelled_rows
 from temperance.checks.label_matrix import LABEL_CLASSES
-from temperance.checks.numbers import as_seed
+from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.evaluate.evaluation import Evaluation
-from temperance.metrics.all_errors import calibration_error_of, draw_errors
 from temperance.metrics.all_tests import calibration_tests
 from temperance.metrics.base_rates import base_rates
-from temperance.metrics.bins import check_bins
-from temperance.metrics.brier_parts import brier_parts
-from temperance.metrics.class_table import class_table
 from temperance.metrics.corp import corp_draws
+from temperance.metrics.decomposition import brier_parts
+from temperance.metrics.error_measures import calibration_error_of, draw_errors
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
-from temperance.metrics.group_table import group_table
+from temperance.metrics.events import check_bins
+from temperance.metrics.group_tests import class_table, group_table
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.outcomes import Outcomes

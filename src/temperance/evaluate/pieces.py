@@ -16,7 +16,7 @@ from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse
 from temperance.checks.arrays import as_numbers, one_column, rows_among
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
-from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
+from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.scores import as_logits_unread
 from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError

@@ -9,10 +9,9 @@ import numpy as np
 
 from temperance.calibrators import AnswerConfidence
 from temperance.checks.answer_scores import as_correct
-from temperance.checks.arguments import require_type
+from temperance.checks.arguments import as_level, require_type
 from temperance.checks.arrays import as_numbers
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.numbers import as_level
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64

@@ -5,12 +5,11 @@ from temperance.metrics.binless_calibration_error import (
     smooth_calibration_error,
 )
 from temperance.metrics.calibration_error import (
+    classwise_calibration_error,
     debiased_calibration_error,
     expected_calibration_error,
-)
-from temperance.metrics.class_calibration_error import (
-    classwise_calibration_error,
     flattened_calibration_error,
+    sweep_calibration_error,
     top_label_conditional_calibration_error,
 )
 from temperance.metrics.corp import CorpReliability, corp_reliability
@@ -25,7 +24,6 @@ from temperance.metrics.group_tests import GroupTest, group_score_tests
 from temperance.metrics.joint_tests import class_bias_test, joint_score_test
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.metrics.scores import accuracy, brier_score, log_loss
-from temperance.metrics.sweep_calibration_error import sweep_calibration_error
 from temperance.metrics.weak_calibration import WeakCalibration, weak_calibration
 from temperance.metrics.z_tests import (
     calibration_in_the_large_test,

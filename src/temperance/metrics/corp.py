@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.numbers import as_seed
+from temperance.checks.arguments import as_seed
 from temperance.frozen import Frozen
-from temperance.metrics.bins import ranks_of
-from temperance.metrics.decomposition import ScoreDecomposition, decompose
+from temperance.metrics.decomposition import ScoreDecomposition, corp_sums, decompose, isotonic
 from temperance.metrics.estimates import Draws
-from temperance.metrics.events import named_event
+from temperance.metrics.events import named_event, ranks_of
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.isotonic import corp_sums, isotonic
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 
 if TYPE_CHECKING:

@@ -3,33 +3,111 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from temperance.checks.arguments import as_word
-from temperance.metrics.bins import ranks_of
-from temperance.metrics.error_measures import observed
-from temperance.metrics.errors_of_sums import debiased_square
-from temperance.metrics.events import class_event, named_event
+from temperance.metrics.error_measures import debiased_square, observed
+from temperance.metrics.estimates import CalibrationError, Draws, Estimate
+from temperance.metrics.events import class_event, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.isotonic import corp_sums, isotonic
+from temperance.metrics.resampling import Resampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
+    from temperance.binning import BinSums
     from temperance.metrics.events import Event, EventName
-    from temperance.metrics.isotonic import Score
 
 __all__ = [
+    "BrierParts",
     "MurphyDecomposition",
+    "Score",
     "ScoreDecomposition",
+    "brier_parts",
+    "corp_sums",
     "decompose",
+    "isotonic",
     "murphy_decomposition",
     "score_decomposition",
 ]
+
+# Isotonic recalibration of sums per rank, and what it says about a score.
+
+
+Score = Literal["brier", "log"]
+_NO_WEIGHT = 1e-12  # of a rank that a resample left out: it follows its neighbours
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CorpSums:
+    """Mean score of an event's probabilities and its parts, each of shape (...)."""
+
+    score: NDArray[np.float64]
+    miscalibration: NDArray[np.float64]
+    discrimination: NDArray[np.float64]
+    uncertainty: NDArray[np.float64]
+
+
+def isotonic(sums: BinSums) -> NDArray[np.float64]:
+    """Return the non-decreasing frequencies that fit best, (..., ranks), in [0, 1].
+
+    Pool-adjacent-violators, by `scipy.optimize.isotonic_regression`.
+    """
+    from scipy.optimize import isotonic_regression  # noqa: PLC0415
+
+    held = sums.weight > 0.0
+    weight = np.where(held, sums.weight, _NO_WEIGHT)
+    rate = np.divide(sums.hits, weight, out=np.zeros_like(weight), where=held)
+    fitted = np.empty_like(rate)
+    for index in np.ndindex(rate.shape[:-1]):
+        kept = held[index]
+        if kept.all():
+            fitted[index] = isotonic_regression(rate[index], weights=weight[index]).x
+        else:
+            ends = isotonic_regression(rate[index][kept], weights=weight[index][kept]).x
+            fitted[index] = ends[np.maximum(kept.cumsum() - 1, 0)]
+    return np.clip(fitted, 0.0, 1.0)
+
+
+def corp_sums(sums: BinSums, recalibrated: NDArray[np.float64], *, score: Score) -> CorpSums:
+    """Return score = miscalibration - discrimination + uncertainty, exactly.
+
+    Miscalibration is the score less that of the isotonic `recalibrated` probabilities;
+    uncertainty the score of the event's overall frequency; discrimination what the recalibrated
+    ones gain over that.
+    """
+    total = sums.weight.sum(axis=-1)
+    said = np.divide(sums.probability, sums.weight, out=np.zeros_like(sums.weight),
+                     where=sums.weight > 0.0)  # fmt: skip
+    frequency = np.clip(sums.hits.sum(axis=-1) / total, 0.0, 1.0)[..., None]
+    mean = _MEAN_SCORE[score]
+    own, best, flat = (mean(sums, p) / total for p in (said, recalibrated, frequency))
+    return CorpSums(own, own - best, flat - best, flat)
+
+
+def _brier(sums: BinSums, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of w (p - k)^2, where k^2 = k."""
+    return np.asarray((sums.weight * p * p - 2.0 * sums.hits * p + sums.hits).sum(axis=-1))
+
+
+def _log(sums: BinSums, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of -w log(p or 1 - p), where 0 log 0 = 0; infinite where p = 0 happened."""
+    misses = sums.weight - sums.hits
+    return np.asarray(-(_times_log(sums.hits, p) + _times_log(misses, 1.0 - p)).sum(axis=-1))
+
+
+def _times_log(weight: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    weight, p = np.broadcast_arrays(weight, p)
+    counted = weight > 0.0
+    with np.errstate(divide="ignore"):
+        return np.where(counted, weight * np.log(np.where(counted, p, 1.0)), 0.0)
+
+
+_MEAN_SCORE = {"brier": _brier, "log": _log}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +299,73 @@ def _events(rows: Predictions, name: EventName | Literal["all"] | None) -> list[
     if isinstance(name, str) and name == "all":
         return [class_event(rows, j) for j in range(rows.probs.shape[1])]
     return [named_event(rows, name)]
+
+
+# The Brier score over all classes, in parts with intervals.
+
+
+MAX_CLASSES = 200  # more would take minutes
+_RANKS = 250  # of each class's curve in resamples; its own curve uses every probability
+_FEWEST = 100  # resamples
+_NONE: NDArray[np.float64] = np.empty(0)  # draws that are not looked at
+
+
+@dataclass(frozen=True, slots=True)
+class BrierParts:
+    """Brier score = miscalibration - discrimination + uncertainty, summed over classes (0..2).
+
+    Miscalibration and discrimination have no interval: the classes' isotonic curves fit their rows
+    too well, by more than twice what resamples show, and intervals that allow for twice as much
+    held the truth in as few as .73 and .84 of samples of 500 and 2,000 rows.
+    """
+
+    score: float
+    miscalibration: CalibrationError  # 0 is best; null band and p-value, no interval
+    discrimination: float  # large is best; biased upwards, as much as miscalibration
+    uncertainty: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "score": self.score,
+            "miscalibration": self.miscalibration.to_dict(),
+            "discrimination": {"value": self.discrimination, "low": None, "high": None},
+            "uncertainty": self.uncertainty.to_dict(),
+        }
+
+
+def brier_parts(resampling: Resampling) -> BrierParts | None:
+    """Return the class-wise CORP decompositions, added up; None for more than 200 classes.
+
+    Beyond ten classes there are fewer resamples, so that the work does not grow with them.
+    """
+    rows, k = resampling.rows, resampling.rows.probs.shape[1]
+    if k > MAX_CLASSES:
+        return None
+    fewer = max(_FEWEST, min(resampling.n_resamples, 10 * resampling.n_resamples // k))
+    if fewer < resampling.n_resamples:
+        resampling = Resampling(rows, fewer, resampling.seed)
+    events = [class_event(rows, j) for j in range(k)]
+    exact = decompose(rows, events, score="brier")
+    data_and_null = np.r_[0, 1 + fewer : 1 + 2 * fewer]
+    miscalibration, uncertainty = np.zeros(1 + fewer), np.zeros(1 + fewer)
+    for event in events:
+        sums = resampling.sums(event, *ranks_of(event.probability, _RANKS))
+        kept = sums.of_draws(data_and_null)
+        miscalibration += corp_sums(kept, isotonic(kept), score="brier").miscalibration
+        frequency = (sums.hits.sum(axis=-1) / sums.weight.sum(axis=-1))[: 1 + fewer]
+        uncertainty += frequency * (1.0 - frequency)
+    return BrierParts(
+        score=exact.score,
+        miscalibration=_without_interval(miscalibration, exact.miscalibration),
+        discrimination=exact.discrimination,
+        uncertainty=Draws(exact.uncertainty, uncertainty[1:], _NONE, resampling.doubt).estimate(
+            (0.0, 2.0)
+        ),
+    )
+
+
+def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationError:
+    """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
+    null = drawn[1:] + (value - drawn[0])
+    return Draws(value, _NONE, null, 0.0).without_interval()

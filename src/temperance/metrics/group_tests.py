@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import exp, inf
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +11,112 @@ import numpy as np
 
 from temperance.blocks import report_step
 from temperance.checks import as_groups
+from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.ignored import kept_rows, labelled_rows
-from temperance.checks.numbers import as_seed
+from temperance.checks.labels import kept_rows, labelled_rows
+from temperance.metrics.estimates import (
+    Estimate,
+    mean_estimate,
+    score_estimate,
+    share_estimate,
+    share_estimates,
+)
+from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.row_scores import counted, taken
-from temperance.metrics.simulated_p import simulated_p
-from temperance.metrics.z_tests import SHARPNESS, score_rows
-from temperance.numerics import places_of
+from temperance.metrics.resampling import draw_labels
+from temperance.metrics.z_tests import SHARPNESS, counted, score_rows, taken
+from temperance.numerics import as_float64, log_probs, places_of
 from temperance.significance import CalibrationTest, evident, holm
+from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.metrics.estimates import CalibrationError
     from temperance.significance import Direction
 
-__all__ = ["GroupTest", "group_score_rows", "group_score_tests"]
+__all__ = [
+    "ClassResult",
+    "GroupResult",
+    "GroupTest",
+    "class_table",
+    "group_score_rows",
+    "group_score_tests",
+    "group_table",
+]
+
+# The p-value of the score test by drawing labels: for few rows, where z is far from normal.
+
+
+_DRAWS = (200, 1800, 4000, 4000)
+_AS_LARGE = 20  # the p-value is then known to about a quarter of itself
+_ROUNDING = 1e-9
+_LOG_THETA = (-20.0, 20.0)
+
+
+def simulated_p(rows: Predictions, *, seed: Sequence[int]) -> float:
+    """Return how often labels drawn from the probabilities give as large a |z|.
+
+    Besag and Clifford (1991): draws stop when 20 were as large, and the p-value is 20 over their
+    number; after 10,000 draws it is (as large + 1) / 10,001. What is rarer than draws can show
+    has Chernoff's upper bound as its p-value. Valid at any number of rows.
+    """
+    scores, of_label = _scores(rows)
+    observed = abs(of_label)
+    place, as_large = np.arange(len(scores)), 0
+    for batch, draws in enumerate(_DRAWS):
+        state = np.random.SeedSequence([*seed, batch]).generate_state(1)
+        labels = draw_labels(rows.probs, draws, seed=int(state[0]))
+        totals = np.abs(scores[place, labels].sum(axis=1))
+        reached = np.flatnonzero(totals >= observed * (1.0 - _ROUNDING))
+        if as_large + len(reached) >= _AS_LARGE:
+            last = int(reached[_AS_LARGE - as_large - 1])
+            return _AS_LARGE / (sum(_DRAWS[:batch]) + last + 1)
+        as_large += len(reached)
+        if as_large == 0 and batch == 0:
+            bound = sum(_upper_bound(each, rows.probs, observed) for each in (scores, -scores))
+            if bound < 1.0 / sum(_DRAWS):
+                return bound
+    return (as_large + 1) / (sum(_DRAWS) + 1)
+
+
+def _scores(rows: Predictions) -> tuple[NDArray[np.float64], float]:
+    """Weight times temperature score of each row for each label it might have, and their sum.
+
+    The scores, (n, k), are 0 where the probability is; the sum is that of the true labels.
+    """
+    z = as_float64(rows.logits)
+    z = z - z.max(axis=1, keepdims=True)
+    of_label = z[np.arange(len(z)), rows.labels]
+    z = np.where(rows.probs > 0.0, z, 0.0)
+    mean = (rows.probs * z).sum(axis=1, keepdims=True)
+    w = np.ones(len(z)) if rows.weights is None else rows.weights
+    scores = np.where(rows.probs > 0.0, w[:, None] * (mean - z), 0.0)
+    return scores, float(w @ (mean[:, 0] - of_label))
+
+
+def _upper_bound(scores: NDArray[np.float64], probs: NDArray[np.float64], total: float) -> float:
+    """Return Chernoff's bound on P(sum of scores >= total), total > 0.
+
+    The least over theta > 0 of E[exp(theta sum)] / exp(theta total); any theta gives a bound.
+    """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415
+
+    largest = np.abs(scores).max()
+    scores, total, log_p = scores / largest, total / largest, log_probs(probs)
+
+    def log_bound(log_theta: float) -> float:
+        tilted = log_p + exp(log_theta) * scores
+        top = tilted.max(axis=1)
+        logs = np.log(np.exp(tilted - top[:, None]).sum(axis=1)) + top
+        return float(logs.sum()) - exp(log_theta) * total
+
+    found = minimize_scalar(log_bound, bounds=_LOG_THETA, method="bounded", options={"xatol": 1e-3})
+    return exp(min(float(found.fun), 0.0))
+
 
 _SIMULATED_BELOW = 500  # rows: from there on p < 0.001 happens in 1 of 1,000 calibrated samples
 
@@ -193,3 +281,119 @@ def _worst_first(result: GroupTest) -> tuple[float, float, str]:
     if test.p_value is None or test.statistic is None:
         return 2.0, 0.0, result.group
     return test.p_value, -abs(test.statistic), result.group
+
+
+# Each group by itself: what it claims, how often it is right, and whether that is chance.
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """One group: its accuracy, its mean confidence, its log loss, and the score test of T = 1."""
+
+    name: str
+    n: int  # rows of weight above 0
+    accuracy: Estimate
+    confidence: Estimate  # best where it is the accuracy
+    log_loss: Estimate
+    score_test: GroupTest  # with Holm's correction over all groups
+
+    @property
+    def differs(self) -> bool:
+        """Whether its probabilities are not calibrated, at 5 % over all groups together."""
+        p_value = self.score_test.adjusted_p_value
+        return p_value is not None and p_value < 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "accuracy": self.accuracy.to_dict(),
+            "confidence": self.confidence.to_dict(),
+            "log_loss": self.log_loss.to_dict(),
+            **self.score_test.to_dict(),
+        }
+
+
+def group_table(
+    rows: Predictions, names: Sequence[str], numbers: NDArray[np.intp], *, seed: int
+) -> tuple[GroupResult, ...]:
+    """Return every group that has a row of weight above 0, worst first.
+
+    Row i is in group `names[numbers[i]]`.
+    """
+    number_of = {name: number for number, name in enumerate(names)}
+    members = places_of(numbers, len(names))
+    results = []
+    for test in group_score_rows(rows, names, numbers, seed=seed):
+        if test.n == 0:
+            continue
+        own = taken(rows, members[number_of[test.group]])
+        values = np.stack([own.correct, own.confidence, own.log_loss], axis=1, dtype=np.float64)
+        if own.weights is not None:
+            values[own.weights == 0] = 0.0  # 0 * inf
+        sums = MeanSums.of(values, own.weights, own.clusters)
+        implied = implied_scores(own, values[:, 2:])
+        results.append(
+            GroupResult(
+                name=test.group,
+                n=test.n,
+                accuracy=share_estimate(sums, 0),
+                confidence=mean_estimate(sums, 1, bounds=(0.0, 1.0)),
+                log_loss=score_estimate(sums, 2, implied, 0, highest=inf),
+                score_test=test,
+            )
+        )
+    return tuple(results)
+
+
+# Each class by itself: how often it is said, how often it is true.
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """One class: its frequency, its mean probability, and the error of its probabilities."""
+
+    number: int
+    n: int  # rows whose true class it is
+    frequency: Estimate  # share of rows whose true class it is
+    probability: float  # mean probability it is given; best where it is the frequency
+    error: CalibrationError  # ECE of this class's own probability
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "class": self.number,
+            "n": self.n,
+            "frequency": self.frequency.to_dict(),
+            "probability": self.probability,
+            "error": self.error.to_dict(),
+        }
+
+
+def class_table(rows: Predictions, errors: Sequence[CalibrationError]) -> tuple[ClassResult, ...]:
+    """Return every class in its order, with its calibration error."""
+    k = rows.probs.shape[1]
+    counts = np.bincount(rows.labels, minlength=k).tolist()
+    probability = np.average(rows.probs, axis=0, weights=rows.weights).tolist()
+    shares = share_estimates(_label_sums(rows))
+    found = enumerate(zip(counts, shares, probability, errors, strict=True))
+    return tuple(ClassResult(j, *each) for j, each in found)
+
+
+def _label_sums(rows: Predictions) -> MeanSums:
+    """Return what `MeanSums.of` gives of each class's indicator, without a number per row."""
+    w = np.ones(len(rows.labels)) if rows.weights is None else rows.weights
+    labels, units, total, of_rows = rows.labels, w, w, float(w @ w)
+    if rows.clusters is not None:
+        units = np.bincount(rows.clusters, w).astype(np.float64)
+        pairs, at = np.unique(labels * len(units) + rows.clusters, return_inverse=True)
+        total = np.bincount(at, w).astype(np.float64)  # w x of a class and a cluster that meet
+        labels, cluster = np.divmod(pairs, len(units))
+        w = units[cluster]
+
+    def of_class(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(labels, values, rows.probs.shape[1]).astype(np.float64)
+
+    return MeanSums(
+        float(units.sum()), float(units @ units), of_class(total), of_class(w * total),
+        of_class(total * total), of_rows,
+    )  # fmt: skip

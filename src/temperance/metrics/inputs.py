@@ -10,8 +10,8 @@ import numpy as np
 from temperance.checks import as_classes, as_groups, as_labels, as_probs, as_weights
 from temperance.checks.arrays import rows_among
 from temperance.checks.frames import named_scores
-from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
 from temperance.checks.label_matrix import LABEL_CLASSES
+from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs, row_blocks, row_log_losses, softmax
 

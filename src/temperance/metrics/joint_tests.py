@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.kernels.joint import joint_scores, joint_sums
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.row_scores import counted, impossible_labels, n_clusters
+from temperance.metrics.z_tests import counted, impossible_labels, n_clusters
 from temperance.numerics import BLOCK_ELEMENTS
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest

@@ -9,8 +9,7 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.frozen import Frozen
-from temperance.metrics.bins import check_bins
-from temperance.metrics.events import named_event
+from temperance.metrics.events import check_bins, named_event
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import normal_quantile
 

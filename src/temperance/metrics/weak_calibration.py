@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from temperance.frozen import Frozen
-from temperance.metrics.cox import SEPARATED, refuted_reason, why_no_line
+from temperance.metrics.cox import SEPARATED, LogisticLine, refuted_reason, why_no_line
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.logistic_line import LogisticLine
-from temperance.metrics.row_scores import counted, log_odds, two_probs
+from temperance.metrics.z_tests import counted, log_odds, two_probs
 from temperance.numerics import normal_quantile
 
 if TYPE_CHECKING:

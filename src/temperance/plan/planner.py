@@ -10,9 +10,15 @@ from temperance.binning import MOST_BINS
 from temperance.blocks import map_rows
 from temperance.checks import as_logits, as_weights
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.arguments import as_flag, require_type
+from temperance.checks.arguments import (
+    as_count,
+    as_flag,
+    as_number,
+    as_positive,
+    as_seed,
+    require_type,
+)
 from temperance.checks.frames import named_scores
-from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.plan.counts import (

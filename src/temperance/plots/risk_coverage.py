@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from temperance.binning import reaches
-from temperance.checks.arguments import optional_text
-from temperance.checks.numbers import as_number, as_share
+from temperance.checks.arguments import as_number, as_share, optional_text
 from temperance.metrics.selective import RiskCoverage, risk_coverage
 from temperance.plots.display import Display
 from temperance.plots.square import draw_name

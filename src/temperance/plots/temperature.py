@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Self
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from temperance.calibrators import Calibrator, ends_text, interval_of, temperature_of
-from temperance.checks.arguments import as_mapping, optional_text
-from temperance.checks.numbers import as_number
+from temperance.checks.arguments import as_mapping, as_number, optional_text
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
 from temperance.plots.display import Display

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.label_words import lacks_label
+from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError, MissingDependencyError
 from temperance.readers.cells import number_list
 from temperance.readers.dataset import refuse_missing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from temperance.checks.label_words import lacks_label
+from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
 from temperance.readers.cells import NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing

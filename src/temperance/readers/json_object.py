@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from temperance.checks.numbers import value_text as shown
+from temperance.checks.arguments import value_text as shown
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, refusing, require_file
 

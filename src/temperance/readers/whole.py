@@ -13,7 +13,7 @@ import numpy as np
 from temperance.alignment import in_trusted_order, rows_by_id
 from temperance.checks.arguments import as_word, require_type
 from temperance.checks.arrays import rows_from, rows_of_file
-from temperance.checks.label_words import distinct_labels, label_text, listed
+from temperance.checks.label_map import distinct_labels, label_text, listed
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.arrow import read_arrow, read_parquet
 from temperance.readers.csv_file import read_csv

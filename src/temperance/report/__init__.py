@@ -1,11 +1,16 @@
 """The page for people who read nothing else: whether 85 % is really 85 %."""
 
 from temperance.report.cascade import render_cascade, write_cascade
-from temperance.report.class_biases import BIASED, UNBIASED, ClassBiases
 from temperance.report.comparison import render_comparison, write_comparison
-from temperance.report.content import ReportContent
 from temperance.report.findings import headline, split_sentence
-from temperance.report.html import render_report, write_report
+from temperance.report.html import (
+    BIASED,
+    UNBIASED,
+    ClassBiases,
+    ReportContent,
+    render_report,
+    write_report,
+)
 from temperance.report.shift import render_shift, write_shift
 from temperance.report.threshold import ThresholdContent, render_threshold, write_threshold
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from temperance.decisions.cascade_tables import GAINS, gains, range_text, verdict
+from temperance.decisions.cascade_result import GAINS, gains, range_text, verdict
 from temperance.plots import CostDisplay
 from temperance.report.page import render, svg
 from temperance.report.tables import estimate_cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.compare.tables import difference_tables, in_words
+from temperance.compare.comparison import difference_tables, in_words
 from temperance.plots import CorpDisplay
 from temperance.report.page import render, svg
 from temperance.writers import write_text

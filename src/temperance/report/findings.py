@@ -11,7 +11,7 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling, temperature_of
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.label_matrix import LABEL_CLASSES
-from temperance.evaluate.words import (
+from temperance.evaluate.evaluation import (
     base_rate_words,
     capitalised,
     data_words,

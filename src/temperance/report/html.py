@@ -2,34 +2,398 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from math import exp, log
+from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.calibrators import interval_of, temperature_of
-from temperance.evaluate.tables import left_out_rows, verdict_sentence
-from temperance.plots import ConfidenceDisplay, CorpDisplay, ReliabilityDisplay
-from temperance.report.class_biases import class_bias_section
-from temperance.report.findings import (
-    explain_calibrator,
-    explain_test,
-    headline,
-    split_sentence,
+from temperance.calibrators import (
+    Ensemble,
+    GroupTemperatureRecord,
+    GroupTemperatureScaling,
+    LabelPlattScaling,
+    MultilabelScaling,
+    ends_text,
+    interval_of,
+    temperature_of,
 )
-from temperance.report.group_temperatures import group_section
-from temperance.report.label_lines import label_section
+from temperance.calibrators.label_platt import number_cells
+from temperance.evaluate.evaluation import left_out_rows, verdict_sentence
+from temperance.metrics.estimates import Estimate
+from temperance.plots import (
+    ClassBiasDisplay,
+    ConfidenceDisplay,
+    CorpDisplay,
+    ReliabilityDisplay,
+    TemperatureDisplay,
+)
+from temperance.printable import count_text
+from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.page import render, svg
-from temperance.report.pooling import pooling_section
-from temperance.report.tables import class_rows, error_rows, group_rows, score_rows, weak_rows
-from temperance.report.verdicts import verdicts
-from temperance.select.tables import not_tried, selection_cells, unchanged_text
+from temperance.report.tables import (
+    class_rows,
+    error_rows,
+    group_rows,
+    score_rows,
+    way_tables,
+    weak_rows,
+)
+from temperance.select.selection import not_tried, selection_cells, unchanged_text
+from temperance.show import interval_text, number_text, p_text
 from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from temperance.calibrators import Calibrator
+    from temperance.calibrators.shrinkage import Part
+    from temperance.compare import Comparison
     from temperance.evaluate import Evaluation
-    from temperance.report.content import ReportContent
+    from temperance.plan import Plan
+    from temperance.select import Selection
 
-__all__ = ["render_report", "write_report"]
+__all__ = [
+    "BIASED",
+    "UNBIASED",
+    "ClassBiases",
+    "ReportContent",
+    "class_bias_section",
+    "group_section",
+    "render_report",
+    "write_report",
+]
+
+# What a report is made of.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportContent:
+    """Everything a report shows; it measures nothing itself."""
+
+    title: str
+    evaluation: Evaluation  # of the model as it is
+    comparison: Comparison | None  # "before" and "after"; None without a calibrator
+    calibrator: Calibrator | None
+    evaluated_on: Literal["cross-fitted", "test", "given"]
+    facts: tuple[tuple[str, str], ...]  # label and value, in the order shown
+    warnings: tuple[str, ...] = ()
+    selection: Selection | None = None  # how the method was chosen
+    plan: Plan | None = None  # labels that would settle what is open
+    members: tuple[str, ...] = ()  # names of an ensemble's models
+    class_biases: ClassBiases | None = None  # where they were fitted, or tried
+    tried: dict[str, float] = field(default_factory=dict)  # log loss of each map tried, by its name
+    advice: str = ""  # what to try where calibration is still refuted
+    label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
+    pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first
+
+
+# Class biases in the report: which class is claimed too often, and what that costs.
+
+
+UNBIASED = "one temperature"
+BIASED = "temperature and class biases"
+_MEASURES = ("log_loss", "ece", "accuracy")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassBiases:
+    """Biases of a bias-corrected temperature, and what they gain over a temperature alone."""
+
+    biases: dict[str, Estimate]  # of each class, in its order
+    temperature: float  # beside the biases
+    comparison: Comparison  # UNBIASED, the baseline, and BIASED, on rows that no fit has seen
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return each bias, and the differences from a temperature alone."""
+        return {
+            "temperature": self.temperature,
+            "biases": {name: each.to_dict() for name, each in self.biases.items()},
+            "differences": self.comparison.differences[BIASED].to_dict(),
+        }
+
+
+def class_bias_section(found: ClassBiases | None) -> dict[str, Any] | None:
+    """Return picture, table and sentences; None where no biases were fitted."""
+    if found is None:
+        return None
+    return {
+        "temperature": f"{found.temperature:.4g}",
+        "figure": svg(ClassBiasDisplay.from_biases(found.biases), "biases"),
+        "rows": [
+            {
+                "name": name,
+                "bias": (
+                    number_text(each.value, sign=True),
+                    interval_text(each.low, each.high, sign=True),
+                    "",
+                ),
+                "word": _word(each),
+            }
+            for name, each in found.biases.items()
+        ],
+        "tables": way_tables(found.comparison, measures=_MEASURES),
+        "cost": _cost(found.comparison),
+    }
+
+
+def _word(bias: Estimate) -> str:
+    if bias.low <= 0.0 <= bias.high:
+        return "cannot tell"
+    return "claimed too often" if bias.high < 0.0 else "claimed too rarely"
+
+
+def _cost(comparison: Comparison) -> str:
+    """Return what the biases gain in log loss: what it costs to leave them out."""
+    differences = comparison.differences[BIASED]
+    found, told = differences.log_loss, differences.verdict("log_loss")
+    if told in {"cannot tell", "the same"}:
+        ends = interval_text(found.low, found.high, sign=True)
+        return (
+            "These rows cannot tell whether it helps to correct the biases: the log loss changes "
+            f"by {number_text(found.value, sign=True)} nats per row ({ends})."
+        )
+    low, high = sorted((abs(found.low), abs(found.high)))
+    much = f"{number_text(abs(found.value))} nats of log loss per row ({interval_text(low, high)})"
+    if told == "worse":
+        return f"Correcting the biases costs {much} on rows that the fit has not seen: leave them."
+    return f"Left uncorrected, the biases cost {much} that no temperature saves."
+
+
+# An ensemble in the report: the weights of its models, and other ways of pooling them.
+
+
+_POOLS = {
+    "linear": "the weighted mean of the models' probabilities",
+    "log": "the weighted mean of the models' log probabilities",
+}
+_VERDICTS = {
+    "better": "is better by",
+    "worse": "is worse by",
+    "cannot tell": "cannot be told from that:",
+    "the same": "is the same:",
+}
+
+
+def pooling_section(content: ReportContent) -> dict[str, Any] | None:
+    """Return weights, tables and the sentence that says what they show; None of other methods."""
+    ensemble, pooling = content.calibrator, content.pooling
+    if not isinstance(ensemble, Ensemble):
+        return None
+    names = content.members or tuple(f"model {i + 1}" for i in range(len(ensemble.weights)))
+    return {
+        "pool": _POOLS[ensemble.pool],
+        "weights": [
+            (name, f"{weight:.3f}")
+            for name, weight in zip(names, ensemble.weights.tolist(), strict=True)
+        ],
+        "tables": [] if pooling is None else way_tables(pooling, measures=_MEASURES),
+        "sentence": "" if pooling is None else _sentence(pooling),
+    }
+
+
+def _sentence(pooling: Comparison) -> str:
+    """Return how the ensemble does against every other kind of way, by log loss."""
+    own = pooling.evaluations[pooling.baseline].log_loss.value
+    alone = [name for name in pooling.differences if name.endswith(" alone")]
+    best = min(alone, key=lambda name: pooling.evaluations[name].log_loss.value)
+    ways = [name for name in pooling.differences if name not in alone]
+    said = "; ".join(_against(pooling, name) for name in (*ways, best))
+    return (
+        f"The log loss of \u201c{pooling.baseline}\u201d is {number_text(own)}; against it, {said}."
+    )
+
+
+def _against(pooling: Comparison, name: str) -> str:
+    differences = pooling.differences[name]
+    found = differences.log_loss
+    ends = interval_text(found.low, found.high, sign=True)
+    verdict = _VERDICTS[differences.verdict("log_loss")]
+    return f"\u201c{name}\u201d {verdict} {number_text(found.value, sign=True)} ({ends})"
+
+
+# Tests of calibration in words, for someone who has never heard of them.
+
+
+_LEVEL = 0.05
+# what the test asks, the answer where p < 0.05, the answer where not
+_WORDS = {
+    "score": (
+        "Too sharp or too flat? (score test of T = 1)",
+        "Yes: the model is {direction}.",
+        "No clear sign.",
+    ),
+    "class-bias": (
+        "{biased} claimed too often or too seldom? (score test of {bias})",
+        "Yes. A temperature cannot repair this.",
+        "No clear sign.",
+    ),
+    "joint-score": (
+        "Either of both? (joint score test)",
+        "Yes.",
+        "No clear sign.",
+    ),
+    "calibration-in-the-large": (
+        "Do claims and results differ on average? (calibration in the large)",
+        "Yes: on average the model is {direction}.",
+        "No clear sign.",
+    ),
+    "spiegelhalter": (
+        "Is the Brier score another than the probabilities promise? (Spiegelhalter)",
+        "Yes.",
+        "No clear sign.",
+    ),
+    "cox": (
+        "Do the log-odds need another slope or intercept? (Cox)",
+        "Yes.",
+        "No clear sign.",
+    ),
+    "ece": (
+        "Is the calibration error (ECE) more than chance explains? (consistency resampling)",
+        "Yes.",
+        "No: chance may explain it.",
+    ),
+    "miscalibration": (
+        "Does the curve leave the diagonal further than chance explains? (consistency resampling)",
+        "Yes.",
+        "No: chance may explain it.",
+    ),
+}
+
+_BIASED = {
+    "classes": "Are some classes",
+    "answers": "Are right answers",
+    "labels": "Are labels, all together,",
+}
+
+
+def verdicts(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """Return question, answer and p-value of each test; a test that is undefined says why.
+
+    p-values are corrected for their number (Holm), and the answers are theirs.
+    """
+    tests, adjusted = evaluation.tests, evaluation.tests.adjusted_p_values
+    found: list[tuple[str, float | None, str | None, str | None]] = [
+        (test.name, adjusted[test.name], test.direction, test.reason) for test in tests
+    ]
+    found += [(name, adjusted[name], None, None) for name in ("ece", "miscalibration")]
+    rows = []
+    for name, p_value, direction, reason in found:
+        question, yes, no = _WORDS[name]
+        if name == "class-bias":
+            outcomes = evaluation.outcomes
+            question = question.format(biased=_BIASED[outcomes.kind], bias=outcomes.bias)
+        if p_value is None:
+            answer = f"Cannot be told: {evaluation.outcomes.reworded(reason or '')}"
+        else:
+            answer = yes.format(direction=direction) if p_value < _LEVEL else no
+        rows.append((question, answer, p_text(p_value)))
+    return rows
+
+
+# One temperature per group in the report: a table, a picture, and who was too small.
+
+
+_MOST = 30
+_SMALL = 20  # names of groups that are too small
+
+
+def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
+    """Return what the report shows of the groups' temperatures; None of other methods."""
+    scaling = calibrator.inner if isinstance(calibrator, MultilabelScaling) else calibrator
+    if calibrator is None or not isinstance(scaling, GroupTemperatureScaling):
+        return None
+    record = calibrator.record
+    parts = record.groups if isinstance(record, GroupTemperatureRecord) else {}
+    pooled = scaling.temperature
+
+    def farthest(name: str) -> tuple[float, int, str]:
+        n = parts[name].n if name in parts else 0
+        return -abs(log(scaling.temperatures[name] / pooled)), -n, name
+
+    shown = sorted(scaling.temperatures, key=farthest)[:_MOST]
+    estimates = {name: _estimate(scaling.temperatures[name], parts.get(name)) for name in shown}
+    small = [
+        f"{name} ({count_text(parts[name].n, 'row')})" if name in parts else name
+        for name in scaling.small_groups
+    ]
+    return {
+        "what": "label" if scaling is not calibrator else "group",
+        "pooled": f"{pooled:.4g}",
+        "factor": f"{exp(scaling.spread):.3g}" if scaling.spread else "",
+        "known": bool(parts),
+        "rows": [_row(name, estimates[name], parts.get(name), pooled) for name in shown],
+        "more": len(scaling.temperatures) - len(shown),
+        "small": small[:_SMALL],
+        "more_small": len(small) - len(small[:_SMALL]),
+        "figure": _forest(estimates, pooled) if scaling.spread else "",
+    }
+
+
+def _row(name: str, estimate: Estimate, part: Part | None, pooled: float) -> dict[str, str]:
+    """Return one group; shrunk is by how much of its distance it was moved to the pooled T."""
+    row = {"name": name, "value": f"{estimate.value:.4f}", "n": "", "alone": "", "interval": "",
+           "shrunk": ""}  # fmt: skip
+    if part is None:
+        return row
+    row["n"] = f"{part.n:,}"
+    row["alone"] = "none" if part.alone is None else f"{part.alone:.4f}"
+    if part.interval is not None:
+        row["interval"] = ends_text(*part.interval)
+    if part.alone is not None and part.alone != pooled:
+        kept = log(estimate.value / pooled) / log(part.alone / pooled)
+        row["shrunk"] = f"{1.0 - min(max(kept, 0.0), 1.0):.0%}".replace("%", "\u00a0%")
+    return row
+
+
+def _estimate(temperature: float, part: Part | None) -> Estimate:
+    low, high = (temperature, temperature) if part is None or not part.interval else part.interval
+    return Estimate(temperature, min(low, temperature), max(high, temperature))
+
+
+def _forest(estimates: dict[str, Estimate], pooled: float) -> str:
+    ordered = dict(sorted(estimates.items(), key=lambda item: item[1].value))
+    return svg(TemperatureDisplay.from_temperatures(ordered, pooled=pooled), "groups")
+
+
+# Label matrices in the report: each label's line, and what other ways leave.
+
+
+_MOST_LABELS = 100
+_LABEL_MEASURES = ("log_loss", "ece")
+
+
+def label_section(content: ReportContent) -> dict[str, Any] | None:
+    """Return lines and tables; None of other calibrators."""
+    scaling, ways = content.calibrator, content.label_ways
+    if not isinstance(scaling, MultilabelScaling):
+        return None
+    lines = scaling.inner if isinstance(scaling.inner, LabelPlattScaling) else None
+    if lines is None and ways is None:
+        return None
+    return {
+        "lines": None if lines is None else _lines(lines),
+        "tables": [] if ways is None else way_tables(ways, measures=_LABEL_MEASURES),
+    }
+
+
+def _lines(lines: LabelPlattScaling) -> dict[str, Any]:
+    shown = lines.farthest[:_MOST_LABELS]
+    return {
+        "slope": f"{lines.slope:.4g}",
+        "intercept": f"{lines.intercept:.4g}",
+        "rows": [
+            {
+                "name": name,
+                "slope": number_cells(lines.slopes[name], lines.slope_intervals.get(name)),
+                "intercept": number_cells(
+                    lines.intercepts[name], lines.intercept_intervals.get(name)
+                ),
+                "note": "few events: near the common line" if name in lines.few_events else "",
+            }
+            for name in shown
+        ],
+        "more": len(lines.slopes) - len(shown),
+    }
+
 
 _HOW = {
     "cross-fitted": (
@@ -73,7 +437,7 @@ def render_report(content: ReportContent) -> str:
         groups=group_rows(sides),
         weak=weak_rows(claims),
         verdicts=[
-            (name, _sentence(verdict_sentence(each)), verdicts(each))
+            (name, _measure_sentence(verdict_sentence(each)), verdicts(each))
             for name, each in claims.items()
         ],
         biased=_significant(list(sides.values())[-1].tests.adjusted_p_values["class-bias"]),
@@ -147,7 +511,7 @@ def _event_name(evaluation: Evaluation) -> str | None:
     return None if event == "top-label" else evaluation.outcomes.class_name(int(event))
 
 
-def _sentence(verdict: str) -> str:
+def _measure_sentence(verdict: str) -> str:
     """Return a verdict as a sentence of a page."""
     said = verdict.removeprefix("verdict: ")
     return said[0].upper() + said[1:]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from temperance.plots import CorpDisplay, TemperatureDisplay
+import numpy as np
+
+from temperance.calibrators.calibrator import regret_in_words
+from temperance.metrics.estimates import Estimate
+from temperance.numerics import two_sided_p
+from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
+from temperance.printable import count_text
 from temperance.report.findings import headline
-from temperance.report.frequencies import frequency_picture, frequency_rows
 from temperance.report.page import render, svg
-from temperance.report.shift_words import about_move, about_rows, gains
-from temperance.report.ways import way_tables
-from temperance.shift.transfer import BIASED, CORRECTED
-from temperance.show import p_text
+from temperance.report.tables import estimate_cell, way_tables
+from temperance.shift.transfer import AS_IS, BIASED, CORRECTED, REFITTED
+from temperance.show import number_text, p_text
 from temperance.writers import write_text
 
 if TYPE_CHECKING:
@@ -21,9 +26,170 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import TemperatureScaling
     from temperance.plan import Plan
-    from temperance.shift import Transfer
+    from temperance.report.tables import Cell
+    from temperance.shift import LabelShift, Transfer
 
-__all__ = ["render_shift", "write_shift"]
+__all__ = ["about_move", "about_rows", "gains", "render_shift", "write_shift"]
+
+# What a shift means, in sentences: how far T moved, what a re-fit gains, how rows look.
+
+
+_WHAT = {
+    AS_IS: "Taking the model as it is, without any temperature,",
+    REFITTED: "Re-fitting the temperature on new rows",
+    BIASED: "A map with biases of the classes, fitted on the reference as well,",
+}
+
+
+def about_move(found: Transfer) -> str:
+    """Return by how much log T differs, in standard errors; why that is unknown; "" unlabelled."""
+    if found.comparison is None:
+        return ""
+    if found.refitted is None:
+        return (
+            "The new rows have no best temperature of their own: they are too few, or the model is "
+            "right on all of them."
+        )
+    z = found.moved
+    if z is None:
+        return ""
+    way = "above" if z > 0.0 else "below"
+    sure = "more than" if abs(z) > 1.96 else "within what"
+    return (
+        f"The new rows' log T lies {abs(z):.1f} standard errors {way} the reference's "
+        f"({p_text(two_sided_p(z))}): {sure} chance explains."
+    )
+
+
+def gains(found: Transfer) -> list[str]:
+    """Return a sentence per other way: its log loss against that of the reference temperature."""
+    if found.comparison is None:
+        return []
+    differences = found.comparison.differences
+    said = [
+        f"{_WHAT[name]} {_change(each.log_loss)}"
+        for name, each in differences.items()
+        if name != CORRECTED
+    ]
+    if found.correction is not None:
+        what = "Correcting for the class frequencies"
+        against = "that map" if BIASED in differences else "the reference temperature"
+        said.append(f"{what}, compared with {against} alone, {_change(found.correction)}")
+    if found.refitted is None:
+        return ["There is no re-fit: the new rows have no best temperature of their own.", *said]
+    record = found.refitted.record
+    if record is not None and record.expected_regret is not None:
+        words = regret_in_words(record, record.expected_regret)
+        said.append(f"Of a T fitted on the {record.n:,} new rows: {words}.")
+    return said
+
+
+def _change(difference: Estimate) -> str:
+    low, value, high = difference.low, difference.value, difference.high
+    if low == high == 0.0:
+        return "changes nothing."
+    if not isfinite(value):
+        return "makes the log loss infinite: it rules out classes that are there."
+    if high < 0.0:
+        return f"gains {-value:.4f} nats of log loss per row ({-high:.4f} to {-low:.4f})."
+    if low > 0.0:
+        return f"loses {value:.4f} nats of log loss per row ({low:.4f} to {high:.4f})."
+    return (
+        f"changes the log loss by {value:+.4f} nats per row ({low:+.4f} to {high:+.4f}), which "
+        "these rows cannot tell from nothing."
+    )
+
+
+def about_rows(found: Transfer) -> list[str]:
+    """Return whether new rows look different, and what the reference is worth for them."""
+    covariates = found.covariates
+    if covariates is None:
+        return ["With fewer than ten rows on one side there is nothing to compare."]
+    auc = covariates.auc
+    verdict = (
+        "New rows can be told from reference rows"
+        if covariates.told_apart
+        else "New rows cannot be told from reference rows"
+    )
+    apart = (
+        f"{verdict} by their probabilities: a classifier of the two has an AUC of {auc.value:.3f} "
+        f"({auc.low:.3f} to {auc.high:.3f}) on rows it has not seen; 0.5 is a coin toss."
+    )
+    worth = (
+        f"Weighed to look like the new rows, the {covariates.n_source:,} reference rows are worth "
+        f"{covariates.effective_rows:,.0f} (their effective sample size)."
+    )
+    said = [apart, worth]
+    if covariates.clipped:
+        one, several = "weight of a reference row was", "weights of reference rows were"
+        clipped = count_text(covariates.clipped, one, several)
+        said.append(
+            f"{clipped} cut to "
+            f"{covariates.clip:.3g}: such rows are too rare in the reference to be weighed up."
+        )
+    return said
+
+
+# Class frequencies then and now: the rows of a table, and a picture of up to twenty classes.
+
+
+_MOST = 20
+
+
+def frequency_rows(found: Transfer) -> list[tuple[str, str, Cell, Cell | None, str]]:
+    """Return name, reference, new, counted (with labels) and a word; of many, what moved most."""
+    shift = found.frequencies
+    estimates = _estimates(shift)
+    shown = np.arange(len(estimates))
+    if len(shown) > _MOST:
+        moved = np.abs(shift.priors - shift.source_priors)
+        shown = np.argsort(-moved, kind="stable")[:_MOST]
+    counted = None
+    if found.comparison is not None:
+        counted = next(iter(found.comparison.evaluations.values())).classes
+    return [
+        (
+            _name(shift, c),
+            number_text(float(shift.source_priors[c])),
+            estimate_cell(estimates[c]),
+            None if counted is None else estimate_cell(counted[c].frequency),
+            "" if shift.unchanged else _word(estimates[c], float(shift.source_priors[c])),
+        )
+        for c in shown.tolist()
+    ]
+
+
+def frequency_picture(shift: LabelShift) -> str:
+    """Return the picture; "" of more than twenty classes."""
+    if len(shift.priors) > _MOST:
+        return ""
+    names = [_name(shift, c) for c in range(len(shift.priors))]
+    display = FrequencyDisplay.from_frequencies(
+        dict(zip(names, shift.source_priors.tolist(), strict=True)),
+        dict(zip(names, _estimates(shift), strict=True)),
+    )
+    return svg(display, "frequencies")
+
+
+def _estimates(shift: LabelShift) -> list[Estimate]:
+    """Return each frequency with its interval, all in [0, 1]."""
+    ends = shift.interval().clip(0.0, 1.0)
+    values = shift.priors.clip(0.0, 1.0)
+    return [
+        Estimate(value, min(low, value), max(high, value))
+        for value, (low, high) in zip(values.tolist(), ends.tolist(), strict=True)
+    ]
+
+
+def _name(shift: LabelShift, c: int) -> str:
+    return shift.classes[c] if shift.classes else str(c)
+
+
+def _word(estimate: Estimate, before: float) -> str:
+    if estimate.low <= before <= estimate.high:
+        return ""
+    return "more often" if estimate.value > before else "less often"
+
 
 _SHORT = {BIASED: "class biases", CORRECTED: "frequencies corrected"}  # above a diagram
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")

@@ -2,30 +2,391 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import reduce
+from math import ceil, inf, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.calibrators import Training
+from temperance.calibrators import (
+    METHODS,
+    Identity,
+    TemperatureRecord,
+    Training,
+    check_method,
+    count_clusters,
+    fit_by_name,
+    scale_rows,
+)
 from temperance.checks import as_group_names, as_groups
+from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import rows_among
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.ignored import kept_rows, labelled_rows
-from temperance.checks.labels import refuse_masked_labels
-from temperance.errors import NoOptimumError
-from temperance.select.candidates import SIMPLEST_FIRST, left_out, wanted
-from temperance.select.rule import Rule
+from temperance.checks.labels import kept_rows, labelled_rows, refuse_masked_labels
+from temperance.crossfit import N_FOLDS, fold_fits
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.metrics.estimates import gap_estimate, mean_estimate
+from temperance.metrics.implied import GapSums, paired_gaps
+from temperance.metrics.inputs import Predictions
+from temperance.numerics import as_float64, row_blocks
 from temperance.select.selection import Candidate, Selection
-from temperance.select.trials import FEW_ROWS, FEW_ROWS_PRIOR, Trial, Trials
+from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.checks.labels import Positions
 
-__all__ = ["select", "select_rows"]
+    Array = NDArray[np.float64]
+
+__all__ = [
+    "LEAST_PER_PARAMETER",
+    "OF_ZEROS",
+    "SIMPLEST_FIRST",
+    "Fold",
+    "Rule",
+    "Trial",
+    "Trials",
+    "select",
+    "select_rows",
+]
+
+# Which methods fit the size of the data, from the simplest to the richest.
+
+
+# From few numbers to many, of what `select` chooses among. The order decides ties.
+SIMPLEST_FIRST = (
+    "identity",
+    "temperature",
+    "platt",
+    "beta",
+    "bias-corrected-temperature",
+    "group-temperature",
+    "vector",
+    "matrix",
+    "isotonic",
+    "venn-abers",
+)
+
+OF_ZEROS = "needs logarithms of probabilities that are 0: --floor"
+
+# What a map learns from fewer rows per number is worse on other rows than a temperature, and too
+# few tell so (see the method page). Of two classes, rows of the rarer one. It holds for each fit of
+# the cross-fitting, on four folds of five.
+LEAST_PER_PARAMETER = {True: 10, False: 20}
+_SHARE_OF_A_FIT = 1.0 - 1.0 / N_FOLDS
+# Smooth maps of more numbers, and steps, win from these sizes on.
+_LEAST_ROWS = {"beta": 1_000, "isotonic": 10_000}
+_MATRIX_CLASSES = 100
+_PER_CLASS = {"bias-corrected-temperature", "vector", "matrix"}
+_AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
+
+
+def wanted(
+    methods: Sequence[str] | None, *, order: Sequence[str] = SIMPLEST_FIRST
+) -> tuple[str, ...]:
+    """Return the methods to try, identity among them, the simplest first."""
+    names: Sequence[str] = order
+    if methods is not None:
+        names = as_sequence(methods, name="methods", rule="a sequence of names of methods")
+    for name in names:
+        if not isinstance(name, str) or name not in order:
+            check_method(name)
+        if name not in order:
+            msg = f"`methods` must be of one model, got {name!r}: {', '.join(order)}."
+            raise InvalidInputError(msg)
+    return tuple(name for name in order if name in {*names, order[0]})
+
+
+def left_out(
+    method: str, rows: Training, *, n_groups: int, chosen: bool, zeros: bool = False
+) -> str | None:
+    """Return why a method is not tried on these rows; None if it is.
+
+    `chosen` methods, named by the caller, are tried wherever they can be fitted at all. So are
+    those that take `zeros`, where labels have probability 0: there are no others then.
+    """
+    if method not in METHODS or (zeros and method == SIMPLEST_FIRST[0]):  # what is to be beaten
+        return None
+    traits = METHODS[method].traits
+    if traits.binary and rows.k > 2:
+        return "for two classes"
+    if traits.groups and n_groups < 2:
+        return "needs groups" if n_groups == 0 else "needs two groups"
+    if zeros:
+        return None if traits.zeros else OF_ZEROS
+    if not traits.masks and _masked(rows):
+        return "cannot take options of logit -inf"
+    return None if chosen else _too_few(method, rows)
+
+
+def _too_few(method: str, rows: Training) -> str | None:
+    """Return why a method is not worth trying on so few rows."""
+    k = rows.k
+    if method == "venn-abers":
+        return "for its interval; ask for it by name"
+    if k == 2 and method in _AS_PLATT:
+        return "two classes: platt says the same"
+    if k > 2 and method == "isotonic":
+        return "one-vs-rest fails with many classes"
+    if k > _MATRIX_CLASSES and method == "matrix":
+        return f"more than {_MATRIX_CLASSES} classes"
+    if method in _PER_CLASS and not rows.class_weights().all():
+        return "a class has no row"
+    return few_per_parameter(method, rows)
+
+
+def few_per_parameter(method: str, rows: Training) -> str | None:
+    """Return what a method needs to learn its numbers from; None where there is enough."""
+    if rows.effective_rows < (least := _LEAST_ROWS.get(method, 0)):
+        return f"needs {least:,} rows"
+    n_parameters = METHODS[method].traits.n_parameters(rows.k)
+    least = LEAST_PER_PARAMETER[rows.k == 2]
+    if rows.events_per_parameter(n_parameters) * _SHARE_OF_A_FIT >= least:
+        return None
+    what = "rows of the rarer class" if rows.k == 2 else "rows"
+    return f"needs {ceil(least * n_parameters / _SHARE_OF_A_FIT):,} {what}"
+
+
+def _masked(rows: Training) -> bool:
+    return any(
+        bool(np.isneginf(as_float64(rows.logits[block])).any()) for block in row_blocks(rows.logits)
+    )
+
+
+# One candidate: fitted five times, each time scored on the rows left out.
+
+
+FEW_ROWS = 200  # effective rows below which a prior holds the temperature
+FEW_ROWS_PRIOR = 3.0  # in pseudo-rows: more costs models far from T = 1 (see the method page)
+_SMOOTHED = 50  # effective rows below which smoothing caps the loss of a single row too
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A method's calibrators, one per fold, and every row's log loss by the one without it."""
+
+    method: str
+    prior: float
+    folds: tuple[Fold, ...]
+    losses: Array  # (n,)
+    no_optimum: str | None = None  # why a fold without a prior had none
+    # of a temperature without a prior: |log T| over its standard error, by fold, and of all rows
+    distances: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Rows held out, (n,) of True and False, the fit on the others, and its gain on these rows."""
+
+    held_out: NDArray[np.bool_]
+    calibrator: Calibrator
+    gaps: GapSums  # of the calibrated rows from the rows as they are
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """The rows that all candidates are fitted and scored on."""
+
+    rows: Training
+    groups: NDArray[Any] | None
+    clusters: NDArray[np.intp] | None
+    prior: float  # of all methods that take one
+    seed: int  # of the folds
+
+    def of(self, method: str) -> Trial:
+        """Return a method's trial, with a prior in all folds if one of them needs it.
+
+        Raises `NoOptimumError` where even that does not help.
+        """
+        if not METHODS[method].traits.prior:
+            return self._cross_fitted(method, 0.0)
+        try:
+            plain = self._cross_fitted(method, 0.0)
+        except NoOptimumError as error:
+            held = self._cross_fitted(method, max(self.prior, 1.0))
+            return replace(held, no_optimum=error.reason)
+        if self.prior == 0.0:
+            return plain
+        return replace(self._cross_fitted(method, self.prior), distances=plain.distances)
+
+    def fit(self, method: str, weights: Array | None, prior: float) -> Calibrator:
+        """Return the method fitted with these weights."""
+        rows = self.rows
+        few = rows.effective_rows < _SMOOTHED
+        return fit_by_name(
+            method, rows.logits, rows.positions, weights=weights, groups=self.groups,
+            clusters=self.clusters, classes=rows.classes, prior=prior,
+            smooth=few and method == "temperature",
+        )  # fmt: skip
+
+    def scores(self) -> tuple[NDArray[Any], ...]:
+        """Return what tells rows apart: their logits, and their groups by number."""
+        if self.groups is None:
+            return (self.rows.logits,)
+        return self.rows.logits, np.unique(self.groups, return_inverse=True)[1]
+
+    def scale(self, calibrator: Calibrator, taken: NDArray[np.bool_]) -> Array:
+        """Return calibrated logits of the rows taken."""
+        groups = None if self.groups is None else self.groups[taken]
+        return scale_rows(calibrator, self.rows.logits[taken], groups)
+
+    def unchanged(self, held_out: NDArray[np.bool_]) -> NDArray[Any]:
+        """Return the logits of the rows held out that a map must beat: their own."""
+        return self.rows.logits[held_out]
+
+    def _cross_fitted(self, method: str, prior: float) -> Trial:
+        rows = self.rows
+        losses = np.empty(rows.n)
+        folds = []
+        for held_out, calibrator in fold_fits(
+            lambda weights: self._fit_without(method, weights, prior),
+            rows.labels, scores=self.scores(), weights=rows.weights, clusters=self.clusters,
+            seed=self.seed,
+        ):  # fmt: skip
+            scaled = self.scale(calibrator, held_out)
+            after, before = (
+                self._predictions(z, held_out) for z in (scaled, self.unchanged(held_out))
+            )
+            losses[held_out] = after.log_loss
+            if rows.weights is not None:
+                losses[held_out & (rows.weights == 0.0)] = 0.0  # 0 * inf
+            folds.append(Fold(held_out, calibrator, paired_gaps(after, before)))
+        distances = None
+        if method == "temperature":
+            distances = tuple(
+                self._distance(each, held_out)
+                for each, held_out in (
+                    *((fold.calibrator, fold.held_out) for fold in folds),
+                    (self.fit(method, rows.weights, prior), None),
+                )
+            )
+        return Trial(method, prior, tuple(folds), losses, distances=distances)
+
+    def _fit_without(self, method: str, weights: Array | None, prior: float) -> Calibrator:
+        """Return the method fitted without a fold; what learns nothing also where a label is 0."""
+        if method == Identity.method:
+            return Identity(**self.rows.common)
+        return self.fit(method, weights, prior)
+
+    def _distance(self, fitted: Calibrator, held_out: NDArray[np.bool_] | None) -> float:
+        """Return |log T| over its standard error."""
+        record = fitted.record
+        assert isinstance(record, TemperatureRecord)  # noqa: S101  (fitted here)
+        rows, clusters = self.rows, self.clusters
+        if clusters is not None:
+            w = np.ones(rows.n) if rows.weights is None else rows.weights
+            w = w if held_out is None else np.where(held_out, 0.0, w)
+            record = count_clusters(record, rows.logits, rows.labels, w, clusters)
+        error = record.standard_error / record.temperature
+        moved = abs(log(record.temperature))
+        return moved / error if error > 0.0 else (inf if moved > 0.0 else 0.0)
+
+    def _predictions(self, logits: NDArray[Any], taken: NDArray[np.bool_]) -> Predictions:
+        rows, clusters = self.rows, self.clusters
+        if clusters is not None:
+            clusters = np.unique(clusters[taken], return_inverse=True)[1]
+        weights = None if rows.weights is None else rows.weights[taken]
+        return Predictions.from_logits(logits, rows.labels[taken], weights, clusters)
+
+
+# The one-standard-error rule: the simplest map that the data cannot tell from the best.
+
+
+_NEAR, _NOTHING = 2.0, 0.001  # standard errors, nats per row: what T would gain is about z^2 / 2 n
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """Trials of several methods on the same rows; the first is identity, the last the richest."""
+
+    tried: Sequence[Trial]
+    weights: NDArray[np.float64] | None
+    clusters: NDArray[np.intp] | None
+
+    def simplest(self, *, without: int | None = None) -> int:
+        """Return the number of the choice, made without the losses of the rows of one fold.
+
+        Identity where T = 1 lies within one standard error of the fitted temperature (or within two
+        where no more than .001 nats are at stake), else the temperature; and instead of that the
+        first method whose mean log loss exceeds the smallest of them all by at most one standard
+        error of the paired difference. A method of which a fold had no optimum is never the choice.
+        """
+        means = self._means(without)
+        allowed = [n for n, each in enumerate(self.tried) if n > 0 and each.no_optimum is None]
+        of_temperature = [n for n in allowed if self.tried[n].method == "temperature"]
+        if of_temperature:
+            allowed = allowed if self._moved(of_temperature[0], without) else [0, *allowed[1:]]
+        else:
+            allowed = [0, *allowed]
+        if np.isinf(self._means(None)[0]):  # by a row of any fold: also where that one is left out
+            allowed = [number for number in allowed if number > 0] or [0]
+        best = min(allowed, key=lambda number: means[number])
+        for number in allowed:
+            behind = means[number] - means[best]
+            if number == best or behind <= self._error(number, best, without):
+                return number
+        return best
+
+    def _moved(self, number: int, without: int | None) -> bool:
+        """Whether the temperature is more than one standard error from 1, on a log scale."""
+        trial = self.tried[number]
+        assert trial.distances is not None  # noqa: S101  (every trial of a temperature has them)
+        distance = trial.distances[-1 if without is None else without]
+        n = (
+            float(len(trial.losses))
+            if self.weights is None
+            else float(self.weights.sum() ** 2 / (self.weights @ self.weights))
+        )
+        nothing = distance <= _NEAR and distance**2 / (2.0 * n) <= _NOTHING
+        return distance > 1.0 and not nothing
+
+    def _gap_sums(self, number: int, without: int | None) -> GapSums:
+        folds = (each for place, each in enumerate(self.tried[number].folds) if place != without)
+        return reduce(GapSums.merge, (each.gaps for each in folds))
+
+    def candidate(self, number: int) -> Candidate:
+        """Return what is known of a method: its loss, and its paired differences."""
+        trial, means = self.tried[number], self._means(None)
+        best = int(means.argmin())
+        same = np.isinf(means[number]) and np.isinf(means[best])
+        return Candidate(
+            method=trial.method,
+            log_loss=mean_estimate(self._sums(trial.losses, None), 0, bounds=(0.0, inf)),
+            difference=gap_estimate(self._gap_sums(number, None), 0),
+            behind=0.0 if same else float(means[number] - means[best]),
+            behind_standard_error=self._error(number, best, None),
+            prior=trial.prior,
+            no_optimum=trial.no_optimum,
+        )
+
+    def _means(self, without: int | None) -> NDArray[np.float64]:
+        return np.array([self._sums(trial.losses, without).mean(0) for trial in self.tried])
+
+    def _error(self, number: int, other: int, without: int | None) -> float:
+        """Return the standard error of the paired difference; 0 where it is infinite."""
+        gaps = self._gaps(number, other)
+        return self._sums(gaps, without).standard_error(0) if np.isfinite(gaps).all() else 0.0
+
+    def _gaps(self, number: int, other: int) -> NDArray[np.float64]:
+        """Return the difference of each row's losses; 0 where both are infinite."""
+        own, theirs = self.tried[number].losses, self.tried[other].losses
+        with np.errstate(invalid="ignore"):
+            return np.nan_to_num(own - theirs, nan=0.0, posinf=inf, neginf=-inf)
+
+    def _sums(self, values: NDArray[np.float64], without: int | None) -> MeanSums:
+        if without is None:
+            return MeanSums.of(values[:, None], self.weights, self.clusters)
+        keep = ~self.tried[0].folds[without].held_out
+        weights = None if self.weights is None else self.weights[keep]
+        clusters = None
+        if self.clusters is not None:
+            clusters = np.unique(self.clusters[keep], return_inverse=True)[1]
+        return MeanSums.of(values[keep][:, None], weights, clusters)
 
 
 def select(

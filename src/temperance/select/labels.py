@@ -13,8 +13,7 @@ from temperance.checks.arguments import as_sequence, as_word
 from temperance.checks.frames import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
 from temperance.errors import NoOptimumError
-from temperance.select.choose import select_rows
-from temperance.select.trials import Trials
+from temperance.select.choose import Trials, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.calibrators import Calibrator, Identity
 from temperance.checks.answer_scores import base_rate_logits
-from temperance.select.trials import Trial, Trials
+from temperance.select.choose import Trial, Trials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

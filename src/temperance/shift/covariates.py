@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_logits, as_weights
+from temperance.checks.arguments import as_count, as_number, as_positive, as_seed
 from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.frames import matched_features, refuse_other_index
-from temperance.checks.numbers import as_count, as_number, as_positive, as_seed
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen

@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.blocks import map_rows
 from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureScaling
-from temperance.checks.numbers import as_level
+from temperance.checks.arguments import as_level
 from temperance.frozen import Frozen
 from temperance.kernels.affine import CurvatureSums, curvature_sums
 from temperance.numerics import as_float64, normal_quantile, softmax

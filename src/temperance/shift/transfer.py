@@ -10,9 +10,9 @@ import numpy as np
 
 from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureScaling, Training
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
+from temperance.checks.arguments import as_seed
 from temperance.checks.frames import refuse_other_index
-from temperance.checks.ignored import kept_labels, kept_rows, labelled_rows
-from temperance.checks.numbers import as_seed
+from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.compare import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError

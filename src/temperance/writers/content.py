@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_sequence
-from temperance.checks.label_words import lacks_label
+from temperance.checks.label_map import lacks_label
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text

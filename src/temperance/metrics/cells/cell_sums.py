@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges, limits, mass_cuts
-from temperance.metrics.bins import GRID_LIMITS, GRID_POINTS, N_RANKS, grid_of
+from temperance.metrics.events import GRID_LIMITS, GRID_POINTS, N_RANKS, grid_of
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:

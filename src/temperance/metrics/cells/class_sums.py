@@ -9,9 +9,9 @@ import numpy as np
 
 from temperance.binning import assign, limits
 from temperance.metrics.cells.cell_sums import CellSums, drawn_sums, null_hits
-from temperance.metrics.class_table import ClassResult
-from temperance.metrics.errors_of_sums import binned_error
+from temperance.metrics.error_measures import binned_error
 from temperance.metrics.estimates import Draws, share_estimate
+from temperance.metrics.group_tests import ClassResult
 from temperance.sums import MeanSums, MergeableSums
 
 if TYPE_CHECKING:

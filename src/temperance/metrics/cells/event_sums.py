@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from temperance.binning import BinSums
-from temperance.metrics.bins import GRID_POINTS
 from temperance.metrics.cells.cell_sums import drawn_sums
 from temperance.metrics.corp import corp_of_sums
-from temperance.metrics.decomposition import ScoreDecomposition
-from temperance.metrics.errors_of_sums import (
+from temperance.metrics.decomposition import ScoreDecomposition, corp_sums, isotonic
+from temperance.metrics.error_measures import (
     binned_error,
     debiased_square,
     ks_error,
     smooth_error,
 )
 from temperance.metrics.estimates import Draws
-from temperance.metrics.isotonic import corp_sums, isotonic
+from temperance.metrics.events import GRID_POINTS
 from temperance.metrics.reliability import ReliabilityCurve
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
     from temperance.metrics.cells.cell_sums import CellSums, ProbabilityGrid
     from temperance.metrics.corp import CorpReliability
+    from temperance.metrics.decomposition import Score
     from temperance.metrics.events import EventName
-    from temperance.metrics.isotonic import Score
 
 __all__ = ["EventSums"]
 

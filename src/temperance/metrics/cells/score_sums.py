@@ -13,13 +13,15 @@ from temperance.metrics.all_tests import CalibrationTests
 from temperance.metrics.cox import line_test, refuted_test
 from temperance.metrics.estimates import Draws
 from temperance.metrics.joint_tests import joint_test, too_many_classes
-from temperance.metrics.row_scores import impossible, log_odds, taken
 from temperance.metrics.weak_calibration import EventOdds
 from temperance.metrics.z_tests import (
     SHARPNESS,
     brier_terms,
+    impossible,
     in_the_large_signs,
+    log_odds,
     residuals,
+    taken,
     temperature_scores_of,
 )
 from temperance.significance import CalibrationTest

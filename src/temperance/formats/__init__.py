@@ -1,5 +1,5 @@
 """A calibrator as a file, for any language that reads JSON."""
 
-from temperance.export.calibrator_json import load, load_facts, save
+from temperance.formats.calibrator_json import load, load_facts, save
 
 __all__ = ["load", "load_facts", "save"]
