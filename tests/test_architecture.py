@@ -118,7 +118,9 @@ def test_use_loads_numpy_and_nothing_heavier(use):
     assert loaded_by(f"import temperance as tp; tp.{use}") <= {"temperance", "numpy"}
 
 
-@pytest.mark.parametrize("first", ["temperance.cli.app", "temperance.plan", "temperance.evaluate"])
+@pytest.mark.parametrize(
+    "first", ["temperance.cli.app", "temperance.planning", "temperance.evaluate"]
+)
 def test_functions_hide_the_folders_that_hold_them(first):
     """`tp.plan` is the function, whatever part of the library was imported before."""
     code = (

@@ -13,7 +13,6 @@ from temperance.metrics import (
     classwise_calibration_error,
     flattened_calibration_error,
 )
-from temperance.metrics.class_cells import ObservedGaps, cells_of_classes
 from temperance.metrics.error_measures import (
     binned_error,
     class_errors,
@@ -22,7 +21,7 @@ from temperance.metrics.error_measures import (
     observed,
 )
 from temperance.metrics.estimates import Draws, share_estimate
-from temperance.metrics.events import bins_of, class_event
+from temperance.metrics.events import ObservedGaps, bins_of, cells_of_classes, class_event
 from temperance.metrics.group_tests import class_table
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling

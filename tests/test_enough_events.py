@@ -6,8 +6,8 @@ import pytest
 import reference
 import temperance as tp
 from temperance.evaluate import evaluate_blocks
-from temperance.metrics.enough_events import Events
 from temperance.metrics.inputs import Predictions
+from temperance.metrics.joint_tests import Events
 
 OF_SUMS = ("score", "calibration-in-the-large", "spiegelhalter")
 OF_CLASSES = ("class-bias", "joint-score")

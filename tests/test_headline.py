@@ -239,7 +239,7 @@ def test_an_infinite_loss_is_under_no_praise():
         assert "1 row has a true class of probability 0, so the log loss is infinite" in text
         assert "as good as" not in text
         assert "no test refutes" not in text.lower()
-    from temperance.compare.comparison import in_words
+    from temperance.comparison import in_words
 
     assert in_words(comparison).startswith("The log loss of before and after is infinite.")
 

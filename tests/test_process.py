@@ -251,7 +251,7 @@ SLOW_WRITER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test runner may ignore it
 from temperance.cli import run
-from temperance.writers.formats import WRITERS
+from temperance.writers.content import WRITERS
 
 def slow(path, content):
     path.write_text("half a file")

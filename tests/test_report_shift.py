@@ -10,7 +10,7 @@ import pytest
 
 from pages import CHROMIUM, Page, check_page, check_stands_alone, words_of
 from temperance import Positions
-from temperance.plan import plan
+from temperance.planning import plan
 from temperance.report import render_shift
 from temperance.report.shift import about_move, about_rows, gains
 from temperance.shift import transfer

@@ -14,7 +14,7 @@ from scipy.stats import chi2, norm
 import reference
 import temperance as tp
 from temperance import metrics
-from temperance.kernels.joint import joint_sums
+from temperance.kernels.affine import joint_sums
 from temperance.metrics.cox import cox_rows
 from temperance.metrics.group_tests import group_score_rows
 from temperance.metrics.inputs import Predictions

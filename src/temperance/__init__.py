@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from temperance.checks import Positions, logits_from_probs, masked_logits
     from temperance.checks.dense import dense_rows
     from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
-    from temperance.compare import Comparison, Differences, compare, compare_blocks
+    from temperance.comparison import Comparison, Differences, compare, compare_blocks
     from temperance.errors import (
         FileFormatError,
         InvalidInputError,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from temperance.evaluate import Evaluation, evaluate, evaluate_blocks
     from temperance.formats import load, save
     from temperance.metrics.estimates import Estimate, NullBand
-    from temperance.plan import Plan, plan
+    from temperance.planning import Plan, plan
     from temperance.select import Candidate, Selection, select, select_labels
     from temperance.significance import ScoreTest
 
@@ -57,8 +57,8 @@ _HOMES = {  # public name -> the module that it is in
     "BiasCorrectedTemperatureScaling": "temperance.calibrators",
     "Calibrator": "temperance.calibrators",
     "Candidate": "temperance.select",
-    "Comparison": "temperance.compare",
-    "Differences": "temperance.compare",
+    "Comparison": "temperance.comparison",
+    "Differences": "temperance.comparison",
     "Ensemble": "temperance.calibrators",
     "Estimate": "temperance.metrics.estimates",
     "Evaluation": "temperance.evaluate",
@@ -74,7 +74,7 @@ _HOMES = {  # public name -> the module that it is in
     "MultilabelScaling": "temperance.calibrators",
     "NoOptimumError": "temperance.errors",
     "NullBand": "temperance.metrics.estimates",
-    "Plan": "temperance.plan",
+    "Plan": "temperance.planning",
     "PlattScaling": "temperance.calibrators",
     "ScoreTest": "temperance.significance",
     "Selection": "temperance.select",
@@ -83,8 +83,8 @@ _HOMES = {  # public name -> the module that it is in
     "VectorScaling": "temperance.calibrators",
     "VennAbers": "temperance.calibrators",
     "Positions": "temperance.checks",
-    "compare": "temperance.compare",
-    "compare_blocks": "temperance.compare",
+    "compare": "temperance.comparison",
+    "compare_blocks": "temperance.comparison",
     "dense_rows": "temperance.checks.dense",
     "evaluate": "temperance.evaluate",
     "evaluate_blocks": "temperance.evaluate",
@@ -93,7 +93,7 @@ _HOMES = {  # public name -> the module that it is in
     "logits_from_probs": "temperance.checks",
     "masked_logits": "temperance.checks",
     "multilabel_rows": "temperance.checks.label_matrix",
-    "plan": "temperance.plan",
+    "plan": "temperance.planning",
     "save": "temperance.formats",
     "select": "temperance.select",
     "select_labels": "temperance.select",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_COUNTED",
     "as_float64",
+    "let_go",
     "log_probs",
     "normal_quantile",
+    "owned",
     "places_of",
     "row_blocks",
     "row_log_losses",
@@ -93,3 +96,47 @@ def two_sided_p(z: float) -> float:
     from math import erfc, sqrt  # noqa: PLC0415
 
     return erfc(abs(z) / sqrt(2.0))
+
+
+# Who owns the memory of a block: a file whose pages are let go, or a caller who reuses it.
+
+
+_DO_NOT_NEED = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
+
+
+def let_go(block: NDArray[Any]) -> None:
+    """Take the pages of a block out of this process; the system may keep them in its cache.
+
+    Else a file that is read from beginning to end would count as memory of the process. Of anything
+    but a read-only map of a file, whose pages can be had again, nothing happens.
+    """
+    owner = _map_of(block)
+    if _DO_NOT_NEED is None or owner is None:
+        return
+    pages: Any = owner.base
+    while isinstance(pages, np.ndarray):
+        pages = pages.base
+    if not isinstance(pages, mmap.mmap) or not block.flags.c_contiguous:
+        return
+    start = _address(block) - _address(np.frombuffer(pages, dtype=np.uint8))
+    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+    last = (start + block.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if last > first:
+        pages.madvise(_DO_NOT_NEED, first, last - first)
+
+
+def owned(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy, which nobody can write to; a read-only map of a file as it is."""
+    return values if _map_of(values) is not None else values.copy()
+
+
+def _map_of(block: NDArray[Any]) -> Any:  # noqa: ANN401  (np.memmap[Any, Any])
+    """Return the read-only map of a file that a block lies in, or None."""
+    owner: Any = block
+    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
+        owner = owner.base
+    return owner if isinstance(owner, np.memmap) and owner.mode == "r" else None
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])

@@ -12,8 +12,7 @@ from temperance.blocks.mapping import map_rows, thread_count
 from temperance.checks import as_logits, refuse_masked_labels
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums, loss_pass
-from temperance.numerics import row_blocks
-from temperance.pages import let_go
+from temperance.numerics import let_go, row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,8 +27,8 @@ from temperance.checks import (
 from temperance.checks.arrays import as_array, is_dask_array
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, require_axis, without_ignored
+from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread, require_shape
-from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel, preferred_engine
 from temperance.kernels.loss_numpy import existence_sums

@@ -11,8 +11,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from temperance.numerics import row_blocks
-from temperance.pages import let_go
+from temperance.numerics import let_go, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 
 from temperance.blocks.arrays import ArrayRows, sampled_rows
-from temperance.checks.weights import in_effective_rows
+from temperance.checks.row_values import in_effective_rows
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 from temperance.row_order import drawn_bits

@@ -18,13 +18,12 @@ from temperance.checks.arrays import as_array, rows_among, rows_from
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
+from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread
-from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
 from temperance.kernels.loss_numpy import existence_sums
-from temperance.numerics import row_blocks
-from temperance.pages import let_go, owned
+from temperance.numerics import let_go, owned, row_blocks
 from temperance.readers import BlockFile
 
 if TYPE_CHECKING:

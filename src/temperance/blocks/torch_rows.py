@@ -16,8 +16,8 @@ from temperance.checks.arrays import is_tensor, on_host
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense, require_axis
 from temperance.checks.labels import is_label
+from temperance.checks.row_values import checked_weights, in_effective_rows
 from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, require_shape, sums_of_probs
-from temperance.checks.weights import checked_weights, in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.loss_torch import existence_sums, loss_pass, row_device, wide
 

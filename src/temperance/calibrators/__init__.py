@@ -1,5 +1,6 @@
 """One fitted, frozen value class per file; the file name is the method's name."""
 
+from temperance.calibrators.affine import MatrixScaling, VectorScaling
 from temperance.calibrators.answers import ANSWER_METHODS, AnswerConfidence
 from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import (
@@ -18,7 +19,6 @@ from temperance.calibrators.group_temperature import GroupTemperatureRecord, Gro
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.label_platt import LabelPlattScaling
-from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.methods import (
     METHODS,
     apply_rows,
@@ -37,7 +37,6 @@ from temperance.calibrators.temperature_fit import (
     score_test_of_clusters,
 )
 from temperance.calibrators.training import Training
-from temperance.calibrators.vector import VectorScaling
 from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [

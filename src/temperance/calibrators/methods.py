@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from temperance.calibrators.affine import MatrixScaling, VectorScaling
 from temperance.calibrators.beta import BetaCalibration
 from temperance.calibrators.bias_corrected_temperature import BiasCorrectedTemperatureScaling
 from temperance.calibrators.ensemble import Ensemble
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
-from temperance.calibrators.matrix import MatrixScaling
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.training import as_prior
-from temperance.calibrators.vector import VectorScaling
 from temperance.calibrators.venn_abers import VennAbers
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError

@@ -10,10 +10,10 @@ import numpy as np
 
 from temperance.calibrators.newton import Minimum, minimise, nearby_minimum
 from temperance.calibrators.record import TemperatureRecord
+from temperance.checks.row_values import in_effective_rows
 from temperance.checks.scores import refuse_tiny
-from temperance.checks.weights import in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels.joint import temperature_scores
+from temperance.kernels.affine import temperature_scores
 from temperance.numerics import as_float64, row_blocks, two_sided_p
 from temperance.significance import ScoreTest
 

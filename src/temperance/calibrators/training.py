@@ -33,8 +33,8 @@ from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
+from temperance.checks.row_values import in_effective_rows
 from temperance.checks.scores import as_logits_unread, refuse_tiny
-from temperance.checks.weights import in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums

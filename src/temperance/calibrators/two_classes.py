@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from temperance.checks.weights import effective_rows, in_effective_rows
+from temperance.checks.row_values import effective_rows, in_effective_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64, row_blocks
 

@@ -1,6 +1,5 @@
 """The only place where user input becomes arrays. Public functions call these once."""
 
-from temperance.checks.groups import as_group_names, as_groups, as_known_names
 from temperance.checks.label_map import LabelMap
 from temperance.checks.labels import (
     Positions,
@@ -8,6 +7,7 @@ from temperance.checks.labels import (
     as_labels,
     refuse_masked_labels,
 )
+from temperance.checks.row_values import as_group_names, as_groups, as_known_names, as_weights
 from temperance.checks.scores import (
     as_logits,
     as_probs,
@@ -16,7 +16,6 @@ from temperance.checks.scores import (
     masked_logits,
     refuse_probs,
 )
-from temperance.checks.weights import as_weights
 
 __all__ = [
     "LabelMap",

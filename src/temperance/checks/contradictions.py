@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from temperance.checks.arrays import as_numbers, count_rows, one_column, row_name
-from temperance.checks.floors import Floor, Floored
-from temperance.checks.scores import as_logits, as_probs, masked_logits, sum_tolerance
+from temperance.checks.scores import (
+    Floor,
+    Floored,
+    as_logits,
+    as_probs,
+    masked_logits,
+    sum_tolerance,
+)
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, log_probs
-from temperance.pages import let_go
+from temperance.numerics import as_float64, let_go, log_probs
 from temperance.printable import count_text
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import as_array, as_numbers, row_name
-from temperance.checks.floors import Floor
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes, is_label
+from temperance.checks.scores import Floor
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 

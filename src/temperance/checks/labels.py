@@ -20,7 +20,6 @@ import numpy as np
 
 from temperance.checks.arguments import as_sequence, value_text
 from temperance.checks.arrays import as_array, as_optional, one_column, row_name, such_rows
-from temperance.checks.floors import FOR_ZEROS
 from temperance.checks.label_map import (
     WORDS,
     class_place,
@@ -33,6 +32,7 @@ from temperance.checks.label_map import (
     positions_advice,
     shown,
 )
+from temperance.checks.scores import FOR_ZEROS
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator, FitRecord, Pool
     from temperance.cli.rows import RowFacts, Rows
-    from temperance.compare import Comparison
-    from temperance.plan import Plan
+    from temperance.comparison import Comparison
+    from temperance.planning import Plan
     from temperance.report import ClassBiases
     from temperance.select import Selection
 

@@ -25,8 +25,7 @@ from temperance.cli.options import (
 from temperance.cli.reading import read_rows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows
-from temperance.compare import compare_rows
-from temperance.compare.comparison import difference_tables, in_words
+from temperance.comparison import compare_rows, difference_tables, in_words
 from temperance.errors import InvalidInputError
 from temperance.formats import load
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES

@@ -48,7 +48,7 @@ from temperance.writers import check_writable
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.cli.rows import RowFacts, Rows
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
     from temperance.evaluate import Evaluation
     from temperance.metrics.estimates import Estimate
 

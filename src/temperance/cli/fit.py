@@ -40,7 +40,7 @@ from temperance.writers import check_writable
 
 if TYPE_CHECKING:
     from temperance.cli.measured import Settings
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
 
 __all__ = ["fit"]
 

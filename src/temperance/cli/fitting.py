@@ -30,7 +30,7 @@ from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.plan import plan
+from temperance.planning import plan
 from temperance.select import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
 from temperance.select.choose import SIMPLEST_FIRST, Trials
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator, Pool
     from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
-    from temperance.plan import Plan
+    from temperance.planning import Plan
     from temperance.select import Selection
 
 __all__ = ["counts_clusters", "fit_rows", "label_plan"]

@@ -14,7 +14,7 @@ from temperance.cli.console import progress
 from temperance.cli.fitting import counts_clusters
 from temperance.cli.reading import BlockRows
 from temperance.cli.rows import Rows, naming
-from temperance.compare import compare_blocks, compare_rows
+from temperance.comparison import compare_blocks, compare_rows
 from temperance.errors import InvalidInputError
 from temperance.evaluate import evaluate_blocks, evaluate_rows
 from temperance.printable import count_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.cli.rows import RowFacts
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
     from temperance.evaluate import Evaluation
     from temperance.evaluate.pieces import OutOfFold
 

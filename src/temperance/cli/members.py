@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import pooled_logits
-from temperance.checks.floors import Floored
+from temperance.checks.scores import Floored
 from temperance.cli.reading import read_rows
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text

@@ -24,8 +24,8 @@ from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load
-from temperance.plan import plan as plan_labels
-from temperance.plan.planner import check_options
+from temperance.planning import check_options
+from temperance.planning import plan as plan_labels
 
 __all__ = ["plan"]
 

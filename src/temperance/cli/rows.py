@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.checks.answer_scores import AnswerScale
     from temperance.checks.dense import Dense
-    from temperance.checks.floors import Floored
+    from temperance.checks.scores import Floored
     from temperance.evaluate import Groups
     from temperance.readers import Kind, Layout
 

@@ -15,8 +15,7 @@ from temperance.calibrators import (
     fit_entries,
     pooled_logits,
 )
-from temperance.compare import Comparison, compare_rows
-from temperance.compare.comparison import difference_cells
+from temperance.comparison import Comparison, compare_rows, difference_cells
 from temperance.crossfit import cross_fit
 from temperance.errors import NoOptimumError
 from temperance.metrics.estimates import Estimate

@@ -16,7 +16,7 @@ from temperance.calibrators import Calibrator, Ensemble, GroupTemperatureScaling
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_seed, as_word, require_type
 from temperance.checks.contradictions import one_label
-from temperance.checks.weights import without_traces
+from temperance.checks.row_values import without_traces
 from temperance.errors import InvalidInputError
 from temperance.evaluate.evaluation import Evaluation
 from temperance.evaluate.pieces import OutOfFold, ScoredBlocks
@@ -32,17 +32,16 @@ from temperance.metrics.cells import (
     FlattenedSums,
     ProbabilityGrid,
 )
-from temperance.metrics.enough_events import Events
 from temperance.metrics.error_measures import ERROR_NAMES, calibration_error_of
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
 from temperance.metrics.events import check_bins, class_event, named_event, top_label_event
 from temperance.metrics.implied import implied_scores, paired_gaps
+from temperance.metrics.joint_tests import Events
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
 from temperance.metrics.scores import row_measures
 from temperance.metrics.z_tests import taken
-from temperance.numerics import MOST_COUNTED, log_probs
-from temperance.pages import let_go
+from temperance.numerics import MOST_COUNTED, let_go, log_probs
 from temperance.readers import BlockFile
 from temperance.sums import MeanSums, MergeableSums, aligned, scale_exponent
 

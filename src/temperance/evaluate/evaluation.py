@@ -16,12 +16,12 @@ from temperance.show import Table, beside, interval_text, number_text, p_text, s
 from temperance.significance import ScoreTest, evident
 
 if TYPE_CHECKING:
-    from temperance.metrics.all_tests import CalibrationTests
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.decomposition import BrierParts, ScoreDecomposition
     from temperance.metrics.estimates import CalibrationError, Estimate, NullBand
     from temperance.metrics.group_tests import ClassResult, GroupResult
+    from temperance.metrics.joint_tests import CalibrationTests
     from temperance.metrics.reliability import ReliabilityCurve
     from temperance.metrics.weak_calibration import WeakCalibration
     from temperance.refinement import RefinementSplit

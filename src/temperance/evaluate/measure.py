@@ -17,7 +17,6 @@ from temperance.checks.frames import refuse_other_index
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.evaluate.evaluation import Evaluation
-from temperance.metrics.all_tests import calibration_tests
 from temperance.metrics.base_rates import base_rates
 from temperance.metrics.corp import corp_draws
 from temperance.metrics.decomposition import brier_parts
@@ -27,6 +26,7 @@ from temperance.metrics.events import check_bins
 from temperance.metrics.group_tests import class_table, group_table
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
+from temperance.metrics.joint_tests import calibration_tests
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples

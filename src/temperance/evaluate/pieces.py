@@ -17,8 +17,8 @@ from temperance.checks.arrays import as_numbers, one_column, rows_among
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
+from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread
-from temperance.checks.weights import checked_weights
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs, row_blocks

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_word
-from temperance.metrics.class_cells import ObservedGaps
 from temperance.metrics.error_measures import (
     binned_error,
     check_norm,
@@ -20,7 +19,7 @@ from temperance.metrics.error_measures import (
     top_label_error,
     top_label_square,
 )
-from temperance.metrics.events import bins_of, check_bins, named_event, ranks_of
+from temperance.metrics.events import ObservedGaps, bins_of, check_bins, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import numpy as np
 from temperance.binning import BinSums
 from temperance.blocks import report_step
 from temperance.errors import InvalidInputError
-from temperance.metrics.class_cells import cells_of_classes
 from temperance.metrics.estimates import Draws, calibration_errors
 from temperance.metrics.events import (
     GRID_POINTS,
     N_RANKS,
     bins_of,
+    cells_of_classes,
     class_event,
     grid_of,
     ranks_of,
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.binning import Binning
-    from temperance.metrics.class_cells import GapsOf
     from temperance.metrics.estimates import CalibrationError
-    from temperance.metrics.events import Event
+    from temperance.metrics.events import Event, GapsOf
     from temperance.metrics.inputs import Predictions
     from temperance.metrics.resampling import Resampling
 

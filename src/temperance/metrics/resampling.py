@@ -20,8 +20,7 @@ from temperance.numerics import row_blocks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.metrics.class_cells import ClassCells
-    from temperance.metrics.events import Event
+    from temperance.metrics.events import ClassCells, Event
     from temperance.metrics.inputs import Predictions
 
 __all__ = ["N_RESAMPLES", "QUICK_RESAMPLES", "Resampling", "check_resamples", "draw_labels"]

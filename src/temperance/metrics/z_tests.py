@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from temperance.kernels.joint import temperature_scores
+from temperance.kernels.affine import temperature_scores
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import as_float64, row_blocks

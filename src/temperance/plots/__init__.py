@@ -11,8 +11,8 @@ from temperance.plots.cost import CostDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
 from temperance.plots.risk_coverage import RiskCoverageDisplay
-from temperance.plots.svg import to_svg
 from temperance.plots.temperature import TemperatureDisplay
+from temperance.plots.theme import to_svg
 
 __all__ = [
     "ClassBiasDisplay",

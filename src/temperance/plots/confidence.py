@@ -9,8 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from temperance.checks.arguments import optional_text
 from temperance.metrics.estimates import Estimate
-from temperance.plots.display import Display
-from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, quiet
+from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, Display, quiet
 from temperance.printable import printable
 
 if TYPE_CHECKING:

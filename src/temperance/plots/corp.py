@@ -11,7 +11,6 @@ from temperance.checks.arguments import optional_text
 from temperance.metrics.corp import CorpReliability, corp_reliability
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.plots.display import Display
 from temperance.plots.square import (
     Words,
     draw_clearest,
@@ -20,8 +19,8 @@ from temperance.plots.square import (
     draw_name,
     draw_strip,
 )
-from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, UNDER
-from temperance.show.table import number_text, p_text
+from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, UNDER, Display
+from temperance.show import number_text, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from temperance.checks.arguments import optional_text
 from temperance.errors import InvalidInputError
-from temperance.plots.display import Display
 from temperance.plots.dots import fitting, width_of
-from temperance.plots.theme import INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
+from temperance.plots.theme import INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, Display, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

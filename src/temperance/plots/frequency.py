@@ -10,9 +10,8 @@ from matplotlib.transforms import ScaledTranslation
 from temperance.checks.arguments import as_mapping, optional_text
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
-from temperance.plots.display import Display
 from temperance.plots.dots import Dot, draw_dots, draw_name, size_of
-from temperance.plots.theme import INK, MUTED, PAPER, SMALL, TEXT
+from temperance.plots.theme import INK, MUTED, PAPER, SMALL, TEXT, Display
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

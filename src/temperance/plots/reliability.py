@@ -11,9 +11,8 @@ from temperance.checks.labels import class_position
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
-from temperance.plots.display import Display
 from temperance.plots.square import draw_corners, draw_frame, draw_name, draw_strip
-from temperance.plots.theme import MUTED, OVER, PAPER, SMALL, TEXT, UNDER
+from temperance.plots.theme import MUTED, OVER, PAPER, SMALL, TEXT, UNDER, Display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from temperance.binning import reaches
 from temperance.checks.arguments import as_number, as_share, optional_text
 from temperance.metrics.selective import RiskCoverage, risk_coverage
-from temperance.plots.display import Display
 from temperance.plots.square import draw_name
-from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, quiet
+from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, Display, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,8 @@ from temperance.calibrators import Calibrator, ends_text, interval_of, temperatu
 from temperance.checks.arguments import as_mapping, as_number, optional_text
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
-from temperance.plots.display import Display
 from temperance.plots.dots import Dot, draw_dots, draw_mark, draw_name, size_of
-from temperance.plots.theme import INK, MUTED, OVER, TEXT, UNDER
+from temperance.plots.theme import INK, MUTED, OVER, TEXT, UNDER, Display
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

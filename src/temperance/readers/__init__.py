@@ -1,6 +1,6 @@
 """Files become rows here; what their numbers mean is checked elsewhere."""
 
-from temperance.readers.blocks import BlockFile, read_blocks
+from temperance.readers.blocks import BlockFile, read, read_blocks
 from temperance.readers.dataset import (
     Dataset,
     Fields,
@@ -10,7 +10,6 @@ from temperance.readers.dataset import (
     file_digest,
     joined_digest,
 )
-from temperance.readers.folder import read
 from temperance.readers.llm import FORMATS, LlmFormat
 from temperance.readers.whole import SUFFIXES
 

@@ -20,11 +20,10 @@ from temperance.readers.csv_file import read_csv
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
 from temperance.readers.jsonl import read_jsonl
-from temperance.readers.npz import read_npy, read_npz
+from temperance.readers.npz import read_npy, read_npz, read_torch
 from temperance.readers.request import Request, Rows
 from temperance.readers.shapes import check_length, check_shapes
 from temperance.readers.shards import file_suffix
-from temperance.readers.torch_file import read_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,7 +1,13 @@
 """The page for people who read nothing else: whether 85 % is really 85 %."""
 
-from temperance.report.cascade import render_cascade, write_cascade
 from temperance.report.comparison import render_comparison, write_comparison
+from temperance.report.decisions import (
+    ThresholdContent,
+    render_cascade,
+    render_threshold,
+    write_cascade,
+    write_threshold,
+)
 from temperance.report.findings import headline, split_sentence
 from temperance.report.html import (
     BIASED,
@@ -12,7 +18,6 @@ from temperance.report.html import (
     write_report,
 )
 from temperance.report.shift import render_shift, write_shift
-from temperance.report.threshold import ThresholdContent, render_threshold, write_threshold
 
 __all__ = [
     "BIASED",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temperance.compare.comparison import difference_tables, in_words
+from temperance.comparison import difference_tables, in_words
 from temperance.plots import CorpDisplay
-from temperance.report.page import render, svg
+from temperance.report.tables import render, svg
 from temperance.writers import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
 
 __all__ = ["render_comparison", "write_comparison"]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from temperance.calibrators import Calibrator, FitRecord
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
     from temperance.evaluate import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
     from temperance.significance import ScoreTest

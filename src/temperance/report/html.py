@@ -28,12 +28,13 @@ from temperance.plots import (
 )
 from temperance.printable import count_text
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
-from temperance.report.page import render, svg
 from temperance.report.tables import (
     class_rows,
     error_rows,
     group_rows,
+    render,
     score_rows,
+    svg,
     way_tables,
     weak_rows,
 )
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.calibrators.shrinkage import Part
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
     from temperance.evaluate import Evaluation
-    from temperance.plan import Plan
+    from temperance.planning import Plan
     from temperance.select import Selection
 
 __all__ = [

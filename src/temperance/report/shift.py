@@ -14,8 +14,7 @@ from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
 from temperance.printable import count_text
 from temperance.report.findings import headline
-from temperance.report.page import render, svg
-from temperance.report.tables import estimate_cell, way_tables
+from temperance.report.tables import estimate_cell, render, svg, way_tables
 from temperance.shift.transfer import AS_IS, BIASED, CORRECTED, REFITTED
 from temperance.show import number_text, p_text
 from temperance.writers import write_text
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from temperance.calibrators import TemperatureScaling
-    from temperance.plan import Plan
+    from temperance.planning import Plan
     from temperance.report.tables import Cell
     from temperance.shift import LabelShift, Transfer
 

@@ -30,7 +30,7 @@ from temperance.metrics.estimates import gap_estimate, mean_estimate
 from temperance.metrics.implied import GapSums, paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import as_float64, row_blocks
-from temperance.select.selection import Candidate, Selection
+from temperance.select.selection import OF_ZEROS, Candidate, Selection
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEAST_PER_PARAMETER",
-    "OF_ZEROS",
     "SIMPLEST_FIRST",
     "Fold",
     "Rule",
@@ -72,7 +71,6 @@ SIMPLEST_FIRST = (
     "venn-abers",
 )
 
-OF_ZEROS = "needs logarithms of probabilities that are 0: --floor"
 
 # What a map learns from fewer rows per number is worse on other rows than a temperature, and too
 # few tell so (see the method page). Of two classes, rows of the rarer one. It holds for each fit of

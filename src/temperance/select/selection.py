@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.frozen import Frozen
 from temperance.printable import count_text
-from temperance.select.choose import OF_ZEROS
 from temperance.show import Table, beside, interval_text, number_text, to_frame
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import Estimate
 
 __all__ = [
+    "OF_ZEROS",
     "Candidate",
     "Selection",
     "not_tried",
@@ -26,6 +26,8 @@ __all__ = [
 
 # The table of a selection: what the terminal, a notebook and the report show.
 
+
+OF_ZEROS = "needs logarithms of probabilities that are 0: --floor"
 
 # What the reader knows of the data; the JSON lists all reasons.
 _OBVIOUS = {

@@ -13,7 +13,7 @@ from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_la
 from temperance.checks.arguments import as_seed
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
-from temperance.compare import compare_rows
+from temperance.comparison import compare_rows
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import Frozen
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.checks.labels import Positions
-    from temperance.compare import Comparison
+    from temperance.comparison import Comparison
     from temperance.metrics.estimates import Estimate
     from temperance.shift.covariates import CovariateWeights
     from temperance.shift.label_shift import LabelShift

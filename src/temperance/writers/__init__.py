@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
 from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
-from temperance.writers.content import Content
-from temperance.writers.formats import WRITERS
-from temperance.writers.json_file import write_json
+from temperance.writers.content import WRITERS, Content, write_json
 from temperance.writers.place import check_writable, file_suffix, replacing, write_text
 
 if TYPE_CHECKING:

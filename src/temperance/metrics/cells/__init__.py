@@ -2,8 +2,7 @@
 
 from temperance.metrics.cells.cell_sums import CellSums, ProbabilityGrid
 from temperance.metrics.cells.class_sums import MOST_CLASSES, Binned, ClassErrors, ClassSums
-from temperance.metrics.cells.event_sums import EventSums
-from temperance.metrics.cells.score_sums import CalibrationTestSums, FlattenedSums
+from temperance.metrics.cells.measure_sums import CalibrationTestSums, EventSums, FlattenedSums
 
 __all__ = [
     "MOST_CLASSES",

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
-from temperance.readers.llm.answer import Answer, Option, applied_temperature
-from temperance.readers.llm.keys import id_of, label_of, right_option
+from temperance.readers.llm.answer import (
+    Answer,
+    Option,
+    applied_temperature,
+    id_of,
+    label_of,
+    right_option,
+)
 from temperance.readers.llm.node import check_sum, has_failed, response_of
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
-from temperance.readers.llm.answer import SEVERAL, Answer, Option, OwnScore, Readings
-from temperance.readers.llm.keys import id_of
+from temperance.readers.llm.answer import SEVERAL, Answer, Option, OwnScore, Readings, id_of
 from temperance.readers.llm.node import same_word
 
 if TYPE_CHECKING:

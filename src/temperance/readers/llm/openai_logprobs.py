@@ -10,8 +10,7 @@ import numpy as np
 
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import named, quoted
-from temperance.readers.llm.answer import Answer, Option
-from temperance.readers.llm.keys import id_of, labelled, right_option
+from temperance.readers.llm.answer import Answer, Option, id_of, labelled, right_option
 from temperance.readers.llm.llm_format import check_options, spelled
 from temperance.readers.llm.node import decimals, has_failed, response_of, same_word
 

@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING, Any
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.jsonl import json_lines, naming_line
-from temperance.readers.llm.answer import SEVERAL, Answer, Ask, Row, Tally, applied_temperature
+from temperance.readers.llm.answer import (
+    SEVERAL,
+    Answer,
+    Ask,
+    Row,
+    Tally,
+    applied_temperature,
+    id_of,
+    labelled,
+    right_option,
+)
 from temperance.readers.llm.arrays import dataset_of
 from temperance.readers.llm.decisions import decisions, openai_decisions
-from temperance.readers.llm.keys import id_of, labelled, right_option
 from temperance.readers.llm.lm_eval import count_contradictions, leave_out_shares, lm_eval, settle
 from temperance.readers.llm.node import SENTINEL, Node, check_sum
 from temperance.readers.llm.openai_logprobs import openai_logprobs

@@ -1,0 +1,515 @@
+"""What was compared, as one value that prints itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.checks.arguments import as_mapping
+from temperance.checks.frames import frame_names, refuse_other_index
+from temperance.errors import InvalidInputError
+from temperance.evaluate import (
+    labelled_groups,
+    measure,
+    measure_blocks,
+    of_label_matrix,
+    weighing_groups,
+)
+from temperance.evaluate.evaluation import SCORES, reliability_sketch
+from temperance.frozen import Frozen
+from temperance.metrics.error_measures import ERROR_NAMES, NO_INTERVAL
+from temperance.metrics.estimates import Draws, gap_estimate
+from temperance.metrics.implied import paired_gaps
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.resampling import N_RESAMPLES
+from temperance.show import Table, beside, interval_text, number_text, to_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import ArrayLike
+
+    from temperance.blocks import FileParts
+    from temperance.calibrators import Calibrator
+    from temperance.evaluate import Evaluation, Groups
+    from temperance.evaluate.pieces import OutOfFold
+    from temperance.metrics.estimates import Estimate
+    from temperance.metrics.implied import GapSums
+
+__all__ = [
+    "Comparison",
+    "Differences",
+    "compare",
+    "compare_blocks",
+    "compare_rows",
+    "difference_cells",
+    "difference_tables",
+    "in_words",
+]
+
+# What was compared, as one value that prints itself.
+
+
+# The tables of a comparison: what the terminal prints and a notebook shows.
+
+
+MEASURE_NAMES = {
+    **SCORES,
+    **ERROR_NAMES,
+    "ks": "KS error",
+    "miscalibration": "miscalibration",
+    "discrimination": "discrimination",
+}
+
+_SHORT = {
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "accuracy": "accuracy",
+    "ece": "calibration error",
+}
+
+
+def value_of(evaluation: Evaluation, measure: str) -> float:
+    """Return the value of a measure that `Differences.measures` names."""
+    if measure in evaluation.errors:
+        return float(evaluation.errors[measure].value)
+    if measure in {"miscalibration", "discrimination"}:
+        return float(getattr(evaluation.corp.decomposition, measure))
+    return float(getattr(evaluation, measure).value)
+
+
+def difference_cells(differences: Differences, measure: str) -> tuple[str, str]:
+    """Return a difference with its interval, and the verdict."""
+    found = differences.measures[measure]
+    if differences.verdict(measure) == "the same":
+        return "", "the same"
+    if not isfinite(found.value):  # of both infinite undefined, of one infinite
+        return number_text(found.value, sign=True), differences.verdict(measure)
+    interval = interval_text(found.low, found.high, sign=True)
+    return f"{number_text(found.value, sign=True)} ({interval})", differences.verdict(measure)
+
+
+def difference_tables(comparison: Comparison) -> list[Table]:
+    """Return one table per set: its values beside the baseline's, difference and verdict."""
+    return [
+        _table(comparison, name, differences)
+        for name, differences in comparison.differences.items()
+    ]
+
+
+def in_words(comparison: Comparison) -> str:
+    """Return one sentence per set: where it is better or worse than the baseline.
+
+    Sets with an infinite log loss are named first.
+    """
+    infinite = [
+        name for name, each in comparison.evaluations.items() if each.zero_probability_labels
+    ]
+    found = [f"The log loss of {_listed(infinite)} is infinite."] if infinite else []
+    return " ".join(
+        [
+            *found,
+            *(
+                _sentence(name, comparison, differences)
+                for name, differences in comparison.differences.items()
+            ),
+        ]
+    )
+
+
+def _sentence(name: str, comparison: Comparison, differences: Differences) -> str:
+    baseline = comparison.baseline
+    rows = comparison.evaluations[baseline].outcomes.plural
+    verdicts = {m: differences.verdict(m) for m in ("log_loss", "brier", "accuracy", "ece")}
+    found = {
+        verdict: [_SHORT[m] for m, each in verdicts.items() if each == verdict]
+        for verdict in ("better", "worse")
+    }
+    better, worse = (_listed(names) for names in found.values())
+    if better and worse:
+        return f"{name} is better than {baseline} in {better}, but worse in {worse}."
+    if better or worse:
+        how = "better" if better else "worse"
+        return f"{name} is {how} than {baseline} in {better or worse}."
+    if set(verdicts.values()) == {"the same"}:
+        return f"{name} and {baseline} are the same on these {rows}."
+    return f"These {rows} cannot tell {name} from {baseline}."
+
+
+def _listed(names: list[str]) -> str:
+    """Return "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _table(comparison: Comparison, name: str, differences: Differences) -> Table:
+    baseline, own = comparison.evaluations[comparison.baseline], comparison.evaluations[name]
+    rows = [
+        (
+            MEASURE_NAMES[measure],
+            number_text(value_of(baseline, measure)),
+            number_text(value_of(own, measure)),
+            *difference_cells(differences, measure),
+        )
+        for measure in differences.measures
+    ]
+    columns = ("", comparison.baseline, name, "difference (95 %)", "verdict")
+    rows_of = own.outcomes
+    one, extent = rows_of.one, rows_of.extent(own.n)
+    caption = f"{extent}; differences are paired, {one} by {one}"
+    return Table(columns, tuple(rows), caption=caption, words=frozenset({4}))
+
+
+def comparison_frame(comparison: Comparison) -> dict[str, list[Any]]:
+    """Return the columns of a data frame of all differences."""
+    names = ("name", "measure", "value", "baseline", "difference", "low", "high", "verdict")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    baseline = comparison.evaluations[comparison.baseline]
+    for name, differences in comparison.differences.items():
+        for key, difference in differences.to_dict().items():
+            own = comparison.evaluations[name]
+            values = (name, key, value_of(own, key), value_of(baseline, key))
+            rest = (difference["value"], difference["low"], difference["high"])
+            for column, value in zip(names, (*values, *rest, difference["verdict"]), strict=True):
+                columns[column].append(value)
+    return columns
+
+
+Verdict = Literal["better", "worse", "cannot tell", "the same"]
+_LARGE_IS_BETTER = {"accuracy", "discrimination"}
+
+
+@dataclass(frozen=True, slots=True)
+class Differences(Frozen):
+    """One set of probabilities less the baseline, on the same rows, with 95 % intervals.
+
+    `measures` holds `log_loss`, `brier`, `accuracy`, every calibration error, and the
+    `miscalibration` and `discrimination` of the Brier score of the CORP diagram's event. Below 0
+    is better, but for accuracy and discrimination.
+    """
+
+    measures: dict[str, Estimate]
+
+    @property
+    def log_loss(self) -> Estimate:
+        """Difference of the log losses; below 0 = better."""
+        return self.measures["log_loss"]
+
+    @property
+    def brier(self) -> Estimate:
+        """Difference of the Brier scores; below 0 = better."""
+        return self.measures["brier"]
+
+    @property
+    def ece(self) -> Estimate:
+        """Difference of the expected calibration errors; below 0 = better."""
+        return self.measures["ece"]
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Difference of the accuracies; above 0 = better."""
+        return self.measures["accuracy"]
+
+    def verdict(self, measure: str) -> Verdict:
+        """Return "better" or "worse" if the interval leaves out 0, else "cannot tell".
+
+        "The same" where there is no difference and no doubt of it. Two infinite log losses have no
+        difference: nan, of which one cannot tell either.
+        """
+        difference = self.measures[measure]
+        if difference.low == difference.high == 0.0:
+            return "the same"
+        if isnan(difference.value) or difference.low <= 0.0 <= difference.high:
+            return "cannot tell"
+        better = (difference.value < 0.0) != (measure in _LARGE_IS_BETTER)
+        return "better" if better else "worse"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return value, low, high and verdict of each measure."""
+        return {
+            name: {**difference.to_dict(), "verdict": self.verdict(name)}
+            for name, difference in self.measures.items()
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison(Frozen):
+    """Several sets of probabilities measured on the same rows; the first is the baseline."""
+
+    evaluations: dict[str, Evaluation]
+    differences: dict[str, Differences]  # of each set but the baseline
+
+    @property
+    def baseline(self) -> str:
+        """Name of the set that the others are compared with."""
+        return next(iter(self.evaluations))
+
+    def to_dict(self, *, curves: bool = True) -> dict[str, Any]:
+        """Return plain numbers for JSON; `curves` as in `Evaluation.to_dict`."""
+        return {
+            "baseline": self.baseline,
+            "evaluations": {name: e.to_dict(curves=curves) for name, e in self.evaluations.items()},
+            "differences": {name: d.to_dict() for name, d in self.differences.items()},
+        }
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return every difference with its interval and verdict as a data frame.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Returns
+        -------
+        data frame
+            Columns name, measure, value, baseline, difference, low, high, verdict.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        return to_frame(comparison_frame(self), backend)
+
+    def __str__(self) -> str:
+        return "\n\n".join(table.to_text() for table in difference_tables(self))
+
+    def _repr_html_(self) -> str:
+        """Show each set's reliability diagram, and the differences, in a notebook."""
+        sketches = (
+            f"<div>{escape(name)}</div>{reliability_sketch(each)}"
+            for name, each in self.evaluations.items()
+        )
+        tables = (table.to_html() for table in difference_tables(self))
+        return beside(*sketches) + beside(*tables)
+
+
+# Measure several sets of probabilities on the same rows, resampled together.
+
+
+def compare(
+    probs: Mapping[str, ArrayLike],
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
+) -> Comparison:
+    """Measure several sets of probabilities on the same rows, and their paired differences.
+
+    Parameters
+    ----------
+    probs : mapping of name to array_like, shape (n, k) or (n,)
+        The first one is the baseline, e.g. `{"before": p0, "after": p1}`. Columns of data frames
+        are matched by name to those of the first.
+    labels : array_like, shape (n,)
+        True classes in 0..k-1, or names of columns; the same for all.
+    weights : array_like, shape (n,), optional
+        Finite, >= 0.
+    groups, clusters : array_like, shape (n,), optional
+        As in `evaluate`.
+    n_bins : int, default 15
+        Bins of the calibration errors.
+    n_resamples : int, default 1000
+        Of the intervals of the calibration errors, 100 to 20,000.
+    seed : int, default 0
+        Of the resampling; all sets are resampled together.
+    classes : sequence of str, optional
+        Names of the columns, as labels may use them.
+    ignore_label : int or str, optional
+        Rows of this label are left out.
+
+    Returns
+    -------
+    Comparison
+        An `Evaluation` of each, and the `Differences` of each from the baseline. The intervals
+        are of paired differences, far narrower than two intervals side by side suggest.
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer than two sets, sets of different shape or names, or as in `evaluate`.
+
+    Notes
+    -----
+    Differences of means (log loss, Brier score, accuracy): normal interval of the paired
+    differences. Miscalibration and discrimination: basic bootstrap, 2 d - q(97.5 %) to
+    2 d - q(2.5 %). Calibration errors: d - own bias - 1.96 standard errors to d + the baseline's
+    bias + 1.96 standard errors, because each may be too large by up to its bias. Classwise and
+    top-label-conditional errors are left out: their intervals do not hold the truth.
+
+    Examples
+    --------
+    >>> p, q = [[0.9, 0.1], [0.9, 0.1]], [[0.8, 0.2], [0.8, 0.2]]
+    >>> compare({"before": p, "after": q}, [0, 1]).differences["after"].verdict("log_loss")
+    'cannot tell'
+    """
+    rule = 'a mapping of name to probabilities, of two or more: {"a": probs, "b": probs}'
+    probs = as_mapping(probs, name="probs", rule=rule)
+    if len(probs) < 2:
+        msg = f"`probs` must hold at least two sets to compare, got {len(probs)}."
+        raise InvalidInputError(msg)
+    refuse_other_index(**{f"probs[{name!r}]": each for name, each in probs.items()}, groups=groups)
+    known = (
+        classes
+        if classes is not None
+        else next((names for each in probs.values() if (names := frame_names(each))), None)
+    )
+    rows = {
+        name: Predictions.check(
+            values, labels, weights, clusters, classes=known, ignore_label=ignore_label
+        )
+        for name, values in probs.items()
+    }
+    (first, baseline), *others = rows.items()
+    for name, other in others:
+        if other.probs.shape != baseline.probs.shape:
+            msg = (
+                f"`probs` must all have the same shape; {first!r} has {baseline.probs.shape}, "
+                f"{name!r} has {other.probs.shape}."
+            )
+            raise InvalidInputError(msg)
+    named = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
+    there = baseline.weighing()[1]
+    rows = {name: each.weighing()[0] for name, each in rows.items()}
+    named = weighing_groups(named, there)
+    rows = {name: of_label_matrix(each, named) for name, each in rows.items()}
+    return compare_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+
+
+def compare_rows(
+    rows: Mapping[str, Predictions],
+    *,
+    groups: Groups | None = None,
+    n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare checked predictions of the same rows (see `compare`)."""
+    measured = {
+        name: measure(each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+        for name, each in rows.items()
+    }
+    first = next(iter(rows))
+    return Comparison(
+        evaluations={name: evaluation for name, (evaluation, _) in measured.items()},
+        differences={
+            name: differences_of(
+                paired_gaps(rows[name], rows[first]), measured[name][1], measured[first][1]
+            )
+            for name in rows
+            if name != first
+        },
+    )
+
+
+def differences_of(
+    gaps: GapSums, draws: dict[str, Draws], baseline: dict[str, Draws]
+) -> Differences:
+    """Return the differences that sums of paired gaps, and draws of both sets, make known."""
+    of_means = {
+        name: gap_estimate(gaps, column)
+        for column, name in enumerate(("log_loss", "brier", "accuracy"))
+    }
+    return Differences({**of_means, **_of_draws(draws, baseline)})
+
+
+def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, Estimate]:
+    differences = {}
+    for name, own in draws.items():
+        if name in NO_INTERVAL:
+            continue
+        of = Draws.error_difference if name in ERROR_NAMES else Draws.difference
+        # of a debiased error, the square is resampled and the root is shown
+        both = [each.root() if name == "debiased" else each for each in (own, baseline[name])]
+        differences[name] = of(both[0], both[1])
+    return differences
+
+
+# Paired differences of rows that come block by block, in one reading.
+
+
+def compare_blocks(
+    blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
+    calibrators: Mapping[str, Calibrator | Sequence[Calibrator] | OutOfFold | None],
+    *,
+    kind: Literal["probs", "logits"] = "logits",
+    n_bins: int = 15,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
+    refuse_probs: bool = True,
+) -> Comparison:
+    """Measure rows that come in blocks before and after calibrators, in one reading.
+
+    Parameters
+    ----------
+    blocks : iterable, or function that returns one
+        As in `evaluate_blocks`: (scores, labels) or (scores, labels, weights), a block at a time.
+    calibrators : mapping of name to Calibrator, sequence of Calibrator, or None
+        What is applied to each block; None leaves it as it is. The first one is the baseline,
+        e.g. `{"before": None, "after": calibrator}`. Of a sequence of m, block i takes the one at
+        place i modulo m: fits that have not seen that block, for instance.
+    kind : {"logits", "probs"}, default "logits"
+        What the scores are.
+    n_bins, n_resamples, seed, classes, ignore_label, refuse_probs
+        As in `evaluate_blocks`.
+
+    Returns
+    -------
+    Comparison
+        As from `compare`, of evaluations as from `evaluate_blocks`.
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer than two calibrators, an empty sequence, or as in `evaluate_blocks`.
+
+    Notes
+    -----
+    Log loss, Brier score and accuracy: normal interval of the paired differences of the rows, as
+    in `compare`. Everything else is resampled for each side by itself, so its difference has the
+    interval of two independent samples: wider than that of `compare`, and never too narrow where
+    errors of the same rows rise and fall together.
+
+    Examples
+    --------
+    >>> from temperance import TemperatureScaling
+    >>> blocks = [([[2.0, 0.0]], [0]), ([[2.0, 0.0], [0.0, 2.0]], [1, 1])]
+    >>> sides = {"before": None, "after": TemperatureScaling(2.8854)}
+    >>> compared = compare_blocks(blocks, sides)
+    >>> round(compared.differences["after"].log_loss.value, 4)
+    -0.1571
+    """
+    rule = "a mapping of name to calibrator (None: as they are), of two or more"
+    calibrators = as_mapping(calibrators, name="calibrators", rule=rule)
+    if len(calibrators) < 2:
+        msg = f"`calibrators` must name at least two sides to compare, got {len(calibrators)}."
+        raise InvalidInputError(msg)
+    for name, each in calibrators.items():
+        if isinstance(each, Sequence) and not each:
+            msg = f"`calibrators` has no calibrator for {name!r}; None leaves rows as they are."
+            raise InvalidInputError(msg)
+    found = measure_blocks(
+        blocks, tuple(calibrators.values()), kind=kind, n_bins=n_bins, n_resamples=n_resamples,
+        seed=seed, classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
+    )  # fmt: skip
+    _, *others = calibrators
+    return Comparison(
+        evaluations=dict(zip(calibrators, found.evaluations, strict=True)),
+        differences={
+            name: differences_of(gaps, draws, found.draws[0])
+            for name, gaps, draws in zip(others, found.gaps, found.draws[1:], strict=True)
+        },
+    )
