@@ -17,17 +17,17 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"printable"},
     {"errors", "version", "sums", "frozen"},
-    {"numerics", "alignment", "pages"},
-    {"row_order"},
+    {"numerics", "alignment"},
     {"checks"},
+    {"crossfit"},
     {"kernels", "binning", "readers", "writers", "show"},
     {"blocks", "significance"},
-    {"calibrators", "metrics", "plan"},
-    {"crossfit"},
-    {"refinement", "select"},
-    {"evaluate"},
-    {"compare"},
-    {"plots", "export", "shift", "decisions", "llm"},
+    {"calibrators", "metrics", "planning"},
+    {"formats"},
+    {"selection"},
+    {"evaluation"},
+    {"comparison"},
+    {"plots", "shift", "decisions", "llm"},
     {"report"},
     {"cli"},
     {"__main__", "__init__"},
@@ -42,7 +42,7 @@ OPTIONAL = {  # package -> the only places that may import it
         "metrics",
         "numerics",
         "significance",
-        "plan",
+        "planning",
         "shift",
         "decisions",
         "llm",
@@ -119,7 +119,7 @@ def test_use_loads_numpy_and_nothing_heavier(use):
 
 
 @pytest.mark.parametrize(
-    "first", ["temperance.cli.app", "temperance.planning", "temperance.evaluate"]
+    "first", ["temperance.cli.app", "temperance.planning", "temperance.evaluation"]
 )
 def test_functions_hide_the_folders_that_hold_them(first):
     """`tp.plan` is the function, whatever part of the library was imported before."""

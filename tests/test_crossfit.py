@@ -8,8 +8,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.crossfit import cross_fit, folds_of, unshuffled_folds
-from temperance.row_order import content_order
+from temperance.crossfit import content_order, cross_fit, folds_of, unshuffled_folds
 
 
 @pytest.mark.filterwarnings("ignore:The least populated class")

@@ -11,7 +11,7 @@ distributed = pytest.importorskip("distributed")
 
 from temperance.blocks import cluster, dask_workers  # noqa: E402
 from temperance.blocks.rows import RowFolds  # noqa: E402
-from temperance.cli import large  # noqa: E402
+from temperance.cli import reading  # noqa: E402
 from temperance.readers import blocks  # noqa: E402
 
 N, K, SHARDS = 1400, 4, 7
@@ -54,7 +54,7 @@ def test_fit_and_evaluate(run, tmp_path, rows, address, monkeypatch):
         p = reference.softmax(z[held] / reference.temperature(z[others], y[others]))
         losses[held] = -np.log(p[np.arange(len(p)), y[held]])
     assert found["after"]["log_loss"] == pytest.approx(losses[keep].mean(), rel=1e-7)
-    monkeypatch.setattr(large, "LARGE_BYTES", 1)  # the same, block by block
+    monkeypatch.setattr(reading, "LARGE_BYTES", 1)  # the same, block by block
     monkeypatch.setattr(blocks, "_BLOCK", N // SHARDS * K)
     here = json.loads(run("fit", "shards", *options).stdout)
     assert here["data_sha256"] == found["data_sha256"]

@@ -9,7 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.blocks.arrays import sampled_rows
+from temperance.blocks.rows import sampled_rows
 from temperance.kernels.engines import moments_kernel, preferring
 from temperance.kernels.loss_numpy import loss_pass, loss_sums
 

@@ -5,7 +5,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.evaluate import evaluate_blocks
+from temperance.evaluation import evaluate_blocks
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.joint_tests import Events
 

@@ -10,7 +10,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance import InvalidInputError, evaluate, evaluate_blocks
-from temperance.evaluate.evaluation import evaluation_frame
+from temperance.evaluation.evaluation import evaluation_frame
 from temperance.metrics.cells import CellSums, ProbabilityGrid
 from temperance.metrics.cells.cell_sums import drawn_sums
 

@@ -9,7 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.evaluate.evaluation import data_words, group_words
+from temperance.evaluation.evaluation import data_words, group_words
 from temperance.metrics.base_rates import base_rates
 from temperance.metrics.inputs import Predictions
 from temperance.report import ReportContent, headline, render_report, split_sentence

@@ -8,7 +8,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.blocks.rows import RowFolds
-from temperance.cli import large
+from temperance.cli import reading
 from temperance.readers import blocks
 
 N, K, STEP = 1200, 4, 100  # rows, classes, rows of a block
@@ -18,7 +18,7 @@ FOLDS = np.concatenate([RowFolds(5).of(i, 0, STEP) for i in range(N // STEP)])
 @pytest.fixture
 def rows(tmp_path, sample, monkeypatch):
     """Logits and labels of an over-confident model in a file that counts as large."""
-    monkeypatch.setattr(large, "LARGE_BYTES", 1)
+    monkeypatch.setattr(reading, "LARGE_BYTES", 1)
     monkeypatch.setattr(blocks, "_BLOCK", STEP * K)
     z, y = sample(3, n=N, k=K, temperature=2.0)
     np.savez(tmp_path / "cal.npz", logits=z, labels=y)
@@ -50,7 +50,7 @@ def test_fit_is_that_of_all_rows(run, tmp_path, rows):
     assert split["calibration"]["value"] == pytest.approx(-gap.mean(), rel=1e-6)
     assert split["refinement"]["value"] == pytest.approx(after.mean(), rel=1e-7)
     assert set(found["intervals"]["before"]["left_out"]) == {"brier_parts"}
-    large.LARGE_BYTES = 1 << 40  # monkeypatch puts it back
+    reading.LARGE_BYTES = 1 << 40  # monkeypatch puts it back
     in_memory = json.loads(run("fit", "cal.npz", "--json", "--quick").stdout)
     assert found.keys() == in_memory.keys()
     assert found["data_sha256"] == in_memory["data_sha256"]
@@ -71,7 +71,7 @@ def test_evaluate_is_that_of_all_rows(run, tmp_path, rows):
     run(*options, "--max-ece", "0", "--undecided", "fail", code=1)
     run(*options, "--max-log-loss", "0.5", code=1)
     alone = json.loads(run("evaluate", "cal.npz", "--json", "--quick").stdout)
-    large.LARGE_BYTES = 1 << 40
+    reading.LARGE_BYTES = 1 << 40
     expected = json.loads(run(*options).stdout)
     assert found.keys() == expected.keys()
     for side in (found, found["before"]):
@@ -94,7 +94,7 @@ def test_measured_on_a_test_file(run, tmp_path, rows, sample, large_test):
     new_z, new_y = sample(9, n=300, k=K, temperature=2.0)
     np.savez(tmp_path / "test.npz", logits=new_z, labels=new_y)
     if not large_test:
-        large.LARGE_BYTES = (tmp_path / "test.npz").stat().st_size + 1
+        reading.LARGE_BYTES = (tmp_path / "test.npz").stat().st_size + 1
     found = json.loads(run("fit", "cal.npz", "--test", "test.npz", "--json", "--quick").stdout)
     t = reference.temperature(z, y)
     assert (found["evaluated_on"], found["n"], found["n_evaluated"]) == ("test", N, 300)
@@ -107,7 +107,7 @@ def test_a_large_test_file_for_other_methods(run, tmp_path, rows, sample):
     """Any method that takes rows of logits is measured block by block; group-temperature is not."""
     z, y = rows
     np.savez(tmp_path / "small.npz", logits=z[:200], labels=y[:200])
-    large.LARGE_BYTES = (tmp_path / "small.npz").stat().st_size + 1
+    reading.LARGE_BYTES = (tmp_path / "small.npz").stat().st_size + 1
     found = json.loads(
         run(
             "fit", "small.npz", "--method", "vector", "--test", "cal.npz", "--json", "--quick"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.cli import large
+from temperance.cli import reading
 from temperance.readers import blocks, read, read_blocks
 from temperance.writers import Content, writing_blocks
 
@@ -17,7 +17,7 @@ SUFFIXES = ["npy", "csv", "tsv", "jsonl", pytest.param("parquet", id="parquet")]
 @pytest.fixture
 def outputs(tmp_path, monkeypatch):
     """A calibrator, and logits with labels and groups in a .npz that counts as large."""
-    monkeypatch.setattr(large, "LARGE_BYTES", 1)
+    monkeypatch.setattr(reading, "LARGE_BYTES", 1)
     monkeypatch.setattr(blocks, "_BLOCK", 100 * K)
     rng = np.random.default_rng(0)
     z = 3 * rng.normal(size=(N, K))

@@ -7,7 +7,7 @@ import pytest
 
 import reference
 from llm_files import completion, lm_eval, write
-from temperance.cli import large
+from temperance.cli import reading
 from temperance.readers import LlmFormat, read
 
 WARNING = "3 rows left out: refusals."
@@ -180,7 +180,7 @@ def test_large_folders_are_read_as_a_whole(run, tmp_path, benchmark, monkeypatch
     """Block by block there would be no options of a row's own."""
     arguments = ("fit", "model", "--format", "lm-eval", "--json", "--quick")
     before = json.loads(run(*arguments).stdout)["temperature"]
-    monkeypatch.setattr(large, "LARGE_BYTES", 1)
+    monkeypatch.setattr(reading, "LARGE_BYTES", 1)
     assert json.loads(run(*arguments).stdout)["temperature"] == before
     run("evaluate", "model", "--format", "lm-eval", "--quick")
     run("apply", "calibrator.json", "model", "--format", "lm-eval", "-o", "out.jsonl")

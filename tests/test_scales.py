@@ -375,7 +375,7 @@ def reusing(z, y, w):
 @pytest.mark.parametrize("repeat", range(5))
 def test_blocks_may_reuse_their_memory(rows, repeat, monkeypatch):
     """`buffer[:] = ...; yield buffer` gives what blocks of their own give, in every reading."""
-    for module in ("temperance.blocks.stream", "temperance.evaluate.blocks"):
+    for module in ("temperance.blocks.stream", "temperance.evaluation.blocks"):
         monkeypatch.setattr(sys.modules[module], "thread_count", lambda: 8)
     z, y = np.tile(rows.z, (5, 1)), np.tile(rows.y, 5)
     w = np.tile(rows.w + 0.5, 5)

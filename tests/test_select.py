@@ -9,8 +9,8 @@ import reference
 import temperance as tp
 from temperance.calibrators import Training
 from temperance.crossfit import folds_of
-from temperance.select import select_rows
-from temperance.select.choose import Fold, Rule, Trial
+from temperance.selection import select_rows
+from temperance.selection.choose import Fold, Rule, Trial
 
 
 @pytest.fixture

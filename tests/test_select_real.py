@@ -6,7 +6,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.calibrators import Training
-from temperance.select import select_rows
+from temperance.selection import select_rows
 
 PLAIN = (
     "adrenalmnist_resnet50", "agnews_gpt2", "cifar100_resnet20", "cifar10_garg_L114",

@@ -7,7 +7,7 @@ import pytest
 
 import temperance as tp
 from temperance.calibrators import METHODS
-from temperance.select import Selection
+from temperance.selection import Selection
 
 NEEDS = "needs logarithms of probabilities that are 0: --floor"
 

@@ -10,7 +10,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.cli import large
+from temperance.cli import reading
 from temperance.readers import blocks, read, read_blocks
 from temperance.writers import write_probs
 
@@ -95,7 +95,7 @@ def test_columns_are_matched_in_memory_and_in_blocks(tmp_path, rows, suffix, kin
 @pytest.mark.parametrize("size", [1 << 30, 1])
 def test_commands_on_permuted_shards(run, tmp_path, rows, monkeypatch, suffix, size):
     """fit, evaluate and apply give the digits of the single file, in memory and in blocks."""
-    monkeypatch.setattr(large, "LARGE_BYTES", size)
+    monkeypatch.setattr(reading, "LARGE_BYTES", size)
     monkeypatch.setattr(blocks, "_BLOCK", 100 * 4)
     z, y = rows
     folder(tmp_path, rows, suffix)

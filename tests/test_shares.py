@@ -8,7 +8,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.checks.scores import share_of_whole
-from temperance.cli import large
+from temperance.cli import reading
 
 RNG = np.random.default_rng(0)
 Z = 2 * RNG.normal(size=(400, 3))
@@ -256,7 +256,7 @@ def test_floors_of_labels_and_of_blocks(run, tmp_path, monkeypatch):
     odds = np.log(np.clip(p, least, 1 - least)) - np.log1p(-np.clip(p, least, 1 - least))
     right = tp.MultilabelScaling.fit(odds, y).temperature
     assert tp.load(tmp_path / "calibrator.json").temperature == pytest.approx(right, rel=1e-9)
-    monkeypatch.setattr(large, "LARGE_BYTES", 1)
+    monkeypatch.setattr(reading, "LARGE_BYTES", 1)
     shown = P.round(2)
     shown[:, 2] = np.maximum(1.0 - shown[:, 0] - shown[:, 1], 0.0)
     np.savez(tmp_path / "large.npz", probs=shown, labels=Y)

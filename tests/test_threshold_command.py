@@ -279,7 +279,7 @@ def test_apply_block_by_block(run, data, tmp_path, suffix, monkeypatch):
         pytest.importorskip("pyarrow")
     run("threshold", "cal.npz", *RISK, "--per-group", "--json")
     run("apply", "policy.json", "test.npz", "-o", f"whole.{suffix}", "--json")
-    monkeypatch.setattr("temperance.cli.apply.LARGE_BYTES", 1)
+    monkeypatch.setattr("temperance.cli.reading.LARGE_BYTES", 1)
     result = json_of(run("apply", "policy.json", "test.npz", "-o", f"blocks.{suffix}", "--json"))
     whole, blocks = (accepted_of(tmp_path / f"{name}.{suffix}") for name in ("whole", "blocks"))
     assert whole == blocks

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
         NoOptimumError,
         TemperanceError,
     )
-    from temperance.evaluate import Evaluation, evaluate, evaluate_blocks
+    from temperance.evaluation import Evaluation, evaluate, evaluate_blocks
     from temperance.formats import load, save
     from temperance.metrics.estimates import Estimate, NullBand
     from temperance.planning import Plan, plan
-    from temperance.select import Candidate, Selection, select, select_labels
+    from temperance.selection import Candidate, Selection, select, select_labels
     from temperance.significance import ScoreTest
 
 _PARTS = ("decisions", "llm", "metrics", "plots", "readers", "shift", "writers")
@@ -56,12 +56,12 @@ _HOMES = {  # public name -> the module that it is in
     "BetaCalibration": "temperance.calibrators",
     "BiasCorrectedTemperatureScaling": "temperance.calibrators",
     "Calibrator": "temperance.calibrators",
-    "Candidate": "temperance.select",
+    "Candidate": "temperance.selection",
     "Comparison": "temperance.comparison",
     "Differences": "temperance.comparison",
     "Ensemble": "temperance.calibrators",
     "Estimate": "temperance.metrics.estimates",
-    "Evaluation": "temperance.evaluate",
+    "Evaluation": "temperance.evaluation",
     "FileFormatError": "temperance.errors",
     "FitRecord": "temperance.calibrators",
     "GroupTemperatureScaling": "temperance.calibrators",
@@ -77,7 +77,7 @@ _HOMES = {  # public name -> the module that it is in
     "Plan": "temperance.planning",
     "PlattScaling": "temperance.calibrators",
     "ScoreTest": "temperance.significance",
-    "Selection": "temperance.select",
+    "Selection": "temperance.selection",
     "TemperanceError": "temperance.errors",
     "TemperatureScaling": "temperance.calibrators",
     "VectorScaling": "temperance.calibrators",
@@ -86,8 +86,8 @@ _HOMES = {  # public name -> the module that it is in
     "compare": "temperance.comparison",
     "compare_blocks": "temperance.comparison",
     "dense_rows": "temperance.checks.dense",
-    "evaluate": "temperance.evaluate",
-    "evaluate_blocks": "temperance.evaluate",
+    "evaluate": "temperance.evaluation",
+    "evaluate_blocks": "temperance.evaluation",
     "label_logits_from_probs": "temperance.checks.label_matrix",
     "load": "temperance.formats",
     "logits_from_probs": "temperance.checks",
@@ -95,8 +95,8 @@ _HOMES = {  # public name -> the module that it is in
     "multilabel_rows": "temperance.checks.label_matrix",
     "plan": "temperance.planning",
     "save": "temperance.formats",
-    "select": "temperance.select",
-    "select_labels": "temperance.select",
+    "select": "temperance.selection",
+    "select_labels": "temperance.selection",
 }
 
 __all__ = [

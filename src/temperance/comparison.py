@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.checks.arguments import as_mapping
 from temperance.checks.frames import frame_names, refuse_other_index
 from temperance.errors import InvalidInputError
-from temperance.evaluate import (
+from temperance.evaluation import (
     labelled_groups,
     measure,
     measure_blocks,
     of_label_matrix,
     weighing_groups,
 )
-from temperance.evaluate.evaluation import SCORES, reliability_sketch
+from temperance.evaluation.evaluation import SCORES, reliability_sketch
 from temperance.frozen import Frozen
 from temperance.metrics.error_measures import ERROR_NAMES, NO_INTERVAL
 from temperance.metrics.estimates import Draws, gap_estimate
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from temperance.blocks import FileParts
     from temperance.calibrators import Calibrator
-    from temperance.evaluate import Evaluation, Groups
-    from temperance.evaluate.pieces import OutOfFold
+    from temperance.evaluation import Evaluation, Groups
+    from temperance.evaluation.pieces import OutOfFold
     from temperance.metrics.estimates import Estimate
     from temperance.metrics.implied import GapSums
 

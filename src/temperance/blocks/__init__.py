@@ -4,7 +4,6 @@
 fit: in arrays, block by block, in tensors, on a cluster.
 """
 
-from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.cluster import connected
 from temperance.blocks.files import (
     FilePart,
@@ -21,7 +20,7 @@ from temperance.blocks.mapping import (
     reporting,
     thread_count,
 )
-from temperance.blocks.rows import FoldedRows, LabelledRows
+from temperance.blocks.rows import ArrayRows, FoldedRows, LabelledRows
 from temperance.blocks.stream import StreamRows
 
 __all__ = [

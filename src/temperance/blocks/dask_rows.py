@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from dask.delayed import delayed
 
-from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.dask_workers import Complaint, computed, merged
 from temperance.blocks.files import FilePart
 from temperance.blocks.mapping import report_rows
-from temperance.blocks.rows import FoldPass, RowFolds, joined, read_again, require_weight, thinned
+from temperance.blocks.rows import (
+    ArrayRows,
+    FoldPass,
+    RowFolds,
+    joined,
+    read_again,
+    require_weight,
+    thinned,
+)
 from temperance.checks import (
     Positions,
     as_classes,

@@ -8,10 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from temperance.blocks.arrays import ArrayRows
 from temperance.blocks.files import labelled_blocks
 from temperance.blocks.mapping import merged, thread_count
-from temperance.blocks.rows import FoldPass, RowFolds, joined, read_again, require_weight, thinned
+from temperance.blocks.rows import (
+    ArrayRows,
+    FoldPass,
+    RowFolds,
+    joined,
+    read_again,
+    require_weight,
+    thinned,
+)
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
 from temperance.checks.arguments import value_text
 from temperance.checks.arrays import as_array, rows_among, rows_from

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 
-from temperance.blocks.arrays import sampled_rows, worth_sampling
 from temperance.blocks.mapping import merged
+from temperance.blocks.rows import sampled_rows, worth_sampling
 from temperance.checks import Positions, as_classes, as_labels, as_logits, refuse_masked_labels
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import is_tensor, on_host

@@ -43,8 +43,8 @@ from temperance.formats import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.printable import count_text
 from temperance.report import BIASED, ReportContent, headline, split_sentence, write_report
-from temperance.select.choose import LEAST_PER_PARAMETER
-from temperance.select.selection import selection_table
+from temperance.selection.choose import LEAST_PER_PARAMETER
+from temperance.selection.selection import selection_table
 from temperance.version import __version__
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from temperance.comparison import Comparison
     from temperance.planning import Plan
     from temperance.report import ClassBiases
-    from temperance.select import Selection
+    from temperance.selection import Selection
 
 __all__ = ["Calibration", "calibrate", "finish", "fit_warnings"]
 

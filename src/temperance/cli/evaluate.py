@@ -36,7 +36,7 @@ from temperance.cli.reading import BlockRows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.ways import baseline_name, measure_table
 from temperance.errors import InvalidInputError
-from temperance.evaluate.evaluation import evaluation_tables
+from temperance.evaluation.evaluation import evaluation_tables
 from temperance.formats import load, load_facts
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.cli.rows import RowFacts, Rows
     from temperance.comparison import Comparison
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.metrics.estimates import Estimate
 
 __all__ = ["Gate", "Undecided", "check_gates", "enforce", "evaluate"]

@@ -31,11 +31,11 @@ from temperance.cli.reading import BlockRows
 from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
-from temperance.evaluate.pieces import OutOfFold
+from temperance.evaluation.pieces import OutOfFold
+from temperance.evaluation.refinement import RefinementSplit
 from temperance.kernels.engines import preferring
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.refinement import RefinementSplit
 from temperance.writers import check_writable
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.planning import plan
-from temperance.select import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
-from temperance.select.choose import SIMPLEST_FIRST, Trials
+from temperance.selection import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
+from temperance.selection.choose import SIMPLEST_FIRST, Trials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
     from temperance.planning import Plan
-    from temperance.select import Selection
+    from temperance.selection import Selection
 
 __all__ = ["counts_clusters", "fit_rows", "label_plan"]
 

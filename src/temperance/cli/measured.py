@@ -16,7 +16,7 @@ from temperance.cli.reading import BlockRows
 from temperance.cli.rows import Rows, naming
 from temperance.comparison import compare_blocks, compare_rows
 from temperance.errors import InvalidInputError
-from temperance.evaluate import evaluate_blocks, evaluate_rows
+from temperance.evaluation import evaluate_blocks, evaluate_rows
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.cli.rows import RowFacts
     from temperance.comparison import Comparison
-    from temperance.evaluate import Evaluation
-    from temperance.evaluate.pieces import OutOfFold
+    from temperance.evaluation import Evaluation
+    from temperance.evaluation.pieces import OutOfFold
 
 __all__ = [
     "Settings",

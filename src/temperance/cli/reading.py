@@ -14,10 +14,14 @@ from temperance.blocks import FileParts, IgnoredLabel, StreamRows, labelled_bloc
 from temperance.calibrators import MultilabelScaling, TemperatureScaling
 from temperance.checks import as_known_names
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.cli.answer_rows import ANSWERS, read_answers, rows_of_answers
-from temperance.cli.class_rows import rows_of_classes
+from temperance.cli.class_rows import (
+    ANSWERS,
+    read_answers,
+    rows_of_answers,
+    rows_of_classes,
+    rows_of_labels,
+)
 from temperance.cli.console import progress
-from temperance.cli.label_rows import rows_of_labels
 from temperance.cli.rows import RowFacts, Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.cli.options import RepeatedIds
     from temperance.cli.reading_options import Reading
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.readers import BlockFile, Dataset, Kind, Layout
 
 __all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]

@@ -17,7 +17,7 @@ from temperance.checks import LabelMap
 from temperance.checks.answer_scores import AnswerScale
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.scores import Floor
-from temperance.cli.answer_rows import answer_scale, score_column_of
+from temperance.cli.class_rows import answer_scale, score_column_of
 from temperance.cli.options import (
     ClassAxis,
     ClusterColumn,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from temperance.checks.answer_scores import AnswerScale
     from temperance.checks.dense import Dense
     from temperance.checks.scores import Floored
-    from temperance.evaluate import Groups
+    from temperance.evaluation import Groups
     from temperance.readers import Kind, Layout
 
 __all__ = ["Beside", "RowFacts", "Rows", "naming"]

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator, Pool
     from temperance.cli.rows import Rows
-    from temperance.evaluate import Evaluation
-    from temperance.select import Selection
+    from temperance.evaluation import Evaluation
+    from temperance.selection import Selection
     from temperance.shift import Transfer
 
     Array = NDArray[np.float64]

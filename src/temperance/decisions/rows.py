@@ -12,9 +12,9 @@ from temperance.checks.arguments import as_flag, as_seed
 from temperance.checks.arrays import row_name
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.labels import kept_rows, labelled_rows
+from temperance.crossfit import content_order
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
-from temperance.row_order import content_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

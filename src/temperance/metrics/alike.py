@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.crossfit import row_hashes
 from temperance.numerics import as_float64
-from temperance.row_order import row_hashes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from temperance.printable import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
 
 __all__ = ["ConfidenceDisplay"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.metrics.events import EventName
 
 __all__ = ["ReliabilityDisplay"]

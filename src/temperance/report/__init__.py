@@ -1,6 +1,5 @@
 """The page for people who read nothing else: whether 85 % is really 85 %."""
 
-from temperance.report.comparison import render_comparison, write_comparison
 from temperance.report.decisions import (
     ThresholdContent,
     render_cascade,
@@ -14,7 +13,9 @@ from temperance.report.html import (
     UNBIASED,
     ClassBiases,
     ReportContent,
+    render_comparison,
     render_report,
+    write_comparison,
     write_report,
 )
 from temperance.report.shift import render_shift, write_shift

@@ -11,7 +11,7 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling, temperature_of
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.label_matrix import LABEL_CLASSES
-from temperance.evaluate.evaluation import (
+from temperance.evaluation.evaluation import (
     base_rate_words,
     capitalised,
     data_words,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator, FitRecord
     from temperance.comparison import Comparison
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
     from temperance.significance import ScoreTest
 

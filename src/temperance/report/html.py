@@ -17,7 +17,8 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.calibrators.label_platt import number_cells
-from temperance.evaluate.evaluation import left_out_rows, verdict_sentence
+from temperance.comparison import difference_tables, in_words
+from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
 from temperance.metrics.estimates import Estimate
 from temperance.plots import (
     ClassBiasDisplay,
@@ -38,19 +39,20 @@ from temperance.report.tables import (
     way_tables,
     weak_rows,
 )
-from temperance.select.selection import not_tried, selection_cells, unchanged_text
+from temperance.selection.selection import not_tried, selection_cells, unchanged_text
 from temperance.show import interval_text, number_text, p_text
 from temperance.writers import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from temperance.calibrators import Calibrator
     from temperance.calibrators.shrinkage import Part
     from temperance.comparison import Comparison
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.planning import Plan
-    from temperance.select import Selection
+    from temperance.selection import Selection
 
 __all__ = [
     "BIASED",
@@ -59,7 +61,9 @@ __all__ = [
     "ReportContent",
     "class_bias_section",
     "group_section",
+    "render_comparison",
     "render_report",
+    "write_comparison",
     "write_report",
 ]
 
@@ -541,3 +545,36 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
         if record is None or not calibrator.reads_probabilities
         else explain_test(record),
     }
+
+
+# The page of a comparison of several models.
+
+
+def write_comparison(
+    path: str | PathLike[str],
+    comparison: Comparison,
+    *,
+    title: str,
+    facts: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
+    text = render_comparison(comparison, title=title, facts=facts)
+    write_text(path, text)
+
+
+def render_comparison(
+    comparison: Comparison, *, title: str, facts: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Return the page as text."""
+    return render(
+        "comparison.html.j2",
+        title=title,
+        finding=in_words(comparison),
+        figures=[
+            svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
+            for number, (name, each) in enumerate(comparison.evaluations.items())
+        ],
+        tables=difference_tables(comparison),
+        evaluation=comparison.evaluations[comparison.baseline],
+        facts=facts,
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from matplotlib.figure import Figure
 
-from temperance.evaluate.evaluation import WEAK
+from temperance.evaluation.evaluation import WEAK
 from temperance.metrics.outcomes import Outcomes
 from temperance.plots import to_svg
 from temperance.printable import printable
@@ -17,7 +17,7 @@ from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
     from temperance.comparison import Comparison, Differences
-    from temperance.evaluate import Evaluation
+    from temperance.evaluation import Evaluation
     from temperance.metrics.estimates import CalibrationError, Estimate
     from temperance.metrics.group_tests import ClassResult
     from temperance.plots.theme import Display

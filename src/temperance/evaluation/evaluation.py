@@ -16,6 +16,7 @@ from temperance.show import Table, beside, interval_text, number_text, p_text, s
 from temperance.significance import ScoreTest, evident
 
 if TYPE_CHECKING:
+    from temperance.evaluation.refinement import RefinementSplit
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.decomposition import BrierParts, ScoreDecomposition
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from temperance.metrics.joint_tests import CalibrationTests
     from temperance.metrics.reliability import ReliabilityCurve
     from temperance.metrics.weak_calibration import WeakCalibration
-    from temperance.refinement import RefinementSplit
 
 __all__ = [
     "SCORES",
@@ -304,7 +304,7 @@ _FEW_EVENTS = 10  # rows of the rarer of two classes, or wrong predictions of mo
 def evaluation_words(evaluation: Evaluation) -> str:
     """Return the finding: too little data, then the verdict, groups that are off, the base rates.
 
-    >>> from temperance.evaluate import evaluate
+    >>> from temperance.evaluation import evaluate
     >>> evaluation_words(evaluate([0.75] * 400, [1, 1, 1, 0] * 100, n_resamples=100))
     'No test refutes calibration on these 400 rows (the smallest p-value, corrected: p = 1.000).'
     """

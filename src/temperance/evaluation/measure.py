@@ -16,7 +16,8 @@ from temperance.checks.contradictions import contradictions
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.labels import kept_rows, labelled_rows
-from temperance.evaluate.evaluation import Evaluation
+from temperance.evaluation.evaluation import Evaluation
+from temperance.evaluation.refinement import refinement_split
 from temperance.metrics.base_rates import base_rates
 from temperance.metrics.corp import corp_draws
 from temperance.metrics.decomposition import brier_parts
@@ -32,7 +33,6 @@ from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
 from temperance.metrics.scores import row_measures
 from temperance.metrics.weak_calibration import weak_calibration_rows
-from temperance.refinement import refinement_split
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:

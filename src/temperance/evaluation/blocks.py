@@ -18,8 +18,8 @@ from temperance.checks.arguments import as_flag, as_seed, as_word, require_type
 from temperance.checks.contradictions import one_label
 from temperance.checks.row_values import without_traces
 from temperance.errors import InvalidInputError
-from temperance.evaluate.evaluation import Evaluation
-from temperance.evaluate.pieces import OutOfFold, ScoredBlocks
+from temperance.evaluation.evaluation import Evaluation
+from temperance.evaluation.pieces import OutOfFold, ScoredBlocks
 from temperance.metrics.base_rates import base_rates_of_counts
 from temperance.metrics.cells import (
     MOST_CLASSES,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.blocks import FilePart
-    from temperance.evaluate.pieces import Kind, Piece, Side
+    from temperance.evaluation.pieces import Kind, Piece, Side
     from temperance.metrics.decomposition import Score
     from temperance.metrics.estimates import CalibrationError, Draws
     from temperance.metrics.events import Event

@@ -1,9 +1,14 @@
 """Which map? A cross-fitted choice among methods that may well choose to change nothing."""
 
-from temperance.select.choose import select, select_rows
-from temperance.select.labels import LabelTrials, select_labels
-from temperance.select.scores import BASE_RATE, SCORE_METHODS, ScoreTrials
-from temperance.select.selection import Candidate, Selection
+from temperance.selection.choose import select, select_rows
+from temperance.selection.labels import (
+    BASE_RATE,
+    SCORE_METHODS,
+    LabelTrials,
+    ScoreTrials,
+    select_labels,
+)
+from temperance.selection.selection import Candidate, Selection
 
 __all__ = [
     "BASE_RATE",

@@ -30,7 +30,7 @@ from temperance.metrics.estimates import gap_estimate, mean_estimate
 from temperance.metrics.implied import GapSums, paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import as_float64, row_blocks
-from temperance.select.selection import OF_ZEROS, Candidate, Selection
+from temperance.selection.selection import OF_ZEROS, Candidate, Selection
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:

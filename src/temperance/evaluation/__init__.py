@@ -1,8 +1,8 @@
 """Measure probabilities against labels: every number with its uncertainty."""
 
-from temperance.evaluate.blocks import evaluate_blocks, measure_blocks
-from temperance.evaluate.evaluation import Evaluation
-from temperance.evaluate.measure import (
+from temperance.evaluation.blocks import evaluate_blocks, measure_blocks
+from temperance.evaluation.evaluation import Evaluation
+from temperance.evaluation.measure import (
     Groups,
     evaluate,
     evaluate_rows,
