@@ -35,7 +35,7 @@ def sample():
 def run(tmp_path, monkeypatch):
     """Run `temperance ...` in an empty folder, as a user would, but without a new process.
 
-    That saves a second of imports each time; tests/test_cli.py starts real processes as well.
+    That saves a second of imports each time; tests/cli/test_cli.py starts real processes as well.
     """
 
     def call(*arguments, code=0, columns=100):

@@ -57,7 +57,7 @@ def numbers(found):
 
 def test_the_table_holds_every_command_that_takes_a_calibrator():
     """A new command with --calibrator, or a calibrator among its files, belongs in the table."""
-    cli = Path(__file__).parents[1] / "src" / "temperance" / "cli"
+    cli = Path(__file__).parents[2] / "src" / "temperance" / "cli"
     loads = {
         path.stem
         for path in cli.glob("*.py")

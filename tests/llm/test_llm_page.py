@@ -10,7 +10,7 @@ import pytest
 from temperance.cli import reading_options
 from temperance.readers import read
 
-PAGE = (Path(__file__).parents[1] / "docs" / "llm.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "llm.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(
     r"<!-- example: (\S+) -->\n+```json\n(.*?)```\n+```sh\n(.*?)\n```\n+```text\n(.*?)```",
     PAGE,

@@ -78,7 +78,7 @@ def test_lm_eval_rows_have_different_numbers_of_options(given):
 @pytest.mark.parametrize("name", ["lm_eval_multiple_choice.jsonl", "lm_eval_generate.jsonl"])
 def test_real_files(name):
     """The values that lm-eval's own accuracy of each row is made of."""
-    path = Path(__file__).parent / "data" / name
+    path = Path(__file__).parents[1] / "data" / name
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if "generate" in name:
         with pytest.raises(FileFormatError, match=r"line 1: `filtered_resps\[0\]` must be a pair"):

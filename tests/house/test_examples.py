@@ -7,7 +7,7 @@ from pathlib import Path
 
 from temperance.calibrators import method_tables
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_readme_python_runs(tmp_path):

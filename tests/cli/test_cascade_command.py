@@ -233,7 +233,7 @@ def test_report(run, tmp_path, files):
 
 def test_the_page_of_cascades_runs(tmp_path):
     """The Python of docs/cascades.md runs as printed."""
-    text = (Path(__file__).parents[1] / "docs" / "cascades.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "cascades.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     quiet = ["-W", "error", "-W", "ignore::DeprecationWarning"]  # of old matplotlib
     run = subprocess.run(

@@ -360,7 +360,7 @@ def test_figures_of_the_page():
         found.append(slow_temperature(np.where(known, z4, most[:, None])[some], y[some]))
         kept = known[np.arange(len(y)), y] & (known.sum(axis=1) > 1)
         found.append(slow_temperature(np.where(known, z4, -np.inf)[kept], y[kept]))
-    page = (Path(__file__).parents[1] / "docs" / "llm.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "llm.md").read_text(encoding="utf-8")
     text = " ".join(page.split())
     stated = re.search(
         r"T = 2 \(([\d.]+) in these rows\), with four tokens shown: ([\d.]+) with bounds, ([\d.]+) "

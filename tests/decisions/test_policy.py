@@ -46,7 +46,7 @@ def test_decides_by_the_calibrated_confidence(policy, sample):
 
 def test_the_page_shows_what_runs(policy, tmp_path, monkeypatch):
     """The lines for a service on the page about decisions: answers where sure, asks where not."""
-    page = (Path(__file__).parents[1] / "docs" / "decisions.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "decisions.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", page, flags=re.DOTALL).group(1)
     save_policy(policy, tmp_path / "policy.json")
     monkeypatch.chdir(tmp_path)

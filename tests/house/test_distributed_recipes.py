@@ -11,7 +11,7 @@ import pytest
 
 import temperance as tp
 
-PAGE = Path(__file__).parents[1] / "docs" / "distributed.md"
+PAGE = Path(__file__).parents[2] / "docs" / "distributed.md"
 
 
 def recipe(*names):

@@ -48,7 +48,7 @@ def test_the_table_holds_cross_fitted_losses(biased):
         assert each.difference.value == pytest.approx(gap.mean(), abs=1e-7)
         assert (
             each.difference.high >= gap.mean() + half - 1e-6
-        )  # tests/test_implied.py has the rest
+        )  # tests/metrics/test_implied.py has the rest
         assert each.difference.high <= gap.mean() + 1.2 * half + 1e-6
         behind = own - losses[best]
         assert each.behind == pytest.approx(behind.mean(), abs=1e-7)

@@ -411,7 +411,7 @@ def test_real_model_per_subject():
 
 def test_the_page_runs():
     """The Python of docs/answers.md runs; its bounds and P(correct) make sense."""
-    page = Path(__file__).parents[1] / "docs" / "answers.md"
+    page = Path(__file__).parents[2] / "docs" / "answers.md"
     code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL))
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True

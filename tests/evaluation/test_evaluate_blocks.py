@@ -14,7 +14,7 @@ from temperance.evaluation.evaluation import evaluation_frame
 from temperance.metrics.cells import CellSums, ProbabilityGrid
 from temperance.metrics.cells.cell_sums import drawn_sums
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 EXACT = ("ece", "classwise", "top_label_conditional", "flattened")
 SCORES = ("log_loss", "brier", "accuracy", "confidence")
 TESTS = ("score", "class_bias", "joint", "in_the_large", "spiegelhalter")

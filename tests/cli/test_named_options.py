@@ -16,7 +16,7 @@ import reference
 import temperance as tp
 from temperance.cli.options import in_options
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "temperance"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEMPLATES = sorted(p for p in SOURCE.rglob("*.j2") if p.name != "style.html.j2")

@@ -186,7 +186,7 @@ def test_paired_error_by_hand(sample):
     d = -np.log(q[rows, y]) + np.log(p[rows, y])
     difference = tp.compare({"p": p, "q": q}, y).differences["q"].log_loss
     half = 1.959964 * d.std(ddof=1) / np.sqrt(200)
-    assert difference.low <= d.mean() - half + 1e-9  # see tests/test_implied.py
+    assert difference.low <= d.mean() - half + 1e-9  # see tests/metrics/test_implied.py
     assert difference.high == pytest.approx(d.mean() + half, rel=1e-6)
 
 
