@@ -9,8 +9,8 @@ import pytest
 
 from temperance import evaluate
 from temperance.metrics import (
-    class_cells,
     classwise_calibration_error,
+    events,
     flattened_calibration_error,
 )
 from temperance.metrics.error_measures import (
@@ -63,7 +63,7 @@ def of_each_class(resampling: Resampling, n_bins: int) -> np.ndarray:
 def test_classes_in_batches_are_classes_one_by_one(
     rows: Predictions, n_bins: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(class_cells, "AT_ONCE", at_once)
+    monkeypatch.setattr(events, "AT_ONCE", at_once)
     resampling = Resampling(rows, 100, seed=3)
     batches = [errors for errors, _ in class_errors(rows, resampling, n_bins=n_bins)]
     assert len(batches) == (1 if at_once > 1 else rows.probs.shape[1])
@@ -101,9 +101,9 @@ def test_work_of_many_classes_is_done_in_few_steps() -> None:
     rows = predictions(1, 100_000)
     batches = list(cells_of_classes(rows, n_bins=15, worlds=2001))
     assert len(batches) < 60
-    assert max(each.n_cells for each in batches) * 2001 <= class_cells.AT_ONCE
+    assert max(each.n_cells for each in batches) * 2001 <= events.AT_ONCE
     wide = cells_of_classes(predictions(50, 1000), n_bins=15, worlds=2001)
-    assert max(each.n_cells for each in wide) * 2001 <= class_cells.AT_ONCE
+    assert max(each.n_cells for each in wide) * 2001 <= events.AT_ONCE
     found = evaluate(rows.probs[:, :5000] / rows.probs[:, :5000].sum(), [3], n_resamples=100)
     assert len(found.classes) == 5000
     assert [each.n for each in found.classes[:5]] == [0, 0, 0, 1, 0]

@@ -180,9 +180,9 @@ def test_names_that_contradict_show_both_lists(run, tmp_path, rows):
         columns = dict(zip(names, z.T[: len(names)], strict=True))
         write_shard(place / "b.csv", columns, labels=np.array(CLASSES)[y % 3])
         both = rf"b\.csv: its classes \({', '.join(names)}\) .*\({', '.join(CLASSES)}\): {words}"
-        for reading in (read, lambda path: list(read_blocks(path))):
+        for reader in (read, lambda path: list(read_blocks(path))):
             with pytest.raises(tp.FileFormatError, match=both):
-                reading(place)
+                reader(place)
     (place / "b.csv").unlink()
     np.savez(place / "b.npz", logits=z, labels=y)
     with pytest.raises(tp.FileFormatError, match="names its classes"):
@@ -194,7 +194,7 @@ def test_names_that_contradict_show_both_lists(run, tmp_path, rows):
 def test_kind_columns_and_what_is_beside_are_compared(tmp_path, rows, in_blocks):
     """For every shard, with the same words in memory and in blocks."""
     z, y = rows
-    reading = (lambda path: list(read_blocks(path))) if in_blocks else read
+    reader = (lambda path: list(read_blocks(path))) if in_blocks else read
     p = reference.softmax(z)
     first = {"logits": z, "labels": y, "weights": np.ones(N), "ids": np.arange(N)}
     place = tmp_path / "shards"
@@ -213,7 +213,7 @@ def test_kind_columns_and_what_is_beside_are_compared(tmp_path, rows, in_blocks)
         np.savez(place / "b.npz", **{k: v for k, v in {**first, **change}.items() if v is not None})
         np.savez(place / "c.npz", **first)
         with pytest.raises(tp.FileFormatError, match=rf"b\.npz: {words}") as error:
-            reading(place)
+            reader(place)
         assert "\n" not in str(error.value)
 
 
@@ -298,9 +298,9 @@ def test_sub_folders_are_never_left_out(run, tmp_path, rows):
     below = place / "part=1" / "deep"
     below.mkdir(parents=True)
     (below / "x.parquet").write_bytes(b"PAR1")
-    for reading in (read, read_blocks):
+    for reader in (read, read_blocks):
         with pytest.raises(tp.FileFormatError, match=r"sub-folder 'part=1' .*x\.parquet"):
-            reading(place)
+            reader(place)
     assert run("fit", "shards", code=2).stderr.startswith("error: ")
 
 
@@ -311,9 +311,9 @@ def test_only_regular_files_are_read(tmp_path, rows, suffix):
     place = folder(tmp_path, rows, "csv")
     os.mkfifo(place / f"9.{suffix}")
     for path in (place, place / f"9.{suffix}"):
-        for reading in (read, read_blocks):
+        for reader in (read, read_blocks):
             with pytest.raises(tp.FileFormatError, match=rf"9\.{suffix}: .*is a pipe"):
-                reading(path)
+                reader(path)
     (place / f"9.{suffix}").unlink()
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(place / "s.csv"))

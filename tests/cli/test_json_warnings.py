@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from test_cascade import two_models
 
 import temperance as tp
+from cascade_models import two_models
 
 PYTHON = re.compile(r"`[a-z]+_[a-z_]+`")
 
