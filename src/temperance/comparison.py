@@ -20,7 +20,7 @@ from temperance.evaluation import (
 )
 from temperance.evaluation.evaluation import SCORES, reliability_sketch
 from temperance.frozen import Frozen
-from temperance.metrics.error_measures import ERROR_NAMES, NO_INTERVAL
+from temperance.metrics.error_measures import ERROR_NAMES, error_gap
 from temperance.metrics.estimates import Draws, gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
@@ -425,15 +425,8 @@ def differences_of(
 
 
 def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, Estimate]:
-    differences = {}
-    for name, own in draws.items():
-        if name in NO_INTERVAL:
-            continue
-        of = Draws.error_difference if name in ERROR_NAMES else Draws.difference
-        # of a debiased error, the square is resampled and the root is shown
-        both = [each.root() if name == "debiased" else each for each in (own, baseline[name])]
-        differences[name] = of(both[0], both[1])
-    return differences
+    gaps = {name: error_gap(name, own, baseline[name]) for name, own in draws.items()}
+    return {name: gap for name, gap in gaps.items() if gap is not None}
 
 
 # Paired differences of rows that come block by block, in one reading.

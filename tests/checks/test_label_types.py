@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from test_readers import arrow
 
 import temperance as tp
 from table_files import TYPES, write

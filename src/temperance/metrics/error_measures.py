@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.binning import Binning
-    from temperance.metrics.estimates import CalibrationError
+    from temperance.metrics.estimates import CalibrationError, Estimate
     from temperance.metrics.events import Event, GapsOf
     from temperance.metrics.inputs import Predictions
     from temperance.metrics.resampling import Resampling
 
 __all__ = [
+    "ERROR_MEASURES",
     "ERROR_NAMES",
-    "NO_INTERVAL",
+    "ErrorMeasure",
     "binned_error",
     "calibration_error_of",
     "check_norm",
@@ -43,6 +45,7 @@ __all__ = [
     "conditional_error",
     "debiased_square",
     "draw_errors",
+    "error_gap",
     "flattened_error",
     "ks",
     "ks_error",
@@ -247,29 +250,41 @@ def _binned(
 # All calibration errors of one set of predictions, from the same resamples and null draws.
 
 
-ERROR_NAMES = {  # key in JSON -> what it is called in words
-    "ece": "ECE",
-    "ece_equal_mass": "ECE, equal mass",
-    "debiased": "RMS, debiased",
-    "smooth": "smooth ECE",
-    "ks": "Kolmogorov-Smirnov",
-    "classwise": "classwise ECE",
-    "top_label_conditional": "ECE by top label",
-    "flattened": "flattened ECE",
+@dataclass(frozen=True, slots=True)
+class ErrorMeasure:
+    """A calibration error: its words, and the inference that a simulation has shown to hold for it.
+
+    Null band and p-value hold for all of them, for labels drawn from the model are what they are
+    of. An interval is shown of none that does not say that it has one.
+    """
+
+    words: str
+    interval: bool = False  # bootstrap intervals cover .93 to .97 of samples (tests of coverage)
+    square: bool = False  # the draws are of its square, which is debiased; the root is shown
+
+
+# key in JSON -> the measure. Cells of the two without an interval hold few rows, and resamples show
+# too little of the bias: their interval would hold the truth in as few as .65 and .45 of samples of
+# 500 rows.
+ERROR_MEASURES = {
+    "ece": ErrorMeasure("ECE", interval=True),
+    "ece_equal_mass": ErrorMeasure("ECE, equal mass", interval=True),
+    "debiased": ErrorMeasure("RMS, debiased", interval=True, square=True),
+    "smooth": ErrorMeasure("smooth ECE", interval=True),
+    "ks": ErrorMeasure("Kolmogorov-Smirnov", interval=True),
+    "classwise": ErrorMeasure("classwise ECE"),
+    "top_label_conditional": ErrorMeasure("ECE by top label"),
+    "flattened": ErrorMeasure("flattened ECE", interval=True),
 }
-
-
-# Their cells hold few rows, and resamples show too little of the bias: the interval of the others
-# would hold the truth in as few as .65 and .45 of samples of 500 rows.
-NO_INTERVAL = frozenset({"classwise", "top_label_conditional"})
+ERROR_NAMES = {key: measure.words for key, measure in ERROR_MEASURES.items()}
 
 
 def draw_errors(
     resampling: Resampling, *, n_bins: int
 ) -> tuple[dict[str, Draws], list[CalibrationError]]:
-    """Return the draws of every error of `ERROR_NAMES`, and each class's own error.
+    """Return the draws of every error of `ERROR_MEASURES`, and each class's own error.
 
-    Those of "debiased" are of its square. The draws of single classes are not kept.
+    The draws of single classes are not kept.
     """
     rows, sums = resampling.rows, resampling.sums
     b, doubt, k = resampling.n_resamples, resampling.doubt, rows.probs.shape[1]
@@ -295,7 +310,7 @@ def draw_errors(
     exact = {"ks": float(ks(rows, observed(rows), exact=True))}
     draws = {
         name: Draws.split(
-            statistic, b, doubt=doubt, value=exact.get(name), squared=name == "debiased"
+            statistic, b, doubt=doubt, value=exact.get(name), squared=ERROR_MEASURES[name].square
         )
         for name, statistic in statistics.items()
     }
@@ -303,6 +318,22 @@ def draw_errors(
 
 
 def calibration_error_of(name: str, draws: Draws) -> CalibrationError:
-    """Return an error with interval, null band and p-value from its draws."""
-    error = draws.root_error() if name == "debiased" else draws.calibration_error()
-    return error.without_interval() if name in NO_INTERVAL else error
+    """Return an error from its draws: null band, p-value, and an interval where it has one."""
+    measure = ERROR_MEASURES[name]
+    error = draws.root_error() if measure.square else draws.calibration_error()
+    return error if measure.interval else error.without_interval()
+
+
+def error_gap(name: str, draws: Draws, baseline: Draws) -> Estimate | None:
+    """Return the interval of one error less the baseline's; None of errors without an interval.
+
+    Of what is no calibration error (ranks, areas) the basic bootstrap interval.
+    """
+    measure = ERROR_MEASURES.get(name)
+    if measure is None:
+        return draws.difference(baseline)
+    if not measure.interval:
+        return None
+    if measure.square:
+        draws, baseline = draws.root(), baseline.root()
+    return draws.error_difference(baseline)
