@@ -339,6 +339,11 @@ class VectorScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
         rows.require_two_labels(cls.method)
         base, passes = smoothed_temperature(rows)
         ridge = rows.k / rows.weight
@@ -505,6 +510,11 @@ class MatrixScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
         rows.refuse_masks(cls.method)
         rows.require_two_labels(cls.method)
         base, passes = smoothed_temperature(rows)

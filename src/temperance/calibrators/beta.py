@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Calibrator, Traits
-from temperance.calibrators.training import Training, as_prior, require_bends
+from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.two_classes import (
     LogisticFit,
     TwoClasses,
@@ -134,11 +134,16 @@ class BetaCalibration(Calibrator):
             `reason` is `"no-rows"`, `"empty-class"` (one class only), `"constant-logits"`,
             `"separable"` or `"worse-than-chance"` (neither a nor b would be above 0).
         """
-        strength = as_prior(prior)
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
+            ignore_label=ignore_label, refuse_probs=refuse_probs, prior=prior,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
+        strength = rows.prior
         seen = TwoClasses.of(rows, method=cls.method)
         require_bends(float(np.abs(seen.odds).max()), method=cls.method)
         if strength == 0.0:

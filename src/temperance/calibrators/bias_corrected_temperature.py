@@ -14,7 +14,7 @@ from temperance.calibrators.affine import AffineProblem
 from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.temperature_fit import refuse_constant_logits, temperature_record
-from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.training import Training
 from temperance.checks.arguments import as_positive
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import (
@@ -251,11 +251,16 @@ class BiasCorrectedTemperatureScaling(Calibrator):
             would be -infinity), `"separable"` (rows can be told apart without error) or
             `"worse-than-chance"` (T would be negative).
         """
-        strength = as_prior(prior)
         rows = Training.check(
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
+            ignore_label=ignore_label, refuse_probs=refuse_probs, prior=prior,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
+        strength = rows.prior
         if strength == 0.0:
             refuse_constant_logits(rows)
             rows.require_every_class(hint="`prior=1.0` (--prior 1) gives a finite answer.")

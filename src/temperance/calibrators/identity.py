@@ -84,6 +84,11 @@ class Identity(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
         fitted = cls(**rows.common)
         return replace(fitted, record=rows.record(fitted.scaled, passes=0))
 

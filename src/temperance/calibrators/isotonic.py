@@ -220,6 +220,11 @@ class IsotonicCalibration(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
         zeros = bool(rows.zero_labels().any())
         of_classes = [1] if rows.k == 2 else range(rows.k)
         odds = _odds_of(rows)

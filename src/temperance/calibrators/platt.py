@@ -124,6 +124,11 @@ class PlattScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
         seen = TwoClasses.of(rows, method=cls.method)
         seen.refuse_constant()
         found = fit_logistic(

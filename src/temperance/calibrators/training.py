@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -117,6 +117,8 @@ class Training(ArrayRows):
 
     classes: tuple[str, ...] | None = None
     clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
+    groups: NDArray[np.str_] | None = None  # (n,): each row's group
+    prior: float = field(default=0.0, kw_only=True)  # in pseudo-rows that say: no change
 
     def __post_init__(self) -> None:
         if self.weights is not None:
@@ -137,6 +139,7 @@ class Training(ArrayRows):
         engine: str = "auto",
         unread: bool = False,
         zeros: bool = False,
+        prior: float = 0.0,
     ) -> Self:
         """Return the arguments of a `fit` as arrays, or raise.
 
@@ -144,6 +147,7 @@ class Training(ArrayRows):
         `unread` logits are only looked at for their shape: a fit that reads nothing but sums sees
         there whether a value was bad, and then asks `refuse_bad_values` which one.
         """
+        strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
         scores, known = named_scores(
             logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters
@@ -175,7 +179,25 @@ class Training(ArrayRows):
             if not unread:
                 refuse_tiny(_widest(z))
             units = None if c is None else as_groups(c, n=n, name="clusters")[1]
-        return cls(z, y, w, names, units, engine=check_engine(engine))
+        return cls(z, y, w, names, units, prior=strength, engine=check_engine(engine))
+
+    def weighing(self, weights: NDArray[np.float64] | None) -> Self:
+        """Return the same rows with other weights, of which one at least is above 0."""
+        return replace(self, weights=weights)
+
+    def taken(self, places: NDArray[np.intp]) -> Self:
+        """Return the rows at these places, with all that is known of each."""
+        clusters = self.clusters
+        if clusters is not None:
+            clusters = np.unique(clusters[places], return_inverse=True)[1]
+        return replace(
+            self,
+            logits=self.logits[places],
+            labels=self.labels[places],
+            weights=None if self.weights is None else self.weights[places],
+            clusters=clusters,
+            groups=None if self.groups is None else self.groups[places],
+        )
 
     @property
     def weight(self) -> float:

@@ -236,6 +236,11 @@ class VennAbers(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
         )  # fmt: skip
+        return cls.of_rows(rows)
+
+    @classmethod
+    def of_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
         zeros = bool(rows.zero_labels().any())
         seen = TwoClasses.of(rows, method=cls.method, zeros=zeros)
         scores, lower, upper = venn_abers_steps(seen.odds, seen.hit, seen.weights)
