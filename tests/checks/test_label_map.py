@@ -6,7 +6,6 @@ import shlex
 
 import numpy as np
 import pytest
-from test_label_types import write as write_named
 
 import temperance as tp
 from table_files import write as write_named

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from test_readers import arrow
 
 import temperance as tp
 from table_files import TYPES, write

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_fuzz_readers import FUZZ, mutations
 
 from llm_files import LM_EVAL, choice, completion, lm_eval
 from mutations import FUZZ, mutations
