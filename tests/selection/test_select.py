@@ -171,7 +171,7 @@ def test_the_choice_may_differ_from_fold_to_fold(sample):
     z[odd] *= 50.0
     y[odd] = np.random.default_rng(0).integers(0, 4, 200)
     selection, scaled = select_rows(
-        Training.check(z, y), clusters=clusters, methods=["temperature"]
+        Training.check(z, y, clusters=clusters), methods=["temperature"]
     )
     assert selection.method == "temperature"
     assert (scaled[odd] == z[odd]).all()  # the other folds choose to change nothing

@@ -19,12 +19,9 @@ from temperance.calibrators import (
     MultilabelScaling,
     TemperatureRecord,
     TemperatureScaling,
-    Training,
     check_method,
-    count_clusters,
-    fit_by_name,
     fit_entries,
-    score_test_of_clusters,
+    fit_method,
 )
 from temperance.cli.console import progress
 from temperance.cli.rows import naming
@@ -129,7 +126,7 @@ def fit_rows(
             fitted = _chosen(rows, prior, seed)
         else:
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold, seed=seed)
-    fitted = replace(fitted, calibrator=_with_floor(_with_clusters(fitted.calibrator, rows), rows))
+    fitted = replace(fitted, calibrator=_with_floor(fitted.calibrator, rows))
     if rows.entries is not None:
         return fitted.around(_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.answers is not None:
@@ -140,19 +137,6 @@ def fit_rows(
     if rows.ragged and fitted.calibrator.traits.any_width:
         return replace(fitted, calibrator=replace(fitted.calibrator, n_classes=None))
     return fitted
-
-
-def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
-    """Return the calibrator with a record that counts clusters, where it has a way to."""
-    record = calibrator.record
-    if rows.clusters is None or rows.entries is not None or record is None:
-        return calibrator
-    if isinstance(calibrator, Ensemble | GroupTemperatureScaling):  # the latter has counted them
-        return calibrator
-    data = (rows.logits, rows.require_labels(), rows.weights, rows.clusters)
-    if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
-        return replace(calibrator, record=count_clusters(record, *data))
-    return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))
 
 
 def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
@@ -183,15 +167,13 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
     trials_of: type[Trials] = Trials
     order: tuple[str, ...] = SIMPLEST_FIRST
     if rows.entries is not None:
-        trials_of, order = LabelTrials, LABEL_METHODS
+        trials_of, order = LabelTrials, tuple(LABEL_METHODS)
     elif rows.answers is not None and not rows.answers.says_probabilities:
         trials_of, order, methods = ScoreTrials, SCORE_METHODS, None
-    training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
+    training = rows.training(prior=prior).require_learnable(zeros=True)
     with progress(f"choosing a method on {rows.outcomes.rows(rows.n)}"):
         selection, honest = select_rows(
-            training, groups=None if rows.dense is not None else rows.group_names,
-            clusters=rows.clusters,
-            methods=methods, chosen=rows.answers is not None, prior=prior, seed=seed,
+            training, methods=methods, chosen=rows.answers is not None, seed=seed,
             trials_of=trials_of, order=order,
         )  # fmt: skip
     if selection.method == BASE_RATE:
@@ -207,23 +189,16 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
 def _named(
     rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool, seed: int
 ) -> Fitted:
-    labels, positions = rows.require_labels(), rows.require_positions()
+    labels = rows.require_labels()
+    training = rows.training(prior=prior).require_learnable(zeros=METHODS[method].traits.zeros)
 
     def fit(weights: NDArray[np.float64] | None) -> Calibrator:
+        weighed = training.weighing(weights)
         if rows.members is not None:
-            return Ensemble.fit(
-                rows.members, positions, pool=pool,
-                weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
-            )  # fmt: skip
+            return Ensemble.from_rows(weighed, pool=pool)
         if rows.entries is not None:
-            return fit_entries(
-                method, rows.logits, positions, rows.entries.groups, weights=weights, prior=prior
-            )
-        return fit_by_name(
-            method, rows.logits, positions,
-            weights=weights, groups=rows.group_names, clusters=rows.clusters, prior=prior,
-            classes=rows.classes,
-        )  # fmt: skip
+            return fit_entries(method, weighed)
+        return fit_method(method, weighed)
 
     with progress(f"fitting on {rows.outcomes.rows(rows.n)}"):
         calibrator = fit(rows.weights)

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.calibrators import (
-    AnswerConfidence,
-    Ensemble,
-    MultilabelScaling,
-    apply_rows,
-    scale_rows,
-)
+from temperance.calibrators import AnswerConfidence, Ensemble, MultilabelScaling, Training
 from temperance.checks import Positions, as_group_names, as_groups, as_known_names
 from temperance.checks.answer_scores import base_rate_logits
 from temperance.checks.arrays import rows_of_file
@@ -30,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator
+    from temperance.calibrators import Calibrator, Outputs
     from temperance.checks.answer_scores import AnswerScale
     from temperance.checks.dense import Dense
     from temperance.checks.scores import Floored
@@ -258,38 +252,52 @@ class Rows:
             ids=None,
         )
 
+    def training(self, *, prior: float = 0.0) -> Training:
+        """Return the rows as a fit takes them; groups of a label matrix are its labels."""
+        entries = self.entries
+        return Training(
+            self.logits,
+            self.require_labels(),
+            self.weights,
+            None if entries is not None else self.classes,
+            clusters=self.clusters,
+            groups=self._groups_of_fit(),
+            members=self.members,
+            prior=prior,
+        )
+
+    def _groups_of_fit(self) -> NDArray[np.str_] | None:
+        if self.dense is not None:
+            return None
+        return self.group_names if self.entries is None else self.entries.groups
+
     def scaled_by(self, calibrator: Calibrator) -> NDArray[np.float64]:
-        """Return the calibrated logits of these rows, columns in their own order."""
-        order = self._order_of(calibrator)
-        if isinstance(calibrator, Ensemble):
-            members = [in_order(each, order) for each in self.require_members()]
-            return put_back(calibrator.scale(members, refuse_probs=False), order)
-        if isinstance(calibrator, MultilabelScaling):
-            entries = self.require_entries()
-            scaled = calibrator.scale(in_order(entries.outputs, order), refuse_probs=False)
-            odds = put_back(scaled, order)[entries.keep]
-            return np.stack([np.zeros_like(odds), odds], axis=1)
-        if isinstance(calibrator, AnswerConfidence):
-            calibrator = calibrator.inner  # these logits are the scores' log-odds
-        logits = in_order(self.logits, order)
-        return put_back(scale_rows(calibrator, logits, self.group_names), order)
+        """Return the calibrated logits of these rows, (n, k), columns in their own order."""
+        outputs, order = self._outputs_for(calibrator)
+        scaled = put_back(calibrator.calibrated_logits(outputs), order)
+        if calibrator.kind != "multilabel":
+            return scaled
+        odds = scaled[self.require_entries().keep]
+        return np.stack([np.zeros_like(odds), odds], axis=1)
 
     def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
         """Return the calibrated probabilities of these rows; of answers (n,), of being right.
 
         Columns are in the order of these rows, whatever that of the calibrator.
         """
+        outputs, order = self._outputs_for(calibrator)
+        probs = calibrator.restored(calibrator.probabilities(outputs), outputs)
+        return probs if probs.ndim == 1 else put_back(probs, order)
+
+    def _outputs_for(self, calibrator: Calibrator) -> tuple[Outputs, NDArray[np.intp] | None]:
+        """Return what a calibrator maps of these rows, in the order of its own columns."""
         order = self._order_of(calibrator)
-        if isinstance(calibrator, Ensemble):
-            members = [in_order(each, order) for each in self.require_members()]
-            return put_back(calibrator.apply(members, refuse_probs=False), order)
-        if isinstance(calibrator, MultilabelScaling):
-            outputs = in_order(self.require_entries().outputs, order)
-            return put_back(calibrator.apply(outputs, refuse_probs=False), order)
-        if isinstance(calibrator, AnswerConfidence):
-            return calibrator.inner.apply(self.logits, refuse_probs=False)[:, 1]
-        logits = in_order(self.logits, order)
-        return put_back(apply_rows(calibrator, logits, self.group_names), order)
+        scores = self.members if self.members is not None else (self.logits,)
+        if calibrator.kind == "multilabel":
+            scores = (self.require_entries().outputs,)
+        groups = self.group_names if calibrator.traits.groups else None
+        scores = tuple(in_order(each, order) for each in scores)
+        return calibrator.outputs_of(scores, groups), order
 
     def _order_of(self, calibrator: Calibrator) -> NDArray[np.intp] | None:
         """Return where the classes of the calibrator are among these; None where in place."""
