@@ -328,11 +328,15 @@ class MultilabelScaling(Calibrator):
 
 
 def entry_rows(entries: Entries, *, weights: Array | None = None, prior: float = 0.0) -> Training:
-    """Return the entries of a label matrix as rows of a fit: groups are labels, clusters rows."""
-    return Training(
+    """Return the entries of a label matrix as rows of a fit: groups are labels, clusters rows.
+
+    Raises as `Training.require_learnable`.
+    """
+    rows = Training(
         entries.logits, entries.labels, weights, clusters=entries.clusters, groups=entries.groups,
         prior=as_prior(prior),
     )  # fmt: skip
+    return rows.require_learnable(zeros=False)
 
 
 def fit_entries(method: str, rows: Training) -> LabelMap:
