@@ -164,7 +164,7 @@ def test_rows_left_out_have_no_say(rule):
 
 
 def test_the_choice_may_differ_from_fold_to_fold(sample):
-    """Near the border a fold is scored by what the other folds choose: a temperature, or nothing."""
+    """Near the border a fold is scored by what the others choose: a temperature, or nothing."""
     for seed in range(40):
         z, y = sample(seed, n=600, temperature=1.08)
         _, scaled = select_rows(Training.check(z, y), methods=["temperature"])

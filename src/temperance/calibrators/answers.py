@@ -196,6 +196,11 @@ class AnswerConfidence(Calibrator):
         """Facts about the inner map."""
         return self.inner.traits
 
+    @property
+    def answer_scale(self) -> AnswerScale:
+        """What the scores of answers are."""
+        return self.score_scale
+
     def outputs(
         self,
         logits: ArrayLike,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators.record import FitRecord
     from temperance.calibrators.training import Training
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.readers.json_object import JsonObject
 
 __all__ = [
@@ -306,6 +307,8 @@ class Calibrator(Frozen, ABC):
     kind: ClassVar[str] = "logits"
     unit: ClassVar[tuple[str, ...]] = ("row",)  # what a record counts: one, and several of them
     traits: ClassVar[Traits]
+    counts_clusters: ClassVar[bool] = False  # the interval of its temperature, where rows have some
+    richer_method: ClassVar[str | None] = "auto"  # what may do better where rows refute the map
 
     n_classes: int | None = None
     classes: tuple[str, ...] | None = None
@@ -346,6 +349,30 @@ class Calibrator(Frozen, ABC):
     def own_traits(self) -> Traits:
         """Facts about the map, where the class stands for several: those of this one."""
         return self.traits
+
+    @property
+    def n_models(self) -> int:
+        """How many models it takes the outputs of."""
+        return 1
+
+    @property
+    def answer_scale(self) -> AnswerScale | None:
+        """What the scores of answers are, of a map of them."""
+        return None
+
+    def unseen(self, groups: ArrayLike) -> tuple[str, ...]:  # noqa: ARG002  (it has no groups)
+        """Return the names of groups that the fit has not seen, sorted.
+
+        Parameters
+        ----------
+        groups : array_like, shape (n,)
+            As in `apply`.
+        """
+        return ()
+
+    def tables(self) -> list[Table]:
+        """Return what is known of each part of the map, beside the facts of the whole."""
+        return []
 
     @abstractmethod
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -328,6 +328,8 @@ class Ensemble(Method):
         members=True,
     )
 
+    richer_method: ClassVar[str | None] = None
+
     temperature: float
     weights: NDArray[np.float64]
     pool: Pool = field(default="linear", kw_only=True)
@@ -453,6 +455,11 @@ class Ensemble(Method):
                 error = max(error, record.standard_error)
             record = replace(record, standard_error=error)
         return cls(record.temperature, of_members, pool=pool, **rows.common, record=record)
+
+    @property
+    def n_models(self) -> int:
+        """How many models it takes the outputs of."""
+        return len(self.weights)
 
     def outputs(
         self,

@@ -122,6 +122,7 @@ class GroupTemperatureScaling(Method):
     """
 
     method: ClassVar[str] = "group-temperature"
+    counts_clusters: ClassVar[bool] = True
     traits: ClassVar[Traits] = Traits(
         type="parametric",
         summary="logits / T, one T per group, shrunk towards one for all",

@@ -569,6 +569,10 @@ class LabelPlattScaling(Method):
             self.slopes, key=lambda name: (-abs(self.intercepts[name] - self.intercept), name)
         )
 
+    def tables(self) -> list[Table]:
+        """Return the table of the labels' lines."""
+        return [line_table(self)]
+
     def facts(self) -> list[tuple[str, str]]:
         """Return the range of slopes and intercepts, and labels of few events."""
         facts = [

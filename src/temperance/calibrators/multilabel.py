@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.record import FitRecord
     from temperance.readers.json_object import JsonObject
+    from temperance.show import Table
 
     Array = NDArray[np.float64]
 
@@ -81,6 +82,8 @@ class MultilabelScaling(Calibrator):
 
     method: ClassVar[str] = "temperature"
     kind: ClassVar[str] = "multilabel"
+    counts_clusters: ClassVar[bool] = True
+    richer_method: ClassVar[str | None] = GroupTemperatureScaling.method
     unit: ClassVar[tuple[str, ...]] = ("entry", "entries")
     traits: ClassVar[Traits] = replace(
         TemperatureScaling.traits,
@@ -258,6 +261,10 @@ class MultilabelScaling(Calibrator):
         return replace(
             self.inner.traits, summary=summary, classes="labels", masks=False, groups=False
         )
+
+    def tables(self) -> list[Table]:
+        """Return the table of the labels' lines, where each has one."""
+        return self.inner.tables()
 
     def outputs(
         self,

@@ -81,6 +81,7 @@ class TemperatureScaling(Method):
     """
 
     method: ClassVar[str] = "temperature"
+    counts_clusters: ClassVar[bool] = True
 
     traits: ClassVar[Traits] = Traits(
         type="parametric",

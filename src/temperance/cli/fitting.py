@@ -17,8 +17,6 @@ from temperance.calibrators import (
     GroupTemperatureScaling,
     Identity,
     MultilabelScaling,
-    TemperatureRecord,
-    TemperatureScaling,
     check_method,
     fit_entries,
     fit_method,
@@ -27,7 +25,6 @@ from temperance.cli.console import progress
 from temperance.cli.rows import naming
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.planning import plan
 from temperance.selection import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
 from temperance.selection.choose import SIMPLEST_FIRST, Trials
 
@@ -37,32 +34,9 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator, Pool
     from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
-    from temperance.planning import Plan
     from temperance.selection import Selection
 
-__all__ = ["counts_clusters", "fit_rows", "label_plan"]
-
-# How many labels a report says are still needed.
-
-
-_ROWS = 5000  # enough to know the confidences by
-
-
-def label_plan(rows: Rows, calibrator: Calibrator | None) -> Plan | None:
-    """Return the numbers of labels, planned from 5,000 rows; None where they allow none."""
-    logits = rows.logits if calibrator is None else rows.scaled_by(calibrator)
-    weights = rows.weights
-    if rows.n > _ROWS:
-        taken = np.sort(np.random.default_rng(0).choice(rows.n, _ROWS, replace=False))
-        logits, weights = logits[taken], None if weights is None else weights[taken]
-    record = None if calibrator is None else calibrator.record
-    pilot = record if isinstance(record, TemperatureRecord) else None
-    try:
-        with progress("planning"):
-            return plan(logits, weights=weights, pilot=pilot, refuse_probs=False)
-    except (InvalidInputError, NoOptimumError):
-        return None
-
+__all__ = ["fit_rows"]
 
 AUTO = "auto"
 
@@ -146,11 +120,6 @@ def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
         return calibrator
     known = replace(record, floor=floored.floor, n_floored=floored.probabilities)
     return replace(calibrator, record=known)
-
-
-def counts_clusters(calibrator: Calibrator) -> bool:
-    """Whether the interval of a temperature counts clusters where there are any."""
-    return isinstance(calibrator, TemperatureScaling | GroupTemperatureScaling | MultilabelScaling)
 
 
 def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelScaling:
