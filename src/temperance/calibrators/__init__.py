@@ -33,6 +33,7 @@ from temperance.calibrators.multilabel import (
     entry_rows,
     fit_entries,
 )
+from temperance.calibrators.out_of_fold import calibrated_rows, out_of_fold_logits
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.temperature import TemperatureScaling
@@ -71,6 +72,7 @@ __all__ = [
     "VectorScaling",
     "VennAbers",
     "as_members",
+    "calibrated_rows",
     "check_method",
     "class_bias_errors",
     "count_clusters",
@@ -81,6 +83,7 @@ __all__ = [
     "fold_temperatures",
     "interval_of",
     "method_tables",
+    "out_of_fold_logits",
     "pooled_logits",
     "temperature_of",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +19,10 @@ from temperance.calibrators import (
     check_method,
     fit_entries,
     fit_method,
+    out_of_fold_logits,
 )
 from temperance.cli.console import progress
 from temperance.cli.rows import naming
-from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.selection import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
 from temperance.selection.choose import SIMPLEST_FIRST, Trials
@@ -31,7 +30,7 @@ from temperance.selection.choose import SIMPLEST_FIRST, Trials
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator, Pool
+    from temperance.calibrators import Calibrator, Pool, Training
     from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
     from temperance.selection import Selection
@@ -158,11 +157,9 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
 def _named(
     rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool, seed: int
 ) -> Fitted:
-    labels = rows.require_labels()
     training = rows.training(prior=prior).require_learnable(zeros=METHODS[method].traits.zeros)
 
-    def fit(weights: NDArray[np.float64] | None) -> Calibrator:
-        weighed = training.weighing(weights)
+    def learn(weighed: Training) -> Calibrator:
         if rows.members is not None:
             return Ensemble.from_rows(weighed, pool=pool)
         if rows.entries is not None:
@@ -170,25 +167,8 @@ def _named(
         return fit_method(method, weighed)
 
     with progress(f"fitting on {rows.outcomes.rows(rows.n)}"):
-        calibrator = fit(rows.weights)
+        calibrator = learn(training)
     if not out_of_fold:
         return Fitted(calibrator, None)
     with progress("cross-fitting"):
-        scored = cross_fit(
-            lambda weights: partial(_held_out, fit(weights), rows),
-            labels, scores=_scores(rows), weights=rows.weights, clusters=rows.clusters, seed=seed,
-        )  # fmt: skip
-    return Fitted(calibrator, scored)
-
-
-def _scores(rows: Rows) -> tuple[NDArray[Any], ...]:
-    """Return what tells rows apart: what the models say, and their groups by number."""
-    scores = rows.members or (rows.logits,)
-    names = rows.group_names
-    return scores if names is None else (*scores, np.unique(names, return_inverse=True)[1])
-
-
-def _held_out(
-    calibrator: Calibrator, rows: Rows, held_out: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    return rows.taken(held_out).scaled_by(calibrator)
+        return Fitted(calibrator, out_of_fold_logits(training, learn, seed=seed))
