@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,10 +115,17 @@ def test_help_lists_every_format():
         for command in ("fit", "apply")
         for each in commands[command].params
     }
-    known = ".npz .npy .pt .csv .tsv (also .gz) .parquet .arrow .jsonl"
-    assert names_in_help(FORMATS) == known
-    assert f"Formats: {known}, and folders of them (.npy with --labels)" in help_of["fit", "cal"]
-    assert help_of["apply", "output"] == f"Probabilities: {known.replace(' .pt', '')}."
+    assert f"Formats: {names_in_help(FORMATS)}, and folders of them" in help_of["fit", "cal"]
+    assert help_of["apply", "output"] == f"Probabilities: {names_in_help(WRITTEN)}."
+    for each in FORMATS:
+        assert f" {each.suffixes[0]} " in f" {names_in_help(FORMATS)} "
+
+
+def test_help_says_how_a_format_may_be_packed():
+    """Formats that may be packed alike, one after the other, say so once; one always packed not."""
+    table = [format_of(f"a{suffix}") for suffix in (".npz", ".csv", ".tsv", ".arrow")]
+    assert names_in_help(table) == ".npz .csv .tsv (also .gz) .arrow"
+    assert names_in_help([replace(table[1], suffixes=(".b.gz",))]) == ".b.gz"
 
 
 def test_a_missing_package_is_named_with_all_formats_that_need_it():

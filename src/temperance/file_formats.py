@@ -87,12 +87,13 @@ class FileFormat:
 
     @property
     def packings(self) -> tuple[str, ...]:
-        """What a suffix may end in besides: `.gz` where `.csv.gz` is one."""
-        return tuple(dict.fromkeys(Path(each).suffix for each in self.suffixes if _is_packed(each)))
-
-
-def _is_packed(suffix: str) -> bool:
-    return suffix.count(".") > 1
+        """What its suffixes may end in besides: `.gz` where `.csv` and `.csv.gz` are of it."""
+        plain_and_last = [each[1:].rpartition(".") for each in self.suffixes]
+        return tuple(
+            dict.fromkeys(
+                f".{last}" for plain, _, last in plain_and_last if f".{plain}" in self.suffixes
+            )
+        )
 
 
 FORMATS = (
@@ -160,7 +161,7 @@ FORMATS = (
     ),
 )
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
-_PACKINGS = {packing for each in FORMATS for packing in each.packings}
+_PACKINGS = {Path(suffix).suffix for suffix in _BY_SUFFIX if suffix.count(".") > 1}
 
 # What to do with files of other formats.
 _SAVE = "np.savez('scores.npz', logits=logits, labels=labels)"
