@@ -1,6 +1,6 @@
 """The formats of files: their suffixes, what each can hold, and what reads and writes them.
 
-A new format is a row of `FORMATS`, a file in `readers/` and, if it is written too, one in
+A new format is a row of `FILE_FORMATS`, a file in `readers/` and, if it is written too, one in
 `writers/`. Messages, help and folders of files take their lists of suffixes from here.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
-    "FORMATS",
+    "FILE_FORMATS",
     "FileFormat",
     "file_suffix",
     "format_of",
@@ -96,7 +96,7 @@ class FileFormat:
         )
 
 
-FORMATS = (
+FILE_FORMATS = (
     FileFormat(
         (".npz",),
         read="readers.npz.read_npz",
@@ -160,7 +160,7 @@ FORMATS = (
         keeps_text=True,
     ),
 )
-_BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
+_BY_SUFFIX = {suffix: each for each in FILE_FORMATS for suffix in each.suffixes}
 _PACKINGS = {Path(suffix).suffix for suffix in _BY_SUFFIX if suffix.count(".") > 1}
 
 # What to do with files of other formats.

@@ -12,7 +12,7 @@ from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.labels import is_label, spells_otherwise
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.file_formats import FORMATS, file_suffix, suffixes_of
+from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
 from temperance.readers import file_digest, joined_digest, read
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _naming(source: str) -> Iterator[None]:
 
 
 _PART = 1 << 24  # numbers of a part of one file: 64 MiB in single precision
-_CUT = suffixes_of(each for each in FORMATS if each.row_access)  # workers read some rows alone
+_CUT = suffixes_of(each for each in FILE_FORMATS if each.row_access)  # workers read some rows alone
 S = TypeVar("S")
 
 

@@ -33,7 +33,7 @@ from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.evaluation.pieces import OutOfFold
 from temperance.evaluation.refinement import RefinementSplit
-from temperance.file_formats import FORMATS, names_in_help
+from temperance.file_formats import FILE_FORMATS, names_in_help
 from temperance.kernels.engines import preferring
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
@@ -126,9 +126,9 @@ def fit(
         typer.Argument(
             metavar="CAL...",
             help="Logits or probabilities with labels, unseen in training; of an ensemble one "
-            f"file per model. Formats: {names_in_help(FORMATS)}, and folders of them "
-            f"({names_in_help(each for each in FORMATS if each.scores_only)} with --labels); with "
-            "--format what language models answered.",
+            f"file per model. Formats: {names_in_help(FILE_FORMATS)}, and folders of them "
+            f"({names_in_help(each for each in FILE_FORMATS if each.scores_only)} with --labels); "
+            "with --format what language models answered.",
         ),
     ],
     test: Annotated[

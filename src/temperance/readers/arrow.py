@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
-from temperance.file_formats import FORMATS, missing_package
+from temperance.file_formats import FILE_FORMATS, missing_package
 from temperance.readers.cells import number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import refuse_joined_arrow, refuse_joined_parquet
@@ -393,7 +393,7 @@ def _pyarrow(suffix: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        formats = [each for each in FORMATS if suffix in each.suffixes]
+        formats = [each for each in FILE_FORMATS if suffix in each.suffixes]
         raise missing_package(formats, purpose="Reading") from error
 
 

@@ -265,7 +265,7 @@ class BlockFile:
 
     @property
     def n_rows(self) -> int | None:
-        """Rows of all files, where that is known without reading them: .npy and .parquet."""
+        """Rows of all files; None where a format tells them only by reading."""
         counts = [_known_rows(file) for file in self.files]
         return None if None in counts else sum(c for c in counts if c is not None)
 

@@ -16,7 +16,7 @@ from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.label_map import distinct_labels, label_text, listed
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import (
-    FORMATS,
+    FILE_FORMATS,
     file_suffix,
     format_of,
     function_named,
@@ -112,8 +112,8 @@ def _places(part: Dataset) -> NDArray[np.intp] | None:
     return np.delete(np.arange(len(part.values) + len(part.left_out)), list(part.left_out))
 
 
-SUFFIXES = suffixes_of(FORMATS)
-_DENSE = suffixes_of(each for each in FORMATS if each.any_shape)
+SUFFIXES = suffixes_of(FILE_FORMATS)
+_DENSE = suffixes_of(each for each in FILE_FORMATS if each.any_shape)
 _USUAL_FIELDS = Fields()
 
 

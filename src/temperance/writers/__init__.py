@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
-from temperance.file_formats import FORMATS, file_suffix, function_named, suffixes_of
+from temperance.file_formats import FILE_FORMATS, file_suffix, function_named, suffixes_of
 from temperance.writers.content import Content
 from temperance.writers.place import check_writable, replacing, write_json, write_text
 
@@ -33,13 +33,16 @@ __all__ = [
     "writing_blocks",
 ]
 
-_WRITE = {suffix: each.write for each in FORMATS if each.write for suffix in each.suffixes}
+_WRITE = {suffix: each.write for each in FILE_FORMATS if each.write for suffix in each.suffixes}
 _WRITE_BLOCKS = {
-    suffix: each.write_blocks for each in FORMATS if each.write_blocks for suffix in each.suffixes
+    suffix: each.write_blocks
+    for each in FILE_FORMATS
+    if each.write_blocks
+    for suffix in each.suffixes
 }
 SUFFIXES = tuple(_WRITE)
 BLOCK_SUFFIXES = tuple(_WRITE_BLOCKS)
-_DENSE = suffixes_of(each for each in FORMATS if each.write and each.any_shape)
+_DENSE = suffixes_of(each for each in FILE_FORMATS if each.write and each.any_shape)
 
 
 def write_probs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from temperance.file_formats import FORMATS, missing_package
+from temperance.file_formats import FILE_FORMATS, missing_package
 from temperance.writers.content import refuse_missing_labels
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _table(content: Content, suffix: str) -> pa.Table:
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional package
     except ImportError as error:
-        of_arrow = (each for each in FORMATS if each.package == "pyarrow")
+        of_arrow = (each for each in FILE_FORMATS if each.package == "pyarrow")
         raise missing_package(of_arrow, purpose="Writing") from error
     return pa.table(
         {

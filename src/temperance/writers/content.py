@@ -11,7 +11,7 @@ import numpy as np
 from temperance.checks.arguments import as_sequence
 from temperance.checks.label_map import lacks_label
 from temperance.errors import InvalidInputError
-from temperance.file_formats import FORMATS
+from temperance.file_formats import FILE_FORMATS
 from temperance.numerics import row_blocks
 from temperance.printable import count_text
 
@@ -113,7 +113,7 @@ def refuse_missing_labels(content: Content, suffix: str) -> None:
 
 def text_keepers() -> str:
     """Return the suffixes of files that keep any text as it is: `.npz or .jsonl`."""
-    return " or ".join(each.suffixes[0] for each in FORMATS if each.write and each.keeps_text)
+    return " or ".join(each.suffixes[0] for each in FILE_FORMATS if each.write and each.keeps_text)
 
 
 def text_cells(column: NDArray[Any]) -> list[Any]:

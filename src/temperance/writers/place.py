@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import InvalidInputError
-from temperance.file_formats import FORMATS, file_suffix, format_of, missing_package
+from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, missing_package
 from temperance.printable import as_json_text
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
     format_ = format_of(file)
     package = None if format_ is None else format_.package
     if package is not None and importlib.util.find_spec(package) is None:
-        alike = (each for each in FORMATS if each.write and each.package == package)
+        alike = (each for each in FILE_FORMATS if each.write and each.package == package)
         raise missing_package(alike, purpose="Writing")
     with _explaining(path):
         directory = file.resolve().parent
