@@ -22,6 +22,7 @@ from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
 from temperance.decisions import load_policy
 from temperance.decisions.policy import is_policy
+from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, names_in_help
 from temperance.formats import load
 from temperance.printable import count_text
 from temperance.readers import read_blocks
@@ -204,7 +205,8 @@ def apply(
             "--output",
             "-o",
             metavar="OUT",
-            help="Probabilities: .npz .npy .csv .tsv (also .gz) .parquet .jsonl.",
+            help=f"Probabilities: {names_in_help(each for each in FILE_FORMATS if each.write)}; "
+            f"alone in {names_in_help(each for each in FILE_FORMATS if each.scores_only)}.",
         ),
     ],
     as_json: JsonOption = False,
@@ -212,10 +214,10 @@ def apply(
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
-    With a policy also `accepted`, whether the row may be answered; .npy has no place for it.
-    Labels, ids, groups and weights of FILE are handed on, whatever the labels are; a .npy file has
-    no place for them. Outputs per pixel or token (--class-axis) keep their shape. A folder of
-    shards, or a file of 1 GiB and more, is read once and written row by row, in little memory.
+    With a policy also `accepted`, whether the row may be answered. Labels, ids, groups and weights
+    of FILE are handed on, whatever the labels are. Outputs per pixel or token (--class-axis) keep
+    their shape. A folder of shards, or a file of 1 GiB and more, is read once and written row by
+    row, in little memory.
     """
     check_writable(output, SUFFIXES)
     if reading.class_axis is not None:
@@ -309,9 +311,11 @@ def _tell(told: _Told, chosen: Map, accepted: int | None, output: Path, *, as_js
 
 def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:
     """Return a warning where a file cannot say which rows are accepted."""
-    if chosen.rule is None or output.suffix.lower() != ".npy":
+    format_ = format_of(output)
+    if chosen.rule is None or format_ is None or not format_.scores_only:
         return ()
-    return (f"a .npy file has no place for `accepted`: write {output.with_suffix('.npz').name}.",)
+    suffix, other = file_suffix(output), output.with_suffix(".npz").name
+    return (f"a {suffix} file has no place for `accepted`: write {other}.",)
 
 
 def _mean_confidence(probs: NDArray[np.float64], *, of_labels: bool) -> float:

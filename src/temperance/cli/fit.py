@@ -33,6 +33,7 @@ from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.evaluation.pieces import OutOfFold
 from temperance.evaluation.refinement import RefinementSplit
+from temperance.file_formats import FILE_FORMATS, names_in_help
 from temperance.kernels.engines import preferring
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
@@ -125,7 +126,9 @@ def fit(
         typer.Argument(
             metavar="CAL...",
             help="Logits or probabilities with labels, unseen in training; of an ensemble one "
-            "file per model.",
+            f"file per model. Formats: {names_in_help(FILE_FORMATS)}, and folders of them "
+            f"({names_in_help(each for each in FILE_FORMATS if each.scores_only)} with --labels); "
+            "with --format what language models answered.",
         ),
     ],
     test: Annotated[
@@ -170,9 +173,7 @@ def fit(
     """Learn a calibrator from a file of outputs and labels.
 
     Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
-    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them, and
-    with --format what language models answered. Of 1 GiB and more, a temperature is fitted block by
-    block, in little memory.
+    Of 1 GiB and more, a temperature is fitted block by block, in little memory.
     """
     check_writable(output, {".json"})
     if report is not None:

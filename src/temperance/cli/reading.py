@@ -26,6 +26,7 @@ from temperance.cli.rows import Measured, RowFacts, Rows, naming
 from temperance.comparison import compare_blocks
 from temperance.errors import InvalidInputError
 from temperance.evaluation import evaluate_blocks
+from temperance.file_formats import format_of
 from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
 from temperance.printable import count_text
 from temperance.readers import read, read_blocks
@@ -54,13 +55,13 @@ __all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]
 
 
 LARGE_BYTES = 1 << 30
-_WHOLE = {".jsonl", ".ndjson"}  # rows of different lengths: read as one
 
 
 def is_large(files: list[Path]) -> bool:
     """Whether the one file, or the files of the one folder, have 1 GiB and more."""
     path = files[0]
-    if len(files) > 1 or not path.exists() or path.suffix.lower() in _WHOLE:
+    format_ = format_of(path)
+    if len(files) > 1 or not path.exists() or (format_ is not None and format_.ragged):
         return False
     return read_blocks(path).size >= LARGE_BYTES
 
