@@ -19,7 +19,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums", "frozen"},
     {"numerics", "alignment"},
     {"checks"},
-    {"crossfit"},
+    {"crossfit", "logistic_regression", "isotonic_regression"},
     {"kernels", "binning", "readers", "writers", "show"},
     {"blocks", "significance"},
     {"calibrators", "metrics", "planning"},

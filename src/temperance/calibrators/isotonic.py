@@ -19,7 +19,7 @@ from temperance.calibrators.two_classes import (
 )
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64, logit, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,7 +240,7 @@ class IsotonicCalibration(Calibrator):
         odds = _one_vs_rest(block)
         if len(self.curves) == 1:
             p = self.curves[0].at(odds[:, 1])
-            odds_of_one = np.log(p) - np.log1p(-p)
+            odds_of_one = logit(p)
             zeros = self.curves[0].of_zeros
             return of_log_odds(odds_of_one) if zeros else with_log_odds(block, odds_of_one)
         p = np.stack([curve.at(odds[:, c]) for c, curve in enumerate(self.curves)], axis=1)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.binning import reaches
-from temperance.calibrators.two_classes import fit_logistic
 from temperance.errors import NoOptimumError
 from temperance.frozen import Frozen
+from temperance.logistic_regression import fit_logistic
+from temperance.numerics import logit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,8 +148,7 @@ def _isotonic(c: Array, v: Array, w: Array) -> IsotonicLoss:
 
 
 def _log_odds(confidence: Array) -> Array:
-    c = np.clip(confidence, 1e-300, _SURE)
-    return np.asarray(np.log(c) - np.log1p(-c))
+    return logit(np.clip(confidence, 1e-300, _SURE))
 
 
 @dataclass(frozen=True, slots=True)
