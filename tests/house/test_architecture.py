@@ -37,6 +37,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
     "scipy": {
+        "isotonic_regression",
         "blocks",
         "calibrators",
         "metrics",
