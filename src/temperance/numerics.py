@@ -17,6 +17,7 @@ __all__ = [
     "as_float64",
     "let_go",
     "log_probs",
+    "logit",
     "normal_quantile",
     "owned",
     "places_of",
@@ -24,6 +25,7 @@ __all__ = [
     "row_log_losses",
     "softmax",
     "t_quantile",
+    "two_probs",
     "two_sided_p",
 ]
 
@@ -69,6 +71,19 @@ def log_probs(probs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Natural logarithm with log 0 = -inf and no warning: no epsilon is added."""
     with np.errstate(divide="ignore"):
         return np.log(probs)
+
+
+def logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-odds of probabilities inside (0, 1)."""
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def two_probs(odds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the probabilities of an event and of its opposite, each to full precision."""
+    small = np.exp(-np.abs(odds))
+    likely, unlikely = 1.0 / (1.0 + small), small / (1.0 + small)
+    happens = odds > 0
+    return np.where(happens, likely, unlikely), np.where(happens, unlikely, likely)
 
 
 def normal_quantile(level: float) -> float:

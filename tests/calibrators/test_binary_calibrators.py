@@ -7,8 +7,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.calibrators.two_classes import fit_logistic
 from temperance.calibrators.venn_abers import venn_abers_steps
+from temperance.logistic_regression import fit_logistic
 
 BINARY = ["platt", "beta", "isotonic", "venn-abers"]
 

@@ -19,7 +19,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"errors", "version", "sums", "frozen"},
     {"numerics", "alignment", "file_formats"},
     {"checks"},
-    {"crossfit"},
+    {"crossfit", "logistic_regression", "isotonic_regression"},
     {"kernels", "binning", "readers", "writers", "show"},
     {"blocks", "significance"},
     {"calibrators", "metrics", "planning"},
@@ -37,6 +37,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "matplotlib": {"plots", "report"},
     "jinja2": {"report"},
     "scipy": {
+        "isotonic_regression",
         "blocks",
         "calibrators",
         "metrics",

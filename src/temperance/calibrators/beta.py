@@ -10,15 +10,10 @@ import numpy as np
 
 from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.training import Training, require_bends
-from temperance.calibrators.two_classes import (
-    LogisticFit,
-    TwoClasses,
-    fit_logistic,
-    log_odds,
-    with_log_odds,
-)
+from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.arguments import as_not_negative, as_number
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.logistic_regression import fit_logistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,33 +188,34 @@ def _best(seen: TwoClasses, prior: float) -> tuple[tuple[float, float, float], i
         free, passes = _with(seen, prior, (0, 1, 2))
     if free[0] >= 0.0 and free[1] >= 0.0 and free[0] + free[1] > 0.0:
         return (float(free[0]), float(free[1]), float(free[2])), passes
-    found = []
+    rising = []
     for kept in (0, 1):
         if free[1 - kept] < 0.0 or free[kept] > 0.0:
-            numbers, more = _with(seen, prior, (kept, 2))
-            passes += more
-            if numbers[kept] > 0.0:
-                found.append(numbers)
-    if not found:
+            with suppress(NoOptimumError):  # it falls, and parts the rows without error
+                numbers, more = _with(seen, prior, (kept, 2))
+                passes += more
+                if numbers[kept] > 0.0:
+                    rising.append(numbers)
+    if not rising:
         msg = (
             "No map that rises: the larger the probability of class 1, the rarer it is. Are rows "
             "and labels in the same order, and is column 1 that of label 1?"
         )
         raise NoOptimumError(msg, reason="worse-than-chance")
-    a, b, c = min(found, key=lambda numbers: _penalised_loss(seen, numbers, prior))
+    a, b, c = min(rising, key=lambda numbers: _penalised_loss(seen, numbers, prior))
     return (float(a), float(b), float(c)), passes
 
 
 def _with(seen: TwoClasses, prior: float, kept: tuple[int, ...]) -> tuple[Array, int]:
     """Fit the numbers kept; the others are 0."""
     columns = list(kept)
-    found: LogisticFit = fit_logistic(
+    fit = fit_logistic(
         _features(seen.odds)[:, columns], seen.hit, seen.weights,
         ridge=prior, centre=_UNCHANGED[columns],
     )  # fmt: skip
     numbers = np.zeros(3)
-    numbers[columns] = found.coefficients
-    return numbers, found.passes
+    numbers[columns] = fit.coefficients
+    return numbers, fit.passes
 
 
 def _penalised_loss(seen: TwoClasses, numbers: Array, prior: float) -> float:

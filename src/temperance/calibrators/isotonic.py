@@ -19,7 +19,8 @@ from temperance.calibrators.two_classes import (
 )
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
-from temperance.numerics import as_float64, row_blocks
+from temperance.isotonic_regression import centred_isotonic
+from temperance.numerics import as_float64, logit, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,25 +62,9 @@ class Curve(Frozen):
         Rows of +-MOST_LOG_ODDS (of probability 0 or 1) are the lowest and the largest, and move
         no centre; they have knots of their own, which stand there with `zeros` in any case.
         """
-        from scipy.optimize import isotonic_regression  # noqa: PLC0415
-
-        x, number = np.unique(seen.odds, return_inverse=True)
-        weight = np.bincount(number, seen.weights)
-        rate = np.bincount(number, seen.weights * seen.hit) / weight
-        found = isotonic_regression(rate, weights=weight)
-        starts = found.blocks[:-1]
-        infinite = np.abs(x) == MOST_LOG_ODDS
-        of_block = np.add.reduceat(np.where(infinite, 0.0, weight), starts)
-        moment = np.add.reduceat(np.where(infinite, 0.0, weight * x), starts)
+        centre, level = centred_isotonic(seen.odds, seen.hit, seen.weights, beyond=MOST_LOG_ODDS)
         least = 1.0 / (seen.weight + 2.0)
-        level = np.clip(found.x, least, 1.0 - least)
-        own = of_block > 0.0
-        centre = np.r_[x[infinite], moment[own] / of_block[own]]
-        level = np.r_[level[infinite], level[starts][own]]
-        order = np.argsort(centre, kind="stable")
-        centre, level = centre[order], level[order]
-        distinct = np.r_[True, np.diff(centre) > 0.0]  # rounding may put two centres on one number
-        centre, level = centre[distinct], level[distinct]
+        level = np.clip(level, least, 1.0 - least)
         if zeros and centre[0] > -MOST_LOG_ODDS:
             centre, level = np.r_[-MOST_LOG_ODDS, centre], np.r_[level[0], level]
         return cls(centre, level)
@@ -240,7 +225,7 @@ class IsotonicCalibration(Method):
         odds = _one_vs_rest(block)
         if len(self.curves) == 1:
             p = self.curves[0].at(odds[:, 1])
-            odds_of_one = np.log(p) - np.log1p(-p)
+            odds_of_one = logit(p)
             zeros = self.curves[0].of_zeros
             return of_log_odds(odds_of_one) if zeros else with_log_odds(block, odds_of_one)
         p = np.stack([curve.at(odds[:, c]) for c, curve in enumerate(self.curves)], axis=1)

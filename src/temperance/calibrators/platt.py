@@ -9,9 +9,10 @@ import numpy as np
 
 from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.training import Training
-from temperance.calibrators.two_classes import TwoClasses, fit_logistic, log_odds, with_log_odds
+from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.arguments import as_number, as_positive
 from temperance.errors import NoOptimumError
+from temperance.logistic_regression import fit_logistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from temperance.checks.frames import named_scores
 from temperance.checks.labels import as_classes, is_label
 from temperance.checks.scores import Floor
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64
+from temperance.numerics import as_float64, logit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +175,7 @@ def label_logits_from_probs(
             "command line --floor auto, --floor decimals=3, --floor 1e-6."
         )
         raise InvalidInputError(msg)
-    return np.asarray(np.log(p) - np.log1p(-p))
+    return logit(p)
 
 
 def _require_shares(p: NDArray[np.float64]) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.binning import reaches
-from temperance.calibrators.two_classes import fit_logistic
 from temperance.errors import NoOptimumError
 from temperance.frozen import Frozen
+from temperance.isotonic_regression import centred_isotonic
+from temperance.logistic_regression import fit_logistic
+from temperance.numerics import logit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,33 +124,18 @@ def fit_loss(kind: LossKind, confidence: Array, loss: Array, weights: Array) -> 
     if kind == "constant":
         return mean
     if kind == "isotonic":
-        return _isotonic(c, v, w)
+        return IsotonicLoss(*centred_isotonic(c, v, w, rising=False))
     scale = max(1.0, float(v.max()))
     features = np.stack([_log_odds(c), np.ones(len(c))], axis=1)
     try:
         slope, intercept = fit_logistic(features, v / scale, w).coefficients.tolist()
     except NoOptimumError:  # confidences that are all alike, or part right from wrong
-        return _isotonic(c, v, w) if np.ptp(c) > 0.0 else mean
+        return fit_loss("isotonic", c, v, w) if np.ptp(c) > 0.0 else mean
     return LogisticLoss(slope, intercept, scale)
 
 
-def _isotonic(c: Array, v: Array, w: Array) -> IsotonicLoss:
-    """Return the falling regression, its steps joined at their centres of mass."""
-    from scipy.optimize import isotonic_regression  # noqa: PLC0415
-
-    x, number = np.unique(c, return_inverse=True)
-    weight = np.bincount(number, w)
-    mean = np.bincount(number, w * v) / weight
-    found = isotonic_regression(mean, weights=weight, increasing=False)
-    starts = found.blocks[:-1]
-    centre = np.add.reduceat(weight * x, starts) / np.add.reduceat(weight, starts)
-    distinct = np.r_[True, np.diff(centre) > 0.0]  # rounding may put two centres on one number
-    return IsotonicLoss(centre[distinct], found.x[starts][distinct])
-
-
 def _log_odds(confidence: Array) -> Array:
-    c = np.clip(confidence, 1e-300, _SURE)
-    return np.asarray(np.log(c) - np.log1p(-c))
+    return logit(np.clip(confidence, 1e-300, _SURE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.errors import NoOptimumError
+from temperance.logistic_regression import LogisticRegression, fit_logistic
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.z_tests import counted, log_odds, two_probs
+from temperance.metrics.z_tests import counted, log_odds
 from temperance.numerics import two_sided_p
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest, evident
@@ -37,11 +39,9 @@ __all__ = [
     "why_no_line",
 ]
 
-# Logistic regression on one variable: its fit, its covariance, its likelihood ratio.
+# The line of a logistic regression: its fit, its covariance, its likelihood ratio.
 
 
-_MOST_STEPS = 100  # Newton takes 5 to 10; more only where the outcomes are all but separated
-_CONVERGED = 1e-14  # expected gain in log likelihood per row
 _SINGULAR = 1e-12  # 1 - correlation^2 of two scores that rounding cannot tell from 0
 _FEWEST_CLUSTERS = 3  # their scores sum to 0 at the fit: two of them lie on one line
 
@@ -60,57 +60,42 @@ class LogisticLine:
     squared_weights: Vector | None = None  # (n,): sums of w^2, where `weights` are sums of w
 
     def fit(self) -> Vector | None:
-        """Return the maximum of the likelihood by damped Newton; None if it is (nearly) infinite.
-
-        The likelihood is concave: a step that gains is always found, and where the curvature
-        vanishes the maximum is out of reach.
-        """
-        w = self._weights
-        at = np.array([np.log(w @ self.hit) - np.log(w @ ~self.hit), 0.0])
-        value = self.log_likelihood(at)
-        for _ in range(_MOST_STEPS):
-            gradient = self._scores(at).sum(axis=0)
-            inverse = _inverse(self._information(at, power=1))
-            if inverse is None:
-                return None
-            step = inverse @ gradient
-            promised = float(gradient @ step)
-            if promised <= _CONVERGED * w.sum():
-                return np.asarray(at + step)
-            while (reached := self.log_likelihood(at + step)) < value + 1e-4 * promised:
-                step, promised = 0.5 * step, 0.5 * promised
-            at, value = at + step, reached
-        return None
+        """Return the maximum of the likelihood; None if it is (nearly) infinite."""
+        rows = self._rows
+        try:
+            return fit_logistic(rows.features, rows.targets, rows.weights).coefficients
+        except NoOptimumError:
+            return None
 
     def log_likelihood(self, at: Vector) -> float:
         """Return the weighted sum of log probabilities of what happened."""
-        against = np.where(self.hit, -1.0, 1.0) * self._log_odds(at)
-        return -float(self._weights @ np.logaddexp(0.0, against))
+        return -self._rows.loss(at)
+
+    def inverse_information(self, at: Vector) -> NDArray[np.float64] | None:
+        """Return the inverse curvature of the likelihood, (2, 2); None if it is singular."""
+        return self._rows.covariance(at)
 
     def covariance(self, at: Vector) -> NDArray[np.float64] | None:
         """Return the sandwich covariance of a fit; None if too few rows or clusters show it.
 
         Without weights and clusters it is the inverse of the information.
         """
-        information = self._information(at, power=1)
-        inverse = _inverse(information)
+        rows = self._rows
+        inverse = rows.covariance(at)
         if inverse is None or not self._is_sandwich:
             return inverse
         if self.clusters is None:
-            meat = self._information(at, power=2)
+            meat = rows.information(at, self._squared_weights)
         else:
             if len(np.unique(self.clusters)) < _FEWEST_CLUSTERS:
                 return None
             sums = np.zeros((self.clusters.max() + 1, 2))
-            np.add.at(sums, self.clusters, self._scores(at))
+            np.add.at(sums, self.clusters, rows.scores(at))
             meat = sums.T @ sums
-        if _determinant(meat) <= _SINGULAR * information[0, 0] * information[1, 1]:
+        information = rows.information(at)
+        if np.linalg.det(meat) <= _SINGULAR * information[0, 0] * information[1, 1]:
             return None
         return np.asarray(inverse @ meat @ inverse)
-
-    def information(self, at: Vector) -> NDArray[np.float64]:
-        """Return the curvature of the likelihood, (2, 2)."""
-        return self._information(at, power=1)
 
     def likelihood_ratio(
         self, fitted: Vector, null: Vector, covariance: NDArray[np.float64]
@@ -120,12 +105,17 @@ class LogisticLine:
         away = fitted - null
         if not self._is_sandwich or not away.any():
             return gain
-        curvature = float(away @ self._information(fitted, power=1) @ away)
+        curvature = float(away @ self._rows.information(fitted) @ away)
         return gain * float(away @ np.linalg.solve(covariance, away)) / curvature
 
     @property
     def _is_sandwich(self) -> bool:
         return self.weights is not None or self.clusters is not None
+
+    @property
+    def _rows(self) -> LogisticRegression:
+        features = np.stack([np.ones(len(self.x)), self.x], axis=1)
+        return LogisticRegression(features, self.hit.astype(np.float64), self._weights)
 
     @property
     def _weights(self) -> Vector:
@@ -134,35 +124,6 @@ class LogisticLine:
     @property
     def _squared_weights(self) -> Vector:
         return self._weights**2 if self.squared_weights is None else self.squared_weights
-
-    def _log_odds(self, at: Vector) -> Vector:
-        return np.asarray(at[0] + at[1] * self.x)
-
-    def _scores(self, at: Vector) -> NDArray[np.float64]:
-        """Derivative of each row's weighted log likelihood, (n, 2)."""
-        p, opposite = two_probs(self._log_odds(at))
-        residual = self._weights * np.where(self.hit, opposite, -p)
-        return np.stack([residual, residual * self.x], axis=1)
-
-    def _information(self, at: Vector, *, power: int) -> NDArray[np.float64]:
-        """Sum of w^power p (1 - p) (1, x)(1, x)'."""
-        p, opposite = two_probs(self._log_odds(at))
-        h = (self._weights if power == 1 else self._squared_weights) * p * opposite
-        hx = h * self.x
-        return np.array([[h.sum(), hx.sum()], [hx.sum(), hx @ self.x]])
-
-
-def _determinant(matrix: NDArray[np.float64]) -> float:
-    return float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] ** 2)
-
-
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Inverse of a symmetric 2 x 2 matrix; None if it is singular to rounding."""
-    (a, b), (_, d) = matrix
-    determinant = _determinant(matrix)
-    if not determinant > _SINGULAR * a * d:
-        return None
-    return np.asarray(np.array([[d, -b], [-b, a]]) / determinant)
 
 
 _ROUNDING = 1e-12  # log-odds that differ by less are equal

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_word
+from temperance.isotonic_regression import rising_means
 from temperance.metrics.error_measures import debiased_square, observed
 from temperance.metrics.estimates import CalibrationError, Draws, Estimate
 from temperance.metrics.events import class_event, named_event, ranks_of
@@ -39,7 +40,6 @@ __all__ = [
 
 
 Score = Literal["brier", "log"]
-_NO_WEIGHT = 1e-12  # of a rank that a resample left out: it follows its neighbours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,24 +53,8 @@ class CorpSums:
 
 
 def isotonic(sums: BinSums) -> NDArray[np.float64]:
-    """Return the non-decreasing frequencies that fit best, (..., ranks), in [0, 1].
-
-    Pool-adjacent-violators, by `scipy.optimize.isotonic_regression`.
-    """
-    from scipy.optimize import isotonic_regression  # noqa: PLC0415
-
-    held = sums.weight > 0.0
-    weight = np.where(held, sums.weight, _NO_WEIGHT)
-    rate = np.divide(sums.hits, weight, out=np.zeros_like(weight), where=held)
-    fitted = np.empty_like(rate)
-    for index in np.ndindex(rate.shape[:-1]):
-        kept = held[index]
-        if kept.all():
-            fitted[index] = isotonic_regression(rate[index], weights=weight[index]).x
-        else:
-            ends = isotonic_regression(rate[index][kept], weights=weight[index][kept]).x
-            fitted[index] = ends[np.maximum(kept.cumsum() - 1, 0)]
-    return np.clip(fitted, 0.0, 1.0)
+    """Return the non-decreasing frequencies that fit best, (..., ranks), in [0, 1]."""
+    return np.clip(rising_means(sums.hits, sums.weight), 0.0, 1.0)
 
 
 def corp_sums(sums: BinSums, recalibrated: NDArray[np.float64], *, score: Score) -> CorpSums:

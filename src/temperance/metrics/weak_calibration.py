@@ -13,8 +13,8 @@ from temperance.metrics.cox import SEPARATED, LogisticLine, refuted_reason, why_
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.z_tests import counted, log_odds, two_probs
-from temperance.numerics import normal_quantile
+from temperance.metrics.z_tests import counted, log_odds
+from temperance.numerics import normal_quantile, two_probs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -297,12 +297,11 @@ class EventOdds:
 
     def _slope_variance(self, line: LogisticLine, fitted: Array, n: int) -> float | None:
         """Return the larger variance of the slope: the model's, or the sandwich's."""
-        information = line.information(fitted)
-        determinant = float(np.linalg.det(information))
-        if not determinant > 1e-12 * information[0, 0] * information[1, 1]:
+        inverse = line.inverse_information(fitted)
+        if inverse is None:
             return None
         # the slope's influence: the part of its score that the intercept's does not explain
-        of_slope = np.array([-information[0, 1], information[0, 0]]) / determinant
+        of_slope = inverse[1]
         lever = of_slope[0] + of_slope[1] * line.x
         p, opposite = two_probs(fitted[0] + fitted[1] * line.x)
         w = self._squared_weights[self._chance]

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.kernels.affine import temperature_scores
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64, row_blocks, two_probs
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
@@ -40,7 +40,6 @@ __all__ = [
     "spiegelhalter_test",
     "taken",
     "temperature_scores_of",
-    "two_probs",
 ]
 
 # What tests of calibration share: rows that count, log-odds of an event, sums as z.
@@ -115,14 +114,6 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
             rest = np.log(np.exp(others - shift[:, None]).sum(axis=1))
         odds[block] = of_event - shift - rest
     return odds
-
-
-def two_probs(odds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the probabilities of an event and of its opposite, each to full precision."""
-    small = np.exp(-np.abs(odds))
-    likely, unlikely = 1.0 / (1.0 + small), small / (1.0 + small)
-    happens = odds > 0
-    return np.where(happens, likely, unlikely), np.where(happens, unlikely, likely)
 
 
 def z_test(

@@ -15,6 +15,7 @@ from temperance.checks.frames import matched_features, refuse_other_index
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
+from temperance.logistic_regression import fit_logistic
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import as_float64, normal_quantile, row_blocks
 from temperance.printable import count_text
@@ -74,10 +75,6 @@ def shape_features(logits: ArrayLike, *, top: int = 10) -> NDArray[np.float64]:
 # A classifier that tells target rows from source rows, and how well it does.
 
 
-_MOST_STEPS = 1_000
-_SLOPE = 1e-9  # of the mean loss, where the fit ends
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class DomainClassifier:
     """log odds of the target = intercept + slopes . features."""
@@ -94,29 +91,15 @@ def fit_domain(
     features: Array, is_target: NDArray[np.bool_], weights: Array, *, ridge: float
 ) -> DomainClassifier:
     """Return the ridge logistic regression; `ridge` is for features of spread 1, in rows."""
-    from scipy.optimize import minimize  # noqa: PLC0415
-
     total = weights.sum()
     centre = weights @ features / total
     spread = np.sqrt(weights @ (features - centre) ** 2 / total)
     spread = np.where(spread > 1e-12 * (1.0 + np.abs(centre)), spread, np.inf)  # constant: no slope
-    standard = (features - centre) / spread
-    w, sign = weights / total, np.where(is_target, 1.0, -1.0)
-
-    def loss(at: Array) -> tuple[float, Array]:
-        margin = sign * (at[0] + standard @ at[1:])
-        value = w @ np.logaddexp(0.0, -margin) + 0.5 * ridge / total * (at[1:] @ at[1:])
-        residual = -w * sign * np.exp(-np.logaddexp(0.0, margin))
-        slopes = residual @ standard + ridge / total * at[1:]
-        return float(value), np.concatenate([[residual.sum()], slopes])
-
-    share = float(w @ is_target)
-    start = np.zeros(1 + features.shape[1])
-    start[0] = np.log(share) - np.log1p(-share)
-    options = {"maxiter": _MOST_STEPS, "gtol": _SLOPE, "ftol": 0.0}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-    slopes = found[1:] / spread
-    return DomainClassifier(float(found[0] - centre @ slopes), slopes)
+    standard = np.column_stack([np.ones(len(features)), (features - centre) / spread])
+    strength = np.r_[0.0, np.full(len(spread), ridge)]
+    fit = fit_logistic(standard, is_target.astype(np.float64), weights, ridge=strength)
+    slopes = fit.coefficients[1:] / spread
+    return DomainClassifier(float(fit.coefficients[0] - centre @ slopes), slopes)
 
 
 def area_under_curve(
