@@ -43,7 +43,7 @@ __all__ = [
 # What to say where rows belong together and intervals are rough all the same.
 
 
-_FEW = 8  # from here on 95 % intervals held the truth in .92 to .98 of samples (docs/method.md)
+_FEW = 8  # from here on 95 % intervals held the truth in .92 to .98 of samples (docs/numbers.md)
 
 
 def cluster_warnings(rows: Rows) -> tuple[str, ...]:
