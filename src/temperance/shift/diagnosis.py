@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["AS_IS", "BIASED", "CORRECTED", "REFITTED", "Transfer", "transfer"]
+__all__ = ["AS_IS", "BIASED", "CORRECTED", "REFITTED", "Diagnosis", "diagnose"]
 
 # What to do about a shift, in words a reader can act on.
 
@@ -50,7 +50,7 @@ _APART = 0.95  # AUC beyond which two sets hardly overlap
 _WIDE = 1.3  # an interval of T that reaches this factor up or down tells too little
 
 
-def verdict_of(found: Transfer) -> tuple[str, str]:
+def verdict_of(found: Diagnosis) -> tuple[str, str]:
     """Return the verdict, and the sentences that say it."""
     if found.comparison is None:
         words = (
@@ -105,7 +105,7 @@ def _about_biases(comparison: Comparison) -> str:
     )
 
 
-def _about_frequencies(found: Transfer) -> str:
+def _about_frequencies(found: Diagnosis) -> str:
     """Return whether the class frequencies have moved, as far as these rows tell."""
     p = found.frequencies.p_value
     if found.frequencies_moved:
@@ -121,12 +121,12 @@ def _about_frequencies(found: Transfer) -> str:
     return "Class frequencies look unchanged."
 
 
-def _chance(found: Transfer) -> str:
+def _chance(found: Diagnosis) -> str:
     p = found.frequencies.p_value
     return "" if p is None else f" ({p_text(p)})"
 
 
-def _about_rows(found: Transfer) -> str:
+def _about_rows(found: Diagnosis) -> str:
     """Return whether class frequencies moved and rows look different."""
     words = _about_frequencies(found)
     if found.covariates is None:
@@ -169,8 +169,8 @@ Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no la
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Transfer(Frozen):
-    """What is known of a temperature on rows it was not meant for; see `transfer`."""
+class Diagnosis(Frozen):
+    """What is known of a temperature on rows it was not meant for; see `diagnose`."""
 
     reference: TemperatureScaling
     n_reference: int
@@ -240,7 +240,7 @@ class Transfer(Frozen):
         return "\n\n".join(parts)
 
 
-def transfer(  # noqa: PLR0913  (each is something that only the user knows)
+def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
     reference: ArrayLike,
     labels: ArrayLike | Positions,
     new: ArrayLike,
@@ -254,7 +254,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     n_resamples: int = N_RESAMPLES,
     refuse_probs: bool = True,
     seed: int = 0,
-) -> Transfer:
+) -> Diagnosis:
     """Fit a temperature on reference rows and see how it does on new ones.
 
     Parameters
@@ -283,7 +283,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
 
     Returns
     -------
-    Transfer
+    Diagnosis
         Measures of the new rows at the reference temperature, as they are, with the temperature
         re-fitted (cross-fitted), with class biases fitted on the reference, and with class
         frequencies corrected, all paired; the temperatures with intervals; class frequencies; and
@@ -299,11 +299,11 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     Notes
     -----
     Class frequencies come from probabilities with class biases fitted on the reference rows
-    (`label_shift_of_logits`), where these have an optimum, else from the temperature. What the
-    correction gains is measured against the same map without it: that the biases beat a plain
-    temperature is no sign of a shift, for they may have done so on the reference. The verdict is
-    "frequencies moved" only where the mean probabilities have moved (p < .05), the correction gains
-    by itself, and its log loss is below that of the re-fitted temperature.
+    (`estimate_label_shift_from_logits`), where these have an optimum, else from the temperature.
+    What the correction gains is measured against the same map without it: that the biases beat a
+    plain temperature is no sign of a shift, for they may have done so on the reference. The verdict
+    is "frequencies moved" only where the mean probabilities have moved (p < .05), the correction
+    gains by itself, and its log loss is below that of the re-fitted temperature.
 
     The weighted temperature is that of reference rows weighed by `covariate_weights` of
     `shape_features`.
@@ -319,7 +319,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     >>> rng = np.random.default_rng(0)
     >>> z = 3 * rng.normal(size=(4000, 3))
     >>> y = (z / 1.5 + rng.gumbel(size=z.shape)).argmax(axis=1)
-    >>> found = transfer(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
+    >>> found = diagnose(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
     >>> found.verdict, bool(1.8 < found.refitted.temperature / found.reference.temperature < 2.2)
     ('re-fit', True)
     """
@@ -347,27 +347,16 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     probs = calibrator.apply(z, refuse_probs=False)
     frequencies = label_shift_of_rows(rows, z, new_w, calibrator)
     covariates, weighted = _weighted(rows, z, new_w, seed)
-    comparison, refitted, correction = None, None, None
+    labelled = None
     if new_labels is not None:
-        y = as_labels(new_labels, n=len(z), k=rows.k, classes=rows.classes)
-        refuse_masked_labels(z, y)
-        units = None
-        if new_clusters is not None:
-            units = as_groups(new_clusters, n=len(z), name="new_clusters")[1]
-        target = Training(z, y, new_w, rows.classes)
-        refitted, again = _refitted(target, units, seed)
-        sides = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
-        if again is not None:
-            sides[REFITTED] = again
-        same = AT_REFERENCE  # the map of the corrected probabilities, without the correction
+        maps = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
         if isinstance(calibrator, BiasCorrectedTemperatureScaling):
-            same = BIASED
-            sides[BIASED] = log_probs(probs)
-        sides[CORRECTED] = log_probs(_corrected(frequencies, probs))
-        ways = {name: Predictions.from_logits(s, y, new_w, units) for name, s in sides.items()}
-        comparison = compare_rows(ways, n_resamples=n_resamples, seed=seed)
-        correction = gap_estimate(paired_gaps(ways[CORRECTED], ways[same]), 0)
-    return Transfer(
+            maps[BIASED] = log_probs(probs)
+        maps[CORRECTED] = log_probs(_corrected(frequencies, probs))
+        target, clusters = _labelled(z, new_labels, new_w, new_clusters, like=rows)
+        labelled = _with_labels(target, maps, clusters, n_resamples=n_resamples, seed=seed)
+    comparison, correction, refitted = labelled or (None, None, None)
+    return Diagnosis(
         reference=fitted,
         n_reference=rows.n,
         n_new=len(z),
@@ -378,6 +367,51 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
         covariates=covariates,
         weighted=weighted,
     )
+
+
+def _labelled(
+    new: Array,
+    labels: ArrayLike | Positions,
+    weights: Array | None,
+    clusters: ArrayLike | None,
+    *,
+    like: Training,
+) -> tuple[Training, NDArray[np.intp] | None]:
+    """Return the new rows with their labels, of the classes of the reference; and clusters."""
+    y = as_labels(labels, n=len(new), k=like.k, classes=like.classes)
+    refuse_masked_labels(new, y)
+    units = None
+    if clusters is not None:
+        units = as_groups(clusters, n=len(new), name="new_clusters")[1]
+    return Training(new, y, weights, like.classes), units
+
+
+def _with_labels(
+    target: Training,
+    maps: dict[str, Array],
+    clusters: NDArray[np.intp] | None,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> tuple[Comparison, Estimate, TemperatureScaling | None]:
+    """Return what the labels of the new rows tell, of maps that were learned without them.
+
+    Paired measures of the maps and of a re-fitted temperature (cross-fitted); what correcting the
+    class frequencies gains against the same map without it; the temperature of all new rows.
+    """
+    refitted, again = _refitted(target, clusters, seed)
+    order = (AT_REFERENCE, AS_IS, REFITTED, BIASED, CORRECTED)
+    if again is not None:
+        maps = {**maps, REFITTED: again}
+    predictions = {
+        name: Predictions.from_logits(maps[name], target.labels, target.weights, clusters)
+        for name in order
+        if name in maps
+    }
+    comparison = compare_rows(predictions, n_resamples=n_resamples, seed=seed)
+    uncorrected = predictions[BIASED if BIASED in maps else AT_REFERENCE]
+    gain = gap_estimate(paired_gaps(predictions[CORRECTED], uncorrected), 0)
+    return comparison, gain, refitted
 
 
 def _weighted(
