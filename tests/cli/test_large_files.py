@@ -8,7 +8,8 @@ import pytest
 import temperance as tp
 from temperance.cli import reading
 from temperance.readers import blocks, read, read_blocks
-from temperance.writers import Content, writing_blocks
+from temperance.writers.blocks import writing_blocks
+from temperance.writers.content import Content
 
 N, K = 1000, 4
 SUFFIXES = ["npy", "csv", "tsv", "jsonl", pytest.param("parquet", id="parquet")]

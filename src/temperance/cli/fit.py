@@ -36,7 +36,7 @@ from temperance.evaluation.refinement import RefinementSplit
 from temperance.kernels.engines import preferring
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from temperance.cli.measured import Settings

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from temperance.cli.options import RepeatedIds
     from temperance.cli.reading_options import Reading
     from temperance.evaluation import Evaluation
-    from temperance.readers import BlockFile, Dataset, Kind, Layout
+    from temperance.readers import BlockFile, Dataset
+    from temperance.readers.dataset import Kind, Layout
 
 __all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]
 

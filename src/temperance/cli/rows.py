@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from temperance.checks.dense import Dense
     from temperance.checks.scores import Floored
     from temperance.evaluation import Groups
-    from temperance.readers import Kind, Layout
+    from temperance.readers.dataset import Kind, Layout
 
 __all__ = ["Beside", "RowFacts", "Rows", "naming"]
 

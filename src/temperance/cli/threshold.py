@@ -29,7 +29,7 @@ from temperance.cli.rows import naming
 from temperance.decisions import DecisionPolicy, Outcome, save_policy
 from temperance.decisions.abstain import OF_CLUSTERS, abstain_rows, check_target
 from temperance.decisions.abstention import other_seeds, outcome_cells
-from temperance.decisions.rows import DecisionRows, as_answers, split_rows, sureness_of
+from temperance.decisions.rows import DecisionRows, as_answers, confidence_of, split_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load, load_facts
 from temperance.metrics.inputs import Predictions
@@ -38,7 +38,7 @@ from temperance.printable import count_text
 from temperance.report import ThresholdContent, write_threshold
 from temperance.show import Table
 from temperance.version import __version__
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -297,7 +297,7 @@ def decide(
     how = RowUse(rows, kept, test, split, calibrator_file, fit_share, seed, as_is)
     return Decision(
         policy=DecisionPolicy(calibrator, rule, recorded(how.facts())),
-        curve=risk_coverage_of(predictions, sureness_of(predictions), name="confidence"),
+        curve=risk_coverage_of(predictions, confidence_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
         use=how.words(calibrator) + _drawn_words(rule.draws),

@@ -168,7 +168,7 @@ def save_policy(
     >>> load_policy(path).rule == rule
     True
     """
-    from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
+    from temperance.writers.content import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
     if not isinstance(policy, DecisionPolicy):
         msg = f"`policy` must be a DecisionPolicy, got {type(policy).__name__}."

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperance.checks.arguments import as_word
-from temperance.errors import InvalidInputError
-from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
-from temperance.writers.content import WRITERS, Content, write_json
-from temperance.writers.place import check_writable, file_suffix, replacing, write_text
+from temperance.writers.content import WRITERS, Content
+from temperance.writers.place import check_dense, check_writable, file_suffix, replacing
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
     from temperance.writers.content import Layout
 
-__all__ = [
-    "BLOCK_SUFFIXES",
-    "SUFFIXES",
-    "Content",
-    "check_block_suffix",
-    "check_dense",
-    "check_writable",
-    "replacing",
-    "write_json",
-    "write_probs",
-    "write_text",
-    "writing_blocks",
-]
+__all__ = ["SUFFIXES", "write_probs"]
 
 SUFFIXES: tuple[str, ...] = tuple(WRITERS)
-_DENSE = (".npz", ".npy")
 
 
 def write_probs(
@@ -102,13 +86,3 @@ def write_probs(
     )
     with replacing(path) as temporary:
         WRITERS[file_suffix(path)](temporary, content)
-
-
-def check_dense(path: str | os.PathLike[str]) -> None:
-    """Raise InvalidInputError if a file of this suffix has no place for more than two axes."""
-    if Path(path).suffix.lower() not in _DENSE:
-        msg = (
-            f"{os.fspath(path)}: outputs per pixel or token are written to {' and '.join(_DENSE)} "
-            "files, in their own shape; rename it."
-        )
-        raise InvalidInputError(msg)

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 __all__ = [
-    "check_writable", "file_suffix", "no_pyarrow", "opened_text", "replacing", "write_text",
+    "check_dense", "check_writable", "file_suffix", "no_pyarrow", "opened_text", "replacing",
+    "write_text",
 ]  # fmt: skip
 
 _ARROW_SUFFIXES = {".parquet", ".arrow", ".feather"}
+_DENSE = (".npz", ".npy")
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
@@ -120,6 +122,16 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
             raise _refusal(path, "must lie in a directory you may write to", "give another path")
         if file.exists() and not os.access(file, os.W_OK):
             raise _refusal(path, "must not be write-protected", "give another path")
+
+
+def check_dense(path: str | os.PathLike[str]) -> None:
+    """Raise InvalidInputError if a file of this suffix has no place for more than two axes."""
+    if Path(path).suffix.lower() not in _DENSE:
+        msg = (
+            f"{os.fspath(path)}: outputs per pixel or token are written to {' and '.join(_DENSE)} "
+            "files, in their own shape; rename it."
+        )
+        raise InvalidInputError(msg)
 
 
 def file_suffix(path: str | os.PathLike[str]) -> str:
