@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.cli.rows import Rows
-    from temperance.decisions.abstention import Draws
+    from temperance.decisions.abstention import ThresholdDraws
     from temperance.metrics.selective import RiskCoverage
 
 __all__ = ["threshold"]
@@ -329,11 +329,11 @@ def _rows_of(drawn: Callable[[int], _Drawn], seed: int) -> DecisionRows | None:
         return None
 
 
-def _drawn_words(draws: Draws | None) -> str:
+def _drawn_words(draws: ThresholdDraws | None) -> str:
     return "" if draws is None else f" How much chance decided: {draws.in_words()}"
 
 
-def _of_draws(draws: Draws | None) -> list[str]:
+def _of_draws(draws: ThresholdDraws | None) -> list[str]:
     """Return a warning where other draws find no threshold."""
     if draws is None or not draws.differ:
         return []

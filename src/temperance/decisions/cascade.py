@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.decisions.cascade_measures import Part
+    from temperance.decisions.cascade_measures import Fold
     from temperance.decisions.deferral import LossKind
 
 __all__ = ["cascade", "check_options"]
@@ -217,12 +217,12 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
 
     >>> cheap = [[0.0, 1.0]] * 400 + [[0.0, 9.0]] * 400
     >>> labels = [1, 1, 1, 0] * 100 + [1] * 400
-    >>> found = cascade({"cheap": cheap}, labels, costs=0.1, expert_error=0.02, prior=1.0)
-    >>> round(found.policy.rules[0].threshold, 6)
+    >>> result = cascade({"cheap": cheap}, labels, costs=0.1, expert_error=0.02, prior=1.0)
+    >>> round(result.policy.rules[0].threshold, 6)
     0.88
-    >>> found.policy.route({"cheap": cheap})[[0, 400]].tolist()  # number of the model that answers
+    >>> result.policy.route({"cheap": cheap})[[0, 400]].tolist()  # number of the model that answers
     [1, 0]
-    >>> round(found.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
+    >>> round(result.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
     0.06
     """
     known = None if isinstance(expert_error, str) else as_error_rate(expert_error)
@@ -262,7 +262,7 @@ def _measured(
     policy: CascadePolicy,
     goal: Goal,
     rows: CascadeRows,
-    parts: dict[str, Sequence[Part]],
+    folds: dict[str, Sequence[Fold]],
     prices: dict[str, NDArray[np.float64]],
     *,
     kind: LossKind,
@@ -272,16 +272,16 @@ def _measured(
 ) -> Cascade:
     """Return what a policy costs on rows that it never saw, beside the other ways.
 
-    `parts` and `prices` are of thresholds of calibrated and of raw confidences, by these names.
+    `folds` and `prices` are of thresholds of calibrated and of raw confidences, by these names.
     """
     stick = Yardstick(rows, goal.value if goal.kind == "cost" else None, len(policy.names))
     of_goal = partial(goal.price, reachable=False)
-    answers = {name: answers_of(each, of_goal) for name, each in parts.items()}
+    answers = {name: answers_of(each, of_goal) for name, each in folds.items()}
     answers |= _alone(rows, policy.names, policy.costs, kind)
     own = answers[CALIBRATED]
     gain = None
     if not known_expert and kind == "constant":
-        fitted = answers_of(isotonic(parts[CALIBRATED]), of_goal)
+        fitted = answers_of(isotonic(folds[CALIBRATED]), of_goal)
         gain = stick.worth(fitted, own, goal, policy.price)
     return Cascade(
         policy=policy,
@@ -291,10 +291,10 @@ def _measured(
             name: stick.differences(own, each) for name, each in answers.items() if each is not own
         },
         worth=stick.worth(own, answers[RAW], goal, policy.price),
-        curve=stick.curve(parts[CALIBRATED], prices[CALIBRATED]),
-        raw_curve=stick.curve(parts[RAW], prices[RAW]),
+        curve=stick.curve(folds[CALIBRATED], prices[CALIBRATED]),
+        raw_curve=stick.curve(folds[RAW], prices[RAW]),
         isotonic_gain=gain,
-        hindsight=stick.hindsight(parts[CALIBRATED]),
+        hindsight=stick.hindsight(folds[CALIBRATED]),
         last_error=None if known_expert else stick.lost_by_last(own),
         method=method,
         n=rows.n,

@@ -66,8 +66,8 @@ def added_up(moments: Array, gap: Array, w: Array | None, beta: float) -> LossSu
     """Return the sums of rows with these moments, as `loss.added_up` does."""
     # of one row of weight 1, if there are no weights: read for every row
     weights = np.ones(1) if w is None else w
-    found = _added_up(moments, np.log(moments[0]), gap, weights, beta)
-    return LossSums(float(len(gap)) if w is None else float(w.sum()), *found)
+    sums = _added_up(moments, np.log(moments[0]), gap, weights, beta)
+    return LossSums(float(len(gap)) if w is None else float(w.sum()), *sums)
 
 
 def _reinterpreted(source, to, llvm):

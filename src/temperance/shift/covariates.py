@@ -114,9 +114,9 @@ def fit_domain(
     start = np.zeros(1 + features.shape[1])
     start[0] = np.log(share) - np.log1p(-share)
     options = {"maxiter": _MOST_STEPS, "gtol": _SLOPE, "ftol": 0.0}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-    slopes = found[1:] / spread
-    return DomainClassifier(float(found[0] - centre @ slopes), slopes)
+    coefficients = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+    slopes = coefficients[1:] / spread
+    return DomainClassifier(float(coefficients[0] - centre @ slopes), slopes)
 
 
 def area_under_curve(
@@ -281,8 +281,8 @@ def covariate_weights(
     Of two kinds of rows the target has three times as many of the second:
 
     >>> source, target = [0.0] * 50 + [1.0] * 50, [0.0] * 25 + [1.0] * 75
-    >>> found = covariate_weights(source, target, ridge=1e-9)
-    >>> found.weights[[0, -1]].round(4)
+    >>> weighting = covariate_weights(source, target, ridge=1e-9)
+    >>> weighting.weights[[0, -1]].round(4)
     array([0.5, 1.5])
     """
     refuse_other_index(source=source, source_weights=source_weights)

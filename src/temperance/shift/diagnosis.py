@@ -50,96 +50,96 @@ _APART = 0.95  # AUC beyond which two sets hardly overlap
 _WIDE = 1.3  # an interval of T that reaches this factor up or down tells too little
 
 
-def verdict_of(found: Diagnosis) -> tuple[str, str]:
+def verdict_of(diagnosis: Diagnosis) -> tuple[str, str]:
     """Return the verdict, and the sentences that say it."""
-    if found.comparison is None:
+    if diagnosis.comparison is None:
         words = (
             "Without labels of the new rows nobody can say how well the temperature does there; "
             "the rows alone tell this much."
         )
-        return "no labels", f"{words} {_about_rows(found)}"
-    if found.refitted is None:
+        return "no labels", f"{words} {_about_rows(diagnosis)}"
+    if diagnosis.refitted is None:
         words = "Too few new rows to tell: they have no best temperature of their own."
-        return "too few rows", f"{words} {_about_rows(found)}"
-    again = found.comparison.differences["re-fitted on new rows"].log_loss
-    corrected = found.comparison.differences["class frequencies corrected"].log_loss
-    biases = _about_biases(found.comparison)
-    now, then = _with_interval(found.refitted), f"{found.reference.temperature:.3g}"
-    if found.frequencies_moved and corrected.value < again.value:
-        assert found.correction is not None  # noqa: S101  (there are labels)
+        return "too few rows", f"{words} {_about_rows(diagnosis)}"
+    again = diagnosis.comparison.differences["re-fitted on new rows"].log_loss
+    corrected = diagnosis.comparison.differences["class frequencies corrected"].log_loss
+    biases = _about_biases(diagnosis.comparison)
+    now, then = _with_interval(diagnosis.refitted), f"{diagnosis.reference.temperature:.3g}"
+    if diagnosis.frequencies_moved and corrected.value < again.value:
+        assert diagnosis.correction is not None  # noqa: S101  (there are labels)
         words = (
-            f"The class frequencies have moved{_chance(found)}. Correcting for them gains "
-            f"{_gain(found.correction)}, against the same map without the correction; re-fitting "
-            f"the temperature gains {_gain(again)}.{biases}"
+            f"The class frequencies have moved{_chance(diagnosis)}. Correcting for them gains "
+            f"{_gain(diagnosis.correction)}, against the same map without the correction; "
+            f"re-fitting the temperature gains {_gain(again)}.{biases}"
         )
         return "frequencies moved", words
     if again.high < 0.0:
         words = f"Re-fit: T should be {now} instead of {then}. That gains {_gain(again)}."
-        return "re-fit", f"{words}{biases} {_about_rows(found)}"
-    record = found.refitted.record
+        return "re-fit", f"{words}{biases} {_about_rows(diagnosis)}"
+    record = diagnosis.refitted.record
     assert record is not None  # noqa: S101  (a fit leaves one)
     if log(record.interval()[1] / record.temperature) > log(_WIDE):
         words = (
             f"Too few new rows to tell: they put T at {now}, the reference at {then}. Re-fitting "
             f"gains {_gain(again)}."
         )
-        return "too few rows", f"{words}{biases} {_about_rows(found)}"
+        return "too few rows", f"{words}{biases} {_about_rows(diagnosis)}"
     holds = "The temperature still holds"
-    if found.moved is not None and abs(found.moved) > _SURE:
+    if diagnosis.moved is not None and abs(diagnosis.moved) > _SURE:
         holds = "The temperature has moved a little, but still holds"
     words = (
         f"{holds}: the new rows put T at {now}, the reference at {then}, and "
         "re-fitting gains nothing that could be seen."
     )
-    return "holds", f"{words}{biases} {_about_rows(found)}"
+    return "holds", f"{words}{biases} {_about_rows(diagnosis)}"
 
 
 def _about_biases(comparison: Comparison) -> str:
     """Return that class biases of the reference do better than its temperature, or ""."""
-    found = comparison.differences.get("class biases of the reference")
-    if found is None or not found.log_loss.high < 0.0:
+    biased = comparison.differences.get("class biases of the reference")
+    if biased is None or not biased.log_loss.high < 0.0:
         return ""
     return (
         " A temperature is not enough: a map with class biases, fitted on the reference as well, "
-        f"gains {_gain(found.log_loss)}."
+        f"gains {_gain(biased.log_loss)}."
     )
 
 
-def _about_frequencies(found: Diagnosis) -> str:
+def _about_frequencies(diagnosis: Diagnosis) -> str:
     """Return whether the class frequencies have moved, as far as these rows tell."""
-    p = found.frequencies.p_value
-    if found.frequencies_moved:
-        given = ", if each class looks as it did" if found.comparison is None else ""
-        return f"Class frequencies have moved{_chance(found)}{given}."
+    p = diagnosis.frequencies.p_value
+    if diagnosis.frequencies_moved:
+        condition = ", if each class looks as it did" if diagnosis.comparison is None else ""
+        return f"Class frequencies have moved{_chance(diagnosis)}{condition}."
     if p is None:
         return "Class frequencies cannot be compared: too few rows a class."
     if p < _LEVEL:
         return (
-            f"The mean probabilities of the classes have moved{_chance(found)}, but correcting for "
-            "the class frequencies gains nothing that could be seen."
+            f"The mean probabilities of the classes have moved{_chance(diagnosis)}, but correcting "
+            "for the class frequencies gains nothing that could be seen."
         )
     return "Class frequencies look unchanged."
 
 
-def _chance(found: Diagnosis) -> str:
-    p = found.frequencies.p_value
+def _chance(diagnosis: Diagnosis) -> str:
+    p = diagnosis.frequencies.p_value
     return "" if p is None else f" ({p_text(p)})"
 
 
-def _about_rows(found: Diagnosis) -> str:
+def _about_rows(diagnosis: Diagnosis) -> str:
     """Return whether class frequencies moved and rows look different."""
-    words = _about_frequencies(found)
-    if found.covariates is None:
+    words = _about_frequencies(diagnosis)
+    if diagnosis.covariates is None:
         return words
-    if not found.covariates.told_apart:
+    if not diagnosis.covariates.told_apart:
         return f"{words} New and reference rows cannot be told apart by their probabilities."
-    auc = found.covariates.auc.value
+    auc = diagnosis.covariates.auc.value
     if auc > _APART:
         return (
             f"{words} New rows hardly overlap with reference rows (AUC {auc:.2f}): no weighting of "
             "the reference can stand in for labels of new rows."
         )
-    rows = f"{found.covariates.effective_rows:,.0f} of {found.n_reference:,}"
+    rows = f"{diagnosis.covariates.effective_rows:,.0f} of {diagnosis.n_reference:,}"
     return (
         f"{words} New rows can be told from reference rows (AUC {auc:.2f}); "
         f"weighed to look like them, the reference is worth {rows} rows."
@@ -165,7 +165,7 @@ BIASED = "class biases of the reference"
 CORRECTED = "class frequencies corrected"
 _FEWEST = 10  # rows of each side that a classifier of the two needs
 
-Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
+DiagnosisVerdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -183,7 +183,7 @@ class Diagnosis(Frozen):
     weighted: TemperatureScaling | None  # of reference rows weighed to look like new ones
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DiagnosisVerdict:
         """Return the verdict as one word or two; `in_words` says it in full."""
         return verdict_of(self)[0]  # type: ignore[return-value]
 
@@ -319,8 +319,9 @@ def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
     >>> rng = np.random.default_rng(0)
     >>> z = 3 * rng.normal(size=(4000, 3))
     >>> y = (z / 1.5 + rng.gumbel(size=z.shape)).argmax(axis=1)
-    >>> found = diagnose(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
-    >>> found.verdict, bool(1.8 < found.refitted.temperature / found.reference.temperature < 2.2)
+    >>> diagnosis = diagnose(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
+    >>> ratio = diagnosis.refitted.temperature / diagnosis.reference.temperature
+    >>> diagnosis.verdict, bool(1.8 < ratio < 2.2)
     ('re-fit', True)
     """
     seed = as_seed(seed)
@@ -421,16 +422,16 @@ def _weighted(
                for z, w in ((rows.logits, rows.weights), (new, new_weights)))  # fmt: skip
     if min(counted) < _FEWEST:
         return None, None
-    found = covariate_weights(
+    covariates = covariate_weights(
         shape_features(rows.logits), shape_features(new),
         source_weights=rows.weights, target_weights=new_weights, seed=seed,
     )  # fmt: skip
-    own = found.weights if rows.weights is None else found.weights * rows.weights
+    own = covariates.weights if rows.weights is None else covariates.weights * rows.weights
     try:
         scaling = TemperatureScaling.fit(rows.logits, rows.labels, weights=own, refuse_probs=False)
     except NoOptimumError:
-        return found, None
-    return found, scaling
+        return covariates, None
+    return covariates, scaling
 
 
 def _refitted(

@@ -383,8 +383,8 @@ def label_shift_of_rows(
 
     if rows.k <= MOST_CLASSES:
         source = replace(source, errors=errors)
-    found = estimate(probs, new_weights, source, rows.classes)
-    return replace(found, calibrator=calibrator)
+    shift = estimate(probs, new_weights, source, rows.classes)
+    return replace(shift, calibrator=calibrator)
 
 
 def calibrator_of(rows: Training) -> Fitted:
