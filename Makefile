@@ -30,8 +30,9 @@ lint: $(VENV)/dev  ## ruff (lint and format) and spelling
 types: $(VENV)/dev  ## mypy --strict on the library and on the README's example
 	$(BIN)/mypy
 
-docs: $(VENV)/dev  ## redraw the pictures of the README
+docs: $(VENV)/dev  ## redraw the pictures of the README, write the page of public names
 	$(BIN)/python docs/draw.py
+	$(BIN)/python docs/api.py
 
 package: $(VENV)/dev  ## build the wheel and try it in an empty environment
 	rm -rf dist && $(BIN)/python -m build --quiet

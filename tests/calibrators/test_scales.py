@@ -70,7 +70,9 @@ WHOLE = {
     ).to_dict(),
     "plan": lambda r, w: tp.plan(r.z, temperature=1.5, weights=w).to_dict(),
     "risk_coverage": lambda r, w: decisions.risk_coverage(r.probs, r.y, weights=w).to_dict(),
-    "label_shift": lambda r, w: shift.label_shift(r.probs, [0.2, 0.3, 0.5], weights=w).to_dict(),
+    "estimate_label_shift": lambda r, w: shift.estimate_label_shift(
+        r.probs, [0.2, 0.3, 0.5], weights=w
+    ).to_dict(),
     "fit_blocks": lambda r, w: [
         tp.TemperatureScaling.fit_blocks(blocks(r.z, r.y, w), prior=prior).temperature
         for prior in (0.0, 3.0)

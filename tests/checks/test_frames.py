@@ -238,7 +238,7 @@ def beside_rows(z, y):
     )
     yield "rates", lambda: tp.llm.rates_by_score(sure, turned(right))
     yield "plan", lambda: tp.plan(logits, weights=turned(weights))
-    yield "shift", lambda: shift.label_shift(probs, [0.25] * 4, weights=turned(weights))
+    yield "shift", lambda: shift.estimate_label_shift(probs, [0.25] * 4, weights=turned(weights))
     yield "source", lambda: shift.covariate_weights(logits, z, source_weights=turned(weights))
     yield "target", lambda: shift.covariate_weights(z, logits, target_weights=turned(weights))
 

@@ -110,7 +110,7 @@ WITH = [
     (lambda clusters: tp.metrics.cox_test(P, Y, clusters=clusters), "clusters"),
     (lambda clusters: tp.metrics.corp_reliability(P, Y, clusters=clusters), "clusters"),
     (lambda clusters: tp.decisions.risk_coverage(P, Y, clusters=clusters), "clusters"),
-    (lambda new_clusters: tp.shift.transfer(Z, Y, Z, Y, new_clusters=new_clusters),
+    (lambda new_clusters: tp.shift.diagnose(Z, Y, Z, Y, new_clusters=new_clusters),
      "new_clusters"),
     (lambda clusters: tp.decisions.cascade({"a": Z, "b": 2 * Z}, Y, costs=0.1, clusters=clusters),
      "clusters"),

@@ -113,12 +113,12 @@ def calls():  # noqa: PLR0915
     source = {"source": Z, "target": Z + 0.5}
     yield "covariate_weights", tp.shift.covariate_weights, source, ("ridge", "clip")
     yield "shape_features", tp.shift.shape_features, {"logits": Z}, ("top",)
-    shift = tp.shift.label_shift_of_logits(Z[::-1], Z, Y)
+    shift = tp.shift.estimate_label_shift_from_logits(Z[::-1], Z, Y)
     yield "LabelShift.interval", shift.interval, {}, ("level",)
     yield "select", tp.select, {**fit, "methods": ["identity", "temperature"]}, ("seed",)
     matrix = {"logits": Z, "labels": np.eye(Z.shape[1], dtype=int)[Y]}
     yield "select_labels", tp.select_labels, matrix, ("seed",)
-    yield "transfer", tp.shift.transfer, {"reference": Z, "labels": Y, "new": Z}, ("seed",)
+    yield "diagnose", tp.shift.diagnose, {"reference": Z, "labels": Y, "new": Z}, ("seed",)
     yield "covariate_weights", tp.shift.covariate_weights, {"source": Z, "target": Z}, (
         "seed", "clip", "ridge",
     )  # fmt: skip

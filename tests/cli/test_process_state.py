@@ -177,7 +177,10 @@ CALLS = {
     "files": written,
     "commands": commands,
     "decisions": lambda _: tp.decisions.abstain(P, Y, max_risk=0.5),
-    "shift": lambda _: (tp.shift.label_shift_of_logits(Z, Z, Y), tp.shift.transfer(Z, Y, Z)),
+    "shift": lambda _: (
+        tp.shift.estimate_label_shift_from_logits(Z, Z, Y),
+        tp.shift.diagnose(Z, Y, Z),
+    ),
     **{
         name: lambda _, name=name: metric(name)
         for name in tp.metrics.__all__ if name.islower() or name.startswith("ks")

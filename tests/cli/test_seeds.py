@@ -14,7 +14,7 @@ Y = (Z / 2 + RNG.gumbel(size=Z.shape)).argmax(axis=1)
 
 
 def of_transfer(seed):
-    found = tp.shift.transfer(Z[:120], Y[:120], 2 * Z[120:], Y[120:], n_resamples=100, seed=seed)
+    found = tp.shift.diagnose(Z[:120], Y[:120], 2 * Z[120:], Y[120:], n_resamples=100, seed=seed)
     return found.to_dict()
 
 

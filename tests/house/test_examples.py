@@ -1,10 +1,15 @@
 """What the README shows is what happens."""
 
+import importlib.util
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import temperance as tp
 from temperance.calibrators import method_tables
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +57,34 @@ def test_the_page_of_methods_is_up_to_date():
     text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     for table in method_tables():
         assert table.to_markdown() in text
+
+
+def api():
+    """The script that writes docs/api.md."""
+    spec = importlib.util.spec_from_file_location("api", ROOT / "docs" / "api.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_public_names_is_up_to_date():
+    """`make docs` has been run: the page shows first sentences and signatures as they are."""
+    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == api().page()
+
+
+PARTS = {"temperance": tp} | {
+    f"temperance.{name}": getattr(tp, name)
+    for name in tp.__all__
+    if inspect.ismodule(getattr(tp, name))
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_public_name_stands_on_a_page(part):
+    """Each name of `__all__`, under its module, with a sentence that ends."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {re.escape(part)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    entries = dict(re.findall(r"^### (\S+)\n\n(.+)$", section[1], flags=re.MULTILINE))
+    names = {name for name in PARTS[part].__all__ if f"temperance.{name}" not in PARTS}
+    assert set(entries) == names
+    assert [name for name, sentence in entries.items() if sentence[-1] not in ".:"] == []

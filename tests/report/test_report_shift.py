@@ -13,7 +13,7 @@ from temperance import Positions
 from temperance.planning import plan
 from temperance.report import render_shift
 from temperance.report.shift import about_move, about_rows, gains
-from temperance.shift import transfer
+from temperance.shift import diagnose
 
 EVIL = "<script>alert(1)</script>"
 NAMES = ("cat", EVIL, "\u72ac " + "long " * 30, "fish")
@@ -31,13 +31,13 @@ def found(name):
     """What is known of a temperature on new rows of a known kind."""
     z, y = rows(700, 0)
     if name == "many classes":
-        return transfer(*rows(400, 0, k=24), *rows(400, 1, k=24), n_resamples=100)
+        return diagnose(*rows(400, 0, k=24), *rows(400, 1, k=24), n_resamples=100)
     if name == "two classes":
         z, y = rows(800, 0, k=2)
         new, labels = rows(800, 1, k=2)
-        return transfer(z[:, 1] - z[:, 0], y, new[:, 1] - new[:, 0], labels, n_resamples=100)
+        return diagnose(z[:, 1] - z[:, 0], y, new[:, 1] - new[:, 0], labels, n_resamples=100)
     if name == "ruled out":  # classes that the new rows hold, but are estimated at 0
-        return transfer(*rows(300, 0, k=6), *rows(300, 7, spread=0.5, k=6), n_resamples=100)
+        return diagnose(*rows(300, 0, k=6), *rows(300, 7, spread=0.5, k=6), n_resamples=100)
     new, labels = {
         "holds": rows(700, 1),
         "sharper": rows(700, 1, sharper=2.0),
@@ -51,7 +51,7 @@ def found(name):
         keep = (labels == 0) | (np.arange(3000) % 5 == 0)
         new, labels = new[keep], labels[keep]
     positions = None if labels is None else Positions(labels)
-    return transfer(z, Positions(y), new, positions, classes=NAMES, n_resamples=100)
+    return diagnose(z, Positions(y), new, positions, classes=NAMES, n_resamples=100)
 
 
 LABELLED = ["holds", "sharper", "moved", "few", "all right", "many classes", "two classes",

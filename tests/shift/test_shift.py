@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 import reference
 import temperance as tp
-from temperance.shift import covariate_weights, label_shift, shape_features
+from temperance.shift import covariate_weights, estimate_label_shift, shape_features
 
 MEANS = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
 SOURCE = np.array([0.5, 0.3, 0.2])
@@ -47,7 +47,7 @@ def test_label_shift_of_real_data(method, q0, distance, before, after):
     kept = (labels == 0) | (np.arange(5000) % 4 == 0)
     calibrator = tp.METHODS[method].fit(z, y)
     probs, labels = calibrator.apply(new[kept]), labels[kept]
-    shift = label_shift(probs, calibrator.apply(z))
+    shift = estimate_label_shift(probs, calibrator.apply(z))
     assert shift.n == 1620
     assert abs(shift.priors[0] - q0) < (1e-8 if method == "temperature" else 1e-6)
     true = np.bincount(labels, minlength=10) / 1620
@@ -64,7 +64,7 @@ def test_frequencies_are_those_of_em():
     """Newton's maximum is the fixed point of EM, with weights, and its gap certifies it."""
     rng = np.random.default_rng(0)
     p, w = draw(rng, 300, [0.2, 0.2, 0.6]), rng.uniform(0, 2, 300)
-    shift = label_shift(p, SOURCE, weights=w)
+    shift = estimate_label_shift(p, SOURCE, weights=w)
     assert shift.priors == pytest.approx(expectation_maximisation(p, SOURCE, w), abs=1e-9)
     assert shift.gap < 1e-12
 
@@ -72,7 +72,7 @@ def test_frequencies_are_those_of_em():
 def test_a_class_that_is_gone_is_exactly_0():
     """On the boundary: 0, no standard error, an interval from 0 that says how sure that is."""
     p = draw(np.random.default_rng(3), 500, [0.6, 0.4, 0.0])
-    shift = label_shift(p, SOURCE)
+    shift = estimate_label_shift(p, SOURCE)
     assert shift.on_boundary.tolist() == [False, False, True]
     assert shift.priors[2] == 0.0
     assert np.isnan(shift.standard_errors[2])
@@ -87,10 +87,12 @@ def test_weights_are_copies_and_absences():
     """Weight 2 is the row twice for the estimate; weight 0 is the row absent, for all numbers."""
     p = draw(np.random.default_rng(1), 60, [0.2, 0.3, 0.5])
     w = np.arange(60) % 3
-    twice = label_shift(np.repeat(p, w, axis=0), SOURCE)
-    assert label_shift(p, SOURCE, weights=w).priors == pytest.approx(twice.priors, abs=1e-10)
-    absent = label_shift(p, SOURCE, weights=w > 0)
-    without = label_shift(p[w > 0], SOURCE)
+    twice = estimate_label_shift(np.repeat(p, w, axis=0), SOURCE)
+    assert estimate_label_shift(p, SOURCE, weights=w).priors == pytest.approx(
+        twice.priors, abs=1e-10
+    )
+    absent = estimate_label_shift(p, SOURCE, weights=w > 0)
+    without = estimate_label_shift(p[w > 0], SOURCE)
     assert absent.standard_errors == pytest.approx(without.standard_errors, abs=1e-10)
     assert absent.p_value == pytest.approx(without.p_value, abs=1e-10)
 
@@ -103,7 +105,7 @@ def test_intervals_hold_the_truth_and_the_test_its_size(request):
     for frequencies in (SOURCE, np.array([0.15, 0.25, 0.6]), np.array([0.02, 0.9, 0.08])):
         held, found, priors, errors = np.zeros(3), 0, [], []
         for _ in range(repetitions):
-            shift = label_shift(draw(rng, 400, frequencies), draw(rng, 600, SOURCE))
+            shift = estimate_label_shift(draw(rng, 400, frequencies), draw(rng, 600, SOURCE))
             low, high = shift.interval().T
             held += (low <= frequencies) & (frequencies <= high)
             found += shift.p_value < 0.05
@@ -122,7 +124,7 @@ def test_intervals_hold_the_truth_and_the_test_its_size(request):
 
 def test_rows_that_tell_nothing_keep_the_source():
     """Constant probabilities: nothing moves, nothing is known, and the interval says so."""
-    shift = label_shift(np.tile(SOURCE, (20, 1)), SOURCE)
+    shift = estimate_label_shift(np.tile(SOURCE, (20, 1)), SOURCE)
     assert shift.priors == pytest.approx(SOURCE, abs=1e-12)
     assert np.isnan(shift.standard_errors).all()
     assert shift.interval().tolist() == [[0.0, 1.0]] * 3
@@ -145,7 +147,7 @@ def test_bad_source_priors_are_refused(priors, message):
     """The message names the argument, the class, and what was found."""
     p = draw(np.random.default_rng(1), 20, SOURCE)
     with pytest.raises(tp.InvalidInputError, match=message):
-        label_shift(p, priors, classes=["a", "b", "c"])
+        estimate_label_shift(p, priors, classes=["a", "b", "c"])
 
 
 def test_bad_rows_are_refused():
@@ -156,8 +158,8 @@ def test_bad_rows_are_refused():
         ([[np.nan, 0.5, 0.5]], None),
     ):
         with pytest.raises(tp.InvalidInputError, match=r"`probs`|`weights`"):
-            label_shift(probs, SOURCE, weights=weights)
-    gone = label_shift([[1.0, 0.0, 0.0]] * 3, SOURCE)
+            estimate_label_shift(probs, SOURCE, weights=weights)
+    gone = estimate_label_shift([[1.0, 0.0, 0.0]] * 3, SOURCE)
     with pytest.raises(tp.InvalidInputError, match="row 0 lie on classes whose new frequency is 0"):
         gone.apply([[0.0, 1.0, 0.0]])
 
@@ -165,7 +167,7 @@ def test_bad_rows_are_refused():
 def test_results_show_themselves():
     """Text, HTML and frame hold every class under its name."""
     p = draw(np.random.default_rng(2), 400, [0.2, 0.2, 0.6])
-    shift = label_shift(p, SOURCE, classes=["cat", "<dog>", "owl"])
+    shift = estimate_label_shift(p, SOURCE, classes=["cat", "<dog>", "owl"])
     assert "owl" in str(shift)
     assert "more" in str(shift)
     assert "&lt;dog&gt;" in shift._repr_html_()
@@ -180,7 +182,7 @@ def test_no_class_has_moved_where_the_test_finds_nothing():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         p = rng.dirichlet(np.ones(10) / 3, size=1200)
-        shift = label_shift(p[:600], p[600:])
+        shift = estimate_label_shift(p[:600], p[600:])
         low, high = shift.interval().T
         out = (shift.source_priors < low) | (shift.source_priors > high)
         if out.any() and shift.p_value > 0.05:
@@ -190,7 +192,7 @@ def test_no_class_has_moved_where_the_test_finds_nothing():
     words = str(shift)
     assert "more" not in words
     assert "fewer" not in words
-    moved = label_shift(p[:600][p[:600, 0] > 0.1], p[600:])
+    moved = estimate_label_shift(p[:600][p[:600, 0] > 0.1], p[600:])
     assert not moved.unchanged
     assert "more" in str(moved)
 

@@ -11,7 +11,7 @@ from scipy.stats import beta, chi2
 import reference
 import temperance as tp
 from temperance.calibrators import Training
-from temperance.shift import label_shift, label_shift_of_logits
+from temperance.shift import estimate_label_shift, estimate_label_shift_from_logits
 from temperance.shift.priors import label_shift_of_rows
 
 SOURCE = np.array([0.5, 0.3, 0.2])
@@ -40,7 +40,7 @@ def crossing(fall, outer, peak):
 def test_rows_that_are_sure_have_binomial_intervals(counts):
     """Likelihood ratio of a count, or the quantile of its likelihood where that is further out."""
     n = sum(counts)
-    found = label_shift(np.repeat(np.eye(3), counts, axis=0), SOURCE)
+    found = estimate_label_shift(np.repeat(np.eye(3), counts, axis=0), SOURCE)
     assert found.priors == pytest.approx(np.array(counts) / n, abs=1e-12)
     for count, (low, high) in zip(counts, found.interval(), strict=True):
         if 5 * sqrt(count * (n - count) / n) < min(count, n - count):
@@ -60,7 +60,7 @@ def test_rows_that_are_sure_have_binomial_intervals(counts):
 
 def test_a_class_that_no_row_shows_may_still_be_one_in_n_over_four():
     """Nothing in 500 rows: up to 3.7 in 500 at 95 %, 2.3 at 80 %, in closed form."""
-    found = label_shift(np.eye(3)[np.arange(500) % 2], SOURCE)
+    found = estimate_label_shift(np.eye(3)[np.arange(500) % 2], SOURCE)
     for level in (0.8, 0.95, 0.99):
         expected = 1 - ((1 - level) / 2) ** (1 / 501)
         assert found.interval(level)[2] == pytest.approx([0.0, expected], rel=0.01)
@@ -69,7 +69,7 @@ def test_a_class_that_no_row_shows_may_still_be_one_in_n_over_four():
 
 def test_all_rows_of_one_class():
     """The estimate is 1, not known without error: the interval is that of the others, from 1."""
-    found = label_shift(np.tile([0.999, 0.001], (40, 1)), [0.5, 0.5])
+    found = estimate_label_shift(np.tile([0.999, 0.001], (40, 1)), [0.5, 0.5])
     assert found.priors.tolist() == [1.0, 0.0]
     assert found.on_boundary.all()
     assert np.isnan(found.standard_errors).all()
@@ -84,7 +84,7 @@ def test_near_0_the_interval_is_the_profile_likelihood_s(world):
     rng, checked = np.random.default_rng(1), 0
     for frequencies in ([0.6, 0.4, 0.0], [0.58, 0.4, 0.02], [0.55, 0.4, 0.05]):
         p = reference.softmax(world(rng, 300, frequencies, apart=1.5)[0])
-        found = label_shift(p, SOURCE)
+        found = estimate_label_shift(p, SOURCE)
         top = np.log(p @ (found.priors / SOURCE)).sum()
 
         def fall(t, p=p, top=top):
@@ -112,14 +112,14 @@ def test_near_0_the_interval_is_the_profile_likelihood_s(world):
 def test_levels_are_nested_and_weights_scale_nothing(world):
     """A higher level holds a lower one; weights of 7 are none; the curve ends where the rows do."""
     p = reference.softmax(world(np.random.default_rng(2), 200, [0.6, 0.38, 0.02])[0])
-    found = label_shift(p, SOURCE)
+    found = estimate_label_shift(p, SOURCE)
     ends = [found.interval(level) for level in (0.5, 0.8, 0.95, 0.999)]
     for inner, outer in pairwise(ends):
         assert (outer[:, 0] <= inner[:, 0]).all()
         assert (outer[:, 1] >= inner[:, 1]).all()
-    weighted = label_shift(p, SOURCE, weights=np.full(200, 7.0))
+    weighted = estimate_label_shift(p, SOURCE, weights=np.full(200, 7.0))
     assert weighted.interval() == pytest.approx(found.interval(), abs=1e-9)
-    unequal = label_shift(p, SOURCE, weights=np.r_[np.full(100, 5.0), np.full(100, 0.1)])
+    unequal = estimate_label_shift(p, SOURCE, weights=np.r_[np.full(100, 5.0), np.full(100, 0.1)])
     widths = [np.diff(each.interval())[2, 0] for each in (found, unequal)]
     assert widths[1] > 1.2 * widths[0]  # 104 effective rows
 
@@ -127,7 +127,7 @@ def test_levels_are_nested_and_weights_scale_nothing(world):
 def test_data_too_large_for_the_likelihood_follow_its_quadratic(monkeypatch):
     """Nothing in 500 rows: the fall 500 t + 500 t^2 / 2 in place of -500 log(1 - t)."""
     monkeypatch.setattr("temperance.shift.prior_errors._MOST_WORK", 0.0)
-    found = label_shift(np.eye(3)[np.arange(500) % 2], SOURCE)
+    found = estimate_label_shift(np.eye(3)[np.arange(500) % 2], SOURCE)
     at = np.linspace(0, 0.05, 100_001)
     likelihood = np.exp(-500 * at - 250 * at**2)
     expected = at[(likelihood.cumsum() >= 0.975 * likelihood.sum()).argmax()]
@@ -147,7 +147,7 @@ def test_coverage_at_the_boundary(world, request, apart):
         rng, held = np.random.default_rng(0), 0
         for _ in range(repetitions):
             p = reference.softmax(world(rng, 500, [0.6 - rare, 0.4, rare], apart)[0])
-            low, high = label_shift(p, SOURCE).interval()[2]
+            low, high = estimate_label_shift(p, SOURCE).interval()[2]
             held += low <= rare <= high
         assert held / repetitions > 0.945 - 3.5 * sqrt(0.05 * 0.95 / repetitions)
 
@@ -160,7 +160,7 @@ def test_the_calibrator_s_doubt_in_closed_form():
     z = np.r_[np.ones(18), -np.ones(72), np.ones(48), -np.ones(12)]
     y = np.r_[np.zeros(90, int), np.ones(60, int)]
     new = np.r_[np.ones(300), -np.ones(200)]
-    found = label_shift_of_logits(new, z, y)
+    found = estimate_label_shift_from_logits(new, z, y)
     a, b, yes = 18 / 90, 48 / 60, 0.6
     q = (yes - a) / (b - a)
     assert found.priors == pytest.approx([1 - q, q], abs=1e-9)
@@ -168,7 +168,7 @@ def test_the_calibrator_s_doubt_in_closed_form():
     variance += (1 - q) ** 2 * a * (1 - a) / 90 + q**2 * b * (1 - b) / 60
     assert found.standard_errors == pytest.approx([sqrt(variance) / (b - a)] * 2, rel=1e-6)
     assert found.calibrator == tp.BiasCorrectedTemperatureScaling.fit(z, y)
-    known = label_shift(found.calibrator.apply(new), found.source_priors)
+    known = estimate_label_shift(found.calibrator.apply(new), found.source_priors)
     assert found.standard_errors[1] > 1.5 * known.standard_errors[1]
 
 
@@ -189,7 +189,7 @@ def test_the_calibrator_s_doubt_against_the_jackknife(world, method, weighted):
         return label_shift_of_rows(rows, new, of_new, kind.fit(z[kept], y[kept], weights=w[kept]))
 
     whole = estimated(np.arange(n))
-    known = label_shift(whole.calibrator.apply(new), whole.source_priors, weights=of_new)
+    known = estimate_label_shift(whole.calibrator.apply(new), whole.source_priors, weights=of_new)
     found = whole.standard_errors**2 - known.standard_errors**2
     left = np.array([estimated(np.delete(np.arange(n), i)).priors for i in range(n)])
     expected = ((left - left.mean(axis=0)) ** 2).sum(axis=0)
@@ -203,8 +203,8 @@ def test_options_that_do_not_exist_and_rows_of_weight_0(world):
     z[np.arange(0, 300, 4), (y[::4] + 1) % 3] = -np.inf
     new[::5, 1] = -np.inf
     w, of_source = (np.arange(300) % 3 > 0).astype(float), (np.arange(300) % 7 > 0).astype(float)
-    found = label_shift_of_logits(new, z, y, new_weights=w, weights=of_source)
-    without = label_shift_of_logits(new[w > 0], z[of_source > 0], y[of_source > 0])
+    found = estimate_label_shift_from_logits(new, z, y, new_weights=w, weights=of_source)
+    without = estimate_label_shift_from_logits(new[w > 0], z[of_source > 0], y[of_source > 0])
     assert found.priors == pytest.approx(without.priors, abs=1e-8)
     assert found.standard_errors == pytest.approx(without.standard_errors, rel=1e-6)
     assert np.isfinite(found.interval()).all()
@@ -214,13 +214,13 @@ def test_source_rows_without_a_class_fall_back_on_the_temperature(world):
     """Biases need every class; a temperature then calibrates alone. No new rows are refused."""
     rng = np.random.default_rng(5)
     (z, y), (new, _) = world(rng, 200, [0.6, 0.4, 0.0]), world(rng, 100, SOURCE)
-    found = label_shift_of_logits(new, 2 * z, tp.Positions(y), classes=["a", "b", "c"])
+    found = estimate_label_shift_from_logits(new, 2 * z, tp.Positions(y), classes=["a", "b", "c"])
     assert found.calibrator.method == "temperature"
     assert found.classes == ("a", "b", "c")
     with pytest.raises(tp.InvalidInputError, match="at least one row"):
-        label_shift_of_logits(new[:0], z, y)
+        estimate_label_shift_from_logits(new[:0], z, y)
     with pytest.raises(tp.InvalidInputError, match="3 columns"):
-        label_shift_of_logits(new[:, :2], z, y)
+        estimate_label_shift_from_logits(new[:, :2], z, y)
 
 
 def holds(found, truth):
@@ -239,8 +239,8 @@ def test_coverage_with_the_calibrator_fitted_inside(world, request, n_source):
     for _ in range(repetitions):
         (z, y), (new, _) = world(rng, n_source, SOURCE), world(rng, 5000, truth)
         z, new = 2 * z + [0.5, -0.5, 0], 2 * new + [0.5, -0.5, 0]
-        found = label_shift_of_logits(new, z, y)
-        known = label_shift(found.calibrator.apply(new), found.calibrator.apply(z))
+        found = estimate_label_shift_from_logits(new, z, y)
+        known = estimate_label_shift(found.calibrator.apply(new), found.calibrator.apply(z))
         held += holds(found, truth)
         taken_as_known += holds(known, truth)
     error = sqrt(0.06 * 0.94 / repetitions)

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from temperance.errors import InvalidInputError, MissingDependencyError
 from temperance.readers import SUFFIXES as READ_SUFFIXES
 from temperance.readers import read
-from temperance.writers import SUFFIXES, check_writable, replacing, write_probs
+from temperance.writers import SUFFIXES, write_probs
+from temperance.writers.place import check_writable, replacing
 
 PROBS = np.array([[0.1, 0.9], [1 / 3, 2 / 3]])
 ARROW = {".parquet", ".arrow", ".feather"}

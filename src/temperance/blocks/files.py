@@ -13,7 +13,8 @@ from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.labels import is_label, spells_otherwise
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
-from temperance.readers import file_digest, joined_digest, read
+from temperance.readers import file_digest, read
+from temperance.readers.dataset import joined_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.checks.label_map import LabelMap
-    from temperance.readers import BlockFile, Dataset, Kind
-    from temperance.readers.dataset import Fields
+    from temperance.readers import BlockFile, Dataset
+    from temperance.readers.dataset import Fields, Kind
     from temperance.readers.shards import Header
 
 __all__ = ["FilePart", "FileParts", "IgnoredLabel", "counting_rows", "labelled_blocks"]

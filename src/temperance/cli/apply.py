@@ -28,13 +28,13 @@ from temperance.printable import count_text
 from temperance.readers import read_blocks
 from temperance.writers import (
     SUFFIXES,
-    Content,
     check_block_suffix,
     check_dense,
-    check_writable,
     write_probs,
     writing_blocks,
 )
+from temperance.writers.content import Content
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -28,7 +28,7 @@ from temperance.decisions.cascade_result import cascade_table, rule_table
 from temperance.errors import InvalidInputError
 from temperance.report import write_cascade
 from temperance.version import __version__
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.checks import LabelMap
-    from temperance.readers import Dataset, Fields, Missing
+    from temperance.readers import Dataset, Fields
+    from temperance.readers.dataset import Missing
 
 __all__ = [
     "ANSWERS",

@@ -32,7 +32,7 @@ from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.readers import Fields
 from temperance.report import write_comparison
 from temperance.version import __version__
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator

@@ -14,7 +14,7 @@ from temperance.cli.console import progress
 from temperance.cli.options import JsonOption
 from temperance.cli.rows import Rows
 from temperance.errors import MissingDependencyError
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -39,7 +39,7 @@ from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.show import number_text
 from temperance.version import __version__
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator

@@ -37,7 +37,7 @@ from temperance.file_formats import FILE_FORMATS, names_in_help
 from temperance.kernels.engines import preferring
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from temperance.cli.rows import Settings

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from temperance.cli.rows import Settings
     from temperance.evaluation import Evaluation
     from temperance.evaluation.pieces import OutOfFold
-    from temperance.readers import BlockFile, Dataset, Kind, Layout
+    from temperance.readers import BlockFile, Dataset
+    from temperance.readers.dataset import Kind, Layout
 
 __all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]
 

@@ -44,7 +44,8 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields, LlmFormat, Missing
+from temperance.readers import Fields, LlmFormat
+from temperance.readers.dataset import Missing
 
 if TYPE_CHECKING:
     from temperance.cli.rows import Rows

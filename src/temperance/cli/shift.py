@@ -26,13 +26,13 @@ from temperance.errors import InvalidInputError
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.printable import count_text
 from temperance.report import write_shift
-from temperance.shift import transfer
+from temperance.shift import diagnose
 from temperance.version import __version__
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from temperance.cli.rows import Rows
-    from temperance.shift import Transfer
+    from temperance.shift import Diagnosis
 
 __all__ = ["shift"]
 
@@ -69,7 +69,7 @@ def shift(
     warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):
-        found = transfer(
+        found = diagnose(
             first.logits,
             first.require_positions(),
             other.logits,
@@ -106,7 +106,7 @@ def shift(
         print_text(f"report: {report}")
 
 
-def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> None:
+def _write_report(report: Path, found: Diagnosis, first: Rows, other: Rows) -> None:
     weighted = [each.source for each in (first, other) if each.weights is not None]
     facts = (
         ("Reference", first.described),

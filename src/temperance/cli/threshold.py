@@ -29,7 +29,7 @@ from temperance.cli.rows import naming
 from temperance.decisions import DecisionPolicy, Outcome, save_policy
 from temperance.decisions.abstain import OF_CLUSTERS, abstain_rows, check_target
 from temperance.decisions.abstention import other_seeds, outcome_cells
-from temperance.decisions.rows import DecisionRows, as_answers, split_rows, sureness_of
+from temperance.decisions.rows import DecisionRows, as_answers, confidence_of, split_rows
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load, load_facts
 from temperance.metrics.inputs import Predictions
@@ -38,7 +38,7 @@ from temperance.printable import count_text
 from temperance.report import ThresholdContent, write_threshold
 from temperance.show import Table
 from temperance.version import __version__
-from temperance.writers import check_writable
+from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.cli.rows import Rows
-    from temperance.decisions.abstention import Draws
+    from temperance.decisions.abstention import ThresholdDraws
     from temperance.metrics.selective import RiskCoverage
 
 __all__ = ["threshold"]
@@ -297,7 +297,7 @@ def decide(
     how = RowUse(rows, kept, test, split, calibrator_file, fit_share, seed, as_is)
     return Decision(
         policy=DecisionPolicy(calibrator, rule, recorded(how.facts())),
-        curve=risk_coverage_of(predictions, sureness_of(predictions), name="confidence"),
+        curve=risk_coverage_of(predictions, confidence_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
         use=how.words(calibrator) + _drawn_words(rule.draws),
@@ -329,11 +329,11 @@ def _rows_of(drawn: Callable[[int], _Drawn], seed: int) -> DecisionRows | None:
         return None
 
 
-def _drawn_words(draws: Draws | None) -> str:
+def _drawn_words(draws: ThresholdDraws | None) -> str:
     return "" if draws is None else f" How much chance decided: {draws.in_words()}"
 
 
-def _of_draws(draws: Draws | None) -> list[str]:
+def _of_draws(draws: ThresholdDraws | None) -> list[str]:
     """Return a warning where other draws find no threshold."""
     if draws is None or not draws.differ:
         return []

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from temperance.cli.rows import Rows
     from temperance.evaluation import Evaluation
     from temperance.selection import Selection
-    from temperance.shift import Transfer
+    from temperance.shift import Diagnosis
 
     Array = NDArray[np.float64]
     Fit = Callable[[Array | None], Callable[[Rows], Array]]
@@ -362,7 +362,7 @@ def ways_table(comparison: Comparison, *, caption: str = "") -> Table:
     )
 
 
-def temperature_rows(found: Transfer) -> Table:
+def temperature_rows(found: Diagnosis) -> Table:
     """The temperatures of a shift, each with its interval."""
     names = {
         "of the reference": found.reference,

@@ -14,9 +14,9 @@ from temperance.checks.arguments import as_level, as_number
 from temperance.checks.arrays import as_numbers
 from temperance.decisions.abstention import (
     Abstention,
-    Draws,
     Outcome,
     Promise,
+    ThresholdDraws,
     other_seeds,
     percent,
     settled,
@@ -63,7 +63,7 @@ _LIKELY = 0.999  # probability to pass, where the search begins
 _LOOKED_AT = 8  # thresholds whose need of labels is reckoned exactly
 
 
-class Found(NamedTuple):
+class OperatingPoint(NamedTuple):
     """A threshold and the risk that is promised there."""
 
     threshold: float
@@ -91,7 +91,9 @@ class Target:
         return max(1, ceil((self.min_coverage or 0.0) * n * (1.0 - 1e-12)))
 
 
-def fixed_sequence(confidence: Array, wrong: NDArray[np.bool_], target: Target) -> Found | None:
+def fixed_sequence(
+    confidence: Array, wrong: NDArray[np.bool_], target: Target
+) -> OperatingPoint | None:
     """Return the loosest threshold of the grid that keeps the risk; None if none does.
 
     Begins at `first_tried`, and ends before the first threshold whose p-value exceeds delta.
@@ -103,7 +105,9 @@ def fixed_sequence(confidence: Array, wrong: NDArray[np.bool_], target: Target) 
     rows, errors = _counts(confidence, wrong, target.grid)
     fails = p_values(errors[first:], rows[first:], target.max_risk) > target.delta
     passed = int(fails.argmax()) if fails.any() else len(fails)
-    return Found(float(target.grid[first + passed - 1]), target.max_risk) if passed else None
+    return (
+        OperatingPoint(float(target.grid[first + passed - 1]), target.max_risk) if passed else None
+    )
 
 
 def first_tried(confidence: Array, target: Target) -> int | None:
@@ -137,7 +141,7 @@ def first_tried(confidence: Array, target: Target) -> int | None:
     return int(places[best])
 
 
-def for_coverage(confidence: Array, wrong: NDArray[np.bool_], target: Target) -> Found:
+def for_coverage(confidence: Array, wrong: NDArray[np.bool_], target: Target) -> OperatingPoint:
     """Return the strictest threshold that accepts this share of the rows, and a risk for it.
 
     No label has a say in the threshold: it is the k-th largest confidence. Given that, the k - 1
@@ -149,7 +153,7 @@ def for_coverage(confidence: Array, wrong: NDArray[np.bool_], target: Target) ->
     threshold = float(np.partition(confidence, len(confidence) - k)[len(confidence) - k])
     accepted = reaches(confidence, threshold)
     errors, rows = int(np.count_nonzero(wrong & accepted)), int(np.count_nonzero(accepted))
-    return Found(threshold, risk_of_coverage(errors, rows, target.delta))
+    return OperatingPoint(threshold, risk_of_coverage(errors, rows, target.delta))
 
 
 def risk_of_coverage(errors: int, rows: int, delta: float) -> float:
@@ -179,12 +183,12 @@ def labels_needed(confidence: Array, wrong: NDArray[np.bool_], target: Target) -
     rough = np.maximum(
         _rough_need(risks[below], max_risk, delta), float(fewest_rows(max_risk, delta))
     )
-    found = []
+    sizes = []
     for place in np.argsort(rough / share, kind="stable")[:_LOOKED_AT]:
         needed = rows_needed(float(risks[below[place]]), max_risk, delta)
         if needed is not None:
-            found.append(ceil(needed / float(share[place])))
-    return min(found, default=None)
+            sizes.append(ceil(needed / float(share[place])))
+    return min(sizes, default=None)
 
 
 def _rough_need(risks: Array, max_risk: float, delta: float) -> Array:
@@ -425,15 +429,15 @@ def abstain_rows(
     promises = _promises(rows, target)
     draws, beside = None, ""
     if others:
-        found: dict[int, list[Promise]] = {
+        alternatives: dict[int, list[Promise]] = {
             by: [] if each is None else _promises(each, target) for by, each in others.items()
         }
-        draws = Draws.of(what, {seed: promises, **found})
+        draws = ThresholdDraws.of(what, {seed: promises, **alternatives})
         if all(each.threshold is None for each in promises):
             beside = f" {draws.in_words()}"
             if draws.with_threshold:
                 beside += " To choose a seed by that would void the promise."
-        promises = settled(promises, found, what)
+        promises = settled(promises, alternatives, what)
     if all(each.threshold is None for each in promises):
         raise InvalidInputError(refusal(promises, target, confidence) + beside)
     return Abstention(
@@ -516,23 +520,23 @@ def groups_tested(sizes: list[int], max_risk: float | None, delta: float) -> int
 
 
 def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:
-    found: Found | None
+    point: OperatingPoint | None
     why = None
     if target.max_risk is None:
-        found = for_coverage(rows.confidence, rows.wrong, target)
+        point = for_coverage(rows.confidence, rows.wrong, target)
     else:
-        found = fixed_sequence(rows.confidence, rows.wrong, target)
-        if found is None:
+        point = fixed_sequence(rows.confidence, rows.wrong, target)
+        if point is None:
             why = reason(rows, target, group)
-    threshold = np.inf if found is None else found.threshold
+    threshold = np.inf if point is None else point.threshold
     accepted = reaches(rows.confidence, threshold)
     above, below = rows.confidence[accepted], rows.confidence[~accepted]
     return Promise(
         group=group,
-        threshold=None if found is None else found.threshold,
-        max_risk=None if found is None else found.max_risk,
+        threshold=None if point is None else point.threshold,
+        max_risk=None if point is None else point.max_risk,
         outcome=Outcome.of(accepted, rows.wrong),
         reason=why,
-        lowest_accepted=float(above.min()) if found is not None and len(above) else None,
-        highest_declined=float(below.max()) if found is not None and len(below) else None,
+        lowest_accepted=float(above.min()) if point is not None and len(above) else None,
+        highest_declined=float(below.max()) if point is not None and len(below) else None,
     )

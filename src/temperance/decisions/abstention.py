@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Abstention",
-    "Draws",
     "Outcome",
     "Promise",
+    "ThresholdDraws",
     "other_seeds",
     "outcome_cells",
     "percent",
@@ -110,7 +110,7 @@ class Abstention:
     min_coverage: float | None  # the coverage asked for, of these rows
     n_given: int  # labelled rows given
     clustered: bool  # one row per cluster was drawn: `promises` rest on those
-    draws: Draws | None = field(
+    draws: ThresholdDraws | None = field(
         default=None, compare=False
     )  # None: chance dealt no rows, or a file
 
@@ -172,8 +172,8 @@ class Abstention:
             raise InvalidInputError(msg)
         names = as_known_names(groups, n=len(sure))
         limits = {p.group: p.threshold for p in self.promises if p.threshold is not None}
-        found, places = np.unique(names, return_inverse=True)
-        of_name = np.array([limits.get(str(name), np.inf) for name in found])
+        distinct, places = np.unique(names, return_inverse=True)
+        of_name = np.array([limits.get(str(name), np.inf) for name in distinct])
         return reaches(sure, of_name[places])
 
     def measure(
@@ -326,7 +326,7 @@ _DRAWS = 5  # with the one that counts
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class ThresholdDraws:
     """What the same search finds where chance deals the rows otherwise.
 
     A draw is a split of rows into those of the fit and those of the threshold, or one row of each
@@ -341,7 +341,7 @@ class Draws:
     coverages: tuple[float, ...]  # share accepted of the rows that set it, per seed
 
     @classmethod
-    def of(cls, what: str, draws: Mapping[int, Sequence[Promise]]) -> Draws:
+    def of(cls, what: str, draws: Mapping[int, Sequence[Promise]]) -> ThresholdDraws:
         """Return what the promises of each seed have in common; none at all: no fit."""
         return cls(
             what,

@@ -66,8 +66,8 @@ def clopper_pearson(errors: int, rows: int, level: float = 0.95) -> Estimate:
 
     Clopper and Pearson (1934), https://doi.org/10.1093/biomet/26.4.404
 
-    >>> found = clopper_pearson(0, 10)
-    >>> round(found.high, 4)  # 1 - 0.025^(1/10)
+    >>> share = clopper_pearson(0, 10)
+    >>> round(share.high, 4)  # 1 - 0.025^(1/10)
     0.3085
     """
     outside = 0.5 * (1.0 - level)

@@ -27,8 +27,9 @@ from temperance.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
+    from temperance.decisions.cascade_measures import Fold
     from temperance.decisions.deferral import LossKind
 
 __all__ = ["cascade", "check_options"]
@@ -216,12 +217,12 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
 
     >>> cheap = [[0.0, 1.0]] * 400 + [[0.0, 9.0]] * 400
     >>> labels = [1, 1, 1, 0] * 100 + [1] * 400
-    >>> found = cascade({"cheap": cheap}, labels, costs=0.1, expert_error=0.02, prior=1.0)
-    >>> round(found.policy.rules[0].threshold, 6)
+    >>> result = cascade({"cheap": cheap}, labels, costs=0.1, expert_error=0.02, prior=1.0)
+    >>> round(result.policy.rules[0].threshold, 6)
     0.88
-    >>> found.policy.route({"cheap": cheap})[[0, 400]].tolist()  # number of the model that answers
+    >>> result.policy.route({"cheap": cheap})[[0, 400]].tolist()  # number of the model that answers
     [1, 0]
-    >>> round(found.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
+    >>> round(result.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
     0.06
     """
     known = None if isinstance(expert_error, str) else as_error_rate(expert_error)
@@ -243,42 +244,87 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         measured = rows
         raw, calibrated = cross_fitted(rows, each, kind, fit, seed=seed)
     else:
-        rule = "(models, labels), then weights and clusters if there are any"
-        parts = as_sequence(test, name="test", rule=rule)
-        if not 2 <= len(parts) <= 4:
-            msg = f"`test` must be {rule}, got {len(parts)} of them."
-            raise InvalidInputError(msg)
-        measured = rows.check_like(*parts, refuse_probs=refuse_probs, ignore_label=ignore_label)
+        measured = _test_rows(rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label)
         raw, calibrated = of_test(rows, measured, each, kind, calibrators)
-    stick = Yardstick(measured, goal.value if goal.kind == "cost" else None, len(named))
-    of_goal = partial(goal.price, reachable=False)
-    answers = {CALIBRATED: answers_of(calibrated, of_goal), RAW: answers_of(raw, of_goal)}
-    fitted = None
-    if known is None and kind == "constant":
-        fitted = answers_of(isotonic(calibrated), of_goal)
-    losses = measured.deferral([None] * rows.deciding, each, kind).losses
-    for j, (name, lost) in enumerate(zip(named, losses, strict=True)):
-        spent = np.full(measured.n, (0.0, *each)[j])
-        answers[alone(name)] = Answers(np.full(measured.n, j), lost, spent)
-    own = answers[CALIBRATED]
+    policy = CascadePolicy(
+        names=named, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price
+    )
     as_they_are = rows.deferral([None] * rows.deciding, each, kind)
+    return _measured(
+        policy, goal, measured, {CALIBRATED: calibrated, RAW: raw},
+        {CALIBRATED: on_all.prices(N_PRICES), RAW: as_they_are.prices(N_PRICES)},
+        kind=kind, known_expert=known is not None, method=method,
+        evaluated_on="cross-fitted" if test is None else "test",
+    )  # fmt: skip
+
+
+def _measured(
+    policy: CascadePolicy,
+    goal: Goal,
+    rows: CascadeRows,
+    folds: dict[str, Sequence[Fold]],
+    prices: dict[str, NDArray[np.float64]],
+    *,
+    kind: LossKind,
+    known_expert: bool,
+    method: str,
+    evaluated_on: Literal["cross-fitted", "test"],
+) -> Cascade:
+    """Return what a policy costs on rows that it never saw, beside the other ways.
+
+    `folds` and `prices` are of thresholds of calibrated and of raw confidences, by these names.
+    """
+    stick = Yardstick(rows, goal.value if goal.kind == "cost" else None, len(policy.names))
+    of_goal = partial(goal.price, reachable=False)
+    answers = {name: answers_of(each, of_goal) for name, each in folds.items()}
+    answers |= _alone(rows, policy.names, policy.costs, kind)
+    own = answers[CALIBRATED]
+    gain = None
+    if not known_expert and kind == "constant":
+        fitted = answers_of(isotonic(folds[CALIBRATED]), of_goal)
+        gain = stick.worth(fitted, own, goal, policy.price)
     return Cascade(
-        policy=CascadePolicy(
-            names=named, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price
-        ),
+        policy=policy,
         goal=goal,
         ways={name: stick.way(each) for name, each in answers.items()},
         differences={
             name: stick.differences(own, each) for name, each in answers.items() if each is not own
         },
-        worth=stick.worth(own, answers[RAW], goal, price),
-        curve=stick.curve(calibrated, on_all.prices(N_PRICES)),
-        raw_curve=stick.curve(raw, as_they_are.prices(N_PRICES)),
-        isotonic_gain=None if fitted is None else stick.worth(fitted, own, goal, price),
-        hindsight=stick.hindsight(calibrated),
-        last_error=None if known is not None else stick.lost_by_last(own),
+        worth=stick.worth(own, answers[RAW], goal, policy.price),
+        curve=stick.curve(folds[CALIBRATED], prices[CALIBRATED]),
+        raw_curve=stick.curve(folds[RAW], prices[RAW]),
+        isotonic_gain=gain,
+        hindsight=stick.hindsight(folds[CALIBRATED]),
+        last_error=None if known_expert else stick.lost_by_last(own),
         method=method,
-        n=measured.n,
-        n_clusters=None if measured.clusters is None else int(measured.clusters.max()) + 1,
-        evaluated_on="cross-fitted" if test is None else "test",
+        n=rows.n,
+        n_clusters=None if rows.clusters is None else int(rows.clusters.max()) + 1,
+        evaluated_on=evaluated_on,
     )
+
+
+def _test_rows(
+    rows: CascadeRows,
+    test: tuple[Any, ...],
+    *,
+    refuse_probs: bool,
+    ignore_label: float | str | None,
+) -> CascadeRows:
+    """Return the rows of `test`, of the same models as `rows`."""
+    rule = "(models, labels), then weights and clusters if there are any"
+    parts = as_sequence(test, name="test", rule=rule)
+    if not 2 <= len(parts) <= 4:
+        msg = f"`test` must be {rule}, got {len(parts)} of them."
+        raise InvalidInputError(msg)
+    return rows.check_like(*parts, refuse_probs=refuse_probs, ignore_label=ignore_label)
+
+
+def _alone(
+    rows: CascadeRows, names: Sequence[str], costs: tuple[float, ...], kind: LossKind
+) -> dict[str, Answers]:
+    """Return what each model does if it answers every row."""
+    losses = rows.deferral([None] * rows.deciding, costs, kind).losses
+    return {
+        alone(name): Answers(np.full(rows.n, j), lost, np.full(rows.n, cost))
+        for j, (name, lost, cost) in enumerate(zip(names, losses, (0.0, *costs), strict=True))
+    }

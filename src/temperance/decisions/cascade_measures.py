@@ -134,7 +134,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Fold:
     """Rows to find rules on, and the rows that these rules are measured on."""
 
     fit: Deferral
@@ -143,8 +143,8 @@ class Part:
     losses: tuple[Array, ...]
 
     @classmethod
-    def of(cls, fit: Deferral, measured: Deferral, places: NDArray[np.intp]) -> Part:
-        """Return the part that measures these places of `measured`."""
+    def of(cls, fit: Deferral, measured: Deferral, places: NDArray[np.intp]) -> Fold:
+        """Return the fold that measures these places of `measured`."""
         return cls(
             fit,
             places,
@@ -153,9 +153,9 @@ class Part:
         )
 
 
-def isotonic(parts: Sequence[Part]) -> list[Part]:
-    """Return the same parts, with what is expected of a next model fitted to the confidence."""
-    return [replace(part, fit=replace(part.fit, kind="isotonic")) for part in parts]
+def isotonic(folds: Sequence[Fold]) -> list[Fold]:
+    """Return the same folds, with what is expected of a next model fitted to the confidence."""
+    return [replace(fold, fit=replace(fold.fit, kind="isotonic")) for fold in folds]
 
 
 def cross_fitted(
@@ -165,10 +165,10 @@ def cross_fitted(
     fit: Callable[[Array | None], tuple[Calibrator, ...]],
     *,
     seed: int = 0,
-) -> tuple[list[Part], list[Part]]:
-    """Return the parts of raw and of calibrated confidences, one per fold."""
-    raw: list[Part] = []
-    calibrated: list[Part] = []
+) -> tuple[list[Fold], list[Fold]]:
+    """Return the folds of raw and of calibrated confidences."""
+    raw: list[Fold] = []
+    calibrated: list[Fold] = []
     nothing = [None] * rows.deciding
     w = np.ones(rows.n) if rows.weights is None else rows.weights
     for held_out, calibrators in fold_fits(
@@ -176,9 +176,9 @@ def cross_fitted(
         scores=rows.logits, weights=rows.weights, clusters=rows.clusters, seed=seed,
     ):  # fmt: skip
         others, places = np.where(held_out, 0.0, w), np.flatnonzero(held_out)
-        for parts, own in ((raw, nothing), (calibrated, calibrators)):
-            found = rows.deferral(own, costs, kind, others)
-            parts.append(Part.of(found, found, places))
+        for folds, own in ((raw, nothing), (calibrated, calibrators)):
+            deferral = rows.deferral(own, costs, kind, others)
+            folds.append(Fold.of(deferral, deferral, places))
     return raw, calibrated
 
 
@@ -188,24 +188,24 @@ def of_test(
     costs: tuple[float, ...],
     kind: LossKind,
     calibrators: Sequence[Calibrator],
-) -> tuple[list[Part], list[Part]]:
-    """Return the parts of raw and of calibrated confidences: rules of the fit, on test rows."""
+) -> tuple[list[Fold], list[Fold]]:
+    """Return the folds of raw and of calibrated confidences: rules of the fit, on test rows."""
     places = np.arange(test.n)
     return tuple(  # type: ignore[return-value]
-        [Part.of(rows.deferral(own, costs, kind), test.deferral(own, costs, kind), places)]
+        [Fold.of(rows.deferral(own, costs, kind), test.deferral(own, costs, kind), places)]
         for own in ([None] * rows.deciding, calibrators)
     )
 
 
-def answers_of(parts: Sequence[Part], price: Callable[[Deferral], float]) -> Answers:
-    """Return the answers of every part's rules, each at the price that its own rows give."""
-    n = sum(len(part.places) for part in parts)
+def answers_of(folds: Sequence[Fold], price: Callable[[Deferral], float]) -> Answers:
+    """Return the answers of every fold's rules, each at the price that its own rows give."""
+    n = sum(len(fold.places) for fold in folds)
     answered, lost, spent = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
-    for part in parts:
-        own = answered_by(part.fit.rules(price(part.fit)), part.confidences)
-        answered[part.places] = own
-        lost[part.places] = lost_by(own, part.losses)
-        spent[part.places] = np.r_[0.0, np.cumsum(part.fit.costs)][own]
+    for fold in folds:
+        own = answered_by(fold.fit.rules(price(fold.fit)), fold.confidences)
+        answered[fold.places] = own
+        lost[fold.places] = lost_by(own, fold.losses)
+        spent[fold.places] = np.r_[0.0, np.cumsum(fold.fit.costs)][own]
     return Answers(answered, lost, spent)
 
 
@@ -302,11 +302,11 @@ class Yardstick(Frozen):
             units = np.unique(units[came], return_inverse=True)[1]
         return share_estimate(MeanSums.of(answers.lost[came][:, None], weights, units), 0)
 
-    def curve(self, parts: Sequence[Part], prices: Array) -> CostCurve:
+    def curve(self, folds: Sequence[Fold], prices: Array) -> CostCurve:
         """Return the curve through these prices, each row answered by rules of other rows."""
         points = []
         for price in prices.tolist():
-            answers = answers_of(parts, lambda _, price=price: price)  # type: ignore[misc]
+            answers = answers_of(folds, lambda _, price=price: price)  # type: ignore[misc]
             error = self._error(self._sums(answers.lost[:, None]))
             cost, sent = (
                 float(np.average(each, weights=self.rows.weights))
@@ -315,7 +315,7 @@ class Yardstick(Frozen):
             points.append((price, cost, 1.0 - error.value, 1.0 - error.high, 1.0 - error.low, sent))
         return CostCurve(*np.array(points).T)
 
-    def hindsight(self, parts: Sequence[Part]) -> float | None:
+    def hindsight(self, folds: Sequence[Fold]) -> float | None:
         """Return the total cost of the best threshold for these very rows; None of more models.
 
         Among thresholds of what each row is expected to gain by going on, cost left aside.
@@ -324,11 +324,11 @@ class Yardstick(Frozen):
             return None
         n = self.rows.n
         gain, saved, first = np.empty(n), np.empty(n), np.empty(n)
-        for part in parts:
-            (rule,), (c,), (own, after) = part.fit.rules(0.0), part.confidences, part.losses
-            gain[part.places] = 1.0 - c - rule.expected.at(c)
-            saved[part.places] = self.error_cost * (own - after) - part.fit.costs[0]
-            first[part.places] = self.error_cost * own
+        for fold in folds:
+            (rule,), (c,), (own, after) = fold.fit.rules(0.0), fold.confidences, fold.losses
+            gain[fold.places] = 1.0 - c - rule.expected.at(c)
+            saved[fold.places] = self.error_cost * (own - after) - fold.fit.costs[0]
+            first[fold.places] = self.error_cost * own
         w = np.ones(n) if self.rows.weights is None else self.rows.weights
         order = np.argsort(-gain, kind="stable")
         total = np.cumsum((w * saved)[order])

@@ -119,15 +119,15 @@ class CascadeRows:
         if len(models) != len(self.logits):
             msg = f"`test` must hold the {len(self.logits)} models, got {len(models)}."
             raise InvalidInputError(msg)
-        found = self.check(
+        rows = self.check(
             models, labels, weights, clusters, self.known_error, refuse_probs=refuse_probs,
             classes=self.classes, ignore_label=ignore_label,
         )  # fmt: skip
-        k, own = (each.logits[0].shape[1] for each in (found, self))
+        k, own = (each.logits[0].shape[1] for each in (rows, self))
         if k != own:
             msg = f"`test` must have the {own} classes of `models`, got {k}."
             raise InvalidInputError(msg)
-        return found
+        return rows
 
     @property
     def n(self) -> int:
@@ -166,18 +166,18 @@ class CascadeRows:
         weights: Array | None = None,
     ) -> Deferral:
         """Return confidences and errors of all rows, calibrated or (None) as they are."""
-        found = [
+        answers = [
             confidence_and_class(z, calibrator)
             for z, calibrator in zip(self.logits[: self.deciding], calibrators, strict=True)
         ]
-        losses = [(predicted != self.labels).astype(np.float64) for _, predicted in found]
+        losses = [(predicted != self.labels).astype(np.float64) for _, predicted in answers]
         if self.known_error is None:
             losses.append((self.logits[-1].argmax(axis=1) != self.labels).astype(np.float64))
         else:
             losses.append(np.full(self.n, self.known_error))
         own = self.weights if weights is None else weights
         return Deferral(
-            tuple(confidence for confidence, _ in found),
+            tuple(confidence for confidence, _ in answers),
             tuple(losses),
             costs,
             np.ones(self.n) if own is None else own,

@@ -66,23 +66,23 @@ def verdict(gain: Estimate) -> str:
     return "better" if gain.value > 0.0 else "worse"
 
 
-def gains(found: Cascade) -> dict[str, Estimate]:
+def gains(cascade: Cascade) -> dict[str, Estimate]:
     """Return what calibrated thresholds save against each other way that has the same goal.
 
     In total cost against every way; with a budget or a target only against raw thresholds, for
     a model alone keeps to neither.
     """
-    saved = {RAW: found.worth}
-    if found.goal.kind == "cost":
-        for name, each in found.differences.items():
+    saved = {RAW: cascade.worth}
+    if cascade.goal.kind == "cost":
+        for name, each in cascade.differences.items():
             less = each["cost"]
             saved.setdefault(name, Estimate(-less.value, -less.high, -less.low))
     return saved
 
 
-def rule_table(found: Cascade) -> Table:
+def rule_table(cascade: Cascade) -> Table:
     """One row per model that decides: when its rows go on, and to which."""
-    policy = found.policy
+    policy = cascade.policy
     rows = []
     for j, (rule, calibrator) in enumerate(zip(policy.rules, policy.calibrators, strict=True)):
         temperature = temperature_of(calibrator)
@@ -94,12 +94,12 @@ def rule_table(found: Cascade) -> Table:
     return Table(columns, tuple(rows), words=frozenset({1, 2, 3}))
 
 
-def cascade_table(found: Cascade) -> Table:
+def cascade_table(cascade: Cascade) -> Table:
     """One row per way: errors, costs, and what calibrated thresholds save against it."""
-    shown = [name for name in _MEASURES if name != "cost" or found.goal.kind == "cost"]
-    saved = gains(found)
+    shown = [name for name in _MEASURES if name != "cost" or cascade.goal.kind == "cost"]
+    saved = gains(cascade)
     rows = []
-    for name, way in found.ways.items():
+    for name, way in cascade.ways.items():
         measures = (getattr(way, measure) for measure in shown)
         cells = tuple(number_text(each.value) for each in measures)
         gain = ("", "")
@@ -109,25 +109,25 @@ def cascade_table(found: Cascade) -> Table:
             gain = (f"{number_text(own.value, sign=True)} ({interval})", verdict(own))
         rows.append((name, f"{way.answered[-1]:.1%}".replace("%", " %"), *cells, *gain))
     columns = (
-        "", f"rows of {found.policy.names[-1]}", *(_MEASURES[name] for name in shown),
-        f"{GAINS[found.goal.kind]} (95 %)", "the first is",
+        "", f"rows of {cascade.policy.names[-1]}", *(_MEASURES[name] for name in shown),
+        f"{GAINS[cascade.goal.kind]} (95 %)", "the first is",
     )  # fmt: skip
-    unit = ", in errors" if found.goal == Goal("cost", 1.0) else ""
-    caption = f"{count_text(found.n, 'row')}, {_HOW[found.evaluated_on]}; per row{unit}"
+    unit = ", in errors" if cascade.goal == Goal("cost", 1.0) else ""
+    caption = f"{count_text(cascade.n, 'row')}, {_HOW[cascade.evaluated_on]}; per row{unit}"
     return Table(columns, tuple(rows), caption=caption, words=frozenset({len(columns) - 1}))
 
 
-def cascade_columns(found: Cascade) -> dict[str, list[Any]]:
+def cascade_columns(cascade: Cascade) -> dict[str, list[Any]]:
     """Return the columns of a data frame, a row per way and measure."""
     names = ("way", "measure", "value", "low", "high", "difference", "difference_low",
              "difference_high")  # fmt: skip
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    for name, way in found.ways.items():
+    for name, way in cascade.ways.items():
         for measure in _MEASURES:
             own = getattr(way, measure)
             if own is None:
                 continue
-            less = found.differences.get(name, {}).get(measure)  # type: ignore[call-overload]
+            less = cascade.differences.get(name, {}).get(measure)  # type: ignore[call-overload]
             ends = (None,) * 3 if less is None else (less.value, less.low, less.high)
             cells = (name, measure, own.value, own.low, own.high, *ends)
             for column, cell in zip(names, cells, strict=True):
@@ -146,28 +146,28 @@ _SAVED = {
 _MAIN = {"cost": "cost", "budget": "error", "accuracy": "spent"}
 
 
-def in_words(found: Cascade) -> str:
+def in_words(cascade: Cascade) -> str:
     """Return the rule, what it costs, what calibration was worth, and the best model alone.
 
     Where a model alone costs less, that stands first: the rule is no advice then.
     """
-    rule, best = _rule(found), _best_alone(found)
-    if _better_alone(found):
-        return f"{best} The rule found: {rule[0].lower()}{rule[1:]} {_outcome(found)}"
-    return " ".join(filter(None, (rule, _outcome(found), _worth(found), best)))
+    rule, best = _rule(cascade), _best_alone(cascade)
+    if _better_alone(cascade):
+        return f"{best} The rule found: {rule[0].lower()}{rule[1:]} {_outcome(cascade)}"
+    return " ".join(filter(None, (rule, _outcome(cascade), _worth(cascade), best)))
 
 
-def warnings_of(found: Cascade) -> tuple[str, ...]:
+def warnings_of(cascade: Cascade) -> tuple[str, ...]:
     """Return a warning where it pays to fit what the next model loses, and its mean was taken."""
-    gain, seen = found.isotonic_gain, found.last_error
+    gain, seen = cascade.isotonic_gain, cascade.last_error
     if gain is None or gain.low <= 0.0:
         return ()
-    policy = found.policy
+    policy = cascade.policy
     where = ""
     if seen is not None:
-        of_all = found.ways[f"{policy.names[-1]} alone"].error.value
+        of_all = cascade.ways[f"{policy.names[-1]} alone"].error.value
         where = f" ({_percent(seen.value)} of those that come to it, {_percent(of_all)} of all)"
-    much = _SAVED[found.goal.kind].format(number_text(gain.value))
+    much = _SAVED[cascade.goal.kind].format(number_text(gain.value))
     said = (
         f"{policy.names[-1]} does not err equally in all rows{where}. Reckoning with that, "
         "`expert_error` (--expert-error) isotonic, would save "
@@ -176,8 +176,8 @@ def warnings_of(found: Cascade) -> tuple[str, ...]:
     return (said,)
 
 
-def _rule(found: Cascade) -> str:
-    policy = found.policy
+def _rule(cascade: Cascade) -> str:
+    policy = cascade.policy
     asked: list[str] = []
     for name, after, rule in zip(policy.names, policy.names[1:], policy.rules, strict=False):
         if not rule.ranges:
@@ -195,12 +195,12 @@ def _rule(found: Cascade) -> str:
     return f"Ask {', and '.join(asked)}."
 
 
-def _outcome(found: Cascade) -> str:
-    way = found.ways["calibrated thresholds"]
+def _outcome(cascade: Cascade) -> str:
+    way = cascade.ways["calibrated thresholds"]
     asked = 1.0 - way.answered[0]
     that = f"That asks in {_percent(asked)} of rows" if asked > 0.0 else "That asks in no row"
     if way.cost is not None:
-        errors = found.goal.value * way.error.value
+        errors = cascade.goal.value * way.error.value
         return (
             f"{that}, and a row costs {_with_ends(way.cost)}: {number_text(errors)} for errors, "
             f"{number_text(way.spent.value)} for models."
@@ -212,9 +212,9 @@ def _outcome(found: Cascade) -> str:
     return f"{that}, costs {_with_ends(way.spent)} per row and is right in {right}."
 
 
-def _worth(found: Cascade) -> str:
-    worth, way = found.worth, found.ways[RAW]
-    raw = number_text(getattr(way, _MAIN[found.goal.kind]).value)
+def _worth(cascade: Cascade) -> str:
+    worth, way = cascade.worth, cascade.ways[RAW]
+    raw = number_text(getattr(way, _MAIN[cascade.goal.kind]).value)
     told = verdict(worth)
     if told == "the same":
         return "Calibration changes nothing: raw confidences send on the same rows."
@@ -226,31 +226,31 @@ def _worth(found: Cascade) -> str:
         )
     verb = "saved" if told == "better" else "lost"
     low, high = sorted((abs(worth.low), abs(worth.high)))
-    much = _SAVED[found.goal.kind].format(number_text(abs(worth.value)))
+    much = _SAVED[cascade.goal.kind].format(number_text(abs(worth.value)))
     return f"Calibration {verb} {much} ({interval_text(low, high)}): raw confidences take {raw}."
 
 
-def _costs_alone(found: Cascade) -> dict[str, float]:
+def _costs_alone(cascade: Cascade) -> dict[str, float]:
     """Return what each model alone costs per row; nothing where errors have no price."""
-    if found.goal.kind != "cost":
+    if cascade.goal.kind != "cost":
         return {}
-    return {name: way.cost.value for name, way in found.ways.items()
+    return {name: way.cost.value for name, way in cascade.ways.items()
             if name.endswith(" alone") and way.cost is not None}  # fmt: skip
 
 
-def _better_alone(found: Cascade) -> bool:
+def _better_alone(cascade: Cascade) -> bool:
     """Whether the best model alone costs less, beyond chance."""
-    ways = _costs_alone(found)
-    return bool(ways) and verdict(gains(found)[min(ways, key=ways.__getitem__)]) == "worse"
+    ways = _costs_alone(cascade)
+    return bool(ways) and verdict(gains(cascade)[min(ways, key=ways.__getitem__)]) == "worse"
 
 
-def _best_alone(found: Cascade) -> str:
+def _best_alone(cascade: Cascade) -> str:
     """Return how the cascade does against the best model alone, where all has one price."""
-    ways = _costs_alone(found)
+    ways = _costs_alone(cascade)
     if not ways:
         return ""
     best = min(ways, key=ways.__getitem__)
-    told, own = verdict(gains(found)[best]), found.ways["calibrated thresholds"].cost
+    told, own = verdict(gains(cascade)[best]), cascade.ways["calibrated thresholds"].cost
     if told == "better":
         return f"The best model alone ({best}) costs {number_text(ways[best])}."
     if told == "the same":
@@ -321,8 +321,8 @@ class Cascade(Frozen):
             **self.policy.to_dict(),
             "ways": {name: way.to_dict() for name, way in self.ways.items()},
             "differences": {
-                name: {measure: each.to_dict() for measure, each in found.items()}
-                for name, found in self.differences.items()
+                name: {measure: each.to_dict() for measure, each in differences.items()}
+                for name, differences in self.differences.items()
             },
             "calibration_worth": self.worth.to_dict(),
             "hindsight": self.hindsight,

@@ -213,20 +213,20 @@ class Deferral(Frozen):
         error or that of the last and its cost, as the last rule says; and so on to the first.
         """
         lost = self.losses[-1]
-        found: list[DeferralRule] = []
+        rules: list[DeferralRule] = []
         for j in reversed(range(len(self.costs))):
             step = price * self.costs[j]
             expected = (
                 self._of_last
-                if not found
+                if not rules
                 else fit_loss(self.kind, self.confidences[j], lost, self.weights)
             )
-            found.insert(0, DeferralRule(expected, step, self._lowest[j]))
+            rules.insert(0, DeferralRule(expected, step, self._lowest[j]))
             if j == 0:
                 break
-            goes_on = found[0].goes_on(self.confidences[j])
+            goes_on = rules[0].goes_on(self.confidences[j])
             lost = np.where(goes_on, lost + step, self.losses[j])
-        return tuple(found)
+        return tuple(rules)
 
     def outcome(self, price: float) -> tuple[float, float]:
         """Return mean error and mean cost of the rules at a price, on these same rows."""

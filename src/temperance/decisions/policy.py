@@ -168,7 +168,7 @@ def save_policy(
     >>> load_policy(path).rule == rule
     True
     """
-    from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
+    from temperance.writers.place import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
     if not isinstance(policy, DecisionPolicy):
         msg = f"`policy` must be a DecisionPolicy, got {type(policy).__name__}."
@@ -281,10 +281,10 @@ def _rule(top: JsonObject, rule: JsonObject) -> Abstention:
     names = [_group(each) for each in rows]
     thresholds = _thresholds(rule, names, top, "rows")
     promises = [_promise(each, thresholds[name]) for each, name in zip(rows, names, strict=True)]
-    found = _abstention(top, promises, rows)
+    abstention = _abstention(top, promises, rows)
     for section in (*rows, top):
         section.require_all_asked()
-    return found
+    return abstention
 
 
 def _rule_of_version_1(top: JsonObject, rule: JsonObject) -> Abstention:
@@ -295,14 +295,14 @@ def _rule_of_version_1(top: JsonObject, rule: JsonObject) -> Abstention:
     for each, name in zip(rows, names, strict=True):
         each.require_equal("threshold", thresholds[name], because="as `rule` says")
     promises = [_promise(each, thresholds[name]) for each, name in zip(rows, names, strict=True)]
-    found = _abstention(top, promises, rows)
-    for each, promise in zip(rows, found.promises, strict=True):
+    abstention = _abstention(top, promises, rows)
+    for each, promise in zip(rows, abstention.promises, strict=True):
         each.require_equal("max_risk", promise.max_risk, because="as the counts allow")
         each.require_all_asked()
     for key in ("guarantee", "assumption"):
-        top.require_equal(key, getattr(found, key), because="as the numbers say")
+        top.require_equal(key, getattr(abstention, key), because="as the numbers say")
     top.require_all_asked()
-    return found
+    return abstention
 
 
 def _group(row: JsonObject) -> str | None:
@@ -319,16 +319,16 @@ def _thresholds(
             rule.refuse("threshold", "null where every group has its own in `groups`")
         if sorted(groups.values) != sorted(str(name) for name in names) or None in names:
             top.refuse(rows, "of the same groups as `groups` of `rule`, each once")
-        found: dict[str | None, float | None] = {
+        thresholds: dict[str | None, float | None] = {
             name: groups.share(name) if groups.given(name) else None for name in groups.values
         }
     else:
         if names != [None]:
             top.refuse(rows, "those of all rows, where `rule` has no `groups`")
-        found = {None: rule.share("threshold")}
-    if all(value is None for value in found.values()):
+        thresholds = {None: rule.share("threshold")}
+    if all(value is None for value in thresholds.values()):
         rule.refuse("groups", "thresholds, at least one of them a number")
-    return found
+    return thresholds
 
 
 def _promise(row: JsonObject, threshold: float | None) -> Promise:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DecisionRows", "as_answers", "split_rows", "sureness_of"]
+__all__ = ["DecisionRows", "as_answers", "confidence_of", "split_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,7 @@ class DecisionRows:
             _, first = np.unique(rows.clusters[drawn], return_index=True)
             keep = np.sort(drawn[first])
         return cls(
-            confidence=sureness_of(rows)[keep],
+            confidence=confidence_of(rows)[keep],
             wrong=~rows.correct[keep],
             groups=None if groups is None else groups[keep],
             n_given=n_given,
@@ -127,7 +127,7 @@ def as_answers(rows: Predictions) -> Predictions:
     return replace(rows, scores=np.broadcast_to([0.0, 1.0], rows.probs.shape))
 
 
-def sureness_of(rows: Predictions) -> NDArray[np.float64]:
+def confidence_of(rows: Predictions) -> NDArray[np.float64]:
     """Return the probability of what is predicted, (n,): a number from 0 to 1 that decides."""
     return rows.probs[np.arange(len(rows.labels)), rows.predicted]
 

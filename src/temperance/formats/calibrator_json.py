@@ -225,7 +225,7 @@ def save(
     >>> load(path).temperature
     1.5
     """
-    from temperance.writers import write_json  # noqa: PLC0415  (tempfile costs half an import)
+    from temperance.writers.place import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
     if not isinstance(calibrator, Calibrator):
         msg = (

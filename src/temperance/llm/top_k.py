@@ -105,16 +105,16 @@ def label_positions(tokens: Sequence[Sequence[str]], labels: Sequence[str]) -> N
     places = np.full(len(tokens), -1, dtype=np.intp)
     for row, (shown, label) in enumerate(zip(tokens, labels, strict=True)):
         texts = as_sequence(shown, name=f"tokens[{row}]", rule="a sequence of tokens")
-        found = [place for place, token in enumerate(texts) if token == label]
-        if len(found) > 1:
+        matches = [place for place, token in enumerate(texts) if token == label]
+        if len(matches) > 1:
             msg = (
                 f"`tokens` of a row must differ; row {row} shows its true token {label!r} "
-                f"{len(found)} times. Add up their probabilities (logaddexp of their "
+                f"{len(matches)} times. Add up their probabilities (logaddexp of their "
                 "log-probabilities) and keep one."
             )
             raise InvalidInputError(msg)
-        if found:
-            places[row] = found[0]
+        if matches:
+            places[row] = matches[0]
     return places
 
 
@@ -227,8 +227,8 @@ class TopKTemperature:
     makes them log 4. One true token was not shown.
 
     >>> rows = [[-0.6931, -1.3863]] * 6
-    >>> found = TopKTemperature.fit(rows, [0, 0, 0, 0, 1, -1])
-    >>> round(found.temperature, 4), found.n, found.n_not_shown
+    >>> scaling = TopKTemperature.fit(rows, [0, 0, 0, 0, 1, -1])
+    >>> round(scaling.temperature, 4), scaling.n, scaling.n_not_shown
     (0.5, 6, 1)
     """
 

@@ -153,13 +153,13 @@ def neighbours_alike(logits: NDArray[Any], labels: NDArray[np.intp]) -> float | 
     if n < _WINDOWS[0] * _LEAST_WINDOWS:
         return None
     widths = [width for width in _WINDOWS if n // width >= _LEAST_WINDOWS]
-    found = [
+    values = [
         _excess(residual[start : start + n // width * width].reshape(-1, width))
         for residual in _residuals(logits, labels)
         for width in widths
         for start in (0, n % width)
     ]
-    return max(found, default=None)
+    return max(values, default=None)
 
 
 def _excess(windows: Array) -> float:
@@ -174,9 +174,9 @@ def _excess(windows: Array) -> float:
     return float(gap.sum()) / spread if spread > 0.0 else 0.0
 
 
-def more_alike_than_chance(found: float | None) -> bool:
+def more_alike_than_chance(likeness: float | None) -> bool:
     """Whether neighbours belong together, as far as one can tell."""
-    return found is not None and found > _ALIKE
+    return likeness is not None and likeness > _ALIKE
 
 
 def _residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> list[Array]:
@@ -189,15 +189,15 @@ def _residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> list[Array]:
         return []
     ranks = np.unique(np.round(confidence, 9), return_inverse=True)[1]
     bins = ranks * max(1, min(20, len(labels) // 50)) // (int(ranks.max()) + 1)
-    found = []
+    residuals = []
     for values in ((predicted == labels).astype(np.float64), of_label):
         residual = values
         for _ in range(3):
             for parts in (bins, labels, predicted):
                 sizes = np.bincount(parts)
                 residual = residual - (np.bincount(parts, residual) / np.maximum(sizes, 1))[parts]
-        found.append(residual)
-    return found
+        residuals.append(residual)
+    return residuals
 
 
 def _confidence(logits: NDArray[Any]) -> Array:

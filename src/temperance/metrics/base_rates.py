@@ -91,8 +91,8 @@ def base_rates(rows: Predictions) -> BaseRates:
     1 - 9/16 - 1/16. A model that says 1/2 each time has a log loss of log 2 = 0.6931.
 
     >>> rows = Predictions.check([0.5, 0.5, 0.5, 0.5], [0, 0, 0, 1], None)
-    >>> found = base_rates(rows)
-    >>> round(found.log_loss, 4), found.brier, round(found.log_loss_skill.value, 4)
+    >>> rates = base_rates(rows)
+    >>> round(rates.log_loss, 4), rates.brier, round(rates.log_loss_skill.value, 4)
     (0.5623, 0.375, -0.2326)
     """
     k, w = rows.probs.shape[1], rows.weights

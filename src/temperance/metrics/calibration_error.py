@@ -265,8 +265,8 @@ def classwise_calibration_error(
     0.25
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
-    found = class_errors(rows, ObservedGaps(rows), n_bins=check_bins(n_bins))
-    return float(np.concatenate([errors for errors, _ in found]).mean())
+    of_classes = class_errors(rows, ObservedGaps(rows), n_bins=check_bins(n_bins))
+    return float(np.concatenate([errors for errors, _ in of_classes]).mean())
 
 
 def flattened_calibration_error(
@@ -322,8 +322,8 @@ def flattened_calibration_error(
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     gaps = ObservedGaps(rows)
-    found = class_errors(rows, gaps, n_bins=check_bins(n_bins))
-    return float(flattened_error(rows, np.sum([gap for _, gap in found], axis=0), gaps))
+    of_classes = class_errors(rows, gaps, n_bins=check_bins(n_bins))
+    return float(flattened_error(rows, np.sum([gap for _, gap in of_classes], axis=0), gaps))
 
 
 def top_label_conditional_calibration_error(
@@ -452,8 +452,8 @@ def sweep_calibration_error(
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
     of, sums = named_event(rows, event), observed(rows)
-    found = sums(of, *ranks_of(of.probability, len(rows.labels)))
-    if _falls(found):  # else it never does: means of neighbours of an ascending row ascend
+    finest = sums(of, *ranks_of(of.probability, len(rows.labels)))
+    if _falls(finest):  # else it never does: means of neighbours of an ascending row ascend
         for n_bins in range(1, len(rows.labels) + 1):
             bins = bins_of(
                 of.probability, n_bins=n_bins, binning="equal-mass", weights=rows.weights
@@ -461,8 +461,8 @@ def sweep_calibration_error(
             finer = sums(of, bins, n_bins)
             if _falls(finer):
                 break
-            found = finer
-    return float(binned_error(found))
+            finest = finer
+    return float(binned_error(finest))
 
 
 def _falls(sums: BinSums) -> bool:

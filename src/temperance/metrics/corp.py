@@ -163,10 +163,10 @@ def corp_of_sums(
     `exact` is the decomposition of the Brier score without ranks.
     """
     curves = isotonic(sums)
-    found = corp_sums(sums, curves, score="brier")
+    parts = corp_sums(sums, curves, score="brier")
     draws = {
         part: Draws.split(
-            getattr(found, part),
+            getattr(parts, part),
             b,
             doubt=doubt,
             value=getattr(exact, part),

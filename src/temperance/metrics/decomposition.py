@@ -196,8 +196,8 @@ def decompose(rows: Predictions, events: Sequence[Event], *, score: Score) -> Sc
     parts = np.zeros(4)
     for event in events:
         sums = observed(rows)(event, *ranks_of(event.probability, len(rows.labels)))
-        found = corp_sums(sums, isotonic(sums), score=score)
-        parts += [found.score, found.miscalibration, found.discrimination, found.uncertainty]
+        split = corp_sums(sums, isotonic(sums), score=score)
+        parts += [split.score, split.miscalibration, split.discrimination, split.uncertainty]
     return ScoreDecomposition(*parts.tolist())
 
 

@@ -219,9 +219,9 @@ def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArra
     for first in range(0, len(held), step):
         within = (cell >= first) & (cell < first + step)
         # one more cell, for the rows of others
-        found = sums(event, np.where(within, cell - first, step), step + 1)
-        gap = np.abs(found.gap[..., :step]).sum(axis=-1)
-        error = error + gap / found.weight.sum(axis=-1)
+        cells = sums(event, np.where(within, cell - first, step), step + 1)
+        gap = np.abs(cells.gap[..., :step]).sum(axis=-1)
+        error = error + gap / cells.weight.sum(axis=-1)
     return error
 
 

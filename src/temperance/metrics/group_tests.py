@@ -114,8 +114,8 @@ def _upper_bound(scores: NDArray[np.float64], probs: NDArray[np.float64], total:
         logs = np.log(np.exp(tilted - top[:, None]).sum(axis=1)) + top
         return float(logs.sum()) - exp(log_theta) * total
 
-    found = minimize_scalar(log_bound, bounds=_LOG_THETA, method="bounded", options={"xatol": 1e-3})
-    return exp(min(float(found.fun), 0.0))
+    least = minimize_scalar(log_bound, bounds=_LOG_THETA, method="bounded", options={"xatol": 1e-3})
+    return exp(min(float(least.fun), 0.0))
 
 
 _SIMULATED_BELOW = 500  # rows: from there on p < 0.001 happens in 1 of 1,000 calibrated samples
@@ -375,8 +375,8 @@ def class_table(rows: Predictions, errors: Sequence[CalibrationError]) -> tuple[
     counts = np.bincount(rows.labels, minlength=k).tolist()
     probability = np.average(rows.probs, axis=0, weights=rows.weights).tolist()
     shares = share_estimates(_label_sums(rows))
-    found = enumerate(zip(counts, shares, probability, errors, strict=True))
-    return tuple(ClassResult(j, *each) for j, each in found)
+    columns = enumerate(zip(counts, shares, probability, errors, strict=True))
+    return tuple(ClassResult(j, *each) for j, each in columns)
 
 
 def _label_sums(rows: Predictions) -> MeanSums:

@@ -118,13 +118,13 @@ class Predictions:
         clusters = self.clusters
         if clusters is not None:
             clusters = np.unique(clusters[there], return_inverse=True)[1]
-        found = replace(
+        rows = replace(
             self, probs=self.probs[there], labels=self.labels[there], weights=w[there],
             log_loss=self.log_loss[there],
             scores=None if self.scores is None else self.scores[there], clusters=clusters,
             label=None if self.label is None else self.label[there],
         )  # fmt: skip
-        return found, there
+        return rows, there
 
     @property
     def logits(self) -> NDArray[Any]:

@@ -478,12 +478,12 @@ class CalibrationTests:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
         adjusted = self.adjusted_p_values
-        found = {test.name: test.to_dict() for test in self}
-        for each in found.values():
+        tests = {test.name: test.to_dict() for test in self}
+        for each in tests.values():
             if each["direction"] is not None:
                 each["direction"] = evident(each["direction"], adjusted[each["name"]])
-        found |= {name: {"p_value": self.p_values[name]} for name in ("ece", "miscalibration")}
-        return {name: {**each, "adjusted_p_value": adjusted[name]} for name, each in found.items()}
+        tests |= {name: {"p_value": self.p_values[name]} for name in ("ece", "miscalibration")}
+        return {name: {**each, "adjusted_p_value": adjusted[name]} for name, each in tests.items()}
 
 
 def calibration_tests(

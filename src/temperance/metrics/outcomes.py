@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcomes"]
 
-Kind = Literal["classes", "answers", "labels"]
+OutcomeKind = Literal["classes", "answers", "labels"]
 _ANSWERS = ("wrong answer", "right answer")
 _ENTRIES = ("negative entry", "negative entries"), ("positive entry", "positive entries")
 
@@ -67,7 +67,7 @@ class Outcomes:
         return cls(names)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> OutcomeKind:
         """What a row is: one of several classes, an answer, or an entry of a label matrix."""
         if self.names == ANSWER_CLASSES:
             return "answers"
@@ -200,7 +200,7 @@ class Outcomes:
 
     def reworded(self, text: str) -> str:
         """Return a text about rows, such as the reason why a test says nothing, in these words."""
-        return re.sub(r"\brow(s?)\b", lambda found: self.plural if found[1] else self.one, text)
+        return re.sub(r"\brow(s?)\b", lambda match: self.plural if match[1] else self.one, text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

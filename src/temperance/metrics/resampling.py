@@ -144,8 +144,8 @@ class Resampling:
         """Return sums of `values` (by default 1) per group and cell, (groups, cells)."""
         shape = (self._n_groups, cells.n_cells)
         place = (group * shape[1] + cell).ravel()
-        found = np.bincount(place, None if values is None else values.ravel(), shape[0] * shape[1])
-        return found.reshape(shape).astype(np.float64, copy=False)
+        sums = np.bincount(place, None if values is None else values.ravel(), shape[0] * shape[1])
+        return sums.reshape(shape).astype(np.float64, copy=False)
 
     def _null_gaps(
         self, cells: ClassCells, said: NDArray[np.float64], gap: NDArray[np.float64]

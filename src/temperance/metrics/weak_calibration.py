@@ -53,12 +53,12 @@ class WeakCalibration(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON; what is not known is None, with its reason."""
-        found = {name: getattr(self, name) for name in _NAMES}
+        numbers = {name: getattr(self, name) for name in _NAMES}
         return {
             "event": self.event,
             "n": self.n,
             "n_events": self.n_events,
-            **{name: None if each is None else each.to_dict() for name, each in found.items()},
+            **{name: None if each is None else each.to_dict() for name, each in numbers.items()},
             "reasons": self.reasons,
         }
 
@@ -144,10 +144,10 @@ def weak_calibration(
     total, with log-odds of log 1.5 instead of log 4.
 
     >>> probs, labels = [0.2] * 50 + [0.8] * 50, [0, 0, 0, 1, 1] * 10 + [0, 0, 1, 1, 1] * 10
-    >>> found = weak_calibration(probs, labels)
-    >>> round(found.observed_expected.value, 9), abs(round(found.intercept.value, 9))
+    >>> weak = weak_calibration(probs, labels)
+    >>> round(weak.observed_expected.value, 9), abs(round(weak.intercept.value, 9))
     (1.0, 0.0)
-    >>> round(found.slope.value, 6), round(0.4054651081 / 1.3862943611, 6)
+    >>> round(weak.slope.value, 6), round(0.4054651081 / 1.3862943611, 6)
     (0.292481, 0.292481)
     """
     rows = Predictions.check(
@@ -215,24 +215,24 @@ class EventOdds:
     def measured(self, event: EventName, *, n: int, n_events: int) -> WeakCalibration:
         """Return the three numbers; `n` rows, of which it happened in `n_events`."""
         reasons: dict[str, str] = {}
-        found: dict[str, Estimate | None] = dict.fromkeys(_NAMES)
+        numbers: dict[str, Estimate | None] = dict.fromkeys(_NAMES)
         if (why := self._why_nothing()) is not None:
             reasons |= dict.fromkeys(_NAMES, why)
         else:
             curve = self._shifted()
             best = curve.best()
-            found["observed_expected"] = self._ratio(curve, best, n)
+            numbers["observed_expected"] = self._ratio(curve, best, n)
             why_no_intercept = self._why_no_intercept(n, n_events)
             if why_no_intercept is not None:
                 reasons |= {"intercept": why_no_intercept, "slope": why_no_intercept}
             else:
-                found["intercept"] = self._intercept(curve, best, n)
+                numbers["intercept"] = self._intercept(curve, best, n)
                 slope = self._slope(n, n_events)
                 if isinstance(slope, str):
                     reasons["slope"] = slope
                 else:
-                    found["slope"] = slope
-        return WeakCalibration(event, n, n_events, **found, reasons=reasons)
+                    numbers["slope"] = slope
+        return WeakCalibration(event, n, n_events, **numbers, reasons=reasons)
 
     def _why_nothing(self) -> str | None:
         if not self._chance.any():

@@ -37,7 +37,7 @@ _CORNERS: tuple[Literal["lower right", "upper left", "lower left", "upper right"
 )  # for the key, the best first
 
 
-class Curve(Protocol):
+class CurveLike(Protocol):
     """What is drawn of a cost curve; `temperance.decisions` makes them."""
 
     @property
@@ -69,15 +69,15 @@ class WayOfAnswering(Protocol):
         """Share of wrong answers."""
 
 
-class Found(Protocol):
+class CascadeLike(Protocol):
     """What is drawn of a `temperance.decisions.Cascade`."""
 
     @property
-    def curve(self) -> Curve:
+    def curve(self) -> CurveLike:
         """Of calibrated thresholds."""
 
     @property
-    def raw_curve(self) -> Curve:
+    def raw_curve(self) -> CurveLike:
         """Of raw thresholds."""
 
     @property
@@ -120,10 +120,10 @@ class CostDisplay(Display):
 
     def __init__(
         self,
-        curve: Curve,
+        curve: CurveLike,
         points: Mapping[str, tuple[float, float]],
         *,
-        raw_curve: Curve | None = None,
+        raw_curve: CurveLike | None = None,
         name: str | None = None,
     ) -> None:
         if len(curve.cost) == 0:
@@ -136,7 +136,7 @@ class CostDisplay(Display):
 
     @classmethod
     def from_cascade(
-        cls, cascade: Found, *, name: str | None = None, ax: Axes | None = None
+        cls, cascade: CascadeLike, *, name: str | None = None, ax: Axes | None = None
     ) -> Self:
         """Draw what `temperance.decisions.cascade` found.
 
@@ -242,13 +242,13 @@ class CostDisplay(Display):
         curve, raw = self.curve, self.raw_curve
         lines = [(curve.cost, y) for y in (curve.accuracy, curve.accuracy_low, curve.accuracy_high)]
         lines += [] if raw is None else [(raw.cost, raw.accuracy)]
-        found = []
+        corners = []
         for x, y in lines:
             steps = np.linspace(0.0, len(x) - 1.0, 4 * len(x) + 400)
-            found.append(
+            corners.append(
                 np.stack([np.interp(steps, range(len(x)), each) for each in (x, y)], axis=1)
             )
-        return np.concatenate([*found, np.array([*self.points.values()]).reshape(-1, 2)])
+        return np.concatenate([*corners, np.array([*self.points.values()]).reshape(-1, 2)])
 
     def _set_limits(self, ax: Axes) -> None:
         """Leave room for the points, and below them for the key."""

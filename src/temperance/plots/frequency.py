@@ -122,11 +122,11 @@ class FrequencyDisplay(Display):
         InvalidInputError
             As above.
         """
-        found = {
+        frequencies = {
             str(key): each if isinstance(each, Estimate) else Estimate(each, each, each)
             for key, each in new.items()
         }
-        return cls({str(k): v for k, v in reference.items()}, found, name=name).plot(ax)
+        return cls({str(k): v for k, v in reference.items()}, frequencies, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the rows.

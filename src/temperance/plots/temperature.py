@@ -109,11 +109,11 @@ class ClassBiasDisplay(Display):
         InvalidInputError
             As above.
         """
-        found = {
+        estimates = {
             str(key): each if isinstance(each, Estimate) else Estimate(each, each, each)
             for key, each in biases.items()
         }
-        return cls(found, name=name).plot(ax)
+        return cls(estimates, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the forest plot.
@@ -261,8 +261,8 @@ class TemperatureDisplay(Display):
         InvalidInputError
             No temperature, a calibrator without one, or as above.
         """
-        found = {str(key): _estimate(str(key), each) for key, each in temperatures.items()}
-        return cls(found, pooled=pooled, name=name).plot(ax)
+        estimates = {str(key): _estimate(str(key), each) for key, each in temperatures.items()}
+        return cls(estimates, pooled=pooled, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the forest plot.

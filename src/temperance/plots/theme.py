@@ -235,7 +235,7 @@ def _rename_ids(root: ET.Element, prefix: str) -> None:
             element.set("id", names[old])
         for key, value in element.attrib.items():
             if key != "id":
-                element.set(key, _REFERENCE.sub(lambda found: names[found.group()], value))
+                element.set(key, _REFERENCE.sub(lambda match: names[match.group()], value))
 
 
 # What all displays share: the axes they draw on, and how a notebook shows them.

@@ -1,15 +1,7 @@
 """Files become rows here; what their numbers mean is checked elsewhere."""
 
 from temperance.readers.blocks import BlockFile, read, read_blocks
-from temperance.readers.dataset import (
-    Dataset,
-    Fields,
-    Kind,
-    Layout,
-    Missing,
-    file_digest,
-    joined_digest,
-)
+from temperance.readers.dataset import Dataset, Fields, file_digest
 from temperance.readers.llm import FORMATS, LlmFormat
 from temperance.readers.whole import SUFFIXES
 
@@ -19,12 +11,8 @@ __all__ = [
     "BlockFile",
     "Dataset",
     "Fields",
-    "Kind",
-    "Layout",
     "LlmFormat",
-    "Missing",
     "file_digest",
-    "joined_digest",
     "read",
     "read_blocks",
 ]

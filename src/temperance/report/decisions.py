@@ -12,7 +12,7 @@ from temperance.decisions.cascade_result import GAINS, gains, range_text, verdic
 from temperance.plots import CostDisplay, RiskCoverageDisplay
 from temperance.report.tables import estimate_cell, render, svg
 from temperance.show import interval_text, number_text
-from temperance.writers import write_text
+from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

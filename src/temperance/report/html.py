@@ -41,7 +41,7 @@ from temperance.report.tables import (
 )
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
 from temperance.show import interval_text, number_text, p_text
-from temperance.writers import write_text
+from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,9 @@ from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
 from temperance.printable import count_text
 from temperance.report.findings import headline
 from temperance.report.tables import estimate_cell, render, svg, way_tables
-from temperance.shift.transfer import AS_IS, BIASED, CORRECTED, REFITTED
+from temperance.shift.diagnosis import AS_IS, BIASED, CORRECTED, REFITTED
 from temperance.show import number_text, p_text
-from temperance.writers import write_text
+from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from temperance.calibrators import TemperatureScaling
     from temperance.planning import Plan
     from temperance.report.tables import Cell
-    from temperance.shift import LabelShift, Transfer
+    from temperance.shift import Diagnosis, LabelShift
 
 __all__ = ["about_move", "about_rows", "gains", "render_shift", "write_shift"]
 
@@ -40,7 +40,7 @@ _WHAT = {
 }
 
 
-def about_move(found: Transfer) -> str:
+def about_move(found: Diagnosis) -> str:
     """Return by how much log T differs, in standard errors; why that is unknown; "" unlabelled."""
     if found.comparison is None:
         return ""
@@ -60,7 +60,7 @@ def about_move(found: Transfer) -> str:
     )
 
 
-def gains(found: Transfer) -> list[str]:
+def gains(found: Diagnosis) -> list[str]:
     """Return a sentence per other way: its log loss against that of the reference temperature."""
     if found.comparison is None:
         return []
@@ -99,7 +99,7 @@ def _change(difference: Estimate) -> str:
     )
 
 
-def about_rows(found: Transfer) -> list[str]:
+def about_rows(found: Diagnosis) -> list[str]:
     """Return whether new rows look different, and what the reference is worth for them."""
     covariates = found.covariates
     if covariates is None:
@@ -135,7 +135,7 @@ def about_rows(found: Transfer) -> list[str]:
 _MOST = 20
 
 
-def frequency_rows(found: Transfer) -> list[tuple[str, str, Cell, Cell | None, str]]:
+def frequency_rows(found: Diagnosis) -> list[tuple[str, str, Cell, Cell | None, str]]:
     """Return name, reference, new, counted (with labels) and a word; of many, what moved most."""
     shift = found.frequencies
     estimates = _estimates(shift)
@@ -196,7 +196,7 @@ _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 def write_shift(
     path: str | PathLike[str],
-    found: Transfer,
+    found: Diagnosis,
     *,
     title: str,
     facts: Sequence[tuple[str, str]] = (),
@@ -208,7 +208,7 @@ def write_shift(
 
 
 def render_shift(
-    found: Transfer,
+    found: Diagnosis,
     *,
     title: str,
     facts: Sequence[tuple[str, str]] = (),
@@ -245,7 +245,7 @@ def render_shift(
     )
 
 
-def temperature_rows(found: Transfer) -> list[dict[str, str]]:
+def temperature_rows(found: Diagnosis) -> list[dict[str, str]]:
     """Return each temperature with its interval and the rows it comes from."""
     weighed = "" if found.covariates is None else f"{found.covariates.effective_rows:,.0f}"
     named = {
@@ -268,7 +268,7 @@ def temperature_rows(found: Transfer) -> list[dict[str, str]]:
     ]
 
 
-def _forest(found: Transfer) -> str:
+def _forest(found: Diagnosis) -> str:
     named: dict[str, TemperatureScaling | None] = {
         "reference": found.reference,
         "re-fitted, new rows": found.refitted,

@@ -1,17 +1,17 @@
 """What has changed between labelled rows and new ones, and what can be done about it."""
 
 from temperance.shift.covariates import CovariateWeights, covariate_weights, shape_features
+from temperance.shift.diagnosis import Diagnosis, diagnose
 from temperance.shift.label_shift import LabelShift
-from temperance.shift.priors import label_shift, label_shift_of_logits
-from temperance.shift.transfer import Transfer, transfer
+from temperance.shift.priors import estimate_label_shift, estimate_label_shift_from_logits
 
 __all__ = [
     "CovariateWeights",
+    "Diagnosis",
     "LabelShift",
-    "Transfer",
     "covariate_weights",
-    "label_shift",
-    "label_shift_of_logits",
+    "diagnose",
+    "estimate_label_shift",
+    "estimate_label_shift_from_logits",
     "shape_features",
-    "transfer",
 ]

@@ -264,8 +264,8 @@ def covariate_weights(
     Of two kinds of rows the target has three times as many of the second:
 
     >>> source, target = [0.0] * 50 + [1.0] * 50, [0.0] * 25 + [1.0] * 75
-    >>> found = covariate_weights(source, target, ridge=1e-9)
-    >>> found.weights[[0, -1]].round(4)
+    >>> weighting = covariate_weights(source, target, ridge=1e-9)
+    >>> weighting.weights[[0, -1]].round(4)
     array([0.5, 1.5])
     """
     refuse_other_index(source=source, source_weights=source_weights)

@@ -91,7 +91,7 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LabelShift(Frozen):
-    """Class frequencies of new rows, found without their labels; see `label_shift`."""
+    """Class frequencies of new rows, found without their labels; see `estimate_label_shift`."""
 
     priors: NDArray[np.float64]  # (k,), sum to 1; exactly 0 where the rows speak against a class
     source_priors: NDArray[np.float64]  # (k,), sum to 1
@@ -154,7 +154,8 @@ class LabelShift(Frozen):
         Parameters
         ----------
         probs : array_like, shape (n, k) or (n,)
-            Calibrated on the source, as in `label_shift`: by `calibrator`, where there is one.
+            Calibrated on the source, as in `estimate_label_shift`: by `calibrator`, where there is
+            one.
 
         Returns
         -------

@@ -52,11 +52,11 @@ class SourceErrors(Frozen):
 
     def variances(self, of_u: Array, of_t: Array) -> Array:
         """Return the variance of each row of `of_u` u + `of_t` t."""
-        found = ((of_u @ self.frequencies) * of_u).sum(axis=1)
+        variance = ((of_u @ self.frequencies) * of_u).sum(axis=1)
         if self.cross is not None and self.calibrator is not None:
-            found += 2.0 * ((of_u @ self.cross) * of_t).sum(axis=1)
-            found += ((of_t @ self.calibrator) * of_t).sum(axis=1)
-        return np.asarray(found)
+            variance += 2.0 * ((of_u @ self.cross) * of_t).sum(axis=1)
+            variance += ((of_t @ self.calibrator) * of_t).sum(axis=1)
+        return np.asarray(variance)
 
 
 def mean_covariance(values: Array, weights: Array | None) -> Array:
@@ -132,8 +132,8 @@ def source_errors(
         u, t = u[:, there], t[:, there]
         return _Products(u.T @ u, u.T @ t, t.T @ t)
 
-    found = map_rows(products, *data)
-    return SourceErrors(found.frequencies, found.cross, found.calibrator)
+    sums = map_rows(products, *data)
+    return SourceErrors(sums.frequencies, sums.cross, sums.calibrator)
 
 
 def _bias(calibrator: Fitted, k: int) -> Array:
@@ -495,5 +495,5 @@ def _free_inverse(information: Array, largest: int) -> Array | None:
     eigenvalues, vectors = np.linalg.eigh(inside / np.outer(units, units))
     if k > 1 and eigenvalues[0] <= _SINGULAR * eigenvalues[-1]:
         return None
-    found = (vectors / eigenvalues) @ vectors.T / np.outer(units, units)
-    return np.asarray(basis @ found @ basis.T)
+    inverse = (vectors / eigenvalues) @ vectors.T / np.outer(units, units)
+    return np.asarray(basis @ inverse @ basis.T)

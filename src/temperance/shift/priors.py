@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["calibrator_of", "label_shift", "label_shift_of_logits", "label_shift_of_rows"]
+__all__ = [
+    "calibrator_of",
+    "estimate_label_shift",
+    "estimate_label_shift_from_logits",
+    "label_shift_of_rows",
+]
 
 # The class frequencies of new rows without labels, if nothing but they has moved.
 
@@ -46,7 +51,7 @@ _NO_VARIANCE = 1e-10  # of the largest eigenvalue
 _ROUNDING = 1e-20  # a variance this small may be rounding alone
 
 
-def label_shift(
+def estimate_label_shift(
     probs: ArrayLike,
     source_priors: ArrayLike,
     *,
@@ -91,7 +96,7 @@ def label_shift(
     :math:`\sum_i w_i \log \sum_k p_{ik} q_k / \pi_k` over the simplex. It is concave; its
     fixed point is Saerens' EM. The standard errors come from the observed information and take
     the probabilities as they are: errors of the calibrator are not in them, and matter where the
-    new rows are more than those it was fitted on (`label_shift_of_logits` counts them).
+    new rows are more than those it was fitted on (`estimate_label_shift_from_logits` counts them).
     Intervals of frequencies within five standard errors of 0 or 1 follow the likelihood itself.
 
     The test compares the mean probabilities of the new rows with those of the source
@@ -109,7 +114,7 @@ def label_shift(
     --------
     Rows that the model is sure of count themselves:
 
-    >>> shift = label_shift([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]], [0.5, 0.5])
+    >>> shift = estimate_label_shift([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]], [0.5, 0.5])
     >>> shift.priors.round(6)
     array([0.25, 0.75])
     >>> shift.apply([[0.5, 0.5]]).round(6)  # nothing known of the row: the new frequencies
@@ -284,7 +289,7 @@ def _spread_errors(errors: PriorErrors, there: NDArray[np.bool_]) -> PriorErrors
 # Class frequencies of new rows from logits: calibrated inside, and the doubt of that counted.
 
 
-def label_shift_of_logits(
+def estimate_label_shift_from_logits(
     new: ArrayLike,
     logits: ArrayLike,
     labels: ArrayLike | Positions,
@@ -297,7 +302,7 @@ def label_shift_of_logits(
 ) -> LabelShift:
     """Calibrate on labelled source rows, then estimate the class frequencies of new rows.
 
-    As `label_shift`, with the calibrator's own doubt in the standard errors and intervals.
+    As `estimate_label_shift`, with the calibrator's own doubt in the standard errors and intervals.
 
     Parameters
     ----------
@@ -343,7 +348,7 @@ def label_shift_of_logits(
     Log-odds of 1 in 1/4 of class 0 and in 3/4 of class 1, and now in 5/8 of all rows: class 1 has
     become 3/4 of them. With eight source rows nobody can be sure.
 
-    >>> shift = label_shift_of_logits(
+    >>> shift = estimate_label_shift_from_logits(
     ...     [1.0] * 250 + [-1.0] * 150, [-1.0] * 4 + [1.0] * 4, [0, 0, 0, 1, 0, 1, 1, 1]
     ... )
     >>> shift.priors.round(4), shift.standard_errors.round(2)
@@ -378,8 +383,8 @@ def label_shift_of_rows(
 
     if rows.k <= MOST_CLASSES:
         source = replace(source, errors=errors)
-    found = estimate(probs, new_weights, source, rows.classes)
-    return replace(found, calibrator=calibrator)
+    shift = estimate(probs, new_weights, source, rows.classes)
+    return replace(shift, calibrator=calibrator)
 
 
 def calibrator_of(rows: Training) -> Fitted:

@@ -10,7 +10,7 @@ from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
 from temperance.file_formats import FILE_FORMATS, file_suffix, function_named, suffixes_of
 from temperance.writers.content import Content
-from temperance.writers.place import check_writable, replacing, write_json, write_text
+from temperance.writers.place import check_writable, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,19 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.writers.content import Layout
 
-__all__ = [
-    "BLOCK_SUFFIXES",
-    "SUFFIXES",
-    "Content",
-    "check_block_suffix",
-    "check_dense",
-    "check_writable",
-    "replacing",
-    "write_json",
-    "write_probs",
-    "write_text",
-    "writing_blocks",
-]
+__all__ = ["SUFFIXES", "write_probs"]
 
 _WRITE = {suffix: each.write for each in FILE_FORMATS if each.write for suffix in each.suffixes}
 _WRITE_BLOCKS = {

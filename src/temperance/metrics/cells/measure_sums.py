@@ -149,8 +149,8 @@ class EventSums:
 
 def _decomposed(sums: BinSums, score: Score, mean: float) -> ScoreDecomposition:
     """Return the parts of a mean score, of which only the recalibrated one needs the cells."""
-    found = corp_sums(sums, isotonic(sums), score=score)
-    gained, flat = float(found.discrimination), float(found.uncertainty)
+    parts = corp_sums(sums, isotonic(sums), score=score)
+    gained, flat = float(parts.discrimination), float(parts.uncertainty)
     return ScoreDecomposition(mean, mean - (flat - gained), gained, flat)
 
 

@@ -12,9 +12,9 @@ import temperance as tp
 from temperance.crossfit import cross_fit
 from temperance.shift import (
     covariate_weights,
-    label_shift_of_logits,
+    diagnose,
+    estimate_label_shift_from_logits,
     shape_features,
-    transfer,
 )
 from temperance.significance import CalibrationTest
 
@@ -34,7 +34,7 @@ def rows():
 
 def test_no_shift(rows):
     """Two draws of the same: the temperature holds, frequencies and looks are unchanged."""
-    found = transfer(*rows(), *rows(seed=1), n_resamples=100)
+    found = diagnose(*rows(), *rows(seed=1), n_resamples=100)
     assert found.verdict == "holds"
     assert abs(found.moved) < 3
     assert "cannot be told apart" in found.in_words()
@@ -44,7 +44,7 @@ def test_no_shift(rows):
 def test_sharper_logits(rows):
     """Twice the logits want twice the T; the gain is that of a paired cross-fitted comparison."""
     (z, y), (z_new, y_new) = rows(), rows(seed=1, sharper=2.0)
-    found = transfer(z, y, z_new, y_new, n_resamples=100)
+    found = diagnose(z, y, z_new, y_new, n_resamples=100)
     assert found.verdict == "re-fit"
     assert found.reference == tp.TemperatureScaling.fit(z, y)
     assert found.refitted == tp.TemperatureScaling.fit(z_new, y_new)
@@ -63,7 +63,7 @@ def test_class_frequencies_that_move(rows):
     """Class 0 kept, the others thinned: correcting frequencies gains, a temperature does not."""
     (z, y), (z_new, y_new) = rows(n=3000), rows(n=6000, seed=1)
     keep = (y_new == 0) | (np.arange(6000) % 5 == 0)
-    found = transfer(z, y, z_new[keep], y_new[keep], n_resamples=100)
+    found = diagnose(z, y, z_new[keep], y_new[keep], n_resamples=100)
     assert found.verdict == "frequencies moved"
     assert found.frequencies.p_value < 0.001
     assert found.frequencies.priors[0] == pytest.approx((y_new[keep] == 0).mean(), abs=0.05)
@@ -86,7 +86,7 @@ def test_class_frequencies_that_move(rows):
 )
 def test_what_is_a_shift(rows, correction, corrected, again, p, verdict):
     """P must be small and the correction gain by itself; where it ends beats the re-fit."""
-    found = transfer(*rows(), *rows(seed=1), n_resamples=100)
+    found = diagnose(*rows(), *rows(seed=1), n_resamples=100)
     ends = {"class frequencies corrected": (corrected, corrected, corrected),
             "re-fitted on new rows": again}  # fmt: skip
     differences = {
@@ -126,7 +126,7 @@ def biased(n, seed, bias=(0.0, 1.0, 0.0, -1.0)):
 
 def test_class_biases_are_no_shift():
     """Biases beat a temperature by far, on both sides alike: said, and no frequency has moved."""
-    found = transfer(*biased(2000, 0), *biased(2000, 1), n_resamples=100)
+    found = diagnose(*biased(2000, 0), *biased(2000, 1), n_resamples=100)
     differences = found.comparison.differences
     assert differences["class frequencies corrected"].log_loss.high < -0.05
     assert found.frequencies.p_value > 0.05
@@ -138,7 +138,7 @@ def test_class_biases_are_no_shift():
     )
     assert expected in found.in_words()
     assert "look unchanged" in found.in_words()
-    plain = transfer(*biased(2000, 0, bias=(0,) * 4), *biased(2000, 1, bias=(0,) * 4),
+    plain = diagnose(*biased(2000, 0, bias=(0,) * 4), *biased(2000, 1, bias=(0,) * 4),
                      n_resamples=100)  # fmt: skip
     assert "not enough" not in plain.in_words()
 
@@ -149,7 +149,7 @@ def test_the_correction_is_against_the_same_map():
     new, labels = biased(3000, 1)
     keep = (labels == 0) | (np.arange(3000) % 3 == 0)
     new, labels = new[keep], labels[keep]
-    found = transfer(z, y, new, labels, n_resamples=100)
+    found = diagnose(z, y, new, labels, n_resamples=100)
     biases = tp.BiasCorrectedTemperatureScaling.fit(z, y)
     p = biases.apply(new)
     q = found.frequencies.apply(p)
@@ -163,10 +163,10 @@ def test_the_correction_is_against_the_same_map():
 
 def test_without_a_test_and_labels_nothing_is_said_to_have_moved(rows):
     """Too few rows a class for the test, and no labels that could show a gain."""
-    found = transfer(*rows(), rows(n=12, seed=1)[0])
+    found = diagnose(*rows(), rows(n=12, seed=1)[0])
     assert found.frequencies_moved is None
     assert "Class frequencies cannot be compared: too few rows a class." in found.in_words()
-    moved = transfer(*rows(), rows(seed=1)[0] + np.array([2.0, 0, 0, 0]))
+    moved = diagnose(*rows(), rows(seed=1)[0] + np.array([2.0, 0, 0, 0]))
     assert moved.frequencies_moved
     assert "have moved (p < 0.001), if each class looks as it did" in moved.in_words()
 
@@ -179,11 +179,11 @@ def test_clusters_are_left_out_together(rows, monkeypatch):
         seen.append(clusters)
         return cross_fit(*arguments, clusters=clusters, **options)
 
-    monkeypatch.setattr(sys.modules["temperance.shift.transfer"], "cross_fit", spy)
+    monkeypatch.setattr(sys.modules["temperance.shift.diagnosis"], "cross_fit", spy)
     names = np.arange(300) // 3
     (z, y), (z_new, y_new) = rows(n=300), rows(n=300, seed=1)
-    plain = transfer(z, y, z_new, y_new, n_resamples=100)
-    found = transfer(z, y, z_new, y_new, new_clusters=names, n_resamples=100)
+    plain = diagnose(z, y, z_new, y_new, n_resamples=100)
+    found = diagnose(z, y, z_new, y_new, new_clusters=names, n_resamples=100)
     assert seen[0] is None
     of_cluster = seen[1].reshape(100, 3)
     assert (of_cluster == of_cluster[:, :1]).all()
@@ -195,10 +195,10 @@ def test_clusters_are_left_out_together(rows, monkeypatch):
 
 def test_too_few_rows(rows):
     """Forty new rows settle nothing, and the verdict says so; all right ones have no T at all."""
-    found = transfer(*rows(), *rows(n=40, seed=2), n_resamples=100)
+    found = diagnose(*rows(), *rows(n=40, seed=2), n_resamples=100)
     assert found.verdict == "too few rows"
     z, _ = rows(n=30, seed=3)
-    right = transfer(*rows(), z, z.argmax(axis=1), n_resamples=100)
+    right = diagnose(*rows(), z, z.argmax(axis=1), n_resamples=100)
     assert right.refitted is None
     assert "no best temperature" in right.in_words()
 
@@ -206,7 +206,7 @@ def test_too_few_rows(rows):
 def test_without_labels(rows):
     """Only frequencies and looks; that nothing more can be said is said."""
     z_new, _ = rows(seed=1, spread=1.0)
-    found = transfer(*rows(), z_new)
+    found = diagnose(*rows(), z_new)
     assert found.verdict == "no labels"
     assert found.comparison is None
     assert "nobody can say" in found.in_words()
@@ -216,7 +216,7 @@ def test_without_labels(rows):
 def test_weighted_temperature(rows):
     """The temperature of reference rows times the weights that make them look like new ones."""
     (z, y), (z_new, _) = rows(), rows(seed=1, spread=2.5)
-    found = transfer(z, y, z_new)
+    found = diagnose(z, y, z_new)
     w = covariate_weights(shape_features(z), shape_features(z_new)).weights
     assert found.weighted.temperature == pytest.approx(
         tp.TemperatureScaling.fit(z, y, weights=w).temperature
@@ -225,7 +225,7 @@ def test_weighted_temperature(rows):
 
 def test_halves_of_a_real_model():
     """REF-B's halves: the temperature holds, as it should."""
-    found = transfer(*reference.reference_b(), n_resamples=100)
+    found = diagnose(*reference.reference_b(), n_resamples=100)
     assert found.verdict == "holds"
     assert found.comparison.differences["re-fitted on new rows"].log_loss.low < 0
 
@@ -264,9 +264,9 @@ def test_random_halves_of_real_sets_have_not_moved(request, name):
     for seed in range(n):
         order = np.random.default_rng(seed).permutation(len(y))
         a, b = order[: len(y) // 2], order[len(y) // 2 :]
-        p = label_shift_of_logits(z[b], z[a], y[a], refuse_probs=False).p_value
+        p = estimate_label_shift_from_logits(z[b], z[a], y[a], refuse_probs=False).p_value
         if p is None or p < 0.05:
-            found = transfer(z[a], y[a], z[b], y[b], n_resamples=100, refuse_probs=False)
+            found = diagnose(z[a], y[a], z[b], y[b], n_resamples=100, refuse_probs=False)
             moved += found.frequencies_moved
             verdicts += found.verdict == "frequencies moved"
     assert moved <= n * 0.05 + 3 * (n * 0.05 * 0.95) ** 0.5
@@ -283,7 +283,7 @@ def test_a_half_of_a_set_that_needs_biases(name):
     for seed in range(2):
         order = np.random.default_rng(seed).permutation(len(y))
         a, b = order[: len(y) // 2], order[len(y) // 2 :]
-        found = transfer(z[a], y[a], z[b], y[b], n_resamples=100)
+        found = diagnose(z[a], y[a], z[b], y[b], n_resamples=100)
         assert found.verdict == "holds"
         assert not found.frequencies_moved
         assert "A temperature is not enough" in found.in_words()
@@ -295,7 +295,7 @@ def test_power_on_the_label_shift_reference():
     z, y, new, labels = reference.reference_b()
     keep = (labels == 0) | (np.arange(len(labels)) % 4 == 0)
     assert keep.sum() == 1620
-    found = transfer(z, y, new[keep], labels[keep], n_resamples=100)
+    found = diagnose(z, y, new[keep], labels[keep], n_resamples=100)
     assert found.verdict == "frequencies moved"
     assert found.frequencies.p_value < 1e-6
     assert found.frequencies.priors[0] == pytest.approx(0.323943, abs=1e-4)
@@ -308,7 +308,7 @@ def test_subjects_of_a_real_model():
     verdicts = set()
     for subject in ("marketing", "formal_logic", "anatomy"):
         own = data["subject"] == subject
-        found = transfer(z[~own], y[~own], z[own], y[own], n_resamples=100)
+        found = diagnose(z[~own], y[~own], z[own], y[own], n_resamples=100)
         verdicts.add(found.verdict)
         assert found.n_new == own.sum()
     assert verdicts <= {"holds", "re-fit", "frequencies moved", "too few rows"}
@@ -317,7 +317,7 @@ def test_subjects_of_a_real_model():
 
 def test_json(rows):
     """Every part survives JSON."""
-    found = transfer(*rows(), *rows(seed=1), n_resamples=100)
+    found = diagnose(*rows(), *rows(seed=1), n_resamples=100)
     content = found.to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert "class" in str(found)
@@ -336,7 +336,7 @@ def test_json(rows):
 def test_bad_rows(rows, change, message):
     """Other width, lengths, none, probabilities, labels on options that do not exist."""
     with pytest.raises(tp.InvalidInputError, match=message):
-        transfer(*change(*rows(n=200)))
+        diagnose(*change(*rows(n=200)))
 
 
 def test_command_line(run, tmp_path, rows):
@@ -345,7 +345,7 @@ def test_command_line(run, tmp_path, rows):
     np.savez(tmp_path / "old.npz", logits=z, labels=y)
     np.savez(tmp_path / "new.npz", logits=z_new)
     np.savez(tmp_path / "labels.npz", labels=y_new)
-    found = transfer(z, y, z_new, y_new, n_resamples=200)
+    found = diagnose(z, y, z_new, y_new, n_resamples=200)
     done = run("shift", "old.npz", "new.npz", "--labels", "labels.npz", "--quick", columns=120)
     assert done.stdout.replace("\n", " ").startswith(found.in_words()[:60])
     for line in ("of new rows", "re-fitted on new rows", "covariate shift"):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["AS_IS", "BIASED", "CORRECTED", "REFITTED", "Transfer", "transfer"]
+__all__ = ["AS_IS", "BIASED", "CORRECTED", "REFITTED", "Diagnosis", "diagnose"]
 
 # What to do about a shift, in words a reader can act on.
 
@@ -50,96 +50,96 @@ _APART = 0.95  # AUC beyond which two sets hardly overlap
 _WIDE = 1.3  # an interval of T that reaches this factor up or down tells too little
 
 
-def verdict_of(found: Transfer) -> tuple[str, str]:
+def verdict_of(diagnosis: Diagnosis) -> tuple[str, str]:
     """Return the verdict, and the sentences that say it."""
-    if found.comparison is None:
+    if diagnosis.comparison is None:
         words = (
             "Without labels of the new rows nobody can say how well the temperature does there; "
             "the rows alone tell this much."
         )
-        return "no labels", f"{words} {_about_rows(found)}"
-    if found.refitted is None:
+        return "no labels", f"{words} {_about_rows(diagnosis)}"
+    if diagnosis.refitted is None:
         words = "Too few new rows to tell: they have no best temperature of their own."
-        return "too few rows", f"{words} {_about_rows(found)}"
-    again = found.comparison.differences["re-fitted on new rows"].log_loss
-    corrected = found.comparison.differences["class frequencies corrected"].log_loss
-    biases = _about_biases(found.comparison)
-    now, then = _with_interval(found.refitted), f"{found.reference.temperature:.3g}"
-    if found.frequencies_moved and corrected.value < again.value:
-        assert found.correction is not None  # noqa: S101  (there are labels)
+        return "too few rows", f"{words} {_about_rows(diagnosis)}"
+    again = diagnosis.comparison.differences["re-fitted on new rows"].log_loss
+    corrected = diagnosis.comparison.differences["class frequencies corrected"].log_loss
+    biases = _about_biases(diagnosis.comparison)
+    now, then = _with_interval(diagnosis.refitted), f"{diagnosis.reference.temperature:.3g}"
+    if diagnosis.frequencies_moved and corrected.value < again.value:
+        assert diagnosis.correction is not None  # noqa: S101  (there are labels)
         words = (
-            f"The class frequencies have moved{_chance(found)}. Correcting for them gains "
-            f"{_gain(found.correction)}, against the same map without the correction; re-fitting "
-            f"the temperature gains {_gain(again)}.{biases}"
+            f"The class frequencies have moved{_chance(diagnosis)}. Correcting for them gains "
+            f"{_gain(diagnosis.correction)}, against the same map without the correction; "
+            f"re-fitting the temperature gains {_gain(again)}.{biases}"
         )
         return "frequencies moved", words
     if again.high < 0.0:
         words = f"Re-fit: T should be {now} instead of {then}. That gains {_gain(again)}."
-        return "re-fit", f"{words}{biases} {_about_rows(found)}"
-    record = found.refitted.record
+        return "re-fit", f"{words}{biases} {_about_rows(diagnosis)}"
+    record = diagnosis.refitted.record
     assert record is not None  # noqa: S101  (a fit leaves one)
     if log(record.interval()[1] / record.temperature) > log(_WIDE):
         words = (
             f"Too few new rows to tell: they put T at {now}, the reference at {then}. Re-fitting "
             f"gains {_gain(again)}."
         )
-        return "too few rows", f"{words}{biases} {_about_rows(found)}"
+        return "too few rows", f"{words}{biases} {_about_rows(diagnosis)}"
     holds = "The temperature still holds"
-    if found.moved is not None and abs(found.moved) > _SURE:
+    if diagnosis.moved is not None and abs(diagnosis.moved) > _SURE:
         holds = "The temperature has moved a little, but still holds"
     words = (
         f"{holds}: the new rows put T at {now}, the reference at {then}, and "
         "re-fitting gains nothing that could be seen."
     )
-    return "holds", f"{words}{biases} {_about_rows(found)}"
+    return "holds", f"{words}{biases} {_about_rows(diagnosis)}"
 
 
 def _about_biases(comparison: Comparison) -> str:
     """Return that class biases of the reference do better than its temperature, or ""."""
-    found = comparison.differences.get("class biases of the reference")
-    if found is None or not found.log_loss.high < 0.0:
+    biased = comparison.differences.get("class biases of the reference")
+    if biased is None or not biased.log_loss.high < 0.0:
         return ""
     return (
         " A temperature is not enough: a map with class biases, fitted on the reference as well, "
-        f"gains {_gain(found.log_loss)}."
+        f"gains {_gain(biased.log_loss)}."
     )
 
 
-def _about_frequencies(found: Transfer) -> str:
+def _about_frequencies(diagnosis: Diagnosis) -> str:
     """Return whether the class frequencies have moved, as far as these rows tell."""
-    p = found.frequencies.p_value
-    if found.frequencies_moved:
-        given = ", if each class looks as it did" if found.comparison is None else ""
-        return f"Class frequencies have moved{_chance(found)}{given}."
+    p = diagnosis.frequencies.p_value
+    if diagnosis.frequencies_moved:
+        condition = ", if each class looks as it did" if diagnosis.comparison is None else ""
+        return f"Class frequencies have moved{_chance(diagnosis)}{condition}."
     if p is None:
         return "Class frequencies cannot be compared: too few rows a class."
     if p < _LEVEL:
         return (
-            f"The mean probabilities of the classes have moved{_chance(found)}, but correcting for "
-            "the class frequencies gains nothing that could be seen."
+            f"The mean probabilities of the classes have moved{_chance(diagnosis)}, but correcting "
+            "for the class frequencies gains nothing that could be seen."
         )
     return "Class frequencies look unchanged."
 
 
-def _chance(found: Transfer) -> str:
-    p = found.frequencies.p_value
+def _chance(diagnosis: Diagnosis) -> str:
+    p = diagnosis.frequencies.p_value
     return "" if p is None else f" ({p_text(p)})"
 
 
-def _about_rows(found: Transfer) -> str:
+def _about_rows(diagnosis: Diagnosis) -> str:
     """Return whether class frequencies moved and rows look different."""
-    words = _about_frequencies(found)
-    if found.covariates is None:
+    words = _about_frequencies(diagnosis)
+    if diagnosis.covariates is None:
         return words
-    if not found.covariates.told_apart:
+    if not diagnosis.covariates.told_apart:
         return f"{words} New and reference rows cannot be told apart by their probabilities."
-    auc = found.covariates.auc.value
+    auc = diagnosis.covariates.auc.value
     if auc > _APART:
         return (
             f"{words} New rows hardly overlap with reference rows (AUC {auc:.2f}): no weighting of "
             "the reference can stand in for labels of new rows."
         )
-    rows = f"{found.covariates.effective_rows:,.0f} of {found.n_reference:,}"
+    rows = f"{diagnosis.covariates.effective_rows:,.0f} of {diagnosis.n_reference:,}"
     return (
         f"{words} New rows can be told from reference rows (AUC {auc:.2f}); "
         f"weighed to look like them, the reference is worth {rows} rows."
@@ -165,12 +165,12 @@ BIASED = "class biases of the reference"
 CORRECTED = "class frequencies corrected"
 _FEWEST = 10  # rows of each side that a classifier of the two needs
 
-Verdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
+DiagnosisVerdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Transfer(Frozen):
-    """What is known of a temperature on rows it was not meant for; see `transfer`."""
+class Diagnosis(Frozen):
+    """What is known of a temperature on rows it was not meant for; see `diagnose`."""
 
     reference: TemperatureScaling
     n_reference: int
@@ -183,7 +183,7 @@ class Transfer(Frozen):
     weighted: TemperatureScaling | None  # of reference rows weighed to look like new ones
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DiagnosisVerdict:
         """Return the verdict as one word or two; `in_words` says it in full."""
         return verdict_of(self)[0]  # type: ignore[return-value]
 
@@ -240,7 +240,7 @@ class Transfer(Frozen):
         return "\n\n".join(parts)
 
 
-def transfer(  # noqa: PLR0913  (each is something that only the user knows)
+def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
     reference: ArrayLike,
     labels: ArrayLike | Positions,
     new: ArrayLike,
@@ -254,7 +254,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     n_resamples: int = N_RESAMPLES,
     refuse_probs: bool = True,
     seed: int = 0,
-) -> Transfer:
+) -> Diagnosis:
     """Fit a temperature on reference rows and see how it does on new ones.
 
     Parameters
@@ -283,7 +283,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
 
     Returns
     -------
-    Transfer
+    Diagnosis
         Measures of the new rows at the reference temperature, as they are, with the temperature
         re-fitted (cross-fitted), with class biases fitted on the reference, and with class
         frequencies corrected, all paired; the temperatures with intervals; class frequencies; and
@@ -299,11 +299,11 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     Notes
     -----
     Class frequencies come from probabilities with class biases fitted on the reference rows
-    (`label_shift_of_logits`), where these have an optimum, else from the temperature. What the
-    correction gains is measured against the same map without it: that the biases beat a plain
-    temperature is no sign of a shift, for they may have done so on the reference. The verdict is
-    "frequencies moved" only where the mean probabilities have moved (p < .05), the correction gains
-    by itself, and its log loss is below that of the re-fitted temperature.
+    (`estimate_label_shift_from_logits`), where these have an optimum, else from the temperature.
+    What the correction gains is measured against the same map without it: that the biases beat a
+    plain temperature is no sign of a shift, for they may have done so on the reference. The verdict
+    is "frequencies moved" only where the mean probabilities have moved (p < .05), the correction
+    gains by itself, and its log loss is below that of the re-fitted temperature.
 
     The weighted temperature is that of reference rows weighed by `covariate_weights` of
     `shape_features`.
@@ -319,8 +319,9 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     >>> rng = np.random.default_rng(0)
     >>> z = 3 * rng.normal(size=(4000, 3))
     >>> y = (z / 1.5 + rng.gumbel(size=z.shape)).argmax(axis=1)
-    >>> found = transfer(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
-    >>> found.verdict, bool(1.8 < found.refitted.temperature / found.reference.temperature < 2.2)
+    >>> diagnosis = diagnose(z[:2000], y[:2000], 2 * z[2000:], y[2000:], n_resamples=100)
+    >>> ratio = diagnosis.refitted.temperature / diagnosis.reference.temperature
+    >>> diagnosis.verdict, bool(1.8 < ratio < 2.2)
     ('re-fit', True)
     """
     seed = as_seed(seed)
@@ -347,27 +348,16 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     probs = calibrator.apply(z, refuse_probs=False)
     frequencies = label_shift_of_rows(rows, z, new_w, calibrator)
     covariates, weighted = _weighted(rows, z, new_w, seed)
-    comparison, refitted, correction = None, None, None
+    labelled = None
     if new_labels is not None:
-        y = as_labels(new_labels, n=len(z), k=rows.k, classes=rows.classes)
-        refuse_masked_labels(z, y)
-        units = None
-        if new_clusters is not None:
-            units = as_groups(new_clusters, n=len(z), name="new_clusters")[1]
-        target = Training(z, y, new_w, rows.classes)
-        refitted, again = _refitted(target, units, seed)
-        sides = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
-        if again is not None:
-            sides[REFITTED] = again
-        same = AT_REFERENCE  # the map of the corrected probabilities, without the correction
+        maps = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
         if isinstance(calibrator, BiasCorrectedTemperatureScaling):
-            same = BIASED
-            sides[BIASED] = log_probs(probs)
-        sides[CORRECTED] = log_probs(_corrected(frequencies, probs))
-        ways = {name: Predictions.from_logits(s, y, new_w, units) for name, s in sides.items()}
-        comparison = compare_rows(ways, n_resamples=n_resamples, seed=seed)
-        correction = gap_estimate(paired_gaps(ways[CORRECTED], ways[same]), 0)
-    return Transfer(
+            maps[BIASED] = log_probs(probs)
+        maps[CORRECTED] = log_probs(_corrected(frequencies, probs))
+        target, clusters = _labelled(z, new_labels, new_w, new_clusters, like=rows)
+        labelled = _with_labels(target, maps, clusters, n_resamples=n_resamples, seed=seed)
+    comparison, correction, refitted = labelled or (None, None, None)
+    return Diagnosis(
         reference=fitted,
         n_reference=rows.n,
         n_new=len(z),
@@ -380,6 +370,51 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     )
 
 
+def _labelled(
+    new: Array,
+    labels: ArrayLike | Positions,
+    weights: Array | None,
+    clusters: ArrayLike | None,
+    *,
+    like: Training,
+) -> tuple[Training, NDArray[np.intp] | None]:
+    """Return the new rows with their labels, of the classes of the reference; and clusters."""
+    y = as_labels(labels, n=len(new), k=like.k, classes=like.classes)
+    refuse_masked_labels(new, y)
+    units = None
+    if clusters is not None:
+        units = as_groups(clusters, n=len(new), name="new_clusters")[1]
+    return Training(new, y, weights, like.classes), units
+
+
+def _with_labels(
+    target: Training,
+    maps: dict[str, Array],
+    clusters: NDArray[np.intp] | None,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> tuple[Comparison, Estimate, TemperatureScaling | None]:
+    """Return what the labels of the new rows tell, of maps that were learned without them.
+
+    Paired measures of the maps and of a re-fitted temperature (cross-fitted); what correcting the
+    class frequencies gains against the same map without it; the temperature of all new rows.
+    """
+    refitted, again = _refitted(target, clusters, seed)
+    order = (AT_REFERENCE, AS_IS, REFITTED, BIASED, CORRECTED)
+    if again is not None:
+        maps = {**maps, REFITTED: again}
+    predictions = {
+        name: Predictions.from_logits(maps[name], target.labels, target.weights, clusters)
+        for name in order
+        if name in maps
+    }
+    comparison = compare_rows(predictions, n_resamples=n_resamples, seed=seed)
+    uncorrected = predictions[BIASED if BIASED in maps else AT_REFERENCE]
+    gain = gap_estimate(paired_gaps(predictions[CORRECTED], uncorrected), 0)
+    return comparison, gain, refitted
+
+
 def _weighted(
     rows: Training, new: NDArray[Any], new_weights: Array | None, seed: int
 ) -> tuple[CovariateWeights | None, TemperatureScaling | None]:
@@ -387,16 +422,16 @@ def _weighted(
                for z, w in ((rows.logits, rows.weights), (new, new_weights)))  # fmt: skip
     if min(counted) < _FEWEST:
         return None, None
-    found = covariate_weights(
+    covariates = covariate_weights(
         shape_features(rows.logits), shape_features(new),
         source_weights=rows.weights, target_weights=new_weights, seed=seed,
     )  # fmt: skip
-    own = found.weights if rows.weights is None else found.weights * rows.weights
+    own = covariates.weights if rows.weights is None else covariates.weights * rows.weights
     try:
         scaling = TemperatureScaling.fit(rows.logits, rows.labels, weights=own, refuse_probs=False)
     except NoOptimumError:
-        return found, None
-    return found, scaling
+        return covariates, None
+    return covariates, scaling
 
 
 def _refitted(
