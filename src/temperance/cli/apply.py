@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from temperance.blocks import report_rows
-from temperance.calibrators import GroupTemperatureScaling, temperature_of
+from temperance.calibrators import temperature_of
 from temperance.checks.arrays import rows_from
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.cli.class_rows import rows_of_classes
@@ -163,9 +163,9 @@ _SHOWN = 5
 
 def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     """Return what to say of rows that get the pooled temperature, where groups have their own."""
-    if not isinstance(calibrator, GroupTemperatureScaling):
+    if not calibrator.traits.groups:
         return ()
-    pooled = f"get the pooled temperature, {calibrator.temperature:.4g}"
+    pooled = f"get the pooled temperature, {temperature_of(calibrator):.4g}"
     names = rows.group_names
     if names is None:
         return (f"{rows.source} has no groups (--group-column): all rows {pooled}.",)

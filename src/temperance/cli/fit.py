@@ -12,7 +12,7 @@ import typer
 from temperance.blocks import connected
 from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling, fold_temperatures
 from temperance.cli.calibration import Calibration, calibrate, finish, fit_warnings
-from temperance.cli.measured import check_test, infinite_losses, measure_after, measure_blocks
+from temperance.cli.measured import check_test, infinite_losses
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
@@ -40,7 +40,7 @@ from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.writers import check_writable
 
 if TYPE_CHECKING:
-    from temperance.cli.measured import Settings
+    from temperance.cli.rows import Settings
     from temperance.comparison import Comparison
 
 __all__ = ["fit"]
@@ -64,12 +64,12 @@ def calibrate_blocks(
     if test is None:
         without = tuple(TemperatureScaling(temperature) for temperature in folds)
         out_of_fold = OutOfFold(without, settings["seed"])
-        measured = measure_blocks(rows, out_of_fold, **settings)
+        measured = rows.measure_cross_fitted(out_of_fold, **settings)
         facts = measured.facts
         comparison = _with_split(measured.comparison, calibrator.temperature)
     else:
         with rows.digest() as digest:
-            measured = measure_after(test, calibrator, **settings)
+            measured = test.measure_after(calibrator, **settings)
             facts = rows.facts(calibrator, sha256=digest())
         comparison = measured.comparison
     return Calibration(

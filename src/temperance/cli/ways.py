@@ -291,10 +291,7 @@ def _unseen(rows: Rows, test: Rows | None, fit: Fit, *, seed: int) -> Array:
 
 
 def _lines(rows: Rows, weights: Array | None) -> Callable[[Rows], Array]:
-    fitted = fit_entries(
-        LabelPlattScaling.method, rows.logits, rows.require_positions(),
-        rows.require_entries().groups, weights=weights,
-    )  # fmt: skip
+    fitted = fit_entries(LabelPlattScaling.method, rows.training().weighing(weights))
     return lambda others: others.scaled_by(fitted)
 
 
