@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from temperance.writers.blocks import writing_blocks
 
 import temperance as tp
 from temperance.cli import reading
 from temperance.readers import blocks, read, read_blocks
+from temperance.writers import writing_blocks
 from temperance.writers.content import Content
 
 N, K = 1000, 4

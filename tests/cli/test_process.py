@@ -12,7 +12,6 @@ from contextlib import redirect_stderr
 import numpy as np
 import pytest
 import typer
-from temperance.writers.blocks import writing_blocks
 
 import temperance as tp
 from temperance.cli import main
@@ -23,7 +22,7 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.printable import as_json_text, printable
 from temperance.readers import read
 from temperance.show import Table
-from temperance.writers import SUFFIXES, write_probs
+from temperance.writers import SUFFIXES, write_probs, writing_blocks
 from temperance.writers.content import Content
 from temperance.writers.place import replacing
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from temperance.writers.blocks import writing_blocks
 
 import temperance as tp
 from temperance.readers import read
-from temperance.writers import write_probs
+from temperance.writers import write_probs, writing_blocks
 from temperance.writers.content import Content
 
 P = np.array([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4]])
