@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from temperance.errors import InvalidInputError, MissingDependencyError
 from temperance.readers import SUFFIXES as READ_SUFFIXES
 from temperance.readers import read
+from temperance.readers.derived_columns import sounds_like_a_quantity
 from temperance.writers import SUFFIXES, write_probs
 from temperance.writers.place import check_writable, replacing
 
@@ -38,6 +39,8 @@ def need(suffix):
 TEXT = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
 )
+# numbers that are no distributions beside a column called "diff" are asked about
+CLASS = TEXT.filter(lambda name: not sounds_like_a_quantity(name))
 DTYPES = st.sampled_from([np.float16, np.float32, np.float64, ">f4"])
 
 
@@ -57,7 +60,7 @@ def contents(draw, *, ragged=False):
         "ids": column,
         "groups": column,
         "weights": hnp.arrays(np.float64, n, elements=st.floats(0, 1e300)),
-        "classes": st.lists(TEXT, min_size=k, max_size=k, unique=True) if shape != (n,) else None,
+        "classes": st.lists(CLASS, min_size=k, max_size=k, unique=True) if shape != (n,) else None,
     }
     arguments = {
         name: draw(values)

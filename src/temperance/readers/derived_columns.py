@@ -26,6 +26,7 @@ __all__ = [
     "named_scores",
     "refuse_derived",
     "sounding_like_scores",
+    "sounds_like_a_quantity",
     "stem_scores",
 ]
 
@@ -275,7 +276,7 @@ def refuse_derived(
     if _are_distributions(rows, kind):
         return
     for j in silent:
-        reason = "its name says so" if _is_word(classes[j]) else None
+        reason = "its name says so" if sounds_like_a_quantity(classes[j]) else None
         if reason is None and len(rows) >= _FEWEST_ROWS and len(columns) <= _MOST_COLUMNS:
             reason = _what_it_is(rows, j, kind)
         if reason is not None:
@@ -290,7 +291,8 @@ def _mentioned(labels: NDArray[Any] | None) -> frozenset[str]:
     return frozenset(text.casefold() for text in (*texts, *plain))
 
 
-def _is_word(name: str) -> bool:
+def sounds_like_a_quantity(name: str) -> bool:
+    """Whether a name holds a word for what is made of scores, such as a margin or their sum."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return any(word.casefold() in _OTHER_QUANTITIES for word in re.split(r"[\W_]+", apart))
 
