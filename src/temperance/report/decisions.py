@@ -166,52 +166,52 @@ _EXPECTED = {
 
 def write_cascade(
     path: str | PathLike[str],
-    found: Cascade,
+    cascade: Cascade,
     *,
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     warnings: Sequence[str] = (),
 ) -> None:
     """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
-    text = render_cascade(found, title=title, facts=facts, warnings=warnings)
+    text = render_cascade(cascade, title=title, facts=facts, warnings=warnings)
     write_text(path, text)
 
 
 def render_cascade(
-    found: Cascade,
+    cascade: Cascade,
     *,
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     warnings: Sequence[str] = (),
 ) -> str:
     """Return the page as text."""
-    first, *rest = _SENTENCE.split(found.in_words())
-    policy = found.policy
+    first, *rest = _SENTENCE.split(cascade.in_words())
+    policy = cascade.policy
     return render(
         "cascade.html.j2",
         title=title,
         finding=first.replace(" %", "\u00a0%"),
         rest=" ".join(rest).replace(" %", "\u00a0%"),
         warnings=warnings,
-        how=_HOW[found.evaluated_on],
-        figure=svg(CostDisplay.from_cascade(found), "cost"),
-        stages=_stages(found),
-        ways=_ways(found),
-        gain=GAINS[found.goal.kind].capitalize(),
-        goal=found.goal,
+        how=_HOW[cascade.evaluated_on],
+        figure=svg(CostDisplay.from_cascade(cascade), "cost"),
+        stages=_stages(cascade),
+        ways=_ways(cascade),
+        gain=GAINS[cascade.goal.kind].capitalize(),
+        goal=cascade.goal,
         price=policy.price,
-        hindsight=found.hindsight,
-        two=len(policy.names) == 2 and found.method == "temperature",
+        hindsight=cascade.hindsight,
+        two=len(policy.names) == 2 and cascade.method == "temperature",
         expected=_EXPECTED[policy.rules[-1].expected.to_dict()["kind"]],
-        n=found.n,
-        n_clusters=found.n_clusters,
-        method=found.method,
+        n=cascade.n,
+        n_clusters=cascade.n_clusters,
+        method=cascade.method,
         facts=facts,
     )
 
 
-def _stages(found: Cascade) -> list[dict[str, Any]]:
-    policy = found.policy.to_dict()["stages"]
+def _stages(cascade: Cascade) -> list[dict[str, Any]]:
+    policy = cascade.policy.to_dict()["stages"]
     return [
         {
             "name": each["model"],
@@ -222,12 +222,12 @@ def _stages(found: Cascade) -> list[dict[str, Any]]:
             "next": each["next"],
             "cost": f"{each['cost']:g}",
         }
-        for each, rule in zip(policy, found.policy.rules, strict=True)
+        for each, rule in zip(policy, cascade.policy.rules, strict=True)
     ]
 
 
-def _ways(found: Cascade) -> list[dict[str, Any]]:
-    saved = gains(found)
+def _ways(cascade: Cascade) -> list[dict[str, Any]]:
+    saved = gains(cascade)
     return [
         {
             "name": name,
@@ -238,7 +238,7 @@ def _ways(found: Cascade) -> list[dict[str, Any]]:
             "gain": estimate_cell(saved[name], sign=True) if name in saved else None,
             "verdict": verdict(saved[name]) if name in saved else "",
         }
-        for name, way in found.ways.items()
+        for name, way in cascade.ways.items()
     ]
 
 

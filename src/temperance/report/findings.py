@@ -183,8 +183,8 @@ def split_sentence(
     """
     if calibrator is not None and not calibrator.reads_probabilities:
         return ""
-    found = [_split(evaluation), *_best_tried(evaluation, tried or {}), *_base_rates(evaluation)]
-    said = "; ".join(filter(None, found))
+    parts = [_split(evaluation), *_best_tried(evaluation, tried or {}), *_base_rates(evaluation)]
+    said = "; ".join(filter(None, parts))
     return f"{capitalised(said)}." if said else ""
 
 

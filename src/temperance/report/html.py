@@ -116,13 +116,13 @@ class ClassBiases:
         }
 
 
-def class_bias_section(found: ClassBiases | None) -> dict[str, Any] | None:
+def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | None:
     """Return picture, table and sentences; None where no biases were fitted."""
-    if found is None:
+    if class_biases is None:
         return None
     return {
-        "temperature": f"{found.temperature:.4g}",
-        "figure": svg(ClassBiasDisplay.from_biases(found.biases), "biases"),
+        "temperature": f"{class_biases.temperature:.4g}",
+        "figure": svg(ClassBiasDisplay.from_biases(class_biases.biases), "biases"),
         "rows": [
             {
                 "name": name,
@@ -133,10 +133,10 @@ def class_bias_section(found: ClassBiases | None) -> dict[str, Any] | None:
                 ),
                 "word": _word(each),
             }
-            for name, each in found.biases.items()
+            for name, each in class_biases.biases.items()
         ],
-        "tables": way_tables(found.comparison, measures=_MEASURES),
-        "cost": _cost(found.comparison),
+        "tables": way_tables(class_biases.comparison, measures=_MEASURES),
+        "cost": _cost(class_biases.comparison),
     }
 
 
@@ -149,16 +149,16 @@ def _word(bias: Estimate) -> str:
 def _cost(comparison: Comparison) -> str:
     """Return what the biases gain in log loss: what it costs to leave them out."""
     differences = comparison.differences[BIASED]
-    found, told = differences.log_loss, differences.verdict("log_loss")
-    if told in {"cannot tell", "the same"}:
-        ends = interval_text(found.low, found.high, sign=True)
+    gap, verdict = differences.log_loss, differences.verdict("log_loss")
+    if verdict in {"cannot tell", "the same"}:
+        ends = interval_text(gap.low, gap.high, sign=True)
         return (
             "These rows cannot tell whether it helps to correct the biases: the log loss changes "
-            f"by {number_text(found.value, sign=True)} nats per row ({ends})."
+            f"by {number_text(gap.value, sign=True)} nats per row ({ends})."
         )
-    low, high = sorted((abs(found.low), abs(found.high)))
-    much = f"{number_text(abs(found.value))} nats of log loss per row ({interval_text(low, high)})"
-    if told == "worse":
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    much = f"{number_text(abs(gap.value))} nats of log loss per row ({interval_text(low, high)})"
+    if verdict == "worse":
         return f"Correcting the biases costs {much} on rows that the fit has not seen: leave them."
     return f"Left uncorrected, the biases cost {much} that no temperature saves."
 
@@ -209,10 +209,10 @@ def _sentence(pooling: Comparison) -> str:
 
 def _against(pooling: Comparison, name: str) -> str:
     differences = pooling.differences[name]
-    found = differences.log_loss
-    ends = interval_text(found.low, found.high, sign=True)
+    gap = differences.log_loss
+    ends = interval_text(gap.low, gap.high, sign=True)
     verdict = _VERDICTS[differences.verdict("log_loss")]
-    return f"\u201c{name}\u201d {verdict} {number_text(found.value, sign=True)} ({ends})"
+    return f"\u201c{name}\u201d {verdict} {number_text(gap.value, sign=True)} ({ends})"
 
 
 # Tests of calibration in words, for someone who has never heard of them.
@@ -276,12 +276,12 @@ def verdicts(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     p-values are corrected for their number (Holm), and the answers are theirs.
     """
     tests, adjusted = evaluation.tests, evaluation.tests.adjusted_p_values
-    found: list[tuple[str, float | None, str | None, str | None]] = [
+    entries: list[tuple[str, float | None, str | None, str | None]] = [
         (test.name, adjusted[test.name], test.direction, test.reason) for test in tests
     ]
-    found += [(name, adjusted[name], None, None) for name in ("ece", "miscalibration")]
+    entries += [(name, adjusted[name], None, None) for name in ("ece", "miscalibration")]
     rows = []
-    for name, p_value, direction, reason in found:
+    for name, p_value, direction, reason in entries:
         question, yes, no = _WORDS[name]
         if name == "class-bias":
             outcomes = evaluation.outcomes

@@ -40,16 +40,16 @@ _WHAT = {
 }
 
 
-def about_move(found: Diagnosis) -> str:
+def about_move(diagnosis: Diagnosis) -> str:
     """Return by how much log T differs, in standard errors; why that is unknown; "" unlabelled."""
-    if found.comparison is None:
+    if diagnosis.comparison is None:
         return ""
-    if found.refitted is None:
+    if diagnosis.refitted is None:
         return (
             "The new rows have no best temperature of their own: they are too few, or the model is "
             "right on all of them."
         )
-    z = found.moved
+    z = diagnosis.moved
     if z is None:
         return ""
     way = "above" if z > 0.0 else "below"
@@ -60,23 +60,23 @@ def about_move(found: Diagnosis) -> str:
     )
 
 
-def gains(found: Diagnosis) -> list[str]:
+def gains(diagnosis: Diagnosis) -> list[str]:
     """Return a sentence per other way: its log loss against that of the reference temperature."""
-    if found.comparison is None:
+    if diagnosis.comparison is None:
         return []
-    differences = found.comparison.differences
+    differences = diagnosis.comparison.differences
     said = [
         f"{_WHAT[name]} {_change(each.log_loss)}"
         for name, each in differences.items()
         if name != CORRECTED
     ]
-    if found.correction is not None:
+    if diagnosis.correction is not None:
         what = "Correcting for the class frequencies"
         against = "that map" if BIASED in differences else "the reference temperature"
-        said.append(f"{what}, compared with {against} alone, {_change(found.correction)}")
-    if found.refitted is None:
+        said.append(f"{what}, compared with {against} alone, {_change(diagnosis.correction)}")
+    if diagnosis.refitted is None:
         return ["There is no re-fit: the new rows have no best temperature of their own.", *said]
-    record = found.refitted.record
+    record = diagnosis.refitted.record
     if record is not None and record.expected_regret is not None:
         words = regret_in_words(record, record.expected_regret)
         said.append(f"Of a T fitted on the {record.n:,} new rows: {words}.")
@@ -99,9 +99,9 @@ def _change(difference: Estimate) -> str:
     )
 
 
-def about_rows(found: Diagnosis) -> list[str]:
+def about_rows(diagnosis: Diagnosis) -> list[str]:
     """Return whether new rows look different, and what the reference is worth for them."""
-    covariates = found.covariates
+    covariates = diagnosis.covariates
     if covariates is None:
         return ["With fewer than ten rows on one side there is nothing to compare."]
     auc = covariates.auc
@@ -135,17 +135,17 @@ def about_rows(found: Diagnosis) -> list[str]:
 _MOST = 20
 
 
-def frequency_rows(found: Diagnosis) -> list[tuple[str, str, Cell, Cell | None, str]]:
+def frequency_rows(diagnosis: Diagnosis) -> list[tuple[str, str, Cell, Cell | None, str]]:
     """Return name, reference, new, counted (with labels) and a word; of many, what moved most."""
-    shift = found.frequencies
+    shift = diagnosis.frequencies
     estimates = _estimates(shift)
     shown = np.arange(len(estimates))
     if len(shown) > _MOST:
         moved = np.abs(shift.priors - shift.source_priors)
         shown = np.argsort(-moved, kind="stable")[:_MOST]
     counted = None
-    if found.comparison is not None:
-        counted = next(iter(found.comparison.evaluations.values())).classes
+    if diagnosis.comparison is not None:
+        counted = next(iter(diagnosis.comparison.evaluations.values())).classes
     return [
         (
             _name(shift, c),
@@ -196,27 +196,27 @@ _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 def write_shift(
     path: str | PathLike[str],
-    found: Diagnosis,
+    diagnosis: Diagnosis,
     *,
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     plan: Plan | None = None,
 ) -> None:
     """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
-    text = render_shift(found, title=title, facts=facts, plan=plan)
+    text = render_shift(diagnosis, title=title, facts=facts, plan=plan)
     write_text(path, text)
 
 
 def render_shift(
-    found: Diagnosis,
+    diagnosis: Diagnosis,
     *,
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     plan: Plan | None = None,
 ) -> str:
     """Return the page as text; `plan` says how many labels would settle what is open."""
-    first, *rest = _SENTENCE.split(found.in_words())
-    evaluations = {} if found.comparison is None else found.comparison.evaluations
+    first, *rest = _SENTENCE.split(diagnosis.in_words())
+    evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
     at_reference = next(iter(evaluations.values()), None)
     return render(
         "shift.html.j2",
@@ -225,35 +225,35 @@ def render_shift(
         rest=" ".join(rest),
         at_reference=None if at_reference is None else headline(None, at_reference),
         evaluation=at_reference,
-        refitted=found.refitted is not None,
-        temperatures=temperature_rows(found),
-        forest=_forest(found),
-        moved=about_move(found),
+        refitted=diagnosis.refitted is not None,
+        temperatures=temperature_rows(diagnosis),
+        forest=_forest(diagnosis),
+        moved=about_move(diagnosis),
         figures=[
             svg(CorpDisplay.from_evaluation(each, name=_SHORT.get(name, name)), f"corp-{number}")
             for number, (name, each) in enumerate(evaluations.items())
         ],
-        ways=[] if found.comparison is None else way_tables(found.comparison),
-        gains=gains(found),
-        frequencies=found.frequencies,
-        p=p_text(found.frequencies.p_value),
-        classes=frequency_rows(found),
-        frequency_figure=frequency_picture(found.frequencies),
-        looks=about_rows(found),
+        ways=[] if diagnosis.comparison is None else way_tables(diagnosis.comparison),
+        gains=gains(diagnosis),
+        frequencies=diagnosis.frequencies,
+        p=p_text(diagnosis.frequencies.p_value),
+        classes=frequency_rows(diagnosis),
+        frequency_figure=frequency_picture(diagnosis.frequencies),
+        looks=about_rows(diagnosis),
         plan=plan,
         facts=facts,
     )
 
 
-def temperature_rows(found: Diagnosis) -> list[dict[str, str]]:
+def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
     """Return each temperature with its interval and the rows it comes from."""
-    weighed = "" if found.covariates is None else f"{found.covariates.effective_rows:,.0f}"
+    weighed = "" if diagnosis.covariates is None else f"{diagnosis.covariates.effective_rows:,.0f}"
     named = {
-        "Of the reference": (found.reference, f"{found.n_reference:,}"),
-        "Re-fitted on the new rows": (found.refitted, f"{found.n_new:,}"),
+        "Of the reference": (diagnosis.reference, f"{diagnosis.n_reference:,}"),
+        "Re-fitted on the new rows": (diagnosis.refitted, f"{diagnosis.n_new:,}"),
         "Of the reference, weighed to look like the new rows": (
-            found.weighted,
-            f"worth {weighed} of {found.n_reference:,}",
+            diagnosis.weighted,
+            f"worth {weighed} of {diagnosis.n_reference:,}",
         ),
     }
     return [
@@ -268,11 +268,11 @@ def temperature_rows(found: Diagnosis) -> list[dict[str, str]]:
     ]
 
 
-def _forest(found: Diagnosis) -> str:
+def _forest(diagnosis: Diagnosis) -> str:
     named: dict[str, TemperatureScaling | None] = {
-        "reference": found.reference,
-        "re-fitted, new rows": found.refitted,
-        "reference, weighed": found.weighted,
+        "reference": diagnosis.reference,
+        "re-fitted, new rows": diagnosis.refitted,
+        "reference, weighed": diagnosis.weighted,
     }
     known: dict[str, Any] = {name: each for name, each in named.items() if each is not None}
     return svg(TemperatureDisplay.from_temperatures(known), "temperatures")

@@ -132,11 +132,11 @@ def error_rows(sides: dict[str, Evaluation], differences: Differences | None) ->
     for key, (name, meaning) in _ERRORS.items():
         if any(key in each.left_out for each in sides.values()):
             continue
-        found = [
+        errors = [
             each.corp.miscalibration if key == "miscalibration" else each.errors[key]
             for each in sides.values()
         ]
-        values = [error_cell(each) for each in found]
+        values = [error_cell(each) for each in errors]
         rows.append(
             {
                 "name": name,
@@ -172,12 +172,12 @@ def class_rows(sides: dict[str, Evaluation]) -> list[Any]:
 
 def weak_rows(sides: dict[str, Evaluation]) -> list[tuple[str, list[str], str]]:
     """Return ratio, intercept and slope of each side, for two classes, else nothing."""
-    found = [each.weak_calibration for each in sides.values()]
+    numbers = [each.weak_calibration for each in sides.values()]
     outcomes = next(iter(sides.values())).outcomes if sides else Outcomes()
     rows = []
     for name, (shown, best) in WEAK.items():
         cells = []
-        for weak in found:
+        for weak in numbers:
             if weak is None:
                 return []
             own: Estimate | None = getattr(weak, name)
