@@ -8,13 +8,13 @@ from scipy.stats import t as student
 
 import reference
 import temperance as tp
-from temperance.calibrators import count_clusters
+from temperance.calibrators import Training, count_clusters
 
 
 def counted(z, y, clusters, weights=None, prior=0.0):
     """The record of a fit, counting clusters."""
     fitted = tp.TemperatureScaling.fit(z, y, weights=weights, prior=prior)
-    return fitted, count_clusters(fitted.record, z, y, weights, clusters)
+    return fitted, count_clusters(fitted.record, Training(z, y, weights, clusters=clusters))
 
 
 def test_every_row_its_own_cluster(sample):
@@ -116,7 +116,7 @@ def test_a_fit_takes_clusters(sample):
     names = np.array([f"patient {i}" for i in np.arange(120) // 4])
     plain, fitted = (tp.TemperatureScaling.fit(z, y, **of) for of in ({}, {"clusters": names}))
     assert fitted.temperature == plain.temperature
-    counted = count_clusters(plain.record, z, y, None, np.arange(120) // 4)
+    counted = count_clusters(plain.record, Training(z, y, None, clusters=np.arange(120) // 4))
     assert fitted.record.interval() == pytest.approx(counted.interval())
     assert fitted.record.degrees_of_freedom == counted.degrees_of_freedom
     order = np.random.default_rng(0).permutation(120)

@@ -251,14 +251,14 @@ SLOW_WRITER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test runner may ignore it
 from temperance.cli import run
-from temperance.writers.content import WRITERS
+from temperance.writers import csv_file
 
-def slow(path, content):
+def slow(path, content, suffix):
     path.write_text("half a file")
     print("ready", file=sys.__stdout__, flush=True)
     time.sleep(60)
 
-WRITERS[".csv"] = slow
+csv_file.write_csv = slow
 sys.argv[1:] = ["apply", "c.json", "a.csv", "-o", "out.csv"]
 run()
 """

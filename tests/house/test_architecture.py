@@ -17,7 +17,7 @@ SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"printable"},
     {"errors", "version", "sums", "frozen", "plain"},
-    {"numerics", "alignment"},
+    {"numerics", "alignment", "file_formats"},
     {"checks"},
     {"crossfit", "logistic_regression", "isotonic_regression"},
     {"kernels", "binning", "readers", "writers", "show"},

@@ -20,7 +20,7 @@ SETS = (*PLAIN, *(f"niamey_rain/{name}" for name in FORECASTERS),
 
 
 def rows_of(name, *, every):
-    """Checked rows of a set, one of `every` where there are many, and their groups."""
+    """Checked rows of a set, one of `every` where there are many, with their groups."""
     file, _, part = name.partition("/")
     data = reference.shared(file)
     y = data["labels"].astype(int) if "labels" in data else None
@@ -34,8 +34,8 @@ def rows_of(name, *, every):
     else:
         z = data["logits"] if "logits" in data else tp.logits_from_probs(data["probs"])
     taken = slice(None, None, every if len(y) > 8_000 else 1)
-    rows = Training.check(z[taken], y[taken], refuse_probs=False)
-    return rows, data["subject"].astype(str)[taken] if "subject" in data else None
+    groups = data["subject"].astype(str)[taken] if "subject" in data else None
+    return Training.check(z[taken], y[taken], groups=groups, refuse_probs=False)
 
 
 def row_losses(z, y):
@@ -53,8 +53,8 @@ def test_the_choice_on_real_models(request, name):
     by chance or 1 % at most (192 tokens are, by .24 %: each fold left out tilts the others).
     By default one row of four of the large sets, with `-m slow` all.
     """
-    rows, groups = rows_of(name, every=1 if "slow" in request.config.getoption("markexpr") else 4)
-    selection, honest = select_rows(rows, groups=groups)
+    rows = rows_of(name, every=1 if "slow" in request.config.getoption("markexpr") else 4)
+    selection, honest = select_rows(rows)
     best = min(each.log_loss.value for each in selection.tried)
     assert selection.chosen.log_loss.value <= 1.01 * best
     assert selection.chosen.difference.low <= 0

@@ -12,6 +12,7 @@ from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.labels import is_label, spells_otherwise
 from temperance.errors import FileFormatError, InvalidInputError
+from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
 from temperance.readers import file_digest, joined_digest, read
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _naming(source: str) -> Iterator[None]:
 
 
 _PART = 1 << 24  # numbers of a part of one file: 64 MiB in single precision
-_CUT = {".npy", ".npz"}  # formats of which a worker can read some rows alone
+_CUT = suffixes_of(each for each in FILE_FORMATS if each.row_access)  # workers read some rows alone
 S = TypeVar("S")
 
 
@@ -225,7 +226,7 @@ class FileParts:
         elements = file.size // 4  # in single precision
         if file.path.is_dir():
             return cls(tuple(part(each, None) for each in file.files), k, elements)
-        if file.path.suffix.lower() not in _CUT:
+        if file_suffix(file.path) not in _CUT:
             msg = (
                 f"{file.path}: one {file.path.suffix} file cannot be shared among workers; they "
                 f"take {' and '.join(sorted(_CUT))} files, or a folder of files, one each."

@@ -9,6 +9,8 @@ from temperance.calibrators.bias_corrected_temperature import (
 )
 from temperance.calibrators.calibrator import (
     Calibrator,
+    Method,
+    Outputs,
     Traits,
     ends_text,
     interval_of,
@@ -21,20 +23,23 @@ from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.label_platt import LabelPlattScaling
 from temperance.calibrators.methods import (
     METHODS,
-    apply_rows,
     check_method,
-    fit_by_name,
+    fit_method,
     method_tables,
-    scale_rows,
 )
-from temperance.calibrators.multilabel import LABEL_METHODS, MultilabelScaling, fit_entries
+from temperance.calibrators.multilabel import (
+    LABEL_METHODS,
+    MultilabelScaling,
+    entry_rows,
+    fit_entries,
+)
+from temperance.calibrators.out_of_fold import calibrated_rows, out_of_fold_logits
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.temperature_fit import (
     count_clusters,
     fold_temperatures,
-    score_test_of_clusters,
 )
 from temperance.calibrators.training import Training
 from temperance.calibrators.venn_abers import VennAbers
@@ -55,7 +60,9 @@ __all__ = [
     "IsotonicCalibration",
     "LabelPlattScaling",
     "MatrixScaling",
+    "Method",
     "MultilabelScaling",
+    "Outputs",
     "PlattScaling",
     "Pool",
     "TemperatureRecord",
@@ -64,19 +71,19 @@ __all__ = [
     "Traits",
     "VectorScaling",
     "VennAbers",
-    "apply_rows",
     "as_members",
+    "calibrated_rows",
     "check_method",
     "class_bias_errors",
     "count_clusters",
     "ends_text",
-    "fit_by_name",
+    "entry_rows",
     "fit_entries",
+    "fit_method",
     "fold_temperatures",
     "interval_of",
     "method_tables",
+    "out_of_fold_logits",
     "pooled_logits",
-    "scale_rows",
-    "score_test_of_clusters",
     "temperature_of",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from temperance.blocks import map_rows, one_thread_each, thread_count
-from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, Traits, frozen_numbers
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training
@@ -228,7 +228,7 @@ def base_from(parameters: JsonObject) -> TemperatureScaling:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VectorScaling(Calibrator):
+class VectorScaling(Method):
     r"""Probabilities softmax(factors * x + bias), x = log of smoothed, temperature-scaled ones.
 
     Parameters
@@ -339,10 +339,10 @@ class VectorScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         rows.require_two_labels(cls.method)
         base, passes = smoothed_temperature(rows)
@@ -398,7 +398,7 @@ _LEAST = -1e200  # of x: its products with numbers of the matrix stay finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MatrixScaling(Calibrator):
+class MatrixScaling(Method):
     r"""Probabilities softmax(matrix @ x + bias), x = log of smoothed, temperature-scaled ones.
 
     Parameters
@@ -510,10 +510,10 @@ class MatrixScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         rows.refuse_masks(cls.method)
         rows.require_two_labels(cls.method)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.calibrator import Calibrator, Outputs
 from temperance.calibrators.identity import Identity
-from temperance.calibrators.methods import METHODS, fit_by_name
+from temperance.calibrators.methods import METHODS, check_method
 from temperance.calibrators.platt import PlattScaling
+from temperance.calibrators.training import Training
 from temperance.checks import Positions, as_weights
 from temperance.checks.answer_scores import (
     ANSWER_CLASSES,
@@ -151,7 +152,9 @@ class AnswerConfidence(Calibrator):
         w: Any = weights  # checked by the fit
         if method == Identity.method:
             of_scores.refuse_identity()
-        fitted = fit_by_name(method, z, Positions(y), weights=w, prior=prior)
+        check_method(method, prior=prior)
+        rows = Training.check(z, Positions(y), weights=w, prior=prior, refuse_probs=False)
+        fitted = METHODS[method].from_rows(rows)
         return cls.around(fitted, of_scores, labels=y, weights=as_weights(w, n=len(y)))
 
     @classmethod
@@ -193,34 +196,43 @@ class AnswerConfidence(Calibrator):
         """Facts about the inner map."""
         return self.inner.traits
 
-    def apply(self, scores: ArrayLike) -> Array:  # type: ignore[override]
-        """Return the probability that each answer is right.
+    @property
+    def answer_scale(self) -> AnswerScale:
+        """What the scores of answers are."""
+        return self.score_scale
 
-        Parameters
-        ----------
-        scores : array_like, shape (n,)
-            On the scale of the fit.
+    def outputs(
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        class_axis: int = -1,
+        refuse_probs: bool = True,  # noqa: ARG002  (what scores are, their scale says)
+    ) -> Outputs:
+        """Return the arguments of `apply`, checked: scores, (n,), as their log-odds."""
+        if groups is not None:
+            self.refuse_groups()
+        if class_axis != -1:
+            msg = f"`class_axis` must be -1 of scores, one per answer; got {class_axis}."
+            raise InvalidInputError(msg)
+        odds = self.score_scale.log_odds(logits)
+        return self.inner.outputs(odds, refuse_probs=False)
 
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            In [0, 1]. Never falls where the score rises.
-
-        Raises
-        ------
-        InvalidInputError
-            Scores outside their scale.
-        """
-        odds = self.score_scale.log_odds(scores)
-        return np.asarray(self.inner.apply(odds, refuse_probs=False)[:, 1])
-
-    def scale(self, scores: ArrayLike) -> Array:  # type: ignore[override]
-        """Return the calibrated log-odds that each answer is right, (n,); errors as in `apply`."""
-        return self.inner.scale(self.score_scale.log_odds(scores), refuse_probs=False)
+    def block_probs(self, block: Array, groups: NDArray[np.str_] | None = None) -> Array:
+        """Return the probabilities of a block of logits, (0, log-odds of the score)."""
+        return self.inner.block_probs(block, groups)
 
     def scaled(self, block: Array) -> Array:
         """Return the calibrated logits of a block of logits, (0, log-odds of the score)."""
         return self.inner.scaled(block)
+
+    def restored(self, probs: Array, outputs: Outputs) -> Array:  # noqa: ARG002
+        """Return the probability that each answer is right, (n,)."""
+        return np.asarray(probs[:, 1])
+
+    def restored_logits(self, scaled: Array, outputs: Outputs) -> Array:  # noqa: ARG002
+        """Return the calibrated log-odds that each answer is right, (n,)."""
+        return np.asarray(scaled[:, 1] - scaled[:, 0])
 
     def parameters(self) -> dict[str, Any]:
         """Return the scale of the scores, and the numbers of the inner map."""

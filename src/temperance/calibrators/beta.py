@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Traits
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.arguments import as_not_negative, as_number
@@ -31,7 +31,7 @@ _UNCHANGED = np.array([1.0, 1.0, 0.0])  # a, b, c of the map that changes nothin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BetaCalibration(Calibrator):
+class BetaCalibration(Method):
     r"""Log-odds of class 1 = a log p - b log(1 - p) + c, p the model's probability of it.
 
     Parameters
@@ -133,10 +133,10 @@ class BetaCalibration(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, prior=prior,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         strength = rows.prior
         seen = TwoClasses.of(rows, method=cls.method)

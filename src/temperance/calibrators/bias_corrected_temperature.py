@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.blocks import one_thread_each
 from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, Traits, frozen_numbers
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.temperature_fit import refuse_constant_logits, temperature_record
 from temperance.calibrators.training import Training
@@ -141,7 +141,7 @@ _FAR = 1e2  # inverse temperatures up to here, or down to the inverse, are found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BiasCorrectedTemperatureScaling(Calibrator):
+class BiasCorrectedTemperatureScaling(Method):
     r"""Probabilities softmax(logits / temperature + bias), with one bias per class.
 
     Parameters
@@ -255,10 +255,10 @@ class BiasCorrectedTemperatureScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, prior=prior,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         strength = rows.prior
         if strength == 0.0:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 
 from temperance.calibrators.record import TemperatureRecord
-from temperance.checks import as_logits
+from temperance.checks import as_known_names, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag, value_text
 from temperance.checks.arrays import as_array
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
-from temperance.checks.frames import named_scores
+from temperance.checks.frames import named_scores, refuse_other_index
 from temperance.checks.labels import as_classes
+from temperance.checks.scores import refuse_masks
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -29,16 +30,19 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.record import FitRecord
+    from temperance.calibrators.training import Training
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.readers.json_object import JsonObject
 
 __all__ = [
     "Calibrator",
+    "Method",
+    "Outputs",
     "Traits",
     "ends_text",
     "frozen_numbers",
     "interval_of",
     "keep_predicted_class",
-    "refuse_masks",
     "regret_in_words",
     "temperature_of",
 ]
@@ -271,6 +275,20 @@ def _nats(value: float) -> str:
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """Checked outputs for rows, as a calibrator maps them, and the shape in which they came."""
+
+    scores: tuple[NDArray[Any], ...]  # (n, k) each: of one model, or of each member
+    groups: NDArray[np.str_] | None = None  # (n,); "" of a row of no group
+    dense: Dense | None = None
+    one_column: bool = field(default=False, kw_only=True)  # they came as log-odds, (n,)
+
+    def groups_at(self, rows: slice) -> NDArray[np.str_] | None:
+        """Return the groups of some rows, (m,)."""
+        return None if self.groups is None else self.groups[rows]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Calibrator(Frozen, ABC):
     """A fitted map from logits to probabilities; there is no unfitted state.
@@ -289,6 +307,8 @@ class Calibrator(Frozen, ABC):
     kind: ClassVar[str] = "logits"
     unit: ClassVar[tuple[str, ...]] = ("row",)  # what a record counts: one, and several of them
     traits: ClassVar[Traits]
+    counts_clusters: ClassVar[bool] = False  # the interval of its temperature, where rows have some
+    richer_method: ClassVar[str | None] = "auto"  # what may do better where rows refute the map
 
     n_classes: int | None = None
     classes: tuple[str, ...] | None = None
@@ -330,9 +350,50 @@ class Calibrator(Frozen, ABC):
         """Facts about the map, where the class stands for several: those of this one."""
         return self.traits
 
+    @property
+    def n_models(self) -> int:
+        """How many models it takes the outputs of."""
+        return 1
+
+    @property
+    def answer_scale(self) -> AnswerScale | None:
+        """What the scores of answers are, of a map of them."""
+        return None
+
+    def unseen(self, groups: ArrayLike) -> tuple[str, ...]:  # noqa: ARG002  (it has no groups)
+        """Return the names of groups that the fit has not seen, sorted.
+
+        Parameters
+        ----------
+        groups : array_like, shape (n,)
+            As in `apply`.
+        """
+        return ()
+
+    def tables(self) -> list[Table]:
+        """Return what is known of each part of the map, beside the facts of the whole."""
+        return []
+
     @abstractmethod
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits, (m, k); no checks here."""
+
+    def scaled_rows(
+        self,
+        block: NDArray[np.float64],
+        groups: NDArray[np.str_] | None,  # noqa: ARG002  (methods with groups have their own)
+    ) -> NDArray[np.float64]:
+        """Return the calibrated logits of a block whose rows have these groups, (m,), if any."""
+        return self.scaled(block)
+
+    def block_probs(
+        self, block: NDArray[np.float64], groups: NDArray[np.str_] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of a block of checked logits, (m, k)."""
+        probs = softmax(self.scaled_rows(block, groups))
+        if self.own_traits.keeps_class:
+            keep_predicted_class(probs, block.argmax(axis=1))
+        return probs
 
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
@@ -343,8 +404,14 @@ class Calibrator(Frozen, ABC):
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`; `common` holds what all calibrators have."""
 
+    @final
     def apply(
-        self, logits: ArrayLike, *, class_axis: int = -1, refuse_probs: bool = True
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        class_axis: int = -1,
+        refuse_probs: bool = True,
     ) -> NDArray[np.float64]:
         """Return calibrated probabilities.
 
@@ -352,78 +419,85 @@ class Calibrator(Frozen, ABC):
         ----------
         logits : array_like, shape (n, k), (n,), (..., k) or with `class_axis`
             As in `fit`; with -inf where an option does not exist. A torch tensor must be on the
-            CPU: pass `logits.cpu()`. Of a data frame columns are matched to `classes` by name.
+            CPU: pass `logits.cpu()`. Of a data frame columns are matched to `classes` by name. An
+            ensemble takes its members, a sequence of them in the order of the fit; a map of answers
+            their scores, (n,), on the scale of the fit; a map of labels their logits, (n, l).
+        groups : array_like, shape (n,), or of dense outputs one per image, optional
+            Names of the rows' groups, for methods that have groups (`traits.groups`). Rows of a
+            group that the fit has not seen, rows of no group (None, nan, masked or empty), or all
+            rows where this is left out, get the pooled map.
         class_axis : int, default -1
             Which axis holds the classes; 1 is PyTorch's of dense outputs, (n, k, height, width).
         refuse_probs : bool, default True
-            Raise if five or more rows are all probabilities; False takes them for logits.
+            Raise if five or more rows are all probabilities; False takes them for logits. Scores of
+            answers are what their scale says.
 
         Returns
         -------
         ndarray of float64
             In the shape of `logits`, columns in the order of `classes`; (n, 2) for (n,). Rows sum
-            to 1; masked options have
-            probability 0. Where the method keeps the predicted class, it is that of the logits to
-            the last bit. A row's result does not depend on the other rows.
+            to 1; masked options have probability 0. Where the method keeps the predicted class, it
+            is that of the logits to the last bit. A row's result does not depend on the other rows.
+            Of answers (n,), the probability that each is right; of labels (n, l), each strictly
+            between 0 and 1.
 
         Raises
         ------
         InvalidInputError
-            Wrong shape, nan, +inf, another number of classes than in the fit or other names, or
-            probabilities (pass `logits_from_probs(probs)`).
+            Wrong shape, nan, +inf, another number of classes than in the fit or other names,
+            `groups` of another length or index, or of a method without groups, or probabilities
+            (pass `logits_from_probs(probs)`).
         """
-        z, dense = self.checked(logits, class_axis=class_axis, refuse_probs=refuse_probs)
-        probs = np.empty(z.shape)
-        for rows in row_blocks(z):
-            probs[rows] = self.block_probs(as_float64(z[rows]))
-        return dense.restore(probs)
+        outputs = self.outputs(
+            logits, groups=groups, class_axis=class_axis, refuse_probs=refuse_probs
+        )
+        return self.restored(self.probabilities(outputs), outputs)
 
+    @final
     def scale(
-        self, logits: ArrayLike, *, class_axis: int = -1, refuse_probs: bool = True
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        class_axis: int = -1,
+        refuse_probs: bool = True,
     ) -> NDArray[np.float64]:
         """Return calibrated logits, whose softmax is `apply(logits)`, in the shape they came in.
 
         Parameters
         ----------
-        logits : array_like, shape (n, k), (n,), (..., k) or with `class_axis`
-            As in `apply`.
-        class_axis : int, default -1
-            As in `apply`.
-        refuse_probs : bool, default True
+        logits, groups, class_axis, refuse_probs
             As in `apply`.
 
         Returns
         -------
         ndarray of float64
-            Same shape; -inf stays -inf. Of shape (n,): the calibrated log-odds of class 1.
+            Same shape; -inf stays -inf. Of shape (n,): the calibrated log-odds of class 1; of
+            answers, of being right. Of an ensemble (n, k).
 
         Raises
         ------
         InvalidInputError
             As in `apply`.
         """
-        z, dense = self.checked(logits, class_axis=class_axis, refuse_probs=refuse_probs)
-        scaled = np.empty(z.shape)
-        for rows in row_blocks(z):
-            scaled[rows] = self.scaled(as_float64(z[rows]))
-        if len(dense.shape) <= 1 and _one_column(logits):
-            return np.asarray(scaled[:, 1] - scaled[:, 0])
-        return dense.restore(scaled)
+        outputs = self.outputs(
+            logits, groups=groups, class_axis=class_axis, refuse_probs=refuse_probs
+        )
+        return self.restored_logits(self.calibrated_logits(outputs), outputs)
 
-    def block_probs(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of a block of checked logits, (m, k)."""
-        probs = softmax(self.scaled(block))
-        if self.traits.keeps_class:
-            keep_predicted_class(probs, block.argmax(axis=1))
-        return probs
-
-    def checked(
-        self, logits: ArrayLike, *, class_axis: int, refuse_probs: bool
-    ) -> tuple[NDArray[Any], Dense]:
-        """Return checked logits as rows (n, k), and how to put rows back in shape."""
+    def outputs(
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        class_axis: int = -1,
+        refuse_probs: bool = True,
+    ) -> Outputs:
+        """Return the arguments of `apply`, checked."""
+        refuse_other_index(logits=logits, groups=groups)
         scores, _ = named_scores(logits, self.classes, name="logits")
-        given, dense = Dense.of(scores, class_axis=class_axis)
-        z = as_logits(given)
+        array, dense = Dense.of(scores, class_axis=class_axis)
+        z = as_logits(array)
         if self.n_classes is not None and z.shape[1] != self.n_classes:
             msg = (
                 f"`logits` must have the {self.n_classes} columns that the calibrator was fitted "
@@ -433,10 +507,71 @@ class Calibrator(Frozen, ABC):
         if not self.traits.masks:
             refuse_masks(z, self.name)
         if as_flag(refuse_probs, name="refuse_probs") and len(z) >= _FEW_ROWS:
-            refuse_probs_as_logits(given)
-            if given.ndim > 1:
+            refuse_probs_as_logits(array)
+            if array.ndim > 1:
                 refuse_padding(z, None)
-        return z, dense
+        names = self._known_groups(groups, dense, n=len(z))
+        one_column = len(dense.shape) <= 1 and _one_column(logits)
+        return Outputs((z,), names, dense, one_column=one_column)
+
+    def outputs_of(
+        self, scores: tuple[NDArray[Any], ...], groups: NDArray[np.str_] | None = None
+    ) -> Outputs:
+        """Return outputs, (n, k) each, that have been checked but for options that are missing."""
+        if self.kind == "logits" and not self.traits.masks:
+            for each in scores:
+                refuse_masks(each, self.name)
+        return Outputs(scores, groups)
+
+    def _known_groups(
+        self, groups: ArrayLike | None, dense: Dense, *, n: int
+    ) -> NDArray[np.str_] | None:
+        if groups is None:
+            return None
+        self.refuse_groups()
+        if len(dense.shape) > 1:
+            groups = dense.spread(groups, name="groups")
+        return as_known_names(groups, n=n)
+
+    def refuse_groups(self) -> None:
+        """Raise if the method has one map for all rows."""
+        if not self.traits.groups:
+            msg = (
+                f"`groups` have no meaning for {self.name}, which has one map for all rows; "
+                "group-temperature has one for each group."
+            )
+            raise InvalidInputError(msg)
+
+    def block_of(self, outputs: Outputs, rows: slice) -> NDArray[np.float64]:
+        """Return the logits of some rows, (m, k), as `scaled` takes them."""
+        return as_float64(outputs.scores[0][rows])
+
+    @final
+    def probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of checked outputs, (n, k), block by block."""
+        probs = np.empty(outputs.scores[0].shape)
+        for rows in row_blocks(probs):
+            probs[rows] = self.block_probs(self.block_of(outputs, rows), outputs.groups_at(rows))
+        return probs
+
+    @final
+    def calibrated_logits(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the calibrated logits of checked outputs, (n, k), block by block."""
+        scaled = np.empty(outputs.scores[0].shape)
+        for rows in row_blocks(scaled):
+            block = self.block_of(outputs, rows)
+            scaled[rows] = self.scaled_rows(block, outputs.groups_at(rows))
+        return scaled
+
+    def restored(self, probs: NDArray[np.float64], outputs: Outputs) -> NDArray[np.float64]:
+        """Return the probabilities, (n, k), in the shape in which the outputs came."""
+        return probs if outputs.dense is None else outputs.dense.restore(probs)
+
+    def restored_logits(self, scaled: NDArray[np.float64], outputs: Outputs) -> NDArray[np.float64]:
+        """Return calibrated logits, (n, k), in the shape in which the outputs came."""
+        if outputs.one_column:
+            return np.asarray(scaled[:, 1] - scaled[:, 0])
+        return scaled if outputs.dense is None else outputs.dense.restore(scaled)
 
     def facts(self) -> list[tuple[str, str]]:
         """Return what the map is, as pairs of name and text, for people."""
@@ -503,6 +638,16 @@ class Calibrator(Frozen, ABC):
         return beside(*filter(None, parts))
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Method(Calibrator):
+    """A calibrator that labelled rows teach; `METHODS` has them by name."""
+
+    @classmethod
+    @abstractmethod
+    def from_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked, as `fit` does; no checks here."""
+
+
 def frozen_numbers(
     values: ArrayLike, *, name: str, axes: int = 1, least: int = 1, most: float = 1e100
 ) -> NDArray[np.float64]:
@@ -534,20 +679,6 @@ def frozen_array(values: ArrayLike) -> NDArray[np.float64]:
     array = np.array(values, dtype=np.float64)
     array.setflags(write=False)
     return array
-
-
-def refuse_masks(logits: NDArray[Any], method: str, *, first: int = 0) -> None:
-    """Raise if an option is masked, of methods that need every logit of a row."""
-    for rows in row_blocks(logits):
-        masked = np.isneginf(as_float64(logits[rows])).any(axis=1)
-        if masked.any():
-            row = first + rows.start + int(masked.argmax())
-            msg = (
-                f"`logits` of {method} must be finite, for every logit moves every class; row "
-                f"{row} holds -inf (an option that does not exist, or a probability of 0). "
-                "Methods that can: temperature, bias-corrected-temperature, vector."
-            )
-            raise InvalidInputError(msg)
 
 
 def keep_predicted_class(probs: NDArray[np.float64], predicted: NDArray[np.intp]) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from temperance.blocks import map_rows
-from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, Outputs, Traits, frozen_numbers
 from temperance.calibrators.temperature_fit import temperature_record
-from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.training import Training
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_positive, as_sequence, as_word
@@ -271,7 +271,7 @@ _MEMBERS = "the logits of two models or more, a list of arrays (n, k) or one arr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ensemble(Calibrator):
+class Ensemble(Method):
     r"""Probabilities softmax(pool / T) of several models' outputs for the same rows.
 
     Parameters
@@ -327,6 +327,8 @@ class Ensemble(Calibrator):
         prior=True,
         members=True,
     )
+
+    richer_method: ClassVar[str | None] = None
 
     temperature: float
     weights: NDArray[np.float64]
@@ -391,19 +393,55 @@ class Ensemble(Calibrator):
         NoOptimumError
             As in `TemperatureScaling.fit`, of the pool.
         """
-        strength = as_prior(prior)
-        _check_pool(pool)
-        as_word(member_weights, ("fitted", "equal"), name="member_weights")
+        rows = cls.checked_rows(
+            members, labels, weights=weights, prior=prior, classes=classes,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
+        )  # fmt: skip
+        return cls.from_rows(rows, pool=pool, member_weights=member_weights)
+
+    @classmethod
+    def checked_rows(
+        cls,
+        members: Sequence[ArrayLike] | ArrayLike,
+        labels: ArrayLike | Positions,
+        *,
+        weights: ArrayLike | None = None,
+        prior: float = 0.0,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
+        refuse_probs: bool = True,
+    ) -> Training:
+        """Return the arguments of `fit` as rows with `members`; their logits are the first's."""
         given, known = named_members(members, classes, labels=labels, weights=weights)
         keep = labelled_rows(labels, ignore_label)
         given = [kept_rows(each, keep, name=f"members[{i}]") for i, each in enumerate(given)]
         with rows_among(keep):
             stacked = as_members(given, refuse_probs=refuse_probs)
             rows = Training.check(
-                stacked[0], kept_labels(labels, keep),
+                stacked[0], kept_labels(labels, keep), prior=prior,
                 weights=kept_rows(weights, keep, name="weights"), classes=known,
                 refuse_probs=False,
             )  # fmt: skip
+        return replace(rows, members=tuple(stacked))
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Training,
+        *,
+        pool: Pool = "linear",
+        member_weights: Literal["fitted", "equal"] = "fitted",
+    ) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`); they have members."""
+        _check_pool(pool)
+        as_word(member_weights, ("fitted", "equal"), name="member_weights")
+        stacked, strength = rows.members, rows.prior
+        if stacked is None:
+            msg = (
+                f"{cls.method} takes the outputs of several models: fit A.npz B.npz --method "
+                f"{cls.method}."
+            )
+            raise InvalidInputError(msg)
         of_members = np.full(len(stacked), 1.0 / len(stacked))
         if member_weights == "fitted":
             of_members = fit_member_weights(stacked, rows, pool=pool)
@@ -418,39 +456,26 @@ class Ensemble(Calibrator):
             record = replace(record, standard_error=error)
         return cls(record.temperature, of_members, pool=pool, **rows.common, record=record)
 
-    def apply(  # type: ignore[override]
-        self, members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool = True
-    ) -> NDArray[np.float64]:
-        """Return calibrated probabilities of the pool.
+    @property
+    def n_models(self) -> int:
+        """How many models it takes the outputs of."""
+        return len(self.weights)
 
-        Parameters
-        ----------
-        members : sequence of m array_like, each of shape (n, k) or (n,)
-            As in `fit`, as many as there, in the same order.
-        refuse_probs : bool, default True
-            Raise if a member holds probabilities; False takes them for logits.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, k)
-            Rows sum to 1.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `fit`; another number of members or classes.
-        """
-        scaled = self.scale(members, refuse_probs=refuse_probs)
-        probs = np.empty(scaled.shape)
-        for rows in row_blocks(scaled):
-            probs[rows] = softmax(scaled[rows])
-        return probs
-
-    def scale(  # type: ignore[override]
-        self, members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool = True
-    ) -> NDArray[np.float64]:
-        """Return calibrated logits of the pool, (n, k); arguments and errors as in `apply`."""
-        given, _ = named_members(members, self.classes)
+    def outputs(
+        self,
+        logits: Sequence[ArrayLike] | ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        class_axis: int = -1,
+        refuse_probs: bool = True,
+    ) -> Outputs:
+        """Return the arguments of `apply`, checked: the members, as many as in the fit."""
+        if groups is not None:
+            self.refuse_groups()
+        if class_axis != -1:
+            msg = f"`class_axis` must be -1 of members, (n, k) each; got {class_axis}."
+            raise InvalidInputError(msg)
+        given, _ = named_members(logits, self.classes)
         stacked = as_members(given, refuse_probs=refuse_probs)
         if len(stacked) != len(self.weights):
             msg = (
@@ -464,7 +489,12 @@ class Ensemble(Calibrator):
                 f"{stacked[0].shape[1]}."
             )
             raise InvalidInputError(msg)
-        return self.scaled(pooled_logits(stacked, self.weights, pool=self.pool))
+        return Outputs(tuple(stacked))
+
+    def block_of(self, outputs: Outputs, rows: slice) -> NDArray[np.float64]:
+        """Return the pooled logits of some rows, (m, k)."""
+        members = [each[rows] for each in outputs.scores]
+        return pooled_logits(members, self.weights, pool=self.pool)
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of pooled ones."""

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Traits, keep_predicted_class
+from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.record import TemperatureRecord
 from temperance.calibrators.shrinkage import Part, shrunk_parts
 from temperance.calibrators.temperature_fit import count_clusters, temperature_record
-from temperance.calibrators.training import Training, as_prior
-from temperance.checks import as_group_names, as_known_names
+from temperance.calibrators.training import Training
+from temperance.checks import as_known_names
 from temperance.checks.arguments import as_not_negative, as_positive, value_text
-from temperance.checks.frames import refuse_other_index
-from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
@@ -76,7 +74,7 @@ _SHOWN = 5  # groups named in a line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GroupTemperatureScaling(Calibrator):
+class GroupTemperatureScaling(Method):
     r"""Probabilities softmax(logits / T_g), g the row's group; unknown groups get the pooled T.
 
     Parameters
@@ -124,6 +122,7 @@ class GroupTemperatureScaling(Calibrator):
     """
 
     method: ClassVar[str] = "group-temperature"
+    counts_clusters: ClassVar[bool] = True
     traits: ClassVar[Traits] = Traits(
         type="parametric",
         summary="logits / T, one T per group, shrunk towards one for all",
@@ -212,14 +211,23 @@ class GroupTemperatureScaling(Calibrator):
         NoOptimumError
             As in `TemperatureScaling.fit`, for all rows together; the others hold single groups.
         """
-        refuse_other_index(logits=logits, groups=groups, clusters=clusters)
         rows = Training.check(
-            logits, labels, weights=weights, clusters=clusters, classes=classes,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
+            logits, labels, weights=weights, clusters=clusters, groups=groups, classes=classes,
+            ignore_label=ignore_label, refuse_probs=refuse_probs, prior=prior,
         )  # fmt: skip
-        keep = labelled_rows(labels, ignore_label)
-        of_row = as_group_names(kept_rows(groups, keep, name="groups"), n=rows.n)
-        pooled = temperature_record(rows, prior=as_prior(prior))
+        return cls.from_rows(rows)
+
+    @classmethod
+    def from_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`); they have groups."""
+        if rows.groups is None:
+            msg = (
+                f"`groups` must be given for {cls.method}: the name of each row's group "
+                "(--group-column names their column)."
+            )
+            raise InvalidInputError(msg)
+        of_row = rows.groups
+        pooled = temperature_record(rows, prior=rows.prior)
         counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
         seen = np.flatnonzero(counted)
         distinct, numbers = np.unique(of_row[seen], return_inverse=True)
@@ -227,7 +235,7 @@ class GroupTemperatureScaling(Calibrator):
         places = [seen[each] for each in places_of(numbers, len(names))] if names else []
         enough = [len(rows_of) >= _LEAST_ROWS for rows_of in places]
         parts, spread = shrunk_parts(
-            [_rows_at(rows, p) if e else None for p, e in zip(places, enough, strict=True)],
+            [rows.taken(p) if e else None for p, e in zip(places, enough, strict=True)],
             sizes=[len(p) for p in places],
             pooled=pooled.temperature,
         )
@@ -238,75 +246,34 @@ class GroupTemperatureScaling(Calibrator):
             spread=spread,
             **rows.common,
         )
-        after = _mean_log_loss(rows, fitted.of_rows(of_row))
+        after = _mean_log_loss(rows, fitted.temperatures_of(of_row))
         record = replace(pooled, log_loss_after=after, passes=pooled.passes + 2)
-        if rows.clusters is not None:
-            record = count_clusters(record, rows.logits, rows.labels, rows.weights, rows.clusters)
+        record = count_clusters(record, rows)
         each = dict(zip(names, parts, strict=True))
         return replace(fitted, record=GroupTemperatureRecord.around(record, each))
 
-    def apply(  # type: ignore[override]
-        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
-    ) -> NDArray[np.float64]:
-        """Return calibrated probabilities.
-
-        Parameters
-        ----------
-        logits : array_like, shape (n, k) or (n,)
-            As in `fit`.
-        groups : array_like, shape (n,), optional
-            Names. Rows of a group that the fit has not seen, rows of no group (None, nan, masked
-            or empty), or all rows where this is left out, get the pooled temperature;
-            `unseen(groups)` lists the unknown names.
-        refuse_probs : bool, default True
-            As in `TemperatureScaling.apply`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, k)
-            Rows sum to 1; the predicted class is that of the logits.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `TemperatureScaling.apply`, or `groups` of another length or index.
-        """
-        refuse_other_index(logits=logits, groups=groups)
-        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
-        temperatures = self.of_rows(groups, n=len(z))
-        probs = np.empty(z.shape)
-        for rows in row_blocks(z):
-            block = as_float64(z[rows])
-            probs[rows] = softmax(_divided(block, temperatures[rows]))
-            keep_predicted_class(probs[rows], block.argmax(axis=1))
-        return probs
-
-    def scale(  # type: ignore[override]
-        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
-    ) -> NDArray[np.float64]:
-        """Return calibrated logits, each row's divided by its group's temperature.
-
-        Parameters
-        ----------
-        logits, groups, refuse_probs
-            As in `apply`; the errors too.
-
-        Returns
-        -------
-        ndarray of float64
-            In the shape of `logits`; -inf stays -inf.
-        """
-        refuse_other_index(logits=logits, groups=groups)
-        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
-        with np.errstate(over="ignore"):
-            scaled = as_float64(z) / self.of_rows(groups, n=len(z))[:, None]
-        return np.asarray(scaled[:, 1]) if np.ndim(logits) == 1 else scaled
-
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return calibrated logits of rows of no group: those of the pooled temperature."""
-        return _divided(block, np.full(len(block), self.temperature))
+        return self.scaled_rows(block, None)
 
-    def of_rows(self, groups: ArrayLike | None, *, n: int | None = None) -> NDArray[np.float64]:
+    def scaled_rows(
+        self, block: NDArray[np.float64], groups: NDArray[np.str_] | None
+    ) -> NDArray[np.float64]:
+        """Return calibrated logits, each row's divided by its group's temperature."""
+        with np.errstate(over="ignore"):
+            return np.asarray(block / self.temperatures_of(groups, n=len(block))[:, None])
+
+    def block_probs(
+        self, block: NDArray[np.float64], groups: NDArray[np.str_] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of a block of checked logits."""
+        probs = softmax(_divided(block, self.temperatures_of(groups, n=len(block))))
+        keep_predicted_class(probs, block.argmax(axis=1))
+        return probs
+
+    def temperatures_of(
+        self, groups: ArrayLike | None, *, n: int | None = None
+    ) -> NDArray[np.float64]:
         """Return the temperature of each row, (n,)."""
         if groups is None:
             return np.full(n or 0, self.temperature)
@@ -366,12 +333,6 @@ class GroupTemperatureScaling(Calibrator):
             more = ["..."] if len(self.small_groups) > _SHOWN else []
             facts.append(("too small", ", ".join([*self.small_groups[:_SHOWN], *more])))
         return facts
-
-
-def _rows_at(rows: Training, places: NDArray[np.intp]) -> Training:
-    """Return the rows at these places, with their clusters."""
-    clusters = None if rows.clusters is None else rows.clusters[places]
-    return replace(rows.taken(places), clusters=clusters)
 
 
 def _divided(block: NDArray[np.float64], temperatures: NDArray[np.float64]) -> NDArray[np.float64]:

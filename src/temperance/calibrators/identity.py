@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from temperance.calibrators.calibrator import Calibrator, Traits
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.training import Training
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["Identity"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Identity(Calibrator):
+class Identity(Method):
     """The probabilities softmax(logits), unchanged: what is best where calibration does not pay.
 
     Examples
@@ -84,10 +84,10 @@ class Identity(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         fitted = cls(**rows.common)
         return replace(fitted, record=rows.record(fitted.scaled, passes=0))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, Traits, frozen_numbers
 from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.two_classes import (
     MOST_LOG_ODDS,
@@ -92,7 +92,7 @@ class Curve(Frozen):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IsotonicCalibration(Calibrator):
+class IsotonicCalibration(Method):
     r"""Probability = a rising curve of the log-odds; of more than two classes, one curve each.
 
     Parameters
@@ -205,10 +205,10 @@ class IsotonicCalibration(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         zeros = bool(rows.zero_labels().any())
         of_classes = [1] if rows.k == 2 else range(rows.k)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.calibrator import Method
 from temperance.calibrators.line_intervals import line_intervals
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.training import Training
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
-from temperance.checks import as_group_names, as_known_names
+from temperance.checks import as_known_names
 from temperance.checks.arguments import as_not_negative, as_number, as_positive, value_text
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import frozen
@@ -280,7 +280,7 @@ _MOST_ROWS = 20  # of a table in the shell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelPlattScaling(Calibrator):
+class LabelPlattScaling(Method):
     r"""Probability of a label = sigmoid(slope_l * log-odds + intercept_l), a line for each label.
 
     The map inside `MultilabelScaling` of method "platt": rows are entries of a label matrix, of
@@ -427,8 +427,14 @@ class LabelPlattScaling(Calibrator):
             `reason` is `"no-rows"`, `"empty-class"` (no label is ever, or all are always true),
             `"constant-logits"` or `"worse-than-chance"`.
         """
-        rows = Training.check(logits, labels, weights=weights, refuse_probs=False)
-        of_row = as_group_names(groups, n=rows.n)
+        rows = Training.check(logits, labels, weights=weights, groups=groups, refuse_probs=False)
+        return cls.from_rows(rows)
+
+    @classmethod
+    def from_rows(cls, rows: Training) -> Self:
+        """Return the line of each label of rows that have been checked; groups are the labels."""
+        assert rows.groups is not None  # noqa: S101  (of `fit`, or of the entries of a matrix)
+        of_row = rows.groups
         w = np.ones(rows.n) if rows.weights is None else rows.weights
         counted = w > 0.0
         odds, hit = log_odds(as_float64(rows.logits)), rows.labels == 1
@@ -449,7 +455,8 @@ class LabelPlattScaling(Calibrator):
             slope_spread=found.slope_spread,
             intercept_spread=found.intercept_spread,
         )
-        after = replace(rows, logits=fitted.scale(rows.logits, groups=of_row), weights=rows.weights)
+        scaled = fitted.scaled_rows(as_float64(rows.logits), of_row)
+        after = replace(rows, logits=scaled, weights=rows.weights)
         record = rows.record(lambda block: block, passes=found.passes)
         sums = after.at_one()
         return replace(fitted, record=replace(record, log_loss_after=sums.loss / sums.weight))
@@ -491,20 +498,16 @@ class LabelPlattScaling(Calibrator):
         )
         return replace(self, slope_intervals=of_slopes, intercept_intervals=of_intercepts)
 
-    def scale(  # type: ignore[override]
-        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = False
-    ) -> Array:
+    def scaled_rows(self, block: Array, groups: NDArray[np.str_] | None) -> Array:
         """Return calibrated logits (0, log-odds), (m, 2), of entries and their labels' names.
 
         Labels that the fit has not seen get the common line.
         """
-        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
-        block = as_float64(z)
-        slopes, intercepts = self.of_rows(groups, n=len(block))
+        slopes, intercepts = self.lines_of(groups, n=len(block))
         with np.errstate(over="ignore"):
             return with_log_odds(block, slopes * log_odds(block) + intercepts)
 
-    def of_rows(self, groups: ArrayLike | None, *, n: int) -> tuple[Array, Array]:
+    def lines_of(self, groups: ArrayLike | None, *, n: int) -> tuple[Array, Array]:
         """Return slope and intercept of each row, (n,)."""
         if groups is None:
             return np.full(n, self.slope), np.full(n, self.intercept)
@@ -515,7 +518,7 @@ class LabelPlattScaling(Calibrator):
 
     def scaled(self, block: Array) -> Array:
         """Return calibrated logits of entries of no known label: those of the common line."""
-        return self.scale(block)
+        return self.scaled_rows(block, None)
 
     def parameters(self) -> dict[str, Any]:
         """Return the common line, each label's, and what is known about them."""
@@ -565,6 +568,10 @@ class LabelPlattScaling(Calibrator):
         return sorted(
             self.slopes, key=lambda name: (-abs(self.intercepts[name] - self.intercept), name)
         )
+
+    def tables(self) -> list[Table]:
+        """Return the table of the labels' lines."""
+        return [line_table(self)]
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the range of slopes and intercepts, and labels of few events."""

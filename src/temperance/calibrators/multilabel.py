@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator
+from temperance.calibrators.calibrator import Calibrator, Method, Outputs
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.label_platt import LabelPlattScaling
-from temperance.calibrators.methods import METHODS, fit_by_name
-from temperance.calibrators.record import TemperatureRecord
 from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.temperature_fit import count_clusters, score_test_of_clusters
-from temperance.calibrators.training import as_prior
-from temperance.checks import Positions, as_weights
+from temperance.calibrators.training import Training, as_prior
+from temperance.checks import as_weights
 from temperance.checks.arguments import as_flag, as_word, value_text
 from temperance.checks.frames import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
@@ -31,13 +28,17 @@ if TYPE_CHECKING:
     from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.record import FitRecord
     from temperance.readers.json_object import JsonObject
+    from temperance.show import Table
 
     Array = NDArray[np.float64]
 
-__all__ = ["LABEL_METHODS", "LabelMap", "MultilabelScaling", "fit_entries"]
+__all__ = ["LABEL_METHODS", "LabelMap", "MultilabelScaling", "entry_rows", "fit_entries"]
 
 # of label matrices, from few numbers to many
-LABEL_METHODS = ("identity", "temperature", "group-temperature", "platt")
+LABEL_METHODS: dict[str, type[Method]] = {
+    each.method: each
+    for each in (Identity, TemperatureScaling, GroupTemperatureScaling, LabelPlattScaling)
+}
 LabelMap = Identity | TemperatureScaling | GroupTemperatureScaling | LabelPlattScaling
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -81,6 +82,8 @@ class MultilabelScaling(Calibrator):
 
     method: ClassVar[str] = "temperature"
     kind: ClassVar[str] = "multilabel"
+    counts_clusters: ClassVar[bool] = True
+    richer_method: ClassVar[str | None] = GroupTemperatureScaling.method
     unit: ClassVar[tuple[str, ...]] = ("entry", "entries")
     traits: ClassVar[Traits] = replace(
         TemperatureScaling.traits,
@@ -184,10 +187,7 @@ class MultilabelScaling(Calibrator):
         method = as_word(method, LABEL_METHODS, name="method")
         if as_flag(per_label, name="per_label") and method == "temperature":
             method = GroupTemperatureScaling.method
-        inner = fit_entries(
-            method, entries.logits, Positions(entries.labels), entries.groups,
-            weights=of_entry, prior=prior,
-        )  # fmt: skip
+        inner = fit_entries(method, entry_rows(entries, weights=of_entry, prior=prior))
         return cls.around(inner, entries, of_entry, classes=None if classes is None else names)
 
     @classmethod
@@ -202,11 +202,6 @@ class MultilabelScaling(Calibrator):
         """Return the map of labels of a map fitted on these entries, with errors by row."""
         assert isinstance(inner, LabelMap)  # noqa: S101  (of `fit_entries`)
         record = inner.record
-        rows = (entries.logits, entries.labels, weights, entries.clusters)
-        if isinstance(record, TemperatureRecord):
-            record = count_clusters(record, *rows)
-        elif record is not None:
-            record = replace(record, score_test=score_test_of_clusters(*rows))
         inner = replace(inner, n_classes=None, classes=None, record=None)
         if isinstance(inner, LabelPlattScaling):
             inner = inner.with_intervals(
@@ -228,7 +223,7 @@ class MultilabelScaling(Calibrator):
         """The temperature of each label, (l,); AttributeError of methods without one."""
         assert self.n_classes is not None  # noqa: S101  (checked at birth)
         if isinstance(self.inner, GroupTemperatureScaling):
-            return self.inner.of_rows(self._names)
+            return self.inner.temperatures_of(self._names)
         return np.full(self.n_classes, self.temperature)
 
     @property
@@ -236,7 +231,7 @@ class MultilabelScaling(Calibrator):
         """Slope and intercept of each label, (l,) each: calibrated logit = slope * logit + it."""
         assert self.n_classes is not None  # noqa: S101  (checked at birth)
         if isinstance(self.inner, LabelPlattScaling):
-            return self.inner.of_rows(self._names, n=self.n_classes)
+            return self.inner.lines_of(self._names, n=self.n_classes)
         none = np.zeros(self.n_classes)
         if isinstance(self.inner, Identity):
             return none + 1.0, none
@@ -267,42 +262,38 @@ class MultilabelScaling(Calibrator):
             self.inner.traits, summary=summary, classes="labels", masks=False, groups=False
         )
 
-    def apply(  # type: ignore[override]
-        self, logits: ArrayLike, *, refuse_probs: bool = True
-    ) -> Array:
-        """Return the calibrated probability of each label.
+    def tables(self) -> list[Table]:
+        """Return the table of the labels' lines, where each has one."""
+        return self.inner.tables()
 
-        Parameters
-        ----------
-        logits : array_like, shape (n, l)
-            As in `fit`.
-        refuse_probs : bool, default True
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, l)
-            Strictly between 0 and 1, as sigmoids are: what would be rounded to an end is the next
-            number inside. Rows do not sum to 1.
-
-        Raises
-        ------
-        InvalidInputError
-            Wrong shape, another number of labels, not finite, probabilities.
-        """
-        scaled = self.scale(logits, refuse_probs=refuse_probs)
-        return np.clip(np.exp(-np.logaddexp(0.0, -scaled)), _LEAST, _MOST)
-
-    def scale(  # type: ignore[override]
-        self, logits: ArrayLike, *, refuse_probs: bool = True
-    ) -> Array:
-        """Return calibrated logits, (n, l); arguments and errors as in `apply`."""
+    def outputs(
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        class_axis: int = -1,
+        refuse_probs: bool = True,
+    ) -> Outputs:
+        """Return the arguments of `apply`, checked: logits of labels, (n, l)."""
+        if groups is not None:
+            self.refuse_groups()
+        if class_axis != -1:
+            msg = f"`class_axis` must be -1 of labels, one column each; got {class_axis}."
+            raise InvalidInputError(msg)
         scores, _ = named_scores(logits, self.classes, name="logits")
         z = as_label_logits(scores, refuse_probs=refuse_probs)
         if z.shape[1] != self.n_classes:
             msg = f"`logits` must have the {self.n_classes} labels of the fit, got {z.shape[1]}."
             raise InvalidInputError(msg)
-        return self.scaled(z)
+        return Outputs((z,))
+
+    def block_probs(self, block: Array, groups: NDArray[np.str_] | None = None) -> Array:
+        """Return the calibrated probability of each label, strictly between 0 and 1.
+
+        What rounding would make an end is the next number inside.
+        """
+        scaled = self.scaled_rows(block, groups)
+        return np.clip(np.exp(-np.logaddexp(0.0, -scaled)), _LEAST, _MOST)
 
     def scaled(self, block: Array) -> Array:
         """Return the calibrated logits of a block of checked logits."""
@@ -343,28 +334,25 @@ class MultilabelScaling(Calibrator):
         return [*own, *self.inner.facts()]
 
 
-def fit_entries(
-    method: str,
-    logits: Array,
-    labels: Positions,
-    names: NDArray[np.str_],
-    *,
-    weights: Array | None = None,
-    prior: float = 0.0,
-    smooth: bool = False,
-) -> LabelMap:
-    """Return the map of entries (m, 2) that `LABEL_METHODS` name; `names` are the labels'."""
-    if method == LabelPlattScaling.method:
-        if as_prior(prior):
-            msg = (
-                "`prior` has no meaning for platt of labels. Methods that take one: temperature, "
-                "group-temperature."
-            )
-            raise InvalidInputError(msg)
-        return LabelPlattScaling.fit(logits, labels, groups=names, weights=weights)
-    found = fit_by_name(
-        method, logits, labels, weights=weights, prior=prior, smooth=smooth,
-        groups=names if METHODS[method].traits.groups else None,
+def entry_rows(entries: Entries, *, weights: Array | None = None, prior: float = 0.0) -> Training:
+    """Return the entries of a label matrix as rows of a fit: groups are labels, clusters rows.
+
+    Raises as `Training.require_learnable`.
+    """
+    rows = Training(
+        entries.logits, entries.labels, weights, clusters=entries.clusters, groups=entries.groups,
+        prior=as_prior(prior),
     )  # fmt: skip
-    assert isinstance(found, LabelMap)  # noqa: S101  (of one of the names)
-    return found
+    return rows.require_learnable(zeros=False)
+
+
+def fit_entries(method: str, rows: Training) -> LabelMap:
+    """Return the map that `LABEL_METHODS` name, of the entries of a label matrix."""
+    kind = LABEL_METHODS[method]
+    if rows.prior and not kind.traits.prior:
+        takes = ", ".join(name for name, each in LABEL_METHODS.items() if each.traits.prior)
+        msg = f"`prior` has no meaning for {method} of labels. Methods that take one: {takes}."
+        raise InvalidInputError(msg)
+    fitted = kind.from_rows(rows)
+    assert isinstance(fitted, LabelMap)  # noqa: S101  (of one of the names)
+    return fitted

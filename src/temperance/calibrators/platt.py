@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Traits
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.training import Training
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.arguments import as_number, as_positive
@@ -26,7 +26,7 @@ __all__ = ["PlattScaling"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlattScaling(Calibrator):
+class PlattScaling(Method):
     r"""Probability of class 1 = sigmoid(slope * log-odds + intercept).
 
     Parameters
@@ -125,10 +125,10 @@ class PlattScaling(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         seen = TwoClasses.of(rows, method=cls.method)
         seen.refuse_constant()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks import report_step
+from temperance.calibrators.clusters import cluster_slopes
 from temperance.calibrators.temperature_fit import (
-    cluster_slopes,
     count_clusters,
     temperature_record,
 )
@@ -311,10 +311,7 @@ def interval_around(
 
 def _by_clusters(own: TemperatureRecord, rows: Training) -> TemperatureRecord:
     """Return the record of a part with errors that count the part's clusters, if it has any."""
-    if rows.clusters is None:
-        return own
-    numbers = np.unique(rows.clusters, return_inverse=True)[1]
-    return count_clusters(own, rows.logits, rows.labels, rows.weights, numbers)
+    return count_clusters(own, rows)
 
 
 def _typical_excess(

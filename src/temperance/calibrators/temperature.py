@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.blocks import StreamRows
-from temperance.calibrators.calibrator import Calibrator, Traits, keep_predicted_class
+from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.temperature_fit import count_clusters, temperature_record
 from temperance.calibrators.training import Training, as_prior, source_of_rows
 from temperance.checks import as_classes
@@ -31,7 +31,7 @@ __all__ = ["TemperatureScaling"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TemperatureScaling(Calibrator):
+class TemperatureScaling(Method):
     r"""Probabilities softmax(logits / temperature), one temperature for all classes.
 
     Parameters
@@ -81,6 +81,7 @@ class TemperatureScaling(Calibrator):
     """
 
     method: ClassVar[str] = "temperature"
+    counts_clusters: ClassVar[bool] = True
 
     traits: ClassVar[Traits] = Traits(
         type="parametric",
@@ -196,12 +197,17 @@ class TemperatureScaling(Calibrator):
             engine=engine,
         )  # fmt: skip
         fitted = cls.of_rows(rows, prior=strength, smooth=smooth)
-        if not isinstance(rows, Training) or rows.clusters is None or fitted.record is None:
+        if clusters is None or fitted.record is None:
             return fitted
-        counted = count_clusters(
-            fitted.record, rows.logits, rows.labels, rows.weights, rows.clusters
-        )
-        return replace(fitted, record=counted)
+        assert isinstance(rows, Training)  # noqa: S101  (clusters are counted in memory alone)
+        return replace(fitted, record=count_clusters(fitted.record, rows))
+
+    @classmethod
+    def from_rows(cls, rows: Training) -> Self:
+        """Return the temperature of rows that have been checked, in memory (see `fit`)."""
+        fitted = cls.of_rows(rows, prior=rows.prior)
+        assert fitted.record is not None  # noqa: S101  (a fit leaves one)
+        return replace(fitted, record=count_clusters(fitted.record, rows))
 
     @classmethod
     def fit_blocks(
@@ -266,6 +272,11 @@ class TemperatureScaling(Calibrator):
             classes=as_classes(rows.classes, k=rows.k), record=record,
         )  # fmt: skip
 
+    def with_smoothing(self) -> Self:
+        """Return the same temperature, smoothed as `fit(smooth=True)` does."""
+        assert self.record is not None  # noqa: S101  (of a fit)
+        return replace(self, smoothing=1.0 / (self.record.weight + 1.0))
+
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
         if self.smoothing == 0.0:
@@ -273,7 +284,11 @@ class TemperatureScaling(Calibrator):
                 return np.asarray(block / self.temperature)
         return log_probs(_smoothed(block, self.temperature, self.smoothing))
 
-    def block_probs(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+    def block_probs(
+        self,
+        block: NDArray[np.float64],
+        groups: NDArray[np.str_] | None = None,  # noqa: ARG002  (there are none)
+    ) -> NDArray[np.float64]:
         """Return the calibrated probabilities of a block of checked logits."""
         probs = _smoothed(block, self.temperature, self.smoothing)
         keep_predicted_class(probs, block.argmax(axis=1))

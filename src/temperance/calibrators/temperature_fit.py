@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, sqrt
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from temperance.calibrators.clusters import cluster_slopes, score_test_of_clusters
 from temperance.calibrators.newton import Minimum, minimise, nearby_minimum
 from temperance.calibrators.record import TemperatureRecord
-from temperance.checks.row_values import in_effective_rows
 from temperance.checks.scores import refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.kernels.affine import temperature_scores
-from temperance.numerics import as_float64, row_blocks, two_sided_p
-from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,11 +24,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = [
-    "cluster_slopes",
     "count_clusters",
     "fold_temperatures",
     "refuse_constant_logits",
-    "score_test_of_clusters",
     "temperature_record",
 ]
 
@@ -79,14 +74,8 @@ R = TypeVar("R", bound="TemperatureRecord")
 _NOTHING_LEFT = 1e-12  # share of the curvature that is rounding
 
 
-def count_clusters(
-    record: R,
-    logits: NDArray[Any],
-    labels: NDArray[np.intp],
-    weights: Array | None,
-    clusters: NDArray[np.intp],
-) -> R:
-    r"""Return the record with errors that count clusters, 0..m-1, each a draw of its own.
+def count_clusters(record: R, rows: Training) -> R:
+    r"""Return the record with errors that count the rows' clusters, each a draw of its own.
 
     The sandwich formula (Liang and Zeger 1986): slopes of the loss are added up within a cluster
     before they are squared; so they are in the score test. Where clusters have several rows, the
@@ -108,9 +97,11 @@ def count_clusters(
     Bell and McCaffrey (2002), Bias Reduction in Standard Errors for Linear Regression with
     Multi-Stage Samples, Survey Methodology 28, 169-181
     """
-    weights = None if weights is None else in_effective_rows(weights)  # as the fit has taken them
+    weights, clusters = rows.weights, rows.clusters
+    if clusters is None:
+        return record
     beta = 1.0 / record.temperature
-    slopes, curvatures = cluster_slopes(logits, labels, weights, clusters, beta=beta)
+    slopes, curvatures = cluster_slopes(rows.logits, rows.labels, weights, clusters, beta=beta)
     likelihood = float(curvatures.sum())
     curvature = likelihood + record.prior / beta**2
     degrees = _degrees_of_freedom(weights, clusters)
@@ -125,7 +116,7 @@ def count_clusters(
         record,
         standard_error=record.temperature**2 * error,
         expected_regret=0.5 * error**2 * likelihood / record.weight if error < inf else None,
-        score_test=score_test_of_clusters(logits, labels, weights, clusters),
+        score_test=score_test_of_clusters(rows.logits, rows.labels, weights, clusters),
         degrees_of_freedom=degrees,
     )
 
@@ -146,38 +137,6 @@ def _degrees_of_freedom(weights: Array | None, clusters: NDArray[np.intp]) -> fl
         return None
     of_cluster = np.bincount(clusters, weights, m)
     return float(of_cluster.sum() ** 2 / (of_cluster @ of_cluster)) - 1.0
-
-
-def score_test_of_clusters(
-    logits: NDArray[Any],
-    labels: NDArray[np.intp],
-    weights: Array | None,
-    clusters: NDArray[np.intp],
-) -> ScoreTest:
-    """Return the test of T = 1 with clusters, not rows, as draws of their own."""
-    of_cluster, _ = cluster_slopes(logits, labels, weights, clusters, beta=1.0)
-    spread = sqrt(float(of_cluster @ of_cluster))
-    score = float(of_cluster.sum()) / spread if spread > 0.0 else 0.0
-    return ScoreTest(z=score, p_value=two_sided_p(score))
-
-
-def cluster_slopes(
-    logits: NDArray[Any],
-    labels: NDArray[np.intp],
-    weights: Array | None,
-    clusters: NDArray[np.intp],
-    *,
-    beta: float,
-) -> tuple[Array, Array]:
-    """Return the sums of the slopes and of the curvatures in beta of each cluster, (m,) each."""
-    m = int(clusters.max()) + 1
-    slopes, curvatures = np.zeros(m), np.zeros(m)
-    for rows in row_blocks(logits):
-        slope, variance = temperature_scores(beta * as_float64(logits[rows]), labels[rows])
-        w = np.ones(len(slope)) if weights is None else weights[rows]
-        slopes += np.bincount(clusters[rows], w * slope / beta, m)
-        curvatures += np.bincount(clusters[rows], w * variance / beta**2, m)
-    return slopes, curvatures
 
 
 _EXTREME = (

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from temperance.blocks import ArrayRows, LabelledRows, map_rows
-from temperance.calibrators.calibrator import refuse_masks
+from temperance.calibrators.clusters import score_test_of_clusters
 from temperance.calibrators.record import FitRecord
 from temperance.checks import (
     Positions,
     as_classes,
+    as_group_names,
     as_groups,
     as_labels,
     as_logits,
@@ -34,7 +35,7 @@ from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import in_effective_rows
-from temperance.checks.scores import as_logits_unread, refuse_tiny
+from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
@@ -118,6 +119,7 @@ class Training(ArrayRows):
     classes: tuple[str, ...] | None = None
     clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
     groups: NDArray[np.str_] | None = None  # (n,): each row's group
+    members: tuple[NDArray[Any], ...] | None = None  # of several models, (n, k) each
     prior: float = field(default=0.0, kw_only=True)  # in pseudo-rows that say: no change
 
     def __post_init__(self) -> None:
@@ -132,6 +134,7 @@ class Training(ArrayRows):
         *,
         weights: ArrayLike | None = None,
         clusters: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
         class_axis: int = -1,
         ignore_label: float | str | None = None,
@@ -150,8 +153,9 @@ class Training(ArrayRows):
         strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
         scores, known = named_scores(
-            logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters
-        )
+            logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
+            groups=groups,
+        )  # fmt: skip
         given, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
@@ -167,19 +171,26 @@ class Training(ArrayRows):
             names = as_classes(known, k=k)
             y = as_labels(kept_labels(y, keep), n=n, k=k, classes=names)
             w = as_weights(w, n=n)
-            if n == 0:
-                msg = "There are no rows: a fit needs labelled rows."
-                raise NoOptimumError(msg, reason="no-rows")
+            _require_rows(n)
             if refuse_probs:
                 refuse_probs_as_logits(kept)
                 if given.ndim > 1:
                     refuse_padding(z, y)
-            if not (unread or zeros):
-                refuse_masked_labels(z, y, classes=names)
             if not unread:
-                refuse_tiny(_widest(z))
+                _require_learnable(z, y, names, zeros=zeros)
             units = None if c is None else as_groups(c, n=n, name="clusters")[1]
-        return cls(z, y, w, names, units, prior=strength, engine=check_engine(engine))
+            of_row = kept_rows(groups, keep, name="groups")
+            of_row = None if of_row is None else as_group_names(of_row, n=n)
+        return cls(z, y, w, names, units, of_row, prior=strength, engine=check_engine(engine))
+
+    def require_learnable(self, *, zeros: bool) -> Self:
+        """Return the rows, or raise: there are none, a label has logit -inf, logits are tiny.
+
+        With `zeros` a label may have logit -inf: for methods that need no logarithm of it.
+        """
+        _require_rows(self.n)
+        _require_learnable(self.logits, self.labels, self.classes, zeros=zeros)
+        return self
 
     def weighing(self, weights: NDArray[np.float64] | None) -> Self:
         """Return the same rows with other weights, of which one at least is above 0."""
@@ -197,6 +208,7 @@ class Training(ArrayRows):
             weights=None if self.weights is None else self.weights[places],
             clusters=clusters,
             groups=None if self.groups is None else self.groups[places],
+            members=None if self.members is None else tuple(z[places] for z in self.members),
         )
 
     @property
@@ -310,6 +322,8 @@ class Training(ArrayRows):
 
         end = map_rows(after, self.logits, self.labels, self.weights)
         before, test = self._as_it_is()
+        if self.clusters is not None and isfinite(before):
+            test = score_test_of_clusters(self.logits, self.labels, self.weights, self.clusters)
         return FitRecord(
             n=self.n,
             weight=end.weight,
@@ -334,6 +348,24 @@ def require_bends(widest: float, *, method: str) -> None:
             "differ by about 1, here and wherever the map is applied."
         )
         raise InvalidInputError(msg)
+
+
+def _require_rows(n: int) -> None:
+    if n == 0:
+        msg = "There are no rows: a fit needs labelled rows."
+        raise NoOptimumError(msg, reason="no-rows")
+
+
+def _require_learnable(
+    logits: NDArray[Any],
+    labels: NDArray[np.intp],
+    classes: tuple[str, ...] | None,
+    *,
+    zeros: bool,
+) -> None:
+    if not zeros:
+        refuse_masked_labels(logits, labels, classes=classes)
+    refuse_tiny(_widest(logits))
 
 
 def _widest(logits: NDArray[Any]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, Traits, frozen_numbers
 from temperance.calibrators.training import Training
 from temperance.calibrators.two_classes import (
     MOST_LOG_ODDS,
@@ -116,7 +116,7 @@ def _bridges(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VennAbers(Calibrator):
+class VennAbers(Method):
     r"""Two probabilities of class 1, of which one is calibrated, and one number between them.
 
     Parameters
@@ -236,10 +236,10 @@ class VennAbers(Calibrator):
             logits, labels, weights=weights, classes=classes, class_axis=class_axis,
             ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
         )  # fmt: skip
-        return cls.of_rows(rows)
+        return cls.from_rows(rows)
 
     @classmethod
-    def of_rows(cls, rows: Training) -> Self:
+    def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         zeros = bool(rows.zero_labels().any())
         seen = TwoClasses.of(rows, method=cls.method, zeros=zeros)
@@ -278,8 +278,8 @@ class VennAbers(Calibrator):
         InvalidInputError
             As in `apply`.
         """
-        z, _ = self.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
-        block = as_float64(z)
+        outputs = self.outputs(logits, refuse_probs=refuse_probs)
+        block = as_float64(outputs.scores[0])
         low, high = self._steps(block)
         if not self._of_zeros:
             one_option = np.isneginf(block).any(axis=1)

@@ -36,6 +36,7 @@ __all__ = [
     "logits_from_probs",
     "looks_like_probs",
     "masked_logits",
+    "refuse_masks",
     "refuse_probs",
     "refuse_shares",
     "refuse_tiny",
@@ -582,3 +583,17 @@ def _first(bad: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[int, fl
     """First bad row, and its first bad value."""
     row = int((bad if bad.ndim == 1 else bad.any(axis=1)).argmax())
     return row, float(values[row] if bad.ndim == 1 else values[row, bad[row].argmax()])
+
+
+def refuse_masks(logits: NDArray[Any], method: str, *, first: int = 0) -> None:
+    """Raise if an option is masked, of methods that need every logit of a row."""
+    for rows in row_blocks(logits):
+        masked = np.isneginf(as_float64(logits[rows])).any(axis=1)
+        if masked.any():
+            row = first + rows.start + int(masked.argmax())
+            msg = (
+                f"`logits` of {method} must be finite, for every logit moves every class; row "
+                f"{row} holds -inf (an option that does not exist, or a probability of 0). "
+                "Methods that can: temperature, bias-corrected-temperature, vector."
+            )
+            raise InvalidInputError(msg)

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from temperance.blocks import report_rows
-from temperance.calibrators import GroupTemperatureScaling, temperature_of
+from temperance.calibrators import temperature_of
 from temperance.checks.arrays import rows_from
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.cli.class_rows import rows_of_classes
@@ -22,6 +22,7 @@ from temperance.cli.reading_options import Reading, takes_reading
 from temperance.cli.rows import naming
 from temperance.decisions import load_policy
 from temperance.decisions.policy import is_policy
+from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, names_in_help
 from temperance.formats import load
 from temperance.printable import count_text
 from temperance.readers import read_blocks
@@ -162,9 +163,9 @@ _SHOWN = 5
 
 def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     """Return what to say of rows that get the pooled temperature, where groups have their own."""
-    if not isinstance(calibrator, GroupTemperatureScaling):
+    if not calibrator.traits.groups:
         return ()
-    pooled = f"get the pooled temperature, {calibrator.temperature:.4g}"
+    pooled = f"get the pooled temperature, {temperature_of(calibrator):.4g}"
     names = rows.group_names
     if names is None:
         return (f"{rows.source} has no groups (--group-column): all rows {pooled}.",)
@@ -204,7 +205,8 @@ def apply(
             "--output",
             "-o",
             metavar="OUT",
-            help="Probabilities: .npz .npy .csv .tsv (also .gz) .parquet .jsonl.",
+            help=f"Probabilities: {names_in_help(each for each in FILE_FORMATS if each.write)}; "
+            f"alone in {names_in_help(each for each in FILE_FORMATS if each.scores_only)}.",
         ),
     ],
     as_json: JsonOption = False,
@@ -212,10 +214,10 @@ def apply(
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
-    With a policy also `accepted`, whether the row may be answered; .npy has no place for it.
-    Labels, ids, groups and weights of FILE are handed on, whatever the labels are; a .npy file has
-    no place for them. Outputs per pixel or token (--class-axis) keep their shape. A folder of
-    shards, or a file of 1 GiB and more, is read once and written row by row, in little memory.
+    With a policy also `accepted`, whether the row may be answered. Labels, ids, groups and weights
+    of FILE are handed on, whatever the labels are. Outputs per pixel or token (--class-axis) keep
+    their shape. A folder of shards, or a file of 1 GiB and more, is read once and written row by
+    row, in little memory.
     """
     check_writable(output, SUFFIXES)
     if reading.class_axis is not None:
@@ -309,9 +311,11 @@ def _tell(told: _Told, chosen: Map, accepted: int | None, output: Path, *, as_js
 
 def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:
     """Return a warning where a file cannot say which rows are accepted."""
-    if chosen.rule is None or output.suffix.lower() != ".npy":
+    format_ = format_of(output)
+    if chosen.rule is None or format_ is None or not format_.scores_only:
         return ()
-    return (f"a .npy file has no place for `accepted`: write {output.with_suffix('.npz').name}.",)
+    suffix, other = file_suffix(output), output.with_suffix(".npz").name
+    return (f"a {suffix} file has no place for `accepted`: write {other}.",)
 
 
 def _mean_confidence(probs: NDArray[np.float64], *, of_labels: bool) -> float:

@@ -7,27 +7,20 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import (
-    Ensemble,
-    GroupTemperatureScaling,
-    LabelPlattScaling,
-    MultilabelScaling,
     TemperatureRecord,
     Training,
     interval_of,
     temperature_of,
 )
-from temperance.calibrators.label_platt import line_table
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.fitting import fit_rows, label_plan
+from temperance.cli.fitting import fit_rows
 from temperance.cli.measured import (
-    Settings,
     infinite_losses,
     interval_warnings,
-    measure_after,
-    measure_scaled,
 )
 from temperance.cli.reading import BlockRows
+from temperance.cli.rows import Settings
 from temperance.cli.ways import (
     baseline_name,
     class_biases_of,
@@ -104,14 +97,10 @@ class Calibration:
     @property
     def advice(self) -> str:
         """What to try where these rows still refute calibration; "" where all has been tried."""
-        if not self.may_choose:
+        richer = self.calibrator.richer_method
+        if not self.may_choose or self.selection is not None or richer is None:
             return ""
-        if isinstance(self.calibrator, MultilabelScaling):
-            fitted = isinstance(self.calibrator.inner, GroupTemperatureScaling)
-            return "" if fitted else f"try --method {GroupTemperatureScaling.method}"
-        if self.selection is not None or isinstance(self.calibrator, Ensemble):
-            return ""
-        return "try --method auto"
+        return "" if richer == self.calibrator.name else f"try --method {richer}"
 
 
 def calibrate(
@@ -136,10 +125,10 @@ def calibrate(
     calibrator, out_of_fold = fitted.calibrator, fitted.out_of_fold
     settings: Settings = {"n_bins": n_bins, "n_resamples": n_resamples, "seed": seed}
     if test is not None:
-        measured = measure_after(test, calibrator, **settings)
+        measured = test.measure_after(calibrator, **settings)
     else:
         assert out_of_fold is not None  # noqa: S101  (it was asked for)
-        measured = measure_scaled(rows, out_of_fold, **settings)
+        measured = rows.measure_scaled(out_of_fold, **settings)
     comparison = measured.comparison
     pooling = plan = biases = label_ways = None
     if not isinstance(test, BlockRows):
@@ -151,7 +140,7 @@ def calibrate(
                 label_ways = compare_label_ways(
                     rows, test, measured.after, method=calibrator.name, seed=seed
                 )
-        plan = label_plan(test or rows, calibrator) if planned else None
+        plan = (test or rows).label_plan(calibrator) if planned else None
         if planned or fitted.selection is None:
             with progress("class biases"):
                 biases = class_biases_of(
@@ -212,10 +201,8 @@ def finish(
         measure_table(done.comparison, evaluated_on=done.evaluated_on, calibrator=done.calibrator)
     )
     print_text(str(done.calibrator))
-    if isinstance(done.calibrator, MultilabelScaling) and isinstance(
-        done.calibrator.inner, LabelPlattScaling
-    ):
-        print_table(line_table(done.calibrator.inner))
+    for table in done.calibrator.tables():
+        print_table(table)
     for warning in done.warnings:
         note(f"warning: {warning}")
     print_text(f"calibrator: {output}" + (f"   report: {report}" if report else ""))

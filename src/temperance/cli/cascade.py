@@ -10,7 +10,7 @@ import typer
 
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.measured import check_test, cluster_warnings
+from temperance.cli.measured import check_test
 from temperance.cli.members import check_same_rows, stems_of
 from temperance.cli.options import (
     FoldSeedOption,
@@ -143,7 +143,7 @@ def cascade(
             **settings,
         )
     notes = [note for each in (*rows, *(others or ())) for note in each.notes]
-    warnings = (*notes, *found.warnings, *cluster_warnings((others or rows)[0]))
+    warnings = (*notes, *found.warnings, *(others or rows)[0].cluster_warnings())
     if report is not None:
         _write_report(report, found, rows, others, warnings)
     if as_json:

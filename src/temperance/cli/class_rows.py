@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.blocks import counting_rows
-from temperance.calibrators import AnswerConfidence
 from temperance.checks import (
     as_classes,
     as_groups,
@@ -375,7 +374,7 @@ def answer_scale(
     kind: str | None, name: str | None, of: int | None, calibrator: Calibrator | None = None
 ) -> AnswerScale | None:
     """Return what the scores are, by the calibrator or by the options; None of other files."""
-    known = calibrator.score_scale if isinstance(calibrator, AnswerConfidence) else None
+    known = None if calibrator is None else calibrator.answer_scale
     if kind != ANSWERS and known is None:
         if name is not None or of is not None:
             msg = "`--score-scale` and --score-of are for --kind answers."

@@ -14,13 +14,8 @@ from temperance.blocks import connected
 from temperance.checks.arguments import as_not_negative
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.fitting import label_plan
 from temperance.cli.measured import (
-    Settings,
     infinite_losses,
-    measure_after,
-    measure_raw,
-    row_warnings,
 )
 from temperance.cli.members import read_members
 from temperance.cli.options import (
@@ -34,6 +29,7 @@ from temperance.cli.options import (
 )
 from temperance.cli.reading import BlockRows
 from temperance.cli.reading_options import Reading, takes_reading
+from temperance.cli.rows import Settings
 from temperance.cli.ways import baseline_name, measure_table
 from temperance.errors import InvalidInputError
 from temperance.evaluation.evaluation import evaluation_tables
@@ -273,10 +269,10 @@ def evaluate(
     comparison = after = None
     with connected(dask):
         if calibrator is None:
-            before, facts = measure_raw(rows, **settings)
+            before, facts = rows.measure_raw(**settings)
             final = before
         else:
-            measured = measure_after(rows, calibrator, **settings)
+            measured = rows.measure_after(calibrator, **settings)
             after = measured.after
     if calibrator is not None:
         comparison, facts = measured.comparison, measured.facts
@@ -285,7 +281,7 @@ def evaluate(
     warnings = (
         *infinite_losses(rows, final, after),
         *_warnings(facts, final, calibrator_file),
-        *row_warnings(rows),
+        *rows.warnings(),
     )
     advice = _advice(rows, calibrator_file)
     finding = headline(comparison, before, calibrator, advice=advice)
@@ -298,7 +294,7 @@ def evaluate(
             evaluated_on="given",
             facts=recorded(_told(facts, calibrator_file)),
             warnings=recorded(warnings),
-            plan=None if isinstance(rows, BlockRows) else label_plan(rows, calibrator),
+            plan=rows.label_plan(calibrator),
             members=facts.members,
             advice=advice,
         )
@@ -336,9 +332,7 @@ def evaluate(
 
 def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:
     """Return what to try where the calibrated rows are still refuted; "" where all was tried."""
-    if calibrator_file is None or (
-        not isinstance(rows, BlockRows) and (rows.entries or rows.members)
-    ):
+    if calibrator_file is None or not rows.takes_auto:
         return ""
     chosen = load_facts(calibrator_file).get("selection") is not None
     return "" if chosen else "fit with --method auto tries richer maps"
@@ -348,13 +342,8 @@ def _check_rows(rows: Rows | BlockRows, calibrator: Calibrator | None, source: s
     """Raise where the calibrator is not of these rows, or where without one they say nothing."""
     if calibrator is not None:
         rows.check_fits(calibrator, source)
-    elif not isinstance(rows, BlockRows) and not rows.says_probabilities:
-        msg = (
-            f"{rows.source}: a score of `--score-scale` real is no probability to measure, but one "
-            f"to learn a map from: temperance fit {rows.source} --kind answers --score-scale real; "
-            "then evaluate other rows with --calibrator calibrator.json."
-        )
-        raise InvalidInputError(msg)
+    else:
+        rows.refuse_scores()
 
 
 def _measures(

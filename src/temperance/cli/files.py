@@ -16,9 +16,8 @@ import typer
 
 from temperance.cli.options import in_options
 from temperance.errors import InvalidInputError
+from temperance.file_formats import format_of
 from temperance.printable import printable
-from temperance.readers import SUFFIXES
-from temperance.readers.shards import file_suffix
 
 __all__ = ["WRITTEN", "FileCommand", "name_of", "paths_of", "recorded", "said"]
 
@@ -115,7 +114,7 @@ def _check(written: _Given, other: _Given) -> None:
         )
         raise InvalidInputError(msg)
     within = any(_same(parent, other.path) for parent in written.path.resolve().parents)
-    if within and file_suffix(written.path) in SUFFIXES:
+    if within and format_of(written.path) is not None:
         msg = (
             f"{where} lies in the folder {other.path} ({other.option}), whose files are read: it "
             "would count as one of them next time. Write it elsewhere."

@@ -12,7 +12,7 @@ import typer
 from temperance.blocks import connected
 from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling, fold_temperatures
 from temperance.cli.calibration import Calibration, calibrate, finish, fit_warnings
-from temperance.cli.measured import check_test, infinite_losses, measure_after, measure_blocks
+from temperance.cli.measured import check_test, infinite_losses
 from temperance.cli.members import read_members
 from temperance.cli.options import (
     BinsOption,
@@ -33,13 +33,14 @@ from temperance.cli.rows import Rows, naming
 from temperance.errors import InvalidInputError
 from temperance.evaluation.pieces import OutOfFold
 from temperance.evaluation.refinement import RefinementSplit
+from temperance.file_formats import FILE_FORMATS, names_in_help
 from temperance.kernels.engines import preferring
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.writers import check_writable
 
 if TYPE_CHECKING:
-    from temperance.cli.measured import Settings
+    from temperance.cli.rows import Settings
     from temperance.comparison import Comparison
 
 __all__ = ["fit"]
@@ -63,12 +64,12 @@ def calibrate_blocks(
     if test is None:
         without = tuple(TemperatureScaling(temperature) for temperature in folds)
         out_of_fold = OutOfFold(without, settings["seed"])
-        measured = measure_blocks(rows, out_of_fold, **settings)
+        measured = rows.measure_cross_fitted(out_of_fold, **settings)
         facts = measured.facts
         comparison = _with_split(measured.comparison, calibrator.temperature)
     else:
         with rows.digest() as digest:
-            measured = measure_after(test, calibrator, **settings)
+            measured = test.measure_after(calibrator, **settings)
             facts = rows.facts(calibrator, sha256=digest())
         comparison = measured.comparison
     return Calibration(
@@ -125,7 +126,9 @@ def fit(
         typer.Argument(
             metavar="CAL...",
             help="Logits or probabilities with labels, unseen in training; of an ensemble one "
-            "file per model.",
+            f"file per model. Formats: {names_in_help(FILE_FORMATS)}, and folders of them "
+            f"({names_in_help(each for each in FILE_FORMATS if each.scores_only)} with --labels); "
+            "with --format what language models answered.",
         ),
     ],
     test: Annotated[
@@ -170,9 +173,7 @@ def fit(
     """Learn a calibrator from a file of outputs and labels.
 
     Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
-    Reads .npz, .npy (with --labels), .csv, .tsv, .parquet, .arrow, .jsonl, and folders of them, and
-    with --format what language models answered. Of 1 GiB and more, a temperature is fitted block by
-    block, in little memory.
+    Of 1 GiB and more, a temperature is fitted block by block, in little memory.
     """
     check_writable(output, {".json"})
     if report is not None:

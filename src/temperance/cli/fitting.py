@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,55 +16,26 @@ from temperance.calibrators import (
     GroupTemperatureScaling,
     Identity,
     MultilabelScaling,
-    TemperatureRecord,
-    TemperatureScaling,
-    Training,
     check_method,
-    count_clusters,
-    fit_by_name,
     fit_entries,
-    score_test_of_clusters,
+    fit_method,
+    out_of_fold_logits,
 )
 from temperance.cli.console import progress
 from temperance.cli.rows import naming
-from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.planning import plan
 from temperance.selection import BASE_RATE, SCORE_METHODS, LabelTrials, ScoreTrials, select_rows
 from temperance.selection.choose import SIMPLEST_FIRST, Trials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator, Pool
+    from temperance.calibrators import Calibrator, Pool, Training
     from temperance.checks.label_matrix import Entries
     from temperance.cli.rows import Rows
-    from temperance.planning import Plan
     from temperance.selection import Selection
 
-__all__ = ["counts_clusters", "fit_rows", "label_plan"]
-
-# How many labels a report says are still needed.
-
-
-_ROWS = 5000  # enough to know the confidences by
-
-
-def label_plan(rows: Rows, calibrator: Calibrator | None) -> Plan | None:
-    """Return the numbers of labels, planned from 5,000 rows; None where they allow none."""
-    logits = rows.logits if calibrator is None else rows.scaled_by(calibrator)
-    weights = rows.weights
-    if rows.n > _ROWS:
-        taken = np.sort(np.random.default_rng(0).choice(rows.n, _ROWS, replace=False))
-        logits, weights = logits[taken], None if weights is None else weights[taken]
-    record = None if calibrator is None else calibrator.record
-    pilot = record if isinstance(record, TemperatureRecord) else None
-    try:
-        with progress("planning"):
-            return plan(logits, weights=weights, pilot=pilot, refuse_probs=False)
-    except (InvalidInputError, NoOptimumError):
-        return None
-
+__all__ = ["fit_rows"]
 
 AUTO = "auto"
 
@@ -129,7 +99,7 @@ def fit_rows(
             fitted = _chosen(rows, prior, seed)
         else:
             fitted = _named(rows, method, prior, pool, out_of_fold=out_of_fold, seed=seed)
-    fitted = replace(fitted, calibrator=_with_floor(_with_clusters(fitted.calibrator, rows), rows))
+    fitted = replace(fitted, calibrator=_with_floor(fitted.calibrator, rows))
     if rows.entries is not None:
         return fitted.around(_of_labels(fitted.calibrator, rows, rows.entries))
     if rows.answers is not None:
@@ -142,19 +112,6 @@ def fit_rows(
     return fitted
 
 
-def _with_clusters(calibrator: Calibrator, rows: Rows) -> Calibrator:
-    """Return the calibrator with a record that counts clusters, where it has a way to."""
-    record = calibrator.record
-    if rows.clusters is None or rows.entries is not None or record is None:
-        return calibrator
-    if isinstance(calibrator, Ensemble | GroupTemperatureScaling):  # the latter has counted them
-        return calibrator
-    data = (rows.logits, rows.require_labels(), rows.weights, rows.clusters)
-    if counts_clusters(calibrator) and isinstance(record, TemperatureRecord):
-        return replace(calibrator, record=count_clusters(record, *data))
-    return replace(calibrator, record=replace(record, score_test=score_test_of_clusters(*data)))
-
-
 def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
     """Return the calibrator with a record of what the probabilities were raised to."""
     record, floored = calibrator.record, rows.floored
@@ -162,11 +119,6 @@ def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
         return calibrator
     known = replace(record, floor=floored.floor, n_floored=floored.probabilities)
     return replace(calibrator, record=known)
-
-
-def counts_clusters(calibrator: Calibrator) -> bool:
-    """Whether the interval of a temperature counts clusters where there are any."""
-    return isinstance(calibrator, TemperatureScaling | GroupTemperatureScaling | MultilabelScaling)
 
 
 def _of_labels(inner: Calibrator, rows: Rows, entries: Entries) -> MultilabelScaling:
@@ -183,15 +135,13 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
     trials_of: type[Trials] = Trials
     order: tuple[str, ...] = SIMPLEST_FIRST
     if rows.entries is not None:
-        trials_of, order = LabelTrials, LABEL_METHODS
+        trials_of, order = LabelTrials, tuple(LABEL_METHODS)
     elif rows.answers is not None and not rows.answers.says_probabilities:
         trials_of, order, methods = ScoreTrials, SCORE_METHODS, None
-    training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
+    training = rows.training(prior=prior).require_learnable(zeros=True)
     with progress(f"choosing a method on {rows.outcomes.rows(rows.n)}"):
         selection, honest = select_rows(
-            training, groups=None if rows.dense is not None else rows.group_names,
-            clusters=rows.clusters,
-            methods=methods, chosen=rows.answers is not None, prior=prior, seed=seed,
+            training, methods=methods, chosen=rows.answers is not None, seed=seed,
             trials_of=trials_of, order=order,
         )  # fmt: skip
     if selection.method == BASE_RATE:
@@ -207,44 +157,18 @@ def _chosen(rows: Rows, prior: float, seed: int) -> Fitted:
 def _named(
     rows: Rows, method: str, prior: float, pool: Pool, *, out_of_fold: bool, seed: int
 ) -> Fitted:
-    labels, positions = rows.require_labels(), rows.require_positions()
+    training = rows.training(prior=prior).require_learnable(zeros=METHODS[method].traits.zeros)
 
-    def fit(weights: NDArray[np.float64] | None) -> Calibrator:
+    def learn(weighed: Training) -> Calibrator:
         if rows.members is not None:
-            return Ensemble.fit(
-                rows.members, positions, pool=pool,
-                weights=weights, prior=prior, classes=rows.classes, refuse_probs=False,
-            )  # fmt: skip
+            return Ensemble.from_rows(weighed, pool=pool)
         if rows.entries is not None:
-            return fit_entries(
-                method, rows.logits, positions, rows.entries.groups, weights=weights, prior=prior
-            )
-        return fit_by_name(
-            method, rows.logits, positions,
-            weights=weights, groups=rows.group_names, clusters=rows.clusters, prior=prior,
-            classes=rows.classes,
-        )  # fmt: skip
+            return fit_entries(method, weighed)
+        return fit_method(method, weighed)
 
     with progress(f"fitting on {rows.outcomes.rows(rows.n)}"):
-        calibrator = fit(rows.weights)
+        calibrator = learn(training)
     if not out_of_fold:
         return Fitted(calibrator, None)
     with progress("cross-fitting"):
-        scored = cross_fit(
-            lambda weights: partial(_held_out, fit(weights), rows),
-            labels, scores=_scores(rows), weights=rows.weights, clusters=rows.clusters, seed=seed,
-        )  # fmt: skip
-    return Fitted(calibrator, scored)
-
-
-def _scores(rows: Rows) -> tuple[NDArray[Any], ...]:
-    """Return what tells rows apart: what the models say, and their groups by number."""
-    scores = rows.members or (rows.logits,)
-    names = rows.group_names
-    return scores if names is None else (*scores, np.unique(names, return_inverse=True)[1])
-
-
-def _held_out(
-    calibrator: Calibrator, rows: Rows, held_out: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    return rows.taken(held_out).scaled_by(calibrator)
+        return Fitted(calibrator, out_of_fold_logits(training, learn, seed=seed))

@@ -1,157 +1,34 @@
-"""Measure rows before and after a calibrator, in memory or block by block."""
+"""What to say of rows that were measured, and which rows a test may not hold."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.alignment import column_order
 from temperance.calibrators import interval_of
-from temperance.cli.console import progress
-from temperance.cli.fitting import counts_clusters
 from temperance.cli.reading import BlockRows
 from temperance.cli.rows import Rows, naming
-from temperance.comparison import compare_blocks, compare_rows
 from temperance.errors import InvalidInputError
-from temperance.evaluation import evaluate_blocks, evaluate_rows
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
-    from temperance.cli.rows import RowFacts
-    from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
-    from temperance.evaluation.pieces import OutOfFold
 
-__all__ = [
-    "Settings",
-    "check_test",
-    "cluster_warnings",
-    "infinite_losses",
-    "interval_warnings",
-    "measure_after",
-    "measure_blocks",
-    "measure_raw",
-    "measure_scaled",
-]
-
-# What to say where rows belong together and intervals are rough all the same.
-
-
-_FEW = 8  # from here on 95 % intervals held the truth in .92 to .98 of samples (docs/method.md)
-
-
-def cluster_warnings(rows: Rows) -> tuple[str, ...]:
-    """Return a warning if intervals rest on a few clusters."""
-    if rows.clusters is None:
-        return ()
-    count = int(rows.clusters.max()) + 1
-    if count >= _FEW:
-        return ()
-    what = "rows" if rows.entries is not None else "clusters (rows that belong together)"
-    msg = (
-        f"{rows.source} has only {count} {what}: intervals from so few are rough, and only more of "
-        "them, not more rows of each, narrow them."
-    )
-    return (msg,)
+__all__ = ["check_test", "infinite_losses", "interval_warnings"]
 
 
 def interval_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     """Return a warning if the interval of a temperature takes each row as a draw of its own."""
-    if rows.clusters is None or counts_clusters(calibrator) or interval_of(calibrator) is None:
+    if rows.clusters is None or calibrator.counts_clusters or interval_of(calibrator) is None:
         return ()
     method = calibrator.method
     return (f"the interval of T of {method} counts rows, not clusters: it is too narrow.",)
-
-
-_SHOWN = 5  # rows named in a line
-
-
-class Settings(TypedDict):
-    """How rows are measured."""
-
-    n_bins: int
-    n_resamples: int
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """The measures of a file's rows, and what is said about them."""
-
-    comparison: Comparison
-    facts: RowFacts
-    warnings: tuple[str, ...]
-    after: NDArray[np.float64] | None = None  # calibrated logits, of rows in memory
-
-
-def measure_after(
-    rows: Rows | BlockRows, calibrator: Calibrator, **settings: Unpack[Settings]
-) -> Measured:
-    """Measure rows as they are and after a calibrator that has not seen them."""
-    if isinstance(rows, BlockRows):
-        rows.check_fits(calibrator, "the calibrator")
-        return measure_blocks(rows, calibrator, **settings)
-    with progress(f"applying to {rows.outcomes.rows(rows.n)}"):
-        after = rows.scaled_by(calibrator)
-    return measure_scaled(rows, after, **settings)
-
-
-def measure_scaled(
-    rows: Rows, after: NDArray[np.float64], **settings: Unpack[Settings]
-) -> Measured:
-    """Measure rows in memory as they are, and their calibrated logits."""
-    with progress("measuring"):
-        sides = {"before": rows.predictions(rows.unchanged), "after": rows.predictions(after)}
-        comparison = compare_rows(sides, groups=rows.named_groups, **settings)
-    return Measured(comparison, rows.facts, row_warnings(rows), after)
-
-
-def measure_blocks(
-    rows: BlockRows,
-    after: Calibrator | OutOfFold,
-    **settings: Unpack[Settings],
-) -> Measured:
-    """Measure a large file before and after, in one reading beside that of the digest."""
-    sides = {"before": None, "after": after}
-    with rows.digest() as digest, naming(rows.source), rows.progress("measuring"):
-        comparison = compare_blocks(
-            rows.source_of_blocks,
-            sides,
-            classes=rows.classes,
-            refuse_probs=rows.refuse_probs,
-            **settings,
-        )
-        facts = rows.facts(comparison.evaluations["before"], sha256=digest())
-    return Measured(comparison, facts, row_warnings(rows))
-
-
-def measure_raw(
-    rows: Rows | BlockRows, **settings: Unpack[Settings]
-) -> tuple[Evaluation, RowFacts]:
-    """Measure rows as they are."""
-    if not isinstance(rows, BlockRows):
-        with progress("measuring"):
-            evaluation = evaluate_rows(rows.predictions(), groups=rows.named_groups, **settings)
-        return evaluation, rows.facts
-    with rows.digest() as digest, naming(rows.source), rows.progress("measuring"):
-        evaluation = evaluate_blocks(
-            rows.source_of_blocks, kind="logits", classes=rows.classes,
-            refuse_probs=rows.refuse_probs, **settings,
-        )  # fmt: skip
-        return evaluation, rows.facts(evaluation, sha256=digest())
-
-
-def row_warnings(rows: Rows | BlockRows) -> tuple[str, ...]:
-    """Return what users should hear about rows that were measured."""
-    if isinstance(rows, BlockRows):
-        return rows.warnings()
-    return (*rows.notes, *cluster_warnings(rows))
 
 
 def infinite_losses(
@@ -168,14 +45,7 @@ def infinite_losses(
     count = evaluation.zero_probability_labels
     if not count:
         return ()
-    which = ""
-    if isinstance(rows, Rows) and rows.file_rows is not None:
-        own = rows.logits if logits is None else logits
-        labels = rows.require_labels()
-        found = np.flatnonzero(np.isneginf(own[np.arange(len(own)), labels]))
-        shown = ", ".join(f"{rows.file_rows[row] + 1:,}" for row in found[:_SHOWN])
-        more = ", ..." if count > _SHOWN else ""
-        which = f" ({'row' if count == 1 else 'rows'} {shown}{more}, counted from 1)"
+    which = rows.impossible_rows(logits)
     outcomes = evaluation.outcomes
     has = "has" if count == 1 else "have"
     told = f"{outcomes.rows(count)} {has} {outcomes.impossible}{which}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from temperance.file_formats import FILE_FORMATS, names_in_help
 from temperance.metrics.resampling import QUICK_RESAMPLES
 
 if TYPE_CHECKING:
@@ -233,7 +234,9 @@ ClassAxis = Annotated[
     typer.Option(
         "--class-axis",
         metavar="N",
-        help="Of outputs per pixel or token (.npz, .npy): the axis of the classes, e.g. 1 or -1. "
+        help="Of outputs per pixel or token "
+        f"({names_in_help(each for each in FILE_FORMATS if each.any_shape)}): "
+        "the axis of the classes, e.g. 1 or -1. "
         "Each image or sequence, along the first other axis, counts as a cluster.",
         rich_help_panel=_READING,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -22,8 +22,11 @@ from temperance.cli.class_rows import (
     rows_of_labels,
 )
 from temperance.cli.console import progress
-from temperance.cli.rows import RowFacts, Rows, naming
+from temperance.cli.rows import Measured, RowFacts, Rows, naming
+from temperance.comparison import compare_blocks
 from temperance.errors import InvalidInputError
+from temperance.evaluation import evaluate_blocks
+from temperance.file_formats import format_of
 from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
 from temperance.printable import count_text
 from temperance.readers import read, read_blocks
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.cli.options import RepeatedIds
     from temperance.cli.reading_options import Reading
+    from temperance.cli.rows import Settings
     from temperance.evaluation import Evaluation
+    from temperance.evaluation.pieces import OutOfFold
     from temperance.readers import BlockFile, Dataset, Kind, Layout
 
 __all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]
@@ -50,13 +55,13 @@ __all__ = ["BlockRows", "is_large", "read_kind", "read_rows"]
 
 
 LARGE_BYTES = 1 << 30
-_WHOLE = {".jsonl", ".ndjson"}  # rows of different lengths: read as one
 
 
 def is_large(files: list[Path]) -> bool:
     """Whether the one file, or the files of the one folder, have 1 GiB and more."""
     path = files[0]
-    if len(files) > 1 or not path.exists() or path.suffix.lower() in _WHOLE:
+    format_ = format_of(path)
+    if len(files) > 1 or not path.exists() or (format_ is not None and format_.ragged):
         return False
     return read_blocks(path).size >= LARGE_BYTES
 
@@ -355,6 +360,49 @@ class BlockRows:
             described=f"{self.source}: {count_text(n, 'row')}, {classes}, {self.first.kind}",
             weighted=self.first.weights is not None,
         )
+
+    def measure_raw(self, **settings: Unpack[Settings]) -> tuple[Evaluation, RowFacts]:
+        """Measure the rows as they are, in one reading beside that of the digest."""
+        with self.digest() as digest, naming(self.source), self.progress("measuring"):
+            evaluation = evaluate_blocks(
+                self.source_of_blocks, kind="logits", classes=self.classes,
+                refuse_probs=self.refuse_probs, **settings,
+            )  # fmt: skip
+            return evaluation, self.facts(evaluation, sha256=digest())
+
+    def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
+        """Measure the rows as they are and after a calibrator that has not seen them."""
+        self.check_fits(calibrator, "the calibrator")
+        return self._measured(calibrator, **settings)
+
+    def measure_cross_fitted(self, folds: OutOfFold, **settings: Unpack[Settings]) -> Measured:
+        """Measure the rows as they are, and calibrated by fits without the fold of each."""
+        return self._measured(folds, **settings)
+
+    def _measured(self, after: Calibrator | OutOfFold, **settings: Unpack[Settings]) -> Measured:
+        """Measure both sides in one reading, beside that of the digest."""
+        with self.digest() as digest, naming(self.source), self.progress("measuring"):
+            comparison = compare_blocks(
+                self.source_of_blocks, {"before": None, "after": after}, classes=self.classes,
+                refuse_probs=self.refuse_probs, **settings,
+            )  # fmt: skip
+            facts = self.facts(comparison.evaluations["before"], sha256=digest())
+        return Measured(comparison, facts, self.warnings())
+
+    def impossible_rows(self, logits: NDArray[np.float64] | None = None) -> str:  # noqa: ARG002
+        """Return which rows have a true class of probability 0: of blocks they are counted only."""
+        return ""
+
+    def refuse_scores(self) -> None:
+        """Raise where scores claim no probability: of blocks all do."""
+
+    @property
+    def takes_auto(self) -> bool:
+        """Whether richer maps of the command's `--method auto` are for these rows."""
+        return True
+
+    def label_plan(self, calibrator: Calibrator | None) -> None:
+        """Return no plan: it is made of rows in memory."""
 
     def warnings(self) -> tuple[str, ...]:
         """Return what was left out, and what is in the file but not looked at."""

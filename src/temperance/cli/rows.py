@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.calibrators import (
-    AnswerConfidence,
-    Ensemble,
-    MultilabelScaling,
-    apply_rows,
-    scale_rows,
-)
+from temperance.calibrators import TemperatureRecord, Training
 from temperance.checks import Positions, as_group_names, as_groups, as_known_names
 from temperance.checks.answer_scores import base_rate_logits
 from temperance.checks.arrays import rows_of_file
 from temperance.checks.label_matrix import LABEL_CLASSES, Entries
-from temperance.errors import FileFormatError, InvalidInputError
+from temperance.cli.console import progress
+from temperance.comparison import compare_rows
+from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
+from temperance.evaluation import evaluate_rows
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.outcomes import Outcomes
+from temperance.planning import plan
 from temperance.printable import count_text, printable
 
 if TYPE_CHECKING:
@@ -30,14 +28,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from temperance.calibrators import Calibrator
+    from temperance.calibrators import Calibrator, Outputs
     from temperance.checks.answer_scores import AnswerScale
     from temperance.checks.dense import Dense
     from temperance.checks.scores import Floored
-    from temperance.evaluation import Groups
+    from temperance.comparison import Comparison
+    from temperance.evaluation import Evaluation, Groups
+    from temperance.planning import Plan
     from temperance.readers import Kind, Layout
 
-__all__ = ["Beside", "RowFacts", "Rows", "naming"]
+__all__ = ["Beside", "Measured", "RowFacts", "Rows", "Settings", "naming"]
+
+_PLANNED = 5000  # rows: enough to know the confidences by
+_SHOWN = 5  # rows named in a line
+_FEW_CLUSTERS = 8  # from here on intervals held the truth in .92 to .98 of samples (docs/method.md)
 
 # What is said about the rows of a file, in results and reports.
 
@@ -54,6 +58,24 @@ class RowFacts:
     described: str  # file and size in words
     weighted: bool
     members: tuple[str, ...] = ()  # names of an ensemble's models
+
+
+class Settings(TypedDict):
+    """How rows are measured."""
+
+    n_bins: int
+    n_resamples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The measures of a file's rows, and what is said about them."""
+
+    comparison: Comparison
+    facts: RowFacts
+    warnings: tuple[str, ...]
+    after: NDArray[np.float64] | None = None  # calibrated logits, of rows in memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,38 +280,133 @@ class Rows:
             ids=None,
         )
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what users should hear about the rows that were measured."""
+        return (*self.notes, *self.cluster_warnings())
+
+    def cluster_warnings(self) -> tuple[str, ...]:
+        """Return a warning if intervals rest on a few clusters."""
+        if self.clusters is None:
+            return ()
+        count = int(self.clusters.max()) + 1
+        if count >= _FEW_CLUSTERS:
+            return ()
+        what = "rows" if self.entries is not None else "clusters (rows that belong together)"
+        msg = (
+            f"{self.source} has only {count} {what}: intervals from so few are rough, and only "
+            "more of them, not more rows of each, narrow them."
+        )
+        return (msg,)
+
+    def measure_raw(self, **settings: Unpack[Settings]) -> tuple[Evaluation, RowFacts]:
+        """Measure the rows as they are."""
+        with progress("measuring"):
+            evaluation = evaluate_rows(self.predictions(), groups=self.named_groups, **settings)
+        return evaluation, self.facts
+
+    def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
+        """Measure the rows as they are and after a calibrator that has not seen them."""
+        with progress(f"applying to {self.outcomes.rows(self.n)}"):
+            after = self.scaled_by(calibrator)
+        return self.measure_scaled(after, **settings)
+
+    def measure_scaled(self, after: NDArray[np.float64], **settings: Unpack[Settings]) -> Measured:
+        """Measure the rows as they are, and their calibrated logits."""
+        with progress("measuring"):
+            sides = {"before": self.predictions(self.unchanged), "after": self.predictions(after)}
+            comparison = compare_rows(sides, groups=self.named_groups, **settings)
+        return Measured(comparison, self.facts, self.warnings(), after)
+
+    def impossible_rows(self, logits: NDArray[np.float64] | None = None) -> str:
+        """Return which rows of the file have a true class of probability 0, in words.
+
+        `logits` are the ones evaluated, where these are not the rows' own.
+        """
+        if self.file_rows is None:
+            return ""
+        own = self.logits if logits is None else logits
+        places = np.flatnonzero(np.isneginf(own[np.arange(len(own)), self.require_labels()]))
+        shown = ", ".join(f"{self.file_rows[row] + 1:,}" for row in places[:_SHOWN])
+        more = ", ..." if len(places) > _SHOWN else ""
+        return f" ({'row' if len(places) == 1 else 'rows'} {shown}{more}, counted from 1)"
+
+    def refuse_scores(self) -> None:
+        """Raise where scores without a map claim no probability that could be measured."""
+        if not self.says_probabilities:
+            msg = (
+                f"{self.source}: a score of `--score-scale` real is no probability to measure, but "
+                f"one to learn a map from: temperance fit {self.source} --kind answers "
+                "--score-scale real; then evaluate other rows with --calibrator calibrator.json."
+            )
+            raise InvalidInputError(msg)
+
+    @property
+    def takes_auto(self) -> bool:
+        """Whether richer maps of the command's `--method auto` are for these rows."""
+        return self.entries is None and self.members is None
+
+    def label_plan(self, calibrator: Calibrator | None) -> Plan | None:
+        """Return how many labels are needed, from 5,000 rows; None where they allow no plan."""
+        logits = self.logits if calibrator is None else self.scaled_by(calibrator)
+        weights = self.weights
+        if self.n > _PLANNED:
+            rng = np.random.default_rng(0)
+            some = np.sort(rng.choice(self.n, _PLANNED, replace=False))
+            logits, weights = logits[some], None if weights is None else weights[some]
+        record = None if calibrator is None else calibrator.record
+        pilot = record if isinstance(record, TemperatureRecord) else None
+        try:
+            with progress("planning"):
+                return plan(logits, weights=weights, pilot=pilot, refuse_probs=False)
+        except (InvalidInputError, NoOptimumError):
+            return None
+
+    def training(self, *, prior: float = 0.0) -> Training:
+        """Return the rows as a fit takes them; groups of a label matrix are its labels."""
+        entries = self.entries
+        return Training(
+            self.logits,
+            self.require_labels(),
+            self.weights,
+            None if entries is not None else self.classes,
+            clusters=self.clusters,
+            groups=self._groups_of_fit(),
+            members=self.members,
+            prior=prior,
+        )
+
+    def _groups_of_fit(self) -> NDArray[np.str_] | None:
+        if self.dense is not None:
+            return None
+        return self.group_names if self.entries is None else self.entries.groups
+
     def scaled_by(self, calibrator: Calibrator) -> NDArray[np.float64]:
-        """Return the calibrated logits of these rows, columns in their own order."""
-        order = self._order_of(calibrator)
-        if isinstance(calibrator, Ensemble):
-            members = [in_order(each, order) for each in self.require_members()]
-            return put_back(calibrator.scale(members, refuse_probs=False), order)
-        if isinstance(calibrator, MultilabelScaling):
-            entries = self.require_entries()
-            scaled = calibrator.scale(in_order(entries.outputs, order), refuse_probs=False)
-            odds = put_back(scaled, order)[entries.keep]
-            return np.stack([np.zeros_like(odds), odds], axis=1)
-        if isinstance(calibrator, AnswerConfidence):
-            calibrator = calibrator.inner  # these logits are the scores' log-odds
-        logits = in_order(self.logits, order)
-        return put_back(scale_rows(calibrator, logits, self.group_names), order)
+        """Return the calibrated logits of these rows, (n, k), columns in their own order."""
+        outputs, order = self._outputs_for(calibrator)
+        scaled = put_back(calibrator.calibrated_logits(outputs), order)
+        if calibrator.kind != "multilabel":
+            return scaled
+        odds = scaled[self.require_entries().keep]
+        return np.stack([np.zeros_like(odds), odds], axis=1)
 
     def applied(self, calibrator: Calibrator) -> NDArray[np.float64]:
         """Return the calibrated probabilities of these rows; of answers (n,), of being right.
 
         Columns are in the order of these rows, whatever that of the calibrator.
         """
+        outputs, order = self._outputs_for(calibrator)
+        probs = calibrator.restored(calibrator.probabilities(outputs), outputs)
+        return probs if probs.ndim == 1 else put_back(probs, order)
+
+    def _outputs_for(self, calibrator: Calibrator) -> tuple[Outputs, NDArray[np.intp] | None]:
+        """Return what a calibrator maps of these rows, in the order of its own columns."""
         order = self._order_of(calibrator)
-        if isinstance(calibrator, Ensemble):
-            members = [in_order(each, order) for each in self.require_members()]
-            return put_back(calibrator.apply(members, refuse_probs=False), order)
-        if isinstance(calibrator, MultilabelScaling):
-            outputs = in_order(self.require_entries().outputs, order)
-            return put_back(calibrator.apply(outputs, refuse_probs=False), order)
-        if isinstance(calibrator, AnswerConfidence):
-            return calibrator.inner.apply(self.logits, refuse_probs=False)[:, 1]
-        logits = in_order(self.logits, order)
-        return put_back(apply_rows(calibrator, logits, self.group_names), order)
+        scores = self.members if self.members is not None else (self.logits,)
+        if calibrator.kind == "multilabel":
+            scores = (self.require_entries().outputs,)
+        groups = self.group_names if calibrator.traits.groups else None
+        scores = tuple(in_order(each, order) for each in scores)
+        return calibrator.outputs_of(scores, groups), order
 
     def _order_of(self, calibrator: Calibrator) -> NDArray[np.intp] | None:
         """Return where the classes of the calibrator are among these; None where in place."""
@@ -314,20 +431,20 @@ class Rows:
 
     def check_fits(self, calibrator: Calibrator, source: str) -> None:
         """Raise if the calibrator was fitted on other classes, or other models, than these."""
-        models = len(calibrator.weights) if isinstance(calibrator, Ensemble) else 1
+        models = calibrator.n_models
         if models != len(self.members or (self,)):
             msg = (
                 f"{self.source}: {source} was fitted on {models} "
                 f"model{'s' if models > 1 else ''}: give that many files, in the same order."
             )
             raise InvalidInputError(msg)
-        if (self.answers is not None) != isinstance(calibrator, AnswerConfidence):
+        if (self.answers is not None) != (calibrator.kind == "answers"):
             msg = (
                 f"{self.source}: a calibrator of answers and scores of answers (--kind answers) go "
                 f"together; {source} or the file is something else."
             )
             raise InvalidInputError(msg)
-        if (self.entries is not None) != isinstance(calibrator, MultilabelScaling):
+        if (self.entries is not None) != (calibrator.kind == "multilabel"):
             of, file = (
                 ("labels", "one class per row") if self.entries is None else ("classes", "labels")
             )

@@ -10,7 +10,6 @@ import typer
 from temperance.checks import refuse_masked_labels
 from temperance.cli.console import note, print_json, print_table, print_text, progress
 from temperance.cli.files import recorded
-from temperance.cli.fitting import label_plan
 from temperance.cli.options import (
     JsonOption,
     KindName,
@@ -118,7 +117,7 @@ def _write_report(report: Path, found: Transfer, first: Rows, other: Rows) -> No
         *(("Reading", each) for each in (*first.notes, *other.notes)),
         ("Library", f"temperance {__version__}"),
     )
-    plan = label_plan(other, found.reference) if other.labels is None else None
+    plan = other.label_plan(found.reference) if other.labels is None else None
     title = f"Shift: {first.source} to {other.source}"
     with progress("drawing the report"):
         write_shift(report, found, title=recorded(title), facts=recorded(facts), plan=plan)

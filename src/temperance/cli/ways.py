@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy as np
 from temperance.calibrators import (
     BiasCorrectedTemperatureScaling,
     LabelPlattScaling,
+    Outputs,
     TemperatureScaling,
-    Training,
     class_bias_errors,
     fit_entries,
+    out_of_fold_logits,
     pooled_logits,
 )
 from temperance.comparison import Comparison, compare_rows, difference_cells
@@ -77,13 +79,10 @@ def class_biases_of(
         return None
     if fitted is None and BiasCorrectedTemperatureScaling.method not in tried:
         return None
-    labels, weights = rows.require_labels(), rows.weights
-    measured = test or rows
+    training, measured = rows.training(), test or rows
     try:
         if fitted is None:
-            fitted = BiasCorrectedTemperatureScaling.fit(
-                rows.logits, labels, weights=weights, refuse_probs=False
-            )
+            fitted = BiasCorrectedTemperatureScaling.from_rows(training)
         if selection is not None:  # `after` is of the choice, made anew without each fold
             after = _scaled(BiasCorrectedTemperatureScaling, rows, test, seed=seed)
         prior = 0.0 if fitted.record is None else fitted.record.prior
@@ -91,7 +90,7 @@ def class_biases_of(
     except NoOptimumError:
         return None
     assert after is not None  # noqa: S101  (of the fitted calibrator, or just made)
-    errors = class_bias_errors(fitted, Training(rows.logits, labels, weights), rows.clusters)
+    errors = class_bias_errors(fitted, training, rows.clusters)
     halves = normal_quantile(0.95) * errors
     names = rows.classes or tuple(map(str, range(rows.n_classes)))
     biases = {
@@ -112,23 +111,10 @@ def _scaled(
     seed: int,
 ) -> NDArray[np.float64]:
     """Return the logits of test rows, or of all rows by fits without them."""
-    labels = rows.require_labels()
-
-    def fit(weights: NDArray[np.float64] | None) -> TemperatureScaling | Any:  # noqa: ANN401
-        return method.fit(rows.logits, labels, weights=weights, prior=prior, refuse_probs=False)
-
+    training = rows.training(prior=prior)
     if test is not None:
-        scaled = fit(rows.weights).scale(test.logits, refuse_probs=False)
-        return np.asarray(scaled)
-
-    def out_of_fold(weights: NDArray[np.float64]) -> Any:  # noqa: ANN401  (what `cross_fit` takes)
-        fitted = fit(weights)
-        return lambda held_out: fitted.scale(rows.logits[held_out], refuse_probs=False)
-
-    return cross_fit(
-        out_of_fold, labels,
-        scores=(rows.logits,), weights=rows.weights, clusters=rows.clusters, seed=seed,
-    )  # fmt: skip
+        return test.scaled_by(method.from_rows(training))
+    return out_of_fold_logits(training, method.from_rows, seed=seed)
 
 
 # Ways of pooling several models, side by side on the same rows.
@@ -180,31 +166,18 @@ def _calibrated_first(
     rows: Rows, test: Rows | None, *, pool: Pool, seed: int
 ) -> NDArray[np.float64]:
     """Pool members that were calibrated one by one, equally weighted."""
-    labels = rows.require_labels()
+    training = rows.training()
 
     def scaled(member: NDArray[Any], of_test: NDArray[Any] | None) -> NDArray[np.float64]:
-        if of_test is not None:
-            return _fit(member, labels, rows.weights).scale(of_test, refuse_probs=False)
-
-        def fit(weights: NDArray[np.float64]) -> Any:  # noqa: ANN401  (what `cross_fit` takes)
-            fitted = _fit(member, labels, weights)
-            return lambda held_out: fitted.scale(member[held_out], refuse_probs=False)
-
-        return cross_fit(
-            fit, labels,
-            scores=members, weights=rows.weights, clusters=rows.clusters, seed=seed,
-        )  # fmt: skip
+        alone = replace(training, logits=member, members=None)
+        if of_test is None:
+            return out_of_fold_logits(alone, TemperatureScaling.from_rows, seed=seed)
+        return TemperatureScaling.from_rows(alone).calibrated_logits(Outputs((of_test,)))
 
     members = rows.require_members()
     others = [None] * len(members) if test is None else list(test.require_members())
     calibrated = [scaled(m, o) for m, o in zip(members, others, strict=True)]
     return pooled_logits(calibrated, np.full(len(members), 1.0 / len(members)), pool=pool)
-
-
-def _fit(
-    member: NDArray[Any], labels: NDArray[np.intp], weights: NDArray[np.float64] | None
-) -> TemperatureScaling:
-    return TemperatureScaling.fit(member, labels, weights=weights, refuse_probs=False)
 
 
 # Ways to calibrate a label matrix, side by side: the map, a line per label, base rates alone.
@@ -291,10 +264,7 @@ def _unseen(rows: Rows, test: Rows | None, fit: Fit, *, seed: int) -> Array:
 
 
 def _lines(rows: Rows, weights: Array | None) -> Callable[[Rows], Array]:
-    fitted = fit_entries(
-        LabelPlattScaling.method, rows.logits, rows.require_positions(),
-        rows.require_entries().groups, weights=weights,
-    )  # fmt: skip
+    fitted = fit_entries(LabelPlattScaling.method, rows.training().weighing(weights))
     return lambda others: others.scaled_by(fitted)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.calibrators import Training, fit_by_name, temperature_of
+from temperance.calibrators import METHODS, Training, fit_method, temperature_of
 from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_mapping, as_whole
@@ -143,17 +143,20 @@ class CascadeRows:
         self, method: str, prior: float, weights: Array | None
     ) -> tuple[Calibrator, ...]:
         """Return a calibrator of each model that decides, fitted with these weights."""
-        return tuple(
-            fit_by_name(
-                method,
+        zeros = METHODS[method].traits.zeros
+        rows = (
+            Training.check(
                 z,
                 Positions(self.labels),
                 weights=weights,
-                prior=prior,
                 classes=self.classes,
+                refuse_probs=False,
+                zeros=zeros,
+                prior=prior,
             )
             for z in self.logits[: self.deciding]
         )
+        return tuple(fit_method(method, each) for each in rows)
 
     def deferral(
         self,
@@ -250,7 +253,7 @@ class CascadePolicy(Frozen):
             msg = f"`stage` must be in 0..{len(self.rules) - 1}, got {stage}."
             raise InvalidInputError(msg)
         calibrator = self.calibrators[stage]
-        z, _ = calibrator.checked(logits, class_axis=-1, refuse_probs=refuse_probs)
+        z = calibrator.outputs(logits, refuse_probs=refuse_probs).scores[0]
         return self.rules[stage].goes_on(confidence_and_class(z, calibrator)[0])
 
     def route(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.calibrators import TemperatureScaling
-from temperance.crossfit import cross_fit
+from temperance.calibrators import TemperatureScaling, Training, out_of_fold_logits
 from temperance.errors import NoOptimumError
 from temperance.metrics.estimates import Estimate, gap_estimate, score_estimate
 from temperance.metrics.implied import implied_scores, paired_gaps
@@ -18,8 +17,6 @@ from temperance.plain import Plain
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 __all__ = ["RefinementSplit", "refinement_split"]
@@ -76,21 +73,8 @@ def refinement_split(rows: Predictions, *, seed: int = 0) -> RefinementSplit | N
 def _cross_fitted(
     rows: Predictions, prior: float, seed: int
 ) -> tuple[TemperatureScaling, NDArray[np.float64]]:
-    logits = rows.logits
-
-    def fit(weights: NDArray[np.float64] | None) -> TemperatureScaling:
-        return TemperatureScaling.fit(
-            logits, rows.labels, weights=weights, prior=prior, refuse_probs=False
-        )
-
-    def out_of_fold(
-        weights: NDArray[np.float64],
-    ) -> Callable[[NDArray[np.bool_]], NDArray[np.float64]]:
-        fitted = fit(weights)
-        return lambda held_out: fitted.scale(logits[held_out], refuse_probs=False)
-
-    scaled = cross_fit(
-        out_of_fold, rows.labels,
-        scores=(logits,), weights=rows.weights, clusters=rows.clusters, seed=seed,
-    )  # fmt: skip
-    return fit(rows.weights), scaled
+    training = Training(
+        rows.logits, rows.labels, rows.weights, clusters=rows.clusters, prior=prior
+    ).require_learnable(zeros=False)
+    scaled = out_of_fold_logits(training, TemperatureScaling.from_rows, seed=seed)
+    return TemperatureScaling.from_rows(training), scaled

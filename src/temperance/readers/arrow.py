@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.label_map import lacks_label
-from temperance.errors import FileFormatError, MissingDependencyError
+from temperance.errors import FileFormatError
+from temperance.file_formats import FILE_FORMATS, missing_package
 from temperance.readers.cells import number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import refuse_joined_arrow, refuse_joined_parquet
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["arrow_blocks", "parquet_blocks", "parquet_rows", "read_arrow", "read_parquet"]
+__all__ = [
+    "arrow_blocks", "count_parquet_rows", "parquet_blocks", "read_arrow", "read_parquet",
+]  # fmt: skip
 
 # Columns of an Arrow table as arrays: numbers, text, lists, label matrices.
 
@@ -244,7 +247,7 @@ _BLOCK_BYTES = 1 << 24  # of rows read at a time
 
 def read_parquet(path: Path, request: Request) -> Rows:
     """Read the columns of a Parquet file that are asked for."""
-    with _pyarrow(".parquet files"):
+    with _pyarrow(".parquet"):
         import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
 
     with pq.ParquetFile(path) as file:
@@ -320,7 +323,7 @@ class _Batches:
 @contextmanager
 def _opened_arrow(path: Path) -> Iterator[_Batches]:
     """Open a file or a stream, whichever it is."""
-    with _pyarrow(".arrow and .feather files"):
+    with _pyarrow(".arrow"):
         import pyarrow as pa  # noqa: PLC0415 - optional package
 
     with pa.memory_map(str(path)) as source:
@@ -340,7 +343,7 @@ def _opened_arrow(path: Path) -> Iterator[_Batches]:
 
 def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
     """Read a Parquet file some rows at a time; a damaged row group is named."""
-    with _pyarrow(".parquet files"):
+    with _pyarrow(".parquet"):
         import pyarrow as pa  # noqa: PLC0415 - optional package
         import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
 
@@ -363,9 +366,9 @@ def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
                 raise FileFormatError(msg) from error
 
 
-def parquet_rows(path: Path) -> int:
+def count_parquet_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file, from its footer."""
-    with _pyarrow(".parquet files"):
+    with _pyarrow(".parquet"):
         import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
 
     return int(pq.read_metadata(path).num_rows)
@@ -386,12 +389,12 @@ def arrow_blocks(path: Path, request: Request) -> Iterator[Rows]:
 
 
 @contextmanager
-def _pyarrow(what: str) -> Iterator[None]:
+def _pyarrow(suffix: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = "pyarrow"
-        raise MissingDependencyError(package, extra="arrow", purpose=f"Reading {what}") from error
+        formats = [each for each in FILE_FORMATS if suffix in each.suffixes]
+        raise missing_package(formats, purpose="Reading") from error
 
 
 def _check_metadata(metadata: Any, path: Path) -> None:  # noqa: ANN401  (pyarrow's)

@@ -14,8 +14,7 @@ from temperance.alignment import column_order
 from temperance.checks.arguments import require_type
 from temperance.checks.label_map import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.arrow import arrow_blocks, parquet_blocks, parquet_rows
-from temperance.readers.csv_file import csv_blocks
+from temperance.file_formats import format_of, function_named
 from temperance.readers.dataset import (
     Dataset,
     Fields,
@@ -27,14 +26,13 @@ from temperance.readers.dataset import (
 )
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.llm import FormatName, LlmFormat, read_llm
-from temperance.readers.npz import read_header
 from temperance.readers.request import Request
 from temperance.readers.shapes import check_shapes
-from temperance.readers.shards import Header, Shards, file_suffix
+from temperance.readers.shards import Header, Shards
 from temperance.readers.whole import SUFFIXES, Meaning, as_dataset, read_file, with_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -202,15 +200,6 @@ def _joined(parts: Sequence[Dataset], name: str) -> NDArray[Any] | None:
 
 
 _BLOCK = 1 << 22  # numbers of a block
-_IN_PARTS: dict[str, Callable[[Path, Request], Iterator[Rows]]] = {
-    ".csv": csv_blocks,
-    ".csv.gz": csv_blocks,
-    ".tsv": csv_blocks,
-    ".tsv.gz": csv_blocks,
-    ".parquet": parquet_blocks,
-    ".arrow": arrow_blocks,
-    ".feather": arrow_blocks,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +265,7 @@ class BlockFile:
 
     @property
     def n_rows(self) -> int | None:
-        """Rows of all files, where that is known without reading them: .npy and .parquet."""
+        """Rows of all files; None where a format tells them only by reading."""
         counts = [_known_rows(file) for file in self.files]
         return None if None in counts else sum(c for c in counts if c is not None)
 
@@ -301,8 +290,9 @@ class BlockFile:
             yield from self._of_file(file)
 
     def _of_file(self, file: Path) -> Iterator[Dataset]:
-        parts = _IN_PARTS.get(file_suffix(file))
-        if parts is None or self.labels is not None:
+        format_ = format_of(file)
+        by_blocks = None if format_ is None else format_.read_blocks
+        if by_blocks is None or self.labels is not None:
             whole = read_file(
                 file, kind=self.kind, fields=self.fields, labels=self.labels, na=self.na
             )
@@ -311,7 +301,7 @@ class BlockFile:
         request, first, kept = Request(self.kind, self.fields, na=self.na), 0, 0
         with refusing(file):
             require_file(file)
-        for rows in _each(file, parts(file, request)):
+        for rows in _each(file, function_named(by_blocks)(file, request)):
             with refusing(file):
                 fitting = check_shapes(rows, "rows")
             read_now = dataclasses.replace(as_dataset(fitting, file, self.kind), first=first)
@@ -365,7 +355,7 @@ def read_blocks(
     if labels is not None:
         require_type(labels, (str, os.PathLike), name="labels", rule="the path of a file")
     shards = Shards.of(path, SUFFIXES)
-    if file_suffix(shards.files[0]) not in SUFFIXES:
+    if format_of(shards.files[0]) is None:
         read_file(path)  # raises, and says which suffixes there are
     beside = None if labels is None else Path(labels)
     return BlockFile(
@@ -403,9 +393,10 @@ def _sliced(whole: Dataset) -> Iterator[Dataset]:
 
 
 def _known_rows(file: Path) -> int | None:
+    format_ = format_of(file)
+    if format_ is None or format_.count_rows is None:
+        return None
     with refusing(file):
-        if file.suffix.lower() == ".npy":
-            require_file(file)
-            with file.open("rb") as opened:
-                return read_header("the array", opened, file.stat().st_size).shape[0]
-        return parquet_rows(file) if file.suffix.lower() == ".parquet" else None
+        require_file(file)
+        n: int = function_named(format_.count_rows)(file)
+        return n

@@ -15,6 +15,7 @@ import numpy as np
 
 from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
+from temperance.file_formats import FILE_FORMATS
 from temperance.readers.cells import NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import named, quoted
@@ -38,9 +39,11 @@ _PACKED = {
     b"BZh": "packed by bzip2",
     b"\xfd7zXZ": "packed by xz",
     b"\x28\xb5\x2f\xfd": "packed by zstd",
-    b"\x93NUMPY": "a .npy file",
-    b"PAR1": "a .parquet file",
-    b"ARROW1": "an .arrow file",
+    **{
+        each.magic: f"{'an' if each.suffixes[0][1] in 'aeio' else 'a'} {each.suffixes[0]} file"
+        for each in FILE_FORMATS
+        if each.magic
+    },
 }
 _DELIMITERS = ",\t;|"
 

@@ -31,7 +31,7 @@ from temperance.readers.request import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_header", "read_npy", "read_npz", "read_torch"]
+__all__ = ["count_npy_rows", "read_npy", "read_npz", "read_torch"]
 
 # Several arrays, each under its key, as .npz and .pt files hold them: which key holds what.
 
@@ -241,6 +241,12 @@ class Header(NamedTuple):
     shape: tuple[int, ...]
     order: Literal["C", "F"]
     dtype: np.dtype[Any]
+
+
+def count_npy_rows(path: Path) -> int:
+    """Return the number of rows of a .npy file, from its header."""
+    with path.open("rb") as file:
+        return read_header("the array", file, path.stat().st_size).shape[0]
 
 
 def read_header(what: str, file: IO[bytes], size: int) -> Header:

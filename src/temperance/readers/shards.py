@@ -11,6 +11,7 @@ import numpy as np
 
 from temperance.alignment import column_order, plain, spelled
 from temperance.errors import FileFormatError, InvalidInputError
+from temperance.file_formats import file_suffix
 from temperance.readers.guard import named, quoted, refusing, require_file
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Dataset, Kind
 
-__all__ = ["Header", "Shards", "file_suffix"]
+__all__ = ["Header", "Shards"]
 
 _BESIDE = ("labels", "weights", "groups", "clusters", "ids")
 _NUMBERS = "iuf"
@@ -232,9 +233,7 @@ def _refuse_shards_below(folder: Path, suffixes: Collection[str]) -> None:
     for directory, below, files in os.walk(folder):
         below[:] = [each for each in below if not _is_hidden(Path(each))]
         found = [
-            each
-            for each in files
-            if file_suffix(Path(each)) in suffixes and not _is_hidden(Path(each))
+            each for each in files if file_suffix(each) in suffixes and not _is_hidden(Path(each))
         ]
         if found:
             msg = (
@@ -250,9 +249,3 @@ def _left_out(folder: Path, names: Iterable[str], which: str) -> tuple[str, ...]
     if not found:
         return ()
     return (f"{folder}: left out {len(found):,} of its files, {which}: {named(found)}.",)
-
-
-def file_suffix(path: Path) -> str:
-    """Return the suffix that tells the format, in small letters: `.csv`, `.csv.gz`."""
-    last = path.suffix.lower()
-    return Path(path.stem).suffix.lower() + last if last == ".gz" else last

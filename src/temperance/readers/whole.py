@@ -15,18 +15,21 @@ from temperance.checks.arguments import as_word, require_type
 from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.label_map import distinct_labels, label_text, listed
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.arrow import read_arrow, read_parquet
-from temperance.readers.csv_file import read_csv
+from temperance.file_formats import (
+    FILE_FORMATS,
+    file_suffix,
+    format_of,
+    function_named,
+    suffixes_of,
+    way_out,
+)
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
-from temperance.readers.jsonl import read_jsonl
-from temperance.readers.npz import read_npy, read_npz, read_torch
 from temperance.readers.request import Request, Rows
 from temperance.readers.shapes import check_length, check_shapes
-from temperance.readers.shards import file_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -109,35 +112,8 @@ def _places(part: Dataset) -> NDArray[np.intp] | None:
     return np.delete(np.arange(len(part.values) + len(part.left_out)), list(part.left_out))
 
 
-_READERS: dict[str, Callable[[Path, Request], Rows]] = {
-    ".npz": read_npz,
-    ".npy": read_npy,
-    ".pt": read_torch,
-    ".pth": read_torch,
-    ".csv": read_csv,
-    ".csv.gz": read_csv,
-    ".tsv": read_csv,
-    ".tsv.gz": read_csv,
-    ".parquet": read_parquet,
-    ".arrow": read_arrow,
-    ".feather": read_arrow,
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-}
-SUFFIXES: tuple[str, ...] = tuple(_READERS)
-_DENSE = (".npz", ".npy", ".pt", ".pth")
-_SAVE = "np.savez('scores.npz', logits=logits, labels=labels)"
-_PICKLE = f" Pickles are not read, as loading them can run code: save arrays, {_SAVE}."
-_ARRAYS = f" Save its arrays: {_SAVE}."
-_TEXT = " A table of columns? Name it .csv (or .tsv); one JSON object per line: .jsonl."
-_SHEET = " Export the sheet as .csv."
-_WAYS_OUT = {
-    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".p"), _PICKLE),
-    **dict.fromkeys((".h5", ".hdf5", ".mat", ".zarr", ".safetensors", ".tfrecord"), _ARRAYS),
-    **dict.fromkeys((".txt", ".dat", ".tab", ".log", ""), _TEXT),
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
-    ".json": " One JSON object per line is read as .jsonl.",
-}
+SUFFIXES = suffixes_of(FILE_FORMATS)
+_DENSE = suffixes_of(each for each in FILE_FORMATS if each.any_shape)
 _USUAL_FIELDS = Fields()
 
 
@@ -252,18 +228,19 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
     with refusing(path):
         file = Path(path)
         require_file(file)
-        suffix = file_suffix(file)
-        reader = _READERS.get(suffix)
-        if reader is None:
+        format_ = format_of(file)
+        if format_ is None:
+            suffix = file_suffix(file)
             msg = (
                 f"must have one of the suffixes {' '.join(SUFFIXES)}, got {quoted(suffix)}."
-                f"{_WAYS_OUT.get(suffix, '')}"
+                f"{way_out(suffix)}"
             )
             raise FileFormatError(msg)
-        if request.layout == "dense" and suffix not in _DENSE:
+        if request.layout == "dense" and not format_.any_shape:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
-        return check_shapes(reader(file, request), request.layout)
+        rows: Rows = function_named(format_.read)(file, request)
+        return check_shapes(rows, request.layout)
 
 
 def as_dataset(rows: Rows, path: str | os.PathLike[str], kind: Kind | None) -> Dataset:

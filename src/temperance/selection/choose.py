@@ -12,18 +12,15 @@ import numpy as np
 from temperance.calibrators import (
     METHODS,
     Identity,
+    Outputs,
     TemperatureRecord,
+    TemperatureScaling,
     Training,
     check_method,
-    count_clusters,
-    fit_by_name,
-    scale_rows,
+    fit_method,
 )
-from temperance.checks import as_group_names, as_groups
 from temperance.checks.arguments import as_sequence
-from temperance.checks.arrays import rows_among
-from temperance.checks.frames import refuse_other_index
-from temperance.checks.labels import kept_rows, labelled_rows, refuse_masked_labels
+from temperance.checks.labels import refuse_masked_labels
 from temperance.crossfit import N_FOLDS, fold_fits
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.metrics.estimates import gap_estimate, mean_estimate
@@ -190,10 +187,7 @@ class Fold:
 class Trials:
     """The rows that all candidates are fitted and scored on."""
 
-    rows: Training
-    groups: NDArray[Any] | None
-    clusters: NDArray[np.intp] | None
-    prior: float  # of all methods that take one
+    rows: Training  # their prior is of all methods that take one
     seed: int  # of the folds
 
     def of(self, method: str) -> Trial:
@@ -206,32 +200,33 @@ class Trials:
         try:
             plain = self._cross_fitted(method, 0.0)
         except NoOptimumError as error:
-            held = self._cross_fitted(method, max(self.prior, 1.0))
+            held = self._cross_fitted(method, max(self.rows.prior, 1.0))
             return replace(held, no_optimum=error.reason)
-        if self.prior == 0.0:
+        if self.rows.prior == 0.0:
             return plain
-        return replace(self._cross_fitted(method, self.prior), distances=plain.distances)
+        return replace(self._cross_fitted(method, self.rows.prior), distances=plain.distances)
 
     def fit(self, method: str, weights: Array | None, prior: float) -> Calibrator:
         """Return the method fitted with these weights."""
-        rows = self.rows
-        few = rows.effective_rows < _SMOOTHED
-        return fit_by_name(
-            method, rows.logits, rows.positions, weights=weights, groups=self.groups,
-            clusters=self.clusters, classes=rows.classes, prior=prior,
-            smooth=few and method == "temperature",
-        )  # fmt: skip
+        rows = self.weighing(weights, prior)
+        if method == TemperatureScaling.method and self.rows.effective_rows < _SMOOTHED:
+            return TemperatureScaling.from_rows(rows).with_smoothing()
+        return fit_method(method, rows)
+
+    def weighing(self, weights: Array | None, prior: float) -> Training:
+        """Return the rows with these weights, and this prior where one is meant."""
+        return replace(self.rows, weights=weights, prior=prior)
 
     def scores(self) -> tuple[NDArray[Any], ...]:
         """Return what tells rows apart: their logits, and their groups by number."""
-        if self.groups is None:
+        if self.rows.groups is None:
             return (self.rows.logits,)
-        return self.rows.logits, np.unique(self.groups, return_inverse=True)[1]
+        return self.rows.logits, np.unique(self.rows.groups, return_inverse=True)[1]
 
     def scale(self, calibrator: Calibrator, taken: NDArray[np.bool_]) -> Array:
         """Return calibrated logits of the rows taken."""
-        groups = None if self.groups is None else self.groups[taken]
-        return scale_rows(calibrator, self.rows.logits[taken], groups)
+        groups = None if self.rows.groups is None else self.rows.groups[taken]
+        return calibrator.calibrated_logits(Outputs((self.rows.logits[taken],), groups))
 
     def unchanged(self, held_out: NDArray[np.bool_]) -> NDArray[Any]:
         """Return the logits of the rows held out that a map must beat: their own."""
@@ -243,7 +238,7 @@ class Trials:
         folds = []
         for held_out, calibrator in fold_fits(
             lambda weights: self._fit_without(method, weights, prior),
-            rows.labels, scores=self.scores(), weights=rows.weights, clusters=self.clusters,
+            rows.labels, scores=self.scores(), weights=rows.weights, clusters=rows.clusters,
             seed=self.seed,
         ):  # fmt: skip
             scaled = self.scale(calibrator, held_out)
@@ -257,10 +252,10 @@ class Trials:
         distances = None
         if method == "temperature":
             distances = tuple(
-                self._distance(each, held_out)
-                for each, held_out in (
-                    *((fold.calibrator, fold.held_out) for fold in folds),
-                    (self.fit(method, rows.weights, prior), None),
+                _distance(each)
+                for each in (
+                    *(fold.calibrator for fold in folds),
+                    self.fit(method, rows.weights, prior),
                 )
             )
         return Trial(method, prior, tuple(folds), losses, distances=distances)
@@ -271,25 +266,21 @@ class Trials:
             return Identity(**self.rows.common)
         return self.fit(method, weights, prior)
 
-    def _distance(self, fitted: Calibrator, held_out: NDArray[np.bool_] | None) -> float:
-        """Return |log T| over its standard error."""
-        record = fitted.record
-        assert isinstance(record, TemperatureRecord)  # noqa: S101  (fitted here)
-        rows, clusters = self.rows, self.clusters
-        if clusters is not None:
-            w = np.ones(rows.n) if rows.weights is None else rows.weights
-            w = w if held_out is None else np.where(held_out, 0.0, w)
-            record = count_clusters(record, rows.logits, rows.labels, w, clusters)
-        error = record.standard_error / record.temperature
-        moved = abs(log(record.temperature))
-        return moved / error if error > 0.0 else (inf if moved > 0.0 else 0.0)
-
     def _predictions(self, logits: NDArray[Any], taken: NDArray[np.bool_]) -> Predictions:
-        rows, clusters = self.rows, self.clusters
+        rows, clusters = self.rows, self.rows.clusters
         if clusters is not None:
             clusters = np.unique(clusters[taken], return_inverse=True)[1]
         weights = None if rows.weights is None else rows.weights[taken]
         return Predictions.from_logits(logits, rows.labels[taken], weights, clusters)
+
+
+def _distance(fitted: Calibrator) -> float:
+    """Return |log T| over its standard error, which counts clusters where rows have some."""
+    record = fitted.record
+    assert isinstance(record, TemperatureRecord)  # noqa: S101  (of a temperature)
+    error = record.standard_error / record.temperature
+    moved = abs(log(record.temperature))
+    return moved / error if error > 0.0 else (inf if moved > 0.0 else 0.0)
 
 
 # The one-standard-error rule: the simplest map that the data cannot tell from the best.
@@ -470,32 +461,18 @@ def select(
     >>> selection.method, selection.verdict, round(selection.calibrator.temperature, 2)
     ('temperature', 'better', 4.93)
     """
-    refuse_other_index(logits=logits, groups=groups, clusters=clusters)
     rows = Training.check(
-        logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
-        refuse_probs=refuse_probs, zeros=True,
+        logits, labels, weights=weights, groups=groups, clusters=clusters, classes=classes,
+        ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
     )  # fmt: skip
-    keep = labelled_rows(labels, ignore_label)
-    names, units = None, None
-    with rows_among(keep):
-        if groups is not None:
-            names = as_group_names(kept_rows(groups, keep, name="groups"), n=rows.n)
-        if clusters is not None:
-            given = kept_rows(clusters, keep, name="clusters")
-            units = as_groups(given, n=rows.n, name="clusters")[1]
-    return select_rows(
-        rows, groups=names, clusters=units, methods=methods, chosen=methods is not None, seed=seed
-    )[0]
+    return select_rows(rows, methods=methods, chosen=methods is not None, seed=seed)[0]
 
 
 def select_rows(
     rows: Training,
     *,
-    groups: NDArray[Any] | None = None,
-    clusters: NDArray[np.intp] | None = None,
     methods: Sequence[str] | None = None,
     chosen: bool = False,
-    prior: float = 0.0,
     seed: int = 0,
     trials_of: type[Trials] = Trials,
     order: Sequence[str] = SIMPLEST_FIRST,
@@ -510,9 +487,10 @@ def select_rows(
     zeros = int(rows.zero_labels().sum())
     if zeros and (_are_decisions(rows) or not _counted(rows.zero_labels(), rows).any()):
         refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
-    strength = max(prior, FEW_ROWS_PRIOR) if rows.effective_rows < FEW_ROWS else prior
-    trials = trials_of(rows, groups, clusters, strength, seed)
-    n_groups = 0 if groups is None else len(set(groups.tolist()))
+    if rows.effective_rows < FEW_ROWS:
+        rows = replace(rows, prior=max(rows.prior, FEW_ROWS_PRIOR))
+    trials = trials_of(rows, seed)
+    n_groups = 0 if rows.groups is None else len(set(rows.groups.tolist()))
     tried: list[Trial] = []
     reasons: dict[str, str] = {}
     names = wanted(methods, order=order)
@@ -528,14 +506,14 @@ def select_rows(
     if zeros and not _worth_having(tried, rows):
         refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
     if not tried:  # not even identity: nothing is left once the only fold is held out
-        what = "there is only one row" if clusters is None else "all rows are of one cluster"
+        what = "there is only one row" if rows.clusters is None else "all rows are of one cluster"
         msg = (
             f"A method is chosen by rows held out, which leaves none to fit on: {what}. Give more "
             "rows or smaller clusters, or name a method and rows to score it on "
             "(--method temperature --prior 1 --test FILE)."
         )
         raise NoOptimumError(msg, reason="no-rows")
-    rule = Rule(tried, rows.weights, clusters)
+    rule = Rule(tried, rows.weights, rows.clusters)
     choice = tried[rule.simplest()]
     found = {trial.method: rule.candidate(number) for number, trial in enumerate(tried)}
     selection = Selection(

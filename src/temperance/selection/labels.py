@@ -12,7 +12,7 @@ from temperance.calibrators import (
     Calibrator,
     Identity,
     MultilabelScaling,
-    Training,
+    entry_rows,
     fit_entries,
 )
 from temperance.checks import as_groups, as_weights
@@ -95,10 +95,7 @@ class LabelTrials(Trials):
 
     def fit(self, method: str, weights: NDArray[np.float64] | None, prior: float) -> Calibrator:
         """Return the method fitted with these weights."""
-        assert self.groups is not None  # noqa: S101  (the labels' names)
-        return fit_entries(
-            method, self.rows.logits, self.rows.positions, self.groups, weights=weights, prior=prior
-        )
+        return fit_entries(method, self.weighing(weights, prior))
 
 
 def select_labels(
@@ -176,12 +173,10 @@ def select_labels(
         msg = "There are no rows: a fit needs labelled rows."
         raise NoOptimumError(msg, reason="no-rows")
     of_entry = None if w is None else w[row]
-    rows = Training(entries.logits, entries.labels, of_entry)
     entries = replace(entries, clusters=np.unique(entries.clusters, return_inverse=True)[1])
     selection, _ = select_rows(
-        rows, groups=entries.groups, clusters=entries.clusters,
-        methods=methods, chosen=methods is not None, seed=seed,
-        trials_of=LabelTrials, order=LABEL_METHODS,
+        entry_rows(entries, weights=of_entry), methods=methods, chosen=methods is not None,
+        seed=seed, trials_of=LabelTrials, order=tuple(LABEL_METHODS),
     )  # fmt: skip
     calibrator = MultilabelScaling.around(
         selection.calibrator, entries, of_entry, classes=None if classes is None else names

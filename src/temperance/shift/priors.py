@@ -355,7 +355,7 @@ def label_shift_of_logits(
     )  # fmt: skip
     calibrator = calibrator_of(rows)
     refuse_other_index(new=new, new_weights=new_weights)
-    z, _ = calibrator.checked(new, class_axis=-1, refuse_probs=refuse_probs)
+    z = calibrator.outputs(new, refuse_probs=refuse_probs).scores[0]
     return label_shift_of_rows(rows, z, as_weights(new_weights, n=len(z)), calibrator)
 
 

@@ -335,7 +335,7 @@ def transfer(  # noqa: PLR0913  (each is something that only the user knows)
     refuse_other_index(
         new=new, new_labels=new_labels, new_weights=new_weights, new_clusters=new_clusters
     )
-    z, _ = fitted.checked(new, class_axis=-1, refuse_probs=refuse_probs)
+    z = fitted.outputs(new, refuse_probs=refuse_probs).scores[0]
     if len(z) == 0:
         msg = "`new` must have at least one row."
         raise InvalidInputError(msg)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
-from temperance.writers.blocks import BLOCK_SUFFIXES, check_block_suffix, writing_blocks
-from temperance.writers.content import WRITERS, Content, write_json
-from temperance.writers.place import check_writable, file_suffix, replacing, write_text
+from temperance.file_formats import FILE_FORMATS, file_suffix, function_named, suffixes_of
+from temperance.writers.content import Content
+from temperance.writers.place import check_writable, replacing, write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -33,8 +33,16 @@ __all__ = [
     "writing_blocks",
 ]
 
-SUFFIXES: tuple[str, ...] = tuple(WRITERS)
-_DENSE = (".npz", ".npy")
+_WRITE = {suffix: each.write for each in FILE_FORMATS if each.write for suffix in each.suffixes}
+_WRITE_BLOCKS = {
+    suffix: each.write_blocks
+    for each in FILE_FORMATS
+    if each.write_blocks
+    for suffix in each.suffixes
+}
+SUFFIXES = tuple(_WRITE)
+BLOCK_SUFFIXES = tuple(_WRITE_BLOCKS)
+_DENSE = suffixes_of(each for each in FILE_FORMATS if each.write and each.any_shape)
 
 
 def write_probs(
@@ -100,15 +108,69 @@ def write_probs(
             "accepted": accepted,
         },
     )
+    suffix = file_suffix(path)
     with replacing(path) as temporary:
-        WRITERS[file_suffix(path)](temporary, content)
+        function_named(_WRITE[suffix])(temporary, content, suffix)
 
 
 def check_dense(path: str | os.PathLike[str]) -> None:
     """Raise InvalidInputError if a file of this suffix has no place for more than two axes."""
-    if Path(path).suffix.lower() not in _DENSE:
+    if file_suffix(path) not in _DENSE:
         msg = (
             f"{os.fspath(path)}: outputs per pixel or token are written to {' and '.join(_DENSE)} "
             "files, in their own shape; rename it."
+        )
+        raise InvalidInputError(msg)
+
+
+# Probabilities written block by block, for files larger than the memory.
+
+
+class _BlockWriter(Protocol):
+    """Appends blocks to a file; `close` makes the file whole."""
+
+    def add(self, content: Content) -> None:
+        """Append a block of rows."""
+
+    def close(self) -> None:
+        """Write what is left to write."""
+
+
+@contextmanager
+def writing_blocks(path: str | os.PathLike[str]) -> Iterator[_BlockWriter]:
+    """Yield a value whose `add(content)` appends a block of rows to the file.
+
+    The file takes the place of `path` when the `with` ends; if it fails or is interrupted, nothing
+    is left behind and `path` stays as it was. All blocks have the columns of the first.
+
+    Parameters
+    ----------
+    path : path-like
+        Its suffix, one of `BLOCK_SUFFIXES`, says the format.
+
+    Raises
+    ------
+    InvalidInputError
+        `path` cannot be written; the format cannot grow.
+    MissingDependencyError
+        The format needs a package that is not installed.
+    """
+    check_block_suffix(path)
+    suffix = file_suffix(path)
+    with replacing(path) as temporary:
+        writer: _BlockWriter = function_named(_WRITE_BLOCKS[suffix])(temporary, suffix)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+def check_block_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise now if blocks cannot be written to `path`."""
+    check_writable(path)
+    if file_suffix(path) not in BLOCK_SUFFIXES:
+        msg = (
+            f"`path` must have one of the suffixes {' '.join(BLOCK_SUFFIXES)} for rows that are "
+            f"written block by block, got '{os.fspath(path)}'."
         )
         raise InvalidInputError(msg)

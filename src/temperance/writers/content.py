@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,26 +11,22 @@ import numpy as np
 from temperance.checks.arguments import as_sequence
 from temperance.checks.label_map import lacks_label
 from temperance.errors import InvalidInputError
+from temperance.file_formats import FILE_FORMATS
 from temperance.numerics import row_blocks
-from temperance.printable import as_json_text, count_text
-from temperance.writers.place import no_pyarrow, opened_text, write_text
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from os import PathLike
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "WRITERS",
     "Content",
     "Layout",
     "class_names",
     "refuse_missing_labels",
     "text_cells",
-    "write_json",
+    "text_keepers",
 ]
 
 Layout = Literal["rows", "labels", "dense"]
@@ -112,10 +105,15 @@ def refuse_missing_labels(content: Content, suffix: str) -> None:
         row = int(np.isin(labels, lost).argmax())
         msg = (
             f"`labels` must not hold {str(labels[row])!r} in a {suffix} file, where it is read as "
-            f"a label that is missing; row {row} (from 0) does. Write a .npz or .jsonl file "
+            f"a label that is missing; row {row} (from 0) does. Write a {text_keepers()} file "
             "instead, which keep it, or leave such rows out first."
         )
         raise InvalidInputError(msg)
+
+
+def text_keepers() -> str:
+    """Return the suffixes of files that keep any text as it is: `.npz or .jsonl`."""
+    return " or ".join(each.suffixes[0] for each in FILE_FORMATS if each.write and each.keeps_text)
 
 
 def text_cells(column: NDArray[Any]) -> list[Any]:
@@ -272,126 +270,3 @@ def _check_text(name: str, texts: Sequence[str]) -> None:
         if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
             msg = f"`{name}` must be text that UTF-8 can hold; entry {row} is {text!r}."
             raise InvalidInputError(msg)
-
-
-# One function per file format, by suffix in `WRITERS`.
-
-
-_BLOCK_ROWS = 20_000
-
-
-def _write_npz(path: Path, content: Content) -> None:
-    arrays = {
-        name if name == "accepted" else f"{name.removesuffix('s')}s": column
-        for name, column in content.columns.items()
-    }
-    if content.classes is not None:
-        arrays["classes"] = np.array(content.classes)
-    with path.open("wb") as file:  # a path would get a suffix
-        np.savez(file, allow_pickle=False, probs=content.probs, **arrays)
-
-
-def _write_npy(path: Path, content: Content) -> None:
-    with path.open("wb") as file:
-        np.save(file, content.probs, allow_pickle=False)
-
-
-def _write_csv(path: Path, content: Content, *, suffix: str = ".csv", packed: bool = False) -> None:
-    columns = content.table()
-    for name, column in content.columns.items():
-        if column.dtype.kind != "U":
-            continue
-        blank = (column == "") | np.char.isspace(column)  # is read as a missing value
-        if blank.any():
-            row = int(blank.argmax())
-            msg = (
-                f"`{name}s` must not hold blank text in a {suffix} file; row {row} does. "
-                "Write a .npz or .jsonl file instead."
-            )
-            raise InvalidInputError(msg)
-    refuse_missing_labels(content, suffix)
-    delimiter = "\t" if suffix == ".tsv" else ","
-    with opened_text(path, newline="", packed=packed) as file:
-        # Lines end as RFC 4180 has it, which makes the writer quote either character in a text.
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
-        writer.writerow(columns)
-        for start in range(0, len(content.probs), _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
-            cells = [text_cells(column[block]) for column in columns.values()]
-            writer.writerows(zip(*cells, strict=True))
-
-
-def _write_jsonl(path: Path, content: Content) -> None:
-    lengths = None
-    if content.mask is not None:  # up to the last option that exists
-        lengths = content.mask.shape[1] - np.argmax(content.mask[:, ::-1], axis=1)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for i, row in enumerate(content.probs):
-            shown = row if lengths is None else row[: lengths[i]]
-            record = {name: column[i].tolist() for name, column in content.columns.items()}
-            names = class_names(content) if i == 0 else {}
-            file.write(json.dumps({**record, "probs": shown.tolist(), **names}) + "\n")
-
-
-def _write_parquet(path: Path, content: Content) -> None:
-    table = _arrow_table(content, ".parquet")
-    import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
-
-    pq.write_table(table, path)
-
-
-def _write_arrow(path: Path, content: Content) -> None:
-    table = _arrow_table(content, ".arrow")
-    import pyarrow as pa  # noqa: PLC0415 - optional package
-
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-
-
-def _arrow_table(content: Content, suffix: str) -> pa.Table:
-    refuse_missing_labels(content, suffix)
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - optional package
-    except ImportError as error:
-        raise no_pyarrow() from error
-    columns = content.table()
-    return pa.table(
-        {
-            name: pa.array(column.tolist() if column.dtype.kind == "U" else column)
-            for name, column in columns.items()
-        }
-    )
-
-
-WRITERS: dict[str, Callable[[Path, Content], None]] = {
-    ".npz": _write_npz,
-    ".npy": _write_npy,
-    ".csv": _write_csv,
-    ".csv.gz": partial(_write_csv, packed=True),
-    ".tsv": partial(_write_csv, suffix=".tsv"),
-    ".tsv.gz": partial(_write_csv, suffix=".tsv", packed=True),
-    ".parquet": _write_parquet,
-    ".arrow": _write_arrow,
-    ".feather": _write_arrow,
-    ".jsonl": _write_jsonl,
-    ".ndjson": _write_jsonl,
-}
-
-
-# A JSON file for people and programs, written all or not at all.
-
-
-def write_json(path: str | PathLike[str], content: Mapping[str, Any], *, given: str) -> None:
-    """Write an object; `given` names the arguments that may hold what JSON cannot.
-
-    Raises
-    ------
-    InvalidInputError
-        The file cannot be written, or a value is none of JSON's.
-    """
-    try:
-        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        msg = f"{given} must hold what JSON can: {error}."
-        raise InvalidInputError(msg) from error
-    write_text(path, as_json_text(text) + "\n")

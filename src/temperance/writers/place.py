@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import importlib.util
-import io
+import json
 import os
 import secrets
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from temperance.errors import InvalidInputError, MissingDependencyError
+from temperance.errors import InvalidInputError
+from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, missing_package
+from temperance.printable import as_json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
-__all__ = [
-    "check_writable", "file_suffix", "no_pyarrow", "opened_text", "replacing", "write_text",
-]  # fmt: skip
+__all__ = ["check_writable", "replacing", "write_json", "write_text"]
 
-_ARROW_SUFFIXES = {".parquet", ".arrow", ".feather"}
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
@@ -80,6 +78,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], *, given: str) -> None:
+    """Write an object, whole or not at all; `given` names the arguments that hold its values.
+
+    Raises
+    ------
+    InvalidInputError
+        The file cannot be written, or a value is none of JSON's.
+    """
+    try:
+        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        msg = f"{given} must hold what JSON can: {error}."
+        raise InvalidInputError(msg) from error
+    write_text(path, as_json_text(text) + "\n")
+
+
 def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | None = None) -> None:
     """Raise now what writing to `path` would raise later; create nothing.
 
@@ -102,12 +116,14 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
         msg = f"`path` must be text or a Path, got {path!r}."
         raise InvalidInputError(msg)
     file = Path(path)
-    suffix = file_suffix(file)
-    if suffixes is not None and suffix not in suffixes:
+    if suffixes is not None and file_suffix(file) not in suffixes:
         known = " ".join(suffixes)
         raise _refusal(path, f"must have one of the suffixes {known}", "rename it")
-    if suffix in _ARROW_SUFFIXES and importlib.util.find_spec("pyarrow") is None:
-        raise no_pyarrow()
+    format_ = format_of(file)
+    package = None if format_ is None else format_.package
+    if package is not None and importlib.util.find_spec(package) is None:
+        alike = (each for each in FILE_FORMATS if each.write and each.package == package)
+        raise missing_package(alike, purpose="Writing")
     with _explaining(path):
         directory = file.resolve().parent
         if file.is_dir():
@@ -120,44 +136,6 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
             raise _refusal(path, "must lie in a directory you may write to", "give another path")
         if file.exists() and not os.access(file, os.W_OK):
             raise _refusal(path, "must not be write-protected", "give another path")
-
-
-def file_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the suffix that tells the format, in small letters: `.csv`, `.csv.gz`."""
-    file = Path(path)
-    last = file.suffix.lower()
-    return Path(file.stem).suffix.lower() + last if last == ".gz" else last
-
-
-def opened_text(path: Path, *, newline: str, packed: bool = False) -> IO[str]:
-    """Open a file to write text to, in UTF-8, packed by gzip if wanted.
-
-    What is packed holds no name and no time, so that the same rows are the same bytes.
-    """
-    if not packed:
-        return path.open("w", encoding="utf-8", newline=newline)
-    return io.TextIOWrapper(_Packed(path), encoding="utf-8", newline=newline)
-
-
-class _Packed(gzip.GzipFile):
-    """A file packed by gzip that closes the file below it too."""
-
-    def __init__(self, path: Path) -> None:
-        self._below = path.open("wb")
-        super().__init__(filename="", mode="wb", fileobj=self._below, mtime=0)
-
-    def close(self) -> None:
-        """Write what is left, then close."""
-        try:
-            super().close()
-        finally:
-            self._below.close()
-
-
-def no_pyarrow() -> MissingDependencyError:
-    """Say which package the formats of Arrow need."""
-    what = "Writing .parquet, .arrow and .feather files"
-    return MissingDependencyError("pyarrow", extra="arrow", purpose=what)
 
 
 def _make_alike(file: Path, replaced: os.stat_result) -> None:

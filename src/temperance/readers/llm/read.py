@@ -10,6 +10,7 @@ from math import isinf, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, InvalidInputError
+from temperance.file_formats import FILE_FORMATS, suffixes_of
 from temperance.readers.guard import is_folder, refusing, require_file
 from temperance.readers.jsonl import json_lines, naming_line
 from temperance.readers.llm.answer import (
@@ -163,7 +164,7 @@ _READERS: dict[FormatName, Callable[[Node, Ask], Iterator[Answer]]] = {
     "decisions": decisions,
     "records": records,
 }
-_SUFFIXES = (".jsonl", ".ndjson")
+_SUFFIXES = suffixes_of(each for each in FILE_FORMATS if ".jsonl" in each.suffixes)
 _SAMPLES = re.compile(r"samples_(.+)_\d[^_]*")
 
 

@@ -1,0 +1,226 @@
+"""The formats of files: their suffixes, what each can hold, and what reads and writes them.
+
+A new format is a row of `FILE_FORMATS`, a file in `readers/` and, if it is written too, one in
+`writers/`. Messages, help and folders of files take their lists of suffixes from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from temperance.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+__all__ = [
+    "FILE_FORMATS",
+    "FileFormat",
+    "file_suffix",
+    "format_of",
+    "function_named",
+    "missing_package",
+    "names_in_help",
+    "suffixes_of",
+    "way_out",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """One format of files, by what is said of it and by the names of its functions.
+
+    A function is named as `readers.csv_file.read_csv`, below the package, and imported when a file
+    of the format is met: `function_named` returns it.
+
+    Parameters
+    ----------
+    suffixes : tuple of str
+        In small letters, the one that help shows first. `.csv.gz` is `.csv`, packed.
+    read : str
+        `(Path, Request) -> Rows` reads a file as a whole.
+    read_blocks : str, optional
+        `(Path, Request) -> Iterator[Rows]` reads some rows at a time. Without it a file is read as
+        a whole and passed on in slices.
+    count_rows : str, optional
+        `(Path) -> int` counts the rows without reading them.
+    write : str, optional
+        `(Path, Content, suffix) -> None` writes a whole file. Without it none is written.
+    write_blocks : str, optional
+        `(Path, suffix)` returns what appends blocks to a file, by `add` and `close`. Without it no
+        file grows.
+    package, extra : str, optional
+        The package that reading and writing need, and the extra that brings it.
+    magic : bytes, optional
+        The first bytes of every file, by which a text table with a wrong name is recognized.
+    any_shape : bool, default False
+        Holds arrays of any shape, as outputs per pixel or token are.
+    row_access : bool, default False
+        Some rows can be read alone, so that workers can share one file.
+    ragged : bool, default False
+        Rows may differ in length, which only the whole file tells: it is never read by blocks.
+    scores_only : bool, default False
+        Has no place for labels, ids, groups, weights and what is accepted.
+    keeps_text : bool, default False
+        Text is read back as it was, also if it is blank or says NA.
+    """
+
+    suffixes: tuple[str, ...]
+    read: str
+    read_blocks: str | None = None
+    count_rows: str | None = None
+    write: str | None = None
+    write_blocks: str | None = None
+    package: str | None = None
+    extra: str = ""
+    magic: bytes | None = None
+    any_shape: bool = False
+    row_access: bool = False
+    ragged: bool = False
+    scores_only: bool = False
+    keeps_text: bool = False
+
+    @property
+    def packings(self) -> tuple[str, ...]:
+        """What its suffixes may end in besides: `.gz` where `.csv` and `.csv.gz` are of it."""
+        plain_and_last = [each[1:].rpartition(".") for each in self.suffixes]
+        return tuple(
+            dict.fromkeys(
+                f".{last}" for plain, _, last in plain_and_last if f".{plain}" in self.suffixes
+            )
+        )
+
+
+FILE_FORMATS = (
+    FileFormat(
+        (".npz",),
+        read="readers.npz.read_npz",
+        write="writers.npz.write_npz",
+        any_shape=True,
+        row_access=True,
+        keeps_text=True,
+    ),
+    FileFormat(
+        (".npy",),
+        read="readers.npz.read_npy",
+        count_rows="readers.npz.count_npy_rows",
+        write="writers.npz.write_npy",
+        write_blocks="writers.npz.NpyBlocks",
+        magic=b"\x93NUMPY",
+        any_shape=True,
+        row_access=True,
+        scores_only=True,
+    ),
+    FileFormat((".pt", ".pth"), read="readers.npz.read_torch", any_shape=True),
+    FileFormat(
+        (".csv", ".csv.gz"),
+        read="readers.csv_file.read_csv",
+        read_blocks="readers.csv_file.csv_blocks",
+        write="writers.csv_file.write_csv",
+        write_blocks="writers.csv_file.CsvBlocks",
+    ),
+    FileFormat(
+        (".tsv", ".tsv.gz"),
+        read="readers.csv_file.read_csv",
+        read_blocks="readers.csv_file.csv_blocks",
+        write="writers.csv_file.write_csv",
+        write_blocks="writers.csv_file.CsvBlocks",
+    ),
+    FileFormat(
+        (".parquet",),
+        read="readers.arrow.read_parquet",
+        read_blocks="readers.arrow.parquet_blocks",
+        count_rows="readers.arrow.count_parquet_rows",
+        write="writers.arrow.write_parquet",
+        write_blocks="writers.arrow.ParquetBlocks",
+        package="pyarrow",
+        extra="arrow",
+        magic=b"PAR1",
+    ),
+    FileFormat(
+        (".arrow", ".feather"),
+        read="readers.arrow.read_arrow",
+        read_blocks="readers.arrow.arrow_blocks",
+        write="writers.arrow.write_arrow",
+        package="pyarrow",
+        extra="arrow",
+        magic=b"ARROW1",
+    ),
+    FileFormat(
+        (".jsonl", ".ndjson"),
+        read="readers.jsonl.read_jsonl",
+        write="writers.jsonl.write_jsonl",
+        write_blocks="writers.jsonl.JsonlBlocks",
+        ragged=True,
+        keeps_text=True,
+    ),
+)
+_BY_SUFFIX = {suffix: each for each in FILE_FORMATS for suffix in each.suffixes}
+_PACKINGS = {Path(suffix).suffix for suffix in _BY_SUFFIX if suffix.count(".") > 1}
+
+# What to do with files of other formats.
+_SAVE = "np.savez('scores.npz', logits=logits, labels=labels)"
+_PICKLE = f" Pickles are not read, as loading them can run code: save arrays, {_SAVE}."
+_ARRAYS = f" Save its arrays: {_SAVE}."
+_TEXT = " A table of columns? Name it .csv (or .tsv); one JSON object per line: .jsonl."
+_SHEET = " Export the sheet as .csv."
+_WAYS_OUT = {
+    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".p"), _PICKLE),
+    **dict.fromkeys((".h5", ".hdf5", ".mat", ".zarr", ".safetensors", ".tfrecord"), _ARRAYS),
+    **dict.fromkeys((".txt", ".dat", ".tab", ".log", ""), _TEXT),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
+    ".json": " One JSON object per line is read as .jsonl.",
+}
+
+
+def file_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the suffix that tells the format, in small letters: `.csv`, `.csv.gz`."""
+    file = Path(path)
+    last = file.suffix.lower()
+    return Path(file.stem).suffix.lower() + last if last in _PACKINGS else last
+
+
+def format_of(path: str | os.PathLike[str]) -> FileFormat | None:
+    """Return the format that the suffix of a path tells; None if it is of none."""
+    return _BY_SUFFIX.get(file_suffix(path))
+
+
+def suffixes_of(formats: Iterable[FileFormat]) -> tuple[str, ...]:
+    """Return all suffixes of some formats, in order."""
+    return tuple(suffix for each in formats for suffix in each.suffixes)
+
+
+def names_in_help(formats: Iterable[FileFormat]) -> str:
+    """Return formats as help lists them, by their first suffixes: `.npz .csv .tsv (also .gz)`."""
+    words: list[str] = []
+    for packings, alike in groupby(formats, key=lambda each: each.packings):
+        words += [each.suffixes[0] for each in alike]
+        if packings:
+            words.append(f"(also {' '.join(packings)})")
+    return " ".join(words)
+
+
+def way_out(suffix: str) -> str:
+    """Return a sentence about files of a suffix that is not read, after a space; "" if none."""
+    return _WAYS_OUT.get(suffix, "")
+
+
+def missing_package(formats: Iterable[FileFormat], *, purpose: str) -> MissingDependencyError:
+    """Return the error that names what some formats, of one package, need for a purpose."""
+    known = tuple(formats)
+    *others, last = suffixes_of(known)
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return MissingDependencyError(
+        str(known[0].package), extra=known[0].extra, purpose=f"{purpose} {listed} files"
+    )
+
+
+def function_named(name: str) -> Callable[..., Any]:
+    """Return a function of a format by its name, as `readers.csv_file.read_csv`."""
+    module, _, function = name.rpartition(".")
+    return getattr(import_module(f"temperance.{module}"), function)  # type: ignore[no-any-return]
