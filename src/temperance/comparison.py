@@ -25,7 +25,8 @@ from temperance.metrics.estimates import Draws, gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.show import Table, beside, interval_text, number_text, to_frame
+from temperance.plain import plain
+from temperance.show import Shown, Table, beside, interval_text, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -162,21 +163,6 @@ def _table(comparison: Comparison, name: str, differences: Differences) -> Table
     return Table(columns, tuple(rows), caption=caption, words=frozenset({4}))
 
 
-def comparison_frame(comparison: Comparison) -> dict[str, list[Any]]:
-    """Return the columns of a data frame of all differences."""
-    names = ("name", "measure", "value", "baseline", "difference", "low", "high", "verdict")
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    baseline = comparison.evaluations[comparison.baseline]
-    for name, differences in comparison.differences.items():
-        for key, difference in differences.to_dict().items():
-            own = comparison.evaluations[name]
-            values = (name, key, value_of(own, key), value_of(baseline, key))
-            rest = (difference["value"], difference["low"], difference["high"])
-            for column, value in zip(names, (*values, *rest, difference["verdict"]), strict=True):
-                columns[column].append(value)
-    return columns
-
-
 Verdict = Literal["better", "worse", "cannot tell", "the same"]
 _LARGE_IS_BETTER = {"accuracy", "discrimination"}
 
@@ -235,7 +221,7 @@ class Differences(Frozen):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison(Frozen):
+class Comparison(Frozen, Shown):
     """Several sets of probabilities measured on the same rows; the first is the baseline."""
 
     evaluations: dict[str, Evaluation]
@@ -251,33 +237,31 @@ class Comparison(Frozen):
         return {
             "baseline": self.baseline,
             "evaluations": {name: e.to_dict(curves=curves) for name, e in self.evaluations.items()},
-            "differences": {name: d.to_dict() for name, d in self.differences.items()},
+            "differences": plain(self.differences),
         }
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return every difference with its interval and verdict as a data frame.
+    def columns(self) -> dict[str, list[Any]]:
+        """Return every difference with its interval and verdict.
 
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns name, measure, value, baseline, difference, low, high, verdict.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
+        Columns name, measure, value, baseline, difference, low, high, verdict.
         """
-        return to_frame(comparison_frame(self), backend)
+        names = ("name", "measure", "value", "baseline", "difference", "low", "high", "verdict")
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        baseline = self.evaluations[self.baseline]
+        for name, differences in self.differences.items():
+            for key, difference in differences.to_dict().items():
+                own = self.evaluations[name]
+                values = (name, key, value_of(own, key), value_of(baseline, key))
+                rest = (difference["value"], difference["low"], difference["high"])
+                for column, value in zip(
+                    names, (*values, *rest, difference["verdict"]), strict=True
+                ):
+                    columns[column].append(value)
+        return columns
 
-    def __str__(self) -> str:
-        return "\n\n".join(table.to_text() for table in difference_tables(self))
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        return tuple(difference_tables(self))
 
     def _repr_html_(self) -> str:
         """Show each set's reliability diagram, and the differences, in a notebook."""
@@ -285,8 +269,7 @@ class Comparison(Frozen):
             f"<div>{escape(name)}</div>{reliability_sketch(each)}"
             for name, each in self.evaluations.items()
         )
-        tables = (table.to_html() for table in difference_tables(self))
-        return beside(*sketches) + beside(*tables)
+        return beside(*sketches) + Shown._repr_html_(self)
 
 
 # Measure several sets of probabilities on the same rows, resampled together.

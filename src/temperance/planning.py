@@ -24,6 +24,7 @@ from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, normal_quantile, softmax
+from temperance.show import percent_text
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -232,8 +233,8 @@ class Plan(Frozen):
     def __str__(self) -> str:
         """Return the answers as sentences, one a line."""
         way = "over-confident" if self.temperature > 1.0 else "under-confident"
-        power = f"with {_percent(self.power)} power"
-        within = _percent(self.precision)
+        power = f"with {percent_text(self.power)} power"
+        within = percent_text(self.precision)
         questions = {
             "temperature": f"to see {power} that T should be {self.temperature:g} ({way})",
             "precision": f"to know T within {within} (95 % interval)",
@@ -386,7 +387,3 @@ def check_options(
     if temperature == 1.0:
         msg = "`temperature` (--temperature) must differ from 1: at 1 there is no error to see."
         raise InvalidInputError(msg)
-
-
-def _percent(share: float) -> str:
-    return f"{100.0 * share:.4g} %"

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table as RichTable
 
-__all__ = ["Table", "beside", "interval_text", "number_text", "p_text", "sketch", "to_frame"]
+__all__ = [
+    "Shown",
+    "Table",
+    "beside",
+    "interval_text",
+    "number_text",
+    "p_text",
+    "percent_text",
+    "sketch",
+    "to_frame",
+]
 
 # Tables, numbers and small curves, the same in the terminal, the notebook and the report.
 
@@ -52,6 +62,18 @@ def interval_text(low: float, high: float, *, sign: bool = False) -> str:
     if not isfinite(low) and not isfinite(high):
         return "unknown"
     return f"{number_text(low, sign=sign)} to {number_text(high, sign=sign)}"
+
+
+def percent_text(share: float, decimals: int | None = None) -> str:
+    """Return a share as percent, to so many decimals; else to four digits, below 1 never "100 %".
+
+    >>> percent_text(0.02), percent_text(0.99999), percent_text(0.12345, 1)
+    ('2 %', '99.999 %', '12.3 %')
+    """
+    if decimals is not None:
+        return f"{100.0 * share:.{decimals}f} %"
+    text = f"{100.0 * share:.4g}"
+    return f"{100.0 * share:.16g} %" if text == "100" and share < 1.0 else f"{text} %"
 
 
 def p_text(p_value: float | None) -> str:
@@ -266,3 +288,44 @@ def to_frame(columns: Mapping[str, Sequence[Any]], backend: str | None = None) -
     raise MissingDependencyError(
         backend or f"{', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}", extra="frames", purpose=_PURPOSE
     )
+
+
+# A result that shows itself.
+
+
+class Shown:
+    """Base of a result: its tables as text and in a notebook, its columns as a data frame."""
+
+    __slots__ = ()
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        raise NotImplementedError
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the numbers as columns of plain values."""
+        raise NotImplementedError
+
+    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
+        """Return the numbers as a data frame, of the columns of `columns`.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Whose; where left out, the one that your program has imported.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown backend.
+        MissingDependencyError
+            The library, or narwhals, is not installed.
+        """
+        return to_frame(self.columns(), backend)
+
+    def __str__(self) -> str:
+        return "\n\n".join(table.to_text() for table in self.tables())
+
+    def _repr_html_(self) -> str:
+        """Show the tables in a notebook."""
+        return beside(*(table.to_html() for table in self.tables()))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import copysign, sqrt
 from sys import float_info
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
 from temperance.numerics import two_sided_p
+from temperance.plain import Plain
 from temperance.show import p_text
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _NO_CHANCE = "nothing is left to chance: no row's score can differ from what is 
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTest:
+class ScoreTest(Plain):
     r"""Test of T = 1 that needs no fit: whether probabilities are as sharp as labels allow.
 
     Parameters
@@ -57,6 +58,8 @@ class ScoreTest:
     With z = log p this is Spiegelhalter's (1986) test for the logarithmic score,
     https://doi.org/10.1002/sim.4780050506
     """
+
+    json_keys: ClassVar[tuple[str, ...]] = ("z", "p_value", "direction")
 
     z: float
     p_value: float
@@ -87,13 +90,9 @@ class ScoreTest:
         """Which way the probabilities err; "neither" without evidence, where p >= 0.05."""
         return evident(self.leaning, self.p_value)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return z, p_value and direction."""
-        return {"z": self.z, "p_value": self.p_value, "direction": self.direction}
-
 
 @dataclass(frozen=True, slots=True)
-class CalibrationTest:
+class CalibrationTest(Plain):
     """A test of the hypothesis that the probabilities are calibrated, and what it says.
 
     Parameters
@@ -115,6 +114,10 @@ class CalibrationTest:
     reason : str or None
         Why the test is undefined; None where it is defined.
     """
+
+    json_keys: ClassVar[tuple[str, ...]] = (
+        "name", "statistic", "degrees_of_freedom", "p_value", "direction", "reason",
+    )  # fmt: skip
 
     name: str
     statistic: float | None
@@ -157,17 +160,6 @@ class CalibrationTest:
     def undefined(cls, name: str, reason: str) -> Self:
         """Return a test that the data do not allow."""
         return cls(name, None, None, None, reason=reason)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields for JSON: finite numbers, text and None."""
-        return {
-            "name": self.name,
-            "statistic": self.statistic,
-            "degrees_of_freedom": self.degrees_of_freedom,
-            "p_value": self.p_value,
-            "direction": self.direction,
-            "reason": self.reason,
-        }
 
 
 def evident(leaning: Direction, p_value: float | None) -> Direction:

@@ -116,8 +116,8 @@ def test_weights_clusters_and_columns(run, tmp_path):
     assert "only 5 clusters" in done.stderr
     done = run("cascade", "cheap.csv", "expert.csv", "--cost", 0.05, "--cluster", "page", "--json")
     content = json.loads(done.stdout)
-    found = cascade(models, y, costs=0.05, weights=rows % 3, clusters=rows // 30)
-    assert content["n_clusters"] == 10
+    found = cascade(models, y, costs=0.05, weights=rows % 3, clusters=rows // 60)
+    assert content["n_clusters"] == 5
     assert content["ways"][RAW]["cost"]["value"] == pytest.approx(found.ways[RAW].cost.value)
 
 

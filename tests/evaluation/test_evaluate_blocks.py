@@ -10,7 +10,6 @@ import pytest
 import reference
 import temperance as tp
 from temperance import InvalidInputError, evaluate, evaluate_blocks
-from temperance.evaluation.evaluation import evaluation_frame
 from temperance.metrics.cells import CellSums, ProbabilityGrid
 from temperance.metrics.cells.cell_sums import drawn_sums
 
@@ -341,7 +340,7 @@ def test_what_was_left_out_is_said():
     assert whole.left_out == whole.grid_error == {}
     assert "not measured" not in str(whole)
     assert found.to_dict().keys() == whole.to_dict().keys()
-    assert evaluation_frame(found)["measure"][:4] == list(SCORES)
+    assert found.columns()["measure"][:4] == list(SCORES)
 
 
 @pytest.mark.parametrize("k", [3, 2001])

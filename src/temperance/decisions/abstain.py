@@ -18,7 +18,6 @@ from temperance.decisions.abstention import (
     Promise,
     ThresholdDraws,
     other_seeds,
-    percent,
     settled,
 )
 from temperance.decisions.binomial import (
@@ -33,6 +32,7 @@ from temperance.decisions.binomial import (
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, normal_quantile, places_of
+from temperance.show import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -237,7 +237,7 @@ def reason(rows: DecisionRows, target: Target, group: str | None) -> str:
         best, wrong = int(np.count_nonzero(chosen)), int(np.count_nonzero(rows.wrong & chosen))
         why = (
             f"of the {best:,} most confident rows (>= {first:g}) {wrong:,} "
-            f"{'is' if wrong == 1 else 'are'} wrong, {percent(wrong / best)}"
+            f"{'is' if wrong == 1 else 'are'} wrong, {percent_text(wrong / best)}"
         )
     needed = labels_needed(rows.confidence, rows.wrong, target)
     if needed is None:
@@ -260,10 +260,10 @@ def refusal(promises: Sequence[Promise], target: Target, confidence: float) -> s
     """Return the message of rows that allow no promise at all."""
     goal = (
         f"`max_risk` (--max-risk) {target.max_risk:g} cannot be promised with "
-        f"{percent(confidence)} confidence"
+        f"{percent_text(confidence)} confidence"
     )
     if target.min_coverage is not None:
-        goal += f" at a coverage of {percent(target.min_coverage)}"
+        goal += f" at a coverage of {percent_text(target.min_coverage)}"
     first = max(promises, key=lambda each: each.outcome.n)
     if first.group is None:
         return f"{goal}: {first.reason}. Or allow a larger risk."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from temperance.checks.frames import refuse_other_index
 from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
-from temperance.show import Table, interval_text, number_text
+from temperance.plain import Plain, plain
+from temperance.show import Table, interval_text, number_text, percent_text
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = [
     "ThresholdDraws",
     "other_seeds",
     "outcome_cells",
-    "percent",
     "settled",
 ]
 
@@ -38,8 +38,10 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(MergeableSums):
+class Outcome(MergeableSums, Plain):
     """Counts of independent rows; those of two sets of rows add up with `merge`."""
+
+    json_keys: ClassVar[tuple[str, ...]] = ("n", "accepted", "errors", "coverage", "risk")
 
     n: int
     accepted: int
@@ -60,17 +62,6 @@ class Outcome(MergeableSums):
     def risk(self) -> Estimate | None:
         """Share of errors among the accepted, with its exact 95 % interval; None without any."""
         return clopper_pearson(self.errors, self.accepted) if self.accepted else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return counts and shares as plain numbers."""
-        risk = self.risk
-        return {
-            "n": self.n,
-            "accepted": self.accepted,
-            "errors": self.errors,
-            "coverage": self.coverage.to_dict(),
-            "risk": None if risk is None else risk.to_dict(),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +218,7 @@ class Abstention:
     @property
     def guarantee(self) -> str:
         """The promise in one sentence."""
-        sure, risk = percent(self.confidence), percent(self.promised_risk)
+        sure, risk = percent_text(self.confidence), percent_text(self.promised_risk)
         if not self.per_group:
             at = self.promises[0].threshold
             where = "of all answers" if at == 0.0 else f"of the answers with confidence >= {at:.6g}"
@@ -267,8 +258,8 @@ class Abstention:
             "n_given": self.n_given,
             "clustered": self.clustered,
             "rows": self.outcome.to_dict(),
-            "groups": [each.to_dict() for each in self.promises] if self.per_group else None,
-            "draws": None if self.draws is None else self.draws.to_dict(),
+            "groups": plain(self.promises) if self.per_group else None,
+            "draws": plain(self.draws),
         }
 
     def table(self) -> Table:
@@ -277,7 +268,7 @@ class Abstention:
         for each in self.promises:
             name = "all rows" if each.group is None else each.group
             at = "never" if each.threshold is None else f"{each.threshold:.6g}"
-            promised = "" if each.max_risk is None else f"<= {percent(each.max_risk)}"
+            promised = "" if each.max_risk is None else f"<= {percent_text(each.max_risk)}"
             rows.append((name, at, promised, *outcome_cells(each.outcome)))
         return Table(
             ("accept", "confidence >=", "risk promised", "rows", "accepted", "wrong", "risk seen"),
@@ -311,12 +302,6 @@ def outcome_cells(outcome: Outcome, *, interval: bool = False) -> tuple[str, ...
         f"{outcome.errors:,} of {outcome.accepted:,}",
         "none accepted" if risk is None else shown(risk),
     )
-
-
-def percent(share: float) -> str:
-    """Return a share as percent: 0.02 is "2 %"; what is below 1 is never "100 %"."""
-    text = f"{100.0 * share:.4g}"
-    return f"{100.0 * share:.16g} %" if text == "100" and share < 1.0 else f"{text} %"
 
 
 # Whether a threshold is an answer or the luck of a draw: what other draws of the rows find.
@@ -375,14 +360,14 @@ class ThresholdDraws:
         if m == 0:
             return f"None of {n} {self.what} (seeds {_listed(self.seeds)}) has a threshold."
         shares = [c for c, each in zip(self.coverages, self.kept, strict=True) if each]
-        parts = [f"{_range([percent(_rounded(c)) for c in shares])} of the rows that set it"]
+        parts = [f"{_range([percent_text(_rounded(c)) for c in shares])} of the rows that set it"]
         thresholds = [each for each in self.thresholds if each is not None]
         risks = [each for each in self.risks if each is not None]
         if thresholds:
             at = _range([f"{each:.4g}" for each in thresholds])
             return (
                 f"{of} {'has' if m == 1 else 'have'} a threshold: {at}, for {parts[0]}, and a "
-                f"promised risk of {_range([percent(each) for each in risks])}."
+                f"promised risk of {_range([percent_text(each) for each in risks])}."
             )
         groups = _range([str(each) for each in self.kept if each])
         return f"{of} {'has' if m == 1 else 'have'} thresholds, of {groups} groups, for {parts[0]}."

@@ -18,6 +18,7 @@ from temperance.metrics.estimates import (
     mean_estimate,
     share_estimate,
 )
+from temperance.plain import Plain, plain
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -53,15 +54,11 @@ _HALVINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Plain):
     """Which of the three, and the number that goes with it."""
 
     kind: Literal["cost", "budget", "accuracy"]
     value: float  # cost of an error; most mean cost per row; least accuracy
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return both."""
-        return {"kind": self.kind, "value": self.value}
 
     def price(self, rows: Deferral, *, reachable: bool = True) -> float:
         """Return the price, in errors per unit of cost, whose rules serve the goal on these rows.
@@ -227,13 +224,13 @@ class Way:
             "error": self.error.to_dict(),
             "accuracy": 1.0 - self.error.value,
             "spent": self.spent.to_dict(),
-            "cost": None if self.cost is None else self.cost.to_dict(),
+            "cost": plain(self.cost),
             "answered": list(self.answered),
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CostCurve(Frozen):
+class CostCurve(Frozen, Plain):
     """What accuracy is had for what cost per row, over all prices: from no row sent on to all."""
 
     price: Array  # (m,): errors per unit of cost, falling
@@ -242,11 +239,6 @@ class CostCurve(Frozen):
     accuracy_low: Array  # (m,): ends of its 95 % interval
     accuracy_high: Array  # (m,)
     sent_on: Array  # (m,): share of rows that go beyond the first model
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return lists, one number per point."""
-        names = ("price", "cost", "accuracy", "accuracy_low", "accuracy_high", "sent_on")
-        return {name: getattr(self, name).tolist() for name in names}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

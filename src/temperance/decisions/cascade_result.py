@@ -10,8 +10,9 @@ from temperance.calibrators import temperature_of
 from temperance.decisions.cascade_measures import Goal
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import Estimate
+from temperance.plain import plain
 from temperance.printable import count_text
-from temperance.show import Table, interval_text, number_text, to_frame
+from temperance.show import Shown, Table, interval_text, number_text, percent_text
 
 if TYPE_CHECKING:
     from temperance.decisions.cascade_measures import CostCurve, Measure, Way
@@ -117,24 +118,6 @@ def cascade_table(cascade: Cascade) -> Table:
     return Table(columns, tuple(rows), caption=caption, words=frozenset({len(columns) - 1}))
 
 
-def cascade_columns(cascade: Cascade) -> dict[str, list[Any]]:
-    """Return the columns of a data frame, a row per way and measure."""
-    names = ("way", "measure", "value", "low", "high", "difference", "difference_low",
-             "difference_high")  # fmt: skip
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for name, way in cascade.ways.items():
-        for measure in _MEASURES:
-            own = getattr(way, measure)
-            if own is None:
-                continue
-            less = cascade.differences.get(name, {}).get(measure)  # type: ignore[call-overload]
-            ends = (None,) * 3 if less is None else (less.value, less.low, less.high)
-            cells = (name, measure, own.value, own.low, own.high, *ends)
-            for column, cell in zip(names, cells, strict=True):
-                columns[column].append(cell)
-    return columns
-
-
 # A cascade in sentences: the rule, what it costs, what calibration was worth.
 
 
@@ -165,8 +148,9 @@ def warnings_of(cascade: Cascade) -> tuple[str, ...]:
     policy = cascade.policy
     where = ""
     if seen is not None:
-        of_all = cascade.ways[f"{policy.names[-1]} alone"].error.value
-        where = f" ({_percent(seen.value)} of those that come to it, {_percent(of_all)} of all)"
+        everywhere = cascade.ways[f"{policy.names[-1]} alone"].error.value
+        share, of_all = percent_text(seen.value, 1), percent_text(everywhere, 1)
+        where = f" ({share} of those that come to it, {of_all} of all)"
     much = _SAVED[cascade.goal.kind].format(number_text(gain.value))
     said = (
         f"{policy.names[-1]} does not err equally in all rows{where}. Reckoning with that, "
@@ -198,7 +182,9 @@ def _rule(cascade: Cascade) -> str:
 def _outcome(cascade: Cascade) -> str:
     way = cascade.ways["calibrated thresholds"]
     asked = 1.0 - way.answered[0]
-    that = f"That asks in {_percent(asked)} of rows" if asked > 0.0 else "That asks in no row"
+    that = (
+        f"That asks in {percent_text(asked, 1)} of rows" if asked > 0.0 else "That asks in no row"
+    )
     if way.cost is not None:
         errors = cascade.goal.value * way.error.value
         return (
@@ -206,8 +192,8 @@ def _outcome(cascade: Cascade) -> str:
             f"{number_text(way.spent.value)} for models."
         )
     right = (
-        f"{_percent(1.0 - way.error.value)} ({_percent(1.0 - way.error.high)} to "
-        f"{_percent(1.0 - way.error.low)})"
+        f"{percent_text(1.0 - way.error.value, 1)} ({percent_text(1.0 - way.error.high, 1)} to "
+        f"{percent_text(1.0 - way.error.low, 1)})"
     )
     return f"{that}, costs {_with_ends(way.spent)} per row and is right in {right}."
 
@@ -265,10 +251,6 @@ def _with_ends(each: Estimate) -> str:
     return f"{number_text(each.value)} ({interval_text(each.low, each.high)})"
 
 
-def _percent(share: float) -> str:
-    return f"{100.0 * share:.1f} %"
-
-
 CALIBRATED = "calibrated thresholds"
 
 
@@ -278,7 +260,7 @@ def alone(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Cascade(Frozen):
+class Cascade(Frozen, Shown):
     """When rows go on to the next model, and what that costs on other rows; see `cascade`."""
 
     policy: CascadePolicy  # found on all rows of the fit
@@ -319,15 +301,12 @@ class Cascade(Frozen):
             "goal": self.goal.to_dict(),
             "method": self.method,
             **self.policy.to_dict(),
-            "ways": {name: way.to_dict() for name, way in self.ways.items()},
-            "differences": {
-                name: {measure: each.to_dict() for measure, each in differences.items()}
-                for name, differences in self.differences.items()
-            },
+            "ways": plain(self.ways),
+            "differences": plain(self.differences),
             "calibration_worth": self.worth.to_dict(),
             "hindsight": self.hindsight,
-            "isotonic_gain": None if self.isotonic_gain is None else self.isotonic_gain.to_dict(),
-            "last_error": None if self.last_error is None else self.last_error.to_dict(),
+            "isotonic_gain": plain(self.isotonic_gain),
+            "last_error": plain(self.last_error),
             "n": self.n,
             "n_clusters": self.n_clusters,
             "evaluated_on": self.evaluated_on,
@@ -336,34 +315,35 @@ class Cascade(Frozen):
             **(drawn if curves else {}),
         }
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return one row per way of answering as a data frame.
+    def columns(self) -> dict[str, list[Any]]:
+        """Return one row per way of answering and measure: error, spent or cost.
 
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns way, measure, value, low, high, difference, difference_low, difference_high:
-            measure is error, spent or cost; differences are calibrated thresholds less the way.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
+        Columns way, measure, value, low, high, difference, difference_low, difference_high;
+        differences are calibrated thresholds less the way.
         """
-        return to_frame(cascade_columns(self), backend)
+        names = ("way", "measure", "value", "low", "high", "difference", "difference_low",
+                 "difference_high")  # fmt: skip
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        for name, way in self.ways.items():
+            for measure in _MEASURES:
+                own = getattr(way, measure)
+                if own is None:
+                    continue
+                less = self.differences.get(name, {}).get(measure)  # type: ignore[call-overload]
+                ends = (None,) * 3 if less is None else (less.value, less.low, less.high)
+                cells = (name, measure, own.value, own.low, own.high, *ends)
+                for column, cell in zip(names, cells, strict=True):
+                    columns[column].append(cell)
+        return columns
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        return rule_table(self), cascade_table(self)
 
     def __str__(self) -> str:
-        tables = (rule_table(self), cascade_table(self))
-        return "\n\n".join([self.in_words(), *(table.to_text() for table in tables)])
+        return f"{self.in_words()}\n\n{Shown.__str__(self)}"
 
     def _repr_html_(self) -> str:
         """Show rules and ways in a notebook."""
-        tables = "".join(table.to_html() for table in (rule_table(self), cascade_table(self)))
+        tables = "".join(table.to_html() for table in self.tables())
         return f"<p>{escape(self.in_words())}</p>{tables}"

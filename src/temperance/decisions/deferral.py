@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from temperance.frozen import Frozen
 from temperance.isotonic_regression import centred_isotonic
 from temperance.logistic_regression import fit_logistic
 from temperance.numerics import logit
+from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +43,11 @@ _SURE = 1.0 - 2.0**-52  # a confidence of 1 has log-odds of 36, not infinity
 
 
 @dataclass(frozen=True, slots=True)
-class ConstantLoss:
+class ConstantLoss(Plain):
     """The same for every row."""
+
+    json_keys: ClassVar[tuple[str, ...]] = ("kind", "value")
+    kind: ClassVar[str] = "constant"
 
     value: float
 
@@ -56,14 +60,13 @@ class ConstantLoss:
         """Return the expected loss at these confidences."""
         return np.full(np.shape(confidence), self.value)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return kind and numbers."""
-        return {"kind": "constant", "value": self.value}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IsotonicLoss(Frozen):
+class IsotonicLoss(Frozen, Plain):
     """A line through knots that never rises: what is hard for one model is hard for the next."""
+
+    json_keys: ClassVar[tuple[str, ...]] = ("kind", "confidence", "loss")
+    kind: ClassVar[str] = "isotonic"
 
     confidence: Array  # (m,), rising
     loss: Array  # (m,), not rising
@@ -77,15 +80,13 @@ class IsotonicLoss(Frozen):
         """Return the expected loss at these confidences; constant beyond the outermost knots."""
         return np.asarray(np.interp(confidence, self.confidence, self.loss))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return kind and knots."""
-        knots = {"confidence": self.confidence.tolist(), "loss": self.loss.tolist()}
-        return {"kind": "isotonic", **knots}
-
 
 @dataclass(frozen=True, slots=True)
-class LogisticLoss:
+class LogisticLoss(Plain):
     """An S-curve of the log-odds of the confidence, which may fall or rise."""
+
+    json_keys: ClassVar[tuple[str, ...]] = ("kind", "slope", "intercept", "scale")
+    kind: ClassVar[str] = "logistic"
 
     slope: float
     intercept: float
@@ -101,11 +102,6 @@ class LogisticLoss:
         """Return the expected loss at these confidences."""
         line = self.intercept + self.slope * _log_odds(confidence)
         return np.asarray(self.scale * np.exp(-np.logaddexp(0.0, -line)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return kind and coefficients."""
-        numbers = {"slope": self.slope, "intercept": self.intercept, "scale": self.scale}
-        return {"kind": "logistic", **numbers}
 
 
 ExpectedLoss = ConstantLoss | IsotonicLoss | LogisticLoss

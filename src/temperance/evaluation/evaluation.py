@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from temperance.frozen import Frozen
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
+from temperance.plain import plain
 from temperance.printable import count_text
-from temperance.show import Table, beside, interval_text, number_text, p_text, sketch, to_frame
+from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
 from temperance.significance import ScoreTest, evident
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ __all__ = [
     "capitalised",
     "data_words",
     "direction_words",
-    "evaluation_frame",
     "evaluation_tables",
     "group_words",
     "impossible_words",
@@ -264,32 +264,6 @@ def reliability_sketch(evaluation: Evaluation) -> str:
     )
 
 
-def evaluation_frame(evaluation: Evaluation) -> dict[str, list[Any]]:
-    """Return the columns of a data frame of all measures."""
-    names = ("value", "low", "high", "null_mean", "null_high", "p_value", "adjusted_p_value")
-    measures: dict[str, dict[str, Any]] = {
-        name: getattr(evaluation, name).to_dict() for name in SCORES
-    }
-    if evaluation.refinement is not None:
-        measures["refinement"] = evaluation.refinement.refinement.to_dict()
-        measures["calibration"] = evaluation.refinement.calibration.to_dict()
-    if (base := evaluation.base_rates) is not None:
-        measures["base_rate_log_loss"] = {"value": base.log_loss}
-        measures["log_loss_skill"] = base.log_loss_skill.to_dict()
-        measures["base_rate_brier"] = {"value": base.brier}
-        measures["brier_skill"] = base.brier_skill.to_dict()
-    measures |= {name: each.to_dict() for name, each in evaluation.errors.items()}
-    measures["miscalibration"] = evaluation.corp.miscalibration.to_dict()
-    adjusted = evaluation.tests.adjusted_p_values
-    for name in ("ece", "miscalibration"):
-        measures[name] = {**measures[name], "adjusted_p_value": adjusted[name]}
-    if evaluation.weak_calibration is not None:
-        found = {name: getattr(evaluation.weak_calibration, name) for name in WEAK}
-        measures |= {name: each.to_dict() for name, each in found.items() if each is not None}
-    columns: dict[str, list[Any]] = {"measure": list(measures)}
-    return columns | {name: [each.get(name) for each in measures.values()] for name in names}
-
-
 def _row(name: str, estimate: Estimate) -> tuple[str, str, str]:
     return name, number_text(estimate.value), interval_text(estimate.low, estimate.high)
 
@@ -417,7 +391,7 @@ def capitalised(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluation(Frozen):
+class Evaluation(Frozen, Shown):
     """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval."""
 
     n: int  # rows
@@ -477,7 +451,7 @@ class Evaluation(Frozen):
         """
         drawn = {}
         if curves:
-            drawn["per_class"] = [each.to_dict() for each in self.classes]
+            drawn["per_class"] = plain(self.classes)
             drawn["reliability"] = self.reliability.to_dict()
         return {
             "n": self.n,
@@ -490,24 +464,22 @@ class Evaluation(Frozen):
             "confidence": self.confidence.to_dict(),
             "ece_null": self.ece_null.to_dict(),
             "n_bins": self.n_bins,
-            "score_test": None if self.score_test is None else self.score_test.to_dict(),
+            "score_test": plain(self.score_test),
             "zero_probability_labels": self.zero_probability_labels,
             "tied_rows": self.tied_rows,
             "tie_neutral_accuracy": self.tie_neutral_accuracy,
-            "base_rates": None if self.base_rates is None else self.base_rates.to_dict(),
+            "base_rates": plain(self.base_rates),
             "calibration_errors": {
                 name: self.errors[name].to_dict() if name in self.errors else None
                 for name in ERROR_NAMES
             },
-            "log_loss_parts": None if self.refinement is None else self.refinement.to_dict(),
-            "brier_parts": None if self.brier_parts is None else self.brier_parts.to_dict(),
+            "log_loss_parts": plain(self.refinement),
+            "brier_parts": plain(self.brier_parts),
             "corp": self.corp.to_dict(curves=curves),
             "tests": self.tests.to_dict(),
             "verdict": self.tests.verdict.to_dict(),
-            "weak_calibration": None
-            if self.weak_calibration is None
-            else self.weak_calibration.to_dict(),
-            "groups": [each.to_dict() for each in self.groups],
+            "weak_calibration": plain(self.weak_calibration),
+            "groups": plain(self.groups),
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,
@@ -525,36 +497,46 @@ class Evaluation(Frozen):
         """
         return evaluation_words(self)
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return every measure with its interval as a data frame.
+    def columns(self) -> dict[str, list[Any]]:
+        """Return every measure with its interval.
 
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns measure, value, low, high, null_mean, null_high, p_value, adjusted_p_value;
-            missing where a measure has none. A `p_value` is read as if it were the only one (one
-            in twenty of a calibrated model is below .05); the `adjusted_p_value`, of the two that
-            are among the tests of calibration, is corrected for their number (Holm).
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
+        Columns measure, value, low, high, null_mean, null_high, p_value, adjusted_p_value; missing
+        where a measure has none. A `p_value` is read as if it were the only one (one in twenty of a
+        calibrated model is below .05); the `adjusted_p_value`, of the two that are among the tests
+        of calibration, is corrected for their number (Holm).
         """
-        return to_frame(evaluation_frame(self), backend)
+        names = ("value", "low", "high", "null_mean", "null_high", "p_value", "adjusted_p_value")
+        measures: dict[str, dict[str, Any]] = {
+            name: getattr(self, name).to_dict() for name in SCORES
+        }
+        if self.refinement is not None:
+            measures["refinement"] = self.refinement.refinement.to_dict()
+            measures["calibration"] = self.refinement.calibration.to_dict()
+        if (base := self.base_rates) is not None:
+            measures["base_rate_log_loss"] = {"value": base.log_loss}
+            measures["log_loss_skill"] = base.log_loss_skill.to_dict()
+            measures["base_rate_brier"] = {"value": base.brier}
+            measures["brier_skill"] = base.brier_skill.to_dict()
+        measures |= plain(self.errors)
+        measures["miscalibration"] = self.corp.miscalibration.to_dict()
+        adjusted = self.tests.adjusted_p_values
+        for name in ("ece", "miscalibration"):
+            measures[name] = {**measures[name], "adjusted_p_value": adjusted[name]}
+        if self.weak_calibration is not None:
+            found = {name: getattr(self.weak_calibration, name) for name in WEAK}
+            measures |= {name: each.to_dict() for name, each in found.items() if each is not None}
+        columns: dict[str, list[Any]] = {"measure": list(measures)}
+        return columns | {name: [each.get(name) for each in measures.values()] for name in names}
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        return tuple(evaluation_tables(self))
 
     def __str__(self) -> str:
-        tables = (table.to_text() for table in evaluation_tables(self))
-        return "\n\n".join([self.in_words(), *tables, *(f"note: {note}" for note in self.notes)])
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n\n".join([self.in_words(), Shown.__str__(self), *notes])
 
     def _repr_html_(self) -> str:
         """Show the finding, a reliability diagram and the tables in a notebook."""
-        tables = (table.to_html() for table in evaluation_tables(self))
+        tables = (table.to_html() for table in self.tables())
         return f"<p>{escape(self.in_words())}</p>" + beside(reliability_sketch(self), *tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from temperance.errors import NoOptimumError
 from temperance.metrics.estimates import Estimate, gap_estimate, score_estimate
 from temperance.metrics.implied import implied_scores, paired_gaps
 from temperance.metrics.inputs import Predictions
+from temperance.plain import Plain
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["RefinementSplit", "refinement_split"]
 
 
 @dataclass(frozen=True, slots=True)
-class RefinementSplit:
+class RefinementSplit(Plain):
     """A mean log loss = refinement + calibration, in nats, each with a 95 % interval.
 
     Both by out-of-fold temperature scaling: every row is scored by a temperature that never saw
@@ -32,14 +33,6 @@ class RefinementSplit:
     refinement: Estimate  # >= 0: the log loss that a temperature leaves; a richer map may less
     calibration: Estimate  # what the temperature removes; below 0 = there is nothing to gain
     temperature: float  # fitted on all rows
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
-        return {
-            "refinement": self.refinement.to_dict(),
-            "calibration": self.calibration.to_dict(),
-            "temperature": self.temperature,
-        }
 
 
 def refinement_split(rows: Predictions, *, seed: int = 0) -> RefinementSplit | None:

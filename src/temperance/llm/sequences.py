@@ -21,8 +21,9 @@ from temperance.checks.frames import refuse_other_index
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64
+from temperance.plain import Plain
 from temperance.printable import count_text
-from temperance.show import Table, beside, interval_text, number_text, to_frame
+from temperance.show import Shown, Table, interval_text, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,17 +85,13 @@ def answer_log_odds(scores: ArrayLike, *, scale: str, of: int | None = None) -> 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SequenceScores(Frozen):
+class SequenceScores(Frozen, Plain):
     """Scores of answers, each on the scale "logprob", in nats; see `sequence_scores`."""
 
     sum: NDArray[np.float64]  # (n,): log-probability of the answer; longer answers have less
     mean: NDArray[np.float64]  # (n,): per token
     min: NDArray[np.float64]  # (n,): of the least likely token
     length: NDArray[np.intp]  # (n,): number of tokens
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Return plain lists, as columns."""
-        return {name: getattr(self, name).tolist() for name in ("sum", "mean", "min", "length")}
 
 
 def sequence_scores(token_logprobs: Iterable[Any]) -> SequenceScores:
@@ -165,7 +162,7 @@ _MOST_ROWS = 30  # of a table as text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RatesByScore(Frozen):
+class RatesByScore(Frozen, Shown):
     """One entry per distinct score, ascending; see `rates_by_score`."""
 
     score: NDArray[np.float64]  # (m,)
@@ -191,29 +188,12 @@ class RatesByScore(Frozen):
             columns["calibrated"] = self.calibrated.tolist()
         return columns
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return one row per distinct score as a data frame.
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the columns of `to_dict`, one row per distinct score."""
+        return self.to_dict()
 
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns score, n, correct, rate, low, high, and calibrated where it is known.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
-        """
-        return to_frame(self.to_dict(), backend)
-
-    def _table(self) -> Table:
+    def tables(self) -> tuple[Table, ...]:
+        """Return the table that people see."""
         said = ("calibrated",) if self.calibrated is not None else ()
         columns = ("score", "answers", "right", f"{100.0 * self.level:g} %", *said)
         rows = []
@@ -233,14 +213,7 @@ class RatesByScore(Frozen):
             f"{count_text(int(self.n.sum()), 'answer')}, "
             f"{count_text(len(self.score), 'distinct score')}{more}"
         )
-        return Table(columns, tuple(rows), caption=caption)
-
-    def __str__(self) -> str:
-        return self._table().to_text()
-
-    def _repr_html_(self) -> str:
-        """Show the table in a notebook."""
-        return beside(self._table().to_html())
+        return (Table(columns, tuple(rows), caption=caption),)
 
 
 def rates_by_score(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.scores import sum_tolerance
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64
+from temperance.plain import Plain
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _require_room(left: Array, room: Array, vocabulary: Array, tolerance: float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TopKTemperature:
+class TopKTemperature(Plain):
     r"""The temperature of a whole vocabulary, from rows that show only its most likely tokens.
 
     Parameters
@@ -231,6 +232,10 @@ class TopKTemperature:
     >>> round(scaling.temperature, 4), scaling.n, scaling.n_not_shown
     (0.5, 6, 1)
     """
+
+    json_keys: ClassVar[tuple[str, ...]] = (
+        "temperature", "n", "n_not_shown", "n_sentinels", "record",
+    )  # fmt: skip
 
     scaling: TemperatureScaling
     n: int | None = None
@@ -407,16 +412,6 @@ class TopKTemperature:
             high = np.where(tokens.sentinels, np.exp(log_one - log_sum)[:, None], high)
         one_sided = ~tail.complete & np.isinf(tail.others) & (beta < 1.0)
         return TopKBounds(low, high, tail.complete, one_sided)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
-        return {
-            "temperature": self.temperature,
-            "n": self.n,
-            "n_not_shown": self.n_not_shown,
-            "n_sentinels": self.n_sentinels,
-            "record": None if self.record is None else self.record.to_dict(),
-        }
 
     def __str__(self) -> str:
         if not self.n:

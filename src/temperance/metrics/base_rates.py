@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite, nan, sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from temperance.metrics.estimates import Estimate, gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs, normal_quantile
+from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,7 @@ __all__ = ["BaseRates", "base_rates", "base_rates_of_counts"]
 
 
 @dataclass(frozen=True, slots=True)
-class BaseRates:
+class BaseRates(Plain):
     """Scores of the class frequencies of these rows, predicted for every row, and the skill.
 
     Of a label matrix each label has its own frequency, predicted for its entries.
@@ -41,6 +42,10 @@ class BaseRates:
         class (Krichevsky and Trofimov 1981), they cost so much more.
     """
 
+    json_keys: ClassVar[tuple[str, ...]] = (
+        "log_loss", "brier", "log_loss_skill", "brier_skill", "verdict",
+    )  # fmt: skip
+
     log_loss: float
     brier: float
     log_loss_skill: Estimate
@@ -53,16 +58,6 @@ class BaseRates:
         if self.log_loss_skill.low > 0.0:
             return "better"
         return "worse" if self.log_loss_skill.high < -self.own_rows else "cannot tell"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
-        return {
-            "log_loss": self.log_loss,
-            "brier": self.brier,
-            "log_loss_skill": self.log_loss_skill.to_dict(),
-            "brier_skill": self.brier_skill.to_dict(),
-            "verdict": self.verdict,
-        }
 
 
 def base_rates(rows: Predictions) -> BaseRates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -146,6 +146,11 @@ class CoxTest(CalibrationTest):
         In the same units.
     """
 
+    json_keys: ClassVar[tuple[str, ...]] = (
+        *CalibrationTest.json_keys, "intercept", "slope", "intercept_standard_error",
+        "slope_standard_error",
+    )  # fmt: skip
+
     intercept: float | None = None
     slope: float | None = None
     intercept_standard_error: float | None = None
@@ -160,16 +165,6 @@ class CoxTest(CalibrationTest):
             return evident(self.leaning, self.p_value)
         of_slope = two_sided_p((self.slope - 1.0) / self.slope_standard_error)
         return evident(evident(self.leaning, of_slope), self.p_value)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields for JSON: finite numbers, text and None."""
-        return {
-            **CalibrationTest.to_dict(self),
-            "intercept": self.intercept,
-            "slope": self.slope,
-            "intercept_standard_error": self.intercept_standard_error,
-            "slope_standard_error": self.slope_standard_error,
-        }
 
 
 def cox_test(

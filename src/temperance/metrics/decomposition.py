@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from temperance.metrics.estimates import CalibrationError, Draws, Estimate
 from temperance.metrics.events import class_event, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling
+from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ _MEAN_SCORE = {"brier": _brier, "log": _log}
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreDecomposition:
+class ScoreDecomposition(Plain):
     """Parts of a mean score: score = miscalibration - discrimination + uncertainty, exactly."""
 
     score: float  # 0 is best
@@ -103,13 +104,9 @@ class ScoreDecomposition:
     discrimination: float  # >= 0, large is best: what knowing the probabilities is worth
     uncertainty: float  # >= 0: the score of always saying the overall frequency
 
-    def to_dict(self) -> dict[str, float]:
-        """Return the four numbers."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class MurphyDecomposition:
+class MurphyDecomposition(Plain):
     """Parts of the Brier score: score = reliability - resolution + uncertainty, exactly."""
 
     score: float
@@ -117,10 +114,6 @@ class MurphyDecomposition:
     resolution: float  # >= 0, large is best
     uncertainty: float
     reliability_debiased: float  # less what sampling adds; may be below 0
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the five numbers."""
-        return asdict(self)
 
 
 def score_decomposition(

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import normal_quantile, t_quantile
+from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class NullBand:
+class NullBand(Plain):
     """What an error would be if the model were *perfectly calibrated*, with these confidences.
 
     An error at or below `high` is no evidence of miscalibration.
@@ -60,10 +61,6 @@ class NullBand:
 
     mean: float
     high: float  # 95 % of perfectly calibrated models stay at or below
-
-    def to_dict(self) -> dict[str, float]:
-        """Return both numbers."""
-        return {"mean": self.mean, "high": self.high}
 
 
 @dataclass(frozen=True, slots=True)

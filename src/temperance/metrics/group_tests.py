@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import exp, inf
 from sys import float_info
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
 from temperance.metrics.z_tests import SHARPNESS, counted, score_rows, taken
 from temperance.numerics import as_float64, log_probs, places_of
+from temperance.plain import Plain
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
 
@@ -122,7 +123,7 @@ _SIMULATED_BELOW = 500  # rows: from there on p < 0.001 happens in 1 of 1,000 ca
 
 
 @dataclass(frozen=True, slots=True)
-class GroupTest:
+class GroupTest(Plain):
     """The score test of one group among several.
 
     Parameters
@@ -139,6 +140,8 @@ class GroupTest:
         Holm's, over all groups where the test is defined: look at this one to pick out groups.
     """
 
+    json_keys: ClassVar[tuple[str, ...]] = ("group", "n", "test", "adjusted_p_value", "direction")
+
     group: str
     n: int
     test: CalibrationTest
@@ -149,16 +152,6 @@ class GroupTest:
         """Which way the group's probabilities err; "neither" where the adjusted p >= 0.05."""
         leaning = self.test.leaning
         return None if leaning is None else evident(leaning, self.adjusted_p_value)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields for JSON: finite numbers, text and None."""
-        return {
-            "group": self.group,
-            "n": self.n,
-            "test": self.test.to_dict(),
-            "adjusted_p_value": self.adjusted_p_value,
-            "direction": self.direction,
-        }
 
 
 def group_score_tests(

@@ -22,6 +22,7 @@ from temperance.metrics.z_tests import (
     spiegelhalter_rows,
 )
 from temperance.numerics import BLOCK_ELEMENTS
+from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest, evident, holm
 
@@ -414,17 +415,13 @@ LEVEL = 0.05  # of the verdict
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationVerdict:
+class CalibrationVerdict(Plain):
     """The one answer of several tests: whether any refutes calibration, read for their number."""
 
     calibrated: bool  # no test refutes it; that is no proof
     test: str  # the name of the test with the smallest p-value
     adjusted_p_value: float  # its p-value, corrected by Holm for the number of tests
     n_tests: int  # that the data allow
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.frames import frame_names
 from temperance.checks.label_matrix import LABEL_CLASSES
+from temperance.plain import Plain
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _ENTRIES = ("negative entry", "negative entries"), ("positive entry", "positive 
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class Outcomes(Plain):
     """Rows of classes, answers that are right or wrong, or entries of a label matrix.
 
     The one place that names a class in a sentence.
@@ -48,6 +49,8 @@ class Outcomes:
     >>> Outcomes(LABEL_CLASSES, n_rows=1500, n_labels=14).size(21000, 2)
     '1,500 rows x 14 labels (21,000 entries)'
     """
+
+    json_keys: ClassVar[tuple[str, ...]] = ("kind", "names", "n_rows", "n_labels")
 
     names: tuple[str, ...] | None = None
     n_rows: int | None = None
@@ -201,12 +204,3 @@ class Outcomes:
     def reworded(self, text: str) -> str:
         """Return a text about rows, such as the reason why a test says nothing, in these words."""
         return re.sub(r"\brow(s?)\b", lambda match: self.plural if match[1] else self.one, text)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "kind": self.kind,
-            "names": None if self.names is None else list(self.names),
-            "n_rows": self.n_rows,
-            "n_labels": self.n_labels,
-        }

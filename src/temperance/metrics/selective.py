@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log1p, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import as_float64, normal_quantile
+from temperance.plain import Plain
 from temperance.printable import count_text
-from temperance.show import Table, interval_text, number_text, to_frame
+from temperance.show import Shown, Table, interval_text, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,8 +83,12 @@ _LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RiskCoverage(Frozen):
+class RiskCoverage(Frozen, Plain, Shown):
     """A risk-coverage curve and its areas; lower is better. Its points are the distinct scores."""
+
+    json_keys: ClassVar[tuple[str, ...]] = (
+        "score", "n", "error_rate", "augrc", "aurc", "aurc_trapezoid", "excess_aurc",
+    )  # fmt: skip
 
     score: str  # by which rows are accepted
     n: int  # rows of weight above 0
@@ -114,46 +119,17 @@ class RiskCoverage(Frozen):
         """
         return wilson_interval(self.risk, self.accepted, as_level(level, name="level"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the areas as plain numbers, without the curve."""
-        return {
-            "score": self.score,
-            "n": self.n,
-            "error_rate": self.error_rate,
-            "augrc": self.augrc.to_dict(),
-            "aurc": self.aurc.to_dict(),
-            "aurc_trapezoid": self.aurc_trapezoid,
-            "excess_aurc": self.excess_aurc,
-        }
-
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return the curve as a data frame.
-
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns threshold, coverage, risk, low, high.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
-        """
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the curve: threshold, coverage, risk, low, high."""
         low, high = self.band()
-        return to_frame(
-            {
-                "threshold": self.thresholds.tolist(), "coverage": self.coverage.tolist(),
-                "risk": self.risk.tolist(), "low": low.tolist(), "high": high.tolist(),
-            },
-            backend,
-        )  # fmt: skip
+        return {
+            "threshold": self.thresholds.tolist(), "coverage": self.coverage.tolist(),
+            "risk": self.risk.tolist(), "low": low.tolist(), "high": high.tolist(),
+        }  # fmt: skip
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        return (self.table(),)
 
     def table(self) -> Table:
         """Return the areas as people see them."""
@@ -169,9 +145,6 @@ class RiskCoverage(Frozen):
         ]
         caption = f"{count_text(self.n, 'row')} by {self.score}; lower is better"
         return Table(("risk and coverage", "value", "95 %"), tuple(rows), caption=caption)
-
-    def __str__(self) -> str:
-        return self.table().to_text()
 
 
 def risk_coverage(

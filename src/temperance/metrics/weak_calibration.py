@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import exp, inf, isfinite, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.z_tests import counted, log_odds
 from temperance.numerics import normal_quantile, two_probs
+from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ _FARTHEST = 300.0  # log-odds beyond it are taken for it where they are shifted
 
 
 @dataclass(frozen=True, slots=True)
-class WeakCalibration(Frozen):
+class WeakCalibration(Frozen, Plain):
     """Three numbers of one event, each with a 95 % interval, or None and the reason why.
 
     "Mean" calibration is an observed : expected ratio of 1 and an intercept of 0; "weak"
@@ -50,17 +51,6 @@ class WeakCalibration(Frozen):
     intercept: Estimate | None  # calibration in the large, log-odds; 0 is best; below 0: as above
     slope: Estimate | None  # 1 is best; below 1: too extreme, above 1: too timid
     reasons: dict[str, str] = field(default_factory=dict)  # of what is None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON; what is not known is None, with its reason."""
-        numbers = {name: getattr(self, name) for name in _NAMES}
-        return {
-            "event": self.event,
-            "n": self.n,
-            "n_events": self.n_events,
-            **{name: None if each is None else each.to_dict() for name, each in numbers.items()},
-            "reasons": self.reasons,
-        }
 
 
 _NAMES = ("observed_expected", "intercept", "slope")

@@ -92,20 +92,7 @@ class ConfidenceDisplay(Display):
             name=name,
         ).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the histogram.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure where left out.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            Itself.
-        """
-        ax = self._begin(ax)
+    def _draw(self, ax: Axes) -> None:
         quiet(ax)
         width = self.curve.upper - self.curve.lower
         ax.bar(self.curve.lower + 0.05 * width, self.curve.share, 0.9 * width, align="edge",
@@ -127,7 +114,6 @@ class ConfidenceDisplay(Display):
         if self.name is not None:
             ax.set_title(printable(self.name), loc="right", pad=8, color=INK, fontsize=TEXT,
                          fontweight="bold", parse_math=False)  # fmt: skip
-        return self
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the histogram in words."""

@@ -159,20 +159,7 @@ class CostDisplay(Display):
         }
         return cls(cascade.curve, points, raw_curve=cascade.raw_curve, name=name).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw curve and points.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure where left out.
-
-        Returns
-        -------
-        CostDisplay
-            Itself.
-        """
-        ax = self._begin(ax)
+    def _draw(self, ax: Axes) -> None:
         quiet(ax)
         curve, raw = self.curve, self.raw_curve
         ax.fill_between(curve.cost, curve.accuracy_low, curve.accuracy_high, color=UNDER,
@@ -201,7 +188,6 @@ class CostDisplay(Display):
         if self.name is not None:
             ax.set_title(fitting(self.name, 220.0, size=TEXT), loc="right", pad=8, color=INK,
                          fontsize=TEXT, fontweight="bold", parse_math=False)  # fmt: skip
-        return self
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the points in words."""

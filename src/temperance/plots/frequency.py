@@ -128,20 +128,7 @@ class FrequencyDisplay(Display):
         }
         return cls({str(k): v for k, v in reference.items()}, frequencies, name=name).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the rows.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure where left out.
-
-        Returns
-        -------
-        FrequencyDisplay
-            Itself.
-        """
-        ax = self._begin(ax)
+    def _draw(self, ax: Axes) -> None:
         ends = [s for e in self.new.values() for s in (e.low, e.high)] + [*self.reference.values()]
         low, high = min(ends), max(ends)
         room = _ROOM * max(high - low, _LEAST)
@@ -162,7 +149,6 @@ class FrequencyDisplay(Display):
         _draw_key(ax)
         if self.name is not None:
             draw_name(ax, self.name, pad=26.0, from_names=self._own is not None)
-        return self
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every class's share then and now in words."""

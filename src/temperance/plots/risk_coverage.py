@@ -137,20 +137,7 @@ class RiskCoverageDisplay(Display):
         )
         return cls(curve, threshold=threshold, max_risk=max_risk, name=name).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the diagram.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure where left out.
-
-        Returns
-        -------
-        RiskCoverageDisplay
-            Itself.
-        """
-        ax = self._begin(ax)
+    def _draw(self, ax: Axes) -> None:
         quiet(ax)
         curve = self.curve
         low, high = curve.band()
@@ -179,7 +166,6 @@ class RiskCoverageDisplay(Display):
             draw_name(ax, self.name, pad=30)
         ax.set_title(f"AUGRC {curve.augrc.value:.4f}", loc="right", pad=30, color=MUTED,
                      fontsize=TEXT, fontweight="normal")  # fmt: skip
-        return self
 
     @property
     def _place(self) -> int | None:

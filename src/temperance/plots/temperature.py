@@ -115,20 +115,7 @@ class ClassBiasDisplay(Display):
         }
         return cls(estimates, name=name).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the forest plot.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure where left out.
-
-        Returns
-        -------
-        ClassBiasDisplay
-            Itself.
-        """
-        ax = self._begin(ax)
+    def _draw(self, ax: Axes) -> None:
         ends = [0.0, *(end for each in self.biases.values() for end in (each.low, each.high))]
         low, high = min(ends), max(ends)
         room = _ROOM * max(high - low, _LEAST)
@@ -144,7 +131,6 @@ class ClassBiasDisplay(Display):
         draw_mark(ax, 0.0, "no bias", dashed=True)
         if self.name is not None:
             draw_name(ax, self.name, pad=24.0, from_names=self._own is not None)
-        return self
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every bias in words."""
@@ -264,20 +250,7 @@ class TemperatureDisplay(Display):
         estimates = {str(key): _estimate(str(key), each) for key, each in temperatures.items()}
         return cls(estimates, pooled=pooled, name=name).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the forest plot.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure where left out.
-
-        Returns
-        -------
-        TemperatureDisplay
-            Itself.
-        """
-        ax = self._begin(ax)
+    def _draw(self, ax: Axes) -> None:
         ax.set_xscale("log")
         limits = self._limits()
         dots = [
@@ -296,7 +269,6 @@ class TemperatureDisplay(Display):
         if self.name is not None:
             pad = 24.0 + (0.0 if self.pooled is None else _LINE)
             draw_name(ax, self.name, pad=pad, from_names=self._own is not None)
-        return self
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every temperature in words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from xml.etree import ElementTree as ET
 
 from matplotlib.axes import Axes
@@ -260,6 +260,25 @@ class Display:
     _own: Figure | None = None  # the figure, if this display made it
     _margins: tuple[float, float, float, float]  # left, right, bottom, top of the axes, points
     _size: tuple[float, float]  # width and height of a new figure, points
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        display
+            Itself.
+        """
+        self._draw(self._begin(ax))
+        return self
+
+    def _draw(self, ax: Axes) -> None:
+        raise NotImplementedError
 
     def _begin(self, ax: Axes | None) -> Axes:
         """Return the axes to draw on; a new figure belongs to no window and no notebook cell."""

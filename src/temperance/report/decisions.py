@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from temperance.calibrators import temperature_of
-from temperance.decisions.abstention import outcome_cells, percent
+from temperance.decisions.abstention import outcome_cells
 from temperance.decisions.cascade_result import GAINS, gains, range_text, verdict
 from temperance.plots import CostDisplay, RiskCoverageDisplay
 from temperance.report.tables import estimate_cell, render, svg
-from temperance.show import interval_text, number_text
+from temperance.show import interval_text, number_text, percent_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def render_threshold(content: ThresholdContent) -> str:
         per_group=rule.per_group,
         min_coverage=rule.min_coverage,
         by_risk=rule.max_risk is not None,
-        level=percent(rule.confidence),
-        missed=percent(1.0 - rule.confidence),
+        level=percent_text(rule.confidence),
+        missed=percent_text(1.0 - rule.confidence),
         calibrator=content.calibrator.name
         + ("" if temperature is None else f", T = {temperature:.4g}"),
         tested=content.test is not None,
@@ -123,7 +123,9 @@ def _promises(rule: Abstention, test: Mapping[str, Outcome]) -> list[dict[str, A
             {
                 "name": each.group,
                 "threshold": "never" if each.threshold is None else f"{each.threshold:.4g}",
-                "promised": "" if each.max_risk is None else f"at most {percent(each.max_risk)}",
+                "promised": ""
+                if each.max_risk is None
+                else f"at most {percent_text(each.max_risk)}",
                 "reason": each.reason,
                 **({} if outcome is None else _cells(outcome)),
             }
@@ -145,7 +147,7 @@ def _cells(outcome: Outcome) -> dict[str, Any]:
 
 
 def _percent(share: float, decimals: int = 1) -> str:
-    return f"{100.0 * share:.{decimals}f}\u00a0%"
+    return percent_text(share, decimals).replace(" ", "\u00a0")
 
 
 # The page of a cascade: when rows go on to the next model, and what that costs.

@@ -20,6 +20,7 @@ from temperance.calibrators.label_platt import number_cells
 from temperance.comparison import difference_tables, in_words
 from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
 from temperance.metrics.estimates import Estimate
+from temperance.plain import plain
 from temperance.plots import (
     ClassBiasDisplay,
     ConfidenceDisplay,
@@ -111,7 +112,7 @@ class ClassBiases:
         """Return each bias, and the differences from a temperature alone."""
         return {
             "temperature": self.temperature,
-            "biases": {name: each.to_dict() for name, each in self.biases.items()},
+            "biases": plain(self.biases),
             "differences": self.comparison.differences[BIASED].to_dict(),
         }
 

@@ -7,8 +7,9 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.frozen import Frozen
+from temperance.plain import plain
 from temperance.printable import count_text
-from temperance.show import Table, beside, interval_text, number_text, to_frame
+from temperance.show import Shown, Table, interval_text, number_text
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
@@ -88,27 +89,6 @@ def not_tried(selection: Selection) -> str:
     return f"Not tried: {'; '.join(reasons)}." if reasons else ""
 
 
-def selection_frame(selection: Selection) -> dict[str, list[Any]]:
-    """Return the columns of a data frame of all candidates."""
-    names = (
-        "method", "log_loss", "low", "high", "difference", "difference_low", "difference_high",
-        "behind", "behind_standard_error", "prior", "left_out", "chosen",
-    )  # fmt: skip
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for each in selection.candidates:
-        loss, gap = (
-            (None, None, None) if found is None else (found.value, found.low, found.high)
-            for found in (each.log_loss, each.difference)
-        )
-        values = (
-            each.method, *loss, *gap, each.behind, each.behind_standard_error, each.prior,
-            each.left_out, each.method == selection.method,
-        )  # fmt: skip
-        for name, value in zip(names, values, strict=True):
-            columns[name].append(value)
-    return columns
-
-
 def _note(each: Candidate) -> str:
     if each.no_optimum:
         return f"with a prior; a part of the rows has no optimum ({each.no_optimum})"
@@ -169,8 +149,8 @@ class Candidate:
         """Return plain numbers for JSON."""
         return {
             "method": self.method,
-            "log_loss": None if self.log_loss is None else self.log_loss.to_dict(),
-            "difference": None if self.difference is None else self.difference.to_dict(),
+            "log_loss": plain(self.log_loss),
+            "difference": plain(self.difference),
             "behind": _finite(self.behind),
             "behind_standard_error": _finite(self.behind_standard_error),
             "prior": self.prior,
@@ -180,7 +160,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Selection(Frozen):
+class Selection(Frozen, Shown):
     """The chosen calibrator, fitted on all rows, and the candidates it was chosen among.
 
     Parameters
@@ -305,38 +285,43 @@ class Selection(Frozen):
             "n": self.n,
             "n_folds": self.n_folds,
             "zero_labels": self.zero_labels,
-            "candidates": [each.to_dict() for each in self.candidates],
+            "candidates": plain(self.candidates),
         }
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return one row per candidate as a data frame.
+    def columns(self) -> dict[str, list[Any]]:
+        """Return one row per candidate.
 
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns method, log_loss, low, high, difference, difference_low, difference_high,
-            behind, behind_standard_error, prior, left_out, chosen.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
+        Columns method, log_loss, low, high, difference, difference_low, difference_high, behind,
+        behind_standard_error, prior, left_out, chosen.
         """
-        return to_frame(selection_frame(self), backend)
+        names = (
+            "method", "log_loss", "low", "high", "difference", "difference_low", "difference_high",
+            "behind", "behind_standard_error", "prior", "left_out", "chosen",
+        )  # fmt: skip
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        for each in self.candidates:
+            loss, gap = (
+                (None, None, None) if found is None else (found.value, found.low, found.high)
+                for found in (each.log_loss, each.difference)
+            )
+            values = (
+                each.method, *loss, *gap, each.behind, each.behind_standard_error, each.prior,
+                each.left_out, each.method == self.method,
+            )  # fmt: skip
+            for name, value in zip(names, values, strict=True):
+                columns[name].append(value)
+        return columns
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        return (selection_table(self),)
 
     def __str__(self) -> str:
-        return f"{self.in_words()}\n\n{selection_table(self).to_text()}"
+        return f"{self.in_words()}\n\n{Shown.__str__(self)}"
 
     def _repr_html_(self) -> str:
         """Show the candidates in a notebook."""
-        return f"<p>{self.in_words()}</p>" + beside(selection_table(self).to_html())
+        return f"<p>{self.in_words()}</p>" + Shown._repr_html_(self)
 
 
 def _finite(value: float | None) -> float | None:

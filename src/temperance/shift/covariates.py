@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from temperance.frozen import Frozen
 from temperance.logistic_regression import fit_logistic
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import as_float64, normal_quantile, row_blocks
+from temperance.plain import Plain
 from temperance.printable import count_text
-from temperance.show import Table, beside, interval_text, number_text, to_frame
+from temperance.show import Shown, Table, interval_text, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,8 +143,12 @@ _SMALLEST = -600.0  # log: never 0, so that some factor gives the mean 1
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CovariateWeights(Frozen):
+class CovariateWeights(Frozen, Plain, Shown):
     """Weights under which source rows look like target rows; see `covariate_weights`."""
+
+    json_keys: ClassVar[tuple[str, ...]] = (
+        "auc", "told_apart", "effective_rows", "n_source", "n_target", "clip", "clipped",
+    )  # fmt: skip
 
     weights: NDArray[np.float64]  # (n_source,), in (0, clip], mean 1
     auc: Estimate  # cross-fitted; 0.5 = the two sets cannot be told apart
@@ -158,44 +163,12 @@ class CovariateWeights(Frozen):
         """Whether the 95 % interval of the cross-fitted AUC lies above 0.5, beyond rounding."""
         return self.auc.low > 0.5 + _ROUNDING
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON, without the weights themselves."""
-        return {
-            "auc": self.auc.to_dict(),
-            "told_apart": self.told_apart,
-            "effective_rows": self.effective_rows,
-            "n_source": self.n_source,
-            "n_target": self.n_target,
-            "clip": self.clip,
-            "clipped": self.clipped,
-        }
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the weight of each source row: row, weight."""
+        return {"row": list(range(self.n_source)), "weight": self.weights.tolist()}
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return the weight of each source row as a data frame with columns row, weight.
-
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
-        """
-        columns = {"row": list(range(self.n_source)), "weight": self.weights.tolist()}
-        return to_frame(columns, backend)
-
-    def __str__(self) -> str:
-        return self._table().to_text()
-
-    def _repr_html_(self) -> str:
-        """Show the table in a notebook."""
-        return beside(self._table().to_html())
-
-    def _table(self) -> Table:
+    def tables(self) -> tuple[Table, ...]:
+        """Return the table that people see."""
         apart = "yes" if self.told_apart else "no"
         auc = f"AUC {number_text(self.auc.value)}, {interval_text(self.auc.low, self.auc.high)}"
         rows = (
@@ -205,7 +178,7 @@ class CovariateWeights(Frozen):
             ("source rows are worth", count_text(round(self.effective_rows), "target row")),
             (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
         )
-        return Table(("covariate shift", ""), rows, words=frozenset({1}))
+        return (Table(("covariate shift", ""), rows, words=frozenset({1})),)
 
 
 def covariate_weights(

@@ -22,6 +22,7 @@ from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
+from temperance.plain import plain
 from temperance.shift.covariates import covariate_weights, shape_features
 from temperance.shift.priors import calibrator_of, label_shift_of_rows
 from temperance.show import p_text
@@ -229,9 +230,9 @@ class Diagnosis(Frozen):
             if self.comparison is None
             else self.comparison.to_dict(curves=False),
             "frequencies_moved": self.frequencies_moved,
-            "correction": None if self.correction is None else self.correction.to_dict(),
+            "correction": plain(self.correction),
             "class_frequencies": self.frequencies.to_dict(),
-            "covariates": None if self.covariates is None else self.covariates.to_dict(),
+            "covariates": plain(self.covariates),
         }
 
     def __str__(self) -> str:

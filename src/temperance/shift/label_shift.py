@@ -12,7 +12,7 @@ from temperance.checks.arrays import such_rows
 from temperance.checks.frames import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
-from temperance.show import Table, beside, interval_text, number_text, p_text, to_frame
+from temperance.show import Shown, Table, interval_text, number_text, p_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -54,20 +54,6 @@ def prior_table(shift: LabelShift) -> Table:
     return Table(columns, rows, caption=caption, words=frozenset({4}))
 
 
-def prior_columns(shift: LabelShift) -> dict[str, list[Any]]:
-    """Return the columns of a data frame, one row per class."""
-    low, high = shift.interval().T.tolist()
-    return {
-        "class": [_name(shift, c) for c in range(len(shift.priors))],
-        "source": shift.source_priors.tolist(),
-        "new": shift.priors.tolist(),
-        "low": low,
-        "high": high,
-        "standard_error": shift.to_dict()["standard_errors"],
-        "on_boundary": shift.on_boundary.tolist(),
-    }
-
-
 def _name(shift: LabelShift, c: int) -> str:
     return shift.classes[c] if shift.classes else str(c)
 
@@ -90,7 +76,7 @@ _LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LabelShift(Frozen):
+class LabelShift(Frozen, Shown):
     """Class frequencies of new rows, found without their labels; see `estimate_label_shift`."""
 
     priors: NDArray[np.float64]  # (k,), sum to 1; exactly 0 where the rows speak against a class
@@ -204,31 +190,19 @@ class LabelShift(Frozen):
             "classes": None if self.classes is None else list(self.classes),
         }
 
-    def to_frame(self, backend: str | None = None) -> Any:  # noqa: ANN401
-        """Return one row per class as a data frame.
+    def columns(self) -> dict[str, list[Any]]:
+        """Return one row per class: class, source, new, low, high, standard_error, on_boundary."""
+        low, high = self.interval().T.tolist()
+        return {
+            "class": [_name(self, c) for c in range(len(self.priors))],
+            "source": self.source_priors.tolist(),
+            "new": self.priors.tolist(),
+            "low": low,
+            "high": high,
+            "standard_error": self.to_dict()["standard_errors"],
+            "on_boundary": self.on_boundary.tolist(),
+        }
 
-        Parameters
-        ----------
-        backend : {"pandas", "polars", "pyarrow"}, optional
-            Whose; where left out, the one that your program has imported.
-
-        Returns
-        -------
-        data frame
-            Columns class, source, new, low, high, standard_error, on_boundary.
-
-        Raises
-        ------
-        InvalidInputError
-            An unknown backend.
-        MissingDependencyError
-            The library, or narwhals, is not installed.
-        """
-        return to_frame(prior_columns(self), backend)
-
-    def __str__(self) -> str:
-        return prior_table(self).to_text()
-
-    def _repr_html_(self) -> str:
-        """Show the table in a notebook."""
-        return beside(prior_table(self).to_html())
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that people see."""
+        return (prior_table(self),)
