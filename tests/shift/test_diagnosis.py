@@ -179,13 +179,14 @@ def test_clusters_are_left_out_together(rows, monkeypatch):
         seen.append(clusters)
         return cross_fit(*arguments, clusters=clusters, **options)
 
-    monkeypatch.setattr(sys.modules["temperance.shift.diagnosis"], "cross_fit", spy)
+    monkeypatch.setattr(sys.modules["temperance.calibrators.out_of_fold"], "cross_fit", spy)
     names = np.arange(300) // 3
     (z, y), (z_new, y_new) = rows(n=300), rows(n=300, seed=1)
     plain = diagnose(z, y, z_new, y_new, n_resamples=100)
+    assert all(clusters is None for clusters in seen)
+    seen.clear()
     found = diagnose(z, y, z_new, y_new, new_clusters=names, n_resamples=100)
-    assert seen[0] is None
-    of_cluster = seen[1].reshape(100, 3)
+    of_cluster = seen[0].reshape(100, 3)  # of the re-fit, which comes first
     assert (of_cluster == of_cluster[:, :1]).all()
     assert len(set(of_cluster[:, 0])) == 100
     ends = [each.comparison.evaluations["as it is"].log_loss for each in (plain, found)]

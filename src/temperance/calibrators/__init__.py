@@ -10,8 +10,6 @@ from temperance.calibrators.bias_corrected_temperature import (
 from temperance.calibrators.calibrator import (
     Calibrator,
     Method,
-    Outputs,
-    Traits,
     ends_text,
     interval_of,
     temperature_of,
@@ -34,6 +32,7 @@ from temperance.calibrators.multilabel import (
     fit_entries,
 )
 from temperance.calibrators.out_of_fold import calibrated_rows, out_of_fold_logits
+from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.calibrators.temperature import TemperatureScaling
@@ -42,6 +41,7 @@ from temperance.calibrators.temperature_fit import (
     fold_temperatures,
 )
 from temperance.calibrators.training import Training
+from temperance.calibrators.traits import Traits
 from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [

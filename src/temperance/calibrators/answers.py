@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Outputs
+from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.methods import METHODS, check_method
 from temperance.calibrators.platt import PlattScaling
@@ -27,7 +27,8 @@ from temperance.significance import ScoreTest
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.calibrator import Traits
+    from temperance.calibrators.outputs import Outputs
+    from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]

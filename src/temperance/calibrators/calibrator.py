@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 
+from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.record import TemperatureRecord
 from temperance.checks import as_known_names, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
 
     from temperance.calibrators.record import FitRecord
     from temperance.calibrators.training import Training
+    from temperance.calibrators.traits import Traits
     from temperance.checks.answer_scores import AnswerScale
     from temperance.readers.json_object import JsonObject
 
 __all__ = [
     "Calibrator",
     "Method",
-    "Outputs",
-    "Traits",
     "ends_text",
     "frozen_numbers",
     "interval_of",
@@ -46,84 +46,6 @@ __all__ = [
     "regret_in_words",
     "temperature_of",
 ]
-
-# What a method keeps, what it costs, what it needs: one row of the table of all methods.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
-    """Facts about a method, in words, besides those that other code asks for (true or false).
-
-    Parameters
-    ----------
-    type : str
-        Whether a fixed number of numbers describes the map (parametric) or the data shape it.
-    summary : str
-        What the map does to a row.
-    parameters : str
-        How many numbers are learned, for k classes.
-    labels : str
-        How many labelled rows it wants.
-    cost : str
-        Work of a fit on n rows of k classes.
-    keeps_class : bool
-        The predicted class of a row never changes.
-    keeps_order : bool
-        The order of the classes within a row never changes.
-    keeps_ranking : str
-        Whether two rows keep their order by the probability of a class.
-    classes : str
-        Which numbers of classes it takes, natively or one-vs-rest.
-    risk : str
-        Of over-fitting.
-    source : str
-        The paper.
-    binary : bool
-        Only two classes.
-    masks : bool
-        Takes rows in which some options do not exist (logit -inf).
-    prior : bool
-        `fit` takes `prior=`.
-    groups : bool
-        `fit` and `apply` take `groups=`.
-    members : bool
-        `fit` and `apply` take the outputs of several models.
-    zeros : bool
-        Takes rows whose label has probability 0: it needs no logarithm of it.
-    any_width : bool
-        Learns nothing about single classes, so rows may have any number of options.
-    learned : tuple of int
-        `parameters` as coefficients of 1, k and k^2; none where the data decide how many.
-    """
-
-    type: str
-    summary: str
-    parameters: str
-    labels: str
-    cost: str
-    keeps_class: bool
-    keeps_order: bool
-    keeps_ranking: str
-    classes: str
-    risk: str
-    source: str
-    binary: bool = False
-    masks: bool = True
-    prior: bool = False
-    groups: bool = False
-    members: bool = False
-    zeros: bool = False
-    any_width: bool = False
-    learned: tuple[int, ...] = ()
-
-    def n_parameters(self, k: int) -> int:
-        """Return how many numbers are learned for k classes; 0 where the data decide."""
-        return sum(number * k**power for power, number in enumerate(self.learned))
-
-    def to_dict(self) -> dict[str, str | bool]:
-        """Return all fields that `parameters` does not say already."""
-        return {name: value for name, value in asdict(self).items() if name != "learned"}
-
 
 # A fitted calibrator as people see it: a few lines, a table, a picture of what it does.
 
@@ -273,20 +195,6 @@ def _nats(value: float) -> str:
 
 
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outputs:
-    """Checked outputs for rows, as a calibrator maps them, and the shape in which they came."""
-
-    scores: tuple[NDArray[Any], ...]  # (n, k) each: of one model, or of each member
-    groups: NDArray[np.str_] | None = None  # (n,); "" of a row of no group
-    dense: Dense | None = None
-    one_column: bool = field(default=False, kw_only=True)  # they came as log-odds, (n,)
-
-    def groups_at(self, rows: slice) -> NDArray[np.str_] | None:
-        """Return the groups of some rows, (m,)."""
-        return None if self.groups is None else self.groups[rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

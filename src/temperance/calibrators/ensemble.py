@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from temperance.blocks import map_rows
-from temperance.calibrators.calibrator import Method, Outputs, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, frozen_numbers
+from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training
+from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_positive, as_sequence, as_word

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method, Traits, frozen_numbers
+from temperance.calibrators.calibrator import Method, frozen_numbers
 from temperance.calibrators.training import Training, require_bends
+from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import (
     MOST_LOG_ODDS,
     TwoClasses,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Calibrator, Method, Outputs
+from temperance.calibrators.calibrator import Calibrator, Method
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.label_platt import LabelPlattScaling
+from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.training import Training, as_prior
 from temperance.checks import as_weights
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.record import FitRecord
+    from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
     from temperance.show import Table
 

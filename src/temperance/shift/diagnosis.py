@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureScaling, Training
+from temperance.calibrators import (
+    BiasCorrectedTemperatureScaling,
+    TemperatureScaling,
+    Training,
+    out_of_fold_logits,
+)
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
 from temperance.checks.arguments import as_seed
 from temperance.checks.frames import refuse_other_index
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.comparison import compare_rows
-from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import gap_estimate
@@ -330,9 +334,7 @@ def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
         reference, labels, weights=weights, classes=classes, ignore_label=ignore_label,
         refuse_probs=refuse_probs,
     )  # fmt: skip
-    fitted = TemperatureScaling.fit(
-        rows.logits, rows.positions, weights=rows.weights, classes=rows.classes, refuse_probs=False
-    )
+    fitted = TemperatureScaling.from_rows(rows)
     refuse_other_index(
         new=new, new_labels=new_labels, new_weights=new_weights, new_clusters=new_clusters
     )
@@ -429,7 +431,7 @@ def _weighted(
     )  # fmt: skip
     own = covariates.weights if rows.weights is None else covariates.weights * rows.weights
     try:
-        scaling = TemperatureScaling.fit(rows.logits, rows.labels, weights=own, refuse_probs=False)
+        scaling = TemperatureScaling.from_rows(rows.weighing(own))
     except NoOptimumError:
         return covariates, None
     return covariates, scaling
@@ -439,22 +441,10 @@ def _refitted(
     target: Training, clusters: NDArray[np.intp] | None, seed: int
 ) -> tuple[TemperatureScaling | None, Array | None]:
     """Return the temperature of the new rows, and their logits scaled by fits without them."""
-
-    def fit(weights: Array | None) -> TemperatureScaling:
-        return TemperatureScaling.fit(
-            target.logits, target.labels, weights=weights, refuse_probs=False
-        )
-
-    def out_of_fold(weights: Array) -> Any:  # noqa: ANN401  (what `cross_fit` takes)
-        fitted = fit(weights)
-        return lambda held_out: fitted.scale(target.logits[held_out], refuse_probs=False)
-
+    rows = replace(target, clusters=clusters)
     try:
-        scaled = cross_fit(
-            out_of_fold, target.labels,
-            scores=(target.logits,), weights=target.weights, clusters=clusters, seed=seed,
-        )  # fmt: skip
-        return fit(target.weights), scaled
+        scaled = out_of_fold_logits(rows, TemperatureScaling.from_rows, seed=seed)
+        return TemperatureScaling.from_rows(rows), scaled
     except NoOptimumError:
         return None, None
 

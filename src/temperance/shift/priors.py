@@ -390,18 +390,6 @@ def label_shift_of_rows(
 def calibrator_of(rows: Training) -> Fitted:
     """Return a calibrator with class biases, which label shift asks for; else the temperature."""
     try:
-        return BiasCorrectedTemperatureScaling.fit(
-            rows.logits,
-            rows.positions,
-            weights=rows.weights,
-            classes=rows.classes,
-            refuse_probs=False,
-        )
+        return BiasCorrectedTemperatureScaling.from_rows(rows)
     except NoOptimumError:
-        return TemperatureScaling.fit(
-            rows.logits,
-            rows.positions,
-            weights=rows.weights,
-            classes=rows.classes,
-            refuse_probs=False,
-        )
+        return TemperatureScaling.from_rows(rows)
