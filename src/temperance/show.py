@@ -65,15 +65,17 @@ def interval_text(low: float, high: float, *, sign: bool = False) -> str:
 
 
 def percent_text(share: float, decimals: int | None = None) -> str:
-    """Return a share as percent, to so many decimals; else to four digits, below 1 never "100 %".
+    """Return a share as percent, to so many decimals, else to four digits.
+
+    What is below 1 is then never "100 %": it has as many more digits as that takes.
 
     >>> percent_text(0.02), percent_text(0.99999), percent_text(0.12345, 1)
     ('2 %', '99.999 %', '12.3 %')
     """
     if decimals is not None:
         return f"{100.0 * share:.{decimals}f} %"
-    text = f"{100.0 * share:.4g}"
-    return f"{100.0 * share:.16g} %" if text == "100" and share < 1.0 else f"{text} %"
+    texts = (f"{100.0 * share:.{digits}g}" for digits in range(4, 18))
+    return f"{next(text for text in texts if text != '100' or share >= 1.0)} %"
 
 
 def p_text(p_value: float | None) -> str:

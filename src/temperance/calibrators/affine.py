@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -225,11 +226,90 @@ def base_from(parameters: JsonObject) -> TemperatureScaling:
     return TemperatureScaling(temperature, smoothing=parameters.number("smoothing"))
 
 
+# Structured scaling: a linear map and biases, shrunk towards temperature scaling.
+
+
+class StructuredScaling(Method):
+    """What vector and matrix scaling share: softmax(A x + b), held near A = 1 and b = 0."""
+
+    __slots__ = ()
+    _map: ClassVar[str]  # the field that holds A
+    _unchanged: ClassVar[Callable[[int], Array]]  # A = 1 of k classes
+    base: TemperatureScaling
+    bias: Array
+
+    @classmethod
+    def fit(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike | Positions,
+        *,
+        weights: ArrayLike | None = None,
+        classes: Sequence[object] | None = None,
+        class_axis: int = -1,
+        ignore_label: int | str | None = None,
+        refuse_probs: bool = True,
+    ) -> Self:
+        """Return the numbers that minimise the penalised mean log loss.
+
+        Parameters
+        ----------
+        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
+            As in `TemperatureScaling.fit`.
+
+        Returns
+        -------
+        VectorScaling or MatrixScaling
+            Exists for separable data and for classes without rows: the penalty sees to it.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `TemperatureScaling.fit`; a logit of -inf, of matrix scaling.
+        NoOptimumError
+            There are no rows, or one label fills all of them.
+        """
+        rows = Training.check(
+            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
+            ignore_label=ignore_label, refuse_probs=refuse_probs,
+        )  # fmt: skip
+        return cls.from_rows(rows)
+
+    @classmethod
+    def from_rows(cls, rows: Training) -> Self:
+        """Return the calibrator of rows that have been checked (see `fit`)."""
+        if not cls.traits.masks:
+            rows.refuse_masks(cls.method)
+        rows.require_two_labels(cls.method)
+        base, passes = smoothed_temperature(rows)
+        ridge = rows.k / rows.weight
+        penalty = partial(cls._penalty, ridge=ridge)
+        problem = AffineProblem(rows, base.scaled, penalty, (2.0 * ridge, 2.0 * ridge))
+        fit = problem.solve(cls._unchanged(rows.k))
+        numbers: dict[str, Any] = {"base": base, cls._map: fit.linear, "bias": fit.bias}
+        fitted = cls(**numbers, **rows.common)
+        return replace(fitted, record=rows.record(fitted.scaled, passes=passes + fit.passes))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the base's temperature and smoothing, the linear map and the biases."""
+        return {
+            "base_temperature": self.base.temperature,
+            "smoothing": self.base.smoothing,
+            self._map: getattr(self, self._map).tolist(),
+            "bias": self.bias.tolist(),
+        }
+
+    @staticmethod
+    @abstractmethod
+    def _penalty(linear: Array, bias: Array, *, ridge: float) -> tuple[float, Array, Array]:
+        """Return the penalty's value and its derivatives in A and b."""
+
+
 # Structured vector scaling: a factor and a bias per class, shrunk towards temperature scaling.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VectorScaling(Method):
+class VectorScaling(StructuredScaling):
     r"""Probabilities softmax(factors * x + bias), x = log of smoothed, temperature-scaled ones.
 
     Parameters
@@ -273,6 +353,8 @@ class VectorScaling(Method):
     """
 
     method: ClassVar[str] = "vector"
+    _map: ClassVar[str] = "factors"
+    _unchanged: ClassVar[Callable[[int], Array]] = np.ones
     traits: ClassVar[Traits] = Traits(
         type="parametric",
         summary="a factor and a bias per class, shrunk towards one temperature",
@@ -305,68 +387,14 @@ class VectorScaling(Method):
             raise InvalidInputError(msg)
         self.require_width(len(self.bias))
 
-    @classmethod
-    def fit(
-        cls,
-        logits: ArrayLike,
-        labels: ArrayLike | Positions,
-        *,
-        weights: ArrayLike | None = None,
-        classes: Sequence[object] | None = None,
-        class_axis: int = -1,
-        ignore_label: int | str | None = None,
-        refuse_probs: bool = True,
-    ) -> Self:
-        """Return the factors and biases that minimise the penalised mean log loss.
-
-        Parameters
-        ----------
-        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
-            As in `TemperatureScaling.fit`.
-
-        Returns
-        -------
-        VectorScaling
-            Exists for separable data and for classes without rows: the penalty sees to it.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `TemperatureScaling.fit`.
-        NoOptimumError
-            There are no rows, or one label fills all of them.
-        """
-        rows = Training.check(
-            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
-        )  # fmt: skip
-        return cls.from_rows(rows)
-
-    @classmethod
-    def from_rows(cls, rows: Training) -> Self:
-        """Return the calibrator of rows that have been checked (see `fit`)."""
-        rows.require_two_labels(cls.method)
-        base, passes = smoothed_temperature(rows)
-        ridge = rows.k / rows.weight
-        found = AffineProblem(
-            rows, base.scaled, partial(_penalty, ridge=ridge), (2.0 * ridge, 2.0 * ridge)
-        ).solve(np.ones(rows.k))
-        fitted = cls(base, found.linear, found.bias, **rows.common)
-        record = rows.record(fitted.scaled, passes=passes + found.passes)
-        return replace(fitted, record=record)
+    @staticmethod
+    def _penalty(linear: Array, bias: Array, *, ridge: float) -> tuple[float, Array, Array]:
+        v = linear - 1.0
+        return ridge * float(v @ v + bias @ bias), 2.0 * ridge * v, 2.0 * ridge * bias
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
         return affine_logits(log_smoothed(self.base, block), self.factors, self.bias)
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the base's temperature and smoothing, factors and biases."""
-        return {
-            "base_temperature": self.base.temperature,
-            "smoothing": self.base.smoothing,
-            "factors": self.factors.tolist(),
-            "bias": self.bias.tolist(),
-        }
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
@@ -385,13 +413,6 @@ class VectorScaling(Method):
         ]
 
 
-def _penalty(
-    factors: NDArray[np.float64], bias: NDArray[np.float64], *, ridge: float
-) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    v = factors - 1.0
-    return ridge * float(v @ v + bias @ bias), 2.0 * ridge * v, 2.0 * ridge * bias
-
-
 # Structured matrix scaling: every logit moves every class, shrunk towards temperature scaling.
 
 
@@ -399,7 +420,7 @@ _LEAST = -1e200  # of x: its products with numbers of the matrix stay finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MatrixScaling(Method):
+class MatrixScaling(StructuredScaling):
     r"""Probabilities softmax(matrix @ x + bias), x = log of smoothed, temperature-scaled ones.
 
     Parameters
@@ -441,6 +462,8 @@ class MatrixScaling(Method):
     """
 
     method: ClassVar[str] = "matrix"
+    _map: ClassVar[str] = "matrix"
+    _unchanged: ClassVar[Callable[[int], Array]] = np.eye
     traits: ClassVar[Traits] = Traits(
         type="parametric",
         summary="a matrix of factors and biases, shrunk towards one temperature",
@@ -476,70 +499,18 @@ class MatrixScaling(Method):
         object.__setattr__(self, "bias", bias)
         self.require_width(k)
 
-    @classmethod
-    def fit(
-        cls,
-        logits: ArrayLike,
-        labels: ArrayLike | Positions,
-        *,
-        weights: ArrayLike | None = None,
-        classes: Sequence[object] | None = None,
-        class_axis: int = -1,
-        ignore_label: int | str | None = None,
-        refuse_probs: bool = True,
-    ) -> Self:
-        """Return the matrix and biases that minimise the penalised mean log loss.
-
-        Parameters
-        ----------
-        logits, labels, weights, classes, class_axis, ignore_label, refuse_probs
-            As in `TemperatureScaling.fit`.
-
-        Returns
-        -------
-        MatrixScaling
-            Exists for separable data and for classes without rows: the penalty sees to it.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `TemperatureScaling.fit`, and a logit of -inf.
-        NoOptimumError
-            There are no rows, or one label fills all of them.
-        """
-        rows = Training.check(
-            logits, labels, weights=weights, classes=classes, class_axis=class_axis,
-            ignore_label=ignore_label, refuse_probs=refuse_probs,
-        )  # fmt: skip
-        return cls.from_rows(rows)
-
-    @classmethod
-    def from_rows(cls, rows: Training) -> Self:
-        """Return the calibrator of rows that have been checked (see `fit`)."""
-        rows.refuse_masks(cls.method)
-        rows.require_two_labels(cls.method)
-        base, passes = smoothed_temperature(rows)
-        ridge = rows.k / rows.weight
-        found = AffineProblem(
-            rows, base.scaled, partial(_matrix_penalty, ridge=ridge), (2.0 * ridge, 2.0 * ridge)
-        ).solve(np.eye(rows.k))
-        fitted = cls(base, found.linear, found.bias, **rows.common)
-        record = rows.record(fitted.scaled, passes=passes + found.passes)
-        return replace(fitted, record=record)
+    @staticmethod
+    def _penalty(linear: Array, bias: Array, *, ridge: float) -> tuple[float, Array, Array]:
+        k = len(bias)
+        away = linear - np.eye(k)
+        strength = ridge * (k - 1.0 - (k - 2.0) * np.eye(k))  # k - 1 beside the diagonal, 1 on it
+        value = float((strength * away**2).sum() + ridge * (bias @ bias))
+        return value, 2.0 * strength * away, 2.0 * ridge * bias
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
         x = np.maximum(log_smoothed(self.base, block), _LEAST)
         return affine_logits(x, self.matrix, self.bias)
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the base's temperature and smoothing, matrix and biases."""
-        return {
-            "base_temperature": self.base.temperature,
-            "smoothing": self.base.smoothing,
-            "matrix": self.matrix.tolist(),
-            "bias": self.bias.tolist(),
-        }
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
@@ -559,13 +530,3 @@ class MatrixScaling(Method):
             ("beside it", f"{beside.min():.3f} to {beside.max():.3f}"),
             ("biases", f"{self.bias.min():.3f} to {self.bias.max():.3f}"),
         ]
-
-
-def _matrix_penalty(
-    matrix: NDArray[np.float64], bias: NDArray[np.float64], *, ridge: float
-) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    k = len(bias)
-    away = matrix - np.eye(k)
-    strength = ridge * (k - 1.0 - (k - 2.0) * np.eye(k))  # k - 1 beside the diagonal, 1 on it
-    value = float((strength * away**2).sum() + ridge * (bias @ bias))
-    return value, 2.0 * strength * away, 2.0 * ridge * bias
