@@ -264,6 +264,11 @@ class Calibrator(Frozen, ABC):
         return 1
 
     @property
+    def maps_logits_alone(self) -> bool:
+        """Whether a row is logits of one model for its classes, and nothing else."""
+        return self.kind == "logits" and not (self.traits.groups or self.traits.members)
+
+    @property
     def answer_scale(self) -> AnswerScale | None:
         """What the scores of answers are, of a map of them."""
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from temperance.binning import reaches
-from temperance.calibrators import AnswerConfidence, Calibrator, MultilabelScaling
+from temperance.calibrators import Calibrator, MultilabelScaling
 from temperance.checks.frames import refuse_other_index
 from temperance.decisions.abstain import GRID, Target, check_target, groups_tested, risk_of_coverage
 from temperance.decisions.abstention import Abstention, Outcome, Promise
@@ -111,11 +111,9 @@ class DecisionPolicy:
         own: dict[str, Any] = (
             {} if groups is None or not self.calibrator.traits.groups else {"groups": groups}
         )
-        if isinstance(self.calibrator, AnswerConfidence):
-            right = self.calibrator.apply(logits)
-            return Decided(right, self.rule.accepts(right, groups))
         probs = self.calibrator.apply(logits, refuse_probs=refuse_probs, **own)
-        return Decided(probs, self.rule.accepts(probs.max(axis=1), groups))
+        confidence = probs if probs.ndim == 1 else probs.max(axis=1)  # of answers it is that
+        return Decided(probs, self.rule.accepts(confidence, groups))
 
     def __str__(self) -> str:
         return f"{self.calibrator}\n\n{self.rule}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
 from temperance.blocks.mapping import merged, thread_count
-from temperance.calibrators import Calibrator, Ensemble, GroupTemperatureScaling, MultilabelScaling
+from temperance.calibrators import Calibrator
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_seed, as_word, require_type
 from temperance.checks.contradictions import one_label
@@ -493,7 +493,7 @@ def _refuse_wide(side: Side) -> None:
     for calibrator in several if isinstance(several, Sequence) else (several,):
         if calibrator is not None:
             require_type(calibrator, Calibrator, name="calibrator", rule=rule)
-        if isinstance(calibrator, Ensemble | GroupTemperatureScaling | MultilabelScaling):
+        if calibrator is not None and not calibrator.maps_logits_alone:
             msg = (
                 f"`calibrator` is {calibrator.name}, which takes more than logits of one model; "
                 'apply it in the blocks and pass its probabilities, kind="probs".'
