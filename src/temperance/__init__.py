@@ -14,6 +14,7 @@ from temperance.version import __version__
 
 if TYPE_CHECKING:
     from temperance import decisions, llm, metrics, plots, readers, shift, writers
+    from temperance.alternatives import ClassBiases, class_biases, compare_pooling
     from temperance.calibrators import (
         METHODS,
         BetaCalibration,
@@ -55,6 +56,7 @@ _HOMES = {  # public name -> the module that it is in
     "BiasCorrectedTemperatureScaling": "temperance.calibrators",
     "Calibrator": "temperance.calibrators",
     "Candidate": "temperance.selection",
+    "ClassBiases": "temperance.alternatives",
     "Comparison": "temperance.comparison",
     "Differences": "temperance.comparison",
     "Ensemble": "temperance.calibrators",
@@ -81,8 +83,10 @@ _HOMES = {  # public name -> the module that it is in
     "VectorScaling": "temperance.calibrators",
     "VennAbers": "temperance.calibrators",
     "Positions": "temperance.checks",
+    "class_biases": "temperance.alternatives",
     "compare": "temperance.comparison",
     "compare_blocks": "temperance.comparison",
+    "compare_pooling": "temperance.alternatives",
     "dense_rows": "temperance.checks.dense",
     "evaluate": "temperance.evaluation",
     "evaluate_blocks": "temperance.evaluation",
@@ -103,6 +107,7 @@ __all__ = [
     "BiasCorrectedTemperatureScaling",
     "Calibrator",
     "Candidate",
+    "ClassBiases",
     "Comparison",
     "Differences",
     "Ensemble",
@@ -129,8 +134,10 @@ __all__ = [
     "VectorScaling",
     "VennAbers",
     "__version__",
+    "class_biases",
     "compare",
     "compare_blocks",
+    "compare_pooling",
     "decisions",
     "dense_rows",
     "evaluate",

@@ -25,16 +25,15 @@ NO_MESSAGE = {"plots/svg.py", "plots/theme.py"}  # variables of style sheets
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 # No command reaches these: arguments of Python alone, and files that no caller wrote by hand.
 PYTHON_ALONE = {
-    ("blocks/dask_inputs.py", "class_axis"),
+    ("blocks/dask_rows.py", "class_axis"),
     ("calibrators/answers.py", "score_scale"),
-    ("checks/ignored.py", "ignore_label"),  # of another type than a text
     ("checks/labels.py", "ignore_label"),
     ("checks/scores.py", "mask_below"),
     ("checks/scores.py", "mask_value"),
     ("decisions/abstain.py", "max_risk"),  # beside `thresholds`, which no command takes
     ("decisions/abstain.py", "min_coverage"),
-    ("decisions/policy_json.py", "max_risk"),  # a key of policy.json
-    ("decisions/policy_json.py", "min_coverage"),
+    ("decisions/policy.py", "max_risk"),  # a key of policy.json
+    ("decisions/policy.py", "min_coverage"),
 }
 
 

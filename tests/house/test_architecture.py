@@ -27,7 +27,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"selection"},
     {"evaluation"},
     {"comparison"},
-    {"plots", "shift", "decisions", "llm"},
+    {"plots", "shift", "decisions", "llm", "alternatives"},
     {"report"},
     {"cli"},
     {"__main__", "__init__"},

@@ -214,7 +214,7 @@ class AnswerConfidence(Calibrator):
         if groups is not None:
             self.refuse_groups()
         if class_axis != -1:
-            msg = f"`class_axis` must be -1 of scores, one per answer; got {class_axis}."
+            msg = f"`class_axis` (--class-axis) must be -1 of scores, one per answer; got {class_axis}."
             raise InvalidInputError(msg)
         odds = self.score_scale.log_odds(logits)
         return self.inner.outputs(odds, refuse_probs=False)

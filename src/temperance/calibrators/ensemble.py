@@ -475,7 +475,9 @@ class Ensemble(Method):
         if groups is not None:
             self.refuse_groups()
         if class_axis != -1:
-            msg = f"`class_axis` must be -1 of members, (n, k) each; got {class_axis}."
+            msg = (
+                f"`class_axis` (--class-axis) must be -1 of members, (n, k) each; got {class_axis}."
+            )
             raise InvalidInputError(msg)
         given, _ = named_members(logits, self.classes)
         stacked = as_members(given, refuse_probs=refuse_probs)

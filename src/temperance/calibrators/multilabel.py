@@ -279,7 +279,7 @@ class MultilabelScaling(Calibrator):
         if groups is not None:
             self.refuse_groups()
         if class_axis != -1:
-            msg = f"`class_axis` must be -1 of labels, one column each; got {class_axis}."
+            msg = f"`class_axis` (--class-axis) must be -1 of labels, one column each; got {class_axis}."
             raise InvalidInputError(msg)
         scores, _ = named_scores(logits, self.classes, name="logits")
         z = as_label_logits(scores, refuse_probs=refuse_probs)

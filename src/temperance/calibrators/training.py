@@ -160,7 +160,9 @@ class Training(ArrayRows):
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
         keep = labelled_rows(y, ignore_label, may_be_none=True)
-        c: Any = None if clusters is None else dense.spread(clusters, name="clusters")
+        c: Any = clusters
+        if clusters is not None and len(dense.shape) > 1:
+            c = dense.spread(clusters, name="clusters")
         kept, w, c = (
             kept_rows(each, keep, name=name)
             for each, name in ((given, "logits"), (w, "weights"), (c, "clusters"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.alternatives import BIASED
 from temperance.calibrators import (
     TemperatureRecord,
     Training,
@@ -35,7 +36,7 @@ from temperance.cli.ways import (
 from temperance.formats import save
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.printable import count_text
-from temperance.report import BIASED, ReportContent, headline, split_sentence, write_report
+from temperance.report import ReportContent, headline, split_sentence, write_report
 from temperance.selection.choose import LEAST_PER_PARAMETER
 from temperance.selection.selection import selection_table
 from temperance.version import __version__
@@ -43,11 +44,11 @@ from temperance.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from temperance.alternatives import ClassBiases
     from temperance.calibrators import Calibrator, FitRecord, Pool
     from temperance.cli.rows import RowFacts, Rows
     from temperance.comparison import Comparison
     from temperance.planning import Plan
-    from temperance.report import ClassBiases
     from temperance.selection import Selection
 
 __all__ = ["Calibration", "calibrate", "finish", "fit_warnings"]

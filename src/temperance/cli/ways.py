@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.alternatives import (
+    BIASED,
+    UNBIASED,
+    ClassBiases,
+    calibrated_first,
+    pooling_sides,
+)
 from temperance.calibrators import (
     BiasCorrectedTemperatureScaling,
     LabelPlattScaling,
-    Outputs,
     TemperatureScaling,
-    class_bias_errors,
     fit_entries,
     out_of_fold_logits,
-    pooled_logits,
 )
 from temperance.comparison import Comparison, compare_rows, difference_cells
 from temperance.crossfit import cross_fit
 from temperance.errors import NoOptimumError
-from temperance.metrics.estimates import Estimate
 from temperance.metrics.resampling import QUICK_RESAMPLES
-from temperance.numerics import normal_quantile
-from temperance.report import BIASED, UNBIASED, ClassBiases
 from temperance.show import Table, number_text
 
 if TYPE_CHECKING:
@@ -90,16 +90,8 @@ def class_biases_of(
     except NoOptimumError:
         return None
     assert after is not None  # noqa: S101  (of the fitted calibrator, or just made)
-    errors = class_bias_errors(fitted, training, rows.clusters)
-    halves = normal_quantile(0.95) * errors
-    names = rows.classes or tuple(map(str, range(rows.n_classes)))
-    biases = {
-        name: Estimate(bias, bias - half, bias + half)
-        for name, bias, half in zip(names, fitted.bias.tolist(), halves.tolist(), strict=True)
-    }
     sides = {UNBIASED: measured.predictions(alone), BIASED: measured.predictions(after)}
-    comparison = compare_rows(sides, n_resamples=QUICK_RESAMPLES)
-    return ClassBiases(biases, fitted.temperature, comparison)
+    return ClassBiases.of(fitted, training, sides)
 
 
 def _scaled(
@@ -120,9 +112,6 @@ def _scaled(
 # Ways of pooling several models, side by side on the same rows.
 
 
-_AFTER, _BEFORE = "pool, then calibrate", "calibrate, then pool"
-
-
 def compare_pooling(
     rows: Rows,
     test: Rows | None,
@@ -138,12 +127,12 @@ def compare_pooling(
     measured = test or rows
     assert after is not None  # noqa: S101  (of test rows, or out of fold)
     try:
-        first = _calibrated_first(rows, test, pool=pool, seed=seed)
+        others = None if test is None else test.require_members()
+        first = calibrated_first(rows.training(), others, pool=pool, seed=seed)
     except NoOptimumError:
         return None
-    sides = {_AFTER: after, _BEFORE: first, "equal weights, as they are": measured.logits}
-    for name, member in zip(rows.member_names, measured.require_members(), strict=True):
-        sides[f"{name} alone"] = member
+    members = dict(zip(rows.member_names, measured.require_members(), strict=True))
+    sides = pooling_sides(after, first, measured.logits, members)
     predictions = {name: measured.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
@@ -160,24 +149,6 @@ def pooling_dict(comparison: Comparison) -> dict[str, Any]:
         }
         for name, evaluation in comparison.evaluations.items()
     }
-
-
-def _calibrated_first(
-    rows: Rows, test: Rows | None, *, pool: Pool, seed: int
-) -> NDArray[np.float64]:
-    """Pool members that were calibrated one by one, equally weighted."""
-    training = rows.training()
-
-    def scaled(member: NDArray[Any], of_test: NDArray[Any] | None) -> NDArray[np.float64]:
-        alone = replace(training, logits=member, members=None)
-        if of_test is None:
-            return out_of_fold_logits(alone, TemperatureScaling.from_rows, seed=seed)
-        return TemperatureScaling.from_rows(alone).calibrated_logits(Outputs((of_test,)))
-
-    members = rows.require_members()
-    others = [None] * len(members) if test is None else list(test.require_members())
-    calibrated = [scaled(m, o) for m, o in zip(members, others, strict=True)]
-    return pooled_logits(calibrated, np.full(len(members), 1.0 / len(members)), pool=pool)
 
 
 # Ways to calibrate a label matrix, side by side: the map, a line per label, base rates alone.

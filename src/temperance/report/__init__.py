@@ -9,9 +9,6 @@ from temperance.report.decisions import (
 )
 from temperance.report.findings import headline, split_sentence
 from temperance.report.html import (
-    BIASED,
-    UNBIASED,
-    ClassBiases,
     ReportContent,
     render_comparison,
     render_report,
@@ -21,9 +18,6 @@ from temperance.report.html import (
 from temperance.report.shift import render_shift, write_shift
 
 __all__ = [
-    "BIASED",
-    "UNBIASED",
-    "ClassBiases",
     "ReportContent",
     "ThresholdContent",
     "headline",

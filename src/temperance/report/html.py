@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.alternatives import BIASED
 from temperance.calibrators import (
     Ensemble,
     GroupTemperatureRecord,
@@ -20,7 +21,6 @@ from temperance.calibrators.label_platt import number_cells
 from temperance.comparison import difference_tables, in_words
 from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
 from temperance.metrics.estimates import Estimate
-from temperance.plain import plain
 from temperance.plots import (
     ClassBiasDisplay,
     ConfidenceDisplay,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
+    from temperance.alternatives import ClassBiases
     from temperance.calibrators import Calibrator
     from temperance.calibrators.shrinkage import Part
     from temperance.comparison import Comparison
@@ -56,9 +57,6 @@ if TYPE_CHECKING:
     from temperance.selection import Selection
 
 __all__ = [
-    "BIASED",
-    "UNBIASED",
-    "ClassBiases",
     "ReportContent",
     "class_bias_section",
     "group_section",
@@ -95,26 +93,7 @@ class ReportContent:
 # Class biases in the report: which class is claimed too often, and what that costs.
 
 
-UNBIASED = "one temperature"
-BIASED = "temperature and class biases"
 _MEASURES = ("log_loss", "ece", "accuracy")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassBiases:
-    """Biases of a bias-corrected temperature, and what they gain over a temperature alone."""
-
-    biases: dict[str, Estimate]  # of each class, in its order
-    temperature: float  # beside the biases
-    comparison: Comparison  # UNBIASED, the baseline, and BIASED, on rows that no fit has seen
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return each bias, and the differences from a temperature alone."""
-        return {
-            "temperature": self.temperature,
-            "biases": plain(self.biases),
-            "differences": self.comparison.differences[BIASED].to_dict(),
-        }
 
 
 def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | None:
