@@ -118,6 +118,8 @@ def calls():  # noqa: PLR0915
     yield "select", tp.select, {**fit, "methods": ["identity", "temperature"]}, ("seed",)
     matrix = {"logits": Z, "labels": np.eye(Z.shape[1], dtype=int)[Y]}
     yield "select_labels", tp.select_labels, matrix, ("seed",)
+    yield "class_biases", tp.class_biases, fit, ("prior", "seed")
+    yield "compare_pooling", tp.compare_pooling, {**members, "prior": 1.0}, ("prior", "seed")
     yield "diagnose", tp.shift.diagnose, {"reference": Z, "labels": Y, "new": Z}, ("seed",)
     yield "covariate_weights", tp.shift.covariate_weights, {"source": Z, "target": Z}, (
         "seed", "clip", "ridge",
@@ -223,8 +225,9 @@ def public_calls():
 
 
 INNER = {  # for other parts of this library; or of classes without such arguments of their own
-    "from_json", "of_rows", "around", "normal", "chi_square", "undefined", "checked",
-    "require_width", "rescaled", "with_columns",
+    "from_json", "of_rows", "from_rows", "around", "normal", "chi_square", "undefined", "outputs",
+    "checked_rows", "refuse_arguments", "temperatures_of", "require_width", "rescaled",
+    "with_columns",
 }  # fmt: skip
 
 

@@ -61,9 +61,9 @@ def test_the_table_holds_every_command_that_takes_a_calibrator():
     loads = {
         path.stem
         for path in cli.glob("*.py")
-        if re.search(r"temperance.export import.*\bload\b|Map\.read\(", path.read_text())
+        if re.search(r"temperance.formats import.*\bload\b|Map\.read\(", path.read_text())
     }
-    assert loads - {"deciding", "applied"} == set(USES)  # those two serve threshold and apply
+    assert loads == set(USES)
 
 
 @pytest.mark.parametrize("name", USES)

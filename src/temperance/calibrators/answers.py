@@ -211,11 +211,7 @@ class AnswerConfidence(Calibrator):
         refuse_probs: bool = True,  # noqa: ARG002  (what scores are, their scale says)
     ) -> Outputs:
         """Return the arguments of `apply`, checked: scores, (n,), as their log-odds."""
-        if groups is not None:
-            self.refuse_groups()
-        if class_axis != -1:
-            msg = f"`class_axis` (--class-axis) must be -1 of scores, one per answer; got {class_axis}."
-            raise InvalidInputError(msg)
+        self.refuse_arguments(groups, class_axis, of="scores, one per answer")
         odds = self.score_scale.log_odds(logits)
         return self.inner.outputs(odds, refuse_probs=False)
 

@@ -13,8 +13,7 @@ from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.record import TemperatureRecord
 from temperance.checks import as_known_names, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag, value_text
-from temperance.checks.arrays import as_array
+from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.dense import Dense
 from temperance.checks.frames import named_scores, refuse_other_index
@@ -40,7 +39,6 @@ __all__ = [
     "Calibrator",
     "Method",
     "ends_text",
-    "frozen_numbers",
     "interval_of",
     "keep_predicted_class",
     "regret_in_words",
@@ -446,6 +444,14 @@ class Calibrator(Frozen, ABC):
             groups = dense.spread(groups, name="groups")
         return as_known_names(groups, n=n)
 
+    def refuse_arguments(self, groups: ArrayLike | None, class_axis: int, *, of: str) -> None:
+        """Raise where what has neither groups nor an axis of classes gets one, `of` what it is."""
+        if groups is not None:
+            self.refuse_groups()
+        if class_axis != -1:
+            msg = f"`class_axis` (--class-axis) must be -1 of {of}; got {class_axis}."
+            raise InvalidInputError(msg)
+
     def refuse_groups(self) -> None:
         """Raise if the method has one map for all rows."""
         if not self.traits.groups:
@@ -561,37 +567,9 @@ class Method(Calibrator):
         """Return the calibrator of rows that have been checked, as `fit` does; no checks here."""
 
 
-def frozen_numbers(
-    values: ArrayLike, *, name: str, axes: int = 1, least: int = 1, most: float = 1e100
-) -> NDArray[np.float64]:
-    """Return numbers of a map as a frozen copy, or raise.
-
-    They may not exceed `most`, as logits may not exceed 1e100: products and sums of the two stay
-    finite.
-    """
-    array = as_array(values, name=name)
-    fits = array.ndim == axes and array.dtype.kind in "iuf" and min(array.shape) >= least
-    if not fits or not np.isfinite(array).all() or (np.abs(array) > most).any():
-        what = "a list of k" if axes == 1 else "k x k"
-        at_least = f" >= {least}" if least > 1 else ""
-        msg = (
-            f"`{name}` must be {what}{at_least} finite numbers, none beyond {most:g}; got "
-            f"{value_text(array.tolist())}."
-        )
-        raise InvalidInputError(msg)
-    return frozen_array(array)
-
-
 def _one_column(logits: ArrayLike) -> bool:
     shape = np.shape(logits)
     return len(shape) == 1 or shape[1:] == (1,)
-
-
-def frozen_array(values: ArrayLike) -> NDArray[np.float64]:
-    """Return a float64 copy that cannot be written to."""
-    array = np.array(values, dtype=np.float64)
-    array.setflags(write=False)
-    return array
 
 
 def keep_predicted_class(probs: NDArray[np.float64], predicted: NDArray[np.intp]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from temperance.blocks import map_rows
-from temperance.calibrators.calibrator import Method, frozen_numbers
+from temperance.calibrators.calibrator import Method
 from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training
@@ -17,7 +17,7 @@ from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_positive, as_sequence, as_word
-from temperance.checks.arrays import rows_among
+from temperance.checks.arrays import frozen_numbers, rows_among
 from temperance.checks.frames import frame_names, named_scores, refuse_other_index
 from temperance.checks.labels import class_names, kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError

@@ -276,11 +276,7 @@ class MultilabelScaling(Calibrator):
         refuse_probs: bool = True,
     ) -> Outputs:
         """Return the arguments of `apply`, checked: logits of labels, (n, l)."""
-        if groups is not None:
-            self.refuse_groups()
-        if class_axis != -1:
-            msg = f"`class_axis` (--class-axis) must be -1 of labels, one column each; got {class_axis}."
-            raise InvalidInputError(msg)
+        self.refuse_arguments(groups, class_axis, of="labels, one column each")
         scores, _ = named_scores(logits, self.classes, name="logits")
         z = as_label_logits(scores, refuse_probs=refuse_probs)
         if z.shape[1] != self.n_classes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method, frozen_numbers
+from temperance.calibrators.calibrator import Method
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import (
@@ -18,6 +18,7 @@ from temperance.calibrators.two_classes import (
     of_log_odds,
     with_log_odds,
 )
+from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, softmax
 

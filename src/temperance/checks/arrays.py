@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 
@@ -27,6 +28,8 @@ __all__ = [
     "as_numbers",
     "as_optional",
     "count_rows",
+    "frozen_array",
+    "frozen_numbers",
     "is_dask_array",
     "is_tensor",
     "missing_entries",
@@ -302,3 +305,31 @@ def _is_missing(value: object) -> bool:
     if isinstance(value, float | np.floating | np.datetime64 | np.timedelta64):
         return bool(value != value)  # noqa: PLR0124  (nan, NaT)
     return type(value).__name__ in _MISSING_TYPES
+
+
+def frozen_numbers(
+    values: ArrayLike, *, name: str, axes: int = 1, least: int = 1, most: float = 1e100
+) -> NDArray[np.float64]:
+    """Return numbers of a map as a frozen copy, or raise.
+
+    They may not exceed `most`, as logits may not exceed 1e100: products and sums of the two stay
+    finite.
+    """
+    array = as_array(values, name=name)
+    fits = array.ndim == axes and array.dtype.kind in "iuf" and min(array.shape) >= least
+    if not fits or not np.isfinite(array).all() or (np.abs(array) > most).any():
+        what = "a list of k" if axes == 1 else "k x k"
+        at_least = f" >= {least}" if least > 1 else ""
+        msg = (
+            f"`{name}` must be {what}{at_least} finite numbers, none beyond {most:g}; got "
+            f"{value_text(array.tolist())}."
+        )
+        raise InvalidInputError(msg)
+    return frozen_array(array)
+
+
+def frozen_array(values: ArrayLike) -> NDArray[np.float64]:
+    """Return a float64 copy that cannot be written to."""
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
