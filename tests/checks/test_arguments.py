@@ -65,7 +65,7 @@ def public():
                     if hasattr(each, how):
                         yield f"{name}.{how}", getattr(each, how)
     yield "Positions", tp.Positions
-    for method in (FITTED.apply, FITTED.scale, FITTED.checked):
+    for method in (FITTED.apply, FITTED.scale, FITTED.outputs):
         yield f"fitted.{method.__name__}", method
     grouped = tp.GroupTemperatureScaling(2.0, {"a": 3.0})
     yield "grouped.apply", grouped.apply
