@@ -132,10 +132,12 @@ def test_intervals_are_shown_and_kept(run, tmp_path):
     written = json.loads((tmp_path / "calibrator.json").read_text())["parameters"]
     assert written["slope_intervals"]["dog"] == {"low": low, "high": high}
     assert written["slope_intervals"]["cat"] == {"low": 0.0, "high": None}
+    assert scaling.to_dict()["slope_intervals"]["dog"] == {"low": low, "high": high}
+    pytest.importorskip("narwhals")
+    pytest.importorskip("pandas")
     frame = scaling.to_frame("pandas").set_index("parameter")
     assert frame.loc["slopes[dog]", ["low", "high"]].tolist() == [low, high]
     assert not any(name.startswith("slope_intervals") for name in frame.index)
-    assert scaling.to_dict()["slope_intervals"]["dog"] == {"low": low, "high": high}
 
 
 def test_a_file_of_before_has_no_intervals(tmp_path):

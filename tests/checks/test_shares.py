@@ -44,6 +44,13 @@ def test_no_advice_takes_shares_for_logits(values, message):
         assert evaluation.brier.value == pytest.approx(brier, rel=1e-9)
 
 
+def test_a_third_three_times_is_within_a_thousandth():
+    """0.333 + 0.333 + 0.333 is 0.001 away from 1, and by rounding a little more: as promised."""
+    assert np.isfinite(tp.logits_from_probs([[0.333, 0.333, 0.333]])).all()
+    with pytest.raises(tp.InvalidInputError, match="must sum to 1 within 0.001"):
+        tp.logits_from_probs([[0.333, 0.333, 0.3329]])
+
+
 @pytest.mark.parametrize("whole", [0.5, 1.06, 100.0, 255.0])
 def test_shares_are_divided_by_their_sums(whole):
     """Whatever they are shares of: the temperature is that of the probabilities."""
