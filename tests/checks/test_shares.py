@@ -47,7 +47,7 @@ def test_no_advice_takes_shares_for_logits(values, message):
 def test_a_third_three_times_is_within_a_thousandth():
     """0.333 + 0.333 + 0.333 is 0.001 away from 1, and by rounding a little more: as promised."""
     assert np.isfinite(tp.logits_from_probs([[0.333, 0.333, 0.333]])).all()
-    with pytest.raises(tp.InvalidInputError, match="must sum to 1 within 0.001"):
+    with pytest.raises(tp.InvalidInputError, match=r"must sum to 1 within 0\.001"):
         tp.logits_from_probs([[0.333, 0.333, 0.3329]])
 
 
