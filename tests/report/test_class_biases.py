@@ -10,10 +10,10 @@ import reference
 import temperance as tp
 from pages import CHROMIUM, check_page, check_stands_alone, words_of
 from temperance import Estimate
+from temperance.alternatives import BIASED, UNBIASED, ClassBiases
 from temperance.calibrators import Training, class_bias_errors
 from temperance.plots import ClassBiasDisplay
 from temperance.plots.theme import MUTED, OVER, UNDER
-from temperance.report import BIASED, UNBIASED, ClassBiases
 from temperance.report.html import class_bias_section
 
 LETTERS = np.array(["A", "B", "C", "D"])
