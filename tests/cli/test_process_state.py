@@ -172,6 +172,8 @@ CALLS = {
     "plan": lambda _: tp.plan(Z),
     "select": lambda _: tp.select(Z, Y),
     "select_labels": lambda _: tp.select_labels(Z, np.eye(Z.shape[1], dtype=int)[Y]),
+    "class_biases": lambda _: tp.class_biases(Z, Y),
+    "compare_pooling": lambda _: tp.compare_pooling([Z, 2.0 * Z], Y),
     "calibrators": lambda _: each_method(),
     "plots": lambda _: drawn(),
     "files": written,
