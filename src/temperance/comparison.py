@@ -1,4 +1,4 @@
-"""What was compared, as one value that prints itself."""
+"""Paired differences of models on the same rows, in memory or block by block, as one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score every row by a map that never saw it."""
+"""Score every row by a map that never saw it, in folds drawn from what rows hold."""
 
 from __future__ import annotations
 

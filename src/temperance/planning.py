@@ -1,4 +1,4 @@
-"""Numbers of labels from sums over unlabelled rows: an integer, or in words why there is none."""
+"""How many labels would show an error of calibration, from sums over unlabelled rows."""
 
 from __future__ import annotations
 

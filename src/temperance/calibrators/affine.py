@@ -1,4 +1,4 @@
-"""Fit softmax(A x + b) by L-BFGS on sums over blocks: what three methods share."""
+"""Affine maps softmax(A x + b), fitted by L-BFGS on sums over blocks: vector and matrix scaling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence in whole answers: one score per answer on a stated scale, and whether it was right."""
+"""Scores of answers on a stated scale, and the tokens that a server shows of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments that are neither arrays nor numbers: words, switches, sequences, mappings.
+"""Arguments that are no arrays: words, switches, sequences, mappings, and single numbers.
 
 Each is what it says it is, or an InvalidInputError with the rule: arrays have no truth value, and
 the text "no" has one.

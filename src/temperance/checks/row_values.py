@@ -1,4 +1,4 @@
-"""Names that say which rows belong together: groups to compare, clusters to resample."""
+"""What there is one of for each row: names of groups and of clusters, and weights."""
 
 from __future__ import annotations
 

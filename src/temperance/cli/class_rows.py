@@ -1,4 +1,4 @@
-"""From a file of one class per row, pixel or token to checked rows."""
+"""From a file to checked rows: of classes, of a matrix of labels, of answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file to checked rows: of classes, or of a matrix of labels."""
+"""From files to checked rows, whole or block by block, and rows that repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What class biases there are, and what they gain over a temperature alone, for the report."""
+"""Other ways of calibrating the rows of a fit, for its tables, JSON and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the predicted class's probability: how far confidence and accuracy lie apart."""
+"""Calibration errors in bins: of the predicted class, of every class, and of bins that sweep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a probability is of: that the prediction is right, or that the class is this one."""
+"""What a probability is of, and the bins and cells in which probabilities are gathered."""
 
 from __future__ import annotations
 

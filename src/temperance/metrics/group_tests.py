@@ -1,4 +1,4 @@
-"""The score test in each group of rows, with p-values that allow for the number of groups."""
+"""Tests and tables of groups of rows and of classes, with p-values that allow for their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temperatures with their intervals, one below the other: a forest plot."""
+"""Numbers of a map with their intervals, one below the other: temperatures and class biases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The colours of all diagrams, and axes without clutter."""
+"""What all diagrams share: colours, axes without clutter, SVG, and how a display is drawn."""
 
 from __future__ import annotations
 

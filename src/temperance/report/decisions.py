@@ -1,4 +1,4 @@
-"""The page of a threshold: when to answer, when to abstain, and what is promised of the answers."""
+"""The pages of decisions: of a threshold, when to answer, and of a cascade, which model answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choice of a map for label matrices: rows are held out whole, with all their labels."""
+"""The choice of a map for label matrices, and for scores that are no probabilities."""
 
 from __future__ import annotations
 
