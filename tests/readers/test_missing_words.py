@@ -1,5 +1,7 @@
 """Labels that spell a missing value: what is written is read back, or refused on writing."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,13 @@ from temperance.writers import write_probs, writing_blocks
 from temperance.writers.content import Content
 
 P = np.array([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4]])
-SUFFIXES = [".npz", ".csv", ".csv.gz", ".tsv", ".parquet", ".arrow", ".jsonl"]
+ARROW = [
+    pytest.param(
+        suffix, marks=pytest.mark.skipif(find_spec("pyarrow") is None, reason="no pyarrow")
+    )
+    for suffix in (".parquet", ".arrow")
+]
+SUFFIXES = [".npz", ".csv", ".csv.gz", ".tsv", *ARROW, ".jsonl"]
 WORDS = ["NA", "nan", "NaN", "N/A", "n/a", "null", "<NA>", "None", "nil", ".", "-nan", "b"]
 
 
@@ -42,7 +50,7 @@ def test_what_is_written_is_read_back_or_refused(suffix, word, where, tmp_path):
         assert getattr(found, name).tolist() == given[name]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ARROW[0]])
 def test_blocks_refuse_it_too(suffix, tmp_path):
     """And leave no file behind."""
     columns = {"labels": ["a", "NA", "a"]}
