@@ -99,7 +99,7 @@ C = TypeVar("C")
 
 
 N_FOLDS = 5
-_LARGEST_FOLD = (
+_ONE_BY_ONE = (
     10_000  # so many clusters of several rows find their fold one by one, the others dealt
 )
 
@@ -242,7 +242,7 @@ def _cluster_folds(
     shuffled = rng.permutation(len(sizes))
     largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     several = int(np.count_nonzero(sizes > 1))
-    one_by_one, others = np.split(largest_first, [min(several, _LARGEST_FOLD)])
+    one_by_one, others = np.split(largest_first, [min(several, _ONE_BY_ONE)])
     frequency = np.bincount(labels).astype(float)
     filled = np.zeros((n_folds, len(frequency)))  # rows of each class
     rows = np.zeros(n_folds)

@@ -165,7 +165,7 @@ def log_softmax(z: Array) -> Array:
 
 
 _LEAST = 1e-300  # a weight of 0 here, where its logarithm is taken
-_NOTHING_LEARNED = 1e-10  # curvature below this, relative to the largest: members that say the same
+_ALIKE = 1e-10  # curvature below this, relative to the largest: members that say the same
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,13 +258,11 @@ def _pooled(logs: Array, w: Array, pool: Pool) -> tuple[Array, Array]:
 def _inverse(second: Array, *, log: bool) -> Array:
     """Inverse of the Hessian; of the linear pool, on steps that keep the weights' sum."""
     if log:
-        return np.asarray(np.linalg.pinv(second, rcond=_NOTHING_LEARNED, hermitian=True))
+        return np.asarray(np.linalg.pinv(second, rcond=_ALIKE, hermitian=True))
     k = len(second)
     basis = np.linalg.svd(np.eye(k) - 1.0 / k)[0][:, : k - 1]
     inside = basis.T @ second @ basis
-    return np.asarray(
-        basis @ np.linalg.pinv(inside, rcond=_NOTHING_LEARNED, hermitian=True) @ basis.T
-    )
+    return np.asarray(basis @ np.linalg.pinv(inside, rcond=_ALIKE, hermitian=True) @ basis.T)
 
 
 _ROUNDING = 1e-9  # how far the weights of a file may be from a sum of 1

@@ -2,13 +2,8 @@
 
 from temperance.calibrators.answers import AnswerConfidence
 from temperance.checks.answer_scores import AnswerScale
-from temperance.llm.sequences import (
-    RatesByScore,
-    SequenceScores,
-    answer_log_odds,
-    rates_by_score,
-    sequence_scores,
-)
+from temperance.llm.rates import RatesByScore, rates_by_score
+from temperance.llm.sequences import SequenceScores, answer_log_odds, sequence_scores
 from temperance.llm.top_k import TopKBounds, TopKTemperature, label_positions
 
 __all__ = [

@@ -9,10 +9,10 @@ import numpy as np
 
 from temperance.calibrators import TemperatureRecord, TemperatureScaling
 from temperance.checks import as_weights
-from temperance.checks.answer_scores import ShownTokens
 from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.scores import sum_tolerance
+from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64
 from temperance.plain import Plain

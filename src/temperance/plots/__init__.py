@@ -4,13 +4,14 @@ Nothing here uses pyplot or changes a setting of matplotlib: a diagram is drawn 
 is given, or on a new figure of its own, which a notebook shows.
 """
 
+from temperance.plots.class_bias import ClassBiasDisplay
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
 from temperance.plots.cost import CostDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
 from temperance.plots.risk_coverage import RiskCoverageDisplay
-from temperance.plots.temperature import ClassBiasDisplay, TemperatureDisplay
+from temperance.plots.temperature import TemperatureDisplay
 from temperance.plots.theme import to_svg
 
 __all__ = [
