@@ -1,5 +1,6 @@
 """`warnings` in JSON say what stderr says, of options and of files by their names alone."""
 
+import html
 import json
 import re
 
@@ -66,3 +67,17 @@ def test_warnings_speak_of_options_and_file_names(name, folder, run):
         assert any(
             "`--expert-error isotonic`" in each or "`--expert-error`" in each for each in found
         )
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "cascade", "threshold"])
+def test_pages_say_what_json_says(name, folder, run, tmp_path):
+    """The warnings of a page are those of the JSON, word by word."""
+    given = [folder / each if "." in each[1:] and (folder / each).exists() else each
+             for each in COMMANDS[name]]  # fmt: skip
+    path = tmp_path / "page.html"
+    done = run(*given, "--json", "--report", path)
+    page = " ".join(html.unescape(path.read_text(encoding="utf-8")).split())
+    warnings = json.loads(done.stdout)["warnings"]
+    assert warnings
+    for each in warnings:
+        assert " ".join(each.split()) in page

@@ -14,7 +14,7 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded
+from temperance.cli.files import recorded, recorded_warnings
 from temperance.cli.fitting import fit_rows
 from temperance.cli.measured import (
     infinite_losses,
@@ -285,7 +285,7 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         calibrator=done.calibrator,
         evaluated_on=done.evaluated_on,
         facts=recorded(tuple(facts)),
-        warnings=recorded(done.warnings),
+        warnings=recorded_warnings(done.warnings),
         plan=done.plan,
         selection=done.selection,
         members=done.rows.members,

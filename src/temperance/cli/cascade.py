@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded
+from temperance.cli.files import recorded, recorded_warnings
 from temperance.cli.measured import check_test
 from temperance.cli.members import check_same_rows, stems_of
 from temperance.cli.options import (
@@ -231,5 +231,5 @@ def _write_report(
             found,
             title=recorded(title),
             facts=recorded(facts),
-            warnings=recorded(warnings),
+            warnings=recorded_warnings(warnings),
         )

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from temperance.blocks import reporting
-from temperance.cli.files import recorded, said
+from temperance.cli.files import recorded_warnings, said
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def print_json(content: dict[str, Any]) -> None:
     Its `warnings` speak of options, as on stderr, and name files without their folders.
     """
     if "warnings" in content:
-        content = {**content, "warnings": [recorded(said(each)) for each in content["warnings"]]}
+        content = {**content, "warnings": list(recorded_warnings(content["warnings"]))}
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     print(as_json_text(text, ascii_only=not utf8))  # noqa: T201

@@ -13,7 +13,7 @@ import typer
 from temperance.blocks import connected
 from temperance.checks.arguments import as_not_negative
 from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded
+from temperance.cli.files import recorded, recorded_warnings
 from temperance.cli.measured import (
     infinite_losses,
 )
@@ -293,7 +293,7 @@ def evaluate(
             calibrator=calibrator,
             evaluated_on="given",
             facts=recorded(_told(facts, calibrator_file)),
-            warnings=recorded(warnings),
+            warnings=recorded_warnings(warnings),
             plan=rows.label_plan(calibrator),
             members=facts.members,
             advice=advice,

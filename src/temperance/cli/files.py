@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from temperance.errors import InvalidInputError
 from temperance.file_formats import format_of
 from temperance.printable import printable
 
-__all__ = ["WRITTEN", "FileCommand", "name_of", "paths_of", "recorded", "said"]
+__all__ = ["WRITTEN", "FileCommand", "name_of", "paths_of", "recorded", "recorded_warnings", "said"]
 
 WRITTEN = frozenset({"--output", "--report"})  # the options whose files are written
 # Of the command that runs.
@@ -89,6 +89,11 @@ def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
 def said(message: str) -> str:
     """Return a message about the result as the command line says it: by its options alone."""
     return in_options(message, _OPTIONS.get())
+
+
+def recorded_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Return warnings as JSON and pages keep them: of options, and of files by their names."""
+    return tuple(recorded(said(each)) for each in warnings)
 
 
 def name_of(path: str | Path) -> str:

@@ -19,7 +19,7 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import name_of, recorded
+from temperance.cli.files import name_of, recorded, recorded_warnings
 from temperance.cli.fitting import fit_rows
 from temperance.cli.measured import check_test
 from temperance.cli.options import JsonOption, KindName, ReportOption
@@ -521,7 +521,7 @@ def threshold(
             test=done.test,
             test_groups=done.test_groups,
             use=recorded(done.use),
-            warnings=recorded(done.warnings),
+            warnings=recorded_warnings(done.warnings),
             facts=recorded(
                 (
                     *done.told,
