@@ -124,3 +124,21 @@ def test_few_labels_are_told_what_they_cost(run, tmp_path, sample):
     low, high = record.interval()
     assert f"between {low:.3g} and {high:.3g}" in done.stderr
     assert f"{record.expected_regret:.2g} nats" in done.stderr
+
+
+def test_what_is_advised_works_when_typed(run, tmp_path):
+    """Of true classes of probability 0, and of a label matrix: the advice is a command to type."""
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.05, 0.95, 40)
+    y = (rng.random(40) < p).astype(int)
+    p[np.flatnonzero(y == 1)[:2]] = 0.0
+    np.savez(tmp_path / "zeros.npz", probs=np.stack([1 - p, p], axis=1), labels=y)
+    zeros = run("fit", "zeros.npz", "--quick", "--method", "isotonic", "--json").stdout
+    assert "try --method auto --floor auto" in json.loads(zeros)["headline"]
+    run("fit", "zeros.npz", "--quick", "--method", "auto", "--floor", "auto")
+    z, names = rng.normal(size=(300, 3)) * 2, np.array(["a", "b", "c"])
+    marks = (rng.random(z.shape) < 1 / (1 + np.exp(3.0 - 0.5 * z))).astype(int)
+    np.savez(tmp_path / "marks.npz", logits=z, labels=marks, classes=names)
+    matrix = ("fit", "marks.npz", "--kind", "multilabel", "--quick")
+    assert "try --method auto" in json.loads(run(*matrix, "--json").stdout)["headline"]
+    assert "platt" in run(*matrix, "--method", "auto").stdout

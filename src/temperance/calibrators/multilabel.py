@@ -84,7 +84,6 @@ class MultilabelScaling(Calibrator):
     method: ClassVar[str] = "temperature"
     kind: ClassVar[str] = "multilabel"
     counts_clusters: ClassVar[bool] = True
-    richer_method: ClassVar[str | None] = GroupTemperatureScaling.method
     unit: ClassVar[tuple[str, ...]] = ("entry", "entries")
     traits: ClassVar[Traits] = replace(
         TemperatureScaling.traits,

@@ -101,7 +101,10 @@ class Calibration:
         richer = self.calibrator.richer_method
         if not self.may_choose or self.selection is not None or richer is None:
             return ""
-        return "" if richer == self.calibrator.name else f"try --method {richer}"
+        zeros = self.comparison.evaluations["before"].zero_probability_labels
+        return (
+            f"try --method {richer}{' --floor auto' if zeros else ''}"  # most maps need logarithms
+        )
 
 
 def calibrate(
