@@ -33,6 +33,7 @@ types: $(VENV)/dev  ## mypy --strict on the library and on the README's example
 docs: $(VENV)/dev  ## redraw the pictures of the README, write the page of public names
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/api.py
+	$(BIN)/python docs/formats.py
 
 package: $(VENV)/dev  ## build the wheel and try it in an empty environment
 	rm -rf dist && $(BIN)/python -m build --quiet
@@ -59,7 +60,10 @@ bench:  ## time a fit beside other packages and write docs/benchmarks.md (about 
 	$(VENV)/bench/bin/python -m pip install --quiet torch==2.13.0
 	$(VENV)/bench/bin/python -m pip install --quiet -e ".[bench]"
 	$(VENV)/bench/bin/python benchmarks/fit.py
+	$(VENV)/bench/bin/python benchmarks/waiting.py
+	$(VENV)/bench/bin/python benchmarks/kernels.py
 	$(VENV)/bench/bin/python benchmarks/start.py
+	$(VENV)/bench/bin/python benchmarks/serving.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) dist build

@@ -20,8 +20,15 @@ MODULES = (
     "temperance.decisions",
     "temperance.llm",
     "temperance.shift",
+    "temperance.drift",
+    "temperance.monitor",
     "temperance.readers",
+    "temperance.rows",
     "temperance.writers",
+    "temperance.export",
+    "temperance.sklearn",
+    "temperance.torch",
+    "temperance.mlflow",
 )
 VALUES = {  # what is neither a function nor a class has no docstring
     "METHODS": "The calibrators by their names, as `--method` and `calibrator.json` call them.",
@@ -83,6 +90,8 @@ def _calls(name: str, thing: Any) -> Iterator[str]:  # noqa: ANN401
         yield name + _arguments(thing)
     for each in dir(thing):
         method = getattr(thing, each)
+        if (getattr(method, "__module__", None) or "").startswith("sklearn"):
+            continue  # of the base classes of an estimator, which explain themselves
         if callable(method) and not each.startswith("_") and "\n---" in _docstring(method):
             of_class = isinstance(inspect.getattr_static(thing, each), classmethod)
             yield (name if of_class else "") + f".{each}" + _arguments(method)

@@ -1,11 +1,7 @@
 """Data with a known truth, and the command line in an empty folder."""
 
 import os
-import subprocess
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
+from functools import partial
 
 # One thread of linear algebra per test process: as many processes as processors run beside each
 # other, and with more threads they mostly wait for one another.
@@ -15,9 +11,10 @@ import numpy as np
 import pytest
 
 import reference
+from commands import run_in, start_in
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sample():
     """Make `n` rows of `k` logits, and labels drawn at the given temperature."""
 
@@ -32,63 +29,15 @@ def sample():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run `temperance ...` in an empty folder, as a user would, but without a new process.
-
-    That saves a second of imports each time; tests/cli/test_cli.py starts real processes as well.
-    """
-
-    def call(*arguments, code=0, columns=100):
-        from temperance.cli import main
-
-        out, err, returncode = StringIO(), StringIO(), 0
-        with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.chdir(tmp_path)
-            patch.setenv("COLUMNS", str(columns))
-            patch.setattr(sys, "argv", ["temperance", *map(str, arguments)])
-            try:
-                main()
-            except SystemExit as end:
-                returncode = end.code or 0
-        done = Done(out.getvalue(), err.getvalue(), returncode)
-        check(done, code)
-        return done
-
-    return call
+def run(tmp_path):
+    """Run `temperance ...` in an empty folder (`commands.run_in`)."""
+    return partial(run_in, tmp_path)
 
 
 @pytest.fixture
 def start(tmp_path):
     """Run `python -m temperance ...` in an empty folder, in a process of its own."""
-
-    def call(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "temperance", *map(str, arguments)],
-            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        check(done, code)
-        return done
-
-    return call
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command printed, and how it ended."""
-
-    stdout: str
-    stderr: str
-    returncode: int
-
-
-def check(done, code):
-    """The exit code is the expected one, and an error is one line on stderr."""
-    assert code in (None, done.returncode), done.stderr + done.stdout
-    assert "Traceback" not in done.stderr
-    if code == 2:
-        assert done.stderr.startswith("error: ")
-        assert done.stderr.count("\n") == 1
-        assert done.stdout == ""
+    return partial(start_in, tmp_path)
 
 
 @pytest.fixture

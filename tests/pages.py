@@ -56,51 +56,64 @@ def check_stands_alone(text):
     assert not re.search(r"\b(nan|inf|None)\b", words_of(text))
 
 
-FRAME = """<iframe src="page.html" style="border:0;width:{width}px;height:900px"></iframe>
-<script>onload = () => {{
-  const inner = document.querySelector("iframe").contentDocument;
-  const root = inner.documentElement;
-  const svgs = [...inner.querySelectorAll("svg")];
-  const outside = svgs.flatMap(svg => [...svg.querySelectorAll("text")].filter(text => {{
-    const box = text.getBoundingClientRect(), all = svg.getBoundingClientRect();
-    return box.left < all.left - 2 || box.right > all.right + 2 || box.top < all.top - 2
-      || box.bottom > all.bottom + 2;
-  }}).map(text => text.textContent));
-  const light = colour => {{
-    const part = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(
-      c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
-  }};
-  const style = element => inner.defaultView.getComputedStyle(element);
-  const paper = light(style(inner.body).backgroundColor);
-  const words = [...inner.querySelectorAll("svg text")].map(t => [t, style(t).fill]).concat(
-    [...inner.querySelectorAll("p, td, th, li, dd, dt, caption")].map(t => [t, style(t).color]));
-  const faint = words.filter(([, colour]) => {{
-    const [low, high] = [paper, light(colour)].sort((a, b) => a - b);
-    return (high + 0.05) / (low + 0.05) < 4.5;
-  }}).map(([text, colour]) => text.textContent + colour);
-  document.title = JSON.stringify(
-    [root.scrollWidth, root.clientWidth, svgs.length, outside, paper, faint]);
-}}</script>"""
+VIEWS = (
+    (320, "light"), (320, "dark"), (390, "dark"), (800, "light"), (1100, "light"), (1200, "light"),
+)  # fmt: skip
+FRAME = """<iframe src="{name}.html"
+  style="border:0;width:{width}px;height:900px;color-scheme:{scheme}"></iframe>"""
+LOOKS = """<script>onload = () => {
+  const looks = frame => {
+    const inner = frame.contentDocument;
+    const root = inner.documentElement;
+    const svgs = [...inner.querySelectorAll("svg")];
+    const outside = svgs.flatMap(svg => [...svg.querySelectorAll("text")].filter(text => {
+      const box = text.getBoundingClientRect(), all = svg.getBoundingClientRect();
+      return box.left < all.left - 2 || box.right > all.right + 2 || box.top < all.top - 2
+        || box.bottom > all.bottom + 2;
+    }).map(text => text.textContent));
+    const light = colour => {
+      const part = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(
+        c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+    };
+    const style = element => frame.contentWindow.getComputedStyle(element);
+    const paper = light(style(inner.body).backgroundColor);
+    const words = [...inner.querySelectorAll("svg text")].map(t => [t, style(t).fill]).concat(
+      [...inner.querySelectorAll("p, td, th, li, dd, dt, caption")].map(t => [t, style(t).color]));
+    const faint = words.filter(([, colour]) => {
+      const [low, high] = [paper, light(colour)].sort((a, b) => a - b);
+      return (high + 0.05) / (low + 0.05) < 4.5;
+    }).map(([text, colour]) => text.textContent + colour);
+    return [root.scrollWidth, root.clientWidth, svgs.length, outside, paper, faint];
+  };
+  document.title = JSON.stringify([...document.querySelectorAll("iframe")].map(looks));
+}</script>"""
 
 
-def check_page(tmp_path, page, *, width, n_pictures, dark=False):
-    """Open a page in a frame; look for what scrolls, leaves its picture, or is hard to read."""
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
+def check_pages(tmp_path, pages):
+    """Open (page, number of pictures) by name, each in every view, all in one browser.
+
+    Nothing scrolls sideways, no word leaves its picture or is hard to read.
+    """
+    for name, (page, _) in pages.items():
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+    views = [(name, *view) for name in pages for view in VIEWS]
+    frames = [FRAME.format(name=name, width=width, scheme=scheme) for name, width, scheme in views]
+    (tmp_path / "frames.html").write_text("\n".join([*frames, LOOKS]), encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
     flags += " --disable-background-networking --disable-component-update --dump-dom"
-    flags += f" --blink-settings=preferredColorScheme={0 if dark else 1}"
-    run = subprocess.run(  # noqa: S603  (our own page)
+    run = subprocess.run(  # noqa: S603  (our own pages)
         [CHROMIUM, *flags.split(), "--allow-file-access-from-files", "--window-size=1400,1000",
-         f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frame.html").as_uri()],
+         f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frames.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     title = html.unescape(re.search(r"<title>(.*?)</title>", run.stdout).group(1))
-    scroll, client, pictures, outside, paper, faint = json.loads(title)
-    assert width - 20 <= client <= width  # less the scroll bar
-    assert scroll <= client
-    assert pictures == n_pictures
-    assert outside == []
-    assert paper < 0.1 if dark else paper > 0.9
-    assert faint == []
+    for view, looks in zip(views, json.loads(title), strict=True):
+        name, width, scheme = view
+        scroll, client, pictures, outside, paper, faint = looks
+        assert width - 20 <= client <= width, view  # less the scroll bar
+        assert scroll <= client, view
+        assert pictures == pages[name][1], view
+        assert outside == [], view
+        assert paper < 0.1 if scheme == "dark" else paper > 0.9, view
+        assert faint == [], view

@@ -7,14 +7,31 @@ is a sum over rows. Importing this package loads nothing: each name loads its pa
 it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from temperance.loading import loading
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance import decisions, llm, metrics, plots, readers, shift, writers
-    from temperance.alternatives import ClassBiases, class_biases, compare_pooling
+    from temperance import (
+        decisions,
+        drift,
+        export,
+        llm,
+        metrics,
+        monitor,
+        plots,
+        readers,
+        rows,
+        shift,
+        writers,
+    )
+    from temperance.alternatives import (
+        ClassBiases,
+        class_biases,
+        compare_label_ways,
+        compare_pooling,
+    )
     from temperance.calibrators import (
         METHODS,
         BetaCalibration,
@@ -33,7 +50,7 @@ if TYPE_CHECKING:
         VennAbers,
     )
     from temperance.checks import Positions, logits_from_probs, masked_logits
-    from temperance.checks.dense import dense_rows
+    from temperance.checks.forms import dense_rows
     from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
     from temperance.comparison import Comparison, Differences, compare, compare_blocks
     from temperance.errors import (
@@ -41,16 +58,30 @@ if TYPE_CHECKING:
         InvalidInputError,
         MissingDependencyError,
         NoOptimumError,
+        StoreError,
         TemperanceError,
     )
-    from temperance.evaluation import Evaluation, evaluate, evaluate_blocks
-    from temperance.formats import load, save
+    from temperance.evaluation import Evaluation, Gate, check_gates, evaluate, evaluate_blocks
+    from temperance.formats import content_id, load, save
     from temperance.metrics.estimates import Estimate, NullBand
+    from temperance.monitor import Monitor
     from temperance.planning import Plan, plan
     from temperance.selection import Candidate, Selection, select, select_labels
     from temperance.significance import ScoreTest
 
-_PARTS = ("decisions", "llm", "metrics", "plots", "readers", "shift", "writers")
+_PARTS = (
+    "decisions",
+    "drift",
+    "export",
+    "llm",
+    "metrics",
+    "monitor",
+    "plots",
+    "readers",
+    "rows",
+    "shift",
+    "writers",
+)
 _HOMES = {  # public name -> the module that it is in
     "BetaCalibration": "temperance.calibrators",
     "BiasCorrectedTemperatureScaling": "temperance.calibrators",
@@ -64,6 +95,7 @@ _HOMES = {  # public name -> the module that it is in
     "Evaluation": "temperance.evaluation",
     "FileFormatError": "temperance.errors",
     "FitRecord": "temperance.calibrators",
+    "Gate": "temperance.evaluation",
     "GroupTemperatureScaling": "temperance.calibrators",
     "Identity": "temperance.calibrators",
     "InvalidInputError": "temperance.errors",
@@ -71,23 +103,28 @@ _HOMES = {  # public name -> the module that it is in
     "METHODS": "temperance.calibrators",
     "MatrixScaling": "temperance.calibrators",
     "MissingDependencyError": "temperance.errors",
+    "Monitor": "temperance.monitor",
     "MultilabelScaling": "temperance.calibrators",
     "NoOptimumError": "temperance.errors",
     "NullBand": "temperance.metrics.estimates",
     "Plan": "temperance.planning",
     "PlattScaling": "temperance.calibrators",
     "ScoreTest": "temperance.significance",
+    "StoreError": "temperance.errors",
     "Selection": "temperance.selection",
     "TemperanceError": "temperance.errors",
     "TemperatureScaling": "temperance.calibrators",
     "VectorScaling": "temperance.calibrators",
     "VennAbers": "temperance.calibrators",
     "Positions": "temperance.checks",
+    "check_gates": "temperance.evaluation",
     "class_biases": "temperance.alternatives",
     "compare": "temperance.comparison",
     "compare_blocks": "temperance.comparison",
+    "compare_label_ways": "temperance.alternatives",
     "compare_pooling": "temperance.alternatives",
-    "dense_rows": "temperance.checks.dense",
+    "content_id": "temperance.formats",
+    "dense_rows": "temperance.checks.forms",
     "evaluate": "temperance.evaluation",
     "evaluate_blocks": "temperance.evaluation",
     "label_logits_from_probs": "temperance.checks.label_matrix",
@@ -115,12 +152,14 @@ __all__ = [
     "Evaluation",
     "FileFormatError",
     "FitRecord",
+    "Gate",
     "GroupTemperatureScaling",
     "Identity",
     "InvalidInputError",
     "IsotonicCalibration",
     "MatrixScaling",
     "MissingDependencyError",
+    "Monitor",
     "MultilabelScaling",
     "NoOptimumError",
     "NullBand",
@@ -129,29 +168,37 @@ __all__ = [
     "Positions",
     "ScoreTest",
     "Selection",
+    "StoreError",
     "TemperanceError",
     "TemperatureScaling",
     "VectorScaling",
     "VennAbers",
     "__version__",
+    "check_gates",
     "class_biases",
     "compare",
     "compare_blocks",
+    "compare_label_ways",
     "compare_pooling",
+    "content_id",
     "decisions",
     "dense_rows",
+    "drift",
     "evaluate",
     "evaluate_blocks",
+    "export",
     "label_logits_from_probs",
     "llm",
     "load",
     "logits_from_probs",
     "masked_logits",
     "metrics",
+    "monitor",
     "multilabel_rows",
     "plan",
     "plots",
     "readers",
+    "rows",
     "save",
     "select",
     "select_labels",
@@ -160,15 +207,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    """Return a public name, from the part that it lives in (PEP 562)."""
-    if name in _PARTS:
-        return import_module(f"temperance.{name}")
-    if name not in _HOMES:
-        msg = f"module 'temperance' has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+__getattr__ = loading(__name__, _HOMES | dict.fromkeys(_PARTS, __name__))
 
 
 def __dir__() -> list[str]:

@@ -19,10 +19,10 @@ __all__ = [
     "id_texts",
     "in_order",
     "in_trusted_order",
-    "plain",
     "put_back",
     "rows_by_id",
-    "spelled",
+    "spelling_of",
+    "whole_text",
 ]
 
 _LONGEST_LIST = 12
@@ -53,12 +53,12 @@ def column_order(
     missing = [name for name in wanted if name not in place]
     others = [name for name in names if name not in set(wanted)]
     if missing or others or len(names) != len(wanted) or len(place) != len(names):
-        told = [f"it has no {_listed(missing)}"] if missing else []
-        told += [f"{whose} no {_listed(others)}"] if others else []
+        complaints = [f"it has no {_listed(missing)}"] if missing else []
+        complaints += [f"{whose} no {_listed(others)}"] if others else []
         msg = (
             f"its {what} ({_listed(names)}) are not those of {whose} ({_listed(wanted)}): "
-            f"{' and '.join(told) or 'a name stands there twice'}. Columns are matched by their "
-            "names, in any order; rename those that mean the same."
+            f"{' and '.join(complaints) or 'a name stands there twice'}. Columns are matched by "
+            "their names, in any order; rename those that mean the same."
         )
         raise InvalidInputError(msg)
     return np.array([place[name] for name in wanted], dtype=np.intp)
@@ -150,11 +150,11 @@ def rows_by_id(
             f"{_ids(doubled, 'stand')} more than once in {other}, with the same value: "
             f"{_listed(doubled, _NAMED)}."
         )
-    left = [each for each in index if each not in needed]
-    if left:
+    unmatched = [each for each in index if each not in needed]
+    if unmatched:
         notes.append(
-            f"left out rows of {other} whose ids have no row in {source}, {len(left):,}: "
-            f"{_listed(left, _NAMED)}."
+            f"left out rows of {other} whose ids have no row in {source}, {len(unmatched):,}: "
+            f"{_listed(unmatched, _NAMED)}."
         )
     return np.array([index[each] for each in own], dtype=np.intp), tuple(notes)
 
@@ -169,7 +169,7 @@ def in_trusted_order(other: str, source: str, *, without: str) -> str:
 
 def id_texts(ids: NDArray[Any], *, source: str) -> list[str]:
     """Return ids as text, numbers in their shortest spelling, or say which row has none."""
-    texts = ["" if _is_missing(each) else spelled(each) for each in ids.tolist()]
+    texts = ["" if _is_missing(each) else spelling_of(each) for each in ids.tolist()]
     if "" in texts:
         count = texts.count("")
         msg = (
@@ -190,7 +190,7 @@ def _comparable(
     if set(own) <= set(theirs):
         return own, theirs
     # A table program that met an empty cell has made 7.0 of 7; "1.0" beside "1" are two versions.
-    short, shorts = [plain(each) for each in own], [plain(each) for each in theirs]
+    short, shorts = [whole_text(each) for each in own], [whole_text(each) for each in theirs]
     alike = len(set(short)) == len(set(own)) and len(set(shorts)) == len(set(theirs))
     return (short, shorts) if alike else (own, theirs)
 
@@ -223,22 +223,22 @@ def _paired_repeats(own: list[Any], source: str, other: str) -> tuple[str, ...]:
     again = _repeated(own)
     if not again:
         return ()
-    told = (
+    note = (
         f"{_ids(again, 'stand')} more than once in {source} and in {other}: "
         f"{_listed(again, _NAMED)}. Both list the same ids in the same order, in which rows were "
         "paired."
     )
-    return (told,)
+    return (note,)
 
 
 def _repeated(own: list[Any]) -> list[Any]:
     """Return the ids that stand there more than once, in their order."""
     if len(set(own)) == len(own):
         return []
-    seen: dict[Any, int] = {}
+    counts: dict[Any, int] = {}
     for each in own:
-        seen[each] = seen.get(each, 0) + 1
-    return [each for each, times in seen.items() if times > 1]
+        counts[each] = counts.get(each, 0) + 1
+    return [each for each, times in counts.items() if times > 1]
 
 
 def _differ(values: NDArray[Any]) -> bool:
@@ -249,7 +249,7 @@ def _is_missing(value: object) -> bool:
     return value is None or value != value or (isinstance(value, str) and not value.strip())  # noqa: PLR0124 (nan)
 
 
-def spelled(value: object) -> str:
+def spelling_of(value: object) -> str:
     """Return a number in its shortest spelling, 7 for 7.0; text without the space around it."""
     if isinstance(value, bytes):
         return value.decode(errors="replace").strip()
@@ -258,15 +258,15 @@ def spelled(value: object) -> str:
     return str(value).strip()
 
 
-def plain(text: str) -> str:
+def whole_text(text: str) -> str:
     """Return "7" for the whole float "7.0"; any other text as it is."""
     head, dot, tail = text.partition(".")
     return head if dot and _is_whole(head) and not tail.strip("0") else text
 
 
 def _is_whole(text: str) -> bool:
-    plain = text.partition(".")[0] if not text.partition(".")[2].strip("0") else text
-    return plain.removeprefix("-").isdecimal() and plain.isascii() and len(plain) <= 18
+    whole = text.partition(".")[0] if not text.partition(".")[2].strip("0") else text
+    return whole.removeprefix("-").isdecimal() and whole.isascii() and len(whole) <= 18
 
 
 def _ids(ids: list[Any], verb: str) -> str:
@@ -275,9 +275,9 @@ def _ids(ids: list[Any], verb: str) -> str:
 
 def _listed(names: Iterable[object], most: int = _LONGEST_LIST) -> str:
     """Show some names, none of them too long, and how many more there are."""
-    shown = [_shown(str(name)) for name in names]
-    more = len(shown) - most
-    return ", ".join(shown[:most]) + (f" and {more:,} more" if more > 0 else "")
+    texts = [_shown(str(name)) for name in names]
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _shown(name: str) -> str:

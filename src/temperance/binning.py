@@ -6,8 +6,8 @@ and 0.3 in single precision are one forecast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, Self, get_args
 
 import numpy as np
 
@@ -79,6 +79,41 @@ def limits(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.minimum(distinct + reach, 1.0)[run], [1.0]])
 
 
+class SumsPerBin(Protocol):
+    """Sums over the rows of each bin, (..., B): of the data, or of many worlds.
+
+    `BinSums` says what each is; what is not asked for need not be summed.
+    """
+
+    @property
+    def count(self) -> NDArray[np.float64]:
+        """Rows."""
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """Sum of w."""
+
+    @property
+    def squared_weight(self) -> NDArray[np.float64]:
+        """Sum of w^2."""
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """Sum of w p."""
+
+    @property
+    def hits(self) -> NDArray[np.float64]:
+        """Sum of w k."""
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """Sum of w (p - k)."""
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Weight of all bins, (...)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BinSums(MergeableSums):
     """Sums over the rows of each bin, for one event (for instance "the prediction is right").
@@ -93,10 +128,6 @@ class BinSums(MergeableSums):
     squared_weight: NDArray[np.float64]  # sum w^2
     probability: NDArray[np.float64]  # sum w p, p = the event's probability
     hits: NDArray[np.float64]  # sum w k, k = 1 if the event happened
-
-    def of_draws(self, index: NDArray[np.intp]) -> BinSums:
-        """Return the sums of some of the resamples."""
-        return BinSums(*(getattr(self, each.name)[index] for each in fields(self)))
 
     @classmethod
     def of(
@@ -122,6 +153,11 @@ class BinSums(MergeableSums):
     def gap(self) -> NDArray[np.float64]:
         """Sum of w (p - k) per bin: above 0 where the event happens less often than said."""
         return self.probability - self.hits
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Weight of all bins, (...)."""
+        return np.asarray(self.weight.sum(axis=-1))
 
 
 def forecast_numbers(ordered: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -8,20 +8,23 @@ from html import escape
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Literal
 
+from temperance.blocks import calling
 from temperance.checks.arguments import as_mapping
-from temperance.checks.frames import frame_names, refuse_other_index
+from temperance.checks.forms import frame_names, refuse_other_index
 from temperance.errors import InvalidInputError
 from temperance.evaluation import (
+    Measures,
+    as_measures,
     labelled_groups,
-    measure,
     measure_blocks,
     of_label_matrix,
     weighing_groups,
 )
 from temperance.evaluation.evaluation import SCORES, reliability_sketch
-from temperance.frozen import Frozen
-from temperance.metrics.error_measures import ERROR_NAMES, error_gap
-from temperance.metrics.estimates import Draws, gap_estimate
+from temperance.frozen import DeferredDict, Frozen
+from temperance.metrics.corp import CORP_PARTS
+from temperance.metrics.error_measures import ERROR_MEASURES, ERROR_NAMES, error_gap
+from temperance.metrics.estimates import gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
     from temperance.blocks import FileParts
     from temperance.calibrators import Calibrator
     from temperance.evaluation import Evaluation, Groups
-    from temperance.evaluation.pieces import OutOfFold
-    from temperance.metrics.estimates import Estimate
+    from temperance.evaluation.block_sums import OutOfFold
+    from temperance.metrics.estimates import Draws, Estimate
     from temperance.metrics.implied import GapSums
 
 __all__ = [
@@ -84,13 +87,13 @@ def value_of(evaluation: Evaluation, measure: str) -> float:
 
 def difference_cells(differences: Differences, measure: str) -> tuple[str, str]:
     """Return a difference with its interval, and the verdict."""
-    found = differences.measures[measure]
+    gap = differences.measures[measure]
     if differences.verdict(measure) == "the same":
         return "", "the same"
-    if not isfinite(found.value):  # of both infinite undefined, of one infinite
-        return number_text(found.value, sign=True), differences.verdict(measure)
-    interval = interval_text(found.low, found.high, sign=True)
-    return f"{number_text(found.value, sign=True)} ({interval})", differences.verdict(measure)
+    if not isfinite(gap.value):  # of both infinite undefined, of one infinite
+        return number_text(gap.value, sign=True), differences.verdict(measure)
+    interval = interval_text(gap.low, gap.high, sign=True)
+    return f"{number_text(gap.value, sign=True)} ({interval})", differences.verdict(measure)
 
 
 def difference_tables(comparison: Comparison) -> list[Table]:
@@ -109,10 +112,10 @@ def in_words(comparison: Comparison) -> str:
     infinite = [
         name for name, each in comparison.evaluations.items() if each.zero_probability_labels
     ]
-    found = [f"The log loss of {_listed(infinite)} is infinite."] if infinite else []
+    sentences = [f"The log loss of {_listed(infinite)} is infinite."] if infinite else []
     return " ".join(
         [
-            *found,
+            *sentences,
             *(
                 _sentence(name, comparison, differences)
                 for name, differences in comparison.differences.items()
@@ -124,12 +127,12 @@ def in_words(comparison: Comparison) -> str:
 def _sentence(name: str, comparison: Comparison, differences: Differences) -> str:
     baseline = comparison.baseline
     rows = comparison.evaluations[baseline].outcomes.plural
-    verdicts = {m: differences.verdict(m) for m in ("log_loss", "brier", "accuracy", "ece")}
-    found = {
+    verdicts = {m: differences.verdict(m) for m in _SHORT if m in differences.measures}
+    measures = {
         verdict: [_SHORT[m] for m, each in verdicts.items() if each == verdict]
         for verdict in ("better", "worse")
     }
-    better, worse = (_listed(names) for names in found.values())
+    better, worse = (_listed(names) for names in measures.values())
     if better and worse:
         return f"{name} is better than {baseline} in {better}, but worse in {worse}."
     if better or worse:
@@ -176,7 +179,7 @@ class Differences(Frozen):
     is better, but for accuracy and discrimination.
     """
 
-    measures: dict[str, Estimate]
+    measures: Mapping[str, Estimate]
 
     @property
     def log_loss(self) -> Estimate:
@@ -275,7 +278,7 @@ class Comparison(Frozen, Shown):
 # Measure several sets of probabilities on the same rows, resampled together.
 
 
-def compare(
+def compare(  # noqa: PLR0913  (as `evaluate`)
     probs: Mapping[str, ArrayLike],
     labels: ArrayLike,
     *,
@@ -287,6 +290,7 @@ def compare(
     seed: int = 0,
     classes: Sequence[object] | None = None,
     ignore_label: float | str | None = None,
+    measures: Sequence[str] | None = None,
 ) -> Comparison:
     """Measure several sets of probabilities on the same rows, and their paired differences.
 
@@ -311,6 +315,9 @@ def compare(
         Names of the columns, as labels may use them.
     ignore_label : int or str, optional
         Rows of this label are left out.
+    measures : sequence of str, optional
+        What is shown and compared, as in `evaluate`; by default everything. "corp" stands for its
+        miscalibration and discrimination.
 
     Returns
     -------
@@ -356,18 +363,23 @@ def compare(
     }
     (first, baseline), *others = rows.items()
     for name, other in others:
-        if other.probs.shape != baseline.probs.shape:
+        if other.shape != baseline.shape:
             msg = (
-                f"`probs` must all have the same shape; {first!r} has {baseline.probs.shape}, "
-                f"{name!r} has {other.probs.shape}."
+                f"`probs` must all have the same shape; {first!r} has {baseline.shape}, "
+                f"{name!r} has {other.shape}."
             )
             raise InvalidInputError(msg)
     named = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
     there = baseline.weighing()[1]
     rows = {name: each.weighing()[0] for name, each in rows.items()}
     named = weighing_groups(named, there)
-    rows = {name: of_label_matrix(each, named) for name, each in rows.items()}
-    return compare_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+    rows = {
+        name: of_label_matrix(each, named).apart_from(probs[name], labels, weights)
+        for name, each in rows.items()
+    }
+    return compare_rows(
+        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+    )
 
 
 def compare_rows(
@@ -377,45 +389,60 @@ def compare_rows(
     n_bins: int = 15,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    measures: Sequence[str] | None = None,
 ) -> Comparison:
     """Compare checked predictions of the same rows (see `compare`)."""
+    shown = as_measures(measures)
     measured = {
-        name: measure(each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+        name: Measures.of(each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
         for name, each in rows.items()
     }
-    first = next(iter(rows))
+    (_, baseline), *others = measured.items()
+    names = [name for name in PAIRED if _is_shown(name, shown)]
     return Comparison(
-        evaluations={name: evaluation for name, (evaluation, _) in measured.items()},
+        evaluations={name: each.evaluation(shown) for name, each in measured.items()},
         differences={
             name: differences_of(
-                paired_gaps(rows[name], rows[first]), measured[name][1], measured[first][1]
+                paired_gaps(each.rows, baseline.rows), names, each.draws, baseline.draws
             )
-            for name in rows
-            if name != first
+            for name, each in others
         },
     )
 
 
+def _is_shown(name: str, shown: Sequence[str] | None) -> bool:
+    return shown is None or ("corp" if name in CORP_PARTS else name) in shown
+
+
+_MEANS = ("log_loss", "brier", "accuracy")  # the columns of paired gaps
+# Errors without an interval have no difference either: it would not hold the truth.
+_ERRORS = tuple(name for name, each in ERROR_MEASURES.items() if each.interval)
+PAIRED = (*_MEANS, *_ERRORS, *CORP_PARTS)
+
+
 def differences_of(
-    gaps: GapSums, draws: dict[str, Draws], baseline: dict[str, Draws]
+    gaps: GapSums,
+    names: Iterable[str],
+    draws: Callable[[str], Draws],
+    baseline: Callable[[str], Draws],
 ) -> Differences:
-    """Return the differences that sums of paired gaps, and draws of both sets, make known."""
-    of_means = {
-        name: gap_estimate(gaps, column)
-        for column, name in enumerate(("log_loss", "brier", "accuracy"))
-    }
-    return Differences({**of_means, **_of_draws(draws, baseline)})
+    """Return the differences that are named: of means from sums of paired gaps, else from draws.
 
+    Each is computed when it is looked up.
+    """
 
-def _of_draws(draws: dict[str, Draws], baseline: dict[str, Draws]) -> dict[str, Estimate]:
-    gaps = {name: error_gap(name, own, baseline[name]) for name, own in draws.items()}
-    return {name: gap for name, gap in gaps.items() if gap is not None}
+    def difference(name: str) -> Estimate:
+        if name in _MEANS:
+            return gap_estimate(gaps, _MEANS.index(name))
+        return error_gap(name, draws(name), baseline(name))
+
+    return Differences(DeferredDict(names, difference))
 
 
 # Paired differences of rows that come block by block, in one reading.
 
 
-def compare_blocks(
+def compare_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
     calibrators: Mapping[str, Calibrator | Sequence[Calibrator] | OutOfFold | None],
     *,
@@ -426,6 +453,9 @@ def compare_blocks(
     classes: Sequence[object] | None = None,
     ignore_label: float | str | None = None,
     refuse_probs: bool = True,
+    measures: Sequence[str] | None = None,
+    n_rows: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Comparison:
     """Measure rows that come in blocks before and after calibrators, in one reading.
 
@@ -439,7 +469,9 @@ def compare_blocks(
         place i modulo m: fits that have not seen that block, for instance.
     kind : {"logits", "probs"}, default "logits"
         What the scores are.
-    n_bins, n_resamples, seed, classes, ignore_label, refuse_probs
+    n_bins, n_resamples, seed, classes, ignore_label, refuse_probs, measures, n_rows
+        As in `evaluate_blocks`.
+    progress : callable, optional
         As in `evaluate_blocks`.
 
     Returns
@@ -477,15 +509,23 @@ def compare_blocks(
         if isinstance(each, Sequence) and not each:
             msg = f"`calibrators` has no calibrator for {name!r}; None leaves rows as they are."
             raise InvalidInputError(msg)
-    found = measure_blocks(
-        blocks, tuple(calibrators.values()), kind=kind, n_bins=n_bins, n_resamples=n_resamples,
-        seed=seed, classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
-    )  # fmt: skip
+    with calling(progress):
+        measured = measure_blocks(
+            blocks, tuple(calibrators.values()), kind=kind, n_bins=n_bins, n_resamples=n_resamples,
+            seed=seed, classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
+            measures=as_measures(measures), n_rows=n_rows,
+        )  # fmt: skip
     _, *others = calibrators
+    shown = measured.evaluations[0].measures
     return Comparison(
-        evaluations=dict(zip(calibrators, found.evaluations, strict=True)),
+        evaluations=dict(zip(calibrators, measured.evaluations, strict=True)),
         differences={
-            name: differences_of(gaps, draws, found.draws[0])
-            for name, gaps, draws in zip(others, found.gaps, found.draws[1:], strict=True)
+            name: differences_of(
+                gaps,
+                [each for each in PAIRED if _is_shown(each, shown) and each in (*_MEANS, *draws)],
+                draws.__getitem__,
+                measured.draws[0].__getitem__,
+            )
+            for name, gaps, draws in zip(others, measured.gaps, measured.draws[1:], strict=True)
         },
     )

@@ -35,13 +35,13 @@ _LARGEST = 1e12  # larger values count as this one: their sums stay finite
 
 
 def content_order(
-    values: Sequence[NDArray[Any]], *, beside: Sequence[NDArray[Any]] = ()
+    values: Sequence[NDArray[Any]], *, columns: Sequence[NDArray[Any]] = ()
 ) -> NDArray[np.intp]:
     """Return the places of all rows, (n,), in an order that depends on what they hold alone.
 
     `values` are arrays (n,) or (n, k) of numbers. Rows are sorted by a sum of their numbers with
     fixed factors, so that single precision and printed digits give the order of the numbers they
-    stand for; equal sums by the `row_hashes` of `values` and of what is `beside` them; and rows
+    stand for; equal sums by the `row_hashes` of `values` and of `columns` beside them; and rows
     that are equal by place: which is which of them makes no difference.
     """
     key = sum(_sums(each) for each in values)
@@ -53,22 +53,22 @@ def content_order(
         tied[1:] |= same
         tied[:-1] |= same
         places, group = order[tied], np.cumsum(np.r_[True, ~same])[tied]
-        hashes = row_hashes([each[places] for each in (*values, *beside)])
+        hashes = row_hashes([each[places] for each in (*values, *columns)])
         order[tied] = places[np.lexsort((hashes, group))]
     return order
 
 
 def row_hashes(values: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
     """Return 64 bits for each row, (n,), that equal rows share and others all but never."""
-    found = np.zeros(len(values[0]), dtype=np.uint64)
+    hashes = np.zeros(len(values[0]), dtype=np.uint64)
     for number, each in enumerate(values):
         columns = each.reshape(len(each), -1)
         places = np.arange(1, columns.shape[1] + 1, dtype=np.uint64) * _GOLDEN
         for rows in row_blocks(columns):
             bits = (as_float64(columns[rows]) + 0.0).view(np.uint64)  # 0 and -0 are equal
             mixed = _mixed(bits ^ _mixed(places + np.uint64(number))).sum(axis=1, dtype=np.uint64)
-            found[rows] = _mixed(found[rows] ^ mixed)
-    return found
+            hashes[rows] = _mixed(hashes[rows] ^ mixed)
+    return hashes
 
 
 def drawn_bits(seed: int, stream: int, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -81,11 +81,11 @@ def drawn_bits(seed: int, stream: int, places: NDArray[np.uint64]) -> NDArray[np
 def _sums(values: NDArray[Any]) -> NDArray[np.float64]:
     columns = values.reshape(len(values), -1)
     factors = 0.5 + np.modf(np.arange(1, columns.shape[1] + 1) * 0.6180339887498949)[0]
-    found = np.empty(len(columns))
+    sums = np.empty(len(columns))
     for rows in row_blocks(columns):
         there = np.nan_to_num(as_float64(columns[rows]), posinf=_LARGEST, neginf=-_LARGEST)
-        found[rows] = (np.clip(there, -_LARGEST, _LARGEST) * factors).sum(axis=1)
-    return found
+        sums[rows] = (np.clip(there, -_LARGEST, _LARGEST) * factors).sum(axis=1)
+    return sums
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -149,7 +149,7 @@ def fold_fits(
     if folds is None:
         folds = folds_of(labels, scores=scores, weights=weights, clusters=clusters, seed=seed)
     w = np.ones(len(labels)) if weights is None else weights
-    counted = np.count_nonzero(w)
+    count = np.count_nonzero(w)
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
         others = np.where(held_out, 0.0, w)
@@ -162,7 +162,7 @@ def fold_fits(
         except NoOptimumError as error:
             msg = (
                 f"Cross-fitting leaves {np.count_nonzero(w[held_out])} of "
-                f"{count_text(int(counted), 'row')} out at a "
+                f"{count_text(int(count), 'row')} out at a "
                 f"time, and the others are too few: {error} Or score other rows: --test FILE."
             )
             raise NoOptimumError(msg, reason=error.reason) from error
@@ -190,26 +190,26 @@ def folds_of(
     With fewer rows, or clusters, than folds, every one is its own fold.
     """
     folds = np.zeros(len(labels), dtype=np.intp)
-    counted = np.arange(len(labels)) if weights is None else np.flatnonzero(weights > 0.0)
-    if not len(counted):
+    weighted = np.arange(len(labels)) if weights is None else np.flatnonzero(weights > 0.0)
+    if not len(weighted):
         return folds
     rng = np.random.default_rng(as_seed(seed))
     if clusters is not None:
-        names, numbers = np.unique(clusters[counted], return_inverse=True)
-        if len(names) < len(counted):
-            own = labels[counted]
+        names, numbers = np.unique(clusters[weighted], return_inverse=True)
+        if len(names) < len(weighted):
+            own = labels[weighted]
             of_cluster = _cluster_folds(numbers, own, min(n_folds, len(names)), rng)
-            folds[counted] = of_cluster[numbers]
+            folds[weighted] = of_cluster[numbers]
             return folds
         order = np.argsort(numbers, kind="stable")
     elif scores:
-        beside = [each[counted] for each in (labels, weights) if each is not None]
-        order = content_order([each[counted] for each in scores], beside=beside)
+        columns = [each[weighted] for each in (labels, weights) if each is not None]
+        order = content_order([each[weighted] for each in scores], columns=columns)
     else:
-        order = np.arange(len(counted))
-    shuffled = counted[order[rng.permutation(len(counted))]]
+        order = np.arange(len(weighted))
+    shuffled = weighted[order[rng.permutation(len(weighted))]]
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    folds[by_class] = np.arange(len(counted)) % min(n_folds, len(counted))
+    folds[by_class] = np.arange(len(weighted)) % min(n_folds, len(weighted))
     return folds
 
 

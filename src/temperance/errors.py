@@ -12,6 +12,7 @@ __all__ = [
     "MissingDependencyError",
     "NoOptimumError",
     "NoOptimumReason",
+    "StoreError",
     "TemperanceError",
 ]
 
@@ -59,3 +60,7 @@ class MissingDependencyError(TemperanceError, ImportError):
 
 class FileFormatError(TemperanceError, ValueError):
     """A file is unreadable, of another format, or from a newer version than this library."""
+
+
+class StoreError(TemperanceError, OSError):
+    """The store of a monitor is locked, full, damaged or out of reach; nothing was written."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.errors import MissingDependencyError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE_FORMATS",
     "FileFormat",
+    "Layout",
     "file_suffix",
     "format_of",
     "function_named",
@@ -29,6 +30,9 @@ __all__ = [
     "suffixes_of",
     "way_out",
 ]
+
+# One class per row; a column of 0 and 1 per label; a class per pixel or token.
+Layout = Literal["rows", "labels", "dense"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,10 @@ class FileFormat:
     suffixes : tuple of str
         In small letters, the one that help shows first. `.csv.gz` is `.csv`, packed.
     read : str
-        `(Path, Request) -> Rows` reads a file as a whole.
+        `(Path, Request) -> FileRows` reads a file as a whole.
     read_blocks : str, optional
-        `(Path, Request) -> Iterator[Rows]` reads some rows at a time. Without it a file is read as
-        a whole and passed on in slices.
+        `(Path, Request) -> Iterator[FileRows]` reads some rows at a time. Without it a file is read
+        as a whole and passed on in slices.
     count_rows : str, optional
         `(Path) -> int` counts the rows without reading them.
     write : str, optional
@@ -212,11 +216,11 @@ def way_out(suffix: str) -> str:
 
 def missing_package(formats: Iterable[FileFormat], *, purpose: str) -> MissingDependencyError:
     """Return the error that names what some formats, of one package, need for a purpose."""
-    known = tuple(formats)
-    *others, last = suffixes_of(known)
+    candidates = tuple(formats)
+    *others, last = suffixes_of(candidates)
     listed = f"{', '.join(others)} and {last}" if others else last
     return MissingDependencyError(
-        str(known[0].package), extra=known[0].extra, purpose=f"{purpose} {listed} files"
+        str(candidates[0].package), extra=candidates[0].extra, purpose=f"{purpose} {listed} files"
     )
 
 

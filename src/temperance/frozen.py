@@ -1,14 +1,17 @@
-"""Values that are frozen whole: no array, mapping or list of theirs can be written to."""
+"""Values that are frozen whole: no array, mapping or list of theirs can be written to.
+
+What takes long may be computed when it is first looked at: `deferred`, `DeferredDict`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["Frozen", "FrozenDict", "frozen"]
+__all__ = ["DeferredDict", "Frozen", "FrozenDict", "LazyFrozen", "deferred", "frozen"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -63,11 +66,117 @@ class Frozen:
         return _rebuilt, (type(self), {name: getattr(self, name) for name in names})
 
 
+class LazyFrozen(Frozen):
+    """The same for a dataclass without slots, whose fields may be `deferred`.
+
+    Such a field is computed when it is first read, and then is what it is; comparing, pickling or
+    copying the value reads all of them. Fields must have no default of their own in the class,
+    which would be found in their place (`field(default_factory=...)` leaves none).
+    """
+
+    def __post_init__(self) -> None:
+        """Freeze the fields that are there, and set those aside that are still to be computed."""
+        waiting = {}
+        for name, value in list(vars(self).items()):
+            if isinstance(value, _Deferred):
+                waiting[name] = value
+                del self.__dict__[name]
+            else:
+                self.__dict__[name] = frozen(value)
+        self.__dict__["_waiting"] = waiting
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (of any kind)
+        """Compute a deferred field; called for what is not there."""
+        waiting = self.__dict__.get("_waiting", {})
+        if (one := waiting.get(name)) is None:
+            if name in self.__dict__:  # another thread was here in between
+                return self.__dict__[name]
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+        value = self.__dict__[name] = frozen(one.compute())
+        waiting.pop(name, None)  # with what it was computed of
+        return value
+
+    def but(self, **changes: Any) -> Self:  # noqa: ANN401  (of any kind)
+        """Return a copy with other fields, also deferred ones; the rest stays uncomputed."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        waiting = copy.__dict__["_waiting"] = dict(self.__dict__.get("_waiting", {}))
+        for name, value in changes.items():
+            waiting.pop(name, None)
+            copy.__dict__.pop(name, None)
+            if isinstance(value, _Deferred):
+                waiting[name] = value
+            else:
+                copy.__dict__[name] = frozen(value)
+        return copy
+
+
+class _Deferred:
+    """A value that is not computed yet."""
+
+    __slots__ = ("compute",)
+
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self.compute = compute
+
+
+def deferred(compute: Callable[[], V]) -> V:
+    """Return what stands for the value of `compute()` until a field of `LazyFrozen` is read."""
+    return cast("V", _Deferred(compute))
+
+
+class DeferredDict(Mapping[K, V]):
+    """A frozen mapping of known keys; each value is computed when it is first looked up."""
+
+    __slots__ = ("_compute", "_values")
+
+    def __init__(self, keys: Iterable[K], compute: Callable[[K], V]) -> None:
+        self._compute: Callable[[K], V] = compute
+        self._values: dict[K, Any] = dict.fromkeys(keys, _MISSING)
+
+    def __getitem__(self, key: K) -> V:
+        value = self._values[key]
+        if value is _MISSING:
+            value = self._values[key] = frozen(self._compute(key))
+            if _MISSING not in self._values.values():
+                self._compute = _computed  # and what it holds goes
+        return cast("V", value)
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __or__(self, other: Mapping[K, V]) -> dict[K, V]:
+        return dict(self) | dict(other)
+
+    def __ror__(self, other: Mapping[K, V]) -> dict[K, V]:
+        return dict(other) | dict(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenDict, (dict(self),)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+_MISSING = object()
+
+
+def _computed(key: object) -> NoReturn:
+    raise KeyError(key)
+
+
 def frozen(value: Any) -> Any:  # noqa: ANN401  (of any kind)
     """Return a value that cannot be written to: itself, or a frozen copy."""
     if isinstance(value, np.ndarray):
         return _read_only(value)
-    if isinstance(value, FrozenDict):
+    if isinstance(value, FrozenDict | DeferredDict):
         return value
     if isinstance(value, Mapping):
         return FrozenDict({key: frozen(each) for key, each in value.items()})

@@ -30,13 +30,15 @@ def rising_means(sums: Array, weights: Array) -> Array:
     """
     from scipy.optimize import isotonic_regression  # noqa: PLC0415
 
-    held = weights > 0.0
-    weights = np.where(held, weights, _NO_WEIGHT)
-    means = np.divide(sums, weights, out=np.zeros_like(weights), where=held)
+    has_weight = weights > 0.0
+    every = np.asarray(has_weight.all(axis=-1))
+    if not every.all():
+        weights = np.where(has_weight, weights, _NO_WEIGHT)
+    means = sums / weights
     levels = np.empty_like(means)
     for index in np.ndindex(means.shape[:-1]):
-        some = held[index]
-        if some.all():
+        some = has_weight[index]
+        if every[index]:
             levels[index] = isotonic_regression(means[index], weights=weights[index]).x
         else:
             of_some = isotonic_regression(means[index][some], weights=weights[index][some]).x

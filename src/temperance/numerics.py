@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "BLOCK_ELEMENTS",
+    "IN_CACHE",
     "MOST_COUNTED",
     "as_float64",
+    "is_mapped",
     "let_go",
     "log_probs",
     "logit",
@@ -24,14 +27,22 @@ __all__ = [
     "row_blocks",
     "row_log_losses",
     "softmax",
+    "softmax_losses",
     "t_quantile",
+    "tempered_softmax",
     "two_probs",
     "two_sided_p",
 ]
 
 _NEAR_ONE = 0.999999
 MOST_COUNTED = 2.0**53  # weights from 1 to here may count rows; whole numbers beyond are not exact
+_SHORT = 48  # columns in single precision; shorter rows are turned over, which is faster
+_FEW = 16  # rows; a loop over the columns costs more than what it saves
+_NEAR_LARGEST = {np.dtype(np.float32): np.float32(1 - 2**-21), np.dtype(np.float64): 1 - 2**-50}
 BLOCK_ELEMENTS = 1 << 17  # 1 MiB of float64: a block and its temporaries stay in cache
+
+
+IN_CACHE = 1 << 15  # numbers of a block of which a few are looked at several times
 
 
 def row_blocks(values: NDArray[Any], elements: int | None = None) -> Iterator[slice]:
@@ -60,11 +71,75 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return exponentials
 
 
+def tempered_softmax(logits: NDArray[Any], temperature: float, out: NDArray[Any]) -> bool:
+    """Write softmax(logits / temperature) of rows, (m, k), into `out`, in its precision.
+
+    Returns whether each row's largest logit is sure to have the one largest probability; where it
+    has not, another may have been rounded to the same number. A row's result does not depend on
+    the others. In single precision, logits too, a probability p is off by at most
+    2^-24 (4 |log p| + 2 k + 5) p for k <= 48, where k terms are added up one by one; they are in
+    pairs above.
+    """
+    if out.dtype == np.float64 or logits.shape[1] > _SHORT:
+        largest = np.maximum.reduce(logits, axis=1, keepdims=True)
+        np.exp(_divided(logits, largest, temperature, out), out=out)
+        clear = _is_clear(out, len(out))
+        out /= np.add.reduce(out, axis=1, keepdims=True)
+        return clear
+    turned = np.array(logits.T, order="C")
+    largest = np.maximum.reduce(turned, axis=0)
+    np.exp(_divided(turned, largest, temperature, turned), out=turned)
+    clear = _is_clear(turned, len(out))
+    turned /= _added_in_order(turned)
+    out[:] = turned.T
+    return clear
+
+
+def _added_in_order(terms: NDArray[Any]) -> NDArray[Any]:
+    """Sum over the first axis, term by term; NumPy's `sum` takes another order of one row."""
+    if terms.shape[1] <= _FEW:
+        return np.asarray(np.add.accumulate(terms)[-1])
+    total: NDArray[Any] = terms[0].copy()
+    for each in terms[1:]:
+        total += each
+    return total
+
+
+def _divided(
+    logits: NDArray[Any], largest: NDArray[Any], temperature: float, out: NDArray[Any]
+) -> NDArray[Any]:
+    """(logits - largest) / temperature; in single precision a product, which is faster."""
+    with np.errstate(over="ignore"):
+        np.subtract(logits, largest, out=out)
+        if out.dtype == np.float64:
+            out /= temperature
+        else:
+            out *= np.float32(1.0 / temperature)
+    return out
+
+
+def _is_clear(exponentials: NDArray[Any], n: int) -> bool:
+    """Whether only one of each of n rows is within some rounding of the largest, exp(0) = 1."""
+    return bool(np.count_nonzero(exponentials > _NEAR_LARGEST[exponentials.dtype]) == n)
+
+
 def row_log_losses(logits: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.float64]:
     """Log loss of each row in nats, exact where a probability is too small for float64."""
     z = logits - logits.max(axis=1, keepdims=True)
     of_label = z[np.arange(len(z)), labels]
     return np.asarray(np.log(np.exp(z, out=z).sum(axis=1)) - of_label)
+
+
+def softmax_losses(
+    logits: NDArray[np.float64], labels: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Softmax of rows, (m, k), and their `row_log_losses`, from one exponential of each logit."""
+    z = logits - logits.max(axis=1, keepdims=True)
+    of_label = z[np.arange(len(z)), labels]
+    np.exp(z, out=z)
+    total = z.sum(axis=1)
+    z /= total[:, None]
+    return z, np.log(total) - of_label
 
 
 def log_probs(probs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,9 +215,14 @@ def let_go(block: NDArray[Any]) -> None:
         pages.madvise(_DO_NOT_NEED, first, last - first)
 
 
+def is_mapped(values: NDArray[Any]) -> bool:
+    """Whether an array lies in a read-only map of a file."""
+    return _map_of(values) is not None
+
+
 def owned(values: NDArray[Any]) -> NDArray[Any]:
     """Return a copy, which nobody can write to; a read-only map of a file as it is."""
-    return values if _map_of(values) is not None else values.copy()
+    return values if is_mapped(values) else values.copy()
 
 
 def _map_of(block: NDArray[Any]) -> Any:  # noqa: ANN401  (np.memmap[Any, Any])

@@ -20,7 +20,7 @@ from temperance.checks.arguments import (
     as_seed,
     require_type,
 )
-from temperance.checks.frames import named_scores
+from temperance.checks.forms import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, normal_quantile, softmax
@@ -151,7 +151,7 @@ def labels_for_ece(
     first_cells = np.flatnonzero(np.diff(bins, prepend=-1))  # of each bin
     at_once = max(1, _BLOCK // len(occupied))
 
-    def seen(n: int, n_draws: int) -> bool:
+    def is_enough(n: int, n_draws: int) -> bool:
         rng = np.random.default_rng([seed, 5])
         calibrated, erring = np.empty(n_draws), np.empty(n_draws)
         for start in range(0, n_draws, at_once):
@@ -163,7 +163,7 @@ def labels_for_ece(
         null_band = np.quantile(calibrated, _LEVEL) * (1.0 + 1e-12)  # equal but for rounding
         return bool((erring > null_band).mean() >= power)
 
-    needed = _least(seen)
+    needed = _least(is_enough)
     unequal = sums.rows * sums.squared_weight / sums.weight**2  # 1 where all weights are equal
     return f"more than {_MOST:,} labels" if needed is None else ceil(needed * unequal)
 
@@ -176,18 +176,18 @@ def _gap(confidence: NDArray[np.float64], share: NDArray[np.float64], ece: float
     return float(np.interp(ece, reached, c)) if ece <= reached[-1] else None
 
 
-def _least(seen: Callable[[int, int], bool]) -> int | None:
+def _least(is_enough: Callable[[int, int], bool]) -> int | None:
     """Smallest number that is enough: doubling on few draws, then bisection on many."""
     low, high = 0, 1
-    while not seen(high, _DRAWS // 8):
+    while not is_enough(high, _DRAWS // 8):
         low, high = high // 2, 2 * high  # half: the few draws may have misjudged `high`
         if high > _MOST:
             return None
-    while not seen(high, _DRAWS):
+    while not is_enough(high, _DRAWS):
         low, high = high, 2 * high
     while high - low > 1 and high > _CLOSE * low:
         middle = (low + high) // 2
-        low, high = (low, middle) if seen(middle, _DRAWS) else (middle, high)
+        low, high = (low, middle) if is_enough(middle, _DRAWS) else (middle, high)
     return high
 
 
@@ -241,10 +241,10 @@ class Plan(Frozen):
             "ece": f"to see {power} an ECE of {self.ece:g} ({self.n_bins} bins, simulated)",
         }
         counts = {name: getattr(self, f"labels_for_{name}") for name in questions}
-        shown = {k: "no number" if count is None else f"{count:,}" for k, count in counts.items()}
-        width = max(map(len, shown.values()))
+        texts = {k: "no number" if count is None else f"{count:,}" for k, count in counts.items()}
+        width = max(map(len, texts.values()))
         lines = [
-            f"{shown[name]:>{width}}  {question}"
+            f"{texts[name]:>{width}}  {question}"
             + (f": {self.reasons[name]}" if name in self.reasons else "")
             for name, question in questions.items()
         ]

@@ -24,7 +24,7 @@ def printable(text: str, *, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    text = _UNDECODED.sub(lambda found: _bytes_of(found).decode(errors="backslashreplace"), text)
+    text = _UNDECODED.sub(lambda match: _bytes_of(match).decode(errors="backslashreplace"), text)
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
@@ -47,15 +47,15 @@ def as_json_text(text: str, *, ascii_only: bool = False) -> str:
     """
     if text.isprintable() and (not ascii_only or text.isascii()):
         return text
-    text = _UNDECODED.sub(lambda found: _bytes_of(found).decode(errors="surrogateescape"), text)
+    text = _UNDECODED.sub(lambda match: _bytes_of(match).decode(errors="surrogateescape"), text)
     return "".join(
         c if c == "\n" or (c.isprintable() and (not ascii_only or c.isascii())) else _json_escape(c)
         for c in text
     )
 
 
-def _bytes_of(found: re.Match[str]) -> bytes:
-    return found.group().encode(errors="surrogateescape")
+def _bytes_of(match: re.Match[str]) -> bytes:
+    return match.group().encode(errors="surrogateescape")
 
 
 def _json_escape(character: str) -> str:

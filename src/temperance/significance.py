@@ -113,10 +113,12 @@ class CalibrationTest(Plain):
         None where the test has no direction.
     reason : str or None
         Why the test is undefined; None where it is defined.
+    n_rows : int or None
+        How many rows it looks at, where that are not all: a test of many classes together.
     """
 
     json_keys: ClassVar[tuple[str, ...]] = (
-        "name", "statistic", "degrees_of_freedom", "p_value", "direction", "reason",
+        "name", "statistic", "degrees_of_freedom", "p_value", "direction", "reason", "n_rows",
     )  # fmt: skip
 
     name: str
@@ -125,6 +127,7 @@ class CalibrationTest(Plain):
     p_value: float | None
     leaning: Direction | None = None
     reason: str | None = None
+    n_rows: int | None = None
 
     @property
     def direction(self) -> Direction | None:

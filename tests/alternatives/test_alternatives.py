@@ -1,4 +1,4 @@
-"""What other ways would do: class biases and orders of pooling, in Python as in the command."""
+"""What other ways would do: class biases, pooling, ways of labels; in Python as in the command."""
 
 import json
 
@@ -97,6 +97,71 @@ def test_a_pool_against_its_members(models):
     assert comparison.baseline == "pool, then calibrate"
     for name in ("0 alone", "1 alone"):
         assert comparison.differences[name].verdict("log_loss") == "worse"
+
+
+@pytest.fixture
+def label_matrix():
+    """Three labels claimed far too often, weighted rows, and some entries that nobody knows."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(150, 3)) * 2.0 + np.array([0.0, 1.0, 3.0])
+    y = (rng.random(z.shape) < 1.0 / (1.0 + np.exp(2.0 - z))).astype(int)
+    y[rng.random(z.shape) < 0.05] = -1
+    return z, y, rng.choice([1.0, 2.0], size=150)
+
+
+def test_ways_of_labels_as_the_command_has_them(run, tmp_path, label_matrix):
+    """Every way's log loss and difference is what `fit --kind multilabel --json` prints."""
+    z, y, w = label_matrix
+    np.savez(tmp_path / "a.npz", logits=z, labels=y, weights=w)
+    options = ("--kind", "multilabel", "--ignore-label", "-1", "--quick", "--json")
+    printed = json.loads(run("fit", "a.npz", *options).stdout)["label_ways"]
+    own = tp.compare_label_ways(z, y, weights=w, ignore_label=-1)
+    assert list(own.evaluations) == list(printed)
+    for name, evaluation in own.evaluations.items():
+        assert printed[name]["log_loss"]["value"] == pytest.approx(evaluation.log_loss.value)
+        assert printed[name]["log_loss"]["low"] == pytest.approx(evaluation.log_loss.low)
+
+
+def test_ways_of_labels_against_loops(label_matrix):
+    """Base rates counted by loops in each fold, and the map's loss by fits without each row."""
+    z, y, _ = label_matrix
+    y = np.abs(y)
+    own = tp.compare_label_ways(z, y)
+    label, row = np.tile(np.arange(3), 150), np.repeat(np.arange(150), 3)
+    pairs = np.stack([np.zeros(450), z.ravel()], axis=1)
+    folds = folds_of(y.ravel(), scores=(pairs, label), clusters=row).reshape(150, 3)[:, 0]
+    rates, scaled = np.empty(z.shape), np.empty(z.shape)
+    for fold in range(5):
+        out = folds == fold
+        for number in range(3):
+            count = sum(y[i, number] for i in range(150) if not out[i])
+            rates[out, number] = (count + 0.5) / ((~out).sum() + 1.0)
+        scaled[out] = tp.MultilabelScaling.fit(z[~out], y[~out]).scale(z[out])
+    for name, p in (
+        ("base rate of each label, without the model", rates),
+        ("temperature", 1.0 / (1.0 + np.exp(-scaled))),
+    ):
+        loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1.0 - p))
+        assert own.evaluations[name].log_loss.value == pytest.approx(loss, rel=1e-6)
+
+
+def test_a_way_is_not_compared_with_itself(label_matrix):
+    """With lines as the method two ways are left; rows of one cluster are held out together."""
+    z, y, w = label_matrix
+    y = np.abs(y)
+    own = tp.compare_label_ways(z, y, method="platt")
+    assert list(own.evaluations) == ["platt", "base rate of each label, without the model"]
+    assert own.evaluations["platt"].n == 450
+    doubled = tp.compare_label_ways(
+        np.tile(z, (2, 1)), np.tile(y, (2, 1)), clusters=np.tile(np.arange(150), 2)
+    )
+    alone = tp.compare_label_ways(z, y).evaluations["temperature"].log_loss
+    twice = doubled.evaluations["temperature"].log_loss
+    assert twice.high - twice.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    with pytest.raises(tp.InvalidInputError, match="`method`"):
+        tp.compare_label_ways(z, y, method="isotonic")
+    with pytest.raises(tp.NoOptimumError):
+        tp.compare_label_ways(z[:1], y[:1], weights=w[:1])
 
 
 def test_what_is_refused(biased, models):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -138,20 +139,34 @@ def test_bad_blocks_are_named(blocks, message):
         TemperatureScaling.fit_blocks(blocks)
 
 
+@pytest.fixture(scope="module")
+def mapped_file(tmp_path_factory):
+    """The folder of a file of 160 MB, z.npy, and of labels, y.npy."""
+    folder = tmp_path_factory.mktemp("mapped")
+    n, k = 100_000, 400
+    rng = np.random.default_rng(0)
+    z = 3 * rng.standard_normal((n, k), dtype="float32")
+    np.save(folder / "z.npy", z)
+    np.save(folder / "y.npy", np.where(rng.random(n) < 0.7, z.argmax(axis=1), 0))
+    yield folder
+    (folder / "z.npy").unlink()
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize(
     "work",
-    ["tp.TemperatureScaling.fit({z}, {y})", "tp.evaluate_blocks([({z}, {y})], kind='logits')"],
-    ids=["fit", "evaluate"],
+    [
+        "tp.TemperatureScaling.fit({z}, {y}, engine='numpy')",
+        pytest.param(
+            "tp.TemperatureScaling.fit({z}, {y}, engine='numba')",
+            marks=pytest.mark.skipif(not find_spec("numba"), reason="numba is not there"),
+        ),
+        "tp.evaluate_blocks([({z}, {y})], kind='logits')",
+    ],
+    ids=["fit", "compiled fit", "evaluate"],
 )
-def test_a_mapped_file_is_not_kept_in_memory(tmp_path, work):
+def test_a_mapped_file_is_not_kept_in_memory(mapped_file, work):
     """Blocks that are read are let go; the peak of the process stays far below the file's size."""
-    n, k = 100_000, 400
-    rng = np.random.default_rng(0)
-    z = 3 * rng.standard_normal((n, k), dtype="float32")  # 160 MB
-    np.save(tmp_path / "z.npy", z)
-    np.save(tmp_path / "y.npy", np.where(rng.random(n) < 0.7, z.argmax(axis=1), 0))
-    del z
     code = (
         "import re, numpy as np, temperance as tp; "
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); "
@@ -160,7 +175,7 @@ def test_a_mapped_file_is_not_kept_in_memory(tmp_path, work):
         f"start = peak(); {work.format(z='z', y='y')}; print(peak() - start)"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code], cwd=mapped_file, capture_output=True, text=True, check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # as many blocks in memory every time
     )  # fmt: skip
     assert int(run.stdout) < 80_000  # KiB

@@ -269,12 +269,17 @@ def test_logits_that_look_like_probabilities_on_request():
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 def test_apply_to_tensors(dtype):
-    """Tensors of the CPU, with or without gradient, give the array of their numbers."""
+    """Tensors of the CPU, with or without gradient, give the array of their numbers.
+
+    Reduced precision is answered in single unless double is asked for, as of arrays.
+    """
     scaling = TemperatureScaling(2.0)
     t = T.to(getattr(torch, dtype)).requires_grad_()
     numbers = t.detach().double().numpy()
     for method in (scaling.apply, scaling.scale):
-        assert np.array_equal(method(t), method(numbers))
+        assert np.array_equal(method(t, dtype="float64"), method(numbers))
+        assert method(t).dtype == ("float64" if dtype == "float64" else "float32")
+        assert method(t) == pytest.approx(method(numbers), rel=1e-5)
     with pytest.raises(tp.InvalidInputError, match="look like probabilities"):
         scaling.apply(t.softmax(1))
 

@@ -504,6 +504,15 @@ def test_isotonic_names_the_class_without_rows(sample):
         tp.IsotonicCalibration.fit(z, tp.Positions(np.minimum(y, 1)), classes=["a", "b", "c"])
 
 
+@pytest.mark.parametrize("method", [tp.PlattScaling, tp.BetaCalibration, tp.VennAbers])
+def test_maps_of_two_classes_name_the_class_without_rows(method):
+    """By its name where classes have some, else by its number."""
+    with pytest.raises(tp.NoOptimumError, match="Class dog is never true"):
+        method.fit([-1.0, 1.0, 2.0], ["cat"] * 3, classes=["cat", "dog"])
+    with pytest.raises(tp.NoOptimumError, match="Class 1 is always true"):
+        method.fit([-1.0, 1.0, 2.0], [1] * 3)
+
+
 @pytest.mark.parametrize(
     ("method", "change", "message"),
     [

@@ -148,6 +148,21 @@ def test_read_only_and_narrow_types(sample, method):
 
 
 @pytest.mark.parametrize("method", SINGLE)
+def test_single_precision_stays(fitted, method):
+    """float32 logits give the probabilities of their float64 values, rounded, class kept."""
+    calibrator, z, _ = fitted(method)
+    groups = {"groups": np.array(["a"] * len(z))} if calibrator.traits.groups else {}
+    narrow = z.astype(np.float32)
+    probs, scaled = calibrator.apply(narrow, **groups), calibrator.scale(narrow, **groups)
+    assert probs.dtype == scaled.dtype == np.float32
+    exact = calibrator.apply(narrow, dtype=np.float64, **groups)
+    assert (exact == calibrator.apply(narrow.astype(np.float64), **groups)).all()
+    assert probs == pytest.approx(exact, abs=1e-6)
+    if calibrator.traits.keeps_class:
+        assert (probs.argmax(axis=1) == narrow.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("method", SINGLE)
 def test_log_odds(sample, method):
     """Shape (n,) is the log-odds of class 1, in `fit`, `apply` and `scale`."""
     kind = tp.METHODS[method]
@@ -225,3 +240,12 @@ def test_binary_methods_say_what_to_use_for_more_classes(sample, method):
     """Three classes are refused with the names of methods that take them."""
     with pytest.raises(tp.InvalidInputError, match=r"two classes.*temperature"):
         tp.METHODS[method].fit(*sample(n=50, k=3))
+
+
+def test_a_flat_row_is_not_a_row_of_logits():
+    """Three numbers in a row are three log-odds; the message says so, and how to give one row."""
+    scaling = tp.TemperatureScaling.fit(*reference.reference_a())
+    with pytest.raises(tp.InvalidInputError, match=r"got 2: shape \(n,\) is the log-odds"):
+        scaling.apply([1.0, 2.0, 3.0, 0.5, 0.1])
+    with pytest.raises(tp.InvalidInputError, match=r"got 3\.$"):
+        scaling.apply([[1.0, 2.0, 3.0]])

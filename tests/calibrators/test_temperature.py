@@ -129,6 +129,75 @@ def test_predicted_class_survives_rounding(z, t):
     assert (p.argmax(axis=1) == z.argmax(axis=1)).all()
 
 
+SHARPNESS = {
+    "soft": lambda rng, shape: 0.1 * rng.standard_normal(shape),
+    "near-certain": lambda rng, shape: 60.0 * rng.standard_normal(shape),
+    "heavy tails": lambda rng, shape: 5.0 * rng.standard_t(1.5, size=shape),
+    "ties": lambda rng, shape: rng.integers(-3, 3, size=shape),
+    "ragged": lambda rng, shape: np.where(
+        (np.arange(shape[1]) > 0) & (rng.random(shape) < 0.5), -np.inf, rng.standard_normal(shape)
+    ),
+}
+
+
+@pytest.mark.parametrize("k", [2, 10, 48, 49, 1000])
+@pytest.mark.parametrize("kind", sorted(SHARPNESS))
+@pytest.mark.parametrize("t", [0.05, 1.7, 30.0])
+def test_single_precision(kind, k, t):
+    """float32 in gives float32 out: rounded as documented, the same class, row by row the same."""
+    z = SHARPNESS[kind](np.random.default_rng(k), (60, k)).astype(np.float32)
+    scaling = TemperatureScaling(t)
+    probs = scaling.apply(z, refuse_probs=False)
+    exact = scaling.apply(z, refuse_probs=False, dtype="float64")
+    assert probs.dtype == np.float32
+    assert exact.dtype == np.float64
+    assert (exact == scaling.apply(z.astype(np.float64), refuse_probs=False)).all()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = 2.0**-24 * exact * (5.0 - 4.0 * np.log(exact) + 2 * k)
+    assert (np.abs(probs - exact) <= np.where(exact > 1e-37, bound, 1e-37)).all()
+    assert (probs.argmax(axis=1) == z.argmax(axis=1)).all()
+    one_by_one = [scaling.apply(row[None], refuse_probs=False) for row in z]
+    assert (np.concatenate(one_by_one) == probs).all()
+    scaled = scaling.scale(z, refuse_probs=False)
+    assert scaled.dtype == np.float32
+    assert scaled == pytest.approx(z / t, rel=1e-6)
+
+
+@pytest.mark.parametrize("t", [1e-300, 1e-35, 1.0, 1e35, 1e300])
+@pytest.mark.parametrize("k", [2, 100])
+def test_ends_of_single_precision(t, k):
+    """Logits as far apart as float32 has them, and a T that it has not, give probabilities."""
+    z = np.zeros((3, k), dtype=np.float32)
+    z[:, 0], z[1, 1], z[2, 1:] = 3e38, -3e38, -np.inf
+    probs = TemperatureScaling(t).apply(z, refuse_probs=False)
+    assert probs.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert (probs.argmax(axis=1) == 0).all()
+    assert probs == pytest.approx(
+        TemperatureScaling(t).apply(z, refuse_probs=False, dtype=np.float64), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("n", [1, 3, 40_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_apply_names_the_bad_row(bad, n, dtype):
+    """Small and large blocks of either precision are seen through: the last row is named."""
+    z = np.tile(np.arange(10.0), (n, 1)).astype(dtype)
+    z[-1, 3] = bad
+    with pytest.raises(tp.InvalidInputError, match=rf"row {n - 1} holds {bad}"):
+        TemperatureScaling(2.0).apply(z)
+    z[-1] = -np.inf
+    with pytest.raises(tp.InvalidInputError, match=rf"row {n - 1} is all -inf"):
+        TemperatureScaling(2.0).apply(z)
+
+
+@pytest.mark.parametrize("dtype", ["int8", np.float16, "nonsense", 3])
+def test_other_precisions_are_refused(dtype):
+    """`dtype` is one of two, and says so."""
+    with pytest.raises(tp.InvalidInputError, match="`dtype` must be float32 or float64"):
+        TemperatureScaling(2.0).apply([[1.0, 0.0]], dtype=dtype)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
@@ -240,3 +309,12 @@ def test_expected_regret_is_what_new_rows_lose():
 def reference_losses(z, y):
     z = z - z.max(axis=1, keepdims=True)
     return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]
+
+
+def test_a_log_loss_of_next_to_nothing_is_not_negative(tmp_path):
+    """Logits of hundreds, all rows right: the file of the map can be read again."""
+    z = np.random.default_rng(0).normal(size=(5, 3)) * 300
+    fitted = TemperatureScaling.fit(z, z.argmax(axis=1), prior=1.0)
+    assert fitted.record.log_loss_after >= 0.0
+    tp.save(fitted, tmp_path / "calibrator.json")
+    assert tp.load(tmp_path / "calibrator.json") == fitted

@@ -31,7 +31,8 @@ GIVEN = {
     "members": [Z, 2 * Z], "scores": SURE, "scale": "probability", "values": Y,
     "token_logprobs": [[-1.0, -2.0]], "source_priors": [0.3, 0.3, 0.4], "p_values": [0.1],
     "logprobs": np.log(P), "calibrators": {"a": None, "b": FITTED}, "calibrator": FITTED,
-    "policy": POLICY, "temperature": 2.0, "tokens": [["a", "b"]] * 60,
+    "policy": POLICY, "evaluation": tp.evaluate(P, Y), "temperature": 2.0,
+    "tokens": [["a", "b"]] * 60,
 }  # fmt: skip
 SPECIAL = {
     "compare": {"probs": {"a": P, "b": P[:, ::-1]}},
@@ -42,9 +43,15 @@ SPECIAL = {
     **{name: {"kind": "logits"} for name in ("evaluate_blocks", "compare_blocks")},
     "fitted.checked": {"class_axis": -1, "refuse_probs": True},
     "multilabel_rows": {"probs": P, "labels": Z > 0},
-    "select_labels": {"logits": Z, "labels": RNG.normal(size=Z.shape) < Z},
+    "compare_label_ways": {"logits": Z, "labels": RNG.normal(size=Z.shape) < Z},
+    "fit_policy": {"logits": Z, "labels": Y, "max_risk": 0.8},
+    "select_labels": {
+        "logits": Z,
+        "labels": RNG.normal(size=Z.shape) < Z,
+        "methods": ["identity", "temperature"],
+    },
     "abstain": {"max_risk": 0.5},
-    "plan": {"temperature": 1.5},
+    "plan": {"temperature": 1.5, "ece": 0.3},
 }
 TWO = {"BetaCalibration", "PlattScaling", "IsotonicCalibration", "VennAbers"}
 READERS = {"read": "rows.npz", "read_blocks": "rows.npz", "load": "calibrator.json",

@@ -11,7 +11,7 @@ import pytest
 
 import temperance as tp
 from temperance import decisions, metrics, shift
-from temperance.frozen import FrozenDict
+from temperance.frozen import DeferredDict, FrozenDict
 
 
 def made():
@@ -58,7 +58,7 @@ def writable(value, place):
     if isinstance(value, np.ndarray):
         return [place] if value.flags.writeable else []
     if isinstance(value, Mapping):
-        found = [] if isinstance(value, FrozenDict) else [place]
+        found = [] if isinstance(value, FrozenDict | DeferredDict) else [place]
         return found + [w for k, v in value.items() for w in writable(v, f"{place}[{k!r}]")]
     if isinstance(value, list | set | bytearray):
         return [place]
@@ -123,3 +123,41 @@ def test_the_callers_arrays_stay_writable():
     given[0] = 7.0
     assert given.flags.writeable
     assert made_of_it.count[0] == 1.0
+
+
+def test_a_deferred_value_is_computed_once_and_then_let_go():
+    """A mapping knows its keys before it knows a value."""
+    asked = []
+    mapping = DeferredDict(("a", "b"), lambda key: asked.append(key) or key.upper())
+    assert (list(mapping), len(mapping), "c" in mapping, asked) == (["a", "b"], 2, False, [])
+    assert (mapping["b"], mapping["b"], asked) == ("B", "B", ["b"])
+    assert mapping | {"c": "C"} == {"a": "A", "b": "B", "c": "C"} == {"c": "C"} | mapping
+    with pytest.raises(KeyError):
+        mapping["c"]
+    with pytest.raises(TypeError):
+        mapping["a"] = "A"  # type: ignore[index]
+
+
+def test_an_evaluation_is_of_the_rows_as_they_were():
+    """What is computed later does not see what was written to the arrays in between."""
+    rng = np.random.default_rng(1)
+    probs = rng.dirichlet([1.0, 1.0, 1.0], 300)
+    labels, weights = rng.integers(0, 3, 300), rng.uniform(0.5, 2.0, 300)
+    at_once = tp.evaluate(probs, labels, weights=weights, n_resamples=100)
+    expected = at_once.to_dict()
+    later = tp.evaluate(probs, labels, weights=weights, n_resamples=100)
+    pair = tp.compare({"a": probs, "b": probs[:, ::-1]}, labels, n_resamples=100)
+    both = pickle.dumps(pair)
+    again = tp.compare({"a": probs, "b": probs[:, ::-1]}, labels, n_resamples=100)
+    probs[:], labels[:], weights[:] = 1.0 / 3.0, 0, 1.0
+    assert later.to_dict() == expected
+    assert again == pickle.loads(both)  # noqa: S301  (our own)
+
+
+def test_an_evaluation_has_no_other_attributes():
+    """A misspelt measure is an AttributeError, before and after all are computed."""
+    evaluation = tp.evaluate([0.75, 0.25], [1, 0], n_resamples=100)
+    for _ in range(2):
+        with pytest.raises(AttributeError, match="'Evaluation' object has no attribute 'logloss'"):
+            evaluation.logloss  # noqa: B018
+        evaluation.to_dict()

@@ -89,7 +89,7 @@ def test_every_advice_reads_the_file_at_the_first_try(run, tmp_path, case, name)
     found = advised(message, names or ("0",))
     assert found, message
     for option in found:
-        run("evaluate", name, "--quick", "--json", *option)
+        run("fit", name, "--only-fit", "--prior", 1, *option)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -108,7 +108,7 @@ def test_a_key_that_no_row_has_is_told(run, tmp_path, monkeypatch, name):
     assert file.notes == ()
     assert [len(block.values) for block in file]
     assert file.notes == (note,)
-    monkeypatch.setattr("temperance.cli.reading.LARGE_BYTES", 1)
+    monkeypatch.setattr("temperance.rows.reading.LARGE_BYTES", 1)
     said = json.loads(run("evaluate", name, "--quick", "--json", "--label-map", text).stdout)
     assert any("nay" in each for each in said["warnings"])
     with pytest.raises(tp.InvalidInputError, match=r"No row has the label jes.*no=n,yes=y"):
@@ -177,5 +177,5 @@ def test_an_ignored_label_is_the_same_in_every_block(run, tmp_path, monkeypatch,
         assert json.loads(run(*command).stdout)["n"] == left
         with monkeypatch.context() as patch:
             patch.setattr(blocks, "_BLOCK", 2 * step)
-            patch.setattr("temperance.cli.reading.LARGE_BYTES", 1)
+            patch.setattr("temperance.rows.reading.LARGE_BYTES", 1)
             assert json.loads(run(*command).stdout)["n"] == left

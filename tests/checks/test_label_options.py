@@ -52,14 +52,16 @@ def _parameters(function):
 
 
 # Of places among the tokens shown (-1: not shown), of a rule that has to be there first, and of
-# matrices of labels, which have tests of their own.
+# matrices of labels, which have tests of their own; and of a store, which meets predictions.
 APART = {
     "TopKTemperature.fit",
     "label_positions",
     "Abstention.measure",
     "MultilabelScaling.fit",
+    "compare_label_ways",
     "select_labels",
     "AnswerConfidence.around",
+    "Monitor.label",
 }
 FUNCTIONS = {name: each for name, each in _public().items() if name not in APART}
 
@@ -122,6 +124,7 @@ WRONG = {
     "nan": (_nan, {"classes": [0, 1, 2]}),
     "names": (_names, {}),
 }
+EQUAL_WEIGHTS = {"abstain", "fit_policy"}
 NO_CLASSES = {"dense_rows"}  # only cuts labels and rows to shape
 MATRICES = {"multilabel_rows", "dense_rows"}
 
@@ -155,7 +158,7 @@ def test_rows_without_a_label_are_as_if_they_were_not_there(name):
         truth = rng.integers(k, size=N)
         scores = rng.normal(size=(N, k)) + 1.5 * np.eye(k)[truth]
         extra = {
-            "weights": np.where(np.arange(N) % 3, 1.0, 1.0 if name == "abstain" else 2.0),
+            "weights": np.where(np.arange(N) % 3, 1.0, 1.0 if name in EQUAL_WEIGHTS else 2.0),
             "clusters": np.arange(N) // 2,
             "new_clusters": np.arange(N) // 2,
         }

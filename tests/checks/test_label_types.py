@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from commands import evaluation_of
 from table_files import TYPES, write
 from temperance.checks.labels import as_labels
 from temperance.cli import main
@@ -60,7 +61,7 @@ def by_hand(logits, place):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", FORMATS)
-def test_labels_are_names_in_every_format(tmp_path, capsys, case, name):
+def test_labels_are_names_in_every_format(tmp_path, case, name):
     """Booleans, floats, integers, text and dictionaries name the columns they spell."""
     names, written = CASES[case]
     logits, place, labels = rows(names, written)
@@ -69,9 +70,9 @@ def test_labels_are_names_in_every_format(tmp_path, capsys, case, name):
     for type_ in TYPES:
         if not write(path, names, logits, labels, type_):
             continue
-        found = evaluated(path, capsys)
-        assert found["log_loss"]["value"] == pytest.approx(loss, abs=1e-9), type_
-        assert found["accuracy"]["value"] == pytest.approx(accuracy), type_
+        found = evaluation_of(path)
+        assert found.log_loss.value == pytest.approx(loss, abs=1e-9), type_
+        assert found.accuracy.value == pytest.approx(accuracy), type_
 
 
 WRITTEN = [name for name in FORMATS if not name.startswith("stream")] + ["a.jsonl"]

@@ -4,8 +4,10 @@ Each public function and method with such arguments is called with all of a list
 """
 
 import inspect
+import tempfile
 import types
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -44,12 +46,23 @@ ANY_RANGE = [
 NUMBERS = (None, *NO_NUMBER, *NO_RANGE, *ANY_RANGE)
 
 
+def of_monitor(name, **arguments):
+    """Call a method of a monitor in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        tp.save(tp.TemperatureScaling(2.0), f"{folder}/c.json")
+        with tp.Monitor.create(f"{folder}/m.db", f"{folder}/c.json") as monitor:
+            return getattr(monitor, name)(**arguments)
+
+
 def calls():  # noqa: PLR0915
     """Yield a name, a callable, its good arguments, and the scalars to spoil."""
     fit = {"logits": Z, "labels": Y}
     for kind in (tp.TemperatureScaling, tp.BiasCorrectedTemperatureScaling):
         yield f"{kind.__name__}.fit", kind.fit, fit, ("prior", "class_axis")
     yield "Identity.fit", tp.Identity.fit, fit, ("class_axis",)
+    yield "Monitor.flush", partial(of_monitor, "flush"), {}, ("timeout",)
+    row = {"ids": "a", "logits": [1.0, 0.0]}
+    yield "Monitor.log", partial(of_monitor, "log"), row, ("time",)
     two = {"logits": Z2, "labels": Y2}
     yield "BetaCalibration.fit", tp.BetaCalibration.fit, two, ("prior", "class_axis")
     for kind in (tp.PlattScaling, tp.IsotonicCalibration, tp.VennAbers):
@@ -75,21 +88,28 @@ def calls():  # noqa: PLR0915
     yield "TemperatureRecord.interval", record.interval, {}, ("level",)
     measured = {"probs": P, "labels": Y}
     yield "evaluate", tp.evaluate, {**measured, "n_resamples": 100}, ("seed",)
+    yield "check_gates", tp.check_gates, {"evaluation": tp.evaluate(P, Y)}, (
+        "max_ece", "max_log_loss", "max_brier", "min_accuracy",
+    )  # fmt: skip
     both = {"probs": {"a": P, "b": P}, "labels": Y, "n_resamples": 100}
     yield "compare", tp.compare, both, ("seed",)
     of_blocks = {"blocks": [(Z, Y)], "n_resamples": 100}
     of_probs = {**of_blocks, "blocks": [(P, Y)]}
-    yield "evaluate_blocks", tp.evaluate_blocks, of_probs, ("seed",)
+    yield "evaluate_blocks", tp.evaluate_blocks, of_probs, ("seed", "n_rows")
     two_blocks = {**of_blocks, "calibrators": {"a": None, "b": tp.TemperatureScaling(2.0)}}
-    yield "compare_blocks", tp.compare_blocks, two_blocks, ("seed",)
-    yield (
-        "plan", tp.plan, {"logits": Z}, ("temperature", "precision", "ece", "power", "seed"),
+    yield "compare_blocks", tp.compare_blocks, two_blocks, ("seed", "n_rows")
+    yield "plan", tp.plan, {"logits": Z, "ece": 0.3}, (
+        "temperature", "precision", "ece", "power", "seed",
     )  # fmt: skip
     yield "dense_rows", tp.dense_rows, fit, ("class_axis",)
     many = {"probs": np.tile([[0.9, 0.1]], (400, 1)), "labels": np.zeros(400, dtype=int)}
     rule = tp.decisions.abstain(**many, max_risk=0.05)
     yield "abstain", tp.decisions.abstain, {**many, "max_risk": 0.05}, (
         "max_risk", "confidence", "seed", "min_coverage",
+    )  # fmt: skip
+    policy = {"logits": Z, "labels": Y, "max_risk": 0.8}
+    yield "fit_policy", tp.decisions.fit_policy, policy, (
+        "max_risk", "confidence", "fit_share", "seed", "min_coverage",
     )  # fmt: skip
     yield "Abstention.measure", rule.measure, many, ("seed",)
     models = {"models": {"a": Z, "b": Z[:, [0, 2, 1]]}, "labels": Y, "costs": 0.1}
@@ -117,7 +137,9 @@ def calls():  # noqa: PLR0915
     yield "LabelShift.interval", shift.interval, {}, ("level",)
     yield "select", tp.select, {**fit, "methods": ["identity", "temperature"]}, ("seed",)
     matrix = {"logits": Z, "labels": np.eye(Z.shape[1], dtype=int)[Y]}
-    yield "select_labels", tp.select_labels, matrix, ("seed",)
+    few = {**matrix, "methods": ["identity", "temperature"]}
+    yield "select_labels", tp.select_labels, few, ("seed",)
+    yield "compare_label_ways", tp.compare_label_ways, {**matrix, "prior": 1.0}, ("prior", "seed")
     yield "class_biases", tp.class_biases, fit, ("prior", "seed")
     yield "compare_pooling", tp.compare_pooling, {**members, "prior": 1.0}, ("prior", "seed")
     yield "diagnose", tp.shift.diagnose, {"reference": Z, "labels": Y, "new": Z}, ("seed",)
@@ -225,8 +247,8 @@ def public_calls():
 
 
 INNER = {  # for other parts of this library; or of classes without such arguments of their own
-    "from_json", "of_rows", "from_rows", "around", "normal", "chi_square", "undefined", "outputs",
-    "checked_rows", "refuse_arguments", "temperatures_of", "require_width", "rescaled",
+    "from_json", "of", "of_rows", "from_rows", "around", "normal", "chi_square", "undefined",
+    "outputs", "checked_rows", "refuse_arguments", "temperatures_of", "require_width", "rescaled",
     "with_columns",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.checks.scores import share_of_whole
-from temperance.cli import reading
+from temperance.rows import reading
 
 RNG = np.random.default_rng(0)
 Z = 2 * RNG.normal(size=(400, 3))
@@ -142,6 +142,8 @@ def test_floors_of_printed_and_of_counted_zeros():
     assert np.exp(residue).min() == pytest.approx(0.01 / 1.01)  # not half of 9e-18
     tiny = np.exp(tp.logits_from_probs([[1.0, 0.0], [1.0, 1e-200], [0.999, 1e-3]], floor="auto"))
     assert tiny[0, 1] == pytest.approx(5e-201, rel=1e-9, abs=0.0)
+    last = tp.logits_from_probs([[1.0, 0.0], [1.0, 5e-324]], floor="auto")  # it has no half
+    np.testing.assert_array_equal(last[:, 1], np.log([5e-324, 5e-324]))
     odds = tp.label_logits_from_probs([[0.0, 0.25], [1.0, 0.98]], floor="auto")
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), [[0.01, 0.25], [0.99, 0.98]], rtol=1e-9)
     with pytest.raises(tp.InvalidInputError, match=r"`floor` of labels must lie below 0.5"):
@@ -267,9 +269,9 @@ def test_floors_of_labels_and_of_blocks(run, tmp_path, monkeypatch):
     shown = P.round(2)
     shown[:, 2] = np.maximum(1.0 - shown[:, 0] - shown[:, 1], 0.0)
     np.savez(tmp_path / "large.npz", probs=shown, labels=Y)
-    assert "--floor decimals=N" in run("fit", "large.npz", "--floor", "auto", code=2).stderr
+    assert "say decimals=N" in run("fit", "large.npz", "--floor", "auto", code=2).stderr
     done = run("fit", "large.npz", "--floor", "decimals=2", "--quick")
-    assert "scores were read with --floor decimals=2" in done.stderr
+    assert "scores were read with `--floor decimals=2`" in done.stderr
     record = tp.load(tmp_path / "calibrator.json").record
     assert (record.floor, record.n_floored) == (0.005, None)
     run("apply", "calibrator.json", "large.npz", "-o", "out.npy")

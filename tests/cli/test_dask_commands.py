@@ -11,8 +11,8 @@ distributed = pytest.importorskip("distributed")
 
 from temperance.blocks import cluster, dask_workers  # noqa: E402
 from temperance.blocks.rows import RowFolds  # noqa: E402
-from temperance.cli import reading  # noqa: E402
 from temperance.readers import blocks  # noqa: E402
+from temperance.rows import reading  # noqa: E402
 
 N, K, SHARDS = 1400, 4, 7
 
@@ -66,6 +66,26 @@ def test_fit_and_evaluate(run, tmp_path, rows, address, monkeypatch):
     for name in ("log_loss", "brier", "accuracy", "ece"):
         assert there[name]["value"] == pytest.approx(here[name]["value"], rel=1e-9)
     assert there["warnings"] == here["warnings"] != []
+
+
+@pytest.mark.parametrize("command", [("fit",), ("evaluate",)])
+def test_a_label_of_the_map_that_no_row_has_is_told(run, tmp_path, rows, address, command):
+    """The workers have met all labels: the note is the one of a reading here, of any form."""
+    (tmp_path / "texts").mkdir()
+    words = np.array(["no", "maybe", "yes", "never"])
+    z, y = rows
+    for number, part in enumerate(np.array_split(np.arange(N), 3)):
+        np.savez(
+            tmp_path / f"texts/{number}.npz",
+            logits=z[part], labels=words[np.maximum(y[part], 0)], classes=list("abcd"),
+        )  # fmt: skip
+    np.savez(tmp_path / "one.npz", logits=z, labels=words[np.maximum(y, 0)], classes=list("abcd"))
+    of = ("--label-map", "no=a,maybe=b,yes=c,never=d,nay=a", "--quick", "--json")
+    for name in ("texts", "one.npz"):
+        here = json.loads(run(*command, name, *of).stdout)["warnings"]
+        there = json.loads(run(*command, name, *of, "--dask", address).stdout)["warnings"]
+        (note,) = (each for each in there if "no row has the label nay" in each)
+        assert note in here
 
 
 def test_one_file_is_cut_in_ranges(run, tmp_path, rows, address, monkeypatch):

@@ -8,8 +8,8 @@ import pytest
 import reference
 import temperance as tp
 from temperance.blocks.rows import RowFolds
-from temperance.cli import reading
 from temperance.readers import blocks
+from temperance.rows import reading
 
 N, K, STEP = 1200, 4, 100  # rows, classes, rows of a block
 FOLDS = np.concatenate([RowFolds(5).of(i, 0, STEP) for i in range(N // STEP)])

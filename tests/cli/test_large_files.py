@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.cli import reading
 from temperance.readers import blocks, read, read_blocks
+from temperance.rows import reading
 from temperance.writers import writing_blocks
 from temperance.writers.content import Content
 

@@ -7,8 +7,8 @@ import pytest
 
 import reference
 from llm_files import completion, lm_eval, write
-from temperance.cli import reading
 from temperance.readers import LlmFormat, read
+from temperance.rows import reading
 
 WARNING = "3 rows left out: refusals."
 

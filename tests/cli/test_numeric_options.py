@@ -3,13 +3,13 @@
 import inspect
 import json
 import typing
+from contextlib import suppress
 
 import numpy as np
 import pytest
-import typer
 from typer.models import OptionInfo
 
-from temperance.cli.app import app
+from temperance.cli import app
 
 VALUES = [
     "nan", "inf", "-inf", "1e309", "-1e400", "1e-300", "0", "-1", "", "a", "1,5", "9" * 400, "true",
@@ -23,16 +23,20 @@ COMMANDS = {  # name -> a call that works
     "cascade": ["cascade", "cal.npz", "test.npz", "--cost", "0.1"],
     "plan": ["plan", "cal.npz"],
     "threshold": ["threshold", "cal.npz", "--max-risk", "0.4", "-o", "policy.json"],
+    "serve": ["serve", "c.json", "--port", "0"],
+    "monitor init": ["monitor", "init", "m.db", "--calibrator", "c.json"],
+    "monitor log": ["monitor", "log", "m.db", "ids.npz"],
+    "monitor refit": ["monitor", "refit", "m.db"],
+    "monitor serve": ["monitor", "serve", "m.db", "--port", "0"],
+    "monitor run": ["monitor", "run", "m.db", "--times", "1"],
 }
 
 
 def numeric_options():
     """Yield command and option of every parameter that is one number, or a list of them."""
-    built = typer.main.get_command(app)
-    for registered in app.registered_commands:
-        call = registered.callback
-        name = call.__name__
-        names = {each.name: each.opts[0] for each in built.commands[name].params}
+    for name in app.COMMANDS:
+        call = app.command_function(name)
+        names = {each.name: each.opts[0] for each in app.load_command(name).params}
         hints = typing.get_type_hints(call, include_extras=True)
         for each in inspect.signature(call).parameters.values():
             annotation = each.annotation
@@ -64,6 +68,10 @@ def inputs(tmp_path, run):
         np.savez(tmp_path / f"{name}.npz", logits=z, labels=y)
         np.savez(tmp_path / "probs.npz", probs=p, labels=y)
     run("fit", "cal.npz", "--quick", "-o", "c.json")
+    np.savez(tmp_path / "ids.npz", logits=z, labels=y, ids=np.arange(120))
+    run("monitor", "init", "m.db", "--calibrator", "c.json")
+    run("monitor", "log", "m.db", "ids.npz")
+    run("monitor", "label", "m.db", "ids.npz")
     return tmp_path
 
 
@@ -73,7 +81,17 @@ def test_the_list_is_not_empty():
     assert {command for command, _ in OPTIONS} == COMMANDS.keys()
 
 
+@pytest.fixture
+def started(monkeypatch):
+    """Let a service end when it has begun; without its packages none begins."""
+    with suppress(ImportError):
+        from temperance.serving.server import _Server
+
+        monkeypatch.setattr(_Server, "run", lambda server, sockets: server.on_start())
+
+
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
+@pytest.mark.usefixtures("started")
 def test_numbers_that_no_one_means(inputs, run, command, option):
     """Exit code 2 and one line that names the option, or JSON that any reader takes."""
     for value in VALUES:

@@ -167,18 +167,21 @@ def commands(folder):
 
 CALLS = {
     "evaluate": lambda _: tp.evaluate(P, Y, groups=G, n_resamples=100),
+    "check_gates": lambda _: tp.check_gates(tp.evaluate(P, Y, n_resamples=100), max_ece=0.1),
     "evaluate_blocks": lambda _: tp.evaluate_blocks([(P, Y)] * 3),
     "compare": lambda _: tp.compare({"a": P, "b": FITTED.apply(Z)}, Y, n_resamples=100),
     "plan": lambda _: tp.plan(Z),
     "select": lambda _: tp.select(Z, Y),
     "select_labels": lambda _: tp.select_labels(Z, np.eye(Z.shape[1], dtype=int)[Y]),
     "class_biases": lambda _: tp.class_biases(Z, Y),
+    "compare_label_ways": lambda _: tp.compare_label_ways(Z, np.eye(Z.shape[1], dtype=int)[Y]),
     "compare_pooling": lambda _: tp.compare_pooling([Z, 2.0 * Z], Y),
     "calibrators": lambda _: each_method(),
     "plots": lambda _: drawn(),
     "files": written,
     "commands": commands,
     "decisions": lambda _: tp.decisions.abstain(P, Y, max_risk=0.5),
+    "fit_policy": lambda _: tp.decisions.fit_policy(Z, Y, max_risk=0.8),
     "shift": lambda _: (
         tp.shift.estimate_label_shift_from_logits(Z, Z, Y),
         tp.shift.diagnose(Z, Y, Z),
@@ -242,6 +245,7 @@ def test_a_new_process_gets_the_filters_that_scipy_adds_and_no_other():
 def test_every_public_function_of_the_top_is_called():
     """Except those that only look at arrays, and names of parts."""
     looks = {
+        "content_id",
         "dense_rows",
         "label_logits_from_probs",
         "logits_from_probs",

@@ -9,7 +9,7 @@ import pytest
 
 import temperance as tp
 from temperance.decisions import abstain, load_policy
-from temperance.decisions.rows import split_rows
+from temperance.decisions.split import split_rows
 from temperance.readers import read
 
 RISK = ("--max-risk", "0.3")
@@ -279,7 +279,7 @@ def test_apply_block_by_block(run, data, tmp_path, suffix, monkeypatch):
         pytest.importorskip("pyarrow")
     run("threshold", "cal.npz", *RISK, "--per-group", "--json")
     run("apply", "policy.json", "test.npz", "-o", f"whole.{suffix}", "--json")
-    monkeypatch.setattr("temperance.cli.reading.LARGE_BYTES", 1)
+    monkeypatch.setattr("temperance.rows.reading.LARGE_BYTES", 1)
     result = json_of(run("apply", "policy.json", "test.npz", "-o", f"blocks.{suffix}", "--json"))
     whole, blocks = (accepted_of(tmp_path / f"{name}.{suffix}") for name in ("whole", "blocks"))
     assert whole == blocks
@@ -328,7 +328,7 @@ def test_apply_with_groups(run, data, tmp_path):
         (("cal.npz", "--min-coverage", "0"), "`--min-coverage`"),
         (("cal.npz", "--max-risk", "0.0001"), "accepted rows, none of them wrong, and there are"),
         (("cal.npz", *RISK, "--fit-share", "0"), "--fit-share"),
-        (("cal.npz", *RISK, "--fit-share", "0.0001"), "too few to split"),
+        (("cal.npz", *RISK, "--fit-share", "0.0001"), "cannot be split"),
         (("cal.npz", *RISK, "--as-is", "--calibrator", "c.json"), "not both"),
         (("cal.npz", *RISK, "--calibrator", "none.json"), "none.json: cannot be read"),
         (("cal.npz", *RISK, "--test", "cal.npz"), "`--test` must hold rows that have no say"),

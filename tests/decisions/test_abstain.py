@@ -11,7 +11,8 @@ import temperance as tp
 from temperance.decisions import Outcome, abstain
 from temperance.decisions.abstain import GRID, Target, first_tried
 from temperance.decisions.binomial import clopper_pearson, fewest_rows, rows_needed, upper_limit
-from temperance.decisions.rows import DecisionRows, split_rows
+from temperance.decisions.rows import DecisionRows
+from temperance.decisions.split import split_rows
 
 
 def probs_of(confidence):

@@ -435,6 +435,10 @@ GOOD = two_models(n=60)
         (lambda m, y: (m, y, {"costs": 0.1, "method": "magic"}), "`method` must be one of"),
         (lambda m, y: (m, y, {"costs": 0.1, "method": "ensemble"}), "single model"),
         (lambda m, y: (m, 0 * y, {"costs": 0.1}), "all of class 0"),
+        (
+            lambda m, y: (m, tp.Positions(0 * y), {"costs": 0.1, "classes": ["b", "c", "d", "a"]}),
+            r"all of class b \(60 rows\)",
+        ),
         (lambda m, y: (m | {"expert": m["expert"][:-1]}, y, {"costs": 0.1}), r"\(59, 4\)"),
         (lambda m, y: (m | {"expert": m["expert"][:, :3]}, y, {"costs": 0.1}), r"\(60, 3\)"),
         (lambda m, y: (m | {"expert": reference.softmax(m["expert"])}, y, {"costs": 0.1}), "prob"),

@@ -1,6 +1,8 @@
 """Evaluations and comparisons: intervals that hold, a null band that is one."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -123,7 +125,7 @@ def test_size_and_power_of_resampled_p_values(world, expected):
         )
         errors = top_label_error(resampling.rows, resampling.sums, n_bins=15)
         ece = Draws.split(errors, 200, doubt=resampling.doubt)
-        corp = corp_draws(resampling)[2]["miscalibration"]
+        corp = corp_draws(resampling)[1]["miscalibration"]
         rejected += [ece.p_value() < 0.05, corp.p_value() < 0.05]
     of_ece, of_corp = rejected / repetitions
     variance = max(expected * (1 - expected), 0.05 * 0.95)
@@ -296,3 +298,94 @@ def test_compare_refuses():
         tp.compare({"a": [[0.5, 0.5]]}, [0])
     with pytest.raises(tp.InvalidInputError, match="same shape"):
         tp.compare({"a": [[0.5, 0.5]], "b": [[0.5, 0.25, 0.25]]}, [0])
+
+
+MEASURED = ("log_loss", "ece")
+
+
+def test_only_the_measures_asked_for_are_shown(halves):
+    """Tables, frames and JSON hold them alone, with the numbers that `evaluate` gives without."""
+    raw, scaled, y = halves
+    all_of_it, some = tp.evaluate(raw, y), tp.evaluate(raw, y, measures=MEASURED)
+    whole, part = all_of_it.to_dict(), some.to_dict()
+    assert part.pop("measures") == list(MEASURED)
+    assert part.pop("calibration_errors") == {"ece": whole["calibration_errors"]["ece"]}
+    assert part == {key: whole[key] for key in part}
+    assert {"brier", "tests", "corp", "per_class", "base_rates"}.isdisjoint(part)
+    assert some.columns()["measure"] == list(MEASURED)
+    assert "Brier" not in str(some)
+    assert "calibration was not tested" in some.in_words().lower()
+    assert some.brier == all_of_it.brier  # read all the same
+    pair = tp.compare({"before": raw, "after": scaled}, y, measures=MEASURED)
+    assert list(pair.differences["after"].measures) == list(MEASURED)
+    assert pair.evaluations["after"].measures == MEASURED
+    blocks = tp.evaluate_blocks([(raw, y)], measures=MEASURED)
+    assert set(blocks.to_dict()) == {*part, "measures", "calibration_errors"}
+
+
+@pytest.mark.parametrize(
+    ("measures", "message"),
+    [
+        ("ece", "`measures` must be names of measures"),
+        ((), "one or more"),
+        (("ECE",), "must be one of log_loss, brier"),
+        (5, "`measures` must be names of measures"),
+        ((None,), "got None"),
+    ],
+)
+def test_measures_are_names(measures, message):
+    """Each is refused with what the names are."""
+    for ask in (
+        lambda: tp.evaluate([0.5, 0.5], [0, 1], measures=measures),
+        lambda: tp.evaluate_blocks([([0.5, 0.5], [0, 1])], measures=measures),
+        lambda: tp.compare({"a": [0.5, 0.5], "b": [0.4, 0.5]}, [0, 1], measures=measures),
+    ):
+        with pytest.raises(tp.InvalidInputError, match=message):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "measures", [["log_loss"], ["weak_calibration"], ["base_rates"], ["tests"]]
+)
+def test_values_of_some_measures_are_whole(measures, sample):
+    """Of arrays and of blocks: copied, pickled, compared and printed like any other."""
+    z, y = sample(n=300, k=2)
+    p = reference.softmax(z)
+    for value in (
+        tp.evaluate(p, y, n_resamples=100, measures=measures),
+        tp.evaluate_blocks([(p, y)], n_resamples=100, measures=measures),
+        tp.compare_blocks(
+            [(z, y)], {"a": None, "b": tp.TemperatureScaling(2.0)}, n_resamples=100,
+            measures=measures,
+        ),
+    ):  # fmt: skip
+        for other in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301
+            assert other == value
+        assert repr(value)
+    blocks = tp.evaluate_blocks([(p, y)], n_resamples=100, measures=measures)
+    assert (blocks.tests.joint.statistic is None) == (measures != ["tests"])
+    if measures == ["weak_calibration"]:
+        assert "observed : expected" in str(blocks)
+    if measures == ["base_rates"]:
+        assert "class frequencies alone" in str(blocks)
+
+
+def test_what_hands_out_its_own_array_is_copied(sample):
+    """An object with `__array__` may give the very array that it goes on to change."""
+
+    class Handle:
+        def __init__(self, values):
+            self.values = values
+
+        def __array__(self, dtype=None, copy=None):
+            return self.values if dtype is None else self.values.astype(dtype, copy=False)
+
+        def __len__(self):
+            return len(self.values)
+
+    z, y = sample(n=200, k=3)
+    p, w = reference.softmax(z), np.linspace(0.5, 2.0, 200)
+    expected = tp.evaluate(p.copy(), y.copy(), weights=w.copy(), n_resamples=100).to_dict()
+    later = tp.evaluate(Handle(p), Handle(y), weights=Handle(w), n_resamples=100)
+    p[:], y[:], w[:] = 1.0 / 3.0, 0, 1.0
+    assert later.to_dict() == expected

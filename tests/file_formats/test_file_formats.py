@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import typer
 
-from temperance.cli.app import app
+from temperance.cli.app import load_command
 from temperance.errors import InvalidInputError
 from temperance.file_formats import (
     FILE_FORMATS,
@@ -110,11 +109,10 @@ def test_what_a_row_says_of_shapes_holds(each, tmp_path):
 
 def test_help_lists_every_format():
     """Each format once, by its first suffix, with how it may be packed."""
-    commands = typer.main.get_command(app).commands
     help_of = {
         (command, each.name): each.help
         for command in ("fit", "apply")
-        for each in commands[command].params
+        for each in load_command(command).params
     }
     assert f"Formats: {names_in_help(FILE_FORMATS)}, and folders of them" in help_of["fit", "cal"]
     assert help_of["apply", "output"] == f"Probabilities: {names_in_help(WRITTEN)}; alone in .npy."

@@ -16,7 +16,7 @@ import temperance as tp
 SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"printable"},
-    {"errors", "version", "sums", "frozen", "plain"},
+    {"errors", "loading", "version", "defaults", "sums", "frozen", "plain"},
     {"numerics", "alignment", "file_formats"},
     {"checks"},
     {"crossfit", "logistic_regression", "isotonic_regression"},
@@ -26,9 +26,12 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"formats"},
     {"selection"},
     {"evaluation"},
-    {"comparison"},
-    {"plots", "shift", "decisions", "llm", "alternatives"},
+    {"comparison", "drift"},
+    {"plots", "shift", "decisions", "llm", "alternatives", "export", "sklearn"},
+    {"rows", "torch", "monitor"},
     {"report"},
+    {"serving"},
+    {"mlflow"},
     {"cli"},
     {"__main__", "__init__"},
 ]
@@ -47,18 +50,30 @@ OPTIONAL = {  # package -> the only places that may import it
         "shift",
         "decisions",
         "llm",
+        "drift",
     },
     "narwhals": {"show"},
     "typer": {"cli"},
     "rich": {"cli", "show"},
-    "pyarrow": {"readers", "writers"},
-    "sklearn": {"cli"},
+    "pyarrow": {"readers", "writers", "serving"},
+    "sklearn": {"cli", "sklearn"},
     "numba": {"kernels"},
     "threadpoolctl": {"blocks"},
     "llvmlite": {"kernels"},  # comes with numba
-    "torch": {"kernels", "blocks", "readers"},
+    "torch": {"kernels", "blocks", "readers", "torch"},
     "distributed": {"blocks"},  # comes with dask
     "dask": {"blocks"},
+    "duckdb": {"export"},
+    "psycopg": {"export", "monitor"},
+    "polars": {"export"},
+    "mlflow": {"mlflow"},
+    "pandas": {"mlflow"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
+    "h11": {"serving"},  # comes with uvicorn
+    "prometheus_client": {"serving"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
 }
 MODULES = sorted(SRC.rglob("*.py"))
 
@@ -119,6 +134,20 @@ def test_use_loads_numpy_and_nothing_heavier(use):
     assert loaded_by(f"import temperance as tp; tp.{use}") <= {"temperance", "numpy"}
 
 
+def test_an_extra_that_is_missing_is_named():
+    """Without scikit-learn `temperance.sklearn` says what to install; `import temperance` works."""
+    code = (
+        "import sys; sys.modules['sklearn'] = None; import temperance as tp\n"
+        "try:\n    import temperance.sklearn\n"
+        "except tp.MissingDependencyError as error:\n    print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == (
+        "temperance.sklearn needs the package scikit-learn, which is not installed: "
+        'pip install "temperance[sklearn]".\n'
+    )
+
+
 def test_no_function_is_named_like_a_module_of_the_package():
     """`tp.plan` can only be the function: nothing in the folder has that name."""
     modules = {path.relative_to(SRC).parts[0].removesuffix(".py") for path in MODULES}
@@ -150,7 +179,8 @@ def public_modules():
             try:
                 yield importlib.import_module(info.name)
             except ImportError as error:
-                assert error.name in OPTIONAL, info.name  # an extra that is not installed
+                missing = getattr(error.__cause__, "name", None) or error.name
+                assert missing in OPTIONAL, info.name  # an extra that is not installed
 
 
 @pytest.mark.parametrize("module", list(public_modules()), ids=lambda m: m.__name__)

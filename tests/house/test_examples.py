@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 def test_readme_python_runs(tmp_path):
     """The Python of the README runs as printed and prints what its comments say."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = "".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    code = "".join(each for each in blocks if "temperance.sklearn" not in each)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,
@@ -43,6 +45,20 @@ def test_readme_python_runs(tmp_path):
     assert rest[-1] in {"3", "4"}
 
 
+def test_readme_forest_prints_what_it_shows(tmp_path):
+    """The random forest of the README: its five lines, and the numbers under them."""
+    pytest.importorskip("sklearn.base")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pattern = r"```python\n([^`]*temperance\.sklearn.*?)```\s+```text\n(.*?)```"
+    code, shown = re.search(pattern, text, flags=re.DOTALL).groups()
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    assert [line.rstrip() for line in run.stdout.splitlines()] == shown.splitlines()
+
+
 def test_links_of_the_pages_lead_somewhere():
     """Every relative link of the README and the other pages names a file that is there."""
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
@@ -59,9 +75,9 @@ def test_the_page_of_methods_is_up_to_date():
         assert table.to_markdown() in text
 
 
-def api():
-    """The script that writes docs/api.md."""
-    spec = importlib.util.spec_from_file_location("api", ROOT / "docs" / "api.py")
+def script(name):
+    """A script that writes a page."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -69,7 +85,15 @@ def api():
 
 def test_the_page_of_public_names_is_up_to_date():
     """`make docs` has been run: the page shows first sentences and signatures as they are."""
-    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == api().page()
+    pytest.importorskip("sklearn.base")  # which one of the parts is made of
+    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == script("api").page()
+
+
+def test_the_page_of_files_is_up_to_date():
+    """`make docs` has been run: the page shows what the schemas say."""
+    page = script("formats").page()
+    assert (ROOT / "docs" / "formats.md").read_text(encoding="utf-8") == page
+    assert page.count("| `temperature` | ") == 2  # of classes and of labels
 
 
 PARTS = {"temperance": tp} | {

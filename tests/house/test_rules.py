@@ -21,14 +21,15 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LONGEST = 60  # lines of a function, its docstring not counted
 COMMANDS = "cli"  # here the signature is not counted: it is the list of a command's options
 LONG_FUNCTIONS = {  # module and function -> why it is longer
-    "cli.class_rows.rows_of_classes": "each way in which rows of classes are read",
     "cli.evaluate.evaluate": "a command whose output depends on what was measured",
-    "cli.threshold.decide": "the steps of a threshold share its rows",
     "cli.threshold.threshold": "a command whose options exclude each other",
 }
 LARGEST = 600  # lines of a file
 LARGE_FILES = {  # file -> the one idea that it holds
+    "src/temperance/calibrators/calibrator.py": "what every calibrator is: inputs, outputs, words",
     "src/temperance/calibrators/label_platt.py": "a line per label: its model, its fit, its words",
+    "src/temperance/evaluation/evaluation.py": "what was measured, in numbers, tables and words",
+    "src/temperance/monitor/store.py": "what a monitor keeps: written, read, let go",
     "src/temperance/readers/jsonl.py": "JSON Lines: one walk over the lines fills every column",
     "tests/metrics/test_significance.py": "every test of calibration against simulated truth",
     "tests/readers/test_llm_readers.py": "every format of language models, by the same questions",
@@ -40,6 +41,8 @@ OF_NO_MODULE = {  # folder of tests -> what it holds
     "house": "rules of the code and of the pages, and whether the pages run",
     "outside": "other packages and published numbers",
     "typing": "code of users, read by mypy and never run",
+    "with_sklearn": "tests of temperance.sklearn: a folder `sklearn` here would be imported for it",
+    "with_torch": "tests of temperance.torch, likewise",
 }
 
 
@@ -113,6 +116,38 @@ def test_tests_mirror_the_source():
     folders = {path.name for path in TESTS.iterdir() if path.is_dir() and path.name[0] not in "._"}
     assert folders - parts == set(OF_NO_MODULE)
     assert not list(TESTS.glob("test_*.py"))
+
+
+def kinds():
+    """Names of the classes that a caller need not tell apart: calibrators, records, rows."""
+    of_calibrators = {
+        node.name
+        for name, tree in TREES.items()
+        if name.startswith("temperance.calibrators.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    return {*of_calibrators, "Rows", "BlockRows"} - {"Calibrator"}
+
+
+def kinds_asked(tree):
+    """Names of the kinds that a module asks for by `isinstance`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+            yield from (each.id for each in ast.walk(node.args[1]) if isinstance(each, ast.Name))
+
+
+def test_no_one_asks_which_calibrator_or_rows_it_holds():
+    """What differs is a property or a method of the class; whether it is a calibrator is asked."""
+    assert {"TemperatureRecord", "Ensemble", "MultilabelScaling"} < kinds()
+    asked = {
+        name: set(kinds_asked(tree)) & kinds()
+        for name, tree in TREES.items()
+        if not name.startswith("temperance.calibrators")
+    }
+    assert {name: each for name, each in asked.items() if each} == {}
+    example = ast.parse("isinstance(x, Ensemble | Rows)")
+    assert set(kinds_asked(example)) & kinds() == {"Ensemble", "Rows"}  # would be seen
 
 
 def picture():

@@ -108,6 +108,18 @@ def test_any_text(tmp_path, suffix, start, rest):
     read_or_refuse(path)
 
 
+def test_every_byte_of_a_parquet_footer(tmp_path):
+    """None ends the process: pyarrow does so where the place of a damaged column is asked for."""
+    pytest.importorskip("pyarrow")
+    for content in valid(tmp_path, ".parquet")[:1]:
+        footer = int.from_bytes(content[-8:-4], "little")
+        path = tmp_path / "a.parquet"
+        for place in range(len(content) - 8 - footer, len(content) - 8):
+            for value in (content[place] ^ 0x10, 0):
+                path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
+                read_or_refuse(path)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_damaged_files(tmp_path, suffix):
     """Valid files of each format with some bytes changed."""

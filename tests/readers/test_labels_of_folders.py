@@ -38,7 +38,7 @@ def test_one_file_of_labels_goes_with_a_folder_by_id(run, tmp_path, shards, monk
     assert len(parts) > 1
     assert np.concatenate([part.labels for part in parts]).tolist() == shards.tolist()
     for limit in (1 << 30, 1):
-        monkeypatch.setattr("temperance.cli.reading.LARGE_BYTES", limit)
+        monkeypatch.setattr("temperance.rows.reading.LARGE_BYTES", limit)
         command = ("evaluate", "shards", "--labels", "y.csv", "--quick", "--json")
         assert json.loads(run(*command).stdout)["n"] == N
 

@@ -71,9 +71,9 @@ def slow_rows(z, y, known, missing):
 
 
 def fitted(run, path, *options):
-    """Temperature, log loss and accuracy as `fit` and `evaluate` say them."""
+    """Temperature and number of rows as `fit` says them."""
     common = (path, "--format", "openai-logprobs", "--options", "A,B,C,D", *options)
-    fit = json.loads(run("fit", *common, "--quick", "--json").stdout)
+    fit = json.loads(run("fit", *common, "--only-fit", "--json").stdout)
     return fit["temperature"], fit["n"]
 
 

@@ -22,8 +22,8 @@ def test_packed_tables_are_written_as_they_are_read(run, tmp_path, monkeypatch, 
         file.write("\n".join(lines) + "\n")
     run("fit", f"in.{suffix}", "--quick", "--prior", "1")
     if large:
-        monkeypatch.setattr("temperance.cli.reading.LARGE_BYTES", 1)
-        monkeypatch.setattr("temperance.cli.reading.is_large", lambda _: True)
+        monkeypatch.setattr("temperance.rows.reading.LARGE_BYTES", 1)
+        monkeypatch.setattr("temperance.rows.reading.is_large", lambda _: True)
     plain = suffix.removesuffix(".gz")
     for name in (f"out.{suffix}", f"again.{suffix}", f"out.{plain}"):
         run("apply", "calibrator.json", f"in.{suffix}", "-o", name)

@@ -10,8 +10,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.cli import reading
 from temperance.readers import blocks, read, read_blocks
+from temperance.rows import reading
 from temperance.writers import write_probs
 
 CLASSES = ("cat", "dog", "emu", "fox")

@@ -8,7 +8,7 @@ import pytest
 
 import reference
 import temperance as tp
-from pages import CHROMIUM, Page, check_page, check_stands_alone
+from pages import CHROMIUM, Page, check_pages, check_stands_alone
 from temperance.report import ReportContent, headline, render_comparison, render_report
 
 
@@ -47,6 +47,12 @@ def content_of(name, **changes):
         "facts": (("Rows", "a.npz"),),
     }
     return ReportContent(**{**given, **changes})
+
+
+@functools.cache
+def page_of(name):
+    """The page of that report."""
+    return render_report(content_of(name))
 
 
 CASES = ["over", "under", "calibrated", "tiny", "wide"]
@@ -93,14 +99,14 @@ def test_finding_when_calibration_harms():
 @pytest.mark.parametrize("name", CASES)
 def test_page_stands_alone(name):
     """Nothing to fetch, nothing that runs, well-formed, and the same every time."""
-    text = render_report(content_of(name))
+    text = page_of(name)
     check_stands_alone(text)
     assert text == render_report(content_of(name))
 
 
 def test_every_picture_has_words():
     """Each svg names a title and a description that are there."""
-    text = render_report(content_of("over"))
+    text = page_of("over")
     pictures = re.findall(r"<svg[^>]*aria-labelledby=\"([^\"]+)\"", text)
     assert len(pictures) == text.count("<svg") == 6
     for title, description in (names.split() for names in pictures):
@@ -135,24 +141,18 @@ def test_infinite_log_loss_is_explained():
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
-@pytest.mark.parametrize("width", [320, 390, 1200])
-@pytest.mark.parametrize("name", ["over", "tiny", "wide"])
-def test_page_in_a_browser(tmp_path, name, width):
+def test_pages_in_a_browser(tmp_path):
     """At phone and desk width nothing scrolls sideways and no label leaves its picture."""
     evil = "x" * 300
-    page = render_report(content_of(name, facts=(("File", evil),), warnings=(evil,)))
-    check_page(tmp_path, page, width=width, n_pictures=6, dark=width == 390)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
-@pytest.mark.parametrize("width", [320, 1200])
-def test_comparison_in_a_browser(tmp_path, width):
-    """The same of the page of a comparison, with a model's name that never ends."""
-    z, y = case("over")
+    pages = {
+        name: (render_report(content_of(name, facts=(("File", evil),), warnings=(evil,))), 6)
+        for name in ("over", "tiny", "wide")
+    }
+    z, y = case("over")  # and of a comparison, with a model's name that never ends
     sides = {"a": reference.softmax(z), "b" * 60: reference.softmax(z / 2)}
     comparison = tp.compare(sides, y, n_resamples=100)
-    page = render_comparison(comparison, title="t" * 100, facts=(("File", "x" * 300),))
-    check_page(tmp_path, page, width=width, n_pictures=2)
+    page = render_comparison(comparison, title="t" * 100, facts=(("File", evil),))
+    check_pages(tmp_path, {**pages, "comparison": (page, 2)})
 
 
 def test_split_of_the_log_loss_in_words():

@@ -9,7 +9,8 @@ import pytest
 
 import reference
 import temperance as tp
-from pages import CHROMIUM, check_page, check_stands_alone, words_of
+from commands import run_in
+from pages import CHROMIUM, check_pages, check_stands_alone, words_of
 from temperance.calibrators import Training
 from temperance.calibrators.shrinkage import own_interval
 from temperance.report import ReportContent, render_report
@@ -26,24 +27,34 @@ def table_after(page, heading):
     return [[words_of(cell) for cell in line] for line in cells]
 
 
-@pytest.fixture
-def models(tmp_path):
-    """Files of two noisy copies of one model, and the arrays in them."""
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Files of two noisy copies of one model, the arrays in them, and their folder."""
+    folder = tmp_path_factory.mktemp("models")
     rng = np.random.default_rng(0)
     z = 3 * rng.normal(size=(600, 4))
     y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
     members = [s * (z + rng.normal(size=z.shape)) for s in (1.0, 2.0)]
     for name, member in zip(("a<b>", "b" * 60), members, strict=True):
-        np.savez(tmp_path / f"{name}.npz", logits=member, labels=y)
-    return [f"{name}.npz" for name in ("a<b>", "b" * 60)], members, y
+        np.savez(folder / f"{name}.npz", logits=member, labels=y)
+    return [folder / f"{name}.npz" for name in ("a<b>", "b" * 60)], members, y
 
 
-def test_ensemble(run, tmp_path, models):
+@pytest.fixture(scope="module")
+def pooled(models):
+    """Every way of pooling them, as --json has it, and the page."""
+    files, _, _ = models
+    page = files[0].parent / "r.html"
+    names = [each.name for each in files]
+    ensemble = ("--method", "ensemble", "--quick", "--report", page.name, "--json")
+    done = run_in(page.parent, "fit", *names, *ensemble)
+    return json.loads(done.stdout)["pooling"], page.read_text(encoding="utf-8")
+
+
+def test_ensemble(models, pooled):
     """Weights and every way of pooling are those of the fit and of --json; names are inert."""
-    files, members, y = models
-    done = run("fit", *files, "--method", "ensemble", "--quick", "--report", "r.html", "--json")
-    ways = json.loads(done.stdout)["pooling"]
-    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    _, members, y = models
+    ways, page = pooled
     check_stands_alone(page)
     weights = tp.Ensemble.fit(members, y).weights
     names = ["a<b>", "b" * 60]
@@ -62,12 +73,10 @@ def test_ensemble(run, tmp_path, models):
     assert all(ece[name].startswith(f"{ways[name]['ece']['value']:.4f}") for name in ways)
 
 
-def test_ensemble_in_a_sentence(run, tmp_path, models):
+def test_ensemble_in_a_sentence(pooled):
     """It holds the ensemble's loss, the other order, and the best single model with its gap."""
-    files, _, _ = models
-    done = run("fit", *files, "--method", "ensemble", "--quick", "--report", "r.html", "--json")
-    ways = json.loads(done.stdout)["pooling"]
-    words = words_of((tmp_path / "r.html").read_text(encoding="utf-8"))
+    ways, page = pooled
+    words = words_of(page)
     own = ways["pool, then calibrate"]["log_loss"]["value"]
     said = re.search(r"The log loss of \u201cpool, then calibrate\u201d is .*?\)\.(?= Log)", words)[
         0
@@ -85,7 +94,7 @@ def test_ensemble_in_a_sentence(run, tmp_path, models):
 def test_ensemble_elsewhere(run, tmp_path, models):
     """`evaluate` shows the weights with the files' names; without pooling no way is invented."""
     files, members, y = models
-    run("fit", *files, "--method", "ensemble", "--quick")
+    run("fit", *files, "--method", "ensemble", "--only-fit")
     run("evaluate", *files, "--calibrator", "calibrator.json", "--quick", "--report", "e.html")
     page = (tmp_path / "e.html").read_text(encoding="utf-8")
     assert [line[0] for line in table_after(page, "Several models")] == ["a<b>", "b" * 60]
@@ -98,8 +107,6 @@ def test_ensemble_elsewhere(run, tmp_path, models):
     page = (tmp_path / "o.html").read_text(encoding="utf-8")
     assert "ways of pooling were not compared" in page
     assert "calibrate, then pool" not in page
-    run("fit", files[0], "--quick", "--report", "s.html")
-    assert "Several models" not in (tmp_path / "s.html").read_text(encoding="utf-8")
 
 
 def grouped(sizes, temperatures, names, seed=0):
@@ -136,12 +143,18 @@ def forty():
     return tp.GroupTemperatureScaling.fit(*rows[:2], groups=rows[2]), rows
 
 
-def test_groups(forty):
+@pytest.fixture(scope="module")
+def page_of_forty(forty):
+    """Its page."""
+    return page_of(forty[0], *forty[1])
+
+
+def test_groups(forty, page_of_forty):
     """The 30 farthest from the pooled temperature first, with rows, own T, interval; the rest
     counted, small groups named."""
-    scaling, (z, y, groups) = forty
-    page = page_of(scaling, z, y, groups)
+    (scaling, (z, y, groups)), page = forty, page_of_forty
     check_stands_alone(page)
+    assert "Several models" not in page
     lines = table_after(page, "A temperature for each group")
     away = {
         name: abs(math.log(t / scaling.temperature)) for name, t in scaling.temperatures.items()
@@ -243,18 +256,6 @@ def test_labels_of_a_matrix(run, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
-@pytest.mark.parametrize("width", [320, 390, 1200])
-def test_groups_in_a_browser(tmp_path, forty, width):
+def test_long_names_in_a_browser(tmp_path, page_of_forty, pooled):
     """A name that never ends is wrapped in the table and shortened in the picture."""
-    scaling, rows = forty
-    page = page_of(scaling, *rows)
-    check_page(tmp_path, page, width=width, n_pictures=7, dark=width == 390)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
-@pytest.mark.parametrize("width", [320, 1200])
-def test_ensemble_in_a_browser(run, tmp_path, models, width):
-    """The same of the names of models."""
-    run("fit", *models[0], "--method", "ensemble", "--quick", "--report", "r.html")
-    page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    check_page(tmp_path, page, width=width, n_pictures=6, dark=width == 320)
+    check_pages(tmp_path, {"groups": (page_of_forty, 7), "ensemble": (pooled[1], 6)})

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from pages import CHROMIUM, Page, check_page, check_stands_alone, words_of
+from pages import CHROMIUM, Page, check_pages, check_stands_alone, words_of
 from temperance import Positions
 from temperance.planning import plan
 from temperance.report import render_shift
@@ -54,6 +54,12 @@ def found(name):
     return diagnose(z, Positions(y), new, positions, classes=NAMES, n_resamples=100)
 
 
+@functools.cache
+def page_of(name):
+    """The page of it, with names that it must not run."""
+    return render_shift(found(name), title=EVIL, facts=((EVIL, EVIL),))
+
+
 LABELLED = ["holds", "sharper", "moved", "few", "all right", "many classes", "two classes",
             "ruled out"]  # fmt: skip
 
@@ -61,7 +67,7 @@ LABELLED = ["holds", "sharper", "moved", "few", "all right", "many classes", "tw
 @pytest.mark.parametrize("name", [*LABELLED, "unlabelled", "very few"])
 def test_page_stands_alone(name):
     """Nothing to fetch or run, well-formed, names inert, pictures with words; the same twice."""
-    text = render_shift(found(name), title=EVIL, facts=((EVIL, EVIL),))
+    text = page_of(name)
     check_stands_alone(text)
     assert text == render_shift(found(name), title=EVIL, facts=((EVIL, EVIL),))
     for title, description in re.findall(r'aria-labelledby="(\S+) (\S+)"', text):
@@ -72,7 +78,7 @@ def test_page_stands_alone(name):
 @pytest.mark.parametrize("name", [*LABELLED, "unlabelled", "very few"])
 def test_the_verdict_is_the_finding(name):
     """The finding and the lines below it are the terminal's sentences, none lost or cut."""
-    page = render_shift(found(name), title="t")
+    page = page_of(name)
     first = html.unescape(re.search(r'<p class="finding">(.*?)</p>', page).group(1))
     rest = html.unescape(
         re.search(r'<p class="split">(.*?)</p>', page + '<p class="split"></p>')[1]
@@ -93,7 +99,7 @@ def table_after(page, heading):
 def test_temperatures():
     """Each temperature with its interval and rows, and how far they are apart."""
     value = found("sharper")
-    lines = table_after(render_shift(value, title="t"), "The temperature, then and now")
+    lines = table_after(page_of("sharper"), "The temperature, then and now")
     scalings = (value.reference, value.refitted, value.weighted)
     for line, scaling in zip(lines, scalings, strict=True):
         low, high = scaling.record.interval()
@@ -109,7 +115,7 @@ def test_temperatures():
 def test_measures_of_the_new_rows(name):
     """Of each way value, interval, paired difference and verdict are those of the comparison."""
     comparison = found(name).comparison
-    page = render_shift(found(name), title="t")
+    page = page_of(name)
     for way in ("reference temperature", "as it is", "frequencies corrected"):
         assert f"diagram: {way}</title>" in page
         assert f">{way}</text>" in page
@@ -152,7 +158,7 @@ def test_gains():
         f"Re-fitting the temperature on new rows gains {-gap.value:.4f} nats of log loss per row "
         f"({-gap.high:.4f} to {-gap.low:.4f})."
     )
-    assert again in words_of(render_shift(value, title="t"))
+    assert again in words_of(page_of("sharper"))
     assert " loses 0." in as_it_is
     assert biases.startswith("A map with biases of the classes, fitted on the reference as well, ")
     own = value.correction
@@ -173,8 +179,7 @@ def test_gains():
 @pytest.mark.parametrize("name", ["moved", "unlabelled", "holds"])
 def test_class_frequencies(name):
     """Then, now with interval, and counted in the labels where there are any."""
-    value = found(name)
-    page = render_shift(value, title="t")
+    value, page = found(name), page_of(name)
     lines = table_after(page, "Have the classes become more or less frequent?")
     assert [line[0] for line in lines] == [" ".join(each.split()) for each in NAMES]
     for c, line in enumerate(lines):
@@ -200,7 +205,7 @@ def test_class_frequencies(name):
 
 def test_many_classes():
     """Of more than twenty classes those that moved most, without a picture."""
-    page = render_shift(found("many classes"), title="t")
+    page = page_of("many classes")
     lines = table_after(page, "Have the classes become more or less frequent?")
     frequencies = found("many classes").frequencies
     moved = np.abs(frequencies.priors - frequencies.source_priors)
@@ -221,7 +226,7 @@ def test_looks():
     assert cut.startswith("1 weight of a reference row was cut")
     assert "cannot be told" in about_rows(found("holds"))[0]
     assert "fewer than ten" in about_rows(found("very few"))[0]
-    assert apart in words_of(render_shift(found("sharper"), title="t"))
+    assert apart in words_of(page_of("sharper"))
 
 
 def test_without_labels():
@@ -235,19 +240,20 @@ def test_without_labels():
         assert absent not in words
     assert f"{planned.labels_for_precision:,} to know T within 5 %" in words
     assert page.count("<svg") == 2
-    assert "need:" not in words_of(render_shift(found("unlabelled"), title="t"))
-    assert "Cannot be said" not in words_of(render_shift(found("holds"), title="t"))
+    assert "need:" not in words_of(page_of("unlabelled"))
+    assert "Cannot be said" not in words_of(page_of("holds"))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
-@pytest.mark.parametrize("width", [320, 390, 1200])
-@pytest.mark.parametrize(
-    ("name", "n_pictures"), [("moved", 7), ("unlabelled", 2), ("all right", 6)]
-)
-def test_page_in_a_browser(tmp_path, name, n_pictures, width):
+def test_pages_in_a_browser(tmp_path):
     """At phone and desk width, light and dark, nothing scrolls sideways, is cut or faint."""
-    page = render_shift(found(name), title="t" * 100, facts=(("File", "x" * 300),))
-    check_page(tmp_path, page, width=width, n_pictures=n_pictures, dark=width == 390)
+    pictures = {"moved": 7, "unlabelled": 2, "all right": 6}
+    facts = (("File", "x" * 300),)
+    pages = {
+        name: (render_shift(found(name), title="t" * 100, facts=facts), n)
+        for name, n in pictures.items()
+    }
+    check_pages(tmp_path, pages)
 
 
 def test_command_line(run, tmp_path):
@@ -272,10 +278,11 @@ def test_command_line(run, tmp_path):
                  "Resamples 200"):  # fmt: skip
         assert fact in words
     assert content["in_words"].split(".")[0] in words
-    run("shift", "old.npz", "plain.npz", "--report", "p.html")
+    run("shift", "old.npz", "plain.npz", "--quick", "--report", "p.html")
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert "label some of the new rows" in page
     assert Page(page).tags.count("li") >= 7
-    assert json.loads(run("shift", "old.npz", "plain.npz", "--json").stdout)["report"] is None
+    alone = run("shift", "old.npz", "plain.npz", "--quick", "--json").stdout
+    assert json.loads(alone)["report"] is None
     refused = run("shift", "old.npz", "new.npz", "--report", "s.pdf", code=2)
     assert "s.pdf" in refused.stderr

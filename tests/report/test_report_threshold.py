@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import temperance as tp
-from pages import CHROMIUM, check_page, check_stands_alone, words_of
+from pages import CHROMIUM, check_pages, check_stands_alone, words_of
 from temperance.decisions import abstain, risk_coverage
 from temperance.plots import RiskCoverageDisplay
 from temperance.report import ThresholdContent, render_threshold
@@ -55,11 +55,9 @@ def test_page_stands_alone(kind, sample):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1100, False)])
-def test_page_in_a_browser(tmp_path, sample, width, dark):
+def test_page_in_a_browser(tmp_path, sample):
     """Nothing scrolls sideways, no word leaves the picture or is hard to read."""
-    page = render_threshold(content("groups", sample))
-    check_page(tmp_path, page, width=width, n_pictures=1, dark=dark)
+    check_pages(tmp_path, {"groups": (render_threshold(content("groups", sample)), 1)})
 
 
 def probs_of(confidence):

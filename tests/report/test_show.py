@@ -10,6 +10,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance.metrics.error_measures import ERROR_NAMES
+from temperance.report.tables import error_rows
 from temperance.show import sketch
 
 
@@ -152,3 +153,11 @@ def test_sketch_of_many_points_stays_small():
     assert len(points) == 120
     assert points[0] == "26.0,168.0"
     assert points[-1] == "186.0,8.0"
+
+
+def test_the_page_shows_every_calibration_error(results):
+    """Each has a row with its name and what it means; a new one without words would be missing."""
+    _, evaluation, _ = results
+    rows = error_rows({"model": evaluation}, None)
+    assert len(rows) == len(ERROR_NAMES) + 1  # and the miscalibration of the CORP diagram
+    assert all(row["name"] and row["meaning"] for row in rows)

@@ -326,7 +326,7 @@ def test_alike_neighbours_are_told(run, tmp_path):
     z, y = clustered("paraphrases", np.random.default_rng(1))
     np.savez(tmp_path / "a.npz", logits=z, labels=y)
     np.savez(tmp_path / "b.npz", logits=z, labels=y, clusters=np.arange(1800) // 12)
-    text = "--cluster-column NAME says which rows belong together"
+    text = "`--cluster-column NAME` says which rows belong together"
     assert has(outcome(run, "evaluate", "a.npz", "--quick"), text)
     assert not has(outcome(run, "evaluate", "b.npz", "--quick"), text)
 

@@ -63,6 +63,21 @@ def test_the_command_chooses_measures_and_reports(run, tmp_path):
     assert "--floor auto" in (tmp_path / "r.html").read_text()
 
 
+def test_a_threshold_tells_what_the_choice_left_out(run, tmp_path):
+    """`threshold --method auto` warns on the terminal and in JSON; with a floor it need not."""
+    probs, labels = forest(2_000, 2)
+    np.savez(tmp_path / "forest.npz", probs=probs, labels=labels)
+    options = ["threshold", "forest.npz", "--method", "auto", "--max-risk", "0.3"]
+    result = run(*options, "--json")
+    (warning,) = (w for w in json.loads(result.stdout)["warnings"] if "probability 0" in w)
+    assert "Left out" in warning
+    assert "temperature" in warning
+    assert "--floor auto" in warning
+    assert "whose logarithm they need: temperature" in run(*options).stderr.replace("\n", " ")
+    floored = json.loads(run(*options, "--floor", "auto", "--json").stdout)
+    assert not any("Left out" in each for each in floored["warnings"])
+
+
 @pytest.mark.parametrize(
     ("methods", "what"),
     [(["temperature"], "no map that takes zeros"), (None, "no better than the frequencies")],

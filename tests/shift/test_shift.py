@@ -136,8 +136,8 @@ def test_rows_that_tell_nothing_keep_the_source():
     [
         ([0.5, 0.3, 0.3], r"`source_priors` must sum to 1.*1\.1"),
         ([0.5, 0.5], r"`source_priors` must have shape \(3,\)"),
-        ([np.nan, 0.5, 0.5], r"`source_priors` must lie in \[0, 1\]; class 0 has nan"),
-        ([-0.5, 1.0, 0.5], r"class 0 has -0\.5"),
+        ([np.nan, 0.5, 0.5], r"`source_priors` must lie in \[0, 1\]; class a has nan"),
+        ([-0.5, 1.0, 0.5], r"class a has -0\.5"),
         ([0.5, 0.5, 0.0], r"class c has 0, and row 0 gives it probability"),
         ([[0.5, 0.3, 0.2]], "at least 2 source rows, got 1"),
         ([[0.5, 0.5], [0.5, 0.5]], "3 columns of `probs`, got 2"),

@@ -15,7 +15,7 @@ from temperance.errors import InvalidInputError, MissingDependencyError
 from temperance.readers import SUFFIXES as READ_SUFFIXES
 from temperance.readers import read
 from temperance.readers.derived_columns import sounds_like_a_quantity
-from temperance.writers import SUFFIXES, write_probs
+from temperance.writers import SUFFIXES, csv_file, write_probs
 from temperance.writers.place import check_writable, replacing
 
 PROBS = np.array([[0.1, 0.9], [1 / 3, 2 / 3]])
@@ -342,7 +342,9 @@ def test_full_disk_is_an_error_of_ours(tmp_path):
         with replacing(tmp_path / "a.json"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(InvalidInputError, match=r"`path` cannot be written \(No space left"):
+    with pytest.raises(
+        InvalidInputError, match=r"The file to write cannot be written \(No space left"
+    ):
         fill()
     assert names(tmp_path) == []
 
@@ -419,7 +421,7 @@ def test_bad_path_is_refused(tmp_path, case, use):
     before = names(tmp_path)
     with pytest.raises(InvalidInputError) as caught:
         use(path)
-    assert str(caught.value).startswith(f"`path` {rule}, got {os.fspath(path)!r}; ")
+    assert str(caught.value).startswith(f"The file to write {rule}, got {os.fspath(path)!r}; ")
     assert names(tmp_path) == before
 
 
@@ -451,3 +453,48 @@ def test_protected_path_is_refused(tmp_path, monkeypatch, protected, rule):
     monkeypatch.setattr(os, "access", lambda path, _mode: path != denied)
     with pytest.raises(InvalidInputError, match=rule):
         check_writable(tmp_path / "a.npz")
+
+
+# --- tables of text by pyarrow --------------------------------------------------------------
+
+SPELLED = [
+    0.0, 1.0, 0.5, 0.1, 1 / 3, 1e-4, 9.999999999999999e-05, 1e-5, 1.5e-7, 1e-9, 9.9e-10, 1e-10,
+    9.99e-11, 1e-100, 2.2250738585072014e-308, 5e-324, 1 - 2**-53, 0.30000000000000004,
+]  # fmt: skip
+
+
+@pytest.fixture
+def both_texts(tmp_path, monkeypatch):
+    """Write a table with pyarrow and without; both texts."""
+    pytest.importorskip("pyarrow")
+
+    def written(suffix, *arrays, **columns):
+        texts = []
+        for worth in (True, False):
+            monkeypatch.setattr(csv_file, "is_worth_loading", lambda _n, worth=worth: worth)
+            path = tmp_path / f"{worth}{suffix}"
+            write_probs(path, *arrays, **columns)
+            texts.append(path.read_bytes())
+        return texts
+
+    return written
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_lines_of_pyarrow_are_those_of_python(both_texts, dtype):
+    """To the last byte: numbers of every size, text with marks of the format, true and false."""
+    rng = np.random.default_rng(0)
+    p = np.concatenate([SPELLED, rng.random(500), 10.0 ** rng.uniform(-320, 0, 2000)])
+    probs = np.stack([p, rng.permutation(p)], axis=1).astype(dtype)
+    n = len(p)
+    marks = ["a", "b,c", 'd"e', "f\r\ng", "h\ti", " j ", "\u3042", "k;l", "'m'", "0.1"]
+    columns = {
+        "labels": np.arange(n), "ids": np.array(marks * n)[:n],
+        "groups": np.arange(n) - 5, "accepted": rng.random(n) < 0.5,
+        "weights": np.concatenate([[0.0, 1.0, 3.0, 1e15, 1e16, 1e22, 123456.789], p[7:] * 1e3]),
+    }  # fmt: skip
+    for suffix in (".csv", ".tsv", ".csv.gz"):
+        one, other = both_texts(suffix, probs, **columns)
+        assert one == other
+    one, other = both_texts(".csv", p.astype(dtype))
+    assert one == other

@@ -13,12 +13,16 @@ from temperance.blocks.files import (
     labelled_blocks,
 )
 from temperance.blocks.mapping import (
+    calling,
     map_rows,
     one_thread_each,
     report_rows,
     report_step,
+    report_work,
     reporting,
+    reporting_work,
     thread_count,
+    unreported,
 )
 from temperance.blocks.rows import ArrayRows, FoldedRows, LabelledRows
 from temperance.blocks.stream import StreamRows
@@ -31,6 +35,7 @@ __all__ = [
     "IgnoredLabel",
     "LabelledRows",
     "StreamRows",
+    "calling",
     "connected",
     "counting_rows",
     "labelled_blocks",
@@ -38,6 +43,9 @@ __all__ = [
     "one_thread_each",
     "report_rows",
     "report_step",
+    "report_work",
     "reporting",
+    "reporting_work",
     "thread_count",
+    "unreported",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from dask.delayed import delayed
 
-from temperance.blocks.dask_workers import Complaint, computed, merged
+from temperance.blocks.dask_workers import Complaint, computed, merge_tree
 from temperance.blocks.files import FilePart
 from temperance.blocks.mapping import report_rows
 from temperance.blocks.rows import (
@@ -33,7 +33,7 @@ from temperance.checks import (
 )
 from temperance.checks.arrays import as_array, is_dask_array
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.dense import Dense, require_axis, without_ignored
+from temperance.checks.forms import Dense, require_axis, without_ignored
 from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread, require_shape
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -58,7 +58,7 @@ __all__ = ["DaskRows"]
 
 # The numbers of a chunk, or None where there are none; before they are computed, a promise. For the
 # logits a part of a file may stand, which holds labels and weights as well.
-Part = Any
+Numbers = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Chunk:
     folds: RowFolds = RowFolds(1)  # noqa: RUF009  (a frozen value)
 
     def loss_pass(
-        self, betas: tuple[float, ...], logits: Part, labels: Part, weights: Part
+        self, betas: tuple[float, ...], logits: Numbers, labels: Numbers, weights: Numbers
     ) -> FoldPass | Complaint | None:
         """Return the sums of the chunk's folds; None where it has no row that counts."""
         rows = self._checked(logits, labels, weights)
@@ -87,7 +87,7 @@ class Chunk:
         return FoldPass.of(rows, self.folds, betas, block=self.number, first=0, moments=moments)
 
     def existence_sums(
-        self, logits: Part, labels: Part, weights: Part
+        self, logits: Numbers, labels: Numbers, weights: Numbers
     ) -> ExistenceSums | Complaint | None:
         """Return the sums of the chunk that decide whether an optimum exists."""
         rows = self._checked(logits, labels, weights)
@@ -95,12 +95,14 @@ class Chunk:
             return rows
         return existence_sums(rows.logits, rows.labels, rows.weights)
 
-    def sample(self, most: int, logits: Part, labels: Part, weights: Part) -> ArrayRows | None:
+    def sample(
+        self, most: int, logits: Numbers, labels: Numbers, weights: Numbers
+    ) -> ArrayRows | None:
         """Return a few rows of the chunk, at least one, of at most so many elements."""
         rows = self._checked(logits, labels, weights)
         return thinned(rows, most=most) if isinstance(rows, ArrayRows) else None
 
-    def bad_values(self, logits: Part, labels: Part, weights: Part) -> Complaint | None:
+    def bad_values(self, logits: Numbers, labels: Numbers, weights: Numbers) -> Complaint | None:
         """Return what is wrong with the values of the chunk."""
         rows = self._checked(logits, labels, weights)
         if not isinstance(rows, ArrayRows):
@@ -113,7 +115,9 @@ class Chunk:
             return self._complaint(error, logits)
         return None
 
-    def _checked(self, logits: Part, labels: Part, weights: Part) -> ArrayRows | Complaint | None:
+    def _checked(
+        self, logits: Numbers, labels: Numbers, weights: Numbers
+    ) -> ArrayRows | Complaint | None:
         try:
             with _rows_of(logits):
                 rows = self._rows(logits, labels, weights)
@@ -121,34 +125,34 @@ class Chunk:
             return self._complaint(error, logits)
         return rows if rows.n else None
 
-    def _rows(self, logits: Part, labels: Part, weights: Part) -> ArrayRows:
+    def _rows(self, logits: Numbers, labels: Numbers, weights: Numbers) -> ArrayRows:
         if isinstance(logits, FilePart):
             logits, labels, weights = logits.read()
-        given, dense = Dense.of(logits, class_axis=self.class_axis)
+        outputs, dense = Dense.of(logits, class_axis=self.class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
-        y, w, kept = without_ignored(y, self.ignore_label, w, given)
-        assert kept is not None  # noqa: S101  (only what is None stays None)
-        z = as_logits_unread(kept)
+        y, w, rows = without_ignored(y, self.ignore_label, w, outputs)
+        assert rows is not None  # noqa: S101  (only what is None stays None)
+        z = as_logits_unread(rows)
         n, k = z.shape
         if k != self.k:
             msg = f"`logits` have {k} columns, those of all chunks should have {self.k}."
             raise InvalidInputError(msg)
         y = as_labels(y, n=n, k=k, classes=self.classes)
         if self.refuse_probs and n:
-            refuse_probs(kept)
-            if kept.ndim > 1:
+            refuse_probs(rows)
+            if rows.ndim > 1:
                 refuse_padding(z, y)
         return ArrayRows(z, y, checked_weights(w, n=n, all_zero=True), engine=self.engine)
 
-    def _complaint(self, error: InvalidInputError, logits: Part) -> Complaint:
+    def _complaint(self, error: InvalidInputError, logits: Numbers) -> Complaint:
         if isinstance(logits, FilePart):
             return Complaint(f"{logits.path}: {error}")
         start = "" if self.first is None else f" (from row {self.first} on)"
         return Complaint(f"Chunk {self.number}{start}: {error}")
 
 
-def _rows_of(logits: Part) -> AbstractContextManager[None]:
+def _rows_of(logits: Numbers) -> AbstractContextManager[None]:
     """Name rows of a part of a file by their number in it."""
     return logits.rows_named() if isinstance(logits, FilePart) else nullcontext()
 
@@ -156,7 +160,7 @@ def _rows_of(logits: Part) -> AbstractContextManager[None]:
 # From what the caller of a fit gives with a Dask array of logits to chunks cut alike.
 
 
-Pieces = tuple[Part, Part, Part]  # logits, labels, weights of a chunk
+Pieces = tuple[Numbers, Numbers, Numbers]  # logits, labels, weights of a chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +173,22 @@ class Cut:
     elements: int
 
 
-def cut(logits: Array, labels: Any, weights: Any, *, class_axis: int) -> Cut:  # noqa: ANN401
+def cut_alike(logits: Array, labels: Any, weights: Any, *, class_axis: int) -> Cut:  # noqa: ANN401
     """Return logits, labels and weights in the chunks of the logits, or say what is in the way."""
     if logits.ndim > 1:
         require_axis(class_axis, ndim=logits.ndim)
     k = _classes(logits, class_axis)
     sizes = logits.chunks[0]
-    beside = [
-        _beside(values, sizes, name=name)
+    columns = [
+        _in_chunks(values, sizes, name=name)
         for values, name in ((labels, "labels"), (weights, "weights"))
     ]
-    pieces = list(zip(logits.to_delayed().ravel(), *beside, strict=True))
-    known = not any(isnan(size) for size in sizes)
+    pieces = list(zip(logits.to_delayed().ravel(), *columns, strict=True))
+    sized = not any(isnan(size) for size in sizes)
     per_entry = prod(logits.shape[1:]) // k if logits.ndim > 1 else 1
     starts = np.cumsum([0, *sizes[:-1]]) * per_entry
-    firsts = [int(start) if known else None for start in starts]
-    return Cut(pieces, firsts, k, int(sum(sizes)) * per_entry * k if known else 0)
+    firsts = [int(start) if sized else None for start in starts]
+    return Cut(pieces, firsts, k, int(sum(sizes)) * per_entry * k if sized else 0)
 
 
 def _classes(logits: Array, class_axis: int) -> int:
@@ -215,15 +219,15 @@ def _classes(logits: Array, class_axis: int) -> int:
     return k
 
 
-def _beside(values: Any, sizes: tuple[Any, ...], *, name: str) -> list[Any]:  # noqa: ANN401
+def _in_chunks(values: Any, sizes: tuple[Any, ...], *, name: str) -> list[Any]:  # noqa: ANN401
     """Return what lies beside each chunk of logits; arrays are cut, None stays None."""
     if values is None:
         return [None] * len(sizes)
-    known = not any(isnan(size) for size in sizes)
+    sized = not any(isnan(size) for size in sizes)
     if np.ndim(values) == 0:
         _require_rows((), sum(sizes), name=name)
     if not is_dask_array(values):
-        if not known:
+        if not sized:
             msg = (
                 f"`{name}` cannot be cut like `logits`, whose chunks have unknown sizes: call "
                 f"`logits.compute_chunk_sizes()` first, or pass {name} as a Dask array."
@@ -232,7 +236,7 @@ def _beside(values: Any, sizes: tuple[Any, ...], *, name: str) -> list[Any]:  # 
         array = _narrow(as_array(values, name=name))
         _require_rows(array.shape[:1], sum(sizes), name=name)
         return np.split(array, np.cumsum(sizes)[:-1])
-    if known and not any(isnan(size) for size in values.chunks[0]):
+    if sized and not any(isnan(size) for size in values.chunks[0]):
         _require_rows(values.shape[:1], sum(sizes), name=name)
         values = values.rechunk({0: sizes, **dict.fromkeys(range(1, values.ndim), -1)})
     if values.numblocks != (len(sizes), *(1,) * (values.ndim - 1)):
@@ -246,8 +250,8 @@ def _beside(values: Any, sizes: tuple[Any, ...], *, name: str) -> list[Any]:  # 
 
 def _require_rows(rows: tuple[int, ...], n: int, *, name: str) -> None:
     if rows != (n,):
-        found = rows[0] if rows else "a single value"
-        msg = f"`{name}` must have one value per row of `logits`, {n:,}, got {found}."
+        size = rows[0] if rows else "a single value"
+        msg = f"`{name}` must have one value per row of `logits`, {n:,}, got {size}."
         raise InvalidInputError(msg)
 
 
@@ -297,7 +301,7 @@ class DaskRows:
             moments_kernel(engine, elements=0)  # says what it is for
         if positions := isinstance(labels, Positions):
             labels = labels.values
-        parts = cut(logits, labels, weights, class_axis=class_axis)
+        parts = cut_alike(logits, labels, weights, class_axis=class_axis)
         names = as_classes(classes, k=parts.k)
         chunks = [
             Chunk(
@@ -340,7 +344,9 @@ class DaskRows:
 
     def existence_sums(self) -> ExistenceSums:
         """Return the sums that decide whether an optimum exists, in one reading."""
-        sums: ExistenceSums = _found(*computed(self._tree(lambda chunk: chunk.existence_sums)))
+        sums: ExistenceSums = _require_sums(
+            *computed(self._tree(lambda chunk: chunk.existence_sums))
+        )
         return sums
 
     def sample(self) -> ArrayRows | None:
@@ -363,10 +369,10 @@ class DaskRows:
         return self._checked(*computed(self._sums_at(betas)))
 
     def _checked(self, sums: FoldPass | Complaint | None) -> LossPass:
-        self.last = _found(sums)
-        found = self.last.total()
-        report_rows(found.n)
-        return require_weight(found)
+        self.last = _require_sums(sums)
+        total = self.last.total()
+        report_rows(total.n)
+        return require_weight(total)
 
     def _sums_at(self, betas: tuple[float, ...]) -> Delayed:
         return self._tree(lambda chunk: partial(chunk.loss_pass, betas))
@@ -374,10 +380,10 @@ class DaskRows:
     def _tree(self, task_of: Callable[[Chunk], Callable[..., Any]]) -> Delayed:
         """Return the merged results of a task per chunk, merged in the order of the chunks."""
         pairs = zip(self.chunks, self.pieces, strict=True)
-        return merged([delayed(task_of(chunk))(*piece) for chunk, piece in pairs])
+        return merge_tree([delayed(task_of(chunk))(*piece) for chunk, piece in pairs])
 
 
-def _found(sums: Any) -> Any:  # noqa: ANN401  (sums of one kind, or what went wrong)
+def _require_sums(sums: Any) -> Any:  # noqa: ANN401  (sums of one kind, or what went wrong)
     if isinstance(sums, Complaint):
         raise InvalidInputError(sums.message)
     if sums is None:

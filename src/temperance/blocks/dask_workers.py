@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dask.delayed import Delayed
 
-__all__ = ["PATIENCE", "Complaint", "computed", "each_computed", "map_parts", "merged"]
+__all__ = ["PATIENCE", "Complaint", "computed", "each_computed", "map_parts", "merge_tree"]
 
 A = TypeVar("A")
 P = TypeVar("P")
@@ -80,11 +80,11 @@ def _current_client() -> Any:  # noqa: ANN401  (distributed may be absent)
 def map_parts(function: Callable[[int, P], S | None], parts: Sequence[P]) -> S:
     """Return the merged results of `function(number, part)`, each computed by a worker."""
     tasks = [delayed(function)(number, part) for number, part in enumerate(parts)]
-    (found,) = computed(merged(tasks))
-    if found is None:
+    (sums,) = computed(merge_tree(tasks))
+    if sums is None:
         msg = "There are no rows: no part has one that counts."
         raise NoOptimumError(msg, reason="no-rows")
-    return cast("S", found)
+    return cast("S", sums)
 
 
 def each_computed(function: Callable[[A], S], items: Sequence[A]) -> list[S]:
@@ -95,11 +95,11 @@ def each_computed(function: Callable[[A], S], items: Sequence[A]) -> list[S]:
 def computed(*results: Delayed) -> tuple[Any, ...]:
     """Return results of the current client, or of Dask's default scheduler."""
     require_workers()
-    found: tuple[Any, ...] = compute(*results)
-    return found
+    values: tuple[Any, ...] = compute(*results)
+    return values
 
 
-def merged(parts: list[Delayed]) -> Delayed:
+def merge_tree(parts: list[Delayed]) -> Delayed:
     """Return the promise of the merged results, merged in their order."""
     while len(parts) > 1:
         starts = range(0, len(parts), _TOGETHER)

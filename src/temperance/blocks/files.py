@@ -15,9 +15,10 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
 from temperance.readers import file_digest, read
 from temperance.readers.dataset import joined_digest
+from temperance.readers.whole import Meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from temperance.checks.label_map import LabelMap
     from temperance.readers import BlockFile, Dataset
     from temperance.readers.dataset import Fields, Kind
-    from temperance.readers.shards import Header
+    from temperance.readers.shards import ShardHeader
 
 __all__ = ["FilePart", "FileParts", "IgnoredLabel", "counting_rows", "labelled_blocks"]
 
@@ -46,8 +47,8 @@ def labels_of(block: Dataset) -> NDArray[Any]:
     """Return the labels of a block, which must have them."""
     if block.labels is None:
         msg = (
-            f"{block.source}: has no labels. Name their column with --label-column, or give "
-            "their file with --labels."
+            f"{block.source}: has no labels. Name their column with `fields.label` "
+            "(--label-column), or give their file with `labels` (--labels)."
         )
         raise FileFormatError(msg)
     return block.labels
@@ -113,8 +114,8 @@ def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
     with _naming(block.source), rows_of_file(), rows_from(block.first):
         if rules.floor is not None and rules.floor.auto:
             msg = (
-                "`--floor` auto asks for the smallest of all probabilities first, and these are "
-                "read block by block: say --floor decimals=N (their decimals) or a number."
+                '`floor="auto"` (--floor auto) asks for the smallest of all probabilities first, '
+                "and these are read block by block: say decimals=N (their decimals) or a number."
             )
             raise InvalidInputError(msg)
         return rules.logits(block.values, block.kind)
@@ -147,7 +148,7 @@ class FilePart:
     labels: Path | None
     ignore_label: int | str | None
     rows: tuple[int, int] | None  # from, to; None for the whole file
-    header: Header  # what all files have in common
+    header: ShardHeader  # what all files have in common
     label_map: LabelMap | None = None
     rules: ScoreRules = AS_THEY_ARE
     as_spelled: bool | None = None  # whether the ignored label stands in all parts by its letters
@@ -207,12 +208,12 @@ class FileParts:
 
         def part(path: Path, rows: tuple[int, int] | None) -> FilePart:
             # workers may have been started in another folder
-            beside = None if file.labels is None else file.labels.resolve()
+            label_file = None if file.labels is None else file.labels.resolve()
             return FilePart(
                 path.resolve(),
                 file.kind,
                 file.fields,
-                beside,
+                label_file,
                 ignore_label,
                 rows,
                 header,
@@ -221,12 +222,14 @@ class FileParts:
                 as_spelled,
             )
 
-        as_spelled, types = None, dict(header.beside)
+        as_spelled, types = None, dict(header.dtypes)
         if ignore_label is not None and "labels" in types and types["labels"].kind == "U":
             as_spelled = IgnoredLabel(file, ignore_label).as_spelled()
         elements = file.size // 4  # in single precision
         if file.path.is_dir():
-            return cls(tuple(part(each, None) for each in file.files), k, elements)
+            parts = tuple(part(each, None) for each in file.files)
+            _meet_labels(file.meaning, parts)
+            return cls(parts, k, elements)
         if file_suffix(file.path) not in _CUT:
             msg = (
                 f"{file.path}: one {file.path.suffix} file cannot be shared among workers; they "
@@ -235,8 +238,9 @@ class FileParts:
             raise FileFormatError(msg)
         n = len(read(file.path, kind=file.kind, fields=file.fields, labels=file.labels).values)
         step = max(1, _PART // k)
-        starts = range(0, n, step)
-        return cls(tuple(part(file.path, (at, min(at + step, n))) for at in starts), k, elements)
+        parts = tuple(part(file.path, (at, min(at + step, n))) for at in range(0, n, step))
+        _meet_labels(file.meaning, parts[:1])
+        return cls(parts, k, elements)
 
     def map(self, function: Callable[[int, FilePart], S | None]) -> S:
         """Return the merged results of `function(number, part)`, each computed by a worker.
@@ -253,3 +257,20 @@ class FileParts:
 
         files = tuple(dict.fromkeys(part.path for part in self.parts))
         return joined_digest(each_computed(file_digest, files))
+
+
+def _meet_labels(meaning: Meaning | None, files: Sequence[FilePart]) -> None:
+    """Let a map of labels know all labels of the files; workers read them, unless that is done."""
+    if meaning is None or not meaning.label_map.pairs or meaning.has_met_all:
+        return
+    from temperance.blocks.dask_workers import each_computed  # noqa: PLC0415  (needs dask)
+
+    meaning.meet_all(each_computed(_meaning_of, files))
+
+
+def _meaning_of(part: FilePart) -> Meaning:
+    """Return the map of labels with those of the whole file that the part is of."""
+    assert part.label_map is not None  # noqa: S101  (of a file with a map)
+    meaning = Meaning(part.label_map)
+    meaning.meet([read(part.path, kind=part.kind, fields=part.fields, labels=part.labels)])
+    return meaning

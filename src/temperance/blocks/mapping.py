@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache
+from itertools import chain, islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
+from temperance.checks.arguments import require_type
 from temperance.numerics import let_go, row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
 __all__ = [
+    "calling",
     "map_rows",
     "merged",
     "one_thread_each",
     "report_rows",
     "report_step",
+    "report_work",
     "reporting",
+    "reporting_work",
     "thread_count",
+    "unreported",
 ]
 
 # One thread of linear algebra per thread of ours: two kinds of threads wait for each other.
@@ -63,13 +71,15 @@ def _controller() -> Any:  # noqa: ANN401
     import scipy.linalg  # noqa: F401, PLC0415  (loads what is to be looked at)
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415  (most uses do without)
 
-    found = ThreadpoolController()
-    return found if found.select(user_api="blas").lib_controllers else None
+    controller = ThreadpoolController()
+    return controller if controller.select(user_api="blas").lib_controllers else None
 
 
 _AHEAD = 4  # blocks per thread that wait to be worked on
 _on_rows: ContextVar[Callable[[int], None] | None] = ContextVar("_on_rows", default=None)
 
+ShowWork: TypeAlias = "Callable[[str, int | None], AbstractContextManager[Callable[[str], None]]]"
+_on_work: ContextVar[ShowWork | None] = ContextVar("_on_work", default=None)
 _on_step: ContextVar[Callable[[str, int, int], object] | None] = ContextVar(
     "_on_step", default=None
 )
@@ -154,10 +164,71 @@ def reporting(
         _on_step.reset(tokens[1])
 
 
-def report_step(what: str, done: int, total: int) -> None:
-    """Say that `done` of `total` steps of this kind are done."""
+@contextmanager
+def calling(progress: Callable[[int], object] | None) -> Iterator[None]:
+    """Call `progress(rows read so far)` after each block of what runs inside the `with`, if given.
+
+    Raises InvalidInputError if it is no function.
+    """
+    if progress is None:
+        yield
+        return
+    require_type(
+        progress, Callable, name="progress", rule="a function of the number of rows read so far"
+    )
+    done = 0
+
+    def on_rows(n: int) -> None:
+        nonlocal done
+        done += n
+        progress(done)
+
+    with reporting(on_rows, _on_step.get()):
+        yield
+
+
+@contextmanager
+def unreported() -> Iterator[None]:
+    """Report none of the rows that are read inside the `with`."""
+    token = _on_rows.set(None)
+    try:
+        yield
+    finally:
+        _on_rows.reset(token)
+
+
+@contextmanager
+def reporting_work(show: ShowWork) -> Iterator[None]:
+    """Show each piece of work that `report_work` names inside the `with`, by `show(what, rows)`."""
+    token = _on_work.set(show)
+    try:
+        yield
+    finally:
+        _on_work.reset(token)
+
+
+@contextmanager
+def report_work(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], None]]:
+    """Say what is worked on inside the `with`, and of how many `rows`, where that is known.
+
+    What the `with` gives says that other work on the same rows begins. Nobody listens unless
+    `reporting_work` names somebody.
+
+    >>> with report_work("measuring", rows=100) as again:
+    ...     again("measuring once more")
+    """
+    show = _on_work.get()
+    if show is None:
+        yield lambda _: None
+        return
+    with show(what, rows) as again:
+        yield again
+
+
+def report_step(what: str, number: int, total: int) -> None:
+    """Say that `number` of `total` steps of this kind are done."""
     if (report := _on_step.get()) is not None:
-        report(what, done, total)
+        report(what, number, total)
 
 
 def report_rows(n: int) -> None:
@@ -170,13 +241,15 @@ def _in_order(
     work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], threads: int, ahead: int
 ) -> Iterator[tuple[int, S]]:
     """Yield the results in the order of the blocks; only a few blocks are taken ahead."""
-    if threads == 1:
-        yield from map(work, blocks)
+    blocks = iter(blocks)
+    first = list(islice(blocks, 2))
+    if threads == 1 or len(first) < 2:  # a pool costs as much as a block of 100,000 numbers
+        yield from map(work, chain(first, blocks))
         return
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Any] = deque()
         try:
-            for block in blocks:
+            for block in chain(first, blocks):
                 waiting.append(pool.submit(copy_context().run, work, block))
                 if len(waiting) > ahead * threads:
                     yield waiting.popleft().result()

@@ -14,7 +14,7 @@ from temperance.checks.row_values import in_effective_rows
 from temperance.crossfit import drawn_bits
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums, loss_pass
+from temperance.kernels.loss_numpy import existence_sums, fold_passes, loss_pass
 from temperance.numerics import let_go, row_blocks
 from temperance.printable import count_text
 
@@ -38,17 +38,24 @@ __all__ = [
     "sampled_rows",
     "thinned",
     "worth_sampling",
+    "worth_series",
 ]
 
 # Labelled rows as arrays, in memory or memory-mapped, worked on by threads.
 
 
 _BLOCK = 1 << 19  # elements: enough that threads seldom meet, few enough for the shared cache
-_LARGE = 1 << 20  # elements; a sample of fewer saves nothing
+_LARGE = 1 << 18  # elements; a sample of fewer saves nothing
 _MANY = 512  # rows
-_SHARE = 8  # one row in so many is sampled
+_SHARE = 8  # one row in so many is sampled, up to
+_ENOUGH = (
+    2_000  # rows: from there a start is so close that the second reading certifies the end ...
+)
+_SHARE_OF_MANY = 32  # ... and one row in so many, beyond
 _SAMPLE = 1 << 22  # elements of a sample, at most (16 MiB in single precision)
 _LEAST_RUNS = 8
+_WIDE = 96  # columns: of shorter rows, ten powers of a logit take as long as another exp
+_SURE = 500  # sampled rows: from there on the minimum is seldom too far for a series
 _RUN_BYTES = 1 << 16  # sampled together, so that a disk reads no page for one row of it
 
 
@@ -59,6 +66,7 @@ class ArrayRows:
     logits: NDArray[Any]  # (n, k)
     labels: NDArray[np.intp]  # (n,)
     weights: NDArray[np.float64] | None  # (n,)
+    classes: tuple[str, ...] | None = None
     engine: Engine = field(default="auto", kw_only=True)
 
     @property
@@ -77,32 +85,21 @@ class ArrayRows:
         return int(self.logits.shape[1])
 
     def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
-        """Return the sums of all rows at these inverse temperatures, in one reading."""
-        moments = moments_kernel(self.engine, elements=self.logits.size)
+        """Return the sums of all rows at these inverse temperatures, in one reading.
+
+        The last of several is where a sample has its minimum. Derivatives of high order are taken
+        there if the engine has them and they are likely to spare another reading.
+        """
+        moments = moments_kernel(
+            self.engine,
+            elements=self.logits.size,
+            series=len(betas) > 1 and worth_series(self.n, self.k),
+        )
         return map_rows(
             partial(loss_pass, betas=betas, moments=moments),
             self.logits, self.labels, self.weights, elements=_BLOCK,
             threads=thread_count() if self.logits.size > 2 * _BLOCK else 1,
         )  # fmt: skip
-
-    def taken(self, places: NDArray[np.intp]) -> Self:
-        """Return the rows at these places."""
-        weights = None if self.weights is None else self.weights[places]
-        return replace(
-            self, logits=self.logits[places], labels=self.labels[places], weights=weights
-        )
-
-    def loss_pass_alone(self, betas: tuple[float, ...], *, moments: RowMomentsKernel) -> LossPass:
-        """Return the sums of all rows by this kernel, in this thread, unreported."""
-        w = self.weights
-        parts = (
-            loss_pass(
-                self.logits[rows], self.labels[rows], None if w is None else w[rows],
-                betas=betas, moments=moments,
-            )
-            for rows in row_blocks(self.logits, _BLOCK)
-        )  # fmt: skip
-        return reduce(lambda left, right: left.merge(right), parts)
 
     def existence_sums(self) -> ExistenceSums:
         """Return the sums that decide whether an optimum exists, in one reading."""
@@ -125,7 +122,7 @@ class ArrayRows:
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
         as_logits(self.logits)
-        refuse_masked_labels(self.logits, self.labels, classes=getattr(self, "classes", None))
+        refuse_masked_labels(self.logits, self.labels, classes=self.classes)
 
 
 def worth_sampling(n: int, k: int) -> bool:
@@ -133,11 +130,24 @@ def worth_sampling(n: int, k: int) -> bool:
     return n * k >= _LARGE and n >= _MANY
 
 
+def worth_series(n: int, k: int) -> bool:
+    """Whether derivatives of high order, where a sample has its minimum, find that of n rows."""
+    return worth_sampling(n, k) and k >= _WIDE and _sample_size(n, k) >= _SURE
+
+
+def _sample_size(n: int, k: int) -> int:
+    share = min(n // _SHARE, max(_ENOUGH, n // _SHARE_OF_MANY))
+    return max(1, min(share, _SAMPLE // k))
+
+
 def sampled_rows(n: int, *, row_bytes: int, k: int) -> NDArray[np.intp]:
-    """Return the places of about one row in eight, in runs of neighbours at equal distances."""
-    wanted = max(1, min(n // _SHARE, _SAMPLE // k))
-    run = max(1, min(wanted // _LEAST_RUNS, _RUN_BYTES // row_bytes))
-    runs = wanted // run
+    """Return the places of a sample of rows, in runs of neighbours at equal distances.
+
+    One row in eight up to 2,000 rows, one in 32 of more than 64,000.
+    """
+    target = _sample_size(n, k)
+    run = max(1, min(target // _LEAST_RUNS, _RUN_BYTES // row_bytes))
+    runs = target // run
     starts = np.linspace(0, n - run, runs).astype(np.intp)
     return (starts[:, None] + np.arange(run)).ravel()
 
@@ -157,8 +167,8 @@ class RowFolds:
 
     def of(self, block: int, first: int, n: int) -> NDArray[np.intp]:
         """Return the folds, (n,), of the rows of a block from number `first` in it on."""
-        drawn = drawn_bits(self.seed, block, np.arange(first, first + n, dtype=np.uint64))
-        return (drawn % np.uint64(self.n_folds)).astype(np.intp)
+        bits = drawn_bits(self.seed, block, np.arange(first, first + n, dtype=np.uint64))
+        return (bits % np.uint64(self.n_folds)).astype(np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +190,16 @@ class FoldPass:
         moments: RowMomentsKernel,
     ) -> Self:
         """Return the sums of the rows of a block from number `first` in it on."""
-        if folds.n_folds == 1:
-            return cls(betas, (rows.loss_pass_alone(betas, moments=moments),))
-        fold = folds.of(block, first, rows.n)
-        places = [np.flatnonzero(fold == number) for number in range(folds.n_folds)]
-        return cls(
-            betas,
-            tuple(
-                rows.taken(own).loss_pass_alone(betas, moments=moments) if len(own) else None
-                for own in places
-            ),
-        )
+        fold, w = folds.of(block, first, rows.n), rows.weights
+        parts = (
+            fold_passes(
+                rows.logits[some], rows.labels[some], None if w is None else w[some],
+                folds=[np.flatnonzero(fold[some] == f) for f in range(folds.n_folds)],
+                betas=betas, moments=moments,
+            )
+            for some in row_blocks(rows.logits, _BLOCK)
+        )  # fmt: skip
+        return reduce(lambda left, right: left.merge(right), (cls(betas, p) for p in parts))
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both."""
@@ -199,9 +208,9 @@ class FoldPass:
 
     def total(self) -> LossPass:
         """Return the sums of all folds."""
-        found = self.without(None)
-        assert found is not None  # noqa: S101  (there is a row)
-        return found
+        sums = self.without(None)
+        assert sums is not None  # noqa: S101  (there is a row)
+        return sums
 
     def without(self, fold: int | None) -> LossPass | None:
         """Return the sums of all folds but this one; None where no other has a row.
@@ -223,6 +232,16 @@ def _merged(one: LossPass, other: LossPass | None) -> LossPass:
 
 class LabelledRows(Protocol):
     """Logits with labels, and perhaps weights, that are read as sums and never as a whole."""
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes."""
+        ...
 
     @property
     def sample_readings(self) -> int:
@@ -249,10 +268,15 @@ class LabelledRows(Protocol):
 class FoldedRows(LabelledRows, Protocol):
     """Labelled rows whose last reading left the sums of each fold."""
 
-    k: int
-    classes: tuple[str, ...] | None
-    n_folds: int
-    last: FoldPass | None
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        ...
+
+    @property
+    def last(self) -> FoldPass | None:
+        """The sums of each fold, after a reading."""
+        ...
 
 
 # Rows that are read anew for every pass: what the first reading gave, and if it still holds.
@@ -262,27 +286,27 @@ _SAME = 1e-9  # sums of the same rows, cut otherwise, agree to this
 
 
 def read_again(
-    known: LossPass | None,
+    first: LossPass | None,
     betas: tuple[float, ...],
     read: Callable[[tuple[float, ...]], LossPass],
     *,
     name: str,
 ) -> LossPass:
-    """Return the sums at these inverse temperatures; those at 1 are `known` from before."""
-    if known is None:
+    """Return the sums at these inverse temperatures; those at 1 are those of `first`."""
+    if first is None:
         return read(betas)
     new = betas[1:] if betas[0] == 1.0 and len(betas) > 1 else betas
-    found = read(new)
-    gap = abs(found.gap_to_largest - known.gap_to_largest)
-    if found.n != known.n or gap > _SAME * abs(known.gap_to_largest):
+    second = read(new)
+    gap = abs(second.gap_to_largest - first.gap_to_largest)
+    if second.n != first.n or gap > _SAME * abs(first.gap_to_largest):
         msg = (
-            f"`{name}` gave other rows when read again: {count_text(known.n, 'row')} with a "
+            f"`{name}` gave other rows when read again: {count_text(first.n, 'row')} with a "
             "checksum of "
-            f"{known.gap_to_largest:.9g} first, {found.n:,} with {found.gap_to_largest:.9g} "
+            f"{first.gap_to_largest:.9g} first, {second.n:,} with {second.gap_to_largest:.9g} "
             "then. Every reading must give the same rows: no random samples, no growing file."
         )
         raise InvalidInputError(msg)
-    return found if new is betas else replace(found, at=(known.at[0], *found.at))
+    return second if new is betas else replace(second, at=(first.at[0], *second.at))
 
 
 def require_weight(sums: LossPass) -> LossPass:

@@ -18,12 +18,13 @@ from temperance.blocks.rows import (
     read_again,
     require_weight,
     thinned,
+    worth_series,
 )
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
 from temperance.checks.arguments import value_text
 from temperance.checks.arrays import as_array, rows_among, rows_from
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.frames import named_scores
+from temperance.checks.forms import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.kernels.engines import Engine
-    from temperance.kernels.loss import ExistenceSums, LossPass
+    from temperance.kernels.loss import ExistenceSums, LossPass, RowMomentsKernel
 
 __all__ = [
     "StreamRows",
@@ -63,24 +64,24 @@ def block_parts(block: Any, *, scores: str, weighed: bool | None) -> tuple[Any, 
         what = type(block).__name__
         msg = f"a block must be ({scores}, labels) or ({scores}, labels, weights), got {what}."
         raise InvalidInputError(msg)
-    given, labels, weights = (*block, None)[:3]
+    outputs, labels, weights = (*block, None)[:3]
     if weighed not in (None, weights is not None):
         msg = "some blocks have weights and some have none; all need them, or none."
         raise InvalidInputError(msg)
-    return given, labels, weights
+    return outputs, labels, weights
 
 
 def opened(blocks: Iterable[Any] | Callable[[], Iterable[Any]]) -> Iterable[Any]:
     """Return blocks to iterate over; a function is asked for them."""
-    given = blocks() if callable(blocks) and not isinstance(blocks, type) else blocks
-    wrong = isinstance(given, str | bytes | type) or getattr(given, "ndim", 1) == 0
-    if wrong or not isinstance(given, Iterable):
+    iterable = blocks() if callable(blocks) and not isinstance(blocks, type) else blocks
+    wrong = isinstance(iterable, str | bytes | type) or getattr(iterable, "ndim", 1) == 0
+    if wrong or not isinstance(iterable, Iterable):
         msg = (
             "`blocks` must be an iterable of (scores, labels) or (scores, labels, weights), or a "
-            f"function that returns one, got {value_text(given)}."
+            f"function that returns one, got {value_text(iterable)}."
         )
         raise InvalidInputError(msg)
-    return given
+    return iterable
 
 
 def may_be_reused(blocks: Any) -> bool:  # noqa: ANN401  (the caller's)
@@ -112,7 +113,7 @@ _PIECE = 1 << 20  # elements that one thread works on
 _SAMPLE = 1 << 22  # elements kept to start the search
 
 
-class Piece(NamedTuple):
+class BlockPiece(NamedTuple):
     """Rows of one block that a thread works on."""
 
     block: int  # number of the block
@@ -177,12 +178,11 @@ class StreamRows:
             self._first, betas, lambda new: self._read(new, self._pieces()), name="blocks"
         )
 
-    def _read(self, betas: tuple[float, ...], pieces: Iterator[Piece]) -> LossPass:
-        elements = _PIECE if self._first is None else self._first.n * self.k
-        moments = moments_kernel(self.engine, elements=elements)
+    def _read(self, betas: tuple[float, ...], pieces: Iterator[BlockPiece]) -> LossPass:
         folds = RowFolds(self.n_folds, self.seed)
 
-        def of_piece(piece: Piece) -> tuple[int, FoldPass]:
+        def of_piece(work: tuple[BlockPiece, RowMomentsKernel]) -> tuple[int, FoldPass]:
+            piece, moments = work
             rows = piece.rows
             sums = FoldPass.of(
                 rows, folds, betas, block=piece.block, first=piece.first, moments=moments
@@ -190,13 +190,24 @@ class StreamRows:
             let_go(rows.logits)
             return rows.n, sums
 
-        self.last = merged(of_piece, pieces, threads=thread_count())
+        self.last = merged(of_piece, self._with_kernel(pieces), threads=thread_count())
         return require_weight(self.last.total())
+
+    def _with_kernel(
+        self, pieces: Iterator[BlockPiece]
+    ) -> Iterator[tuple[BlockPiece, RowMomentsKernel]]:
+        """Yield each piece and what reads it: by what is known to come, or what came before it."""
+        first, so_far = self._first, _PIECE
+        series = first is not None and worth_series(first.n, self.k)
+        for piece in pieces:
+            elements = so_far if first is None else first.n * self.k
+            yield piece, moments_kernel(self.engine, elements=elements, series=series)
+            so_far += piece.rows.logits.size
 
     def existence_sums(self) -> ExistenceSums:
         """Return the sums that decide whether an optimum exists, in one reading."""
 
-        def of_piece(piece: Piece) -> tuple[int, ExistenceSums]:
+        def of_piece(piece: BlockPiece) -> tuple[int, ExistenceSums]:
             rows = piece.rows
             return rows.n, existence_sums(rows.logits, rows.labels, rows.weights)
 
@@ -204,20 +215,22 @@ class StreamRows:
 
     def sample(self) -> ArrayRows | None:
         """Return some rows from all over; reads everything once, which also gives the sums at 1."""
-        kept: list[ArrayRows] = []
+        samples: list[ArrayRows] = []
 
-        def keeping() -> Iterator[Piece]:
+        def keeping() -> Iterator[BlockPiece]:
             every = 1
             for number, piece in enumerate(self._pieces()):
                 if number % every == 0:
-                    kept.append(thinned(piece.rows))
-                if sum(each.logits.size for each in kept) > 2 * _SAMPLE:
-                    kept[:] = kept[::2]  # keep every second piece from here on, and until here
+                    samples.append(thinned(piece.rows))
+                if sum(each.logits.size for each in samples) > 2 * _SAMPLE:
+                    samples[:] = samples[
+                        ::2
+                    ]  # keep every second piece from here on, and until here
                     every *= 2
                 yield piece
 
         self._first = self._read((1.0,), keeping())
-        return joined(kept)
+        return joined(samples)
 
     def refuse_bad_values(self) -> None:
         """Raise where a logit is nan, infinite or too large, or a label's option is missing."""
@@ -228,7 +241,7 @@ class StreamRows:
                 refuse_masked_labels(rows.logits, rows.labels)
             first += rows.n
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[BlockPiece]:
         """Yield the blocks, checked, cut so that every thread has something to do."""
         blocks = opened(self.blocks)
         copied = may_be_reused(blocks) and thread_count() > 1
@@ -241,7 +254,7 @@ class StreamRows:
                     labels=cut(rows.labels, part, copied=copied),
                     weights=weights,
                 )
-                yield Piece(number, part.start, piece)
+                yield BlockPiece(number, part.start, piece)
 
     def _checked(self, blocks: Iterable[Any] | None = None) -> Iterator[tuple[int, ArrayRows]]:
         if blocks is None:
@@ -259,23 +272,23 @@ class StreamRows:
             raise NoOptimumError(msg, reason="no-rows")
 
     def _block(self, block: Any, *, weighed: bool | None) -> ArrayRows:  # noqa: ANN401  (the caller's)
-        given, labels, weights = block_parts(block, scores="logits", weighed=weighed)
-        given, self.classes = named_scores(
-            given, self.classes, name="logits", labels=labels, weights=weights
+        outputs, labels, weights = block_parts(block, scores="logits", weighed=weighed)
+        outputs, self.classes = named_scores(
+            outputs, self.classes, name="logits", labels=labels, weights=weights
         )
         keep = labelled_rows(labels, self.ignore_label, may_be_none=True)
-        given = kept_rows(given, keep, name="logits")
+        outputs = kept_rows(outputs, keep, name="logits")
         with rows_among(keep):
-            z = as_logits_unread(given)
+            z = as_logits_unread(outputs)
             n, k = z.shape
             self.k = self.k or k
             if k != self.k:
                 msg = f"`logits` have {k} columns, those of the first block {self.k}."
                 raise InvalidInputError(msg)
             y = as_labels(kept_labels(labels, keep), n=n, k=k, classes=self.classes)
-            if self.refuse_probs and (n or keep is None):
-                refuse_probs(given)
-                if as_array(given, name="logits").ndim > 1:
+            if self.refuse_probs and self._first is None and (n or keep is None):
+                refuse_probs(outputs)
+                if as_array(outputs, name="logits").ndim > 1:
                     refuse_padding(z, y)
             w = checked_weights(kept_rows(weights, keep, name="weights"), n=n, all_zero=True)
         return ArrayRows(z, y, w, engine=self.engine)

@@ -14,7 +14,7 @@ from temperance.checks import Positions, as_classes, as_labels, as_logits, refus
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import is_tensor, on_host
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.dense import Dense, require_axis
+from temperance.checks.forms import Dense, require_axis
 from temperance.checks.labels import is_label
 from temperance.checks.row_values import checked_weights, in_effective_rows
 from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, require_shape, sums_of_probs
@@ -94,10 +94,10 @@ def label_tensor(
     keep = None
     if ignore is not None and y.shape == (n,):
         on_device = is_tensor(y) and not isinstance(ignore, str)
-        found = y != ignore if on_device else ~is_label(_array(y), ignore)
-        if not found.all():
-            keep = torch.as_tensor(found, device=device)
-            y = y[torch.as_tensor(found, device=y.device)] if is_tensor(y) else y[found]
+        mask = y != ignore if on_device else ~is_label(_array(y), ignore)
+        if not mask.all():
+            keep = torch.as_tensor(mask, device=device)
+            y = y[torch.as_tensor(mask, device=y.device)] if is_tensor(y) else y[mask]
             n = len(y)
     if is_tensor(y) and classes is None and y.shape == (n,) and _in_range(y, k):
         return y.to(device, torch.int64), keep
@@ -108,7 +108,7 @@ def label_tensor(
 def weight_tensor(
     weights: Any,  # noqa: ANN401  (a tensor, or array_like)
     dense: Dense,
-    kept: Tensor | None,
+    keep: Tensor | None,
     *,
     n: int,
     device: torch.device,
@@ -117,8 +117,8 @@ def weight_tensor(
     if weights is None:
         return None
     w = _array(_flat(weights, dense, name="weights"))
-    if kept is not None and w.shape == (n,):
-        w = w[on_host(kept.cpu())]
+    if keep is not None and w.shape == (n,):
+        w = w[on_host(keep.cpu())]
         n = len(w)
     checked = checked_weights(w, n=n)
     assert checked is not None  # noqa: S101  (only None stays None)
@@ -163,7 +163,7 @@ class TorchRows:
     logits: Tensor  # (..., k) in any strides, or (n,) for two classes
     labels: Tensor  # (n,), int64, on the device of the logits
     weights: Tensor | None  # (n,), float64, there too (on the host where it has no float64)
-    kept: Tensor | None  # (all rows,): those that count; None keeps all
+    keep: Tensor | None  # (all rows,): those that count; None keeps all
     classes: tuple[str, ...] | None = None
 
     @classmethod
@@ -183,11 +183,11 @@ class TorchRows:
         k = 2 if z.ndim == 1 else z.shape[-1]
         names = as_classes(classes, k=k)
         n = z.numel() if z.ndim == 1 else z.numel() // k
-        y, kept = label_tensor(
+        y, keep = label_tensor(
             labels, dense, n=n, k=k, classes=names, ignore=ignore_label, device=z.device
         )
-        w = weight_tensor(weights, dense, kept, n=n, device=z.device)
-        rows = cls(z, y, w, kept, names)
+        w = weight_tensor(weights, dense, keep, n=n, device=z.device)
+        rows = cls(z, y, w, keep, names)
         if rows.n == 0:
             msg = "There are no rows: a fit needs labelled rows."
             raise NoOptimumError(msg, reason="no-rows")
@@ -237,10 +237,10 @@ class TorchRows:
         if weights is not None and not weights.any():
             return None
         places = places.to(self.logits.device)
-        among_all = places if self.kept is None else self.kept.nonzero()[:, 0][places]
+        among_all = places if self.keep is None else self.keep.nonzero()[:, 0][places]
         where = torch.unravel_index(among_all, self.logits.shape[: max(self.logits.ndim - 1, 1)])
         return replace(
-            self, logits=self.logits[where], labels=self.labels[places], weights=weights, kept=None
+            self, logits=self.logits[where], labels=self.labels[places], weights=weights, keep=None
         )
 
     def refuse_bad_values(self) -> None:
@@ -287,10 +287,10 @@ class TorchRows:
 
     def _blocks(self) -> Iterator[_Block]:
         elements = _BLOCK if self.logits.device.type == "cpu" else _DEVICE_BLOCK
-        seen = first = 0
+        position = first = 0
         for view in logit_views(self.logits, elements):
-            z = view if self.kept is None else view[self.kept[seen : seen + len(view)]]
-            seen += len(view)
+            z = view if self.keep is None else view[self.keep[position : position + len(view)]]
+            position += len(view)
             rows = slice(first, first + len(z))
             first = rows.stop
             if len(z):

@@ -10,7 +10,7 @@ from temperance.calibrators.bias_corrected_temperature import (
 from temperance.calibrators.calibrator import (
     Calibrator,
     Method,
-    ends_text,
+    as_calibrator,
     interval_of,
     temperature_of,
 )
@@ -32,15 +32,14 @@ from temperance.calibrators.multilabel import (
     fit_entries,
 )
 from temperance.calibrators.out_of_fold import calibrated_rows, out_of_fold_logits
-from temperance.calibrators.outputs import Outputs
 from temperance.calibrators.platt import PlattScaling
-from temperance.calibrators.record import FitRecord, TemperatureRecord
+from temperance.calibrators.record import FitRecord, TemperatureRecord, ends_text
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.temperature_fit import (
     count_clusters,
     fold_temperatures,
 )
-from temperance.calibrators.training import Training
+from temperance.calibrators.training import Outputs, Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.venn_abers import VennAbers
 
@@ -71,6 +70,7 @@ __all__ = [
     "Traits",
     "VectorScaling",
     "VennAbers",
+    "as_calibrator",
     "as_members",
     "calibrated_rows",
     "check_method",

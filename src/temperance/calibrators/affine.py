@@ -13,6 +13,7 @@ import numpy as np
 
 from temperance.blocks import map_rows, one_thread_each, thread_count
 from temperance.calibrators.calibrator import Method
+from temperance.calibrators.operations import Affine, LogSoftmax, Softmax
 from temperance.calibrators.temperature import TemperatureScaling
 from temperance.calibrators.temperature_fit import temperature_record
 from temperance.calibrators.training import Training
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -124,11 +126,11 @@ class AffineProblem:
         return replace(self, rows=replace(self.rows, logits=inputs), inputs=as_float64)
 
     def _every(self, step: int) -> AffineProblem:
-        rows, taken = self.rows, slice(None, None, step)
-        weights = None if rows.weights is None else rows.weights[taken]
+        rows, stride = self.rows, slice(None, None, step)
+        weights = None if rows.weights is None else rows.weights[stride]
         if weights is not None and not weights.any():
             return self
-        few = replace(rows, logits=rows.logits[taken], labels=rows.labels[taken], weights=weights)
+        few = replace(rows, logits=rows.logits[stride], labels=rows.labels[stride], weights=weights)
         return replace(self, rows=few)
 
     def _search(
@@ -156,13 +158,13 @@ class AffineProblem:
         bounds = None
         if lowest is not None:
             bounds = [(lowest / u, None) for u in unit[:size]] + [(None, None)] * len(bias)
-        found = minimize(
+        result = minimize(
             value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds,
             options={"gtol": tolerance, "ftol": 0.0, "maxcor": 20, "maxiter": _MOST_STEPS,
                      "maxfun": 2 * _MOST_STEPS},
         )  # fmt: skip
-        _require_convergence(found)
-        return *parts(found.x), float(found.fun), int(found.nfev) + 1
+        _require_convergence(result)
+        return *parts(result.x), float(result.fun), int(result.nfev) + 1
 
     def _units(self, linear: Array, bias: Array) -> Array:
         """Step of each number over which the loss bends by 1."""
@@ -174,9 +176,9 @@ class AffineProblem:
         return np.asarray(1.0 / np.sqrt(np.maximum(bends, _FLAT * bends.max())))
 
 
-def _require_convergence(found: Any) -> None:  # noqa: ANN401  (scipy's result)
+def _require_convergence(result: Any) -> None:  # noqa: ANN401  (scipy's result)
     """Raise where the search ran away: rounding ends it near the minimum, running out does not."""
-    if found.status == 1 or not np.isfinite(found.fun):
+    if result.status == 1 or not np.isfinite(result.fun):
         msg = (
             "The loss has no finite minimum on these rows (they can be told apart without error), "
             "or it lies too far out to be found. More rows, or a simpler method, would settle it."
@@ -299,6 +301,13 @@ class StructuredScaling(Method):
             self._map: getattr(self, self._map).tolist(),
             "bias": self.bias.tolist(),
         }
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the base's operations up to log-probabilities, the linear map, and the softmax."""
+        linear = getattr(self, self._map).tolist()
+        weights = tuple(tuple(row) if isinstance(row, list) else row for row in linear)
+        before = self.base.operations()[:-1]  # a softmax ends them
+        return (*before, LogSoftmax(), Affine(weights, tuple(self.bias.tolist())), Softmax())
 
     @staticmethod
     @abstractmethod
@@ -524,10 +533,10 @@ class MatrixScaling(StructuredScaling):
     def facts(self) -> list[tuple[str, str]]:
         """Return the base's temperature and the sizes of matrix and biases."""
         diagonal = self.matrix.diagonal()
-        beside = self.matrix - np.diag(diagonal)
+        off_diagonal = self.matrix - np.diag(diagonal)
         return [
             ("base temperature", f"{self.base.temperature:.4f}"),
             ("diagonal", f"{diagonal.min():.3f} to {diagonal.max():.3f}"),
-            ("beside it", f"{beside.min():.3f} to {beside.max():.3f}"),
+            ("beside it", f"{off_diagonal.min():.3f} to {off_diagonal.max():.3f}"),
             ("biases", f"{self.bias.min():.3f} to {self.bias.max():.3f}"),
         ]

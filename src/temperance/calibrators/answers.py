@@ -20,14 +20,15 @@ from temperance.checks.answer_scores import (
     base_rate_logits,
 )
 from temperance.checks.arguments import as_word, value_text
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.errors import InvalidInputError
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.outputs import Outputs
+    from temperance.calibrators.operations import Operation
+    from temperance.calibrators.training import Outputs
     from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
@@ -91,8 +92,8 @@ class AnswerConfidence(Calibrator):
     def __post_init__(self) -> None:
         method = getattr(self.inner, "method", self.inner)
         if not isinstance(self.inner, Calibrator) or method not in ANSWER_METHODS:
-            known = ", ".join(ANSWER_METHODS)
-            msg = f"`inner` must be a calibrator, one of {known}, got {value_text(method)}."
+            names = ", ".join(ANSWER_METHODS)
+            msg = f"`inner` must be a calibrator, one of {names}, got {value_text(method)}."
             raise InvalidInputError(msg)
         if not isinstance(self.score_scale, AnswerScale):
             msg = f"`score_scale` must be an AnswerScale, got {value_text(self.score_scale)}."
@@ -235,11 +236,15 @@ class AnswerConfidence(Calibrator):
         """Return the scale of the scores, and the numbers of the inner map."""
         return {"score": self.score_scale.to_dict(), **self.inner.parameters()}
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return those of the inner map, of logits (0, log-odds of the score)."""
+        return self.inner.operations()
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`; `method` says the inner map."""
         score = parameters.section("score")
-        scale = AnswerScale(score.text("scale"), score.integer("of") if score.given("of") else None)
+        scale = AnswerScale(score.text("scale"), score.integer("of") if score.has("of") else None)
         method = common.pop("method")
         inner = METHODS[method].from_parameters(parameters, n_classes=2)
         score.require_all_asked()

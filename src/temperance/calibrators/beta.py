@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Method
+from temperance.calibrators.operations import BetaCurve, LogOdds, Softmax, WithZero
 from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -140,12 +142,12 @@ class BetaCalibration(Method):
     def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         strength = rows.prior
-        seen = TwoClasses.of(rows, method=cls.method)
-        require_bends(float(np.abs(seen.odds).max()), method=cls.method)
+        outcomes = TwoClasses.of(rows, method=cls.method)
+        require_bends(float(np.abs(outcomes.odds).max()), method=cls.method)
         if strength == 0.0:
-            seen.refuse_constant()
-            seen.refuse_separable()
-        (a, b, c), passes = _best(seen, strength)
+            outcomes.refuse_constant()
+            outcomes.refuse_separable()
+        (a, b, c), passes = _best(outcomes, strength)
         fitted = cls(a, b, c, **rows.common)
         record = rows.record(fitted.scaled, passes=passes, prior=strength)
         return replace(fitted, record=record)
@@ -160,6 +162,10 @@ class BetaCalibration(Method):
     def parameters(self) -> dict[str, Any]:
         """Return a, b and c."""
         return {"a": self.a, "b": self.b, "c": self.c}
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the curve of the log-odds, and the softmax of (0, it)."""
+        return (LogOdds(), BetaCurve(self.a, self.b, self.c), WithZero(), Softmax())
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
@@ -177,7 +183,7 @@ def _features(odds: Array) -> Array:
     return np.stack([log_p, -log_not_p, np.ones(len(odds))], axis=1)
 
 
-def _best(seen: TwoClasses, prior: float) -> tuple[tuple[float, float, float], int]:
+def _best(outcomes: TwoClasses, prior: float) -> tuple[tuple[float, float, float], int]:
     """Return a, b, c under a, b >= 0, and the passes over the rows.
 
     With both free ones above 0 that is it. Else the optimum has a = 0 or b = 0: where only one
@@ -186,16 +192,16 @@ def _best(seen: TwoClasses, prior: float) -> tuple[tuple[float, float, float], i
     """
     free, passes = np.full(3, -1.0), 0
     with suppress(NoOptimumError):
-        free, passes = _with(seen, prior, (0, 1, 2))
+        free, passes = _with(outcomes, prior, (0, 1, 2))
     if free[0] >= 0.0 and free[1] >= 0.0 and free[0] + free[1] > 0.0:
         return (float(free[0]), float(free[1]), float(free[2])), passes
     rising = []
-    for kept in (0, 1):
-        if free[1 - kept] < 0.0 or free[kept] > 0.0:
+    for index in (0, 1):
+        if free[1 - index] < 0.0 or free[index] > 0.0:
             with suppress(NoOptimumError):  # it falls, and parts the rows without error
-                numbers, more = _with(seen, prior, (kept, 2))
+                numbers, more = _with(outcomes, prior, (index, 2))
                 passes += more
-                if numbers[kept] > 0.0:
+                if numbers[index] > 0.0:
                     rising.append(numbers)
     if not rising:
         msg = (
@@ -203,15 +209,15 @@ def _best(seen: TwoClasses, prior: float) -> tuple[tuple[float, float, float], i
             "and labels in the same order, and is column 1 that of label 1?"
         )
         raise NoOptimumError(msg, reason="worse-than-chance")
-    a, b, c = min(rising, key=lambda numbers: _penalised_loss(seen, numbers, prior))
+    a, b, c = min(rising, key=lambda numbers: _penalised_loss(outcomes, numbers, prior))
     return (float(a), float(b), float(c)), passes
 
 
-def _with(seen: TwoClasses, prior: float, kept: tuple[int, ...]) -> tuple[Array, int]:
+def _with(outcomes: TwoClasses, prior: float, indices: tuple[int, ...]) -> tuple[Array, int]:
     """Fit the numbers kept; the others are 0."""
-    columns = list(kept)
+    columns = list(indices)
     fit = fit_logistic(
-        _features(seen.odds)[:, columns], seen.hit, seen.weights,
+        _features(outcomes.odds)[:, columns], outcomes.hit, outcomes.weights,
         ridge=prior, centre=_UNCHANGED[columns],
     )  # fmt: skip
     numbers = np.zeros(3)
@@ -219,7 +225,7 @@ def _with(seen: TwoClasses, prior: float, kept: tuple[int, ...]) -> tuple[Array,
     return numbers, fit.passes
 
 
-def _penalised_loss(seen: TwoClasses, numbers: Array, prior: float) -> float:
-    odds = _features(seen.odds) @ numbers
-    loss = float(seen.weights @ (np.logaddexp(0.0, odds) - seen.hit * odds))
+def _penalised_loss(outcomes: TwoClasses, numbers: Array, prior: float) -> float:
+    odds = _features(outcomes.odds) @ numbers
+    loss = float(outcomes.weights @ (np.logaddexp(0.0, odds) - outcomes.hit * odds))
     return loss + 0.5 * prior * float((numbers - _UNCHANGED) @ (numbers - _UNCHANGED))

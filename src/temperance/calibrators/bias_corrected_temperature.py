@@ -12,7 +12,8 @@ import numpy as np
 from temperance.blocks import one_thread_each
 from temperance.calibrators.affine import AffineProblem
 from temperance.calibrators.calibrator import Method
-from temperance.calibrators.record import FitRecord, TemperatureRecord
+from temperance.calibrators.operations import Affine, Divide, Softmax
+from temperance.calibrators.record import FitRecord, MapParts, TemperatureRecord
 from temperance.calibrators.temperature_fit import refuse_constant_logits, temperature_record
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.affine import AffineFit
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -70,25 +72,25 @@ class JointOptimum:
         if self.error is None:
             return facts
         temperature = 1.0 / self.beta
-        known = {each.name: getattr(facts, each.name) for each in fields(facts)}
+        common = {each.name: getattr(facts, each.name) for each in fields(facts)}
         return TemperatureRecord(
-            **known,
+            **common,
             temperature=temperature,
             standard_error=temperature**2 * self.error,
             expected_regret=self.expected_regret,
         )
 
 
-def certify(problem: AffineProblem, found: AffineFit, *, prior: float) -> JointOptimum:
+def certify(problem: AffineProblem, fit: AffineFit, *, prior: float) -> JointOptimum:
     """Return the minimum by Newton from a point close to it, or say that there is none.
 
     Near a minimum each step squares the distance; where the loss falls for ever, steps stay as
     large as they were.
     """
     if problem.rows.k > _MOST_CLASSES:
-        return JointOptimum(float(found.linear), found.bias, found.passes, None, None)
-    at = np.concatenate([[float(found.linear)], found.bias])
-    passes = found.passes
+        return JointOptimum(float(fit.linear), fit.bias, fit.passes, None, None)
+    at = np.concatenate([[float(fit.linear)], fit.bias])
+    passes = fit.passes
     for _ in range(_MOST_STEPS):
         inverse = _inverse(problem, at, prior)
         step = inverse @ _gradient(problem, at, prior)
@@ -98,11 +100,11 @@ def certify(problem: AffineProblem, found: AffineFit, *, prior: float) -> JointO
         if abs(step[0]) <= _LAST_STEP * abs(at[0]) and (
             np.abs(step[1:]).max() <= _LAST_STEP * of_bias
         ):
-            return _known(problem, at, inverse, prior=prior, passes=passes)
+            return _joint_optimum(problem, at, inverse, prior=prior, passes=passes)
     raise NoOptimumError(_SEPARABLE, reason="separable")
 
 
-def _known(
+def _joint_optimum(
     problem: AffineProblem, at: Array, inverse: Array, *, prior: float, passes: int
 ) -> JointOptimum:
     bias = at[1:] - at[1:].mean()
@@ -271,8 +273,8 @@ class BiasCorrectedTemperatureScaling(Method):
             rows, as_float64, partial(_penalty, strength=curvature), (curvature, curvature)
         )
         start = _start(rows)
-        found = problem.solve(np.array(start), lowest=_LEAST * start if strength else None)
-        optimum = certify(problem, found, prior=strength)
+        fit = problem.solve(np.array(start), lowest=_LEAST * start if strength else None)
+        optimum = certify(problem, fit, prior=strength)
         if optimum.beta <= 0.0:
             msg = (
                 "No temperature: once each class has its bias, larger logits go with fewer hits "
@@ -291,9 +293,24 @@ class BiasCorrectedTemperatureScaling(Method):
             centred /= self.temperature  # the largest stays 0, however small the temperature
         return affine_logits(centred, np.array(1.0), self.bias)
 
+    @property
+    def parts(self) -> MapParts:
+        """The bias of each class."""
+        return MapParts(class_bias=self.bias)
+
+    def class_bias_errors(self, rows: Training) -> NDArray[np.float64]:
+        """Return the standard error of each class's bias, of a fit on these very rows."""
+        return class_bias_errors(self, rows, rows.clusters)
+
     def parameters(self) -> dict[str, Any]:
         """Return the temperature and the biases."""
         return {"temperature": self.temperature, "bias": self.bias.tolist()}
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return a division, a bias per class, and the softmax."""
+        ones = (1.0,) * len(self.bias)
+        biases = Affine(ones, tuple(self.bias.tolist()))
+        return (Divide((self.temperature,)), biases, Softmax())
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
@@ -355,11 +372,11 @@ def class_bias_errors(
         inverse = np.linalg.inv(sums.matrix + _bend_of_prior(scaling))
         for block in row_blocks(rows.logits):
             x, y, w = as_float64(rows.logits[block]), rows.labels[block], rows.weights
-            moved = affine_row_scores(x, y, None if w is None else w[block], **at) @ inverse
+            influence = affine_row_scores(x, y, None if w is None else w[block], **at) @ inverse
             if clusters is None or of_cluster is None:
-                squares += np.einsum("ij,ij->j", moved, moved)
+                squares += np.einsum("ij,ij->j", influence, influence)
             else:
-                np.add.at(of_cluster, clusters[block], moved)
+                np.add.at(of_cluster, clusters[block], influence)
     if of_cluster is not None:
         squares = np.einsum("ij,ij->j", of_cluster, of_cluster)
     return np.sqrt(squares[1:])

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 
-from temperance.calibrators.outputs import Outputs
-from temperance.calibrators.record import TemperatureRecord
+from temperance.calibrators.record import FitRecord, MapParts, TemperatureRecord, regret_in_words
+from temperance.calibrators.training import DOUBLE, Outputs
 from temperance.checks import as_known_names, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.dense import Dense
-from temperance.checks.frames import named_scores, refuse_other_index
+from temperance.checks.forms import Dense, named_scores, refuse_other_index
 from temperance.checks.labels import as_classes
 from temperance.checks.scores import refuse_masks
 from temperance.errors import InvalidInputError
@@ -27,9 +25,9 @@ from temperance.show import Table, beside, number_text, sketch, to_frame
 from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from temperance.calibrators.record import FitRecord
+    from temperance.calibrators.operations import Operation
     from temperance.calibrators.training import Training
     from temperance.calibrators.traits import Traits
     from temperance.checks.answer_scores import AnswerScale
@@ -38,10 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Calibrator",
     "Method",
-    "ends_text",
     "interval_of",
     "keep_predicted_class",
-    "regret_in_words",
     "temperature_of",
 ]
 
@@ -59,15 +55,8 @@ def temperature_of(calibrator: Calibrator) -> float | None:
 
 def interval_of(calibrator: Calibrator) -> tuple[float, float] | None:
     """Return the 95 % interval of the temperature; None where there is none."""
-    record = calibrator.record
-    return record.interval(0.95) if isinstance(record, TemperatureRecord) else None
-
-
-def ends_text(low: float, high: float, digits: int = 4) -> str:
-    """Return an interval of T in words: "1.2 to 1.5", "up to 1.5", "1.2 and more", "any"."""
-    if low == 0.0:
-        return "any" if high == inf else f"up to {high:.{digits}g}"
-    return f"{low:.{digits}g} and more" if high == inf else f"{low:.{digits}g} to {high:.{digits}g}"
+    record = calibrator.temperature_record
+    return None if record is None else record.interval(0.95)
 
 
 def calibrator_lines(calibrator: Calibrator) -> list[str]:
@@ -80,8 +69,9 @@ def calibrator_lines(calibrator: Calibrator) -> list[str]:
     lines = [
         f"{facts or calibrator.method}, from {count_text(record.n, *calibrator.unit)} in {passes}"
     ]
-    if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
-        lines.append(regret_in_words(record, record.expected_regret))
+    known = calibrator.temperature_record
+    if known is not None and known.expected_regret is not None:
+        lines.append(regret_in_words(known, known.expected_regret))
     if calibrator.reads_probabilities:
         lines.append(sharpness_in_words(record.score_test))
     return lines
@@ -100,8 +90,9 @@ def calibrator_table(calibrator: Calibrator) -> Table:
         ]
         if calibrator.reads_probabilities:
             rows.append(("how sharp the model is", sharpness_in_words(record.score_test)))
-        if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
-            rows.append(("cost of not knowing T better", _nats(record.expected_regret)))
+        known = calibrator.temperature_record
+        if known is not None and known.expected_regret is not None:
+            rows.append(("cost of not knowing T better", _nats(known.expected_regret)))
         if record.floor is not None:
             raised = "" if record.n_floored is None else f"; {record.n_floored:,} raised to it"
             rows.append(("floor of probabilities", f"{record.floor:.4g}{raised}"))
@@ -117,24 +108,15 @@ def calibrator_table(calibrator: Calibrator) -> Table:
     return Table(("calibrator", ""), tuple(rows), words=frozenset({1}))
 
 
-def regret_in_words(record: TemperatureRecord, regret: float) -> str:
-    """What the width of the interval costs on new rows."""
-    _, high = record.interval(0.95)
-    return (
-        f"not knowing it better (a factor of {high / record.temperature:.3g} up or down) costs "
-        f"about {_nats(regret)} of log loss per new row"
-    )
-
-
 def parameter_rows(calibrator: Calibrator) -> list[ParameterRow]:
     """Return (name, value, low, high) of every number of the map."""
-    known = calibrator.parameter_intervals()
+    intervals = calibrator.parameter_intervals()
     rows: list[ParameterRow] = []
     for name, value in calibrator.parameters().items():
         if name.endswith("_intervals"):
             continue  # they are the ends of other rows
         for path, number in _numbers(name, value):
-            low, high = known.get(path, (None, None))
+            low, high = intervals.get(path, (None, None))
             rows.append((path, number, low, high))
     return rows
 
@@ -145,19 +127,19 @@ def map_sketch(calibrator: Calibrator) -> str:
         return ""
     if calibrator.n_classes != 2 and temperature_of(calibrator) is None:
         return ""
-    said = np.linspace(0.0, 1.0, 101)[1:-1]
-    after = _of_two(calibrator, said)
+    probs = np.linspace(0.0, 1.0, 101)[1:-1]
+    after = _of_two(calibrator, probs)
     at_90 = float(_of_two(calibrator, np.array([0.9]))[0])
     return sketch(
-        np.r_[0.0, said, 1.0], np.r_[0.0, after, 1.0], name="probability before and after",
+        np.r_[0.0, probs, 1.0], np.r_[0.0, after, 1.0], name="probability before and after",
         words=f"of two classes, 90 % becomes {100 * at_90:.0f} %",
         across_name="probability before", up_name="after",
     )  # fmt: skip
 
 
-def _of_two(calibrator: Calibrator, said: np.ndarray) -> np.ndarray:
+def _of_two(calibrator: Calibrator, probs: np.ndarray) -> np.ndarray:
     """What becomes of the probability of class 1 of two classes."""
-    odds = np.log(said / (1.0 - said))
+    odds = np.log(probs / (1.0 - probs))
     if calibrator.n_classes == 2:
         return softmax(calibrator.scaled(np.stack([np.zeros_like(odds), odds], axis=1)))[:, 1]
     temperature = temperature_of(calibrator)
@@ -192,7 +174,16 @@ def _nats(value: float) -> str:
     return f"{value:.2g} nats"
 
 
+_FLAT = ": shape (n,) is the log-odds of class 1, of two; one row of k logits is [[...]]"
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
+
+
+def as_calibrator(value: Any, *, name: str = "calibrator") -> Calibrator:  # noqa: ANN401
+    """Return a calibrator as it is, or raise InvalidInputError."""
+    if not isinstance(value, Calibrator):
+        msg = f"`{name}` must be a fitted calibrator, got {type(value).__name__}."
+        raise InvalidInputError(msg)
+    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -234,8 +225,8 @@ class Calibrator(Frozen, ABC):
         object.__setattr__(self, "n_classes", width)
         if self.classes is None:
             return
-        named = isinstance(self.classes, list | tuple)
-        if not named or not all(isinstance(name, str) for name in self.classes):
+        is_sequence = isinstance(self.classes, list | tuple)
+        if not is_sequence or not all(isinstance(name, str) for name in self.classes):
             msg = "`classes` must be a list of names, each of them text."
             raise InvalidInputError(msg)
         names = as_classes(self.classes, k=len(self.classes) if width is None else width)
@@ -265,6 +256,24 @@ class Calibrator(Frozen, ABC):
     def maps_logits_alone(self) -> bool:
         """Whether a row is logits of one model for its classes, and nothing else."""
         return self.kind == "logits" and not (self.traits.groups or self.traits.members)
+
+    def class_bias_errors(self, rows: Training) -> NDArray[np.float64] | None:  # noqa: ARG002
+        """Return the standard error of each class's bias, of a fit on these very rows."""
+        return None
+
+    @property
+    def parts(self) -> MapParts:
+        """What the map has for each class, model, group or label; none of most maps."""
+        return MapParts()
+
+    @property
+    def temperature_record(self) -> TemperatureRecord | None:
+        """The record, where it says how sure a temperature is."""
+        return None if self.record is None else self.record.of_temperature
+
+    def record_from_json(self, fit: JsonObject) -> FitRecord:
+        """Return the record of this map that a file holds, checked against the map's numbers."""
+        return FitRecord.from_json(fit, temperature=temperature_of(self))
 
     @property
     def answer_scale(self) -> AnswerScale | None:
@@ -310,6 +319,10 @@ class Calibrator(Frozen, ABC):
     def parameters(self) -> dict[str, Any]:
         """Return the numbers that define the map, enough to apply it in any language."""
 
+    @abstractmethod
+    def operations(self) -> tuple[Operation, ...]:
+        """Return what the map does to a row of logits, in order: what exports write of it."""
+
     @classmethod
     @abstractmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
@@ -323,7 +336,8 @@ class Calibrator(Frozen, ABC):
         groups: ArrayLike | None = None,
         class_axis: int = -1,
         refuse_probs: bool = True,
-    ) -> NDArray[np.float64]:
+        dtype: DTypeLike | None = None,
+    ) -> NDArray[Any]:
         """Return calibrated probabilities.
 
         Parameters
@@ -342,15 +356,19 @@ class Calibrator(Frozen, ABC):
         refuse_probs : bool, default True
             Raise if five or more rows are all probabilities; False takes them for logits. Scores of
             answers are what their scale says.
+        dtype : {float32, float64}, optional
+            Of what comes back. Where left out float32 for class logits of float32 or narrower, in
+            half the time and memory, else float64.
 
         Returns
         -------
-        ndarray of float64
+        ndarray of float32 or float64
             In the shape of `logits`, columns in the order of `classes`; (n, 2) for (n,). Rows sum
             to 1; masked options have probability 0. Where the method keeps the predicted class, it
             is that of the logits to the last bit. A row's result does not depend on the other rows.
             Of answers (n,), the probability that each is right; of labels (n, l), each strictly
-            between 0 and 1.
+            between 0 and 1. In float32 a probability is off by less than 1e-6, those as close may
+            change places, and below 1e-45 it is 0: ask for float64 to measure a loss of 80 nats.
 
         Raises
         ------
@@ -362,7 +380,8 @@ class Calibrator(Frozen, ABC):
         outputs = self.outputs(
             logits, groups=groups, class_axis=class_axis, refuse_probs=refuse_probs
         )
-        return self.restored(self.probabilities(outputs), outputs)
+        probs = self.probabilities(outputs, dtype=outputs.dtype_for(self.kind, dtype))
+        return self.restored(probs, outputs)
 
     @final
     def scale(
@@ -372,17 +391,18 @@ class Calibrator(Frozen, ABC):
         groups: ArrayLike | None = None,
         class_axis: int = -1,
         refuse_probs: bool = True,
-    ) -> NDArray[np.float64]:
+        dtype: DTypeLike | None = None,
+    ) -> NDArray[Any]:
         """Return calibrated logits, whose softmax is `apply(logits)`, in the shape they came in.
 
         Parameters
         ----------
-        logits, groups, class_axis, refuse_probs
+        logits, groups, class_axis, refuse_probs, dtype
             As in `apply`.
 
         Returns
         -------
-        ndarray of float64
+        ndarray of float32 or float64
             Same shape; -inf stays -inf. Of shape (n,): the calibrated log-odds of class 1; of
             answers, of being right. Of an ensemble (n, k).
 
@@ -394,7 +414,8 @@ class Calibrator(Frozen, ABC):
         outputs = self.outputs(
             logits, groups=groups, class_axis=class_axis, refuse_probs=refuse_probs
         )
-        return self.restored_logits(self.calibrated_logits(outputs), outputs)
+        scaled = self.calibrated_logits(outputs, dtype=outputs.dtype_for(self.kind, dtype))
+        return self.restored_logits(scaled, outputs)
 
     def outputs(
         self,
@@ -405,14 +426,16 @@ class Calibrator(Frozen, ABC):
         refuse_probs: bool = True,
     ) -> Outputs:
         """Return the arguments of `apply`, checked."""
-        refuse_other_index(logits=logits, groups=groups)
-        scores, _ = named_scores(logits, self.classes, name="logits")
+        scores: Any = logits
+        if type(logits) is not np.ndarray:  # which has no names of columns and rows
+            refuse_other_index(logits=logits, groups=groups)
+            scores, _ = named_scores(logits, self.classes, name="logits")
         array, dense = Dense.of(scores, class_axis=class_axis)
         z = as_logits(array)
         if self.n_classes is not None and z.shape[1] != self.n_classes:
             msg = (
                 f"`logits` must have the {self.n_classes} columns that the calibrator was fitted "
-                f"on, got {z.shape[1]}."
+                f"on, got {z.shape[1]}{_FLAT if np.ndim(array) == 1 else ''}."
             )
             raise InvalidInputError(msg)
         if not self.traits.masks:
@@ -466,27 +489,35 @@ class Calibrator(Frozen, ABC):
         return as_float64(outputs.scores[0][rows])
 
     @final
-    def probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
+    def probabilities(self, outputs: Outputs, *, dtype: np.dtype[Any] = DOUBLE) -> NDArray[Any]:
         """Return the calibrated probabilities of checked outputs, (n, k), block by block."""
-        probs = np.empty(outputs.scores[0].shape)
+        probs = np.empty(outputs.scores[0].shape, dtype)
         for rows in row_blocks(probs):
-            probs[rows] = self.block_probs(self.block_of(outputs, rows), outputs.groups_at(rows))
+            self.fill_probs(probs[rows], outputs, rows)
         return probs
 
+    def fill_probs(self, probs: NDArray[Any], outputs: Outputs, rows: slice) -> None:
+        """Write the calibrated probabilities of some rows of checked outputs, (m, k)."""
+        block = self.block_of(outputs, rows)
+        probs[:] = self.block_probs(block, outputs.groups_at(rows))
+        if probs.dtype != DOUBLE and self.own_traits.keeps_class:  # rounding makes ties
+            keep_predicted_class(probs, block.argmax(axis=1))
+
     @final
-    def calibrated_logits(self, outputs: Outputs) -> NDArray[np.float64]:
+    def calibrated_logits(self, outputs: Outputs, *, dtype: np.dtype[Any] = DOUBLE) -> NDArray[Any]:
         """Return the calibrated logits of checked outputs, (n, k), block by block."""
-        scaled = np.empty(outputs.scores[0].shape)
-        for rows in row_blocks(scaled):
-            block = self.block_of(outputs, rows)
-            scaled[rows] = self.scaled_rows(block, outputs.groups_at(rows))
+        scaled = np.empty(outputs.scores[0].shape, dtype)
+        with np.errstate(over="ignore"):  # beyond every float32
+            for rows in row_blocks(scaled):
+                block = self.block_of(outputs, rows)
+                scaled[rows] = self.scaled_rows(block, outputs.groups_at(rows))
         return scaled
 
-    def restored(self, probs: NDArray[np.float64], outputs: Outputs) -> NDArray[np.float64]:
+    def restored(self, probs: NDArray[Any], outputs: Outputs) -> NDArray[Any]:
         """Return the probabilities, (n, k), in the shape in which the outputs came."""
         return probs if outputs.dense is None else outputs.dense.restore(probs)
 
-    def restored_logits(self, scaled: NDArray[np.float64], outputs: Outputs) -> NDArray[np.float64]:
+    def restored_logits(self, scaled: NDArray[Any], outputs: Outputs) -> NDArray[Any]:
         """Return calibrated logits, (n, k), in the shape in which the outputs came."""
         if outputs.one_column:
             return np.asarray(scaled[:, 1] - scaled[:, 0])
@@ -568,11 +599,11 @@ class Method(Calibrator):
 
 
 def _one_column(logits: ArrayLike) -> bool:
-    shape = np.shape(logits)
+    shape = logits.shape if isinstance(logits, np.ndarray) else np.shape(logits)
     return len(shape) == 1 or shape[1:] == (1,)
 
 
-def keep_predicted_class(probs: NDArray[np.float64], predicted: NDArray[np.intp]) -> None:
+def keep_predicted_class(probs: NDArray[Any], predicted: NDArray[np.intp]) -> None:
     """Lift a largest logit that rounding made equal to its neighbour by one bit, in place."""
     tied = np.flatnonzero(probs.argmax(axis=1) != predicted)
     probs[tied, predicted[tied]] = np.nextafter(probs[tied].max(axis=1), np.inf)

@@ -10,15 +10,16 @@ import numpy as np
 
 from temperance.blocks import map_rows
 from temperance.calibrators.calibrator import Method
-from temperance.calibrators.outputs import Outputs
+from temperance.calibrators.operations import Divide, Softmax, WeightedPool
+from temperance.calibrators.record import MapParts, ModelWeights
 from temperance.calibrators.temperature_fit import temperature_record
-from temperance.calibrators.training import Training
+from temperance.calibrators.training import Outputs, Training
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_positive, as_sequence, as_word
 from temperance.checks.arrays import frozen_numbers, rows_among
-from temperance.checks.frames import frame_names, named_scores, refuse_other_index
+from temperance.checks.forms import frame_names, named_scores, refuse_other_index
 from temperance.checks.labels import class_names, kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.calibrators.record import TemperatureRecord
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
@@ -64,9 +66,9 @@ def pooled_logits(members: Sequence[NDArray[Any]], weights: Array, *, pool: Pool
 
 def fit_member_weights(members: Sequence[NDArray[Any]], rows: Training, *, pool: Pool) -> Array:
     """Return the weights, (m,), of the smallest mean log loss; with the log pool, at its best T."""
-    found = _linear(members, rows) if pool == "linear" else _log(members, rows)
-    found = np.where(found < _NOTHING * found.sum(), 0.0, found)
-    return np.asarray(found / found.sum())
+    weights = _linear(members, rows) if pool == "linear" else _log(members, rows)
+    weights = np.where(weights < _NOTHING * weights.sum(), 0.0, weights)
+    return np.asarray(weights / weights.sum())
 
 
 def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
@@ -91,7 +93,7 @@ def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
         return -float(w @ np.log(mixed)), -((w / mixed) @ p)
 
     # As constraints, not as `bounds`: of those older SciPy warns when rounding has left them.
-    found = minimize(
+    result = minimize(
         loss, np.full(m, 1.0 / m), jac=True, method="SLSQP",
         constraints=[
             {"type": "eq", "fun": lambda at: at.sum() - 1.0, "jac": np.ones_like},
@@ -99,7 +101,7 @@ def _linear(members: Sequence[NDArray[Any]], rows: Training) -> Array:
         ],
         options={"ftol": 1e-15, "maxiter": 1000},
     )  # fmt: skip
-    return np.asarray(np.maximum(found.x, 0.0))
+    return np.asarray(np.maximum(result.x, 0.0))
 
 
 def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
@@ -125,11 +127,11 @@ def _log(members: Sequence[NDArray[Any]], rows: Training) -> Array:
             slope += np.einsum("i,ij,mij->m", w, residual, finite)
         return value / total, slope / total
 
-    found = minimize(
+    result = minimize(
         loss, np.full(m, 1.0 / m), jac=True, method="L-BFGS-B", bounds=[(0.0, _STEEPEST)] * m,
         options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000},
     )  # fmt: skip
-    u: Array = found.x
+    u: Array = result.x
     return u if u.sum() > 0.0 else np.full(m, 1.0 / m)
 
 
@@ -412,14 +414,14 @@ class Ensemble(Method):
         refuse_probs: bool = True,
     ) -> Training:
         """Return the arguments of `fit` as rows with `members`; their logits are the first's."""
-        given, known = named_members(members, classes, labels=labels, weights=weights)
+        arrays, columns = named_members(members, classes, labels=labels, weights=weights)
         keep = labelled_rows(labels, ignore_label)
-        given = [kept_rows(each, keep, name=f"members[{i}]") for i, each in enumerate(given)]
+        arrays = [kept_rows(each, keep, name=f"members[{i}]") for i, each in enumerate(arrays)]
         with rows_among(keep):
-            stacked = as_members(given, refuse_probs=refuse_probs)
+            stacked = as_members(arrays, refuse_probs=refuse_probs)
             rows = Training.check(
                 stacked[0], kept_labels(labels, keep), prior=prior,
-                weights=kept_rows(weights, keep, name="weights"), classes=known,
+                weights=kept_rows(weights, keep, name="weights"), classes=columns,
                 refuse_probs=False,
             )  # fmt: skip
         return replace(rows, members=tuple(stacked))
@@ -457,6 +459,11 @@ class Ensemble(Method):
         return cls(record.temperature, of_members, pool=pool, **rows.common, record=record)
 
     @property
+    def parts(self) -> MapParts:
+        """How the models are pooled."""
+        return MapParts(models=ModelWeights(self.pool, self.weights))
+
+    @property
     def n_models(self) -> int:
         """How many models it takes the outputs of."""
         return len(self.weights)
@@ -477,8 +484,8 @@ class Ensemble(Method):
                 f"`class_axis` (--class-axis) must be -1 of members, (n, k) each; got {class_axis}."
             )
             raise InvalidInputError(msg)
-        given, _ = named_members(logits, self.classes)
-        stacked = as_members(given, refuse_probs=refuse_probs)
+        arrays, _ = named_members(logits, self.classes)
+        stacked = as_members(arrays, refuse_probs=refuse_probs)
         if len(stacked) != len(self.weights):
             msg = (
                 f"`members` must be the {len(self.weights)} models of the fit, in that order, got "
@@ -511,6 +518,11 @@ class Ensemble(Method):
             "weights": self.weights.tolist(),
         }
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the pool of the members, a division, and the softmax."""
+        pool = WeightedPool(self.pool, tuple(self.weights.tolist()))
+        return (pool, Divide((self.temperature,)), Softmax())
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
@@ -527,30 +539,30 @@ class Ensemble(Method):
 def named_members(
     members: Sequence[ArrayLike] | ArrayLike,
     classes: Sequence[object] | None,
-    **beside: Any,  # noqa: ANN401  (array_like, Positions or None)
+    **row_values: Any,  # noqa: ANN401  (array_like, Positions or None)
 ) -> tuple[list[Any], tuple[str, ...] | None]:
     """Return the columns of members that are data frames in one order, and their classes."""
-    given = as_sequence(members, name="members", rule=_MEMBERS)
-    known = None if classes is None else class_names(classes)
-    known = known or next((names for each in given if (names := frame_names(each))), None)
-    refuse_other_index(**{f"members[{i}]": each for i, each in enumerate(given)}, **beside)
-    return [named_scores(each, known, name=f"members[{i}]")[0] for i, each in enumerate(given)], (
-        known
-    )
+    arrays = as_sequence(members, name="members", rule=_MEMBERS)
+    columns = None if classes is None else class_names(classes)
+    columns = columns or next((names for each in arrays if (names := frame_names(each))), None)
+    refuse_other_index(**{f"members[{i}]": each for i, each in enumerate(arrays)}, **row_values)
+    return [
+        named_scores(each, columns, name=f"members[{i}]")[0] for i, each in enumerate(arrays)
+    ], (columns)
 
 
 def as_members(
     members: Sequence[ArrayLike] | ArrayLike, *, refuse_probs: bool
 ) -> list[NDArray[Any]]:
     """Return the members' logits, (n, k) each, or raise: too few, or not of the same rows."""
-    given = as_sequence(members, name="members", rule=_MEMBERS)
-    if len(given) < 2 or np.ndim(given[0]) == 0:
-        count = 1 if given and np.ndim(given[0]) == 0 else len(given)
+    arrays = as_sequence(members, name="members", rule=_MEMBERS)
+    if len(arrays) < 2 or np.ndim(arrays[0]) == 0:
+        count = 1 if arrays and np.ndim(arrays[0]) == 0 else len(arrays)
         msg = f"`members` must be {_MEMBERS}; got {count}."
         raise InvalidInputError(msg)
-    stacked = [as_logits(each, name=f"members[{i}]") for i, each in enumerate(given)]
+    stacked = [as_logits(each, name=f"members[{i}]") for i, each in enumerate(arrays)]
     first = stacked[0]
-    for i, (z, raw) in enumerate(zip(stacked, given, strict=True)):
+    for i, (z, raw) in enumerate(zip(stacked, arrays, strict=True)):
         if z.shape != first.shape:
             msg = (
                 f"`members` must be outputs for the same rows and classes; members[0] has "

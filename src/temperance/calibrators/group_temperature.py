@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Method, keep_predicted_class
-from temperance.calibrators.record import TemperatureRecord
-from temperance.calibrators.shrinkage import Part, shrunk_parts
+from temperance.calibrators.operations import DivideByGroup, Softmax
+from temperance.calibrators.record import (
+    FitRecord,
+    GroupTemperatures,
+    MapParts,
+    ShrunkPart,
+    TemperatureRecord,
+)
+from temperance.calibrators.shrinkage import shrunk_parts
 from temperance.calibrators.temperature_fit import count_clusters, temperature_record
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
@@ -20,12 +27,14 @@ from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
 from temperance.printable import count_text
+from temperance.readers.json_object import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -40,20 +49,25 @@ class GroupTemperatureRecord(TemperatureRecord):
 
     Parameters
     ----------
-    groups : mapping of str to Part
+    groups : mapping of str to ShrunkPart
         Every group of the fit, those too small for a temperature of their own included: its rows,
         its temperature with the 95 % interval of its own rows (None where these are too few; the
         low end 0, or the high one infinite, where the rows set none), and the temperature that its
         rows alone would have (None where they are too few, or have none).
     """
 
-    groups: Mapping[str, Part] = field(hash=False)
+    groups: Mapping[str, ShrunkPart] = field(hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", frozen(self.groups))
 
+    @property
+    def parts(self) -> Mapping[str, ShrunkPart]:
+        """How sure the temperature of each group is."""
+        return self.groups
+
     @classmethod
-    def around(cls, pooled: TemperatureRecord, groups: Mapping[str, Part]) -> Self:
+    def around(cls, pooled: TemperatureRecord, groups: Mapping[str, ShrunkPart]) -> Self:
         """Return the record of the pooled temperature with those of the groups."""
         common = {each.name: getattr(pooled, each.name) for each in fields(TemperatureRecord)}
         return cls(**common, groups=dict(groups))
@@ -64,10 +78,10 @@ class GroupTemperatureRecord(TemperatureRecord):
         return {**TemperatureRecord.to_dict(self), "groups": groups}
 
     @classmethod
-    def parts_from_json(cls, fit: JsonObject) -> dict[str, Part]:
+    def parts_from_json(cls, fit: JsonObject) -> dict[str, ShrunkPart]:
         """Return the groups that `to_dict` wrote."""
         groups = fit.section("groups")
-        return {name: Part.from_json(groups.section(name)) for name in groups.values}
+        return {name: ShrunkPart.from_json(groups.section(name)) for name in groups.values}
 
 
 _LEAST_ROWS = 20  # a smaller group tells nothing that the prior would not drown
@@ -153,10 +167,10 @@ class GroupTemperatureScaling(Method):
         if not isinstance(self.temperatures, Mapping):
             msg = f"`temperatures` must map groups to numbers, got {value_text(self.temperatures)}."
             raise InvalidInputError(msg)
-        named = isinstance(self.small_groups, list | tuple)
-        if not named or not all(isinstance(each, str) for each in self.small_groups):
-            got = value_text(self.small_groups)
-            msg = f"`small_groups` must be a tuple of names, got {got}."
+        is_sequence = isinstance(self.small_groups, list | tuple)
+        if not is_sequence or not all(isinstance(each, str) for each in self.small_groups):
+            text = value_text(self.small_groups)
+            msg = f"`small_groups` must be a tuple of names, got {text}."
             raise InvalidInputError(msg)
         both = set(self.small_groups) & set(self.temperatures)
         if both or len(set(self.small_groups)) != len(self.small_groups):
@@ -229,11 +243,11 @@ class GroupTemperatureScaling(Method):
             raise InvalidInputError(msg)
         of_row = rows.groups
         pooled = temperature_record(rows, prior=rows.prior)
-        counted = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
-        seen = np.flatnonzero(counted)
-        distinct, numbers = np.unique(of_row[seen], return_inverse=True)
+        has_weight = np.ones(rows.n, dtype=bool) if rows.weights is None else rows.weights > 0
+        weighted = np.flatnonzero(has_weight)
+        distinct, numbers = np.unique(of_row[weighted], return_inverse=True)
         names = distinct.tolist()
-        places = [seen[each] for each in places_of(numbers, len(names))] if names else []
+        places = [weighted[each] for each in places_of(numbers, len(names))] if names else []
         enough = [len(rows_of) >= _LEAST_ROWS for rows_of in places]
         parts, spread = shrunk_parts(
             [rows.taken(p) if e else None for p, e in zip(places, enough, strict=True)],
@@ -252,6 +266,36 @@ class GroupTemperatureScaling(Method):
         record = count_clusters(record, rows)
         each = dict(zip(names, parts, strict=True))
         return replace(fitted, record=GroupTemperatureRecord.around(record, each))
+
+    @property
+    def parts(self) -> MapParts:
+        """The temperature of each group."""
+        parts = {} if self.record is None else self.record.parts
+        groups = GroupTemperatures(
+            self.temperature, self.temperatures, self.spread, self.small_groups, parts
+        )
+        return MapParts(groups=groups)
+
+    def record_from_json(self, fit: JsonObject) -> FitRecord:
+        """Return the record that a file holds: its groups and their temperatures must be these."""
+        record = FitRecord.from_json(fit, temperature=self.temperature)
+        pooled = record.of_temperature
+        if pooled is None or not fit.has("groups"):  # files of versions that did not keep them
+            return record
+        groups = GroupTemperatureRecord.parts_from_json(fit)
+        names = {*self.temperatures, *self.small_groups}
+        if groups.keys() != names:
+            odd = min(groups.keys() ^ names)
+            fit.refuse("groups", f"of the same groups as `parameters`, unlike {shown(odd)}")
+        for name, part in groups.items():
+            wanted = self.temperatures.get(name, self.temperature)
+            of_group = fit.section("groups").section(name)
+            of_group.require_equal(
+                "temperature", wanted, because=f"as `parameters` say of group {shown(name)}"
+            )
+            if part.interval is not None and not part.interval[0] <= wanted <= part.interval[1]:
+                of_group.refuse("temperature_interval", f"around the temperature, {wanted:g}")
+        return GroupTemperatureRecord.around(pooled, groups)
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return calibrated logits of rows of no group: those of the pooled temperature."""
@@ -305,6 +349,10 @@ class GroupTemperatureScaling(Method):
             "spread": self.spread,
         }
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the division of each row by its group's temperature, and the softmax."""
+        return (DivideByGroup(self.temperature, dict(self.temperatures)), Softmax())
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
@@ -319,15 +367,15 @@ class GroupTemperatureScaling(Method):
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the groups' temperatures in short, and the groups too small for their own."""
-        known = sorted(self.temperatures, key=self.temperatures.__getitem__)
+        ordered = sorted(self.temperatures, key=self.temperatures.__getitem__)
         facts = [("groups", "none large enough for its own")]
-        if known:
+        if ordered:
             low, high = (
-                f"{self.temperatures[name]:.3f} ({name})" for name in (known[0], known[-1])
+                f"{self.temperatures[name]:.3f} ({name})" for name in (ordered[0], ordered[-1])
             )
             factor = f"x {np.exp(self.spread):.2f}" if self.spread else "no difference"
             facts = [
-                (count_text(len(known), "group"), f"{low} to {high}"),
+                (count_text(len(ordered), "group"), f"{low} to {high}"),
                 ("between groups", factor),
             ]
         if self.small_groups:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from temperance.calibrators.calibrator import Method
+from temperance.calibrators.operations import Softmax
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -100,6 +102,10 @@ class Identity(Method):
     def parameters(self) -> dict[str, Any]:
         """Return no number."""
         return {}
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the softmax."""
+        return (Softmax(),)
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401, ARG003

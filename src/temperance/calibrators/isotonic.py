@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Method
+from temperance.calibrators.operations import Curves, LogOdds, Normalize, OneVsRest, WithComplement
 from temperance.calibrators.training import Training, require_bends
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -58,14 +60,16 @@ class Curve(Frozen):
         object.__setattr__(self, "probability", p)
 
     @classmethod
-    def through(cls, seen: TwoClasses, *, zeros: bool = False) -> Self:
+    def through(cls, outcomes: TwoClasses, *, zeros: bool = False) -> Self:
         """Return the centred isotonic regression of outcomes on log-odds.
 
         Rows of +-MOST_LOG_ODDS (of probability 0 or 1) are the lowest and the largest, and move
         no centre; they have knots of their own, which stand there with `zeros` in any case.
         """
-        centre, level = centred_isotonic(seen.odds, seen.hit, seen.weights, beyond=MOST_LOG_ODDS)
-        least = 1.0 / (seen.weight + 2.0)
+        centre, level = centred_isotonic(
+            outcomes.odds, outcomes.hit, outcomes.weights, beyond=MOST_LOG_ODDS
+        )
+        least = 1.0 / (outcomes.weight + 2.0)
         level = np.clip(level, least, 1.0 - least)
         if zeros and centre[0] > -MOST_LOG_ODDS:
             centre, level = np.r_[-MOST_LOG_ODDS, centre], np.r_[level[0], level]
@@ -161,8 +165,8 @@ class IsotonicCalibration(Method):
             raise InvalidInputError(msg)
         object.__setattr__(self, "curves", curves)
         count = len(curves)
-        wanted = None if self.n_classes is None else 1 if self.n_classes == 2 else self.n_classes
-        if count in (0, 2) or wanted not in (None, count):
+        expected = None if self.n_classes is None else 1 if self.n_classes == 2 else self.n_classes
+        if count in (0, 2) or expected not in (None, count):
             msg = (
                 f"`curves` must be one of two classes, else one per class; got {count} for "
                 f"{self.n_classes} classes."
@@ -244,13 +248,23 @@ class IsotonicCalibration(Method):
             ]
         }
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the curve of class 1 of two; of more, one each against the rest, and shares."""
+        curves = Curves(
+            tuple(tuple(curve.log_odds.tolist()) for curve in self.curves),
+            tuple(tuple(curve.probability.tolist()) for curve in self.curves),
+        )
+        if len(self.curves) == 1:
+            return (LogOdds(), curves, WithComplement())
+        return (OneVsRest(), curves, Normalize())
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
-        found = parameters.sections("curves")
-        curves = (Curve(each.numbers("log_odds"), each.numbers("probability")) for each in found)
+        sections = parameters.sections("curves")
+        curves = (Curve(each.numbers("log_odds"), each.numbers("probability")) for each in sections)
         calibrator = cls(tuple(curves), **common)
-        for each in found:
+        for each in sections:
             each.require_all_asked()
         return calibrator
 
@@ -263,10 +277,9 @@ class IsotonicCalibration(Method):
 
 
 def _curve(rows: Training, odds: Array, c: int, *, zeros: bool) -> Curve:
-    name = rows.classes[c] if rows.classes else str(c)
     hit = rows.labels == c
-    seen = TwoClasses.seen(odds, hit, rows.weights, name=name, zeros=zeros)
-    return Curve.through(seen, zeros=zeros)
+    outcomes = TwoClasses.from_odds(odds, hit, rows.weights, name=rows.class_name(c), zeros=zeros)
+    return Curve.through(outcomes, zeros=zeros)
 
 
 def _odds_of(rows: Training) -> Array:
@@ -292,10 +305,10 @@ def _one_vs_rest(block: Array) -> Array:
     others = e.sum(axis=1)[:, None] - e
     others[rows, largest] = 1.0  # no others of these are as large: below
     odds = z - np.log(others)
-    beside = z.copy()
-    beside[rows, largest] = -np.inf
-    second = beside.max(axis=1)
+    rest = z.copy()
+    rest[rows, largest] = -np.inf
+    second = rest.max(axis=1)
     alone = np.isneginf(second)
-    beside -= np.where(alone, 0.0, second)[:, None]
-    odds[rows, largest] = -second - np.log(np.where(alone, 1.0, np.exp(beside).sum(axis=1)))
+    rest -= np.where(alone, 0.0, second)[:, None]
+    odds[rows, largest] = -second - np.log(np.where(alone, 1.0, np.exp(rest).sum(axis=1)))
     return np.asarray(odds)

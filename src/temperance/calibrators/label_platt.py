@@ -11,7 +11,9 @@ import numpy as np
 
 from temperance.calibrators.calibrator import Method
 from temperance.calibrators.line_intervals import line_intervals
+from temperance.calibrators.operations import Affine, LogOdds, Softmax, WithZero
 from temperance.calibrators.platt import PlattScaling
+from temperance.calibrators.record import LabelLine, LabelLines, MapParts
 from temperance.calibrators.training import Training
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks import as_known_names
@@ -24,6 +26,7 @@ from temperance.show import Table, interval_text, number_text
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.calibrators.traits import Traits
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
@@ -100,7 +103,7 @@ def shared_lines(odds: Array, hit: Array, weights: Array, part: NDArray[np.intp]
         raise NoOptimumError(msg, reason="constant-logits")
     mean = largest * float(np.average(odds / largest, weights=w))
     origin = mean if abs(mean) > _FAR * spread else 0.0
-    rows = _Rows.of((odds - origin) / spread, hit, w, part, count)
+    rows = _LabelRows.of((odds - origin) / spread, hit, w, part, count)
     slope, own = rows.one_slope()
     if slope <= 0.0:
         msg = (
@@ -128,7 +131,7 @@ def shared_lines(odds: Array, hit: Array, weights: Array, part: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
+class _LabelRows:
     odds: Array
     target: Array
     weights: Array
@@ -139,7 +142,7 @@ class _Rows:
     @classmethod
     def of(
         cls, odds: Array, hit: Array, weights: Array, part: NDArray[np.intp], count: int
-    ) -> _Rows:
+    ) -> _LabelRows:
         positive = float(weights @ hit)
         negative = float(weights.sum()) - positive
         high, low = (positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0)
@@ -175,8 +178,8 @@ class _Rows:
         for _ in range(_MOST_STEPS):
             gradient, hessian = self.bends(np.full(self.count, slope), own)
             of_slope = float(gradient[:, 0].sum())
-            known = hessian[:, 1, 1] > 0.0  # parts that have rows
-            inverse = np.where(known, 1.0 / np.where(known, hessian[:, 1, 1], 1.0), 0.0)
+            has_rows = hessian[:, 1, 1] > 0.0  # parts that have rows
+            inverse = np.where(has_rows, 1.0 / np.where(has_rows, hessian[:, 1, 1], 1.0), 0.0)
             ratio = hessian[:, 0, 1] * inverse
             curvature = float((hessian[:, 0, 0] - ratio * hessian[:, 0, 1]).sum())
             if not curvature > _FLAT * float(hessian[:, 0, 0].sum()):
@@ -195,7 +198,7 @@ class _Rows:
         return slope, own
 
 
-def _marginal(rows: _Rows, at: Array) -> tuple[Array, Array, Array]:
+def _marginal(rows: _LabelRows, at: Array) -> tuple[Array, Array, Array]:
     """Return the centre and covariance of the lines in (log slope, intercept), and the lines."""
     start = _WIDE * np.array([1.0, 1.0 + float(at[:, 1].var())])
     centre, covariance = at.mean(axis=0), np.diag(start)
@@ -204,15 +207,15 @@ def _marginal(rows: _Rows, at: Array) -> tuple[Array, Array, Array]:
         gradient, hessian = _in_log_slope(rows, at)
         pull = np.einsum("gij,gj->gi", hessian, at) - gradient
         new_centre, new_covariance = _updated(pull, hessian, centre, covariance, _WIDEST * start)
-        moved = float(np.abs(new_centre - centre).max())
-        changed = float(np.abs(new_covariance - covariance).max())
+        shift = float(np.abs(new_centre - centre).max())
+        change = float(np.abs(new_covariance - covariance).max())
         centre, covariance = new_centre, new_covariance
-        if moved < _SETTLED and changed < 10.0 * _SETTLED * float(np.abs(covariance).max()):
+        if shift < _SETTLED and change < 10.0 * _SETTLED * float(np.abs(covariance).max()):
             break
     return centre, covariance, _most_probable(rows, at, centre, covariance, steps=_MOST_STEPS)
 
 
-def _in_log_slope(rows: _Rows, at: Array) -> tuple[Array, Array]:
+def _in_log_slope(rows: _LabelRows, at: Array) -> tuple[Array, Array]:
     """Return gradient and curvature in (log slope, intercept), without what bends the logarithm."""
     slopes = np.exp(at[:, 0])
     gradient, hessian = rows.bends(slopes, at[:, 1])
@@ -221,7 +224,7 @@ def _in_log_slope(rows: _Rows, at: Array) -> tuple[Array, Array]:
 
 
 def _most_probable(
-    rows: _Rows, at: Array, centre: Array, covariance: Array, *, steps: int
+    rows: _LabelRows, at: Array, centre: Array, covariance: Array, *, steps: int
 ) -> Array:
     """Return each part's line after so many of Newton's steps, or where none gains any more."""
     precision = np.linalg.inv(covariance)
@@ -243,13 +246,13 @@ def _most_probable(
             break
         share = np.minimum(1.0, _LONGEST_STEP / np.maximum(np.abs(step[:, 0]), _LONGEST_STEP))
         for _ in range(_MOST_HALVINGS):
-            tried = at - share[:, None] * step
-            found = value(tried)
-            worse = open_ & (found > reached - 1e-4 * share * promised)
+            trial = at - share[:, None] * step
+            losses = value(trial)
+            worse = open_ & (losses > reached - 1e-4 * share * promised)
             if not worse.any():
                 break
             share = np.where(worse, 0.5 * share, share)
-        at, reached = tried, found
+        at, reached = trial, losses
     return at
 
 
@@ -266,10 +269,10 @@ def _updated(
         between = variance.mean(axis=0) + off.T @ off / len(mean) + _LEAST_VARIANCE * np.eye(2)
         within = np.sqrt(np.minimum(1.0, most / between.diagonal()))
         between = between * np.outer(within, within)
-        moved = float(np.abs(middle - centre).max())
-        changed = float(np.abs(between - covariance).max())
+        shift = float(np.abs(middle - centre).max())
+        change = float(np.abs(between - covariance).max())
         centre, covariance = middle, between
-        if moved < 1e-6 and changed < 1e-5 * float(np.abs(covariance).max()):
+        if shift < 1e-6 and change < 1e-5 * float(np.abs(covariance).max()):
             break
     return centre, covariance
 
@@ -361,10 +364,10 @@ class LabelPlattScaling(Method):
             odd = value_text(min(self.slopes.keys() ^ self.intercepts.keys()))
             msg = f"`intercepts` must be of the labels of `slopes`; {odd} is in one of them only."
             raise InvalidInputError(msg)
-        named = isinstance(self.few_events, list | tuple)
-        if not named or not set(self.few_events) <= self.slopes.keys():
-            got = value_text(self.few_events)
-            msg = f"`few_events` must be a tuple of labels of `slopes`, got {got}."
+        is_sequence = isinstance(self.few_events, list | tuple)
+        if not is_sequence or not set(self.few_events) <= self.slopes.keys():
+            text = value_text(self.few_events)
+            msg = f"`few_events` must be a tuple of labels of `slopes`, got {text}."
             raise InvalidInputError(msg)
         object.__setattr__(self, "few_events", frozen(self.few_events))
         for name in ("slope_spread", "intercept_spread"):
@@ -436,28 +439,28 @@ class LabelPlattScaling(Method):
         assert rows.groups is not None  # noqa: S101  (of `fit`, or of the entries of a matrix)
         of_row = rows.groups
         w = np.ones(rows.n) if rows.weights is None else rows.weights
-        counted = w > 0.0
+        has_weight = w > 0.0
         odds, hit = log_odds(as_float64(rows.logits)), rows.labels == 1
-        seen = TwoClasses.seen(odds, hit, w)
-        names, part = np.unique(of_row[counted], return_inverse=True)
-        found = shared_lines(seen.odds, seen.hit, seen.weights, part)
-        positive = np.bincount(part, seen.weights * seen.hit, len(names))
-        rarer = np.minimum(positive, np.bincount(part, seen.weights, len(names)) - positive)
+        outcomes = TwoClasses.from_odds(odds, hit, w)
+        names, part = np.unique(of_row[has_weight], return_inverse=True)
+        lines = shared_lines(outcomes.odds, outcomes.hit, outcomes.weights, part)
+        positive = np.bincount(part, outcomes.weights * outcomes.hit, len(names))
+        rarer = np.minimum(positive, np.bincount(part, outcomes.weights, len(names)) - positive)
         # weights count by their ratios: as many rows as are worth as much
-        rarer = rarer * (seen.weights.sum() / (seen.weights @ seen.weights))
+        rarer = rarer * (outcomes.weights.sum() / (outcomes.weights @ outcomes.weights))
         few = [str(name) for name, count in zip(names, rarer, strict=True) if count < FEW_EVENTS]
         fitted = cls(
-            found.slope,
-            found.intercept,
-            dict(zip(names.tolist(), found.slopes.tolist(), strict=True)),
-            dict(zip(names.tolist(), found.intercepts.tolist(), strict=True)),
+            lines.slope,
+            lines.intercept,
+            dict(zip(names.tolist(), lines.slopes.tolist(), strict=True)),
+            dict(zip(names.tolist(), lines.intercepts.tolist(), strict=True)),
             few_events=tuple(few),
-            slope_spread=found.slope_spread,
-            intercept_spread=found.intercept_spread,
+            slope_spread=lines.slope_spread,
+            intercept_spread=lines.intercept_spread,
         )
         scaled = fitted.scaled_rows(as_float64(rows.logits), of_row)
         after = replace(rows, logits=scaled, weights=rows.weights)
-        record = rows.record(lambda block: block, passes=found.passes)
+        record = rows.record(lambda block: block, passes=lines.passes)
         sums = after.at_one()
         return replace(fitted, record=replace(record, log_loss_after=sums.loss / sums.weight))
 
@@ -476,24 +479,24 @@ class LabelPlattScaling(Method):
         else; one row has at most one entry of a label.
         """
         w = np.ones(len(groups)) if weights is None else weights
-        counted = w > 0.0
-        names, part = np.unique(groups[counted], return_inverse=True)
+        has_weight = w > 0.0
+        names, part = np.unique(groups[has_weight], return_inverse=True)
         units = None
         if clusters is not None:
-            units = np.unique(clusters[counted], return_inverse=True)[1]
+            units = np.unique(clusters[has_weight], return_inverse=True)[1]
             pairs = part * (int(units.max(initial=0)) + 1) + units
             if len(np.unique(pairs)) == len(pairs):
                 units = None  # every entry of a label is a cluster of its own
-        odds, hit = log_odds(as_float64(logits))[counted], (labels == 1)[counted] * 1.0
-        found = line_intervals(odds, hit, w[counted], part, len(names), clusters=units)
+        odds, hit = log_odds(as_float64(logits))[has_weight], (labels == 1)[has_weight] * 1.0
+        intervals = line_intervals(odds, hit, w[has_weight], part, len(names), clusters=units)
         of_slopes, of_intercepts = (
             {
                 str(name): (min(low, values[str(name)]), max(high, values[str(name)]))
                 for name, (low, high) in zip(names, ends.tolist(), strict=True)
             }
             for ends, values in (
-                (found.slopes, self.slopes),
-                (found.intercepts, self.intercepts),
+                (intervals.slopes, self.slopes),
+                (intervals.intercepts, self.intercepts),
             )
         )
         return replace(self, slope_intervals=of_slopes, intercept_intervals=of_intercepts)
@@ -531,7 +534,7 @@ class LabelPlattScaling(Method):
             "slope_spread": self.slope_spread,
             "intercept_spread": self.intercept_spread,
             **{
-                name: {key: _written(ends) for key, ends in getattr(self, name).items()}
+                name: {key: _interval_json(ends) for key, ends in getattr(self, name).items()}
                 for name in ("slope_intervals", "intercept_intervals")
                 if getattr(self, name)
             },
@@ -545,6 +548,11 @@ class LabelPlattScaling(Method):
             for key, ends in getattr(self, f"{number}_intervals").items()
         }
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the common line of the log-odds, as `scaled` takes it, and the softmax."""
+        line = Affine((self.slope,), (self.intercept,))
+        return (LogOdds(), line, WithZero(), Softmax())
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
@@ -557,21 +565,36 @@ class LabelPlattScaling(Method):
             few_events=parameters.texts("few_events"),
             slope_spread=parameters.number("slope_spread"),
             intercept_spread=parameters.number("intercept_spread"),
-            slope_intervals=_read(parameters, "slope_intervals"),
-            intercept_intervals=_read(parameters, "intercept_intervals"),
+            slope_intervals=_intervals_from(parameters, "slope_intervals"),
+            intercept_intervals=_intervals_from(parameters, "intercept_intervals"),
             **common,
         )
 
     @property
-    def farthest(self) -> list[str]:
-        """Names of the labels, that whose intercept is farthest from the common one first."""
-        return sorted(
-            self.slopes, key=lambda name: (-abs(self.intercepts[name] - self.intercept), name)
-        )
+    def parts(self) -> MapParts:
+        """The line of each label."""
+        return MapParts(labels=self._label_lines())
+
+    def _label_lines(self) -> LabelLines:
+        """Return the lines, that whose intercept is farthest from the common one first."""
+
+        def nearness(name: str) -> tuple[float, str]:
+            return -abs(self.intercepts[name] - self.intercept), name
+
+        lines = (
+            LabelLine(
+                name,
+                self.slopes[name], self.slope_intervals.get(name),
+                self.intercepts[name], self.intercept_intervals.get(name),
+                name in self.few_events,
+            )
+            for name in sorted(self.slopes, key=nearness)
+        )  # fmt: skip
+        return LabelLines(self.slope, self.intercept, tuple(lines))
 
     def tables(self) -> list[Table]:
         """Return the table of the labels' lines."""
-        return [line_table(self)]
+        return [line_table(self._label_lines().lines)]
 
     def facts(self) -> list[tuple[str, str]]:
         """Return the range of slopes and intercepts, and labels of few events."""
@@ -582,24 +605,24 @@ class LabelPlattScaling(Method):
         ]
         if self.few_events:
             more = ["..."] if len(self.few_events) > _SHOWN else []
-            shown = ", ".join([*self.few_events[:_SHOWN], *more])
-            facts.append((f"fewer than {FEW_EVENTS:g} events, near the common line", shown))
+            names = ", ".join([*self.few_events[:_SHOWN], *more])
+            facts.append((f"fewer than {FEW_EVENTS:g} events, near the common line", names))
         return facts
 
 
-def line_table(lines: LabelPlattScaling) -> Table:
+def line_table(lines: tuple[LabelLine, ...]) -> Table:
     """Return each label's line with its 95 % intervals, farthest from the common one first."""
     rows = tuple(
         (
-            name,
-            *number_cells(lines.slopes[name], lines.slope_intervals.get(name)),
-            *number_cells(lines.intercepts[name], lines.intercept_intervals.get(name)),
-            "few events: near the common line" if name in lines.few_events else "",
+            each.name,
+            *number_cells(each.slope, each.slope_interval),
+            *number_cells(each.intercept, each.intercept_interval),
+            "few events: near the common line" if each.few_events else "",
         )
-        for name in lines.farthest[:_MOST_ROWS]
+        for each in lines[:_MOST_ROWS]
     )
-    left = len(lines.slopes) - len(rows)
-    caption = f"{left:,} more labels, nearer to the common line" if left else ""
+    rest = len(lines) - len(rows)
+    caption = f"{rest:,} more labels, nearer to the common line" if rest else ""
     columns = ("label", "slope", "95 %", "intercept", "95 %", "")
     return Table(columns, rows, caption=caption, words=frozenset({5}))
 
@@ -616,25 +639,25 @@ def number_cells(value: float, ends: tuple[float, float] | None) -> tuple[str, s
     return number_text(value), interval_text(low, high)
 
 
-def _written(ends: tuple[float, float]) -> dict[str, float | None]:
+def _interval_json(ends: tuple[float, float]) -> dict[str, float | None]:
     """Return an interval for JSON: an infinite end is None."""
     low, high = (end if isfinite(end) else None for end in ends)
     return {"low": low, "high": high}
 
 
-def _read(parameters: JsonObject, name: str) -> dict[str, tuple[float, float]]:
-    if not parameters.given(name):
+def _intervals_from(parameters: JsonObject, name: str) -> dict[str, tuple[float, float]]:
+    if not parameters.has(name):
         return {}
     section = parameters.section(name)
     if not section.values:
         parameters.refuse(name, "intervals of one label or more, or not there")
-    found = {}
+    intervals = {}
     for key in section.values:
         ends = section.section(key)
-        low = ends.number("low") if ends.given("low") else -inf
-        found[key] = (low, ends.number("high") if ends.given("high") else inf)
+        low = ends.number("low") if ends.has("low") else -inf
+        intervals[key] = (low, ends.number("high") if ends.has("high") else inf)
         ends.require_all_asked()
-    return found
+    return intervals
 
 
 def _range(each: Mapping[str, float]) -> str:

@@ -91,10 +91,10 @@ def line_intervals(
     off = odds - means[part]
     spread = np.sqrt(np.bincount(part, w * off * off, count) / present)
     largest = float(np.abs(odds).max()) or 1.0
-    known = spread > _FLAT * largest
-    spread = np.where(known, spread, 1.0)
+    varies = spread > _FLAT * largest
+    spread = np.where(varies, spread, 1.0)
     x = off / spread[part]
-    rows = _Rows(x, hit, w, part, count)
+    rows = _PartRows(x, hit, w, part, count)
     cells = rows.in_cells()
     best = cells.best()
     # slope and intercept at odds 0 in units of the spread about the mean: theta = (b, a)
@@ -109,21 +109,21 @@ def line_intervals(
         (1.0 / length, -at_zero / length), at_zero,
     )  # fmt: skip
     slopes = of_slope / spread[:, None]
-    slopes[~known] = (0.0, np.inf)
+    slopes[~varies] = (0.0, np.inf)
     intercepts = of_intercept
-    intercepts[~known] = (-np.inf, np.inf)
+    intercepts[~varies] = (-np.inf, np.inf)
     return LineIntervals(np.maximum(slopes, 0.0), intercepts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
+class _PartRows:
     x: Array
     hit: Array
     weights: Array
     part: NDArray[np.intp]
     count: int
 
-    def in_cells(self) -> _Rows:
+    def in_cells(self) -> _PartRows:
         """Return at most 1,000 hits and as many misses of each part, which stand for all."""
         side = 2 * self.part + (self.hit > 0.0)
         sizes = np.bincount(side, minlength=2 * self.count)
@@ -137,7 +137,7 @@ class _Rows:
         weights = as_float64(np.add.reduceat(self.weights[order], first))
         x = as_float64(np.add.reduceat(self.weights[order] * self.x[order], first) / weights)
         side = side[first]
-        return _Rows(x, as_float64(side % 2), weights, side // 2, self.count)
+        return _PartRows(x, as_float64(side % 2), weights, side // 2, self.count)
 
     def summed(self, values: Array) -> Array:
         return np.bincount(self.part, values, self.count).astype(np.float64)
@@ -181,14 +181,14 @@ class _Rows:
     def _shortened(self, at: Array, step: Array, loss: Array) -> tuple[Array, Array]:
         share = np.ones(self.count)
         for _ in range(30):
-            tried = at - share[:, None] * step
-            found = self.losses(*tried.T)
-            worse = found > loss
+            trial = at - share[:, None] * step
+            trial_loss = self.losses(*trial.T)
+            worse = trial_loss > loss
             if not worse.any():
-                return tried, found
+                return trial, trial_loss
             share = np.where(worse, 0.5 * share, share)
-        better = found <= loss
-        return np.where(better[:, None], tried, at), np.where(better, found, loss)
+        better = trial_loss <= loss
+        return np.where(better[:, None], trial, at), np.where(better, trial_loss, loss)
 
     def profile(
         self, fixed: Array, direction: tuple[Array, Array], free: Array
@@ -217,14 +217,14 @@ class _Rows:
                 break
             share = np.ones(self.count)
             for _ in range(30):
-                tried = free - share * step
-                found = losses(tried)
-                worse = found > loss
+                trial = free - share * step
+                trial_loss = losses(trial)
+                worse = trial_loss > loss
                 if not worse.any():
                     break
                 share = np.where(worse, 0.5 * share, share)
-            better = found <= loss
-            free, loss = np.where(better, tried, free), np.where(better, found, loss)
+            better = trial_loss <= loss
+            free, loss = np.where(better, trial, free), np.where(better, trial_loss, loss)
         return loss, free
 
 
@@ -232,12 +232,12 @@ class _Rows:
 class _Reach:
     """How many standard errors an interval reaches, of each part."""
 
-    rows: _Rows
+    rows: _PartRows
     influence: Array | None  # (n, 2): of each row on its part's line
     clusters: NDArray[np.intp] | None
 
     @classmethod
-    def of(cls, rows: _Rows, best: Array, clusters: NDArray[np.intp] | None) -> _Reach:
+    def of(cls, rows: _PartRows, best: Array, clusters: NDArray[np.intp] | None) -> _Reach:
         if clusters is None:
             return cls(rows, None, None)
         gradient, bend = rows.bends(best)
@@ -267,7 +267,7 @@ class _Reach:
 
 
 def _ends(
-    rows: _Rows,
+    rows: _PartRows,
     best: Array,
     quantile: Array,
     unit: tuple[Array, Array],
@@ -285,30 +285,30 @@ def _ends(
     endless = np.isinf(quantile)
     quantile = np.where(endless, 1.0, quantile)
     moves, still = np.stack(unit, axis=1), np.stack(free, axis=1)
-    found = []
+    ends = []
     for side in (-1.0, 1.0):
         at_free = ((best - centre[:, None] * moves) * still).sum(axis=1) / (still**2).sum(axis=1)
         near, far = np.zeros(rows.count), np.ones(rows.count)  # distances from the centre
         below, above = -quantile, np.full(rows.count, np.nan)
-        tried, done = far.copy(), np.zeros(rows.count, dtype=bool)
+        distance, settled = far.copy(), np.zeros(rows.count, dtype=bool)
         for _ in range(_MOST_ENDS):
-            value = centre + side * tried
+            value = centre + side * distance
             loss, at_free = rows.profile(value[:, None] * moves, free, at_free)
             excess = np.sqrt(2.0 * np.maximum(loss - least, 0.0)) - quantile
-            done |= np.abs(excess) <= _NEAR
-            done |= (excess < 0.0) & (tried >= _FARTHEST)
-            if done.all():
+            settled |= np.abs(excess) <= _NEAR
+            settled |= (excess < 0.0) & (distance >= _FARTHEST)
+            if settled.all():
                 break
             inside = excess <= 0.0
-            near, below = np.where(inside, tried, near), np.where(inside, excess, below)
-            far, above = np.where(inside, far, tried), np.where(inside, above, excess)
+            near, below = np.where(inside, distance, near), np.where(inside, excess, below)
+            far, above = np.where(inside, far, distance), np.where(inside, above, excess)
             bracketed = ~np.isnan(above)
-            slope = (excess + quantile) / tried  # the root is nearly a line through the centre
-            outward = np.clip(quantile / np.maximum(slope, 1e-12), 1.5 * tried, 8.0 * tried)
+            slope = (excess + quantile) / distance  # the root is nearly a line through the centre
+            outward = np.clip(quantile / np.maximum(slope, 1e-12), 1.5 * distance, 8.0 * distance)
             width = np.where(bracketed, above - below, 1.0)
             across = near + (far - near) * np.clip(-below / width, 0.05, 0.95)
             following = np.where(bracketed, across, np.minimum(outward, _FARTHEST))
-            tried = np.where(done, tried, following)
-        open_ = endless | ((excess < -_NEAR) & (tried >= _FARTHEST))
-        found.append(np.where(open_, side * np.inf, centre + side * tried))
-    return np.stack(found, axis=1)
+            distance = np.where(settled, distance, following)
+        open_ = endless | ((excess < -_NEAR) & (distance >= _FARTHEST))
+        ends.append(np.where(open_, side * np.inf, centre + side * distance))
+    return np.stack(ends, axis=1)

@@ -11,12 +11,11 @@ from temperance.calibrators.calibrator import Calibrator, Method
 from temperance.calibrators.group_temperature import GroupTemperatureScaling
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.label_platt import LabelPlattScaling
-from temperance.calibrators.outputs import Outputs
+from temperance.calibrators.operations import Affine, Divide, Sigmoid
 from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.training import Training, as_prior
-from temperance.checks import as_weights
+from temperance.calibrators.training import Outputs, Training, as_prior
 from temperance.checks.arguments import as_flag, as_word, value_text
-from temperance.checks.frames import named_scores
+from temperance.checks.forms import named_scores
 from temperance.checks.label_matrix import Entries, as_label_logits, label_names
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.numerics import as_float64
@@ -26,21 +25,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.calibrators.record import FitRecord
+    from temperance.calibrators.operations import Operation
+    from temperance.calibrators.record import FitRecord, MapParts
     from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
     from temperance.show import Table
 
     Array = NDArray[np.float64]
 
-__all__ = ["LABEL_METHODS", "LabelMap", "MultilabelScaling", "entry_rows", "fit_entries"]
+__all__ = [
+    "LABEL_METHODS",
+    "InnerMap",
+    "MultilabelScaling",
+    "entry_rows",
+    "fit_entries",
+]
 
 # of label matrices, from few numbers to many
 LABEL_METHODS: dict[str, type[Method]] = {
     each.method: each
     for each in (Identity, TemperatureScaling, GroupTemperatureScaling, LabelPlattScaling)
 }
-LabelMap = Identity | TemperatureScaling | GroupTemperatureScaling | LabelPlattScaling
+InnerMap = Identity | TemperatureScaling | GroupTemperatureScaling | LabelPlattScaling
 
 _LARGEST = float(np.finfo(np.float64).max)
 _LEAST, _MOST = np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0)
@@ -94,7 +100,7 @@ class MultilabelScaling(Calibrator):
         any_width=False,
     )
 
-    inner: LabelMap
+    inner: InnerMap
     record: FitRecord | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -102,7 +108,7 @@ class MultilabelScaling(Calibrator):
             msg = "`n_classes`, the number of labels, must be given."
             raise InvalidInputError(msg)
         self.require_width()
-        if not isinstance(self.inner, LabelMap):
+        if not isinstance(self.inner, InnerMap):
             msg = (
                 "`inner` must be a map of temperatures, of lines, or no change, got "
                 f"{type(self.inner).__name__}."
@@ -111,12 +117,12 @@ class MultilabelScaling(Calibrator):
         if isinstance(self.inner, TemperatureScaling) and self.inner.smoothing > 0.0:
             msg = "`inner` must have no smoothing: sigmoids of labels are not smoothed."
             raise InvalidInputError(msg)
-        known: set[str] = set()
+        names: set[str] = set()
         if isinstance(self.inner, GroupTemperatureScaling):
-            known = {*self.inner.temperatures, *self.inner.small_groups}
+            names = {*self.inner.temperatures, *self.inner.small_groups}
         elif isinstance(self.inner, LabelPlattScaling):
-            known = {*self.inner.slopes}
-        odd = known - set(label_names(self.classes, count=self.n_classes))
+            names = {*self.inner.slopes}
+        odd = names - set(label_names(self.classes, count=self.n_classes))
         if odd:
             of = "slopes" if isinstance(self.inner, LabelPlattScaling) else "temperatures"
             name = value_text(min(odd))
@@ -175,40 +181,39 @@ class MultilabelScaling(Calibrator):
             As in `TemperatureScaling.fit`; no entry is left. Of "platt" as in `PlattScaling.fit`,
             for all labels together; they hold single ones.
         """
-        logits, classes = named_scores(
-            logits, classes, name="logits", labels=labels, weights=weights
-        )
-        labels, _ = named_scores(labels, classes, name="labels")
-        z = as_label_logits(logits, refuse_probs=refuse_probs)
-        names = label_names(classes, count=z.shape[1])
-        entries = Entries.of(z, labels, names=names, ignore_label=ignore_label)
-        w = as_weights(weights, n=len(z))
-        of_entry = None if w is None else w[entries.clusters]
+        entries = Entries.check(
+            logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
+            refuse_probs=refuse_probs,
+        )  # fmt: skip
         method = as_word(method, LABEL_METHODS, name="method")
         if as_flag(per_label, name="per_label") and method == "temperature":
             method = GroupTemperatureScaling.method
-        inner = fit_entries(method, entry_rows(entries, weights=of_entry, prior=prior))
-        return cls.around(inner, entries, of_entry, classes=None if classes is None else names)
+        rows = entry_rows(entries, prior=prior)
+        n_labels = entries.keep.shape[1]
+        return cls.around(
+            fit_entries(method, rows), rows, n_labels=n_labels, classes=entries.classes
+        )
 
     @classmethod
     def around(
         cls,
         inner: Calibrator,
-        entries: Entries,
-        weights: Array | None,
+        rows: Training,
         *,
+        n_labels: int,
         classes: tuple[str, ...] | None,
     ) -> Self:
-        """Return the map of labels of a map fitted on these entries, with errors by row."""
-        assert isinstance(inner, LabelMap)  # noqa: S101  (of `fit_entries`)
+        """Return the map of labels of a map fitted on these entries, with errors by cluster."""
+        assert rows.groups is not None  # noqa: S101  (names of labels)
+        assert isinstance(inner, InnerMap)  # noqa: S101  (of `fit_entries`)
         record = inner.record
         inner = replace(inner, n_classes=None, classes=None, record=None)
         if isinstance(inner, LabelPlattScaling):
             inner = inner.with_intervals(
-                entries.logits, entries.labels, groups=entries.groups,
-                weights=weights, clusters=entries.clusters,
+                rows.logits, rows.labels, groups=rows.groups, weights=rows.weights,
+                clusters=rows.clusters,
             )  # fmt: skip
-        return cls(inner, n_classes=entries.keep.shape[1], classes=classes, record=record)
+        return cls(inner, n_classes=n_labels, classes=classes, record=record)
 
     @property
     def temperature(self) -> float:
@@ -262,6 +267,18 @@ class MultilabelScaling(Calibrator):
             self.inner.traits, summary=summary, classes="labels", masks=False, groups=False
         )
 
+    @property
+    def parts(self) -> MapParts:
+        """The temperature, or the line, of each label."""
+        parts = self.inner.parts
+        if parts.groups is None or self.record is None:
+            return parts
+        return parts._replace(groups=parts.groups._replace(parts=self.record.parts))
+
+    def record_from_json(self, fit: JsonObject) -> FitRecord:
+        """Return the record that a file holds, checked against the inner map's numbers."""
+        return self.inner.record_from_json(fit)
+
     def tables(self) -> list[Table]:
         """Return the table of the labels' lines, where each has one."""
         return self.inner.tables()
@@ -304,18 +321,25 @@ class MultilabelScaling(Calibrator):
         """Return the temperature, or what there is per label, by the labels' names."""
         return self.inner.parameters()
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return a division or a line of each label's logit, and the sigmoid."""
+        if isinstance(self.inner, TemperatureScaling | GroupTemperatureScaling):
+            return (Divide(tuple(self.temperatures.tolist())), Sigmoid())
+        slopes, intercepts = self.lines
+        return (Affine(tuple(slopes.tolist()), tuple(intercepts.tolist())), Sigmoid())
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`: what they hold says which."""
         if common.get("n_classes") is None:
             msg = f"{parameters.where}: a multi-label calibrator needs `n_classes`."
             raise FileFormatError(msg)
-        kind: type[LabelMap] = Identity
-        if parameters.given("slopes"):
+        kind: type[InnerMap] = Identity
+        if parameters.has("slopes"):
             kind = LabelPlattScaling
-        elif parameters.given("temperatures"):
+        elif parameters.has("temperatures"):
             kind = GroupTemperatureScaling
-        elif parameters.given("temperature"):
+        elif parameters.has("temperature"):
             kind = TemperatureScaling
         inner: Any = kind.from_parameters(parameters)
         return cls(inner, **common)
@@ -330,19 +354,19 @@ class MultilabelScaling(Calibrator):
         return [*own, *self.inner.facts()]
 
 
-def entry_rows(entries: Entries, *, weights: Array | None = None, prior: float = 0.0) -> Training:
+def entry_rows(entries: Entries, *, prior: float = 0.0) -> Training:
     """Return the entries of a label matrix as rows of a fit: groups are labels, clusters rows.
 
     Raises as `Training.require_learnable`.
     """
     rows = Training(
-        entries.logits, entries.labels, weights, clusters=entries.clusters, groups=entries.groups,
-        prior=as_prior(prior),
+        entries.logits, entries.labels, entries.weights, clusters=entries.clusters,
+        groups=entries.groups, prior=as_prior(prior),
     )  # fmt: skip
     return rows.require_learnable(zeros=False)
 
 
-def fit_entries(method: str, rows: Training) -> LabelMap:
+def fit_entries(method: str, rows: Training) -> InnerMap:
     """Return the map that `LABEL_METHODS` name, of the entries of a label matrix."""
     kind = LABEL_METHODS[method]
     if rows.prior and not kind.traits.prior:
@@ -350,5 +374,5 @@ def fit_entries(method: str, rows: Training) -> LabelMap:
         msg = f"`prior` has no meaning for {method} of labels. Methods that take one: {takes}."
         raise InvalidInputError(msg)
     fitted = kind.from_rows(rows)
-    assert isinstance(fitted, LabelMap)  # noqa: S101  (of one of the names)
+    assert isinstance(fitted, InnerMap)  # noqa: S101  (of one of the names)
     return fitted

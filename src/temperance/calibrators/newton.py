@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf, log1p, sqrt
-from typing import TYPE_CHECKING
+from math import exp, expm1, inf, log1p, sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+from temperance.kernels.loss import ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from temperance.kernels.loss import LossPass, LossSums
+    from temperance.kernels.loss import LossPass, LossSeries, LossSums
 
-__all__ = ["Minimum", "minimise", "nearby_minimum"]
+__all__ = ["ROUGH", "Closeness", "Minimum", "minimise", "nearby_minimum"]
 
-_LAST_STEP = 2e-5  # of b, relative: sums are carried over it by their derivatives
-_CLOSE = 1e-10  # relative distance from the minimum that the last reading must certify
+_FURTHEST = 3.0  # change of log b in a step far from the minimum: a factor of 20
+_STEPS = 8  # of Newton on a polynomial
+_SLIGHT = 1e-13  # a step, relative to b, that is rounding
+_FAR = 0.3  # a step, relative to b, over which the bound of a prior's derivatives holds
 _LOW = 0.01  # this far below its start the search asks first whether a minimum exists
+
+
+class Closeness(NamedTuple):
+    """Where a search ends, relative to b."""
+
+    distance: float  # no further from the minimum, as the last reading certifies
+    last_step: float  # sums are carried over it by their derivatives
+
+
+ROUGH = Closeness(inf, 0.05)  # on a sample: what is left is far below the sample's own error
+_DOUBLE = Closeness(1e-10, 2e-5)
+_SINGLE = Closeness(1e-7, 1e-3)  # six digits are promised; the logits have seven
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +41,7 @@ class Minimum:
     beta: float  # inverse temperature at the minimum
     distance: float  # no further is the exact minimum, relative to `beta`, but for rounding
     n: int  # rows
-    start: LossSums  # sums at beta = 1
+    start: LossSums  # sums at beta = 1; of a rough search, where it started
     end: LossSums  # sums at `beta`
     readings: int  # of all rows
 
@@ -36,34 +52,45 @@ def minimise(
     require_existence: Callable[[], None],
     prior: float = 0.0,
     start: float = 1.0,
-    last_step: float = _LAST_STEP,
+    closeness: Closeness | None = None,
 ) -> Minimum:
     r"""Return the minimum over b > 0 of :math:`W L(b) + \lambda (b - 1 - \log b)`.
 
     `read(betas)` reads all rows once; `require_existence()` raises where there is no minimum, and
     is called only if the search runs towards 0 or infinity. Steps are of third order and stay
-    inside the bracket of opposite slopes. The search ends at a step below `last_step` whose end
-    is certified to lie within 1e-10 of the minimum.
+    inside the bracket of opposite slopes. The search ends at a small step whose end is certified to
+    be as close to the minimum as asked: within 1e-10 of it, and where all logits are of single
+    precision or less within 1e-7, at a step of 2e-5 or 1e-3 of b. Where the first reading brings
+    derivatives of high order, it ends at their minimum if that is certified to be as close, and
+    what is reported there is the series of each sum.
 
     Notes
     -----
     A row's derivatives in b are cumulants of its logits, so with R the widest row
     :math:`|L'''| \le R L''` and :math:`|L''''| \le R^2 L''`. The minimum therefore lies within
     :math:`D = -\log(1 - R |L'| / L'') / R` of any b, and after a step d the slope is that of the
-    third-order expansion up to :math:`R^2 L'' e^{R |d|} |d|^3 / 6`.
+    third-order expansion up to :math:`R^2 L'' e^{R |d|} |d|^3 / 6`. What longer series leave out is
+    bounded by `LossSeries.curvature_error`.
     """
     asked = prior > 0.0
-    first = read((1.0,) if start == 1.0 else (1.0, start))
+    first = read((start,) if closeness is ROUGH or start == 1.0 else (1.0, start))
     if first.gap_to_largest == 0.0 and not asked:
         require_existence()
     low, high, beta, step, readings = 0.0, inf, start, inf, 1
     sums = first.at[-1]
+    close = closeness or (_SINGLE if first.single else _DOUBLE)
+    if first.series is not None:
+        step, distance = _step_by_series(first, first.series, start, prior)
+        if distance <= close.distance:
+            end = first.series.after(step, weight=sums.weight, beta=start)
+            return Minimum(start * (1.0 + step), distance, first.n, first.at[0], end, readings)
+        step = inf
     while True:
         here = _Local.of(sums, beta, prior, first.widest)
         before, step = step, here.step()
         distance = here.distance_after(step)
-        settled = last_step > _LAST_STEP or distance <= _CLOSE
-        if abs(step) <= last_step * beta and (settled or abs(step) >= 0.5 * abs(before)):
+        settled = distance <= close.distance
+        if abs(step) <= close.last_step * beta and (settled or abs(step) >= 0.5 * abs(before)):
             break  # or rounding keeps the steps from shrinking
         low, high = (beta, high) if here.slope < 0.0 else (low, beta)
         proposed = _inside(beta + step, low, high)
@@ -76,14 +103,15 @@ def minimise(
     return Minimum(beta + step, distance, first.n, first.at[0], sums.moved(step), readings)
 
 
-def nearby_minimum(
-    sums: LossSums, *, beta: float, prior: float, widest: float
-) -> tuple[float, float]:
+def nearby_minimum(sums: LossPass, *, beta: float, prior: float) -> tuple[float, float]:
     """Return the minimum that sums at a `beta` close to it point to, and its distance at most.
 
     The distance is relative to the minimum, and infinite where the sums cannot tell.
     """
-    here = _Local.of(sums, beta, prior, widest)
+    if sums.series is not None:
+        step, distance = _step_by_series(sums, sums.series, beta, prior)
+        return beta * (1.0 + step), distance
+    here = _Local.of(sums.at[-1], beta, prior, sums.widest)
     step = here.step()
     return beta + step, here.distance_after(step)
 
@@ -109,12 +137,23 @@ class _Local:
         )
 
     def step(self) -> float:
-        """Return Newton's step, corrected by the third derivative where that is small."""
+        """Return Newton's step, corrected by the third derivative.
+
+        Where that says much, the step is Newton's in :math:`b^p`, with the p for which the slope is
+        straight to second order: 1 + b L''' / L''. For models that are far too sure it is about -1:
+        their slope is about straight in T = 1 / b.
+        """
         if self.curvature <= 0.0:
             return inf if self.slope < 0.0 else -inf
         newton = -self.slope / self.curvature
         bend = 0.5 * self.third * newton / self.curvature
-        return newton / (1.0 + bend) if abs(bend) < 0.5 else newton
+        if abs(bend) < 0.5:
+            return newton / (1.0 + bend)
+        power, relative = 1.0 + self.beta * self.third / self.curvature, newton / self.beta
+        if power * relative <= -1.0:
+            return newton
+        in_logarithm = log1p(power * relative) / power if power else relative
+        return self.beta * expm1(min(max(in_logarithm, -_FURTHEST), _FURTHEST))
 
     def distance_after(self, step: float) -> float:
         """Return a bound of the distance to the minimum after a step, relative to b."""
@@ -130,6 +169,36 @@ class _Local:
         )
         flattest = self.curvature * exp(-self.rate * furthest)
         return (slope + rest) / flattest / (self.beta + step)
+
+
+def _step_by_series(
+    sums: LossPass, series: LossSeries, beta: float, prior: float
+) -> tuple[float, float]:
+    """Return the step to the minimum by derivatives of high order, and the distance left at most.
+
+    Both are relative to b, the first to that of the series; the distance is infinite where the
+    step is too long for them.
+    """
+    here = _Local.of(sums.at[-1], beta, prior, sums.widest)
+    step = here.step() / beta
+    for _ in range(_STEPS):
+        if not abs(step) <= _FAR:
+            return step, inf
+        slope = series.slope(step) + prior * (beta - 1.0 / (1.0 + step))
+        curvature = series.curvature(step) + prior / (1.0 + step) ** 2
+        if not curvature > 0.0:
+            return step, inf
+        step -= slope / curvature
+        if abs(slope) <= _SLIGHT * curvature:
+            break
+    missing = series.curvature_error(step, widest=beta * sums.widest)
+    slope = series.slope(step) + prior * (beta - 1.0 / (1.0 + step))
+    furthest = abs(slope) + missing * abs(step) / ORDER
+    flattest = series.curvature(step) + prior / (1.0 + step) ** 2 - missing
+    reach = beta * here.rate * furthest / flattest if flattest > 0.0 else inf
+    if not reach < 1.0 or not abs(step) <= _FAR:
+        return step, inf
+    return step, -log1p(-reach) / (beta * here.rate) / (1.0 + step)
 
 
 def _inside(target: float, low: float, high: float) -> float:

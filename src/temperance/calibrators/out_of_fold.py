@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.calibrators.outputs import Outputs
+from temperance.calibrators.training import Outputs
 from temperance.crossfit import cross_fit
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Method
+from temperance.calibrators.operations import Affine, LogOdds, Softmax, WithZero
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -131,12 +133,14 @@ class PlattScaling(Method):
     @classmethod
     def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
-        seen = TwoClasses.of(rows, method=cls.method)
-        seen.refuse_constant()
-        found = fit_logistic(
-            np.stack([seen.odds, np.ones(len(seen.odds))], axis=1), _targets(seen), seen.weights
+        outcomes = TwoClasses.of(rows, method=cls.method)
+        outcomes.refuse_constant()
+        fit = fit_logistic(
+            np.stack([outcomes.odds, np.ones(len(outcomes.odds))], axis=1),
+            _targets(outcomes),
+            outcomes.weights,
         )
-        slope, intercept = (float(number) for number in found.coefficients)
+        slope, intercept = (float(number) for number in fit.coefficients)
         if slope <= 0.0:
             msg = (
                 "No slope above 0: the larger the log-odds of class 1, the rarer it is. Are rows "
@@ -144,7 +148,7 @@ class PlattScaling(Method):
             )
             raise NoOptimumError(msg, reason="worse-than-chance")
         fitted = cls(slope, intercept, **rows.common)
-        return replace(fitted, record=rows.record(fitted.scaled, passes=found.passes))
+        return replace(fitted, record=rows.record(fitted.scaled, passes=fit.passes))
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
@@ -154,6 +158,11 @@ class PlattScaling(Method):
     def parameters(self) -> dict[str, Any]:
         """Return slope and intercept."""
         return {"slope": self.slope, "intercept": self.intercept}
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the line of the log-odds, and the softmax of (0, it)."""
+        line = Affine((self.slope,), (self.intercept,))
+        return (LogOdds(), line, WithZero(), Softmax())
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
@@ -165,7 +174,7 @@ class PlattScaling(Method):
         return [("slope", f"{self.slope:.4f}"), ("intercept", f"{self.intercept:.4f}")]
 
 
-def _targets(seen: TwoClasses) -> NDArray[np.float64]:
-    negative, positive = seen.class_rows
+def _targets(outcomes: TwoClasses) -> NDArray[np.float64]:
+    negative, positive = outcomes.class_rows
     high, low = (positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0)
-    return np.where(seen.hit > 0.0, high, low)
+    return np.where(outcomes.hit > 0.0, high, low)

@@ -1,22 +1,44 @@
-"""What a fit leaves behind: how many rows, what it gained, how sure it is."""
+"""What a fit leaves behind: how many rows, what it gained, how sure it is, whole and in parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import exp, inf, isfinite, sqrt
-from typing import TYPE_CHECKING, Any, Self
+from sys import float_info
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from temperance.checks.arguments import as_level
 from temperance.numerics import t_quantile, two_sided_p
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from temperance.calibrators.newton import Minimum
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["FitRecord", "TemperatureRecord", "now"]
+__all__ = [
+    "FitRecord",
+    "GroupTemperatures",
+    "LabelLine",
+    "LabelLines",
+    "MapParts",
+    "ModelWeights",
+    "ShrunkPart",
+    "TemperatureRecord",
+    "ends_text",
+    "now",
+    "regret_in_words",
+]
 
+# What a fit leaves behind: how many rows, what it gained, how sure it is.
+
+
+_ROUNDING = float_info.epsilon  # relative, of a double
 _WIDEST = 300.0  # exp(300) = 1e130: an interval that says nothing, in finite numbers
 
 
@@ -66,6 +88,16 @@ class FitRecord:
     n_floored: int | None = None
     fitted_at: str | None = field(default_factory=now, compare=False)
 
+    @property
+    def of_temperature(self) -> TemperatureRecord | None:
+        """The same record where it says how sure a temperature is; None of other fits."""
+        return None
+
+    @property
+    def parts(self) -> Mapping[str, ShrunkPart]:
+        """How sure the temperature of each group is; {} of other fits."""
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers."""
         return {
@@ -96,18 +128,18 @@ class FitRecord:
             "n": fit.integer("n"),
             "weight": fit.not_negative("weight"),
             "log_loss_before": fit.not_negative("log_loss_before")
-            if fit.given("log_loss_before")
+            if fit.has("log_loss_before")
             else inf,
             "log_loss_after": fit.not_negative("log_loss_after"),
             "score_test": score_test,
             "passes": fit.integer("passes"),
             "prior": fit.not_negative("prior"),
             "floor": _optional(fit, "floor"),
-            "n_floored": fit.integer("n_floored", least=0) if fit.given("n_floored") else None,
+            "n_floored": fit.integer("n_floored", least=0) if fit.has("n_floored") else None,
             "fitted_at": fitted_at if isinstance(fitted_at, str) else None,
         }
         of_temperature = ("temperature_standard_error", "temperature_interval")
-        if temperature is None or not any(fit.given(key) for key in of_temperature):
+        if temperature is None or not any(fit.has(key) for key in of_temperature):
             return FitRecord(**common)
         record = TemperatureRecord(
             **common,
@@ -138,7 +170,7 @@ def _unbounded(fit: JsonObject, key: str) -> float:
 
 
 def _optional(fit: JsonObject, key: str) -> float | None:
-    return fit.not_negative(key) if fit.given(key) else None
+    return fit.not_negative(key) if fit.has(key) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +190,10 @@ class TemperatureRecord(FitRecord):
         standard error of 1/T. About 1 / (2 n) where the model is right but for T.
         None in files older than this number.
     error_bound : float or None
-        The exact minimum of the loss on these rows is no further than this from T, relative to it,
-        rounding aside: what the last reading of the rows certified. None where nothing was.
+        The exact minimum of the loss on these rows is no further than this from T, relative to it:
+        what the last reading of the rows certified, and at least 2.2e-16, as T is rounded itself.
+        Rounding of the sums comes on top. None where nothing was certified. It is made of what
+        rounding leaves of a slope, so equal records may differ in it.
     degrees_of_freedom : float or None
         Of the standard error where rows belong together: the effective number of clusters less 1.
         None where they do not.
@@ -168,8 +202,13 @@ class TemperatureRecord(FitRecord):
     temperature: float
     standard_error: float
     expected_regret: float | None
-    error_bound: float | None = None
+    error_bound: float | None = field(default=None, compare=False)
     degrees_of_freedom: float | None = None
+
+    @property
+    def of_temperature(self) -> TemperatureRecord:
+        """The same record."""
+        return self
 
     @classmethod
     def of(cls, minimum: Minimum, *, prior: float, readings: int) -> Self:
@@ -191,7 +230,7 @@ class TemperatureRecord(FitRecord):
             score_test=ScoreTest.from_sums(start),
             passes=minimum.readings + readings,
             prior=prior,
-            error_bound=minimum.distance if minimum.distance < inf else None,
+            error_bound=max(minimum.distance, _ROUNDING) if minimum.distance < inf else None,
         )
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -246,3 +285,116 @@ class TemperatureRecord(FitRecord):
             "expected_regret": _finite(self.expected_regret),
             "error_bound": self.error_bound,
         }
+
+
+def regret_in_words(record: TemperatureRecord, regret: float) -> str:
+    """What the width of the interval costs on new rows."""
+    _, high = record.interval(0.95)
+    return (
+        f"not knowing it better (a factor of {high / record.temperature:.3g} up or down) costs "
+        f"about {regret:.2g} nats of log loss per new row"
+    )
+
+
+def ends_text(low: float, high: float, digits: int = 4) -> str:
+    """Return an interval of T in words: "1.2 to 1.5", "up to 1.5", "1.2 and more", "any"."""
+    if low == 0.0:
+        return "any" if high == inf else f"up to {high:.{digits}g}"
+    return f"{low:.{digits}g} and more" if high == inf else f"{low:.{digits}g} to {high:.{digits}g}"
+
+
+# What a calibrator knows of the parts of its data: models, groups, labels.
+
+
+@dataclass(frozen=True, slots=True)
+class ShrunkPart:
+    """The temperature of one part of the data, and how far it was shrunk."""
+
+    temperature: float
+    interval: tuple[float, float] | None  # 95 %, of its own rows; None where they are too few
+    n: int  # rows
+    alone: float | None  # of these rows alone; None where they are too few, or have no optimum
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return {
+            "n": self.n,
+            "temperature": self.temperature,
+            "temperature_interval": None if self.interval is None else _ends_to_json(self.interval),
+            "temperature_alone": self.alone,
+        }
+
+    @classmethod
+    def from_json(cls, part: JsonObject) -> Self:
+        """Return the part that `to_dict` wrote."""
+        ends = None
+        if part.has("temperature_interval"):
+            ends = _ends(part)
+        has_alone = part.has("temperature_alone")
+        shrunk = cls(
+            part.number("temperature"), ends, part.integer("n"),
+            part.number("temperature_alone") if has_alone else None,
+        )  # fmt: skip
+        part.require_all_asked()
+        return shrunk
+
+
+def _ends_to_json(interval: tuple[float, float]) -> list[float | None]:
+    """Return both ends; None for an endless high one, as JSON has no infinity."""
+    low, high = interval
+    return [low, None if high == inf else high]
+
+
+def _ends(part: JsonObject) -> tuple[float, float]:
+    ends = part.get("temperature_interval")
+    if isinstance(ends, list) and len(ends) == 2 and ends[1] is None:
+        if type(ends[0]) not in (int, float) or not 0.0 <= ends[0] <= float_info.max:
+            part.refuse("temperature_interval", "two numbers, null a high one without end")
+        return float(ends[0]), inf
+    low, high = part.numbers("temperature_interval", shape=(2,)).tolist()
+    return low, high
+
+
+class ModelWeights(NamedTuple):
+    """How several models are pooled."""
+
+    pool: str  # "linear" or "log"
+    weights: NDArray[np.float64]  # (m,), summing to 1
+
+
+class GroupTemperatures(NamedTuple):
+    """One temperature per group, or per label."""
+
+    pooled: float  # T of all rows
+    temperatures: Mapping[str, float]  # T of each group that has one
+    spread: float  # standard deviation of log T between groups, beyond chance
+    small_groups: tuple[str, ...]  # of too few rows: they have the pooled T
+    parts: Mapping[str, ShrunkPart]  # how sure each of them is; {} where nobody has kept it
+
+
+class LabelLine(NamedTuple):
+    """The line of one label: calibrated logit = slope * logit + intercept."""
+
+    name: str
+    slope: float
+    slope_interval: tuple[float, float] | None  # 95 %; None where it is not known
+    intercept: float
+    intercept_interval: tuple[float, float] | None
+    few_events: bool  # mostly the common line
+
+
+class LabelLines(NamedTuple):
+    """One line per label, that farthest from the common line first."""
+
+    slope: float  # of the common line
+    intercept: float
+    lines: tuple[LabelLine, ...]
+
+
+class MapParts(NamedTuple):
+    """What a map has for each part of its data; None where it has nothing of the kind."""
+
+    class_bias: NDArray[np.float64] | None = None  # (k,): added to logits beside a temperature
+    models: ModelWeights | None = None
+    groups: GroupTemperatures | None = None
+    labels: LabelLines | None = None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import exp, inf, log, sqrt
-from sys import float_info
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temperance.blocks import report_step
-from temperance.calibrators.clusters import cluster_slopes
+from temperance.calibrators.record import ShrunkPart
 from temperance.calibrators.temperature_fit import (
     count_clusters,
     temperature_record,
 )
+from temperance.calibrators.training import cluster_slopes
 from temperance.errors import NoOptimumError
 from temperance.numerics import as_float64, normal_quantile, t_quantile
 
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from temperance.calibrators.record import TemperatureRecord
     from temperance.calibrators.training import Training
-    from temperance.readers.json_object import JsonObject
 
-__all__ = ["Part", "between_variance", "own_interval", "shrunk_fit", "shrunk_parts"]
+__all__ = ["ShrunkPart", "between_variance", "own_interval", "shrunk_fit", "shrunk_parts"]
 
 # How sure the temperature of one part of the data is, by its own rows alone.
 
@@ -139,55 +138,6 @@ def _together(rows: Training, clusters: NDArray[np.intp], *, beta: float) -> flo
     return float(of_cluster @ of_cluster) / squares if squares > 0.0 else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The temperature of one part of the data, and how far it was shrunk."""
-
-    temperature: float
-    interval: tuple[float, float] | None  # 95 %, of its own rows; None where they are too few
-    n: int  # rows
-    alone: float | None  # of these rows alone; None where they are too few, or have no optimum
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers for JSON."""
-        return {
-            "n": self.n,
-            "temperature": self.temperature,
-            "temperature_interval": None if self.interval is None else _finite(self.interval),
-            "temperature_alone": self.alone,
-        }
-
-    @classmethod
-    def from_json(cls, part: JsonObject) -> Self:
-        """Return the part that `to_dict` wrote."""
-        ends = None
-        if part.given("temperature_interval"):
-            ends = _ends(part)
-        given = part.given("temperature_alone")
-        found = cls(
-            part.number("temperature"), ends, part.integer("n"),
-            part.number("temperature_alone") if given else None,
-        )  # fmt: skip
-        part.require_all_asked()
-        return found
-
-
-def _finite(interval: tuple[float, float]) -> list[float | None]:
-    """Return both ends; None for an endless high one, as JSON has no infinity."""
-    low, high = interval
-    return [low, None if high == inf else high]
-
-
-def _ends(part: JsonObject) -> tuple[float, float]:
-    ends = part.get("temperature_interval")
-    if isinstance(ends, list) and len(ends) == 2 and ends[1] is None:
-        if type(ends[0]) not in (int, float) or not 0.0 <= ends[0] <= float_info.max:
-            part.refuse("temperature_interval", "two numbers, null a high one without end")
-        return float(ends[0]), inf
-    low, high = part.numbers("temperature_interval", shape=(2,)).tolist()
-    return low, high
-
-
 def between_variance(
     log_temperatures: NDArray[np.float64], standard_errors: NDArray[np.float64]
 ) -> float:
@@ -240,7 +190,7 @@ def shrunk_parts(
     *,
     sizes: Sequence[int],
     pooled: float,
-) -> tuple[list[Part], float]:
+) -> tuple[list[ShrunkPart], float]:
     r"""Return every part's temperature, and the standard deviation of log T between parts.
 
     A part that is None gets the pooled temperature. How much parts differ is seen from those
@@ -269,18 +219,18 @@ def shrunk_parts(
     for number, rows in enumerate(parts, start=1):
         alone.append(None if rows is None else _alone(rows))
         report_step("fitting groups", number, len(parts))
-    counted = [
+    clustered = [
         own if own is None or rows is None else _by_clusters(own, rows)
         for own, rows in zip(alone, parts, strict=True)
     ]
-    known = [each for each in counted if each is not None and each.standard_error < inf]
-    logs = np.array([log(record.temperature) for record in known])
-    errors = np.array([record.standard_error / record.temperature for record in known])
+    estimates = [each for each in clustered if each is not None and each.standard_error < inf]
+    logs = np.array([log(record.temperature) for record in estimates])
+    errors = np.array([record.standard_error / record.temperature for record in estimates])
     between = between_variance(logs, errors)
     strength = inf if between == 0.0 else 1.0 / between
-    typical = _typical_excess(alone, counted)
-    found = []
-    for rows, n, own, by_clusters in zip(parts, sizes, alone, counted, strict=True):
+    typical = _typical_excess(alone, clustered)
+    shrunk = []
+    for rows, n, own, by_clusters in zip(parts, sizes, alone, clustered, strict=True):
         temperature, ends = pooled, None
         if rows is not None and strength < inf:
             excess = typical if rows.clusters is not None else 1.0
@@ -292,8 +242,8 @@ def shrunk_parts(
         at = None if own is None else own.temperature
         if rows is not None:
             ends = interval_around(temperature, rows, alone=at)
-        found.append(Part(temperature, ends, n, at))
-    return found, between**0.5
+        shrunk.append(ShrunkPart(temperature, ends, n, at))
+    return shrunk, between**0.5
 
 
 def interval_around(
@@ -315,12 +265,12 @@ def _by_clusters(own: TemperatureRecord, rows: Training) -> TemperatureRecord:
 
 
 def _typical_excess(
-    alone: Sequence[TemperatureRecord | None], counted: Sequence[TemperatureRecord | None]
+    alone: Sequence[TemperatureRecord | None], clustered: Sequence[TemperatureRecord | None]
 ) -> float:
     """Return the median of (error by clusters / error by rows)^2: for parts without an optimum."""
     excess = [
         (by_clusters.standard_error / own.standard_error) ** 2
-        for own, by_clusters in zip(alone, counted, strict=True)
+        for own, by_clusters in zip(alone, clustered, strict=True)
         if own is not None and by_clusters is not None and own.standard_error > 0.0
         and by_clusters.standard_error < inf
     ]  # fmt: skip

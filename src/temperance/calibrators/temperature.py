@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.blocks import StreamRows
+from temperance.blocks import StreamRows, calling
 from temperance.calibrators.calibrator import Method, keep_predicted_class
+from temperance.calibrators.operations import Divide, Smooth, Softmax
 from temperance.calibrators.temperature_fit import count_clusters, temperature_record
 from temperance.calibrators.training import Training, as_prior, source_of_rows
 from temperance.calibrators.traits import Traits
@@ -16,19 +17,23 @@ from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_number, as_positive
 from temperance.checks.labels import class_names
 from temperance.kernels.engines import check_engine
-from temperance.numerics import log_probs, softmax
+from temperance.numerics import log_probs, softmax, tempered_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.blocks import LabelledRows
+    from temperance.calibrators.operations import Operation
     from temperance.calibrators.record import TemperatureRecord
-    from temperance.calibrators.training import SourceOfRows
+    from temperance.calibrators.training import Outputs
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["TemperatureScaling"]
+
+_SINGLE_RANGE = 1e-30, 1e30  # temperatures whose inverse is a normal number in single precision
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,6 +226,7 @@ class TemperatureScaling(Method):
         ignore_label: float | str | None = None,
         refuse_probs: bool = True,
         engine: str = "auto",
+        progress: Callable[[int], object] | None = None,
     ) -> Self:
         """Return the temperature of rows that come in blocks, for data larger than the memory.
 
@@ -234,6 +240,9 @@ class TemperatureScaling(Method):
             function that makes it.
         prior, smooth, classes, ignore_label, refuse_probs, engine
             As in `fit`.
+        progress : callable, optional
+            Called as `progress(rows)` after each block, with the number of rows read so far: all of
+            them once per reading.
 
         Returns
         -------
@@ -261,10 +270,11 @@ class TemperatureScaling(Method):
         rows = StreamRows(
             blocks, names, check_engine(engine), refuse_probs, ignore_label=ignore_label
         )
-        return cls.of_rows(rows, prior=strength, smooth=smooth)
+        with calling(progress):
+            return cls.of_rows(rows, prior=strength, smooth=smooth)
 
     @classmethod
-    def of_rows(cls, rows: SourceOfRows, *, prior: float = 0.0, smooth: bool = False) -> Self:
+    def of_rows(cls, rows: LabelledRows, *, prior: float = 0.0, smooth: bool = False) -> Self:
         """Return the temperature of rows that have been checked, wherever they lie (see `fit`)."""
         record = temperature_record(rows, prior=prior)
         smoothing = 1.0 / (record.weight + 1.0) if as_flag(smooth, name="smooth") else 0.0
@@ -295,15 +305,28 @@ class TemperatureScaling(Method):
         keep_predicted_class(probs, block.argmax(axis=1))
         return probs
 
+    def fill_probs(self, probs: NDArray[Any], outputs: Outputs, rows: slice) -> None:
+        """Write the calibrated probabilities of some rows, in their precision where it is that."""
+        block, low, high = outputs.scores[0][rows], *_SINGLE_RANGE
+        if self.smoothing or block.dtype != probs.dtype or not low <= self.temperature <= high:
+            Method.fill_probs(self, probs, outputs, rows)
+        elif not tempered_softmax(block, self.temperature, probs):
+            keep_predicted_class(probs, block.argmax(axis=1))
+
     def parameters(self) -> dict[str, Any]:
         """Return the temperature, and the smoothing if there is any."""
         own = {"temperature": self.temperature}
         return {**own, "smoothing": self.smoothing} if self.smoothing else own
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return a division, the uniform share where there is one, and the softmax."""
+        smooth = (Smooth(self.smoothing),) if self.smoothing else ()
+        return (Divide((self.temperature,)), *smooth, Softmax())
+
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`."""
-        smoothing = parameters.number("smoothing") if parameters.given("smoothing") else 0.0
+        smoothing = parameters.number("smoothing") if parameters.has("smoothing") else 0.0
         return cls(parameters.number("temperature"), smoothing=smoothing, **common)
 
     def facts(self) -> list[tuple[str, str]]:

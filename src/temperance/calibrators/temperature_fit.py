@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from temperance.calibrators.clusters import cluster_slopes, score_test_of_clusters
-from temperance.calibrators.newton import Minimum, minimise, nearby_minimum
+from temperance.blocks import unreported
+from temperance.calibrators.newton import ROUGH, Closeness, Minimum, minimise, nearby_minimum
 from temperance.calibrators.record import TemperatureRecord
+from temperance.calibrators.training import cluster_slopes, score_test_of_clusters
 from temperance.checks.scores import refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 
@@ -143,7 +144,6 @@ _EXTREME = (
     "`logits` are so small, or so large, that no temperature from 1e-100 to 1e100 is the best: "
     "multiply all of them by one number first, so that they differ by about 1."
 )
-_ROUGH = 0.05  # last step on a sample, relative: what is left of it is far below its own error
 
 
 def temperature_record(rows: LabelledRows, *, prior: float = 0.0) -> TemperatureRecord:
@@ -162,8 +162,9 @@ def _start(rows: LabelledRows, *, prior: float) -> float:
     if sample is None:
         return 1.0
     try:
-        start = _start(sample, prior=prior)
-        return _minimum(sample, prior=prior, start=start, last_step=_ROUGH).beta
+        with unreported():  # these rows are among those that are read
+            start = _start(sample, prior=prior)
+            return _minimum(sample, prior=prior, start=start, closeness=ROUGH).beta
     except NoOptimumError:
         return 1.0
     except InvalidInputError:  # which row of all rows is it?
@@ -171,7 +172,9 @@ def _start(rows: LabelledRows, *, prior: float) -> float:
         raise
 
 
-def _minimum(rows: LabelledRows, *, prior: float, start: float, **settings: float) -> Minimum:
+def _minimum(
+    rows: LabelledRows, *, prior: float, start: float, closeness: Closeness | None = None
+) -> Minimum:
     def read(betas: tuple[float, ...]) -> LossPass:
         try:
             sums = rows.loss_pass(betas)
@@ -190,7 +193,7 @@ def _minimum(rows: LabelledRows, *, prior: float, start: float, **settings: floa
         require_existence=lambda: require_optimum(rows.existence_sums()),
         prior=prior,
         start=start,
-        **settings,
+        closeness=closeness,
     )
 
 
@@ -214,18 +217,16 @@ def fold_temperatures(rows: FoldedRows, *, prior: float) -> tuple[float, ...]:
     """
     last = rows.last
     assert last is not None  # noqa: S101  (after a fit)
-    found = []
+    temperatures = []
     for fold in range(rows.n_folds):
         others = last.without(fold)
         if others is None:
             raise NoOptimumError(_few("there are no others."), reason="no-rows")
-        beta, distance = nearby_minimum(
-            others.at[-1], beta=last.betas[-1], prior=prior, widest=others.widest
-        )
+        beta, distance = nearby_minimum(others, beta=last.betas[-1], prior=prior)
         if not distance <= _CLOSE:
             beta = _searched(rows, fold, prior=prior, start=last.betas[-1])
-        found.append(1.0 / beta)
-    return tuple(found)
+        temperatures.append(1.0 / beta)
+    return tuple(temperatures)
 
 
 def _searched(rows: FoldedRows, fold: int, *, prior: float, start: float) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from math import inf, isfinite, sqrt
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.blocks import ArrayRows, LabelledRows, map_rows
-from temperance.calibrators.clusters import score_test_of_clusters
+from temperance.blocks import ArrayRows, map_rows
 from temperance.calibrators.record import FitRecord
 from temperance.checks import (
     Positions,
@@ -22,7 +21,7 @@ from temperance.checks import (
     refuse_masked_labels,
 )
 from temperance.checks import refuse_probs as refuse_probs_as_logits
-from temperance.checks.arguments import as_flag, as_number
+from temperance.checks.arguments import as_flag, as_float_dtype, as_number
 from temperance.checks.arrays import (
     is_dask_array,
     is_tensor,
@@ -31,41 +30,40 @@ from temperance.checks.arrays import (
     without_copy,
 )
 from temperance.checks.contradictions import refuse_padding
-from temperance.checks.dense import Dense
-from temperance.checks.frames import named_scores
+from temperance.checks.forms import Dense, named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import in_effective_rows
 from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.kernels.affine import temperature_scores
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss_numpy import loss_sums
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64, row_blocks, two_sided_p
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from temperance.blocks import LabelledRows
     from temperance.kernels.loss import LossSums
 
-__all__ = ["SourceOfRows", "Training", "as_prior", "require_bends", "source_of_rows"]
+    Array = NDArray[np.float64]
+
+__all__ = [
+    "DOUBLE",
+    "SINGLE",
+    "Outputs",
+    "Training",
+    "as_prior",
+    "cluster_slopes",
+    "require_bends",
+    "score_test_of_clusters",
+    "source_of_rows",
+]
 
 # The labelled rows of a fit of a temperature, by what the caller's logits are.
-
-
-class SourceOfRows(LabelledRows, Protocol):
-    """Labelled rows that know the classes."""
-
-    @property
-    def k(self) -> int:
-        """Number of classes."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Names of the classes."""
-        ...
 
 
 def source_of_rows(
@@ -77,29 +75,29 @@ def source_of_rows(
     classes: Sequence[object] | None = None,
     engine: str = "auto",
     **options: Any,  # noqa: ANN401  (class_axis, ignore_label, refuse_probs)
-) -> SourceOfRows:
+) -> LabelledRows:
     """Return the arguments of a `fit` as rows, wherever they lie."""
     name = check_engine(engine)
     elsewhere = (
         "`clusters` are counted on arrays in memory: pass NumPy arrays, or leave them out and "
         "take the interval for what it is, one of rows that do not share their luck."
     )
-    given = {"weights": weights, "classes": classes, **options}
+    arguments = {"weights": weights, "classes": classes, **options}
     if is_tensor(logits):
         if name == "torch" or (name == "auto" and not shares_memory(logits)):
             if clusters is not None:
                 raise InvalidInputError(elsewhere)
             from temperance.blocks.torch_rows import TorchRows  # noqa: PLC0415  (an optional package)
 
-            return TorchRows.check(logits, labels, **given)
+            return TorchRows.check(logits, labels, **arguments)
         logits = without_copy(logits, engine=name)
     if is_dask_array(logits):
         if clusters is not None:
             raise InvalidInputError(elsewhere)
         from temperance.blocks.dask_rows import DaskRows  # noqa: PLC0415  (an optional package)
 
-        return DaskRows.check(logits, labels, engine=name, **given)
-    return Training.check(logits, labels, clusters=clusters, engine=name, unread=True, **given)
+        return DaskRows.check(logits, labels, engine=name, **arguments)
+    return Training.check(logits, labels, clusters=clusters, engine=name, unread=True, **arguments)
 
 
 _MOST_PRIOR = 1e100
@@ -116,7 +114,6 @@ def as_prior(prior: float) -> float:
 class Training(ArrayRows):
     """Checked rows of a fit, at least one; their weights add up to their effective number."""
 
-    classes: tuple[str, ...] | None = None
     clusters: NDArray[np.intp] | None = None  # (n,): numbers 0..m-1 of rows that belong together
     groups: NDArray[np.str_] | None = None  # (n,): each row's group
     members: tuple[NDArray[Any], ...] | None = None  # of several models, (n, k) each
@@ -152,31 +149,31 @@ class Training(ArrayRows):
         """
         strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
-        scores, known = named_scores(
+        scores, columns = named_scores(
             logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
             groups=groups,
         )  # fmt: skip
-        given, dense = Dense.of(scores, class_axis=class_axis)
+        outputs, dense = Dense.of(scores, class_axis=class_axis)
         y: Any = dense.labels(labels)
         w: Any = None if weights is None else dense.flat(weights, name="weights")
         keep = labelled_rows(y, ignore_label, may_be_none=True)
         c: Any = clusters
         if clusters is not None and len(dense.shape) > 1:
             c = dense.spread(clusters, name="clusters")
-        kept, w, c = (
+        rows, w, c = (
             kept_rows(each, keep, name=name)
-            for each, name in ((given, "logits"), (w, "weights"), (c, "clusters"))
+            for each, name in ((outputs, "logits"), (w, "weights"), (c, "clusters"))
         )
         with rows_among(keep):
-            z = as_logits_unread(kept) if unread else as_logits(kept)
+            z = as_logits_unread(rows) if unread else as_logits(rows)
             n, k = z.shape
-            names = as_classes(known, k=k)
+            names = as_classes(columns, k=k)
             y = as_labels(kept_labels(y, keep), n=n, k=k, classes=names)
             w = as_weights(w, n=n)
             _require_rows(n)
             if refuse_probs:
-                refuse_probs_as_logits(kept)
-                if given.ndim > 1:
+                refuse_probs_as_logits(rows)
+                if outputs.ndim > 1:
                     refuse_padding(z, y)
             if not unread:
                 _require_learnable(z, y, names, zeros=zeros)
@@ -193,6 +190,10 @@ class Training(ArrayRows):
         _require_rows(self.n)
         _require_learnable(self.logits, self.labels, self.classes, zeros=zeros)
         return self
+
+    def class_name(self, number: int) -> str:
+        """Return what a class is called: its name, or its number where classes have none."""
+        return self.classes[number] if self.classes else str(number)
 
     def weighing(self, weights: NDArray[np.float64] | None) -> Self:
         """Return the same rows with other weights, of which one at least is above 0."""
@@ -254,7 +255,7 @@ class Training(ArrayRows):
         """Raise `NoOptimumError` if a class has no row: its bias would run away to -infinity."""
         missing = np.flatnonzero(self.class_weights() == 0.0)
         if len(missing):
-            names = [self.classes[c] if self.classes else str(c) for c in missing[:5]]
+            names = [self.class_name(c) for c in missing[:5]]
             more = ", ..." if len(missing) > 5 else ""
             msg = (
                 f"{len(missing)} of {self.k} classes {'has' if len(missing) == 1 else 'have'} "
@@ -271,7 +272,7 @@ class Training(ArrayRows):
         present = np.flatnonzero(self.class_weights())
         if len(present) > 1:
             return
-        which = self.classes[present[0]] if self.classes else present[0]
+        which = self.class_name(present[0])
         msg = (
             f"One label, {which}, fills "
             f"{'the one row' if self.n == 1 else f'all {self.n:,} rows'}: {method}, which "
@@ -289,10 +290,10 @@ class Training(ArrayRows):
         """Return the mean log loss of the model as it is, and the test of T = 1."""
         rows, zero = self, self.zero_labels()
         if zero.any():
-            counted = np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0.0
-            if (zero & counted).any():
+            has_weight = np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0.0
+            if (zero & has_weight).any():
                 return inf, ScoreTest.of_certain_error()
-            rows = self.taken(np.flatnonzero(counted))
+            rows = self.taken(np.flatnonzero(has_weight))
         start = rows.at_one()
         return start.loss / start.weight, ScoreTest.from_sums(start)
 
@@ -378,3 +379,69 @@ def _widest(logits: NDArray[Any]) -> float:
         smallest = np.where(np.isneginf(z), inf, z).min(axis=1)
         widest = max(widest, float((z.max(axis=1) - smallest).max()))
     return widest
+
+
+# Slopes of the log loss summed by cluster, and the test of T = 1 whose draws are clusters.
+
+
+def score_test_of_clusters(
+    logits: NDArray[Any],
+    labels: NDArray[np.intp],
+    weights: Array | None,
+    clusters: NDArray[np.intp],
+) -> ScoreTest:
+    """Return the test of T = 1 with clusters, not rows, as draws of their own."""
+    of_cluster, _ = cluster_slopes(logits, labels, weights, clusters, beta=1.0)
+    spread = sqrt(float(of_cluster @ of_cluster))
+    score = float(of_cluster.sum()) / spread if spread > 0.0 else 0.0
+    return ScoreTest(z=score, p_value=two_sided_p(score))
+
+
+def cluster_slopes(
+    logits: NDArray[Any],
+    labels: NDArray[np.intp],
+    weights: Array | None,
+    clusters: NDArray[np.intp],
+    *,
+    beta: float,
+) -> tuple[Array, Array]:
+    """Return the sums of the slopes and of the curvatures in beta of each cluster, (m,) each."""
+    m = int(clusters.max()) + 1
+    slopes, curvatures = np.zeros(m), np.zeros(m)
+    for rows in row_blocks(logits):
+        slope, variance = temperature_scores(beta * as_float64(logits[rows]), labels[rows])
+        w = np.ones(len(slope)) if weights is None else weights[rows]
+        slopes += np.bincount(clusters[rows], w * slope / beta, m)
+        curvatures += np.bincount(clusters[rows], w * variance / beta**2, m)
+    return slopes, curvatures
+
+
+# What a calibrator maps: outputs of one model or of several, checked.
+
+
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """Checked outputs for rows, as a calibrator maps them, and the shape in which they came."""
+
+    scores: tuple[NDArray[Any], ...]  # (n, k) each: of one model, or of each member
+    groups: NDArray[np.str_] | None = None  # (n,); "" of a row of no group
+    dense: Dense | None = None
+    one_column: bool = field(default=False, kw_only=True)  # they came as log-odds, (n,)
+
+    def dtype_for(self, kind: str, dtype: DTypeLike | None) -> np.dtype[Any]:
+        """Return the dtype of what is made of them: the one asked for, else float32 or float64.
+
+        Logits of classes in float32 and narrower stay in float32. What is made of answers and of
+        labels is float64: strictly between 0 and 1.
+        """
+        if dtype is not None:
+            return as_float_dtype(dtype)
+        narrow = kind == "logits" and all(z.itemsize < DOUBLE.itemsize for z in self.scores)
+        return SINGLE if narrow else DOUBLE
+
+    def groups_at(self, rows: slice) -> NDArray[np.str_] | None:
+        """Return the groups of some rows, (m,)."""
+        return None if self.groups is None else self.groups[rows]

@@ -51,10 +51,11 @@ class TwoClasses:
         odds = np.empty(rows.n)
         for block in row_blocks(rows.logits):
             odds[block] = log_odds(as_float64(rows.logits[block]))
-        return cls.seen(odds, rows.labels == 1, rows.weights, zeros=zeros)
+        hit = rows.labels == 1
+        return cls.from_odds(odds, hit, rows.weights, name=rows.class_name(1), zeros=zeros)
 
     @classmethod
-    def seen(
+    def from_odds(
         cls,
         odds: Array,
         hit: NDArray[np.bool_],
@@ -71,15 +72,15 @@ class TwoClasses:
         if zeros:
             odds = bounded(odds)
         keep = np.isfinite(odds) & (w > 0.0)
-        found = cls(odds[keep], hit[keep].astype(np.float64), in_effective_rows(w[keep]))
-        if found.hit.all() or not found.hit.any():
-            when = "always" if len(found.hit) and found.hit.all() else "never"
+        outcomes = cls(odds[keep], hit[keep].astype(np.float64), in_effective_rows(w[keep]))
+        if outcomes.hit.all() or not outcomes.hit.any():
+            when = "always" if len(outcomes.hit) and outcomes.hit.all() else "never"
             msg = (
                 f"Class {name} is {when} true in these rows: one outcome cannot tell how often it "
                 "comes true. More rows, or temperature with `prior=1.0` (--prior 1)."
             )
             raise NoOptimumError(msg, reason="empty-class")
-        return found
+        return outcomes
 
     @property
     def weight(self) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.calibrators.calibrator import Method
+from temperance.calibrators.operations import LogOdds, Steps, WithComplement
 from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -244,8 +246,8 @@ class VennAbers(Method):
     def from_rows(cls, rows: Training) -> Self:
         """Return the calibrator of rows that have been checked (see `fit`)."""
         zeros = bool(rows.zero_labels().any())
-        seen = TwoClasses.of(rows, method=cls.method, zeros=zeros)
-        scores, lower, upper = venn_abers_steps(seen.odds, seen.hit, seen.weights)
+        outcomes = TwoClasses.of(rows, method=cls.method, zeros=zeros)
+        scores, lower, upper = venn_abers_steps(outcomes.odds, outcomes.hit, outcomes.weights)
         # rounding of sums of weights must not let a step fall, or leave [0, 1]
         lower = np.clip(lower, 0.0, np.nextafter(1.0, 0.0))
         upper = np.clip(upper, np.nextafter(0.0, 1.0), 1.0)
@@ -299,6 +301,12 @@ class VennAbers(Method):
         """Return both step functions."""
         names = ("lower_from", "lower", "upper_to", "upper")
         return {name: getattr(self, name).tolist() for name in names}
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return both step functions of the log-odds, and the number between them."""
+        names = ("lower_from", "lower", "upper_to", "upper")
+        steps = Steps(*(tuple(getattr(self, name).tolist()) for name in names))
+        return (LogOdds(), steps, WithComplement())
 
     @classmethod
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401

@@ -62,10 +62,10 @@ class AnswerScale:
         counts = self.name == "count"
         whole = type(self.of) is int and 1 <= self.of <= _MOST_SAMPLES
         if counts != (self.of is not None) or (counts and not whole):
-            got = f"{value_text(self.of)} for {self.name}"
+            text = f"{value_text(self.of)} for {self.name}"
             msg = (
                 "`of` must be the number of samples that a count is of, a whole number from 1 to "
-                f"10^9, for the scale count and no other; got {got}."
+                f"10^9, for the scale count and no other; got {text}."
             )
             raise InvalidInputError(msg)
 
@@ -130,15 +130,15 @@ class AnswerScale:
                 return -_LARGEST, _LARGEST, "finite"
 
     def _hint(self, s: Array) -> str:
-        known = s[np.isfinite(s)]
-        if len(known) < len(s):
+        finite = s[np.isfinite(s)]
+        if len(finite) < len(s):
             return " Leave answers without a score out."
-        if self.name == "logprob" and (known == _SENTINEL).any():
+        if self.name == "logprob" and (finite == _SENTINEL).any():
             return " -9999.0 is a server's word for a number it does not tell: leave those out."
         fits = [
             scale
             for scale in ("logprob", "fraction", "percent")
-            if scale != self.name and not _outside(known, AnswerScale(scale))
+            if scale != self.name and not _outside(finite, AnswerScale(scale))
         ]
         return f" Are they on the scale {' or '.join(fits)}? Say so." if fits else ""
 
@@ -168,11 +168,11 @@ def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[
         msg = f"`{name}` must have shape ({n},), one per score, got {y.shape}."
         raise InvalidInputError(msg)
     if y.dtype.kind in "OUST":
-        found = np.array([_TRUE_FALSE.get(_text(each), -1) for each in y.tolist()], dtype=np.intp)
-        bad = found < 0
+        right = np.array([_TRUE_FALSE.get(_text(each), -1) for each in y.tolist()], dtype=np.intp)
+        bad = right < 0
     elif y.dtype.kind in "iufb":
         bad = ~((y == 0) | (y == 1))
-        found = (y == 1).astype(np.intp)
+        right = (y == 1).astype(np.intp)
     else:
         msg = f"`{name}` must hold true and false, or 1 and 0, got dtype {y.dtype}."
         raise InvalidInputError(msg)
@@ -185,7 +185,7 @@ def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[
             "they are right."
         )
         raise InvalidInputError(msg)
-    return found
+    return right
 
 
 def base_rate_logits(labels: NDArray[np.intp], weights: Array | None) -> Array:

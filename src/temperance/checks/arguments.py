@@ -21,6 +21,7 @@ __all__ = [
     "MOST_CLASSES",
     "as_count",
     "as_flag",
+    "as_float_dtype",
     "as_level",
     "as_mapping",
     "as_not_negative",
@@ -231,6 +232,18 @@ def as_flag(value: object, *, name: str) -> bool:
     return bool(value)
 
 
+def as_float_dtype(value: object) -> np.dtype[Any]:
+    """Return float32 or float64, the argument `dtype`."""
+    try:
+        dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):  # text that names no dtype, and things that are no text
+        dtype = None
+    if dtype not in (np.float32, np.float64):
+        msg = f"`dtype` must be float32 or float64, got {value_text(value)}."
+        raise InvalidInputError(msg)
+    return dtype
+
+
 def as_sequence(value: object, *, name: str, rule: str) -> list[Any]:
     """Return the elements of anything that has some, in order; text and mappings are no sequence.
 
@@ -245,8 +258,8 @@ def as_sequence(value: object, *, name: str, rule: str) -> list[Any]:
 
 def as_mapping(value: object, *, name: str, rule: str) -> Mapping[Any, Any]:
     """Return a mapping; `rule` as in `as_sequence`."""
-    found: Mapping[Any, Any] = require_type(value, Mapping, name=name, rule=rule)
-    return found
+    mapping: Mapping[Any, Any] = require_type(value, Mapping, name=name, rule=rule)
+    return mapping
 
 
 def require_type(value: object, kind: Any, *, name: str, rule: str) -> Any:  # noqa: ANN401

@@ -10,12 +10,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
+from temperance.numerics import BLOCK_ELEMENTS
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ __all__ = [
     "as_array",
     "as_numbers",
     "as_optional",
+    "bounded",
     "count_rows",
     "frozen_array",
     "frozen_numbers",
     "is_dask_array",
+    "is_small_matrix",
     "is_tensor",
     "missing_entries",
     "on_host",
@@ -63,15 +66,15 @@ def on_host(tensor: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, whose type
     A tensor on another device than the CPU raises `TypeError` with torch's own way out; one
     without numbers (on the device meta), or not dense, raises `TypeError` too.
     """
-    given = tensor.detach()
-    if given.device.type == "meta":
+    detached = tensor.detach()
+    if detached.device.type == "meta":
         msg = "it is on the device meta, which holds shapes and no numbers: pass one with data."
         raise TypeError(msg)
-    if str(given.layout) != "torch.strided":
-        msg = f"its layout is {given.layout}: pass `.to_dense()`."
+    if str(detached.layout) != "torch.strided":
+        msg = f"its layout is {detached.layout}: pass `.to_dense()`."
         raise TypeError(msg)
-    narrow = str(given.dtype).startswith(("torch.bfloat16", "torch.float8"))
-    array: NDArray[Any] = (given.float() if narrow else given).numpy()
+    narrow = str(detached.dtype).startswith(("torch.bfloat16", "torch.float8"))
+    array: NDArray[Any] = (detached.float() if narrow else detached).numpy()
     return array
 
 
@@ -119,8 +122,9 @@ _WAYS_OUT = {
 }
 
 
+_PLAIN = "fd"  # float32 and float64, as most logits are
 _places: ContextVar[Callable[[int], int] | None] = ContextVar("_places", default=None)
-_kept: ContextVar[NDArray[np.intp] | None] = ContextVar("_kept", default=None)
+_among: ContextVar[NDArray[np.intp] | None] = ContextVar("_among", default=None)
 
 
 @contextmanager
@@ -153,11 +157,11 @@ def rows_from(first: int) -> Iterator[None]:
 @contextmanager
 def rows_among(keep: NDArray[np.bool_] | None) -> Iterator[None]:
     """Name rows by their place among all that were given, where only those of `keep` are left."""
-    token = _kept.set(None if keep is None else np.flatnonzero(keep))
+    token = _among.set(None if keep is None else np.flatnonzero(keep))
     try:
         yield
     finally:
-        _kept.reset(token)
+        _among.reset(token)
 
 
 def row_name(row: int, first: int = 0) -> str:
@@ -165,9 +169,9 @@ def row_name(row: int, first: int = 0) -> str:
 
     Rows of a file are counted from 1, as people count them (see `rows_of_file`).
     """
-    kept = _kept.get()
-    if kept is not None:
-        row, first = int(kept[first + row]), 0
+    rows = _among.get()
+    if rows is not None:
+        row, first = int(rows[first + row]), 0
     place = _places.get()
     return f"row {first + row}" if place is None else f"row {first + place(row) + 1} (from 1)"
 
@@ -217,6 +221,8 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
 
     Of dtype object, as nullable columns of data frames become, where all entries are numbers.
     """
+    if type(values) is np.ndarray and values.dtype.char in _PLAIN:  # has no way to miss a value
+        return values
     array = as_array(values, name=name)
     if array.dtype.kind == "O" and all(isinstance(each, Real | np.bool_) for each in array.flat):
         try:
@@ -236,6 +242,30 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
 def one_column(values: NDArray[Any]) -> NDArray[Any]:
     """Return a single column (n, 1), as networks with one output have it, as (n,)."""
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def is_small_matrix(values: object) -> TypeGuard[NDArray[Any]]:
+    """Whether this is a plain array, (n, k) with k >= 2, of which one look sees all."""
+    if type(values) is not np.ndarray or values.ndim != 2:
+        return False
+    return values.shape[1] > 1 and values.size <= BLOCK_ELEMENTS
+
+
+def bounded(z: NDArray[Any], most: float) -> bool:
+    """Whether the ends of floats, (n,) or (n, k), say that all lie within +-`most`, none is nan.
+
+    In single precision, which has no number below -1e100, -inf is none either where another entry
+    of its row is finite. False where only a look at every value can tell.
+    """
+    if z.dtype.char not in _PLAIN or not z.size:
+        return False
+    highest, lowest = np.maximum.reduce(z, axis=None), np.minimum.reduce(z, axis=None)
+    if float(highest) <= most and float(lowest) >= -most:
+        return True
+    if z.dtype.char == "d" or z.ndim == 1:
+        return False
+    largest = np.maximum.reduce(z, axis=1)
+    return bool(np.isfinite(largest).all())
 
 
 def missing_entries(array: NDArray[Any]) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ from temperance.checks.scores import (
     sum_tolerance,
 )
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, let_go, log_probs
+from temperance.numerics import as_float64, is_mapped, let_go, log_probs
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ __all__ = [
 # What the caller says of scores before they become logits: masks, sums, printed zeros.
 
 
-_AS_IN_FIT = "as in the fit of the calibrator (--floor 0 leaves them)"
+_AS_IN_FIT = "as in the fit of the calibrator; `floor=0` (--floor 0) leaves them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,17 @@ class ScoreRules:
     fitted_floor: float | None = None
 
     def __post_init__(self) -> None:
-        for option, value in (
-            ("--mask-below", self.mask_below),
-            ("--mask-value", self.mask_value),
+        for name, value in (
+            ("`mask_below` (--mask-below)", self.mask_below),
+            ("`mask_value` (--mask-value)", self.mask_value),
         ):
             if value is not None and not value < np.inf:
-                msg = f"`{option}` must be a number below infinity, got {value}."
+                msg = f"{name} must be a number below infinity, got {value}."
                 raise InvalidInputError(msg)
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The command's options that are not as by default."""
+        """What is not as by default: each argument, and its option on the command line."""
         return (*self._of_logits, *self._of_probs)
 
     def logits(self, scores: ArrayLike, kind: Literal["logits", "probs"]) -> NDArray[Any]:
@@ -94,7 +94,9 @@ class ScoreRules:
         wrong = self._of_probs if kind == "logits" else self._of_logits
         if wrong:
             other = "probabilities" if kind == "logits" else "logits"
-            msg = f"`{wrong[0]}` is for {other}, but these are {kind}; --kind says otherwise."
+            msg = (
+                f"{wrong[0]} is for {other}, but these are {kind}; `kind` (--kind) says otherwise."
+            )
             raise InvalidInputError(msg)
         if kind == "probs":
             return log_probs(as_probs(scores, renormalize=self.renormalize, floor=self.least))
@@ -105,24 +107,24 @@ class ScoreRules:
     def notes(self, scores: ArrayLike, logits: NDArray[Any]) -> tuple[str, ...]:
         """Return what was done to scores that became these logits, counted."""
         notes = []
-        given = one_column(as_numbers(scores, name="scores"))
+        numbers = one_column(as_numbers(scores, name="scores"))
         if self._of_logits:
-            masks = np.isneginf(logits) & ~np.isneginf(as_float64(given))
+            masks = np.isneginf(logits) & ~np.isneginf(as_float64(numbers))
             notes.append(
                 f"{count_text(int(np.count_nonzero(masks)), 'logit')} in "
                 f"{count_text(count_rows(masks), 'row')} "
                 "were taken for "
-                f"options that do not exist ({' '.join(self._of_logits)})."
+                f"options that do not exist, by {' and '.join(self._of_logits)}."
             )
-        if self.renormalize and given.ndim == 2:
-            sums = as_float64(given).sum(axis=1)
-            off = np.abs(sums - 1.0) > sum_tolerance(given.dtype.name)
+        if self.renormalize and numbers.ndim == 2:
+            sums = as_float64(numbers).sum(axis=1)
+            off = np.abs(sums - 1.0) > sum_tolerance(numbers.dtype.name)
             if off.any():
                 notes.append(
                     f"{np.count_nonzero(off):,} of {count_text(len(sums), 'row')} did not sum "
                     "to 1, but to "
-                    f"{sums[off].min():.4g} to {sums[off].max():.4g}: each was divided by its sum "
-                    "(--renormalize)."
+                    f"{sums[off].min():.4g} to {sums[off].max():.4g}: each was divided by its sum, "
+                    "by `renormalize` (--renormalize)."
                 )
         return tuple(notes)
 
@@ -131,7 +133,7 @@ class ScoreRules:
         """The floor that holds."""
         return self.floor or Floor(self.fitted_floor or 0.0)
 
-    def as_found(self, floored: Floored) -> Self:
+    def with_floor(self, floored: Floored) -> Self:
         """Return the rules for other rows of a model: a floor "auto" is what it was found to be."""
         if self.floor is None or not self.floor.auto:
             return self
@@ -159,8 +161,8 @@ class ScoreRules:
         """Raise if a rule is for probabilities, of what are logits."""
         if self._of_probs:
             msg = (
-                f"`{self._of_probs[0]}` is for probabilities, but these are logits; --kind says "
-                "otherwise."
+                f"{self._of_probs[0]} is for probabilities, but these are logits; `kind` (--kind) "
+                "says otherwise."
             )
             raise InvalidInputError(msg)
 
@@ -170,14 +172,14 @@ class ScoreRules:
             return ()
         if self.floor is None:
             return (f"{floored}, {_AS_IN_FIT}.",)
-        return (f"{floored} (--floor).",)
+        return (f"{floored}, by `floor` (--floor).",)
 
     @property
     def of_blocks(self) -> tuple[str, ...]:
         """What is said of rows that are read block by block, where nothing is counted."""
         notes: tuple[str, ...] = ()
         if self.options:
-            notes = (f"scores were read with {' '.join(self.options)}.",)
+            notes = (f"scores were read with {' and '.join(self.options)}.",)
         if self.floor is None and self.fitted_floor:
             floor = f"probabilities below {self.fitted_floor:.4g} are raised to it"
             notes += (f"{floor}, {_AS_IN_FIT}.",)
@@ -185,13 +187,20 @@ class ScoreRules:
 
     @property
     def _of_logits(self) -> tuple[str, ...]:
-        pairs = (("--mask-below", self.mask_below), ("--mask-value", self.mask_value))
-        return tuple(f"{name} {value!r}" for name, value in pairs if value is not None)
+        pairs = (("mask_below", self.mask_below), ("mask_value", self.mask_value))
+        return tuple(_argument(name, repr(value)) for name, value in pairs if value is not None)
 
     @property
     def _of_probs(self) -> tuple[str, ...]:
-        floor = (f"--floor {self.floor}",) if self.floor is not None and self.floor.raises else ()
-        return (*(("--renormalize",) if self.renormalize else ()), *floor)
+        floor: tuple[str, ...] = ()
+        if self.floor is not None and self.floor.raises:
+            floor = (_argument("floor", str(self.floor)),)
+        return (*(("`renormalize` (--renormalize)",) if self.renormalize else ()), *floor)
+
+
+def _argument(name: str, value: str) -> str:
+    """Return an argument with its value, and the same as an option."""
+    return f"`{name}={value}` (--{name.replace('_', '-')} {value})"
 
 
 AS_THEY_ARE = ScoreRules()
@@ -245,10 +254,10 @@ def padding_value(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Padd
     as any other, and only ever fills the ends of rows, to different lengths.
     """
     step = _step(*logits.shape)
-    found = _padding(_every(logits, step), None if labels is None else labels[::step])
-    if found is None or step == 1:
-        return found
-    return _counted(logits, labels, found.value)
+    padding = _padding(_every(logits, step), None if labels is None else labels[::step])
+    if padding is None or step == 1:
+        return padding
+    return _padding_of(logits, labels, padding.value)
 
 
 def refuse_padding(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> None:
@@ -356,8 +365,8 @@ def _step(n: int, k: int) -> int:
 
 def _every(scores: NDArray[Any], step: int) -> NDArray[np.float64]:
     """Return every so many rows; of a mapped file no page stays in memory."""
-    if step == 1:
-        return as_float64(scores)
+    if step == 1 or not is_mapped(scores):
+        return as_float64(scores[::step])
     sample = np.empty((-(-len(scores) // step), scores.shape[1]))
     for first in range(0, len(sample), _AT_ONCE):
         rows = slice(first * step, (first + _AT_ONCE) * step)
@@ -371,13 +380,13 @@ def _padding(v: NDArray[np.float64], y: NDArray[np.intp] | None) -> Padding | No
     if not len(v):
         return None
     top = v.max(axis=1)
-    asked = v[:, -1] == top if y is None else top > v[np.arange(len(v)), y]
-    values, counts = np.unique(top[asked], return_counts=True)
+    above_label = v[:, -1] == top if y is None else top > v[np.arange(len(v)), y]
+    values, counts = np.unique(top[above_label], return_counts=True)
     for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
         if counts[at] < _FEWEST:
             return None
         if _is_padding(v, y, top, values[at]):
-            return _counted(v, y, float(values[at]))
+            return _padding_of(v, y, float(values[at]))
     return None
 
 
@@ -410,7 +419,7 @@ def _is_padding(
     return bool(of_row.sum() >= _DOMINANT * np.unique(others, return_counts=True)[1].max())
 
 
-def _counted(logits: NDArray[Any], labels: NDArray[np.intp] | None, value: float) -> Padding:
+def _padding_of(logits: NDArray[Any], labels: NDArray[np.intp] | None, value: float) -> Padding:
     """Return how often the number stands for an option in all rows."""
     cells = logits == value
     largest = (logits.max(axis=1) == value) & ~cells.all(axis=1)

@@ -78,8 +78,8 @@ def class_place(classes: tuple[str, ...]) -> Callable[[object], int]:
             if spelled in exact:
                 return exact[spelled]
         value = label_value(label)
-        named = [] if value is None else by_value.get(value, [])
-        return named[0] if len(named) == 1 else -1
+        candidates = [] if value is None else by_value.get(value, [])
+        return candidates[0] if len(candidates) == 1 else -1
 
     return place
 
@@ -170,7 +170,7 @@ def label_advice(
     *,
     classes: tuple[str, ...] | None,
     k: int | None,
-    given: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
     left_out: Sequence[str] = (),
 ) -> str:
     """Return the way out for a file with these labels, of which some name no column.
@@ -188,26 +188,28 @@ def label_advice(
 
     Every map in it is whole: with it the file is read, wherever NAME stands for a class.
     """
-    place, given = place_of(classes, k), given or {}
+    place, mapping = place_of(classes, k), mapping or {}
     words = [label_text(each) for each in distinct]
-    pairs = {w: given[w] for w in words if w in given and place(given[w]) >= 0}
-    done = {place(target) for target in pairs.values()}
-    done |= {place(each) for each, word in zip(distinct, words, strict=True) if word not in given}
+    pairs = {w: mapping[w] for w in words if w in mapping and place(mapping[w]) >= 0}
+    occupied = {place(target) for target in pairs.values()}
+    occupied |= {
+        place(each) for each, word in zip(distinct, words, strict=True) if word not in mapping
+    }
     lost = [
         word
         for each, word in zip(distinct, words, strict=True)
-        if word not in pairs and word not in left_out and (word in given or place(each) < 0)
+        if word not in pairs and word not in left_out and (word in mapping or place(each) < 0)
     ]
     lost.sort(key=lambda word: (folded(word), word))
     names = tuple(map(str, range(k or 0))) if classes is None else classes
-    free = [name for at, name in enumerate(names) if at not in done]
-    alike = _alike(lost, given, names, free) if classes is not None else {}
+    free = [name for at, name in enumerate(names) if at not in occupied]
+    alike = _alike(lost, mapping, names, free) if classes is not None else {}
     rest = [word for word in lost if word not in alike]
     free = [name for name in free if name not in alike.values()]
     pairs |= alike
     if not rest:
         return _of_alike(alike, pairs)
-    if given and len(rest) == len(free) == 1:
+    if mapping and len(rest) == len(free) == 1:
         return (
             f" Say {_option(pairs | {rest[0]: free[0]})}, or, where {rest[0]!r} is no class at "
             f"all, {_leaving(rest, pairs)}."
@@ -296,21 +298,21 @@ def _pair(word: str, name: str) -> str:
 
 
 def _alike(
-    lost: Sequence[str], given: Mapping[str, str], names: Sequence[str], free: Sequence[str]
+    lost: Sequence[str], mapping: Mapping[str, str], names: Sequence[str], free: Sequence[str]
 ) -> dict[str, str]:
     """Return the class of each word that is spelled nearly like one, or is mapped to such a word.
 
     A slip is only made of a class that no other label is.
     """
     plain = {folded(name): name for name in names}
-    found = {}
+    matches = {}
     for word in lost:
-        text = given.get(word, word)
+        text = mapping.get(word, word)
         slips = [name for name in free if _is_slip(text, name)]
         near = plain.get(folded(text)) or (slips[0] if len(slips) == 1 else None)
         if near is not None:
-            found[word] = near
-    return found
+            matches[word] = near
+    return matches
 
 
 def folded(text: str) -> str:
@@ -368,9 +370,9 @@ class LabelMap:
     def __post_init__(self) -> None:
         if bool(self.pairs) == (self.first is not None) or self.first not in (None, 0, 1):
             raise InvalidInputError(_MAP_RULE)
-        known: dict[object, str] = {}
+        targets: dict[object, str] = {}
         for label, target in self.pairs:
-            if known.setdefault(_key(label), target) != target:
+            if targets.setdefault(_key(label), target) != target:
                 msg = (
                     f"`label_map` (--label-map) must map a label once; {label!r} stands there "
                     "twice."
@@ -395,32 +397,34 @@ class LabelMap:
         )
 
     @classmethod
-    def of(cls, given: Mapping[Any, Any] | str | LabelMap) -> LabelMap:
+    def of(cls, source: Mapping[Any, Any] | str | LabelMap) -> LabelMap:
         """Return the map that a caller of `read` means: a mapping, or the text of `parse`."""
-        if isinstance(given, LabelMap):
-            return given
-        if isinstance(given, str):
-            return cls.parse(given)
-        given = as_mapping(given, name="label_map", rule="a mapping of labels to classes, or text")
-        return cls(tuple((label_text(label), label_text(to)) for label, to in given.items()))
+        if isinstance(source, LabelMap):
+            return source
+        if isinstance(source, str):
+            return cls.parse(source)
+        source = as_mapping(
+            source, name="label_map", rule="a mapping of labels to classes, or text"
+        )
+        return cls(tuple((label_text(label), label_text(to)) for label, to in source.items()))
 
     def applied(self, labels: NDArray[Any], classes: tuple[str, ...] | None) -> NDArray[Any]:
         """Return the labels of a file, of any shape, as they are meant."""
         distinct, inverse = distinct_labels(labels)
         if self.first is not None:
-            return self._counted(labels, distinct, inverse, classes)
+            return self._as_positions(labels, distinct, inverse, classes)
         pair_of = self._pairs_of(distinct, classes)
-        meant = [
+        targets = [
             label_text(each) if pair is None else pair[1]
             for each, pair in zip(distinct, pair_of, strict=True)
         ]
-        return np.array(meant, dtype=np.str_)[inverse].reshape(labels.shape)
+        return np.array(targets, dtype=np.str_)[inverse].reshape(labels.shape)
 
     def unused(self, words: Iterable[object], classes: tuple[str, ...] | None) -> tuple[str, ...]:
         """Return the labels of the pairs that are none of the words of a file."""
         pair_of = self._pairs_of(list(words), classes)
-        used = {_key(pair[0]) for pair in pair_of if pair is not None}
-        return tuple(label for label, _ in self.pairs if _key(label) not in used)
+        keys = {_key(pair[0]) for pair in pair_of if pair is not None}
+        return tuple(label for label, _ in self.pairs if _key(label) not in keys)
 
     def unclear(
         self, labels: NDArray[Any], classes: tuple[str, ...] | None, k: int | None
@@ -459,7 +463,7 @@ class LabelMap:
         columns = _columns(classes, k)
         unused = self.unused(distinct, classes)
         extra = f" No row has the label {listed(unused)}, which the map names." if unused else ""
-        given = {
+        mapping = {
             label_text(each): pair[1]
             for each, pair in zip(distinct, self._pairs_of(distinct, classes), strict=True)
             if pair is not None
@@ -467,9 +471,9 @@ class LabelMap:
         left_out = [
             label_text(each)
             for each in distinct
-            if label_text(each) not in given and self._is_left_out(each, None)
+            if label_text(each) not in mapping and self._is_left_out(each, None)
         ]
-        advice = label_advice(distinct, classes=classes, k=k, given=given, left_out=left_out)
+        advice = label_advice(distinct, classes=classes, k=k, mapping=mapping, left_out=left_out)
         msg = (
             f"`label_map` (--label-map) must say of every label which class it is; "
             f"{row_name(row)} holds {shown(label)}, which {what} "
@@ -493,16 +497,16 @@ class LabelMap:
         """
         exact = {pair[0]: pair for pair in self.pairs}
         by_value = {v: pair for pair in self.pairs if (v := label_value(pair[0])) is not None}
-        found: list[tuple[str, str] | None] = []
+        pairs: list[tuple[str, str] | None] = []
         for each in distinct:
             text, value = label_text(each), label_value(each)
             pair = exact.get(text) or exact.get(text.strip())
             if pair is None and value is not None and text not in (classes or ()):
                 pair = by_value.get(value)
-            found.append(pair)
-        return found
+            pairs.append(pair)
+        return pairs
 
-    def _counted(
+    def _as_positions(
         self,
         labels: NDArray[Any],
         distinct: list[Any],
@@ -512,15 +516,15 @@ class LabelMap:
         last = "the last" if classes is None else len(classes) - 1 + (self.first or 0)
         place_of_name = place_of(classes, None)
         k = None if classes is None else len(classes)
-        meant: list[int | str] = []
+        targets: list[int | str] = []
         for number, label in enumerate(distinct):
             value = label_value(label)
             place = -1 if not isinstance(value, int) else value - (self.first or 0)
             if place >= 0 and (k is None or place < k):
-                meant.append(place if classes is None else classes[place])
+                targets.append(place if classes is None else classes[place])
             elif self.left_out and self._is_left_out(label, None) and place_of_name(label) < 0:
                 as_number = classes is None and isinstance(value, int)
-                meant.append(value if as_number and isinstance(value, int) else label_text(label))
+                targets.append(value if as_number and isinstance(value, int) else label_text(label))
             else:
                 row = int((inverse == number).argmax())
                 msg = (
@@ -528,9 +532,9 @@ class LabelMap:
                     f"{last}, but {row_name(row)} holds {label_text(label)!r}."
                 )
                 raise InvalidInputError(msg)
-        of_numbers = classes is None and all(isinstance(each, int) for each in meant)
+        of_numbers = classes is None and all(isinstance(each, int) for each in targets)
         kind = np.int64 if of_numbers else np.str_
-        return np.array(meant, dtype=kind)[inverse].reshape(labels.shape)
+        return np.array(targets, dtype=kind)[inverse].reshape(labels.shape)
 
 
 def _key(label: object) -> object:

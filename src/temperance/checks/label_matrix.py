@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import as_array, as_numbers, row_name
-from temperance.checks.frames import named_scores
+from temperance.checks.forms import named_scores
 from temperance.checks.labels import as_classes, is_label
+from temperance.checks.row_values import as_groups, as_weights
 from temperance.checks.scores import Floor
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, logit
@@ -41,9 +42,37 @@ class Entries:
     odds: NDArray[np.float64]  # (m,): log-odds that the label applies
     labels: NDArray[np.intp]  # (m,): 1 where it does
     groups: NDArray[np.str_]  # (m,): the label's name
-    clusters: NDArray[np.intp]  # (m,): the row's number
+    weights: NDArray[np.float64] | None  # (m,): of the row
+    clusters: NDArray[np.intp]  # (m,): the row's number, or that of its cluster
     keep: NDArray[np.bool_]  # (n, l): which entries these are
-    outputs: NDArray[np.float64]  # (n, l): the logits, those left out included
+    classes: tuple[str, ...] | None = None  # names of the labels, where they have any
+
+    @classmethod
+    def check(
+        cls,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None,
+        clusters: ArrayLike | None = None,
+        classes: Sequence[object] | None,
+        ignore_label: int | str | None,
+        refuse_probs: bool,
+    ) -> Self:
+        """Return the arguments of `MultilabelScaling.fit` as arrays, or raise.
+
+        Entries of one row belong together; with `clusters`, those of all rows of one cluster.
+        """
+        logits, classes = named_scores(
+            logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters
+        )
+        labels, _ = named_scores(labels, classes, name="labels")
+        z = as_label_logits(logits, refuse_probs=refuse_probs)
+        names = label_names(classes, count=z.shape[1])
+        entries = cls.of(
+            z, labels, names=names, weights=weights, clusters=clusters, ignore_label=ignore_label
+        )
+        return entries if classes is None else replace(entries, classes=names)
 
     @classmethod
     def of(
@@ -52,6 +81,8 @@ class Entries:
         labels: ArrayLike,
         *,
         names: Sequence[str],
+        weights: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
         ignore_label: int | str | None,
         keep: NDArray[np.bool_] | None = None,
     ) -> Self:
@@ -78,13 +109,17 @@ class Entries:
             )
             raise InvalidInputError(msg)
         rows, columns = np.nonzero(keep)
+        w = as_weights(weights, n=len(y))
+        units = rows
+        if clusters is not None:
+            units = as_groups(clusters, n=len(y), name="clusters")[1][rows]
         return cls(
             odds=logits[keep],
             labels=y[keep].astype(np.intp),
             groups=np.asarray(names, dtype=np.str_)[columns],
-            clusters=rows,
+            weights=None if w is None else w[rows],
+            clusters=units,
             keep=keep,
-            outputs=logits,
         )
 
     @property
@@ -95,11 +130,11 @@ class Entries:
 
 def as_label_logits(logits: ArrayLike, *, refuse_probs: bool) -> NDArray[np.float64]:
     """Return finite logits (n, l) in float64, or say what they are instead."""
-    given = as_numbers(logits, name="logits")
-    if given.ndim != 2 or given.shape[1] < 1:
-        msg = f"`logits` must have shape (n, l), one column per label, got {given.shape}."
+    numbers = as_numbers(logits, name="logits")
+    if numbers.ndim != 2 or numbers.shape[1] < 1:
+        msg = f"`logits` must have shape (n, l), one column per label, got {numbers.shape}."
         raise InvalidInputError(msg)
-    z = as_float64(given)
+    z = as_float64(numbers)
     bad = ~(np.abs(z) <= _LARGEST_LOGIT)
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])

@@ -56,6 +56,7 @@ __all__ = [
     "spells_otherwise",
 ]
 
+_LARGEST = 2**62  # of a label that is a number: others are no positions, and no int64
 _VOID = {-100: "PyTorch's ignore index", 255: "often void", -1: "often unknown"}
 
 
@@ -92,12 +93,12 @@ class Positions:
         if isinstance(values, Positions):
             values = values.values
         elif type(values) is not np.ndarray or values.dtype != np.intp:  # masked arrays have masks
-            given = as_array(values, name="labels")
-            if given.ndim != 1:
-                raise InvalidInputError(_one_per_row(given))
-            values = _whole(given) if given.dtype.kind == "f" else given
+            array = as_array(values, name="labels")
+            if array.ndim != 1:
+                raise InvalidInputError(_one_per_row(array))
+            values = _whole(array) if array.dtype.kind == "f" else array
             if values.size and values.dtype.kind not in "iu":
-                msg = f"`Positions` must hold whole numbers, got dtype {given.dtype}."
+                msg = f"`Positions` must hold whole numbers, got dtype {array.dtype}."
                 raise InvalidInputError(msg)
             values = values.astype(np.intp)
         if values.ndim != 1:
@@ -120,20 +121,20 @@ def _one_per_row(values: NDArray[Any]) -> str:
 
 def class_names(classes: Sequence[object]) -> tuple[str, ...]:
     """Return the names of classes as text, or say that these are none."""
-    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
-    if any(getattr(name, "ndim", 0) or isinstance(name, list | tuple) for name in given):
+    names = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    if any(getattr(name, "ndim", 0) or isinstance(name, list | tuple) for name in names):
         msg = f"`classes` must be names, one per column, got {value_text(classes)}."
         raise InvalidInputError(msg)
-    if any(name is None or name != name for name in given):  # noqa: PLR0124  (nan)
+    if any(name is None or name != name for name in names):  # noqa: PLR0124  (nan)
         msg = "`classes` must name every column; None and nan are no names."
         raise InvalidInputError(msg)
-    numbers = [each for each in given if not isinstance(each, str | bytes)]
+    numbers = [each for each in names if not isinstance(each, str | bytes)]
     values = [value for each in numbers if (value := label_value(each)) is not None]
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
         msg = f"`classes` must differ from each other; {twice} stands there twice."
         raise InvalidInputError(msg)
-    return tuple(label_text(name) for name in given)
+    return tuple(label_text(name) for name in names)
 
 
 def as_classes(classes: Sequence[object] | None, *, k: int) -> tuple[str, ...] | None:
@@ -366,9 +367,9 @@ def class_position(name: object, classes: tuple[str, ...] | None) -> int:
     position = value if isinstance(value, int) else -1
     if classes is None:
         return -1 if isinstance(name, str) else position
-    found = class_place(classes)(name)
+    place = class_place(classes)(name)
     by_value = any(label_value(each) is not None for each in classes)
-    return position if found < 0 and not by_value and not isinstance(name, str) else found
+    return position if place < 0 and not by_value and not isinstance(name, str) else place
 
 
 def _no_class(
@@ -381,8 +382,8 @@ def _no_class(
     """Say which label is no class, with both lists and the way out."""
     label = y[row]
     value = label_value(label)
-    named = [] if value is None else [name for name in classes if label_value(name) == value]
-    several = "" if len(named) < 2 else f", which {listed(named)} both spell"
+    matches = [] if value is None else [name for name in classes if label_value(name) == value]
+    several = "" if len(matches) < 2 else f", which {listed(matches)} both spell"
     way_out = positions_advice(distinct, classes) or label_advice(
         distinct, classes=classes, k=len(classes)
     )
@@ -401,7 +402,7 @@ def _spelled_positions(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
     if k > 2 and any(map(_is_boolean, distinct)):
         raise _booleans(k)
     for label, value in zip(distinct, values, strict=True):
-        if not isinstance(value, int):
+        if not isinstance(value, int) or abs(value) > _LARGEST:
             row = int(is_label(y, label).argmax())
             count = int(np.count_nonzero(is_label(y, label)))
             msg = (
@@ -427,12 +428,12 @@ def labelled_rows(
     if ignore_label is None:
         return None
     if isinstance(labels, Positions):
-        given = labels.values
+        array = labels.values
     else:
-        given = one_column(as_array(labels, name="labels"))
-    if given.ndim != 1:
+        array = one_column(as_array(labels, name="labels"))
+    if array.ndim != 1:
         return None  # refused where labels are checked
-    keep = ~is_label(given, ignore_label)
+    keep = ~is_label(array, ignore_label)
     if keep.all():
         return None
     if not keep.any() and not may_be_none:

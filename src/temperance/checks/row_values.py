@@ -64,8 +64,8 @@ def as_known_names(values: ArrayLike, *, n: int, name: str = "groups") -> NDArra
 
     Of rows that are served, or looked up: what is known of them is used.
     """
-    given = _column(as_optional(values, name=name), n=n, name=name)
-    return np.where(_missing(given), "", _texts(given, name))
+    column = _column(as_optional(values, name=name), n=n, name=name)
+    return np.where(_missing(column), "", _texts(column, name))
 
 
 def _column(values: NDArray[Any], *, n: int, name: str) -> NDArray[Any]:
@@ -117,14 +117,14 @@ _LEAST = 2.0**-450  # of the largest; less counts as nothing: its square would, 
 
 
 def as_weights(
-    weights: ArrayLike | None, *, n: int, all_zero: bool = False
+    weights: ArrayLike | None, *, n: int, all_zero: bool = False, name: str = "weights"
 ) -> NDArray[np.float64] | None:
     """Return weights of shape (n,), finite, >= 0 and not `all_zero`; None stays None.
 
     They are in proportion to the largest, unless that is between 1 and 2^53. Those below 2^-450
     (1e-135) of the largest are 0.
     """
-    w = checked_weights(weights, n=n, all_zero=all_zero)
+    w = checked_weights(weights, n=n, all_zero=all_zero, name=name)
     return None if w is None else in_proportion(w)
 
 
@@ -162,23 +162,23 @@ def without_traces(weights: NDArray[np.float64], largest: float) -> NDArray[np.f
 
 
 def checked_weights(
-    weights: ArrayLike | None, *, n: int, all_zero: bool = False
+    weights: ArrayLike | None, *, n: int, all_zero: bool = False, name: str = "weights"
 ) -> NDArray[np.float64] | None:
     """Return weights as `as_weights` does, on the scale on which they came."""
     if weights is None:
         return None
-    w = as_float64(one_column(as_numbers(weights, name="weights")))
+    w = as_float64(one_column(as_numbers(weights, name=name)))
     if w.shape != (n,):
-        msg = f"`weights` must have shape ({n},), one per row, got {w.shape}."
+        msg = f"`{name}` must have shape ({n},), one per row, got {w.shape}."
         raise InvalidInputError(msg)
     bad = ~(np.isfinite(w) & (w >= 0))
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`weights` must be finite and >= 0; {row_name(row)} has {w[row]:g} ({such_rows(bad)})."
+            f"`{name}` must be finite and >= 0; {row_name(row)} has {w[row]:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     if n and not all_zero and not w.any():
-        msg = "`weights` must not all be zero: no row would count."
+        msg = f"`{name}` must not all be zero: no row would count."
         raise InvalidInputError(msg)
     return w

@@ -12,7 +12,9 @@ from temperance.checks.arguments import as_flag, as_number
 from temperance.checks.arrays import (
     as_array,
     as_numbers,
+    bounded,
     count_rows,
+    is_small_matrix,
     one_column,
     row_name,
     such_rows,
@@ -50,8 +52,7 @@ __all__ = [
 
 
 _AUTO = "auto"
-_DECIMALS = "decimals="
-_MOST_DECIMALS = 15
+_DECIMALS, _MOST_DECIMALS = "decimals=", 15
 _EVEN = 0.5
 _RESIDUE = (2.0**-66, 2.0**-50)  # what 1 - p leaves of 0 by rounding ...
 _COUNTED = 1e-8  # ... where no other probability is smaller than this
@@ -88,12 +89,12 @@ class Floor:
     auto: bool = False
 
     @classmethod
-    def of(cls, given: object, *, option: str = "") -> Self:
+    def of(cls, value: object, *, option: str = "") -> Self:
         """Return the floor that a number or a text says, or raise."""
-        if isinstance(given, cls):
-            return given
-        if isinstance(given, str):
-            text = given.strip()
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            text = value.strip()
             if text == _AUTO:
                 return cls(auto=True)
             places = text.removeprefix(_DECIMALS)
@@ -102,14 +103,14 @@ class Floor:
                 return cls(decimals=int(places))
             if not option:  # a number as text is one on a command line only
                 name = "floor"
-                msg = f"`{name}` must be {_RULE}, got {given!r}."
+                msg = f"`{name}` must be {_RULE}, got {value!r}."
                 raise InvalidInputError(msg)
             try:
-                given = float(text)
+                value = float(text)
             except ValueError:
                 msg = f"`{option}` must be {_RULE}, got {text!r}."
                 raise InvalidInputError(msg) from None
-        number = as_number(given, name="floor", rule=_RULE, least=0.0, below=1.0, option=option)
+        number = as_number(value, name="floor", rule=_RULE, least=0.0, below=1.0, option=option)
         return cls(number)
 
     @property
@@ -161,7 +162,7 @@ class Floor:
 
     def _level(self, p: Array, sums: Array | None) -> Array:
         if self.auto:
-            return np.asarray(0.5 * _smallest(p))
+            return np.asarray(max(0.5 * _smallest(p), 5e-324))  # the smallest number has no half
         if self.decimals is None:
             return np.asarray(self.number)
         half = np.asarray(0.5 * 10.0**-self.decimals)
@@ -204,11 +205,14 @@ def as_logits(logits: ArrayLike, *, name: str = "logits", first: int = 0) -> NDA
     Shape (n, 1) is read as (n,). -inf marks an option that does not exist in its row; each row
     keeps at least one. Messages count rows from `first` on.
     """
-    given = as_numbers(logits, name=name)
-    z = as_logits_unread(given, name=name)
-    values = z if given.ndim == 2 and given.shape[1] > 1 else given.reshape(-1)
+    if is_small_matrix(logits) and bounded(logits, _LARGEST_LOGIT):
+        return logits
+    numbers = as_numbers(logits, name=name)
+    z = as_logits_unread(numbers, name=name)
+    values = z if numbers.ndim == 2 and numbers.shape[1] > 1 else numbers.reshape(-1)
     for rows in row_blocks(values):
-        _check_values(as_float64(values[rows]), name=name, first=first + rows.start)
+        if not bounded(values[rows], _LARGEST_LOGIT):
+            _check_values(as_float64(values[rows]), name=name, first=first + rows.start)
     return z
 
 
@@ -286,10 +290,10 @@ def as_probs(
     `renormalize` is to divide by the sum whatever it is. Then values below the `floor` are raised
     to it, and rows divided by their sums again.
     """
-    given = one_column(as_numbers(probs, name=name))
-    require_shape(given.shape, name=name, of_class_one="the probability of class 1")
+    numbers = one_column(as_numbers(probs, name=name))
+    require_shape(numbers.shape, name=name, of_class_one="the probability of class 1")
     least = Floor.of(floor)
-    p = as_float64(given)
+    p = as_float64(numbers)
     if as_flag(renormalize, name="renormalize") and p.ndim == 2:
         return least.raised(_divided(p, name=name), p.sum(axis=1))
     outside = ~((p >= 0) & (p <= 1))
@@ -305,7 +309,7 @@ def as_probs(
     sums = p.sum(axis=1)
     error = np.abs(sums - 1.0)
     torch_bfloat16 = str(getattr(probs, "dtype", "")) == "torch.bfloat16"
-    tolerance = sum_tolerance("bfloat16" if torch_bfloat16 else given.dtype.name)
+    tolerance = sum_tolerance("bfloat16" if torch_bfloat16 else numbers.dtype.name)
     if (off := error > tolerance * (1.0 + 1e-9)).any():  # 0.333 * 3 is 0.001 away, and a bit more
         row, value = _first(off, sums)
         msg = (
@@ -462,10 +466,7 @@ def refuse_tiny(widest: float) -> None:
 
 def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
     masked = np.isneginf(z)
-    if z.ndim == 2:
-        bad = ~((np.abs(z) <= _LARGEST_LOGIT) | masked)
-    else:
-        bad = ~(np.abs(z) <= _LARGEST_LOGIT)
+    bad = ~((np.abs(z) <= _LARGEST_LOGIT) | (masked if z.ndim == 2 else False))
     if bad.any():
         row, value = _first(bad, z)
         where = f"{row_name(row, first)} holds {value:g}"
@@ -485,8 +486,8 @@ def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
         msg = f"`{name}` must be {what}; {where}."
         raise InvalidInputError(msg)
     if z.ndim == 2 and (empty := masked.all(axis=1)).any():
-        row = int(empty.argmax())
-        msg = f"`{name}` must keep at least one option per row; {row_name(row, first)} is all -inf."
+        where = row_name(int(empty.argmax()), first)
+        msg = f"`{name}` must keep at least one option per row; {where} is all -inf."
         raise InvalidInputError(msg)
 
 

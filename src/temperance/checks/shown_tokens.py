@@ -42,15 +42,15 @@ class ShownTokens:
     @classmethod
     def check(cls, logprobs: ArrayLike | Sequence[Any], *, name: str = "logprobs") -> Self:
         """Return the rows, ragged ones padded, or raise."""
-        given = as_numbers(_padded(logprobs), name=name)
-        if given.ndim != 2 or given.size == 0:
+        array = as_numbers(_padded(logprobs), name=name)
+        if array.ndim != 2 or array.size == 0:
             msg = (
                 f"`{name}` must be rows of log-probabilities, shape (n, k) or lists of different "
-                f"lengths, got shape {given.shape}."
+                f"lengths, got shape {array.shape}."
             )
             raise InvalidInputError(msg)
-        dtype = _dtype_name(logprobs, given)
-        values = as_token_logprobs(as_float64(given), rounding_of(dtype), name=name)
+        dtype = _dtype_name(logprobs, array)
+        values = as_token_logprobs(as_float64(array), rounding_of(dtype), name=name)
         sentinels = (values <= SENTINEL) & np.isfinite(values)
         values = np.where(sentinels, -np.inf, values)
         _require_shown(values, name=name)

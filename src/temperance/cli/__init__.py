@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any, NamedTuple, NoReturn
+from itertools import pairwise
+from typing import NamedTuple, NoReturn
 
 from temperance.cli.process import Ended, Signals, raising_signals, standard_streams
 from temperance.printable import printable
@@ -61,23 +62,23 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     """Run a command; everything that it may raise on purpose becomes a line and a code."""
-    import typer  # noqa: PLC0415  (so that `import temperance.cli` stays cheap)
+    import typer  # here, so that `import temperance.cli` stays cheap
 
-    from temperance.cli.app import app  # noqa: PLC0415
-    from temperance.cli.options import in_options  # noqa: PLC0415
-    from temperance.errors import TemperanceError  # noqa: PLC0415
+    from temperance.cli.app import app
+    from temperance.cli.options import in_options
+    from temperance.errors import TemperanceError
 
     signals.raise_received()  # imports may swallow it
     command = typer.main.get_command(app)  # calling `app` would replace sys.excepthook
     try:
-        code = command.main(arguments, standalone_mode=False)
+        code = command.main(arguments, standalone_mode=False, obj=signals)
     except typer.TyperException as error:
         message = error.format_message()
         stop = "" if message.endswith(".") else "."
         return _Outcome(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
         words = sys.argv[1:] if arguments is None else arguments
-        return _Outcome(_BAD_INPUT, in_options(str(error), _options(command, words)))
+        return _Outcome(_BAD_INPUT, in_options(str(error), _options(words)))
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:
@@ -91,10 +92,13 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     return _Outcome(code if isinstance(code, int) else 0)
 
 
-def _options(group: Any, words: list[str]) -> set[str]:  # noqa: ANN401  (typer's group of commands)
+def _options(words: list[str]) -> set[str]:
     """Return the options of the command that was called."""
-    called = next((group.commands[word] for word in words if word in group.commands), None)
-    return {each for one in getattr(called, "params", ()) for each in one.opts}
+    from temperance.cli.app import COMMANDS, load_command
+
+    calls = (*pairwise(words), *((word,) for word in words))
+    name = next((" ".join(call) for call in calls if " ".join(call) in COMMANDS), None)
+    return set() if name is None else {o for each in load_command(name).params for o in each.opts}
 
 
 def _command(error: Exception) -> str:

@@ -1,50 +1,234 @@
-"""The list of commands."""
+"""The table of commands: each is loaded when it is called, and no other with it."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from temperance.calibrators import METHODS, method_tables
-from temperance.cli.apply import apply
-from temperance.cli.cascade import cascade
-from temperance.cli.compare import compare
-from temperance.cli.console import print_json, print_table
-from temperance.cli.demo import demo
-from temperance.cli.evaluate import evaluate
-from temperance.cli.files import FileCommand
-from temperance.cli.fit import fit
-from temperance.cli.options import JsonOption
-from temperance.cli.plan import plan
-from temperance.cli.shift import shift
-from temperance.cli.threshold import threshold
+from temperance.cli.process import FileCommand
 from temperance.version import __version__
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-# `temperance methods`: what each calibrator does, needs and keeps.
+__all__ = ["COMMANDS", "GROUPS", "Entry", "app", "command_function", "load_command"]
 
 
-def methods(as_json: JsonOption = False) -> None:
-    """Compare the calibrators: what each does, learns, needs and keeps.
+class Entry(NamedTuple):
+    """What the list of commands says of one: the first line of its function, and an example."""
 
-    The names go behind `--method`; `--method auto` lets the rows choose.
-    """
-    if as_json:
-        print_json({name: each.traits.to_dict() for name, each in METHODS.items()})
-        return
-    for table in method_tables():
-        print_table(table)
+    line: str
+    example: str
+
+
+# `cli/NAME.py` holds the function NAME, which is the command; that of "export sql" is `export_sql`
+# in `cli/export/sql.py`.
+COMMANDS = {
+    "demo": Entry("Fit, evaluate and report on real data that needs no download.", "demo"),
+    "fit": Entry(
+        "Learn a calibrator from a file of outputs and labels.",
+        "fit cal.npz --test test.npz --report report.html",
+    ),
+    "apply": Entry(
+        "Write calibrated probabilities for every row of a file.",
+        "apply calibrator.json new.csv -o probs.csv",
+    ),
+    "evaluate": Entry(
+        "Measure probabilities against labels, each number with a 95 % interval.",
+        "evaluate test.npz --calibrator calibrator.json --max-ece 0.05",
+    ),
+    "compare": Entry(
+        "Compare models, or calibrators, on the same labelled rows.",
+        "compare model-a.npz model-b.npz --report report.html",
+    ),
+    "shift": Entry(
+        "Say how a temperature fitted on REFERENCE does on NEW, and what would do better.",
+        "shift last-month.npz this-month.npz --report shift.html",
+    ),
+    "cascade": Entry(
+        "Find the confidence below which a row goes on to the next model.",
+        "cascade small.npz large.npz --cost 0.01 --report cascade.html",
+    ),
+    "methods": Entry(
+        "Compare the calibrators: what each does, learns, needs and keeps.", "methods"
+    ),
+    "plan": Entry(
+        "Say how many labels are needed to judge and to calibrate a model.",
+        "plan pool.npz --error 0.05",
+    ),
+    "threshold": Entry(
+        "Find the confidence from which on answers keep a promised error rate.",
+        "threshold cal.npz --max-risk 0.02 --test test.npz",
+    ),
+    "serve": Entry(
+        "Calibrate rows that are posted over HTTP, by a calibrator or a policy.",
+        "serve calibrator.json --port 8080",
+    ),
+    "export sql": Entry(
+        "Write a calibrator as an SQL query, once running it gives the calibrated numbers.",
+        "export sql calibrator.json --dialect duckdb -o calibrated.sql",
+    ),
+    "export polars": Entry(
+        "Write a calibrator as polars code, once running it gives the calibrated numbers.",
+        "export polars calibrator.json -o calibrated.py",
+    ),
+    "export onnx": Entry(
+        "Write an ONNX model with the calibrator in it, once running it gives the calibrated "
+        "numbers.",
+        "export onnx model.onnx calibrator.json -o calibrated.onnx --verify test.npz",
+    ),
+    "monitor init": Entry(
+        "Make a store for predictions and labels, and put the calibrator into a registry.",
+        "monitor init monitor.db --calibrator calibrator.json --delay 7d",
+    ),
+    "monitor log": Entry(
+        "Keep predictions until their labels come; rows that are there already are counted.",
+        "monitor log monitor.db today.csv --model resnet-3",
+    ),
+    "monitor label": Entry(
+        "Give labels to the predictions of the same ids, in the order of the file.",
+        "monitor label monitor.db labels.csv",
+    ),
+    "monitor check": Entry(
+        "Weigh the labels that became usable since the last check; exit code 1 on an alarm.",
+        "monitor check monitor.db --json",
+    ),
+    "monitor refit": Entry(
+        "Fit on the labels of late; serve the result if labels that neither saw speak for it.",
+        "monitor refit monitor.db",
+    ),
+    "monitor rollback": Entry(
+        "Let the calibrator serve that served before the last re-fit, or another one.",
+        "monitor rollback monitor.db --why 'worse in the morning'",
+    ),
+    "monitor status": Entry(
+        "Say what the store holds, how late labels come, and which calibrators have served.",
+        "monitor status monitor.db",
+    ),
+    "monitor metrics": Entry(
+        "Write counts, evidence and alarms as Prometheus reads them.",
+        "monitor metrics monitor.db -o temperance.prom",
+    ),
+    "monitor prune": Entry(
+        "Delete predictions with all their labels, and give the room back.",
+        "monitor prune monitor.db --older-than 90d",
+    ),
+    "monitor report": Entry(
+        "Write a page: evidence, reliability, temperatures, groups, versions.",
+        "monitor report monitor.db -o monitor.html",
+    ),
+    "monitor serve": Entry(
+        "Show the page of a monitor to browsers, and its metrics to Prometheus.",
+        "monitor serve monitor.db --port 8081",
+    ),
+    "monitor run": Entry(
+        "Check again and again, a line each; Ctrl-C ends it.",
+        "monitor run monitor.db --every 1h --refit",
+    ),
+    "schema": Entry(
+        "Print the JSON Schema of calibrator.json or of policy.json.", "schema calibrator"
+    ),
+}
+GROUPS = {
+    "export": "Carry a calibrator to where the model runs, with proof that it is the same.",
+    "monitor": "Watch what is served: labels that come late, alarms, re-fits, roll-backs.",
+}
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class _Command(FileCommand):
+    """A command that shows, on a terminal, what the library works on."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (a typer.Context, under another name)
+        """Run, and show the progress of each piece of work that the library names."""
+        from temperance.blocks import reporting_work
+        from temperance.cli.console import progress
+
+        with reporting_work(progress):
+            return super().invoke(ctx)
+
+
+def command_function(name: str) -> Callable[..., None]:
+    """Import the function of a command, and only that one."""
+    words = name.split()
+    function: Callable[..., None] = getattr(
+        import_module(f"temperance.cli.{'.'.join(words)}"), "_".join(words)
+    )
+    return function
+
+
+@cache
+def load_command(name: str) -> typer.core.TyperCommand:
+    """Import a command, and only that one; return it with its options, the same each time."""
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    epilog = f"Example: [bold]temperance {COMMANDS[name].example}[/]"
+    function = command_function(name)
+    single.command(name.rsplit(maxsplit=1)[-1], cls=_Command, epilog=epilog)(function)
+    command = typer.main.get_command(single)
+    assert isinstance(command, typer.core.TyperCommand)  # noqa: S101  (of one function)
+    return command
+
+
+class _Commands(typer.core.TyperGroup):
+    """The commands by their lines alone; the one that is called takes the place of its line."""
+
+    prefix = ""  # of the names in the table: "export " of a group
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (typer's)
+        named = {name.removeprefix(self.prefix): each for name, each in COMMANDS.items()
+                 if name.startswith(self.prefix)}  # fmt: skip
+        lines: dict[str, Any] = {
+            name: typer.core.TyperCommand(name, help=each.line)
+            for name, each in named.items() if " " not in name
+        }  # fmt: skip
+        groups = {} if self.prefix else {name: _group(name) for name in GROUPS}
+        super().__init__(**{**settings, "commands": lines | groups})
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401  (typer's)
+        """Return `--help`, no where it is not given: None would load pydantic to become a bool."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False
+        return option
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (typer's)
+        """Return the name of the command that is called, the command, and its arguments."""
+        name, line, rest = super().resolve_command(ctx, args)
+        if name is None or isinstance(line, _Commands):
+            return name, line, rest
+        return name, load_command(self.prefix + name), rest
+
+
+def _show_help(context: typer.Context) -> None:
+    """Show what there is, where no command is called."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _group(name: str) -> typer.core.TyperGroup:
+    """Return the commands "NAME ...", by their lines alone."""
+    commands = type("_Group", (_Commands,), {"prefix": f"{name} "})
+    first = next(each.example for key, each in COMMANDS.items() if key.startswith(f"{name} "))
+    group = typer.Typer(
+        name=name, cls=commands, help=GROUPS[name], epilog=f"Example: [bold]temperance {first}[/]",
+        add_completion=False, invoke_without_command=True, rich_markup_mode="rich",
+        context_settings=_HELP,
+    )  # fmt: skip
+    group.callback()(_show_help)
+    return typer.main.get_group(group)
 
 
 app = typer.Typer(
     name="temperance",
+    cls=_Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_HELP,
 )
 
 
@@ -60,22 +244,4 @@ def temperance(
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-def _example(command_line: str) -> str:
-    return f"Example: [bold]temperance {command_line}[/]"
-
-
-_command = partial(app.command, cls=FileCommand)
-_command(epilog=_example("demo"))(demo)
-_command(epilog=_example("fit cal.npz --test test.npz --report report.html"))(fit)
-_command(epilog=_example("apply calibrator.json new.csv -o probs.csv"))(apply)
-_command(epilog=_example("evaluate test.npz --calibrator calibrator.json --max-ece 0.05"))(evaluate)
-_command(epilog=_example("compare model-a.npz model-b.npz --report report.html"))(compare)
-_command(epilog=_example("shift last-month.npz this-month.npz --report shift.html"))(shift)
-_command(epilog=_example("cascade small.npz large.npz --cost 0.01 --report cascade.html"))(cascade)
-_command(epilog=_example("methods"))(methods)
-_command(epilog=_example("plan pool.npz --error 0.05"))(plan)
-_command(epilog=_example("threshold cal.npz --max-risk 0.02 --test test.npz"))(threshold)
+    _show_help(context)

@@ -6,43 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
-import numpy as np
 import typer
 
-from temperance.blocks import report_rows
-from temperance.calibrators import temperature_of
-from temperance.checks.arrays import rows_from
-from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.cli.class_rows import rows_of_classes
-from temperance.cli.console import note, print_json, progress
-from temperance.cli.members import read_members
 from temperance.cli.options import JsonOption
-from temperance.cli.reading import is_large, read_kind
-from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import naming
-from temperance.decisions import load_policy
-from temperance.decisions.policy import is_policy
+from temperance.cli.reading_options import takes_reading
 from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, names_in_help
-from temperance.formats import load
 from temperance.printable import count_text
-from temperance.readers import read_blocks
-from temperance.writers import (
-    SUFFIXES,
-    check_block_suffix,
-    check_dense,
-    write_probs,
-    writing_blocks,
-)
-from temperance.writers.content import Content
-from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
-    from temperance.cli.rows import Rows
+    from temperance.checks.contradictions import ScoreRules
     from temperance.decisions import Abstention
     from temperance.readers import BlockFile
+    from temperance.rows.memory import Rows
+    from temperance.rows.reading import Reading
 
 __all__ = ["apply"]
 
@@ -60,6 +40,9 @@ class Map:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a calibrator.json or a policy.json."""
+        from temperance.decisions.policy import is_policy, load_policy
+        from temperance.formats import load
+
         if is_policy(path):
             policy = load_policy(path)
             return cls(policy.calibrator, policy.rule, str(path))
@@ -67,25 +50,28 @@ class Map:
 
     def accepted(self, rows: Rows, probs: NDArray[np.float64]) -> NDArray[np.bool_] | None:
         """Return which rows are answered, in the file's own shape; None without a policy."""
+        from temperance.rows.memory import naming
+
         if self.rule is None:
             return None
         with naming(rows.source):
-            sure = probs if rows.answers is not None else probs.max(axis=1)
-            accepted = self.rule.accepts(sure, rows.group_names)
-        return accepted if rows.dense is None else accepted.reshape(rows.dense.shape)
+            accepted = self.rule.accepts(rows.layout.confidence(probs), rows.group_names)
+        return rows.layout.restored(accepted)
 
     def unknown_groups(self, rows: Rows) -> tuple[str, ...]:
         """Return what to say of rows that are never answered, because no promise is for them."""
+        import numpy as np
+
         if self.rule is None or not self.rule.per_group or rows.group_names is None:
             return ()
-        kept = [str(each.group) for each in self.rule.promises if each.threshold is not None]
-        others = ~np.isin(rows.group_names, kept)
+        promised = [str(each.group) for each in self.rule.promises if each.threshold is not None]
+        others = ~np.isin(rows.group_names, promised)
         if not others.any():
             return ()
         count = int(np.count_nonzero(others))
         are = "is" if count == 1 else "are"
-        told = f"{count_text(count, 'row')} of groups without a promise in {self.source} {are}"
-        return (f"{told} not accepted.",)
+        text = f"{count_text(count, 'row')} of groups without a promise in {self.source} {are}"
+        return (f"{text} not accepted.",)
 
 
 def header_of(rows: Rows, calibrator: Calibrator) -> tuple[str, ...] | None:
@@ -94,10 +80,9 @@ def header_of(rows: Rows, calibrator: Calibrator) -> tuple[str, ...] | None:
     Labels are handed on as they came, so where a file has none for its columns and its labels are
     their positions, what is written has none either.
     """
-    if rows.answers is not None:
-        return None
-    assert rows.beside is not None  # noqa: S101  (of whole files)
-    return rows.classes or (calibrator.classes if rows.beside.labels is None else None)
+    assert rows.columns is not None  # noqa: S101  (of whole files)
+    unnamed = rows.columns["labels"] is None
+    return rows.layout.header(rows.classes or (calibrator.classes if unnamed else None))
 
 
 # Files that are worked on block by block, because they are large or a folder of shards.
@@ -112,6 +97,8 @@ class Applied:
 
     def add(self, probs: np.ndarray, accepted: np.ndarray | None) -> None:
         """Count a block of probabilities, (n, k), and of accepted rows, (n,)."""
+        import numpy as np
+
         self.n += len(probs)
         self.classes = probs.shape[1]
         self._confidence += float(probs.max(axis=1).sum())
@@ -124,11 +111,18 @@ class Applied:
         return self._confidence / self.n
 
 
-def apply_blocks(
-    file: BlockFile, chosen: Map, output: Path, rules: ScoreRules = AS_THEY_ARE
-) -> Applied:
+def apply_blocks(file: BlockFile, chosen: Map, output: Path, rules: ScoreRules) -> Applied:
     """Write the calibrated probabilities of a file in one reading; all of them, or nothing."""
-    done, calibrator = Applied(), chosen.calibrator
+    import numpy as np
+
+    from temperance.blocks import report_rows
+    from temperance.checks.arrays import rows_from
+    from temperance.rows.file_rows import rows_of_classes
+    from temperance.rows.memory import naming
+    from temperance.writers import writing_blocks
+    from temperance.writers.content import Content
+
+    applied, calibrator = Applied(), chosen.calibrator
     with writing_blocks(output) as writer:
         for block in file:
             with naming(block.source), rows_from(block.first):
@@ -139,20 +133,15 @@ def apply_blocks(
                 rows.check_fits(calibrator, chosen.source)
                 probs = rows.applied(calibrator)
                 accepted = chosen.accepted(rows, probs)
-            beside = rows.beside
-            assert beside is not None  # noqa: S101  (of whole files)
-            weights = beside.weights  # integers in one shard may be floats in the next
-            columns = {
-                "ids": beside.ids, "labels": beside.labels,
-                "groups": beside.groups,
-                "weights": None if weights is None else np.asarray(weights, dtype=np.float64),
-                "accepted": accepted,
-            }  # fmt: skip
+            assert rows.columns is not None  # noqa: S101  (of whole files)
+            columns = {**rows.columns, "accepted": accepted}
+            if (weights := columns["weights"]) is not None:  # integers in one shard, floats next
+                columns["weights"] = np.asarray(weights, dtype=np.float64)
             classes = header_of(rows, calibrator)
             writer.add(Content.of(probs, classes=classes, mask=None, columns=columns))
-            done.add(probs, accepted)
+            applied.add(probs, accepted)
             report_rows(len(probs))
-    return done
+    return applied
 
 
 # Which rows a temperature per group does not know.
@@ -163,6 +152,10 @@ _SHOWN = 5
 
 def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     """Return what to say of rows that get the pooled temperature, where groups have their own."""
+    import numpy as np
+
+    from temperance.calibrators import temperature_of
+
     if not calibrator.traits.groups:
         return ()
     pooled = f"get the pooled temperature, {temperature_of(calibrator):.4g}"
@@ -185,6 +178,7 @@ def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     without=("labels", "ignore_label", "label_map", "cluster_column", "score_scale", "score_of")
 )
 def apply(
+    reading: Reading,
     calibrator_file: Annotated[
         Path,
         typer.Argument(
@@ -210,7 +204,6 @@ def apply(
         ),
     ],
     as_json: JsonOption = False,
-    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
@@ -219,26 +212,34 @@ def apply(
     their shape. A folder of shards, or a file of 1 GiB and more, is read once and written row by
     row, in little memory.
     """
+    import numpy as np
+
+    from temperance.cli.console import progress
+    from temperance.readers import read_blocks
+    from temperance.rows.memory import naming
+    from temperance.rows.reading import is_large, read_kind, read_members
+    from temperance.writers import SUFFIXES, check_block_suffix, check_dense, write_probs
+    from temperance.writers.place import check_writable
+
     check_writable(output, SUFFIXES)
     if reading.class_axis is not None:
         check_dense(output)
     chosen = Map.read(calibrator_file)
     calibrator = chosen.calibrator
-    reading = reading.of_answers(calibrator)
+    reading = reading.for_calibrator(calibrator)
     plain = calibrator.kind == "logits" and not calibrator.traits.members
     plain = plain and reading.class_axis is None and reading.llm is None and reading.na != "drop"
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
         blocks = read_blocks(file[0], kind=read_kind(reading.kind), fields=reading.fields)
         with progress(f"applying to {file[0].name}", rows=blocks.n_rows):
-            done = apply_blocks(blocks, chosen, output, reading.rules)
+            applied = apply_blocks(blocks, chosen, output, reading.rules)
         warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(chosen, output))
-        told = _Told(done.n, done.classes, done.mean_confidence, warnings)
-        _tell(told, chosen, done.accepted, output, as_json=as_json)
+        written = _Written(applied.n, applied.classes, applied.mean_confidence, warnings)
+        _print_written(written, chosen, applied.accepted, output, as_json=as_json)
         return
     rows = read_members(file, reading, labelled=False, whole=True)
-    beside = rows.beside
-    assert beside is not None  # noqa: S101  (of whole files)
+    assert rows.columns is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.outcomes.rows(rows.n)}"):
         probs = rows.applied(calibrator)
@@ -252,24 +253,21 @@ def apply(
     with progress(f"writing {output.name}"):
         write_probs(
             output,
-            probs if rows.dense is None else rows.dense.restore(probs),
+            rows.layout.restored(probs),
             classes=header_of(rows, calibrator),
-            labels=beside.labels,
-            ids=beside.ids,
-            groups=beside.groups,
-            weights=beside.weights,
+            **rows.columns,
             accepted=accepted,
             mask=~np.isneginf(rows.logits) if rows.ragged else None,
-            layout=rows.layout,
+            layout=rows.layout.form,
         )
-    confidence = _mean_confidence(probs, of_labels=rows.entries is not None)
-    columns = 2 if rows.answers is not None else probs.shape[1]
-    told = _Told(len(probs), columns, confidence, warnings)
+    confidence = float(rows.layout.confidence(probs).mean())
+    width = rows.layout.width(rows.n_classes)
+    written = _Written(len(probs), width, confidence, warnings)
     count = None if accepted is None else int(np.count_nonzero(accepted))
-    _tell(told, chosen, count, output, as_json=as_json)
+    _print_written(written, chosen, count, output, as_json=as_json)
 
 
-class _Told(NamedTuple):
+class _Written(NamedTuple):
     """What is said about the rows written."""
 
     n: int
@@ -278,14 +276,19 @@ class _Told(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def _tell(told: _Told, chosen: Map, accepted: int | None, output: Path, *, as_json: bool) -> None:
+def _print_written(
+    written: _Written, chosen: Map, accepted: int | None, output: Path, *, as_json: bool
+) -> None:
+    from temperance.calibrators import temperature_of
+    from temperance.cli.console import note, print_json
+
     rule = chosen.rule
     if as_json:
         decided = {}
         if rule is not None and accepted is not None:
             decided = {
                 "accepted": accepted,
-                "coverage": accepted / told.n,
+                "coverage": accepted / written.n,
                 "threshold": rule.threshold,
                 "guarantee": rule.guarantee,
             }
@@ -293,20 +296,20 @@ def _tell(told: _Told, chosen: Map, accepted: int | None, output: Path, *, as_js
             {
                 "method": chosen.calibrator.name,
                 "temperature": temperature_of(chosen.calibrator),
-                **told._asdict(),
+                **written._asdict(),
                 **decided,
                 "calibrator": chosen.source,
                 "output": str(output),
-                "warnings": list(told.warnings),
+                "warnings": list(written.warnings),
             }
         )
         return
-    for warning in told.warnings:
+    for warning in written.warnings:
         note(f"warning: {warning}")
     share = ""
     if accepted is not None:
-        share = f", {accepted:,} of them accepted ({accepted / told.n:.1%})".replace("%", " %")
-    note(f"{count_text(told.n, 'row')} written to {output}{share}")
+        share = f", {accepted:,} of them accepted ({accepted / written.n:.1%})".replace("%", " %")
+    note(f"{count_text(written.n, 'row')} written to {output}{share}")
 
 
 def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:
@@ -316,13 +319,3 @@ def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:
         return ()
     suffix, other = file_suffix(output), output.with_suffix(".npz").name
     return (f"a {suffix} file has no place for `accepted`: write {other}.",)
-
-
-def _mean_confidence(probs: NDArray[np.float64], *, of_labels: bool) -> float:
-    """Return the mean probability of what is predicted: a class, each label's yes or no.
-
-    Of answers, shape (n,), that they are right.
-    """
-    if probs.ndim == 1:
-        return float(probs.mean())
-    return float((np.maximum(probs, 1.0 - probs) if of_labels else probs.max(axis=1)).mean())

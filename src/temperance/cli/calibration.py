@@ -1,259 +1,200 @@
-"""Fit, evaluate on rows the fit has not seen, save, report: what `fit` and `demo` share."""
+"""Save a fit with its measures, print and report it: what `fit` and `demo` share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Self
 
-from temperance.alternatives import BIASED
-from temperance.calibrators import (
-    TemperatureRecord,
-    Training,
-    interval_of,
-    temperature_of,
-)
-from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded, recorded_warnings
-from temperance.cli.fitting import fit_rows
-from temperance.cli.measured import (
-    infinite_losses,
-    interval_warnings,
-)
-from temperance.cli.reading import BlockRows
-from temperance.cli.rows import Settings
-from temperance.cli.ways import (
-    baseline_name,
-    class_biases_of,
-    compare_label_ways,
-    compare_pooling,
-    label_way_warnings,
-    label_ways_dict,
-    measure_table,
-    pooling_dict,
-    ways_table,
-)
+from temperance.calibrators import interval_of, temperature_of
+from temperance.cli.console import Headline, Result, progress
+from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.tables import baseline_name, measure_table, ways_table
 from temperance.formats import save
-from temperance.metrics.resampling import N_RESAMPLES
 from temperance.printable import count_text
-from temperance.report import ReportContent, headline, split_sentence, write_report
-from temperance.selection.choose import LEAST_PER_PARAMETER
+from temperance.report import headline, split_sentence
+from temperance.rows.calibration import few_events, fit_blocks
+from temperance.rows.fitting import fit_rows
 from temperance.selection.selection import selection_table
 from temperance.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from temperance.alternatives import ClassBiases
     from temperance.calibrators import Calibrator, FitRecord, Pool
-    from temperance.cli.rows import RowFacts, Rows
     from temperance.comparison import Comparison
-    from temperance.planning import Plan
-    from temperance.selection import Selection
+    from temperance.report import ReportContent
+    from temperance.rows.blocks import BlockRows
+    from temperance.rows.calibration import Calibration
+    from temperance.rows.memory import RowFacts, Rows
+    from temperance.show import Table
 
-__all__ = ["Calibration", "calibrate", "finish", "fit_warnings"]
+__all__ = ["PRINTED", "OnlyFit", "finish"]
 
-_FEW_LABELS = 200
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """A fitted calibrator with its measures on rows it has not seen."""
-
-    calibrator: Calibrator
-    comparison: Comparison  # "before" and "after"
-    evaluated_on: Literal["cross-fitted", "test"]
-    rows: RowFacts  # of the fit
-    test: RowFacts | None
-    warnings: tuple[str, ...]
-    pooling: Comparison | None = None  # of an ensemble: other ways of pooling, on the same rows
-    selection: Selection | None = None  # how the method was chosen; None where it was named
-    class_biases: ClassBiases | None = None  # where they were fitted, or a report will show them
-    label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
-    plan: Plan | None = None  # labels still needed, where a report will say it
-    may_choose: bool = True  # whether the command takes another --method
-
-    @property
-    def record(self) -> FitRecord:
-        """What the fit left behind."""
-        record = self.calibrator.record
-        assert record is not None  # noqa: S101  (a fit leaves one)
-        return record
-
-    @property
-    def tried(self) -> dict[str, float]:
-        """Log loss of each map tried, on the rows measured, by fits that had not seen them."""
-        found = {self.calibrator.name: self.comparison.evaluations["after"].log_loss.value}
-        if self.class_biases is not None:
-            biased = self.class_biases.comparison.evaluations[BIASED]
-            found["a temperature with class biases"] = biased.log_loss.value
-        if self.selection is not None and self.evaluated_on == "cross-fitted":
-            found |= {
-                each.method: each.log_loss.value
-                for each in self.selection.tried
-                if each.log_loss is not None and each.method != "identity"
-            }
-        return found
-
-    @property
-    def advice(self) -> str:
-        """What to try where these rows still refute calibration; "" where all has been tried."""
-        richer = self.calibrator.richer_method
-        if not self.may_choose or self.selection is not None or richer is None:
-            return ""
-        zeros = self.comparison.evaluations["before"].zero_probability_labels
-        return (
-            f"try --method {richer}{' --floor auto' if zeros else ''}"  # most maps need logarithms
-        )
-
-
-def calibrate(
-    rows: Rows,
-    test: Rows | BlockRows | None,
-    *,
-    method: str,
-    prior: float,
-    n_bins: int,
-    seed: int,
-    n_resamples: int = N_RESAMPLES,
-    pool: Pool = "linear",
-    planned: bool = False,
-) -> Calibration:
-    """Fit on `rows`; measure on `test`, or on `rows` themselves cross-fitted.
-
-    `planned`: also say how many labels are still needed.
-    """
-    fitted = fit_rows(
-        rows, method=method, prior=prior, pool=pool, out_of_fold=test is None, seed=seed
-    )
-    calibrator, out_of_fold = fitted.calibrator, fitted.out_of_fold
-    settings: Settings = {"n_bins": n_bins, "n_resamples": n_resamples, "seed": seed}
-    if test is not None:
-        measured = test.measure_after(calibrator, **settings)
-    else:
-        assert out_of_fold is not None  # noqa: S101  (it was asked for)
-        measured = rows.measure_scaled(out_of_fold, **settings)
-    comparison = measured.comparison
-    pooling = plan = biases = label_ways = None
-    if not isinstance(test, BlockRows):
-        if rows.members is not None:
-            with progress("comparing ways of pooling"):
-                pooling = compare_pooling(rows, test, measured.after, pool=pool, seed=seed)
-        if rows.entries is not None:
-            with progress("comparing ways"):
-                label_ways = compare_label_ways(
-                    rows, test, measured.after, method=calibrator.name, seed=seed
-                )
-        plan = (test or rows).label_plan(calibrator) if planned else None
-        if planned or fitted.selection is None:
-            with progress("class biases"):
-                biases = class_biases_of(
-                    rows, test, calibrator, fitted.selection, measured.after, seed=seed
-                )
-    return Calibration(
-        calibrator=calibrator,
-        comparison=comparison,
-        evaluated_on="cross-fitted" if test is None else "test",
-        rows=rows.facts,
-        test=None if test is None else measured.facts,
-        pooling=pooling,
-        selection=fitted.selection,
-        class_biases=biases,
-        label_ways=label_ways,
-        plan=plan,
-        warnings=(
-            *fit_warnings(calibrator, comparison),
-            *_few_events(calibrator, rows),
-            *label_way_warnings(label_ways),
-            *_not_pooled(rows, pooling),
-            *interval_warnings(calibrator, rows),
-            *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
-            *(() if test is None else rows.notes),  # else they are among those of the measures
-            *measured.warnings,
-        ),
-    )
+# What the command prints, and what is kept beside the calibrator.
+PRINTED = (
+    "log_loss", "brier", "accuracy", "confidence", "ece", "tests", "refinement", "base_rates",
+    "groups",
+)  # fmt: skip
 
 
 def finish(
-    done: Calibration, *, output: Path, report: Path | None, as_json: bool, model: str | None
-) -> None:
-    """Write the files and print the result."""
-    summary = _summary(done, output=output, report=report)
+    calibration: Calibration, *, output: Path, report: Path | None, model: str | None
+) -> Result:
+    """Write the files and return what is to be printed."""
     facts = {
-        "data": done.rows.source,
-        "data_sha256": done.rows.sha256,
-        "data_kind": done.rows.kind,
+        "data": calibration.rows.source,
+        "data_sha256": calibration.rows.sha256,
+        "data_kind": calibration.rows.kind,
         "model": model,
-        "selection": None if done.selection is None else done.selection.to_dict(),
+        "selection": None if calibration.selection is None else calibration.selection.to_dict(),
     }
-    evaluation = {"evaluated_on": done.evaluated_on, **done.comparison.to_dict(curves=False)}
-    save(done.calibrator, output, facts=recorded(facts), evaluation=evaluation)
+    evaluation = {
+        "evaluated_on": calibration.evaluated_on,
+        **calibration.comparison.to_dict(curves=False),
+    }
+    save(calibration.calibrator, output, facts=recorded(facts), evaluation=evaluation)
     if report is not None:
+        from temperance.report import write_report
+
         with progress("drawing the report"):
-            write_report(report, _report_content(done, output=output, model=model))
-    if as_json:
-        print_json(summary)
-        return
-    if done.pooling is not None:
-        print_table(ways_table(done.pooling))
-    if done.selection is not None:
-        print_table(selection_table(done.selection))
-        print_text(done.selection.in_words(), bold=True)
-    print_text(summary["headline"], bold=True)
-    print_text(split_sentence(done.comparison.evaluations["before"], done.tried, done.calibrator))
-    print_table(
-        measure_table(done.comparison, evaluated_on=done.evaluated_on, calibrator=done.calibrator)
+            write_report(report, _report_content(calibration, output=output, model=model))
+    return Result(
+        lambda: _summary(calibration),
+        lambda: _shown(calibration),
+        warnings=calibration.warnings,
+        files={"calibrator": output, "report": report},
     )
-    print_text(str(done.calibrator))
-    for table in done.calibrator.tables():
-        print_table(table)
-    for warning in done.warnings:
-        note(f"warning: {warning}")
-    print_text(f"calibrator: {output}" + (f"   report: {report}" if report else ""))
 
 
-def _summary(done: Calibration, *, output: Path, report: Path | None) -> dict[str, Any]:
-    record, comparison = done.record, done.comparison
+# The same without measures.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnlyFit:
+    """A fitted calibrator of which nothing was measured."""
+
+    calibrator: Calibrator
+    rows: RowFacts
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: Rows, *, method: str, prior: float, pool: Pool, seed: int) -> Self:
+        """Fit rows in memory."""
+        fitted = fit_rows(rows, method=method, prior=prior, pool=pool, out_of_fold=False, seed=seed)
+        warnings = (*few_events(fitted.calibrator, rows), *rows.notes)
+        return cls(fitted.calibrator, rows.facts, warnings)
+
+    @classmethod
+    def of_blocks(cls, rows: BlockRows, *, prior: float, seed: int) -> Self:
+        """Fit rows that stay in their file."""
+        with rows.digest() as digest:
+            scaling, _ = fit_blocks(rows, prior=prior, n_folds=1, seed=seed)
+            assert scaling.record is not None  # noqa: S101  (a fit leaves one)
+            known = rows.facts(scaling.record.n, sha256=digest())
+            return cls(scaling, known, rows.warnings())
+
+    def finish(self, *, output: Path, model: str | None) -> Result:
+        """Write the calibrator and return what is to be printed."""
+        facts = {
+            "data": self.rows.source,
+            "data_sha256": self.rows.sha256,
+            "data_kind": self.rows.kind,
+            "model": model,
+            "selection": None,
+        }
+        save(self.calibrator, output, facts=recorded(facts))
+        return Result(
+            self._summary,
+            lambda: (str(self.calibrator), *self.calibrator.tables(), "nothing was measured"),
+            warnings=self.warnings,
+            files={"calibrator": output, "report": None},
+        )
+
+    def _summary(self) -> dict[str, Any]:
+        record = self.calibrator.record
+        return {
+            "method": self.calibrator.name,
+            "kind": self.calibrator.kind,
+            **_temperature(self.calibrator),
+            "n": self.rows.n if record is None else record.n,
+            "classes": self.calibrator.n_classes or self.rows.n_classes,
+            **dict.fromkeys(("evaluated_on", "before", "after")),
+            "data_sha256": self.rows.sha256,
+        }
+
+
+# What is printed.
+
+
+def _headline(calibration: Calibration) -> str:
+    """Return the first line that is said of a fit."""
+    return headline(
+        calibration.comparison,
+        calibration.comparison.evaluations["before"],
+        calibration.calibrator,
+        score_test=calibration.record.score_test,
+        advice=_advice(calibration),
+    )
+
+
+def _shown(calibration: Calibration) -> Iterator[str | Table]:
+    before = calibration.comparison.evaluations["before"]
+    if calibration.pooling is not None:
+        yield ways_table(calibration.pooling)
+    if calibration.selection is not None:
+        yield selection_table(calibration.selection)
+        yield Headline(calibration.selection.in_words())
+    yield Headline(_headline(calibration))
+    yield split_sentence(before, calibration.tried, calibration.calibrator)
+    yield measure_table(
+        calibration.comparison,
+        evaluated_on=calibration.evaluated_on,
+        calibrator=calibration.calibrator,
+    )
+    yield str(calibration.calibrator)
+    yield from calibration.calibrator.tables()
+
+
+def _summary(calibration: Calibration) -> dict[str, Any]:
+    record, comparison = calibration.record, calibration.comparison
     sides = {name: each.to_dict(curves=False) for name, each in comparison.evaluations.items()}
     measures = ("log_loss", "brier", "ece", "accuracy")
     return {
-        "method": done.calibrator.name,
-        "kind": done.calibrator.kind,
-        **_temperature(done.calibrator),
+        "method": calibration.calibrator.name,
+        "kind": calibration.calibrator.kind,
+        **_temperature(calibration.calibrator),
         "n": record.n,
-        "classes": done.calibrator.n_classes or done.rows.n_classes,
-        "evaluated_on": done.evaluated_on,
-        "n_evaluated": (done.test or done.rows).n,
+        "classes": calibration.calibrator.n_classes or calibration.rows.n_classes,
+        "evaluated_on": calibration.evaluated_on,
+        "n_evaluated": (calibration.test or calibration.rows).n,
         **{side: {name: e[name]["value"] for name in measures} for side, e in sides.items()},
         "intervals": sides,
         "differences": comparison.differences["after"].to_dict(),
         "score_test": record.score_test.to_dict(),
         "prior": record.prior,
         "passes": record.passes,
-        "selection": None if done.selection is None else done.selection.to_dict(),
-        "pooling": None if done.pooling is None else pooling_dict(done.pooling),
-        "label_ways": None if done.label_ways is None else label_ways_dict(done.label_ways),
-        "class_biases": None if done.class_biases is None else done.class_biases.to_dict(),
-        "headline": headline(
-            comparison,
-            comparison.evaluations["before"],
-            done.calibrator,
-            score_test=record.score_test,
-            advice=done.advice,
-        ),
-        "maps_tried": {name: loss if isfinite(loss) else None for name, loss in done.tried.items()},
-        "baseline": baseline_name(done.calibrator),
-        "warnings": list(done.warnings),
-        "data_sha256": done.rows.sha256,
-        "calibrator": str(output),
-        "report": None if report is None else str(report),
+        "selection": None if calibration.selection is None else calibration.selection.to_dict(),
+        "pooling": None if calibration.pooling is None else _pooling_dict(calibration.pooling),
+        "label_ways": None
+        if calibration.label_ways is None
+        else _label_ways_dict(calibration.label_ways),
+        "class_biases": None
+        if calibration.class_biases is None
+        else calibration.class_biases.to_dict(),
+        "headline": _headline(calibration),
+        "maps_tried": {
+            name: loss if isfinite(loss) else None for name, loss in calibration.tried.items()
+        },
+        "baseline": baseline_name(calibration.calibrator),
+        "data_sha256": calibration.rows.sha256,
     }
 
 
 def _temperature(calibrator: Calibrator) -> dict[str, Any]:
     """The temperature with what is known about it; null for methods that have none."""
-    record, interval = calibrator.record, interval_of(calibrator)
-    known = record if isinstance(record, TemperatureRecord) else None
+    known, interval = calibrator.temperature_record, interval_of(calibrator)
     return {
         "temperature": temperature_of(calibrator),
         "temperature_interval": None if interval is None else list(interval),
@@ -262,19 +203,24 @@ def _temperature(calibrator: Calibrator) -> dict[str, Any]:
     }
 
 
-def _report_content(done: Calibration, *, output: Path, model: str | None) -> ReportContent:
-    record = done.record
+def _report_content(calibration: Calibration, *, output: Path, model: str | None) -> ReportContent:
+    from temperance.report import ReportContent
+
+    record = calibration.record
     facts = [
         ("Model", model or "not named (--model)"),
-        ("Rows of the fit", done.rows.described),
-        ("SHA-256 of that file", done.rows.sha256),
+        ("Rows of the fit", calibration.rows.described),
+        ("SHA-256 of that file", calibration.rows.sha256),
     ]
-    if done.test is not None:
-        facts += [("Test rows", done.test.described), ("SHA-256 of that file", done.test.sha256)]
+    if calibration.test is not None:
+        facts += [
+            ("Test rows", calibration.test.described),
+            ("SHA-256 of that file", calibration.test.sha256),
+        ]
     facts += [
-        ("Method", f"{done.calibrator.name}: {done.calibrator.own_traits.summary}"),
+        ("Method", f"{calibration.calibrator.name}: {calibration.calibrator.own_traits.summary}"),
         ("Prior", f"{record.prior:g} pseudo-rows on no change" if record.prior else "none"),
-        ("Weights", "yes" if done.rows.weighted else "none"),
+        ("Weights", "yes" if calibration.rows.weighted else "none"),
         *([] if record.floor is None else [("Floor of probabilities", _floor_text(record))]),
         ("Passes over the data", str(record.passes)),
         ("Fitted at", record.fitted_at or "unknown"),
@@ -282,41 +228,22 @@ def _report_content(done: Calibration, *, output: Path, model: str | None) -> Re
         ("Library", f"temperance {__version__}"),
     ]
     return ReportContent(
-        title=recorded(f"Calibration report: {model or done.rows.source}"),
-        comparison=done.comparison,
-        evaluation=done.comparison.evaluations["before"],
-        calibrator=done.calibrator,
-        evaluated_on=done.evaluated_on,
+        title=recorded(f"Calibration report: {model or calibration.rows.source}"),
+        comparison=calibration.comparison,
+        evaluation=calibration.comparison.evaluations["before"],
+        calibrator=calibration.calibrator,
+        evaluated_on=calibration.evaluated_on,
         facts=recorded(tuple(facts)),
-        warnings=recorded_warnings(done.warnings),
-        plan=done.plan,
-        selection=done.selection,
-        members=done.rows.members,
-        pooling=done.pooling,
-        class_biases=done.class_biases,
-        tried=done.tried,
-        advice=done.advice,
-        label_ways=done.label_ways,
+        warnings=recorded_warnings(calibration.warnings),
+        plan=calibration.plan,
+        selection=calibration.selection,
+        members=calibration.rows.members,
+        pooling=calibration.pooling,
+        class_biases=calibration.class_biases,
+        tried=calibration.tried,
+        advice=_advice(calibration),
+        label_ways=calibration.label_ways,
     )
-
-
-def _few_events(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
-    """Return a warning if a map has learned its numbers from few events each."""
-    if rows.entries is not None or rows.members is not None or rows.answers is not None:
-        return ()
-    training = Training(rows.logits, rows.require_labels(), rows.weights, rows.classes)
-    n_parameters = calibrator.traits.n_parameters(training.k)
-    each = training.events_per_parameter(n_parameters)
-    least = LEAST_PER_PARAMETER[training.k == 2]
-    if each >= least:
-        return ()
-    what = "rows of the rarer class" if training.k == 2 else "rows"
-    msg = (
-        f"{calibrator.method} has learned {count_text(n_parameters, 'number')} from "
-        f"{each * n_parameters:,.0f} {what}, {each:.2g} for each; from fewer than {least} it "
-        "follows chance: --method auto leaves such maps out."
-    )
-    return (msg,)
 
 
 def _floor_text(record: FitRecord) -> str:
@@ -326,31 +253,40 @@ def _floor_text(record: FitRecord) -> str:
     return f"{floor}; {count_text(record.n_floored, 'was', 'were')} raised to it"
 
 
-def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, ...]:
-    """Return what users should hear about a fit and its measures."""
-    found = []
-    record, interval = calibrator.record, interval_of(calibrator)
-    labelled = [f"labelled {each}" for each in calibrator.unit]
-    if record is not None and record.n < _FEW_LABELS and interval is not None:
-        found.append(
-            f"only {count_text(record.n, *labelled)}: the temperature is known only to lie between "
-            f"{interval[0]:.3g} and {interval[1]:.3g}."
-        )
-        if isinstance(record, TemperatureRecord) and record.expected_regret is not None:
-            found[-1] += (
-                f" Not knowing it better costs new rows about {record.expected_regret:.2g} nats of "
-                "log loss each."
-            )
-    if comparison.differences["after"].verdict("log_loss") == "worse":
-        found.append(
-            "the calibrated probabilities are worse than the model's own: do not use them."
-            if calibrator.reads_probabilities
-            else "the map's probabilities are worse than the base rate alone: do not use them."
-        )
-    return tuple(found)
+# Ways side by side, in JSON.
 
 
-def _not_pooled(rows: Rows, pooling: Comparison | None) -> tuple[str, ...]:
-    if rows.members is None or pooling is not None:
-        return ()
-    return ("a model has no best temperature of its own: ways of pooling were not compared.",)
+def _pooling_dict(comparison: Comparison) -> dict[str, Any]:
+    """Return log loss and calibration error of each way, and its paired differences."""
+    return {
+        name: {
+            "log_loss": evaluation.log_loss.to_dict(),
+            "ece": evaluation.ece.to_dict(),
+            "difference": None
+            if name == comparison.baseline
+            else comparison.differences[name].log_loss.to_dict(),
+        }
+        for name, evaluation in comparison.evaluations.items()
+    }
+
+
+def _label_ways_dict(ways: Comparison) -> dict[str, Any]:
+    """Return the log loss of each way, and its difference from the first."""
+    return {
+        name: {
+            "log_loss": evaluation.log_loss.to_dict(),
+            "difference": None
+            if name == ways.baseline
+            else ways.differences[name].log_loss.to_dict(),
+        }
+        for name, evaluation in ways.evaluations.items()
+    }
+
+
+def _advice(calibration: Calibration) -> str:
+    """Return what to try where these rows still refute calibration; "" where all has been tried."""
+    if calibration.untried is None:
+        return ""
+    zeros = calibration.comparison.evaluations["before"].zero_probability_labels
+    floor = " --floor auto" if zeros else ""  # most maps need logarithms
+    return f"try --method {calibration.untried}{floor}"

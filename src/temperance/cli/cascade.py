@@ -8,39 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded, recorded_warnings
-from temperance.cli.measured import check_test
-from temperance.cli.members import check_same_rows, stems_of
+from temperance.cli.console import Result
 from temperance.cli.options import (
     FoldSeedOption,
-    JsonOption,
     KindName,
     ReportOption,
     TestLabelsOption,
 )
-from temperance.cli.reading import read_rows
-from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import naming
-from temperance.decisions.cascade import cascade as find_cascade
-from temperance.decisions.cascade import check_options
-from temperance.decisions.cascade_result import cascade_table, rule_table
+from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
-from temperance.report import write_cascade
 from temperance.version import __version__
-from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from temperance.cli.rows import Rows
     from temperance.decisions import Cascade
+    from temperance.rows.memory import Rows
+    from temperance.rows.reading import Reading
 
 __all__ = ["cascade"]
 
 
-@takes_reading(without=("class_axis", "group_column", "score_column", "score_scale", "score_of"))
+@takes_reading(without=("class_axis", "group_column"), answers=False)
 def cascade(
+    reading: Reading,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -101,15 +93,21 @@ def cascade(
     ] = None,
     report: ReportOption = None,
     seed: FoldSeedOption = 0,
-    as_json: JsonOption = False,
     test_labels: TestLabelsOption = None,
-    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
-) -> None:
+) -> Result:
     """Find the confidence below which a row goes on to the next model.
 
     Minimises cost, or errors for a budget, or cost for an accuracy, from calibrated confidences.
     Says what calibration was worth, on rows that were not used to choose: cross-fitted, or TEST.
     """
+    from temperance.cli.console import Headline, progress
+    from temperance.decisions.cascade import cascade as find_cascade
+    from temperance.decisions.cascade import check_options
+    from temperance.decisions.cascade_result import cascade_table, rule_table
+    from temperance.rows.fitting import check_test
+    from temperance.rows.memory import naming
+    from temperance.writers.place import check_writable
+
     if report is not None:
         check_writable(report, {".html", ".htm"})
     if reading.kind == KindName.multilabel:
@@ -132,7 +130,7 @@ def cascade(
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
-        found = find_cascade(
+        chosen = find_cascade(
             _models(names, rows),
             rows[0].require_labels(),
             weights=rows[0].weights,
@@ -143,33 +141,29 @@ def cascade(
             **settings,
         )
     notes = [note for each in (*rows, *(others or ())) for note in each.notes]
-    warnings = (*notes, *found.warnings, *(others or rows)[0].cluster_warnings())
+    warnings = (*notes, *chosen.warnings, *(others or rows)[0].cluster_warnings())
     if report is not None:
-        _write_report(report, found, rows, others, warnings)
-    if as_json:
-        written = None if report is None else str(report)
-        digests = {"data_sha256": [each.sha256 for each in rows]}
-        print_json({**found.to_dict(), "warnings": list(warnings), **digests, "report": written})
-        return
-    print_text(found.in_words(), bold=True)
-    print_table(rule_table(found))
-    print_table(cascade_table(found))
-    for warning in warnings:
-        note(f"warning: {warning}")
-    if report is not None:
-        print_text(f"report: {report}")
+        _write_report(report, chosen, rows, others, warnings)
+    return Result(
+        lambda: {**chosen.to_dict(), "data_sha256": [each.sha256 for each in rows]},
+        lambda: (Headline(chosen.in_words()), rule_table(chosen), cascade_table(chosen)),
+        warnings=warnings,
+        files={"report": report},
+    )
 
 
-def _expected(given: str) -> str | float:
+def _expected(text: str) -> str | float:
     """Return a number where it is one."""
     try:
-        return float(given)
+        return float(text)
     except ValueError:
-        return given
+        return text
 
 
 def _names(files: list[Path], *, known: bool) -> tuple[str, ...]:
     """Return a name per file (see `stems_of`), of as many files as a cascade has."""
+    from temperance.rows.reading import stems_of
+
     if len({path.resolve() for path in files}) < len(files):
         msg = "The files of a cascade must be different; one of them is named twice."
         raise InvalidInputError(msg)
@@ -189,6 +183,8 @@ def _read(
 
     `models` are other rows of the same models: classes are in the order of those of the first.
     """
+    from temperance.rows.reading import check_same_rows, read_rows
+
     like, *others = models or [None] * len(files)
     first = read_rows(files[0], reading.other_file(reading.labels, of_model=like), like=like)
     rows = [first]
@@ -211,11 +207,14 @@ def _test(names: Sequence[str], rows: Sequence[Rows]) -> tuple[Any, ...]:
 
 def _write_report(
     report: Path,
-    found: Cascade,
+    chosen: Cascade,
     rows: Sequence[Rows],
     others: Sequence[Rows] | None,
     warnings: Sequence[str],
 ) -> None:
+    from temperance.cli.console import progress
+    from temperance.report import write_cascade
+
     facts: list[tuple[str, str]] = []
     for what, each in (("Rows of the fit", rows), ("Test rows", others or ())):
         for one in each:
@@ -224,11 +223,11 @@ def _write_report(
         ("Weights", "yes" if rows[0].weights is not None else "none"),
         ("Library", f"temperance {__version__}"),
     ]
-    title = f"Cascade: {' to '.join(found.policy.names)}"
+    title = f"Cascade: {' to '.join(chosen.policy.names)}"
     with progress("drawing the report"):
         write_cascade(
             report,
-            found,
+            chosen,
             title=recorded(title),
             facts=recorded(facts),
             warnings=recorded_warnings(warnings),

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded
-from temperance.cli.measured import infinite_losses
-from temperance.cli.members import check_same_rows, stems_of
+from temperance.cli.console import Result
 from temperance.cli.options import (
     BinsOption,
-    JsonOption,
     LogitsColumns,
     ProbsColumns,
     QuickOption,
@@ -22,27 +18,25 @@ from temperance.cli.options import (
     ResamplesOption,
     SeedOption,
 )
-from temperance.cli.reading import read_rows
-from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import Rows
-from temperance.comparison import compare_rows, difference_tables, in_words
+from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.reading_options import takes_reading
+from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError
-from temperance.formats import load
-from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.readers import Fields
-from temperance.report import write_comparison
 from temperance.version import __version__
-from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.metrics.inputs import Predictions
+    from temperance.readers import Fields
+    from temperance.rows.memory import Rows
+    from temperance.rows.reading import Reading
 
 __all__ = ["compare"]
 
 
-@takes_reading(without=("score_column", "score_scale", "score_of", "logits_column", "probs_column"))
+@takes_reading(without=("logits_column", "probs_column"), answers=False)
 def compare(
+    reading: Reading,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -58,16 +52,20 @@ def compare(
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
     seed: SeedOption = 0,
-    as_json: JsonOption = False,
     logits_column: LogitsColumns = None,
     probs_column: ProbsColumns = None,
-    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
-) -> None:
+) -> Result:
     """Compare models, or calibrators, on the same labelled rows.
 
     Every difference from the first is paired, row by row, with a 95 % interval and a verdict:
     better, worse, or cannot tell.
     """
+    from temperance.cli.console import Headline, progress
+    from temperance.comparison import compare_rows, difference_tables, in_words
+    from temperance.readers import Fields
+    from temperance.rows.calibration import infinite_losses
+    from temperance.writers.place import check_writable
+
     if report is not None:
         check_writable(report, {".html", ".htm"})
     columns = [
@@ -91,34 +89,25 @@ def compare(
     notes = (*notes, *(warning for each in infinite for warning in each))
     words = in_words(comparison)
     if report is not None:
-        facts = (
+        about = (
             ("Rows", first.described),
             ("SHA-256 of that file", first.sha256),
             ("Compared", ", ".join(map(str, files))),
-            *(("Reading", each) for each in notes),
+            *(("Reading", each) for each in recorded_warnings(notes)),
             ("Library", f"temperance {__version__}"),
         )
+        from temperance.report import write_comparison
+
         with progress("drawing the report"):
             title = recorded(f"Comparison: {first.source}")
-            write_comparison(report, comparison, title=title, facts=recorded(facts))
-    if as_json:
-        print_json(
-            {
-                **comparison.to_dict(),
-                "headline": words,
-                "warnings": list(notes),
-                "data_sha256": first.sha256,
-                "report": None if report is None else str(report),
-            }
-        )
-        return
-    print_text(words, bold=True)
-    for table in difference_tables(comparison):
-        print_table(table)
-    for warning in notes:
-        note(f"warning: {warning}")
-    if report is not None:
-        print_text(f"report: {report}")
+            write_comparison(report, comparison, title=title, facts=recorded(about))
+    facts = {"headline": words, "data_sha256": first.sha256}
+    return Result(
+        lambda: {**comparison.to_dict(), **facts},
+        lambda: (Headline(words), *difference_tables(comparison)),
+        warnings=notes,
+        files={"report": report},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +126,9 @@ class _Output:
 
 def _outputs(files: list[Path], reading: Reading, columns: list[Fields]) -> list[_Output]:
     """Return the sides: files, or columns of one file, or a column of each, then calibrators."""
-    given = [path for path in files if path.suffix.lower() != ".json"]
+    from temperance.readers import Fields
+
+    paths = [path for path in files if path.suffix.lower() != ".json"]
     if files[0].suffix.lower() == ".json":
         msg = f"{files[0]}: the first file must hold outputs and labels, not a calibrator."
         raise InvalidInputError(msg)
@@ -146,21 +137,21 @@ def _outputs(files: list[Path], reading: Reading, columns: list[Fields]) -> list
         same = _with_scores(reading, only)
         names = _names(files)
         return [_Output(name, path, same) for name, path in zip(names, files, strict=True)]
-    if len(given) not in (1, len(columns)):
+    if len(paths) not in (1, len(columns)):
         msg = (
             f"compare got {len(columns)} columns (--logits-column, --probs-column) for "
-            f"{len(given)} files; name one file, or as many files as columns."
+            f"{len(paths)} files; name one file, or as many files as columns."
         )
         raise InvalidInputError(msg)
     named = [str(each.logits or each.probs) for each in columns]
-    if len(given) > 1:
-        stems = [path.stem for path in given]
+    if len(paths) > 1:
+        stems = [path.stem for path in paths]
         named = [f"{stem} {name}" for stem, name in zip(stems, named, strict=True)]
     else:
-        given = given * len(columns)
+        paths = paths * len(columns)
     sides = [
         _Output(name, path, _with_scores(reading, each))
-        for name, path, each in zip(named, given, columns, strict=True)
+        for name, path, each in zip(named, paths, columns, strict=True)
     ]
     maps = [path for path in files if path.suffix.lower() == ".json"]
     if maps:
@@ -180,6 +171,9 @@ def _read(
     outputs: list[_Output], files: list[Path]
 ) -> tuple[Rows, dict[str, Predictions], tuple[str, ...]]:
     """Return the baseline's rows, every side's predictions under its name, and notes of them."""
+    from temperance.formats import load
+    from temperance.rows.reading import check_same_rows, read_rows
+
     if len(outputs) < 2:
         msg = (
             f"compare needs at least two files, got {len(files)}: outputs, or calibrators (.json). "
@@ -218,6 +212,8 @@ def _floor_of(calibrator: Calibrator | None) -> float:
 
 def _names(files: list[Path]) -> list[str]:
     """Return a name per file (see `stems_of`); refuse a file that is named twice."""
+    from temperance.rows.reading import stems_of
+
     names = list(stems_of(files))
     if len(set(names)) < len(files):
         msg = "compare needs different files; one of them is named twice."

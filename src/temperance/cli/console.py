@@ -6,21 +6,70 @@ import codecs
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from temperance.blocks import reporting
-from temperance.cli.files import recorded_warnings, said
+from temperance.cli.process import recorded_warnings, said
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from rich.console import Console
 
     from temperance.show import Table
 
-__all__ = ["note", "print_json", "print_table", "print_text", "progress"]
+__all__ = [
+    "Headline",
+    "Result",
+    "note",
+    "print_json",
+    "print_table",
+    "print_text",
+    "progress",
+]
+
+
+class Headline(str):
+    """A text that is printed in bold."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What a command returns: its JSON, and its texts and tables; only what is printed is made."""
+
+    content: Callable[[], dict[str, Any]]
+    shown: Callable[[], Iterable[str | Table]]
+    warnings: Iterable[str] = ()
+    files: Mapping[str, Path | None] = field(default_factory=dict)  # written, by what they hold
+    notes: tuple[str, ...] = ()  # for people alone
+
+    def print(self, *, as_json: bool) -> None:
+        """Print one JSON object, or what people read; warnings and files come last in both."""
+        if as_json:
+            written = {name: path and str(path) for name, path in self.files.items()}
+            with progress("measuring"):  # what is printed may be computed now
+                content = self.content()
+            print_json({**content, "warnings": list(self.warnings), **written})
+            return
+        with progress("measuring"):
+            shown = list(self.shown())
+        for each in shown:
+            if isinstance(each, str):
+                print_text(each, bold=isinstance(each, Headline))
+            else:
+                print_table(each)
+        for warning in self.warnings:
+            note(f"warning: {warning}")
+        for each in self.notes:
+            note(each)
+        named = [f"{name}: {path}" for name, path in self.files.items() if path is not None]
+        if named:
+            print_text("   ".join(named))
 
 
 def print_text(text: str, *, bold: bool = False) -> None:
@@ -30,7 +79,7 @@ def print_text(text: str, *, bold: bool = False) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table as wide as it is: a narrow terminal breaks its lines, and nothing is cut."""
-    from rich.measure import Measurement  # noqa: PLC0415
+    from rich.measure import Measurement
 
     console, shown = _stdout(), table.to_rich()
     natural = Measurement.get(console, console.options.update(max_width=10_000), shown).maximum
@@ -57,7 +106,7 @@ def note(message: str) -> None:
 
 def _stdout() -> Console:
     """Return the console for results; plain text where stdout is no terminal."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
@@ -68,64 +117,80 @@ _SLOW = 30.0  # seconds left that are announced
 
 
 @contextmanager
-def progress(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], None]]:
+def progress(what: str, rows: int | None = None) -> Iterator[Callable[[str], None]]:
     """Show `what`, the rows read so far and their speed, while the `with` runs.
 
-    Where the number of `rows` is known, also how much of them is done and the time that is left.
-    What the `with` gives begins again with another text, for another reading of the same rows.
-    Only where stderr is a terminal; the line is gone when the work is done. Steps that will take
-    more than half a minute are announced by a line of their own, terminal or not.
+    Where the number of `rows` is known, also which part of them is done, in which reading (a fit
+    reads them a few times), and the time that is left of it. What the `with` gives begins again
+    with another text, for another reading of the same rows. Only where stderr is a terminal; the
+    line is gone when the work is done. Steps that will take more than half a minute are announced
+    by a line of their own, terminal or not.
     """
+    from temperance.blocks import reporting
+
     cost = _Cost()
     if not sys.stderr.isatty():
         with reporting(lambda _: None, cost.of_step):
             yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        Progress,
-        ProgressColumn,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    known: tuple[ProgressColumn, ...] = ()
-    if rows is not None:
-        known = (BarColumn(bar_width=20), TextColumn("left"), TimeRemainingColumn())
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        TextColumn("{task.fields[rows]}", markup=False),
+        TextColumn("{task.fields[state]}", markup=False),
         TimeElapsedColumn(),
-        *known,
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(printable(what), total=rows, rows="")
+        task = bar.add_task(printable(what), total=None, state="")
+        reading = RowProgress(rows)
 
         def on_rows(count: int) -> None:
-            bar.update(task, advance=count)
-            state = bar.tasks[0]
-            speed = f" ({state.speed:,.0f}/s)" if state.speed else ""
-            bar.update(task, rows=f"{state.completed:,.0f} rows read{speed}")
+            bar.update(task, state=reading.after(count))
 
         def on_step(now: str, done: int, total: int) -> None:
             if not cost.of_step(now, done, total):
                 return
-            left = cost.left(done, total)
-            bar.update(
-                task,
-                description=printable(now),
-                rows=f"{done:,} of {total:,}, {time_text(left)} left",
-            )
+            left = time_text(cost.left(done, total))
+            state = f"{done / total:.0%}, {done:,} of {total:,}, {left} left"
+            bar.update(task, description=printable(now), state=state)
 
         def again(now: str) -> None:
-            bar.reset(task, description=printable(now), rows="")
+            reading.begin()
+            bar.update(task, description=printable(now), state="")
 
         with reporting(on_rows, on_step):
             yield again
+
+
+class RowProgress:
+    """How far the rows are read, in words: of n rows, which may be read more than once."""
+
+    def __init__(self, n: int | None) -> None:
+        self._n = n
+        self.begin()
+
+    def begin(self) -> None:
+        """Start again with the first row."""
+        self._done, self._start = 0, monotonic()
+
+    def after(self, count: int) -> str:
+        """Return the state after so many more rows.
+
+        >>> reading = RowProgress(200)
+        >>> [reading.after(50).partition(" (")[0] for _ in range(2)]
+        ['25 %', '50 %']
+        """
+        self._done += count
+        speed = self._done / max(monotonic() - self._start, 1e-9)
+        if not self._n:
+            return f"{self._done:,} rows ({speed:,.0f}/s)"
+        before, within = divmod(self._done - 1, self._n)  # the last row of a reading ends it
+        part = (within + 1) / self._n
+        number = f"reading {before + 1}, " if before else ""
+        left = time_text((self._n - within - 1) / speed)
+        return f"{number}{100.0 * part:.0f} % ({speed:,.0f} rows/s, {left} left)"
 
 
 class _Cost:

@@ -6,18 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from temperance.cli.calibration import calibrate, finish
-from temperance.cli.console import progress
 from temperance.cli.options import JsonOption
-from temperance.cli.rows import Rows
 from temperance.errors import MissingDependencyError
-from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+
+    from temperance.rows.memory import Rows
 
 __all__ = ["demo", "digits"]
 
@@ -36,23 +34,31 @@ def demo(
     times over and is far too sure. A third of the 1,797 images trains it, a third fits the
     temperature, a third tests it.
     """
+    from temperance.cli.calibration import finish
+    from temperance.cli.console import progress
+    from temperance.rows.calibration import calibrate
+    from temperance.writers.place import check_writable
+
     output, report = folder / "calibrator.json", folder / "report.html"
     check_writable(output)
     check_writable(report)
     with progress("training naive Bayes on the digits"):
-        calibration, test = digits()
-    done = calibrate(
-        calibration, test, method="temperature", prior=0.0, n_bins=15, seed=0, planned=True
+        rows, test = digits()
+    calibration = calibrate(
+        rows, test, method="temperature", prior=0.0, n_bins=15, seed=0, planned=True
     )
-    done = replace(done, may_choose=False)
-    finish(done, output=output, report=report, as_json=as_json, model=_MODEL)
+    calibration = replace(calibration, may_choose=False)
+    result = finish(calibration, output=output, report=report, model=_MODEL)
+    result.print(as_json=as_json)
 
 
 def digits() -> tuple[Rows, Rows]:
     """Return calibration and test rows of a classifier trained on a third set of images."""
+    import numpy as np
+
     try:
-        from sklearn.datasets import load_digits  # noqa: PLC0415
-        from sklearn.naive_bayes import MultinomialNB  # noqa: PLC0415
+        from sklearn.datasets import load_digits
+        from sklearn.naive_bayes import MultinomialNB
     except ImportError as error:
         msg = "scikit-learn"
         raise MissingDependencyError(msg, extra="sklearn", purpose="`temperance demo`") from error
@@ -66,7 +72,9 @@ def digits() -> tuple[Rows, Rows]:
 
 
 def _rows(logits: NDArray[np.float64], labels: NDArray[np.intp], name: str) -> Rows:
-    import hashlib  # noqa: PLC0415
+    import hashlib
+
+    from temperance.rows.memory import Rows
 
     return Rows(
         logits=logits,
@@ -76,7 +84,6 @@ def _rows(logits: NDArray[np.float64], labels: NDArray[np.intp], name: str) -> R
         clusters=None,
         ids=None,
         classes=tuple("0123456789"),
-        ragged=False,
         kind="logits",
         source=f"digits, {name} third",
         sha256=hashlib.sha256(logits.tobytes() + labels.tobytes()).hexdigest(),

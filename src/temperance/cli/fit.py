@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import isfinite
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.blocks import connected
-from temperance.calibrators import METHODS, PlattScaling, TemperatureScaling, fold_temperatures
-from temperance.cli.calibration import Calibration, calibrate, finish, fit_warnings
-from temperance.cli.measured import check_test, infinite_losses
-from temperance.cli.members import read_members
+from temperance.cli.console import Result
 from temperance.cli.options import (
     BinsOption,
     DaskOption,
     EngineName,
     EngineOption,
     JsonOption,
+    KindName,
     PoolName,
     QuickOption,
     ReportOption,
@@ -27,100 +23,22 @@ from temperance.cli.options import (
     SeedOption,
     TestLabelsOption,
 )
-from temperance.cli.reading import BlockRows
-from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import Rows, naming
+from temperance.cli.reading_options import takes_reading
+from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError
-from temperance.evaluation.pieces import OutOfFold
-from temperance.evaluation.refinement import RefinementSplit
 from temperance.file_formats import FILE_FORMATS, names_in_help
-from temperance.kernels.engines import preferring
-from temperance.metrics.estimates import Estimate
-from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
-    from temperance.cli.rows import Settings
-    from temperance.comparison import Comparison
+    from temperance.rows.blocks import BlockRows
+    from temperance.rows.memory import Rows
+    from temperance.rows.reading import Reading
 
 __all__ = ["fit"]
-
-# `temperance fit` on rows that are read block by block: a temperature, cross-fitted.
-
-
-_FOLDS = 5
-
-
-def calibrate_blocks(
-    rows: BlockRows, test: Rows | BlockRows | None, *, prior: float, **settings: Unpack[Settings]
-) -> Calibration:
-    """Fit a temperature; measure on `test`, or on `rows` by fits without the fold of each."""
-    calibrator, folds = _fitted(
-        rows, prior=prior, n_folds=_FOLDS if test is None else 1, seed=settings["seed"]
-    )
-    floor = rows.rules.least.fixed
-    if floor is not None and calibrator.record is not None:
-        calibrator = replace(calibrator, record=replace(calibrator.record, floor=floor))
-    if test is None:
-        without = tuple(TemperatureScaling(temperature) for temperature in folds)
-        out_of_fold = OutOfFold(without, settings["seed"])
-        measured = rows.measure_cross_fitted(out_of_fold, **settings)
-        facts = measured.facts
-        comparison = _with_split(measured.comparison, calibrator.temperature)
-    else:
-        with rows.digest() as digest:
-            measured = test.measure_after(calibrator, **settings)
-            facts = rows.facts(calibrator, sha256=digest())
-        comparison = measured.comparison
-    return Calibration(
-        calibrator=calibrator,
-        comparison=comparison,
-        evaluated_on="cross-fitted" if test is None else "test",
-        rows=facts,
-        test=None if test is None else measured.facts,
-        warnings=(
-            *fit_warnings(calibrator, comparison),
-            *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
-            *(() if test is None else rows.warnings()),  # else they are among the measures'
-            *measured.warnings,
-        ),
-    )
-
-
-def _fitted(
-    rows: BlockRows, *, prior: float, n_folds: int, seed: int
-) -> tuple[TemperatureScaling, tuple[float, ...]]:
-    """Return the calibrator, and where there are folds the temperature without each."""
-    name = rows.file.path.name
-    with naming(rows.source), rows.progress("fitting on") as again:
-        to_fit = rows.to_fit(
-            n_folds=n_folds,
-            seed=seed,
-            on_reading=lambda number: again(f"fitting on {name}, reading {number}"),
-        )
-        calibrator = TemperatureScaling.of_rows(to_fit, prior=prior)
-        folds = fold_temperatures(to_fit, prior=prior) if n_folds > 1 else ()
-    return calibrator, folds
-
-
-def _with_split(comparison: Comparison, temperature: float) -> Comparison:
-    """Say what of the log loss a temperature removes: the sides differ by cross-fitted ones."""
-    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
-    gained = comparison.differences["after"].log_loss
-    if not isfinite(before.log_loss.value):
-        return comparison
-    split = RefinementSplit(
-        refinement=after.log_loss,
-        calibration=Estimate(-gained.value, -gained.high, -gained.low),
-        temperature=temperature,
-    )
-    missing = {name: why for name, why in before.left_out.items() if name != "refinement"}
-    known = replace(before, refinement=split, left_out=missing)
-    return replace(comparison, evaluations={**comparison.evaluations, "before": known})
 
 
 @takes_reading()
 def fit(
+    reading: Reading,
     cal: Annotated[
         list[Path],
         typer.Argument(
@@ -167,71 +85,105 @@ def fit(
     quick: QuickOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
+    only_fit: Annotated[
+        bool, typer.Option("--only-fit", help="Measure nothing: fit and save, as fast as it gets.")
+    ] = False,
     test_labels: TestLabelsOption = None,
-    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
-) -> None:
+) -> Result:
     """Learn a calibrator from a file of outputs and labels.
 
     Prints measures before and after on rows that the fit has not seen: cross-fitted, or on TEST.
     Of 1 GiB and more, a temperature is fitted block by block, in little memory.
     """
+    from temperance.blocks import connected
+    from temperance.calibrators import PlattScaling, TemperatureScaling
+    from temperance.cli.calibration import PRINTED, OnlyFit, finish
+    from temperance.kernels.engines import preferring
+    from temperance.rows.calibration import calibrate, calibrate_blocks
+    from temperance.rows.reading import read_members
+    from temperance.writers.place import check_writable
+
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    reading = reading.of_answers()
     if method is None:
-        method = TemperatureScaling.method if reading.answers is None else PlattScaling.method
+        answers = reading.kind == KindName.answers
+        method = PlattScaling.method if answers else TemperatureScaling.method
     settings: dict[str, Any] = {
         "prior": prior,
         "n_bins": n_bins,
         "seed": seed,
         "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
+        "measures": None if as_json or report else PRINTED,
     }
+    if only_fit and (test or report or method == "auto"):
+        option = "--test" if test else "--report" if report else "--method auto"
+        msg = f"`--only-fit` measures nothing, but {option} needs measures: leave one of them out."
+        raise InvalidInputError(msg)
     if test and len(test) != len(cal):
         msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
         raise InvalidInputError(msg)
     with preferring(engine.value), connected(dask):
-        rows, test_rows = _read(
-            cal, test, reading, test_labels=test_labels, method=method,
+        test_of = partial(
+            _test_rows, test, reading, labels=test_labels, method=method,
             on_cluster=dask is not None,
         )  # fmt: skip
-        if isinstance(rows, BlockRows):
-            done = calibrate_blocks(rows, test_rows, **settings)
+        large = _large(cal, reading, method=method, on_cluster=dask is not None)
+        if only_fit:
+            if large is not None:
+                only = OnlyFit.of_blocks(large, prior=prior, seed=seed)
+            else:
+                rows = read_members(cal, reading)
+                only = OnlyFit.of(rows, method=method, prior=prior, pool=pool.value, seed=seed)
+            return only.finish(output=output, model=model)
+        if large is not None:
+            calibration = calibrate_blocks(large, test_of(large), **settings)
         else:
-            done = calibrate(
-                rows, test_rows, method=method, pool=pool.value, planned=report is not None,
+            rows = read_members(cal, reading)
+            calibration = calibrate(
+                rows, test_of(rows), method=method, pool=pool.value, planned=report is not None,
                 **settings,
             )  # fmt: skip
-    finish(done, output=output, report=report, as_json=as_json, model=model)
+    return finish(calibration, output=output, report=report, model=model)
 
 
-def _read(
-    cal: list[Path],
-    test: list[Path] | None,
-    reading: Reading,
-    *,
-    test_labels: Path | None,
-    method: str,
-    on_cluster: bool,
-) -> tuple[Rows | BlockRows, Rows | BlockRows | None]:
-    """Read the rows of the fit and of the test, or open them where they stay in their files."""
-    rows: Rows | BlockRows | None = None
+def _large(cal: list[Path], reading: Reading, *, method: str, on_cluster: bool) -> BlockRows | None:
+    """Return the rows of the fit where they stay in their file; None where they are read."""
+    from temperance.calibrators import TemperatureScaling
+    from temperance.rows.reading import large_rows
+
     if method == TemperatureScaling.method:
-        rows = BlockRows.of(cal, reading, on_cluster=on_cluster)
-    elif on_cluster:
+        return large_rows(cal, reading, on_cluster=on_cluster)
+    if on_cluster:
         msg = f"`--dask` is for --method temperature, whose fit is sums over rows; got {method!r}."
         raise InvalidInputError(msg)
-    rows = rows or read_members(cal, reading)
+    return None
+
+
+def _test_rows(
+    test: list[Path] | None,
+    reading: Reading,
+    rows: Rows | BlockRows,
+    *,
+    labels: Path | None,
+    method: str,
+    on_cluster: bool,
+) -> Rows | BlockRows | None:
+    """Return the rows of the test, read or where they stay in their files; None without one."""
+    from temperance.calibrators import METHODS
+    from temperance.rows.fitting import check_test
+    from temperance.rows.reading import large_rows, read_members
+
     if not test:
-        return rows, None
-    model = rows if isinstance(rows, Rows) else None
-    of_test = reading.other_file(test_labels, of_model=model)
-    test_rows: Rows | BlockRows | None = None
+        return None
+    of_test = reading.other_file(labels, of_model=rows.in_memory)
+    large = None
     if method in METHODS and not METHODS[method].traits.groups:
-        test_rows = BlockRows.of(test, of_test, on_cluster=on_cluster)
-    if isinstance(test_rows, BlockRows):
-        test_rows = test_rows.in_order(rows.classes)
+        large = large_rows(test, of_test, on_cluster=on_cluster)
+    test_rows: Rows | BlockRows
+    if large is not None:
+        test_rows = large.in_order(rows.classes)
     else:
         test_rows = read_members(test, of_test, like=rows)
     check_test(rows, test_rows)
-    return rows, test_rows
+    return test_rows

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from temperance.defaults import QUICK_RESAMPLES
 from temperance.file_formats import FILE_FORMATS, names_in_help
-from temperance.metrics.resampling import QUICK_RESAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,6 +53,7 @@ __all__ = [
     "ScoreScale",
     "SeedOption",
     "TestLabelsOption",
+    "Undecided",
     "WeightColumn",
     "in_options",
 ]
@@ -60,7 +61,7 @@ __all__ = [
 # Messages name an argument and its option; on the command line only the option is known.
 
 
-_BOTH = re.compile(r"`\w+(?:=[^`]*)?` \((--[a-z][a-z-]*(?: [^\s(),]+)?)\)")
+_BOTH = re.compile(r"`[\w.]+(?:=[^`]*)?` \((--[a-z][a-z-]*(?: [^\s(),]+)?)\)")
 _NAME = re.compile(r"`([a-z]+_[a-z_]+)`")
 
 
@@ -75,12 +76,12 @@ def in_options(message: str, options: Collection[str] = ()) -> str:
     >>> in_options("`group_by` must differ from `fold_by`.", {"--group-by"})
     '`--group-by` must differ from `fold_by`.'
     """
-    return _NAME.sub(lambda found: _option(found, options), _BOTH.sub(r"`\1`", message))
+    return _NAME.sub(lambda match: _option(match, options), _BOTH.sub(r"`\1`", message))
 
 
-def _option(found: re.Match[str], options: Collection[str]) -> str:
-    option = f"--{found[1].replace('_', '-')}"
-    return f"`{option}`" if option in options else found[0]
+def _option(match: re.Match[str], options: Collection[str]) -> str:
+    option = f"--{match[1].replace('_', '-')}"
+    return f"`{option}`" if option in options else match[0]
 
 
 _READING = "How files are read"
@@ -134,6 +135,13 @@ class PoolName(StrEnum):
 
     linear = "linear"
     log = "log"
+
+
+class Undecided(StrEnum):
+    """What a gate is of which the rows cannot tell."""
+
+    passing = "pass"
+    failing = "fail"
 
 
 DaskOption = Annotated[

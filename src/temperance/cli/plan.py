@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from temperance.calibrators import (
-    Calibrator,
-    TemperatureRecord,
-    TemperatureScaling,
-    temperature_of,
-)
-from temperance.cli.console import note, print_json, print_text, progress
+from temperance.cli.console import Result
 from temperance.cli.options import (
     BinsOption,
-    JsonOption,
     SeedOption,
 )
-from temperance.cli.reading import read_rows
-from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import Rows, naming
+from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.formats import load
-from temperance.planning import check_options
-from temperance.planning import plan as plan_labels
+
+if TYPE_CHECKING:
+    from temperance.calibrators import Calibrator, TemperatureScaling
+    from temperance.rows.memory import Rows
+    from temperance.rows.reading import Reading
 
 __all__ = ["plan"]
 
 
-@takes_reading(without=("class_axis", "cluster_column", "score_column", "score_scale", "score_of"))
+@takes_reading(without=("class_axis", "cluster_column"), answers=False)
 def plan(
+    reading: Reading,
     file: Annotated[
         Path,
         typer.Argument(metavar="FILE", help="Logits or probabilities; labels are not needed."),
@@ -55,14 +49,20 @@ def plan(
     ] = None,
     n_bins: BinsOption = 15,
     seed: SeedOption = 0,
-    as_json: JsonOption = False,
-    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
-) -> None:
+) -> Result:
     """Say how many labels are needed to judge and to calibrate a model.
 
     The outputs are taken as calibrated. If FILE has labels, or with --calibrator, they are
     scaled first, and that fit's standard error says how well a temperature can be known.
     """
+    from temperance.calibrators import temperature_of
+    from temperance.cli.console import progress
+    from temperance.formats import load
+    from temperance.planning import check_options
+    from temperance.planning import plan as plan_labels
+    from temperance.rows.memory import naming
+    from temperance.rows.reading import read_rows
+
     check_options(temperature, precision, error, power, n_bins)
     loaded = None if calibrator_file is None else load(calibrator_file)
     rows = read_rows(file, reading.with_floor_of(loaded), labelled=False)
@@ -76,7 +76,6 @@ def plan(
         scaled = rows.logits
         if calibrator is not None:
             scaled = rows.scaled_by(calibrator)
-        record = None if calibrator is None else calibrator.record
         answer = plan_labels(
             scaled,
             temperature=temperature,
@@ -84,30 +83,32 @@ def plan(
             ece=error,
             power=power,
             weights=rows.weights,
-            pilot=record if isinstance(record, TemperatureRecord) else None,
+            pilot=None if calibrator is None else calibrator.temperature_record,
             n_bins=n_bins,
             seed=seed,
             refuse_probs=False,
         )
     scaled_by = None if calibrator is None else temperature_of(calibrator)
-    if as_json:
-        print_json({**answer.to_dict(), "scaled_by": scaled_by, "warnings": warnings})
-        return
-    for warning in warnings:
-        note(f"warning: {warning}")
     source = "its labels" if calibrator_file is None else str(calibrator_file)
     by = "" if calibrator is None else f", scaled by the {_named(calibrator)} of {source}"
-    print_text(str(answer))
-    print_text(f"planned from {rows.described}{by}")
+    return Result(
+        lambda: {**answer.to_dict(), "scaled_by": scaled_by},
+        lambda: (str(answer), f"planned from {rows.described}{by}"),
+        warnings=warnings,
+    )
 
 
 def _named(calibrator: Calibrator) -> str:
+    from temperance.calibrators import temperature_of
+
     temperature = temperature_of(calibrator)
     return calibrator.method if temperature is None else f"T = {temperature:.4g}"
 
 
 def _first_fit(rows: Rows, warnings: list[str]) -> TemperatureScaling | None:
     """Return the temperature that the file's labels give, if there are labels and they do."""
+    from temperance.calibrators import TemperatureScaling
+
     if rows.labels is None:
         return None
     try:

@@ -5,19 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temperance.calibrators import Calibrator
-from temperance.checks import LabelMap
-from temperance.checks.answer_scores import AnswerScale
-from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.checks.scores import Floor
-from temperance.cli.class_rows import answer_scale, score_column_of
 from temperance.cli.options import (
     ClassAxis,
     ClusterColumn,
@@ -25,6 +17,8 @@ from temperance.cli.options import (
     GroupColumn,
     IdColumn,
     IgnoreLabel,
+    JsonOption,
+    KindName,
     KindOption,
     LabelColumn,
     LabelMapOption,
@@ -44,90 +38,63 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
-from temperance.readers import Fields, LlmFormat
-from temperance.readers.dataset import Missing
 
 if TYPE_CHECKING:
-    from temperance.cli.rows import Rows
+    from temperance.cli.console import Result
+    from temperance.rows.reading import Reading
 
-__all__ = ["Reading", "takes_reading"]
+__all__ = ["takes_reading"]
 
 _PANEL = "Files of language models"
+_LATER = {
+    "Reading": Any,
+    "Result": Any,
+}  # types that are loaded when a command runs, not for its help
+_JSON = inspect.Parameter(
+    "as_json", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=JsonOption
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the files of one command are read.
-
-    `labels` is the file that holds the labels of the first file; `answers` is known once
-    `of_answers` has been asked.
-    """
-
-    kind: str | None = None
-    fields: Fields = field(default_factory=Fields)
-    labels: Path | None = None
-    ignore_label: str | None = None
-    label_map: LabelMap | None = None
-    class_axis: int | None = None
-    llm: LlmFormat | None = None
-    score_column: str | None = None
-    score_scale: str | None = None
-    score_of: int | None = None
-    answers: AnswerScale | None = None
-    repeated_ids: RepeatedIds = RepeatedIds.cluster
-    na: Missing = "refuse"
-    rules: ScoreRules = AS_THEY_ARE
-
-    def of_answers(self, calibrator: Calibrator | None = None) -> Self:
-        """Return the same with what scores of answers are, by the options or the calibrator."""
-        answers = answer_scale(self.kind, self.score_scale, self.score_of, calibrator)
-        scores = score_column_of(answers, self.score_column, self.fields.logits)
-        fields = replace(self.fields, logits=scores)
-        return replace(self, answers=answers, fields=fields).with_floor_of(calibrator)
-
-    def with_floor_of(self, calibrator: Calibrator | None) -> Self:
-        """Return the same for the probabilities that a calibrator will be applied to.
-
-        They are raised to what those of its fit were, unless --floor says otherwise.
-        """
-        record = None if calibrator is None else calibrator.record
-        floor = None if record is None else record.floor
-        return replace(self, rules=replace(self.rules, fitted_floor=floor))
-
-    def other_file(self, labels: Path | None = None, *, of_model: Rows | None = None) -> Self:
-        """Return the same for another file than the first, whose labels are its own.
-
-        Where it is `of_model`, the one whose rows these are, `--floor auto` is what it was there.
-        """
-        rules = self.rules
-        if of_model is not None and of_model.floored is not None:
-            rules = rules.as_found(of_model.floored)
-        return replace(self, labels=labels, rules=rules)
-
-
-def takes_reading(*, without: Collection[str] = ()) -> Callable[..., Callable[..., None]]:
+def takes_reading(
+    *, without: Collection[str] = (), answers: bool = True
+) -> Callable[..., Callable[..., None]]:
     """Replace a command's parameter `reading` by the options that make its value, at the end.
 
-    `without` names the options that the command has no use for.
+    `without` names the options that the command has no use for, nor, where it takes no `answers`,
+    for those of their scores. The command gets `--json`, and the
+    result that it returns is printed.
     """
     files, language_models = (
-        inspect.signature(make, eval_str=True).parameters.values()
+        inspect.signature(make, eval_str=True, locals=_LATER).parameters.values()
         for make in (_reading, llm_format)
     )
-    files_taken = [each for each in files if each.name not in {"llm", *without}]
+    left_out = {"llm", *without, *(() if answers else ("score_column", "score_scale", "score_of"))}
+    files_taken = [each for each in files if each.name not in left_out]
     added = [*files_taken, *language_models]
 
-    def replacing_parameter(command: Callable[..., None]) -> Callable[..., None]:
-        own = inspect.signature(command, eval_str=True).parameters.values()
+    def replacing_parameter(command: Callable[..., Result | None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True, locals=_LATER).parameters
+        own = [each for each in signature.values() if each.name != "reading"]
+        asks_for_json = "as_json" in signature
 
         @functools.wraps(command)
-        def run(**given: Any) -> None:  # noqa: ANN401  (what a command line holds)
-            llm = llm_format(**{each.name: given.pop(each.name) for each in language_models})
-            options = {each.name: given.pop(each.name) for each in files_taken}
-            command(**given, reading=_reading(**options, llm=llm))
+        def run(*, as_json: bool, **values: Any) -> None:  # noqa: ANN401  (what a command line holds)
+            llm = llm_format(**{each.name: values.pop(each.name) for each in language_models})
+            options = {each.name: values.pop(each.name) for each in files_taken}
+            if options["kind"] == KindName.answers and not answers:
+                msg = "`--kind answers` is for fit, apply and evaluate, and for threshold."
+                raise InvalidInputError(msg)
+            if asks_for_json:
+                values["as_json"] = as_json
+            result = command(**values, reading=_reading(**options, llm=llm))
+            if result is not None:
+                result.print(as_json=as_json)
 
-        kept = [each for each in own if each.name != "reading"]
-        run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+        if not asks_for_json:
+            own.append(_JSON)
+        taken = [*own, *added]
+        run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in taken}
         return run
 
     return replacing_parameter
@@ -155,9 +122,15 @@ def _reading(
     mask_value: MaskValue = None,
     renormalize: Renormalize = False,
     floor: FloorOption = None,
-    llm: LlmFormat | None = None,
+    llm: Any = None,  # noqa: ANN401  (an LlmFormat, which is loaded where there is one)
 ) -> Reading:
     """Return how files are read, from what a command line says."""
+    from temperance.checks import LabelMap
+    from temperance.checks.contradictions import ScoreRules
+    from temperance.checks.scores import Floor
+    from temperance.readers import Fields
+    from temperance.rows.reading import Reading
+
     left_out = () if ignore_label is None else (ignore_label,)
     return Reading(
         kind=kind,
@@ -173,7 +146,7 @@ def _reading(
         labels=labels,
         ignore_label=ignore_label,
         label_map=None if label_map is None else LabelMap.parse(label_map, left_out=left_out),
-        repeated_ids=repeated_ids,
+        repeated_ids=repeated_ids.value,
         class_axis=class_axis,
         llm=llm,
         score_column=score_column,
@@ -286,9 +259,9 @@ def llm_format(
             rich_help_panel=_PANEL,
         ),
     ] = None,
-) -> LlmFormat | None:
+) -> Any:  # noqa: ANN401  (an LlmFormat, which is loaded where there is one)
     """Return how files are read, from what a command line says; None without --format."""
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "missing": missing and missing.value,
         "group_by": None if group_by is None else _listed(group_by, "none"),
         "normalize": normalize and normalize.value,
@@ -298,12 +271,14 @@ def llm_format(
         "position": position,
     }
     if format_name is None:
-        for name, value in given.items():
+        for name, value in settings.items():
             if value is not None:
                 msg = f"`--{name.replace('_', '-')}` needs --format, which it says more about."
                 raise InvalidInputError(msg)
         return None
-    return LlmFormat(format_name.value, **given)
+    from temperance.readers import LlmFormat
+
+    return LlmFormat(format_name.value, **settings)
 
 
 def _listed(text: str, nothing: str | None = None) -> list[str]:

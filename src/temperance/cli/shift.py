@@ -7,38 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from temperance.checks import refuse_masked_labels
-from temperance.cli.console import note, print_json, print_table, print_text, progress
-from temperance.cli.files import recorded
+from temperance.cli.console import Result
 from temperance.cli.options import (
-    JsonOption,
     KindName,
     QuickOption,
     ReportOption,
     ResamplesOption,
     SeedOption,
 )
-from temperance.cli.reading import read_rows
-from temperance.cli.reading_options import Reading, takes_reading
-from temperance.cli.rows import naming
-from temperance.cli.ways import temperature_rows, ways_table
+from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.reading_options import takes_reading
+from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError
-from temperance.metrics.resampling import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.printable import count_text
-from temperance.report import write_shift
-from temperance.shift import diagnose
 from temperance.version import __version__
-from temperance.writers.place import check_writable
 
 if TYPE_CHECKING:
-    from temperance.cli.rows import Rows
+    from collections.abc import Iterator
+
+    from temperance.rows.memory import Rows
+    from temperance.rows.reading import Reading
     from temperance.shift import Diagnosis
+    from temperance.show import Table
 
 __all__ = ["shift"]
 
 
-@takes_reading(without=("class_axis", "group_column", "score_column", "score_scale", "score_of"))
+@takes_reading(without=("class_axis", "group_column"), answers=False)
 def shift(
+    reading: Reading,
     reference: Annotated[
         Path, typer.Argument(metavar="REFERENCE", help="Labelled rows to fit the temperature on.")
     ],
@@ -49,15 +46,19 @@ def shift(
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
     seed: SeedOption = 0,
-    as_json: JsonOption = False,
-    reading: Reading = Reading(),  # noqa: B008  (a frozen value; options take its place)
-) -> None:
+) -> Result:
     """Say how a temperature fitted on REFERENCE does on NEW, and what would do better.
 
     Calibration degrades where data change. With labels of NEW (in the file, or --labels): measures
     before and after, the temperature re-fitted there, and what that gains. Without: whether class
     frequencies have moved, and whether the rows look different. --report shows all of it as a page.
     """
+    from temperance.cli.console import progress
+    from temperance.rows.memory import naming
+    from temperance.rows.reading import read_rows
+    from temperance.shift import diagnose
+    from temperance.writers.place import check_writable
+
     if report is not None:
         check_writable(report, {".html", ".htm"})
     if reading.kind == KindName.multilabel:
@@ -69,7 +70,7 @@ def shift(
     warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
     with naming(f"{first.source}, {other.source}"), progress("comparing"):
-        found = diagnose(
+        diagnosis = diagnose(
             first.logits,
             first.require_positions(),
             other.logits,
@@ -83,30 +84,55 @@ def shift(
             seed=seed,
         )
     if report is not None:
-        _write_report(report, found, first, other)
-    if as_json:
-        files = {"reference_sha256": first.sha256, "new_sha256": other.sha256}
-        written = None if report is None else str(report)
-        print_json({**found.to_dict(), **files, "warnings": list(warnings), "report": written})
-        return
-    print_text(found.in_words(), bold=True)
-    print_table(temperature_rows(found))
-    if found.comparison is not None:
-        print_table(
-            ways_table(found.comparison, caption=f"{count_text(other.n, 'row')} of {other.source}")
-        )
-    print_text(str(found.frequencies))
-    if found.covariates is not None:
-        print_text(str(found.covariates))
-    for warning in warnings:
-        note(f"warning: {warning}")
+        _write_report(report, diagnosis, first, other)
+    digests = {"reference_sha256": first.sha256, "new_sha256": other.sha256}
+    notes = []
     if other.labels is None:
-        note(f"{other.source}: has no labels. {other.labels_advice}")
-    if report is not None:
-        print_text(f"report: {report}")
+        notes.append(f"{other.source}: has no labels. {other.labels_advice}")
+    return Result(
+        lambda: {**diagnosis.to_dict(), **digests},
+        lambda: _shown(diagnosis, other),
+        warnings=warnings,
+        files={"report": report},
+        notes=tuple(notes),
+    )
 
 
-def _write_report(report: Path, found: Diagnosis, first: Rows, other: Rows) -> None:
+def _shown(diagnosis: Diagnosis, other: Rows) -> Iterator[str | Table]:
+    from temperance.cli.console import Headline
+    from temperance.cli.tables import ways_table
+
+    yield Headline(diagnosis.in_words())
+    yield _temperatures(diagnosis)
+    if diagnosis.comparison is not None:
+        caption = f"{count_text(other.n, 'row')} of {other.source}"
+        yield ways_table(diagnosis.comparison, caption=caption)
+    yield str(diagnosis.frequencies)
+    if diagnosis.covariates is not None:
+        yield str(diagnosis.covariates)
+
+
+def _temperatures(diagnosis: Diagnosis) -> Table:
+    """The temperatures of a shift, each with its interval."""
+    from temperance.show import Table
+
+    names = {
+        "of the reference": diagnosis.reference,
+        "of new rows": diagnosis.refitted,
+        "of the reference, weighed to look like new rows": diagnosis.weighted,
+    }
+    rows = []
+    for name, scaling in names.items():
+        if scaling is not None and scaling.record is not None:
+            low, high = scaling.record.interval()
+            rows.append((name, f"{scaling.temperature:.4f}", f"{low:.4g} to {high:.4g}"))
+    return Table(("temperature", "T", "95 %"), tuple(rows))
+
+
+def _write_report(report: Path, diagnosis: Diagnosis, first: Rows, other: Rows) -> None:
+    from temperance.cli.console import progress
+    from temperance.report import write_shift
+
     weighted = [each.source for each in (first, other) if each.weights is not None]
     facts = (
         ("Reference", first.described),
@@ -114,16 +140,19 @@ def _write_report(report: Path, found: Diagnosis, first: Rows, other: Rows) -> N
         ("New rows", f"{other.described}, {'no labels' if other.labels is None else 'labelled'}"),
         ("SHA-256 of that file", other.sha256),
         ("Weights", ", ".join(weighted) or "none"),
-        *(("Reading", each) for each in (*first.notes, *other.notes)),
+        *(("Reading", each) for each in recorded_warnings((*first.notes, *other.notes))),
         ("Library", f"temperance {__version__}"),
     )
-    plan = other.label_plan(found.reference) if other.labels is None else None
+    plan = other.label_plan(diagnosis.reference) if other.labels is None else None
     title = f"Shift: {first.source} to {other.source}"
     with progress("drawing the report"):
-        write_shift(report, found, title=recorded(title), facts=recorded(facts), plan=plan)
+        write_shift(report, diagnosis, title=recorded(title), facts=recorded(facts), plan=plan)
 
 
 def _check_pair(first: Rows, other: Rows) -> None:
+    from temperance.checks import refuse_masked_labels
+    from temperance.rows.memory import naming
+
     if first.sha256 == other.sha256:
         msg = f"{other.source}: is the same file as {first.source}; nothing can have shifted."
         raise InvalidInputError(msg)

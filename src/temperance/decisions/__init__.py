@@ -6,7 +6,14 @@ from temperance.decisions.cascade import cascade
 from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import Cascade
 from temperance.decisions.deferral import DeferralRule
-from temperance.decisions.policy import Decided, DecisionPolicy, load_policy, save_policy
+from temperance.decisions.policy import (
+    Decided,
+    DecisionPolicy,
+    load_policy,
+    policy_id,
+    save_policy,
+)
+from temperance.decisions.split import fit_policy
 from temperance.metrics.selective import RiskCoverage, risk_coverage
 
 __all__ = [
@@ -21,7 +28,9 @@ __all__ = [
     "RiskCoverage",
     "abstain",
     "cascade",
+    "fit_policy",
     "load_policy",
+    "policy_id",
     "risk_coverage",
     "save_policy",
 ]

@@ -78,7 +78,7 @@ class Target:
     min_coverage: float | None
     delta: float  # probability that the promise fails
     grid: Array  # thresholds tried for a risk, falling
-    kept: float = 1.0  # share of the labelled rows that set thresholds, the others fit
+    label_share: float = 1.0  # share of the labelled rows that set thresholds, the others fit
 
     def fewest(self, n: int) -> int:
         """Return how many of n rows the first threshold tried for a risk accepts at least."""
@@ -193,8 +193,8 @@ def labels_needed(confidence: Array, wrong: NDArray[np.bool_], target: Target) -
 
 def _rough_need(risks: Array, max_risk: float, delta: float) -> Array:
     """Return `rows_needed` with normal instead of binomial counts, (m,)."""
-    sure, seen = (normal_quantile(2.0 * p - 1.0) for p in (1.0 - delta, POWER))
-    spread = sure * sqrt(max_risk * (1.0 - max_risk)) + seen * np.sqrt(risks * (1.0 - risks))
+    sure, power = (normal_quantile(2.0 * p - 1.0) for p in (1.0 - delta, POWER))
+    spread = sure * sqrt(max_risk * (1.0 - max_risk)) + power * np.sqrt(risks * (1.0 - risks))
     return np.asarray((np.maximum(spread, 0.0) / (max_risk - risks)) ** 2)
 
 
@@ -233,8 +233,8 @@ def reason(rows: DecisionRows, target: Target, group: str | None) -> str:
         )
     else:
         first = float(grid[first_tried(rows.confidence, target) or 0])
-        chosen = rows.confidence >= first
-        best, wrong = int(np.count_nonzero(chosen)), int(np.count_nonzero(rows.wrong & chosen))
+        accepted = rows.confidence >= first
+        best, wrong = int(np.count_nonzero(accepted)), int(np.count_nonzero(rows.wrong & accepted))
         why = (
             f"of the {best:,} most confident rows (>= {first:g}) {wrong:,} "
             f"{'is' if wrong == 1 else 'are'} wrong, {percent_text(wrong / best)}"
@@ -247,9 +247,9 @@ def reason(rows: DecisionRows, target: Target, group: str | None) -> str:
     of = "" if group is None else " of this group"
     if rows.clustered:
         of += ", each of another cluster,"
-    if target.kept == 1.0:
+    if target.label_share == 1.0:
         return f"{why}. About {needed:,} labelled rows{of} would do, as these go (power 80 %)"
-    labelled = ceil(needed / target.kept)
+    labelled = ceil(needed / target.label_share)
     return (
         f"{why}. About {labelled:,} labelled rows{of} would do, as these go (power 80 %): "
         f"{needed:,} of them for the threshold, the others for the fit"
@@ -415,31 +415,31 @@ def abstain_rows(
     seed: int = 0,
     others: Mapping[int, DecisionRows | None] | None = None,
     what: str = OF_CLUSTERS,
-    kept: float = 1.0,
+    label_share: float = 1.0,
 ) -> Abstention:
     """Return the thresholds of rows that are checked, and of a target that is.
 
     `others` are the rows of other draws by their seeds, None where they allow no fit; `what` is
-    drawn. A threshold that most draws do not have is refused. `kept` is the share of the labelled
-    rows that these are, where others fit the calibrator.
+    drawn. A threshold that most draws do not have is refused. `label_share` is the share of the
+    labelled rows that these are, where others fit the calibrator.
     """
     delta = 1.0 - confidence
     grid = GRID if thresholds is None else _as_grid(thresholds, max_risk)
-    target = Target(max_risk, min_coverage, delta, grid, kept)
+    target = Target(max_risk, min_coverage, delta, grid, label_share)
     promises = _promises(rows, target)
-    draws, beside = None, ""
+    draws, draw_note = None, ""
     if others:
         alternatives: dict[int, list[Promise]] = {
             by: [] if each is None else _promises(each, target) for by, each in others.items()
         }
         draws = ThresholdDraws.of(what, {seed: promises, **alternatives})
         if all(each.threshold is None for each in promises):
-            beside = f" {draws.in_words()}"
+            draw_note = f" {draws.in_words()}"
             if draws.with_threshold:
-                beside += " To choose a seed by that would void the promise."
+                draw_note += " To choose a seed by that would void the promise."
         promises = settled(promises, alternatives, what)
     if all(each.threshold is None for each in promises):
-        raise InvalidInputError(refusal(promises, target, confidence) + beside)
+        raise InvalidInputError(refusal(promises, target, confidence) + draw_note)
     return Abstention(
         tuple(promises), confidence, max_risk, min_coverage, rows.n_given, rows.clustered, draws
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.binning import reaches
 from temperance.checks import as_known_names
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
@@ -213,7 +213,22 @@ class Abstention:
             probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
             answers=answers, classes=classes, ignore_label=ignore_label,
         )  # fmt: skip
+        return self.outcome_of(rows)
+
+    def outcome_of(self, rows: DecisionRows) -> Outcome:
+        """Return what became of other rows that are checked."""
         return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
+
+    def outcomes_of_groups(self, rows: DecisionRows) -> dict[str, Outcome]:
+        """Return what became of each group of other rows that are checked; {} without groups."""
+        if rows.groups is None:
+            return {}
+        accepted = self.accepts(rows.confidence, rows.groups)
+        return {
+            str(name): Outcome.of(accepted[of], rows.wrong[of])
+            for name in np.unique(rows.groups)
+            if (of := rows.groups == name).any()
+        }
 
     @property
     def guarantee(self) -> str:
@@ -223,11 +238,11 @@ class Abstention:
             at = self.promises[0].threshold
             where = "of all answers" if at == 0.0 else f"of the answers with confidence >= {at:.6g}"
             return f"With {sure} confidence, at most {risk} {where} are wrong."
-        kept = sum(each.threshold is not None for each in self.promises)
+        count = sum(each.threshold is not None for each in self.promises)
         share = "the share promised for it" if self.max_risk is None else risk
-        of = "the one group" if kept == 1 else f"each of {kept} groups"
-        at_once = "" if kept == 1 else ", in all of them at once"
-        never = len(self.promises) - kept
+        of = "the one group" if count == 1 else f"each of {count} groups"
+        at_once = "" if count == 1 else ", in all of them at once"
+        never = len(self.promises) - count
         rest = " One other group is" if never == 1 else f" {never} other groups are"
         return (
             f"With {sure} confidence, in {of} at most {share} of the answers at or above the "
@@ -277,14 +292,16 @@ class Abstention:
         )
 
     def __str__(self) -> str:
-        said = [self.guarantee, self.table().to_text(), self.assumption]
-        return "\n\n".join(said if self.draws is None else [*said, self.draws.in_words()])
+        paragraphs = [self.guarantee, self.table().to_text(), self.assumption]
+        return "\n\n".join(
+            paragraphs if self.draws is None else [*paragraphs, self.draws.in_words()]
+        )
 
     def _repr_html_(self) -> str:
         """Show the promise and its table in a notebook."""
-        drawn = "" if self.draws is None else f"<p>{self.draws.in_words()}</p>"
+        note = "" if self.draws is None else f"<p>{self.draws.in_words()}</p>"
         return (
-            f"<p><b>{self.guarantee}</b></p>{self.table().to_html()}<p>{self.assumption}</p>{drawn}"
+            f"<p><b>{self.guarantee}</b></p>{self.table().to_html()}<p>{self.assumption}</p>{note}"
         )
 
 
@@ -407,13 +424,13 @@ def settled(
     Nothing is added: a promise that stands is the one that its own draw makes, at its own level. So
     it fails no more often than it would alone.
     """
-    kept = []
+    results = []
     for each in promises:
         same = {seed: p for seed, draw in others.items() for p in draw if p.group == each.group}
         count = 1 + sum(p.threshold is not None for p in same.values())
         n = 1 + len(others)
         if each.threshold is None or 2 * count > n:
-            kept.append(each)
+            results.append(each)
             continue
         of = "" if each.group is None else " for this group"
         why = (
@@ -425,8 +442,8 @@ def settled(
         if reason is not None:
             why += f". With seed {seed}, {reason}"
         none = Outcome(each.outcome.n, 0, 0)
-        kept.append(Promise(each.group, None, None, none, why))
-    return kept
+        results.append(Promise(each.group, None, None, none, why))
+    return results
 
 
 def _coverage(promises: Sequence[Promise]) -> float:

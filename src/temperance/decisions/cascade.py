@@ -17,7 +17,7 @@ from temperance.decisions.cascade_measures import (
     Yardstick,
     answers_of,
     cross_fitted,
-    isotonic,
+    isotonic_folds,
     of_test,
 )
 from temperance.decisions.cascade_policy import CascadePolicy, CascadeRows, names_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.decisions.cascade_measures import Fold
+    from temperance.decisions.cascade_measures import CascadeFold
     from temperance.decisions.deferral import LossKind
 
 __all__ = ["cascade", "check_options"]
@@ -64,9 +64,11 @@ def check_options(
     if not isinstance(expert_error, str) or expert_error not in _KINDS:
         as_error_rate(expert_error)
     as_array(costs, name="costs")  # nothing is missing
-    given = np.atleast_1d(np.asarray(costs, dtype=object))  # as given: NumPy makes 1 and "a" texts
+    values = np.atleast_1d(np.asarray(costs, dtype=object))  # as given: NumPy makes 1 and "a" texts
     hint = "Models that cost nothing more are better pooled than run one by one (see `Ensemble`)."
-    each = tuple(as_cost(cost, name="costs", option="--cost", hint=hint) for cost in given.tolist())
+    each = tuple(
+        as_cost(cost, name="costs", option="--cost", hint=hint) for cost in values.tolist()
+    )
     if len(each) != n_models - 1:
         msg = (
             f"`costs` (--cost) must be one per model after the first: {max(n_models - 1, 0)} for "
@@ -225,15 +227,15 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     >>> round(result.ways["calibrated thresholds"].cost.value, 6)  # half of the rows x (.02 + .1)
     0.06
     """
-    known = None if isinstance(expert_error, str) else as_error_rate(expert_error)
+    expert_rate = None if isinstance(expert_error, str) else as_error_rate(expert_error)
     kind: LossKind = expert_error if isinstance(expert_error, str) else "constant"
-    named = names_of(models, known)
+    names = names_of(models, expert_rate)
     each, goal = check_options(
-        len(named), costs=costs, budget=budget, min_accuracy=min_accuracy, error_cost=error_cost,
+        len(names), costs=costs, budget=budget, min_accuracy=min_accuracy, error_cost=error_cost,
         expert_error=expert_error, method=method, prior=prior,
     )  # fmt: skip
     rows = CascadeRows.check(
-        models, labels, weights, clusters, known, refuse_probs=refuse_probs, classes=classes,
+        models, labels, weights, clusters, expert_rate, refuse_probs=refuse_probs, classes=classes,
         ignore_label=ignore_label,
     )  # fmt: skip
     fit = partial(rows.calibrators, method, prior)
@@ -247,13 +249,13 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         measured = _test_rows(rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label)
         raw, calibrated = of_test(rows, measured, each, kind, calibrators)
     policy = CascadePolicy(
-        names=named, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price
+        names=names, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price
     )
     as_they_are = rows.deferral([None] * rows.deciding, each, kind)
     return _measured(
         policy, goal, measured, {CALIBRATED: calibrated, RAW: raw},
         {CALIBRATED: on_all.prices(N_PRICES), RAW: as_they_are.prices(N_PRICES)},
-        kind=kind, known_expert=known is not None, method=method,
+        kind=kind, known_expert=expert_rate is not None, method=method,
         evaluated_on="cross-fitted" if test is None else "test",
     )  # fmt: skip
 
@@ -262,7 +264,7 @@ def _measured(
     policy: CascadePolicy,
     goal: Goal,
     rows: CascadeRows,
-    folds: dict[str, Sequence[Fold]],
+    folds: dict[str, Sequence[CascadeFold]],
     prices: dict[str, NDArray[np.float64]],
     *,
     kind: LossKind,
@@ -281,7 +283,7 @@ def _measured(
     own = answers[CALIBRATED]
     gain = None
     if not known_expert and kind == "constant":
-        fitted = answers_of(isotonic(folds[CALIBRATED]), of_goal)
+        fitted = answers_of(isotonic_folds(folds[CALIBRATED]), of_goal)
         gain = stick.worth(fitted, own, goal, policy.price)
     return Cascade(
         policy=policy,

@@ -42,7 +42,7 @@ __all__ = [
     "Yardstick",
     "answers_of",
     "cross_fitted",
-    "isotonic",
+    "isotonic_folds",
     "of_test",
 ]
 
@@ -131,7 +131,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fold:
+class CascadeFold:
     """Rows to find rules on, and the rows that these rules are measured on."""
 
     fit: Deferral
@@ -140,7 +140,7 @@ class Fold:
     losses: tuple[Array, ...]
 
     @classmethod
-    def of(cls, fit: Deferral, measured: Deferral, places: NDArray[np.intp]) -> Fold:
+    def of(cls, fit: Deferral, measured: Deferral, places: NDArray[np.intp]) -> CascadeFold:
         """Return the fold that measures these places of `measured`."""
         return cls(
             fit,
@@ -150,7 +150,7 @@ class Fold:
         )
 
 
-def isotonic(folds: Sequence[Fold]) -> list[Fold]:
+def isotonic_folds(folds: Sequence[CascadeFold]) -> list[CascadeFold]:
     """Return the same folds, with what is expected of a next model fitted to the confidence."""
     return [replace(fold, fit=replace(fold.fit, kind="isotonic")) for fold in folds]
 
@@ -162,10 +162,10 @@ def cross_fitted(
     fit: Callable[[Array | None], tuple[Calibrator, ...]],
     *,
     seed: int = 0,
-) -> tuple[list[Fold], list[Fold]]:
+) -> tuple[list[CascadeFold], list[CascadeFold]]:
     """Return the folds of raw and of calibrated confidences."""
-    raw: list[Fold] = []
-    calibrated: list[Fold] = []
+    raw: list[CascadeFold] = []
+    calibrated: list[CascadeFold] = []
     nothing = [None] * rows.deciding
     w = np.ones(rows.n) if rows.weights is None else rows.weights
     for held_out, calibrators in fold_fits(
@@ -175,7 +175,7 @@ def cross_fitted(
         others, places = np.where(held_out, 0.0, w), np.flatnonzero(held_out)
         for folds, own in ((raw, nothing), (calibrated, calibrators)):
             deferral = rows.deferral(own, costs, kind, others)
-            folds.append(Fold.of(deferral, deferral, places))
+            folds.append(CascadeFold.of(deferral, deferral, places))
     return raw, calibrated
 
 
@@ -185,16 +185,16 @@ def of_test(
     costs: tuple[float, ...],
     kind: LossKind,
     calibrators: Sequence[Calibrator],
-) -> tuple[list[Fold], list[Fold]]:
+) -> tuple[list[CascadeFold], list[CascadeFold]]:
     """Return the folds of raw and of calibrated confidences: rules of the fit, on test rows."""
     places = np.arange(test.n)
     return tuple(  # type: ignore[return-value]
-        [Fold.of(rows.deferral(own, costs, kind), test.deferral(own, costs, kind), places)]
+        [CascadeFold.of(rows.deferral(own, costs, kind), test.deferral(own, costs, kind), places)]
         for own in ([None] * rows.deciding, calibrators)
     )
 
 
-def answers_of(folds: Sequence[Fold], price: Callable[[Deferral], float]) -> Answers:
+def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float]) -> Answers:
     """Return the answers of every fold's rules, each at the price that its own rows give."""
     n = sum(len(fold.places) for fold in folds)
     answered, lost, spent = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
@@ -294,7 +294,7 @@ class Yardstick(Frozen):
             units = np.unique(units[came], return_inverse=True)[1]
         return share_estimate(MeanSums.of(answers.lost[came][:, None], weights, units), 0)
 
-    def curve(self, folds: Sequence[Fold], prices: Array) -> CostCurve:
+    def curve(self, folds: Sequence[CascadeFold], prices: Array) -> CostCurve:
         """Return the curve through these prices, each row answered by rules of other rows."""
         points = []
         for price in prices.tolist():
@@ -307,7 +307,7 @@ class Yardstick(Frozen):
             points.append((price, cost, 1.0 - error.value, 1.0 - error.high, 1.0 - error.low, sent))
         return CostCurve(*np.array(points).T)
 
-    def hindsight(self, folds: Sequence[Fold]) -> float | None:
+    def hindsight(self, folds: Sequence[CascadeFold]) -> float | None:
         """Return the total cost of the best threshold for these very rows; None of more models.
 
         Among thresholds of what each row is expected to gain by going on, cost left aside.

@@ -12,7 +12,7 @@ from temperance.calibrators import METHODS, Training, fit_method, temperature_of
 from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_mapping, as_whole
-from temperance.checks.frames import frame_names, named_scores, refuse_other_index
+from temperance.checks.forms import frame_names, named_scores, refuse_other_index
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.decisions.deferral import Deferral
 from temperance.errors import InvalidInputError
@@ -67,26 +67,26 @@ class CascadeRows:
         refuse_other_index(
             **{f"models[{each!r}]": z for each, z in models.items()}, clusters=clusters
         )
-        known = classes
-        if known is None:
-            known = next((c for each in models.values() if (c := frame_names(each))), None)
+        class_list = classes
+        if class_list is None:
+            class_list = next((c for each in models.values() if (c := frame_names(each))), None)
         rows = Training.check(
-            first, labels, weights=weights, classes=known, ignore_label=ignore_label,
+            first, labels, weights=weights, classes=class_list, ignore_label=ignore_label,
             refuse_probs=refuse_probs,
         )  # fmt: skip
         keep = labelled_rows(labels, ignore_label)
         if len(np.unique(rows.labels)) < 2:
             msg = (
-                f"`labels` are all of class {rows.labels[0]} ({count_text(rows.n, 'row')}): "
-                "what is found on "
-                "one class says nothing about the others. Take rows as they come."
+                f"`labels` are all of class {rows.class_name(rows.labels[0])} "
+                f"({count_text(rows.n, 'row')}): what is found on one class says nothing about the "
+                "others. Take rows as they come."
             )
             raise InvalidInputError(msg)
         logits = [rows.logits]
         for other, scores in others:
-            given, _ = named_scores(scores, known, name=f"models[{other!r}]")
-            given = kept_rows(given, keep, name=f"models[{other!r}]")
-            z = as_logits(given)
+            outputs, _ = named_scores(scores, class_list, name=f"models[{other!r}]")
+            outputs = kept_rows(outputs, keep, name=f"models[{other!r}]")
+            z = as_logits(outputs)
             if z.shape != rows.logits.shape:
                 msg = (
                     f"`models` must have the same rows and classes; {name!r} has "
@@ -94,7 +94,7 @@ class CascadeRows:
                 )
                 raise InvalidInputError(msg)
             if as_flag(refuse_probs, name="refuse_probs"):
-                refuse_probs_as_logits(given)
+                refuse_probs_as_logits(outputs)
             logits.append(z)
         units = None
         if clusters is not None:

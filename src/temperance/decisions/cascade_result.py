@@ -51,13 +51,13 @@ def range_text(rule: DeferralRule) -> str:
     """Return the confidences that go on: "below 0.97", "0.41 to 0.95", "never"."""
     if not rule.ranges:
         return "never"
-    said = [
+    texts = [
         ("always" if high >= 1.0 else f"below {number_text(high)}")
         if low <= 0.0
         else interval_text(low, high)
         for low, high in rule.ranges
     ]
-    return ", ".join(said)
+    return ", ".join(texts)
 
 
 def verdict(gain: Estimate) -> str:
@@ -97,11 +97,11 @@ def rule_table(cascade: Cascade) -> Table:
 
 def cascade_table(cascade: Cascade) -> Table:
     """One row per way: errors, costs, and what calibrated thresholds save against it."""
-    shown = [name for name in _MEASURES if name != "cost" or cascade.goal.kind == "cost"]
+    names = [name for name in _MEASURES if name != "cost" or cascade.goal.kind == "cost"]
     saved = gains(cascade)
     rows = []
     for name, way in cascade.ways.items():
-        measures = (getattr(way, measure) for measure in shown)
+        measures = (getattr(way, measure) for measure in names)
         cells = tuple(number_text(each.value) for each in measures)
         gain = ("", "")
         if name in saved:
@@ -110,7 +110,7 @@ def cascade_table(cascade: Cascade) -> Table:
             gain = (f"{number_text(own.value, sign=True)} ({interval})", verdict(own))
         rows.append((name, f"{way.answered[-1]:.1%}".replace("%", " %"), *cells, *gain))
     columns = (
-        "", f"rows of {cascade.policy.names[-1]}", *(_MEASURES[name] for name in shown),
+        "", f"rows of {cascade.policy.names[-1]}", *(_MEASURES[name] for name in names),
         f"{GAINS[cascade.goal.kind]} (95 %)", "the first is",
     )  # fmt: skip
     unit = ", in errors" if cascade.goal == Goal("cost", 1.0) else ""
@@ -142,48 +142,48 @@ def in_words(cascade: Cascade) -> str:
 
 def warnings_of(cascade: Cascade) -> tuple[str, ...]:
     """Return a warning where it pays to fit what the next model loses, and its mean was taken."""
-    gain, seen = cascade.isotonic_gain, cascade.last_error
+    gain, last_error = cascade.isotonic_gain, cascade.last_error
     if gain is None or gain.low <= 0.0:
         return ()
     policy = cascade.policy
     where = ""
-    if seen is not None:
+    if last_error is not None:
         everywhere = cascade.ways[f"{policy.names[-1]} alone"].error.value
-        share, of_all = percent_text(seen.value, 1), percent_text(everywhere, 1)
+        share, of_all = percent_text(last_error.value, 1), percent_text(everywhere, 1)
         where = f" ({share} of those that come to it, {of_all} of all)"
     much = _SAVED[cascade.goal.kind].format(number_text(gain.value))
-    said = (
+    warning = (
         f"{policy.names[-1]} does not err equally in all rows{where}. Reckoning with that, "
         "`expert_error` (--expert-error) isotonic, would save "
         f"{much} ({interval_text(gain.low, gain.high)})."
     )
-    return (said,)
+    return (warning,)
 
 
 def _rule(cascade: Cascade) -> str:
     policy = cascade.policy
-    asked: list[str] = []
+    clauses: list[str] = []
     for name, after, rule in zip(policy.names, policy.names[1:], policy.rules, strict=False):
         if not rule.ranges:
             return (
                 f"Never ask {after}: at this cost it does not pay."
-                if not asked
-                else (f"Ask {' and '.join(asked)}, but never {after}.")
+                if not clauses
+                else (f"Ask {' and '.join(clauses)}, but never {after}.")
             )
         between = "" if rule.ranges[0][0] <= 0.0 else "between "
         where = range_text(rule).replace(" to ", " and ") if between else range_text(rule)
         if where == "always":
-            asked.append(f"{after} always")
+            clauses.append(f"{after} always")
         else:
-            asked.append(f"{after} where the calibrated confidence of {name} is {between}{where}")
-    return f"Ask {', and '.join(asked)}."
+            clauses.append(f"{after} where the calibrated confidence of {name} is {between}{where}")
+    return f"Ask {', and '.join(clauses)}."
 
 
 def _outcome(cascade: Cascade) -> str:
     way = cascade.ways["calibrated thresholds"]
-    asked = 1.0 - way.answered[0]
+    share = 1.0 - way.answered[0]
     that = (
-        f"That asks in {percent_text(asked, 1)} of rows" if asked > 0.0 else "That asks in no row"
+        f"That asks in {percent_text(share, 1)} of rows" if share > 0.0 else "That asks in no row"
     )
     if way.cost is not None:
         errors = cascade.goal.value * way.error.value
@@ -201,16 +201,16 @@ def _outcome(cascade: Cascade) -> str:
 def _worth(cascade: Cascade) -> str:
     worth, way = cascade.worth, cascade.ways[RAW]
     raw = number_text(getattr(way, _MAIN[cascade.goal.kind]).value)
-    told = verdict(worth)
-    if told == "the same":
+    answer = verdict(worth)
+    if answer == "the same":
         return "Calibration changes nothing: raw confidences send on the same rows."
-    if told == "cannot tell":
+    if answer == "cannot tell":
         ends = interval_text(worth.low, worth.high, sign=True)
         return (
             f"Raw confidences do about the same ({raw}): these rows cannot tell what calibration "
             f"was worth ({ends})."
         )
-    verb = "saved" if told == "better" else "lost"
+    verb = "saved" if answer == "better" else "lost"
     low, high = sorted((abs(worth.low), abs(worth.high)))
     much = _SAVED[cascade.goal.kind].format(number_text(abs(worth.value)))
     return f"Calibration {verb} {much} ({interval_text(low, high)}): raw confidences take {raw}."
@@ -236,12 +236,12 @@ def _best_alone(cascade: Cascade) -> str:
     if not ways:
         return ""
     best = min(ways, key=ways.__getitem__)
-    told, own = verdict(gains(cascade)[best]), cascade.ways["calibrated thresholds"].cost
-    if told == "better":
+    answer, own = verdict(gains(cascade)[best]), cascade.ways["calibrated thresholds"].cost
+    if answer == "better":
         return f"The best model alone ({best}) costs {number_text(ways[best])}."
-    if told == "the same":
+    if answer == "the same":
         return f"That is what {best} costs."
-    if told == "worse" and own is not None:
+    if answer == "worse" and own is not None:
         alone, together = number_text(ways[best]), number_text(own.value)
         return f"Do not use the cascade: {best} costs less per row, {alone} against {together}."
     return f"These rows cannot tell that from {best} ({number_text(ways[best])})."
@@ -294,7 +294,7 @@ class Cascade(Frozen, Shown):
 
     def to_dict(self, *, curves: bool = True) -> dict[str, Any]:
         """Return plain numbers for JSON; `curves`: with the cost curves."""
-        drawn = {"curve": self.curve.to_dict(), "raw_curve": self.raw_curve.to_dict()}
+        curve_content = {"curve": self.curve.to_dict(), "raw_curve": self.raw_curve.to_dict()}
         return {
             "models": list(self.policy.names),
             "costs": list(self.policy.costs),
@@ -312,7 +312,7 @@ class Cascade(Frozen, Shown):
             "evaluated_on": self.evaluated_on,
             "headline": self.in_words(),
             "warnings": list(self.warnings),
-            **(drawn if curves else {}),
+            **(curve_content if curves else {}),
         }
 
     def columns(self) -> dict[str, list[Any]]:

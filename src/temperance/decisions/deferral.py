@@ -112,8 +112,8 @@ def fit_loss(kind: LossKind, confidence: Array, loss: Array, weights: Array) -> 
 
     Where all rows lose the same (an expert that is always right), that is the answer.
     """
-    seen = weights > 0.0
-    c, v, w = confidence[seen], loss[seen], weights[seen]
+    has_weight = weights > 0.0
+    c, v, w = confidence[has_weight], loss[has_weight], weights[has_weight]
     if np.ptp(v) == 0.0:
         return ConstantLoss(float(v[0]))
     mean = ConstantLoss(float(w @ v / w.sum()))
@@ -199,8 +199,8 @@ class Deferral(Frozen):
 
     @cached_property
     def _lowest(self) -> tuple[float, ...]:
-        seen = self.weights > 0.0
-        return tuple(float(each[seen].min()) for each in self.confidences)
+        has_weight = self.weights > 0.0
+        return tuple(float(each[has_weight].min()) for each in self.confidences)
 
     def rules(self, price: float) -> tuple[DeferralRule, ...]:
         """Return the rules at a price of so many errors per unit of cost, by backward induction.
@@ -240,9 +240,9 @@ class Deferral(Frozen):
         """
         costs = np.asarray(self.costs)
         shares = np.linspace(0.0, 1.0, n // len(costs)) ** 2
-        seen = self.weights > 0.0
+        has_weight = self.weights > 0.0
         inner = [
-            np.quantile((1.0 - c - rule.expected.at(c))[seen] / cost, 1.0 - shares)
+            np.quantile((1.0 - c - rule.expected.at(c))[has_weight] / cost, 1.0 - shares)
             for c, rule, cost in zip(self.confidences, self.rules(0.0), costs, strict=True)
         ]
         never, always = 1.0 / costs.min(), -2.0 / costs.min()

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from temperance.binning import reaches
 from temperance.calibrators import Calibrator, MultilabelScaling
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.decisions.abstain import GRID, Target, check_target, groups_tested, risk_of_coverage
 from temperance.decisions.abstention import Abstention, Outcome, Promise
 from temperance.decisions.binomial import p_values
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.formats.calibrator_json import calibrator_content, calibrator_of, check_version
+from temperance.formats.calibrator_json import (
+    calibrator_content,
+    calibrator_of,
+    check_version,
+    content_id,
+    digest,
+)
 from temperance.readers.json_object import JsonObject, json_file, shown
 from temperance.version import __version__
 
@@ -26,7 +30,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Decided", "DecisionPolicy", "is_policy", "load_policy", "save_policy"]
+__all__ = [
+    "Decided",
+    "DecisionPolicy",
+    "is_policy",
+    "load_policy",
+    "policy_id",
+    "policy_of",
+    "save_policy",
+]
 
 
 class Decided(NamedTuple):
@@ -70,11 +82,11 @@ class DecisionPolicy:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        wanted = {"calibrator": Calibrator, "rule": Abstention}
-        for name, kind in wanted.items():
+        types = {"calibrator": Calibrator, "rule": Abstention}
+        for name, kind in types.items():
             if not isinstance(getattr(self, name), kind):
-                got = type(getattr(self, name)).__name__
-                msg = f"`{name}` must be of type {kind.__name__}, got {got}."
+                type_name = type(getattr(self, name)).__name__
+                msg = f"`{name}` must be of type {kind.__name__}, got {type_name}."
                 raise InvalidInputError(msg)
         if self.calibrator.kind == MultilabelScaling.kind:
             msg = "`calibrator` must be of one class per row; one of several labels decides no row."
@@ -111,7 +123,7 @@ class DecisionPolicy:
         own: dict[str, Any] = (
             {} if groups is None or not self.calibrator.traits.groups else {"groups": groups}
         )
-        probs = self.calibrator.apply(logits, refuse_probs=refuse_probs, **own)
+        probs = self.calibrator.apply(logits, refuse_probs=refuse_probs, dtype=np.float64, **own)
         confidence = probs if probs.ndim == 1 else probs.max(axis=1)  # of answers it is that
         return Decided(probs, self.rule.accepts(confidence, groups))
 
@@ -168,10 +180,7 @@ def save_policy(
     """
     from temperance.writers.place import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
-    if not isinstance(policy, DecisionPolicy):
-        msg = f"`policy` must be a DecisionPolicy, got {type(policy).__name__}."
-        raise InvalidInputError(msg)
-    rule = policy.rule
+    rule = _as_policy(policy).rule
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -194,7 +203,7 @@ def save_policy(
         "rows": dict(policy.facts),
         "library": f"temperance {__version__}",
     }
-    write_json(path, content, given="`facts`")
+    write_json(path, content, arguments="`facts`")
 
 
 def load_policy(path: str | PathLike[str]) -> DecisionPolicy:
@@ -221,30 +230,63 @@ def load_policy(path: str | PathLike[str]) -> DecisionPolicy:
     --------
     As in `save_policy`.
     """
-    top = json_file(path)
+    return policy_of(json_file(path))
+
+
+def policy_of(top: JsonObject) -> DecisionPolicy:
+    """Return the policy of such an object, or raise FileFormatError."""
     if top.get("format") != FORMAT:
-        msg = f'{path}: not a decision policy: `format` must be "{FORMAT}".'
+        msg = f'{top.where}: not a decision policy: `format` must be "{FORMAT}".'
         raise FileFormatError(msg)
     check_version(top, FORMAT_VERSION)
     calibrator = calibrator_of(top.section("calibrator"))
     rule = top.section("rule")
     rule.require_equal("score", _SCORE, because="the one number that thresholds are on")
     rule.require_equal("accept", _ACCEPT, because="what a threshold means")
-    facts = top.section("rows").values if top.given("rows") else {}
+    facts = top.section("rows").values if top.has("rows") else {}
     top.get("library")
     promise = top.section("promise")
-    if promise.given("map_sha256"):
+    if promise.has("map_sha256"):
         of_map = "the digest of `calibrator`: the counts are of another map"
         promise.require_equal("map_sha256", _map_digest(calibrator), because=of_map)
     of_version = _rule_of_version_1 if top.integer("format_version") == 1 else _rule
     try:
         policy = DecisionPolicy(calibrator, of_version(promise, rule), facts)
     except InvalidInputError as error:
-        msg = f"{path}: {error}"
+        msg = f"{top.where}: {error}"
         raise FileFormatError(msg) from error
     for section in (rule, top):
         section.require_all_asked()
     return policy
+
+
+def policy_id(policy: DecisionPolicy) -> str:
+    """Return the name of a policy by what it does: "sha256:" and 64 hexadecimal digits.
+
+    Of its thresholds and of the map's id (`content_id`), whatever is known of the rows behind them.
+
+    Parameters
+    ----------
+    policy : DecisionPolicy
+        Any.
+
+    Raises
+    ------
+    InvalidInputError
+        `policy` is none.
+
+    Examples
+    --------
+    >>> from temperance.calibrators import TemperatureScaling
+    >>> from temperance.decisions import abstain
+    >>> rule = abstain([[0.9, 0.1]] * 200, [0] * 200, max_risk=0.02)
+    >>> policy = DecisionPolicy(TemperatureScaling(1.0), rule)
+    >>> policy_id(policy) == policy_id(replace(policy, facts={"rows": "of May"}))
+    True
+    """
+    rule = _as_policy(policy).rule
+    thresholds = {p.group: p.threshold for p in rule.promises} if rule.per_group else rule.threshold
+    return digest({"calibrator": content_id(policy.calibrator), "thresholds": thresholds})
 
 
 def is_policy(path: str | PathLike[str]) -> bool:
@@ -252,11 +294,17 @@ def is_policy(path: str | PathLike[str]) -> bool:
     return json_file(path).values.get("format") == FORMAT
 
 
+def _as_policy(value: Any) -> DecisionPolicy:  # noqa: ANN401
+    if not isinstance(value, DecisionPolicy):
+        msg = f"`policy` must be a DecisionPolicy, got {type(value).__name__}."
+        raise InvalidInputError(msg)
+    return value
+
+
 def _map_digest(calibrator: Calibrator) -> str:
     """Return the SHA-256 of method and parameters: of the map that the promise was made with."""
     content = {"method": calibrator.name, "parameters": calibrator.parameters()}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return sha256(text.encode()).hexdigest()
+    return digest(content).removeprefix("sha256:")
 
 
 def _evidence(promise: Promise) -> dict[str, Any]:
@@ -304,21 +352,21 @@ def _rule_of_version_1(top: JsonObject, rule: JsonObject) -> Abstention:
 
 
 def _group(row: JsonObject) -> str | None:
-    return row.text("group") if row.given("group") else None
+    return row.text("group") if row.has("group") else None
 
 
 def _thresholds(
     rule: JsonObject, names: list[str | None], top: JsonObject, rows: str
 ) -> dict[str | None, float | None]:
     """Return each group's threshold; of one for all rows, that of None."""
-    if rule.given("groups"):
+    if rule.has("groups"):
         groups = rule.section("groups")
-        if rule.given("threshold"):
+        if rule.has("threshold"):
             rule.refuse("threshold", "null where every group has its own in `groups`")
         if sorted(groups.values) != sorted(str(name) for name in names) or None in names:
             top.refuse(rows, "of the same groups as `groups` of `rule`, each once")
         thresholds: dict[str | None, float | None] = {
-            name: groups.share(name) if groups.given(name) else None for name in groups.values
+            name: groups.share(name) if groups.has(name) else None for name in groups.values
         }
     else:
         if names != [None]:
@@ -339,12 +387,12 @@ def _promise(row: JsonObject, threshold: float | None) -> Promise:
     at = "`threshold`" if name is None else f"the threshold of group {shown(name)} in `groups`"
     if (threshold is None) != (accepted == 0):
         row.refuse("accepted", f"0 where {at} is null, and only there")
-    if (threshold is None) != row.given("reason"):
+    if (threshold is None) != row.has("reason"):
         row.refuse("reason", f"text where {at} is null, and null where it is a number")
     if threshold == 0.0 and accepted < n:
         row.refuse("accepted", f"`n`, {n}, as {at} is 0")
-    low = row.share("lowest_accepted") if row.given("lowest_accepted") else None
-    high = row.share("highest_declined") if row.given("highest_declined") else None
+    low = row.share("lowest_accepted") if row.has("lowest_accepted") else None
+    high = row.share("highest_declined") if row.has("highest_declined") else None
     if threshold is None and not low == high is None:
         row.refuse("lowest_accepted", f"null, as `highest_declined` must be, where {at} is null")
     if threshold is not None and (low is not None or high is not None):  # version 1 has neither
@@ -358,7 +406,7 @@ def _promise(row: JsonObject, threshold: float | None) -> Promise:
         threshold=threshold,
         max_risk=None,
         outcome=Outcome(**counts),
-        reason=row.text("reason") if row.given("reason") else None,
+        reason=row.text("reason") if row.has("reason") else None,
         lowest_accepted=low,
         highest_declined=high,
     )
@@ -366,8 +414,8 @@ def _promise(row: JsonObject, threshold: float | None) -> Promise:
 
 def _abstention(top: JsonObject, promises: list[Promise], rows: list[JsonObject]) -> Abstention:
     """Return the rule with the risk that each promise states, or say which count denies it."""
-    max_risk = top.number("max_risk") if top.given("max_risk") else None
-    min_coverage = top.number("min_coverage") if top.given("min_coverage") else None
+    max_risk = top.number("max_risk") if top.has("max_risk") else None
+    min_coverage = top.number("min_coverage") if top.has("min_coverage") else None
     confidence = top.number("confidence")
     check_target(max_risk, min_coverage, confidence)
     per_group = promises[0].group is not None
@@ -376,7 +424,7 @@ def _abstention(top: JsonObject, promises: list[Promise], rows: list[JsonObject]
     if per_group:
         share /= groups_tested(sizes, max_risk, share)
     target = Target(max_risk, min_coverage, share, GRID)
-    kept = tuple(
+    supported = tuple(
         each
         if each.threshold is None
         else replace(each, max_risk=_supported_risk(row, each.outcome, target))
@@ -385,7 +433,7 @@ def _abstention(top: JsonObject, promises: list[Promise], rows: list[JsonObject]
     clustered, n_given = top.flag("clustered"), top.integer("n_given")
     if sum(sizes) > n_given or not (clustered or per_group or sum(sizes) == n_given):
         top.refuse("n_given", f"the number of rows given, of which {sum(sizes)} count as `n`")
-    return Abstention(kept, confidence, max_risk, min_coverage, n_given, clustered)
+    return Abstention(supported, confidence, max_risk, min_coverage, n_given, clustered)
 
 
 def _supported_risk(row: JsonObject, outcome: Outcome, target: Target) -> float:

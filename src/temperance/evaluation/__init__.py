@@ -1,25 +1,30 @@
 """Measure probabilities against labels: every number with its uncertainty."""
 
 from temperance.evaluation.blocks import evaluate_blocks, measure_blocks
-from temperance.evaluation.evaluation import Evaluation
+from temperance.evaluation.evaluation import Evaluation, as_measures
+from temperance.evaluation.gates import Gate, as_limits, check_gates
 from temperance.evaluation.measure import (
     Groups,
+    Measures,
     evaluate,
     evaluate_rows,
     labelled_groups,
-    measure,
     of_label_matrix,
     weighing_groups,
 )
 
 __all__ = [
     "Evaluation",
+    "Gate",
     "Groups",
+    "Measures",
+    "as_limits",
+    "as_measures",
+    "check_gates",
     "evaluate",
     "evaluate_blocks",
     "evaluate_rows",
     "labelled_groups",
-    "measure",
     "measure_blocks",
     "of_label_matrix",
     "weighing_groups",

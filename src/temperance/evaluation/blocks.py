@@ -3,194 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from math import frexp, inf, ldexp
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from functools import cached_property, partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
-from temperance.blocks.mapping import merged, thread_count
+from temperance.blocks.mapping import calling, merged, thread_count
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes
-from temperance.checks.arguments import as_flag, as_seed, as_word, require_type
+from temperance.checks.arguments import as_count, as_flag, as_seed, as_word, require_type
 from temperance.checks.contradictions import one_label
-from temperance.checks.row_values import without_traces
 from temperance.errors import InvalidInputError
-from temperance.evaluation.evaluation import Evaluation
-from temperance.evaluation.pieces import OutOfFold, ScoredBlocks
+from temperance.evaluation.block_sums import (
+    EVENT_BRIER,
+    EVENT_LOG,
+    EvaluationSums,
+    OutOfFold,
+    ScoredBlocks,
+    SideSums,
+    Wanted,
+)
+from temperance.evaluation.evaluation import Evaluation, as_measures
+from temperance.frozen import DeferredDict, deferred
 from temperance.metrics.base_rates import base_rates_of_counts
 from temperance.metrics.cells import (
     MOST_CLASSES,
-    Binned,
-    CalibrationTestSums,
-    CellSums,
     ClassErrors,
-    ClassSums,
     EventSums,
-    FlattenedSums,
     ProbabilityGrid,
 )
+from temperance.metrics.corp import CORP_PARTS
 from temperance.metrics.error_measures import ERROR_NAMES, calibration_error_of
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
-from temperance.metrics.events import check_bins, class_event, named_event, top_label_event
-from temperance.metrics.implied import implied_scores, paired_gaps
+from temperance.metrics.events import check_bins
 from temperance.metrics.joint_tests import Events
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.resampling import N_RESAMPLES, check_resamples
-from temperance.metrics.scores import row_measures
-from temperance.metrics.z_tests import taken
-from temperance.numerics import MOST_COUNTED, let_go, log_probs
+from temperance.numerics import let_go
 from temperance.readers import BlockFile
-from temperance.sums import MeanSums, MergeableSums, aligned, scale_exponent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from temperance.blocks import FilePart
-    from temperance.evaluation.pieces import Kind, Piece, Side
-    from temperance.metrics.decomposition import Score
+    from temperance.evaluation.block_sums import Kind, Piece, Side
+    from temperance.metrics.corp import CorpReliability
+    from temperance.metrics.decomposition import ScoreDecomposition
     from temperance.metrics.estimates import CalibrationError, Draws
-    from temperance.metrics.events import Event
-    from temperance.metrics.group_tests import ClassResult
-    from temperance.metrics.implied import GapSums, ImpliedSums
-    from temperance.metrics.inputs import Predictions
+    from temperance.metrics.implied import GapSums
+    from temperance.metrics.joint_tests import CalibrationTests
+    from temperance.metrics.weak_calibration import WeakCalibration
 
 __all__ = ["evaluate_blocks", "measure_blocks"]
-
-# Everything that is measured of a block of rows, as sums that merge.
-
-
-EVENT_BRIER, EVENT_LOG = 4, 5  # columns of `means` after those of `row_measures`
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluationSums(MergeableSums):
-    """The state of an evaluation: its size depends on classes and bins, not on rows."""
-
-    n: int
-    zero_probability_labels: int
-    tied_rows: int  # see `Predictions.ties`
-    tie_gain: float
-    means: MeanSums  # of `row_measures`, and of the event's Brier and log score
-    implied: ImpliedSums  # of the log loss and the Brier score
-    top_label: CellSums
-    class_one: CellSums | None  # of two classes, whose event of the CORP diagram it is
-    flattened: FlattenedSums
-    classes: ClassSums | None  # None for more than `MOST_CLASSES`
-    tests: CalibrationTestSums
-    class_weight: NDArray[np.float64]  # (k,): summed weight of the rows of each class
-
-    @classmethod
-    def of(cls, rows: Predictions, grid: ProbabilityGrid, *, first: int, seed: int) -> Self:
-        """Return the sums of a block; `first` is the number of its first row in the data."""
-        k = rows.probs.shape[1]
-        event = named_event(rows, None)
-        binned = Binned.of(rows, grid.bin_edges)
-        few = k <= MOST_CLASSES
-        weighing, w = _weighing(rows), rows.weights
-        tied, gain = rows.ties()
-        measures = _measures(rows, event)
-        return cls(
-            n=len(rows.labels) if w is None else int(np.count_nonzero(w)),
-            zero_probability_labels=int(
-                np.count_nonzero(np.isinf(rows.log_loss) & (True if w is None else w > 0.0))
-            ),
-            tied_rows=tied,
-            tie_gain=gain,
-            means=MeanSums.of(measures, w),
-            implied=implied_scores(rows, measures[:, :2]),
-            top_label=_on_grid(top_label_event(rows), grid, rows.weights),
-            class_one=_on_grid(class_event(rows, 1), grid, rows.weights) if k == 2 else None,
-            flattened=FlattenedSums.of(rows, binned),
-            classes=ClassSums.of(rows, binned, first=first, seed=seed) if few else None,
-            tests=CalibrationTestSums.of(weighing, named_event(weighing, None)),
-            class_weight=np.bincount(rows.labels, w, minlength=k).astype(np.float64),
-        )
-
-
-def _on_grid(event: Event, grid: ProbabilityGrid, weights: NDArray[np.float64] | None) -> CellSums:
-    cells = grid.cells_of(event.probability)
-    return CellSums.of(event.probability, event.hit, weights, cells, grid.n_cells)
-
-
-def _measures(rows: Predictions, event: Event) -> NDArray[np.float64]:
-    """Return the measures of each row, and its event's scores, (n, 6)."""
-    p, hit = event.probability, event.hit
-    came_true = np.where(hit, p, 1.0 - p)
-    scores = np.stack([(p - hit) ** 2, np.abs(log_probs(came_true))], axis=1)
-    if rows.weights is not None:
-        scores[rows.weights == 0] = 0.0  # 0 * inf
-    return np.concatenate([row_measures(rows), scores], axis=1)
-
-
-def _weighing(rows: Predictions) -> Predictions:
-    """Return the rows of weight above 0."""
-    if rows.weights is None or rows.weights.all():
-        return rows
-    return taken(rows, np.flatnonzero(rows.weights))
-
-
-# Several sets of probabilities of the same rows, as sums that merge.
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SideSums:
-    """The sums of each set, and of what the rows of each differ in from those of the first."""
-
-    sides: tuple[EvaluationSums, ...]
-    gaps: tuple[GapSums, ...]  # one fewer than sides
-    heaviest: float = 1.0  # largest weight
-    exponent: int = 0  # every weight was divided by 2 to this power
-
-    @classmethod
-    def of(
-        cls, rows: Sequence[Predictions], grid: ProbabilityGrid, *, first: int, seed: int
-    ) -> Self:
-        """Return the sums of a block; `first` is the number of its first row in the data."""
-        w = rows[0].weights
-        exponent, heaviest = scale_exponent(w), 1.0
-        if w is not None:
-            w = np.ldexp(w, -exponent) if exponent else w
-            heaviest = float(w.max())
-            rows = [replace(each, weights=without_traces(w, heaviest)) for each in rows]
-        baseline, *others = rows
-        return cls(
-            tuple(EvaluationSums.of(each, grid, first=first, seed=seed) for each in rows),
-            tuple(paired_gaps(each, baseline) for each in others),
-            heaviest,
-            exponent,
-        )
-
-    def merge(self, other: Self) -> Self:
-        """Return the sums over the rows of both."""
-        one, other = aligned(self, other)
-        return type(self)(
-            tuple(a.merge(b) for a, b in zip(one.sides, other.sides, strict=True)),
-            tuple(a.merge(b) for a, b in zip(one.gaps, other.gaps, strict=True)),
-            max(one.heaviest, other.heaviest),
-            one.exponent,
-        )
-
-    def in_proportion(self) -> Self:
-        """Return the sums with weights of which the largest is between 1 and 2, or counts rows."""
-        if self.exponent == 0 and 1.0 <= self.heaviest <= MOST_COUNTED:
-            return self
-        return self.to_scale(self.exponent + frexp(self.heaviest)[1] - 1)
-
-    def to_scale(self, exponent: int) -> Self:
-        """Return the sums of the same rows, their weights divided by 2^exponent."""
-        power = self.exponent - exponent
-        return type(self)(
-            tuple(each.rescaled(power) for each in self.sides),
-            tuple(each.rescaled(power) for each in self.gaps),
-            ldexp(self.heaviest, power),
-            exponent,
-        )
-
 
 # The evaluation of merged sums.
 
@@ -201,33 +70,22 @@ _MANY = "{k:,} classes; sums per class and bin are made of up to {most:,}"
 
 
 def measured_of(
-    sums: EvaluationSums, grid: ProbabilityGrid, *, k: int, n_resamples: int, seed: int, side: int
-) -> tuple[Evaluation, dict[str, Draws]]:
+    sums: EvaluationSums,
+    grid: ProbabilityGrid,
+    shown: tuple[str, ...] | None,
+    *,
+    k: int,
+    n_resamples: int,
+    seed: int,
+    side: int,
+) -> tuple[Evaluation, Mapping[str, Draws]]:
     """Return the evaluation of merged sums, and the draws that differences need.
 
     What sums do not hold is named in `left_out`. Sides that are compared have draws of their own,
     independent of each other: the difference is then no surer than it looks.
     """
-    doubt = sums.means.squared_weight / sums.means.weight**2
-    source = [seed, 8 + side]  # of random numbers
-    top = EventSums("top-label", sums.top_label, grid, n_resamples, source, doubt)
-    event = top
-    if sums.class_one is not None:
-        event = EventSums(1, sums.class_one, grid, n_resamples, source, doubt)
-    means: dict[Score, float] = {
-        "brier": sums.means.mean(EVENT_BRIER),
-        "log": sums.means.mean(EVENT_LOG),
-    }
-    corp, log_parts, corp_draws = event.corp(means)
-    classes = None
-    if sums.classes is not None:
-        classes = ClassErrors(sums.classes, k, grid.n_bins, n_resamples, seed, doubt)
-    drawn = top.errors() | {"flattened": sums.flattened.draws(k, n_resamples, doubt, seed=source)}
-    errors = _errors(drawn, classes)
-    events = Events.of_sums(sums.n, sums.means, sums.tests.joint, accuracy=2, confidence=3)
-    tests = events.allowed(
-        sums.tests.tests(k, event.name, ece=errors["ece"], miscalibration=corp.miscalibration)
-    )
+    made = _MeasuredSums(sums, grid, k, n_resamples, seed, side)
+    errors = [name for name in ERROR_NAMES if name in made.names]
     log_loss = score_estimate(sums.means, 0, sums.implied, 0, highest=inf)
     brier = score_estimate(sums.means, 1, sums.implied, 1, highest=2.0)
     evaluation = Evaluation(
@@ -237,60 +95,151 @@ def measured_of(
         brier=brier,
         accuracy=share_estimate(sums.means, 2),
         confidence=mean_estimate(sums.means, 3, bounds=(0.0, 1.0)),
-        errors=errors,
+        errors=DeferredDict(errors, made.error),
         refinement=None,
-        corp=corp,
-        log_parts=log_parts,
+        corp=deferred(lambda: made.corp[0]),
+        log_parts=deferred(lambda: made.corp[1]),
         brier_parts=None,
-        tests=tests,
-        reliability=top.reliability(),
-        classes=() if classes is None else classes.table(),
+        tests=deferred(made.tests),
+        reliability=deferred(made.top.reliability),
+        classes=deferred(lambda: () if made.classes is None else made.classes.table()),
         groups=(),
         zero_probability_labels=sums.zero_probability_labels,
         n_clusters=None,
         n_bins=grid.n_bins,
         n_resamples=n_resamples,
         seed=seed,
-        left_out=_left_out(errors, k),
+        left_out=_left_out(errors, k, shown),
         tied_rows=sums.tied_rows,
         tie_neutral_accuracy=min(
             max(sums.means.mean(2) + sums.tie_gain / sums.means.weight, 0.0), 1.0
         ),
-        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / doubt, log_loss, brier),
-        weak_calibration=sums.tests.line.weak_calibration(1) if k == 2 else None,
-        grid_error={**top.errors_off(), "miscalibration": event.miscalibration_off()},
-        notes=() if classes is None else _notes(classes.table(), sums.n),
+        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / made.doubt, log_loss, brier),
+        weak_calibration=deferred(made.weak_calibration),
+        grid_error=deferred(
+            lambda: {**made.top.errors_off(), "miscalibration": made.event.miscalibration_off()}
+        ),
+        notes=_notes(sums.class_weight, sums.n),
+        measures=shown,
     )
-    return evaluation, {**drawn, **corp_draws}
+    return evaluation, DeferredDict(made.names, made.draws)
 
 
-def _notes(classes: Sequence[ClassResult], n: int) -> tuple[str, ...]:
+@dataclass(frozen=True, eq=False)
+class _MeasuredSums:
+    """What merged sums say, each number when it is asked for."""
+
+    sums: EvaluationSums
+    grid: ProbabilityGrid
+    k: int
+    n_resamples: int
+    seed: int
+    side: int
+
+    @property
+    def doubt(self) -> float:
+        """1 / effective number of rows."""
+        return self.sums.means.squared_weight / self.sums.means.weight**2
+
+    @property
+    def _source(self) -> list[int]:
+        """Of random numbers."""
+        return [self.seed, 8 + self.side]
+
+    @cached_property
+    def top(self) -> EventSums:
+        """The event that the predicted class is the true one."""
+        cells = self.sums.top_label
+        return EventSums("top-label", cells, self.grid, self.n_resamples, self._source, self.doubt)
+
+    @cached_property
+    def event(self) -> EventSums:
+        """The event of the CORP diagram: class 1 of two classes."""
+        cells = self.sums.class_one
+        if cells is None:
+            return self.top
+        return EventSums(1, cells, self.grid, self.n_resamples, self._source, self.doubt)
+
+    @cached_property
+    def corp(self) -> tuple[CorpReliability, ScoreDecomposition, dict[str, Draws]]:
+        """The CORP diagram, the parts of the log score, and draws of the Brier parts."""
+        means = self.sums.means
+        return self.event.corp({"brier": means.mean(EVENT_BRIER), "log": means.mean(EVENT_LOG)})
+
+    @cached_property
+    def classes(self) -> ClassErrors | None:
+        """The errors of each class."""
+        if self.sums.classes is None:
+            return None
+        return ClassErrors(
+            self.sums.classes, self.k, self.grid.n_bins, self.n_resamples, self.seed, self.doubt
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The errors, and parts of the decomposition, that the sums hold."""
+        flattened = () if self.sums.flattened is None else ("flattened",)
+        of_classes = () if self.sums.classes is None else _OF_CLASSES
+        return (*EventSums.ERRORS, *flattened, *of_classes, *CORP_PARTS)
+
+    def draws(self, name: str) -> Draws:
+        """Return the draws of an error, or of a part of the decomposition."""
+        if name in CORP_PARTS:
+            return self.corp[2][name]
+        if name == "flattened" and self.sums.flattened is not None:
+            return self.sums.flattened.draws(
+                self.k, self.n_resamples, self.doubt, seed=self._source
+            )
+        return self.top.error(name)
+
+    def error(self, name: str) -> CalibrationError:
+        """Return an error with its null band, p-value, and interval where it has one."""
+        if self.classes is not None and name in _OF_CLASSES:
+            return self.classes.classwise() if name == "classwise" else self.classes.by_top_label()
+        return calibration_error_of(name, self.draws(name))
+
+    def tests(self) -> CalibrationTests:
+        """Return all tests; those that so few events do not allow say why."""
+        sums = self.sums.tests
+        p_values = {
+            "ece_p_value": self.draws("ece").p_value(),
+            "miscalibration_p_value": self.draws("miscalibration").p_value(),
+        }
+        events = Events.of_sums(
+            self.sums.n, self.sums.means, sums.joint.sums, accuracy=2, confidence=3
+        )
+        return events.allowed(sums.tests(self.k, self.event.name, **p_values))
+
+    def weak_calibration(self) -> WeakCalibration | None:
+        """Return what clinical studies report, of two classes."""
+        if self.k != 2:
+            return None
+        return self.sums.tests.line.weak_calibration(1)
+
+
+_OF_CLASSES = ("classwise", "top_label_conditional")  # without draws of their own
+
+
+def _notes(class_weight: NDArray[np.float64], n: int) -> tuple[str, ...]:
     """Return what the counts of the labels say: which one fills all rows."""
-    present = [each.number for each in classes if each.n]
-    return (one_label(present[0], n=n),) if len(present) == 1 and n > 1 else ()
+    present = np.flatnonzero(class_weight)
+    return (one_label(int(present[0]), n=n),) if len(present) == 1 and n > 1 else ()
 
 
-def _errors(drawn: dict[str, Draws], classes: ClassErrors | None) -> dict[str, CalibrationError]:
-    found = {name: calibration_error_of(name, each) for name, each in drawn.items()}
-    if classes is not None:
-        found["classwise"] = classes.classwise()
-        found["top_label_conditional"] = classes.by_top_label()
-    return {name: found[name] for name in ERROR_NAMES if name in found}
-
-
-def _left_out(errors: dict[str, CalibrationError], k: int) -> dict[str, str]:
+def _left_out(errors: list[str], k: int, shown: tuple[str, ...] | None) -> dict[str, str]:
     """Return what `evaluate` gives and sums do not, with the reason."""
     reasons = {"refinement": _NO_SPLIT, "brier_parts": _NO_PARTS}
     missing = [name for name in ERROR_NAMES if name not in errors]
     if missing:
         missing.append("classes")
-    return reasons | {name: _MANY.format(k=k, most=MOST_CLASSES) for name in missing}
+    reasons |= {name: _MANY.format(k=k, most=MOST_CLASSES) for name in missing}
+    return {name: why for name, why in reasons.items() if shown is None or name in shown}
 
 
 _AHEAD = 1  # the sums of many classes are large
 
 
-def evaluate_blocks(
+def evaluate_blocks(  # noqa: PLR0913  (each is something that only the user knows)
     blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
     *,
     kind: Literal["probs", "logits"] = "probs",
@@ -301,6 +250,9 @@ def evaluate_blocks(
     classes: Sequence[object] | None = None,
     ignore_label: float | str | None = None,
     refuse_probs: bool = True,
+    measures: Sequence[str] | None = None,
+    n_rows: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
     """Measure rows that come in blocks, in one reading, for data larger than the memory.
 
@@ -328,6 +280,14 @@ def evaluate_blocks(
         Rows of this label are left out.
     refuse_probs : bool, default True
         Raise where a whole block of logits holds what looks like probabilities.
+    measures : sequence of str, optional
+        What tables, words and JSON hold, as in `evaluate`; by default everything.
+    n_rows : int, optional
+        How many rows there are, where `blocks` is a function or an iterator that does not say: the
+        tests of all classes at once, which look at no more than 40,000 rows of 1,000 classes (4
+        million of 100), draw theirs from all over by it. Without it they are left out beyond that.
+    progress : callable, optional
+        Called as `progress(rows)` after each block, with the number of rows read so far.
 
     Returns
     -------
@@ -374,11 +334,13 @@ def evaluate_blocks(
     >>> evaluation.n, evaluation.ece.value, evaluation.accuracy.value
     (2, 0.25, 0.5)
     """
-    found = measure_blocks(
-        blocks, (calibrator,), kind=kind, n_bins=n_bins, n_resamples=n_resamples, seed=seed,
-        classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
-    )  # fmt: skip
-    return found.evaluations[0]
+    with calling(progress):
+        measured = measure_blocks(
+            blocks, (calibrator,), kind=kind, n_bins=n_bins, n_resamples=n_resamples, seed=seed,
+            classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
+            measures=as_measures(measures), n_rows=n_rows,
+        )  # fmt: skip
+    return measured.evaluations[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -386,11 +348,11 @@ class MeasuredBlocks:
     """What one reading of blocks gives of each side."""
 
     evaluations: tuple[Evaluation, ...]
-    draws: tuple[dict[str, Draws], ...]  # for differences
+    draws: tuple[Mapping[str, Draws], ...]  # for differences
     gaps: tuple[GapSums, ...]  # of each side's measures from the first's; one fewer
 
 
-def measure_blocks(
+def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     blocks: Iterable[Any] | Callable[[], Iterable[Any]] | FileParts,
     sides: Sequence[Side],
     *,
@@ -401,6 +363,8 @@ def measure_blocks(
     classes: Sequence[object] | None,
     ignore_label: float | str | None = None,
     refuse_probs: bool,
+    measures: tuple[str, ...] | None = None,
+    n_rows: int | None = None,
 ) -> MeasuredBlocks:
     """Measure the same rows with each of the sides' calibrators (see `evaluate_blocks`)."""
     as_word(kind, ("probs", "logits"), name="kind")
@@ -409,14 +373,16 @@ def measure_blocks(
         _refuse_wide(side)
     if isinstance(blocks, BlockFile):
         file = blocks if classes is None else blocks.in_order([str(each) for each in classes])
-        classes, kind = file.header().classes or classes, "logits"
+        classes, kind, n_rows = file.header().classes or classes, "logits", file.n_rows
         blocks = partial(labelled_blocks, file)
+    n_rows = _number_of_rows(blocks) if n_rows is None else as_count(n_rows, name="n_rows")
     n_bins = check_bins(n_bins)
     grid = ProbabilityGrid(n_bins)
     grid.upper  # noqa: B018  (made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
     seed = as_seed(seed)
-    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label)
+    wanted = Wanted.by(measures, n_rows=n_rows)
+    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label, wanted)
     if isinstance(blocks, FileParts):
         sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))
         k, names = blocks.k, classes
@@ -424,12 +390,12 @@ def measure_blocks(
         sums, k, names = kernel.of_blocks(blocks, grid)
     sums = sums.in_proportion()
     measured = [
-        measured_of(each, grid, k=k, n_resamples=n_resamples, seed=seed, side=number)
+        measured_of(each, grid, measures, k=k, n_resamples=n_resamples, seed=seed, side=number)
         for number, each in enumerate(sums.sides)
     ]
     evaluations, draws = zip(*measured, strict=True)
     outcomes = Outcomes(as_classes(names, k=k))
-    evaluations = tuple(replace(each, outcomes=outcomes) for each in evaluations)
+    evaluations = tuple(each.but(outcomes=outcomes) for each in evaluations)
     return MeasuredBlocks(evaluations, draws, sums.gaps)
 
 
@@ -442,7 +408,8 @@ class _Kernel:
     classes: Sequence[object] | None
     refuse_probs: bool
     seed: int
-    ignore_label: float | str | None = None
+    ignore_label: float | str | None
+    wanted: Wanted
 
     def of_blocks(
         self,
@@ -458,8 +425,8 @@ class _Kernel:
         )
 
         def work(piece: Piece) -> tuple[int, SideSums]:
-            found = piece.predictions(self.sides)
-            sums = SideSums.of(found, grid, first=piece.first, seed=self.seed)
+            sides = piece.predictions(self.sides)
+            sums = SideSums.of(sides, grid, self.wanted, first=piece.first, seed=self.seed)
             let_go(piece.scores)
             return len(piece.labels), sums
 
@@ -482,6 +449,18 @@ class _Kernel:
             msg = f"{part.path}: {error}"
             raise InvalidInputError(msg) from error
         return sums
+
+
+def _number_of_rows(blocks: object) -> int | None:
+    """Return how many rows blocks hold, about, where that is known before they are read."""
+    if isinstance(blocks, FileParts):
+        return max(1, blocks.elements // max(1, blocks.k))
+    if isinstance(blocks, list | tuple):
+        try:
+            return max(1, sum(len(block[1]) for block in blocks))
+        except (TypeError, IndexError, KeyError):  # what is no block is refused where it is read
+            return None
+    return None
 
 
 def _refuse_wide(side: Side) -> None:

@@ -8,7 +8,9 @@ from math import isfinite
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
-from temperance.frozen import Frozen
+from temperance.checks.arguments import as_sequence, as_word
+from temperance.errors import InvalidInputError
+from temperance.frozen import LazyFrozen
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
 from temperance.plain import plain
@@ -17,6 +19,8 @@ from temperance.show import Shown, Table, beside, interval_text, number_text, p_
 from temperance.significance import ScoreTest, evident
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from temperance.evaluation.refinement import RefinementSplit
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
@@ -28,9 +32,11 @@ if TYPE_CHECKING:
     from temperance.metrics.weak_calibration import WeakCalibration
 
 __all__ = [
+    "MEASURES",
     "SCORES",
     "WEAK",
     "Evaluation",
+    "as_measures",
     "base_rate_words",
     "capitalised",
     "data_words",
@@ -81,10 +87,16 @@ _WORST = 10  # groups shown
 
 def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     """Return all tables: scores, calibration errors, tests, and groups where there are any."""
-    tables = [overview_table(evaluation), error_table(evaluation), test_table(evaluation)]
-    if (weak := weak_calibration_table(evaluation)) is not None:
-        tables.insert(1, weak)
-    if evaluation.groups:
+    shows = evaluation.shows
+    overview = overview_table(evaluation)
+    tables = [overview] if overview.rows else []
+    if shows("weak_calibration") and (weak := weak_calibration_table(evaluation)) is not None:
+        tables.append(weak)
+    if any(shows(name) for name in (*evaluation.errors, "corp")):
+        tables.append(error_table(evaluation))
+    if shows("tests"):
+        tables.append(test_table(evaluation))
+    if shows("groups") and evaluation.groups:
         tables.append(group_result_table(evaluation))
     if evaluation.left_out:
         tables.append(left_out_table(evaluation))
@@ -93,14 +105,17 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
 
 def overview_table(evaluation: Evaluation) -> Table:
     """Scores and the split of the log loss, each with its 95 % interval."""
-    rows = [_row(shown, getattr(evaluation, name)) for name, shown in SCORES.items()]
-    split = evaluation.refinement
-    if split is not None:
-        rows[1:1] = [
-            _row("  a temperature removes", split.calibration),
-            _row("  a temperature leaves", split.refinement),
-        ]
-    if evaluation.base_rates is not None:
+    shows = evaluation.shows
+    rows: list[tuple[str, str, str]] = []
+    for name, words in SCORES.items():
+        if shows(name):
+            rows.append(_row(words, getattr(evaluation, name)))
+        if name == "log_loss" and shows("refinement") and evaluation.refinement is not None:
+            rows += [
+                _row("  a temperature removes", evaluation.refinement.calibration),
+                _row("  a temperature leaves", evaluation.refinement.refinement),
+            ]
+    if shows("base_rates") and evaluation.base_rates is not None:
         rows = _with_base_rates(rows, evaluation.base_rates, evaluation.outcomes.frequencies)
     caption = evaluation.outcomes.size(evaluation.n, evaluation.n_classes)
     if evaluation.n_clusters not in (None, evaluation.outcomes.n_rows):
@@ -111,30 +126,36 @@ def overview_table(evaluation: Evaluation) -> Table:
 def _with_base_rates(
     rows: list[tuple[str, str, str]], base: BaseRates, frequencies: str
 ) -> list[tuple[str, str, str]]:
-    """Add below each score what the base rates alone cost, and the skill against that."""
-    scores = {
-        SCORES["log_loss"]: (base.log_loss, base.log_loss_skill),
-        SCORES["brier"]: (base.brier, base.brier_skill),
-    }
-    found: list[tuple[str, str, str]] = []
-    open_rows: list[tuple[str, str, str]] = []
+    """Add below each score what the base rates alone cost, and the skill against that.
+
+    Of scores that are not shown, at the end.
+    """
+    below: dict[str, list[tuple[str, str, str]]] = {}
+    for name, cost, skill in (
+        ("log_loss", base.log_loss, base.log_loss_skill),
+        ("brier", base.brier, base.brier_skill),
+    ):
+        below[SCORES[name]] = [(f"  {frequencies} alone", number_text(cost), "")]
+        if cost > 0.0:
+            below[SCORES[name]].append(_row("  skill against these", skill))
+    shown: list[tuple[str, str, str]] = []
+    waiting: list[tuple[str, str, str]] = []  # behind the parts of the score
     for row in rows:
         if not row[0].startswith(" "):
-            found += open_rows
-            open_rows = []
-        found.append(row)
-        if row[0] in scores:
-            cost, skill = scores[row[0]]
-            open_rows = [(f"  {frequencies} alone", number_text(cost), "")]
-            if cost > 0.0:
-                open_rows.append(_row("  skill against these", skill))
-    return found + open_rows
+            shown += waiting
+            waiting = below.pop(row[0], [])
+        shown.append(row)
+    for score, lines in below.items():
+        waiting += [(score, "", ""), *lines]
+    return shown + waiting
 
 
 def error_table(evaluation: Evaluation) -> Table:
     """Errors of calibration beside what chance alone would show."""
-    errors = {ERROR_NAMES[name]: each for name, each in evaluation.errors.items()}
-    errors["CORP miscalibration"] = evaluation.corp.miscalibration
+    shown = [name for name in evaluation.errors if evaluation.shows(name)]
+    errors = {ERROR_NAMES[name]: evaluation.errors[name] for name in shown}
+    if evaluation.shows("corp"):
+        errors["CORP miscalibration"] = evaluation.corp.miscalibration
     rows = tuple(
         (
             name,
@@ -153,12 +174,15 @@ def test_table(evaluation: Evaluation) -> Table:
     """Tests of the hypothesis that the probabilities are calibrated, and what they say as one."""
     tests = evaluation.tests
     statistics = {test.name: test.statistic for test in tests}
+    n_rows = {test.name: test.n_rows for test in tests}
     rows = []
     for name, p_value in tests.adjusted_p_values.items():
         value = statistics.get(name)
         shown = "" if value is None else _statistic_text(value)
         words = p_text(p_value) if p_value is not None else "cannot be told here"
-        rows.append((test_name(evaluation, name), shown, words))
+        some = n_rows.get(name)
+        of_some = "" if some is None else f", on {evaluation.outcomes.rows(some)}"
+        rows.append((test_name(evaluation, name) + of_some, shown, words))
     columns = ("test of calibration", "statistic", "p, corrected")
     return Table(columns, tuple(rows), caption=verdict_sentence(evaluation))
 
@@ -187,13 +211,13 @@ def weak_calibration_table(evaluation: Evaluation) -> Table | None:
         return None
     rows = []
     for name, (shown, best) in WEAK.items():
-        found: Estimate | None = getattr(weak, name)
-        if found is None:
+        estimate: Estimate | None = getattr(weak, name)
+        if estimate is None:
             rows.append(
                 (shown, "", f"none: {evaluation.outcomes.reworded(weak.reasons[name])}", best)
             )
         else:
-            rows.append((*_row(shown, found), best))
+            rows.append((*_row(shown, estimate), best))
     outcomes, event = evaluation.outcomes, int(weak.event)
     caption = outcomes.happened(event, weak.n_events, weak.n)
     columns = (f"of {outcomes.of_class(event)}", "value", "95 % interval", "best")
@@ -283,14 +307,20 @@ def evaluation_words(evaluation: Evaluation) -> str:
     'No test refutes calibration on these 400 rows (the smallest p-value, corrected: p = 1.000).'
     """
     few = data_words(evaluation)
-    if is_refuted(evaluation):
+    if not evaluation.shows("tests"):
+        verdict = f"calibration was not tested on {evaluation.outcomes.extent(evaluation.n)}."
+    elif is_refuted(evaluation):
         verdict = f"{direction_words(evaluation)}: {refutation(evaluation)}."
     else:
         smallest = p_text(evaluation.tests.verdict.adjusted_p_value)
         on = "" if few else f" on these {evaluation.outcomes.rows(evaluation.n)}"
         verdict = f"no test refutes calibration{on} (the smallest p-value, corrected: {smallest})."
-    found = [capitalised(few + verdict), group_words(evaluation), base_rate_words(evaluation)]
-    return " ".join(filter(None, found))
+    sentences = [capitalised(few + verdict)]
+    if evaluation.shows("groups"):
+        sentences.append(group_words(evaluation))
+    if evaluation.shows("base_rates"):
+        sentences.append(base_rate_words(evaluation))
+    return " ".join(filter(None, sentences))
 
 
 def data_words(evaluation: Evaluation) -> str:
@@ -300,11 +330,11 @@ def data_words(evaluation: Evaluation) -> str:
         return f"with only {outcomes.extent(evaluation.n)}, "
     if evaluation.n_classes == 2 and evaluation.classes:
         rarer = min(evaluation.classes, key=lambda each: each.n)
-        events, told = rarer.n, outcomes.only(rarer.number, rarer.n, evaluation.n)
+        events, extent = rarer.n, outcomes.only(rarer.number, rarer.n, evaluation.n)
     else:
         events = round(evaluation.n * (1.0 - evaluation.accuracy.value))
-        told = f"{count_text(events, 'wrong prediction')} in {outcomes.rows(evaluation.n)}"
-    return "" if events >= _FEW_EVENTS else f"with only {told}, "
+        extent = f"{count_text(events, 'wrong prediction')} in {outcomes.rows(evaluation.n)}"
+    return "" if events >= _FEW_EVENTS else f"with only {extent}, "
 
 
 def is_refuted(evaluation: Evaluation) -> bool:
@@ -336,8 +366,8 @@ def impossible_words(evaluation: Evaluation) -> str:
     count = evaluation.zero_probability_labels
     if not count:
         return ""
-    told = f"{evaluation.outcomes.rows(count)} {'has' if count == 1 else 'have'}"
-    return f"{told} {evaluation.outcomes.impossible}, so the log loss is infinite"
+    subject = f"{evaluation.outcomes.rows(count)} {'has' if count == 1 else 'have'}"
+    return f"{subject} {evaluation.outcomes.impossible}, so the log loss is infinite"
 
 
 def group_words(evaluation: Evaluation, *, when: str = "") -> str:
@@ -390,9 +420,46 @@ def capitalised(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluation(Frozen, Shown):
-    """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval."""
+# The measures that can be asked for, by the field that holds each, or the name of the error.
+MEASURES = (
+    *SCORES, *ERROR_NAMES, "refinement", "corp", "log_parts", "brier_parts", "tests",
+    "reliability", "classes", "groups", "base_rates", "weak_calibration",
+)  # fmt: skip
+_PLAIN = {  # field -> key in JSON
+    "base_rates": "base_rates",
+    "log_parts": "log_parts",
+    "refinement": "log_loss_parts",
+    "brier_parts": "brier_parts",
+    "weak_calibration": "weak_calibration",
+    "groups": "groups",
+    "classes": "per_class",
+    "reliability": "reliability",
+}
+_CURVES = ("classes", "reliability")
+
+
+def as_measures(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of measures, or raise InvalidInputError."""
+    if names is None:
+        return None
+    rule = 'names of measures, of one or more: ("log_loss", "ece")'
+    several = as_sequence(names, name="measures", rule=rule)
+    if not several:
+        msg = f"`measures` must be {rule}, got none."
+        raise InvalidInputError(msg)
+    return tuple(as_word(each, MEASURES, name="measures") for each in several)
+
+
+def _none() -> None:
+    """Be the default of a field that may be deferred, which must leave nothing in the class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation(LazyFrozen, Shown):
+    """What probabilities are worth on labelled rows; every `Estimate` has a 95 % interval.
+
+    A field that takes long is computed when it is first read.
+    """
 
     n: int  # rows
     n_classes: int
@@ -400,7 +467,7 @@ class Evaluation(Frozen, Shown):
     brier: Estimate  # summed over classes, in [0, 2]; 0 is best
     accuracy: Estimate  # in [0, 1]; 1 is best
     confidence: Estimate  # mean probability of the predicted class; best where it = accuracy
-    errors: dict[str, CalibrationError]  # calibration errors by name, in [0, 1]; 0 is best
+    errors: Mapping[str, CalibrationError]  # calibration errors by name, in [0, 1]; 0 is best
     refinement: RefinementSplit | None  # of the log loss; None where that is infinite
     corp: CorpReliability  # of class 1 of two classes, of the predicted class of more
     log_parts: ScoreDecomposition  # of the log score of the same event
@@ -416,12 +483,30 @@ class Evaluation(Frozen, Shown):
     seed: int
     left_out: dict[str, str] = field(default_factory=dict)  # what was not measured, and why
     grid_error: dict[str, float] = field(default_factory=dict)  # of values from cells: at most this
-    notes: tuple[str, ...] = ()  # what the rows say against their columns: ranks, a single label
-    tied_rows: int = 0  # rows with several most probable classes: the first counts as predicted
-    tie_neutral_accuracy: float | None = None  # if each of these counts for its share
-    base_rates: BaseRates | None = None  # what knowing only the class frequencies would cost
-    weak_calibration: WeakCalibration | None = None  # of class 1 of two classes
+    notes: tuple[str, ...] = field(
+        default_factory=tuple
+    )  # what the rows say against their columns: ranks, a single label
+    tied_rows: int = field(
+        default_factory=int
+    )  # rows with several most probable classes: the first counts as predicted
+    tie_neutral_accuracy: float | None = field(
+        default_factory=_none
+    )  # if each of these counts for its share
+    base_rates: BaseRates | None = field(
+        default_factory=_none
+    )  # what knowing only the class frequencies would cost
+    weak_calibration: WeakCalibration | None = field(
+        default_factory=_none
+    )  # of class 1 of two classes
     outcomes: Outcomes = field(default_factory=Outcomes)  # what rows are, and names of classes
+    measures: tuple[str, ...] | None = None  # names of what is shown; None: everything
+
+    def __hash__(self) -> int:
+        return hash((Evaluation, self.n, self.n_classes, self.n_bins, self.n_resamples, self.seed))
+
+    def shows(self, measure: str) -> bool:
+        """Whether tables, words and JSON hold a measure; another can be read all the same."""
+        return self.measures is None or measure in self.measures
 
     @property
     def ece(self) -> Estimate:
@@ -447,46 +532,42 @@ class Evaluation(Frozen, Shown):
         """Return plain numbers for JSON; an infinite log loss is None (see the zero count).
 
         Without `curves`, only numbers that a person would read: no points of a diagram and no
-        class by class.
+        class by class. Of `measures` where some were asked for, which the key "measures" names.
         """
-        drawn = {}
-        if curves:
-            drawn["per_class"] = plain(self.classes)
-            drawn["reliability"] = self.reliability.to_dict()
-        return {
+        made = {
             "n": self.n,
             "classes": self.n_classes,
             "outcomes": self.outcomes.to_dict(),
-            "log_loss": self.log_loss.to_dict(),
-            "brier": self.brier.to_dict(),
-            "ece": self.ece.to_dict(),
-            "accuracy": self.accuracy.to_dict(),
-            "confidence": self.confidence.to_dict(),
-            "ece_null": self.ece_null.to_dict(),
-            "n_bins": self.n_bins,
-            "score_test": plain(self.score_test),
-            "zero_probability_labels": self.zero_probability_labels,
-            "tied_rows": self.tied_rows,
-            "tie_neutral_accuracy": self.tie_neutral_accuracy,
-            "base_rates": plain(self.base_rates),
-            "calibration_errors": {
-                name: self.errors[name].to_dict() if name in self.errors else None
-                for name in ERROR_NAMES
-            },
-            "log_loss_parts": plain(self.refinement),
-            "brier_parts": plain(self.brier_parts),
-            "corp": self.corp.to_dict(curves=curves),
-            "tests": self.tests.to_dict(),
-            "verdict": self.tests.verdict.to_dict(),
-            "weak_calibration": plain(self.weak_calibration),
-            "groups": plain(self.groups),
+            **{name: getattr(self, name).to_dict() for name in SCORES if self.shows(name)},
+        }
+        if self.shows("ece"):
+            made |= {"ece": self.ece.to_dict(), "ece_null": self.ece_null.to_dict()}
+        made |= {"n_bins": self.n_bins, "zero_probability_labels": self.zero_probability_labels}
+        made |= {"tied_rows": self.tied_rows, "tie_neutral_accuracy": self.tie_neutral_accuracy}
+        made["calibration_errors"] = {
+            name: self.errors[name].to_dict() if name in self.errors else None
+            for name in ERROR_NAMES
+            if self.shows(name)
+        }
+        if self.shows("corp"):
+            made["corp"] = self.corp.to_dict(curves=curves)
+        if self.shows("tests"):
+            made |= {"score_test": plain(self.score_test), "tests": self.tests.to_dict()}
+            made["verdict"] = self.tests.verdict.to_dict()
+        for name, key in _PLAIN.items():
+            if self.shows(name) and (curves or name not in _CURVES):
+                made[key] = plain(getattr(self, name))
+        if "log_parts" in made:  # the log score of an impossible event is infinite
+            parts = made["log_parts"].items()
+            made["log_parts"] = {key: part if isfinite(part) else None for key, part in parts}
+        return made | {
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,
             "left_out": self.left_out,
             "grid_error": self.grid_error,
             "notes": list(self.notes),
-            **drawn,
+            "measures": None if self.measures is None else list(self.measures),
         }
 
     def in_words(self) -> str:
@@ -506,25 +587,29 @@ class Evaluation(Frozen, Shown):
         of calibration, is corrected for their number (Holm).
         """
         names = ("value", "low", "high", "null_mean", "null_high", "p_value", "adjusted_p_value")
+        shows = self.shows
         measures: dict[str, dict[str, Any]] = {
-            name: getattr(self, name).to_dict() for name in SCORES
+            name: getattr(self, name).to_dict() for name in SCORES if shows(name)
         }
-        if self.refinement is not None:
+        if shows("refinement") and self.refinement is not None:
             measures["refinement"] = self.refinement.refinement.to_dict()
             measures["calibration"] = self.refinement.calibration.to_dict()
-        if (base := self.base_rates) is not None:
+        if shows("base_rates") and (base := self.base_rates) is not None:
             measures["base_rate_log_loss"] = {"value": base.log_loss}
             measures["log_loss_skill"] = base.log_loss_skill.to_dict()
             measures["base_rate_brier"] = {"value": base.brier}
             measures["brier_skill"] = base.brier_skill.to_dict()
-        measures |= plain(self.errors)
-        measures["miscalibration"] = self.corp.miscalibration.to_dict()
-        adjusted = self.tests.adjusted_p_values
-        for name in ("ece", "miscalibration"):
-            measures[name] = {**measures[name], "adjusted_p_value": adjusted[name]}
-        if self.weak_calibration is not None:
-            found = {name: getattr(self.weak_calibration, name) for name in WEAK}
-            measures |= {name: each.to_dict() for name, each in found.items() if each is not None}
+        measures |= {name: plain(self.errors[name]) for name in self.errors if shows(name)}
+        if shows("corp"):
+            measures["miscalibration"] = self.corp.miscalibration.to_dict()
+        if shows("tests"):
+            adjusted = self.tests.adjusted_p_values
+            for name in ("ece", "miscalibration"):
+                if name in measures:
+                    measures[name]["adjusted_p_value"] = adjusted[name]
+        if shows("weak_calibration") and (weak := self.weak_calibration) is not None:
+            numbers = {name: getattr(weak, name) for name in WEAK}
+            measures |= {name: each.to_dict() for name, each in numbers.items() if each is not None}
         columns: dict[str, list[Any]] = {"measure": list(measures)}
         return columns | {name: [each.get(name) for each in measures.values()] for name in names}
 

@@ -1,29 +1,38 @@
-"""Measure everything, from the same resamples."""
+"""Measure probabilities against labels: each number when it is asked for, from one seed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
+from temperance.blocks import report_step
 from temperance.checks import as_groups
 from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
 from temperance.checks.contradictions import contradictions
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.labels import kept_rows, labelled_rows
-from temperance.evaluation.evaluation import Evaluation
+from temperance.evaluation.evaluation import Evaluation, as_measures
 from temperance.evaluation.refinement import refinement_split
+from temperance.frozen import DeferredDict, deferred
 from temperance.metrics.base_rates import base_rates
-from temperance.metrics.corp import corp_draws
-from temperance.metrics.decomposition import brier_parts
-from temperance.metrics.error_measures import calibration_error_of, draw_errors
+from temperance.metrics.corp import CORP_PARTS, corp_draws, miscalibration_p_value
+from temperance.metrics.decomposition import brier_parts, decompose
+from temperance.metrics.error_measures import (
+    ERROR_MEASURES,
+    ERROR_NAMES,
+    calibration_error_of,
+    class_draws,
+    error_draws,
+)
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
-from temperance.metrics.events import check_bins
+from temperance.metrics.events import check_bins, named_event
 from temperance.metrics.group_tests import class_table, group_table
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
@@ -40,14 +49,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.metrics.estimates import Draws
+    from temperance.metrics.corp import CorpReliability
+    from temperance.metrics.estimates import CalibrationError, Draws
+    from temperance.metrics.group_tests import GroupResult
+    from temperance.metrics.implied import ImpliedSums
+    from temperance.metrics.joint_tests import CalibrationTests
 
 __all__ = [
     "Groups",
+    "Measures",
     "evaluate",
     "evaluate_rows",
     "labelled_groups",
-    "measure",
     "of_label_matrix",
     "weighing_groups",
 ]
@@ -68,6 +81,7 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
     renormalize: bool = False,
     classes: Sequence[object] | None = None,
     ignore_label: float | str | None = None,
+    measures: Sequence[str] | None = None,
 ) -> Evaluation:
     """Measure probabilities against labels.
 
@@ -99,19 +113,26 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
         Names of the columns, as labels may use them.
     ignore_label : int or str, optional
         Rows of this label are left out.
+    measures : sequence of str, optional
+        What tables, words and JSON hold, for instance `("log_loss", "ece")`; by default
+        everything. What is not named costs no time: "log_loss", "brier", "accuracy", "confidence",
+        "ece", "ece_equal_mass", "debiased", "smooth", "ks", "classwise", "top_label_conditional",
+        "flattened", "refinement", "corp", "log_parts", "brier_parts", "tests", "reliability",
+        "classes", "groups", "base_rates", "weak_calibration".
 
     Returns
     -------
     Evaluation
         Scores, accuracy, calibration errors with null bands, decompositions, tests, classes
-        and groups. `print` it, or see it drawn in a notebook.
+        and groups. `print` it, or see it drawn in a notebook. Each is computed when it is first
+        read, from a copy of what was given; until all have been, the value holds the rows.
 
     Raises
     ------
     InvalidInputError
         Wrong shape, no rows, a value outside [0, 1], a row that does not sum to 1, a label out
         of range, labels or weights of another pandas index, bad weights, an unnamed group or
-        cluster, `n_bins` < 1, `n_resamples` < 100.
+        cluster, `n_bins` < 1, `n_resamples` < 100, an unknown measure.
 
     References
     ----------
@@ -132,8 +153,10 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
     named = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
     rows, there = rows.weighing()
     named = weighing_groups(named, there)
-    rows = of_label_matrix(rows, named)
-    return evaluate_rows(rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+    rows = of_label_matrix(rows, named).apart_from(probs, labels, weights)
+    return evaluate_rows(
+        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+    )
 
 
 def of_label_matrix(rows: Predictions, groups: Groups | None) -> Predictions:
@@ -170,60 +193,151 @@ def evaluate_rows(
     n_bins: int = 15,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    measures: Sequence[str] | None = None,
 ) -> Evaluation:
     """Measure checked predictions (see `evaluate`); `groups` = names and each row's number."""
-    return measure(rows, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)[0]
+    shown = as_measures(measures)
+    return Measures.of(
+        rows, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed
+    ).evaluation(shown)
 
 
-def measure(
-    rows: Predictions, *, groups: Groups | None, n_bins: int, n_resamples: int, seed: int
-) -> tuple[Evaluation, dict[str, Draws]]:
-    """Return the evaluation, and the draws that differences from other models need."""
-    n_bins, n_resamples = check_bins(n_bins), check_resamples(n_resamples)
-    resampling = Resampling(rows, n_resamples, as_seed(seed))
-    edges = bin_edges(rows.confidence, n_bins=n_bins, binning="equal-width", weights=rows.weights)
-    bins = assign(rows.confidence, edges)
-    binned = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, n_bins)
-    drawn, of_classes = draw_errors(resampling, n_bins=n_bins)
-    corp, log_parts, corp_parts = corp_draws(resampling)
-    measures = row_measures(rows)
-    means = MeanSums.of(measures, rows.weights, rows.clusters)
-    implied = implied_scores(rows, measures[:, :2])
-    tied, gained = rows.ties()
-    outcomes = Outcomes.of(rows)
-    errors = {name: calibration_error_of(name, each) for name, each in drawn.items()}
-    evaluation = Evaluation(
-        n=len(rows.labels),
-        n_classes=rows.probs.shape[1],
-        log_loss=score_estimate(means, 0, implied, 0, highest=inf),
-        brier=score_estimate(means, 1, implied, 1, highest=2.0),
-        accuracy=share_estimate(means, 2),
-        confidence=mean_estimate(means, 3, bounds=(0.0, 1.0)),
-        errors=errors,
-        refinement=refinement_split(rows, seed=seed),
-        corp=corp,
-        log_parts=log_parts,
-        brier_parts=brier_parts(resampling),
-        tests=calibration_tests(rows, ece=errors["ece"], miscalibration=corp.miscalibration),
-        reliability=ReliabilityCurve.from_sums(binned, edges),
-        classes=class_table(rows, of_classes),
-        groups=() if groups is None else group_table(rows, *groups, seed=seed),
-        zero_probability_labels=int(np.count_nonzero(np.isinf(rows.log_loss))),
-        n_clusters=None if rows.clusters is None else int(rows.clusters.max()) + 1,
-        n_bins=n_bins,
-        n_resamples=n_resamples,
-        seed=seed,
-        notes=contradictions(
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What can be measured of checked predictions; each number is computed when it is asked for."""
+
+    rows: Predictions
+    groups: Groups | None
+    n_bins: int
+    n_resamples: int
+    seed: int
+    _drawn: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
+
+    @classmethod
+    def of(
+        cls, rows: Predictions, *, groups: Groups | None, n_bins: int, n_resamples: int, seed: int
+    ) -> Self:
+        """Return the measures, or raise InvalidInputError for settings that are out of range."""
+        return cls(
+            rows, groups, check_bins(n_bins), check_resamples(n_resamples), int(as_seed(seed))
+        )
+
+    def evaluation(self, shown: tuple[str, ...] | None = None) -> Evaluation:
+        """Return them as one value, whose fields are computed when they are first read."""
+        rows = self.rows
+        outcomes = Outcomes.of(rows)
+        return Evaluation(
+            n=len(rows.labels),
+            n_classes=rows.shape[1],
+            log_loss=deferred(
+                lambda: score_estimate(self._means, 0, self._implied, 0, highest=inf)
+            ),
+            brier=deferred(lambda: score_estimate(self._means, 1, self._implied, 1, highest=2.0)),
+            accuracy=deferred(lambda: share_estimate(self._means, 2)),
+            confidence=deferred(lambda: mean_estimate(self._means, 3, bounds=(0.0, 1.0))),
+            errors=DeferredDict(
+                ERROR_NAMES, lambda name: calibration_error_of(name, self.draws(name))
+            ),
+            refinement=deferred(lambda: refinement_split(rows, seed=self.seed)),
+            corp=deferred(lambda: self._corp[0]),
+            log_parts=deferred(lambda: decompose(rows, [named_event(rows, None)], score="log")),
+            brier_parts=deferred(lambda: brier_parts(self._resampling())),
+            tests=deferred(lambda: self._tests(curve=shown is None or "corp" in shown)),
+            reliability=deferred(self._reliability),
+            classes=deferred(lambda: class_table(rows, self._of_classes[1])),
+            groups=deferred(self._groups),
+            zero_probability_labels=int(np.count_nonzero(np.isinf(rows.log_loss))),
+            n_clusters=None if rows.clusters is None else int(rows.clusters.max()) + 1,
+            n_bins=self.n_bins,
+            n_resamples=self.n_resamples,
+            seed=self.seed,
+            notes=deferred(lambda: self._notes(outcomes)),
+            tied_rows=deferred(lambda: self._ties[0]),
+            tie_neutral_accuracy=deferred(
+                lambda: min(max(self._means.mean(2) + self._ties[1] / self._means.weight, 0.0), 1.0)
+            ),
+            base_rates=deferred(lambda: base_rates(rows)),
+            weak_calibration=deferred(
+                lambda: weak_calibration_rows(rows) if rows.shape[1] == 2 else None
+            ),
+            outcomes=outcomes,
+            measures=shown,
+        )
+
+    def draws(self, name: str) -> Draws:
+        """Return the draws of a calibration error, or of a part of the CORP decomposition."""
+        if name in CORP_PARTS:
+            return self._corp[1][name]
+        if ERROR_MEASURES[name].of is None:
+            return self._of_classes[0][name]
+        if name not in self._drawn:
+            self._drawn[name] = error_draws(self._shared, name, n_bins=self.n_bins)
+            report_step("measuring errors", len(self._drawn), len(ERROR_MEASURES))
+        return self._drawn[name]
+
+    def _resampling(self) -> Resampling:
+        """Return resamples for one measure: what they hold goes with it."""
+        return Resampling(self.rows, self.n_resamples, self.seed)
+
+    @cached_property
+    def _shared(self) -> Resampling:
+        """Resamples for the measures of the predicted class: some bytes a row are kept."""
+        return self._resampling()
+
+    @cached_property
+    def _corp(self) -> tuple[CorpReliability, dict[str, Draws]]:
+        """The CORP diagram, and the draws of its parts."""
+        return corp_draws(self._shared)
+
+    @cached_property
+    def _of_classes(self) -> tuple[dict[str, Draws], list[CalibrationError]]:
+        """The draws of the errors of all classes' cells, and each class's own error."""
+        return class_draws(self._resampling(), n_bins=self.n_bins)
+
+    @cached_property
+    def _row_measures(self) -> NDArray[np.float64]:
+        return row_measures(self.rows)
+
+    @cached_property
+    def _means(self) -> MeanSums:
+        return MeanSums.of(self._row_measures, self.rows.weights, self.rows.clusters)
+
+    @cached_property
+    def _implied(self) -> ImpliedSums:
+        return implied_scores(self.rows, self._row_measures[:, :2])
+
+    @cached_property
+    def _ties(self) -> tuple[int, float]:
+        return self.rows.ties()
+
+    def _tests(self, *, curve: bool) -> CalibrationTests:
+        """Return the tests; with the `curve`, whose draws are then kept, where it is wanted too."""
+        if curve or "_corp" in vars(self):
+            by_curve = self.draws("miscalibration").p_value()
+        else:
+            by_curve = miscalibration_p_value(self._shared)
+        return calibration_tests(
+            self.rows, ece_p_value=self.draws("ece").p_value(), miscalibration_p_value=by_curve
+        )
+
+    def _reliability(self) -> ReliabilityCurve:
+        rows = self.rows
+        edges = bin_edges(
+            rows.confidence, n_bins=self.n_bins, binning="equal-width", weights=rows.weights
+        )
+        bins = assign(rows.confidence, edges)
+        sums = BinSums.of(rows.confidence, rows.correct, rows.weights, bins, self.n_bins)
+        return ReliabilityCurve.from_sums(sums, edges)
+
+    def _groups(self) -> tuple[GroupResult, ...]:
+        return () if self.groups is None else group_table(self.rows, *self.groups, seed=self.seed)
+
+    def _notes(self, outcomes: Outcomes) -> tuple[str, ...]:
+        rows = self.rows
+        return contradictions(
             rows.logits,
             rows.labels,
             kind="probs" if rows.scores is None else "logits",
             classes=rows.classes,
             of_classes=outcomes.kind == "classes",
-        ),
-        tied_rows=tied,
-        tie_neutral_accuracy=min(max(means.mean(2) + gained / means.weight, 0.0), 1.0),
-        base_rates=base_rates(rows),
-        weak_calibration=weak_calibration_rows(rows) if rows.probs.shape[1] == 2 else None,
-        outcomes=outcomes,
-    )
-    return evaluation, {**drawn, **corp_parts}
+        )

@@ -1,5 +1,13 @@
 """A calibrator as a file, for any language that reads JSON."""
 
-from temperance.formats.calibrator_json import load, load_facts, save
+from typing import TYPE_CHECKING
 
-__all__ = ["load", "load_facts", "save"]
+from temperance.formats.calibrator_json import content_id, load, load_facts, save
+from temperance.loading import loading
+
+if TYPE_CHECKING:
+    from temperance.formats.json_schema import schema
+
+__all__ = ["content_id", "load", "load_facts", "save", "schema"]
+
+__getattr__ = loading(__name__, {"schema": "temperance.formats.json_schema"})

@@ -5,15 +5,15 @@ No pickle: names, numbers and text, which JSON holds.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from temperance.calibrators import Calibrator
+from temperance.calibrators import Calibrator, as_calibrator
 from temperance.calibrators.answers import AnswerConfidence
-from temperance.calibrators.group_temperature import GroupTemperatureRecord, GroupTemperatureScaling
 from temperance.calibrators.methods import METHODS
 from temperance.calibrators.multilabel import MultilabelScaling
-from temperance.calibrators.record import FitRecord, TemperatureRecord
 from temperance.checks.arguments import MOST_CLASSES, as_mapping
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.json_object import json_file, shown
@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from temperance.calibrators.record import FitRecord
     from temperance.readers.json_object import JsonObject
 
-__all__ = ["calibrator_content", "calibrator_of", "check_version", "load", "load_facts", "save"]
+__all__ = [
+    "calibrator_content",
+    "calibrator_of",
+    "check_version",
+    "content_id",
+    "digest",
+    "load",
+    "load_facts",
+    "save",
+]
 
 # What a file says of a calibrator: enough to apply the map in any language, and to read it back.
 #
@@ -49,7 +59,7 @@ def calibrator_content(
 ) -> dict[str, Any]:
     """Return the JSON object of a calibrator; `facts` and `evaluation` as in `save`."""
     rule = "a mapping of names to what JSON can hold"
-    told = {} if facts is None else as_mapping(facts, name="facts", rule=rule)
+    user_facts = {} if facts is None else as_mapping(facts, name="facts", rule=rule)
     measured = {} if evaluation is None else as_mapping(evaluation, name="evaluation", rule=rule)
     made_by = {"library": f"temperance {__version__}"}
     fitted = {} if calibrator.record is None else calibrator.record.to_dict()
@@ -64,9 +74,41 @@ def calibrator_content(
             "n_classes": calibrator.n_classes,
             "classes": _class_list(calibrator),
         },
-        "fit": {**made_by, **fitted, **told},
+        "fit": {**made_by, **fitted, **user_facts},
         "evaluation": dict(measured),
     }
+
+
+def content_id(calibrator: Calibrator) -> str:
+    """Return the name of a map by what it does: "sha256:" and 64 hexadecimal digits.
+
+    Of method, parameters and input as `calibrator.json` holds them, with sorted keys and no
+    spaces. Two files with the same map have the same, whatever they say about its fit.
+
+    Parameters
+    ----------
+    calibrator : Calibrator
+        Any.
+
+    Raises
+    ------
+    InvalidInputError
+        `calibrator` is none.
+
+    Examples
+    --------
+    >>> from temperance.calibrators import TemperatureScaling
+    >>> content_id(TemperatureScaling(1.5))[:19]
+    'sha256:65fcee42d487'
+    """
+    content = calibrator_content(as_calibrator(calibrator))
+    return digest({key: content[key] for key in ("method", "parameters", "input")})
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Return "sha256:" and the digest of what JSON holds, with sorted keys and no spaces."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def calibrator_of(top: JsonObject) -> Calibrator:
@@ -87,12 +129,12 @@ def calibrator_of(top: JsonObject) -> Calibrator:
     if not isinstance(kind, str) or kind not in _CONVENTIONS:
         inputs.refuse("kind", f"one of {', '.join(_CONVENTIONS)}")
     n_classes = None
-    if inputs.given("n_classes"):
+    if inputs.has("n_classes"):
         n_classes = inputs.integer("n_classes", most=MOST_CLASSES)
-    known = _KINDS.get(kind, METHODS[method])
-    settings = {"method": method} if known is AnswerConfidence else {}
+    calibrator_type = _KINDS.get(kind, METHODS[method])
+    settings = {"method": method} if calibrator_type is AnswerConfidence else {}
     try:
-        calibrator = known.from_parameters(
+        calibrator = calibrator_type.from_parameters(
             parameters,
             n_classes=n_classes,
             classes=_class_names(inputs, n_classes),
@@ -119,9 +161,9 @@ def _check_against_rest(top: JsonObject, inputs: JsonObject, calibrator: Calibra
         "convention", _CONVENTIONS[calibrator.kind], because=f"as of the kind {calibrator.kind}"
     )
     for key in ("fit", "evaluation"):  # what else they hold is for people
-        if top.given(key):
+        if top.has(key):
             top.section(key)
-    if not inputs.given("n_classes") and not inputs.given("classes"):
+    if not inputs.has("n_classes") and not inputs.has("classes"):
         return
     inputs.require_equal("n_classes", calibrator.n_classes, because="as the parameters are")
     inputs.require_equal("classes", _class_list(calibrator), because="as the map's classes are")
@@ -158,30 +200,10 @@ def _class_names(inputs: JsonObject, n_classes: int | None) -> tuple[str, ...] |
 
 
 def _record(top: JsonObject, calibrator: Calibrator) -> FitRecord | None:
-    fit = top.section("fit") if top.given("fit") else None
-    if fit is None or not any(fit.given(key) for key in _OF_RECORDS):
+    fit = top.section("fit") if top.has("fit") else None
+    if fit is None or not any(fit.has(key) for key in _OF_RECORDS):
         return None
-    temperature = getattr(calibrator, "temperature", None)
-    record = FitRecord.from_json(fit, temperature=temperature)
-    inner = calibrator.inner if isinstance(calibrator, MultilabelScaling) else calibrator
-    if not isinstance(inner, GroupTemperatureScaling) or not isinstance(record, TemperatureRecord):
-        return record
-    if not fit.given("groups"):  # files of versions that did not keep them
-        return record
-    groups = GroupTemperatureRecord.parts_from_json(fit)
-    names = {*inner.temperatures, *inner.small_groups}
-    if groups.keys() != names:
-        odd = min(groups.keys() ^ names)
-        fit.refuse("groups", f"of the same groups as `parameters`, unlike {shown(odd)}")
-    for name, part in groups.items():
-        wanted = inner.temperatures.get(name, inner.temperature)
-        of_group = fit.section("groups").section(name)
-        of_group.require_equal(
-            "temperature", wanted, because=f"as `parameters` say of group {shown(name)}"
-        )
-        if part.interval is not None and not part.interval[0] <= wanted <= part.interval[1]:
-            of_group.refuse("temperature_interval", f"around the temperature, {wanted:g}")
-    return GroupTemperatureRecord.around(record, groups)
+    return calibrator.record_from_json(fit)
 
 
 # `calibrator.json`: versioned, readable, enough to apply the map in any language. No pickle.
@@ -234,7 +256,7 @@ def save(
         )
         raise InvalidInputError(msg)
     content = calibrator_content(calibrator, facts=facts, evaluation=evaluation)
-    write_json(path, content, given="`facts` and `evaluation`")
+    write_json(path, content, arguments="`facts` and `evaluation`")
 
 
 def load(path: str | PathLike[str]) -> Calibrator:

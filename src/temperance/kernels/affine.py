@@ -253,25 +253,29 @@ def joint_scores(
 
 
 def temperature_scores(
-    logits: NDArray[Any], labels: NDArray[np.intp]
+    logits: NDArray[Any], labels: NDArray[np.intp], probs: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return E_p[z] - z_label (infinite for a masked label) and Var_p[z] of each row of a block.
 
-    The first is the score with its sign turned: above 0 means over-confident.
+    The first is the score with its sign turned: above 0 means over-confident. `probs` are the
+    softmax of the logits, where that is known.
     """
-    p, z, mean, of_label = _terms(logits, labels)
+    p, z, mean, of_label = _terms(logits, labels, probs)
     z -= mean[:, None]
-    p *= z
-    return mean - of_label, np.einsum("ij,ij->i", p, z)
+    return mean - of_label, np.einsum("ij,ij->i", p * z, z)
 
 
-def _terms(logits: NDArray[Any], labels: NDArray[np.intp]) -> tuple[NDArray[np.float64], ...]:
+def _terms(
+    logits: NDArray[Any], labels: NDArray[np.intp], probs: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], ...]:
     """Return p, z (0 where masked, for there 0 * -inf counts 0), E_p[z] and z at the label."""
     z = as_float64(logits)
     z = z - z.max(axis=1, keepdims=True)
     of_label = z[np.arange(len(labels)), labels]
-    p = np.exp(z)
-    p /= p.sum(axis=1, keepdims=True)
+    p = probs
+    if p is None:
+        p = np.exp(z)
+        p /= p.sum(axis=1, keepdims=True)
     if not np.isfinite(z.sum()):
         z = np.where(np.isneginf(z), 0.0, z)
     return p, z, np.einsum("ij,ij->i", p, z), of_label

@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError, MissingDependencyError
@@ -15,14 +16,25 @@ from temperance.kernels.loss_numpy import row_moments
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from temperance.kernels.loss import RowMomentsKernel
+    from numpy.typing import NDArray
 
-__all__ = ["Engine", "check_engine", "moments_kernel", "preferred_engine", "preferring"]
+    from temperance.kernels.loss import RowMoments, RowMomentsKernel
+    from temperance.kernels.score_moments import CompiledMoments
+
+__all__ = [
+    "Engine",
+    "check_engine",
+    "compiled_moments",
+    "moments_kernel",
+    "preferred_engine",
+    "preferring",
+]
 
 Engine = Literal["auto", "numpy", "numba", "torch"]
 _COMPILED = "temperance.kernels.loss_numba"
-_WORTH_LOADING = 1 << 27  # elements; below, NumPy is done before numba is imported
+_WORTH_LOADING = 1 << 24  # elements; below, NumPy is done before numba is imported
 _WORTH_CALLING = 1 << 14
+_WORTH_MEASURING = 1 << 23  # elements; NumPy reads them ten times to measure two models
 _preferred: ContextVar[Engine] = ContextVar("_preferred", default="auto")
 
 
@@ -47,8 +59,12 @@ def preferred_engine() -> Engine:
     return _preferred.get()
 
 
-def moments_kernel(engine: Engine, *, elements: int) -> RowMomentsKernel:
+def moments_kernel(engine: Engine, *, elements: int, series: bool = False) -> RowMomentsKernel:
     """Return the function of an engine for arrays of so many elements.
+
+    With `series` the compiled one also takes what a `LossSeries` at the last inverse temperature is
+    made of. NumPy's does not: a power of each number costs it about as much as the exp that is
+    spared.
 
     "auto" takes numba where it is loaded already, or is installed and the work is worth the
     second that loading it takes.
@@ -59,17 +75,34 @@ def moments_kernel(engine: Engine, *, elements: int) -> RowMomentsKernel:
         msg = '`engine` "torch" works on torch tensors; these logits are an array.'
         raise InvalidInputError(msg)
     if engine == "numba" or (engine == "auto" and _pays(elements)):
-        return _numba()
+        return partial(_numba(), series=True) if series else _numba()
     return row_moments
 
 
-def _pays(elements: int) -> bool:
+def compiled_moments(elements: int) -> CompiledMoments | None:
+    """Return the compiled moments of scores where they pay for so many numbers, or None."""
+    preferred = _preferred.get()
+    pays = _pays(elements, loading=_WORTH_MEASURING)
+    if preferred != "numba" and not (preferred == "auto" and pays):
+        return None
+    from temperance.kernels import score_moments_numba  # noqa: PLC0415
+
+    return score_moments_numba
+
+
+def _pays(elements: int, loading: int = _WORTH_LOADING) -> bool:
     if hasattr(sys.modules.get(_COMPILED), "row_moments"):  # loaded, and not in vain
         return elements >= _WORTH_CALLING
-    return elements >= _WORTH_LOADING and importlib.util.find_spec("numba") is not None
+    return elements >= loading and importlib.util.find_spec("numba") is not None
 
 
-def _numba() -> RowMomentsKernel:
+class _SeriesKernel(Protocol):
+    def __call__(
+        self, logits: NDArray[Any], betas: tuple[float, ...], *, series: bool = False
+    ) -> RowMoments: ...
+
+
+def _numba() -> _SeriesKernel:
     try:
         from temperance.kernels.loss_numba import row_moments as compiled  # noqa: PLC0415
     except ImportError as error:

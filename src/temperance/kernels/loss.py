@@ -7,8 +7,8 @@ w = weight, g = E_p[z] - z_label (slope of the row's loss in b), v = Var_p[z] (c
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from math import ldexp
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from math import inf, ldexp
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["ExistenceSums", "LossPass", "LossSums", "RowMoments", "RowMomentsKernel", "added_up"]
+__all__ = [
+    "ORDER",
+    "SINGLE_BYTES",
+    "ExistenceSums",
+    "LossPass",
+    "LossSeries",
+    "LossSums",
+    "RowMoments",
+    "RowMomentsKernel",
+    "added_up",
+]
 
+SINGLE_BYTES = 4
+ORDER = 10  # of the highest derivative of a `LossSeries`
 _EQUAL = 1e-12  # a sum of weights this close to that of their squares counts rows
 
 
@@ -32,6 +44,16 @@ class AddUp(Protocol):
         ...
 
 
+class AddSeries(Protocol):
+    """Adds up the derivatives of rows, from their moments (`RowMoments.powers`) at one b."""
+
+    def __call__(
+        self, powers: Array, gap: Array, width: Array, w: Array | None, beta: float, /
+    ) -> LossSeries:
+        """Return the sums of rows with these moments; `width` = max z - min z of each."""
+        ...
+
+
 class RowMoments(NamedTuple):
     """Of each row of a block: its ends, and moments of s = b (z - largest) under exp(s)."""
 
@@ -39,6 +61,18 @@ class RowMoments(NamedTuple):
     smallest: Array  # (m,): of the options that exist
     sums: list[Array]  # per b, (4, m): sum exp(s), sum exp(s) s, sum exp(s) s^2, sum exp(s) s^3
     add_up: AddUp
+    powers: Array | None = None  # (11, m), if asked for: sum exp(s) s^j to j = 10 at the last b
+    add_series: AddSeries | None = None
+
+    def taken(self, places: NDArray[np.intp]) -> RowMoments:
+        """Return those of the rows at these places."""
+        powers = None if self.powers is None else np.ascontiguousarray(self.powers[:, places])
+        return self._replace(
+            largest=self.largest[places],
+            smallest=self.smallest[places],
+            sums=[np.ascontiguousarray(each[:, places]) for each in self.sums],
+            powers=powers,
+        )
 
 
 class RowMomentsKernel(Protocol):
@@ -72,11 +106,86 @@ class LossSums(MergeableSums):
         )
         return replace(
             self,
-            loss=loss,
+            loss=max(loss, 0.0),  # by rounding, where next to nothing is left of it
             slope=slope,
             curvature=max(self.curvature + step * self.third, 0.0),
             squared_slope=max(self.squared_slope + step * self.squared_slope_rate, 0.0),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossSeries(MergeableSums):
+    r"""Sums over rows of the derivatives of the log loss up to order 10, at one b.
+
+    Derivatives and steps are relative to b: those of order n are multiplied by b^n, so that what
+    they are of is s = b z. A step away each sum is its Taylor series; that of sum w^2 g^2 squares
+    the series of each row's g, for which the sums of products of two derivatives are enough.
+
+    Notes
+    -----
+    What the series of the curvature leaves out: for a complex step t, the variance of a row's s
+    under exp((1 + t) s), with r = max s - min s, is a sum over pairs of options, divided by the
+    square of the sum of exp((1 + t) s). The real part of t tilts p, by which the variance grows to
+    at most :math:`e^{r |\Re t|}` times itself. The imaginary part turns the terms of the divisor
+    by angles that differ by at most :math:`r |\Im t|`, so that it keeps a share of
+    :math:`\cos^2(r \Im t / 2)` at least. On a circle of radius u / r the variance therefore is at
+    most :math:`\max_\phi e^{u |\cos \phi|} / \cos^2(u \sin(\phi) / 2)` times that at t = 0, which
+    is less than 16 for u = 2.5, and by Cauchy's estimate its derivative of order n is at most
+    :math:`16 \, n! \, (r / u)^n` times as large.
+    """
+
+    degrees = {"slopes": 2, "variances": 2}  # noqa: RUF012
+
+    derivatives: Array  # (11,): sum w of the loss, g, v and the cumulants of s of order 3 to 10
+    slopes: Array  # (10, 10): sum w^2 times the derivatives of order i + 1 and j + 1
+    variances: Array  # (9,): sum w^2 of the cumulants of order 2 to 10
+    remainder: float  # sum w v r^9
+
+    def slope(self, step: float) -> float:
+        """Return the slope a step away."""
+        return float(_terms(step) @ self.derivatives[1:])
+
+    def curvature(self, step: float) -> float:
+        """Return the curvature a step away."""
+        return float(_terms(step)[:-1] @ self.derivatives[2:])
+
+    def curvature_error(self, step: float, *, widest: float) -> float:
+        """Return a bound of what the curvature leaves out; infinite where nothing bounds it.
+
+        `widest` is the largest r of a row. Of the slope, 1 / 10 of this times the step is left out.
+        """
+        ratio = widest * abs(step) / _RADIUS
+        if not ratio < 1.0:
+            return inf
+        first = _ON_CIRCLE * (abs(step) / _RADIUS) ** (ORDER - 1) * self.remainder
+        return first / (1.0 - ratio)
+
+    def after(self, step: float, *, weight: float, beta: float) -> LossSums:
+        """Return the sums a step away from `beta`, in units of b; `weight` is that of all rows."""
+        terms = _terms(step)
+        rates = np.append(0.0, terms[:-1])
+        to_there = step * terms / np.arange(1.0, ORDER + 1.0)
+        return LossSums(
+            weight=weight,
+            loss=float(self.derivatives[0] + to_there @ self.derivatives[1:]),
+            slope=self.slope(step) / beta,
+            curvature=max(self.curvature(step), 0.0) / beta**2,
+            third=float(terms[:-2] @ self.derivatives[3:]) / beta**3,
+            squared_slope=max(float(terms @ self.slopes @ terms), 0.0) / beta**2,
+            squared_slope_rate=2.0 * float(rates @ self.slopes @ terms) / beta**3,
+            model_variance=max(float(terms[:-1] @ self.variances), 0.0) / beta**2,
+        )
+
+
+_RADIUS, _ON_CIRCLE = 2.5, 16.0  # u, and what exceeds the maximum on its circle
+
+
+def _terms(step: float) -> Array:
+    """Return step^i / i! for i = 0..9."""
+    return np.cumprod(np.append(1.0, step / np.arange(1.0, ORDER)))
+
+
+S = TypeVar("S", LossSums, LossSeries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +198,8 @@ class LossPass:
     at: tuple[LossSums, ...]  # one per inverse temperature
     squared_weight: float  # sum w^2
     exponent: int = 0  # every w was divided by 2 to this power
+    single: bool = False  # all logits are of single precision or less
+    series: LossSeries | None = None  # at the last inverse temperature, where asked for
 
     @classmethod
     def of(
@@ -101,7 +212,7 @@ class LossPass:
     ) -> Self:
         """Return the sums of one block from its moments and the logits of its labels."""
         gap = np.asarray(of_label, dtype=np.float64) - moments.largest
-        widest = (moments.largest - moments.smallest).max()
+        width = moments.largest - moments.smallest
         exponent = scale_exponent(weights)
         if weights is not None and exponent:
             weights = np.ldexp(weights, -exponent)
@@ -109,7 +220,21 @@ class LossPass:
         sums = (moments.add_up(of_beta, gap, weights, beta) for of_beta, beta in each)
         weighted = gap if weights is None else weights * gap
         squared = float(len(gap)) if weights is None else float((weights * weights).sum())
-        return cls(len(gap), -float(weighted.sum()), float(widest), tuple(sums), squared, exponent)
+        single = of_label.dtype.itemsize <= SINGLE_BYTES
+        gap_to_largest = -float(weighted.sum())
+        series = None
+        if moments.powers is not None and moments.add_series is not None:
+            series = moments.add_series(moments.powers, gap, width, weights, betas[-1])
+        return cls(
+            len(gap),
+            gap_to_largest,
+            float(width.max()),
+            tuple(sums),
+            squared,
+            exponent,
+            single,
+            series,
+        )
 
     def merge(self, other: Self) -> Self:
         """Return the sums over the rows of both; associative and commutative."""
@@ -121,6 +246,8 @@ class LossPass:
             tuple(a.merge(b) for a, b in zip(one.at, other.at, strict=True)),
             one.squared_weight + other.squared_weight,
             one.exponent,
+            one.single and other.single,
+            one.series.merge(other.series) if one.series and other.series else None,
         )
 
     def to_scale(self, exponent: int) -> Self:
@@ -135,7 +262,7 @@ class LossPass:
         return self._scaled(0, squared / weight, 0)
 
     def _scaled(self, power: int, divisor: float, exponent: int) -> Self:
-        def scaled(sums: LossSums) -> LossSums:
+        def scaled(sums: S) -> S:
             moved = sums.rescaled(power)
             if divisor == 1.0:
                 return moved
@@ -144,7 +271,7 @@ class LossPass:
                 each.name: getattr(moved, each.name) / divisor ** degree(each.name, 1)
                 for each in fields(moved)
             }
-            return LossSums(**parts)
+            return type(sums)(**parts)
 
         return type(self)(
             self.n,
@@ -153,6 +280,8 @@ class LossPass:
             tuple(map(scaled, self.at)),
             ldexp(self.squared_weight, 2 * power) / divisor**2,
             exponent,
+            self.single,
+            None if self.series is None else scaled(self.series),
         )
 
     @property

@@ -80,6 +80,30 @@ def loss_pass(
         return LossPass.of(moments(logits, betas), of_label, weights, betas=betas)
 
 
+def fold_passes(
+    logits: Array,
+    labels: NDArray[np.intp],
+    weights: NDArray[np.float64] | None,
+    *,
+    folds: list[NDArray[np.intp]],
+    betas: tuple[float, ...],
+    moments: RowMomentsKernel,
+) -> tuple[LossPass | None, ...]:
+    """Return the sums of some rows of a block apart, fold by fold; None where it has no row."""
+    of_label = logits[np.arange(len(labels)), labels]
+    with np.errstate(invalid="ignore", over="ignore"):
+        of_rows = moments(logits, betas)
+        return tuple(
+            LossPass.of(
+                of_rows.taken(own), of_label[own], None if weights is None else weights[own],
+                betas=betas,
+            )
+            if len(own)
+            else None
+            for own in folds
+        )  # fmt: skip
+
+
 def loss_sums(
     logits: Array, labels: NDArray[np.intp], weights: NDArray[np.float64] | None, *, beta: float
 ) -> LossSums:

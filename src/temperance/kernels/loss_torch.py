@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from temperance.kernels.loss import ExistenceSums, LossPass, LossSums
+from temperance.kernels.loss import SINGLE_BYTES, ExistenceSums, LossPass, LossSums
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,8 @@ def loss_pass(
     to_largest, widest, *rest, squared_weight = torch.stack(sums).tolist()
     each = len(rest) // len(betas)
     at = tuple(LossSums(*rest[i : i + each]) for i in range(0, len(rest), each))
-    return LossPass(len(gap), to_largest, widest, at, squared_weight)
+    single = logits.element_size() <= SINGLE_BYTES
+    return LossPass(len(gap), to_largest, widest, at, squared_weight, single=single)
 
 
 @torch.no_grad()

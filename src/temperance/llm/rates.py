@@ -11,7 +11,7 @@ from temperance.calibrators import AnswerConfidence
 from temperance.checks.answer_scores import as_correct
 from temperance.checks.arguments import as_level, require_type
 from temperance.checks.arrays import as_numbers
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64
@@ -60,8 +60,8 @@ class RatesByScore(Frozen, Shown):
 
     def tables(self) -> tuple[Table, ...]:
         """Return the table that people see."""
-        said = ("calibrated",) if self.calibrated is not None else ()
-        columns = ("score", "answers", "right", f"{100.0 * self.level:g} %", *said)
+        extra = ("calibrated",) if self.calibrated is not None else ()
+        columns = ("score", "answers", "right", f"{100.0 * self.level:g} %", *extra)
         rows = []
         for i in range(min(len(self.score), _MOST_ROWS)):
             row = [
@@ -73,8 +73,8 @@ class RatesByScore(Frozen, Shown):
             if self.calibrated is not None:
                 row.append(number_text(float(self.calibrated[i])))
             rows.append(tuple(row))
-        left = len(self.score) - len(rows)
-        more = f"; {left:,} larger scores are not shown" if left else ""
+        rest = len(self.score) - len(rows)
+        more = f"; {rest:,} larger scores are not shown" if rest else ""
         caption = (
             f"{count_text(int(self.n.sum()), 'answer')}, "
             f"{count_text(len(self.score), 'distinct score')}{more}"

@@ -114,8 +114,8 @@ def sequence_scores(token_logprobs: Iterable[Any]) -> SequenceScores:
     (array([-2.  , -0.25]), array([-1.  , -0.25]), array([-1.5 , -0.25]), array([2, 1]))
     """
     rule = "log-probabilities, a sequence of them per answer"
-    given = as_sequence(token_logprobs, name="token_logprobs", rule=rule)
-    answers = [_checked(row, answer) for row, answer in enumerate(given)]
+    items = as_sequence(token_logprobs, name="token_logprobs", rule=rule)
+    answers = [_checked(row, answer) for row, answer in enumerate(items)]
     return SequenceScores(
         sum=np.array([each.sum() for each in answers], dtype=np.float64),
         mean=np.array([each.mean() for each in answers], dtype=np.float64),
@@ -126,15 +126,15 @@ def sequence_scores(token_logprobs: Iterable[Any]) -> SequenceScores:
 
 def _checked(row: int, answer: Any) -> NDArray[np.float64]:  # noqa: ANN401  (anything array-like)
     name = f"token_logprobs[{row}]"
-    given = as_numbers(answer, name=name)
-    if given.ndim != 1 or given.size == 0:
-        what = "no tokens" if given.size == 0 else f"shape {given.shape}"
+    numbers = as_numbers(answer, name=name)
+    if numbers.ndim != 1 or numbers.size == 0:
+        what = "no tokens" if numbers.size == 0 else f"shape {numbers.shape}"
         msg = (
             f"`{name}` must hold the log-probability of each token of one answer, at least one; "
             f"it has {what}."
         )
         raise InvalidInputError(msg)
-    values = as_float64(given)
+    values = as_float64(numbers)
     bad = ~(values > SENTINEL)
     if bad.any():
         place = int(bad.argmax())
@@ -144,4 +144,4 @@ def _checked(row: int, answer: Any) -> NDArray[np.float64]:  # noqa: ANN401  (an
             "-9999.0 where a server does not tell the number? Leave the token, or the answer, out."
         )
         raise InvalidInputError(msg)
-    return as_token_logprobs(values, rounding_of(given.dtype.name), name=name)
+    return as_token_logprobs(values, rounding_of(numbers.dtype.name), name=name)

@@ -45,9 +45,11 @@ class TopKBounds:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists for JSON; the low end of one-sided rows is None."""
-        known = ~self.one_sided
+        two_sided = ~self.one_sided
         return {
-            "low": [row if of else None for row, of in zip(self.low.tolist(), known, strict=True)],
+            "low": [
+                row if of else None for row, of in zip(self.low.tolist(), two_sided, strict=True)
+            ],
             "high": self.high.tolist(),
             "exact": self.exact.tolist(),
             "one_sided": self.one_sided.tolist(),
@@ -104,8 +106,8 @@ def label_positions(tokens: Sequence[Sequence[str]], labels: Sequence[str]) -> N
         )
         raise InvalidInputError(msg)
     places = np.full(len(tokens), -1, dtype=np.intp)
-    for row, (shown, label) in enumerate(zip(tokens, labels, strict=True)):
-        texts = as_sequence(shown, name=f"tokens[{row}]", rule="a sequence of tokens")
+    for row, (row_tokens, label) in enumerate(zip(tokens, labels, strict=True)):
+        texts = as_sequence(row_tokens, name=f"tokens[{row}]", rule="a sequence of tokens")
         matches = [place for place, token in enumerate(texts) if token == label]
         if len(matches) > 1:
             msg = (
@@ -129,7 +131,7 @@ def label_positions(tokens: Sequence[Sequence[str]], labels: Sequence[str]) -> N
 class Tail:
     """Of each row: what is known of the tokens that are not shown."""
 
-    left: Array  # (n,): their probability m, as the numbers have it
+    mass: Array  # (n,): their probability m, as the numbers have it
     least: Array  # (n,): with its rounding, m is at least this
     most: Array  # (n,): and at most this
     smallest: Array  # (n,): log tau, which none of them exceeds
@@ -145,19 +147,19 @@ class Tail:
         z, shown = tokens.logprobs, tokens.shown
         p = np.exp(z)
         count = shown.sum(axis=1)
-        left = 1.0 - p.sum(axis=1)
+        mass = 1.0 - p.sum(axis=1)
         entropy = -(p * np.where(shown, z, 0.0)).sum(axis=1)
         # Where a row sums to more than 1, its rounding is at least as large as that.
-        rounding = np.maximum(tokens.rounding * (1.0 + entropy), -left)
+        rounding = np.maximum(tokens.rounding * (1.0 + entropy), -mass)
         smallest = np.where(shown, z, np.inf).min(axis=1)
         others = vocabulary - count
         complete = others == 0.0  # a sum of 1 does not say so: it hides 1e-7, or 1e-16, of many
-        least = np.where(complete, 0.0, np.maximum(left - rounding, 0.0))
-        most = np.where(complete, 0.0, np.maximum(left, 0.0) + rounding)
+        least = np.where(complete, 0.0, np.maximum(mass - rounding, 0.0))
+        most = np.where(complete, 0.0, np.maximum(mass, 0.0) + rounding)
         room = np.where(others > 0.0, others, 0.0) * np.exp(smallest)
-        _require_room(left, room, vocabulary, sum_tolerance(tokens.dtype))
-        left = np.where(complete, 0.0, np.maximum(left, 0.0))
-        return cls(left, np.minimum(least, room), most, smallest, others, complete)
+        _require_room(mass, room, vocabulary, sum_tolerance(tokens.dtype))
+        mass = np.where(complete, 0.0, np.maximum(mass, 0.0))
+        return cls(mass, np.minimum(least, room), most, smallest, others, complete)
 
     def log_sums(self, beta: float) -> tuple[Array, Array]:
         r"""Return the logarithms of the least and the most that the tail can be at b, (n,) each.
@@ -175,16 +177,16 @@ class Tail:
         if beta > 1.0:
             return np.where(self.complete, -np.inf, spread + beta * log_least), log_most + narrow
         with np.errstate(divide="ignore"):
-            log_left = np.log(self.left)
-        return log_left, log_left
+            log_mass = np.log(self.mass)
+        return log_mass, log_mass
 
 
-def _require_room(left: Array, room: Array, vocabulary: Array, tolerance: float) -> None:
-    full = left > room + tolerance
+def _require_room(mass: Array, room: Array, vocabulary: Array, tolerance: float) -> None:
+    full = mass > room + tolerance
     if full.any():
         row = int(full.argmax())
         msg = (
-            f"`logprobs` must be of the most likely tokens: row {row} leaves {left[row]:.4g} of "
+            f"`logprobs` must be of the most likely tokens: row {row} leaves {mass[row]:.4g} of "
             f"the probability to others of which none may exceed its smallest, and of a "
             f"`vocabulary` of {vocabulary[row]:.0f} they can hold {room[row]:.4g} at most "
             f"({such_rows(full)}). Is the vocabulary larger, or is a token shown "
@@ -285,24 +287,24 @@ class TopKTemperature(Plain):
         tokens = ShownTokens.check(logprobs)
         positions = tokens.positions(labels)
         w = as_weights(weights, n=tokens.n)
-        kept = positions >= 0
-        if not kept.any():
+        is_shown = positions >= 0
+        if not is_shown.any():
             msg = (
                 "No row is left: in none is the true token among those shown. Ask for more "
                 "log-probabilities per token (top_logprobs=20)."
             )
             raise NoOptimumError(msg, reason="no-rows")
-        z = tokens.logprobs[kept]
+        z = tokens.logprobs[is_shown]
         if z.shape[1] == 1:  # one token shown: no row says anything, as the fit will say
             z = np.pad(z, ((0, 0), (0, 1)), constant_values=-np.inf)
         scaling = TemperatureScaling.fit(
-            z, positions[kept],
-            weights=None if w is None else w[kept], prior=prior, refuse_probs=False,
+            z, positions[is_shown],
+            weights=None if w is None else w[is_shown], prior=prior, refuse_probs=False,
         )  # fmt: skip
         return cls(
             scaling=TemperatureScaling(scaling.temperature, record=scaling.record),
             n=tokens.n,
-            n_not_shown=int(np.count_nonzero(~kept)),
+            n_not_shown=int(np.count_nonzero(~is_shown)),
             n_sentinels=int(np.count_nonzero(tokens.sentinels)),
         )
 
@@ -416,10 +418,10 @@ class TopKTemperature(Plain):
     def __str__(self) -> str:
         if not self.n:
             return str(self.scaling)
-        kept = self.n - (self.n_not_shown or 0)
+        count = self.n - (self.n_not_shown or 0)
         share = (
-            f"the true token is shown in {kept:,} of {count_text(self.n, 'row')} "
-            f"({kept / self.n:.0%})"
+            f"the true token is shown in {count:,} of {count_text(self.n, 'row')} "
+            f"({count / self.n:.0%})"
         )
         return f"{self.scaling}\n{share}; the others were left out"
 
@@ -428,9 +430,9 @@ def _sizes(vocabulary: ArrayLike | None, tokens: ShownTokens) -> Array:
     """Return V of each row as floats, infinite where it is not given."""
     if vocabulary is None:
         return np.full(tokens.n, np.inf)
-    given = as_numbers(vocabulary, name="vocabulary")
-    sizes = as_float64(given)
-    if sizes.shape not in ((), (tokens.n,)) or given.dtype.kind == "b":
+    numbers = as_numbers(vocabulary, name="vocabulary")
+    sizes = as_float64(numbers)
+    if sizes.shape not in ((), (tokens.n,)) or numbers.dtype.kind == "b":
         msg = (
             f"`vocabulary` must be one number, or one per row, shape ({tokens.n},); got shape "
             f"{sizes.shape}."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.crossfit import row_hashes
-from temperance.numerics import as_float64
+from temperance.numerics import as_float64, row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,8 +201,13 @@ def _residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> list[Array]:
 
 
 def _confidence(logits: NDArray[Any]) -> Array:
-    z = as_float64(logits)
-    return np.asarray(z.max(axis=1) - np.logaddexp.reduce(z, axis=1))
+    """Return the log of each row's largest probability."""
+    confidence = np.empty(len(logits))
+    for rows in row_blocks(logits):
+        z = as_float64(logits[rows])
+        z = z - z.max(axis=1, keepdims=True)
+        confidence[rows] = -np.log(np.exp(z, out=z).sum(axis=1))
+    return confidence
 
 
 def _turning_points(values: Array) -> float:

@@ -90,7 +90,7 @@ def base_rates(rows: Predictions) -> BaseRates:
     >>> round(rates.log_loss, 4), rates.brier, round(rates.log_loss_skill.value, 4)
     (0.5623, 0.375, -0.2326)
     """
-    k, w = rows.probs.shape[1], rows.weights
+    k, w = rows.shape[1], rows.weights
     part = np.zeros(len(rows.labels), np.intp)  # rows that share their frequencies
     if rows.label is not None:
         part = np.unique(rows.label, return_inverse=True)[1]
@@ -100,7 +100,7 @@ def base_rates(rows: Predictions) -> BaseRates:
     shares = counts / np.where(total > 0.0, total, 1.0)[:, None]
     at_label = shares[part, rows.labels]
     # all rows alike: one row that stands for all of them
-    said = np.broadcast_to(shares[0], rows.probs.shape) if n_parts == 1 else shares[part]
+    said = np.broadcast_to(shares[0], rows.shape) if n_parts == 1 else shares[part]
     constant = Predictions(
         said, rows.labels, w,
         np.abs(log_probs(np.where(at_label > 0.0, at_label, 1.0))), clusters=rows.clusters,

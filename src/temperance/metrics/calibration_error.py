@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from temperance.binning import Binning, BinSums
+    from temperance.binning import Binning, SumsPerBin
     from temperance.metrics.events import EventName
 
 __all__ = [
@@ -465,7 +465,7 @@ def sweep_calibration_error(
     return float(binned_error(finest))
 
 
-def _falls(sums: BinSums) -> bool:
+def _falls(sums: SumsPerBin) -> bool:
     """Whether a bin is less often right than the bin before it."""
     held = sums.weight > 0.0
     return bool((np.diff(sums.hits[held] / sums.weight[held]) < 0.0).any())

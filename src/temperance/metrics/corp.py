@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.binning import BinSums
+    from temperance.binning import SumsPerBin
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import EventName
 
-__all__ = ["CorpReliability", "corp_draws", "corp_of_sums", "corp_reliability"]
+__all__ = [
+    "CORP_PARTS",
+    "CorpReliability",
+    "corp_draws",
+    "corp_of_sums",
+    "corp_reliability",
+    "miscalibration_p_value",
+]
+
+CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_draws` gives draws
 
 _BAND = (0.025, 0.975)
 
@@ -141,22 +150,33 @@ def corp_reliability(
 
 def corp_draws(
     resampling: Resampling, name: EventName | None = None
-) -> tuple[CorpReliability, ScoreDecomposition, dict[str, Draws]]:
-    """Return the diagram of an event, the parts of its log score, and draws of the Brier parts."""
+) -> tuple[CorpReliability, dict[str, Draws]]:
+    """Return the diagram of an event, and draws of the parts of its Brier score."""
     rows = resampling.rows
     event = named_event(rows, name)
-    curve, draws = corp_of_sums(
+    return corp_of_sums(
         event.name,
         resampling.sums(event, *ranks_of(event.probability)),
         resampling.n_resamples,
         exact=decompose(rows, [event], score="brier"),
         doubt=resampling.doubt,
     )
-    return curve, decompose(rows, [event], score="log"), draws
+
+
+def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
+    """Return the p-value of the event's miscalibration, as that of `corp_draws`, without the rest.
+
+    Neither resamples nor bands: those cost most.
+    """
+    event = named_event(resampling.rows, name)
+    sums = resampling.null_sums(event, *ranks_of(event.probability))
+    drawn = corp_sums(sums, isotonic(sums), score="brier").miscalibration
+    exact = decompose(resampling.rows, [event], score="brier").miscalibration
+    return Draws.split(drawn, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
 
 
 def corp_of_sums(
-    event: EventName, sums: BinSums, b: int, *, exact: ScoreDecomposition, doubt: float
+    event: EventName, sums: SumsPerBin, b: int, *, exact: ScoreDecomposition, doubt: float
 ) -> tuple[CorpReliability, dict[str, Draws]]:
     """Return the diagram of sums per rank, (1 + b + null draws, ranks), and the parts' draws.
 
@@ -172,7 +192,7 @@ def corp_of_sums(
             value=getattr(exact, part),
             squared=part == "miscalibration",
         )
-        for part in ("miscalibration", "discrimination")
+        for part in CORP_PARTS
     }
     weight = sums.weight[0]
     low, high = np.quantile(curves[1 + b :], _BAND, axis=0)

@@ -14,6 +14,7 @@ from temperance.metrics.estimates import CalibrationError, Draws, Estimate
 from temperance.metrics.events import class_event, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling
+from temperance.numerics import row_blocks
 from temperance.plain import Plain
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from temperance.binning import BinSums
+    from temperance.binning import SumsPerBin
     from temperance.metrics.events import Event, EventName
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
 
 
 Score = Literal["brier", "log"]
+_AT_ONCE = 1 << 17  # sums of several worlds that are looked at together: they fit the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,46 +55,66 @@ class CorpSums:
     uncertainty: NDArray[np.float64]
 
 
-def isotonic(sums: BinSums) -> NDArray[np.float64]:
+def isotonic(sums: SumsPerBin) -> NDArray[np.float64]:
     """Return the non-decreasing frequencies that fit best, (..., ranks), in [0, 1]."""
     return np.clip(rising_means(sums.hits, sums.weight), 0.0, 1.0)
 
 
-def corp_sums(sums: BinSums, recalibrated: NDArray[np.float64], *, score: Score) -> CorpSums:
+def corp_sums(sums: SumsPerBin, recalibrated: NDArray[np.float64], *, score: Score) -> CorpSums:
     """Return score = miscalibration - discrimination + uncertainty, exactly.
 
     Miscalibration is the score less that of the isotonic `recalibrated` probabilities;
     uncertainty the score of the event's overall frequency; discrimination what the recalibrated
     ones gain over that.
     """
-    total = sums.weight.sum(axis=-1)
-    said = np.divide(sums.probability, sums.weight, out=np.zeros_like(sums.weight),
-                     where=sums.weight > 0.0)  # fmt: skip
-    frequency = np.clip(sums.hits.sum(axis=-1) / total, 0.0, 1.0)[..., None]
-    mean = _MEAN_SCORE[score]
-    own, best, flat = (mean(sums, p) / total for p in (said, recalibrated, frequency))
+    parts = np.empty((3, *sums.total.shape))
+    weight, hits, probability = sums.weight, sums.hits, sums.probability
+    for some in row_blocks(weight, _AT_ONCE) if weight.ndim > 1 else [...]:
+        of_some = (each[some] for each in (weight, hits, probability, recalibrated))
+        parts[:, some] = _means(*of_some, score=score)
+    own, best, flat = parts
     return CorpSums(own, own - best, flat - best, flat)
 
 
-def _brier(sums: BinSums, p: NDArray[np.float64]) -> NDArray[np.float64]:
+def _means(
+    weight: NDArray[np.float64],
+    hits: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    recalibrated: NDArray[np.float64],
+    *,
+    score: Score,
+) -> NDArray[np.float64]:
+    """Return the mean scores of what was said, of isotonic levels, of the frequency, (3, ...)."""
+    total, happened = weight.sum(axis=-1), hits.sum(axis=-1)
+    said = np.divide(probability, weight, out=np.zeros_like(weight), where=weight > 0.0)
+    frequency = np.broadcast_to(np.clip(happened / total, 0.0, 1.0)[..., None], weight.shape)
+    sums = [_SUMS[score](weight, hits, p) for p in (said, recalibrated, frequency)]
+    return np.asarray(np.stack(sums) / total)
+
+
+def _brier(
+    weight: NDArray[np.float64], hits: NDArray[np.float64], p: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Sum of w (p - k)^2, where k^2 = k."""
-    return np.asarray((sums.weight * p * p - 2.0 * sums.hits * p + sums.hits).sum(axis=-1))
+    slope = weight * p
+    slope -= 2.0 * hits
+    return np.asarray(np.einsum("...i,...i->...", slope, p) + hits.sum(axis=-1))
 
 
-def _log(sums: BinSums, p: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log(
+    weight: NDArray[np.float64], hits: NDArray[np.float64], p: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Sum of -w log(p or 1 - p), where 0 log 0 = 0; infinite where p = 0 happened."""
-    misses = sums.weight - sums.hits
-    return np.asarray(-(_times_log(sums.hits, p) + _times_log(misses, 1.0 - p)).sum(axis=-1))
+    return np.asarray(-(_times_log(hits, p) + _times_log(weight - hits, 1.0 - p)).sum(axis=-1))
 
 
 def _times_log(weight: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
-    weight, p = np.broadcast_arrays(weight, p)
     counted = weight > 0.0
     with np.errstate(divide="ignore"):
         return np.where(counted, weight * np.log(np.where(counted, p, 1.0)), 0.0)
 
 
-_MEAN_SCORE = {"brier": _brier, "log": _log}
+_SUMS = {"brier": _brier, "log": _log}
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +296,7 @@ def murphy_decomposition(
 
 def _events(rows: Predictions, name: EventName | Literal["all"] | None) -> list[Event]:
     if isinstance(name, str) and name == "all":
-        return [class_event(rows, j) for j in range(rows.probs.shape[1])]
+        return [class_event(rows, j) for j in range(rows.shape[1])]
     return [named_event(rows, name)]
 
 
@@ -316,7 +338,7 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
 
     Beyond ten classes there are fewer resamples, so that the work does not grow with them.
     """
-    rows, k = resampling.rows, resampling.rows.probs.shape[1]
+    rows, k = resampling.rows, resampling.rows.shape[1]
     if k > MAX_CLASSES:
         return None
     fewer = max(_FEWEST, min(resampling.n_resamples, 10 * resampling.n_resamples // k))
@@ -324,14 +346,12 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
         resampling = Resampling(rows, fewer, resampling.seed)
     events = [class_event(rows, j) for j in range(k)]
     exact = decompose(rows, events, score="brier")
-    data_and_null = np.r_[0, 1 + fewer : 1 + 2 * fewer]
-    miscalibration, uncertainty = np.zeros(1 + fewer), np.zeros(1 + fewer)
+    miscalibration = np.zeros(1 + fewer)
     for event in events:
-        sums = resampling.sums(event, *ranks_of(event.probability, _RANKS))
-        kept = sums.of_draws(data_and_null)
-        miscalibration += corp_sums(kept, isotonic(kept), score="brier").miscalibration
-        frequency = (sums.hits.sum(axis=-1) / sums.weight.sum(axis=-1))[: 1 + fewer]
-        uncertainty += frequency * (1.0 - frequency)
+        sums = resampling.null_sums(event, *ranks_of(event.probability, _RANKS))
+        miscalibration += corp_sums(sums, isotonic(sums), score="brier").miscalibration
+    frequency = resampling.class_shares()
+    uncertainty = (frequency * (1.0 - frequency)).sum(axis=1)
     return BrierParts(
         score=exact.score,
         miscalibration=_without_interval(miscalibration, exact.miscalibration),

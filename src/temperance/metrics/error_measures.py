@@ -21,13 +21,14 @@ from temperance.metrics.events import (
     ranks_of,
     top_label_event,
 )
+from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from temperance.binning import Binning
+    from temperance.binning import Binning, SumsPerBin
     from temperance.metrics.estimates import CalibrationError, Estimate
     from temperance.metrics.events import Event, GapsOf
     from temperance.metrics.inputs import Predictions
@@ -40,11 +41,12 @@ __all__ = [
     "binned_error",
     "calibration_error_of",
     "check_norm",
+    "class_draws",
     "class_errors",
     "classwise_square",
     "conditional_error",
     "debiased_square",
-    "draw_errors",
+    "error_draws",
     "error_gap",
     "flattened_error",
     "ks",
@@ -60,11 +62,14 @@ __all__ = [
 
 
 _STEPS = 9  # to 0.0003 at worst, 0.00002 in the middle of real confidences
+_SETTLED = 1e-8  # of the equation for the width
+_VANISHED = 8.9  # exp(-8.9^2 / 2) = 6e-18
+_AT_ONCE = 1 << 17  # gaps: the worlds whose widths are sought together fit the cache
 
 
-def binned_error(sums: BinSums, norm: float = 1.0) -> NDArray[np.float64]:
+def binned_error(sums: SumsPerBin, norm: float = 1.0) -> NDArray[np.float64]:
     """Norm of the gaps of the bins, weighted by their share of the rows; empty bins count 0."""
-    gap, total = np.abs(sums.gap), sums.weight.sum(axis=-1)
+    gap, total = np.abs(sums.gap), sums.total
     if norm == 1.0:
         return np.asarray(gap.sum(axis=-1) / total)
     each = np.divide(gap, sums.weight, out=np.zeros_like(gap), where=sums.weight > 0)
@@ -91,7 +96,7 @@ def check_norm(norm: float) -> float:
         return float("inf")
 
 
-def debiased_square(sums: BinSums) -> NDArray[np.float64]:
+def debiased_square(sums: SumsPerBin) -> NDArray[np.float64]:
     """Squared error less what sampling adds to it; may be below 0. Bins of one row count 0."""
     n = np.divide(
         sums.weight**2, sums.squared_weight,
@@ -102,28 +107,41 @@ def debiased_square(sums: BinSums) -> NDArray[np.float64]:
     rate = np.clip(sums.hits / weight, 0.0, 1.0)
     noise = rate * (1.0 - rate) / np.where(counted, n - 1.0, 1.0)
     square = np.where(counted, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
-    return np.asarray(square.sum(axis=-1) / sums.weight.sum(axis=-1))
+    return np.asarray(square.sum(axis=-1) / sums.total)
 
 
-def ks_error(sums: BinSums) -> NDArray[np.float64]:
+def ks_error(sums: SumsPerBin) -> NDArray[np.float64]:
     """Largest distance of the cumulated gap from 0, over bins in ascending order."""
-    return np.asarray(np.abs(sums.gap.cumsum(axis=-1)).max(axis=-1) / sums.weight.sum(axis=-1))
+    return np.asarray(np.abs(sums.gap.cumsum(axis=-1)).max(axis=-1) / sums.total)
 
 
-def smooth_error(sums: BinSums) -> NDArray[np.float64]:
+def smooth_error(sums: SumsPerBin) -> NDArray[np.float64]:
     """smECE: the width at which the gaps, smoothed by a Gaussian of it, integrate to itself.
 
     On an even grid over [0, 1], reflecting at both ends, smoothing multiplies the cosine
     coefficients by exp(-(pi j width)^2 / 2). The integral falls as the width grows: false position.
     """
+    gap = sums.gap / sums.total[..., None]
+    of_worlds = gap.reshape(-1, gap.shape[-1])
+    widths = [_smoothing_width(of_worlds[some]) for some in row_blocks(of_worlds, _AT_ONCE)]
+    return np.concatenate(widths).reshape(gap.shape[:-1])
+
+
+def _smoothing_width(gap: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the width of each world, (worlds,), of its gaps on the grid, (worlds, points)."""
     from scipy.fft import dct, idct  # noqa: PLC0415
 
-    gap = sums.gap / sums.weight.sum(axis=-1, keepdims=True)
+    n_points = gap.shape[-1]
     coefficients = dct(gap, axis=-1, norm="ortho")
-    frequency = -0.5 * (np.pi * np.arange(gap.shape[-1])) ** 2
+    frequency = -0.5 * (np.pi * np.arange(n_points)) ** 2
 
     def excess(width: NDArray[np.float64]) -> NDArray[np.float64]:
-        smoothed = idct(coefficients * np.exp(frequency * width[..., None] ** 2), norm="ortho")
+        narrowest = float(width.min())  # what no width lets through is not looked at
+        some = n_points
+        if narrowest > 0.0:
+            some = min(n_points, 1 + int(_VANISHED / (np.pi * narrowest)))
+        smooth = np.exp(frequency[:some] * width[..., None] ** 2)
+        smoothed = idct(coefficients[:, :some] * smooth, n=n_points, norm="ortho")
         return np.asarray(np.abs(smoothed).sum(axis=-1) - width)
 
     # The root lies between the mean gap (all smoothed away) and the mean of |gap| (nothing is).
@@ -134,6 +152,8 @@ def smooth_error(sums: BinSums) -> NDArray[np.float64]:
         span = at_low - at_high
         width = np.where(span > 0.0, low + (high - low) * at_low / np.where(span > 0, span, 1), low)
         at = excess(width)
+        if np.abs(at).max() < _SETTLED:
+            break
         above = at > 0.0
         # Illinois: halve the end that stays, or false position creeps
         at_low, at_high = np.where(above, at, 0.5 * at_low), np.where(above, 0.5 * at_high, at)
@@ -147,7 +167,7 @@ _CELLS = 1000  # cells of the top-label-conditional error that are summed at onc
 class SumsOf(Protocol):
     """Gives the sums of an event per bin, (..., n_bins), from each row's bin."""
 
-    def __call__(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> BinSums:
+    def __call__(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> SumsPerBin:
         """Return the sums."""
 
 
@@ -178,7 +198,7 @@ def classwise_square(
     rows: Predictions, sums: SumsOf, *, n_bins: int, binning: Binning = "equal-mass"
 ) -> NDArray[np.float64]:
     """Mean over classes of the debiased squared error, each cut at 0."""
-    k = rows.probs.shape[1]
+    k = rows.shape[1]
     squares = (
         debiased_square(_binned(rows, sums, class_event(rows, j), n_bins, binning))
         for j in range(k)
@@ -194,7 +214,7 @@ def class_errors(
     The gaps, (n_bins, ...), are those of all of these probabilities in one set of bins: added up
     over all classes they are what `flattened_error` takes.
     """
-    k = rows.probs.shape[1]
+    k = rows.shape[1]
     for cells in cells_of_classes(rows, n_bins=n_bins, worlds=gaps.worlds):
         gap = gaps.gaps(cells)
         errors = cells.by_class(np.abs(gap)) / gaps.total_weight
@@ -206,7 +226,7 @@ def flattened_error(
     rows: Predictions, gap: NDArray[np.float64], gaps: GapsOf
 ) -> NDArray[np.float64]:
     """Error of all probabilities in one set of bins, from the gaps of all classes."""
-    return np.asarray(np.abs(gap).sum(axis=0) / (rows.probs.shape[1] * gaps.total_weight))
+    return np.asarray(np.abs(gap).sum(axis=0) / (rows.shape[1] * gaps.total_weight))
 
 
 def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArray[np.float64]:
@@ -221,7 +241,7 @@ def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArra
         # one more cell, for the rows of others
         cells = sums(event, np.where(within, cell - first, step), step + 1)
         gap = np.abs(cells.gap[..., :step]).sum(axis=-1)
-        error = error + gap / cells.weight.sum(axis=-1)
+        error = error + gap / cells.total
     return error
 
 
@@ -242,7 +262,7 @@ def ks(
 
 def _binned(
     rows: Predictions, sums: SumsOf, event: Event, n_bins: int, binning: Binning
-) -> BinSums:
+) -> SumsPerBin:
     p = event.probability
     return sums(event, bins_of(p, n_bins=n_bins, binning=binning, weights=rows.weights), n_bins)
 
@@ -252,13 +272,16 @@ def _binned(
 
 @dataclass(frozen=True, slots=True)
 class ErrorMeasure:
-    """A calibration error: its words, and the inference that a simulation has shown to hold for it.
+    """A calibration error: its words, how it is computed, and the inference that holds for it.
 
     Null band and p-value hold for all of them, for labels drawn from the model are what they are
     of. An interval is shown of none that does not say that it has one.
     """
 
     words: str
+    of: Callable[[Predictions, SumsOf, int], NDArray[np.float64]] | None = None  # rows, sums, bins
+    # None: of the cells of all classes, which `class_draws` sums in one go
+    exact: Callable[[Predictions], NDArray[np.float64]] | None = None  # where `of` is coarser
     interval: bool = False  # bootstrap intervals cover .93 to .97 of samples (tests of coverage)
     square: bool = False  # the draws are of its square, which is debiased; the root is shown
 
@@ -267,53 +290,67 @@ class ErrorMeasure:
 # too little of the bias: their interval would hold the truth in as few as .65 and .45 of samples of
 # 500 rows.
 ERROR_MEASURES = {
-    "ece": ErrorMeasure("ECE", interval=True),
-    "ece_equal_mass": ErrorMeasure("ECE, equal mass", interval=True),
-    "debiased": ErrorMeasure("RMS, debiased", interval=True, square=True),
-    "smooth": ErrorMeasure("smooth ECE", interval=True),
-    "ks": ErrorMeasure("Kolmogorov-Smirnov", interval=True),
+    "ece": ErrorMeasure(
+        "ECE", lambda rows, sums, n: top_label_error(rows, sums, n_bins=n), interval=True
+    ),
+    "ece_equal_mass": ErrorMeasure(
+        "ECE, equal mass",
+        lambda rows, sums, n: top_label_error(rows, sums, n_bins=n, binning="equal-mass"),
+        interval=True,
+    ),
+    "debiased": ErrorMeasure(
+        "RMS, debiased",
+        lambda rows, sums, n: top_label_square(rows, sums, n_bins=n),
+        interval=True,
+        square=True,
+    ),
+    "smooth": ErrorMeasure("smooth ECE", lambda rows, sums, _: smooth(rows, sums), interval=True),
+    "ks": ErrorMeasure(
+        "Kolmogorov-Smirnov",
+        lambda rows, sums, _: ks(rows, sums),
+        exact=lambda rows: ks(rows, observed(rows), exact=True),
+        interval=True,
+    ),
     "classwise": ErrorMeasure("classwise ECE"),
-    "top_label_conditional": ErrorMeasure("ECE by top label"),
+    "top_label_conditional": ErrorMeasure(
+        "ECE by top label", lambda rows, sums, n: conditional_error(rows, sums, n_bins=n)
+    ),
     "flattened": ErrorMeasure("flattened ECE", interval=True),
 }
 ERROR_NAMES = {key: measure.words for key, measure in ERROR_MEASURES.items()}
 
 
-def draw_errors(
+def error_draws(resampling: Resampling, name: str, *, n_bins: int) -> Draws:
+    """Return the draws of an error of the predicted class; those of a square are not rooted."""
+    measure, rows = ERROR_MEASURES[name], resampling.rows
+    assert measure.of is not None  # noqa: S101  (`class_draws` has the others)
+    return Draws.split(
+        measure.of(rows, resampling.sums, n_bins),
+        resampling.n_resamples,
+        doubt=resampling.doubt,
+        value=None if measure.exact is None else float(measure.exact(rows)),
+        squared=measure.square,
+    )
+
+
+def class_draws(
     resampling: Resampling, *, n_bins: int
 ) -> tuple[dict[str, Draws], list[CalibrationError]]:
-    """Return the draws of every error of `ERROR_MEASURES`, and each class's own error.
+    """Return the draws of the errors of all classes' cells, and each class's own error.
 
     The draws of single classes are not kept.
     """
-    rows, sums = resampling.rows, resampling.sums
-    b, doubt, k = resampling.n_resamples, resampling.doubt, rows.probs.shape[1]
+    rows, b, doubt = resampling.rows, resampling.n_resamples, resampling.doubt
     of_class: list[CalibrationError] = []
     total, gap = np.zeros(()), np.zeros(())
     for errors, gaps in class_errors(rows, resampling, n_bins=n_bins):
         of_class += calibration_errors(errors, b, doubt=doubt)
         total, gap = total + errors.sum(axis=0), gap + gaps
-    resampled: dict[str, Callable[[], NDArray[np.float64]]] = {
-        "ece": lambda: top_label_error(rows, sums, n_bins=n_bins),
-        "ece_equal_mass": lambda: top_label_error(rows, sums, n_bins=n_bins, binning="equal-mass"),
-        "debiased": lambda: top_label_square(rows, sums, n_bins=n_bins),
-        "smooth": lambda: smooth(rows, sums),
-        "ks": lambda: ks(rows, sums),
-        "classwise": lambda: total / k,
-        "top_label_conditional": lambda: conditional_error(rows, sums, n_bins=n_bins),
-        "flattened": lambda: flattened_error(rows, gap, resampling),
+    statistics = {
+        "classwise": total / rows.shape[1],
+        "flattened": flattened_error(rows, gap, resampling),
     }
-    statistics = {}
-    for number, (name, error) in enumerate(resampled.items(), start=1):
-        statistics[name] = error()
-        report_step("measuring errors", number, len(resampled))
-    exact = {"ks": float(ks(rows, observed(rows), exact=True))}
-    draws = {
-        name: Draws.split(
-            statistic, b, doubt=doubt, value=exact.get(name), squared=ERROR_MEASURES[name].square
-        )
-        for name, statistic in statistics.items()
-    }
+    draws = {name: Draws.split(each, b, doubt=doubt) for name, each in statistics.items()}
     return draws, of_class
 
 
@@ -324,16 +361,14 @@ def calibration_error_of(name: str, draws: Draws) -> CalibrationError:
     return error if measure.interval else error.without_interval()
 
 
-def error_gap(name: str, draws: Draws, baseline: Draws) -> Estimate | None:
-    """Return the interval of one error less the baseline's; None of errors without an interval.
+def error_gap(name: str, draws: Draws, baseline: Draws) -> Estimate:
+    """Return the interval of one error less the baseline's, of an error that has an interval.
 
     Of what is no calibration error (ranks, areas) the basic bootstrap interval.
     """
     measure = ERROR_MEASURES.get(name)
     if measure is None:
         return draws.difference(baseline)
-    if not measure.interval:
-        return None
     if measure.square:
         draws, baseline = draws.root(), baseline.root()
     return draws.error_difference(baseline)

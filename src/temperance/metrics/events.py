@@ -123,7 +123,7 @@ def named_event(rows: Predictions, name: EventName | None) -> Event:
     Results call the latter "top-label", which is understood too. A class is called by its name
     where the columns have names (by the rule of labels); by its number where no name is one.
     """
-    k = rows.probs.shape[1]
+    k = rows.shape[1]
     if name is None:
         return class_event(rows, 1) if k == 2 else top_label_event(rows)
     if isinstance(name, str) and name in ("predicted", "top-label"):
@@ -156,6 +156,7 @@ class ClassCells:
     starts: NDArray[np.intp]  # (classes,): first cell of each; none is without
     bins: NDArray[np.intp]  # (cells,)
     probability: Array  # (n, classes)
+    whole: bool  # these are all classes
 
     @classmethod
     def of(cls, rows: Predictions, first: int, stop: int, n_bins: int) -> Self:
@@ -170,7 +171,8 @@ class ClassCells:
         held[cells] = True
         number = np.cumsum(held) - 1
         starts = np.concatenate([[0], number[n_bins - 1 : -1 : n_bins] + 1])
-        return cls(first, stop, number[cells], starts, np.flatnonzero(held) % n_bins, p)
+        whole = stop - first == rows.shape[1]
+        return cls(first, stop, number[cells], starts, np.flatnonzero(held) % n_bins, p, whole)
 
     @property
     def n_cells(self) -> int:
@@ -190,14 +192,17 @@ class ClassCells:
         sums[held] = (np.arange(len(held))[:, None] == row).astype(np.float64) @ values
         return sums
 
-    def labels(self, rows: Predictions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the rows whose true class is one of these, and the cells they lie in."""
-        own = np.flatnonzero((rows.labels >= self.first) & (rows.labels < self.stop))
-        return own, self.of_row[own, rows.labels[own] - self.first]
+    def holding(self, labels: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the rows whose label is one of these classes, and the cells they lie in."""
+        if self.whole:
+            own = np.arange(len(labels))
+            return own, self.of_row.ravel().take(own * self.of_row.shape[1] + labels)
+        own = np.flatnonzero((labels >= self.first) & (labels < self.stop))
+        return own, self.of_row[own, labels[own].astype(np.intp) - self.first]
 
     def own_gap(self, rows: Predictions) -> Array:
         """Return sum w (p - k) of the data in each cell."""
-        w, (own, hit) = rows.weights, self.labels(rows)
+        w, (own, hit) = rows.weights, self.holding(rows.labels)
         weighted = self.probability if w is None else w[:, None] * self.probability
         said = np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells)
         return np.asarray(said - np.bincount(hit, None if w is None else w[own], self.n_cells))
@@ -242,7 +247,7 @@ class ObservedGaps:
 
 def cells_of_classes(rows: Predictions, *, n_bins: int, worlds: int) -> Iterator[ClassCells]:
     """Yield the cells of all classes, as many at once as memory holds sums of all worlds."""
-    n, k = rows.probs.shape
+    n, k = rows.shape
     step = max(1, min(AT_ONCE // n, AT_ONCE // (worlds * min(n, n_bins))))
     for first in range(0, k, step):
         yield ClassCells.of(rows, first, min(first + step, k), n_bins)

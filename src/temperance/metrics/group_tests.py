@@ -13,7 +13,7 @@ from temperance.blocks import report_step
 from temperance.checks import as_groups
 from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.metrics.estimates import (
     Estimate,
@@ -25,7 +25,7 @@ from temperance.metrics.estimates import (
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
-from temperance.metrics.z_tests import SHARPNESS, counted, score_rows, taken
+from temperance.metrics.z_tests import SHARPNESS, counted, score_rows
 from temperance.numerics import as_float64, log_probs, places_of
 from temperance.plain import Plain
 from temperance.significance import CalibrationTest, evident, holm
@@ -246,7 +246,7 @@ def group_score_rows(
     members = places_of(numbers, len(names))
     tests = []
     for number, of in enumerate(members):
-        tests.append(_test(taken(rows, of), seed=[seed, number]))
+        tests.append(_test(rows.taken(of), seed=[seed, number]))
         report_step("testing groups", number + 1, len(members))
     adjusted = iter(holm([test.p_value for test in tests if test.p_value is not None]))
     results = [
@@ -319,7 +319,7 @@ def group_table(
     for test in group_score_rows(rows, names, numbers, seed=seed):
         if test.n == 0:
             continue
-        own = taken(rows, members[number_of[test.group]])
+        own = rows.taken(members[number_of[test.group]])
         values = np.stack([own.correct, own.confidence, own.log_loss], axis=1, dtype=np.float64)
         if own.weights is not None:
             values[own.weights == 0] = 0.0  # 0 * inf
@@ -364,7 +364,7 @@ class ClassResult:
 
 def class_table(rows: Predictions, errors: Sequence[CalibrationError]) -> tuple[ClassResult, ...]:
     """Return every class in its order, with its calibration error."""
-    k = rows.probs.shape[1]
+    k = rows.shape[1]
     counts = np.bincount(rows.labels, minlength=k).tolist()
     probability = np.average(rows.probs, axis=0, weights=rows.weights).tolist()
     shares = share_estimates(_label_sums(rows))
@@ -384,7 +384,7 @@ def _label_sums(rows: Predictions) -> MeanSums:
         w = units[cluster]
 
     def of_class(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(labels, values, rows.probs.shape[1]).astype(np.float64)
+        return np.bincount(labels, values, rows.shape[1]).astype(np.float64)
 
     return MeanSums(
         float(units.sum()), float(units @ units), of_class(total), of_class(w * total),

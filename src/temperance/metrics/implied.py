@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from temperance.kernels.engines import compiled_moments
+from temperance.kernels.score_moments import score_moments
 from temperance.metrics.scores import row_measures
-from temperance.numerics import as_float64, log_probs, row_blocks
+from temperance.numerics import IN_CACHE, row_blocks
 from temperance.sums import MeanSums, MergeableSums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ class ImpliedSums(MergeableSums):
     @classmethod
     def of(
         cls,
-        moments: tuple[Array, Array, Array],
+        moments: Sequence[Array],
         seen: Array,
         weights: Array | None,
         clusters: NDArray[np.intp] | None,
@@ -120,14 +122,12 @@ def implied_scores(rows: Predictions, seen: Array) -> ImpliedSums:
 
     `seen` holds these of the labels, (n, 2), or the log losses alone, (n, 1).
     """
-    m = seen.shape[1]
-
-    def scores(block: slice) -> Iterator[Array]:
-        yield -_log_probs(rows, block)
-        if m > 1:
-            yield 1.0 - 2.0 * rows.probs[block] + _squares(rows, block)
-
-    (moments,) = _moments((rows,), scores, m)
+    mean, variance, fourth = rows.logit_moments  # -log p = -(z - max z) - log max p
+    columns = [(-mean - np.log(rows.confidence), variance, fourth)]
+    if seen.shape[1] > 1:  # the Brier score of class j is 1 - 2 p_j + sum p^2
+        square, variance, fourth = rows.probability_moments
+        columns.append((1.0 - square, 4.0 * variance, 16.0 * fourth))
+    moments = [np.stack(each, axis=1) for each in zip(*columns, strict=True)]
     return ImpliedSums.of(moments, seen, rows.weights, rows.clusters)
 
 
@@ -139,22 +139,45 @@ def implied_gap(
     Log loss, Brier score, accuracy. Classes that one of them calls impossible are left out of the
     log loss: an infinite difference has no mean.
     """
-    predicted, before = rows.predicted, baseline.predicted
+    of_loss, of_move = _gap_moments(rows, baseline)
+    # 2 (q - p) + sum p^2 - sum q^2, for each class
+    constant = rows.sum_of_squares - baseline.sum_of_squares
+    sums = []
+    for loss, (mean, variance, fourth), right in zip(
+        of_loss, of_move, _right_moments(rows, baseline), strict=True
+    ):
+        brier = (2.0 * mean + constant, 4.0 * variance, 16.0 * fourth)
+        moments = [np.stack(each, axis=1) for each in zip(loss, brier, right, strict=True)]
+        sums.append(ImpliedSums.of(moments, seen, rows.weights, rows.clusters))
+    return sums[0], sums[1]
 
-    def gaps(block: slice) -> Iterator[Array]:
+
+def _gap_moments(rows: Predictions, baseline: Predictions) -> Array:
+    """Return the moments of two gaps, (2, 2, 3, n), under each of two models.
+
+    Of the baseline's log p less that of the rows, and of its p less theirs.
+    """
+    models = (rows, baseline)
+    n, k = rows.shape
+    moments = np.empty((2, 2, 3, n))
+    kernel = compiled_moments(n * k)
+    shift = np.log(baseline.confidence) - np.log(rows.confidence)
+    for block in row_blocks(moments[0, 0, 0], max(1, IN_CACHE // k)):
+        if kernel is not None:
+            moments[..., block] = kernel.gap_moments(
+                (rows.block_logits(block), baseline.block_logits(block)),
+                (rows.largest_logit[block], baseline.largest_logit[block]),
+                (rows.confidence[block], baseline.confidence[block]),
+            )
+            continue
         with np.errstate(invalid="ignore"):  # inf - inf
-            yield _log_probs(baseline, block) - _log_probs(rows, block)
-        moved = 2.0 * (baseline.probs[block] - rows.probs[block])
-        yield moved + (_squares(rows, block) - _squares(baseline, block))
-        right = np.zeros(moved.shape)
-        places = np.arange(len(right))
-        right[places, predicted[block]] += 1.0
-        right[places, before[block]] -= 1.0
-        yield right
-
-    own, theirs = _moments((rows, baseline), gaps, 3)
-    w, clusters = rows.weights, rows.clusters
-    return ImpliedSums.of(own, seen, w, clusters), ImpliedSums.of(theirs, seen, w, clusters)
+            loss = baseline.centred_logits(block) - rows.centred_logits(block)
+        loss += shift[block, None]
+        move = baseline.probs[block] - rows.probs[block]
+        for number, model in enumerate(models):
+            moments[0, number][:, block] = score_moments(loss, model.probs[block])
+            moments[1, number][:, block] = score_moments(move, model.probs[block])
+    return moments
 
 
 def paired_gaps(rows: Predictions, baseline: Predictions) -> GapSums:
@@ -165,45 +188,22 @@ def paired_gaps(rows: Predictions, baseline: Predictions) -> GapSums:
     return GapSums(seen, *implied_gap(rows, baseline, gaps[:, :3]))
 
 
-def _moments(
-    models: Sequence[Predictions], scores: Callable[[slice], Iterator[Array]], m: int
-) -> list[tuple[Array, Array, Array]]:
-    """Return mean, variance and fourth central moment of m scores under each model, (n, m).
+def _right_moments(rows: Predictions, baseline: Predictions) -> list[tuple[Array, Array, Array]]:
+    """Return the moments of "right" less "the baseline is right" under each model, (n,) each.
 
-    `scores` yields them for every class of a block of rows, (rows, k) each.
+    It is 1 where the true class is the one predicted, -1 where it is the baseline's, else 0.
     """
-    n = len(models[0].labels)
-    moments = [(np.empty((n, m)), np.empty((n, m)), np.empty((n, m))) for _ in models]
-    for block in row_blocks(models[0].probs):
-        for column, values in enumerate(scores(block)):
-            impossible = ~np.isfinite(values)
-            some = bool(impossible.any())
-            if some:
-                values[impossible] = 0.0
-            for model, (mean, variance, fourth) in zip(models, moments, strict=True):
-                probs = model.probs[block]
-                expected = np.einsum("ij,ij->i", probs, values)
-                squares = values - expected[:, None]
-                squares *= squares
-                if some:
-                    squares[impossible] = 0.0
-                weighted = probs * squares
-                mean[block, column] = expected
-                variance[block, column] = weighted.sum(axis=1)
-                fourth[block, column] = np.einsum("ij,ij->i", weighted, squares)
+    predicted, before = rows.predicted, baseline.predicted
+    other = predicted != before
+    moments = []
+    for model in (rows, baseline):
+        up = np.where(other, model.at(predicted), 0.0)
+        down = np.where(other, model.at(before), 0.0)
+        mean = up - down
+        neither = np.maximum(1.0 - up - down, 0.0)
+        variance, fourth = (
+            up * (1.0 - mean) ** power + down * (1.0 + mean) ** power + neither * mean**power
+            for power in (2, 4)
+        )
+        moments.append((mean, variance, fourth))
     return moments
-
-
-def _squares(rows: Predictions, block: slice) -> Array:
-    """Return the sum of the squared probabilities of each row, (rows, 1)."""
-    probs = rows.probs[block]
-    return np.asarray(np.einsum("ij,ij->i", probs, probs)[:, None])
-
-
-def _log_probs(rows: Predictions, block: slice) -> Array:
-    """Return log-probabilities of a block: from logits, also of those that underflow."""
-    if rows.scores is None:
-        return log_probs(rows.probs[block])
-    z = as_float64(rows.scores[block])
-    z = z - z.max(axis=1, keepdims=True)
-    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 
 from temperance.checks.answer_scores import ANSWER_CLASSES
-from temperance.checks.frames import frame_names
+from temperance.checks.forms import frame_names
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.plain import Plain
 from temperance.printable import count_text

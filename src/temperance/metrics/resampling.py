@@ -15,6 +15,8 @@ import numpy as np
 
 from temperance.binning import BinSums
 from temperance.checks.arguments import as_count
+from temperance.crossfit import drawn_bits
+from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
@@ -23,20 +25,29 @@ if TYPE_CHECKING:
     from temperance.metrics.events import ClassCells, Event
     from temperance.metrics.inputs import Predictions
 
-__all__ = ["N_RESAMPLES", "QUICK_RESAMPLES", "Resampling", "check_resamples", "draw_labels"]
+__all__ = [
+    "N_RESAMPLES",
+    "QUICK_RESAMPLES",
+    "Resampling",
+    "WorldSums",
+    "are_drawn",
+    "check_resamples",
+    "draw_labels",
+]
 
 # Labels as a calibrated world would draw them: each from its row's own probabilities.
 
 
 _FEW_CLASSES = 32  # up to here, comparing with every class is faster than a binary search
+_NUMBERS = 1 << 17  # random numbers drawn at once
 
 
 def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArray[np.integer]:
     """Return labels drawn from the rows of `probs`, shape (n_draws, n), by inverting the CDF."""
     n, k = probs.shape
-    labels = np.empty((n_draws, n), dtype=np.int16 if k < 2**15 else np.int32)
+    labels = np.empty((n_draws, n), dtype=np.min_scalar_type(-k))
     rng = np.random.default_rng([seed, 3])
-    for rows in row_blocks(probs):
+    for rows in row_blocks(probs, max(1, _NUMBERS // n_draws) * k):  # draws that fit the cache
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
         if k <= _FEW_CLASSES:
@@ -52,12 +63,11 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
     return labels
 
 
-N_RESAMPLES = 1000
-QUICK_RESAMPLES = 200
 _MOST_RESAMPLES = 20_000  # more change no digit that is shown, and take gigabytes
 _GROUPS = 1000  # enough for a covariance of sums; as many rows or fewer are their own groups
 _DRAWS = 10_000_000  # labels drawn under the null; with more rows, drawn groups change their sign
 _SIGNED_DRAWS = 20
+_RUNS = 1 << 20  # rows of draws that are put in order at once
 
 
 def check_resamples(n_resamples: int) -> int:
@@ -84,29 +94,26 @@ class Resampling:
     n_resamples: int
     seed: int
 
-    def sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> BinSums:
+    def sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> WorldSums:
         """Return sums of shape (1 + resamples + null draws, n_bins), the data's own first."""
         own = BinSums.of(event.probability, event.hit, self.rows.weights, bins, n_bins)
         resampled = self._resampler(bins, n_bins)
-        w = np.ones(len(bins)) if self.rows.weights is None else self.rows.weights
-        null_hits = self._null_hits(event, bins, own)
+        return WorldSums(
+            own, event, self.rows.weights, resampled, self._null_hits(event, bins, own)
+        )
 
-        def worlds(
-            total: NDArray[np.float64],
-            drawn: NDArray[np.float64],
-            null: NDArray[np.float64] | None = None,
-        ) -> NDArray[np.float64]:
-            under_null = np.broadcast_to(total, null_hits.shape) if null is None else null
-            return np.concatenate([total[None], drawn, under_null])
+    def null_sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> WorldSums:
+        """Return sums of shape (1 + null draws, n_bins), the data's own first; no resamples."""
+        own = BinSums.of(event.probability, event.hit, self.rows.weights, bins, n_bins)
+        return WorldSums(own, event, self.rows.weights, None, self._null_hits(event, bins, own))
 
-        weight = worlds(own.weight, resampled(w))
-        count = squared = weight
-        if self.rows.weights is not None:
-            count = worlds(own.count, resampled(np.ones(len(bins))))
-            squared = worlds(own.squared_weight, resampled(w * w))
-        probability = worlds(own.probability, resampled(w * event.probability))
-        hits = worlds(own.hits, resampled(w * event.hit), null_hits)
-        return BinSums(count, weight, squared, probability, hits)
+    def class_shares(self) -> NDArray[np.float64]:
+        """Return each class's share of the weight of each resample, the data first, (1 + b, k)."""
+        k, w = self.rows.shape[1], self.rows.weights
+        place = self._group * k + self.rows.labels
+        weight = np.bincount(place, w, self._n_groups * k).reshape(-1, k)
+        sums = np.concatenate([weight.sum(axis=0)[None], self._group_weights @ weight])
+        return np.asarray(sums / sums.sum(axis=1, keepdims=True))
 
     @property
     def worlds(self) -> int:
@@ -128,7 +135,7 @@ class Resampling:
         w, p = self.rows.weights, cells.probability
         weighted = p if w is None else w[:, None] * p
         said = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
-        own, at = cells.labels(self.rows)
+        own, at = cells.holding(self.rows.labels)
         hits = self._of_groups(self._group[own], at, cells, None if w is None else w[own])
         gap = said - hits
         own_gap, resampled = cells.own_gap(self.rows)[:, None], gap.T @ self._group_weights.T
@@ -153,24 +160,18 @@ class Resampling:
         """Return the gaps of each null draw, (cells, draws); see `_null_hits`."""
         if self.rows.clusters is not None:
             return gap.T @ self._signs(0, self.n_resamples).T
-        n, w, draws = len(self.rows.labels), self.rows.weights, len(self._null_labels)
-        places, starts = self._null_by_class
-        drawn = places[starts[cells.first] : starts[cells.stop]]
-        of_class = np.diff(starts[cells.first : cells.stop + 1])
-        draw, row = np.divmod(drawn, n)
-        at = cells.of_row[row, np.repeat(np.arange(len(of_class)), of_class)]
-        of_row = None if w is None else w[row]
-        if draws == self.n_resamples:
-            hits = np.bincount(at * draws + draw, of_row, cells.n_cells * draws)
-            return np.asarray(said.sum(axis=0)[:, None] - hits.reshape(cells.n_cells, draws))
-        order = np.argsort(draw, kind="stable")
-        bounds = np.searchsorted(draw[order], np.arange(draws + 1))
+        labels, w = self._null_labels, self.rows.weights
+        if len(labels) == self.n_resamples:
+            hits = np.empty((cells.n_cells, len(labels)))
+            for draw, of_draw in enumerate(labels):
+                row, at = cells.holding(of_draw)
+                hits[:, draw] = np.bincount(at, None if w is None else w[row], cells.n_cells)
+            return np.asarray(said.sum(axis=0)[:, None] - hits)
         parts = []
-        for number, signs in enumerate(np.array_split(np.arange(self.n_resamples), draws)):
-            own = order[bounds[number] : bounds[number + 1]]
-            weight = None if of_row is None else of_row[own]
-            gap = said - self._of_groups(self._group[row[own]], at[own], cells, weight)
-            parts.append(gap.T @ self._signs(number, len(signs)).T)
+        for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
+            row, at = cells.holding(labels[draw])
+            drawn = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
+            parts.append((said - drawn).T @ self._signs(draw, len(signs)).T)
         return np.concatenate(parts, axis=1)
 
     @cached_property
@@ -201,8 +202,11 @@ class Resampling:
     def _group_weights(self) -> NDArray[np.float64]:
         """How often each resample draws each group, (resamples, groups)."""
         rng = np.random.default_rng([self.seed, 2])
-        share = np.full(self._n_groups, 1.0 / self._n_groups)
-        drawn = rng.multinomial(self._n_groups, share, size=self.n_resamples).astype(np.float64)
+        shape = (self.n_resamples, self._n_groups)
+        place = rng.integers(0, self._n_groups, size=shape)
+        place += self._n_groups * np.arange(self.n_resamples)[:, None]
+        counts = np.bincount(place.ravel(), minlength=shape[0] * shape[1])
+        drawn = counts.reshape(shape).astype(np.float64)
         if self.rows.weights is not None:  # a sample of rows without weight has no error
             drawn[drawn @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
         return drawn
@@ -212,80 +216,185 @@ class Resampling:
             return _OfRows(self._group_weights, bins, n_bins)
         return _OfGroups(self._group_weights, self._group * n_bins + bins, n_bins)
 
+    @property
+    def _n_drawn(self) -> int:
+        """How often labels are drawn: for each null draw, or of many rows a few times."""
+        few = len(self.rows.labels) * self.n_resamples <= _DRAWS
+        return self.n_resamples if few else _SIGNED_DRAWS
+
     @cached_property
     def _null_labels(self) -> NDArray[np.integer]:
         """Labels drawn from the probabilities, (draws, n)."""
-        few = len(self.rows.labels) * self.n_resamples <= _DRAWS
-        draws = self.n_resamples if few else _SIGNED_DRAWS
-        return draw_labels(self.rows.probs, draws, seed=self.seed)
+        return draw_labels(self.rows.probs, self._n_drawn, seed=self.seed)
 
     @cached_property
-    def _null_by_class(self) -> tuple[NDArray[np.integer], NDArray[np.intp]]:
-        """Null labels as flat places sorted by class, and where each class begins."""
-        labels = self._null_labels.ravel()
-        places = np.argsort(labels, kind="stable")
-        starts = np.searchsorted(labels[places], np.arange(self.rows.probs.shape[1] + 1))
-        return places, starts
+    def _null_correct(self) -> NDArray[np.bool_]:
+        """Whether the predicted class is right, drawn with its probability, (draws, n)."""
+        confidence = self.rows.confidence
+        drawn = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
+        rng = np.random.default_rng([self.seed, 5])
+        for draws in row_blocks(drawn):
+            drawn[draws] = rng.random((len(drawn[draws]), len(confidence))) < confidence
+        return drawn
 
-    @cached_property
-    def _null_misses(self) -> NDArray[np.integer]:
-        """Flat places of the null labels that are not the predicted class."""
-        return np.flatnonzero(self._null_labels != self.rows.predicted.astype(np.int32))
+    def _null_events(self, event: Event) -> NDArray[np.bool_]:
+        """Whether the event happens in each null draw, (draws, n)."""
+        if event.name == "top-label":
+            return self._null_correct
+        return np.asarray(self._null_labels == event.name)
 
     def _null_hits(self, event: Event, bins: NDArray[np.intp], own: BinSums) -> NDArray[np.float64]:
         """Return sum w k per bin of each null draw, (draws, n_bins)."""
-        n, n_bins, weights = len(bins), len(own.weight), self.rows.weights
+        n_bins, weights = len(own.weight), self.rows.weights
         cells = self._group * n_bins + bins
         shape = (self._n_groups, n_bins)
         if self.rows.clusters is not None:
             gap = (event.probability - event.hit) * (1.0 if weights is None else weights)
             of_groups = np.bincount(cells, gap, shape[0] * n_bins).reshape(shape)
             return np.asarray(own.probability - self._signs(0, self.n_resamples) @ of_groups)
-        places, missed = self._null_places(event)
-        row, draws = places % n, len(self._null_labels)
-        of_row = None if weights is None else weights[row]
-        if draws == self.n_resamples:
-            counted = np.bincount(places // n * n_bins + bins[row], of_row, draws * n_bins)
-            counted = counted.reshape(draws, n_bins)
-            return np.asarray(own.weight - counted if missed else counted, dtype=np.float64)
-        # p - k of a row is p less 1 if it hits: expected sums once, then each draw's hits
-        chance = 1.0 - event.probability if missed else event.probability
+        happened = self._null_events(event)
+        if len(happened) == self.n_resamples:
+            return _sums_of_runs(happened, weights, bins, n_bins)
+        # p - k of a row is p less 1 if it hits, so its misses are 1 - p less 1 if it misses
+        chance = 1.0 - event.probability
         w_chance = chance if weights is None else weights * chance
         expected = np.bincount(cells, w_chance, shape[0] * n_bins).astype(np.float64)
-        bounds = np.searchsorted(places, np.arange(draws + 1) * n)
         parts = []
-        for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), draws)):
-            drawn = slice(bounds[draw], bounds[draw + 1])
-            weight = None if of_row is None else of_row[drawn]
-            gap = expected - np.bincount(cells[row[drawn]], weight, len(expected))
+        for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(happened))):
+            row = np.flatnonzero(~happened[draw])
+            weight = None if weights is None else weights[row]
+            gap = expected - np.bincount(cells[row], weight, len(expected))
             parts.append(own.probability - self._signs(draw, len(signs)) @ gap.reshape(shape))
         return np.concatenate(parts)
-
-    def _null_places(self, event: Event) -> tuple[NDArray[np.integer], bool]:
-        """Flat places, ascending, where the event happens under the null (or, True, does not)."""
-        if event.name == "top-label":
-            return self._null_misses, True
-        places, starts = self._null_by_class
-        return places[starts[event.name] : starts[event.name + 1]], False
 
     def _signs(self, draw: int, n_signs: int) -> NDArray[np.float64]:
         rng = np.random.default_rng([self.seed, 4, draw])
         return rng.choice([-1.0, 1.0], size=(n_signs, self._n_groups))
 
 
+@dataclass(frozen=True, eq=False)
+class WorldSums:
+    """Sums per bin of the data, of resamples and of null draws, (worlds, bins), as `SumsPerBin`.
+
+    Each is a matrix product over the resamples, so it is made when a measure looks at it. Under
+    the null only hits differ from those of the data.
+    """
+
+    own: BinSums
+    event: Event
+    weights: NDArray[np.float64] | None
+    resampled: _Resampler | None  # None: no resamples
+    null_hits: NDArray[np.float64]  # (null draws, bins)
+
+    @cached_property
+    def weight(self) -> NDArray[np.float64]:
+        """Sum of w."""
+        return self._worlds(self.own.weight, self._w)
+
+    @cached_property
+    def count(self) -> NDArray[np.float64]:
+        """Rows."""
+        return self.weight if self.weights is None else self._worlds(self.own.count, self._ones)
+
+    @cached_property
+    def squared_weight(self) -> NDArray[np.float64]:
+        """Sum of w^2."""
+        if self.weights is None:
+            return self.weight
+        return self._worlds(self.own.squared_weight, self.weights**2)
+
+    @cached_property
+    def probability(self) -> NDArray[np.float64]:
+        """Sum of w p."""
+        return self._worlds(self.own.probability, self._w * self.event.probability)
+
+    @cached_property
+    def hits(self) -> NDArray[np.float64]:
+        """Sum of w k."""
+        return self._worlds(self.own.hits, self._w * self.event.hit, self.null_hits)
+
+    @cached_property
+    def gap(self) -> NDArray[np.float64]:
+        """Sum of w (p - k)."""
+        return self._worlds(
+            self.own.gap,
+            self._w * (self.event.probability - self.event.hit),
+            self.own.probability - self.null_hits,
+        )
+
+    @cached_property
+    def total(self) -> NDArray[np.float64]:
+        """Weight of all bins, (worlds,)."""
+        own = np.full(1 + len(self.null_hits), self.own.weight.sum())
+        resampled = [] if self.resampled is None else [self.resampled.total(self._w)]
+        return np.concatenate([own[:1], *resampled, own[1:]])
+
+    @property
+    def _ones(self) -> NDArray[np.float64]:
+        return np.ones(len(self.event.probability))
+
+    @property
+    def _w(self) -> NDArray[np.float64]:
+        return self._ones if self.weights is None else self.weights
+
+    def _worlds(
+        self,
+        own: NDArray[np.float64],
+        values: NDArray[np.float64],
+        null: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the sums of `values` (n,); under the null the data's, where none are given."""
+        under_null = np.broadcast_to(own, self.null_hits.shape) if null is None else null
+        resampled = [] if self.resampled is None else [self.resampled(values)]
+        return np.concatenate([own[None], *resampled, under_null])
+
+
+def _sums_of_runs(
+    happened: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None,
+    bins: NDArray[np.intp],
+    n_bins: int,
+) -> NDArray[np.float64]:
+    """Return sum w k per bin of each draw, (draws, n_bins): rows in order of bins, added in runs.
+
+    Unlike a count per draw and bin, it reads each draw once, a byte a row.
+    """
+    order = np.argsort(bins, kind="stable")
+    held, starts = np.unique(bins[order], return_index=True)
+    sums = np.zeros((len(happened), n_bins))
+    for draws in row_blocks(happened, _RUNS):
+        in_order = np.take(happened[draws], order, axis=1)
+        if weights is None:
+            sums[draws, held] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
+        else:
+            sums[draws, held] = np.add.reduceat(in_order * weights[order], starts, axis=1)
+    return sums
+
+
 class _OfGroups:
-    """Weighted sums of groups: one matrix product per quantity."""
+    """Weighted sums of groups: one matrix product per quantity.
+
+    In single precision, whose rounding (about 1e-7 of a sum) is nothing beside what resamples say.
+    """
 
     def __init__(
         self, group_weights: NDArray[np.float64], cells: NDArray[np.intp], n_bins: int
     ) -> None:
         self._group_weights, self._cells, self._n_bins = group_weights, cells, n_bins
 
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of `values` (n,) over all bins, (resamples,)."""
+        n_groups = self._group_weights.shape[1]
+        of_groups = np.bincount(self._cells // self._n_bins, values, n_groups)
+        return np.asarray(self._group_weights @ of_groups)
+
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         shape = (self._group_weights.shape[1], self._n_bins)
         of_groups = np.bincount(self._cells, values, shape[0] * shape[1]).reshape(shape)
-        return np.asarray(self._group_weights @ of_groups)
+        unit = float(np.abs(of_groups).max()) or 1.0
+        sums = self._group_weights.astype(np.float32) @ (of_groups / unit).astype(np.float32)
+        return sums.astype(np.float64) * unit
 
 
 class _OfRows:
@@ -298,6 +407,10 @@ class _OfRows:
         self._held, self._starts = np.unique(bins[self._order], return_index=True)
         self._sorted, self._n_bins = row_weights[:, self._order], n_bins
 
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of `values` (n,) over all bins, (resamples,)."""
+        return np.asarray(self._sorted @ values[self._order])
+
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         sums = np.zeros((len(self._sorted), self._n_bins))
@@ -307,3 +420,25 @@ class _OfRows:
 
 
 _Resampler = _OfGroups | _OfRows
+
+
+# Rows that are looked at where not all can be: each drawn by its number alone, whatever its
+# order.
+#
+# Files may be sorted by label, and labels may take turns: the first rows, or every tenth, would
+# then be chosen by their labels. A row is drawn by bits that belong to its number, so that blocks
+# may be cut anywhere, and each with the same chance, independent of all others.
+
+
+_SEED = 11
+
+
+def are_drawn(first: int, n: int, *, of: int, most: int) -> NDArray[np.bool_]:
+    """Whether each of the n rows from number `first` on is one of about `most` of all, (n,).
+
+    `of` is the number of all rows; where it is at most `most`, all are drawn.
+    """
+    if of <= most:
+        return np.ones(n, dtype=np.bool_)
+    bits = drawn_bits(_SEED, 0, np.arange(first, first + n, dtype=np.uint64))
+    return np.asarray(bits < np.uint64(most / of * 2.0**64))

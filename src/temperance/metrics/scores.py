@@ -168,8 +168,7 @@ def accuracy(
 
 def row_brier(rows: Predictions) -> NDArray[np.float64]:
     """Brier score of each row, shape (n,): (1 - p_y)^2 + sum over other classes of p^2."""
-    squares = np.einsum("ij,ij->i", rows.probs, rows.probs)
-    return np.asarray(squares + 1.0 - 2.0 * rows.of_label)
+    return np.asarray(rows.sum_of_squares + 1.0 - 2.0 * rows.of_label)
 
 
 def row_measures(rows: Predictions) -> NDArray[np.float64]:

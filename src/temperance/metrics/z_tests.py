@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from temperance.kernels.affine import temperature_scores
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import as_float64, row_blocks, two_probs
+from temperance.numerics import BLOCK_ELEMENTS, as_float64, logit, row_blocks, two_probs
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
@@ -38,7 +36,6 @@ __all__ = [
     "score_test",
     "spiegelhalter_rows",
     "spiegelhalter_test",
-    "taken",
     "temperature_scores_of",
 ]
 
@@ -57,24 +54,8 @@ def counted(rows: Predictions) -> Predictions:
         return rows
     weights = rows.weights / rows.weights.max()
     keep = weights > 0
-    if keep.all():
-        return replace(rows, weights=weights)
-    return taken(replace(rows, weights=weights), np.flatnonzero(keep))
-
-
-def taken(rows: Predictions, places: NDArray[np.intp]) -> Predictions:
-    """Return the rows at these places."""
-    weights, scores, clusters = rows.weights, rows.scores, rows.clusters
-    return replace(
-        rows,
-        probs=rows.probs[places],
-        labels=rows.labels[places],
-        weights=None if weights is None else weights[places],
-        log_loss=rows.log_loss[places],
-        scores=None if scores is None else scores[places],
-        label=None if rows.label is None else rows.label[places],
-        clusters=None if clusters is None else np.unique(clusters[places], return_inverse=True)[1],
-    )
+    rows = rows.with_weights(weights)
+    return rows if keep.all() else rows.taken(np.flatnonzero(keep))
 
 
 def n_clusters(rows: Predictions) -> int | None:
@@ -94,6 +75,9 @@ def impossible(count: int) -> str | None:
     return f"{count_text(count, 'row has', 'rows have')} a true class of probability 0"
 
 
+_LEAST_EXACT = 1e-290  # probabilities far below have fewer digits
+
+
 def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
     """Log-odds of the event in each row, (n,), from the logits and not from a rounded probability.
 
@@ -102,8 +86,14 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
     logits = rows.logits
     of_top = event.name == "top-label"
     columns = rows.predicted if of_top else np.full(len(rows.labels), event.name, dtype=np.intp)
-    odds = np.empty(len(columns))
-    for block in row_blocks(logits):
+    odds, left = np.empty(len(columns)), np.arange(len(columns))
+    if rows.scores is not None:  # up to one half, 1 - p has all digits of p
+        p = rows.confidence if of_top else rows.at(columns)
+        exact = (p > _LEAST_EXACT) & (p <= 0.5)
+        odds[exact] = logit(p[exact])
+        left = np.flatnonzero(~exact)
+    for some in row_blocks(left, max(1, BLOCK_ELEMENTS // rows.shape[1])):
+        block = left[some]
         others = np.array(logits[block], dtype=np.float64)
         at_event = (np.arange(len(others)), columns[block])
         of_event = as_float64(others[at_event])
@@ -226,12 +216,13 @@ def score_rows(rows: Predictions) -> CalibrationTest:
 def temperature_scores_of(
     rows: Predictions,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the temperature score of each row and its variance under calibration, (n,) each."""
-    logits = rows.logits
-    scores, variances = np.empty(len(logits)), np.empty(len(logits))
-    for block in row_blocks(logits):
-        scores[block], variances[block] = temperature_scores(logits[block], rows.labels[block])
-    return scores, variances
+    """Return the temperature score of each row and its variance under calibration, (n,) each.
+
+    E_p[z] - z_label, above 0 where over-confident; infinite for a masked label.
+    """
+    mean, variance, _ = rows.logit_moments
+    of_label = -rows.log_loss - np.log(rows.confidence)
+    return mean - of_label, variance
 
 
 def spiegelhalter_test(

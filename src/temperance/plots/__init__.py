@@ -8,6 +8,7 @@ from temperance.plots.class_bias import ClassBiasDisplay
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
 from temperance.plots.cost import CostDisplay
+from temperance.plots.evidence import EvidenceDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
 from temperance.plots.risk_coverage import RiskCoverageDisplay
@@ -19,6 +20,7 @@ __all__ = [
     "ConfidenceDisplay",
     "CorpDisplay",
     "CostDisplay",
+    "EvidenceDisplay",
     "FrequencyDisplay",
     "ReliabilityDisplay",
     "RiskCoverageDisplay",

@@ -3,7 +3,7 @@
 from temperance.readers.blocks import BlockFile, read, read_blocks
 from temperance.readers.dataset import Dataset, Fields, file_digest
 from temperance.readers.llm import FORMATS, LlmFormat
-from temperance.readers.whole import SUFFIXES
+from temperance.readers.whole import SUFFIXES, read_labels
 
 __all__ = [
     "FORMATS",
@@ -15,4 +15,5 @@ __all__ = [
     "file_digest",
     "read",
     "read_blocks",
+    "read_labels",
 ]

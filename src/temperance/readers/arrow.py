@@ -12,21 +12,26 @@ from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
 from temperance.file_formats import FILE_FORMATS, missing_package
 from temperance.readers.cells import number_list
-from temperance.readers.dataset import refuse_missing
-from temperance.readers.guard import refuse_joined_arrow, refuse_joined_parquet
-from temperance.readers.request import Request, Rows
-from temperance.readers.shapes import padded_rows, padded_texts
-from temperance.readers.table import Plan, finished, hint_of_missing, plan_columns
+from temperance.readers.dataset import ROW_COLUMNS, refuse_missing
+from temperance.readers.guard import (
+    refuse_joined_arrow,
+    refuse_joined_parquet,
+    refuse_packed_arrow,
+)
+from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
+from temperance.readers.table import ColumnPlan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
 __all__ = [
-    "arrow_blocks", "count_parquet_rows", "parquet_blocks", "read_arrow", "read_parquet",
+    "arrow_blocks", "count_parquet_rows", "parquet_blocks", "read_arrow", "read_arrow_stream",
+    "read_parquet",
 ]  # fmt: skip
 
 # Columns of an Arrow table as arrays: numbers, text, lists, label matrices.
@@ -49,12 +54,12 @@ def holds_lists(table: pa.Table, name: str) -> bool:
 def missing(table: pa.Table, name: str) -> NDArray[np.bool_]:
     """Say which rows have a null or NaN, in a list too, (n,)."""
     column = _stored(table.column(name))
-    found = np.array(column.is_null(nan_is_null=True).to_numpy())
+    mask = np.array(column.is_null(nan_is_null=True).to_numpy())
     if is_list(column.type):
         elements, lengths = _flat(column)
         inside = np.asarray(elements.is_null(nan_is_null=True).to_numpy())
-        found[np.repeat(np.arange(len(lengths)), lengths)[inside]] = True
-    return found
+        mask[np.repeat(np.arange(len(lengths)), lengths)[inside]] = True
+    return mask
 
 
 def missing_labels(table: pa.Table, name: str, classes: Collection[str]) -> NDArray[np.bool_]:
@@ -63,13 +68,13 @@ def missing_labels(table: pa.Table, name: str, classes: Collection[str]) -> NDAr
     if not _is_text(column.type):
         return np.zeros(len(column), dtype=np.bool_)
     words = [w for w in column.unique().to_pylist() if w is not None and lacks_label(w, classes)]
-    found = np.zeros(len(column), dtype=np.bool_)
+    mask = np.zeros(len(column), dtype=np.bool_)
     if words:
         import pyarrow as pa  # noqa: PLC0415 - optional package
         import pyarrow.compute as pc  # noqa: PLC0415 - optional package
 
-        found |= np.asarray(pc.is_in(column, pa.array(words, column.type)).to_numpy())
-    return found
+        mask |= np.asarray(pc.is_in(column, pa.array(words, column.type)).to_numpy())
+    return mask
 
 
 def numbers(table: pa.Table, name: str) -> NDArray[Any]:
@@ -243,35 +248,111 @@ _ALWAYS_FINE = 2**24
 _MOST_ROWS_PER_BYTE = 1000
 _PADDING = 1 << 16  # bytes after the end of a stream that are looked at: they must be 0
 _BLOCK_BYTES = 1 << 24  # of rows read at a time
+_ARROW_FILE = b"ARROW1"  # its first bytes; a stream has none
 
 
-def read_parquet(path: Path, request: Request) -> Rows:
+def read_parquet(path: Path, request: Request) -> FileRows:
     """Read the columns of a Parquet file that are asked for."""
     with _pyarrow(".parquet"):
         import pyarrow.parquet as pq  # noqa: PLC0415 - optional package
 
     with pq.ParquetFile(path) as file:
-        _check_metadata(file.metadata, path)
+        _check_parquet(file, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
         _refuse_label_lists(file.schema_arrow, plan, request)
         return _rows(file.read(columns=plan.columns), plan, request)
 
 
-def read_arrow(path: Path, request: Request) -> Rows:
+def read_arrow(path: Path, request: Request) -> FileRows:
     """Read the columns of an Arrow file or stream that are asked for."""
     with _opened_arrow(path) as batches:
-        plan = plan_columns(batches.schema.names, request, lists=True)
-        _refuse_label_lists(batches.schema, plan, request)
+        plan = _plan(batches, request)
         table = batches.table()
-        _check_row_count(table.num_rows, path)
+        _check_row_count(table.num_rows, batches.size)
         return _rows(table, plan, request)
+
+
+def read_arrow_stream(
+    content: bytes,
+    request: Request,
+    *,
+    check_rows: Callable[[int], None],
+    check_options: Callable[[int, int], None],
+    check_bytes: Callable[[int], None],
+) -> FileRows:
+    """Read the columns of an Arrow stream that are asked for, from memory: of anybody's sending.
+
+    It must be as large as it looks: no batch is compressed, no column a dictionary of lists. Before
+    the columns are looked at, the number of rows goes through `check_rows`, that and the length of
+    the longest list through `check_options`, the bytes of texts that a dictionary stands for
+    through `check_bytes`. Which columns are scores is said by their names alone, whatever they
+    hold.
+    """
+    with _pyarrow(".arrow"):
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+
+    with pa.BufferReader(content) as source:
+        if content.startswith(_ARROW_FILE):
+            msg = "is an Arrow file: send the stream format (pyarrow.ipc.new_stream)."
+            raise FileFormatError(msg)
+        refuse_packed_arrow(source)
+        source.seek(0)
+        with pa.ipc.open_stream(source) as reader:
+            for each in reader.schema:
+                if not _is_plain(each.type):
+                    msg = f"column `{each.name}` must hold numbers, lists of them or text, not "
+                    raise FileFormatError(msg + f"{each.type}.")
+            batches = _Batches(source, reader, stream=True)
+            table = batches.table()
+            _check_row_count(table.num_rows, batches.size)
+            check_rows(table.num_rows)
+            for column in table.columns:
+                _check_column(column, check_options, check_bytes)
+            plan = dataclasses.replace(_plan(batches, request), guessed=False)
+            return _rows(table, plan, request)
+
+
+def _is_plain(type_: pa.DataType) -> bool:
+    """Whether values of a type take no more memory than what holds them."""
+    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
+
+    element = type_.value_type if is_list(type_) else type_
+    if kinds.is_dictionary(element):
+        return not is_list(type_) and _is_text(element.value_type)
+    return kinds.is_primitive(element) or _is_text(element)
+
+
+def _check_column(
+    column: pa.ChunkedArray,
+    check_options: Callable[[int, int], None],
+    check_bytes: Callable[[int], None],
+) -> None:
+    """Check what a column grows to: lists to the longest, a dictionary to all of its texts."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - optional package
+    import pyarrow.types as kinds  # noqa: PLC0415 - optional package
+
+    if is_list(column.type):
+        check_options(len(column), pc.max(pc.list_value_length(column)).as_py() or 0)
+    elif kinds.is_dictionary(column.type):
+        sizes = (
+            pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
+            for chunk in column.chunks
+        )
+        check_bytes(sum(sizes))
+
+
+def _plan(batches: _Batches, request: Request) -> ColumnPlan:
+    plan = plan_columns(batches.schema.names, request, lists=True)
+    _refuse_label_lists(batches.schema, plan, request)
+    return plan
 
 
 class _Batches:
     """The record batches of an open Arrow file or stream."""
 
-    def __init__(self, source: pa.MemoryMappedFile, reader: Any, *, stream: bool) -> None:  # noqa: ANN401  (a file's or a stream's)
+    def __init__(self, source: pa.NativeFile, reader: Any, *, stream: bool) -> None:  # noqa: ANN401  (a file's or a stream's)
         self.schema: pa.Schema = reader.schema
+        self.size: int = source.size()
         self._source = source
         self._reader = reader
         self._stream = stream
@@ -332,7 +413,7 @@ def _opened_arrow(path: Path) -> Iterator[_Batches]:
         if start.startswith(b"FEA1"):
             msg = "is of Feather version 1; save it again with a newer pyarrow or pandas."
             raise FileFormatError(msg)
-        stream = start != b"ARROW1"
+        stream = start != _ARROW_FILE
         reader = pa.ipc.open_stream if stream else pa.ipc.open_file
         if not stream:
             refuse_joined_arrow(source)
@@ -341,7 +422,7 @@ def _opened_arrow(path: Path) -> Iterator[_Batches]:
             yield _Batches(source, batches, stream=stream)
 
 
-def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
+def parquet_blocks(path: Path, request: Request) -> Iterator[FileRows]:
     """Read a Parquet file some rows at a time; a damaged row group is named."""
     with _pyarrow(".parquet"):
         import pyarrow as pa  # noqa: PLC0415 - optional package
@@ -349,7 +430,7 @@ def parquet_blocks(path: Path, request: Request) -> Iterator[Rows]:
 
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
-        _check_metadata(metadata, path)
+        _check_parquet(file, path)
         plan = plan_columns(file.schema_arrow.names, request, lists=True)
         _refuse_label_lists(file.schema_arrow, plan, request)
         first = 0
@@ -374,7 +455,7 @@ def count_parquet_rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def arrow_blocks(path: Path, request: Request) -> Iterator[Rows]:
+def arrow_blocks(path: Path, request: Request) -> Iterator[FileRows]:
     """Read an Arrow file or stream some rows at a time, memory-mapped."""
     with _opened_arrow(path) as batches:
         plan = plan_columns(batches.schema.names, request, lists=True)
@@ -385,7 +466,7 @@ def arrow_blocks(path: Path, request: Request) -> Iterator[Rows]:
             for start in range(0, table.num_rows, step):
                 yield _rows(table.slice(start, step), plan, request, first=first + start)
             first += table.num_rows
-        _check_row_count(min(first, 1), path)
+        _check_row_count(min(first, 1), batches.size)
 
 
 @contextmanager
@@ -397,23 +478,22 @@ def _pyarrow(suffix: str) -> Iterator[None]:
         raise missing_package(formats, purpose="Reading") from error
 
 
-def _check_metadata(metadata: Any, path: Path) -> None:  # noqa: ANN401  (pyarrow's)
-    _check_row_count(metadata.num_rows, path)
+def _check_parquet(parquet: pq.ParquetFile, path: Path) -> None:
+    _check_row_count(parquet.metadata.num_rows, path.stat().st_size)
     with path.open("rb") as file:
-        refuse_joined_parquet(file, metadata)
+        refuse_joined_parquet(file, parquet)
 
 
-def _check_row_count(rows: int, path: Path) -> None:
+def _check_row_count(rows: int, size: int) -> None:
     if rows == 0:
         msg = "has no rows."
         raise FileFormatError(msg)
-    size = path.stat().st_size
     if rows > max(_ALWAYS_FINE, _MOST_ROWS_PER_BYTE * size):
         msg = f"claims {rows} rows, more than its {size} bytes can hold; it is damaged."
         raise FileFormatError(msg)
 
 
-def _refuse_label_lists(schema: pa.Schema, plan: Plan, request: Request) -> None:
+def _refuse_label_lists(schema: pa.Schema, plan: ColumnPlan, request: Request) -> None:
     """Raise if a file that is read as one class per row has lists of numbers as labels."""
     import pyarrow.types as kinds  # noqa: PLC0415 - optional package
 
@@ -429,7 +509,7 @@ def _refuse_label_lists(schema: pa.Schema, plan: Plan, request: Request) -> None
         raise FileFormatError(msg)
 
 
-def _rows(table: pa.Table, plan: Plan, request: Request, *, first: int = 0) -> Rows:
+def _rows(table: pa.Table, plan: ColumnPlan, request: Request, *, first: int = 0) -> FileRows:
     """Convert rows, of which `first` rows of the file come before."""
     table = table.select(plan.columns)
     table.validate(full=True)
@@ -441,13 +521,13 @@ def _rows(table: pa.Table, plan: Plan, request: Request, *, first: int = 0) -> R
     rows = _converted(table.filter(~missing), plan, request, first)
     spread: dict[str, Any] = {
         name: None if (array := getattr(rows, name)) is None else _spread(array, missing)
-        for name in ("values", "labels", "weights", "groups", "clusters", "ids")
+        for name in ("values", *ROW_COLUMNS)
     }
     return finished(dataclasses.replace(rows, **spread), plan, request)
 
 
 def _missing_rows(
-    table: pa.Table, plan: Plan, request: Request, first: int
+    table: pa.Table, plan: ColumnPlan, request: Request, first: int
 ) -> NDArray[np.bool_] | None:
     """Say which rows lack a value, None if no row does; raise unless they are to be left out."""
     by_column = {name: missing(table, name) for name in plan.columns}
@@ -456,14 +536,14 @@ def _missing_rows(
     lacking = [name for name, rows in by_column.items() if rows.any()]
     if not lacking:
         return None
-    found: NDArray[np.bool_] = np.logical_or.reduce([by_column[name] for name in lacking])
+    mask: NDArray[np.bool_] = np.logical_or.reduce([by_column[name] for name in lacking])
     if request.na == "refuse":
-        row = int(found.argmax())
+        row = int(mask.argmax())
         column = next(name for name in lacking if by_column[name][row])
         place = f"row {first + row + 1:,} (counted from 1), in `{column}`"
         hint = hint_of_missing(lacking, plan, request)
-        refuse_missing(int(found.sum()), len(found), lacking, place, hint=hint)
-    return found
+        refuse_missing(int(mask.sum()), len(mask), lacking, place, hint=hint)
+    return mask
 
 
 def _spread(array: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
@@ -474,20 +554,20 @@ def _spread(array: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
     return np.ma.array(spread, mask=mask)
 
 
-def _all_missing(n: int, plan: Plan) -> Rows:
+def _all_missing(n: int, plan: ColumnPlan) -> FileRows:
     """Return rows of which none has all its values."""
     width = () if plan.classes is None else (len(plan.classes),)
     values = np.full((n, *width), np.nan)
-    return Rows(kind=plan.kind, values=values if plan.scores else None, classes=plan.classes)
+    return FileRows(kind=plan.kind, values=values if plan.scores else None, classes=plan.classes)
 
 
-def _converted(table: pa.Table, plan: Plan, request: Request, first: int) -> Rows:
+def _converted(table: pa.Table, plan: ColumnPlan, request: Request, first: int) -> FileRows:
     values, ragged = _values(table, plan, first) if plan.scores else (None, False)
     several = request.layout == "labels"
     if ragged and several:
         msg = f"column `{plan.scores[0]}` must hold lists of one length, a number per label."
         raise FileFormatError(msg)
-    return Rows(
+    return FileRows(
         kind=plan.kind,
         values=values,
         labels=label_matrix(table, plan.labels, plan.label, first)
@@ -502,7 +582,7 @@ def _converted(table: pa.Table, plan: Plan, request: Request, first: int) -> Row
     )
 
 
-def _values(table: pa.Table, plan: Plan, first: int) -> tuple[NDArray[Any], bool]:
+def _values(table: pa.Table, plan: ColumnPlan, first: int) -> tuple[NDArray[Any], bool]:
     """Take the scores, and say whether they had to be padded."""
     if plan.classes is None:
         name = plan.scores[0]

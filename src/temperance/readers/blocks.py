@@ -16,6 +16,7 @@ from temperance.checks.label_map import LabelMap
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import format_of, function_named
 from temperance.readers.dataset import (
+    ROW_COLUMNS,
     Dataset,
     Fields,
     Kind,
@@ -25,10 +26,9 @@ from temperance.readers.dataset import (
     without_missing,
 )
 from temperance.readers.guard import is_folder, refusing, require_file
-from temperance.readers.llm import FormatName, LlmFormat, read_llm
-from temperance.readers.request import Request
-from temperance.readers.shapes import check_shapes
-from temperance.readers.shards import Header, Shards
+from temperance.readers.llm import FormatName, LlmFormat
+from temperance.readers.request import Request, check_shapes
+from temperance.readers.shards import ShardHeader, Shards
 from temperance.readers.whole import SUFFIXES, Meaning, as_dataset, read_file, with_labels
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from temperance.readers.request import Rows
+    from temperance.readers.request import FileRows
 
 __all__ = ["BlockFile", "read", "read_blocks"]
 
@@ -44,7 +44,6 @@ __all__ = ["BlockFile", "read", "read_blocks"]
 
 
 _USUAL_FIELDS = Fields()
-_BESIDE = ("labels", "weights", "groups", "clusters", "ids")
 
 
 def read(
@@ -143,8 +142,10 @@ def _read(
         if labels is not None or layout != "rows":
             msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."
             raise InvalidInputError(msg)
-        named = format if isinstance(format, LlmFormat) else LlmFormat(format)
-        return as_meant(read_llm(path, named, fields=fields, kind=kind))
+        from temperance.readers.llm.read import read_llm  # noqa: PLC0415  (only of these files)
+
+        llm_format = format if isinstance(format, LlmFormat) else LlmFormat(format)
+        return as_meant(read_llm(path, llm_format, fields=fields, kind=kind))
     if not is_folder(path):
         whole = read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
         return as_meant(whole)
@@ -154,9 +155,9 @@ def _read(
         for file in shards.files
     ]
     parts = [as_meant(part, parts) for part in parts]
-    header = Header.of(parts[0], of_rows=layout != "dense")
+    header = ShardHeader.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
-    together: dict[str, Any] = {name: _joined(parts, name) for name in _BESIDE}
+    together: dict[str, Any] = {name: _joined(parts, name) for name in ROW_COLUMNS}
     notes = dict.fromkeys(f"{part.source}: {note}" for part in parts for note in part.notes)
     whole = dataclasses.replace(
         parts[0],
@@ -217,7 +218,7 @@ class BlockFile:
     labels: Path | None
     files: tuple[Path, ...]  # as they were when the folder was looked at
     left_out: tuple[str, ...] = ()  # notes of files that were left out
-    like: Header | None = None  # what every block is made like; None: like the first
+    like: ShardHeader | None = None  # what every block is made like; None: like the first
     meaning: Meaning | None = None
     na: Missing = "refuse"
 
@@ -228,16 +229,16 @@ class BlockFile:
             if self.meaning is not None:
                 block = self.meaning.meant(block, blocks)  # noqa: PLW2901
             if header is None:
-                header = Header.of(block)
+                header = ShardHeader.of(block)
                 yield block
             else:
                 yield header.aligned(block)
         if self.meaning is not None:
             self.meaning.has_met_all = True
 
-    def header(self) -> Header:
+    def header(self) -> ShardHeader:
         """Return what all files must have in common, by the first block."""
-        return self.like or Header.of(next(iter(self)))
+        return self.like or ShardHeader.of(next(iter(self)))
 
     def in_order(self, classes: Sequence[str]) -> BlockFile:
         """Return the same rows with their classes, which have these names, in this order.
@@ -298,20 +299,20 @@ class BlockFile:
             )
             yield from _sliced(whole)
             return
-        request, first, kept = Request(self.kind, self.fields, na=self.na), 0, 0
+        request, first, count = Request(self.kind, self.fields, na=self.na), 0, 0
         with refusing(file):
             require_file(file)
         for rows in _each(file, function_named(by_blocks)(file, request)):
             with refusing(file):
                 fitting = check_shapes(rows, "rows")
-            read_now = dataclasses.replace(as_dataset(fitting, file, self.kind), first=first)
-            first += len(read_now.values)
+            block = dataclasses.replace(as_dataset(fitting, file, self.kind), first=first)
+            first += len(block.values)
             if self.na == "drop":
                 with refusing(file):
-                    read_now = without_missing(read_now, every=True)
-            kept += len(read_now.values)
-            yield from _sliced(read_now) if len(read_now.values) else ()
-        if not kept:
+                    block = without_missing(block, every=True)
+            count += len(block.values)
+            yield from _sliced(block) if len(block.values) else ()
+        if not count:
             msg = f"{file}: has no row that counts: each lacks a value (--na drop)."
             raise FileFormatError(msg)
 
@@ -357,15 +358,15 @@ def read_blocks(
     shards = Shards.of(path, SUFFIXES)
     if format_of(shards.files[0]) is None:
         read_file(path)  # raises, and says which suffixes there are
-    beside = None if labels is None else Path(labels)
+    label_file = None if labels is None else Path(labels)
     return BlockFile(
-        Path(path), kind, fields or Fields(), beside, shards.files, shards.notes,
+        Path(path), kind, fields or Fields(), label_file, shards.files, shards.notes,
         meaning=None if label_map is None else Meaning(LabelMap.of(label_map)),
         na=na,
     )  # fmt: skip
 
 
-def _each(file: Path, blocks: Iterator[Rows]) -> Iterator[Rows]:
+def _each(file: Path, blocks: Iterator[FileRows]) -> Iterator[FileRows]:
     """Yield the blocks of a file; whatever goes wrong while one is read names the file."""
     while True:
         with refusing(file):
@@ -382,7 +383,7 @@ def _sliced(whole: Dataset) -> Iterator[Dataset]:
     if step >= n:
         yield whole
         return
-    names = ("values", "labels", "weights", "groups", "clusters", "ids")
+    names = ("values", *ROW_COLUMNS)
     for start in range(0, n, step):
         part: dict[str, Any] = {
             name: array[start : start + step]

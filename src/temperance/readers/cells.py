@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MISSING", "NumberCells", "is_missing", "number_list"]
+__all__ = ["INFINITY", "MISSING", "NumberCells", "is_missing", "number_list"]
 
 # What programs write where they have no value, in small letters; "" is a blank cell.
 MISSING = frozenset(
     {"", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "nat", "."}
 )
-_INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _LIST = re.compile(r"\[(.*)\]", re.DOTALL)
 _SPARSE = re.compile(r"\(\s*(\d+)\s*,\s*\[(.*)\]\s*,\s*\[(.*)\]\s*\)", re.DOTALL)
@@ -61,6 +61,11 @@ class NumberCells:
         self._parts.append(numbers)
         return np.isnan(numbers)
 
+    def add_numbers(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Add cells that are plain numbers, converted elsewhere; none of them is missing."""
+        self._parts.append(numbers)
+        return np.zeros(len(numbers), dtype=np.bool_)
+
     def values(self) -> NDArray[np.float64]:
         """Return all numbers so far."""
         if self._comma is not None and not self._decimal:
@@ -81,7 +86,7 @@ class NumberCells:
         infinite = np.flatnonzero(np.isinf(numbers)).tolist()
         if "_" in (joined := "".join(cells)):
             return None
-        if not all(_INFINITY.fullmatch(cells[int(i)].strip()) for i in infinite):
+        if not all(INFINITY.fullmatch(cells[int(i)].strip()) for i in infinite):
             return None
         if self._point is None and "." in joined:
             self._point = -1
@@ -106,7 +111,7 @@ class NumberCells:
         number = _as_float(_over_hundred(plain) if hundredth else plain)
         if number is None or math.isnan(number):
             raise self._refusal(cell, line)
-        if math.isinf(number) and _INFINITY.fullmatch(text) is None:
+        if math.isinf(number) and INFINITY.fullmatch(text) is None:
             msg = (
                 f"line {line}: column `{self._name}`: {quoted(cell)} is beyond every float; "
                 "an option that does not exist is written -inf."
@@ -167,32 +172,32 @@ def number_list(cell: str) -> array[float]:
 
 def _numbers(cell: str, inside: str) -> array[float]:
     parts = inside.split(",") if "," in inside else inside.split()
-    found = array("d")
+    numbers = array("d")
     for part in parts:
         number = _as_float(part.strip())
-        beyond = number is not None and math.isinf(number) and not _INFINITY.fullmatch(part.strip())
+        beyond = number is not None and math.isinf(number) and not INFINITY.fullmatch(part.strip())
         if number is None or beyond:
             what = "null or nothing" if part.strip().casefold() in MISSING else quoted(part.strip())
             msg = f"must hold lists of numbers; {quoted(cell)} holds {what}."
             raise FileFormatError(msg)
-        found.append(number)
-    if not found:
+        numbers.append(number)
+    if not numbers:
         msg = "must not have empty lists."
         raise FileFormatError(msg)
-    return found
+    return numbers
 
 
 def _spread(cell: str, size: str, places: str, entries: str) -> array[float]:
     length = int(size) if len(size) < 10 else _LONGEST_LIST + 1
     where = _numbers(cell, places) if places.strip() else array("d")
-    given = _numbers(cell, entries) if entries.strip() else array("d")
-    if not 0 < length <= _LONGEST_LIST or len(where) != len(given):
+    values = _numbers(cell, entries) if entries.strip() else array("d")
+    if not 0 < length <= _LONGEST_LIST or len(where) != len(values):
         msg = f"must hold lists of numbers; {quoted(cell)} is no sparse vector."
         raise FileFormatError(msg)
-    found = array("d", bytes(8 * length))
-    for place, number in zip(where, given, strict=True):
+    vector = array("d", bytes(8 * length))
+    for place, number in zip(where, values, strict=True):
         if not (place.is_integer() and 0 <= place < length):
             msg = f"must hold lists of numbers; {quoted(cell)} is no sparse vector."
             raise FileFormatError(msg)
-        found[int(place)] = number
-    return found
+        vector[int(place)] = number
+    return vector

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib.util
 import io
 import math
 from array import array
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
 from temperance.file_formats import FILE_FORMATS
-from temperance.readers.cells import NumberCells, is_missing, number_list
+from temperance.readers.cells import INFINITY, NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.guard import named, quoted
-from temperance.readers.request import Request, Rows
-from temperance.readers.shapes import padded_rows, padded_texts
-from temperance.readers.table import UNKNOWN, Plan, finished, hint_of_missing, plan_columns
+from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
+from temperance.readers.table import UNKNOWN, ColumnPlan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["csv_blocks", "read_csv"]
+__all__ = ["PlainColumns", "csv_blocks", "plain_columns", "read_csv"]
 
 _BLOCK_ROWS = 20_000
 _GZIP = b"\x1f\x8b"
@@ -75,16 +75,16 @@ class _Lists:
                 self._lengths.append(1)
                 continue
             try:
-                found = number_list(cell)
+                numbers = number_list(cell)
             except FileFormatError as error:
                 msg = f"line {line}: column `{self._name}` {error}"
                 raise FileFormatError(msg) from error
-            missing[i] = any(map(math.isnan, found))
-            self._flat.extend(found)
-            self._lengths.append(len(found))
+            missing[i] = any(map(math.isnan, numbers))
+            self._flat.extend(numbers)
+            self._lengths.append(len(numbers))
         return missing
 
-    def rows(self, plan: Plan) -> tuple[NDArray[Any], bool]:
+    def rows(self, plan: ColumnPlan) -> tuple[NDArray[Any], bool]:
         """Return all lists so far as an array, and whether they had to be padded."""
         flat, lengths = np.array(self._flat), np.array(self._lengths)
         if len(lengths) > 1 and not np.isnan(flat).any():
@@ -103,7 +103,7 @@ class _Lists:
 class _Columns:
     """What has been converted so far, and which rows lack a value."""
 
-    def __init__(self, plan: Plan, request: Request, first_row: dict[str, str]) -> None:
+    def __init__(self, plan: ColumnPlan, request: Request, first_row: dict[str, str]) -> None:
         self._plan = plan
         self._request = request
         texts = (plan.label, plan.group, plan.cluster, plan.id)
@@ -123,13 +123,13 @@ class _Columns:
 
     def _list_columns(self, first_row: dict[str, str]) -> list[str]:
         plan = self._plan
-        found = []
+        names = []
         if plan.scores and plan.classes is None and _is_list(first_row[plan.scores[0]]):
-            found.append(plan.scores[0])
+            names.append(plan.scores[0])
         several = self._request.layout == "labels"
         if several and plan.label is not None and _is_list(first_row[plan.label]):
-            found.append(plan.label)
-        return found
+            names.append(plan.label)
+        return names
 
     def add(self, block: _Block) -> None:
         """Convert one more block."""
@@ -138,8 +138,30 @@ class _Columns:
         for name, texts in self._texts.items():
             cells = block.columns[name]
             texts.extend(cells)
-            lacking = self._lacks_label if name == self._plan.label else _is_blank
-            self._note(name, block, np.fromiter(map(lacking, cells), np.bool_, len(cells)))
+            self._note(name, block, self._missing_texts(name, cells))
+
+    def of_plain(self, plain: PlainColumns) -> Self | None:
+        """Return all rows of a plain table; None where cells are lists, or missing and refused."""
+        for name, column in self._numbers.items():
+            if isinstance(column, _Lists):
+                return None
+            numbers = plain.numbers(name)
+            if numbers is None:
+                missing = column.add(plain.texts(name), range(2, plain.n + 2))
+            else:
+                missing = column.add_numbers(numbers)
+            self._missing[name].append(missing)
+        for name, texts in self._texts.items():
+            texts.extend(plain.texts(name))
+            self._missing[name].append(self._missing_texts(name, texts))
+        refused = self._request.na == "refuse"
+        return None if refused and any(parts[0].any() for parts in self._missing.values()) else self
+
+    def _missing_texts(self, name: str, cells: Sequence[str]) -> NDArray[np.bool_]:
+        """Say which cells of a column of text hold no value."""
+        lacks = self._lacks_label if name == self._plan.label else _is_blank
+        verdicts = {cell: lacks(cell) for cell in set(cells)}
+        return np.fromiter(map(verdicts.__getitem__, cells), np.bool_, len(cells))
 
     def _note(self, name: str, block: _Block, missing: NDArray[np.bool_]) -> None:
         self._missing[name].append(missing)
@@ -153,7 +175,7 @@ class _Columns:
     def _lacks_label(self, cell: str) -> bool:
         return lacks_label(cell, self._plan.classes or ())
 
-    def rows(self) -> Rows:
+    def rows(self) -> FileRows:
         """Return all rows so far."""
         plan = self._plan
         missing = {name: np.concatenate(parts) for name, parts in self._missing.items()}
@@ -170,7 +192,7 @@ class _Columns:
             name: _masked(padded_texts(name, texts), missing[name])
             for name, texts in self._texts.items()
         }
-        rows_read = Rows(
+        rows_read = FileRows(
             kind=plan.kind,
             values=values,
             labels=self._labels(texts),
@@ -244,8 +266,31 @@ class _Block:
         self.lines = lines
 
 
-def read_csv(path: Path, request: Request) -> Rows:
+def read_csv(path: Path, request: Request) -> FileRows:
     """Read a table with a header; numbers become float64, all else stays text."""
+    rows = _plain_rows(path, request) if is_worth_loading(path) else None
+    return _all_rows(path, request) if rows is None else rows
+
+
+def _plain_rows(path: Path, request: Request) -> FileRows | None:
+    """Read a plain table at once; None where it is not plain, or wrong in a line to be named."""
+    try:
+        with _opened(path) as file:
+            lines, delimiter = _dialect(file, _usual_delimiter(path))
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            names, cells = next(reader, []), next(reader, [])
+        plain = plain_columns(path, names, delimiter) if len(names) == len(cells) else None
+        if plain is None:
+            return None
+        first_row = dict(zip(names, cells, strict=True))
+        plan = _planned(names, first_row, request)
+        columns = _Columns(plan, request, first_row).of_plain(plain)
+        return None if columns is None else columns.rows()
+    except (FileFormatError, UnicodeError, csv.Error):
+        return None
+
+
+def _all_rows(path: Path, request: Request) -> FileRows:
     columns = None
     for plan, block in _planned_blocks(path, request):
         if columns is None:
@@ -255,7 +300,7 @@ def read_csv(path: Path, request: Request) -> Rows:
     return columns.rows()
 
 
-def csv_blocks(path: Path, request: Request) -> Iterator[Rows]:
+def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
     """Read such a table some thousand lines at a time."""
     first_row = None
     for plan, block in _planned_blocks(path, request):
@@ -265,10 +310,10 @@ def csv_blocks(path: Path, request: Request) -> Iterator[Rows]:
         yield columns.rows()
 
 
-def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[Plan, _Block]]:
+def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block]]:
     """Yield which columns to read, and some rows, until the file ends."""
     with _opened(path) as file:
-        lines, delimiter = _dialect(file, "\t" if _plain_suffix(path) == ".tsv" else ",")
+        lines, delimiter = _dialect(file, _usual_delimiter(path))
         reader: _Reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             names = next((row for row in reader if row), None)
@@ -314,6 +359,10 @@ def _plain_suffix(path: Path) -> str:
     return name[name.rfind(".") :] if "." in name else ""
 
 
+def _usual_delimiter(path: Path) -> str:
+    return "\t" if _plain_suffix(path) == ".tsv" else ","
+
+
 def _dialect(file: TextIO, usual: str) -> tuple[Iterator[str], str]:
     """Return the lines, and what separates their cells: the header line says it."""
     before = []
@@ -332,7 +381,7 @@ def _dialect(file: TextIO, usual: str) -> tuple[Iterator[str], str]:
     return chain(before, file), usual
 
 
-def _planned(names: list[str], first_row: dict[str, str], request: Request) -> Plan:
+def _planned(names: list[str], first_row: dict[str, str], request: Request) -> ColumnPlan:
     """Assign the columns; if that fails, say it when the names are numbers."""
     lists = any(map(_is_list, first_row.values()))
     if len(names) == 1 and len(names[0].split()) > 1 and not _is_list(names[0]):
@@ -405,3 +454,83 @@ def _count(cells: int) -> str:
 
 def _masked(texts: NDArray[np.str_], missing: NDArray[np.bool_]) -> NDArray[np.str_]:
     return np.ma.array(texts, mask=missing) if missing.any() else texts
+
+
+# Plain text tables read at once by pyarrow, where it is installed: many times as fast.
+#
+# Plain is what two programs cannot read in two ways: a header, rows of as many cells, no
+# quotation mark. What else there is, and what is wrong, is left to `csv_file.py`, which says
+# where.
+
+
+_WORTH_LOADING = 1 << 20  # bytes; less is read before pyarrow is imported
+_MOST = 1 << 28  # bytes held at once; larger files are read a block of lines at a time
+_BOM = b"\xef\xbb\xbf"
+_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"sep=", b"\n", b"\r")  # archives; lines before the header
+
+
+class PlainColumns:
+    """The columns of a plain table."""
+
+    def __init__(self, table: Any) -> None:  # noqa: ANN401  (a table of pyarrow)
+        self._table = table
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self._table.num_rows)
+
+    def texts(self, name: str) -> list[str]:
+        """Return the cells of a column as they stand there."""
+        cells: list[str] = self._table.column(name).to_pylist()
+        return cells
+
+    def numbers(self, name: str) -> NDArray[np.float64] | None:
+        """Return the cells of a column as numbers; None where some are not plainly that."""
+        import pyarrow as pa  # noqa: PLC0415 - optional package
+
+        column = self._table.column(name)
+        try:
+            chunks = column.cast(pa.float64()).chunks
+        except pa.ArrowInvalid:
+            return None
+        # from their buffers: `to_numpy` imports pandas, which takes longer than the file
+        parts = [
+            np.frombuffer(each.buffers()[1])[each.offset : each.offset + len(each)]
+            for each in chunks
+        ]
+        numbers = np.concatenate(parts)
+        if np.isnan(numbers).any():
+            return None
+        infinite = (column[row].as_py() for row in np.flatnonzero(np.isinf(numbers)).tolist())
+        return numbers if all(map(INFINITY.fullmatch, infinite)) else None  # 1e999 is none
+
+
+def is_worth_loading(path: Path) -> bool:
+    """Whether pyarrow is installed, and a table long enough to import it for."""
+    size = path.stat().st_size
+    return _WORTH_LOADING <= size <= _MOST and importlib.util.find_spec("pyarrow") is not None
+
+
+def plain_columns(path: Path, names: Sequence[str], delimiter: str) -> PlainColumns | None:
+    """Return the columns `names` of a file whose first line names them; None if it is not plain."""
+    text = path.read_bytes()
+    lone = text.count(b"\r") != text.count(b"\r\n")
+    start = text[:8].removeprefix(_BOM).lower()
+    if lone or b'"' in text or b"\0" in text or start.startswith(_STARTS):
+        return None
+    if len(set(names)) < len(names):
+        return None
+    import pyarrow as pa  # noqa: PLC0415 - optional package
+    from pyarrow import csv  # noqa: PLC0415 - optional package
+
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(text),
+            read_options=csv.ReadOptions(column_names=list(names), skip_rows=1, use_threads=False),
+            parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        )
+    except (pa.ArrowException, UnicodeError):
+        return None
+    return PlainColumns(table) if table.num_rows else None

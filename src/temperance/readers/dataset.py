@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.file_formats import Layout
 from temperance.printable import count_text
 from temperance.readers.guard import named, refusing, require_file
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "ROW_COLUMNS",
     "Dataset",
     "Fields",
     "Kind",
@@ -37,8 +39,8 @@ __all__ = [
 
 
 Kind = Literal["logits", "probs"]
-# One class per row; a column of 0 and 1 per label; a class per pixel or token.
-Layout = Literal["rows", "labels", "dense"]
+# What a row may have beside its scores.
+ROW_COLUMNS = ("labels", "weights", "groups", "clusters", "ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,11 @@ class Dataset:
 
     def with_rows(self, places: NDArray[np.intp]) -> Dataset:
         """Return the rows at these places, with all that is beside them."""
-        beside: dict[str, Any] = {
+        columns: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[places]
-            for name in ("labels", "weights", "groups", "clusters", "ids")
+            for name in ROW_COLUMNS
         }
-        return replace(self, values=self.values[places], **beside)
+        return replace(self, values=self.values[places], **columns)
 
     def sha256(self) -> str:
         """Hexadecimal SHA-256 digest of the file's bytes, or of the digests of a folder's files.
@@ -185,7 +187,7 @@ def joined_digest(digests: Sequence[str]) -> str:
 
 Missing = Literal["refuse", "drop"]
 _NAMES = ("groups", "clusters")
-_COLUMNS = ("values", "labels", "weights", "groups", "clusters", "ids")
+_COLUMNS = ("values", *ROW_COLUMNS)
 
 
 def refuse_missing(
@@ -249,7 +251,7 @@ def _without(
     if count == n and not every:
         msg = f"has no row that counts: each {lacks}, and all {n:,} would be left out ({options})."
         raise FileFormatError(msg)
-    kept: dict[str, Any] = {
+    columns: dict[str, Any] = {
         name: None if (array := getattr(dataset, name)) is None else array[~missing]
         for name in _COLUMNS
     }
@@ -258,7 +260,7 @@ def _without(
     places = np.delete(np.arange(n + len(dataset.left_out)), list(dataset.left_out))
     left_out = sorted({*dataset.left_out, *places[missing].tolist()})
     return dataclasses.replace(
-        dataset, **kept, notes=(*dataset.notes, note), left_out=tuple(left_out)
+        dataset, **columns, notes=(*dataset.notes, note), left_out=tuple(left_out)
     )
 
 

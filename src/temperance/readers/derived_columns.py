@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ScoreColumns",
+    "find_scores",
     "likely_scores",
-    "named_scores",
     "refuse_derived",
     "sounding_like_scores",
     "sounds_like_a_quantity",
@@ -67,7 +67,7 @@ def stem_scores(names: Sequence[str], stem: str) -> ScoreColumns | None:
     return ScoreColumns(columns, tuple(name[len(start) :] for name in columns), guessed=True)
 
 
-def named_scores(names: Sequence[str], given: str | tuple[str, ...]) -> ScoreColumns | None:
+def find_scores(names: Sequence[str], field: str | tuple[str, ...]) -> ScoreColumns | None:
     """Find the columns that the caller's word for them means; None if there are none.
 
     In this order: a column of that name; `*` for the class in `p_*_mean`; columns that begin with
@@ -80,33 +80,33 @@ def named_scores(names: Sequence[str], given: str | tuple[str, ...]) -> ScoreCol
     FileFormatError
         A list names a column that is not there, or names one twice.
     """
-    if not isinstance(given, str):
-        return _of_list(names, given)
-    if given in names:
-        return ScoreColumns((given,), None)
-    if given.count("*") == 1:
-        start, _, end = given.partition("*")
+    if not isinstance(field, str):
+        return _of_list(names, field)
+    if field in names:
+        return ScoreColumns((field,), None)
+    if field.count("*") == 1:
+        start, _, end = field.partition("*")
         return _between(names, start, end)
     return (
-        _marked(names, given)
-        or (_of_list(names, listed(given)) if "," in given else None)
-        or _bare(names, given)
+        _marked(names, field)
+        or (_of_list(names, names_typed(field)) if "," in field else None)
+        or _bare(names, field)
     )
 
 
 def likely_scores(names: Sequence[str]) -> tuple[Kind, str] | None:
     """Return the kind of columns whose names speak of scores, and what to type to name them."""
     for kind, words in _WORDS.items():
-        found = [name for name in names if words.intersection(_words(name))]
-        if not found:
+        columns = [name for name in names if words.intersection(_words(name))]
+        if not columns:
             continue
-        start = common_start(found)
-        end = common_start([name[::-1] for name in found])[::-1]
+        start = common_start(columns)
+        end = common_start([name[::-1] for name in columns])[::-1]
         for word in (start.rstrip(" _-.:"), end.lstrip(" _-.:")):
-            scores = named_scores(names, word) if words.intersection(_words(word)) else None
-            if scores is not None and set(scores.columns) == set(found):
+            scores = find_scores(names, word) if words.intersection(_words(word)) else None
+            if scores is not None and set(scores.columns) == set(columns):
                 return kind, shlex.quote(word)
-        return kind, as_typed(found)
+        return kind, as_typed(columns)
     return None
 
 
@@ -120,7 +120,7 @@ def _words(name: str) -> list[str]:
     return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]
 
 
-def listed(text: str) -> tuple[str, ...]:
+def names_typed(text: str) -> tuple[str, ...]:
     """Return the names of a list as typed: commas between, quotation marks where a name has one."""
     return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True)))
 
@@ -130,19 +130,19 @@ def as_typed(columns: Sequence[str]) -> str:
     return shlex.quote(",".join(f'"{name}"' if "," in name else name for name in columns))
 
 
-def _of_list(names: Sequence[str], wanted: tuple[str, ...]) -> ScoreColumns:
-    missing = [name for name in wanted if name not in names]
+def _of_list(names: Sequence[str], columns: tuple[str, ...]) -> ScoreColumns:
+    missing = [name for name in columns if name not in names]
     if missing:
         msg = f"has no column {named(missing)}; it holds {named(names)}."
         raise FileFormatError(msg)
-    twice = [name for name in dict.fromkeys(wanted) if wanted.count(name) > 1]
-    if twice or not wanted:
-        found = f"{named(twice)} twice" if wanted else "none"
-        msg = f"the list of score columns must name each once, got {found}."
+    twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
+    if twice or not columns:
+        problem = f"{named(twice)} twice" if columns else "none"
+        msg = f"the list of score columns must name each once, got {problem}."
         raise FileFormatError(msg)
-    if len(wanted) == 1:
-        return ScoreColumns(wanted, None)
-    return ScoreColumns(wanted, _without_common(wanted))
+    if len(columns) == 1:
+        return ScoreColumns(columns, None)
+    return ScoreColumns(columns, _without_common(columns))
 
 
 def _without_common(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -170,35 +170,35 @@ def _last_mark(text: str) -> int:
 
 
 def _between(names: Sequence[str], start: str, end: str) -> ScoreColumns | None:
-    found = {
+    class_names = {
         name: name[len(start) : len(name) - len(end)]
         for name in names
         if name.startswith(start) and name.endswith(end) and len(name) > len(start) + len(end)
     }
-    return ScoreColumns(tuple(found), tuple(found.values())) if found else None
+    return ScoreColumns(tuple(class_names), tuple(class_names.values())) if class_names else None
 
 
-def _marked(names: Sequence[str], given: str) -> ScoreColumns | None:
+def _marked(names: Sequence[str], field: str) -> ScoreColumns | None:
     """Find names that begin with the word and a mark, else that end with a mark and it."""
-    ends_marked = _SEPARATOR.fullmatch(given[-1:]) is not None
-    begins_marked = _SEPARATOR.fullmatch(given[:1]) is not None
+    ends_marked = _SEPARATOR.fullmatch(field[-1:]) is not None
+    begins_marked = _SEPARATOR.fullmatch(field[:1]) is not None
     starting: dict[str, dict[str, str]] = {}
     ending: dict[str, dict[str, str]] = {}
     for name in names:
-        rest = name[len(given) :]
-        if name.startswith(given) and rest and (ends_marked or _SEPARATOR.match(rest)):
+        rest = name[len(field) :]
+        if name.startswith(field) and rest and (ends_marked or _SEPARATOR.match(rest)):
             starting.setdefault("" if ends_marked else rest[0], {})[name] = _class_name(
                 rest, marked=not ends_marked
             )
-        rest = name[: -len(given)]
-        if name.endswith(given) and rest and (begins_marked or _SEPARATOR.match(rest[-1])):
+        rest = name[: -len(field)]
+        if name.endswith(field) and rest and (begins_marked or _SEPARATOR.match(rest[-1])):
             ending.setdefault("" if begins_marked else rest[-1], {})[name] = (
                 rest if begins_marked else rest[:-1]
             ).strip()
     for by_mark in (starting, ending):
         if by_mark:
-            found = max(by_mark.values(), key=len)
-            return ScoreColumns(tuple(found), tuple(found.values()), guessed=True)
+            class_names = max(by_mark.values(), key=len)
+            return ScoreColumns(tuple(class_names), tuple(class_names.values()), guessed=True)
     return None
 
 
@@ -210,16 +210,16 @@ def _class_name(rest: str, *, marked: bool) -> str:
     return (rest[1:] if marked else rest).strip() or rest
 
 
-def _bare(names: Sequence[str], given: str) -> ScoreColumns | None:
+def _bare(names: Sequence[str], field: str) -> ScoreColumns | None:
     """Find two names or more that begin, else that end, with the word."""
-    if not given:
+    if not field:
         return None
-    longer = [name for name in names if len(name) > len(given)]
-    starting = {name: name[len(given) :].strip() for name in longer if name.startswith(given)}
-    ending = {name: name[: -len(given)].strip() for name in longer if name.endswith(given)}
-    for found in (starting, ending):
-        if len(found) > 1:
-            return ScoreColumns(tuple(found), tuple(found.values()), guessed=True)
+    longer = [name for name in names if len(name) > len(field)]
+    starting = {name: name[len(field) :].strip() for name in longer if name.startswith(field)}
+    ending = {name: name[: -len(field)].strip() for name in longer if name.endswith(field)}
+    for class_names in (starting, ending):
+        if len(class_names) > 1:
+            return ScoreColumns(tuple(class_names), tuple(class_names.values()), guessed=True)
     return None
 
 
@@ -359,7 +359,7 @@ def _functions(others: NDArray[np.float64], kind: Kind) -> Iterator[tuple[str, N
         ordered_probs = np.sort(probs, axis=1)
         logsumexp = largest + np.log(total)
         mean: Callable[..., NDArray[Any]] = np.mean
-        found = {
+        functions = {
             "the largest": largest,
             "the smallest": ordered[:, 0],
             "the margin": largest - ordered[:, -2],
@@ -379,8 +379,8 @@ def _functions(others: NDArray[np.float64], kind: Kind) -> Iterator[tuple[str, N
             "the margin of the probabilities": ordered_probs[:, -1] - ordered_probs[:, -2],
         }
     if others.shape[1] == 2:  # of two columns the second largest is the smallest
-        del found["the second largest"]
-    yield from found.items()
+        del functions["the second largest"]
+    yield from functions.items()
 
 
 def _pattern(columns: Sequence[str]) -> str:
@@ -394,9 +394,9 @@ def _question(columns: Sequence[str], j: int, reason: str, kind: Kind) -> FileFo
     rest = [name for i, name in enumerate(columns) if i != j]
     option = f"--{kind}-column"
     every = as_typed([_pattern(columns)])
-    wanted = as_typed(rest) if len(rest) <= _SHOWN else "and the list of those that are"
+    spelling = as_typed(rest) if len(rest) <= _SHOWN else "and the list of those that are"
     return FileFormatError(
         f"column {quoted(columns[j])} is named like the {kind}, but may be no class: no label is, "
-        f"and {reason}. If it is none, name those that are, {option} {wanted}; if it is one, "
+        f"and {reason}. If it is none, name those that are, {option} {spelling}; if it is one, "
         f"say {option} {every}."
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 __all__ = [
     "is_folder",
@@ -24,6 +25,7 @@ __all__ = [
     "refuse_joined_archives",
     "refuse_joined_arrow",
     "refuse_joined_parquet",
+    "refuse_packed_arrow",
     "refusing",
     "require_file",
 ]
@@ -109,10 +111,10 @@ def quoted(value: object) -> str:
 
 def named(names: Iterable[str]) -> str:
     """Show a list of names from a file; "nothing" when there are none."""
-    shown = [quoted(name) for name in names]
-    more = len(shown) - _LONGEST_LIST
+    texts = [quoted(name) for name in names]
+    more = len(texts) - _LONGEST_LIST
     tail = f" and {more} more" if more > 0 else ""
-    return ", ".join(shown[:_LONGEST_LIST]) + tail or "nothing"
+    return ", ".join(texts[:_LONGEST_LIST]) + tail or "nothing"
 
 
 def _refusal(path: str | os.PathLike[str], reason: str) -> FileFormatError:
@@ -128,7 +130,7 @@ _PARQUET = b"PAR1"
 _ARROW = b"ARROW1"
 
 
-def refuse_joined_parquet(file: BinaryIO, metadata: Any) -> None:  # noqa: ANN401  (pyarrow's)
+def refuse_joined_parquet(file: BinaryIO, parquet: pq.ParquetFile) -> None:
     """Refuse a Parquet file in front of which another one stands.
 
     What its footer says of places is then less than where they are, by the size of what stands in
@@ -138,16 +140,33 @@ def refuse_joined_parquet(file: BinaryIO, metadata: Any) -> None:  # noqa: ANN40
     size = file.seek(0, 2)
     file.seek(size - 8)
     footer = size - 8 - int.from_bytes(file.read(4), "little")
-    group = metadata.row_group(metadata.num_row_groups - 1) if metadata.num_row_groups else None
-    end = len(_PARQUET)
-    if group is not None and group.num_columns:
-        column = group.column(group.num_columns - 1)
-        starts = [column.data_page_offset]
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            starts.append(column.dictionary_page_offset)
-        end = min(starts) + column.total_compressed_size
+    end = _end_of_columns(parquet)
     if footer > end and _holds(file, 0, footer - end + 8, _PARQUET + _PARQUET):
         raise FileFormatError(_joined("Parquet files"))
+
+
+def _end_of_columns(parquet: pq.ParquetFile) -> int:
+    """Return where the last column ends by the footer's word, or the start of what is unreadable.
+
+    pyarrow ends the process when it is asked for the place of a column whose description is
+    damaged, and raises when it reads one: so a row is read first.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - optional package
+
+    metadata = parquet.metadata
+    if not metadata.num_row_groups or not metadata.num_columns:
+        return len(_PARQUET)
+    last, place = metadata.num_row_groups - 1, metadata.num_columns - 1
+    name = parquet.schema.column(place).path
+    try:
+        next(parquet.iter_batches(1, row_groups=[last], columns=[name]), None)
+    except (pa.ArrowException, OSError):
+        return len(_PARQUET)
+    column = metadata.row_group(last).column(place)
+    starts = [column.data_page_offset]
+    if column.has_dictionary_page and column.dictionary_page_offset:
+        starts.append(column.dictionary_page_offset)
+    return int(min(starts) + column.total_compressed_size)
 
 
 def refuse_joined_arrow(source: pa.MemoryMappedFile) -> None:
@@ -170,6 +189,53 @@ def refuse_joined_arrow(source: pa.MemoryMappedFile) -> None:
         raise FileFormatError(_joined("Arrow files"))
 
 
+def refuse_packed_arrow(source: pa.NativeFile) -> None:
+    """Refuse an Arrow stream with a compressed batch: a small body could fill the memory."""
+    import pyarrow as pa  # noqa: PLC0415 - optional package
+
+    for message in pa.ipc.MessageReader.open_stream(source):
+        if _is_packed(message.metadata.to_pybytes()):
+            msg = "holds compressed batches; write them without `compression`."
+            raise FileFormatError(msg)
+
+
+def _is_packed(message: bytes) -> bool:
+    """Whether a message of Arrow says that its batch is compressed.
+
+    Its metadata is a FlatBuffer, Message {version, header_type, header, ...}, whose header is a
+    RecordBatch {length, nodes, buffers, compression} or a DictionaryBatch {id, data, ...} of one
+    (format/Message.fbs of Arrow).
+    """
+    table = int.from_bytes(message[:4], "little")
+    kind, header = (_field(message, table, number) for number in (1, 2))
+    if kind is None or header is None or message[kind] not in {_DICTIONARY, _BATCH}:
+        return False
+    batch = _pointed(message, header)
+    if message[kind] == _DICTIONARY:
+        data = _field(message, batch, 1)
+        if data is None:
+            return False
+        batch = _pointed(message, data)
+    return _field(message, batch, 3) is not None
+
+
+_DICTIONARY, _BATCH = 2, 3  # of the union of headers, in the order of Message.fbs
+
+
+def _pointed(message: bytes, at: int) -> int:
+    return at + int.from_bytes(message[at : at + 4], "little")
+
+
+def _field(message: bytes, table: int, number: int) -> int | None:
+    """Return where a field of a FlatBuffer's table is; None where it has its default."""
+    offsets = table - int.from_bytes(message[table : table + 4], "little", signed=True)
+    if 4 + 2 * number >= int.from_bytes(message[offsets : offsets + 2], "little"):
+        return None
+    at = offsets + 4 + 2 * number
+    offset = int.from_bytes(message[at : at + 2], "little")
+    return table + offset if offset else None
+
+
 def refuse_joined_archives(archive: zipfile.ZipFile) -> None:
     """Refuse a .npz archive in front of which another one stands."""
     first = min((each.header_offset for each in archive.infolist()), default=0)
@@ -183,12 +249,12 @@ def refuse_joined_archives(archive: zipfile.ZipFile) -> None:
 def _holds(file: Any, start: int, stop: int, mark: bytes) -> bool:  # noqa: ANN401
     """Whether the bytes from `start` to `stop` hold the mark."""
     file.seek(start)
-    kept = b""
+    window = b""
     for place in range(start, stop, _CHUNK):
-        kept += file.read(min(_CHUNK, stop - place))
-        if mark in kept:
+        window += file.read(min(_CHUNK, stop - place))
+        if mark in window:
             return True
-        kept = kept[1 - len(mark) :]
+        window = window[1 - len(mark) :]
     return False
 
 

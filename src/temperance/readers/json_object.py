@@ -38,14 +38,14 @@ class JsonObject:
     values: dict[str, Any]
     where: str  # the file, as messages name it
     name: str = ""  # of the object in the file; "" at the top
-    asked: set[str] = field(default_factory=set)  # keys that were asked for
+    keys_read: set[str] = field(default_factory=set)  # keys that were asked for
 
     def get(self, key: str) -> Any:  # noqa: ANN401  (whatever JSON holds)
         """Return what stands there, None where nothing does."""
-        self.asked.add(key)
+        self.keys_read.add(key)
         return self.values.get(key)
 
-    def given(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
         """Whether the key is there and not null."""
         return self.get(key) is not None
 
@@ -124,21 +124,21 @@ class JsonObject:
             self.refuse(key, f"a list of {sizes} finite numbers")
         return np.array(value, dtype=np.float64)
 
-    def require_equal(self, key: str, wanted: object, *, because: str) -> None:
+    def require_equal(self, key: str, expected: object, *, because: str) -> None:
         """Raise FileFormatError unless the key says what the rest of the file says.
 
         Floats may differ by rounding, for other programs write and read them too.
         """
-        if not _agree(self.get(key), wanted):
-            self.refuse(key, f"{shown(wanted)}, {because}")
+        if not _agree(self.get(key), expected):
+            self.refuse(key, f"{shown(expected)}, {because}")
 
     def require_all_asked(self) -> None:
         """Raise FileFormatError for a key that no one has asked for: it would be ignored."""
-        unknown = sorted(set(self.values) - self.asked)
+        unknown = sorted(set(self.values) - self.keys_read)
         if unknown:
             of = f"`{self.name}`" if self.name else "the file"
             msg = (
-                f"{self.where}: {of} must hold no other keys than {named(sorted(self.asked))}; "
+                f"{self.where}: {of} must hold no other keys than {named(sorted(self.keys_read))}; "
                 f"`{unknown[0]}` would be ignored."
             )
             raise FileFormatError(msg)
@@ -219,10 +219,10 @@ def _all_finite(values: list[Any]) -> bool:
     return all(type(each) in (int, float) and abs(each) <= float_info.max for each in values)
 
 
-def _agree(value: Any, wanted: object) -> bool:  # noqa: ANN401  (any JSON)
-    if isinstance(wanted, list):
-        same = isinstance(value, list) and len(value) == len(wanted)
-        return same and all(_agree(*pair) for pair in zip(value, wanted, strict=True))
-    if isinstance(wanted, float) and _all_finite([value]):
-        return bool(abs(value - wanted) <= _ROUNDING * abs(wanted))
-    return type(value) is type(wanted) and value == wanted
+def _agree(value: Any, expected: object) -> bool:  # noqa: ANN401  (any JSON)
+    if isinstance(expected, list):
+        same = isinstance(value, list) and len(value) == len(expected)
+        return same and all(_agree(*pair) for pair in zip(value, expected, strict=True))
+    if isinstance(expected, float) and _all_finite([value]):
+        return bool(abs(value - expected) <= _ROUNDING * abs(expected))
+    return type(value) is type(expected) and value == expected

@@ -17,16 +17,17 @@ from temperance.readers.guard import named, quoted
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import (
     NONE,
+    FileRows,
     Request,
     Role,
-    Rows,
     choose,
     near_names,
     option_for,
+    padded_rows,
+    padded_texts,
     refuse_near_names,
     role_name,
 )
-from temperance.readers.shapes import padded_rows, padded_texts
 from temperance.readers.table import IN_LISTS, UNKNOWN, label_list
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Scores:
         self.kind: Kind = "logits"
         self.classes: tuple[str, ...] | None = None  # where scores stand by their names
         self._request = request
-        self._named = request.score_names() != {"logits": None, "probs": None}
+        self._has_names = request.score_names() != {"logits": None, "probs": None}
         self._names: dict[Kind, str] = request.score_keys()
         self._key: str | None = None
         self._rivals: frozenset[str] = frozenset()
@@ -200,21 +201,21 @@ class Scores:
 
     def _choose(self, record: Mapping[str, Any]) -> None:
         """Let the first record decide about key and form."""
-        if not self._named:
+        if not self._has_names:
             singular = {k: name.removesuffix("s") for k, name in self._names.items()}
             for kind, name in singular.items():
                 if name in record and self._names[kind] not in record:
                     self._names[kind] = name
         present = [kind for kind, name in self._names.items() if name in record]
         if not present:
-            missing = _missing("` or `".join(self._names.values()), record)
+            absence = _no_key("` or `".join(self._names.values()), record)
             if _OF_LANGUAGE_MODELS.isdisjoint(record):
-                msg = f"{missing}{_suggestion(record)}"
+                msg = f"{absence}{_suggestion(record)}"
                 raise FileFormatError(msg)
-            msg = f"{missing} Files of language models are read with --format (format= in Python)."
+            msg = f"{absence} Files of language models are read with --format (format= in Python)."
             raise FileFormatError(msg)
-        taken, self.kind = choose(present, self._request.kind)
-        self._key = self._names[taken]
+        file_kind, self.kind = choose(present, self._request.kind)
+        self._key = self._names[file_kind]
         self._form = _form(by_name(record[self._key]))
         if self._request.kind is None:
             self._rivals = frozenset(self._names.values()) - {self._key}
@@ -222,7 +223,7 @@ class Scores:
     def _mixed(self, key: str, record: Mapping[str, Any]) -> FileFormatError:
         rivals = (set(self._names.values()) - {key}).intersection(record)
         if not rivals:
-            return _missing(key, record)
+            return _no_key(key, record)
         return FileFormatError(
             f"has `{rivals.pop()}` where the lines before have `{key}`; logits and probabilities "
             "must not be mixed, and --kind picks one that every line has."
@@ -236,9 +237,9 @@ class Labels:
     """
 
     def __init__(
-        self, role: Role, given: str | None, *, required: bool = False, booleans: bool = False
+        self, role: Role, field: str | None, *, required: bool = False, booleans: bool = False
     ) -> None:
-        self._column = _Column(role, given, required=required)
+        self._column = _Column(role, field, required=required)
         self._booleans = booleans
         self._type: type | None = None
 
@@ -305,8 +306,8 @@ class IdsBesideLabels:
 class Weights:
     """Numbers under one key that all records have, or none has."""
 
-    def __init__(self, role: Role, given: str | None) -> None:
-        self._column = _Column(role, given, required=False)
+    def __init__(self, role: Role, field: str | None) -> None:
+        self._column = _Column(role, field, required=False)
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append the weight of one record."""
@@ -344,30 +345,30 @@ class NearNames:
     """Asks about keys of the first record that nearly are those of weights, groups, labels, ..."""
 
     def __init__(self, request: Request) -> None:
-        wanted = [role for role in get_args(Role) if role != "label" or request.labels]
-        self._given: dict[Role, str | None] = {r: getattr(request.fields, r) for r in wanted}
+        roles = [role for role in get_args(Role) if role != "label" or request.labels]
+        self._role_fields: dict[Role, str | None] = {r: getattr(request.fields, r) for r in roles}
         self._scores = list(request.score_keys().values())
-        self._asked = request.layout == "labels"
+        self._has_looked = request.layout == "labels"
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Look at the first record."""
-        if self._asked:
+        if self._has_looked:
             return
-        self._asked = True
+        self._has_looked = True
         keys = _scalars(record)
-        chosen = {role: _own_name(role, keys) for role in self._given}
-        refuse_near_names(keys, chosen, self._given, used=self._scores, word="key")
+        matches = {role: _own_name(role, keys) for role in self._role_fields}
+        refuse_near_names(keys, matches, self._role_fields, used=self._scores, word="key")
 
 
 class _Column:
     """Values under a key that is in all records or in none; null counts as not there."""
 
-    def __init__(self, role: Role, given: str | None, *, required: bool) -> None:
+    def __init__(self, role: Role, field: str | None, *, required: bool) -> None:
         self.values: list[Any] = []
-        self.key: str = role if given is None else given
-        self._role: Role | None = role if given is None else None  # until a record has the key
-        self._absent = given == NONE
-        self._required = required or (given is not None and not self._absent)
+        self.key: str = role if field is None else field
+        self._role: Role | None = role if field is None else None  # until a record has the key
+        self._absent = field == NONE
+        self._required = required or (field is not None and not self._absent)
         self._lacking = False
 
     def add(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what JSON holds
@@ -375,13 +376,13 @@ class _Column:
         if self._absent and self.key not in record:
             return None
         if self._role is not None:
-            found = _own_name(self._role, _scalars(record))
-            if found is not None:
-                self.key, self._role = found, None
+            key = _own_name(self._role, _scalars(record))
+            if key is not None:
+                self.key, self._role = key, None
         value = record.get(self.key)
         if value is None:
             if self._required:
-                raise _missing(self.key, record)
+                raise _no_key(self.key, record)
             if self.values:
                 msg = f"has no `{self.key}`, which the lines before have; all need one, or none."
                 raise FileFormatError(msg)
@@ -471,8 +472,8 @@ def _is_whole(value: object) -> bool:
     return type(value) is int and _SMALLEST <= value <= _LARGEST
 
 
-def _missing(wanted: str, record: Mapping[str, Any]) -> FileFormatError:
-    return FileFormatError(f"has no key `{wanted}` (or null there); it holds {named(record)}.")
+def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
+    return FileFormatError(f"has no key `{key}` (or null there); it holds {named(record)}.")
 
 
 # Label matrices in JSON Lines: a list of 0 and 1 per record, as long as its scores.
@@ -493,8 +494,8 @@ class LabelLists:
         """Append the labels of one record."""
         if not self._started:
             self._started = True
-            given = [key for key, value in record.items() if value is not None]
-            self._key = label_list(given, self._request)
+            keys = [key for key, value in record.items() if value is not None]
+            self._key = label_list(keys, self._request)
         if self._key is None:
             self._refuse_late(record)
             return
@@ -560,14 +561,14 @@ class NoLabelLists:
 # One JSON object per line; the rows may have different numbers of options.
 
 
-def read_jsonl(path: Path, request: Request) -> Rows:
+def read_jsonl(path: Path, request: Request) -> FileRows:
     """Read the records of a JSON Lines file; empty lines are skipped."""
     fields = request.fields
     if not request.scores:
         of_labels = _labels(request, None)
-        beside = IdsBesideLabels(request)
-        _fill([*of_labels, beside], path)
-        return Rows(labels=of_labels[-1].array(), ids=beside.array())
+        label_ids = IdsBesideLabels(request)
+        _fill([*of_labels, label_ids], path)
+        return FileRows(labels=of_labels[-1].array(), ids=label_ids.array())
     scores = Scores(request)
     of_labels = _labels(request, scores)
     weights = Weights("weight", fields.weight)
@@ -577,7 +578,7 @@ def read_jsonl(path: Path, request: Request) -> Rows:
     classes = ClassNames()
     _fill([scores, classes, NearNames(request), weights, groups, clusters, ids, *of_labels], path)
     values, ragged = scores.array()
-    return Rows(
+    return FileRows(
         kind=scores.kind,
         values=values,
         labels=of_labels[-1].array() if of_labels else None,

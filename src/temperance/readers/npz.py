@@ -18,9 +18,9 @@ from temperance.errors import FileFormatError, MissingDependencyError
 from temperance.readers.dataset import Fields, Kind
 from temperance.readers.guard import named, quoted, refuse_joined_archives
 from temperance.readers.request import (
+    FileRows,
     Request,
     Role,
-    Rows,
     choose,
     near_names,
     option_for,
@@ -59,23 +59,23 @@ class KeyedArrays(ABC):
         """Return one array, or raise `FileFormatError`."""
 
 
-def rows_of_arrays(arrays: KeyedArrays, request: Request) -> Rows:
+def rows_of_arrays(arrays: KeyedArrays, request: Request) -> FileRows:
     """Pick the keys and read them; singular and plural of a name are the same key."""
     if not request.scores:
         id_key = request.id_name(arrays.keys)
-        return Rows(labels=arrays.read(_label_key(arrays, request)), ids=_read(arrays, id_key))
+        return FileRows(labels=arrays.read(_label_key(arrays, request)), ids=_read(arrays, id_key))
     key, kind = _score_key(arrays, request)
-    chosen = _beside(arrays, request, key)
+    matches = _role_keys(arrays, request, key)
     values = arrays.read(key)
-    return Rows(
+    return FileRows(
         kind=kind,
         values=values,
-        labels=_read(arrays, chosen.get("label")),
-        weights=_read(arrays, chosen["weight"]),
-        groups=_read(arrays, chosen["group"]),
-        clusters=_read(arrays, chosen["cluster"]),
-        ids=_read(arrays, chosen["id"]),
-        classes=_classes(arrays, values, chosen),
+        labels=_read(arrays, matches.get("label")),
+        weights=_read(arrays, matches["weight"]),
+        groups=_read(arrays, matches["group"]),
+        clusters=_read(arrays, matches["cluster"]),
+        ids=_read(arrays, matches["id"]),
+        classes=_classes(arrays, values, matches),
     )
 
 
@@ -83,16 +83,16 @@ def _read(arrays: KeyedArrays, key: str | None) -> NDArray[Any] | None:
     return None if key is None else arrays.read(key)
 
 
-def _beside(arrays: KeyedArrays, request: Request, scores: str) -> dict[Role, str | None]:
+def _role_keys(arrays: KeyedArrays, request: Request, scores: str) -> dict[Role, str | None]:
     """Return the key of what is wanted beside the scores; None where there is none."""
-    wanted = [role for role in get_args(Role) if role != "label" or request.labels]
-    given: dict[Role, str | None] = {role: getattr(request.fields, role) for role in wanted}
-    chosen: dict[Role, str | None] = {
-        role: role_name(role, arrays.keys, given[role], word="key") for role in wanted
+    roles = [role for role in get_args(Role) if role != "label" or request.labels]
+    role_fields: dict[Role, str | None] = {role: getattr(request.fields, role) for role in roles}
+    matches: dict[Role, str | None] = {
+        role: role_name(role, arrays.keys, role_fields[role], word="key") for role in roles
     }
     used = {scores, *_score_names("logits"), *_score_names("probs"), "classes"}
-    refuse_near_names(arrays.keys, chosen, given, used=used, word="key")
-    return chosen
+    refuse_near_names(arrays.keys, matches, role_fields, used=used, word="key")
+    return matches
 
 
 def _label_key(arrays: KeyedArrays, request: Request) -> str:
@@ -112,8 +112,8 @@ def _score_names(kind: Kind) -> tuple[str, str]:
 
 def _score_key(arrays: KeyedArrays, request: Request) -> tuple[str, Kind]:
     keys: dict[Kind, str] = {}
-    wanted = request.score_keys()
-    for kind, name in wanted.items():
+    score_keys = request.score_keys()
+    for kind, name in score_keys.items():
         names = _score_names(kind) if name == kind else (name,)
         present = [each for each in names if each in arrays.keys]
         if len(present) > 1:
@@ -126,13 +126,14 @@ def _score_key(arrays: KeyedArrays, request: Request) -> tuple[str, Kind]:
         if present:
             keys[kind] = present[0]
     if not keys:
-        missing = "` or `".join(wanted.values())
+        alternatives = "` or `".join(score_keys.values())
         msg = (
-            f"has no key `{missing}`; it holds {named(arrays.keys)}.{_suggestion(arrays, request)}"
+            f"has no key `{alternatives}`; it holds {named(arrays.keys)}."
+            f"{_suggestion(arrays, request)}"
         )
         raise FileFormatError(msg)
-    taken, kind = choose(list(keys), request.kind)
-    return keys[taken], kind
+    file_kind, kind = choose(list(keys), request.kind)
+    return keys[file_kind], kind
 
 
 def _suggestion(arrays: KeyedArrays, request: Request) -> str:
@@ -184,11 +185,11 @@ def _looks_like(key: str, values: NDArray[Any]) -> Kind:
 
 
 def _classes(
-    arrays: KeyedArrays, values: NDArray[Any], chosen: dict[Role, str | None]
+    arrays: KeyedArrays, values: NDArray[Any], matches: dict[Role, str | None]
 ) -> tuple[str, ...] | None:
     """Return the names of the classes, under `classes`, or `class` if that has one per column."""
     present = [key for key in ("classes", "class") if key in arrays.keys]
-    present = [key for key in present if key not in chosen.values()]
+    present = [key for key in present if key not in matches.values()]
     if not present:
         return None
     if len(present) > 1:
@@ -213,17 +214,17 @@ _LAST_CODE_POINT = 0x10FFFF
 _LONGEST_HEADER = 1 << 16  # bytes; NumPy refuses to parse less than that
 
 
-def read_npy(path: Path, request: Request) -> Rows:
+def read_npy(path: Path, request: Request) -> FileRows:
     """Read the only array of a .npy file: the scores, or the labels if only these are wanted."""
     with path.open("rb") as file:
         array = mapped(file, read_header("the array", file, path.stat().st_size))
     return rows_of_array(array if request.scores else decoded(array), request)
 
 
-def rows_of_array(array: NDArray[Any], request: Request) -> Rows:
+def rows_of_array(array: NDArray[Any], request: Request) -> FileRows:
     """Return the only array of a file as the scores, or as the labels if only these are wanted."""
     if not request.scores:
-        return Rows(labels=array)
+        return FileRows(labels=array)
     fields = request.fields
     if replace(fields, logits=None, probs=None) != Fields():
         msg = (
@@ -231,11 +232,11 @@ def rows_of_array(array: NDArray[Any], request: Request) -> Rows:
             "in a .npz instead."
         )
         raise FileFormatError(msg)
-    named: Kind = "logits" if fields.probs is None else "probs"  # of a label matrix, only this says
-    return Rows(kind=request.kind or named, values=array)
+    kind: Kind = "logits" if fields.probs is None else "probs"  # of a label matrix, only this says
+    return FileRows(kind=request.kind or kind, values=array)
 
 
-class Header(NamedTuple):
+class ArrayHeader(NamedTuple):
     """What the head of an array says of it."""
 
     shape: tuple[int, ...]
@@ -249,7 +250,7 @@ def count_npy_rows(path: Path) -> int:
         return read_header("the array", file, path.stat().st_size).shape[0]
 
 
-def read_header(what: str, file: IO[bytes], size: int) -> Header:
+def read_header(what: str, file: IO[bytes], size: int) -> ArrayHeader:
     """Return the header of an array of plain numbers or text that is as long as it says.
 
     Reads the header only, so that a false one cannot make NumPy allocate memory for it.
@@ -267,14 +268,14 @@ def read_header(what: str, file: IO[bytes], size: int) -> Header:
     shape, fortran, dtype = read(_of_python_3(file, 2 if version == (1, 0) else 4))
     _check_dtype(what, dtype)
     declared = math.prod(shape) * max(dtype.itemsize, 1)
-    held = size - file.tell()
-    if declared != held or min(shape, default=0) < 0:
+    actual = size - file.tell()
+    if declared != actual or min(shape, default=0) < 0:
         msg = (
             f"{what} should take {declared} bytes (shape {shape}, {dtype}), "
-            f"but the file holds {held}; it is cut off or damaged."
+            f"but the file holds {actual}; it is cut off or damaged."
         )
         raise FileFormatError(msg)
-    return Header(shape, "F" if fortran else "C", dtype)
+    return ArrayHeader(shape, "F" if fortran else "C", dtype)
 
 
 def _of_python_3(file: IO[bytes], width: int) -> BytesIO:
@@ -290,7 +291,7 @@ def _of_python_3(file: IO[bytes], width: int) -> BytesIO:
     return BytesIO(length + text)
 
 
-def mapped(file: IO[bytes], header: Header) -> NDArray[Any]:
+def mapped(file: IO[bytes], header: ArrayHeader) -> NDArray[Any]:
     """Return the array that begins at the place in a file, without reading it."""
     return np.memmap(file, header.dtype, "r", file.tell(), header.shape, header.order)
 
@@ -335,7 +336,7 @@ _LARGEST_EXPANSION = 1032
 _WORTH_MAPPING = 1 << 26  # bytes
 
 
-def read_npz(path: Path, request: Request) -> Rows:
+def read_npz(path: Path | IO[bytes], request: Request) -> FileRows:
     """Read the arrays of a .npz file that are asked for."""
     with zipfile.ZipFile(path) as archive:
         refuse_joined_archives(archive)
@@ -373,7 +374,7 @@ class _Members(KeyedArrays):
         info = self._info(key)
         with self._archive.open(info) as member:
             header = read_header(f"`{key}`", member, info.file_size)
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size < _WORTH_MAPPING:
+            if not self._is_mapped(info):
                 array = np.empty(math.prod(header.shape), header.dtype)
                 _fill(array, member)
                 return decoded(array.reshape(header.shape, order=header.order))
@@ -383,6 +384,11 @@ class _Members(KeyedArrays):
             file.seek(info.header_offset + 30 + name + extra)
             size = file.tell() + info.file_size
             return decoded(mapped(file, read_header(f"`{key}`", file, size)))
+
+    def _is_mapped(self, info: zipfile.ZipInfo) -> bool:
+        """Whether an array is left where it is: large, as it is, in a file that has a name."""
+        stored = info.compress_type == zipfile.ZIP_STORED and info.file_size >= _WORTH_MAPPING
+        return stored and self._archive.filename is not None
 
     def _info(self, key: str) -> zipfile.ZipInfo:
         """Return what the archive says of an array, once its size can be true."""
@@ -415,7 +421,7 @@ def _fill(array: NDArray[Any], member: IO[bytes]) -> None:
 # Tensors that torch.save wrote to a .pt or .pth file: read without running any code.
 
 
-def read_torch(path: Path, request: Request) -> Rows:
+def read_torch(path: Path, request: Request) -> FileRows:
     """Read a tensor, as a .npy file, or a dict of tensors, as a .npz file."""
     _check_archive(path)
     try:

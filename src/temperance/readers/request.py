@@ -1,34 +1,44 @@
-"""What a reader of one format is asked for and gives back, and which name means what."""
+"""What a reader of one format is asked for, and gives back: arrays that fit each other."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from temperance.errors import FileFormatError
-from temperance.readers.dataset import Fields, Kind, Layout
+from temperance.readers.dataset import ROW_COLUMNS, Fields, Kind, Layout
 from temperance.readers.guard import named, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from temperance.readers.dataset import Missing
+    from temperance.readers.dataset import Dataset, Missing
 
 __all__ = [
     "NONE",
+    "FileRows",
     "Request",
     "Role",
-    "Rows",
+    "check_length",
+    "check_shapes",
+    "check_texts",
     "choose",
     "near_names",
     "option_for",
+    "padded_rows",
+    "padded_texts",
     "refuse_near_names",
     "role_name",
 ]
+
+# What a reader of one format is asked for and gives back, and which name means what.
+
 
 # Which name of a file holds what: ours, as one or many, or one so near that its user is asked.
 
@@ -83,41 +93,41 @@ _MEANING: dict[Role, str] = {
 
 
 def role_name(
-    role: Role, names: Collection[str], given: str | None, *, word: str = "column"
+    role: Role, names: Collection[str], field: str | None, *, word: str = "column"
 ) -> str | None:
     """Return the column or key of `names` that holds `role`, None if there is none.
 
-    `given` is its user's word for it; `none` says that there is none. Otherwise it is called as the
+    `field` is its user's word for it; `none` says that there is none. Otherwise it is called as the
     role or its plural: `weight` or `weights`.
 
     Raises
     ------
     FileFormatError
-        `given` is not there; both `weight` and `weights` are.
+        `field` is not there; both `weight` and `weights` are.
     """
-    if given is not None:
-        if given in names:
-            return given
-        if given == NONE:
+    if field is not None:
+        if field in names:
+            return field
+        if field == NONE:
             return None
-        near = [name for name in names if _letters(name) == _letters(given)]
+        near = [name for name in names if _letters(name) == _letters(field)]
         hint = f" Did you mean {quoted(near[0])}?" if near else ""
-        msg = f"has no {word} `{given}`; it holds {named(names)}.{hint}"
+        msg = f"has no {word} `{field}`; it holds {named(names)}.{hint}"
         raise FileFormatError(msg)
-    found = [name for name in (role, f"{role}s") if name in names]
-    if len(found) > 1:
+    candidates = [name for name in (role, f"{role}s") if name in names]
+    if len(candidates) > 1:
         msg = (
-            f"has both `{found[0]}` and `{found[1]}`; say which to use with "
-            f"{option_for(role, found[0])} or {option_for(role, found[1])}."
+            f"has both `{candidates[0]}` and `{candidates[1]}`; say which to use with "
+            f"{option_for(role, candidates[0])} or {option_for(role, candidates[1])}."
         )
         raise FileFormatError(msg)
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def refuse_near_names(
     names: Iterable[str],
-    chosen: Mapping[Role, str | None],
-    given: Mapping[Role, str | None],
+    matches: Mapping[Role, str | None],
+    role_fields: Mapping[Role, str | None],
     *,
     used: Collection[str] = (),
     word: str = "column",
@@ -128,9 +138,9 @@ def refuse_near_names(
     ----------
     names : iterable of str
         All columns or keys of the file.
-    chosen : mapping
+    matches : mapping
         The roles that are wanted, each with the name that holds it, None where there is none.
-    given : mapping
+    role_fields : mapping
         What the user said of each role; one that is named, or said to be `none`, is not asked
         about.
     used : collection of str
@@ -138,10 +148,10 @@ def refuse_near_names(
     word : str
         What the format calls a name: column or key.
     """
-    taken = {*used, *(name for name in chosen.values() if name is not None)}
-    rest = [name for name in names if name not in taken]
-    for role, name in chosen.items():
-        if name is not None or given.get(role) is not None:
+    with_role = {*used, *(name for name in matches.values() if name is not None)}
+    rest = [name for name in names if name not in with_role]
+    for role, name in matches.items():
+        if name is not None or role_fields.get(role) is not None:
             continue
         near = near_names(role, rest)
         if near:
@@ -174,14 +184,14 @@ def _is_near(role: Role, name: str) -> bool:
     core = [word for word in words if word not in _QUALIFIERS[role]]
     if role == "id":
         return len(core) == 1 and core[0] in ("id", "ids")
-    return len(core) == 1 and any(_is_word(core[0], wanted) for wanted in _WORDS[role])
+    return len(core) == 1 and any(_is_word(core[0], term) for term in _WORDS[role])
 
 
-def _is_word(word: str, wanted: str) -> bool:
+def _is_word(word: str, term: str) -> bool:
     """Whether it is the word or its plural, but for one slip of the keyboard."""
     return any(
         word == form or (len(form) >= _SHORTEST_TYPO and _one_slip(word, form))
-        for form in (wanted, f"{wanted}s")
+        for form in (term, f"{term}s")
     )
 
 
@@ -232,10 +242,10 @@ class Request:
 
     def id_name(self, names: Collection[str]) -> str | None:
         """Return which of the names in a file of labels alone holds the ids, if one does."""
-        wanted = (self.fields.id, *IDS) if self.ids else ()
-        return next((each for each in wanted if each in names), None)
+        candidates = (self.fields.id, *IDS) if self.ids else ()
+        return next((each for each in candidates if each in names), None)
 
-    def given(self) -> dict[Role, str | None]:
+    def role_fields(self) -> dict[Role, str | None]:
         """What the caller said of each column beside the scores."""
         fields = self.fields
         return {
@@ -263,7 +273,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class FileRows:
     """The content of a file; what was not asked for or is not there is None."""
 
     kind: Kind = "logits"
@@ -292,5 +302,182 @@ def choose(present: Collection[Kind], kind: Kind | None) -> tuple[Kind, Kind]:
             )
             raise FileFormatError(msg)
         return kind, kind
-    (taken,) = present
-    return taken, kind or taken
+    (file_kind,) = present
+    return file_kind, kind or file_kind
+
+
+# Rows of different lengths as rectangular arrays, and arrays of one file that fit each other.
+
+
+# Rows and texts of different lengths as rectangular arrays, within a sane amount of memory.
+
+
+# An array may hold this many cells, or this many times the cells that the file fills.
+_ALWAYS_FINE = 2**24
+_LARGEST_GROWTH = 32
+
+
+def padded_rows(
+    flat: NDArray[Any], lengths: NDArray[np.int64], kind: Kind
+) -> tuple[NDArray[Any], bool]:
+    """Rows laid end to end as an array (n, k) of the longest, and whether they are ragged.
+
+    Options a row lacks are filled with `-inf` (logits) or 0 (probs).
+    """
+    n, k = len(lengths), int(lengths.max())
+    if (lengths == k).all():
+        return flat.reshape(n, k), False
+    longest = f"`{kind}` of row {int(lengths.argmax())} (counted from 0) has {k} options"
+    _check_growth(longest, n * k, len(flat))
+    dtype = flat.dtype if flat.dtype.kind == "f" else np.dtype(np.float64)
+    values = np.full((n, k), -np.inf if kind == "logits" else 0.0, dtype=dtype)
+    values[np.arange(k) < lengths[:, np.newaxis]] = flat
+    return values, True
+
+
+def padded_texts(name: str, texts: Sequence[str]) -> NDArray[np.str_]:
+    """Texts as one array of the longest."""
+    longest = max(map(len, texts), default=0)
+    description = f"the longest text of `{name}` has {longest} characters"
+    _check_growth(description, len(texts) * longest, sum(map(len, texts)))
+    return np.array(texts, dtype=np.str_)
+
+
+def _check_growth(what: str, cells: int, filled: int) -> None:
+    if cells > max(_ALWAYS_FINE, _LARGEST_GROWTH * filled):
+        msg = (
+            f"{what}, so many more than most rows that the padded array would need {cells} cells "
+            f"for {filled} in the file; shorten it or split the file."
+        )
+        raise FileFormatError(msg)
+
+
+# Whether the arrays of one file fit each other.
+
+
+_FIRST_HALF, _LAST_HALF = 0xD800, 0xDFFF  # of a character in UTF-16
+
+
+def check_shapes(rows: FileRows, layout: Layout) -> FileRows:
+    """Return rows whose arrays fit each other, single columns (n, 1) as (n,), or refuse them.
+
+    Scores must be a matrix of numbers, and what is beside them as long. Of the layout "dense" any
+    shape will do: which axes must fit depends on that of the classes. Text must be text that can be
+    written again.
+    """
+    check_texts(rows)
+    if rows.values is None:
+        return rows if layout != "rows" else replace(rows, labels=_one_column(rows.labels))
+    if layout == "dense":
+        _check_values(rows, layout)
+        return rows
+    if layout == "rows":
+        names = ("values", *ROW_COLUMNS)
+        columns: dict[str, Any] = {name: _one_column(getattr(rows, name)) for name in names}
+        rows = replace(rows, **columns)
+    _check_values(rows, layout)
+    values = rows.values
+    assert values is not None  # noqa: S101  (of scores)
+    n, *rest = values.shape
+    for name in ROW_COLUMNS:
+        column = getattr(rows, name)
+        if column is not None:
+            check_length(name, column, n)
+            if layout == "rows" or name != "labels":
+                _check_column(name, column)
+    if rows.classes is not None:
+        _check_classes(rows.classes, rest[0] if rest else 2)
+    return rows
+
+
+def _one_column(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return (n, 1) as (n,), as data sets and networks of one output are saved."""
+    return array[:, 0] if array is not None and array.shape[1:] == (1,) else array
+
+
+def _check_column(name: str, column: NDArray[Any]) -> None:
+    if column.ndim == 1:
+        return
+    msg = f"`{name}` must have one entry per row, got shape {column.shape}."
+    if name == "labels" and column.ndim == 2:
+        msg += (
+            " One-hot rows? Save the place of the 1 in each row instead. Several labels per row? "
+            "--kind multilabel."
+        )
+    raise FileFormatError(msg)
+
+
+def check_texts(rows: FileRows | Dataset) -> None:
+    """Refuse text with half a character: no UTF-8 file, and no terminal, can hold it."""
+    for name in ROW_COLUMNS:
+        _check_text(name, getattr(rows, name))
+    if rows.classes is not None:
+        _check_text("classes", np.array(rows.classes))
+
+
+def _check_text(name: str, column: NDArray[Any] | None) -> None:
+    if column is None or column.dtype.kind != "U" or not column.size:
+        return
+    flat = np.ascontiguousarray(column).ravel()
+    points = flat.view(np.dtype(np.uint32).newbyteorder(column.dtype.byteorder))
+    halves = (points >= _FIRST_HALF) & (points <= _LAST_HALF)
+    if halves.any():
+        entry = int(halves.argmax()) // (len(points) // len(flat))
+        msg = (
+            f"`{name}` must be text that UTF-8 can hold; entry {entry} (from 0) is {flat[entry]!r}."
+        )
+        raise FileFormatError(msg)
+
+
+def check_length(name: str, column: NDArray[Any], n: int) -> None:
+    """Refuse a column that has not one entry per row."""
+    length = len(column) if column.ndim else 1
+    if length != n or not column.ndim:
+        msg = f"`{name}` must have one entry per row; there are {length} for {n} rows of scores."
+        raise FileFormatError(msg)
+
+
+def _check_values(rows: FileRows, layout: Layout) -> None:
+    values, kind = rows.values, rows.kind
+    assert values is not None  # noqa: S101  (of scores)
+    if values.dtype.kind not in "iuf":
+        msg = f"`{kind}` must hold numbers, got dtype {values.dtype}."
+        raise FileFormatError(msg)
+    if layout != "dense" and values.ndim not in {1, 2}:
+        msg = f"`{kind}` must have shape (n, k) or (n,), got {values.shape}.{_more_axes(rows)}"
+        raise FileFormatError(msg)
+    if layout == "dense" and values.ndim < 2:
+        msg = f"`{kind}` must have two axes or more for --class-axis, got shape {values.shape}."
+        raise FileFormatError(msg)
+    if not values.size:
+        what = "rows" if not len(values) else "columns"
+        msg = f"has no {what}: `{kind}` has shape {values.shape}."
+        raise FileFormatError(msg)
+
+
+def _more_axes(rows: FileRows) -> str:
+    """Say what the axes beyond two may be: pixels, which have labels of their own, or models."""
+    values, labels = rows.values, rows.labels
+    if values is None or values.ndim < 3:
+        return ""
+    pixels = (
+        " Outputs per pixel or token? Name the axis of the classes, as --class-axis 1 (fit, apply, "
+        "evaluate and compare take it)."
+    )
+    members = (
+        " Outputs of several models, or passes, for the same rows? Average their probabilities, or "
+        "save each as a file of its own: temperance fit a.npz b.npz --method ensemble."
+    )
+    if labels is None:
+        return members + pixels if values.ndim == 3 else pixels
+    return members if labels.ndim == 1 or labels.shape[1:] == (1,) else pixels
+
+
+def _check_classes(classes: tuple[str, ...], k: int) -> None:
+    if len(classes) != k:
+        msg = f"`classes` must name every column; there are {len(classes)} names for {k} columns."
+        raise FileFormatError(msg)
+    if len(set(classes)) < k:
+        twice = next(name for name in classes if classes.count(name) > 1)
+        msg = f"`classes` must differ; {quoted(twice)} occurs more than once."
+        raise FileFormatError(msg)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.alignment import column_order, plain, spelled
+from temperance.alignment import column_order, spelling_of, whole_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import file_suffix
+from temperance.readers.dataset import ROW_COLUMNS
 from temperance.readers.guard import named, quoted, refusing, require_file
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Dataset, Kind
 
-__all__ = ["Header", "Shards"]
+__all__ = ["ShardHeader", "Shards"]
 
-_BESIDE = ("labels", "weights", "groups", "clusters", "ids")
 _NUMBERS = "iuf"
 _DOCUMENTS = {
     "", ".json", ".md", ".txt", ".html", ".yaml", ".yml", ".toml", ".log", ".png", ".svg", ".pdf",
@@ -57,8 +57,8 @@ class Shards:
                 require_file(folder)
                 return cls((folder,))
             entries = sorted(folder.iterdir())
-            known = [each for each in entries if file_suffix(each) in suffixes]
-            shards = [each for each in known if not _is_hidden(each) and not each.is_dir()]
+            of_format = [each for each in entries if file_suffix(each) in suffixes]
+            shards = [each for each in of_format if not _is_hidden(each) and not each.is_dir()]
             for each in entries:
                 if each.is_dir() and not _is_hidden(each):
                     _refuse_shards_below(each, suffixes)
@@ -68,11 +68,11 @@ class Shards:
         for each in shards:
             with refusing(each):
                 require_file(each)
-        hidden = [each.name for each in known if _is_hidden(each) and not each.is_dir()]
+        hidden = [each.name for each in of_format if _is_hidden(each) and not each.is_dir()]
         others = [
             each.name
             for each in entries
-            if each not in known
+            if each not in of_format
             and not _is_hidden(each)
             and not each.is_dir()
             and file_suffix(each) not in _DOCUMENTS
@@ -85,7 +85,7 @@ class Shards:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ShardHeader:
     """What the first file says of all: kind, columns, and what is beside the scores."""
 
     source: str
@@ -93,18 +93,20 @@ class Header:
     shape: tuple[int, ...]  # of the scores without their rows
     classes: tuple[str, ...] | None
     ragged: bool
-    beside: tuple[tuple[str, np.dtype[Any]], ...]
+    dtypes: tuple[tuple[str, np.dtype[Any]], ...]
     of_rows: bool = True  # a class per row or a matrix of labels; False: any shape
 
     @classmethod
     def of(cls, first: Dataset, *, of_rows: bool = True) -> Self:
         """Return the header of the first file, or of its first block."""
-        beside = tuple(
-            (name, values.dtype) for name in _BESIDE if (values := getattr(first, name)) is not None
+        dtypes = tuple(
+            (name, values.dtype)
+            for name in ROW_COLUMNS
+            if (values := getattr(first, name)) is not None
         )
         shape = first.values.shape[1:]
         return cls(
-            first.source, first.kind, shape, first.classes, first.ragged, beside, of_rows=of_rows
+            first.source, first.kind, shape, first.classes, first.ragged, dtypes, of_rows=of_rows
         )
 
     def aligned(self, part: Dataset) -> Dataset:
@@ -126,7 +128,7 @@ class Header:
                 counts = [_count(each) for each in (shape, self.shape)]
                 msg = f"has {counts[0]}, but {self.source} has {counts[1]}."
                 raise FileFormatError(msg)
-            return replace(part, **self._beside(part))
+            return replace(part, **self._columns_of(part))
 
     def _with_columns(self, part: Dataset) -> Dataset:
         if (part.classes is None) != (self.classes is None):
@@ -151,64 +153,64 @@ class Header:
             raise FileFormatError(msg)
         return part.with_columns(order)
 
-    def _beside(self, part: Dataset) -> dict[str, Any]:
+    def _columns_of(self, part: Dataset) -> dict[str, Any]:
         """Return what is beside the scores in the kind of the first file."""
-        known = dict(self.beside)
-        found: dict[str, Any] = {}
-        for name in _BESIDE:
+        dtypes = dict(self.dtypes)
+        columns: dict[str, Any] = {}
+        for name in ROW_COLUMNS:
             values = getattr(part, name)
-            if (values is not None) != (name in known):
+            if (values is not None) != (name in dtypes):
                 which = "has no" if values is None else "has"
                 msg = f"{which} {name}, unlike {self.source}."
                 raise FileFormatError(msg)
             if values is not None:
-                found[name] = self._alike(name, values, known[name])
-        return found
+                columns[name] = self._alike(name, values, dtypes[name])
+        return columns
 
-    def _alike(self, name: str, values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
+    def _alike(self, name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return values in the kind of the first file's: whole floats as integers, "1" as 1."""
         kind = values.dtype.kind
-        if kind == wanted.kind or name == "weights":
+        if kind == dtype.kind or name == "weights":
             return values
-        if wanted.kind == "U":
-            return np.array([spelled(each) for each in values.ravel().tolist()]).reshape(
+        if dtype.kind == "U":
+            return np.array([spelling_of(each) for each in values.ravel().tolist()]).reshape(
                 values.shape
             )
-        if kind == "U" or (kind in _NUMBERS and wanted.kind in _NUMBERS):
-            converted = _converted(values, wanted)
+        if kind == "U" or (kind in _NUMBERS and dtype.kind in _NUMBERS):
+            converted = _converted(values, dtype)
             if converted is not None:
                 return converted
         example = quoted(values.ravel()[0].item() if values.size else "")
         msg = (
             f"its {name} are {_kind(values.dtype)} (such as {example}), but those of "
-            f"{self.source} are {_kind(wanted)}; write both in one way."
+            f"{self.source} are {_kind(dtype)}; write both in one way."
         )
         raise FileFormatError(msg)
 
 
-def _converted(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any] | None:
-    """Return values of another kind as the `wanted`; None where one of them would change."""
+def _converted(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Return values of another kind as `dtype`; None where one of them would change."""
     if values.dtype.kind == "U":
         texts = [each.strip() for each in values.ravel().tolist()]
-        numbers = _from_text(texts, wanted)
+        numbers = _from_text(texts, dtype)
         return None if numbers is None else numbers.reshape(values.shape)
     with np.errstate(invalid="ignore"):
-        converted = values.astype(wanted)
+        converted = values.astype(dtype)
     return converted if np.array_equal(converted, values) else None
 
 
-def _from_text(texts: list[str], wanted: np.dtype[Any]) -> NDArray[Any] | None:
+def _from_text(texts: list[str], dtype: np.dtype[Any]) -> NDArray[Any] | None:
     """Return texts as what they spell, in one spelling only: a label 07 is a name, not 7."""
-    if wanted.kind == "b":
-        known = {"true": True, "false": False}
-        found = [known.get(each.lower()) for each in texts]
-        return None if None in found else np.array(found, dtype=np.bool_)
-    shortest = [plain(each) for each in texts]
-    number = float if wanted.kind == "f" else int
+    if dtype.kind == "b":
+        by_text = {"true": True, "false": False}
+        values = [by_text.get(each.lower()) for each in texts]
+        return None if None in values else np.array(values, dtype=np.bool_)
+    shortest = [whole_text(each) for each in texts]
+    number = float if dtype.kind == "f" else int
     try:
         numbers = [number(each) for each in shortest]
-        if [spelled(each) for each in numbers] == shortest:
-            return np.array(numbers, dtype=wanted)
+        if [spelling_of(each) for each in numbers] == shortest:
+            return np.array(numbers, dtype=dtype)
     except (ValueError, OverflowError):
         pass
     return None
@@ -232,20 +234,20 @@ def _refuse_shards_below(folder: Path, suffixes: Collection[str]) -> None:
     """Raise where a sub-folder holds files that would be left out."""
     for directory, below, files in os.walk(folder):
         below[:] = [each for each in below if not _is_hidden(Path(each))]
-        found = [
+        shards = [
             each for each in files if file_suffix(each) in suffixes and not _is_hidden(Path(each))
         ]
-        if found:
+        if shards:
             msg = (
                 f"has a sub-folder {quoted(folder.name)} with files of a known format, such as "
-                f"{quoted(os.path.join(os.path.relpath(directory, folder.parent), min(found)))}, "  # noqa: PTH118
+                f"{quoted(os.path.join(os.path.relpath(directory, folder.parent), min(shards)))}, "  # noqa: PTH118
                 "which would be left out; put all files into one folder, or name the sub-folder."
             )
             raise FileFormatError(msg)
 
 
 def _left_out(folder: Path, names: Iterable[str], which: str) -> tuple[str, ...]:
-    found = list(names)
-    if not found:
+    files = list(names)
+    if not files:
         return ()
-    return (f"{folder}: left out {len(found):,} of its files, {which}: {named(found)}.",)
+    return (f"{folder}: left out {len(files):,} of its files, {which}: {named(files)}.",)

@@ -13,8 +13,8 @@ import numpy as np
 from temperance.errors import FileFormatError
 from temperance.readers.derived_columns import (
     ScoreColumns,
+    find_scores,
     likely_scores,
-    named_scores,
     refuse_derived,
     sounding_like_scores,
     stem_scores,
@@ -22,9 +22,9 @@ from temperance.readers.derived_columns import (
 from temperance.readers.guard import named, quoted
 from temperance.readers.request import (
     NONE,
+    FileRows,
     Request,
     Role,
-    Rows,
     choose,
     near_names,
     option_for,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IN_LISTS",
     "UNKNOWN",
-    "Plan",
+    "ColumnPlan",
     "finished",
     "hint_of_missing",
     "label_list",
@@ -64,43 +64,43 @@ def label_columns(
     Empty where there is none and none was named.
     """
     stem = (request.fields.label or "label").removesuffix("_") + "_"
-    found = {name.removeprefix(stem): name for name in names if name.startswith(stem)}
-    if not found:
+    columns = {name.removeprefix(stem): name for name in names if name.startswith(stem)}
+    if not columns:
         if request.fields.label is not None or "label" in names:
             msg = f"has no columns `{stem}<name>`, one per label; it holds {named(names)}."
             raise FileFormatError(msg)
         return {}
     if classes is None:
-        return found
+        return columns
     rule = f"must have a column `{stem}<name>` for each label that has scores, and no other"
     for name in classes:
-        if name not in found:
+        if name not in columns:
             msg = f"{rule}; {quoted(stem + name)} is missing."
             raise FileFormatError(msg)
-    for name, column in found.items():
+    for name, column in columns.items():
         if name not in classes:
             msg = f"{rule}; {quoted(column)} has no scores. They are of {named(classes)}."
             raise FileFormatError(msg)
-    return {name: found[name] for name in classes}
+    return {name: columns[name] for name in classes}
 
 
 def label_list(names: Sequence[str], request: Request) -> str | None:
     """Return the column or key of lists of labels, if there is one."""
     if request.fields.label is not None:
         return request.fields.label
-    found = [name for name in IN_LISTS if name in names]
-    if len(found) > 1:
+    candidates = [name for name in IN_LISTS if name in names]
+    if len(candidates) > 1:
         msg = "has both `labels` and `label`; say which to use with --label-column."
         raise FileFormatError(msg)
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def refuse_label_columns(names: Sequence[str], classes: Sequence[str]) -> None:
     """Raise if a table that is read as one class per row has a column per label."""
-    found = [f"label_{name}" for name in classes if f"label_{name}" in names]
-    if found:
+    columns = [f"label_{name}" for name in classes if f"label_{name}" in names]
+    if columns:
         msg = (
-            f"has a column per label ({named(found)}): read it with --kind multilabel. If each "
+            f"has a column per label ({named(columns)}): read it with --kind multilabel. If each "
             "row has one class, name its column with --label-column."
         )
         raise FileFormatError(msg)
@@ -111,7 +111,7 @@ _STEMS: dict[Kind, str] = {"logits": "logit", "probs": "prob"}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ColumnPlan:
     """The columns to read; None or empty where there is none.
 
     `classes` is None when the scores are in one column: a number per row, or a list. A label matrix
@@ -139,7 +139,7 @@ class Plan:
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
+def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
     """Assign the columns `names` to their roles; `lists` says whether a cell can hold a list.
 
     Of columns that are used, none may be there twice.
@@ -153,7 +153,7 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Plan
     return plan
 
 
-def finished(rows: Rows, plan: Plan, request: Request) -> Rows:
+def finished(rows: FileRows, plan: ColumnPlan, request: Request) -> FileRows:
     """Check the scores against the names of their columns, and call labels by their classes.
 
     A column that merely begins like the scores is asked about. Labels that spell whole names of
@@ -175,7 +175,7 @@ def finished(rows: Rows, plan: Plan, request: Request) -> Rows:
     return dataclasses.replace(rows, labels=labels)
 
 
-def hint_of_missing(lacking: Sequence[str], plan: Plan, request: Request) -> str:
+def hint_of_missing(lacking: Sequence[str], plan: ColumnPlan, request: Request) -> str:
     """Say what else than a missing value a blank cell of these columns may mean."""
     of_labels = plan.labels or ((plan.label,) if request.layout == "labels" else ())
     if set(lacking) <= set(of_labels):
@@ -193,95 +193,97 @@ def _as_classes(
     labels: NDArray[np.str_], columns: Sequence[str], classes: Sequence[str]
 ) -> NDArray[np.str_]:
     """Return labels that are all names of columns as those of the classes, others as they are."""
-    found, place = np.unique(labels, return_inverse=True)
+    distinct, place = np.unique(labels, return_inverse=True)
     by_column = dict(zip(columns, classes, strict=True))
-    given = [str(name) for name in np.ma.compressed(found)]
-    if set(given) <= set(classes) or not set(given) <= set(by_column):
+    spellings = [str(name) for name in np.ma.compressed(distinct)]
+    if set(spellings) <= set(classes) or not set(spellings) <= set(by_column):
         return labels
-    renamed = np.array([by_column.get(str(name), "") for name in np.ma.getdata(found)])[place]
+    renamed = np.array([by_column.get(str(name), "") for name in np.ma.getdata(distinct)])[place]
     masked = np.ma.is_masked(labels)
     return np.ma.array(renamed, mask=np.ma.getmaskarray(labels)) if masked else renamed
 
 
-def _plan(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
+def _plan(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
     fields = request.fields
     if not request.scores:
         return _only_labels(names, request, lists=lists)
     by_class = request.labels and request.layout == "rows"
-    given = request.given()
-    wanted: tuple[Role, ...] = ("weight", "group", "cluster", "id")
+    role_fields = request.role_fields()
+    roles: tuple[Role, ...] = ("weight", "group", "cluster", "id")
     if by_class:
-        wanted = ("label", *wanted)
-    chosen = {role: role_name(role, names, given[role]) for role in wanted}
-    label = chosen.get("label")
-    taken = {fields.label, *chosen.values()}
-    rest = [name for name in names if name not in taken]
+        roles = ("label", *roles)
+    matches = {role: role_name(role, names, role_fields[role]) for role in roles}
+    label = matches.get("label")
+    used = {fields.label, *matches.values()}
+    rest = [name for name in names if name not in used]
     kind, scores = _score_columns(rest, request, lists=lists)
     labels: tuple[str, ...] = ()
     no_labels = fields.label == NONE and NONE not in names
     if request.labels and request.layout == "labels" and not no_labels:
         if scores.classes is not None:
-            others = [name for name in names if name not in {*scores.columns, *taken}]
+            others = [name for name in names if name not in {*scores.columns, *used}]
             labels = tuple(label_columns(others, request, scores.classes).values())
         else:
             listed = label_list(names, request)
             label = None if listed is None else role_name("label", names, listed)
     elif by_class and label is None:
         refuse_label_columns(names, scores.classes or ())
-    refuse_near_names(names, chosen, given, used={*scores.columns, *labels, *filter(None, [label])})
-    return Plan(
+    refuse_near_names(
+        names, matches, role_fields, used={*scores.columns, *labels, *filter(None, [label])}
+    )
+    return ColumnPlan(
         kind=kind,
         scores=scores.columns,
         classes=scores.classes,
         guessed=scores.guessed,
         label=label,
         labels=labels,
-        weight=chosen["weight"],
-        group=chosen["group"],
-        cluster=chosen["cluster"],
-        id=chosen["id"],
+        weight=matches["weight"],
+        group=matches["group"],
+        cluster=matches["cluster"],
+        id=matches["id"],
     )
 
 
-def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Plan:
+def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
     """Find the labels of scores that are in another file."""
     name = request.fields.label
     id_ = request.id_name(names)
     if request.layout == "labels":
         column = label_list(names, request) if lists else None
         if column in names:
-            return Plan(label=column, id=id_)
+            return ColumnPlan(label=column, id=id_)
         columns = label_columns(names, request, request.classes)
         if not columns:
-            wanted = "label_<name>"
-            raise _missing(wanted, names)
-        return Plan(labels=tuple(columns.values()), classes=tuple(columns), id=id_)
-    found = role_name("label", names, name)
-    if found is None:
+            pattern = "label_<name>"
+            raise _no_column(pattern, names)
+        return ColumnPlan(labels=tuple(columns.values()), classes=tuple(columns), id=id_)
+    label = role_name("label", names, name)
+    if label is None:
         refuse_label_columns(names, [n.removeprefix("label_") for n in names])
         refuse_near_names(names, {"label": None}, {})
         usual = "label"
-        raise _missing(usual, names, hint=" Name it with --label-column.")
-    return Plan(label=found, id=id_)
+        raise _no_column(usual, names, hint=" Name it with --label-column.")
+    return ColumnPlan(label=label, id=id_)
 
 
 def _score_columns(
     names: Sequence[str], request: Request, *, lists: bool
 ) -> tuple[Kind, ScoreColumns]:
     """Find the columns of scores, and what kind they count as."""
-    found: dict[Kind, list[ScoreColumns]] = {}
-    for kind, given in request.score_names().items():
-        if given is None:
+    forms_by_kind: dict[Kind, list[ScoreColumns]] = {}
+    for kind, field in request.score_names().items():
+        if field is None:
             forms = _usual_forms(names, _STEMS[kind], {kind} if lists else ())
         else:
-            scores = named_scores(names, given)
+            scores = find_scores(names, field)
             forms = [] if scores is None else [scores]
         if forms:
-            found[kind] = forms
-    if not found:
+            forms_by_kind[kind] = forms
+    if not forms_by_kind:
         raise _no_scores(names, request)
-    taken, kind = choose(tuple(found), request.kind)
-    return kind, _only(found[taken], _STEMS[taken], kind, request)
+    file_kind, kind = choose(tuple(forms_by_kind), request.kind)
+    return kind, _only(forms_by_kind[file_kind], _STEMS[file_kind], kind, request)
 
 
 def _usual_forms(names: Sequence[str], stem: str, listed: Collection[str]) -> list[ScoreColumns]:
@@ -310,11 +312,11 @@ def _only(forms: Sequence[ScoreColumns], stem: str, kind: Kind, request: Request
 
 def _no_scores(names: Sequence[str], request: Request) -> FileFormatError:
     """Say which columns were looked for, and how others are named."""
-    given = request.fields.logits or request.fields.probs
-    if given is not None:
-        shown = given if isinstance(given, str) else ",".join(given)
-        return _missing(
-            shown,
+    field = request.fields.logits or request.fields.probs
+    if field is not None:
+        spelling = field if isinstance(field, str) else ",".join(field)
+        return _no_column(
+            spelling,
             names,
             hint=" Nor does a column begin or end so: name the columns of the classes.",
         )
@@ -329,7 +331,7 @@ def _no_scores(names: Sequence[str], request: Request) -> FileFormatError:
     else:
         kind, typed = likely
         hint = f" If these are scores, say --{kind}-column {typed}."
-    return _missing("logit_<class>` or `logit` or `prob_<class>` or `prob", names, hint=hint)
+    return _no_column("logit_<class>` or `logit` or `prob_<class>` or `prob", names, hint=hint)
 
 
 def _single_scores(names: Sequence[str]) -> str:
@@ -356,5 +358,5 @@ def _single_scores(names: Sequence[str]) -> str:
     )
 
 
-def _missing(wanted: str, names: Sequence[str], hint: str = "") -> FileFormatError:
-    return FileFormatError(f"has no column `{wanted}`; it holds {named(names)}.{hint}")
+def _no_column(column: str, names: Sequence[str], hint: str = "") -> FileFormatError:
+    return FileFormatError(f"has no column `{column}`; it holds {named(names)}.{hint}")

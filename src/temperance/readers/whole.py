@@ -25,8 +25,7 @@ from temperance.file_formats import (
 )
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
-from temperance.readers.request import Request, Rows
-from temperance.readers.shapes import check_length, check_shapes
+from temperance.readers.request import FileRows, Request, check_length, check_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from temperance.checks.label_map import LabelMap
 
-__all__ = ["SUFFIXES", "Meaning", "as_dataset", "read_file", "with_labels"]
+__all__ = ["SUFFIXES", "Meaning", "as_dataset", "read_file", "read_labels", "with_labels"]
 
 # Labels of one file, or of the files of a folder, as a map says that they are meant.
 
@@ -47,16 +46,16 @@ class Meaning:
         self.label_map = label_map
         self.has_met_all = False  # whether a reading has come to the end
         self._layout: Layout = layout
-        self._words: dict[str, object] = {}
-        self._classes: tuple[str, ...] | None = None
+        self.words: dict[str, object] = {}
+        self.classes: tuple[str, ...] | None = None
 
     def meet(self, parts: Iterable[Dataset]) -> None:
         """Note the words of parts whose labels are as they stand there."""
         for part in parts:
             if part.labels is not None:
-                self._classes = self._columns(part, part.labels)[0]
+                self.classes = self._columns(part, part.labels)[0]
                 distinct, _ = distinct_labels(part.labels)
-                self._words |= {label_text(each): each for each in distinct}
+                self.words |= {label_text(each): each for each in distinct}
 
     def meant(self, part: Dataset, others: Iterable[Dataset] = ()) -> Dataset:
         """Return a part with its labels as they are meant.
@@ -75,24 +74,31 @@ class Meaning:
         with rows_of_file(_places(part)), rows_from(part.first):
             try:
                 if unclear:
-                    raise self.label_map.refusal(labels, self._words.values(), classes, k)
+                    raise self.label_map.refusal(labels, self.words.values(), classes, k)
                 return replace(part, labels=self.label_map.applied(labels, classes))
             except InvalidInputError as error:
                 msg = f"{part.source}: {error}"
                 raise InvalidInputError(msg) from error
 
+    def meet_all(self, others: Iterable[Meaning]) -> None:
+        """Note what others have met of the same file, part by part: together all of its words."""
+        for other in others:
+            self.classes = other.classes
+            self.words |= other.words
+        self.has_met_all = True
+
     def notes(self, source: str) -> tuple[str, ...]:
         """Return what to tell of labels that the map names and no row has, once all are met."""
         if not self.has_met_all:
             return ()
-        unused = self.label_map.unused(self._words.values(), self._classes)
-        if not unused or not self._words:
+        unused = self.label_map.unused(self.words.values(), self.classes)
+        if not unused or not self.words:
             return ()
-        told = (
+        note = (
             f"{source}: no row has the label {listed(unused)}, which the map of labels "
-            f"(--label-map) names; labels there are: {listed(list(self._words))}."
+            f"(--label-map) names; labels there are: {listed(list(self.words))}."
         )
-        return (told,)
+        return (note,)
 
     def _columns(
         self, part: Dataset, labels: NDArray[Any]
@@ -162,6 +168,53 @@ def _read_file(
     return dataset if labels is None else with_labels(dataset, labels, fields, layout, na)
 
 
+def read_labels(
+    path: str | os.PathLike[str], *, fields: Fields | None = None, na: Missing = "refuse"
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    r"""Read ids and labels, and nothing else, of a file that has both.
+
+    Parameters
+    ----------
+    path : path
+        A file of any format but those of language models, with a column or key `id` and `label`.
+    fields : Fields, optional
+        Other names of these.
+    na : {"refuse", "drop"}, default "refuse"
+        What becomes of rows without a label.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,) each
+        Ids and labels as the file has them.
+
+    Raises
+    ------
+    FileFormatError
+        The file cannot be read, or has no ids or no labels.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "labels.csv"
+    ...     _ = file.write_text("id,label\na,yes\nb,no\n")
+    ...     ids, labels = read_labels(file)
+    >>> ids.tolist(), labels.tolist()
+    (['a', 'b'], ['yes', 'no'])
+    """
+    fields = fields or Fields()
+    names = Fields(label=fields.label, id=fields.id)
+    rows = _read(path, Request(fields=names, scores=False, ids=True, na=na))
+    with refusing(path):
+        if rows.ids is None:
+            msg = "has no ids, by which a label finds its prediction. Name them with --id-column."
+            raise FileFormatError(msg)
+        assert rows.labels is not None  # noqa: S101  (a reader finds them or raises)
+        check_length("ids", rows.ids, len(rows.labels))
+    return rows.ids, rows.labels
+
+
 def with_labels(
     dataset: Dataset,
     labels: str | os.PathLike[str],
@@ -176,8 +229,8 @@ def with_labels(
         fields=Fields(label=fields.label, id=fields.id), scores=False, layout=layout,
         classes=dataset.classes, ids=dataset.ids is not None, na=na,
     )  # fmt: skip
-    found = _read(labels, only_labels)
-    if by_id and (dataset.ids is None or found.ids is None):
+    label_rows = _read(labels, only_labels)
+    if by_id and (dataset.ids is None or label_rows.ids is None):
         msg = (
             f"{dataset.source}: is a folder: a file of labels goes with it by ids alone, as "
             "nothing says in which order its files were written, but "
@@ -185,7 +238,7 @@ def with_labels(
             "(--id-column names another), or put the labels into the files, as a column `label`."
         )
         raise FileFormatError(msg)
-    return _labelled(dataset, found, labels, layout)
+    return _labelled(dataset, label_rows, labels, layout)
 
 
 def _lacking_ids(dataset: Dataset, labels: str | os.PathLike[str]) -> str:
@@ -193,23 +246,23 @@ def _lacking_ids(dataset: Dataset, labels: str | os.PathLike[str]) -> str:
 
 
 def _labelled(
-    dataset: Dataset, found: Rows, path: str | os.PathLike[str], layout: Layout
+    dataset: Dataset, label_rows: FileRows, path: str | os.PathLike[str], layout: Layout
 ) -> Dataset:
     """Return the rows with the labels of another file: of the same ids, or in the same order."""
-    labels, name = found.labels, os.fspath(path)
+    labels, name = label_rows.labels, os.fspath(path)
     assert labels is not None  # noqa: S101  (a reader finds them or raises)
     with refusing(path):
-        if dataset.ids is None or dataset.ids.ndim > 1 or found.ids is None:
+        if dataset.ids is None or dataset.ids.ndim > 1 or label_rows.ids is None:
             if layout != "dense":
                 check_length("labels", labels, len(dataset.values))
-            without = name if dataset.ids is not None and found.ids is None else dataset.source
+            without = name if dataset.ids is not None and label_rows.ids is None else dataset.source
             notes: tuple[str, ...] = (in_trusted_order(name, dataset.source, without=without),)
         else:
-            for ids, rows in ((dataset.ids, dataset.values), (found.ids, labels)):
+            for ids, rows in ((dataset.ids, dataset.values), (label_rows.ids, labels)):
                 check_length("ids", ids, len(rows))
             try:
                 places, notes = rows_by_id(
-                    dataset.ids, found.ids, source=dataset.source, other=name, values=labels,
+                    dataset.ids, label_rows.ids, source=dataset.source, other=name, values=labels,
                     repeats=True,
                 )  # fmt: skip
             except InvalidInputError as error:
@@ -218,12 +271,12 @@ def _labelled(
     return dataclasses.replace(
         dataset,
         labels=labels,
-        classes=dataset.classes or found.classes,
+        classes=dataset.classes or label_rows.classes,
         notes=(*dataset.notes, *notes),
     )
 
 
-def _read(path: str | os.PathLike[str], request: Request) -> Rows:
+def _read(path: str | os.PathLike[str], request: Request) -> FileRows:
     """Read one file with the reader of its suffix."""
     with refusing(path):
         file = Path(path)
@@ -239,11 +292,11 @@ def _read(path: str | os.PathLike[str], request: Request) -> Rows:
         if request.layout == "dense" and not format_.any_shape:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
-        rows: Rows = function_named(format_.read)(file, request)
+        rows: FileRows = function_named(format_.read)(file, request)
         return check_shapes(rows, request.layout)
 
 
-def as_dataset(rows: Rows, path: str | os.PathLike[str], kind: Kind | None) -> Dataset:
+def as_dataset(rows: FileRows, path: str | os.PathLike[str], kind: Kind | None) -> Dataset:
     """Rows with their origin."""
     if rows.values is None:  # pragma: no cover - scores were asked for
         raise TypeError

@@ -1,21 +1,51 @@
-"""The page for people who read nothing else: whether 85 % is really 85 %."""
+"""The page for people who read nothing else: whether 85 % is really 85 %.
 
-from temperance.report.decisions import (
-    ThresholdContent,
-    render_cascade,
-    render_threshold,
-    write_cascade,
-    write_threshold,
-)
-from temperance.report.findings import headline, split_sentence
-from temperance.report.html import (
-    ReportContent,
-    render_comparison,
-    render_report,
-    write_comparison,
-    write_report,
-)
-from temperance.report.shift import render_shift, write_shift
+Importing this package loads nothing: each name loads its part when it is first used, and what draws
+(matplotlib, Jinja) with the pages.
+"""
+
+from typing import TYPE_CHECKING
+
+from temperance.loading import loading
+
+if TYPE_CHECKING:
+    from temperance.report.decisions import (
+        ThresholdContent,
+        render_cascade,
+        render_threshold,
+        write_cascade,
+        write_threshold,
+    )
+    from temperance.report.findings import headline, split_sentence
+    from temperance.report.html import (
+        ReportContent,
+        render_comparison,
+        render_report,
+        write_comparison,
+        write_report,
+    )
+    from temperance.report.monitor import render_monitor, write_monitor
+    from temperance.report.shift import render_shift, write_shift
+
+_PARTS = {  # part -> its public names
+    "decisions": (
+        "ThresholdContent",
+        "render_cascade",
+        "render_threshold",
+        "write_cascade",
+        "write_threshold",
+    ),
+    "findings": ("headline", "split_sentence"),
+    "html": (
+        "ReportContent",
+        "render_comparison",
+        "render_report",
+        "write_comparison",
+        "write_report",
+    ),
+    "monitor": ("render_monitor", "write_monitor"),
+    "shift": ("render_shift", "write_shift"),
+}
 
 __all__ = [
     "ReportContent",
@@ -23,13 +53,20 @@ __all__ = [
     "headline",
     "render_cascade",
     "render_comparison",
+    "render_monitor",
     "render_report",
     "render_shift",
     "render_threshold",
     "split_sentence",
     "write_cascade",
     "write_comparison",
+    "write_monitor",
     "write_report",
     "write_shift",
     "write_threshold",
 ]
+
+
+__getattr__ = loading(
+    __name__, {name: f"{__name__}.{part}" for part, names in _PARTS.items() for name in names}
+)

@@ -158,7 +158,7 @@ def _score_headline(comparison: Comparison) -> str:
     few = f"With only {after.outcomes.rows(after.n)}, " if after.n < _FEW_ANSWERS else ""
     rate = f"the {before.log_loss.value:.3f} of knowing only how often answers are right"
     own = f"{after.log_loss.value:.3f}"
-    told = {
+    sentence = {
         "better": "the scores tell right answers from wrong ones: with their map the log loss is "
         f"{own}, below {rate}.",
         "worse": f"with the map of these scores the log loss is {own}, above {rate}: do not use "
@@ -167,7 +167,7 @@ def _score_headline(comparison: Comparison) -> str:
         "cannot tell": "these answers cannot tell whether the scores say anything: with their map "
         f"the log loss is {own}, beside {rate}.",
     }[differences.verdict("log_loss")]
-    return capitalised(few + told)
+    return capitalised(few + sentence)
 
 
 def split_sentence(
@@ -282,8 +282,8 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
         return "."
     before, after = comparison.evaluations["before"], comparison.evaluations["after"]
     verdict, rows = comparison.differences["after"], before.outcomes.plural
-    told = verdict.verdict("log_loss")
-    if told == "worse":
+    by_log_loss = verdict.verdict("log_loss")
+    if by_log_loss == "worse":
         return ". Calibration made the probabilities worse: do not use it."
     if is_refuted(after):  # no word of a level that may be right
         return (
@@ -295,7 +295,7 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
                     f"calibration lowers the log loss from {before.log_loss.value:.3f} to "
                     f"{after.log_loss.value:.3f}."
                 ),
-            }[told]
+            }[by_log_loss]
         )
     later = None if level is None else _after(after.reliability, level.says)
     if later is None:
@@ -303,9 +303,9 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
             f"it claims {percent(after.confidence.value)} on average and is right "
             f"{percent(after.accuracy.value)}"
         )
-    if told == "the same":
+    if by_log_loss == "the same":
         return "; calibration leaves the probabilities as they are."
-    if told == "cannot tell":
+    if by_log_loss == "cannot tell":
         return f"; after calibration, {later}, but these {rows} cannot tell whether that is better."
     if verdict.verdict("ece") == "worse":
         return (

@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.alternatives import BIASED
 from temperance.calibrators import (
-    Ensemble,
-    GroupTemperatureRecord,
-    GroupTemperatureScaling,
-    LabelPlattScaling,
-    MultilabelScaling,
     ends_text,
     interval_of,
     temperature_of,
@@ -50,7 +45,7 @@ if TYPE_CHECKING:
 
     from temperance.alternatives import ClassBiases
     from temperance.calibrators import Calibrator
-    from temperance.calibrators.shrinkage import Part
+    from temperance.calibrators.record import LabelLines, ShrunkPart
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
@@ -161,14 +156,15 @@ _VERDICTS = {
 def pooling_section(content: ReportContent) -> dict[str, Any] | None:
     """Return weights, tables and the sentence that says what they show; None of other methods."""
     ensemble, pooling = content.calibrator, content.pooling
-    if not isinstance(ensemble, Ensemble):
+    pooled = None if ensemble is None else ensemble.parts.models
+    if pooled is None:
         return None
-    names = content.members or tuple(f"model {i + 1}" for i in range(len(ensemble.weights)))
+    names = content.members or tuple(f"model {i + 1}" for i in range(len(pooled.weights)))
     return {
-        "pool": _POOLS[ensemble.pool],
+        "pool": _POOLS[pooled.pool],
         "weights": [
             (name, f"{weight:.3f}")
-            for name, weight in zip(names, ensemble.weights.tolist(), strict=True)
+            for name, weight in zip(names, pooled.weights.tolist(), strict=True)
         ],
         "tables": [] if pooling is None else way_tables(pooling, measures=_MEASURES),
         "sentence": "" if pooling is None else _sentence(pooling),
@@ -283,37 +279,35 @@ _SMALL = 20  # names of groups that are too small
 
 def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
     """Return what the report shows of the groups' temperatures; None of other methods."""
-    scaling = calibrator.inner if isinstance(calibrator, MultilabelScaling) else calibrator
-    if calibrator is None or not isinstance(scaling, GroupTemperatureScaling):
+    known = None if calibrator is None else calibrator.parts.groups
+    if calibrator is None or known is None:
         return None
-    record = calibrator.record
-    parts = record.groups if isinstance(record, GroupTemperatureRecord) else {}
-    pooled = scaling.temperature
+    pooled, parts = known.pooled, known.parts
 
     def farthest(name: str) -> tuple[float, int, str]:
         n = parts[name].n if name in parts else 0
-        return -abs(log(scaling.temperatures[name] / pooled)), -n, name
+        return -abs(log(known.temperatures[name] / pooled)), -n, name
 
-    shown = sorted(scaling.temperatures, key=farthest)[:_MOST]
-    estimates = {name: _estimate(scaling.temperatures[name], parts.get(name)) for name in shown}
+    shown = sorted(known.temperatures, key=farthest)[:_MOST]
+    estimates = {name: _estimate(known.temperatures[name], parts.get(name)) for name in shown}
     small = [
         f"{name} ({count_text(parts[name].n, 'row')})" if name in parts else name
-        for name in scaling.small_groups
+        for name in known.small_groups
     ]
     return {
-        "what": "label" if scaling is not calibrator else "group",
+        "what": "label" if calibrator.kind == "multilabel" else "group",
         "pooled": f"{pooled:.4g}",
-        "factor": f"{exp(scaling.spread):.3g}" if scaling.spread else "",
+        "factor": f"{exp(known.spread):.3g}" if known.spread else "",
         "known": bool(parts),
         "rows": [_row(name, estimates[name], parts.get(name), pooled) for name in shown],
-        "more": len(scaling.temperatures) - len(shown),
+        "more": len(known.temperatures) - len(shown),
         "small": small[:_SMALL],
         "more_small": len(small) - len(small[:_SMALL]),
-        "figure": _forest(estimates, pooled) if scaling.spread else "",
+        "figure": _forest(estimates, pooled) if known.spread else "",
     }
 
 
-def _row(name: str, estimate: Estimate, part: Part | None, pooled: float) -> dict[str, str]:
+def _row(name: str, estimate: Estimate, part: ShrunkPart | None, pooled: float) -> dict[str, str]:
     """Return one group; shrunk is by how much of its distance it was moved to the pooled T."""
     row = {"name": name, "value": f"{estimate.value:.4f}", "n": "", "alone": "", "interval": "",
            "shrunk": ""}  # fmt: skip
@@ -329,7 +323,7 @@ def _row(name: str, estimate: Estimate, part: Part | None, pooled: float) -> dic
     return row
 
 
-def _estimate(temperature: float, part: Part | None) -> Estimate:
+def _estimate(temperature: float, part: ShrunkPart | None) -> Estimate:
     low, high = (temperature, temperature) if part is None or not part.interval else part.interval
     return Estimate(temperature, min(low, temperature), max(high, temperature))
 
@@ -349,9 +343,7 @@ _LABEL_MEASURES = ("log_loss", "ece")
 def label_section(content: ReportContent) -> dict[str, Any] | None:
     """Return lines and tables; None of other calibrators."""
     scaling, ways = content.calibrator, content.label_ways
-    if not isinstance(scaling, MultilabelScaling):
-        return None
-    lines = scaling.inner if isinstance(scaling.inner, LabelPlattScaling) else None
+    lines = None if scaling is None else scaling.parts.labels
     if lines is None and ways is None:
         return None
     return {
@@ -360,23 +352,20 @@ def label_section(content: ReportContent) -> dict[str, Any] | None:
     }
 
 
-def _lines(lines: LabelPlattScaling) -> dict[str, Any]:
-    shown = lines.farthest[:_MOST_LABELS]
+def _lines(lines: LabelLines) -> dict[str, Any]:
     return {
         "slope": f"{lines.slope:.4g}",
         "intercept": f"{lines.intercept:.4g}",
         "rows": [
             {
-                "name": name,
-                "slope": number_cells(lines.slopes[name], lines.slope_intervals.get(name)),
-                "intercept": number_cells(
-                    lines.intercepts[name], lines.intercept_intervals.get(name)
-                ),
-                "note": "few events: near the common line" if name in lines.few_events else "",
+                "name": each.name,
+                "slope": number_cells(each.slope, each.slope_interval),
+                "intercept": number_cells(each.intercept, each.intercept_interval),
+                "note": "few events: near the common line" if each.few_events else "",
             }
-            for name in shown
+            for each in lines.lines[:_MOST_LABELS]
         ],
-        "more": len(lines.slopes) - len(shown),
+        "more": len(lines.lines[_MOST_LABELS:]),
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.calibrators.calibrator import regret_in_words
+from temperance.calibrators.record import regret_in_words
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,13 @@ __all__ = [
 
 def render(template: str, **content: Any) -> str:  # noqa: ANN401
     """Return a page as text; a name that the template needs and does not get is an error."""
-    environment = jinja2.Environment(
+    return _environment().get_template(template).render(**content)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return the one that compiles each template once, however many pages are made."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -48,7 +55,6 @@ def render(template: str, **content: Any) -> str:  # noqa: ANN401
         lstrip_blocks=True,
         finalize=_shown,
     )
-    return environment.get_template(template).render(**content)
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401  (what a template prints)

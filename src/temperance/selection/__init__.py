@@ -1,8 +1,13 @@
 """Which map? A cross-fitted choice among methods that may well choose to change nothing."""
 
 from temperance.selection.choose import select, select_rows
-from temperance.selection.labels import LabelTrials, select_labels
-from temperance.selection.scores import BASE_RATE, SCORE_METHODS, ScoreTrials
+from temperance.selection.other_outputs import (
+    BASE_RATE,
+    SCORE_METHODS,
+    LabelTrials,
+    ScoreTrials,
+    select_labels,
+)
 from temperance.selection.selection import Candidate, Selection
 
 __all__ = [

@@ -13,7 +13,6 @@ from temperance.calibrators import (
     METHODS,
     Identity,
     Outputs,
-    TemperatureRecord,
     TemperatureScaling,
     Training,
     check_method,
@@ -81,7 +80,7 @@ _PER_CLASS = {"bias-corrected-temperature", "vector", "matrix"}
 _AS_PLATT = {"bias-corrected-temperature", "vector", "matrix"}
 
 
-def wanted(
+def methods_in_order(
     methods: Sequence[str] | None, *, order: Sequence[str] = SIMPLEST_FIRST
 ) -> tuple[str, ...]:
     """Return the methods to try, identity among them, the simplest first."""
@@ -97,7 +96,7 @@ def wanted(
     return tuple(name for name in order if name in {*names, order[0]})
 
 
-def left_out(
+def reason_left_out(
     method: str, rows: Training, *, n_groups: int, chosen: bool, zeros: bool = False
 ) -> str | None:
     """Return why a method is not tried on these rows; None if it is.
@@ -200,8 +199,8 @@ class Trials:
         try:
             plain = self._cross_fitted(method, 0.0)
         except NoOptimumError as error:
-            held = self._cross_fitted(method, max(self.rows.prior, 1.0))
-            return replace(held, no_optimum=error.reason)
+            with_prior = self._cross_fitted(method, max(self.rows.prior, 1.0))
+            return replace(with_prior, no_optimum=error.reason)
         if self.rows.prior == 0.0:
             return plain
         return replace(self._cross_fitted(method, self.rows.prior), distances=plain.distances)
@@ -223,10 +222,10 @@ class Trials:
             return (self.rows.logits,)
         return self.rows.logits, np.unique(self.rows.groups, return_inverse=True)[1]
 
-    def scale(self, calibrator: Calibrator, taken: NDArray[np.bool_]) -> Array:
+    def scale(self, calibrator: Calibrator, mask: NDArray[np.bool_]) -> Array:
         """Return calibrated logits of the rows taken."""
-        groups = None if self.rows.groups is None else self.rows.groups[taken]
-        return calibrator.calibrated_logits(Outputs((self.rows.logits[taken],), groups))
+        groups = None if self.rows.groups is None else self.rows.groups[mask]
+        return calibrator.calibrated_logits(Outputs((self.rows.logits[mask],), groups))
 
     def unchanged(self, held_out: NDArray[np.bool_]) -> NDArray[Any]:
         """Return the logits of the rows held out that a map must beat: their own."""
@@ -266,21 +265,21 @@ class Trials:
             return Identity(**self.rows.common)
         return self.fit(method, weights, prior)
 
-    def _predictions(self, logits: NDArray[Any], taken: NDArray[np.bool_]) -> Predictions:
+    def _predictions(self, logits: NDArray[Any], mask: NDArray[np.bool_]) -> Predictions:
         rows, clusters = self.rows, self.rows.clusters
         if clusters is not None:
-            clusters = np.unique(clusters[taken], return_inverse=True)[1]
-        weights = None if rows.weights is None else rows.weights[taken]
-        return Predictions.from_logits(logits, rows.labels[taken], weights, clusters)
+            clusters = np.unique(clusters[mask], return_inverse=True)[1]
+        weights = None if rows.weights is None else rows.weights[mask]
+        return Predictions.from_logits(logits, rows.labels[mask], weights, clusters)
 
 
 def _distance(fitted: Calibrator) -> float:
     """Return |log T| over its standard error, which counts clusters where rows have some."""
-    record = fitted.record
-    assert isinstance(record, TemperatureRecord)  # noqa: S101  (of a temperature)
+    record = fitted.temperature_record
+    assert record is not None  # noqa: S101  (of a temperature)
     error = record.standard_error / record.temperature
-    moved = abs(log(record.temperature))
-    return moved / error if error > 0.0 else (inf if moved > 0.0 else 0.0)
+    distance = abs(log(record.temperature))
+    return distance / error if error > 0.0 else (inf if distance > 0.0 else 0.0)
 
 
 # The one-standard-error rule: the simplest map that the data cannot tell from the best.
@@ -293,7 +292,7 @@ _NEAR, _NOTHING = 2.0, 0.001  # standard errors, nats per row: what T would gain
 class Rule:
     """Trials of several methods on the same rows; the first is identity, the last the richest."""
 
-    tried: Sequence[Trial]
+    results: Sequence[Trial]
     weights: NDArray[np.float64] | None
     clusters: NDArray[np.intp] | None
 
@@ -306,10 +305,10 @@ class Rule:
         error of the paired difference. A method of which a fold had no optimum is never the choice.
         """
         means = self._means(without)
-        allowed = [n for n, each in enumerate(self.tried) if n > 0 and each.no_optimum is None]
-        of_temperature = [n for n in allowed if self.tried[n].method == "temperature"]
+        allowed = [n for n, each in enumerate(self.results) if n > 0 and each.no_optimum is None]
+        of_temperature = [n for n in allowed if self.results[n].method == "temperature"]
         if of_temperature:
-            allowed = allowed if self._moved(of_temperature[0], without) else [0, *allowed[1:]]
+            allowed = allowed if self._leaves_one(of_temperature[0], without) else [0, *allowed[1:]]
         else:
             allowed = [0, *allowed]
         if np.isinf(self._means(None)[0]):  # by a row of any fold: also where that one is left out
@@ -321,9 +320,9 @@ class Rule:
                 return number
         return best
 
-    def _moved(self, number: int, without: int | None) -> bool:
+    def _leaves_one(self, number: int, without: int | None) -> bool:
         """Whether the temperature is more than one standard error from 1, on a log scale."""
-        trial = self.tried[number]
+        trial = self.results[number]
         assert trial.distances is not None  # noqa: S101  (every trial of a temperature has them)
         distance = trial.distances[-1 if without is None else without]
         n = (
@@ -335,12 +334,12 @@ class Rule:
         return distance > 1.0 and not nothing
 
     def _gap_sums(self, number: int, without: int | None) -> GapSums:
-        folds = (each for place, each in enumerate(self.tried[number].folds) if place != without)
+        folds = (each for place, each in enumerate(self.results[number].folds) if place != without)
         return reduce(GapSums.merge, (each.gaps for each in folds))
 
     def candidate(self, number: int) -> Candidate:
         """Return what is known of a method: its loss, and its paired differences."""
-        trial, means = self.tried[number], self._means(None)
+        trial, means = self.results[number], self._means(None)
         best = int(means.argmin())
         same = np.isinf(means[number]) and np.isinf(means[best])
         return Candidate(
@@ -354,7 +353,7 @@ class Rule:
         )
 
     def _means(self, without: int | None) -> NDArray[np.float64]:
-        return np.array([self._sums(trial.losses, without).mean(0) for trial in self.tried])
+        return np.array([self._sums(trial.losses, without).mean(0) for trial in self.results])
 
     def _error(self, number: int, other: int, without: int | None) -> float:
         """Return the standard error of the paired difference; 0 where it is infinite."""
@@ -363,14 +362,14 @@ class Rule:
 
     def _gaps(self, number: int, other: int) -> NDArray[np.float64]:
         """Return the difference of each row's losses; 0 where both are infinite."""
-        own, theirs = self.tried[number].losses, self.tried[other].losses
+        own, theirs = self.results[number].losses, self.results[other].losses
         with np.errstate(invalid="ignore"):
             return np.nan_to_num(own - theirs, nan=0.0, posinf=inf, neginf=-inf)
 
     def _sums(self, values: NDArray[np.float64], without: int | None) -> MeanSums:
         if without is None:
             return MeanSums.of(values[:, None], self.weights, self.clusters)
-        keep = ~self.tried[0].folds[without].held_out
+        keep = ~self.results[0].folds[without].held_out
         weights = None if self.weights is None else self.weights[keep]
         clusters = None
         if self.clusters is not None:
@@ -485,27 +484,27 @@ def select_rows(
     from few numbers to many, and `trials_of` fits them.
     """
     zeros = int(rows.zero_labels().sum())
-    if zeros and (_are_decisions(rows) or not _counted(rows.zero_labels(), rows).any()):
+    if zeros and (_are_decisions(rows) or not _with_weight(rows.zero_labels(), rows).any()):
         refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
     if rows.effective_rows < FEW_ROWS:
         rows = replace(rows, prior=max(rows.prior, FEW_ROWS_PRIOR))
     trials = trials_of(rows, seed)
     n_groups = 0 if rows.groups is None else len(set(rows.groups.tolist()))
-    tried: list[Trial] = []
+    results: list[Trial] = []
     reasons: dict[str, str] = {}
-    names = wanted(methods, order=order)
+    names = methods_in_order(methods, order=order)
     for method in names:
-        reason = left_out(method, rows, n_groups=n_groups, chosen=chosen, zeros=zeros > 0)
+        reason = reason_left_out(method, rows, n_groups=n_groups, chosen=chosen, zeros=zeros > 0)
         if reason is None:
             try:
-                tried.append(trials.of(method))
+                results.append(trials.of(method))
             except NoOptimumError as error:
                 reason = f"no optimum ({error.reason})"
         if reason is not None:
             reasons[method] = reason
-    if zeros and not _worth_having(tried, rows):
+    if zeros and not _worth_having(results, rows):
         refuse_masked_labels(rows.logits, rows.labels, classes=rows.classes)
-    if not tried:  # not even identity: nothing is left once the only fold is held out
+    if not results:  # not even identity: nothing is left once the only fold is held out
         what = "there is only one row" if rows.clusters is None else "all rows are of one cluster"
         msg = (
             f"A method is chosen by rows held out, which leaves none to fit on: {what}. Give more "
@@ -513,13 +512,14 @@ def select_rows(
             "(--method temperature --prior 1 --test FILE)."
         )
         raise NoOptimumError(msg, reason="no-rows")
-    rule = Rule(tried, rows.weights, rows.clusters)
-    choice = tried[rule.simplest()]
-    found = {trial.method: rule.candidate(number) for number, trial in enumerate(tried)}
+    rule = Rule(results, rows.weights, rows.clusters)
+    choice = results[rule.simplest()]
+    candidates = {trial.method: rule.candidate(number) for number, trial in enumerate(results)}
     selection = Selection(
         calibrator=trials.fit(choice.method, rows.weights, choice.prior),
         candidates=tuple(
-            found.get(method) or Candidate(method, left_out=reasons[method]) for method in names
+            candidates.get(method) or Candidate(method, left_out=reasons[method])
+            for method in names
         ),
         n=rows.n,
         n_folds=len(choice.folds),
@@ -528,7 +528,7 @@ def select_rows(
     return selection, _honest(rule, trials)
 
 
-def _counted(which: NDArray[np.bool_], rows: Training) -> NDArray[np.bool_]:
+def _with_weight(which: NDArray[np.bool_], rows: Training) -> NDArray[np.bool_]:
     """Return these rows without those of weight 0."""
     return which if rows.weights is None else which & (rows.weights > 0.0)
 
@@ -538,20 +538,20 @@ def _are_decisions(rows: Training) -> bool:
     return bool((np.isneginf(rows.logits).sum(axis=1) == rows.k - 1).all())
 
 
-def _worth_having(tried: Sequence[Trial], rows: Training) -> bool:
+def _worth_having(results: Sequence[Trial], rows: Training) -> bool:
     """Whether a map loses less, on rows that it has not seen, than the classes' frequencies."""
     shares = rows.class_weights() / rows.class_weights().sum()
-    known = -float(np.sum(shares * np.log(np.where(shares > 0.0, shares, 1.0))))
-    losses = [np.average(each.losses, weights=rows.weights) for each in tried[1:]]
-    return any(loss < known for loss in losses)
+    entropy = -float(np.sum(shares * np.log(np.where(shares > 0.0, shares, 1.0))))
+    losses = [np.average(each.losses, weights=rows.weights) for each in results[1:]]
+    return any(loss < entropy for loss in losses)
 
 
 def _honest(rule: Rule, trials: Trials) -> NDArray[np.float64]:
     """Return each row's calibrated logits by the method chosen, and fitted, without its fold."""
     outputs = np.empty(trials.rows.logits.shape)
-    folds = rule.tried[0].folds
+    folds = rule.results[0].folds
     for number, fold in enumerate(folds):
         choice = rule.simplest(without=number) if len(folds) > 1 else 0
-        calibrator = rule.tried[choice].folds[number].calibrator
+        calibrator = rule.results[choice].folds[number].calibrator
         outputs[fold.held_out] = trials.scale(calibrator, fold.held_out)
     return outputs

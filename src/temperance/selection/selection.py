@@ -109,7 +109,7 @@ def _cells(each: Candidate, *, first: bool) -> tuple[str, str, str]:
     return number_text(each.log_loss.value), less, behind
 
 
-Verdict = Literal["better", "nothing to gain", "cannot tell"]
+SelectionVerdict = Literal["better", "nothing to gain", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class Selection(Frozen, Shown):
         return min(self.tried, key=lambda each: each.behind or 0.0)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SelectionVerdict:
         """Whether the choice beats doing nothing.
 
         "better": the interval of its difference lies below 0. "nothing to gain": doing nothing
@@ -227,7 +227,7 @@ class Selection(Frozen, Shown):
 
     def in_words(self) -> str:
         """Return the choice and why, in one or two sentences; and what zeros have left out."""
-        return f"{self._choice_in_words()} {self._left_out_for_zeros()}".rstrip()
+        return f"{self._choice_in_words()} {self.zeros_in_words()}".rstrip()
 
     def _choice_in_words(self) -> str:
         unchanged_loss = self.candidates[0].log_loss
@@ -256,8 +256,8 @@ class Selection(Frozen, Shown):
         return f"{words} {best.method} does a little better; it is richer, and chance may be why."
 
     def _chosen_against_infinity(self) -> str:
-        tried = {each.method: each.log_loss for each in self.tried[1:]}
-        texts = {name: number_text(loss.value) for name, loss in tried.items() if loss is not None}
+        losses = {each.method: each.log_loss for each in self.tried[1:]}
+        texts = {name: number_text(loss.value) for name, loss in losses.items() if loss is not None}
         own = texts.pop(self.method)
         others = f" ({', '.join(f'{name} {text}' for name, text in texts.items())})"
         return (
@@ -265,14 +265,16 @@ class Selection(Frozen, Shown):
             "not seen; the model's own is infinite."
         )
 
-    def _left_out_for_zeros(self) -> str:
+    def zeros_in_words(self) -> str:
+        """Return which methods labels of probability 0 left out, and how they take part; or ""."""
         count = self.zero_labels
         if not count:
             return ""
-        left = ", ".join(each.method for each in self.candidates if each.left_out == OF_ZEROS)
+        names = ", ".join(each.method for each in self.candidates if each.left_out == OF_ZEROS)
         rows = f"{count_text(count, 'row')} {'has' if count == 1 else 'have'}"
         return (
-            f"Left out, as {rows} a true class of probability 0, whose logarithm they need: {left}."
+            f"Left out, as {rows} a true class of probability 0, whose logarithm they need: "
+            f"{names}."
             ' With --floor auto, in Python logits_from_probs(probs, floor="auto"), they take part.'
         )
 
@@ -301,8 +303,10 @@ class Selection(Frozen, Shown):
         columns: dict[str, list[Any]] = {name: [] for name in names}
         for each in self.candidates:
             loss, gap = (
-                (None, None, None) if found is None else (found.value, found.low, found.high)
-                for found in (each.log_loss, each.difference)
+                (None, None, None)
+                if estimate is None
+                else (estimate.value, estimate.low, estimate.high)
+                for estimate in (each.log_loss, each.difference)
             )
             values = (
                 each.method, *loss, *gap, each.behind, each.behind_standard_error, each.prior,

@@ -11,7 +11,7 @@ import numpy as np
 from temperance.checks import as_logits, as_weights
 from temperance.checks.arguments import as_count, as_number, as_positive, as_seed
 from temperance.checks.arrays import as_numbers, such_rows
-from temperance.checks.frames import matched_features, refuse_other_index
+from temperance.checks.forms import matched_features, refuse_other_index
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
@@ -254,15 +254,15 @@ def covariate_weights(
     if clip is not None:
         rule = "a finite number above 1, the mean of the weights"
         most = as_number(clip, name="clip", rule=rule, above=1.0)
-    classifier, auc = _told_apart((x, w_x), (y, w_y), ridge, as_seed(seed))
+    classifier, auc = _classified((x, w_x), (y, w_y), ridge, as_seed(seed))
     log_odds = classifier.log_odds(x)
     ratio = np.exp(np.maximum(log_odds - log_odds.max(), _SMALLEST))
     weights = _of_mean_one(ratio, w_x, most)
-    used = weights * w_x
+    combined = weights * w_x
     return CovariateWeights(
         weights=weights,
         auc=auc,
-        effective_rows=float(used.sum() ** 2 / (used @ used)),
+        effective_rows=float(combined.sum() ** 2 / (combined @ combined)),
         n_source=len(x),
         n_target=len(y),
         clip=most,
@@ -270,15 +270,15 @@ def covariate_weights(
     )
 
 
-def _told_apart(
+def _classified(
     source: tuple[Array, Array], target: tuple[Array, Array], ridge: float, seed: int
 ) -> tuple[DomainClassifier, Estimate]:
     """Return the classifier fitted on all rows, and its AUC on rows it had not seen."""
     features = np.concatenate([source[0], target[0]])
     weights = np.concatenate([source[1], target[1]])
     is_target = np.arange(len(features)) >= len(source[0])
-    counted = weights > 0.0
-    features, weights, is_target = features[counted], weights[counted], is_target[counted]
+    has_weight = weights > 0.0
+    features, weights, is_target = features[has_weight], weights[has_weight], is_target[has_weight]
 
     def fit(w: Array) -> Callable[[NDArray[np.bool_]], Array]:
         without = fit_domain(features, is_target, w, ridge=ridge)

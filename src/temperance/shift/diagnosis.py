@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.calibrators import (
-    BiasCorrectedTemperatureScaling,
     TemperatureScaling,
     Training,
     out_of_fold_logits,
 )
 from temperance.checks import as_groups, as_labels, as_weights, refuse_masked_labels
 from temperance.checks.arguments import as_seed
-from temperance.checks.frames import refuse_other_index
+from temperance.checks.forms import refuse_other_index
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.comparison import compare_rows
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -28,7 +27,7 @@ from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
 from temperance.plain import plain
 from temperance.shift.covariates import covariate_weights, shape_features
-from temperance.shift.priors import calibrator_of, label_shift_of_rows
+from temperance.shift.priors import label_shift_of_rows, source_calibrator
 from temperance.show import p_text
 
 if TYPE_CHECKING:
@@ -347,14 +346,14 @@ def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
         new_weights = kept_rows(new_weights, keep, name="new_weights")
         new_clusters = kept_rows(new_clusters, keep, name="new_clusters")
     new_w = as_weights(new_weights, n=len(z))
-    calibrator = calibrator_of(rows)
-    probs = calibrator.apply(z, refuse_probs=False)
+    calibrator = source_calibrator(rows)
+    probs = calibrator.apply(z, refuse_probs=False, dtype=np.float64)
     frequencies = label_shift_of_rows(rows, z, new_w, calibrator)
     covariates, weighted = _weighted(rows, z, new_w, seed)
     labelled = None
     if new_labels is not None:
-        maps = {AT_REFERENCE: fitted.scale(z, refuse_probs=False), AS_IS: z}
-        if isinstance(calibrator, BiasCorrectedTemperatureScaling):
+        maps = {AT_REFERENCE: fitted.scale(z, refuse_probs=False, dtype=np.float64), AS_IS: z}
+        if calibrator.parts.class_bias is not None:
             maps[BIASED] = log_probs(probs)
         maps[CORRECTED] = log_probs(_corrected(frequencies, probs))
         target, clusters = _labelled(z, new_labels, new_w, new_clusters, like=rows)
@@ -421,9 +420,9 @@ def _with_labels(
 def _weighted(
     rows: Training, new: NDArray[Any], new_weights: Array | None, seed: int
 ) -> tuple[CovariateWeights | None, TemperatureScaling | None]:
-    counted = (np.count_nonzero(w) if w is not None else len(z)
+    counts = (np.count_nonzero(w) if w is not None else len(z)
                for z, w in ((rows.logits, rows.weights), (new, new_weights)))  # fmt: skip
-    if min(counted) < _FEWEST:
+    if min(counts) < _FEWEST:
         return None, None
     covariates = covariate_weights(
         shape_features(rows.logits), shape_features(new),

@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.checks import as_probs
 from temperance.checks.arrays import such_rows
-from temperance.checks.frames import named_scores
+from temperance.checks.forms import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.show import Shown, Table, interval_text, number_text, p_text
@@ -33,10 +33,10 @@ def prior_table(shift: LabelShift) -> Table:
     """One row per class; of more than 20 classes those that moved most."""
     k = len(shift.priors)
     intervals = shift.interval()
-    shown = np.arange(k)
+    places = np.arange(k)
     if k > _MOST_ROWS:
-        moved = np.abs(shift.priors - shift.source_priors)
-        shown = np.sort(np.argsort(-moved, kind="stable")[:_MOST_ROWS])
+        change = np.abs(shift.priors - shift.source_priors)
+        places = np.sort(np.argsort(-change, kind="stable")[:_MOST_ROWS])
     rows = tuple(
         (
             _name(shift, c),
@@ -45,7 +45,7 @@ def prior_table(shift: LabelShift) -> Table:
             interval_text(*map(float, intervals[c])),
             _word(shift, intervals[c], c),
         )
-        for c in shown.tolist()
+        for c in places.tolist()
     )
     of = f", the {_MOST_ROWS} of {k} classes that moved most" if k > _MOST_ROWS else ""
     test = shift.test.reason or f"no change: {p_text(shift.p_value)}"

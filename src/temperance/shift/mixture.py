@@ -113,8 +113,8 @@ def fit_mixture(probs: Array, priors: Array, weights: Array | None) -> MixtureFi
         if np.abs(move).max() <= _LAST_STEP:
             q = target / target.sum()
             break
-        q, tried = _gaining_step(probs, weights, priors, q, move, sums, slope)
-        passes += tried
+        q, trials = _gaining_step(probs, weights, priors, q, move, sums, slope)
+        passes += trials
     sums = mixture_sums(probs, weights, q / priors, curvature=newton)
     gap = max(float((sums.slope / sums.weight / priors).max()) - 1.0, 0.0)
     return MixtureFit(q, sums, passes + 1, gap)
@@ -146,15 +146,15 @@ def _gaining_step(
 ) -> tuple[Array, int]:
     """Return q after as much of the move as gains what its slope promises, and the passes."""
     promised = float((slope - 1.0) @ move)
-    share, tried = 1.0, 0
+    share, trials = 1.0, 0
     start = sums.value / sums.weight - q.sum()
     while share > 1e-10:
         at = q + share * move
         value: Any = mixture_sums(probs, weights, at / priors, curvature=False)
-        tried += 1
+        trials += 1
         if value.value / value.weight - at.sum() >= start + 1e-4 * share * promised:
             break
         share *= 0.5
     else:  # rounding hides the gain: EM's step never loses
         at = q * slope
-    return at, tried
+    return at, trials

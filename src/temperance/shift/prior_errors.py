@@ -137,14 +137,12 @@ def source_errors(
 
 
 def _bias(calibrator: Fitted, k: int) -> Array:
-    if isinstance(calibrator, BiasCorrectedTemperatureScaling):
-        return calibrator.bias
-    return np.zeros(k)
+    return np.zeros(k) if calibrator.parts.class_bias is None else calibrator.parts.class_bias
 
 
 def _inverse(hessian: Array, calibrator: Fitted) -> Array:
     """Return the inverse Hessian, of 1 / T alone where there are no biases."""
-    if isinstance(calibrator, BiasCorrectedTemperatureScaling):
+    if calibrator.parts.class_bias is not None:
         return np.asarray(np.linalg.pinv(hessian, hermitian=True))
     inverse = np.zeros_like(hessian)
     inverse[0, 0] = 1.0 / hessian[0, 0]
@@ -343,8 +341,8 @@ class PriorErrors(Frozen):
     @property
     def standard_errors(self) -> Array:
         """Standard error of each frequency; nan where the estimate is 0 or 1 or nothing known."""
-        known = np.isfinite(self.variance) & ~self.on_boundary
-        return np.sqrt(np.where(known, self.variance, nan))
+        has_variance = np.isfinite(self.variance) & ~self.on_boundary
+        return np.sqrt(np.where(has_variance, self.variance, nan))
 
     def interval(self, priors: Array, level: float) -> Array:
         """Return low and high ends, (k, 2), within [0, 1].
@@ -383,14 +381,14 @@ def prior_errors(
     mean = sums.slope / sums.weight
     information = sums.curvature / sums.weight / np.outer(source_priors, source_priors)
     rows = _rows_of_inverse(information, q, mean / source_priors)
-    known = np.isfinite(rows).all(axis=1)
+    determined = np.isfinite(rows).all(axis=1)
     variance = np.full(k, inf)
-    of_mean = rows[known] / source_priors
-    variance[known] = ((of_mean @ _spread(fit)) * of_mean).sum(axis=1)
+    of_mean = rows[determined] / source_priors
+    variance[determined] = ((of_mean @ _spread(fit)) * of_mean).sum(axis=1)
     if source is not None:
         ratio = q / source_priors
-        of_source = rows[known] @ information * ratio - of_mean * (mean / source_priors)
-        variance[known] += source.variances(of_source, of_mean)
+        of_source = rows[determined] @ information * ratio - of_mean * (mean / source_priors)
+        variance[determined] += source.variances(of_source, of_mean)
     variance = variance.clip(0.0)
     curves = _curves(fit, source_priors, probs, weights, rows, variance)
     return PriorErrors(variance, boundary, curves)
@@ -462,8 +460,8 @@ def _rows_of_inverse(information: Array, q: Array, per_row: Array) -> Array:
     pulled = information @ moves
     moves -= whole @ pulled
     bends = (moves * pulled).sum(axis=0)
-    seen = bends > _SINGULAR * (information.diagonal()[at_zero] + information[largest, largest])
-    rows[at_zero[seen]] = (moves / np.where(seen, bends, 1.0))[:, seen].T
+    bounded = bends > _SINGULAR * (information.diagonal()[at_zero] + information[largest, largest])
+    rows[at_zero[bounded]] = (moves / np.where(bounded, bends, 1.0))[:, bounded].T
     if free.sum() == 1 and len(at_zero):
         rows[largest] = -rows[at_zero[per_row[at_zero].argmax()]]
     return rows

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureScaling, Training
 from temperance.checks import as_classes, as_probs, as_weights
 from temperance.checks.arrays import as_array, as_numbers, such_rows
-from temperance.checks.frames import named_scores, refuse_other_index
+from temperance.checks.forms import named_scores, refuse_other_index
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64
 from temperance.shift.label_shift import LabelShift
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 __all__ = [
-    "calibrator_of",
     "estimate_label_shift",
     "estimate_label_shift_from_logits",
     "label_shift_of_rows",
+    "source_calibrator",
 ]
 
 # The class frequencies of new rows without labels, if nothing but they has moved.
@@ -123,14 +123,15 @@ def estimate_label_shift(
     probs, classes = named_scores(probs, classes, name="probs", weights=weights)
     p = as_probs(probs)
     w, k = as_weights(weights, n=len(p)), p.shape[1]
+    names = as_classes(classes, k=k)
     if np.ndim(as_array(source_priors, name="source_priors")) == 2:
         source_priors, _ = named_scores(
             source_priors, classes, name="source_priors", source_weights=source_weights
         )
         source = Source.of_rows(*_source_rows(source_priors, source_weights, k=k))
     else:
-        source = Source(_as_priors(source_priors, source_weights, k=k))
-    return estimate(p, w, source, as_classes(classes, k=k))
+        source = Source(_as_priors(source_priors, source_weights, k=k, names=names))
+    return estimate(p, w, source, names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,16 +169,16 @@ def estimate(
         raise InvalidInputError(msg)
     _refuse_impossible(p, w, pi, names)
     there = pi > 0.0
-    counted = (p if w is None else p[w > 0.0])[:, there]
+    weighted = (p if w is None else p[w > 0.0])[:, there]
     weights = None if w is None else w[w > 0.0]
-    fit = fit_mixture(counted, pi[there], weights)
-    errors = prior_errors(fit, pi[there], counted, weights, source.errors_at(there, fit))
+    fit = fit_mixture(weighted, pi[there], weights)
+    errors = prior_errors(fit, pi[there], weighted, weights, source.errors_at(there, fit))
     covariance = None if source.covariance is None else source.covariance[np.ix_(there, there)]
     return LabelShift(
         priors=_spread(fit.priors, there, 0.0),
         source_priors=pi,
         errors=_spread_errors(errors, there),
-        test=_test(counted, weights, pi[there], covariance, source.n),
+        test=_test(weighted, weights, pi[there], covariance, source.n),
         n=n,
         effective_rows=fit.sums.weight**2 / fit.sums.squared_weight,
         n_source=source.n,
@@ -204,7 +205,9 @@ def _source_rows(
     return rows, as_weights(weights, n=len(rows))
 
 
-def _as_priors(priors: ArrayLike, weights: ArrayLike | None, *, k: int) -> Array:
+def _as_priors(
+    priors: ArrayLike, weights: ArrayLike | None, *, k: int, names: tuple[str, ...] | None
+) -> Array:
     """Return class frequencies (k,) that sum to 1."""
     if weights is not None:
         msg = "`source_weights` belong to `source_priors` of shape (m, k); leave them out."
@@ -219,7 +222,8 @@ def _as_priors(priors: ArrayLike, weights: ArrayLike | None, *, k: int) -> Array
     bad = ~((pi >= 0.0) & (pi <= 1.0))
     if bad.any():
         first = int(bad.argmax())
-        msg = f"`source_priors` must lie in [0, 1]; class {first} has {pi[first]:g}."
+        name = names[first] if names else first
+        msg = f"`source_priors` must lie in [0, 1]; class {name} has {pi[first]:g}."
         raise InvalidInputError(msg)
     if abs(pi.sum() - 1.0) > _SUM_TOLERANCE:
         msg = (
@@ -264,10 +268,10 @@ def _test(
     if covariance is not None:
         spread = spread + covariance
     values, vectors = np.linalg.eigh(spread)
-    seen = values > _NO_VARIANCE * max(values[-1], _ROUNDING)
+    varies = values > _NO_VARIANCE * max(values[-1], _ROUNDING)
     along = vectors.T @ away
-    rank = min(int(np.count_nonzero(seen)), k - 1)
-    statistic = float((along[seen] ** 2 / values[seen]).sum())
+    rank = min(int(np.count_nonzero(varies)), k - 1)
+    statistic = float((along[varies] ** 2 / values[varies]).sum())
     return CalibrationTest.chi_square(name, statistic, rank)
 
 
@@ -358,7 +362,7 @@ def estimate_label_shift_from_logits(
         logits, labels, weights=weights, classes=classes, ignore_label=ignore_label,
         refuse_probs=refuse_probs,
     )  # fmt: skip
-    calibrator = calibrator_of(rows)
+    calibrator = source_calibrator(rows)
     refuse_other_index(new=new, new_weights=new_weights)
     z = calibrator.outputs(new, refuse_probs=refuse_probs).scores[0]
     return label_shift_of_rows(rows, z, as_weights(new_weights, n=len(z)), calibrator)
@@ -371,15 +375,16 @@ def label_shift_of_rows(
     if len(new) == 0:
         msg = "`new` must have at least one row."
         raise InvalidInputError(msg)
-    probs = calibrator.apply(new, refuse_probs=False)
-    source = Source.of_rows(calibrator.apply(rows.logits, refuse_probs=False), rows.weights)
+    probs = calibrator.apply(new, refuse_probs=False, dtype=np.float64)
+    known = calibrator.apply(rows.logits, refuse_probs=False, dtype=np.float64)
+    source = Source.of_rows(known, rows.weights)
 
     def errors(there: NDArray[np.bool_], fit: MixtureFit) -> SourceErrors:
-        counted = (new, probs, new_weights)
+        new_rows = (new, probs, new_weights)
         if new_weights is not None:
-            kept = new_weights > 0.0
-            counted = (new[kept], probs[kept], new_weights[kept])
-        return source_errors(rows, calibrator, source.priors, counted, there, fit)
+            mask = new_weights > 0.0
+            new_rows = (new[mask], probs[mask], new_weights[mask])
+        return source_errors(rows, calibrator, source.priors, new_rows, there, fit)
 
     if rows.k <= MOST_CLASSES:
         source = replace(source, errors=errors)
@@ -387,7 +392,7 @@ def label_shift_of_rows(
     return replace(shift, calibrator=calibrator)
 
 
-def calibrator_of(rows: Training) -> Fitted:
+def source_calibrator(rows: Training) -> Fitted:
     """Return a calibrator with class biases, which label shift asks for; else the temperature."""
     try:
         return BiasCorrectedTemperatureScaling.from_rows(rows)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from temperance.writers.content import Layout
+    from temperance.file_formats import Layout
 
 __all__ = ["SUFFIXES", "write_probs"]
 
@@ -158,7 +158,7 @@ def check_block_suffix(path: str | os.PathLike[str]) -> None:
     check_writable(path)
     if file_suffix(path) not in BLOCK_SUFFIXES:
         msg = (
-            f"`path` must have one of the suffixes {' '.join(BLOCK_SUFFIXES)} for rows that are "
-            f"written block by block, got '{os.fspath(path)}'."
+            f"The file to write must have one of the suffixes {' '.join(BLOCK_SUFFIXES)} for rows "
+            f"that are written block by block, got '{os.fspath(path)}'."
         )
         raise InvalidInputError(msg)

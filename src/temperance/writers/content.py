@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.file_formats import Layout
+
 __all__ = [
     "Content",
-    "Layout",
-    "class_names",
+    "classes_entry",
     "refuse_missing_labels",
     "text_cells",
     "text_keepers",
 ]
-
-Layout = Literal["rows", "labels", "dense"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,19 +74,19 @@ class Content:
 
     def table(self) -> dict[str, NDArray[Any]]:
         """Every column of a table: what is beside the scores, then one score per class."""
-        beside = {name: column for name, column in self.columns.items() if name != "labels"}
+        columns = {name: column for name, column in self.columns.items() if name != "labels"}
         if "labels" in self.columns:
-            beside |= self._by_name("label", self.columns["labels"])
+            columns |= self._by_name("label", self.columns["labels"])
         if self.probs.ndim == 1:
-            return {**beside, "prob": self.probs}
-        return {**beside, **self._by_name("prob", self.probs)}
+            return {**columns, "prob": self.probs}
+        return {**columns, **self._by_name("prob", self.probs)}
 
     def _by_name(self, stem: str, matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
         names = self.classes or tuple(map(str, range(matrix.shape[1])))
         return {f"{stem}_{name}": matrix[:, j] for j, name in enumerate(names)}
 
 
-def class_names(content: Content) -> dict[str, list[str]]:
+def classes_entry(content: Content) -> dict[str, list[str]]:
     """Return what the first line of a file of JSON lines says of the columns, `classes`."""
     if content.classes is None or content.mask is not None or content.probs.ndim != 2:
         return {}
@@ -188,8 +187,8 @@ def _native(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _as_classes(classes: Sequence[str], probs: NDArray[Any]) -> tuple[str, ...]:
-    given = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
-    names = tuple(map(str, given))
+    items = as_sequence(classes, name="classes", rule="a sequence of names, one per column")
+    names = tuple(map(str, items))
     k = {1: 2, 2: probs.shape[-1]}.get(probs.ndim, len(names))
     if len(names) != k or len(set(names)) != k:
         msg = f"`classes` must be {k} different names, got {list(names)}."

@@ -11,9 +11,12 @@ import numpy as np
 
 from temperance.errors import InvalidInputError
 from temperance.writers.content import refuse_missing_labels, text_cells, text_keepers
+from temperance.writers.csv_arrow import is_worth_loading, text_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from temperance.writers.content import Content
 
@@ -38,12 +41,18 @@ def write_csv(path: Path, content: Content, suffix: str) -> None:
             raise InvalidInputError(msg)
     refuse_missing_labels(content, plain)
     with _opened(path, suffix) as file:
-        writer = _rows_to(file, plain)
-        writer.writerow(columns)
+        _rows_to(file, plain).writerow(columns)
         for start in range(0, len(content.probs), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
-            cells = [text_cells(column[block]) for column in columns.values()]
-            writer.writerows(zip(*cells, strict=True))
+            _write_rows(file, plain, [column[block] for column in columns.values()])
+
+
+def _write_rows(file: IO[str], plain: str, columns: list[NDArray[Any]]) -> None:
+    """Append columns, (n,) each, as n lines."""
+    if is_worth_loading(len(columns) * len(columns[0])):
+        file.write(text_lines(columns, _delimiter(plain)))
+    else:
+        _rows_to(file, plain).writerows(zip(*map(text_cells, columns), strict=True))
 
 
 class CsvBlocks:
@@ -52,7 +61,6 @@ class CsvBlocks:
     def __init__(self, path: Path, suffix: str) -> None:
         self._plain = suffix.removesuffix(".gz")
         self._file = _opened(path, suffix)
-        self._rows = _rows_to(self._file, self._plain)
         self._begun = False
 
     def add(self, content: Content) -> None:
@@ -60,9 +68,9 @@ class CsvBlocks:
         refuse_missing_labels(content, self._plain)
         columns = content.table()
         if not self._begun:
-            self._rows.writerow(columns)
+            _rows_to(self._file, self._plain).writerow(columns)
             self._begun = True
-        self._rows.writerows(zip(*map(text_cells, columns.values()), strict=True))
+        _write_rows(self._file, self._plain, list(columns.values()))
 
     def close(self) -> None:
         """Close the file."""
@@ -71,7 +79,11 @@ class CsvBlocks:
 
 def _rows_to(file: IO[str], plain: str) -> Any:  # noqa: ANN401  (what csv.writer returns)
     """Return what writes rows; lines end as RFC 4180 has it, so that either character is quoted."""
-    return csv.writer(file, delimiter="\t" if plain == ".tsv" else ",", lineterminator="\r\n")
+    return csv.writer(file, delimiter=_delimiter(plain), lineterminator="\r\n")
+
+
+def _delimiter(plain: str) -> str:
+    return "\t" if plain == ".tsv" else ","
 
 
 def _opened(path: Path, suffix: str) -> IO[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temperance.writers.content import class_names
+from temperance.writers.content import classes_entry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +24,10 @@ def write_jsonl(path: Path, content: Content, _suffix: str) -> None:
         lengths = content.mask.shape[1] - np.argmax(content.mask[:, ::-1], axis=1)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for i, row in enumerate(content.probs):
-            shown = row if lengths is None else row[: lengths[i]]
+            options = row if lengths is None else row[: lengths[i]]
             record = {name: column[i].tolist() for name, column in content.columns.items()}
-            names = class_names(content) if i == 0 else {}
-            file.write(json.dumps({**record, "probs": shown.tolist(), **names}) + "\n")
+            names = classes_entry(content) if i == 0 else {}
+            file.write(json.dumps({**record, "probs": options.tolist(), **names}) + "\n")
 
 
 class JsonlBlocks:
@@ -42,7 +42,7 @@ class JsonlBlocks:
         columns = {name: column.tolist() for name, column in content.columns.items()}
         for i, probs in enumerate(content.probs.tolist()):
             record = {name: values[i] for name, values in columns.items()}
-            names = {} if self._begun else class_names(content)
+            names = {} if self._begun else classes_entry(content)
             self._begun = True
             self._file.write(json.dumps({**record, "probs": probs, **names}) + "\n")
 

@@ -78,8 +78,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], *, given: str) -> None:
-    """Write an object, whole or not at all; `given` names the arguments that hold its values.
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], *, arguments: str) -> None:
+    """Write an object, whole or not at all; `arguments` names the arguments that hold its values.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], *, give
     try:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
-        msg = f"{given} must hold what JSON can: {error}."
+        msg = f"{arguments} must hold what JSON can: {error}."
         raise InvalidInputError(msg) from error
     write_text(path, as_json_text(text) + "\n")
 
@@ -117,8 +117,8 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
         raise InvalidInputError(msg)
     file = Path(path)
     if suffixes is not None and file_suffix(file) not in suffixes:
-        known = " ".join(suffixes)
-        raise _refusal(path, f"must have one of the suffixes {known}", "rename it")
+        allowed = " ".join(suffixes)
+        raise _refusal(path, f"must have one of the suffixes {allowed}", "rename it")
     format_ = format_of(file)
     package = None if format_ is None else format_.package
     if package is not None and importlib.util.find_spec(package) is None:
@@ -174,4 +174,4 @@ def _explaining(
 
 
 def _refusal(path: str | os.PathLike[str], rule: str, way_out: str) -> InvalidInputError:
-    return InvalidInputError(f"`path` {rule}, got '{os.fspath(path)}'; {way_out}.")
+    return InvalidInputError(f"The file to write {rule}, got '{os.fspath(path)}'; {way_out}.")

@@ -2,7 +2,12 @@
 
 from temperance.metrics.cells.cell_sums import CellSums, ProbabilityGrid
 from temperance.metrics.cells.class_sums import MOST_CLASSES, Binned, ClassErrors, ClassSums
-from temperance.metrics.cells.measure_sums import CalibrationTestSums, EventSums, FlattenedSums
+from temperance.metrics.cells.measure_sums import (
+    CalibrationTestSums,
+    EventSums,
+    FlattenedSums,
+    JointRows,
+)
 
 __all__ = [
     "MOST_CLASSES",
@@ -13,5 +18,6 @@ __all__ = [
     "ClassSums",
     "EventSums",
     "FlattenedSums",
+    "JointRows",
     "ProbabilityGrid",
 ]

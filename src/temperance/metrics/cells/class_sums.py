@@ -42,7 +42,7 @@ def null_gaps(rows: Predictions, binned: Binned, *, first: int, seed: int) -> Ar
     The label of a row and its group depend on the seed and the row's number alone: `first` is
     that of the first row of the block.
     """
-    n, k = rows.probs.shape
+    n, k = rows.shape
     n_bins, n_groups, w = binned.n_bins, _n_groups(k), rows.weights
     labels = _null_labels(rows.probs, first=first, seed=seed)
     group = (first + np.arange(n)) % n_groups
@@ -150,7 +150,7 @@ class ClassSums(MergeableSums):
         """Return the sums of a block of rows; `first` is its first row's number in the data."""
         n_bins = binned.n_bins
         at = rows.predicted * n_bins + assign(rows.confidence, binned.edges)
-        cells = rows.probs.shape[1] * n_bins
+        cells = rows.shape[1] * n_bins
         return cls(
             each=_each_class(rows, binned),
             predicted=CellSums.of(rows.confidence, rows.correct, rows.weights, at, cells),
@@ -160,7 +160,7 @@ class ClassSums(MergeableSums):
 
 def _each_class(rows: Predictions, binned: Binned) -> CellSums:
     """Return the sums of all n k probabilities: column sums of the low ones, and of the others."""
-    k, n_bins, w = rows.probs.shape[1], binned.n_bins, rows.weights
+    k, n_bins, w = rows.shape[1], binned.n_bins, rows.weights
     high = CellSums.of(
         binned.probability,
         rows.labels[binned.row] == binned.column,

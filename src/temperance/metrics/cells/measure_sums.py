@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import asinh
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -16,9 +16,15 @@ from temperance.metrics.cox import line_test, refuted_test
 from temperance.metrics.decomposition import ScoreDecomposition, corp_sums, isotonic
 from temperance.metrics.error_measures import binned_error, debiased_square, ks_error, smooth_error
 from temperance.metrics.estimates import Draws
-from temperance.metrics.events import GRID_POINTS
-from temperance.metrics.joint_tests import CalibrationTests, joint_test, too_many_classes
+from temperance.metrics.events import GRID_POINTS, named_event
+from temperance.metrics.joint_tests import (
+    CalibrationTests,
+    joint_rows,
+    joint_test,
+    too_many_classes,
+)
 from temperance.metrics.reliability import ReliabilityCurve
+from temperance.metrics.resampling import are_drawn
 from temperance.metrics.weak_calibration import EventOdds
 from temperance.metrics.z_tests import (
     SHARPNESS,
@@ -27,7 +33,6 @@ from temperance.metrics.z_tests import (
     in_the_large_signs,
     log_odds,
     residuals,
-    taken,
     temperature_scores_of,
 )
 from temperance.significance import CalibrationTest
@@ -41,14 +46,13 @@ if TYPE_CHECKING:
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.cox import CoxTest
     from temperance.metrics.decomposition import Score
-    from temperance.metrics.estimates import CalibrationError
-    from temperance.metrics.events import Event, EventName
+    from temperance.metrics.events import EventName
     from temperance.metrics.inputs import Predictions
     from temperance.metrics.weak_calibration import WeakCalibration
 
     Array = NDArray[np.float64]
 
-__all__ = ["CalibrationTestSums", "EventSums", "FlattenedSums"]
+__all__ = ["CalibrationTestSums", "EventSums", "FlattenedSums", "JointRows"]
 
 # One event on the fine grid: its calibration errors and its CORP diagram, from sums.
 
@@ -70,20 +74,22 @@ class EventSums:
     source: list[int]  # of random numbers
     doubt: float  # 1 / effective number of rows
 
-    def errors(self) -> dict[str, Draws]:
-        """Return the calibration errors of the event; those of "debiased" are of its square."""
+    ERRORS: ClassVar[tuple[str, ...]] = ("ece", "ece_equal_mass", "debiased", "smooth", "ks")
+
+    def error(self, name: str) -> Draws:
+        """Return the draws of one of `ERRORS`; those of "debiased" are of its square."""
         grid, n_bins = self.grid, self.grid.n_bins
+        if name == "ece":
+            return self._split(binned_error(self._drawn(0, grid.bins, n_bins)))
+        if name == "smooth":
+            return self._split(smooth_error(self._drawn(2, grid.points, GRID_POINTS)))
+        if name == "ks":
+            exact = float(ks_error(self.cells.bin_sums()))
+            return self._split(ks_error(self._drawn(3, *grid.ranks(self.cells))), value=exact)
         equal_mass = self._drawn(1, grid.equal_mass(self.cells)[0], n_bins)
-        return {
-            "ece": self._split(binned_error(self._drawn(0, grid.bins, n_bins))),
-            "ece_equal_mass": self._split(binned_error(equal_mass)),
-            "debiased": self._split(debiased_square(equal_mass), squared=True),
-            "smooth": self._split(smooth_error(self._drawn(2, grid.points, GRID_POINTS))),
-            "ks": self._split(
-                ks_error(self._drawn(3, *grid.ranks(self.cells))),
-                value=float(ks_error(self.cells.bin_sums())),
-            ),
-        }
+        if name == "ece_equal_mass":
+            return self._split(binned_error(equal_mass))
+        return self._split(debiased_square(equal_mass), squared=True)
 
     def errors_off(self) -> dict[str, float]:
         """Return how far the errors that look into cells may be from those of the rows.
@@ -313,30 +319,32 @@ class CalibrationTestSums(MergeableSums):
 
     impossible: int  # rows whose true class has probability 0, which the next two leave out
     temperature: ScoreSums
-    joint: JointSums | None  # None for more classes than `joint_tests` takes
+    joint: JointOfSome
     brier: ScoreSums  # of the event, as the next two
     large: ScoreSums
     line: LineSums
 
     @classmethod
-    def of(cls, rows: Predictions, event: Event) -> Self:
-        """Return the sums of a block of rows, and of the event that some tests look at."""
+    def of(cls, block: Predictions, *, first: int, joint: JointRows) -> Self:
+        """Return the sums of a block, whose first row has the number `first` in the data."""
+        chosen = joint.of(first, *block.shape)
+        rows, chosen = _where(block, chosen, None if block.weights is None else block.weights > 0.0)
+        event = named_event(rows, None)
         odds = log_odds(rows, event)
         residual, c, opposite = residuals(odds, event.hit)
-        possible = np.isfinite(rows.log_loss)
-        count = int(np.count_nonzero(~possible))
-        joint, temperature = _scores(taken(rows, np.flatnonzero(possible)) if count else rows)
+        count = int(np.count_nonzero(np.isinf(rows.log_loss)))
+        possible, chosen = _where(rows, chosen, np.isfinite(rows.log_loss))
         return cls(
             impossible=count,
-            temperature=temperature,
-            joint=joint,
+            temperature=ScoreSums.of(*temperature_scores_of(possible), possible.weights),
+            joint=JointOfSome.of(possible, chosen, joint),
             brier=ScoreSums.of(*brier_terms(residual, c, opposite), rows.weights),
             large=ScoreSums.of(residual, c * opposite, rows.weights),
             line=LineSums.of(odds, event.hit, rows.weights),
         )
 
     def tests(
-        self, k: int, event: EventName, *, ece: CalibrationError, miscalibration: CalibrationError
+        self, k: int, event: EventName, *, ece_p_value: float, miscalibration_p_value: float
     ) -> CalibrationTests:
         """Return all tests; those that the data do not allow say why."""
         return CalibrationTests(
@@ -353,8 +361,8 @@ class CalibrationTestSums(MergeableSums):
                 "spiegelhalter", self.brier.total, self.brier.variance, SHARPNESS
             ),
             cox=self.line.test(),
-            ece_p_value=ece.p_value,
-            miscalibration_p_value=miscalibration.p_value,
+            ece_p_value=ece_p_value,
+            miscalibration_p_value=miscalibration_p_value,
         )
 
     def _score(self) -> CalibrationTest:
@@ -366,13 +374,79 @@ class CalibrationTestSums(MergeableSums):
     def _joint(self, name: str, k: int, *, first: int) -> CalibrationTest:
         if reason := too_many_classes(k) or impossible(self.impossible):
             return CalibrationTest.undefined(name, reason)
-        assert self.joint is not None  # noqa: S101  (not too many classes)
-        return joint_test(name, self.joint.score, self.joint.covariance, first=first)
+        if reason := self.joint.reason:
+            return CalibrationTest.undefined(name, reason)
+        sums = self.joint.sums
+        if sums is None:  # the rows that were looked at have no weight
+            return CalibrationTest.undefined(name, "no row has a weight above 0")
+        test = joint_test(name, sums.score, sums.covariance, first=first)
+        return replace(test, n_rows=self.joint.n if self.joint.n < self.joint.of_rows else None)
 
 
-def _scores(rows: Predictions) -> tuple[JointSums | None, ScoreSums]:
-    """Return the sums of scores of all parameters, if there are not too many, and of T's alone."""
-    if too_many_classes(rows.probs.shape[1]):
-        return None, ScoreSums.of(*temperature_scores_of(rows), rows.weights)
-    joint = joint_sums(rows.logits, rows.labels, rows.weights)
-    return joint, ScoreSums(-float(joint.score[0]), joint.temperature_variance)
+class JointRows(NamedTuple):
+    """Which rows of blocks the tests of all classes look at.
+
+    Of n rows those that are drawn (`are_drawn`); where n is not known all of them, if there turn
+    out to be no more than are looked at.
+    """
+
+    wanted: bool
+    n: int | None
+
+    def of(self, first: int, n: int, k: int) -> NDArray[np.bool_]:
+        """Whether each of the n rows of a block is looked at, (n,)."""
+        most = joint_rows(k)
+        if not self.wanted or not most:
+            return np.zeros(n, dtype=np.bool_)
+        if self.n is None:
+            return np.arange(first, first + n) < most
+        return are_drawn(first, n, of=self.n, most=most)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointOfSome(MergeableSums):
+    """Sums of scores of all parameters over the rows that `JointRows` names."""
+
+    n: int  # rows that were summed
+    of_rows: int
+    rows: JointRows
+    sums: JointSums | None  # None where no row was
+
+    @classmethod
+    def of(cls, rows: Predictions, chosen: NDArray[np.bool_], which: JointRows) -> Self:
+        """Return the sums of the chosen rows of a block."""
+        some, _ = _where(rows, chosen, chosen)
+        n, n_rows = len(some.labels), len(rows.labels)
+        sums = joint_sums(some.logits, some.labels, some.weights) if n else None
+        return cls(n, n_rows, which, sums)
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no test; None if there is."""
+        if not self.rows.wanted:
+            return '`measures` does not name "tests", so the blocks were not read for this one'
+        if self.rows.n is None and self.n < self.of_rows:  # the first ones: perhaps of some classes
+            return (
+                f"{self.of_rows:,} rows, more than this test looks at ({self.n:,}), whose number "
+                "was not known when they were read: give it as `n_rows`"
+            )
+        return None
+
+    def merge(self, other: Self) -> Self:
+        """Return the sums over the rows of both."""
+        one, two = self.sums, other.sums
+        sums = one.merge(two) if one is not None and two is not None else one or two
+        return type(self)(self.n + other.n, self.of_rows + other.of_rows, self.rows, sums)
+
+    def rescaled(self, exponent: int) -> Self:
+        """Return the sums as they would be if every weight were 2^exponent times as large."""
+        return replace(self, sums=None if self.sums is None else self.sums.rescaled(exponent))
+
+
+def _where(
+    rows: Predictions, chosen: NDArray[np.bool_], which: NDArray[np.bool_] | None
+) -> tuple[Predictions, NDArray[np.bool_]]:
+    """Return some of the rows, and which of these are chosen."""
+    if which is None or which.all():
+        return rows, chosen
+    return rows.taken(np.flatnonzero(which)), chosen[which]

@@ -48,7 +48,7 @@ _NOT_SAID = frozenset({
 _DEPTH = 2  # objects inside the answer or the response that a server keeps its own words in
 
 
-class Applied(NamedTuple):
+class AppliedTemperature(NamedTuple):
     """A temperature that stands beside an answer, and under which key."""
 
     key: str  # path inside the response or the answer
@@ -57,7 +57,7 @@ class Applied(NamedTuple):
 
 def applied_temperature(
     places: Sequence[Any], *, type_: str, name: str | None = None
-) -> Applied | None:
+) -> AppliedTemperature | None:
     """Return what the first of the places says of an answer of this type and name.
 
     Places are JSON objects: the answer, then what it stands in. A temperature of 1 is none; one of
@@ -66,12 +66,14 @@ def applied_temperature(
     for place in places:
         objects = list(_objects(place, "", _DEPTH))
         for keys, entry in ((_BY_NAME, name), (_BY_TYPE, type_), (_OF_ALL, type_), (_OTHER, None)):
-            for path, known in objects:
+            for path, content in objects:
                 for key in keys:
-                    if key in known:
-                        found = _said(known[key], entry, other=keys is _OTHER)
-                        if found is not None:
-                            return None if found == 1.0 else Applied(path + key, found or None)
+                    if key in content:
+                        number = _temperature_in(content[key], entry, other=keys is _OTHER)
+                        if number == 1.0:
+                            return None
+                        if number is not None:
+                            return AppliedTemperature(path + key, number or None)
     return None
 
 
@@ -86,7 +88,7 @@ def _objects(value: Any, path: str, depth: int) -> Iterator[tuple[str, dict[str,
                 yield from _objects(inside, f"{path}{key}.", depth - 1)
 
 
-def _said(value: Any, entry: str | None, *, other: bool) -> float | None:  # noqa: ANN401
+def _temperature_in(value: Any, entry: str | None, *, other: bool) -> float | None:  # noqa: ANN401
     """Return the temperature that a value says; 0 where it says that, not which; None if neither.
 
     An object holds one per name or type; a list is one per something that is not known here.
@@ -163,7 +165,7 @@ class Tally:
     respelled: set[str] = field(default_factory=set)  # labels that are options in other words
     applied: set[str] = field(default_factory=set)  # temperatures that answers say were applied
 
-    def count_applied(self, applied: Applied | None, type_: str) -> None:
+    def count_applied(self, applied: AppliedTemperature | None, type_: str) -> None:
         """Count an answer that says it has been divided by a temperature."""
         if applied is not None:
             self.counts["with a temperature"] += 1
@@ -216,20 +218,20 @@ def label_of(node: Node, ask: Ask, *more: str) -> Node | None:
     """
     if ask.fields.label is not None:
         return node.find(ask.fields.label)
-    found = [each for each in map(node.get, (*_USUAL, *more)) if each is not None]
-    if len(found) > 1:
-        one, other, *_ = (each.path.rpartition(".")[2] for each in found)
+    labels = [each for each in map(node.get, (*_USUAL, *more)) if each is not None]
+    if len(labels) > 1:
+        one, other, *_ = (each.path.rpartition(".")[2] for each in labels)
         msg = f"has both `{one}` and `{other}`; say which to use with --label-field."
         raise FileFormatError(msg)
-    return found[0] if found else None
+    return labels[0] if labels else None
 
 
 def labelled(line: Node, ask: Ask) -> Node | None:
     """Return the label of a line; None if there is none, unless its key was named."""
-    found = label_of(line, ask)
-    if found is None and ask.fields.label is not None:
+    label = label_of(line, ask)
+    if label is None and ask.fields.label is not None:
         line.need(ask.fields.label)
-    return found
+    return label
 
 
 def right_option(label: Node | None, index: Callable[[Node], int]) -> int | None:
@@ -241,10 +243,10 @@ def right_option(label: Node | None, index: Callable[[Node], int]) -> int | None
         return None
     if not isinstance(label.value, list):
         return index(label)
-    found = {index(each) for each in label.items()}
-    if not found:
+    indices = {index(each) for each in label.items()}
+    if not indices:
         label.refuse("one label or more")
-    return found.pop() if len(found) == 1 else SEVERAL
+    return indices.pop() if len(indices) == 1 else SEVERAL
 
 
 def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:

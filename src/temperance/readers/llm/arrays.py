@@ -13,8 +13,9 @@ from temperance.errors import FileFormatError
 from temperance.printable import count_text
 from temperance.readers.dataset import Dataset
 from temperance.readers.guard import named, quoted
+from temperance.readers.llm.answer import Answer
 from temperance.readers.llm.node import decimals
-from temperance.readers.shapes import padded_rows, padded_texts
+from temperance.readers.request import padded_rows, padded_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.readers.dataset import Kind
-    from temperance.readers.llm.answer import Answer, Option, Row, Tally
-    from temperance.readers.llm.llm_format import LlmFormat, Missing
+    from temperance.readers.llm.answer import Option, Row, Tally
+    from temperance.readers.llm.llm_format import LlmFormat, MissingOptions
 
-__all__ = ["dataset_of"]
+__all__ = ["bounded_probs", "dataset_of"]
 
 # Options that are the same in every row: then they are the classes.
 
@@ -40,9 +41,9 @@ def align(answers: Sequence[Answer]) -> tuple[str, ...] | None:
     if not options or len(set(options)) < len(options):
         return None
     if any(answer.options != options for answer in answers):
-        wanted = set(options)
+        names = set(options)
         if any(
-            answer.ordered or len(answer.options) != len(options) or set(answer.options) != wanted
+            answer.ordered or len(answer.options) != len(options) or set(answer.options) != names
             for answer in answers
         ):
             return None
@@ -98,120 +99,122 @@ def notes(
 ) -> tuple[str, ...]:
     """Return the sentences; `n` is the number of rows that are left."""
     counts = tally.counts
-    found = _of_left_out(tally)
+    sentences = _of_left_out(tally)
     if counts["stand-ins"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['stand-ins'], 'option')} with {_examples(tally.stand_ins)} in "
             "place "
             "of a log-probability, which stands for impossible (none is below -88 in float32): "
             "taken as not shown."
         )
     if counts["bounded rows"]:
-        found.append(_of_bounds(counts, n, rounded))
+        sentences.append(_of_bounds(counts, n, rounded))
     if counts["masked rows"]:
-        found.append(
+        sentences.append(
             f"{counts['masked rows']:,} of {count_text(n, 'row')} "
             f"{'is' if counts['masked rows'] == 1 else 'are'} compared by the options shown only; "
             f"{count_text(counts['masked options'], 'option')} not (--missing shown)."
         )
     if unseen:
-        found.append(f"options that no row shows: {named(unseen)}; are they spelled as the tokens?")
+        sentences.append(
+            f"options that no row shows: {named(unseen)}; are they spelled as the tokens?"
+        )
     if counts["with a temperature"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the "
             f"answer ({_examples(tally.applied)}): where the server has divided its logits by it, "
             "these probabilities are calibrated once already, and what is fitted here comes on top "
             "of it, not in its place."
         )
-    found += _of_labels(tally)
-    found += [_of_place(file, *each) for file, each in same_places.items()]
-    found += _of_lines(counts)
+    sentences += _of_labels(tally)
+    sentences += [_of_place(file, *each) for file, each in same_places.items()]
+    sentences += _of_lines(counts)
     small = [name for name, count in groups.items() if count < SMALL_GROUP]
     if small:
         more = "; ..." if len(small) > _SHOWN else ""
-        found.append(
+        sentences.append(
             f"groups of fewer than {SMALL_GROUP} rows, too few to judge them by: "
             f"{'; '.join(sorted(small)[:_SHOWN])}{more} ({len(small)} of {len(groups)})."
         )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _of_labels(tally: Tally) -> list[str]:
     """Tell of options and labels that are spelled otherwise, or that the file contradicts."""
-    counts, found = tally.counts, []
+    counts, sentences = tally.counts, []
     if counts["in another case"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['in another case'], 'token')} shown that differ from an option "
             "only "
             f"in case, and are not counted as it: {_examples(map(quoted, tally.near_options))} "
             "(spellings of one option stand between bars, as yes|Yes)."
         )
     if counts["respelled"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['respelled'], 'label')} taken for an option in other words: "
             f"{_examples(tally.respelled)}."
         )
     if counts["against acc"]:
-        found.append(
+        sentences.append(
             f"the file's own `acc` contradicts the label in {counts['against acc']:,} of "
             f"{count_text(counts['with acc'], 'row')} that have it. Is the label counted from "
             "1, or under "
             "another key (--label-field)?"
         )
-    return found
+    return sentences
 
 
 def _of_lines(counts: Counter[str]) -> list[str]:
     """Tell of lines that hold more than is read, or the same as others."""
-    found = []
+    sentences = []
     if counts["of several choices"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['of several choices'], 'line')} with several choices (n > 1): "
             "only "
             "the first of each is read."
         )
     if counts["with unconditional log-probabilities"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['with unconditional log-probabilities'], 'row')} with "
             "log-probabilities "
             "without context as well (acc_mutual_info): these are not used."
         )
     if counts["duplicates"]:
         copies = f" ({counts['copies']:,} with the same numbers)" if counts["copies"] else ""
-        found.append(
+        sentences.append(
             f"{count_text(counts['duplicates'], 'row')} with the id of an earlier row and the "
             "same label"
             f"{copies}: the same questions, not others."
         )
     if counts["numbers of several documents"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['numbers of several documents'], 'row')} with the `doc_id` of "
             "another "
             "document, as where files were put together: ids are told apart by their documents."
         )
-    return found
+    return sentences
 
 
-def left_out(tally: Tally) -> str:
+def left_out_text(tally: Tally) -> str:
     """Return what was left out, for the error that nothing is left."""
-    found = [sentence.rstrip(".") for sentence in _of_left_out(tally)]
-    return "; ".join(found)
+    sentences = [sentence.rstrip(".") for sentence in _of_left_out(tally)]
+    return "; ".join(sentences)
 
 
 def _of_left_out(tally: Tally) -> list[str]:
     counts = tally.counts
-    found = []
+    sentences = []
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
             there = f" (the token is {_examples(instead)})" if instead else ""
-            found.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
+            sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
     if counts["of other filters"]:
-        found.append(
+        sentences.append(
             f"{count_text(counts['of other filters'], 'row')} left out: of other filters, "
             f"{named(sorted(tally.filters))} (--filter takes those of one)."
         )
-    return found
+    return sentences
 
 
 def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
@@ -224,20 +227,20 @@ def _of_bounds(counts: Counter[str], n: int, rounded: int | None) -> str:
     else:
         bound = f"half a unit of the last of {rounded} decimals"
         what = "rounded to 0"
-    told = (
+    sentence = (
         f"{rows:,} of {count_text(n, 'row')} {'lacks' if rows == 1 else 'lack'} the probability "
         f"of an option ({options} {what}"
         f"{right}): it is taken as the most it can be, {bound} (--missing says otherwise)."
     )
     if rounded is None:
-        told += " A temperature fitted so is too small; one with --missing shown is not."
+        sentence += " A temperature fitted so is too small; one with --missing shown is not."
         if counts["without mass left"]:
-            told += (
+            sentence += (
                 f" In {count_text(counts['without mass left'], 'row')} the tokens shown sum to "
                 "1, as where "
                 "top_p cut the others off: only the smallest shown bounds them."
             )
-    return told
+    return sentence
 
 
 def _of_place(file: str, n: int, place: int) -> str:
@@ -252,9 +255,9 @@ def _of_place(file: str, n: int, place: int) -> str:
 
 def _examples(texts: Iterable[str]) -> str:
     """Return some of the texts, sorted; they are quoted already where they need it."""
-    known = sorted(texts)
-    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    return ", ".join(known[:_SHOWN]) + more
+    ordered = sorted(texts)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(ordered[:_SHOWN]) + more
 
 
 # Options whose probability is only known to be low: bounded, masked, left out or refused.
@@ -279,21 +282,39 @@ def hide_rounded(answers: Sequence[Answer]) -> int | None:
     return count
 
 
-def censored(rows: Sequence[Row], missing: Missing, counts: Counter[str]) -> list[Row]:
+def bounded_probs(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return probabilities with those that were rounded to 0 as the most they can be.
+
+    Rows are divided by their sums, as in files (`--missing bound`).
+    """
+    answers = [Answer(list(row), probs=True) for row in rows]
+    hide_rounded(answers)
+    for answer in answers:
+        raised = [answer.ceiling if isnan(score) else score for score in answer.scores]
+        answer.scores = _divided(raised)
+    return [answer.scores for answer in answers]
+
+
+def _divided(probs: list[float]) -> list[float]:
+    total = sum(probs)
+    return probs if total == 1.0 else [prob / total for prob in probs]
+
+
+def censored(rows: Sequence[Row], missing: MissingOptions, counts: Counter[str]) -> list[Row]:
     """Return the rows to keep: what was not known has its bound, or is gone with its row."""
-    kept = []
+    usable = []
     for row in rows:
         answer = row.answer
         lacking = [i for i, score in enumerate(answer.scores) if isnan(score)]
         if not lacking:
-            kept.append(row)
+            usable.append(row)
         elif missing == "error":
             raise _unknown(row, lacking[0])
         elif missing == "drop":
             counts["lacking an option"] += 1
         elif missing == "shown":
             if _only_shown(answer, lacking, counts):
-                kept.append(row)
+                usable.append(row)
         elif len(lacking) == len(answer.scores) or isnan(answer.ceiling):
             counts["without any option"] += 1
         else:
@@ -305,8 +326,8 @@ def censored(rows: Sequence[Row], missing: Missing, counts: Counter[str]) -> lis
             counts["bounded rows"] += 1
             counts["bounded options"] += len(lacking)
             counts["bounded labels"] += answer.label in lacking
-            kept.append(row)
-    return kept
+            usable.append(row)
+    return usable
 
 
 def _only_shown(answer: Answer, lacking: Sequence[int], counts: Counter[str]) -> bool:
@@ -354,34 +375,34 @@ def dataset_of(
     labelled = _labelled(rows, format_, counts)
     rounded = hide_rounded([row.answer for row in labelled])
     unseen = _unseen(labelled, format_)
-    kept = censored(labelled, format_.missing or "bound", counts)
-    if not kept:
-        what = left_out(tally)
+    usable = censored(labelled, format_.missing or "bound", counts)
+    if not usable:
+        what = left_out_text(tally)
         msg = f"has no rows left: {what}." if what else "has no rows."
         raise FileFormatError(msg)
-    answers = [row.answer for row in kept]
-    _require_characters(kept)
+    answers = [row.answer for row in usable]
+    _require_characters(usable)
     classes = align(answers)
     kind, values, ragged = _values(answers)
-    groups = _groups(kept, format_)
-    told = notes(
-        tally, n=len(kept), rounded=rounded, unseen=unseen, same_places=_same_places(kept),
+    groups = _groups(usable, format_)
+    sentences = notes(
+        tally, n=len(usable), rounded=rounded, unseen=unseen, same_places=_same_places(usable),
         groups=Counter([] if groups is None else groups.tolist()),
     )  # fmt: skip
     return Dataset(
         kind=kind,
         values=values,
         labels=_labels(answers, classes),
-        weights=_column(kept, "weight"),
+        weights=_column(usable, "weight"),
         groups=groups,
-        clusters=_clusters(rows, kept),
-        ids=_ids(kept, several=len(files) > 1, documents=several),
+        clusters=_clusters(rows, usable),
+        ids=_ids(usable, several=len(files) > 1, documents=several),
         classes=classes,
         ragged=ragged,
         kind_forced=kind_forced,
         source=source,
         files=files,
-        notes=tuple(f"{source}: {note}" for note in told),
+        notes=tuple(f"{source}: {note}" for note in sentences),
     )
 
 
@@ -391,7 +412,7 @@ def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> bool:
     Return whether a number stands for several documents (of lm-eval), as in files that were put
     together: then it does not name one.
     """
-    seen: dict[Any, Row] = {}
+    rows_by_key: dict[Any, Row] = {}
     documents: dict[Any, str | None] = {}
     for row in rows:
         answer = row.answer
@@ -400,7 +421,7 @@ def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> bool:
         document = documents.setdefault((row.file, answer.id), answer.document)
         counts["numbers of several documents"] += document != answer.document
         key = (row.file, answer.id, answer.groups.get("name"), answer.document)
-        first = seen.setdefault(key, row)
+        first = rows_by_key.setdefault(key, row)
         if first is row:
             continue
         labels = {_true(first.answer), _true(answer)} - {None}
@@ -469,7 +490,7 @@ def _labelled(rows: Sequence[Row], format_: LlmFormat, counts: Counter[str]) -> 
         msg = f"{row.where}: has no label, which other lines have (--label-field names its key)."
         raise FileFormatError(msg)
     counts["unlabelled"] += has.count(False)
-    return [row for row, known in zip(rows, has, strict=True) if known]
+    return [row for row, has_label in zip(rows, has, strict=True) if has_label]
 
 
 def _unseen(rows: Sequence[Row], format_: LlmFormat) -> list[str]:
@@ -480,7 +501,7 @@ def _unseen(rows: Sequence[Row], format_: LlmFormat) -> list[str]:
     for row in rows:
         shown |= ~np.isnan(row.answer.scores)
     return [
-        spellings[0] for spellings, seen in zip(format_.spellings, shown, strict=True) if not seen
+        spellings[0] for spellings, has in zip(format_.spellings, shown, strict=True) if not has
     ]
 
 
@@ -491,8 +512,7 @@ def _values(answers: Sequence[Answer]) -> tuple[Kind, NDArray[Any], bool]:
     for answer in answers:
         scores = answer.scores
         if answer.probs:
-            total = sum(scores)
-            scores = scores if total == 1.0 else [score / total for score in scores]
+            scores = _divided(scores)
             if kind == "logits":
                 scores = [log(score) if score > 0.0 else -inf for score in scores]
         flat += scores
@@ -513,10 +533,10 @@ def _labels(answers: Sequence[Answer], classes: tuple[str, ...] | None) -> NDArr
 
 def _groups(rows: Sequence[Row], format_: LlmFormat) -> NDArray[Any] | None:
     """Return the group of each row: under the key that was named, or made of its parts."""
-    named_ = _column(rows, "group")
-    if named_ is not None or not format_.grouping:
-        return named_
-    found = []
+    column = _column(rows, "group")
+    if column is not None or not format_.grouping:
+        return column
+    names = []
     for row in rows:
         parts = {**row.answer.groups, "options": count_text(len(row.answer.scores), "option")}
         lacking = [part for part in format_.grouping if part not in parts]
@@ -528,20 +548,20 @@ def _groups(rows: Sequence[Row], format_: LlmFormat) -> NDArray[Any] | None:
                 "groups by task (--group-by)."
             )
             raise FileFormatError(msg)
-        found.append(", ".join(parts[part] for part in format_.grouping))
-    return padded_texts("group", found)
+        names.append(", ".join(parts[part] for part in format_.grouping))
+    return padded_texts("group", names)
 
 
-def _clusters(rows: Sequence[Row], kept: Sequence[Row]) -> NDArray[Any] | None:
+def _clusters(rows: Sequence[Row], usable: Sequence[Row]) -> NDArray[Any] | None:
     """Return which rows belong together: named so, or answers of one line."""
-    given = _column(kept, "cluster")
-    if given is not None:
-        return given
+    column = _column(usable, "cluster")
+    if column is not None:
+        return column
     lines = Counter(row.where for row in rows)
     if max(lines.values()) < 2:
         return None
     number = {line: i for i, line in enumerate(lines)}
-    return np.array([number[row.where] for row in kept], dtype=np.int64)
+    return np.array([number[row.where] for row in usable], dtype=np.int64)
 
 
 def _column(rows: Sequence[Row], name: str) -> NDArray[Any] | None:

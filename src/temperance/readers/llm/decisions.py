@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
 from temperance.readers.guard import named, quoted
@@ -16,15 +16,16 @@ from temperance.readers.llm.answer import (
     label_of,
     right_option,
 )
-from temperance.readers.llm.node import check_sum, has_failed, response_of
+from temperance.readers.llm.node import Node, check_sum, has_failed, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from temperance.readers.llm.answer import Ask
-    from temperance.readers.llm.node import Node
 
-__all__ = ["decisions", "openai_decisions"]
+__all__ = [
+    "Option", "ShownOptions", "TypedAnswer", "decisions", "openai_decisions", "typed_answers",
+]  # fmt: skip
 
 # Typed answers of decision services: yes or no, a choice, a score.
 
@@ -33,7 +34,7 @@ _NO_YES = tuple(Option(bool, value) for value in (False, True))
 _LEVEL = re.compile(r"-?\d{1,9}", re.ASCII)
 
 
-class Shown(NamedTuple):
+class ShownOptions(NamedTuple):
     """The options of an answer with their probabilities, and what else they are called.
 
     `names` may hold options without a probability: a legend has every level of the question.
@@ -44,18 +45,18 @@ class Shown(NamedTuple):
     names: tuple[tuple[str, str], ...] = ()  # another name of an option, and the option in words
 
 
-def yes_or_no(key: str) -> Callable[[Node], Shown]:
+def yes_or_no(key: str) -> Callable[[Node], ShownOptions]:
     """Return the reader of an answer that holds P(yes) under `key`."""
 
-    def read(answer: Node) -> Shown:
+    def read(answer: Node) -> ShownOptions:
         yes = answer.need(key).prob()
         probs = [round(1.0 - yes, 15), yes]  # of 0.1 the rest is 0.9
-        return Shown(probs, _NO_YES, _legend(answer))
+        return ShownOptions(probs, _NO_YES, _legend(answer))
 
     return read
 
 
-def listed(answer: Node) -> Shown:
+def list_of_options(answer: Node) -> ShownOptions:
     """Read `probabilities: [{value, probability, label?}]`."""
     node = answer.need("probabilities")
     if isinstance(node.value, dict):
@@ -76,7 +77,7 @@ def listed(answer: Node) -> Shown:
     return _checked(node, probs, options, (*names, *_legend(answer)))
 
 
-def mapped(answer: Node) -> Shown:
+def object_of_options(answer: Node) -> ShownOptions:
     """Read `probabilities: {label: p}`; the labels of a score are its levels, if integers."""
     node = answer.need("probabilities")
     if not isinstance(node.value, dict):
@@ -95,45 +96,45 @@ def mapped(answer: Node) -> Shown:
     return _checked(node, probs, [Option(str, key) for key in keys], legend)
 
 
-def index_of(label: Node, shown: Shown) -> int:
+def index_of(label: Node, shown: ShownOptions) -> int:
     """Return which option a label is. Types count, but 1 and 0 are also yes and no."""
-    wanted = label.value
-    if not isinstance(wanted, str | bool | int):
+    raw = label.value
+    if not isinstance(raw, str | bool | int):
         label.refuse("the value of an option")
-    typed = Option(type(wanted), wanted)
+    typed = Option(type(raw), raw)
     if typed in shown.options:
         return shown.options.index(typed)
-    called = sorted({option for name, option in shown.names if name and name == wanted})
+    called = sorted({option for name, option in shown.names if name and name == raw})
     if len(called) > 1:
         several = " and of ".join(called)
         msg = (
-            f"`{label.path}` is {quoted(wanted)}, which is another name of {several}: give the "
+            f"`{label.path}` is {quoted(raw)}, which is another name of {several}: give the "
             "option itself."
         )
         raise FileFormatError(msg)
     texts = [option.text for option in shown.options]
     if called and texts.count(called[0]) == 1:
         return texts.index(called[0])
-    if shown.options == _NO_YES and typed.type is int and wanted in (0, 1):
-        return int(wanted)
+    if shown.options == _NO_YES and typed.type is int and raw in (0, 1):
+        return int(raw)
     raise FileFormatError(_no_option(label, shown, called))
 
 
-def _no_option(label: Node, shown: Shown, called: Sequence[str]) -> str:
+def _no_option(label: Node, shown: ShownOptions, called: Sequence[str]) -> str:
     """Say that a label is no option, and what it might have been meant as."""
-    wanted, texts = label.value, [option.text for option in shown.options]
+    raw, texts = label.value, [option.text for option in shown.options]
     hint = ""
-    like = [each for each in shown.options if each.text == Option(type(wanted), wanted).text]
+    like = [each for each in shown.options if each.text == Option(type(raw), raw).text]
     if called:
         hint = f" That is the name of {called[0]}, which has no probability in this answer."
     elif like:
-        hint = f" Values are typed: {wanted!r} is not {like[0].value!r}."
+        hint = f" Values are typed: {raw!r} is not {like[0].value!r}."
     else:
         other = [name for name, option in shown.names if option in texts and name != option]
         if other:
             hint = f" By other names: {named(other)}."
     options = ", ".join(quoted(option.value) for option in shown.options[:20])
-    return f"`{label.path}` must be among the options ({options}), got {quoted(wanted)}.{hint}"
+    return f"`{label.path}` must be among the options ({options}), got {quoted(raw)}.{hint}"
 
 
 def _legend(answer: Node) -> tuple[tuple[str, str], ...]:
@@ -141,12 +142,12 @@ def _legend(answer: Node) -> tuple[tuple[str, str], ...]:
     legend = answer.get("legend")
     if legend is None:
         return ()
-    known = legend.value
-    if isinstance(known, list):
-        known = {str(level): name for level, name in enumerate(known)}
-    if not isinstance(known, dict):
+    names = legend.value
+    if isinstance(names, list):
+        names = {str(level): name for level, name in enumerate(names)}
+    if not isinstance(names, dict):
         return ()
-    return tuple((name, key) for key, name in known.items() if isinstance(name, str))
+    return tuple((name, key) for key, name in names.items() if isinstance(name, str))
 
 
 def _checked(
@@ -154,18 +155,18 @@ def _checked(
     probs: list[float],
     options: Sequence[Option],
     names: tuple[tuple[str, str], ...],
-) -> Shown:
+) -> ShownOptions:
     """Check the sum, and add up the probabilities of an option that stands there twice."""
     once = tuple(dict.fromkeys(options))
     if len(once) < 2:
         node.refuse("the probabilities of two options or more")
     check_sum(probs, node)
     if len(once) == len(options):
-        return Shown(probs, once, names)
+        return ShownOptions(probs, once, names)
     added = dict.fromkeys(once, 0.0)
     for option, prob in zip(options, probs, strict=True):
         added[option] = min(added[option] + prob, 1.0)
-    return Shown(list(added.values()), once, names)
+    return ShownOptions(list(added.values()), once, names)
 
 
 def _option(value: Node) -> Option:
@@ -175,21 +176,22 @@ def _option(value: Node) -> Option:
 
 
 # Of each type of answer what reads it; None of refusals.
-_OPENAI: dict[str, Callable[[Node], Shown] | None] = {
+_OPENAI: dict[str, Callable[[Node], ShownOptions] | None] = {
     "predicate": yes_or_no("probability"),
-    "choice": listed,
-    "score": listed,
+    "choice": list_of_options,
+    "score": list_of_options,
     "refusal": None,
 }
-_OTHERS: dict[str, Callable[[Node], Shown] | None] = {
+_OTHERS: dict[str, Callable[[Node], ShownOptions] | None] = {
     "noul": yes_or_no("noul"),
-    "choice": mapped,
-    "score": mapped,
-    "scale": mapped,
+    "choice": object_of_options,
+    "score": object_of_options,
+    "scale": object_of_options,
     "refusal": None,
 }
 
 
+_YES_KEYS = {"predicate": "probability", "noul": "noul"}  # where P(yes) stands, by type
 _OF_SEVERAL = "labels"  # the key of a line that has one for each of its answers
 
 
@@ -208,8 +210,47 @@ def decisions(line: Node, ask: Ask) -> Iterator[Answer]:
     return _rows(line, ask, _OTHERS)
 
 
+class TypedAnswer(NamedTuple):
+    """An answer of a response, in the object that holds it."""
+
+    content: dict[str, Any]
+    name: str | None
+    type: str
+    shown: ShownOptions | None  # None of a refusal
+
+    def places(self) -> list[tuple[dict[str, Any], str, Option]]:
+        """Return where each probability stands, the object and its key, and of which option."""
+        listed = self.content.get("probabilities")
+        if self.type in _YES_KEYS:
+            return [(self.content, _YES_KEYS[self.type], _NO_YES[1])]
+        if isinstance(listed, dict):
+            return [(listed, key, self._option_of(key)) for key in listed]
+        assert isinstance(listed, list)  # noqa: S101  (it has been read)
+        return [(item, "probability", _option(Node(item["value"]))) for item in listed]
+
+    def _option_of(self, key: str) -> Option:
+        assert self.shown is not None  # noqa: S101  (a refusal has no probabilities)
+        number = self.shown.options[0].type is int
+        return Option(int, int(key)) if number else Option(str, key)
+
+
+def typed_answers(response: Node) -> list[TypedAnswer]:
+    """Return the answers of one response, of OpenAI or another vendor, as each of them looks."""
+    answers = []
+    for question in _questions(response, of_objects=True):
+        type_, listed = question.answer.need("type"), question.answer.get("probabilities")
+        of_others = listed is not None and isinstance(listed.value, dict)
+        types = {**_OPENAI, **_OTHERS} if of_others else {**_OTHERS, **_OPENAI}
+        if type_.text() not in types:
+            type_.refuse(f"one of {', '.join(types)}")
+        reader = types[type_.text()]
+        shown = None if reader is None else reader(question.answer)
+        answers.append(TypedAnswer(question.answer.value, question.name, type_.text(), shown))
+    return answers
+
+
 def _rows(
-    line: Node, ask: Ask, types: Mapping[str, Callable[[Node], Shown] | None]
+    line: Node, ask: Ask, types: Mapping[str, Callable[[Node], ShownOptions] | None]
 ) -> Iterator[Answer]:
     if line.get("type") is None and has_failed(line, "answers"):
         ask.counts["failed"] += 1
@@ -222,11 +263,11 @@ def _rows(
         type_ = question.answer.need("type")
         if type_.text() not in types:
             type_.refuse(f"one of {', '.join(types)}")
-        read = types[type_.text()]
-        if read is None:
+        reader = types[type_.text()]
+        if reader is None:
             ask.counts["refusals"] += 1
             continue
-        shown = read(question.answer)
+        shown = reader(question.answer)
         places = [question.answer.value, *around]
         applied = applied_temperature(places, type_=type_.text(), name=question.name)
         ask.tally.count_applied(applied, type_.text())
@@ -244,7 +285,7 @@ def _rows(
         )
 
 
-def _place(label: Node, shown: Shown) -> int:
+def _place(label: Node, shown: ShownOptions) -> int:
     return index_of(label, shown)
 
 
@@ -257,14 +298,14 @@ def _questions(line: Node, *, of_objects: bool) -> list[_Question]:
             line.need("answers")
         return [_Question(line, _name(line))]
     if of_objects and isinstance(answers.value, dict):
-        found = [_Question(answers.need(name), name) for name in answers.value]
+        questions = [_Question(answers.need(name), name) for name in answers.value]
     elif isinstance(answers.value, dict):
         answers.refuse("a list (objects are read with the format decisions, --format decisions)")
     else:
-        found = [_Question(answer, _name(answer)) for answer in answers.items()]
-    if not found:
+        questions = [_Question(answer, _name(answer)) for answer in answers.items()]
+    if not questions:
         answers.refuse("one answer or more")
-    return found
+    return questions
 
 
 def _name(answer: Node) -> str | None:
@@ -284,10 +325,10 @@ def _labels(line: Node, questions: Sequence[_Question], ask: Ask) -> list[Node |
             line.need(ask.fields.label)
         return own
     if isinstance(label.value, list) and (len(questions) > 1 or len(label.value) == 1):
-        found = label.items()
-        if len(found) != len(questions):
+        labels = label.items()
+        if len(labels) != len(questions):
             label.refuse(f"one per answer, {len(questions)}")
-        return [None if each.value is None else each for each in found]
+        return [None if each.value is None else each for each in labels]
     if isinstance(label.value, dict):
         names = [question.name for question in questions]
         unknown = [name for name in label.value if name not in names]

@@ -12,10 +12,10 @@ from temperance.readers.guard import named
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMATS", "GROUP_PARTS", "FormatName", "GroupPart", "LlmFormat", "Missing"]
+__all__ = ["FORMATS", "GROUP_PARTS", "FormatName", "GroupPart", "LlmFormat", "MissingOptions"]
 
 FormatName = Literal["lm-eval", "openai-logprobs", "openai-decisions", "decisions", "records"]
-Missing = Literal["bound", "shown", "drop", "error"]
+MissingOptions = Literal["bound", "shown", "drop", "error"]
 GroupPart = Literal["task", "type", "name", "options"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
@@ -90,7 +90,7 @@ class LlmFormat:
     """
 
     name: FormatName
-    missing: Missing | None = None
+    missing: MissingOptions | None = None
     options: Sequence[str] | None = None
     options_field: str | None = None
     position: int | None = None
@@ -101,7 +101,7 @@ class LlmFormat:
     def __post_init__(self) -> None:
         _check_word("format", self.name, FORMATS)
         if self.missing is not None:
-            _check_word("missing", self.missing, get_args(Missing))
+            _check_word("missing", self.missing, get_args(MissingOptions))
         if self.normalize is not None:
             _check_word("normalize", self.normalize, ("bytes",))
         for option, only in _ONLY_OF.items():
@@ -123,7 +123,7 @@ class LlmFormat:
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
         """Of each option the spellings that count as it; the first is its name."""
-        return tuple(spelled(option) for option in self.options or ())
+        return tuple(spellings_of(option) for option in self.options or ())
 
     def _check_options(self) -> None:
         if (self.options is None) == (self.options_field is None):
@@ -134,15 +134,15 @@ class LlmFormat:
             )
             raise InvalidInputError(msg)
         if self.options is not None:
-            check_options(self.spellings)
+            check_spellings(self.spellings)
 
 
-def spelled(option: str) -> tuple[str, ...]:
+def spellings_of(option: str) -> tuple[str, ...]:
     """Return the spellings of an option, `yes|Yes`, without the space around them."""
     return tuple(part.strip() for part in option.split("|"))
 
 
-def check_options(options: Sequence[Sequence[str]]) -> None:
+def check_spellings(options: Sequence[Sequence[str]]) -> None:
     """Raise unless there are two options or more, none empty and none named twice."""
     flat = [spelling for option in options for spelling in option]
     if len(options) < 2:
@@ -156,5 +156,5 @@ def check_options(options: Sequence[Sequence[str]]) -> None:
         raise InvalidInputError(msg)
 
 
-def _check_word(name: str, value: object, known: Sequence[str]) -> None:
-    as_word(value, known, name=name)
+def _check_word(name: str, value: object, words: Sequence[str]) -> None:
+    as_word(value, words, name=name)

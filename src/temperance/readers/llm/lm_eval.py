@@ -44,15 +44,15 @@ def read_target(
         return SEVERAL
     golds = _listed(line, target, count, texts)
     if golds is None:
-        found = _reading(line, target, ask, count, texts)
-        return _agreeing(found, own) if isinstance(found, Readings) else found
+        reading = _reading(line, target, ask, count, texts)
+        return _agreeing(reading, own) if isinstance(reading, Readings) else reading
     if not golds:
         target.refuse("one index or one option's text (name another key with --label-field)")
     readings = [_reading(line, gold, ask, count, texts) for gold in golds]
     if len({gold.value for gold in golds}) > 1:
         return SEVERAL
-    found = readings[0]
-    return _agreeing(found, own) if isinstance(found, Readings) else found
+    reading = readings[0]
+    return _agreeing(reading, own) if isinstance(reading, Readings) else reading
 
 
 def _listed(line: Node, target: Node, count: int, texts: Sequence[str] | None) -> list[Node] | None:
@@ -81,7 +81,7 @@ def _marks_several(line: Node, texts: Sequence[str] | None) -> bool:
     document = line.find("doc")
     if texts is None or document is None or not isinstance(document.value, dict):
         return False
-    wanted = [text.strip() for text in texts]
+    options = [text.strip() for text in texts]
     for part in (document.value, *document.value.values()):
         if not isinstance(part, dict):
             continue
@@ -89,8 +89,8 @@ def _marks_several(line: Node, texts: Sequence[str] | None) -> bool:
         if not isinstance(choices, list) or not isinstance(labels, list):
             continue
         marks = all(type(label) is int and label in (0, 1) for label in labels)
-        same = [str(choice).strip() for choice in choices] == wanted
-        if marks and same and len(labels) == len(wanted) and sum(labels) > 1:
+        same = [str(choice).strip() for choice in choices] == options
+        if marks and same and len(labels) == len(options) and sum(labels) > 1:
             return True
     return False
 
@@ -128,8 +128,8 @@ def _agreeing(both: Readings, own: OwnScore | None) -> Readings:
         return both
     if own is None or own.right not in (0.0, 1.0) or len(own.best) > 1:
         return both
-    found = [each if (each in own.best) == bool(own.right) else None for each in both[:2]]
-    return both if found == [None, None] else Readings(found[0], found[1], both.digits)
+    readings = [each if (each in own.best) == bool(own.right) else None for each in both[:2]]
+    return both if readings == [None, None] else Readings(readings[0], readings[1], both.digits)
 
 
 def leave_out_shares(answers: Sequence[Answer], ask: Ask) -> list[bool]:
@@ -201,16 +201,16 @@ def _choices(line: Node, texts: Sequence[str] | None) -> Iterator[Sequence[str]]
     if texts is not None:
         yield texts
     for path in ("doc.choices", "doc.choices.text", "doc.choices.label"):
-        found = line.find(path)
-        if found is not None and isinstance(found.value, list):
-            yield [str(choice) for choice in found.value]
+        node = line.find(path)
+        if node is not None and isinstance(node.value, list):
+            yield [str(choice) for choice in node.value]
 
 
 def _not_among(target: Node, texts: Sequence[str] | None) -> FileFormatError:
-    told = "" if texts is None else f" ({named(text.strip() for text in texts)})"
+    options = "" if texts is None else f" ({named(text.strip() for text in texts)})"
     return FileFormatError(
-        f"`{target.path}` must be among the options{told}, by its index or as the text of one of "
-        f"them, got {quoted(target.value)}. {_HINT}"
+        f"`{target.path}` must be among the options{options}, by its index or as the text of one "
+        f"of them, got {quoted(target.value)}. {_HINT}"
     )
 
 
@@ -275,9 +275,9 @@ def _own_score(line: Node, log_probs: list[float]) -> OwnScore | None:
         right = None
     if right is None:
         return None
-    known = [-inf if isnan(value) else value for value in log_probs]
-    largest = max(known)
-    best = tuple(i for i, value in enumerate(known) if value == largest)
+    values = [-inf if isnan(value) else value for value in log_probs]
+    largest = max(values)
+    best = tuple(i for i, value in enumerate(values) if value == largest)
     return OwnScore(best, right)
 
 
@@ -297,15 +297,15 @@ def _requests(line: Node, count: int) -> list[tuple[str, str]] | None:
         return None
     if isinstance(arguments.value, dict):
         pairs = [arguments.need(f"gen_args_{i}") for i in range(len(arguments.value))]
-        found = [(pair.need("arg_0").text(), pair.need("arg_1").text()) for pair in pairs]
+        requests = [(pair.need("arg_0").text(), pair.need("arg_1").text()) for pair in pairs]
     else:  # of versions before 0.4.3
         lists = [pair.items() for pair in arguments.items()]
         if any(len(pair) < 2 for pair in lists):
             arguments.refuse("pairs (context, continuation)")
-        found = [(pair[0].text(), pair[1].text()) for pair in lists]
-    if len(found) != count:
+        requests = [(pair[0].text(), pair[1].text()) for pair in lists]
+    if len(requests) != count:
         arguments.refuse(f"one per option, as many as `filtered_resps` has, {count}")
-    return found
+    return requests
 
 
 def _conditional(

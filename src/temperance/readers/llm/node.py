@@ -32,17 +32,17 @@ class Node:
         """Return the value under a key of an object; None where it is absent or null."""
         if not isinstance(self.value, dict):
             self.refuse("an object")
-        found = self.value.get(key)
-        return None if found is None else Node(found, f"{self.path}.{key}" if self.path else key)
+        value = self.value.get(key)
+        return None if value is None else Node(value, f"{self.path}.{key}" if self.path else key)
 
     def need(self, key: str) -> Node:
         """Return the value under a key, or raise that there is none."""
-        found = self.get(key)
-        if found is None:
+        node = self.get(key)
+        if node is None:
             inside = f"`{self.path}` " if self.path else ""
             msg = f"{inside}has no key `{key}` (or null there); it holds {named(self.value)}."
             raise FileFormatError(msg)
-        return found
+        return node
 
     def entry(self, key: str) -> Node:
         """Return the value under a key that must be there, but may be null."""
@@ -88,39 +88,39 @@ class Node:
 
     def number(self) -> float:
         """Return a number, or that of a text that holds one; -inf is one, nan and inf are not."""
-        found = nan
+        number = nan
         if isinstance(self.value, int | float) and not isinstance(self.value, bool):
             try:
-                found = float(self.value)
+                number = float(self.value)
             except OverflowError:
                 self.refuse("a number that a float can hold")
         elif isinstance(self.value, str) and "_" not in self.value:
             try:
-                found = float(self.value)
+                number = float(self.value)
             except ValueError:
                 self.refuse("a number")
-        if isnan(found) or found == inf:
+        if isnan(number) or number == inf:
             self.refuse("a number")
-        return found
+        return number
 
     def log_prob(self) -> float:
         """Return a log-probability; nan for one that is not known but for being very low."""
-        found = self.number()
-        if found > _ABOVE_ZERO:
+        value = self.number()
+        if value > _ABOVE_ZERO:
             self.refuse("a log-probability, so at most 0")
-        return nan if found <= SENTINEL else found
+        return nan if value <= SENTINEL else value
 
     def token_log_prob(self) -> float:
         """Return the log-probability of one token; nan for null and what stands for impossible."""
-        found = nan if self.value is None else self.log_prob()
-        return found if found > IMPOSSIBLE else nan
+        value = nan if self.value is None else self.log_prob()
+        return value if value > IMPOSSIBLE else nan
 
     def prob(self) -> float:
         """Return a probability."""
-        found = self.number()
-        if not 0.0 <= found <= 1.0:
+        value = self.number()
+        if not 0.0 <= value <= 1.0:
             self.refuse("a probability between 0 and 1")
-        return found
+        return value
 
     def refuse(self, rule: str) -> NoReturn:
         """Raise FileFormatError: the path, the rule, what was found."""
@@ -133,8 +133,8 @@ class Node:
             return self.get(key)
         inside = isinstance(self.value, list) and key.isdecimal() and key.isascii()
         if inside and len(key) < 10 and int(key) < len(self.value):
-            found = self.value[int(key)]
-            return None if found is None else Node(found, f"{self.path}[{key}]")
+            value = self.value[int(key)]
+            return None if value is None else Node(value, f"{self.path}[{key}]")
         return None
 
 
@@ -207,10 +207,10 @@ def same_word(label: object, options: Sequence[Sequence[str]]) -> int | None:
     """
     word = _folded(str(label))
     folded = [{_folded(text) for text in spellings} for spellings in options]
-    found = [i for i, words in enumerate(folded) if word in words]
-    if len(found) == 1:
-        return found[0]
-    if found or len(options) != 2:
+    matches = [i for i, words in enumerate(folded) if word in words]
+    if len(matches) == 1:
+        return matches[0]
+    if matches or len(options) != 2:
         return None
     for kind, other in ((_YES, _NO), (_NO, _YES)):
         if word in kind:

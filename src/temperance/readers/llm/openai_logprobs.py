@@ -11,7 +11,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import Answer, Option, id_of, labelled, right_option
-from temperance.readers.llm.llm_format import check_options, spelled
+from temperance.readers.llm.llm_format import check_spellings, spellings_of
 from temperance.readers.llm.node import decimals, has_failed, response_of, same_word
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ShownToken(NamedTuple):
 
 def check_mass(shown: Sequence[ShownToken], node: Node) -> None:
     """Raise where the probabilities sum to more than 1, and not by rounding."""
-    values = _known(shown)
+    values = _log_probs(shown)
     total = sum(map(exp, values))
     if total <= 1.0 + _TOLERANCE:
         return
@@ -69,25 +69,25 @@ def most_unseen(
     with top_p cuts the rest and divides by the sum. Where one token alone has it all, what others
     can have is that rounding.
     """
-    values = _known(listed)
+    values = _log_probs(listed)
     if not values:
         return nan
     smallest = min(values)
-    others = _known([each for each in listed if each.token != token])
+    others = _log_probs([each for each in listed if each.token != token])
     if others and smallest < min(others):
         smallest = min(others)
-    known = values if sampled is None else [*values, *_known([sampled])]
-    left = 1.0 - sum(map(exp, known))
-    rounding = _DOUBLE if _in_double(known) else _SINGLE
-    if left <= rounding:
-        if 1.0 - exp(max(known)) <= rounding:
+    log_probs = values if sampled is None else [*values, *_log_probs([sampled])]
+    remainder = 1.0 - sum(map(exp, log_probs))
+    rounding = _DOUBLE if _in_double(log_probs) else _SINGLE
+    if remainder <= rounding:
+        if 1.0 - exp(max(log_probs)) <= rounding:
             return min(smallest, log(rounding))
         counts["without mass left"] += 1
         return smallest
-    return min(smallest, log(left))
+    return min(smallest, log(remainder))
 
 
-def _known(tokens: Sequence[ShownToken]) -> list[float]:
+def _log_probs(tokens: Sequence[ShownToken]) -> list[float]:
     return [each.log_prob for each in tokens if not isnan(each.log_prob)]
 
 
@@ -132,7 +132,7 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     content = choice.need("logprobs").need("content")
     token = _answering(content, ask.format.position or 0)
     options = _options(line, ask)
-    listed, sampled = _shown(token, content)
+    listed, sampled = _listed_and_sampled(token, content)
     _check_sampled_once(token, listed)
     shown = listed if sampled is None else [*listed, sampled]
     check_mass(shown, token.need("top_logprobs"))
@@ -166,8 +166,8 @@ def _answering(content: Node, position: int) -> Node:
     """Return the token at a position; from the end, tokens without text are not counted."""
     tokens = content.items()
     if position < 0:
-        named_ = [(token, token.get("token")) for token in tokens]
-        tokens = [token for token, text in named_ if text is not None and text.text()]
+        pairs = [(token, token.get("token")) for token in tokens]
+        tokens = [token for token, text in pairs if text is not None and text.text()]
     try:
         return tokens[position]
     except IndexError:
@@ -181,29 +181,29 @@ def _answering(content: Node, position: int) -> Node:
 def _options(line: Node, ask: Ask) -> tuple[tuple[str, ...], ...]:
     if ask.format.options_field is None:
         return ask.format.spellings
-    found = line.find(ask.format.options_field) or line.need(ask.format.options_field)
-    options = tuple(spelled(item.text()) for item in found.items())
+    node = line.find(ask.format.options_field) or line.need(ask.format.options_field)
+    options = tuple(spellings_of(item.text()) for item in node.items())
     try:
-        check_options(options)
+        check_spellings(options)
     except InvalidInputError as error:
-        msg = f"`{found.path}`: {error}"
+        msg = f"`{node.path}`: {error}"
         raise FileFormatError(msg) from error
     return options
 
 
-def _shown(token: Node, content: Node) -> tuple[list[ShownToken], ShownToken | None]:
+def _listed_and_sampled(token: Node, content: Node) -> tuple[list[ShownToken], ShownToken | None]:
     """Return the tokens listed, and the sampled one if it is not among them."""
     top = token.need("top_logprobs").items()
     if not top:
         raise _nothing_listed(token, content)
     listed = [_token(each) for each in top]
     sampled = _token(token)
-    known = any(
+    is_listed = any(
         each.token == sampled.token
         or (each.log_prob == sampled.log_prob and _bare(each.text) == _bare(sampled.text))
         for each in listed
     )
-    return listed, None if known else sampled
+    return listed, None if is_listed else sampled
 
 
 def _token(entry: Node) -> ShownToken:
@@ -236,8 +236,8 @@ def _nothing_listed(token: Node, content: Node) -> FileFormatError:
 
 def _check_sampled_once(token: Node, listed: Sequence[ShownToken]) -> None:
     sampled = token.need("token").text()
-    found = [each.log_prob for each in listed if each.token == sampled]
-    if len(found) > len(set(found)):
+    log_probs = [each.log_prob for each in listed if each.token == sampled]
+    if len(log_probs) > len(set(log_probs)):
         msg = (
             f"`{token.path}.top_logprobs` lists the sampled token {quoted(sampled)} twice, with "
             "the same log-probability, which would count double: take one of the two out."
@@ -283,9 +283,9 @@ def _index(label: Node, options: Sequence[Sequence[str]], ask: Ask) -> int:
     if not isinstance(label.value, str | bool):
         label.refuse("the text of an option")
     if isinstance(label.value, str):
-        wanted = label.value.strip()
+        spelling = label.value.strip()
         for i, spellings in enumerate(options):
-            if wanted in spellings:
+            if spelling in spellings:
                 return i
     near = same_word(label.value, options)
     if near is not None:

@@ -29,7 +29,7 @@ from temperance.readers.llm.decisions import decisions, openai_decisions
 from temperance.readers.llm.lm_eval import count_contradictions, leave_out_shares, lm_eval, settle
 from temperance.readers.llm.node import SENTINEL, Node, check_sum
 from temperance.readers.llm.openai_logprobs import openai_logprobs
-from temperance.readers.shapes import check_texts
+from temperance.readers.request import check_texts
 from temperance.readers.shards import Shards
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def seems_to_be(line: Node, format_name: str) -> str:
             "under the key `probabilities`, beside `type`."
         )
     for path, name, what in _SIGNS:
-        found = any(line.find(f"{place}{path}") is not None for place in _PLACES)
-        if what != format_name and found:
-            read = what if what.startswith("which") else f"read with --format {what}"
-            return f"These look like {name}, {read}."
+        matches = any(line.find(f"{place}{path}") is not None for place in _PLACES)
+        if what != format_name and matches:
+            advice = what if what.startswith("which") else f"read with --format {what}"
+            return f"These look like {name}, {advice}."
     return ""
 
 
@@ -114,13 +114,13 @@ def records(line: Node, ask: Ask) -> Iterator[Answer]:
             node.refuse("scores of which one is finite")
     label = labelled(line, ask)
     finite = [value for value in values if not (isinf(value) or isnan(value))]
-    found = right_option(label, lambda each: _index(each, values))
+    right = right_option(label, lambda each: _index(each, values))
     ask.tally.count_applied(applied_temperature([line.value], type_=type_), type_)
     yield Answer(
         values,
         probs=probs,
         ceiling=nan if probs else min(finite, default=nan),
-        label=found,
+        label=right,
         groups={"type": type_},
         id=id_of(line, ask, line.get("id")),
     )
@@ -136,22 +136,22 @@ def _scores(line: Node, ask: Ask) -> Node:
             "records out."
         )
         raise FileFormatError(msg)
-    given = [key for key in _KINDS if line.get(key) is not None]
+    keys = [key for key in _KINDS if line.get(key) is not None]
     if ask.kind is not None:
         return line.need(ask.kind)
-    if len(given) == 2:
+    if len(keys) == 2:
         msg = "has both `logits` and `probs`; say which to use with --kind."
         raise FileFormatError(msg)
-    return line.need(given[0] if given else "logits` or `probs")
+    return line.need(keys[0] if keys else "logits` or `probs")
 
 
 def _index(label: Node, values: list[float]) -> int:
-    found = label.number()
-    if isinf(found) or found != int(found) or not 0 <= found < len(values):
+    number = label.number()
+    if isinf(number) or number != int(number) or not 0 <= number < len(values):
         label.refuse(f"the index of an option, 0 to {len(values) - 1}")
-    if isinf(values[int(found)]):
+    if isinf(values[int(number)]):
         label.refuse("an option that exists, and its logit is -inf")
-    return int(found)
+    return int(number)
 
 
 # Files of a language model's answers become rows.
@@ -206,17 +206,17 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
         with naming_line(number):
             line = Node(record)
             answers = _answers(line, ask)
-            weight = _beside(line, fields.weight, "weight")
-            group = _beside(line, fields.group, None)
-            cluster = _beside(line, fields.cluster, "cluster")
-            beside: dict[str, Any] = {
+            weight = _field(line, fields.weight, "weight")
+            group = _field(line, fields.group, None)
+            cluster = _field(line, fields.cluster, "cluster")
+            columns: dict[str, Any] = {
                 "weight": None if weight is None else weight.number(),
                 "group": None if group is None else str(group.name()),
                 "cluster": None if cluster is None else str(cluster.name()),
             }
         where = f"{file.name}, line {number}" if of_folder else f"line {number}"
         for answer in answers:
-            yield Row(answer, ask.task or file.stem, number, where, **beside)
+            yield Row(answer, ask.task or file.stem, number, where, **columns)
 
 
 def _answers(line: Node, ask: Ask) -> list[Answer]:
@@ -235,7 +235,7 @@ def _answers(line: Node, ask: Ask) -> list[Answer]:
     return of_one
 
 
-def _beside(line: Node, name: str | None, usual: str | None) -> Node | None:
+def _field(line: Node, name: str | None, usual: str | None) -> Node | None:
     """Return what a line holds under a name that was given, or under the usual one."""
     if name is not None:
         return line.find(name) or line.need(name)

@@ -1,0 +1,115 @@
+"""Write docs/formats.md, the page of the files that this library defines: `make docs`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from temperance.formats import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).with_name("formats.md")
+GOLDEN = Path(__file__).parents[1] / "tests" / "data" / "golden"
+HEAD = """# Files
+
+`calibrator.json` and `policy.json` hold names and numbers, no code: enough to apply a map, or to
+decide by it, in any language. `temperance schema calibrator` and `temperance schema policy` print
+what this page is made of, as JSON Schema; `temperance.formats.schema` returns it. A version of a
+file is read for ever. Both are written beside the target and then renamed, as UTF-8; infinity and
+nan never stand in them. [Into production](deployment.md#any-language) has a reader in JavaScript.
+"""
+KINDS = {
+    "logits": "Of one class per row: z are the row's logits, one per class, in the order of "
+    "`input.classes`; -infinity is an option that does not exist, k counts those that do. Of two "
+    "classes o = z1 - z0; where one of the two does not exist the other is certain, unless the "
+    "knots of a curve begin at -1e101: then o is at least that, and at most 1e101.",
+    "multilabel": "Of a matrix of labels: z is the logit of each label.",
+    "answers": "Of scores of answers: the score becomes log-odds o by `parameters.score` "
+    "(probability p: log p - log(1 - p), both at least log 2^-24; logprob likewise of exp(s); "
+    "fraction, percent, count of m: log(s + 1/2) - log(m - s + 1/2), a fraction as percent of 100; "
+    "real: o itself), and z = (0, o). The result is the probability of class 1, that the answer "
+    "is right.",
+}
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join([HEAD, *_calibrator(), *_policy()])
+
+
+def _calibrator() -> Iterator[str]:
+    top = schema("calibrator")
+    yield f"## calibrator.json\n\n{top['description']}\n"
+    example = json.loads((GOLDEN / "temperature.json").read_text(encoding="utf-8"))["calibrator"]
+    yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```\n"
+    yield from _keys(top)
+    for kind, words in KINDS.items():
+        yield f"### {kind}\n\n{words}\n"
+        yield "| method | probabilities | `parameters` |\n|---|---|---|"
+        for each in top["oneOf"]:
+            method, of = (each["properties"][key] for key in ("method", "input"))
+            if of["properties"]["kind"]["const"] == kind:
+                parameters = each["properties"]["parameters"]
+                yield f"| `{method['const']}` | {each['description']} | {_list(parameters)} |"
+        yield ""
+
+
+def _policy() -> Iterator[str]:
+    top = schema("policy")
+    yield f"## policy.json\n\n{top['description']}\n"
+    example = json.loads((GOLDEN / "policy.json").read_text(encoding="utf-8"))["policy"]
+    example["calibrator"] = {"format": "temperance/calibrator", "...": "..."}
+    yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```\n"
+    yield from _keys(top)
+    for name in ("rule", "promise"):
+        part = top["properties"][name]
+        yield f"### {name}\n\n{part['description'].capitalize()}.\n"
+        yield from _keys(part)
+
+
+def _keys(part: dict[str, Any]) -> Iterator[str]:
+    """A line per key: whether it may lack, its type, and what it is."""
+    yield "| key | type | |\n|---|---|---|"
+    for name, each in part["properties"].items():
+        lacks = "" if name in part["required"] else ", may lack"
+        words = each.get("description", "")
+        yield f"| `{name}` | {_type(each)}{lacks} | {words} |"
+    yield ""
+
+
+def _list(part: dict[str, Any]) -> str:
+    entries = []
+    for name, each in part["properties"].items():
+        lacks = "" if name in part["required"] else ", may lack"
+        words = f": {each['description']}" if "description" in each else ""
+        entries.append(f"`{name}` ({_type(each)}{lacks}){words}")
+    return "; ".join(entries) or "none"
+
+
+def _type(part: dict[str, Any]) -> str:
+    if "const" in part:
+        return f"`{json.dumps(part['const'])}`"
+    if "enum" in part:
+        return " or ".join(f"`{json.dumps(each)}`" for each in part["enum"])
+    if "anyOf" in part:
+        return " or ".join(_type(each) for each in part["anyOf"])
+    if "$ref" in part:
+        return "a calibrator.json"
+    types = part["type"] if isinstance(part["type"], list) else [part["type"]]
+    text = " or ".join(types)
+    if "array" in types and isinstance(part.get("items"), dict) and "type" in part["items"]:
+        text = text.replace("array", f"array of {_type(part['items'])}")
+    return text + _limits(part)
+
+
+def _limits(part: dict[str, Any]) -> str:
+    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    limits = [f"{sign} {part[key]}" for key, sign in signs.items() if key in part]
+    return f" {', '.join(limits)}" if limits else ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

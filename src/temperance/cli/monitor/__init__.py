@@ -1,0 +1,3 @@
+"""The commands of the group `temperance monitor`."""
+
+__all__: list[str] = []

@@ -1,0 +1,59 @@
+"""`temperance monitor label`: labels of a file to their predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from temperance.cli.monitor.opening import StoreArgument, from_stdin, opened
+from temperance.cli.options import IdColumn, JsonOption, LabelColumn, NaName, NaOption
+
+__all__ = ["monitor_label"]
+
+_AT_ONCE = 10_000
+
+
+def monitor_label(
+    store: StoreArgument,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Ids and labels; scores beside them are not looked at. `-`: stdin."
+        ),
+    ],
+    label_column: LabelColumn = None,
+    id_column: IdColumn = None,
+    na: NaOption = NaName.refuse,
+    as_json: JsonOption = False,
+) -> None:
+    """Give labels to the predictions of the same ids, in the order of the file.
+
+    A label that is there already is counted; another one for the same id replaces it, and the first
+    stays in the history. One that comes before its prediction waits for it.
+    """
+    from temperance.cli.console import Result, progress
+    from temperance.monitor import Labelled
+    from temperance.readers import Fields, read_labels
+
+    with opened(store) as (kept, _), from_stdin(file) as path:
+        fields = Fields(label=label_column, id=id_column)
+        ids, labels = read_labels(path, fields=fields, na=na.value)
+        total = Labelled(0, 0, 0, 0)
+        with progress("writing", rows=len(ids)):
+            for first in range(0, len(ids), _AT_ONCE):
+                some = slice(first, first + _AT_ONCE)
+                done = kept.label(ids[some].tolist(), labels[some].tolist())
+                total = Labelled(*[
+                    getattr(total, name) + getattr(done, name)
+                    for name in ("new", "repeated", "corrected", "parked")
+                ])  # fmt: skip
+    words = (
+        f"{total.new:,} labels written, {total.repeated:,} were there already, "
+        f"{total.corrected:,} corrected, {total.parked:,} wait for their prediction."
+    )
+    Result(
+        total.to_dict,
+        lambda: [words],
+    ).print(as_json=as_json)

@@ -1,0 +1,49 @@
+"""`temperance monitor prune`: rows that are old, or asked to be forgotten, leave the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from temperance.cli.monitor.opening import StoreArgument, as_seconds, opened
+from temperance.cli.options import JsonOption
+
+__all__ = ["monitor_prune"]
+
+
+def monitor_prune(
+    store: StoreArgument,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="TIME", help="Predictions of that age: 90d."),
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="A prediction to forget; repeat it."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete predictions with all their labels, and give the room back.
+
+    What evidence has made of them stays; their scores and labels do not.
+    """
+    from temperance.cli.console import Result
+    from temperance.errors import InvalidInputError
+
+    if (older_than is None) == (not ids):
+        msg = "Say what goes: `--older-than TIME`, or `--id ID`."
+        raise InvalidInputError(msg)
+    with opened(store) as (kept, _):
+        if ids:
+            count, asked = kept.forget(ids), len(ids)
+        else:
+            count = kept.prune(as_seconds(older_than or "", option="--older-than"))
+            asked = count
+    missing = asked - count
+    warnings = (f"{missing} of the ids were not there.",) if missing else ()
+    Result(
+        lambda: {"deleted": count, "not_there": missing},
+        lambda: (f"{count:,} predictions are gone.",),
+        warnings=warnings,
+    ).print(as_json=as_json)

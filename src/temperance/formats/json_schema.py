@@ -1,0 +1,324 @@
+"""The JSON Schema of `calibrator.json` and of `policy.json`: what other programs may rely on.
+
+The readers of both files check more: that numbers fit together, that a promise follows from its
+counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from temperance.checks.arguments import as_word
+
+__all__ = ["schema"]
+
+Schema = dict[str, Any]
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema(name: Literal["calibrator", "policy"]) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a file that this library writes.
+
+    Parameters
+    ----------
+    name : {"calibrator", "policy"}
+        Of `calibrator.json` (format version 1) or of `policy.json` (version 2).
+
+    Returns
+    -------
+    dict
+        JSON-ready; it needs no other schema.
+
+    Raises
+    ------
+    InvalidInputError
+        Another name.
+
+    Examples
+    --------
+    >>> schema("calibrator")["properties"]["format"]
+    {'const': 'temperance/calibrator'}
+    """
+    as_word(name, ["calibrator", "policy"], name="name")
+    return {"$schema": _DRAFT, **(_calibrator() if name == "calibrator" else _policy())}
+
+
+def _number(words: str = "", **limits: float) -> Schema:
+    return {"type": "number", **limits, **({"description": words} if words else {})}
+
+
+def _numbers(words: str, each: Schema | None = None, *, least: int = 1) -> Schema:
+    return {
+        "type": "array", "items": each or {"type": "number"}, "minItems": least,
+        "description": words,
+    }  # fmt: skip
+
+
+def _by_name(words: str, each: Schema | None = None) -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": each or {"type": "number"},
+        "description": words,
+    }
+
+
+def _names(words: str) -> Schema:
+    return {"type": "array", "items": {"type": "string"}, "description": words}
+
+
+def _closed(
+    properties: dict[str, Schema], *, optional: tuple[str, ...] = (), words: str = ""
+) -> Schema:
+    """An object with these keys and no other."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+        **({"description": words} if words else {}),
+    }
+
+
+_TEMPERATURE = _number("logits are divided by it", exclusiveMinimum=0)
+_SHARE = _number(minimum=0, maximum=1)
+_SMOOTHING = _number(
+    "share s of the uniform distribution over a row's options: (1 - s) p + s / k",
+    minimum=0, exclusiveMaximum=1,
+)  # fmt: skip
+_BIAS = _numbers("added to the logit of each class, in the order of `input.classes`", least=2)
+_END = {"type": ["number", "null"]}
+_INTERVALS = _by_name("95 %", _closed({"low": _END, "high": _END}, optional=("low", "high")))
+_CURVE = _closed(
+    {
+        "log_odds": _numbers("knots, rising"),
+        "probability": _numbers(
+            "at each knot, not falling", _number(exclusiveMinimum=0, exclusiveMaximum=1)
+        ),
+    },
+    words="a line through knots, constant beyond the first and the last",
+)
+_BASE = {"base_temperature": _TEMPERATURE, "smoothing": _SMOOTHING}
+
+# Method -> keys of `parameters`, those that may lack, and the map. z are logits, o = z1 - z0.
+_METHODS: dict[str, tuple[dict[str, Schema], tuple[str, ...], str]] = {
+    "identity": ({}, (), "softmax(z)"),
+    "temperature": (
+        {"temperature": _TEMPERATURE, "smoothing": _SMOOTHING}, ("smoothing",),
+        "(1 - smoothing) softmax(z / temperature) + smoothing / k",
+    ),
+    "bias-corrected-temperature": (
+        {"temperature": _TEMPERATURE, "bias": _BIAS}, (), "softmax(z / temperature + bias)",
+    ),
+    "group-temperature": (
+        {
+            "temperature": _TEMPERATURE,
+            "temperatures": _by_name("of each group", _TEMPERATURE),
+            "small_groups": _names("groups of too few rows, which have the common temperature"),
+            "spread": _number("of log temperature between groups", minimum=0),
+        },
+        (), "softmax(z / temperatures[group]); a group that is not there has `temperature`",
+    ),
+    "vector": (
+        {**_BASE, "factors": _numbers("of each class", least=2), "bias": _BIAS}, (),
+        "softmax(factors x + bias), x = log of temperature's result at base_temperature",
+    ),
+    "matrix": (
+        {
+            **_BASE,
+            "matrix": _numbers("row c: what x adds to class c", _numbers("", least=2), least=2),
+            "bias": _BIAS,
+        },
+        (), "softmax(matrix x + bias), x as in vector",
+    ),
+    "platt": (
+        {"slope": _number(exclusiveMinimum=0), "intercept": _number()}, (),
+        "of two classes: log-odds of class 1 = slope o + intercept",
+    ),
+    "beta": (
+        {"a": _number(minimum=0), "b": _number(minimum=0), "c": _number()}, (),
+        "of two classes: log-odds of class 1 = a log p - b log(1 - p) + c, p = 1 / (1 + exp(-o))",
+    ),
+    "isotonic": (
+        {"curves": _numbers("one of class 1 of two; of more, one per class", _CURVE)}, (),
+        "the curve at o; of more classes: each at its class's log-odds against all others, shares",
+    ),
+    "venn-abers": (
+        {
+            "lower_from": _numbers("log-odds from which on `lower` holds, rising"),
+            "lower": _numbers("p0; 0 below all", _SHARE),
+            "upper_to": _numbers("log-odds up to which `upper` holds, rising"),
+            "upper": _numbers("p1; 1 above all", _SHARE),
+        },
+        (), "of two classes: p1 / (1 - p0 + p1) at o",
+    ),
+    "ensemble": (
+        {
+            "temperature": _TEMPERATURE,
+            "pool": {"enum": ["log", "linear"]},
+            "weights": _numbers("of each model, adding up to 1", _SHARE, least=2),
+        },
+        (), "softmax(pool / temperature), pool: log of the mean of softmax(z), or the mean of log",
+    ),
+}  # fmt: skip
+_LABEL_PLATT = (
+    {
+        "slope": _number("of the common line, which labels have that are not named"),
+        "intercept": _number(),
+        "slopes": _by_name("of each label"),
+        "intercepts": _by_name("of each label"),
+        "few_events": _names("labels that mostly have the common line"),
+        "slope_spread": _number(minimum=0),
+        "intercept_spread": _number(minimum=0),
+        "slope_intervals": _INTERVALS,
+        "intercept_intervals": _INTERVALS,
+    },
+    ("slope_intervals", "intercept_intervals"),
+    "of each label: sigmoid(slopes[label] z + intercepts[label])",
+)
+_OF_LABELS = {
+    "identity": ({}, (), "of each label: sigmoid(z)"),
+    "temperature": ({"temperature": _TEMPERATURE}, (), "of each label: sigmoid(z / temperature)"),
+    "group-temperature": (
+        *_METHODS["group-temperature"][:2], "of each label: sigmoid(z / temperatures[label])",
+    ),
+    "platt": _LABEL_PLATT,
+}  # fmt: skip
+_OF_ANSWERS = ("identity", "platt", "beta", "isotonic", "venn-abers")
+_SCORE = _closed(
+    {
+        "scale": {"enum": ["probability", "logprob", "fraction", "percent", "count", "real"]},
+        "of": {"type": "integer", "minimum": 1, "description": "what counts are out of"},
+    },
+    optional=("of",),
+    words="what a score is; it becomes log-odds o first, and z = (0, o)",
+)
+
+
+def _methods() -> list[Schema]:
+    """One schema per kind of input and method."""
+    made = [_of_method("logits", name, *entry) for name, entry in _METHODS.items()]
+    made += [_of_method("multilabel", name, *entry) for name, entry in _OF_LABELS.items()]
+    for name in _OF_ANSWERS:
+        keys, optional, words = _METHODS[name]
+        made.append(_of_method("answers", name, {"score": _SCORE, **keys}, optional, words))
+    return made
+
+
+def _of_method(
+    kind: str, name: str, keys: dict[str, Schema], optional: tuple[str, ...], words: str
+) -> Schema:
+    return {
+        "title": f"{name} of {kind}",
+        "description": words,
+        "properties": {
+            "method": {"const": name},
+            "input": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+            "parameters": _closed(keys, optional=optional),
+        },
+    }
+
+
+def _calibrator() -> Schema:
+    return {
+        "title": "calibrator.json",
+        "description": "A fitted map from a classifier's logits to calibrated probabilities.",
+        "type": "object",
+        "properties": {
+            "format": {"const": "temperance/calibrator"},
+            "format_version": {"const": 1},
+            "method": {"enum": list(_METHODS)},
+            "parameters": {"type": "object", "description": "enough to apply the map"},
+            "input": _closed(
+                {
+                    "kind": {"enum": ["logits", "multilabel", "answers"]},
+                    "convention": {"enum": ["softmax", "sigmoid"]},
+                    "n_classes": {"type": ["integer", "null"], "minimum": 1},
+                    "classes": {
+                        "type": ["array", "null"],
+                        "items": {"type": ["string", "integer"]},
+                        "description": "names in the order of the logits; 0, 1, ... where there "
+                        "are none; null where a row may have any number",
+                    },
+                },
+                optional=("n_classes", "classes"),
+            ),
+            "fit": {"type": "object", "description": "how it was found: for people and audits"},
+            "evaluation": {"type": "object", "description": "what was measured, likewise"},
+        },
+        "required": ["format", "format_version", "method", "parameters", "input"],
+        "additionalProperties": False,
+        "oneOf": _methods(),
+    }
+
+
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_MAYBE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+
+
+def _policy() -> Schema:
+    thresholds = _by_name("of each group; null: no row of it is accepted", _MAYBE)
+    rule = _closed(
+        {
+            "score": {"const": "confidence"},
+            "accept": {"const": "confidence >= threshold"},
+            "threshold": {**_MAYBE, "description": "on the largest probability of a row"},
+            "groups": {"anyOf": [{"type": "null"}, thresholds]},
+        },
+        optional=("threshold", "groups"),
+        words="a confidence less than 1e-6 below its threshold counts as at it",
+    )
+    return {
+        "title": "policy.json",
+        "description": "A calibrator, the confidence from which on answers are accepted, and the "
+        "promise that the counts behind it support.",
+        **_closed(
+            {
+                "format": {"const": "temperance/policy"},
+                "format_version": {"const": 2},
+                "rule": rule,
+                "promise": _promise(),
+                "calibrator": {"$ref": "#/$defs/calibrator"},
+                "rows": {"type": "object", "description": "which rows were used for what"},
+                "library": {"type": "string"},
+            },
+            optional=("rows", "library"),
+        ),
+        "$defs": {"calibrator": _calibrator()},
+    }
+
+
+def _promise() -> Schema:
+    evidence = _closed(
+        {
+            "group": {"type": ["string", "null"]},
+            "n": _COUNT,
+            "accepted": _COUNT,
+            "errors": _COUNT,
+            "lowest_accepted": _MAYBE,
+            "highest_declined": _MAYBE,
+            "reason": {"type": ["string", "null"]},
+        },
+        optional=("group", "lowest_accepted", "highest_declined", "reason"),
+    )
+    inside = {"exclusiveMinimum": 0.0, "exclusiveMaximum": 1.0}
+    return _closed(
+        {
+            "max_risk": {**_MAYBE, "description": "largest share of wrong answers"},
+            "min_coverage": {**_MAYBE, "description": "least share of rows answered"},
+            "confidence": _number("probability that the promise holds", **inside),
+            "n_given": {**_COUNT, "description": "rows given, of which those counted are a part"},
+            "clustered": {
+                "type": "boolean",
+                "description": "whether rows belong together, and one of each cluster counts",
+            },
+            "rows": _numbers("what set each threshold", evidence),
+            "map_sha256": {
+                "type": "string",
+                "pattern": "^[0-9a-f]{64}$",
+                "description": "of the map that the counts are of",
+            },
+        },
+        optional=("max_risk", "min_coverage", "map_sha256"),
+        words="what the thresholds rest on",
+    )

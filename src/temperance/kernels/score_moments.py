@@ -1,0 +1,72 @@
+"""Mean, variance and fourth central moment of scores under the probabilities of each row.
+
+A score is what a class costs: its log loss, its probability, or by how much two models differ in
+these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["CompiledMoments", "RowScores", "score_moments"]
+
+
+class RowScores(NamedTuple):
+    """What the softmax p of each of n rows of logits z is, without p itself."""
+
+    largest: Array  # (n,): max z
+    total: Array  # (n,): sum of exp(z - max z), in [1, k]
+    predicted: NDArray[np.intp]  # (n,): the first class of the largest logit
+    n_top: NDArray[np.intp]  # (n,): how many classes have it
+    of_logits: Array  # (3, n): mean, variance and fourth central moment of z - max z under p
+    of_probs: Array  # (3, n): the same of p
+
+
+def score_moments(scores: Array, probs: Array) -> Array:
+    """Return the moments of each row's score, (3, n), of what it is in each class, (n, k).
+
+    Where a score is infinite or undefined it counts 0, as at the mean: such classes have
+    probability 0, or are left out.
+    """
+    impossible = ~np.isfinite(scores)
+    some = bool(impossible.any())
+    if some:
+        scores = np.where(impossible, 0.0, scores)
+    mean = np.einsum("ij,ij->i", probs, scores)
+    squares = scores - mean[:, None]
+    squares *= squares
+    if some:
+        squares[impossible] = 0.0
+    weighted = probs * squares
+    return np.stack([mean, weighted.sum(axis=1), np.einsum("ij,ij->i", weighted, squares)])
+
+
+class CompiledMoments(Protocol):
+    """What is compiled: moments from logits, of which no probability is written down."""
+
+    def row_scores(self, logits: NDArray[Any]) -> RowScores:
+        """Return what the softmax of each row of logits, (n, k), is."""
+
+    def own_moments(self, logits: Array, largest: Array, confidence: Array) -> Array:
+        """Return the moments of z - max z and of p, (2, 3, n), where p = exp(z - max z) max p."""
+
+    def gap_moments(
+        self,
+        logits: tuple[Array, Array],
+        largest: tuple[Array, Array],
+        confidence: tuple[Array, Array],
+    ) -> Array:
+        """Return the moments of what two models differ in, (2, 2, 3, n), under each of the two.
+
+        First of log q - log p, by which the log loss of p is larger, then of q - p; p is of the
+        first model, q of the second.
+        """

@@ -1,0 +1,415 @@
+"""Two databases that take the same SQL: SQLite in a file, PostgreSQL at an address.
+
+Statements are written for SQLite, with `?` for values; the few words in which PostgreSQL differs
+are in `words`. A transaction that writes holds the store's one lock from its first statement on, so
+that what it reads stays true until it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from temperance.errors import InvalidInputError, MissingDependencyError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Database", "Transaction", "database_at"]
+
+_POSTGRESQL = ("postgresql://", "postgres://")
+_BUSY_SECONDS = 20.0  # that a writer waits for another one
+_RETRIES, _PAUSE = 5, 0.4  # of a transaction whose server went away, seconds between
+_DRIVER = "psycopg"
+_TABLES = ("temperance_predictions", "temperance_labels", "temperance_parked")  # rows leave
+_LOCK = 737_021_540  # any number: PostgreSQL's advisory lock of the monitor of a schema
+
+
+class Transaction(ABC):
+    """Statements that are all kept, or none."""
+
+    @abstractmethod
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement; return how many rows it changed."""
+
+    @abstractmethod
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+
+    @abstractmethod
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+        """Add rows whose `id` is not there yet; return how many."""
+
+    @abstractmethod
+    def batches(
+        self, sql: str, values: Sequence[Any], size: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a query, some at a time."""
+
+    @abstractmethod
+    def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
+        """Return the condition that a column is one of some values, and its value."""
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """Return the first row of a query, or None."""
+        rows = self.rows(sql, values)
+        return rows[0] if rows else None
+
+    def add_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each row of values."""
+        for row in rows:
+            self.execute(sql, row)
+
+
+class Database(ABC):
+    """Where the tables are."""
+
+    words: dict[str, str]  # what `{name}` in a schema stands for
+
+    @abstractmethod
+    def transaction(self, *, writes: bool) -> Any:  # noqa: ANN401  (a context of Transaction)
+        """Open a transaction: kept where the `with` ends, undone where it is left by an error."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the connection go."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Return whether there is a store."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """How messages call it: without a password."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Give the room of deleted rows back."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that it takes."""
+
+
+def database_at(address: str | Path) -> Database:
+    """Return the database at a path, or at a `postgresql://` address; nothing is opened yet.
+
+    Raises
+    ------
+    InvalidInputError
+        An address of neither kind.
+    """
+    if not isinstance(address, str | Path) or not str(address):
+        msg = f"`store` must be a path or postgresql://..., got {address!r}."
+        raise InvalidInputError(msg)
+    text = str(address)
+    if text.startswith(_POSTGRESQL):
+        return _PostgreSQL(text)
+    if "://" in text:
+        kind = text.partition("://")[0]
+        msg = f"`store` must be a path (SQLite) or postgresql://..., not {kind}://."
+        raise InvalidInputError(msg)
+    return _SQLite(Path(text))
+
+
+# SQLite.
+
+
+class _SQLite(Database):
+    words = {  # noqa: RUF012
+        "identity": "INTEGER PRIMARY KEY AUTOINCREMENT", "bytes": "BLOB", "whole": "INTEGER",
+    }  # fmt: skip
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._one = threading.RLock()  # threads share the connection, one transaction at a time
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def size(self) -> int:
+        files = (self._path, self._path.with_name(self._path.name + "-wal"))
+        return sum(each.stat().st_size for each in files if each.exists())
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(
+                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            # what was acknowledged is on the disk; what was deleted is overwritten
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def transaction(self, *, writes: bool) -> Iterator[Transaction]:
+        with self._one, self._explaining():
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            try:
+                yield _OfSQLite(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                raise
+
+    def compact(self) -> None:
+        with self._one, self._explaining():
+            self._opened().execute("VACUUM")
+            self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            text = str(error)
+            if "locked" in text or "busy" in text:
+                reason = (
+                    f"another process has been writing to it for {_BUSY_SECONDS:.0f} seconds; look "
+                    f"for it (`fuser {self._path}`), or try again"
+                )
+            elif "full" in text:
+                reason = "the disk is full; make room, and send the same rows again"
+            elif "not a database" in text or "malformed" in text:
+                reason = f"it is damaged, or no store ({text}); restore it from a copy"
+            elif "no such table" in text:
+                reason = "no store of a monitor; `temperance monitor init` takes a new path"
+            elif "unable to open" in text:
+                reason = "it cannot be opened: the folder must exist, and be one you may write to"
+            elif "readonly" in text:
+                reason = "it is write-protected"
+            else:
+                reason = text
+            msg = f"{self._path}: {reason}. Nothing of this call was written."
+            raise StoreError(msg) from error
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise _unwritable(self.name, error) from error
+
+
+class _OfSQLite(Transaction):
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        return self._connection.execute(sql, values).rowcount
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        return self._connection.executemany(sql, rows).rowcount
+
+    def batches(
+        self, sql: str, values: Sequence[Any], size: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        cursor = self._connection.execute(sql, values)
+        while batch := cursor.fetchmany(size):
+            yield batch
+
+    def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
+        return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(list(names))
+
+    def add_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(sql, rows)
+
+
+# PostgreSQL.
+
+
+class _PostgreSQL(Database):
+    words = {  # noqa: RUF012
+        "identity": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bytes": "BYTEA",
+        "whole": "BIGINT",
+    }  # fmt: skip
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._connection: Any = None
+        self._one = threading.RLock()
+
+    @property
+    def name(self) -> str:
+        scheme, _, rest = self._address.partition("://")
+        place, _, query = rest.rpartition("@")[2].partition("?")
+        shown = [each for each in query.split("&") if each and not _is_secret(each)]
+        return f"{scheme}://{place}{'?' if shown else ''}{'&'.join(shown)}"
+
+    def exists(self) -> bool:
+        with self.transaction(writes=False) as work:
+            return work.one("SELECT to_regclass('temperance_meta')") != (None,)
+
+    def size(self) -> int:
+        tables = (
+            "relname LIKE 'temperance_%' AND relkind IN ('r', 'i', 't')"
+            " AND relnamespace = current_schema()::regnamespace"
+        )
+        with self.transaction(writes=False) as work:
+            row = work.one(f"SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE {tables}")
+        return int((row or (0,))[0] or 0)
+
+    def _opened(self) -> Any:  # noqa: ANN401
+        psycopg = _psycopg()
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._address, connect_timeout=10)
+        return self._connection
+
+    @contextmanager
+    def transaction(self, *, writes: bool) -> Iterator[Transaction]:
+        psycopg = _psycopg()
+        with self._one, self._explaining():
+            connection = self._begun(writes=writes)
+            try:
+                yield _OfPostgreSQL(connection)
+                connection.commit()
+            except BaseException:
+                with suppress(psycopg.Error):
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        psycopg = _psycopg()
+        limit = psycopg.errors.ProgramLimitExceeded
+        try:
+            yield
+        except (UnicodeEncodeError, OverflowError, psycopg.DataError, limit) as error:
+            raise _unwritable(self.name, error) from error
+        except psycopg.Error as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            msg = f"{self.name}: {reason}. Nothing of this call was written."
+            raise StoreError(msg) from error
+
+    def _begun(self, *, writes: bool) -> Any:  # noqa: ANN401
+        """Return a connection that answers, with the lock of writers; servers are restarted."""
+        psycopg = _psycopg()
+        for attempt in range(_RETRIES):
+            try:
+                connection = self._opened()
+                if writes:
+                    connection.execute(
+                        f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))"
+                    )
+                else:
+                    connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                with suppress(psycopg.Error):
+                    if self._connection is not None:
+                        self._connection.close()
+                self._connection = None
+                if attempt == _RETRIES - 1:
+                    raise
+                time.sleep(_PAUSE * 2**attempt)
+            else:
+                return connection
+        raise AssertionError
+
+    def compact(self) -> None:
+        with self._one, self._explaining():
+            connection = self._opened()
+            connection.commit()
+            connection.autocommit = True
+            try:
+                for table in _TABLES:
+                    connection.execute(f"VACUUM {table}")
+            finally:
+                connection.autocommit = False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _OfPostgreSQL(Transaction):
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        return int(self._connection.execute(_translated(sql), tuple(values)).rowcount)
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return list(self._connection.execute(_translated(sql), tuple(values)).fetchall())
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+        names = ", ".join(columns)
+        self.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS incoming_{table} ON COMMIT DELETE ROWS AS "
+            f"SELECT {names} FROM {table} LIMIT 0"
+        )
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY incoming_{table} ({names}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+        count = self.execute(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} "
+            "ON CONFLICT DO NOTHING"
+        )
+        self.execute(f"TRUNCATE incoming_{table}")
+        return count
+
+    def batches(
+        self, sql: str, values: Sequence[Any], size: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        with self._connection.cursor(name="temperance", binary=True) as cursor:
+            cursor.itersize = size
+            cursor.execute(_translated(sql), tuple(values))
+            while batch := cursor.fetchmany(size):
+                yield batch
+
+    def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
+        return f"{column} = ANY(?)", list(names)
+
+    def add_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_translated(sql), rows)
+
+
+def _is_secret(setting: str) -> bool:
+    """Return whether a part of an address, NAME=VALUE, is a password."""
+    return "password" in unquote(setting.partition("=")[0]).lower()
+
+
+def _unwritable(name: str, error: Exception) -> InvalidInputError:
+    """Return the error of a value that no row can hold; trying again would not help."""
+    reason = " ".join(str(error).split())
+    msg = f"{name}: a value cannot be stored ({reason}). Nothing of this call was written."
+    return InvalidInputError(msg)
+
+
+def _translated(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def _psycopg() -> Any:  # noqa: ANN401
+    try:
+        import psycopg  # noqa: PLC0415 - optional package
+    except ImportError as error:
+        purpose = "A store in PostgreSQL"
+        raise MissingDependencyError(_DRIVER, extra="store", purpose=purpose) from error
+    return psycopg

@@ -1,0 +1,308 @@
+"""A new calibrator on the labels of late, and whether it has earned its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.calibrators import METHODS
+from temperance.checks.arguments import as_count, as_flag, as_positive, as_share, as_word
+from temperance.decisions import DecisionPolicy, abstain, load_policy, save_policy
+from temperance.drift.challenge import Challenge, prequential_log_probs
+from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import Frozen
+from temperance.monitor.checking import joined, served_log_probs
+from temperance.monitor.inputs import microseconds
+from temperance.plain import Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
+    from temperance.monitor.registry import Registry
+    from temperance.monitor.store import Store
+    from temperance.monitor.stored import StoredRows
+
+__all__ = ["METHODS_OF_REFITS", "Refit", "refit"]
+
+METHODS_OF_REFITS = (
+    "temperature", "bias-corrected-temperature", "vector", "matrix", "platt", "beta",
+    "group-temperature",
+)  # fmt: skip
+_FIRST = 0.3  # of the window: what the first fit of the comparison has
+_FEWEST = 50  # rows of a window
+_BLOCKS = 10
+_KEPT = 0.3  # of the window: labels for the promise of a policy
+
+
+@dataclass(frozen=True, slots=True)
+class Refit(Plain, Frozen):
+    """What became of a re-fit.
+
+    Attributes
+    ----------
+    promoted : bool
+        Whether the new calibrator serves now.
+    calibrator, champion : str
+        Ids of the new one, and of the one that served.
+    method : str
+    n : int
+        Labels of the window, on all of which the new one is fitted.
+    challenge : Challenge
+        On rows of the window that neither had seen: each by a fit on the rows before it.
+    temperature, champion_temperature : float or None
+    words : str
+    policy : str or None
+        What became of the policy that decides by it.
+    """
+
+    promoted: bool
+    calibrator: str
+    champion: str
+    method: str
+    n: int
+    challenge: Challenge
+    temperature: float | None
+    champion_temperature: float | None
+    words: str
+    policy: str | None
+
+
+def refit(
+    store: Store,
+    registry: Registry,
+    *,
+    last: int | None = None,
+    since: int | None = None,
+    method: str | None = None,
+    half_life: float | None = None,
+    alpha: float = 0.05,
+    force: bool = False,
+) -> Refit:
+    """Fit on labels of late; promote the result if evidence on rows that neither used says so.
+
+    Parameters
+    ----------
+    store, registry
+    last : int, optional
+        How many labels, the last ones that are usable: all since the alarm's onset, or of the
+        serving calibrator, where left out.
+    since : int, optional
+        Microseconds since 1970: predictions from then on.
+    method : str, optional
+        By default that of the serving calibrator.
+    half_life : float, optional
+        Days in which the weight of a row halves; all count alike where left out.
+    alpha : float, default 0.05
+        Probability to promote where the serving one is calibrated, at most.
+    force : bool, default False
+        Promote whatever the evidence says (but not a map that cannot be fitted).
+
+    Returns
+    -------
+    Refit
+
+    Raises
+    ------
+    InvalidInputError
+        A window of fewer than 50 labels, or of models with different options; a method that is not
+        for re-fits.
+    NoOptimumError
+        The window has no optimum.
+    """
+    as_flag(force, name="force")
+    as_share(alpha, name="alpha")
+    champion_id = registry.current()
+    champion = registry.load(champion_id)
+    name = _method(champion, method)
+    rows = _window(store, champion_id, last, since)
+    weights = _weights(rows, half_life)
+
+    def fitted(places: NDArray[np.intp]) -> Calibrator:
+        return _fit(name, rows, places, weights)
+
+    policy = _policy_of(store)
+    kept = int(_KEPT * len(rows)) if policy is not None else 0
+    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - kept])
+    challenger = fitted(fit_rows)
+    challenge = _challenge(fitted, rows, registry, champion_id)
+    new = registry.add(challenger)
+    promoted = new != champion_id and (force or challenge.earned(alpha))
+    told = None
+    if promoted:
+        why = f"re-fit on {len(fit_rows):,} labels"
+        if not challenge.earned(alpha):
+            why += ", forced"
+        facts = {"method": name, "n": len(fit_rows), "challenge": challenge.to_dict()}
+        registry.promote(new, why=why, facts=facts, champion=champion_id)
+        if policy is not None:
+            told = _set_again(Path(str(store.settings.policy)), policy, challenger,
+                              rows.taken(kept_rows))  # fmt: skip
+    words = _words(challenge, alpha, promoted=promoted, same=new == champion_id)
+    return Refit(
+        promoted, new, champion_id, name, len(fit_rows), challenge,
+        getattr(challenger, "temperature", None), getattr(champion, "temperature", None), words,
+        told,
+    )  # fmt: skip
+
+
+def _policy_of(store: Store) -> DecisionPolicy | None:
+    path = store.settings.policy
+    return None if path is None or not Path(path).exists() else load_policy(path)
+
+
+def _set_again(path: Path, policy: DecisionPolicy, calibrator: Calibrator, rows: StoredRows) -> str:
+    """Set a promise again on rows that the new map was not fitted on, or withdraw it, in words.
+
+    A promise is about one map: that of the calibrator before is void.
+    """
+    rule = policy.rule
+    own: dict[str, Any] = {"groups": rows.groups} if calibrator.traits.groups else {}
+    probs = calibrator.apply(rows.logits, refuse_probs=False, dtype=np.float64, **own)
+    try:
+        again = abstain(
+            probs, rows.labels, max_risk=rule.max_risk, min_coverage=rule.min_coverage,
+            confidence=rule.confidence, groups=rows.groups if rule.per_group else None,
+        )  # fmt: skip
+    except InvalidInputError as error:
+        void = path.with_suffix(".void.json")
+        path.replace(void)
+        return (
+            f"the promise of {path.name} was about the calibrator before, and is withdrawn: the "
+            f"file is {void.name} now, and nothing decides by it. On {len(rows):,} labels kept "
+            f"apart it cannot be made again: {error}"
+        )
+    save_policy(DecisionPolicy(calibrator, again), path)
+    return (
+        f"the promise of {path.name} is made again for the new calibrator, on {len(rows):,} labels "
+        f"kept apart: threshold {again.threshold if not rule.per_group else 'of each group'}."
+    )
+
+
+def _method(champion: Calibrator, method: str | None) -> str:
+    name = champion.method if method is None else method
+    if method is None and name == "identity":
+        name = "temperature"
+    as_word(name, METHODS_OF_REFITS, name="method")
+    return name
+
+
+def _window(store: Store, champion: str, last: int | None, since: int | None) -> StoredRows:
+    """Return the rows to fit on, in the order of their labels."""
+    if last is not None:
+        as_count(last, name="last")
+    oldest = since
+    if last is None and since is None:
+        oldest = _onset(store, champion)
+    parts = []
+    for rows in store.labelled(last=last):
+        keep = np.ones(len(rows), dtype=bool) if oldest is None else rows.times >= oldest
+        if last is None and oldest is None:
+            keep &= rows.calibrators == champion
+        parts.append(rows.taken(np.flatnonzero(keep)))
+    parts = [each for each in parts if len(each)]
+    n = sum(map(len, parts))
+    if n < _FEWEST:
+        msg = (
+            f"the window has {n} usable labels, and a re-fit wants at least {_FEWEST}: wait for "
+            "more, or take an older window (`last`, --last; `since`, --since)."
+        )
+        raise InvalidInputError(msg)
+    rows = joined(parts)
+    models = sorted(set(rows.models.tolist()))
+    if len(models) > 1:
+        msg = (
+            f"the window has rows of {len(models)} models ({', '.join(models[:3])}), and one "
+            "calibrator is for one model. Take a window that has one (--last, --since), or a "
+            "store for each."
+        )
+        raise InvalidInputError(msg)
+    return rows
+
+
+def _onset(store: Store, champion: str) -> int | None:
+    """Return when the change began of which an alarm of the serving calibrator is."""
+    for (_, calibrator), (_, alarm) in store.evidence().items():
+        if calibrator == champion and alarm is not None:
+            return microseconds(datetime.fromisoformat(alarm["onset"]).timestamp())
+    return None
+
+
+def _weights(rows: StoredRows, half_life: float | None) -> NDArray[np.float64] | None:
+    if half_life is None:
+        return None
+    days = as_positive(half_life, name="half_life")
+    age = (rows.times.max() - rows.times) / 86_400e6
+    return np.asarray(0.5 ** (age / days))
+
+
+def _fit(
+    name: str, rows: StoredRows, places: NDArray[np.intp], weights: NDArray[np.float64] | None
+) -> Calibrator:
+    """Return a fit on some rows; where they have no optimum, one with a prior."""
+    settings: dict[str, Any] = {"refuse_probs": False}
+    if weights is not None:
+        settings["weights"] = weights[places]
+    kind: Any = METHODS[name]
+    if kind.traits.groups:
+        settings["groups"] = rows.groups[places]
+    logits, labels = rows.logits[places], rows.labels[places]
+    try:
+        return kind.fit(logits, labels, **settings)  # type: ignore[no-any-return]
+    except NoOptimumError:
+        if name != "temperature":
+            raise
+        return kind.fit(logits, labels, prior=1.0, **settings)  # type: ignore[no-any-return]
+
+
+def _challenge(
+    fitted: Callable[[NDArray[np.intp]], Calibrator],
+    rows: StoredRows,
+    registry: Registry,
+    champion: str,
+) -> Challenge:
+    """Score each block of rows by a fit on the rows before it, beside the champion."""
+    served = served_log_probs(rows, registry, champion)
+
+    def scaled(places: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Any]:
+        one = fitted(places)
+
+        def scaled_by_it(at: NDArray[np.intp]) -> Any:  # noqa: ANN401
+            own: dict[str, Any] = {"groups": rows.groups[at]} if one.traits.groups else {}
+            return one.scale(rows.logits[at], refuse_probs=False, dtype=np.float64, **own)
+
+        return scaled_by_it
+
+    first = max(_FEWEST // 2, int(_FIRST * len(rows)))
+    scored = prequential_log_probs(scaled, len(rows), first=first, blocks=_BLOCKS)
+    gains = np.concatenate([
+        (log_probs - served[at])[np.arange(len(at)), rows.labels[at]] for at, log_probs in scored
+    ])  # fmt: skip
+    # what the champion was fitted on, if it was here, is what others served before it
+    own = rows.calibrators[first:] == champion
+    return Challenge.of_gains(gains[own] if own.any() else gains)
+
+
+def _words(challenge: Challenge, alpha: float, *, promoted: bool, same: bool) -> str:
+    better = "lower" if challenge.mean_gain > 0 else "higher"
+    gain = (
+        f"on {challenge.n:,} labels that neither was fitted on, the new one's log loss is "
+        f"{abs(challenge.mean_gain):.4f} nats a row {better} (log evidence "
+        f"{challenge.log_evidence:.2f}, {-np.log(alpha):.2f} wanted)"
+    )
+    if same:
+        return "The new calibrator is the one that serves: nothing changes."
+    if challenge.earned(alpha):
+        return f"Promoted: {gain}."
+    if promoted:
+        return f"Promoted by force: {gain}."
+    if challenge.mean_gain <= 0:
+        return f"Not promoted: {gain}. The serving one is as good; nothing is to be done."
+    more = int(np.ceil((-np.log(alpha) - challenge.log_evidence) / challenge.mean_gain))
+    return f"Not promoted: {gain}. At this gain, about {more:,} more labels would do."

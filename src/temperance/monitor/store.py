@@ -1,0 +1,643 @@
+"""Predictions, the labels that come later, and what was made of them: all that a monitor knows."""
+
+from __future__ import annotations
+
+import json
+import time as clocks
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from temperance.checks.arguments import as_positive
+from temperance.checks.labels import as_classes
+from temperance.checks.row_values import as_known_names
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.monitor.database import database_at
+from temperance.monitor.inputs import as_ids, as_scores, as_times, as_values, few, microseconds
+from temperance.monitor.labels import checked_labels, newest_labels, predictions_of
+from temperance.monitor.schema import VERSION, create, migrate, version_of
+from temperance.monitor.scores import packed, unpacked
+from temperance.monitor.settings import Settings
+from temperance.monitor.stored import Counts, Labelled, Logged, StoredRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+    from temperance.monitor.database import Database, Transaction
+
+__all__ = ["Store"]
+
+_BLOCK = 50_000  # rows read at a time
+_MICRO = 1_000_000
+_COLUMNS = ("id", "time", "model", "calibrator", "part", "scores")
+
+
+class Store:
+    """A store that is open. `Store.create` makes one, `Store.open` opens one that is there."""
+
+    def __init__(
+        self, database: Database, settings: Settings, clock: Callable[[], float] = clocks.time
+    ) -> None:
+        self._database = database
+        self.settings = settings
+        self._clock = clock
+
+    @classmethod
+    def create(
+        cls,
+        address: str | Path,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = clocks.time,
+    ) -> Self:
+        """Make a store; one with the same settings that is there already is opened.
+
+        Raises
+        ------
+        InvalidInputError
+            A store with other settings, or another file, is there.
+        StoreError
+            It cannot be made.
+        """
+        database = database_at(address)
+        if not database.exists():
+            with database.transaction(writes=True) as work:
+                create(work, database.words)
+                content = json.dumps(settings.to_dict())
+                work.execute("INSERT INTO temperance_meta VALUES ('settings', ?)", (content,))
+            return cls(database, settings, clock)
+        database.close()
+        store = cls.open(address, clock=clock)
+        if store.settings != settings:
+            old, new = store.settings.to_dict(), settings.to_dict()
+            name = next(name for name in new if old.get(name) != new[name])
+            store.close()
+            msg = (
+                f"{database.name}: a store with other settings is there ({name}: "
+                f"{old.get(name)!r}, not {new[name]!r}). Use it as it is, or make another one."
+            )
+            raise InvalidInputError(msg)
+        return store
+
+    @classmethod
+    def open(cls, address: str | Path, *, clock: Callable[[], float] = clocks.time) -> Self:
+        """Open a store, and bring its tables to the version of now.
+
+        Raises
+        ------
+        InvalidInputError
+            There is none.
+        FileFormatError
+            It is newer than this library.
+        StoreError
+            It is no store, locked, damaged or out of reach.
+        """
+        database = database_at(address)
+        try:
+            return cls(database, _opened_settings(database), clock)
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self._database.name
+
+    def now(self) -> int:
+        """Return the time, in microseconds."""
+        return microseconds(self._clock())
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._database.close()
+
+    # Predictions.
+
+    def log(
+        self,
+        ids: Sequence[object],
+        logits: ArrayLike | None = None,
+        *,
+        probs: ArrayLike | None = None,
+        calibrator: str,
+        model: str = "model",
+        groups: ArrayLike | None = None,
+        times: ArrayLike | None = None,
+        classes: Sequence[object] | None = None,
+    ) -> Logged:
+        """Write predictions; those that are there already, the same, are counted.
+
+        Parameters
+        ----------
+        ids : sequence, length n
+            A name for each row, by which its label finds it; numbers are taken as text.
+        logits, probs : array_like, shape (n, k) or (n,)
+            What the calibrator takes, one of both; (n,) are log-odds, or the probability, of
+            class 1.
+        calibrator : str
+            Id of the one that served these rows.
+        model : str
+            Name of the model; another number of options needs another name.
+        groups : array_like, shape (n,), optional
+        times : array_like, shape (n,), optional
+            Seconds since 1970; by default now.
+        classes : sequence of str, optional
+            Names of the columns, as labels may use them.
+
+        Raises
+        ------
+        InvalidInputError
+            What `calibrator.apply` would refuse; an id with other scores than before; another
+            number of options, or other classes, under the name of this model. Nothing is written.
+        StoreError
+            Nothing could be written.
+        """
+        names = as_ids(ids)
+        z = as_scores(logits, probs)
+        n, k = z.shape
+        if len(names) != n:
+            msg = f"`ids` must be one per row: {len(names)} of {n}."
+            raise InvalidInputError(msg)
+        known = as_classes(classes, k=k)
+        parts = [None] * n
+        if groups is not None:
+            parts = [each or None for each in as_known_names(groups, n=n).tolist()]
+        at = [self.now()] * n if times is None else as_times(times, n)
+        if not n:
+            return Logged(0, 0, 0, 0)
+        rows = packed(z, self.settings.precision)
+        with self._database.transaction(writes=True) as work:
+            number = self._model(work, model, k, known)
+            map_number = _number(work, "temperance_calibrators", "id", calibrator)
+            columns = (
+                names, at, [number] * n, [map_number] * n, parts, rows,
+            )  # fmt: skip
+            new = work.insert("temperance_predictions", _COLUMNS, list(zip(*columns, strict=True)))
+            if new < n:
+                _refuse_others(work, names, number, map_number, parts, rows)
+            joined, unknown = self._join(work, names)
+        return Logged(new, n - new, joined, unknown)
+
+    def _model(self, work: Transaction, name: str, k: int, classes: tuple[str, ...] | None) -> int:
+        """Return the number of a model, which is made when it is first seen."""
+        row = work.one(
+            "SELECT number, k, classes FROM temperance_models WHERE name = ?", (str(name),)
+        )
+        text = None if classes is None else json.dumps(classes)
+        if row is None:
+            work.execute(
+                "INSERT INTO temperance_models (name, k, classes) VALUES (?, ?, ?)",
+                (str(name), k, text),
+            )
+            row = work.one(
+                "SELECT number, k, classes FROM temperance_models WHERE name = ?", (str(name),)
+            )
+            assert row is not None  # noqa: S101  (just written)
+        if self.settings.ragged and k > row[1]:
+            work.execute("UPDATE temperance_models SET k = ? WHERE number = ?", (k, row[0]))
+        elif row[1] != k and not self.settings.ragged:
+            msg = (
+                f"rows have {k} options, those of model {name!r} had {row[1]}. A model with others "
+                "is another one: log it under a name of its own (`model`, --model)."
+            )
+            raise InvalidInputError(msg)
+        if text is not None and row[2] != text:
+            if row[2] is not None:
+                msg = (
+                    f"the classes of model {name!r} were {few(json.loads(row[2]))}, not "
+                    f"{few(classes or ())}: log another model under a name of its own (--model)."
+                )
+                raise InvalidInputError(msg)
+            work.execute("UPDATE temperance_models SET classes = ? WHERE number = ?",
+                         (text, row[0]))  # fmt: skip
+        return int(row[0])
+
+    def _join(self, work: Transaction, names: list[str]) -> tuple[int, int]:
+        """Give parked labels to the predictions that have come now."""
+        if work.one("SELECT 1 FROM temperance_parked LIMIT 1") is None:
+            return 0, 0
+        condition, value = work.among("id", names)
+        rows = work.rows(
+            f"SELECT id, label FROM temperance_parked WHERE {condition} ORDER BY seq",
+            (value,),
+        )
+        newest = dict(rows)
+        if not newest:
+            return 0, 0
+        work.execute(f"DELETE FROM temperance_parked WHERE {condition}", (value,))
+        unknown, joined = 0, 0
+        for name, label in newest.items():
+            try:
+                joined += self._write_labels(work, [name], [_parsed(label)]).new
+            except InvalidInputError:
+                unknown += 1
+        return joined, unknown
+
+    # Labels.
+
+    def label(self, ids: Sequence[object], labels: Sequence[object]) -> Labelled:
+        """Write labels of predictions, in the order in which they are given.
+
+        Parameters
+        ----------
+        ids : sequence, length n
+            As in `log`.
+        labels : sequence, length n
+            Classes 0..k-1, or names where the model's rows came with classes.
+
+        Returns
+        -------
+        Labelled
+            A label that is there already is counted; another one for the same id replaces it, and
+            the old one stays in the history. One that comes before its prediction waits for it.
+
+        Raises
+        ------
+        InvalidInputError
+            A label that is no option of its prediction. Nothing is written.
+        StoreError
+            Nothing could be written.
+        """
+        names = as_ids(ids)
+        values = as_values(labels)
+        if len(values) != len(names):
+            msg = f"`labels` must be one per id: {len(values)} of {len(names)}."
+            raise InvalidInputError(msg)
+        if not names:
+            return Labelled(0, 0, 0, 0)
+        with self._database.transaction(writes=True) as work:
+            return self._write_labels(work, names, values)
+
+    def _write_labels(self, work: Transaction, names: list[str], values: list[object]) -> Labelled:
+        predictions = predictions_of(work, names)
+        numbers = checked_labels(names, values, predictions)
+        arrived = self._arrival(work)
+        seqs = [row.seq for row in predictions.values()]
+        known = newest_labels(work, seqs)
+        looked = _looked(work)
+        delay = microseconds(self.settings.delay)
+        fresh: dict[int, tuple[int, int, int, int, int]] = {}
+        old: list[tuple[int]] = []
+        history: list[tuple[int, int, int, int, int]] = []
+        parked = []
+        repeated = corrected = 0
+        for name, number, value in zip(names, numbers, values, strict=True):
+            row = predictions.get(name)
+            if row is None:
+                parked.append((name, json.dumps(value), arrived))
+                continue
+            usable = max(arrived, row.time + delay)
+            if row.seq in fresh:  # twice in one call
+                if fresh[row.seq][1] == number:
+                    repeated += 1
+                    continue
+                history.append((*fresh[row.seq][:4], 0))
+                usable, corrected = fresh[row.seq][3], corrected + 1
+            elif row.seq in known:
+                label_seq, label, was_usable = known[row.seq]
+                if label == number:
+                    repeated += 1
+                    continue
+                corrected += 1
+                old.append((label_seq,))
+                if was_usable <= looked:  # a check has looked at the first, and counts it once
+                    usable = was_usable
+            fresh[row.seq] = (row.seq, number, arrived, usable, 1)
+        work.add_all("UPDATE temperance_labels SET newest = 0 WHERE seq = ?", old)
+        work.add_all(
+            "INSERT INTO temperance_labels (prediction, label, arrived, usable_at, newest)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [*history, *fresh.values()],
+        )
+        work.add_all("INSERT INTO temperance_parked (id, label, arrived) VALUES (?, ?, ?)", parked)
+        new = len(fresh) + len(history) - corrected
+        return Labelled(new, repeated, corrected, len(parked))
+
+    def _arrival(self, work: Transaction) -> int:
+        """Return when labels arrive: never before another one, nor behind what was checked.
+
+        A clock that goes backwards, or that of another machine, hides no label.
+        """
+        last = int(_meta(work, "arrived", "0"))
+        now = max(self.now(), last, _looked(work) + 1)
+        _set_meta(work, "arrived", str(now))
+        return now
+
+    # Reading.
+
+    def labelled(
+        self, *, after: int = 0, until: int | None = None, last: int | None = None
+    ) -> Iterator[StoredRows]:
+        """Yield rows with labels in the order in which these became usable, in blocks.
+
+        Parameters
+        ----------
+        after, until : int, optional
+            Microseconds: after < usable <= until; by default all that is usable now.
+        last : int, optional
+            Only so many of them, the last ones.
+        """
+        with self._database.transaction(writes=False) as work:
+            yield from self._labelled(work, after, self.now() if until is None else until, last)
+
+    def _labelled(
+        self, work: Transaction, after: int, until: int, last: int | None
+    ) -> Iterator[StoredRows]:
+        first: tuple[int, int] = (after + 1, 0)
+        if last is not None:  # where the last ones begin: found in the index, not by counting
+            row = work.one(
+                "SELECT usable_at, seq FROM temperance_labels WHERE newest = 1 AND usable_at > ?"
+                " AND usable_at <= ? ORDER BY usable_at DESC, seq DESC LIMIT 1 OFFSET ?",
+                (after, until, min(last - 1, _ALL)),
+            )
+            first = first if row is None else (row[0], row[1])
+        sql = (
+            "SELECT p.scores, l.label, p.part, p.model, p.calibrator, p.time, l.usable_at"
+            " FROM temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
+            " WHERE l.newest = 1 AND (l.usable_at, l.seq) >= (?, ?) AND l.usable_at <= ?"
+            " ORDER BY l.usable_at, l.seq"
+        )
+        yield from self._blocks(work, sql, (*first, until))
+
+    def unlabelled(self, *, last: int) -> Iterator[StoredRows]:
+        """Yield those of the last predictions, by their time, that have no label, in blocks."""
+        sql = (
+            "SELECT p.scores, -1, p.part, p.model, p.calibrator, p.time, 0 FROM"
+            " (SELECT * FROM temperance_predictions ORDER BY time DESC, seq DESC LIMIT ?) p"
+            " LEFT JOIN temperance_labels l ON l.prediction = p.seq"
+            " WHERE l.seq IS NULL ORDER BY p.time DESC, p.seq DESC"
+        )
+        with self._database.transaction(writes=False) as work:
+            yield from self._blocks(work, sql, (last,))
+
+    def _blocks(self, work: Transaction, sql: str, values: Sequence[Any]) -> Iterator[StoredRows]:
+        models = {row[0]: (row[1], row[2]) for row in work.rows(_MODELS)}
+        calibrators = dict(work.rows("SELECT number, id FROM temperance_calibrators"))
+        for batch in work.batches(sql, values, _BLOCK):
+            scores, labels, parts, model, calibrator, times, usable = zip(*batch, strict=True)
+            width = max(models[each][1] for each in set(model))
+            yield StoredRows(
+                unpacked(scores, width),
+                np.array(labels, dtype=np.intp),
+                np.array([each or "" for each in parts]),
+                np.array([models[each][0] for each in model]),
+                np.array([calibrators[each] for each in calibrator]),
+                np.array(times, dtype=np.int64),
+                np.array(usable, dtype=np.int64),
+            )
+
+    def classes(self, model: str) -> tuple[str, ...] | None:
+        """Return the names of a model's classes, where it has any."""
+        with self._database.transaction(writes=False) as work:
+            row = work.one("SELECT classes FROM temperance_models WHERE name = ?", (model,))
+        return None if row is None or row[0] is None else tuple(json.loads(row[0]))
+
+    def counts(self) -> Counts:
+        """Return how much of what there is."""
+        matured, size = self.now() - microseconds(self.settings.delay), self._database.size()
+        with self._database.transaction(writes=False) as work:
+
+            def count(sql: str, *values: Any) -> int:  # noqa: ANN401
+                return int((work.one(f"SELECT count(*) FROM {sql}", values) or (0,))[0])
+
+            joined = "temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
+            delays = work.rows(
+                f"SELECT l.arrived - p.time FROM {joined} WHERE l.newest = 1"
+                " ORDER BY l.seq DESC LIMIT 10000"
+            )
+            ends = work.one("SELECT min(time), max(time) FROM temperance_predictions")
+            cursor = int(_meta(work, "cursor", "0"))
+            first, last = ends or (None, None)
+            return Counts(
+                count("temperance_predictions"),
+                count("temperance_labels WHERE newest = 1"),
+                count("temperance_labels WHERE newest = 0"),
+                count("temperance_parked"),
+                count("temperance_predictions WHERE time <= ?", matured),
+                count(f"{joined} WHERE l.newest = 1 AND p.time <= ?", matured),
+                count("temperance_labels WHERE newest = 1 AND usable_at > ?", cursor),
+                first,
+                last,
+                float(np.median(delays)) / _MICRO if delays else None,
+                size,
+            )
+
+    # What checks know and say.
+
+    def evidence(self) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any] | None]]:
+        """Return state and alarm (None: there is none) of each model and calibrator."""
+        with self._database.transaction(writes=False) as work:
+            rows = work.rows("SELECT model, calibrator, state, alarm FROM temperance_evidence")
+        return {
+            (model, calibrator): (json.loads(state), None if alarm is None else json.loads(alarm))
+            for model, calibrator, state, alarm in rows
+        }
+
+    def check_window(self) -> tuple[int, int]:
+        """Return up to where labels were checked, and up to where they can be now."""
+        # as a writer: open transactions of labels are waited for, and later ones come later
+        with self._database.transaction(writes=True) as work:
+            cursor = int(_meta(work, "cursor", "0"))
+            until = max(self.now(), cursor)
+            _set_meta(work, "looked", str(max(until, int(_meta(work, "looked", "0")))))
+        return cursor, until
+
+    def keep_check(
+        self,
+        window: tuple[int, int],
+        evidence: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any] | None]],
+        checks: Sequence[tuple[str, str, float, bool, dict[str, Any]]],
+        messages: Sequence[tuple[str, dict[str, Any]]] = (),
+    ) -> bool:
+        """Write what a check found, unless another one looked at the same labels meanwhile.
+
+        Parameters
+        ----------
+        window : tuple of int
+            What `check_window` gave.
+        evidence
+            As `evidence` gives it.
+        checks : sequence of (model, calibrator, log_evidence, alarm, content)
+            For the history.
+        messages : sequence of (name, content)
+            To be delivered, each name once.
+        """
+        with self._database.transaction(writes=True) as work:
+            if int(_meta(work, "cursor", "0")) != window[0]:
+                return False
+            _set_meta(work, "cursor", str(window[1]))
+            for (model, calibrator), (state, alarm) in evidence.items():
+                work.execute(
+                    "DELETE FROM temperance_evidence WHERE model = ? AND calibrator = ?",
+                    (model, calibrator),
+                )
+                text = None if alarm is None else json.dumps(alarm)
+                work.execute(
+                    "INSERT INTO temperance_evidence VALUES (?, ?, ?, ?)",
+                    (model, calibrator, json.dumps(state), text),
+                )
+            work.add_all(
+                "INSERT INTO temperance_checks (at, model, calibrator, log_evidence, alarm,"
+                " content) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (window[1], model, calibrator, value, int(alarm), json.dumps(content))
+                    for model, calibrator, value, alarm, content in checks
+                ],
+            )
+            for name, content in messages:
+                if work.one("SELECT 1 FROM temperance_messages WHERE name = ?", (name,)) is None:
+                    work.execute(
+                        "INSERT INTO temperance_messages VALUES (?, ?, ?, NULL)",
+                        (name, window[1], json.dumps(content)),
+                    )
+        return True
+
+    def checks(self, last: int | None = None) -> list[dict[str, Any]]:
+        """Return what checks found, the oldest first; of the last so many where that is given."""
+        sql = "SELECT content FROM temperance_checks ORDER BY seq DESC LIMIT ?"
+        with self._database.transaction(writes=False) as work:
+            rows = work.rows(sql, (_ALL if last is None else last,))
+        return [json.loads(row[0]) for row in reversed(rows)]
+
+    def undelivered(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return names and contents of messages that have not been delivered."""
+        sql = "SELECT name, content FROM temperance_messages WHERE delivered IS NULL ORDER BY at"
+        with self._database.transaction(writes=False) as work:
+            return [(name, json.loads(content)) for name, content in work.rows(sql)]
+
+    def mark_delivered(self, name: str) -> None:
+        """Say that a message has been delivered."""
+        with self._database.transaction(writes=True) as work:
+            work.execute(
+                "UPDATE temperance_messages SET delivered = ? WHERE name = ?", (self.now(), name)
+            )
+
+    # Letting go.
+
+    def prune(self, older_than: float) -> int:
+        """Delete predictions, with their labels, and parked labels older than some seconds.
+
+        What evidence has made of them stays. Returns how many predictions were deleted.
+
+        Raises
+        ------
+        InvalidInputError
+            An age that is not above 0.
+        """
+        oldest = self.now() - microseconds(as_positive(older_than, name="older_than"))
+        with self._database.transaction(writes=True) as work:
+            work.execute(
+                "DELETE FROM temperance_labels WHERE prediction IN"
+                " (SELECT seq FROM temperance_predictions WHERE time < ?)", (oldest,),
+            )  # fmt: skip
+            count: int = work.execute(
+                "DELETE FROM temperance_predictions WHERE time < ?", (oldest,)
+            )
+            work.execute("DELETE FROM temperance_parked WHERE arrived < ?", (oldest,))
+        self._database.compact()
+        return count
+
+    def forget(self, ids: Sequence[object]) -> int:
+        """Delete predictions by their ids, with all labels; return how many there were.
+
+        The bytes are overwritten, and their room given back.
+        """
+        names = as_ids(ids)
+        with self._database.transaction(writes=True) as work:
+            condition, value = work.among("id", names)
+            work.execute(
+                "DELETE FROM temperance_labels WHERE prediction IN"
+                f" (SELECT seq FROM temperance_predictions WHERE {condition})", (value,),
+            )  # fmt: skip
+            count: int = work.execute(
+                f"DELETE FROM temperance_predictions WHERE {condition}",
+                (value,),
+            )
+            work.execute(f"DELETE FROM temperance_parked WHERE {condition}", (value,))
+        self._database.compact()
+        return count
+
+
+def _opened_settings(database: Database) -> Settings:
+    """Return the settings of a store, whose tables are of the version of now."""
+    if not database.exists():
+        msg = f"{database.name}: no store is there; `temperance monitor init` makes one."
+        raise InvalidInputError(msg)
+    with database.transaction(writes=False) as work:
+        old = version_of(work, database.name) < VERSION
+    if old:
+        with database.transaction(writes=True) as work:
+            migrate(work, database.words, database.name)
+    with database.transaction(writes=False) as work:
+        row = work.one("SELECT value FROM temperance_meta WHERE key = 'settings'")
+    if row is None:
+        msg = f"{database.name}: no store of a monitor: it has no settings."
+        raise FileFormatError(msg)
+    return Settings.from_dict(json.loads(row[0]))
+
+
+_ALL = 1 << 62
+_MODELS = "SELECT number, name, k FROM temperance_models"
+
+
+def _refuse_others(
+    work: Transaction,
+    names: list[str],
+    model: int,
+    calibrator: int,
+    parts: Sequence[str | None],
+    rows: list[bytes],
+) -> None:
+    """Raise if a row that is there already, or twice in this call, is another one."""
+    condition, value = work.among("id", names)
+    there = {
+        row[0]: (row[1], row[2], row[3], bytes(row[4]))
+        for row in work.rows(
+            "SELECT id, model, calibrator, part, scores FROM temperance_predictions"
+            f" WHERE {condition}", (value,),
+        )
+    }  # fmt: skip
+    others = [
+        name
+        for name, part, row in zip(names, parts, rows, strict=True)
+        if there[name] != (model, calibrator, part, row)
+    ]
+    if others:
+        msg = (
+            f"`ids`: {len(others)} were logged before with other scores, group, model or "
+            f"calibrator ({few(others)}). An id is one prediction; give the new one its own."
+        )
+        raise InvalidInputError(msg)
+
+
+def _number(work: Transaction, table: str, column: str, name: str) -> int:
+    """Return the number of a name in a table, which it is given when it is first seen."""
+    row = work.one(f"SELECT number FROM {table} WHERE {column} = ?", (name,))
+    if row is None:
+        work.execute(f"INSERT INTO {table} ({column}) VALUES (?)", (name,))
+        row = work.one(f"SELECT number FROM {table} WHERE {column} = ?", (name,))
+    assert row is not None  # noqa: S101  (just written)
+    return int(row[0])
+
+
+def _looked(work: Transaction) -> int:
+    """Return up to where labels were checked, or a check is looking at them."""
+    return max(int(_meta(work, "cursor", "0")), int(_meta(work, "looked", "0")))
+
+
+def _meta(work: Transaction, key: str, default: str) -> str:
+    row = work.one("SELECT value FROM temperance_meta WHERE key = ?", (key,))
+    return default if row is None else str(row[0])
+
+
+def _set_meta(work: Transaction, key: str, value: str) -> None:
+    if not work.execute("UPDATE temperance_meta SET value = ? WHERE key = ?", (value, key)):
+        work.execute("INSERT INTO temperance_meta VALUES (?, ?)", (key, value))
+
+
+def _parsed(label: str) -> object:
+    return json.loads(label)

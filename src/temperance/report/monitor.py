@@ -1,0 +1,242 @@
+"""The page of a monitor: is what is served right, since when not, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.calibrators import TemperatureScaling
+from temperance.drift import Bets, Evidence
+from temperance.errors import NoOptimumError
+from temperance.metrics.estimates import Estimate
+from temperance.metrics.reliability import wilson_interval
+from temperance.monitor.checking import joined, served_log_probs
+from temperance.monitor.overview import overview
+from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
+from temperance.report.tables import render, svg
+from temperance.show import number_text
+from temperance.writers.place import write_text
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from temperance.monitor import Registry, Store
+    from temperance.monitor.overview import Overview, StreamState
+    from temperance.monitor.stored import StoredRows
+
+__all__ = ["render_monitor", "write_monitor"]
+
+_WINDOW = 20_000  # labels, the last ones, that pictures are made of
+_PARTS = 8  # of the window, each with a temperature
+_FEWEST = 40  # labels of a part
+_MOST_GROUPS = 12
+
+
+def write_monitor(path: str | PathLike[str], store: Store, registry: Registry) -> None:
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
+    write_text(path, render_monitor(store, registry))
+
+
+def render_monitor(store: Store, registry: Registry, *, refresh: int | None = None) -> str:
+    """Return the page as text; nothing is weighed or written.
+
+    Parameters
+    ----------
+    store, registry
+    refresh : int, optional
+        Seconds after which a browser asks for it again.
+    """
+    seen = overview(store, registry)
+    serving = [each for each in seen.streams if each.serving]
+    window = _window(store, registry, seen)
+    return render(
+        "monitor.html.j2",
+        title=f"Monitor: {seen.store}",
+        refresh=refresh,
+        verdict=_verdict(seen, serving),
+        alarms=[_alarm(each) for each in serving if each.alarm is not None],
+        seen=seen,
+        warnings=seen.warnings,
+        facts=_facts(seen),
+        evidence=[] if window is None else [window.evidence_picture(serving)],
+        reliability=[] if window is None else window.reliability_pictures(),
+        temperatures=[] if window is None else window.temperature_picture(),
+        groups=[] if window is None else window.groups(),
+        n_window=0 if window is None else len(window.rows),
+        streams=seen.streams,
+        versions=list(reversed(seen.versions)),
+        made=_moment(datetime.now(UTC).isoformat()),
+        moment=_moment,
+        short=lambda name: name.removeprefix("sha256:")[:12],
+    )
+
+
+def _moment(text: str) -> str:
+    """Return a time, ISO 8601 in UTC, as people read it, to the minute."""
+    return f"{text[:16].replace('T', ' ')} UTC"
+
+
+def _verdict(seen: Overview, serving: list[StreamState]) -> tuple[str, str]:
+    """Return the headline, and the sentence below it."""
+    if seen.serving is None:
+        return "It is not known what serves.", "The file of the serving calibrator is damaged."
+    if not serving:
+        words = "No label of a row that it served has been weighed: log labels, and check."
+        return "Nothing is known yet of what is served now.", words
+    alarmed = [each for each in serving if each.alarm is not None]
+    if alarmed:
+        alarm = alarmed[0].alarm or {}
+        return (
+            f"Alarm. {alarm['cause']}",
+            f"Since about {_moment(alarm['onset'])}. {alarm['advice']}",
+        )
+    n = sum(each.n_labels for each in serving)
+    words = (
+        f"{n:,} labels weighed; the log of the evidence is {serving[0].log_evidence:.2f}, and "
+        f"{serving[0].threshold:.2f} raises an alarm."
+    )
+    return "No alarm: labels speak as calibrated probabilities may.", words
+
+
+def _alarm(stream: StreamState) -> dict[str, str]:
+    alarm = stream.alarm or {}
+    return {
+        "model": stream.model,
+        "cause": alarm["cause"],
+        "advice": alarm["advice"],
+        "raised": _moment(alarm["raised_at"]),
+        "onset": f"{_moment(alarm['onset'])} ({_moment(alarm['low'])} to {_moment(alarm['high'])})",
+        "label": f"{alarm['onset_label']:,} ({alarm['low_label']:,} to {alarm['high_label']:,})",
+    }
+
+
+def _facts(seen: Overview) -> list[tuple[str, str]]:
+    counts = seen.counts
+    share = counts.matured_labelled / counts.matured if counts.matured else 0.0
+    delay = "unknown" if counts.median_delay is None else _length(counts.median_delay)
+    return [
+        ("Predictions", f"{counts.predictions:,}"),
+        ("With a label", f"{counts.labels:,}"),
+        ("Older than the delay, labelled", f"{share:.0%} of {counts.matured:,}"),
+        ("Labels not yet weighed", f"{counts.waiting:,}"),
+        ("Labels without a prediction", f"{counts.parked:,}"),
+        ("Labels that were corrected", f"{counts.corrections:,}"),
+        ("Median time to a label", delay),
+        ("Labels count after", _length(seen.settings.delay)),
+        ("Size of the store", f"{counts.bytes / 1e6:,.1f} MB"),
+    ]
+
+
+def _length(seconds: float) -> str:
+    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2.0 * unit:
+            return f"{seconds / unit:,.1f} {name}"
+    return f"{seconds:,.0f} seconds"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """The last labels of what is served, with what was served."""
+
+    rows: StoredRows
+    log_probs: NDArray[np.float64]
+    bets: Bets
+    before: int  # labels of the same before these
+
+    def evidence_picture(self, serving: list[StreamState]) -> str:
+        """Return the evidence of the window, weighed anew, with its alarm and onset."""
+        factors = self.bets.log_factors(self.log_probs, self.rows.labels, self.rows.groups)
+        path = Evidence.none(self.bets).then(factors)
+        alarm = serving[0].alarm
+        onset = None
+        if alarm is not None and alarm["onset_label"] > self.before:
+            onset = (alarm["onset_label"], alarm["low_label"], alarm["high_label"])
+        labels = np.arange(1, len(path) + 1) + self.before
+        display = EvidenceDisplay(labels, path.log_evidence, serving[0].threshold, onset=onset)
+        return svg(display.plot(), "evidence")
+
+    def reliability_pictures(self) -> list[str]:
+        """Return diagrams of the first and the last part of the window."""
+        n = len(self.rows)
+        half = n // 2
+        parts = {"Before": slice(0, half), "Of late": slice(half, n)} if half >= _FEWEST else {
+            "Of late": slice(0, n)
+        }  # fmt: skip
+        return [
+            svg(CorpDisplay.from_predictions(
+                np.exp(self.log_probs[rows]), self.rows.labels[rows], name=name
+            ), f"corp-{number}")
+            for number, (name, rows) in enumerate(parts.items())
+        ]  # fmt: skip
+
+    def temperature_picture(self) -> list[str]:
+        """Return what the served temperature would have to be multiplied by, part by part."""
+        n = len(self.rows)
+        size = max(_FEWEST, -(-n // _PARTS))
+        factors: dict[str, Estimate] = {}
+        for start in range(0, n - _FEWEST + 1, size):
+            rows = slice(start, start + size)
+            try:
+                fit = TemperatureScaling.fit(
+                    self.log_probs[rows], self.rows.labels[rows], refuse_probs=False
+                )
+            except NoOptimumError:
+                continue
+            assert fit.record is not None  # noqa: S101  (of a fit)
+            low, high = fit.record.interval(0.95)
+            first = self.before + start + 1
+            last = self.before + min(start + size, n)
+            factors[f"{first:,} to {last:,}"] = Estimate(fit.temperature, low, high)
+        if not factors:
+            return []
+        return [svg(TemperatureDisplay.from_temperatures(factors), "temperature")]
+
+    def groups(self) -> list[dict[str, str]]:
+        """Return accuracy and confidence by group, the worst first."""
+        names, numbers = np.unique(self.rows.groups, return_inverse=True)
+        if len(names) < 2:
+            return []
+        right = self.log_probs.argmax(axis=1) == self.rows.labels
+        confidence = np.exp(self.log_probs.max(axis=1))
+        rows = []
+        for place, name in enumerate(names.tolist()):
+            own = numbers == place
+            n, share, mean = int(own.sum()), float(right[own].mean()), float(confidence[own].mean())
+            ends = wilson_interval(np.array([share]), np.array([float(n)]))
+            low, high = (float(each[0]) for each in ends)
+            rows.append((abs(share - mean) if not low <= mean <= high else 0.0, {
+                "name": name or "(none)", "n": f"{n:,}", "confidence": number_text(mean),
+                "accuracy": number_text(share), "interval": f"{low:.4f} to {high:.4f}",
+                "word": "" if low <= mean <= high else (
+                    "too sure" if mean > high else "not sure enough"
+                ),
+            }))  # fmt: skip
+        rows.sort(key=lambda each: -each[0])
+        return [row for _, row in rows[:_MOST_GROUPS]]
+
+
+def _window(store: Store, registry: Registry, seen: Overview) -> _Window | None:
+    """Return the last labels that the serving calibrator served, of the model with most."""
+    serving = [each for each in seen.streams if each.serving]
+    if not serving or seen.serving is None:
+        return None
+    stream = serving[0]
+    parts: list[Any] = []
+    for rows in store.labelled(until=store.check_window()[0], last=_WINDOW):
+        own = (rows.calibrators == stream.calibrator) & (rows.models == stream.model)
+        if own.any():
+            parts.append(rows.taken(np.flatnonzero(own)))
+    if not parts:
+        return None
+    rows = joined(parts)
+    log_probs = served_log_probs(rows, registry, stream.calibrator)
+    settings = store.settings
+    bets = Bets.of(
+        rows.logits.shape[1], groups=settings.groups, labels=() if settings.ragged else None
+    )
+    return _Window(rows, log_probs, bets, stream.n_labels - len(rows))

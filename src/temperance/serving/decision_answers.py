@@ -1,0 +1,220 @@
+"""A decision model's response, posted as it is: it comes back with calibrated probabilities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from temperance.alignment import column_order
+from temperance.errors import InvalidInputError
+from temperance.readers.guard import quoted
+from temperance.readers.llm.arrays import bounded_probs
+from temperance.readers.llm.decisions import Option, ShownOptions, TypedAnswer, typed_answers
+from temperance.readers.llm.node import Node
+from temperance.readers.request import padded_rows
+from temperance.serving.json_rows import as_json
+from temperance.serving.served import Question, Reply
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from temperance.calibrators import Calibrator
+    from temperance.serving.limits import Limits
+    from temperance.serving.served import Served
+
+__all__ = ["answer_decisions", "is_decision"]
+
+_ROUNDING = 1e-6  # of a number that repeats another one of the answer
+
+
+def is_decision(content: dict[str, Any]) -> bool:
+    """Whether an object is a response of a decision model, and no rows."""
+    if any(key in content for key in ("logits", "probs", "scores")):
+        return False
+    inside = content.get("response")
+    if any(key in content for key in ("answers", "probabilities", "noul")):
+        return True
+    return isinstance(content.get("type"), str) or isinstance(inside, dict)
+
+
+def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) -> Reply:
+    """Return a response with calibrated probabilities.
+
+    Parameters
+    ----------
+    content : dict
+        A response of OpenAI Decisions, or of a vendor with probabilities as `{label: p}`; its
+        probabilities are replaced in place.
+    served : Served
+        The map. Its groups, and those of a policy, are the types of answers; its classes are
+        matched by their names.
+    limits : Limits
+        How many answers are taken.
+
+    Returns
+    -------
+    Reply
+        The same JSON: `probabilities`, `probability` of a predicate and `noul` are calibrated,
+        `confidence` where it was the largest probability or that of the choice, `score` where it
+        was the most probable level or their mean; what else they were is null, as `warnings` says.
+        `choice` is the most probable option where it was that, and else stays. With a policy each
+        answer has `accepted`, which of a refusal is false.
+
+    Raises
+    ------
+    FileFormatError
+        An answer of an unknown type, or whose probabilities are none.
+    InvalidInputError
+        What the calibrator refuses.
+    RefusalError
+        Too many answers.
+    """
+    answers = typed_answers(Node(content))
+    limits.check_rows(len(answers))
+    asked = [_Asked(each, each.shown) for each in answers if each.shown is not None]
+    warnings: list[str] = []
+    if asked:
+        probs, accepted = _calibrated(asked, served, limits)
+        for number, each in enumerate(asked):
+            warnings += _write(each, probs[number])
+            if accepted is not None:
+                each.answer.content["accepted"] = bool(accepted[number])
+        warnings += served.warnings([each.answer.type for each in asked])
+    if served.policy is not None:
+        for refusal in (each for each in answers if each.shown is None):
+            refusal.content["accepted"] = False
+    content.update(served.description)
+    if warnings:
+        content["warnings"] = warnings
+    count = 0 if served.policy is None else sum(each.content["accepted"] for each in answers)
+    return Reply(as_json(content), len(answers), count)
+
+
+class _Asked(NamedTuple):
+    """An answer that is no refusal, and its options."""
+
+    answer: TypedAnswer
+    shown: ShownOptions
+
+    @property
+    def words(self) -> str:
+        """The answer as messages call it."""
+        name = self.answer.name
+        return f"an answer of type {self.answer.type}" if name is None else f"answer {quoted(name)}"
+
+
+def _calibrated(
+    asked: list[_Asked], served: Served, limits: Limits
+) -> tuple[list[list[float]], NDArray[np.bool_] | None]:
+    """Return the probabilities of each answer's options, in their order, and what is accepted."""
+    calibrator = served.calibrator
+    if calibrator.kind != "logits" or calibrator.traits.members:
+        what = "an ensemble" if calibrator.traits.members else calibrator.kind
+        msg = f"a decision is one row of probabilities; the calibrator is of {what}."
+        raise InvalidInputError(msg)
+    rows = bounded_probs([each.shown.probs for each in asked])
+    orders = [_order(each, calibrator) for each in asked]
+    placed = [_taken(row, order) for row, order in zip(rows, orders, strict=True)]
+    lengths = np.array([len(row) for row in placed], dtype=np.int64)
+    flat = np.array([each for row in placed for each in row], dtype=np.float64)
+    limits.check_options(len(lengths), int(lengths.max()))
+    values, ragged = padded_rows(flat, lengths, "probs")
+    mask = np.arange(values.shape[1]) >= lengths[:, np.newaxis] if ragged else None
+    by_type = calibrator.traits.groups or served.thresholds_per_group
+    groups = [each.answer.type for each in asked] if by_type else None
+    answered = served.answer(Question("probs", values, groups, mask))
+    probs = [row[:length].tolist() for row, length in zip(answered.probs, lengths, strict=True)]
+    back = [None if order is None else np.argsort(order) for order in orders]
+    return [_taken(row, order) for row, order in zip(probs, back, strict=True)], answered.accepted
+
+
+def _order(asked: _Asked, calibrator: Calibrator) -> NDArray[np.intp] | None:
+    """Return where the calibrator's classes are among the options; None where in place."""
+    names = tuple(option.text for option in asked.shown.options)
+    if calibrator.n_classes not in (None, len(names)):
+        msg = f"{asked.words} has {len(names)} options, the calibrator {calibrator.n_classes}."
+        raise InvalidInputError(msg)
+    try:
+        return column_order(names, calibrator.classes, whose="the calibrator", what="options")
+    except InvalidInputError as error:
+        msg = f"{asked.words}: {error}"
+        raise InvalidInputError(msg) from error
+
+
+def _taken(row: list[float], order: NDArray[np.intp] | None) -> list[float]:
+    return row if order is None else [row[place] for place in order]
+
+
+def _write(asked: _Asked, probs: list[float]) -> list[str]:
+    """Put probabilities, and what was made of them, in their places; return what to say of it."""
+    content, shown = asked.answer.content, asked.shown
+    before = dict(zip(shown.options, shown.probs, strict=True))
+    after = dict(zip(shown.options, probs, strict=True))
+    for place, key, option in asked.answer.places():
+        own, whole = Node(place[key]).prob(), before[option]
+        # an option that stands there twice has its share in each place
+        place[key] = after[option] if own == whole else after[option] * own / whole
+    made = {
+        "confidence": _confidence(content, before, after),
+        "score": _score(content, before, after),
+    }
+    chosen = _chosen(content, before)
+    if chosen is not None and before[chosen] == max(before.values()):
+        content["choice"] = _best(after, chosen).value
+    warnings = []
+    for key, value in made.items():
+        if content.get(key) is None:
+            continue
+        if value is None:
+            warnings.append(f"`{key}` of {asked.words} is null: what it was made of is not known.")
+        content[key] = value
+    return warnings
+
+
+def _chosen(content: dict[str, Any], probs: dict[Option, float]) -> Option | None:
+    """Return the option that an answer says it chose, if it is one."""
+    value = content.get("choice")
+    option = Option(type(value), value) if isinstance(value, str | bool | int) else None
+    return option if option in probs else None
+
+
+def _best(probs: dict[Option, float], chosen: Option) -> Option:
+    """Return the most probable option; of several the one that was chosen."""
+    return chosen if probs[chosen] == max(probs.values()) else max(probs, key=probs.__getitem__)
+
+
+def _confidence(
+    content: dict[str, Any], before: dict[Option, float], after: dict[Option, float]
+) -> float | None:
+    """Return the largest probability, or that of the choice, whichever the confidence was."""
+    confidence, chosen = content.get("confidence"), _chosen(content, before)
+    if _is_number(confidence, max(before.values())):
+        return max(after.values())
+    if chosen is not None and _is_number(confidence, before[chosen]):
+        return after[chosen]
+    return None
+
+
+def _score(
+    content: dict[str, Any], before: dict[Option, float], after: dict[Option, float]
+) -> float | None:
+    """Return the most probable level, or the mean level, whichever the score was."""
+    score = content.get("score")
+    levels = {option: option.value for option in before if option.type is int}
+    if len(levels) < len(before):
+        return None
+    best = max(before, key=before.__getitem__)
+    if _is_number(score, float(levels[best])):
+        level = float(levels[_best(after, best)])
+        return int(level) if isinstance(score, int) else level
+    whole = sum(before.values())
+    if _is_number(score, sum(float(levels[each]) * p for each, p in before.items()) / whole):
+        return sum(float(levels[each]) * p for each, p in after.items())
+    return None
+
+
+def _is_number(value: Any, number: float) -> bool:  # noqa: ANN401  (what JSON holds)
+    """Whether a value is this number, but for rounding."""
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_one and abs(value - number) <= _ROUNDING * max(1.0, abs(number))

@@ -1,0 +1,193 @@
+"""The page and the metrics of a monitor over HTTP: read-only, made by our own templates."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import threading
+import time
+from base64 import b64decode
+from contextlib import asynccontextmanager
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from temperance.errors import TemperanceError
+from temperance.monitor import Registry, Store
+from temperance.monitor.messages import prometheus_text
+from temperance.monitor.overview import overview
+from temperance.serving.limits import Limits
+from temperance.serving.server import run, token_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from os import PathLike
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from temperance.serving.server import Started
+
+__all__ = ["monitor_application", "serve_monitor"]
+
+log = logging.getLogger("temperance.serving")
+
+_KEPT = 10.0  # seconds for which what was made is given again
+_REFRESH = 60  # seconds after which a browser asks again
+_HEAD = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def serve_monitor(
+    store: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8081,
+    token_file: str | PathLike[str] | None = None,
+    on_start: Callable[[Started], None] | None = None,
+) -> None:
+    """Show a monitor to browsers and to Prometheus until a signal ends it.
+
+    Parameters
+    ----------
+    store : str
+        A file, or postgresql://...
+    host, port, token_file, on_start
+        As in `temperance.serving.serve`.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no store; an open address without a token; a port that is taken.
+    StoreError
+        The store cannot be opened.
+    """
+    token = token_for(host, port, token_file)
+    app = monitor_application(store, token=token)
+    run(app, {"store": store}, host=host, port=port, limits=Limits(), on_start=on_start)
+
+
+def monitor_application(store: str, *, token: str | None = None) -> Starlette:
+    """Return an ASGI application with the page (/), /status, /metrics and /healthz of a store.
+
+    Parameters
+    ----------
+    store : str
+        A file, or postgresql://...
+    token : str, optional
+        What requests must carry, but for /healthz: as a bearer token, or as the password that a
+        browser asks for (the name does not count).
+
+    Raises
+    ------
+    InvalidInputError
+        There is no store.
+    """
+    seen = _Seen(store)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        seen.close()
+
+    routes = [
+        Route("/", _endpoint(seen, _page)),
+        Route("/status", _endpoint(seen, _status)),
+        Route("/metrics", _endpoint(seen, _metrics)),
+        Route("/healthz", lambda _: JSONResponse({"status": "ok"})),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    if token is not None:
+        app.add_middleware(_Guard, token=token)
+    return app
+
+
+class _Seen:
+    """A store that is looked at, and what was made of it a moment ago."""
+
+    def __init__(self, address: str) -> None:
+        self._store = Store.open(address)
+        self._registry = Registry(self._store.settings.registry)
+        self._made: dict[str, tuple[float, Response]] = {}
+        self._one = threading.Lock()
+
+    def close(self) -> None:
+        """Let the store go."""
+        self._store.close()
+
+    def get(self, name: str, make: Callable[[Store, Registry], Response]) -> Response:
+        """Return what was made within the last seconds, or make it; one at a time."""
+        with self._one:
+            at, kept = self._made.get(name, (0.0, Response()))
+            if not at or time.monotonic() - at > _KEPT:
+                kept = make(self._store, self._registry)
+                self._made[name] = (time.monotonic(), kept)
+        return kept
+
+
+def _endpoint(seen: _Seen, make: Callable[[Store, Registry], Response]) -> Any:  # noqa: ANN401
+    async def answered(_: Request) -> Response:
+        try:
+            return await asyncio.to_thread(seen.get, make.__name__, make)
+        except TemperanceError as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        except Exception:
+            name = token_hex(4)
+            log.exception("error %s", name)
+            words = f"internal error {name}: the server's log says more."
+            return JSONResponse({"error": words}, status_code=500)
+
+    return answered
+
+
+def _page(store: Store, registry: Registry) -> Response:
+    from temperance.report import render_monitor  # noqa: PLC0415  (loads matplotlib)
+
+    return HTMLResponse(render_monitor(store, registry, refresh=_REFRESH), headers=_HEAD)
+
+
+def _status(store: Store, registry: Registry) -> Response:
+    return JSONResponse(overview(store, registry).to_dict(), headers=_HEAD)
+
+
+def _metrics(store: Store, registry: Registry) -> Response:
+    return PlainTextResponse(
+        prometheus_text(overview(store, registry)), media_type="text/plain; version=0.0.4"
+    )
+
+
+class _Guard:
+    """An application whose requests must carry a token, as a bearer or as a password."""
+
+    def __init__(self, app: ASGIApp, *, token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, or ask for the token."""
+        if scope["type"] != "http" or scope["path"] == "/healthz" or self._is_known(scope):
+            await self._app(scope, receive, send)
+            return
+        words = {"error": "a token is wanted: Authorization: Bearer TOKEN, or as the password."}
+        head = {"WWW-Authenticate": 'Basic realm="temperance", charset="UTF-8"'}
+        await JSONResponse(words, status_code=401, headers=head)(scope, receive, send)
+
+    def _is_known(self, scope: Scope) -> bool:
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        scheme, _, sent = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
+        if scheme.lower() == b"basic":
+            try:
+                sent = b64decode(sent.strip(), validate=True).partition(b":")[2]
+            except ValueError:
+                sent = b""
+        elif scheme.lower() != b"bearer":
+            sent = b""
+        return hmac.compare_digest(sent.strip(), self._token)

@@ -1,0 +1,307 @@
+"""What is served: the map of a file, its id, and the file watched for a newer one."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+
+from temperance.calibrators import temperature_of
+from temperance.checks.arrays import row_name
+from temperance.checks.label_matrix import label_logits_from_probs
+from temperance.checks.scores import logits_from_probs
+from temperance.decisions.policy import FORMAT as POLICY_FORMAT
+from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
+from temperance.errors import InvalidInputError, TemperanceError
+from temperance.formats.calibrator_json import calibrator_of, content_id
+from temperance.numerics import as_float64
+from temperance.readers.json_object import json_file
+from temperance.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import stat_result
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from temperance.calibrators import Calibrator
+
+__all__ = ["Answered", "Question", "Reply", "Served", "WatchedFile"]
+
+_SHOWN = 5  # names in a warning
+_OLD = 2.0  # seconds: what was written to later than that may change without a new time
+
+
+class Question(NamedTuple):
+    """The rows of a request, as their sender says what they are."""
+
+    kind: str  # "logits", "probs" or "scores"
+    values: Any  # (n, k) or (n,); of an ensemble a tuple of them
+    groups: ArrayLike | None = None
+    mask: Any = None  # options that do not exist, where `values` has any; of an ensemble a tuple
+    refuse_probs: bool = True
+
+
+class Reply(NamedTuple):
+    """The body of an answer, and how many rows it answers."""
+
+    content: bytes
+    rows: int
+    accepted: int = 0  # by the policy, if there is one
+
+
+class Answered(NamedTuple):
+    """What becomes of the rows: as of `Calibrator.apply`, and which of them a policy accepts."""
+
+    probs: NDArray[Any]
+    accepted: NDArray[np.bool_] | None
+
+    def reply(self, content: bytes) -> Reply:
+        """Return the answer in some form."""
+        accepted = 0 if self.accepted is None else int(np.count_nonzero(self.accepted))
+        return Reply(content, len(self.probs), accepted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A calibrator or a policy, the JSON that it was read from, and what answers say of it."""
+
+    calibrator: Calibrator
+    policy: DecisionPolicy | None
+    content: dict[str, Any]
+    description: dict[str, Any] = field(init=False)  # keys of every answer, and what was applied
+    description_json: bytes = field(init=False)  # the same, as the last keys of an object
+
+    def __post_init__(self) -> None:
+        description: dict[str, Any] = {
+            "calibrator": {
+                "id": content_id(self.calibrator),
+                "method": self.calibrator.name,
+                "temperature": temperature_of(self.calibrator),
+                "library": f"temperance {__version__}",
+            }
+        }
+        if self.policy is not None:
+            threshold = self.policy.rule.threshold
+            description["policy"] = {"id": policy_id(self.policy), "threshold": threshold}
+        text = json.dumps(description, separators=(",", ":"))
+        object.__setattr__(self, "description", description)
+        object.__setattr__(self, "description_json", text[1:].encode())
+
+    @property
+    def id(self) -> str:
+        """The name of the map by what it does, `content_id`."""
+        name: str = self.description["calibrator"]["id"]
+        return name
+
+    @property
+    def words(self) -> str:
+        """The ids, as the log tells of them."""
+        if self.policy is None:
+            return self.id
+        return f"{self.id} with the policy {self.description['policy']['id']}"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a calibrator.json or a policy.json, all of it at once."""
+        top = json_file(path)
+        content = top.values
+        if content.get("format") == POLICY_FORMAT:
+            policy = policy_of(top)
+            return cls(policy.calibrator, policy, content)
+        return cls(calibrator_of(top), None, content)
+
+    def answer(self, question: Question) -> Answered:
+        """Return the calibrated probabilities of the rows, or raise InvalidInputError."""
+        calibrator = self.calibrator
+        refuse_probs = question.refuse_probs and question.kind == "logits"
+        logits = self._logits(question)
+        if self.policy is not None:
+            decided = self.policy.apply(logits, groups=question.groups, refuse_probs=refuse_probs)
+            return Answered(*decided)
+        probs = calibrator.apply(logits, groups=question.groups, refuse_probs=refuse_probs)
+        return Answered(probs, None)
+
+    def _logits(self, question: Question) -> Any:  # noqa: ANN401  (arrays, or a tuple of them)
+        """Return what the calibrator's `apply` takes."""
+        of_answers = self.calibrator.kind == "answers"
+        if of_answers != (question.kind == "scores"):
+            what = "scores" if of_answers else "logits` or `probs"
+            msg = f"`{what}` must be given: the calibrator is of {self.calibrator.kind}."
+            raise InvalidInputError(msg)
+        if question.kind != "probs":
+            return question.values
+        if isinstance(question.values, tuple):
+            masks = question.mask or (None,) * len(question.values)
+            return tuple(map(self._from_probs, question.values, masks))
+        return self._from_probs(question.values, question.mask)
+
+    def _from_probs(
+        self, probs: NDArray[Any], mask: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
+        """Return the logits of probabilities, raised to what those of the fit were."""
+        floor = self.floor
+        if self.calibrator.kind == "multilabel":
+            if mask is not None:
+                row = int(mask.any(axis=1).argmax())
+                msg = f"`probs` of labels must be numbers; {row_name(row)} has null."
+                raise InvalidInputError(msg)
+            return label_logits_from_probs(probs, floor=floor)
+        if mask is None or not floor:
+            return logits_from_probs(probs, floor=floor)
+        logits = logits_from_probs(probs)  # checks all rows
+        sizes = np.count_nonzero(~mask, axis=1)
+        for size in np.unique(sizes[sizes > 1]):  # an option that does not exist is not raised
+            rows = np.flatnonzero(sizes == size)
+            block, options = logits[rows], ~mask[rows]
+            own = probs[rows][options].reshape(-1, size)
+            block[options] = logits_from_probs(own, floor=floor).ravel()
+            logits[rows] = block
+        return logits
+
+    @property
+    def thresholds_per_group(self) -> bool:
+        """Whether rows are accepted by their group's threshold."""
+        return self.policy is not None and self.policy.rule.per_group
+
+    @property
+    def floor(self) -> float:
+        """What smaller probabilities are raised to, as those of the fit were; 0: none."""
+        record = self.calibrator.record
+        return 0.0 if record is None or record.floor is None else record.floor
+
+    def warnings(self, groups: ArrayLike | None) -> tuple[str, ...]:
+        """Return what to say of rows whose groups the map, or the policy, does not know."""
+        if not self.calibrator.traits.groups:
+            return ()
+        pooled = f"get the pooled temperature, {temperature_of(self.calibrator):.4g}"
+        if groups is None:
+            return (f"no `groups` are given: all rows {pooled}.",)
+        unseen = self.calibrator.unseen(groups)
+        if not unseen:
+            return ()
+        more = ", ..." if len(unseen) > _SHOWN else ""
+        named = f"{', '.join(unseen[:_SHOWN])}{more}"
+        return (f"groups not seen in the fit: {named}. Their rows {pooled}.",)
+
+    def check_replaces(self, other: Served) -> None:
+        """Raise where a request that the other one takes may be refused, or answered in less.
+
+        Raises InvalidInputError that says what differs: only a restart may change what callers
+        must send.
+        """
+        was, now = other._taken(), self._taken()
+        for name, value in was.items():
+            if now[name] != value:
+                msg = f"{name}: {now[name]} where {value} is served"
+                raise InvalidInputError(msg)
+        traits, served = self.calibrator.traits, other.calibrator.traits
+        for name, of_one, of_other in (
+            ("groups", traits.groups, served.groups),
+            ("options that do not exist", traits.masks, served.masks),
+        ):
+            if of_other and not of_one:
+                msg = f"it takes no {name}, which the one that is served does"
+                raise InvalidInputError(msg)
+
+    def _taken(self) -> dict[str, object]:
+        calibrator = self.calibrator
+        return {
+            "kind": calibrator.kind,
+            "models": calibrator.n_models,
+            "classes": calibrator.n_classes,
+            "names of classes": calibrator.classes,
+            "scores": calibrator.answer_scale,
+            "policy": self.policy is not None,
+            "thresholds per group": self.thresholds_per_group,
+        }
+
+    def try_out(self) -> None:
+        """Apply the map once: what it loads is loaded, and it gives probabilities."""
+        calibrator = self.calibrator
+        groups = ["a"] if self.thresholds_per_group else None
+        k = calibrator.n_classes or 2
+        row: Any = np.zeros((1, k))
+        if calibrator.kind == "answers":
+            question = Question("scores", np.zeros(1), groups)
+        elif calibrator.traits.members:
+            question = Question("logits", (row,) * calibrator.n_models, groups)
+        else:
+            question = Question("logits", row, groups)
+        probs = as_float64(self.answer(question).probs)
+        if not (np.isfinite(probs).all() and ((probs >= 0.0) & (probs <= 1.0)).all()):
+            msg = f"it gives {probs.tolist()}, which are no probabilities"
+            raise InvalidInputError(msg)
+
+
+class WatchedFile:
+    """The map of a file, the newest good one; what the file holds else is told of, and ignored.
+
+    Parameters
+    ----------
+    path : path
+        A calibrator.json or policy.json, which other processes may write at any time.
+    on_reload : callable
+        Called with True and a sentence when a newer map is served, with False where the file
+        holds none that may be.
+    """
+
+    def __init__(self, path: Path, on_reload: Callable[[bool, str], None]) -> None:
+        self.path = path
+        self._seen = self._signature()
+        self.current = Served.read(path)
+        self.current.try_out()
+        self._on_reload = on_reload
+        self._settled = False  # whether the file was looked at when it was old enough
+        self._refused = ""
+
+    def check(self) -> None:
+        """Read the file if it has changed, and serve what it holds if that is good."""
+        signature = self._signature()
+        if signature == self._seen and self._settled and not self._refused:
+            return
+        self._settled = signature is not None and _is_old(signature)
+        self._seen = signature
+        try:
+            served = Served.read(self.path)
+            if self._signature() != signature:
+                return  # it was written to meanwhile: the next look will tell
+            if served.content == self.current.content:
+                self._refused = ""
+                return
+            served.check_replaces(self.current)
+            served.try_out()
+        except TemperanceError as error:
+            self._refuse(str(error))
+        except Exception as error:  # noqa: BLE001  (whatever a file may do, the last map is served)
+            self._refuse(f"{type(error).__name__}: {error}")
+        else:
+            before, self.current, self._refused = self.current, served, ""
+            words = f"now serving {served.words} of {self.path}, before {before.words}"
+            self._on_reload(True, words)  # noqa: FBT003
+
+    def _refuse(self, why: str) -> None:
+        """Tell of a file that cannot be served, once for each reason."""
+        if why == self._refused:
+            return
+        self._refused = why
+        reason = why.removeprefix(f"{self.path}: ").rstrip(".")
+        self._on_reload(  # still the last good one
+            False,  # noqa: FBT003
+            f"{self.path} is not taken: {reason}. Still serving {self.current.words}.",
+        )
+
+    def _signature(self) -> tuple[int, int, int] | None:
+        try:
+            status: stat_result = self.path.stat()
+        except (OSError, ValueError):
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_old(signature: tuple[int, int, int]) -> bool:
+    return time.time() - signature[2] * 1e-9 > _OLD

@@ -1,0 +1,321 @@
+"""A process that is killed loses nothing that was acknowledged, and leaves nothing half written."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
+
+import numpy as np
+import pytest
+
+import temperance as tp
+from temperance.monitor import Registry, Store, check
+from temperance.monitor.messages import deliver
+
+AWAY = "out of reach"
+WORK = {
+    "log": """
+for i in range(10_000):
+    store.log([f"{run}-{i}-{j}" for j in range(50)], rng.normal(size=(50, 4)), calibrator=serving)
+    print(i, flush=True)
+""",
+    "label": """
+for i in range(10_000):
+    names = [f"{i}-{j}" for j in range(20)]
+    store.log(names, rng.normal(size=(20, 4)), calibrator=serving)
+    store.label(names, [0] * 20)
+    print(i, flush=True)
+""",
+    "check": """
+for i in range(10_000):
+    names = [f"{i}-{j}" for j in range(20)]
+    store.log(names, np.tile([3.0, 0, 0, 0], (20, 1)), calibrator=serving)
+    store.label(names, [0, 1] * 10)
+    check(store, registry)
+    print(i, flush=True)
+""",
+    "promote": """
+for i in range(10_000):
+    registry.promote(registry.add(tp.TemperatureScaling(2.0 + i % 7)), why="test")
+    print(i, flush=True)
+""",
+    "prune": """
+for i in range(10_000):
+    names = [f"{i}-{j}" for j in range(20)]
+    store.log(names, rng.normal(size=(20, 4)), calibrator=serving)
+    store.label(names, [0] * 20)
+    store.forget(names[:10])
+    print(i, flush=True)
+""",
+}
+HEAD = """
+import sys
+import numpy as np
+import temperance as tp
+from temperance.monitor import Registry, Store, check
+store, registry, run = Store.open(sys.argv[1]), Registry(sys.argv[2]), sys.argv[3]
+rng, serving = np.random.default_rng(0), registry.current()
+print("ready", flush=True)
+"""
+
+
+def killed(work, address, registry, run, seconds):
+    """Run some work until it is killed; return how many rounds it acknowledged."""
+    arguments = [address, str(registry.folder), str(run)]
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD + WORK[work], *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        rounds = process.stdout.read().splitlines()
+    return len([each for each in rounds if each.isdigit()])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+@pytest.mark.parametrize("work", WORK)
+def test_sigkill(work, store, address, registry):
+    """At moments nobody chose: what was said to be there is there, whole, and work goes on."""
+    moments = random.Random(work)  # noqa: S311
+    for run in range(2):
+        before = store.counts()
+        rounds = killed(work, address, registry, run, moments.uniform(0.02, 0.3))
+        after = store.counts()
+        rows = after.predictions - before.predictions
+        if work == "log":
+            assert rows % 50 == 0
+            assert rows >= 50 * rounds
+        elif work == "promote":
+            serving = registry.current()
+            assert Registry(registry.folder).load(serving).method == "temperature"
+            assert len(registry.history()) >= rounds
+        elif work == "prune":
+            assert rows % 10 == 0
+            store.forget([f"{i}-{j}" for i in range(rounds + 2) for j in range(20)])
+        else:
+            names = [f"{i}-{j}" for i in range(rounds) for j in range(20)]
+            assert rows % 20 == 0
+            assert store.label(names, [0] * len(names)).parked == 0
+            check(store, registry)
+            store.forget([f"{i}-{j}" for i in range(rounds + 2) for j in range(20)])
+    result = check(store, registry)
+    assert np.isfinite(result.log_evidence)
+    promoted = registry.promote(registry.add(tp.TemperatureScaling(9.0)), why="after")
+    assert registry.current() == promoted
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_migration_that_is_killed_is_none(tmp_path, monkeypatch):
+    """The step is one transaction: the store is of the old version, or of the new."""
+    from temperance.monitor import schema, store
+    from temperance.monitor.settings import Settings
+
+    path = tmp_path / "old.db"
+    monkeypatch.setattr(schema, "VERSION", 1)
+    monkeypatch.setattr(store, "VERSION", 1)
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    Store.create(path, Settings(registry="r")).close()
+    code = """
+import os, signal, sys
+from temperance.monitor import schema, Store
+real = schema.MIGRATIONS
+schema.MIGRATIONS = (real[0], (*real[1], "SELECT killed()"))
+from temperance.monitor import database
+def opened(self, of=database._SQLite._opened):
+    connection = of(self)
+    connection.create_function("killed", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    return connection
+database._SQLite._opened = opened
+Store.open(sys.argv[1])
+"""
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    with sqlite3.connect(path) as old:
+        tables = {row[0] for row in old.execute("SELECT name FROM sqlite_master")}
+        version = old.execute("SELECT value FROM temperance_meta WHERE key = 'version'").fetchone()
+    assert version == ("1",)
+    assert "temperance_messages" not in tables
+    code = (
+        "import sys; from temperance.monitor import Store; print(Store.open(sys.argv[1]).counts())"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 0
+
+
+def test_a_store_out_of_reach_loses_no_row(address, store, registry, monkeypatch):
+    """Rows wait while it is locked, and are written once it is not."""
+    monkeypatch.setattr("temperance.monitor.monitor._SECONDS", 0.02)
+    monitor = tp.Monitor(address)
+    real, calls = monitor._store.log, count()  # noqa: SLF001
+
+    def sometimes(*values, **settings):
+        if next(calls) < 3:
+            raise tp.StoreError(AWAY)
+        return real(*values, **settings)
+
+    monkeypatch.setattr(monitor._store, "log", sometimes)  # noqa: SLF001
+    for i in range(30):
+        monitor.log(f"r{i}", [1.0, 0.0])
+    monitor.flush()
+    assert monitor.counts().predictions == 30
+    assert (monitor.written, monitor.lost, monitor.dropped) == (30, 0, 0)
+    monitor.close()
+
+
+def test_a_store_that_stays_away_is_said_at_the_end(tmp_path, registry, monkeypatch):
+    """close() gives up after a while, counts what is lost, and raises."""
+    monkeypatch.setattr("temperance.monitor.monitor._LAST", 0.1)
+    monitor = tp.Monitor.create(
+        tmp_path / "a.db", tmp_path / "calibrator.json", registry=registry.folder
+    )
+
+    def never(*_values, **_settings):
+        raise tp.StoreError(AWAY)
+
+    monkeypatch.setattr(monitor._store, "log", never)  # noqa: SLF001
+    monitor.log(["a", "b"], [[1.0, 0.0]] * 2)
+    with pytest.raises(tp.StoreError, match="out of reach"):
+        monitor.close()
+    assert monitor.lost == 2
+
+
+def test_rows_that_are_refused_raise_once(address, store, registry):
+    """At the next call; the others are written."""
+    monitor = tp.Monitor(address)
+    monitor.log("a", [1.0, 0.0])
+    monitor.log("b", [np.nan, 0.0])
+    with pytest.raises(tp.InvalidInputError, match="`logits`"):
+        monitor.flush()
+    monitor.log("c", [0.0, 1.0])
+    monitor.flush()
+    assert monitor.counts().predictions >= 1
+    monitor.close()
+    with pytest.raises(tp.InvalidInputError, match="is closed"):
+        monitor.log("d", [0.0, 1.0])
+
+
+def test_threads_log_at_once(address, store, registry):
+    """Eight of them: every row is there once."""
+    monitor = tp.Monitor(address, capacity=100)
+
+    def log(thread):
+        for i in range(200):
+            monitor.log(f"{thread}-{i}", [float(i), 0.0, 1.0])
+
+    threads = [threading.Thread(target=log, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    monitor.flush()
+    assert monitor.counts().predictions == monitor.written == 1600
+    monitor.close()
+
+
+def test_a_full_queue_drops_where_it_is_told_to(address, store, registry, monkeypatch):
+    monitor = tp.Monitor(address, capacity=5, when_full="drop")
+    gate, real = threading.Event(), monitor._store.log  # noqa: SLF001
+
+    def held(*values, **settings):
+        gate.wait(20)
+        return real(*values, **settings)
+
+    monkeypatch.setattr(monitor._store, "log", held)  # noqa: SLF001
+    for i in range(50):
+        monitor.log(f"r{i}", [1.0, 0.0])
+    dropped = monitor.dropped
+    assert dropped >= 40 - 5
+    gate.set()
+    monitor.flush()
+    assert monitor.counts().predictions == 50 - dropped
+    monitor.close()
+
+
+def test_what_waits_is_written_at_exit(tmp_path, registry):
+    """Without close(): the process ends as it should."""
+    code = (
+        "import sys, temperance as tp\n"
+        "monitor = tp.Monitor.create(sys.argv[1], sys.argv[2], registry=sys.argv[3])\n"
+        "for i in range(500):\n    monitor.log(f'r{i}', [float(i), 0.0])\n"
+    )
+    arguments = [str(tmp_path / "e.db"), str(tmp_path / "calibrator.json"), str(registry.folder)]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    opened = Store.open(tmp_path / "e.db")
+    assert opened.counts().predictions == 500
+    opened.close()
+
+
+class Receiver:
+    """A receiver of webhooks that answers as it is told."""
+
+    def __init__(self, answers):
+        self.bodies, self.answers = [], list(answers)
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.bodies.append((self.headers["Idempotency-Key"], body))
+                code = receiver.answers.pop(0) if receiver.answers else 200
+                if code:
+                    self.send_response(code)
+                    self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receiver():
+    made = []
+
+    def make(*answers):
+        made.append(Receiver(answers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.server.shutdown()
+        each.server.server_close()
+
+
+@pytest.fixture
+def alarmed(store, registry, clock, traffic, monkeypatch):
+    monkeypatch.setattr("temperance.monitor.messages._PAUSE", 0.01)
+    z, y, ids = traffic(300, 6.0)
+    store.log(ids, z, calibrator=registry.current())
+    store.label(ids, y)
+    clock.now += 1
+    assert check(store, registry).alarm
+    return store
+
+
+@pytest.mark.parametrize("answers", [(), (500, 500), (0, 200)])
+def test_an_alarm_is_delivered_once(alarmed, registry, receiver, answers):
+    """Tried again where it is not taken (500, cut off), and never after it was."""
+    hook = receiver(*answers)
+    assert deliver(alarmed, hook.url) == ()
+    assert check(alarmed, registry).alarm
+    assert deliver(alarmed, hook.url) == ()
+    assert len(hook.bodies) == len(answers) + (0 if answers == (0, 200) else 1)
+    assert len({name for name, _ in hook.bodies}) == 1
+
+
+def test_an_alarm_waits_for_a_receiver_that_is_down(alarmed, receiver):
+    down = receiver()
+    down.server.shutdown()
+    down.server.server_close()
+    (warning,) = deliver(alarmed, down.url)
+    assert "the next check tries again" in warning
+    hook = receiver()
+    assert deliver(alarmed, hook.url) == ()
+    assert len(hook.bodies) == 1

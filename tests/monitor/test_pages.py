@@ -1,0 +1,198 @@
+"""The page of a monitor, as a file and live: it shows a drift, and nothing leaves its server."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+import temperance as tp
+from pages import CHROMIUM, check_pages, check_stands_alone, words_of
+from temperance.monitor import check, refit
+from temperance.monitor.messages import junit_xml, prometheus_text
+from temperance.monitor.overview import overview
+
+
+@pytest.fixture
+def drifted(store, clock, registry, traffic):
+    """A store with 400 calibrated labels and 300 too sure ones, checked."""
+    for day, (n, temperature) in enumerate([(400, 2.0), (300, 5.0)]):
+        z, y, ids = traffic(n, temperature, seed=day, word=f"d{day}-")
+        groups = np.array(["north", "south"])[np.arange(n) % 2]
+        store.log(ids, z, calibrator=registry.current(), groups=groups)
+        store.label(ids, y)
+        clock.now += 3600
+        check(store, registry)
+    return store
+
+
+def page(store, registry):
+    pytest.importorskip("matplotlib")
+    from temperance.report import render_monitor
+
+    return render_monitor(store, registry)
+
+
+def test_the_page_shows_a_drift(drifted, registry):
+    text = page(drifted, registry)
+    check_stands_alone(text)
+    words = words_of(text)
+    assert "Alarm. Confidence is too high by a factor of" in words
+    assert "What to do Fit again" in words
+    assert "Groups, the worst first" in words
+    assert text.count("<svg") == 4
+
+
+def test_after_a_re_fit_it_says_that_nothing_is_known(drifted, registry):
+    refit(drifted, registry)
+    words = words_of(page(drifted, registry))
+    assert "Nothing is known yet of what is served now." in words
+    assert "promote" in words
+
+
+def test_an_empty_store_has_a_page(store, registry):
+    text = page(store, registry)
+    check_stands_alone(text)
+    assert "Nothing is known yet" in words_of(text)
+
+
+def test_a_calibrated_stream_has_no_alarm(store, clock, registry, traffic):
+    z, y, ids = traffic(200)
+    store.log(ids, z, calibrator=registry.current())
+    store.label(ids, y)
+    clock.now += 1
+    check(store, registry)
+    assert "No alarm: labels speak as calibrated probabilities may." in words_of(
+        page(store, registry)
+    )
+
+
+def test_a_damaged_registry_is_said(drifted, registry):
+    registry.current_path.write_text("{")
+    words = words_of(page(drifted, registry))
+    assert "It is not known what serves." in words
+    assert "rollback STORE --to" in words
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_it_fits_a_real_browser(drifted, registry, tmp_path):
+    """From a phone to a wide screen, light and dark: nothing scrolls sideways."""
+    alarmed = page(drifted, registry)
+    refit(drifted, registry)
+    check_pages(tmp_path, {"alarm": (alarmed, 4), "fresh": (page(drifted, registry), 0)})
+
+
+def test_prometheus_reads_the_metrics(drifted, registry):
+    parser = pytest.importorskip("prometheus_client.parser")
+    text = prometheus_text(overview(drifted, registry))
+    found = {
+        sample.name: sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["temperance_monitor_predictions"] == 700
+    assert found["temperance_monitor_labels"] == 700
+    assert found["temperance_monitor_alarm"] == 1
+    assert found["temperance_monitor_log_evidence"] > found["temperance_monitor_alarm_threshold"]
+
+
+def test_junit_fails_where_there_is_an_alarm(drifted, registry):
+    from xml.etree import ElementTree as ET
+
+    suite = ET.fromstring(junit_xml(check(drifted, registry)))  # noqa: S314  (our own)
+    assert suite.attrib["failures"] == "1"
+    assert "too high" in suite.find("testcase/failure").attrib["message"]
+
+
+@pytest.fixture
+def client(drifted, address):
+    """Requests to the live page, with a token."""
+    pytest.importorskip("starlette")
+    pytest.importorskip("httpx")
+    from starlette.testclient import TestClient
+
+    from temperance.serving.monitor_pages import monitor_application
+
+    with TestClient(monitor_application(address, token="a" * 20)) as made:
+        yield made
+
+
+def test_the_live_page(client):
+    """A bearer's token, or a browser's password; nobody else sees anything but /healthz."""
+    password = base64.b64encode(b"anyone:" + b"a" * 20).decode()
+    for authorization in (f"Bearer {'a' * 20}", f"Basic {password}"):
+        answer = client.get("/", headers={"Authorization": authorization})
+        assert answer.status_code == 200
+        assert "Alarm. Confidence is too high" in words_of(answer.text)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for wrong in ("", "Bearer b", "Basic !!", f"Basic {base64.b64encode(b'aa').decode()}"):
+        answer = client.get("/", headers={"Authorization": wrong})
+        assert answer.status_code == 401
+        assert "Basic" in answer.headers["www-authenticate"]
+        assert "token" in answer.json()["error"]
+    assert client.get("/healthz").json() == {"status": "ok"}
+    head = {"Authorization": f"Bearer {'a' * 20}"}
+    assert client.get("/status", headers=head).json()["counts"]["labels"] == 700
+    assert "temperance_monitor_alarm" in client.get("/metrics", headers=head).text
+    assert client.post("/", headers=head).status_code == 405
+    assert client.get("/other", headers=head).status_code == 404
+
+
+def test_commands(tmp_path, run, traffic):
+    """Each says what it did; exit code 1 is an alarm, or a re-fit that has not earned its place."""
+    tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
+    for day, temperature in enumerate([2.0, 5.0]):
+        z, y, ids = traffic(400, temperature, seed=day, word=f"d{day}-")
+        np.savez(tmp_path / f"d{day}.npz", logits=z, ids=np.array(ids))
+        lines = [
+            json.dumps({"id": name, "label": int(label)})
+            for name, label in zip(ids, y, strict=True)
+        ]
+        (tmp_path / f"d{day}.jsonl").write_text("\n".join(lines))
+    run("monitor", "init", "m.db", "--calibrator", "c.json")
+    again = json.loads(run("monitor", "init", "m.db", "--calibrator", "c.json", "--json").stdout)
+    assert again["calibrator"] == tp.content_id(tp.TemperatureScaling(2.0))
+    for day in (0, 1):
+        assert "400 predictions written" in run("monitor", "log", "m.db", f"d{day}.npz").stdout
+        assert "400 labels written" in run("monitor", "label", "m.db", f"d{day}.jsonl").stdout
+        done = run("monitor", "check", "m.db", "--json", "--junit", "j.xml", code=day)
+        assert json.loads(done.stdout)["alarm"] is bool(day)
+    assert run("monitor", "check", "m.db", code=1).stdout.startswith("ALARM: ")
+    assert "800" in run("monitor", "status", "m.db").stdout
+    assert "temperance_monitor_alarm" in run("monitor", "metrics", "m.db").stdout
+    assert run("monitor", "refit", "m.db").stdout.startswith("Promoted: ")
+    assert run("monitor", "refit", "m.db", "--last", "300", code=1).stdout.startswith("Not ")
+    assert "serves again" in run("monitor", "rollback", "m.db").stdout
+    assert "1 predictions are gone" in run("monitor", "prune", "m.db", "--id", "d0-0").stdout
+    assert run("monitor", "run", "m.db", "--times", "1").stdout.startswith("ALARM: ")
+    run("monitor", "report", "m.db", "-o", "p.html")
+    assert "Alarm." in (tmp_path / "p.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "none.db"], "no store is there"),
+        (["init", "m.db", "--calibrator", "c.json", "--delay", "soon"], "`--delay` must be a"),
+        (["init", "m.db", "--calibrator", "c.json", "--policy", "p.json"], "no such file"),
+        (["init", "postgresql://h/d", "--calibrator", "c.json"], "--registry"),
+        (["prune", "m.db"], "Say what goes"),
+        (["run", "m.db", "--every", "0s"], "at least 1s"),
+        (["serve", "m.db", "--host", "0.0.0.0"], "--token-file"),  # noqa: S104
+        (["check", "m.db", "--webhook", "ftp://h"], "`--webhook` must be an address"),
+        (["log", "m.db", "noids.npz"], "has no ids"),
+        (["rollback", "m.db"], "no other calibrator served before"),
+    ],
+)
+def test_wrong_commands(tmp_path, run, arguments, message):
+    """Exit code 2 and one line."""
+    if arguments[0] == "serve":
+        pytest.importorskip("starlette")
+    tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
+    np.savez(tmp_path / "noids.npz", logits=[[1.0, 0.0]])
+    if arguments[0] != "init":
+        run("monitor", "init", "m.db", "--calibrator", "c.json")
+    done = run("monitor", *arguments, code=2)
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr

@@ -1,0 +1,432 @@
+"""Predictions and the labels that come later: written once, joined by id, never behind a check."""
+
+import json
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+
+import temperance as tp
+from temperance.monitor import Logged, Settings, Store
+from temperance.monitor.schema import MIGRATIONS
+from temperance.monitor.scores import packed, unpacked
+
+ID = "sha256:" + "0" * 64
+
+
+def rows_of(store, **settings):
+    return [row for block in store.labelled(**settings) for row in block.labels.tolist()]
+
+
+def test_what_is_logged_is_read(store, traffic):
+    """Scores up to a shift per row and single precision, groups, names; in the order of labels."""
+    z, y, ids = traffic(300)
+    groups = np.where(np.arange(300) % 3, "a", "b")
+    store.log(ids, z, calibrator=ID, model="m", groups=groups, times=np.arange(300.0))
+    order = np.random.default_rng(1).permutation(300)
+    for place in order:  # each arrives by itself
+        store.label([ids[place]], [y[place]])
+    (block,) = store.labelled()
+    assert block.labels.tolist() == y[order].tolist()
+    assert block.groups.tolist() == groups[order].tolist()
+    assert set(block.models) == {"m"}
+    assert set(block.calibrators) == {ID}
+    assert block.times.tolist() == (order * 1_000_000).tolist()
+    centred = z - z.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(block.logits, centred[order], rtol=2e-7, atol=1e-6)
+
+
+def test_log_odds_and_probabilities(store):
+    """(n,) are two options; probabilities become their logarithm."""
+    store.log(["a"], [1.5], calibrator=ID, model="odds")
+    store.log(["b"], probs=[[0.25, 0.75]], calibrator=ID, model="probs")
+    store.label(["a", "b"], [1, 0])
+    blocks = [row for block in store.labelled() for row in block.logits.tolist()]
+    np.testing.assert_allclose(blocks, [[-1.5, 0.0], [np.log(1 / 3), 0.0]], rtol=1e-6)
+
+
+def test_the_same_again_changes_nothing(store, traffic):
+    z, y, ids = traffic(50)
+    assert store.log(ids, z, calibrator=ID) == Logged(50, 0, 0, 0)
+    assert store.log(ids[:20], z[:20], calibrator=ID) == Logged(0, 20, 0, 0)
+    assert store.label(ids, y).new == 50
+    again = store.label(ids, y)
+    assert (again.new, again.repeated) == (0, 50)
+    assert store.counts().labels == 50
+
+
+@pytest.mark.parametrize(
+    "change", [{"model": "other"}, {"calibrator": "sha256:1"}, {"groups": ["g", "g"]}, "scores"]
+)
+def test_an_id_is_one_prediction(store, change):
+    """Other scores, model, calibrator or group under the same id: nothing is written."""
+    store.log(["a", "b"], [[1.0, 0.0], [2.0, 0.0]], calibrator=ID)
+    settings = {"calibrator": ID} | ({} if change == "scores" else change)
+    again = [3.0, 0.0] if change == "scores" else [1.0, 0.0]
+    with pytest.raises(tp.InvalidInputError, match=r"were logged before with other .*'a'"):
+        store.log(["new", "a"], [[0.0, 1.0], again], **settings)
+    assert store.counts().predictions == 2
+
+
+def test_an_id_twice_in_one_call(store):
+    """Twice the same is one; twice another is an error."""
+    assert store.log(["a", "a"], [[1.0, 0.0]] * 2, calibrator=ID) == Logged(1, 1, 0, 0)
+    with pytest.raises(tp.InvalidInputError, match="logged before"):
+        store.log(["b", "b"], [[1.0, 0.0], [0.0, 1.0]], calibrator=ID)
+    assert store.counts().predictions == 1
+
+
+def test_a_label_that_comes_first_waits(store):
+    """And meets its prediction; the last of several holds; one that is no option is dropped."""
+    assert store.label(["a", "a", "b"], [0, 1, 7]).parked == 3
+    assert store.counts().parked == 3
+    logged = store.log(["a", "b", "c"], [[1.0, 0.0]] * 3, calibrator=ID)
+    assert (logged.joined, logged.unknown) == (1, 1)
+    assert rows_of(store) == [1]
+    assert store.counts().parked == 0
+
+
+def test_corrections_keep_their_history(store, address):
+    """The newest label holds; the first is still there, and counted."""
+    store.log(["a"], [[1.0, 0.0, 0.0]], calibrator=ID)
+    store.label(["a"], [0])
+    assert store.label(["a"], [2]).corrected == 1
+    assert store.label(["a", "a"], [1, 2]).corrected == 2
+    assert rows_of(store) == [2]
+    counts = store.counts()
+    assert (counts.labels, counts.corrections) == (1, 3)
+
+
+def test_a_correction_after_a_check_is_not_weighed_twice(store, clock):
+    """Evidence has seen the first label; re-fits see the newest."""
+    store.log(["a", "b"], [[1.0, 0.0]] * 2, calibrator=ID)
+    store.label(["a"], [0])
+    clock.now += 10
+    window = store.check_window()
+    assert store.keep_check(window, {}, [])
+    store.label(["a", "b"], [1, 1])
+    clock.now += 10
+    cursor, now = store.check_window()
+    assert rows_of(store, after=cursor, until=now) == [1]  # of b alone
+    assert rows_of(store) == [1, 1]
+
+
+def test_a_label_counts_when_its_delay_is_over(address, clock, registry):
+    store = Store.create(address, Settings(registry=str(registry.folder), delay=100), clock=clock)
+    store.log(["a", "b"], [[1.0, 0.0]] * 2, calibrator=ID, times=[clock.now, clock.now - 95])
+    store.label(["a", "b"], [0, 1])
+    assert rows_of(store) == []
+    clock.now += 6
+    assert rows_of(store) == [1]
+    clock.now += 95
+    assert rows_of(store) == [1, 0]  # in the order in which they became usable
+    store.close()
+
+
+def test_a_clock_that_goes_backwards_hides_no_label(store, clock):
+    """A label never lands behind what was checked."""
+    store.log(["a", "b"], [[1.0, 0.0]] * 2, calibrator=ID)
+    store.label(["a"], [0])
+    window = store.check_window()
+    assert store.keep_check(window, {}, [])
+    clock.now -= 3600
+    store.label(["b"], [1])
+    clock.now += 7200
+    cursor, now = store.check_window()
+    assert rows_of(store, after=cursor, until=now) == [1]
+
+
+def test_a_label_that_comes_while_a_check_looks_is_behind_no_cursor(store, clock):
+    """It is usable later than all that the check has looked at, whatever the clock says."""
+    store.log(["a", "b"], [[1.0, 0.0]] * 2, calibrator=ID)
+    store.label(["a"], [0])
+    window = store.check_window()
+    clock.now -= 60
+    store.label(["b"], [1])  # before the check keeps what it found
+    assert rows_of(store, after=window[0], until=window[1]) == [0]
+    assert store.keep_check(window, {}, [])
+    clock.now += 120
+    cursor, now = store.check_window()
+    assert rows_of(store, after=cursor, until=now) == [1]
+
+
+def test_of_two_checks_at_once_one_is_kept(store):
+    window = store.check_window()
+    assert store.keep_check(window, {}, [("m", ID, 1.0, False, {"n": 1})])
+    assert not store.keep_check((window[0], window[1] + 5), {}, [])
+    assert store.checks() == [{"n": 1}]
+
+
+def test_models_keep_their_options(store):
+    store.log(["a"], [[1.0, 0.0]], calibrator=ID, model="m", classes=["no", "yes"])
+    with pytest.raises(tp.InvalidInputError, match="rows have 3 options, those of model 'm' had 2"):
+        store.log(["b"], [[1.0, 0.0, 0.0]], calibrator=ID, model="m")
+    with pytest.raises(tp.InvalidInputError, match="classes of model 'm' were 'no', 'yes'"):
+        store.log(["b"], [[1.0, 0.0]], calibrator=ID, model="m", classes=["yes", "no"])
+    store.log(["b"], [[1.0, 0.0, 0.0]], calibrator=ID, model="m2")
+    assert store.label(["a", "b"], ["yes", 2]).new == 2
+    assert store.classes("m") == ("no", "yes")
+    assert store.classes("m2") is None
+
+
+def test_ragged_rows(address, clock, registry):
+    """Rows of different length, under one model, where the store is told so."""
+    settings = Settings(registry=str(registry.folder), ragged=True)
+    store = Store.create(address, settings, clock=clock)
+    store.log(["a"], [[1.0, 0.0]], calibrator=ID)
+    store.log(["b", "c"], [[1.0, 0.0, 2.0], [0.0, 1.0, -np.inf]], calibrator=ID)
+    with pytest.raises(tp.InvalidInputError, match="an option that its prediction does not have"):
+        store.label(["c"], [2])
+    store.label(["a", "b", "c"], [1, 2, 1])
+    (block,) = store.labelled()
+    assert np.isneginf(block.logits).tolist() == [[False, False, True], [False] * 3,
+                                                  [False, False, True]]  # fmt: skip
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, 2], r"the label of id 'b' is 2, which is none of the classes of its model \(0\.\.1\)"),
+        ([1, "x"], "the label of id 'b' is 'x'"),
+        ([1, None], "`labels` must be classes"),
+        ([1, [2]], "`labels` must be classes"),
+        ([1], "one per id: 1 of 2"),
+        ([1, -1], "is -1"),
+    ],
+)
+def test_labels_that_are_none(store, labels, message):
+    """Nothing of the call is written."""
+    store.log(["a", "b"], [[1.0, 0.0]] * 2, calibrator=ID)
+    with pytest.raises(tp.InvalidInputError, match=message):
+        store.label(["a", "b"], labels)
+    assert store.counts().labels == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ids": ["a", None], "logits": [[1.0, 0.0]] * 2}, "`ids` must all be there; row 1"),
+        ({"ids": "ab", "logits": [[1.0, 0.0]] * 2}, "`ids`"),
+        ({"ids": ["a"], "logits": [[1.0, 0.0]] * 2}, "one per row: 1 of 2"),
+        ({"ids": ["a"], "logits": [[np.nan, 0.0]]}, "`logits`"),
+        ({"ids": ["a"], "probs": [[0.7, 0.7]]}, "sum"),
+        ({"ids": ["a"]}, "one of both"),
+        ({"ids": ["a"], "logits": [[1.0, 0.0]], "probs": [[0.5, 0.5]]}, "one of both"),
+        ({"ids": ["a"], "logits": [[1.0, 0.0]], "times": [1e13]}, "not in milliseconds"),
+        ({"ids": ["a"], "logits": [[1.0, 0.0]], "groups": ["a", "b"]}, "groups"),
+    ],
+)
+def test_predictions_that_are_none(store, arguments, message):
+    with pytest.raises(tp.InvalidInputError, match=message):
+        store.log(**arguments, calibrator=ID)
+    assert store.counts().predictions == 0
+
+
+def test_no_rows_are_nothing(store):
+    assert store.log([], np.empty((0, 3)), calibrator=ID) == Logged(0, 0, 0, 0)
+    assert store.label([], []).new == 0
+
+
+def test_old_rows_leave(store, clock, traffic):
+    z, y, ids = traffic(100)
+    store.log(ids, z, calibrator=ID, times=clock.now - np.arange(100.0) * 86_400)
+    store.label(ids, y)
+    store.label(["parked"], [0])
+    clock.now += 1
+    assert store.prune(30 * 86_400) == 70
+    counts = store.counts()
+    assert (counts.predictions, counts.labels, counts.parked) == (30, 30, 1)
+    clock.now += 31 * 86_400
+    store.prune(30 * 86_400)
+    assert store.counts().parked == 0
+    with pytest.raises(tp.InvalidInputError, match="`older_than`"):
+        store.prune(0)
+
+
+def test_rows_are_forgotten(store, tmp_path, traffic):
+    """Predictions, labels, history and parked labels; the bytes too."""
+    z, y, _ = traffic(40)
+    secret = [f"patient-{i}-very-secret" for i in range(40)]
+    store.log(secret, z, calibrator=ID)
+    store.label(secret, y)
+    store.label(secret[:5], (y[:5] + 1) % 4)
+    store.label(["patient-parked"], [0])
+    assert store.forget([*secret, "patient-parked", "nobody"]) == 40
+    counts = store.counts()
+    assert (counts.predictions, counts.labels, counts.corrections, counts.parked) == (0, 0, 0, 0)
+    store.close()
+    for file in tmp_path.glob("monitor.db*"):
+        assert b"very-secret" not in file.read_bytes()
+
+
+def test_the_last_labels(store, traffic):
+    z, y, ids = traffic(100)
+    store.log(ids, z, calibrator=ID)
+    store.label(ids, y)
+    assert rows_of(store, last=7) == y[-7:].tolist()
+
+
+def test_rows_without_labels(store, traffic):
+    z, y, ids = traffic(60)
+    store.log(ids, z, calibrator=ID, times=np.arange(60.0))
+    store.label(ids[:50], y[:50])
+    (block,) = store.unlabelled(last=1000)
+    assert block.times.tolist() == [1_000_000 * t for t in range(59, 49, -1)]
+    assert set(block.labels) == {-1}
+    assert sum(map(len, store.unlabelled(last=3))) == 3
+    store.label(ids[57:], y[57:])
+    assert sum(map(len, store.unlabelled(last=5))) == 2  # of the last five predictions
+
+
+def test_settings_are_kept(address, registry):
+    """The same again opens it; others are refused, and named."""
+    settings = Settings(registry=str(registry.folder), delay=60, groups=("a", "b"), alpha=0.05)
+    Store.create(address, settings).close()
+    opened = Store.open(address)
+    assert opened.settings == settings
+    opened.close()
+    Store.create(address, settings).close()
+    other = Settings(registry=str(registry.folder), delay=61)
+    with pytest.raises(tp.InvalidInputError, match=r"other settings is there \(delay: 60"):
+        Store.create(address, other)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"delay": -1}, "delay"),
+        ({"alpha": 2}, "alpha"),
+        ({"alpha": 0.1, "run_length": 100}, "two promises"),
+        ({"precision": "int8"}, "precision"),
+        ({"ragged": "yes"}, "ragged"),
+    ],
+)
+def test_settings_that_are_none(settings, message):
+    with pytest.raises(tp.InvalidInputError, match=message):
+        Settings(registry="r", **settings)
+
+
+@pytest.mark.parametrize("address", ["", 3, "mysql://host/db"])
+def test_addresses_that_are_none(address):
+    with pytest.raises(tp.InvalidInputError, match="`store` must be a path"):
+        Store.open(address)
+
+
+def test_no_store(tmp_path):
+    with pytest.raises(tp.InvalidInputError, match="no store is there"):
+        Store.open(tmp_path / "none.db")
+    (tmp_path / "text.db").write_text("hello " * 1000)
+    with pytest.raises(tp.StoreError, match="damaged, or no store"):
+        Store.open(tmp_path / "text.db")
+    with pytest.raises(tp.StoreError, match="cannot be opened"):
+        Store.create(tmp_path / "no" / "a.db", Settings(registry="r"))
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path, traffic):
+    """Its rows stay."""
+    path = tmp_path / "old.db"
+    words = {"identity": "INTEGER PRIMARY KEY AUTOINCREMENT", "bytes": "BLOB", "whole": "INTEGER"}
+    z, _, ids = traffic(5)
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[0]:
+            old.execute(statement.format(**words))
+        old.execute("INSERT INTO temperance_meta VALUES ('version', '1')")
+        content = json.dumps(Settings(registry="r").to_dict())
+        old.execute("INSERT INTO temperance_meta VALUES ('settings', ?)", (content,))
+        old.execute("INSERT INTO temperance_models (name, k) VALUES ('model', 4)")
+        old.execute("INSERT INTO temperance_calibrators (id) VALUES (?)", (ID,))
+        old.executemany(
+            "INSERT INTO temperance_predictions (id, time, model, calibrator, scores)"
+            " VALUES (?, 0, 1, 1, ?)", list(zip(ids, packed(z, "float32"), strict=True)),
+        )  # fmt: skip
+    store = Store.open(path)
+    assert store.counts().predictions == 5
+    assert store.undelivered() == []
+    assert store.log(ids, z, calibrator=ID).repeated == 5
+    store.close()
+    with sqlite3.connect(path) as now:
+        version = now.execute("SELECT value FROM temperance_meta WHERE key = 'version'").fetchone()
+    assert version == ("2",)
+
+
+def test_a_newer_store_is_refused(store, address):
+    with store._database.transaction(writes=True) as work:  # noqa: SLF001
+        work.execute("UPDATE temperance_meta SET value = '99' WHERE key = 'version'")
+    with pytest.raises(tp.FileFormatError, match="version 99, newer than this library"):
+        Store.open(address)
+
+
+def test_two_writers_at_once(address, store, traffic):
+    """Each with a connection of its own; all rows of both are there, and no label is lost."""
+    z, y, ids = traffic(600)
+    failures = []
+
+    def write(start):
+        own = Store.open(address)
+        try:
+            for first in range(start, 600, 40):
+                some = slice(first, first + 20)
+                own.log(ids[some], z[some], calibrator=ID)
+                own.label(ids[some], y[some])
+        except tp.TemperanceError as error:
+            failures.append(error)
+        own.close()
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (0, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    counts = store.counts()
+    assert (counts.predictions, counts.labels) == (600, 600)
+
+
+def test_a_locked_store_says_who(tmp_path, registry, monkeypatch):
+    monkeypatch.setattr("temperance.monitor.database._BUSY_SECONDS", 0.2)
+    store = Store.create(tmp_path / "a.db", Settings(registry=str(registry.folder)))
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(tp.StoreError, match=r"another process has been writing .*fuser"):
+        store.log(["a"], [[1.0, 0.0]], calibrator=ID)
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.log(["a"], [[1.0, 0.0]], calibrator=ID).new == 1
+    store.close()
+
+
+def test_a_full_disk_writes_nothing(tmp_path, registry, traffic):
+    store = Store.create(tmp_path / "a.db", Settings(registry=str(registry.folder)))
+    z, _, ids = traffic(3000)
+    store.log(ids[:10], z[:10], calibrator=ID)
+    connection = store._database._opened()  # noqa: SLF001
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(tp.StoreError, match="the disk is full; make room"):
+        store.log(ids[10:], z[10:], calibrator=ID)
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.counts().predictions == 10
+    assert store.log(ids, z, calibrator=ID) == Logged(2990, 10, 0, 0)
+    store.close()
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-6), ("float16", 1e-2)])
+def test_scores_as_bytes(precision, bound):
+    """Of any offset and size; options that are missing at the end take no room."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(50, 6)) * 5 + 1e4
+    z[::3, 4:] = -np.inf
+    z[1, 2] = -np.inf
+    z[2, 0] = -1e9
+    rows = packed(z, precision)
+    size = {"float32": 4, "float16": 2}[precision]
+    assert [len(row) for row in rows[:2]] == [1 + 4 * size, 1 + 6 * size]
+    back = unpacked(rows, 6)
+    p, q = (np.exp(each - each.max(axis=1, keepdims=True)) for each in (z, back))
+    np.testing.assert_allclose(
+        q / q.sum(axis=1, keepdims=True), p / p.sum(axis=1, keepdims=True), atol=bound
+    )
+    assert (np.isneginf(back) == np.isneginf(z)).all()
+    assert unpacked([], 3).shape == (0, 3)
