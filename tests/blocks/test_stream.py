@@ -171,14 +171,14 @@ def test_a_mapped_file_is_not_kept_in_memory(mapped_file, work):
         "import re, numpy as np, temperance as tp; "
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); "
         "z, y = np.load('z.npy', mmap_mode='r'), np.load('y.npy'); "
-        f"{work.format(z='np.array(z[:9999])', y='y[:9999]')}; "
+        f"{work.format(z='np.array(z[:20_000])', y='y[:20_000]')}; "  # several blocks, as below
         f"start = peak(); {work.format(z='z', y='y')}; print(peak() - start)"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=mapped_file, capture_output=True, text=True, check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # as many blocks in memory every time
     )  # fmt: skip
-    assert int(run.stdout) < 80_000  # KiB
+    assert int(run.stdout) < 70_000  # KiB; 94,000 and more where pages are kept
 
 
 @pytest.mark.parametrize("mode", ["r", "c", "r+"])
