@@ -8,7 +8,6 @@ reaches 1/alpha at any time with probability at most alpha (Ville). One may look
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import inf, log
 from typing import TYPE_CHECKING, Any, Self
 
@@ -301,11 +300,6 @@ class EvidencePath(Frozen):
         values = self.log_evidence if alarm.alpha is not None else self.log_run_length
         over = np.flatnonzero(values >= alarm.threshold)
         return int(over[0]) if len(over) else None
-
-    @cached_property
-    def peak(self) -> float:
-        """Largest log of the change e-process."""
-        return float(self.log_evidence.max()) if len(self) else -inf
 
 
 _CHUNK = 512  # rows, of which the sums of log factors seldom leave what float64 can hold

@@ -289,13 +289,20 @@ def served_log_probs(rows: StoredRows, registry: Registry, calibrator: str) -> A
 
 def _by_stream(rows: StoredRows) -> Iterator[tuple[tuple[str, str], StoredRows]]:
     """Yield the rows of each model and calibrator, in their order."""
-    keys = list(zip(rows.models.tolist(), rows.calibrators.tolist(), strict=True))
-    different = dict.fromkeys(keys)
-    if len(different) == 1:
-        yield keys[0], rows
+    if not len(rows):
         return
-    for key in different:
-        yield key, rows.taken(np.flatnonzero([each == key for each in keys]))
+    if (rows.models == rows.models[0]).all() and (rows.calibrators == rows.calibrators[0]).all():
+        yield (str(rows.models[0]), str(rows.calibrators[0])), rows
+        return
+    models, of_model = np.unique(rows.models, return_inverse=True)
+    calibrators, of_calibrator = np.unique(rows.calibrators, return_inverse=True)
+    numbers, first, stream = np.unique(
+        of_model * len(calibrators) + of_calibrator, return_index=True, return_inverse=True
+    )
+    for place in np.argsort(first):  # in the order in which they appear
+        model, calibrator = divmod(int(numbers[place]), len(calibrators))
+        own = rows.taken(np.flatnonzero(stream == place))
+        yield (str(models[model]), str(calibrators[calibrator])), own
 
 
 def _bets(store: Store, k: int) -> Bets:

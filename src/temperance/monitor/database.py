@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -379,8 +380,12 @@ class _OfPostgreSQL(Transaction):
         with self._connection.cursor(name="temperance", binary=True) as cursor:
             cursor.itersize = size
             cursor.execute(_translated(sql), tuple(values))
-            while batch := cursor.fetchmany(size):
-                yield batch
+            # the server makes the next batch while this one is weighed
+            with ThreadPoolExecutor(1) as reader:
+                coming = reader.submit(cursor.fetchmany, size)
+                while batch := coming.result():
+                    coming = reader.submit(cursor.fetchmany, size)
+                    yield batch
 
     def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
         return f"{column} = ANY(?)", list(names)

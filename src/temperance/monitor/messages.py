@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from xml.sax.saxutils import escape, quoteattr
 
 from temperance.errors import InvalidInputError
+from temperance.monitor.lock import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,15 +90,13 @@ def deliver(store: Store, url: str) -> tuple[str, ...]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Say whether no other process posts; a folder that cannot be locked keeps no alarm back."""
-    alone = True
-    with ExitStack() as opened:
-        try:
-            lock = sqlite3.connect(folder / ".posting", timeout=0.0, isolation_level=None)
-            opened.callback(lock.close)
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            alone = "locked" not in str(error)
-        yield alone
+    try:
+        lock = lock_of(folder / ".posting", wait=0.0)
+    except sqlite3.Error as error:
+        yield "locked" not in str(error)
+        return
+    with lock:
+        yield True
 
 
 def _posted(url: str, name: str, body: bytes) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from temperance.drift import Evidence
@@ -134,8 +133,3 @@ def overview(store: Store, registry: Registry) -> Overview:
         store.name, store.settings, store.counts(), serving, tuple(streams),
         tuple(registry.history()), tuple(warnings),
     )  # fmt: skip
-
-
-def time_text(microseconds: int) -> str:
-    """Return a time as ISO 8601, UTC, in seconds."""
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="seconds")

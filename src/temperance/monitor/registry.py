@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.checks.arguments import as_word, optional_text
 from temperance.errors import FileFormatError, InvalidInputError, StoreError
 from temperance.formats import content_id, load, save
+from temperance.monitor.lock import lock_of
 from temperance.plain import Plain
 from temperance.readers.json_object import json_file
 from temperance.writers.place import write_text
@@ -292,18 +293,13 @@ class Registry:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Let one process change what serves at a time; the lock of one that was killed is gone."""
-        lock = sqlite3.connect(self.folder / ".lock", timeout=_WAIT, isolation_level=None)
         try:
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.Error as error:
-                msg = (
-                    f"{self.folder}: another process is changing what serves ({error}); try again."
-                )
-                raise StoreError(msg) from error
+            lock = lock_of(self.folder / ".lock", wait=_WAIT)
+        except sqlite3.Error as error:
+            msg = f"{self.folder}: another process is changing what serves ({error}); try again."
+            raise StoreError(msg) from error
+        with lock:
             yield
-        finally:
-            lock.close()
 
 
 def _user() -> str:

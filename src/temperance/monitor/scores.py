@@ -44,9 +44,8 @@ def unpacked(rows: Sequence[bytes], k: int) -> NDArray[np.float32]:
     logits = np.full((len(rows), k), -np.inf, dtype=np.float32)
     if not rows:
         return logits
-    first = rows[0]
-    if all(len(row) == len(first) and row[0] == first[0] for row in rows):
-        _fill(logits, np.arange(len(rows)), rows)
+    if len(set(map(len, rows))) == 1 and len({row[0] for row in rows}) == 1:
+        _fill(logits, slice(None), rows)
         return logits
     shapes: dict[tuple[int, int], list[int]] = {}
     for place, row in enumerate(rows):
@@ -56,7 +55,9 @@ def unpacked(rows: Sequence[bytes], k: int) -> NDArray[np.float32]:
     return logits
 
 
-def _fill(logits: NDArray[np.float32], places: NDArray[np.intp], rows: Sequence[bytes]) -> None:
+def _fill(
+    logits: NDArray[np.float32], places: NDArray[np.intp] | slice, rows: Sequence[bytes]
+) -> None:
     """Write rows of one length and kind at their places."""
     dtype = _DTYPES[rows[0][0]]
     table = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)

@@ -21,10 +21,10 @@ from temperance.monitor.settings import Settings
 from temperance.monitor.stored import Counts, Labelled, Logged, StoredRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from temperance.monitor.database import Database, Transaction
 
@@ -383,9 +383,9 @@ class Store:
             yield StoredRows(
                 unpacked(scores, width),
                 np.array(labels, dtype=np.intp),
-                np.array([each or "" for each in parts]),
-                np.array([models[each][0] for each in model]),
-                np.array([calibrators[each] for each in calibrator]),
+                _texts(parts),
+                _texts(model, {number: name for number, (name, _) in models.items()}),
+                _texts(calibrator, calibrators),
                 np.array(times, dtype=np.int64),
                 np.array(usable, dtype=np.int64),
             )
@@ -637,6 +637,17 @@ def _meta(work: Transaction, key: str, default: str) -> str:
 def _set_meta(work: Transaction, key: str, value: str) -> None:
     if not work.execute("UPDATE temperance_meta SET value = ? WHERE key = ?", (value, key)):
         work.execute("INSERT INTO temperance_meta VALUES (?, ?)", (key, value))
+
+
+def _texts(values: Sequence[Any], names: Mapping[int, str] | None = None) -> NDArray[np.str_]:
+    """Return values of few kinds as text (None as ""), or the names of numbers."""
+    kinds = {each: place for place, each in enumerate(dict.fromkeys(values))}
+    texts = np.array(
+        [each or "" for each in kinds] if names is None else [names[each] for each in kinds]
+    )
+    if len(kinds) == 1:
+        return np.repeat(texts, len(values))
+    return texts[np.fromiter(map(kinds.__getitem__, values), dtype=np.intp, count=len(values))]
 
 
 def _parsed(label: str) -> object:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from temperance.frozen import Frozen
 from temperance.plain import Plain
+from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,7 @@ __all__ = ["Counts", "Labelled", "Logged", "StoredRows"]
 
 
 @dataclass(frozen=True, slots=True)
-class Logged(Plain):
+class Logged(MergeableSums, Plain):
     """What became of some predictions.
 
     Attributes
@@ -36,7 +37,7 @@ class Logged(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled(Plain):
+class Labelled(MergeableSums, Plain):
     """What became of some labels.
 
     Attributes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
 import time
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from temperance.errors import MissingDependencyError, TemperanceError
 from temperance.serving.bulk import answer_arrow, answer_npz
 from temperance.serving.decision_answers import answer_decisions, is_decision
+from temperance.serving.guard import Guard
 from temperance.serving.json_rows import answer_rows, as_json, parsed
 from temperance.serving.limits import Limits, RefusalError
 from temperance.serving.metrics import CONTENT_TYPE_LATEST, ServiceMetrics
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from os import PathLike
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Scope
 
 __all__ = ["ANSWERS", "application", "log"]
 
@@ -137,7 +137,10 @@ class _Service:
         self.app.router.redirect_slashes = False  # to where the client says that it is
         self.app.state.served = self.file.current
         if token is not None:
-            self.app.add_middleware(_Guarded, token=token, refuse=self.endpoint(_unauthorized))
+            self.app.add_middleware(
+                Guard, token=token, refuse=self.endpoint(_unauthorized),
+                is_open=lambda scope: _own_path(scope) in _OPEN,
+            )  # fmt: skip
 
     async def look(self) -> None:
         """Look at the file when that is due, where nothing watches it: in a mounted application."""
@@ -381,27 +384,3 @@ async def _unauthorized(request: Request) -> Response:
     response = _error(401, "the header Authorization must be Bearer and the service's token.")
     response.headers["www-authenticate"] = "Bearer"
     return response
-
-
-class _Guarded:
-    """An application whose requests must carry a token."""
-
-    def __init__(self, app: ASGIApp, *, token: str, refuse: Any) -> None:  # noqa: ANN401
-        self._app = app
-        self._token = token.encode()
-        self._refuse = refuse
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, or refuse it."""
-        if scope["type"] != "http" or _own_path(scope) in _OPEN or self._is_known(scope):
-            await self._app(scope, receive, send)
-            return
-        response = await self._refuse(Request(scope, receive))
-        await response(scope, receive, send)
-
-    def _is_known(self, scope: Scope) -> bool:
-        """Whether a request has the token; how long that takes does not tell how near it is."""
-        values = [value for name, value in scope["headers"] if name == b"authorization"]
-        scheme, _, sent = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
-        same = hmac.compare_digest(sent.strip(), self._token)
-        return same and scheme.lower() == b"bearer"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import threading
 import time
-from base64 import b64decode
 from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from temperance.errors import TemperanceError
 from temperance.monitor import Registry, Store
 from temperance.monitor.messages import prometheus_text
 from temperance.monitor.overview import overview
+from temperance.serving.guard import Guard
 from temperance.serving.limits import Limits
 from temperance.serving.server import run, token_for
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from temperance.serving.server import Started
 
@@ -106,7 +104,10 @@ def monitor_application(store: str, *, token: str | None = None) -> Starlette:
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
     if token is not None:
-        app.add_middleware(_Guard, token=token)
+        app.add_middleware(
+            Guard, token=token, refuse=_unauthorized, password=True,
+            is_open=lambda scope: scope["path"] == "/healthz",
+        )  # fmt: skip
     return app
 
 
@@ -164,30 +165,7 @@ def _metrics(store: Store, registry: Registry) -> Response:
     )
 
 
-class _Guard:
-    """An application whose requests must carry a token, as a bearer or as a password."""
-
-    def __init__(self, app: ASGIApp, *, token: str) -> None:
-        self._app = app
-        self._token = token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, or ask for the token."""
-        if scope["type"] != "http" or scope["path"] == "/healthz" or self._is_known(scope):
-            await self._app(scope, receive, send)
-            return
-        words = {"error": "a token is wanted: Authorization: Bearer TOKEN, or as the password."}
-        head = {"WWW-Authenticate": 'Basic realm="temperance", charset="UTF-8"'}
-        await JSONResponse(words, status_code=401, headers=head)(scope, receive, send)
-
-    def _is_known(self, scope: Scope) -> bool:
-        values = [value for name, value in scope["headers"] if name == b"authorization"]
-        scheme, _, sent = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
-        if scheme.lower() == b"basic":
-            try:
-                sent = b64decode(sent.strip(), validate=True).partition(b":")[2]
-            except ValueError:
-                sent = b""
-        elif scheme.lower() != b"bearer":
-            sent = b""
-        return hmac.compare_digest(sent.strip(), self._token)
+async def _unauthorized(_: Request) -> Response:
+    words = {"error": "a token is wanted: Authorization: Bearer TOKEN, or as the password."}
+    head = {"WWW-Authenticate": 'Basic realm="temperance", charset="UTF-8"'}
+    return JSONResponse(words, status_code=401, headers=head)

@@ -45,10 +45,7 @@ def monitor_label(
             for first in range(0, len(ids), _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
                 done = kept.label(ids[some].tolist(), labels[some].tolist())
-                total = Labelled(*[
-                    getattr(total, name) + getattr(done, name)
-                    for name in ("new", "repeated", "corrected", "parked")
-                ])  # fmt: skip
+                total = total.merge(done)
     words = (
         f"{total.new:,} labels written, {total.repeated:,} were there already, "
         f"{total.corrected:,} corrected, {total.parked:,} wait for their prediction."

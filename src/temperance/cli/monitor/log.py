@@ -79,10 +79,7 @@ def monitor_log(
                     groups=None if rows.group_names is None else rows.group_names[some],
                     times=None if at is None else [at] * len(ids),
                 )  # fmt: skip
-                total = Logged(*[
-                    getattr(total, name) + getattr(done, name)
-                    for name in ("new", "repeated", "joined", "unknown")
-                ])  # fmt: skip
+                total = total.merge(done)
     unknown = (
         (f"{total.unknown} labels that had come before are no option of theirs: dropped.",)
         if total.unknown else ()
