@@ -10,6 +10,10 @@ from html.parser import HTMLParser
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+BROWSER_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+)  # fmt: skip
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
@@ -100,10 +104,9 @@ def check_pages(tmp_path, pages):
     views = [(name, *view) for name in pages for view in VIEWS]
     frames = [FRAME.format(name=name, width=width, scheme=scheme) for name, width, scheme in views]
     (tmp_path / "frames.html").write_text("\n".join([*frames, LOOKS]), encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
-    flags += " --disable-background-networking --disable-component-update --dump-dom"
     run = subprocess.run(  # noqa: S603  (our own pages)
-        [CHROMIUM, *flags.split(), "--allow-file-access-from-files", "--window-size=1400,1000",
+        [CHROMIUM, "--headless", *BROWSER_FLAGS, "--dump-dom",
+         "--allow-file-access-from-files", "--window-size=1400,1000",
          f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frames.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip

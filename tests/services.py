@@ -91,9 +91,10 @@ class Process:
 
 
 @contextmanager
-def served(folder, *arguments):
+def served(folder, *arguments, command=("serve",)):
     """Run `temperance serve ...` in a folder, at a free port, until the `with` ends."""
-    command = [sys.executable, "-m", "temperance", "serve", *map(str, arguments), "--port", "0"]
+    words = map(str, [*command, *arguments])
+    command = [sys.executable, "-m", "temperance", *words, "--port", "0"]
     with subprocess.Popen(  # noqa: S603  (our own command)
         [*command, "--json"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip

@@ -1,5 +1,6 @@
 """The page of a monitor, as a file and live: it shows a drift, and nothing leaves its server."""
 
+import asyncio
 import base64
 import json
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from pages import CHROMIUM, check_pages, check_stands_alone, words_of
+from pages import BROWSER_FLAGS, CHROMIUM, check_pages, check_stands_alone, words_of
+from services import call, served
 from temperance.monitor import check, refit
 from temperance.monitor.messages import junit_xml, prometheus_text
 from temperance.monitor.overview import overview
@@ -104,38 +106,71 @@ def test_junit_fails_where_there_is_an_alarm(drifted, registry):
     assert "too high" in suite.find("testcase/failure").attrib["message"]
 
 
-@pytest.fixture
-def client(drifted, address):
-    """Requests to the live page, with a token."""
+def test_the_live_page(drifted, address):
+    """A bearer's token, or a browser's password; nobody else sees anything but /healthz."""
     pytest.importorskip("starlette")
-    pytest.importorskip("httpx")
-    from starlette.testclient import TestClient
-
     from temperance.serving.monitor_pages import monitor_application
 
-    with TestClient(monitor_application(address, token="a" * 20)) as made:
-        yield made
+    app = monitor_application(address, token="a" * 20)
 
+    def get(path, authorization=f"Bearer {'a' * 20}", method="GET"):
+        return call(app, method, path, headers=[("authorization", authorization)])
 
-def test_the_live_page(client):
-    """A bearer's token, or a browser's password; nobody else sees anything but /healthz."""
     password = base64.b64encode(b"anyone:" + b"a" * 20).decode()
     for authorization in (f"Bearer {'a' * 20}", f"Basic {password}"):
-        answer = client.get("/", headers={"Authorization": authorization})
-        assert answer.status_code == 200
-        assert "Alarm. Confidence is too high" in words_of(answer.text)
+        answer = get("/", authorization)
+        assert answer.status == 200
+        assert "Alarm. Confidence is too high" in words_of(answer.body.decode())
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     for wrong in ("", "Bearer b", "Basic !!", f"Basic {base64.b64encode(b'aa').decode()}"):
-        answer = client.get("/", headers={"Authorization": wrong})
-        assert answer.status_code == 401
+        answer = get("/", wrong)
+        assert answer.status == 401
         assert "Basic" in answer.headers["www-authenticate"]
         assert "token" in answer.json()["error"]
-    assert client.get("/healthz").json() == {"status": "ok"}
-    head = {"Authorization": f"Bearer {'a' * 20}"}
-    assert client.get("/status", headers=head).json()["counts"]["labels"] == 700
-    assert "temperance_monitor_alarm" in client.get("/metrics", headers=head).text
-    assert client.post("/", headers=head).status_code == 405
-    assert client.get("/other", headers=head).status_code == 404
+    assert get("/healthz", "").json() == {"status": "ok"}
+    assert get("/status").json()["counts"]["labels"] == 700
+    assert b"temperance_monitor_alarm" in get("/metrics").body
+    assert get("/", method="POST").status == 405
+    assert get("/other").status == 404
+    asyncio.run(ended(app))
+
+
+async def ended(app):
+    """Begin and end an application: it lets its store go."""
+    async with app.router.lifespan_context(app):
+        pass
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_live_page_in_a_real_browser(drifted, address, tmp_path):
+    """The drift is seen, on a phone too; no script fails, and no request leaves the server."""
+    pytest.importorskip("starlette")
+    playwright = pytest.importorskip("playwright.sync_api")
+    token = tmp_path / "token"
+    token.write_text("a" * 20)
+    token.chmod(0o600)
+    with (
+        served(tmp_path, address, "--token-file", token, command=("monitor", "serve")) as service,
+        playwright.sync_playwright() as drivers,
+        drivers.chromium.launch(executable_path=CHROMIUM, args=BROWSER_FLAGS) as browser,
+    ):
+        at = f"http://{service.host}:{service.port}"
+        assert service.ask("GET", "/").status == 401
+        for width, height in ((1280, 900), (390, 844)):
+            visitor = browser.new_context(
+                viewport={"width": width, "height": height},
+                http_credentials={"username": "anyone", "password": "a" * 20},
+            )
+            page, asked, wrong = visitor.new_page(), [], []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
+            page.on("console", lambda line, wrong=wrong: wrong.append(line.text))
+            assert page.goto(at).status == 200
+            assert page.get_by_text("Confidence is too high by a factor of").first.is_visible()
+            assert page.locator("svg").count() == 4
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert wrong == []
+            assert {url.split("/")[2] for url in asked} == {at.split("/")[2]}
 
 
 def test_commands(tmp_path, run, traffic):
