@@ -7,7 +7,8 @@ average and count after 7. On days 100, 190 and 280 something changes: the tempe
 the frequency of class 3 (odds times 2), the temperature of one group (times 1.6). Checked every
 night; after an alarm, re-fits are tried each night until one earns its place. Beside it, on the
 same nights and labels: a threshold on the ECE (the 95 % quantile of the first 60 nights), and a
-z-test of 5 %.
+z-test of 5 %, and, where probcal is installed, its monitor (alpha 0.01, as ours) of the
+binary part: whether the predicted class is right, of its confidence.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+try:
+    from probcal.monitor import CalibrationMonitor
+except ImportError:
+    CalibrationMonitor = None
 
 import temperance as tp
 from temperance.metrics import expected_calibration_error
@@ -67,6 +73,30 @@ def nightly(rows: StoredRows, registry: Registry) -> tuple[float, float]:
     return float(expected_calibration_error(p, y)), float(z)
 
 
+class Binary:
+    """probcal's monitor of the predicted class, begun anew with each calibrator that serves."""
+
+    def __init__(self) -> None:
+        self.serving, self.monitor = "", None
+        self.alarms: list[tuple[int, str]] = []
+        self.spent, self.n = 0.0, 0
+
+    def night(self, day: int, rows: StoredRows, registry: Registry) -> None:
+        """Weigh the labels of a night."""
+        serving = str(rows.calibrators[0])
+        if serving != self.serving:
+            self.serving, self.monitor = serving, CalibrationMonitor(0.01, plug_in_window=30)
+        p = np.exp(served_log_probs(rows, registry, serving))
+        start = time.perf_counter()
+        step = self.monitor.update(
+            (p.argmax(axis=1) == rows.labels).astype(float), p.max(axis=1).clip(1e-9, 1 - 1e-9)
+        )
+        self.spent += time.perf_counter() - start
+        self.n += len(rows)
+        if step.alarm:
+            self.alarms.append((day, "the predicted class"))
+
+
 @dataclass
 class Year:
     """What came of it."""
@@ -79,6 +109,7 @@ class Year:
     promotions: list[tuple[int, str, int]] = field(default_factory=list)
     eces: list[tuple[int, float]] = field(default_factory=list)
     zs: list[tuple[int, float]] = field(default_factory=list)
+    binary: Binary | None = None if CalibrationMonitor is None else field(default_factory=Binary)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -98,6 +129,8 @@ def night(year: Year, day: int, store: Store, registry: Registry) -> None:
             ece, z = nightly(own, registry)
             year.eces.append((day, ece))
             year.zs.append((day, z))
+            if year.binary is not None:
+                year.binary.night(day, own, registry)
     with year.timed("check"):
         result = check(store, registry)
     if not result.alarm or result.cause is None:
@@ -178,6 +211,11 @@ def report(year: Year, per_day: int, store: Store) -> None:
         else:
             print(f"  day {change} ({what}): alarm on day {first[0]}: {first[1]} "
                   f"re-fit served from day {served[0] if served else None}, {served}")  # fmt: skip
+    if (beside := year.binary) is not None:
+        quiet = [day for day, _ in beside.alarms if day < 100 + DELAY - 1]
+        firsts = [next((d for d, _ in beside.alarms if d >= c + DELAY - 1), None) for c in CHANGES]
+        print(f"probcal's monitor, of the predicted class: nights with a false alarm: {len(quiet)};"
+              f" first alarms: {firsts}; {beside.n / beside.spent:,.0f} rows/s")  # fmt: skip
     start = [value for day, value in eces if day < 60]
     threshold = float(np.quantile(start, 0.95)) if start else np.inf
     for name, days in (

@@ -45,6 +45,16 @@ for i in range(10_000):
     registry.promote(registry.add(tp.TemperatureScaling(2.0 + i % 7)), why="test")
     print(i, flush=True)
 """,
+    "refit": """
+z = rng.normal(size=(400, 4)) * 3
+p = np.exp(z / 5)
+y = ((p / p.sum(axis=1, keepdims=True)).cumsum(axis=1) < rng.random((400, 1))).sum(axis=1)
+store.log([f"{run}-{j}" for j in range(400)], z, calibrator=serving)
+store.label([f"{run}-{j}" for j in range(400)], y.clip(max=3))
+for i in range(10_000):
+    refit(store, registry, last=50 + i % 350, force=True)
+    print(i, flush=True)
+""",
     "prune": """
 for i in range(10_000):
     names = [f"{i}-{j}" for j in range(20)]
@@ -58,7 +68,7 @@ HEAD = """
 import sys
 import numpy as np
 import temperance as tp
-from temperance.monitor import Registry, Store, check
+from temperance.monitor import Registry, Store, check, refit
 store, registry, run = Store.open(sys.argv[1]), Registry(sys.argv[2]), sys.argv[3]
 rng, serving = np.random.default_rng(0), registry.current()
 print("ready", flush=True)
@@ -91,7 +101,7 @@ def test_sigkill(work, store, address, registry):
         if work == "log":
             assert rows % 50 == 0
             assert rows >= 50 * rounds
-        elif work == "promote":
+        elif work in ("promote", "refit"):
             serving = registry.current()
             assert Registry(registry.folder).load(serving).method == "temperature"
             assert len(registry.history()) >= rounds

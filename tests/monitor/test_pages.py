@@ -10,7 +10,7 @@ import pytest
 import temperance as tp
 from pages import BROWSER_FLAGS, CHROMIUM, check_pages, check_stands_alone, words_of
 from services import call, served
-from temperance.monitor import check, refit
+from temperance.monitor import Store, check, refit
 from temperance.monitor.messages import junit_xml, prometheus_text
 from temperance.monitor.overview import overview
 
@@ -202,6 +202,75 @@ def test_commands(tmp_path, run, traffic):
     assert run("monitor", "run", "m.db", "--times", "1").stdout.startswith("ALARM: ")
     run("monitor", "report", "m.db", "-o", "p.html")
     assert "Alarm." in (tmp_path / "p.html").read_text()
+
+
+def answers(tmp_path, name, n, *, slope, seed=0):
+    """A file of answers with a stated probability; right with log-odds `slope` times the stated."""
+    rng = np.random.default_rng(seed)
+    odds = rng.normal(size=n) * 2
+    right = rng.random(n) < 1 / (1 + np.exp(-slope * odds))
+    lines = [
+        f"{name}{i},{1 / (1 + np.exp(-z)):.6f},{int(y)}"
+        for i, (z, y) in enumerate(zip(odds, right, strict=True))
+    ]
+    (tmp_path / f"{name}.csv").write_text("\n".join(["id,score,correct", *lines]))
+    return f"{name}.csv"
+
+
+def test_commands_of_answers(tmp_path, run):
+    """Scores on the scale of the fit; the re-fit serves scores of that scale, and decides anew."""
+    say = ("--kind", "answers", "--score-scale", "probability")
+    run("fit", answers(tmp_path, "fit", 400, slope=0.5), *say, "-o", "c.json")
+    kept = answers(tmp_path, "kept", 1500, slope=0.5, seed=1)
+    run("threshold", kept, "--kind", "answers", "--calibrator", "c.json", "--max-risk", ".3",
+        "-o", "policy.json")  # fmt: skip
+    run("monitor", "init", "m.db", "--calibrator", "c.json", "--policy", "policy.json")
+    old = json.loads((tmp_path / "policy.json").read_text())
+    for name, slope, code in (("a", 0.5, 0), ("b", 0.1, 1)):
+        file = answers(tmp_path, name, 2500, slope=slope, seed=2)
+        assert "2,500 predictions written" in run("monitor", "log", "m.db", file).stdout
+        told = run("monitor", "label", "m.db", file, "--label-column", "correct").stdout
+        assert "2,500 labels written" in told
+        run("monitor", "check", "m.db", code=code)
+    told = run("monitor", "refit", "m.db", "--last", "2500").stdout
+    assert told.startswith("Promoted: ")
+    new = tp.load(tmp_path / "m.db.registry" / "current.json")
+    assert new.kind == "answers"
+    assert new.score_scale.name == "probability"
+    assert new.inner.slope == pytest.approx(0.1, abs=0.06)
+    assert "promise" in told
+    policy = tmp_path / "policy.json"
+    assert not policy.exists() or json.loads(policy.read_text()) != old
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        (("cat", "dog"), None), (("c", "d"), "c=cat,d=dog"), (("0", "1"), "positions"),
+        (("1", "2"), "one-based"),
+    ],
+)  # fmt: skip
+def test_words_of_labels(tmp_path, run, words, meaning):
+    """Labels in other words, or as positions, by the option that `fit` has."""
+    tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
+    run("monitor", "init", "m.db", "--calibrator", "c.json")
+    (tmp_path / "z.csv").write_text("id,logit_cat,logit_dog\na,1,0\nb,0,3\nc,2,0\n")
+    run("monitor", "log", "m.db", "z.csv")
+    of = dict(zip("abc", (0, 1, 1), strict=True))
+    lines = [f"{name},{words[place]}" for name, place in of.items()]
+    (tmp_path / "y.csv").write_text("\n".join(["id,label", *lines]))
+    option = [] if meaning is None else ["--label-map", meaning]
+    assert "3 labels written" in run("monitor", "label", "m.db", "y.csv", *option).stdout
+    kept = Store.open(tmp_path / "m.db")
+    (rows,) = kept.labelled()
+    kept.close()
+    assert rows.labels.tolist() == [0, 1, 1]
+    if meaning is not None and "=" in meaning:
+        told = run("monitor", "label", "m.db", "y.csv", "--label-map", f"{meaning},x=cat")
+        assert "no row has the label x" in told.stderr
+    elif meaning is not None:
+        told = run("monitor", "label", "m.db", "y.csv", code=2).stderr
+        assert "none of the classes by name of its model ('cat', 'dog')" in told
 
 
 @pytest.mark.parametrize(

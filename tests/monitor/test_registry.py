@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import temperance as tp
@@ -126,3 +127,17 @@ def test_a_winner_over_another_champion_does_not_serve(registry):
 def test_an_id_is_no_path(registry, name):
     with pytest.raises(tp.FileFormatError, match="no calibrator"):
         registry.load(name)
+
+
+def test_rows_that_no_monitor_weighs(tmp_path):
+    """A matrix of labels, or the outputs of several models: refused before anything is made."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(200, 3))
+    of_labels = tp.MultilabelScaling.fit(z, rng.random((200, 3)) < 1 / (1 + np.exp(-z)))
+    members = rng.normal(size=(2, 200, 3))
+    pooled = tp.Ensemble.fit(members, (members.sum(axis=0) + z).argmax(axis=1))
+    for fitted, word in ((of_labels, "matrix of labels"), (pooled, "outputs of 2")):
+        tp.save(fitted, tmp_path / "c.json")
+        with pytest.raises(tp.InvalidInputError, match=word):
+            Registry(tmp_path / "new").create(tmp_path / "c.json")
+        assert not (tmp_path / "new").exists()

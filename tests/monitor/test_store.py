@@ -1,7 +1,9 @@
 """Predictions and the labels that come later: written once, joined by id, never behind a check."""
 
 import json
+import shutil
 import sqlite3
+import subprocess
 import threading
 
 import numpy as np
@@ -409,6 +411,36 @@ def test_a_full_disk_writes_nothing(tmp_path, registry, traffic):
     connection.execute("PRAGMA max_page_count = 1000000")
     assert store.counts().predictions == 10
     assert store.log(ids, z, calibrator=ID) == Logged(2990, 10, 0, 0)
+    store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    command = [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if mount is None or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run([shutil.which("umount"), "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full(small_disk, registry, traffic):
+    """What was acknowledged stays; with room, the same rows are taken."""
+    store = Store.create(small_disk / "a.db", Settings(registry=str(registry.folder)))
+    z, _, ids = traffic(50_000)
+    written = 0
+    with pytest.raises(tp.StoreError, match="the disk is full; make room"):  # noqa: PT012
+        for first in range(0, 50_000, 500):
+            store.log(ids[first : first + 500], z[first : first + 500], calibrator=ID)
+            written += 500
+    assert written
+    assert store.counts().predictions == written
+    more = [shutil.which("mount"), "-o", "remount,size=64m", str(small_disk)]
+    subprocess.run(more, check=True)
+    assert store.log(ids, z, calibrator=ID) == Logged(50_000 - written, written, 0, 0)
     store.close()
 
 

@@ -189,6 +189,15 @@ class AnswerConfidence(Calibrator):
         return self.inner.method
 
     @property
+    def of_logits(self) -> Calibrator:
+        """The map of rows (0, log-odds of the score)."""
+        return self.inner
+
+    def with_map(self, fitted: Calibrator) -> Calibrator:
+        """Return what takes scores of the same scale, by another map of two classes."""
+        return AnswerConfidence.around(fitted, self.score_scale)
+
+    @property
     def reads_probabilities(self) -> bool:
         """Whether the scores themselves claim how likely an answer is right."""
         return self.score_scale.says_probabilities

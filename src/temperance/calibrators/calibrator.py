@@ -294,6 +294,15 @@ class Calibrator(Frozen, ABC):
         """Return what is known of each part of the map, beside the facts of the whole."""
         return []
 
+    @property
+    def of_logits(self) -> Calibrator:
+        """The same map of rows of logits, (n, k), where this one takes other scores."""
+        return self
+
+    def with_map(self, fitted: Calibrator) -> Calibrator:
+        """Return what takes the scores that this takes, by another map of their logits."""
+        return fitted
+
     @abstractmethod
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits, (m, k); no checks here."""

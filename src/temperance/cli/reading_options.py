@@ -82,7 +82,7 @@ def takes_reading(
             llm = llm_format(**{each.name: values.pop(each.name) for each in language_models})
             options = {each.name: values.pop(each.name) for each in files_taken}
             if options["kind"] == KindName.answers and not answers:
-                msg = "`--kind answers` is for fit, apply and evaluate, and for threshold."
+                msg = "`--kind answers` is for fit, apply, evaluate, threshold and monitor log."
                 raise InvalidInputError(msg)
             if asks_for_json:
                 values["as_json"] = as_json

@@ -278,7 +278,7 @@ def served_log_probs(rows: StoredRows, registry: Registry, calibrator: str) -> A
     None below 1e-12 of an option that exists: a label of probability 0 is strong evidence, and not
     infinite. Bets against the larger probability win no more than they should.
     """
-    fitted = registry.load(calibrator)
+    fitted = registry.load(calibrator).of_logits
     own: dict[str, Any] = {"groups": rows.groups} if fitted.traits.groups else {}
     k = fitted.n_classes or rows.logits.shape[1]
     refuse_columns(fitted, rows.logits, model=str(rows.models[0]) if len(rows) else "")

@@ -96,7 +96,8 @@ def refit(
     since : int, optional
         Microseconds since 1970: predictions from then on.
     method : str, optional
-        By default that of the serving calibrator.
+        By default that of the serving calibrator; where that is none for re-fits, temperature, of
+        answers platt.
     half_life : float, optional
         Days in which the weight of a row halves; all count alike where left out.
     alpha : float, default 0.05
@@ -125,7 +126,7 @@ def refit(
     weights = _weights(rows, half_life)
 
     def fitted(places: NDArray[np.intp]) -> Calibrator:
-        return _fit(name, rows, places, weights)
+        return champion.with_map(_fit(name, rows, places, weights))
 
     policy = _policy_of(store)
     kept = int(_KEPT * len(rows)) if policy is not None else 0
@@ -164,10 +165,12 @@ def _set_again(path: Path, policy: DecisionPolicy, calibrator: Calibrator, rows:
     """
     rule = policy.rule
     own: dict[str, Any] = {"groups": rows.groups} if calibrator.traits.groups else {}
-    probs = calibrator.apply(rows.logits, refuse_probs=False, dtype=np.float64, **own)
+    probs = calibrator.of_logits.apply(rows.logits, refuse_probs=False, dtype=np.float64, **own)
+    answers = calibrator.kind == "answers"
     try:
         again = abstain(
-            probs, rows.labels, max_risk=rule.max_risk, min_coverage=rule.min_coverage,
+            probs[:, 1] if answers else probs, rows.labels, answers=answers,
+            max_risk=rule.max_risk, min_coverage=rule.min_coverage,
             confidence=rule.confidence, groups=rows.groups if rule.per_group else None,
         )  # fmt: skip
     except InvalidInputError as error:
@@ -186,9 +189,9 @@ def _set_again(path: Path, policy: DecisionPolicy, calibrator: Calibrator, rows:
 
 
 def _method(champion: Calibrator, method: str | None) -> str:
-    name = champion.method if method is None else method
-    if method is None and name == "identity":
-        name = "temperature"
+    name = champion.name if method is None else method
+    if method is None and name not in METHODS_OF_REFITS:
+        name = "platt" if champion.kind == "answers" else "temperature"
     as_word(name, METHODS_OF_REFITS, name="method")
     return name
 
@@ -271,7 +274,7 @@ def _challenge(
     served = served_log_probs(rows, registry, champion)
 
     def scaled(places: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Any]:
-        one = fitted(places)
+        one = fitted(places).of_logits
 
         def scaled_by_it(at: NDArray[np.intp]) -> Any:  # noqa: ANN401
             own: dict[str, Any] = {"groups": rows.groups[at]} if one.traits.groups else {}

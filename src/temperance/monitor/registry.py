@@ -90,6 +90,7 @@ class Registry:
             The file is no calibrator.
         """
         fitted = load(calibrator)
+        _refuse_other_rows(fitted)
         if self.current_path.exists():
             if (own := self.current()) != content_id(fitted):
                 msg = (
@@ -106,9 +107,16 @@ class Registry:
         return self._serve(self.add(calibrator), "init", why, {})
 
     def add(self, calibrator: str | os.PathLike[str] | Calibrator) -> str:
-        """Keep a calibrator, of a file or fitted, under its id; it does not serve yet."""
+        """Keep a calibrator, of a file or fitted, under its id; it does not serve yet.
+
+        Raises
+        ------
+        InvalidInputError
+            Its rows have more than one label, or the outputs of several models.
+        """
         of_file = isinstance(calibrator, str | os.PathLike)
         fitted: Any = load(calibrator) if of_file else calibrator  # type: ignore[arg-type]
+        _refuse_other_rows(fitted)
         name = content_id(fitted)
         path = self._path(name)
         if not path.exists():
@@ -300,6 +308,22 @@ class Registry:
             raise StoreError(msg) from error
         with lock:
             yield
+
+
+def _refuse_other_rows(calibrator: Calibrator) -> None:
+    """Raise unless a row of a calibrator is of one model and has one label."""
+    if calibrator.kind == "multilabel":
+        msg = (
+            "a monitor weighs one label per row, and this calibrator is of a matrix of labels: fit "
+            "a calibrator per label, and watch each in a store of its own."
+        )
+        raise InvalidInputError(msg)
+    if calibrator.n_models > 1:
+        msg = (
+            f"a monitor weighs rows of one model, and this calibrator takes the outputs of "
+            f"{calibrator.n_models}: pool them first, and fit and log what comes of it."
+        )
+        raise InvalidInputError(msg)
 
 
 def _user() -> str:

@@ -396,6 +396,14 @@ class Store:
             row = work.one("SELECT classes FROM temperance_models WHERE name = ?", (model,))
         return None if row is None or row[0] is None else tuple(json.loads(row[0]))
 
+    def label_names(self) -> tuple[str, ...] | None:
+        """Return the names of the classes, where the rows of all models came with the same."""
+        with self._database.transaction(writes=False) as work:
+            rows = work.rows("SELECT DISTINCT classes FROM temperance_models")
+        if len(rows) != 1 or rows[0][0] is None:
+            return None
+        return tuple(json.loads(rows[0][0]))
+
     def counts(self) -> Counts:
         """Return how much of what there is."""
         matured, size = self.now() - microseconds(self.settings.delay), self._database.size()

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from temperance.cli.monitor.opening import StoreArgument, from_stdin, opened
-from temperance.cli.options import IdColumn, JsonOption, LabelColumn, NaName, NaOption
+from temperance.cli.options import (
+    IdColumn,
+    JsonOption,
+    LabelColumn,
+    LabelMapOption,
+    NaName,
+    NaOption,
+)  # fmt: skip
 
 __all__ = ["monitor_label"]
 
@@ -25,6 +32,7 @@ def monitor_label(
     ],
     label_column: LabelColumn = None,
     id_column: IdColumn = None,
+    label_map: LabelMapOption = None,
     na: NaOption = NaName.refuse,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,6 +41,7 @@ def monitor_label(
     A label that is there already is counted; another one for the same id replaces it, and the first
     stays in the history. One that comes before its prediction waits for it.
     """
+    from temperance.checks.label_map import LabelMap, distinct_labels, listed
     from temperance.cli.console import Result, progress
     from temperance.monitor import Labelled
     from temperance.readers import Fields, read_labels
@@ -40,6 +49,14 @@ def monitor_label(
     with opened(store) as (kept, _), from_stdin(file) as path:
         fields = Fields(label=label_column, id=id_column)
         ids, labels = read_labels(path, fields=fields, na=na.value)
+        notes: tuple[str, ...] = ()
+        if label_map is not None:
+            meaning, names = LabelMap.parse(label_map), kept.label_names()
+            labels, words = meaning.applied(labels, names), distinct_labels(labels)[0]
+            if unused := meaning.unused(words, names):
+                notes = (
+                    f"{file}: no row has the label {listed(unused)}, which --label-map names.",
+                )
         total = Labelled(0, 0, 0, 0)
         with progress("writing", rows=len(ids)):
             for first in range(0, len(ids), _AT_ONCE):
@@ -53,4 +70,5 @@ def monitor_label(
     Result(
         total.to_dict,
         lambda: [words],
+        warnings=notes,
     ).print(as_json=as_json)

@@ -24,7 +24,6 @@ _AT_ONCE = 10_000
         "labels", "ignore_label", "label_map", "cluster_column", "class_axis", "repeated_ids",
         "weight_column",
     ),
-    answers=False,
 )  # fmt: skip
 def monitor_log(
     reading: Reading,
@@ -63,11 +62,12 @@ def monitor_log(
 
     with opened(store) as (kept, registry), from_stdin(file) as path:
         served = calibrator or registry.current()
-        rows = read_rows(path, reading, labelled=False, whole=True)
+        fitted = registry.load(served)
+        rows = read_rows(path, reading.for_calibrator(fitted), labelled=False, whole=True)
         if rows.ids is None:
             msg = f"{file}: has no ids, by which labels find predictions. Name them: --id-column."
             raise InvalidInputError(msg)
-        refuse_columns(registry.load(served), rows.logits, model=model)
+        refuse_columns(fitted, rows.logits, model=model)
         at = None if time is None else as_moment(time, option="--time")
         total = Logged(0, 0, 0, 0)
         with progress("writing", rows=rows.n):
@@ -75,7 +75,8 @@ def monitor_log(
                 some = slice(first, first + _AT_ONCE)
                 ids = rows.ids[some].tolist()
                 done = kept.log(
-                    ids, rows.logits[some], calibrator=served, model=model, classes=rows.classes,
+                    ids, rows.logits[some], calibrator=served, model=model,
+                    classes=None if fitted.kind == "answers" else rows.classes,
                     groups=None if rows.group_names is None else rows.group_names[some],
                     times=None if at is None else [at] * len(ids),
                 )  # fmt: skip
