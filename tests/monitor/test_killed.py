@@ -227,8 +227,12 @@ def test_threads_log_at_once(address, store, registry):
     monitor.close()
 
 
-def test_a_full_queue_drops_where_it_is_told_to(address, store, registry, monkeypatch):
-    monitor = tp.Monitor(address, capacity=5, when_full="drop")
+def test_a_full_queue_drops_where_it_is_told_to(address, store, registry, monkeypatch, tmp_path):
+    made = tmp_path / "c.json"
+    tp.save(tp.TemperatureScaling(2.0), made)
+    monitor = tp.Monitor.create(
+        address, made, registry=registry.folder, capacity=5, when_full="drop"
+    )
     gate, real = threading.Event(), monitor._store.log  # noqa: SLF001
 
     def held(*values, **settings):

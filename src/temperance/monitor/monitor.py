@@ -133,6 +133,8 @@ class Monitor:
         calibrator: str | os.PathLike[str],
         *,
         registry: str | os.PathLike[str] | None = None,
+        capacity: int = 100_000,
+        when_full: Literal["block", "drop"] = "block",
         **settings: Any,  # noqa: ANN401  (of Settings)
     ) -> Self:
         """Make a store and a registry with its first calibrator, and open it.
@@ -143,6 +145,8 @@ class Monitor:
             Where the store is to be; the file of the calibrator that serves.
         registry : path, optional
             Folder of calibrators; STORE.registry beside a file, needed for PostgreSQL.
+        capacity, when_full
+            As in `Monitor`.
         **settings
             Of `temperance.monitor.Settings`: delay, alpha, run_length, groups, precision, ragged,
             policy.
@@ -153,7 +157,7 @@ class Monitor:
             Another store, or another calibrator, is there.
         """
         create(store, calibrator, registry=registry, **settings)
-        return cls(store)
+        return cls(store, capacity=capacity, when_full=when_full)
 
     def log(
         self,

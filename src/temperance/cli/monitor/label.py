@@ -52,8 +52,9 @@ def monitor_label(
         notes: tuple[str, ...] = ()
         if label_map is not None:
             meaning, names = LabelMap.parse(label_map), kept.label_names()
-            labels, words = meaning.applied(labels, names), distinct_labels(labels)[0]
-            if unused := meaning.unused(words, names):
+            unused = meaning.unused(distinct_labels(labels)[0], names)
+            labels = meaning.applied(labels, names)
+            if unused:
                 notes = (
                     f"{file}: no row has the label {listed(unused)}, which --label-map names.",
                 )
