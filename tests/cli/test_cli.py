@@ -306,3 +306,16 @@ def test_a_process_of_its_own(start, files):
     assert done["temperature"] == tp.TemperatureScaling.fit(*files["cal"]).temperature
     start("evaluate", "test.npz", "--quick", "--max-ece", "0", code=1)
     assert "nothing.npz" in start("fit", "nothing.npz", code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate", "apply", "threshold", "compare", "shift"])
+def test_help_is_about_a_screen(run, command, monkeypatch):
+    """How files are read, and how numbers are computed, is said by --help-all."""
+    monkeypatch.setenv("COLUMNS", "80")
+    short, whole = (run(command, option).stdout for option in ("--help", "--help-all"))
+    assert len(short.splitlines()) <= 60
+    assert "--id-column" not in short
+    assert "--id-column" in whole
+    assert "How files are read" in whole
+    assert short.count("--") < whole.count("--")
+    assert "<bool>" not in whole

@@ -28,7 +28,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"evaluation"},
     {"comparison", "drift"},
     {"plots", "shift", "decisions", "llm", "alternatives", "export", "sklearn"},
-    {"rows", "torch", "monitor"},
+    {"rows", "torch", "monitor", "doctor"},
     {"report"},
     {"serving"},
     {"mlflow"},
@@ -60,7 +60,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "numba": {"kernels"},
     "threadpoolctl": {"blocks"},
     "llvmlite": {"kernels"},  # comes with numba
-    "torch": {"kernels", "blocks", "readers", "torch"},
+    "torch": {"kernels", "blocks", "readers", "torch", "doctor"},
     "distributed": {"blocks"},  # comes with dask
     "dask": {"blocks"},
     "duckdb": {"export"},

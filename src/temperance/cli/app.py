@@ -128,6 +128,10 @@ COMMANDS = {
         "Check again and again, a line each; Ctrl-C ends it.",
         "monitor run monitor.db --every 1h --refit",
     ),
+    "doctor": Entry(
+        "Say what is installed, which engines compute, and whether known numbers are met.",
+        "doctor --json",
+    ),
     "schema": Entry(
         "Print the JSON Schema of calibrator.json or of policy.json.", "schema calibrator"
     ),
@@ -140,8 +144,46 @@ GROUPS = {
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
+_WHOLE = "temperance.help-all"  # in the context: all panels are wanted
+
+
 class _Command(FileCommand):
-    """A command that shows, on a terminal, what the library works on."""
+    """A command that shows, on a terminal, what the library works on.
+
+    `--help` is about a screen; `--help-all` also shows how files are read and numbers computed.
+    """
+
+    def __init__(self, *values: Any, **settings: Any) -> None:  # noqa: ANN401  (typer's)
+        from temperance.cli.options import FOLDED
+
+        super().__init__(*values, **settings)
+        options = [each for each in self.params if isinstance(each, typer.core.TyperOption)]
+        for each in options:
+            if each.is_flag and each.metavar is None:
+                each.metavar = ""  # that it takes no value is all there is to its type
+        self._folded = [each for each in options if each.rich_help_panel in FOLDED]
+        if self._folded:
+            panels = dict.fromkeys(str(each.rich_help_panel) for each in self._folded)
+            about = "; ".join(f"{each[0].lower()}{each[1:]}" for each in panels)
+            self.params.append(_whole_help(f"Also show {len(self._folded)} options more: {about}."))
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401  (typer's)
+        """Return `--help`, which takes no value."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar = ""
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (typer's)
+        """Write the help, of the folded panels only where all is asked for."""
+        hidden = [] if ctx.meta.get(_WHOLE) else [each for each in self._folded if not each.hidden]
+        for each in hidden:
+            each.hidden = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            for each in hidden:
+                each.hidden = False
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (a typer.Context, under another name)
         """Run, and show the progress of each piece of work that the library names."""
@@ -150,6 +192,29 @@ class _Command(FileCommand):
 
         with reporting_work(progress):
             return super().invoke(ctx)
+
+
+def _whole_help(words: str) -> Any:  # noqa: ANN401  (typer's)
+    """Return the option `--help-all`, made as typer makes options."""
+
+    def show(ctx: typer.Context, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.meta[_WHOLE] = True
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+
+    option = typer.Option(
+        "--help-all", help=words, callback=show, is_eager=True, expose_value=False, metavar="",
+        show_default=False,
+    )  # fmt: skip
+
+    def carrier(help_all: bool = False) -> None:
+        """Carry the option to where typer makes it."""
+
+    carrier.__annotations__["help_all"] = Annotated[bool, option]
+    single = typer.Typer(add_completion=False)
+    single.command()(carrier)
+    return typer.main.get_command(single).params[0]
 
 
 def command_function(name: str) -> Callable[..., None]:
@@ -193,6 +258,7 @@ class _Commands(typer.core.TyperGroup):
         option = super().get_help_option(ctx)
         if option is not None:
             option.default = False
+            option.metavar = ""
         return option
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (typer's)

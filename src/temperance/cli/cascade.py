@@ -10,6 +10,7 @@ import typer
 
 from temperance.cli.console import Result
 from temperance.cli.options import (
+    COMPUTING,
     FoldSeedOption,
     KindName,
     ReportOption,
@@ -81,7 +82,13 @@ def cascade(
     ] = "temperature",
     prior: Annotated[
         float,
-        typer.Option("--prior", min=0.0, help="Pseudo-rows that say T = 1; 1 helps tiny data."),
+        typer.Option(
+            "--prior",
+            metavar="X",
+            min=0.0,
+            help="Pseudo-rows that say T = 1; 1 helps tiny data.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = 0.0,
     test: Annotated[
         list[Path] | None,

@@ -10,6 +10,7 @@ import typer
 
 from temperance.cli.console import Result
 from temperance.cli.options import (
+    COMPUTING,
     BinsOption,
     DaskOption,
     EngineName,
@@ -70,10 +71,17 @@ def fit(
     report: ReportOption = None,
     prior: Annotated[
         float,
-        typer.Option("--prior", min=0.0, help="Pseudo-rows that say T = 1; 1 helps tiny data."),
+        typer.Option(
+            "--prior",
+            metavar="X",
+            min=0.0,
+            help="Pseudo-rows that say T = 1; 1 helps tiny data.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = 0.0,
     pool: Annotated[
-        PoolName, typer.Option("--pool", help="Of an ensemble: the mean of what.")
+        PoolName,
+        typer.Option("--pool", help="Of an ensemble: the mean of what.", rich_help_panel=COMPUTING),
     ] = PoolName.linear,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="Recorded in the calibrator.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 __all__ = [
+    "COMPUTING",
+    "FOLDED",
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
@@ -85,6 +87,8 @@ def _option(match: re.Match[str], options: Collection[str]) -> str:
 
 
 _READING = "How files are read"
+COMPUTING = "How it is computed"
+FOLDED = (_READING, "Files of language models", COMPUTING)  # panels of --help-all alone
 
 
 class KindName(StrEnum):
@@ -150,12 +154,15 @@ DaskOption = Annotated[
         "--dask",
         metavar="SCHEDULER",
         help="Let the workers of this Dask scheduler (tcp://host:8786, or local) read the files.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 EngineOption = Annotated[
     EngineName,
     typer.Option(
-        "--engine", help="What computes the sums of a temperature; auto: numba for large data."
+        "--engine",
+        help="What computes the sums of a temperature; auto: numba for large data.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 JsonOption = Annotated[
@@ -165,20 +172,45 @@ ReportOption = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Write a report to look at.")
 ]
 BinsOption = Annotated[
-    int, typer.Option("--bins", min=1, max=1000, help="Bins of the calibration error.")
+    int,
+    typer.Option(
+        "--bins",
+        metavar="N",
+        min=1,
+        max=1000,
+        help="Bins of the calibration error.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
 ResamplesOption = Annotated[
     int,
     typer.Option(
-        "--resamples", metavar="N", min=100, max=20_000, help="Of the intervals and null bands."
+        "--resamples",
+        metavar="N",
+        min=100,
+        max=20_000,
+        help="Of the intervals and null bands.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 QuickOption = Annotated[
     bool, typer.Option("--quick", help=f"Only {QUICK_RESAMPLES} resamples: a first look.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the resampled intervals.")]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed", metavar="N", min=0, help="Of the resampled intervals.", rich_help_panel=COMPUTING
+    ),
+]
 FoldSeedOption = Annotated[
-    int, typer.Option("--seed", min=0, help="Of the folds of what is cross-fitted.")
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        help="Of the folds of what is cross-fitted.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
 
 KindOption = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import KindName, ReportOption
+from temperance.cli.options import COMPUTING, KindName, ReportOption
 from temperance.cli.process import name_of, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
@@ -82,7 +82,14 @@ def threshold(
         typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
     ] = 0.2,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of that split, and of rows drawn from clusters.")
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            help="Of that split, and of rows drawn from clusters.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = 0,
 ) -> Result:
     """Find the confidence from which on answers keep a promised error rate.
