@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, MissingDependencyError
-from temperance.readers.json_object import parse_json
 from temperance.readers.llm.lines import json_content
 from temperance.readers.llm.node import Node
 from temperance.readers.llm.openai_logprobs import first_choice
@@ -30,7 +29,7 @@ def samples(path: Path) -> Iterator[tuple[str, dict[str, Any]]] | None:
     """Return the samples of a log; None of a JSON file that is no log."""
     if path.suffix.lower() == ".eval":
         return _of_archive(path)
-    content = json_content(path)
+    content = json_content(path.read_bytes())
     if not isinstance(content, dict) or "eval" not in content:
         return None
     listed = content.get("samples")
@@ -49,7 +48,7 @@ def _of_archive(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         for entry in entries:
             name = f"sample {Path(entry.filename).stem!r}"
             try:
-                yield name, _object(parse_json(_bytes(archive, entry)))
+                yield name, _object(json_content(_bytes(archive, entry)))
             except FileFormatError as error:
                 msg = f"{name}: {error}"
                 raise FileFormatError(msg) from error

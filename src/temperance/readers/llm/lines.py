@@ -45,13 +45,11 @@ def lines_of(path: Path, wanted: AnswerFormat | None = None) -> Lines:
     return Lines(None, lambda: ((f"line {number}", each) for number, each in json_lines(path)))
 
 
-def json_content(path: Path) -> Any:  # noqa: ANN401  (whatever JSON holds)
-    """Return what a whole JSON file holds, or raise."""
+def json_content(text: str | bytes) -> Any:  # noqa: ANN401  (whatever JSON holds)
+    """Return what a whole JSON text holds, or raise."""
     try:
-        return parse_json(path.read_text(encoding="utf-8-sig"))
-    except FileFormatError:
-        raise
-    except (UnicodeDecodeError, OSError):
+        return parse_json(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except (FileFormatError, UnicodeDecodeError):
         raise
     except (ValueError, RecursionError) as error:
         msg = f"is not JSON ({' '.join(str(error).split())})."
@@ -77,7 +75,7 @@ def _starts_with(path: Path) -> bytes:
 
 def _items(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the objects of a file that is one JSON list, as lm-eval 0.4.0 wrote its samples."""
-    content = json_content(path)
+    content = json_content(path.read_bytes())
     if not isinstance(content, list) or not content:
         msg = "has no rows."
         raise FileFormatError(msg)
