@@ -42,6 +42,107 @@ def completion(top, *, sampled=None, **beside):
     return {"object": "chat.completion", "choices": [choice], **beside}
 
 
+def _pairs(top):
+    return [{"token": t, "logprob": p} for t, p in top]
+
+
+def _legacy(top, **beside):
+    logprobs = {
+        "text_offset": [0], "tokens": [top[0][0]], "token_logprobs": [top[0][1]],
+        "top_logprobs": [dict(top)],
+    }  # fmt: skip
+    choice = {"index": 0, "text": top[0][0], "logprobs": logprobs, "finish_reason": "stop"}
+    return {"object": "text_completion", "choices": [choice], **beside}
+
+
+def _responses(top, **beside):
+    entry = {**_pairs(top)[0], "bytes": list(top[0][0].encode()), "top_logprobs": _pairs(top)}
+    part = {"type": "output_text", "text": top[0][0], "annotations": [], "logprobs": [entry]}
+    message = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    reasoning = {"type": "reasoning", "summary": []}
+    output = [reasoning, message]
+    return {"object": "response", "status": "completed", "output": output, **beside}
+
+
+def _vllm(top, **beside):
+    step = {
+        str(100 + i): {"logprob": p, "rank": i + 1, "decoded_token": t}
+        for i, (t, p) in enumerate(top)
+    }
+    output = {
+        "index": 0, "text": top[0][0], "token_ids": [100], "cumulative_logprob": top[0][1],
+        "logprobs": [step], "finish_reason": "length",
+    }  # fmt: skip
+    return {"prompt": "Q?", "outputs": [output], "finished": True, **beside}
+
+
+def _sglang(top, **beside):
+    triples = [[p, 100 + i, t] for i, (t, p) in enumerate(top)]
+    info = {"output_token_logprobs": [triples[0]], "output_top_logprobs": [triples]}
+    return {"text": top[0][0], "meta_info": info, **beside}
+
+
+def _llama_cpp(top, **beside):
+    entries = [{"id": 100 + i, "bytes": [], **each} for i, each in enumerate(_pairs(top))]
+    return {
+        "content": top[0][0], **beside,
+        "completion_probabilities": [{**entries[0], "top_logprobs": entries}],
+    }  # fmt: skip
+
+
+def _ollama(top, **beside):
+    entry = {**_pairs(top)[0], "top_logprobs": _pairs(top)}
+    message = {"role": "assistant", "content": top[0][0]}
+    return {"model": "m", "message": message, "done": True, "logprobs": [entry], **beside}
+
+
+def _tgi(top, **beside):
+    tokens = [{"id": i, "text": t, "logprob": p, "special": False} for i, (t, p) in enumerate(top)]
+    details = {
+        "finish_reason": "length", "generated_tokens": 1, "prefill": [],
+        "tokens": [tokens[0]], "top_tokens": [tokens],
+    }  # fmt: skip
+    return {"generated_text": top[0][0], "details": details, **beside}
+
+
+def _gemini(top, **beside):
+    tokens = [{"token": t, "tokenId": i, "logProbability": p} for i, (t, p) in enumerate(top)]
+    candidate = {
+        "content": {"parts": [{"text": top[0][0]}], "role": "model"}, "finishReason": "STOP",
+        "avgLogprobs": top[0][1],
+        "logprobsResult": {
+            "topCandidates": [{"candidates": tokens}], "chosenCandidates": [tokens[0]],
+        },
+    }  # fmt: skip
+    return {"candidates": [candidate], **beside}
+
+
+def _inspect_ai(top, **beside):
+    entry = {**_pairs(top)[0], "top_logprobs": _pairs(top)}
+    choice = {
+        "message": {"role": "assistant", "content": top[0][0]}, "stop_reason": "stop",
+        "logprobs": {"content": [entry]},
+    }  # fmt: skip
+    output = {"model": "m", "choices": [choice], "completion": top[0][0]}
+    return {"epoch": 1, "input": "Q?", "choices": ["x", "y"], "output": output, **beside}
+
+
+# One token with these (token, log-probability) pairs at the top, the first of them sampled, as each
+# server writes it.
+VENDORS = {
+    "openai-logprobs": completion,
+    "openai-completions": _legacy,
+    "openai-responses": _responses,
+    "vllm": _vllm,
+    "sglang": _sglang,
+    "llama-cpp": _llama_cpp,
+    "ollama": _ollama,
+    "tgi": _tgi,
+    "gemini": _gemini,
+    "inspect-ai": _inspect_ai,
+}
+
+
 def choice(probabilities, **beside):
     """An answer of OpenAI Decisions among options; `probabilities` are (value, p) pairs."""
     listed = [{"value": value, "probability": p} for value, p in probabilities]

@@ -1,7 +1,8 @@
 """The formats of files: their suffixes, what each can hold, and what reads and writes them.
 
 A new format is a row of `FILE_FORMATS`, a file in `readers/` and, if it is written too, one in
-`writers/`. Messages, help and folders of files take their lists of suffixes from here.
+`writers/`. Messages, help and folders of files take their lists of suffixes from here. What
+language models and their servers write is a row of `ANSWER_FORMATS` and a file in `readers/llm/`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from temperance.errors import MissingDependencyError
 
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
+    "ANSWER_FORMATS",
     "FILE_FORMATS",
+    "OTHER_ANSWERS",
+    "AnswerFormat",
     "FileFormat",
+    "FormatName",
+    "GroupPart",
     "Layout",
     "file_suffix",
     "format_of",
@@ -228,3 +234,208 @@ def function_named(name: str) -> Callable[..., Any]:
     """Return a function of a format by its name, as `readers.csv_file.read_csv`."""
     module, _, function = name.rpartition(".")
     return getattr(import_module(f"temperance.{module}"), function)  # type: ignore[no-any-return]
+
+
+# Formats of language models' answers: by name, whatever the suffix.
+
+
+GroupPart = Literal["task", "type", "name", "options"]
+FormatName = Literal[
+    "lm-eval",
+    "openai-logprobs",
+    "openai-completions",
+    "openai-responses",
+    "vllm",
+    "sglang",
+    "llama-cpp",
+    "ollama",
+    "tgi",
+    "gemini",
+    "inspect-ai",
+    "openai-decisions",
+    "decisions",
+    "records",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """One format of language models' answers.
+
+    Parameters
+    ----------
+    name : str
+        What `--format` calls it.
+    title : str
+        What is in such files, as messages call it.
+    read : str
+        `(Node, Ask) -> Iterator[Answer]` reads one line, that is one JSON object.
+    signs : tuple of tuple of str
+        By which a line is recognised: it has all paths of one of them, below `response` too. `*`
+        is any entry of a list or object, `{}` at the end of a path an object, `[]` a list.
+    groups : tuple of str
+        What groups can be made of; the first is taken unless told otherwise.
+    by_token : bool, default False
+        Its answers are tokens, so that the options must be said.
+    grouped : bool, default True
+        Whether rows have groups without being asked for.
+    suffixes : tuple of str, optional
+        Of files that are a whole, not one JSON object per line; `lines` yields their objects.
+    lines : str, optional
+        `(Path) -> Iterator[tuple[str, dict]]` yields what each object is called, and the object.
+    """
+
+    name: FormatName
+    title: str
+    read: str
+    signs: tuple[tuple[str, ...], ...]
+    groups: tuple[GroupPart, ...] = ("options",)
+    by_token: bool = False
+    grouped: bool = True
+    suffixes: tuple[str, ...] = ()
+    lines: str | None = None
+
+
+def _of_tokens(name: FormatName, title: str, *signs: str, **more: Any) -> AnswerFormat:  # noqa: ANN401
+    module = name.replace("-", "_")
+    return AnswerFormat(
+        name, title, f"readers.llm.{module}.{module}", tuple((sign,) for sign in signs),
+        by_token=True, grouped=False, **more,
+    )  # fmt: skip
+
+
+ANSWER_FORMATS: dict[FormatName, AnswerFormat] = {
+    each.name: each
+    for each in (
+        AnswerFormat(
+            "lm-eval",
+            "samples of lm-evaluation-harness",
+            read="readers.llm.lm_eval.lm_eval",
+            signs=(("filtered_resps",),),
+            groups=("task", "options"),
+        ),
+        _of_tokens(
+            "openai-logprobs",
+            "chat completions with log-probabilities",
+            "choices.*.logprobs.content[]",
+        ),
+        _of_tokens(
+            "openai-completions",
+            "legacy completions (text_completion)",
+            "choices.*.logprobs.top_logprobs[]",
+            "choices.*.logprobs.token_logprobs[]",
+        ),
+        _of_tokens(
+            "openai-responses", "responses of the Responses API", "output.*.content.*.logprobs[]"
+        ),
+        _of_tokens("vllm", "outputs of vLLM's LLM.generate", "outputs.*.logprobs[]"),
+        _of_tokens(
+            "sglang",
+            "responses of SGLang's /generate",
+            "meta_info.output_top_logprobs[]",
+            "meta_info.output_token_logprobs[]",
+        ),
+        _of_tokens(
+            "llama-cpp", "llama.cpp's completion_probabilities", "completion_probabilities[]"
+        ),
+        _of_tokens("ollama", "responses of Ollama", "logprobs.*.top_logprobs[]"),
+        _of_tokens("tgi", "responses of text-generation-inference", "details.tokens[]"),
+        _of_tokens(
+            "gemini",
+            "Gemini's logprobsResult",
+            "candidates.*.logprobsResult{}",
+            "candidates.*.logprobs_result{}",
+        ),
+        _of_tokens(
+            "inspect-ai",
+            "a log of inspect-ai",
+            "output.choices.*.logprobs.content[]",
+            suffixes=(".eval", ".json"),
+            lines="readers.llm.inspect_ai.samples",
+        ),
+        AnswerFormat(
+            "openai-decisions",
+            "OpenAI Decisions",
+            read="readers.llm.decisions.openai_decisions",
+            signs=(
+                ("answers.*.probabilities[]",),
+                ("answers.*.probability",),
+                ("type", "probabilities[]"),
+                ("type", "probability"),
+            ),
+            groups=("type", "name", "options"),
+        ),
+        AnswerFormat(
+            "decisions",
+            "decisions with probabilities as {label: p}",
+            read="readers.llm.decisions.decisions",
+            signs=(
+                ("answers.*.probabilities{}",),
+                ("answers.*.noul",),
+                ("type", "probabilities{}"),
+                ("type", "noul"),
+            ),
+            groups=("type", "name", "options"),
+        ),
+        AnswerFormat(
+            "records",
+            "calibration records",
+            read="readers.llm.records.records",
+            signs=(("type", "logits[]"), ("type", "probs[]")),
+            groups=("type", "options"),
+        ),
+    )
+}
+assert tuple(ANSWER_FORMATS) == get_args(FormatName)  # noqa: S101  (a Literal lists only words)
+
+# What is known and holds no log-probabilities: the paths that tell it, what it is, and the rest of
+# the sentence.
+_STATED = (
+    "Ask for a stated confidence and fit a map of it (temperance fit FILE --kind answers "
+    "--score-scale percent), or sample each answer several times and count how many agree "
+    "(--score-scale count --score-of 10)."
+)
+_NO_NUMBERS = f"which hold no probabilities. {_STATED}"
+_ONLY_TEXTS = f"which hold texts and whether they are right, but no probabilities. {_STATED}"
+OTHER_ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("stop_reason", "content.*.type"), "messages of Anthropic", _NO_NUMBERS),
+    (
+        ("result.message.stop_reason", "result.message.content[]"),
+        "batch results of Anthropic",
+        _NO_NUMBERS,
+    ),
+    (("stopReason", "output.message.content[]"), "answers of Bedrock's Converse", _NO_NUMBERS),
+    (("spec.eval_name",), "an event log of openai/evals", _ONLY_TEXTS),
+    (("data.sampled", "event_id"), "an event log of openai/evals", _ONLY_TEXTS),
+    (("data.correct", "event_id"), "an event log of openai/evals", _ONLY_TEXTS),
+    (
+        ("candidates.*.avgLogprobs",),
+        "Gemini's responses",
+        (
+            "which hold only an average (avgLogprobs): ask for responseLogprobs=true and "
+            "logprobs=20, or take the averages as scores of answers (temperance fit FILE --kind "
+            "answers --score-scale logprob)."
+        ),
+    ),
+    (
+        ("prediction.*.score",),
+        "lists [{label, score}] of a classification pipeline",
+        "which are read without --format from a .jsonl file that has them under `probs`.",
+    ),
+    (
+        ("choices.*.message{}",),
+        "chat completions without log-probabilities",
+        (
+            "which have to be asked for (logprobs=true, top_logprobs=20). Where a model has none: "
+            f"{_STATED}"
+        ),
+    ),
+    (
+        ("output.*.content.*.type",),
+        "responses of the Responses API without log-probabilities",
+        (
+            'which have to be asked for (include=["message.output_text.logprobs"], '
+            f"top_logprobs=20). Where a model has none: {_STATED}"
+        ),
+    ),
+)

@@ -193,7 +193,7 @@ def test_large_folders_are_read_as_a_whole(run, tmp_path, benchmark, monkeypatch
         (("--missing", "drop"), "`--missing` needs --format"),
         (("--options-field", "o"), "`--options-field` needs --format"),
         (("--format", "openai-logprobs"), "`--options` must name the answers' tokens"),
-        ((*CHAT, "--labels", "y.npy"), "`--format` goes with one class per row"),
+        ((*CHAT, "--labels", "y.npy"), "y.npy: cannot be read"),
         ((*CHAT, "--kind", "multilabel"), "`--format` goes with one class per row"),
         ((*CHAT, "--class-axis", "1"), "`--format` goes with one class per row"),
         ((*CHAT, "--kind", "probs"), "`--kind` is for records that hold both"),

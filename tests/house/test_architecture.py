@@ -74,6 +74,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "prometheus_client": {"serving"},
     "onnx": {"export"},
     "onnxruntime": {"export"},
+    "zstandard": {"readers"},
 }
 MODULES = sorted(SRC.rglob("*.py"))
 

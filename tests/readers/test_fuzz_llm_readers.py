@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_files import LM_EVAL, choice, completion, lm_eval
+from llm_files import LM_EVAL, VENDORS, choice, lm_eval
 from mutations import FUZZ, mutations
 from temperance.errors import FileFormatError
 from temperance.readers import FORMATS, Dataset, LlmFormat, read
@@ -16,10 +16,10 @@ from temperance.readers import FORMATS, Dataset, LlmFormat, read
 TOP = [("A", -0.5), (" A", -1.5), ("B", -2.5), ("x", -9999.0)]
 VALID = {
     "lm-eval": [LM_EVAL, lm_eval(["x", "y"], [-1, -2], "y", doc_id=1)],
-    "openai-logprobs": [
-        completion(TOP, label="A", id="a"),
-        completion(TOP[::-1], label="B", id="b"),
-    ],
+    **{
+        name: [line(TOP, label="A", id="a"), line(TOP[::-1], label="B", id="b")]
+        for name, line in VENDORS.items()
+    },
     "openai-decisions": [
         {
             "id": 1,
@@ -59,7 +59,7 @@ JSON = st.recursive(
 
 
 def formats(name):
-    if name == "openai-logprobs":
+    if name in VENDORS:
         return [LlmFormat(name, options="AB"), LlmFormat(name, options_field="id", missing="drop")]
     if name == "lm-eval":
         return [LlmFormat(name), LlmFormat(name, normalize="bytes", missing="error")]

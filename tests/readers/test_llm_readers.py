@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_files import LM_EVAL, choice, completion, lm_eval, write
+from llm_files import LM_EVAL, VENDORS, choice, completion, lm_eval, write
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers import FORMATS, Fields, LlmFormat, read
 
@@ -818,7 +818,10 @@ def test_what_is_no_record_names_line_and_key(refusal, changes, message):
 
 GOOD = {
     "lm-eval": LM_EVAL,
-    "openai-logprobs": completion([(letter, -1.5) for letter in "ABCD"], label="A"),
+    **{
+        name: line([(letter, -1.5) for letter in "ABCD"], label="A")
+        for name, line in VENDORS.items()
+    },
     "openai-decisions": {**choice([("a", 0.5), ("b", 0.5)]), "label": "a"},
     "decisions": {"type": "noul", "noul": 0.5, "label": True},
     "records": {"type": "choice", "logits": [1.0, 2.0], "gold": 1},
@@ -826,7 +829,7 @@ GOOD = {
 
 
 def named_format(name):
-    return ABCD if name == "openai-logprobs" else name
+    return LlmFormat(name, options="ABCD") if name in VENDORS else name
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -867,7 +870,7 @@ def test_an_id_has_one_label(given, refusal, name):
     """The same id with another label is refused; with the same label it is counted."""
     key = "doc_id" if name == "lm-eval" else "id"
     other = {
-        "lm-eval": {"target": "2"}, "openai-logprobs": {"label": "B"},
+        "lm-eval": {"target": "2"}, **{vendor: {"label": "B"} for vendor in VENDORS},
         "openai-decisions": {"label": "b"}, "decisions": {"label": False}, "records": {"gold": 0},
     }[name]  # fmt: skip
     line = {**GOOD[name], key: 5}
@@ -878,7 +881,7 @@ def test_an_id_has_one_label(given, refusal, name):
     assert any("1 row with the id of an earlier row" in note for note in found.notes)
 
 
-@pytest.mark.parametrize("name", ["openai-logprobs", "records", "lm-eval"])
+@pytest.mark.parametrize("name", [*VENDORS, "records", "lm-eval"])
 def test_a_line_without_a_label_is_named(refusal, name):
     """Where other lines have one, it is missing."""
     key = {"records": "gold", "lm-eval": "target"}.get(name, "label")
@@ -947,7 +950,6 @@ def test_arguments_that_do_not_go_together(tmp_path):
         with pytest.raises(InvalidInputError, match=r"^`"):
             LlmFormat(**options)
     for options in (
-        {"labels": path},
         {"layout": "labels"},
         {"kind": "logits"},
         {"fields": Fields(logits="z")},

@@ -38,6 +38,7 @@ from temperance.cli.options import (
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
+from temperance.file_formats import ANSWER_FORMATS
 
 if TYPE_CHECKING:
     from temperance.cli.console import Result
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 __all__ = ["takes_reading"]
 
 _PANEL = "Files of language models"
+# The formats of language models' answers, as the table has them.
+FormatName = StrEnum(  # type: ignore[misc]
+    "FormatName", [(name.replace("-", "_"), name) for name in (*ANSWER_FORMATS, "auto")]
+)
 _LATER = {
     "Reading": Any,
     "Result": Any,
@@ -162,16 +167,6 @@ def _reading(
     )
 
 
-class FormatName(StrEnum):
-    """A format of a language model's answers."""
-
-    lm_eval = "lm-eval"
-    openai_logprobs = "openai-logprobs"
-    openai_decisions = "openai-decisions"
-    decisions = "decisions"
-    records = "records"
-
-
 class MissingName(StrEnum):
     """What to do with options of which only is known that they are unlikely."""
 
@@ -192,7 +187,8 @@ def llm_format(
         FormatName | None,
         typer.Option(
             "--format",
-            help="FILE holds a language model's answers, one JSON object per line.",
+            help="FILE holds a language model's answers, one JSON object per line; auto: of the "
+            "format that its lines show.",
             rich_help_panel=_PANEL,
         ),
     ] = None,
@@ -237,7 +233,7 @@ def llm_format(
         typer.Option(
             "--options",
             metavar="A,B,...",
-            help="Of openai-logprobs: the tokens that answer; spellings of one as yes|Yes.",
+            help="Of formats of tokens: the tokens that answer; spellings of one as yes|Yes.",
             rich_help_panel=_PANEL,
         ),
     ] = None,
@@ -246,7 +242,7 @@ def llm_format(
         typer.Option(
             "--options-field",
             metavar="NAME",
-            help="Of openai-logprobs: the key that lists the options of each line.",
+            help="Of formats of tokens: the key that lists the options of each line.",
             rich_help_panel=_PANEL,
         ),
     ] = None,
@@ -255,7 +251,7 @@ def llm_format(
         typer.Option(
             "--position",
             metavar="N",
-            help="Of openai-logprobs: the token that answers; 0, the default, is the first.",
+            help="Of formats of tokens: the token that answers; 0, the default, is the first.",
             rich_help_panel=_PANEL,
         ),
     ] = None,
@@ -278,7 +274,8 @@ def llm_format(
         return None
     from temperance.readers import LlmFormat
 
-    return LlmFormat(format_name.value, **settings)
+    settings["name"] = format_name.value
+    return LlmFormat(**settings)
 
 
 def _listed(text: str, nothing: str | None = None) -> list[str]:

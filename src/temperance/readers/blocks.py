@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def read(
     fields: Fields = _USUAL_FIELDS,
     labels: str | os.PathLike[str] | None = None,
     layout: Layout = "rows",
-    format: FormatName | LlmFormat | None = None,  # noqa: A002  (the word for it)
+    format: FormatName | Literal["auto"] | LlmFormat | None = None,  # noqa: A002  (the word for it)
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
     na: Missing = "refuse",
 ) -> Dataset:
@@ -72,12 +72,14 @@ def read(
     labels : path-like, optional
         Another file, of any of these formats, to take the labels from; `fields.label` is then
         a name in that file. With a folder the rows are joined by their ids, which both must have.
+        With a `format` labels are options as in the lines: texts, or places of options.
     layout : {"rows", "labels", "dense"}, default "rows"
         What a file holds: one class per row; a matrix of labels beside the scores, in tables a
         column `label_<name>` or in lists; or a class per pixel or token, in arrays of any shape.
     format : str or LlmFormat, optional
         Which format of a language model's answers the file has, whatever its suffix: its name, or
-        an `LlmFormat` that also says how to read it. Of a folder the .jsonl files are read. Names
+        an `LlmFormat` that also says how to read it. "auto" is the one that the lines show, if it
+        is one. Of a folder the .jsonl files are read. Names
         in `fields` may then be paths, as `doc.answer`, and `kind` only picks what to take from
         records that hold both.
     na : {"refuse", "drop"}, default "refuse"
@@ -125,7 +127,7 @@ def _read(
     fields: Fields,
     labels: str | os.PathLike[str] | None,
     layout: Layout,
-    format: FormatName | LlmFormat | None,  # noqa: A002  (the word for it)
+    format: FormatName | Literal["auto"] | LlmFormat | None,  # noqa: A002  (the word for it)
     na: Missing,
     meaning: Meaning | None,
 ) -> Dataset:
@@ -139,13 +141,13 @@ def _read(
         if na != "refuse":
             msg = "`na` (--na) does not go with a format; its `missing` (--missing) says the same."
             raise InvalidInputError(msg)
-        if labels is not None or layout != "rows":
-            msg = "`labels` and `layout` do not go with a format, whose lines hold their labels."
+        if layout != "rows":
+            msg = "`layout` does not go with a format, whose lines have one right option each."
             raise InvalidInputError(msg)
         from temperance.readers.llm.read import read_llm  # noqa: PLC0415  (only of these files)
 
         llm_format = format if isinstance(format, LlmFormat) else LlmFormat(format)
-        return as_meant(read_llm(path, llm_format, fields=fields, kind=kind))
+        return as_meant(read_llm(path, llm_format, fields=fields, kind=kind, labels=labels))
     if not is_folder(path):
         whole = read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
         return as_meant(whole)

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from temperance.checks.label_map import LabelMap
 
-__all__ = ["SUFFIXES", "Meaning", "as_dataset", "read_file", "read_labels", "with_labels"]
+__all__ = [
+    "SUFFIXES", "Meaning", "as_dataset", "label_rows", "read_file", "read_labels", "with_labels",
+]  # fmt: skip
 
 # Labels of one file, or of the files of a folder, as a map says that they are meant.
 
@@ -213,6 +215,16 @@ def read_labels(
         assert rows.labels is not None  # noqa: S101  (a reader finds them or raises)
         check_length("ids", rows.ids, len(rows.labels))
     return rows.ids, rows.labels
+
+
+def label_rows(path: str | os.PathLike[str], fields: Fields) -> FileRows:
+    """Read the labels of a file, and its ids where it has some."""
+    names = Fields(label=fields.label, id=fields.id)
+    rows = _read(path, Request(fields=names, scores=False, ids=True))
+    if rows.ids is not None and rows.labels is not None:
+        with refusing(path):
+            check_length("ids", rows.ids, len(rows.labels))
+    return rows
 
 
 def with_labels(

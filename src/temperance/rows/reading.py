@@ -361,12 +361,10 @@ def _form(reading: Reading, answers: AnswerScale | None) -> Form:
         msg = f'{options[0]} is for one class per row, not for `kind="{kind}"` (--kind {kind}).'
         raise InvalidInputError(msg)
     form: Form = "labels" if of_labels else "rows" if reading.class_axis is None else "dense"
-    apart = reading.labels is not None or answers is not None
-    if reading.llm is not None and (form != "rows" or apart):
+    if reading.llm is not None and (form != "rows" or answers is not None):
         msg = (
-            "`llm` (--format) goes with one class per row and labels in the lines themselves, not "
-            "with label matrices, answers, `class_axis` (--class-axis), `labels` (--labels) or "
-            "those of the test rows (--test-labels)."
+            "`llm` (--format) goes with one class per row, not with label matrices, answers or "
+            "`class_axis` (--class-axis)."
         )
         raise InvalidInputError(msg)
     return form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from temperance.errors import FileFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from temperance.readers.dataset import Fields
     from temperance.readers.llm.llm_format import GroupPart, LlmFormat
@@ -136,6 +137,10 @@ class Option(NamedTuple):
         return str(self.value).lower() if self.type is bool else str(self.value)
 
 
+# Returns the place of the option that a label is, SEVERAL, or what it may mean.
+ReadLabel = Callable[["Node"], "int | Readings | None"]
+
+
 @dataclass(slots=True)
 class Answer:
     """Scores of a row's options; what is not known of them is nan, and at most `ceiling`."""
@@ -151,6 +156,7 @@ class Answer:
     id: int | str | None = None
     document: str | None = None  # of lm-eval: what tells two documents of one number apart
     own: OwnScore | None = None
+    read_label: ReadLabel | None = None  # what a label from elsewhere means in this row
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,7 @@ class Ask:
     fields: Fields
     task: str | None  # of lm-eval, from the name of the file
     kind: str | None = None  # of records that hold both logits and probs
+    own_labels: bool = True  # False: labels come from another file
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -198,7 +205,7 @@ class Row:
 
     answer: Answer
     file: str  # the task, or the name of the file, that goes before its id in a folder
-    line: int
+    place: int  # of its line among the file's, counted from 0
     where: str
     weight: float | None = None
     group: str | None = None
@@ -216,6 +223,8 @@ def label_of(node: Node, ask: Ask, *more: str) -> Node | None:
 
     `more` are keys that are usual beside `label` and `gold`.
     """
+    if not ask.own_labels:
+        return None
     if ask.fields.label is not None:
         return node.find(ask.fields.label)
     labels = [each for each in map(node.get, (*_USUAL, *more)) if each is not None]
@@ -229,7 +238,7 @@ def label_of(node: Node, ask: Ask, *more: str) -> Node | None:
 def labelled(line: Node, ask: Ask) -> Node | None:
     """Return the label of a line; None if there is none, unless its key was named."""
     label = label_of(line, ask)
-    if label is None and ask.fields.label is not None:
+    if label is None and ask.fields.label is not None and ask.own_labels:
         line.need(ask.fields.label)
     return label
 
@@ -250,7 +259,13 @@ def right_option(label: Node | None, index: Callable[[Node], int]) -> int | None
 
 
 def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:
-    """Return the id: under the key that was named, or the first of the usual ones there is."""
+    """Return the id: under the key that was named, or the first of the usual ones there is.
+
+    Where labels come from another file, the name may be that file's alone.
+    """
+    there = [node for node in usual if node is not None]
     if ask.fields.id is not None:
-        return (line.find(ask.fields.id) or line.need(ask.fields.id)).name()
-    return next((node.name() for node in usual if node is not None), None)
+        own = line.find(ask.fields.id)
+        if own is not None or ask.own_labels or not there:
+            return (own or line.need(ask.fields.id)).name()
+    return there[0].name() if there else None

@@ -277,7 +277,8 @@ def _rows(
         yield Answer(
             shown.probs,
             probs=True,
-            label=right_option(label, partial(_place, shown=shown)),
+            label=_right(label, shown),
+            read_label=partial(_right, shown=shown),
             options=shown.options,
             ordered=False,
             groups={"type": type_.text(), "name": question.name or "unnamed"},
@@ -285,8 +286,8 @@ def _rows(
         )
 
 
-def _place(label: Node, shown: ShownOptions) -> int:
-    return index_of(label, shown)
+def _right(label: Node | None, shown: ShownOptions) -> int | None:
+    return right_option(label, lambda each: index_of(each, shown))
 
 
 def _questions(line: Node, *, of_objects: bool) -> list[_Question]:
@@ -321,7 +322,7 @@ def _labels(line: Node, questions: Sequence[_Question], ask: Ask) -> list[Node |
     label = label_of(line, ask, _OF_SEVERAL)
     if label is None:
         own = [label_of(question.answer, ask) for question in questions]
-        if ask.fields.label is not None and not any(own):
+        if ask.fields.label is not None and ask.own_labels and not any(own):
             line.need(ask.fields.label)
         return own
     if isinstance(label.value, list) and (len(questions) > 1 or len(label.value) == 1):

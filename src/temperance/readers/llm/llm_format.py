@@ -7,34 +7,28 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
+from temperance.file_formats import ANSWER_FORMATS, FormatName, GroupPart
 from temperance.readers.guard import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMATS", "GROUP_PARTS", "FormatName", "GroupPart", "LlmFormat", "MissingOptions"]
+    from temperance.file_formats import AnswerFormat
 
-FormatName = Literal["lm-eval", "openai-logprobs", "openai-decisions", "decisions", "records"]
+__all__ = ["AUTO", "FORMATS", "FormatName", "GroupPart", "LlmFormat", "MissingOptions"]
+
+AUTO = "auto"
 MissingOptions = Literal["bound", "shown", "drop", "error"]
-GroupPart = Literal["task", "type", "name", "options"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
-
-# What groups can be made of; the first is taken unless told otherwise.
-GROUP_PARTS: dict[FormatName, tuple[GroupPart, ...]] = {
-    "lm-eval": ("task", "options"),
-    "openai-logprobs": ("options",),
-    "openai-decisions": ("type", "name", "options"),
-    "decisions": ("type", "name", "options"),
-    "records": ("type", "options"),
+_BY_TOKEN = tuple(name for name, each in ANSWER_FORMATS.items() if each.by_token)
+_ONLY_OF: dict[str, tuple[FormatName, ...]] = {
+    "options": _BY_TOKEN,
+    "options_field": _BY_TOKEN,
+    "position": _BY_TOKEN,
+    "filter": ("lm-eval",),
+    "normalize": ("lm-eval",),
 }
-_NOT_BY_ITSELF = ("openai-logprobs",)  # rows of these have no groups unless asked for
-_ONLY_OF: dict[str, FormatName] = {
-    "options": "openai-logprobs",
-    "options_field": "openai-logprobs",
-    "position": "openai-logprobs",
-    "filter": "lm-eval",
-    "normalize": "lm-eval",
-}
+_WHOLE_LISTS = ("inspect-ai",)  # whose samples have their options, so that none must be named
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +38,16 @@ class LlmFormat:
     Parameters
     ----------
     name : str
-        `"lm-eval"`: samples of lm-evaluation-harness (`--log_samples`). `"openai-logprobs"`: chat
-        completions with log-probabilities, of OpenAI or a server that speaks the same.
-        `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors, with
-        probabilities as `{label: p}`. `"records"`: calibration records, `type`, `logits` or
-        `probs`, `gold`.
+        `"lm-eval"`: samples of lm-evaluation-harness (`--log_samples`). Of answers whose tokens
+        are the options: `"openai-logprobs"`, chat completions with log-probabilities, of OpenAI or
+        a server that speaks the same; `"openai-completions"`, legacy completions, of OpenAI,
+        vLLM, llama-cpp-python, Together; `"openai-responses"`, the Responses API; `"vllm"`,
+        `LLM.generate`; `"sglang"`, `/generate`; `"llama-cpp"`, llama.cpp's `/completion`;
+        `"ollama"`; `"tgi"`, text-generation-inference; `"gemini"`; `"inspect-ai"`, logs of
+        inspect-ai. `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors,
+        with probabilities as `{label: p}`. `"records"`: calibration records, `type`, `logits` or
+        `probs`, `gold`. `"auto"`: the one of these that the lines show, told in the notes; an
+        error where two fit, or none.
     missing : {"bound", "shown", "drop", "error"}, optional
         What to do where the log-probability of an option is not known, but for being low (not
         among the tokens shown; null, or a number below -88 such as -100 or -9999.0, for a token; a
@@ -60,12 +59,13 @@ class LlmFormat:
         fitted so is not biased, one fitted with bounds comes out too small. `"drop"`: the row is
         left out. `"error"`: raise.
     options : sequence of str, optional
-        Of openai-logprobs: the answers' tokens, as `["A", "B", "C", "D"]`. Spellings of one
-        answer stand between bars, `"yes|Yes"`; space before a token does not count.
+        Of formats of tokens: the answers' tokens, as `["A", "B", "C", "D"]`. Spellings of one
+        answer stand between bars, `"yes|Yes"`; space before a token does not count. Of inspect-ai
+        they are the letters of a sample's choices unless said.
     options_field : str, optional
-        Of openai-logprobs: the key that holds a list of the row's own options.
+        Of formats of tokens: the key that holds a list of the row's own options.
     position : int, optional
-        Of openai-logprobs: which token answers; 0, the default, is the first, -1 the last that
+        Of formats of tokens: which token answers; 0, the default, is the first, -1 the last that
         has text.
     filter : str, optional
         Of lm-eval: the filter whose rows are taken, `"none"` by default.
@@ -80,7 +80,7 @@ class LlmFormat:
     ------
     InvalidInputError
         A name or value that does not exist, an option that the format does not take, no options
-        or only one for openai-logprobs.
+        or only one for a format of tokens.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class LlmFormat:
     (('yes', 'Yes'), ('no',))
     """
 
-    name: FormatName
+    name: FormatName | Literal["auto"]
     missing: MissingOptions | None = None
     options: Sequence[str] | None = None
     options_field: str | None = None
@@ -99,42 +99,63 @@ class LlmFormat:
     group_by: Sequence[GroupPart] | None = None
 
     def __post_init__(self) -> None:
-        _check_word("format", self.name, FORMATS)
+        _check_word("format", self.name, (*FORMATS, AUTO))
         if self.missing is not None:
             _check_word("missing", self.missing, get_args(MissingOptions))
         if self.normalize is not None:
             _check_word("normalize", self.normalize, ("bytes",))
-        for option, only in _ONLY_OF.items():
-            if getattr(self, option) is not None and self.name != only:
-                msg = f"`{option}` is for the format {only}, not for {self.name}."
-                raise InvalidInputError(msg)
+        parts = get_args(GroupPart) if self.name == AUTO else self.known.groups
         for part in self.group_by or ():
-            _check_word("group_by", part, GROUP_PARTS[self.name])
-        if self.name == "openai-logprobs":
-            self._check_options()
+            _check_word("group_by", part, parts)
+        for option, formats in _ONLY_OF.items():
+            if getattr(self, option) is not None and self.name not in (*formats, AUTO):
+                msg = f"`{option}` is for the format {_either(formats)}, not for {self.name}."
+                raise InvalidInputError(msg)
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if self.options is not None and self.options_field is not None:
+            raise InvalidInputError(_ONE_OF_TWO)
+        if self.options is not None:
+            check_spellings(self.spellings)
+        if self.name == AUTO or self.options is not None or self.options_field is not None:
+            return
+        if self.known.by_token and self.name not in _WHOLE_LISTS:
+            raise InvalidInputError(_NO_OPTIONS.format(self.name))
+
+    @property
+    def known(self) -> AnswerFormat:
+        """The row of the table of formats; there is none of `auto`."""
+        if self.name == "auto":
+            msg = "`format` must be the name of a format here, got auto."
+            raise InvalidInputError(msg)
+        return ANSWER_FORMATS[self.name]
 
     @property
     def grouping(self) -> tuple[GroupPart, ...]:
         """What groups are made of."""
         if self.group_by is not None:
             return tuple(self.group_by)
-        return () if self.name in _NOT_BY_ITSELF else GROUP_PARTS[self.name][:1]
+        return self.known.groups[:1] if self.known.grouped else ()
 
     @property
     def spellings(self) -> tuple[tuple[str, ...], ...]:
         """Of each option the spellings that count as it; the first is its name."""
         return tuple(spellings_of(option) for option in self.options or ())
 
-    def _check_options(self) -> None:
-        if (self.options is None) == (self.options_field is None):
-            msg = (
-                "`options` (--options) must name the answers' tokens for openai-logprobs, as "
-                "A,B,C,D, or `options_field` (--options-field) the key that lists them in each "
-                "line, one of the two."
-            )
-            raise InvalidInputError(msg)
-        if self.options is not None:
-            check_spellings(self.spellings)
+
+_ONE_OF_TWO = (
+    "`options` (--options) and `options_field` (--options-field) both name the answers' tokens; "
+    "give one of the two."
+)
+_NO_OPTIONS = (
+    "`options` (--options) must name the answers' tokens for {}, as A,B,C,D, or `options_field` "
+    "(--options-field) the key that lists them in each line, one of the two."
+)
+
+
+def _either(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def spellings_of(option: str) -> tuple[str, ...]:

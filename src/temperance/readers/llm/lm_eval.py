@@ -34,6 +34,8 @@ def read_target(
     line: Node, ask: Ask, own: OwnScore | None, count: int, texts: Sequence[str] | None
 ) -> int | Readings | None:
     """Return the label, SEVERAL, or what a target that is a text may mean; None without one."""
+    if not ask.own_labels:
+        return None
     field = ask.fields.label
     target = line.find(field or "target")
     if target is None:
@@ -42,6 +44,18 @@ def read_target(
         return None
     if field is None and _marks_several(line, texts):
         return SEVERAL
+    return meaning_of(target, line, ask, own, count, texts)
+
+
+def meaning_of(
+    target: Node,
+    line: Node,
+    ask: Ask,
+    own: OwnScore | None,
+    count: int,
+    texts: Sequence[str] | None,
+) -> int | Readings:
+    """Return the label that a target is, SEVERAL, or what it may mean."""
     golds = _listed(line, target, count, texts)
     if golds is None:
         reading = _reading(line, target, ask, count, texts)
@@ -139,7 +153,7 @@ def leave_out_shares(answers: Sequence[Answer], ask: Ask) -> list[bool]:
     is the probability of all right options, also in the rows where that is 0 or 1.
     """
     shares = [each.own is not None and each.own.right not in (0.0, 1.0) for each in answers]
-    if ask.fields.label is not None:  # then `acc` speaks of another target
+    if ask.fields.label is not None or not ask.own_labels:  # then `acc` speaks of another target
         return [True] * len(answers)
     if 2 * sum(shares) > len(shares):
         shares = [True] * len(shares)
@@ -159,7 +173,7 @@ def count_contradictions(answers: Sequence[Answer], counts: Counter[str]) -> Non
         counts["against acc"] += not tied and (label in own.best) != right
 
 
-def settle(answers: Sequence[Answer], lines: Sequence[int]) -> None:
+def settle(answers: Sequence[Answer], lines: Sequence[str]) -> None:
     """Choose between the readings of digits, one for all rows of a file, or refuse it."""
     rows = [(a, a.readings, n) for a, n in zip(answers, lines, strict=True) if a.readings]
     of_digits = [(reading, line) for _, reading, line in rows if reading.digits]
@@ -170,7 +184,7 @@ def settle(answers: Sequence[Answer], lines: Sequence[int]) -> None:
     if index and text and differing and not texts:
         reading, line = differing[0]
         msg = (
-            f"line {line}: `target` may be the index of an option, {reading.by_index}, or the text "
+            f"{line}: `target` may be the index of an option, {reading.by_index}, or the text "
             f"of another, {reading.by_text} (counted from 0), and nothing in the file tells which. "
             "Name a key that holds the index as a number with --label-field, as doc.answer."
         )
@@ -178,7 +192,7 @@ def settle(answers: Sequence[Answer], lines: Sequence[int]) -> None:
     if not index and not text:
         line = next(line for reading, line in of_digits if reading.by_index is None)
         msg = (
-            f"line {line}: `target` is no index of an option, unlike that of other lines, whose "
+            f"{line}: `target` is no index of an option, unlike that of other lines, whose "
             f"target is no option's text. {_HINT}"
         )
         raise FileFormatError(msg)
@@ -248,6 +262,7 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         id=id_of(line, ask, line.get("doc_id")),
         document=_document(line),
         own=own,
+        read_label=lambda each: meaning_of(each, line, ask, own, len(log_probs), texts),
     )
 
 

@@ -2,116 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from math import exp, isnan, log, nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import named, quoted
-from temperance.readers.llm.answer import Answer, Option, id_of, labelled, right_option
-from temperance.readers.llm.llm_format import check_spellings, spellings_of
-from temperance.readers.llm.node import decimals, has_failed, response_of, same_word
+from temperance.readers.llm.node import has_failed, response_of
+from temperance.readers.llm.tokens import entry_places, token_answer
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from temperance.readers.llm.answer import Ask
+    from temperance.readers.llm.answer import Answer, Ask
     from temperance.readers.llm.node import Node
 
-__all__ = ["openai_logprobs"]
-
-# What the tokens shown at one place say of those that are not: their mass, and a bound.
-
-
-_TOLERANCE = 1e-3  # of a sum, as for all probabilities; of coarser numbers what follows
-_HALF, _BRAIN = 5e-3, 2e-2  # of log-probabilities in float16 and in bfloat16
-_SINGLE = 2.0**-21  # a sum of float32 numbers this close to 1 leaves nothing that can be told
-_DOUBLE = 2.0**-48
-
-
-class ShownToken(NamedTuple):
-    """A token with its log-probability; nan where that is null or stands for impossible."""
-
-    token: str  # as the server writes it
-    text: str  # what it says
-    log_prob: float
-    written: str  # the log-probability as it stands in the file
-
-
-def check_mass(shown: Sequence[ShownToken], node: Node) -> None:
-    """Raise where the probabilities sum to more than 1, and not by rounding."""
-    values = _log_probs(shown)
-    total = sum(map(exp, values))
-    if total <= 1.0 + _TOLERANCE:
-        return
-    tolerance = _tolerance(values, total)
-    if total > 1.0 + tolerance:
-        msg = (
-            f"`{node.path}`: the probabilities shown must sum to at most 1 (within "
-            f"{tolerance:.3g}), but sum to {total:.4g}. Is a token listed twice, or are these not "
-            "log-probabilities of one softmax?"
-        )
-        raise FileFormatError(msg)
-
-
-def most_unseen(
-    listed: Sequence[ShownToken], sampled: ShownToken | None, token: str, counts: Counter[str]
-) -> float:
-    """Return the largest log-probability that a token not shown can have; nan if nothing tells.
-
-    It is at most the smallest one listed, and at most what all that are shown leave. The sampled
-    token does not count as the smallest where others are listed: a server may list it before or
-    behind the likeliest, however unlikely it is. Where the sum is 1 to the last digits, nothing
-    can be told from what is left: of float32 numbers it is rounding, and a server that samples
-    with top_p cuts the rest and divides by the sum. Where one token alone has it all, what others
-    can have is that rounding.
-    """
-    values = _log_probs(listed)
-    if not values:
-        return nan
-    smallest = min(values)
-    others = _log_probs([each for each in listed if each.token != token])
-    if others and smallest < min(others):
-        smallest = min(others)
-    log_probs = values if sampled is None else [*values, *_log_probs([sampled])]
-    remainder = 1.0 - sum(map(exp, log_probs))
-    rounding = _DOUBLE if _in_double(log_probs) else _SINGLE
-    if remainder <= rounding:
-        if 1.0 - exp(max(log_probs)) <= rounding:
-            return min(smallest, log(rounding))
-        counts["without mass left"] += 1
-        return smallest
-    return min(smallest, log(remainder))
-
-
-def _log_probs(tokens: Sequence[ShownToken]) -> list[float]:
-    return [each.log_prob for each in tokens if not isnan(each.log_prob)]
-
-
-def _tolerance(values: Sequence[float], total: float) -> float:
-    """Return how far from the truth rounding can have moved a sum."""
-    single = np.array(values, dtype=np.float32)
-    if not (single.view(np.uint32) & 0xFFFF).any() and (single == values).all():
-        return _BRAIN
-    if (single.astype(np.float16) == values).all():
-        return _HALF
-    count = decimals(values)
-    return max(_TOLERANCE, 0.0 if count is None else 0.5 * total * 10.0**-count)
-
-
-def _in_double(values: Sequence[float]) -> bool:
-    """Whether a number has more digits than a float32 holds or is written with."""
-    return any(
-        float(np.float32(value)) != value and float(f"{value:.9g}") != value for value in values
-    )
-
-
-# How tokenizers write the space before a word, where a server does not decode it.
-_SPACES = "\u0120\u2581"
-_NUMBERED = re.compile(r"token_id:\d+", re.ASCII)  # vLLM's return_tokens_as_token_ids
+__all__ = ["first_choice", "is_refusal", "openai_logprobs"]
 
 
 def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
@@ -120,39 +22,26 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
         ask.counts["failed"] += 1
         return
     response = response_of(line, "choices")
-    choices = response.need("choices").items()
-    if not choices:
-        response.need("choices").refuse("a list of one choice or more")
-    if len(choices) > 1:
-        ask.counts["of several choices"] += 1
-    choice = choices[0]
-    if _refused(choice):
+    choice = first_choice(response.need("choices"), ask)
+    if is_refusal(choice):
         ask.counts["refusals"] += 1
         return
     content = choice.need("logprobs").need("content")
-    token = _answering(content, ask.format.position or 0)
-    options = _options(line, ask)
-    listed, sampled = _listed_and_sampled(token, content)
-    _check_sampled_once(token, listed)
-    shown = listed if sampled is None else [*listed, sampled]
-    check_mass(shown, token.need("top_logprobs"))
-    scores = _scores(shown, options, ask)
-    if all(map(isnan, scores)):
-        ask.tally.instead.add(quoted(token.need("token").text()))
-    label = labelled(line, ask)
-    ceiling = nan
-    if any(map(isnan, scores)):
-        ceiling = most_unseen(listed, sampled, token.need("token").text(), ask.counts)
-    yield Answer(
-        scores,
-        ceiling=ceiling,
-        label=right_option(label, lambda each: _index(each, options, ask)),
-        options=tuple(Option(str, spellings[0]) for spellings in options),
-        id=id_of(line, ask, line.get("id"), response.get("id"), line.get("custom_id")),
-    )
+    yield token_answer(line, entry_places(content), content, ask, [response.get("id")])
 
 
-def _refused(choice: Node) -> bool:
+def first_choice(choices: Node, ask: Ask) -> Node:
+    """Return the first of a response's choices; that there are more is counted."""
+    found = choices.items()
+    if not found:
+        choices.refuse("a list of one choice or more")
+    if len(found) > 1:
+        ask.counts["of several choices"] += 1
+    return found[0]
+
+
+def is_refusal(choice: Node) -> bool:
+    """Whether a choice says that the model, or a filter, has refused."""
     message, logprobs = choice.get("message"), choice.get("logprobs")
     if message is not None and message.get("refusal") is not None:
         return True
@@ -160,140 +49,3 @@ def _refused(choice: Node) -> bool:
         reason = choice.get("finish_reason")
         return reason is not None and reason.value == "content_filter"
     return logprobs.get("content") is None and logprobs.get("refusal") is not None
-
-
-def _answering(content: Node, position: int) -> Node:
-    """Return the token at a position; from the end, tokens without text are not counted."""
-    tokens = content.items()
-    if position < 0:
-        pairs = [(token, token.get("token")) for token in tokens]
-        tokens = [token for token, text in pairs if text is not None and text.text()]
-    try:
-        return tokens[position]
-    except IndexError:
-        msg = (
-            f"`{content.path}` has {len(tokens)} tokens, so none at position {position} "
-            "(--position)."
-        )
-        raise FileFormatError(msg) from None
-
-
-def _options(line: Node, ask: Ask) -> tuple[tuple[str, ...], ...]:
-    if ask.format.options_field is None:
-        return ask.format.spellings
-    node = line.find(ask.format.options_field) or line.need(ask.format.options_field)
-    options = tuple(spellings_of(item.text()) for item in node.items())
-    try:
-        check_spellings(options)
-    except InvalidInputError as error:
-        msg = f"`{node.path}`: {error}"
-        raise FileFormatError(msg) from error
-    return options
-
-
-def _listed_and_sampled(token: Node, content: Node) -> tuple[list[ShownToken], ShownToken | None]:
-    """Return the tokens listed, and the sampled one if it is not among them."""
-    top = token.need("top_logprobs").items()
-    if not top:
-        raise _nothing_listed(token, content)
-    listed = [_token(each) for each in top]
-    sampled = _token(token)
-    is_listed = any(
-        each.token == sampled.token
-        or (each.log_prob == sampled.log_prob and _bare(each.text) == _bare(sampled.text))
-        for each in listed
-    )
-    return listed, None if is_listed else sampled
-
-
-def _token(entry: Node) -> ShownToken:
-    token, log_prob = entry.need("token").text(), entry.entry("logprob")
-    text = token
-    if _NUMBERED.fullmatch(token) and entry.get("bytes") is not None:
-        text = _decoded(entry.need("bytes"))
-    written = "null" if log_prob.value is None else str(log_prob.value).strip()
-    return ShownToken(token, text, log_prob.token_log_prob(), written)
-
-
-def _decoded(node: Node) -> str:
-    codes = [code.value for code in node.items()]
-    if not all(type(code) is int and 0 <= code < 256 for code in codes):
-        node.refuse("a list of bytes, 0 to 255")
-    return bytes(codes).decode(errors="replace")
-
-
-def _nothing_listed(token: Node, content: Node) -> FileFormatError:
-    others = [each.get("top_logprobs") for each in content.items()]
-    if any(other is not None and other.items() for other in others):
-        what = (
-            f"the token there is {quoted(token.need('token').text())}, and other tokens have "
-            "some: which one answers? (--position)"
-        )
-    else:
-        what = "ask the server for it, top_logprobs=20"
-    return FileFormatError(f"`{token.path}.top_logprobs` is empty: {what}.")
-
-
-def _check_sampled_once(token: Node, listed: Sequence[ShownToken]) -> None:
-    sampled = token.need("token").text()
-    log_probs = [each.log_prob for each in listed if each.token == sampled]
-    if len(log_probs) > len(set(log_probs)):
-        msg = (
-            f"`{token.path}.top_logprobs` lists the sampled token {quoted(sampled)} twice, with "
-            "the same log-probability, which would count double: take one of the two out."
-        )
-        raise FileFormatError(msg)
-
-
-def _scores(shown: Sequence[ShownToken], options: Sequence[Sequence[str]], ask: Ask) -> list[float]:
-    """Add up the probabilities of each option's tokens; nan where none is shown."""
-    place = {text: i for i, spellings in enumerate(options) for text in spellings}
-    folded = {text.casefold() for text in place}
-    scores = [nan] * len(options)
-    for each in shown:
-        text = _bare(each.text)
-        i = place.get(text)
-        if i is None:
-            if text.casefold() in folded:
-                ask.counts["in another case"] += 1
-                ask.tally.near_options.add(text)
-        elif isnan(each.log_prob):
-            ask.counts["stand-ins"] += 1
-            ask.tally.stand_ins.add(each.written)
-        elif isnan(scores[i]):
-            scores[i] = each.log_prob
-        else:
-            scores[i] = float(np.logaddexp(scores[i], each.log_prob))
-    return scores
-
-
-def _bare(text: str) -> str:
-    """Return a token without the space around it, however it is written."""
-    return text.strip().lstrip(_SPACES).strip()
-
-
-def _index(label: Node, options: Sequence[Sequence[str]], ask: Ask) -> int:
-    """Return which option the label names in one of its spellings, or by its index."""
-    if type(label.value) is int:
-        if any(text.isdecimal() for spellings in options for text in spellings):
-            label.refuse("the text of an option: an integer could be an option or the place of one")
-        if not 0 <= label.value < len(options):
-            label.refuse(f"the index of an option, 0 to {len(options) - 1}")
-        return int(label.value)
-    if not isinstance(label.value, str | bool):
-        label.refuse("the text of an option")
-    if isinstance(label.value, str):
-        spelling = label.value.strip()
-        for i, spellings in enumerate(options):
-            if spelling in spellings:
-                return i
-    near = same_word(label.value, options)
-    if near is not None:
-        ask.counts["respelled"] += 1
-        ask.tally.respelled.add(f"{quoted(label.value)} for {quoted(options[near][0])}")
-        return near
-    if isinstance(label.value, bool):
-        label.refuse("the text of an option")
-    names = named(spellings[0] for spellings in options)
-    msg = f"`{label.path}` must be among the options ({names}), got {quoted(label.value)}."
-    raise FileFormatError(msg)

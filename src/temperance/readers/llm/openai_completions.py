@@ -1,0 +1,67 @@
+"""Legacy completions: lists of tokens, their log-probabilities and the likely ones beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temperance.errors import FileFormatError
+from temperance.readers.llm.node import Node, has_failed, response_of
+from temperance.readers.llm.openai_logprobs import first_choice, is_refusal
+from temperance.readers.llm.tokens import Place, shown_token, token_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from temperance.readers.llm.answer import Answer, Ask
+    from temperance.readers.llm.tokens import ShownToken
+
+__all__ = ["openai_completions"]
+
+
+def openai_completions(line: Node, ask: Ask) -> Iterator[Answer]:
+    """Yield the row of a completion, unless it is a refusal or its request failed."""
+    if has_failed(line, "choices"):
+        ask.counts["failed"] += 1
+        return
+    response = response_of(line, "choices")
+    choice = first_choice(response.need("choices"), ask)
+    if is_refusal(choice):
+        ask.counts["refusals"] += 1
+        return
+    logprobs = choice.need("logprobs")
+    yield token_answer(line, _places(logprobs), logprobs.need("tokens"), ask, [response.get("id")])
+
+
+def _places(logprobs: Node) -> list[Place]:
+    """Return the places of the three lists; with `echo` the first has no log-probabilities."""
+    tokens, top = logprobs.need("tokens").items(), logprobs.entry("top_logprobs")
+    if isinstance(top.value, dict) and len(tokens) == 1:  # of one token, as an object alone
+        top = Node([top.value], top.path)
+    listed = [Node(None, top.path)] * len(tokens) if top.value is None else top.items()
+    chosen = logprobs.need("token_logprobs").items()
+    for name, other in (("top_logprobs", listed), ("token_logprobs", chosen)):
+        if len(other) != len(tokens):
+            msg = (
+                f"`{logprobs.path}.{name}` must have one entry per token, {len(tokens)}, but has "
+                f"{len(other)}."
+            )
+            raise FileFormatError(msg)
+    return [_place(*each) for each in zip(tokens, chosen, listed, strict=True)]
+
+
+def _place(token: Node, log_prob: Node, listed: Node) -> Place:
+    text = "" if token.value is None else token.text()
+    return Place(
+        token,
+        text,
+        listed,
+        lambda: _likely(listed),
+        lambda: None if log_prob.value is None else shown_token(text, log_prob),
+    )
+
+
+def _likely(listed: Node) -> list[ShownToken]:
+    """Return the tokens of an object {token: log-probability}."""
+    if not isinstance(listed.value, dict):
+        listed.refuse("an object {token: log-probability}")
+    return [shown_token(token, listed.entry(token)) for token in listed.value]

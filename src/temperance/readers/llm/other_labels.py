@@ -1,0 +1,134 @@
+"""Labels of another file, joined to answers by their ids."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temperance.alignment import in_trusted_order, rows_by_id
+from temperance.errors import FileFormatError, InvalidInputError
+from temperance.printable import count_text
+from temperance.readers.guard import refusing
+from temperance.readers.llm.answer import Readings
+from temperance.readers.llm.node import Node
+from temperance.readers.request import padded_texts
+from temperance.readers.whole import label_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from temperance.readers.dataset import Fields
+    from temperance.readers.llm.answer import Row
+
+__all__ = ["joined"]
+
+_KEY = "label"
+
+
+def joined(
+    by_file: Sequence[Sequence[Row]],
+    labels: str | os.PathLike[str],
+    *,
+    fields: Fields,
+    source: str,
+) -> tuple[str, ...]:
+    """Give the rows of all files the labels of another, and return what is to be told of it.
+
+    Rows find their labels by id. Where several files use an id, it is `file/id`, as of the rows
+    themselves. Without ids, a label per line is taken in the order of the lines, and that is told.
+
+    Raises
+    ------
+    FileFormatError
+        An id has no label or several that differ; numbers differ where there are no ids; a label is
+        none of its row's options.
+    """
+    rows = [row for of_file in by_file for row in of_file]
+    if not rows:
+        return ()
+    table = label_rows(labels, fields)
+    name = os.fspath(labels)
+    with refusing(labels):
+        ids = _ids(by_file)
+        found = table.labels
+        assert found is not None  # noqa: S101  (a reader finds them or raises)
+        if ids is None or table.ids is None:
+            places: Sequence[int] = _in_order(rows, len(found), source=source, files=len(by_file))
+            without = name if ids is not None else source
+            notes: tuple[str, ...] = (in_trusted_order(name, source, without=without),)
+        else:
+            places, notes = _by_id(ids, table.ids, found, source=source, name=name)
+    values = found.tolist()
+    for row, place in zip(rows, places, strict=True):
+        with refusing(labels):
+            _give(row, values[place])
+    return notes
+
+
+def _by_id(
+    ids: NDArray[Any], others: NDArray[Any], labels: NDArray[Any], *, source: str, name: str
+) -> tuple[Sequence[int], tuple[str, ...]]:
+    try:
+        places, notes = rows_by_id(
+            ids, others, source=source, other=name, values=labels, repeats=True
+        )
+    except InvalidInputError as error:
+        raise FileFormatError(str(error)) from error
+    return range(len(ids)) if places is None else places.tolist(), notes
+
+
+def _in_order(rows: Sequence[Row], count: int, *, source: str, files: int) -> list[int]:
+    """Return the place of each row's line, if there is a label per line and a row per line."""
+    places = [row.place for row in rows]
+    if files > 1 or max(Counter(places).values()) > 1:
+        what = "several files" if files > 1 else "several answers in a line"
+        msg = (
+            f"goes with {what} of {source} by ids alone, and one of the two has none "
+            "(--id-column names them)."
+        )
+        raise FileFormatError(msg)
+    if count <= max(places):
+        msg = (
+            f"has {count_text(count, 'label')}, but {source} has at least "
+            f"{count_text(max(places) + 1, 'line')}, and without ids (--id-column) they are paired "
+            "in their order."
+        )
+        raise FileFormatError(msg)
+    return places
+
+
+def _ids(by_file: Sequence[Sequence[Row]]) -> NDArray[Any] | None:
+    """Return the id of each row; with its file's name where several files use one of them."""
+    of_files = [[row.answer.id for row in of_file] for of_file in by_file]
+    flat = [each for of_file in of_files for each in of_file]
+    if any(each is None for each in flat):
+        return None
+    shared = sum(len({str(each) for each in of_file}) for of_file in of_files)
+    if shared > len({str(each) for each in flat}):
+        return padded_texts("id", [f"{row.file}/{row.answer.id}" for f in by_file for row in f])
+    if all(isinstance(each, int) for each in flat):
+        return np.array(flat, dtype=np.int64)
+    return padded_texts("id", [str(each) for each in flat])
+
+
+def _give(row: Row, value: object) -> None:
+    answer = row.answer
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    assert answer.read_label is not None  # noqa: S101  (every reader gives one)
+    try:
+        label = answer.read_label(Node(value, _KEY))
+    except FileFormatError as error:
+        msg = (
+            f"the label of {row.where} ({answer.id!r}): {error}"
+            if answer.id is not None
+            else (f"the label of {row.where}: {error}")
+        )
+        raise FileFormatError(msg) from error
+    answer.label = label if isinstance(label, int) else None
+    answer.readings = label if isinstance(label, Readings) else None
