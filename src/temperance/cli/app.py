@@ -52,6 +52,10 @@ COMMANDS = {
         "Find the confidence below which a row goes on to the next model.",
         "cascade small.npz large.npz --cost 0.01 --report cascade.html",
     ),
+    "judge": Entry(
+        "Correct a judge's pass rate by people's labels of some rows, with an interval that holds.",
+        "judge judged.csv --judge-column verdict --label-column human",
+    ),
     "methods": Entry(
         "Compare the calibrators: what each does, learns, needs and keeps.", "methods"
     ),

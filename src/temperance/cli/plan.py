@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import (
-    BinsOption,
-    SeedOption,
-)
+from temperance.cli.judge import PassOption, passing_words
+from temperance.cli.options import BinsOption, SeedOption
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator, TemperatureScaling
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from temperance.rows.reading import Reading
 
 __all__ = ["plan"]
+
+_JUDGES = "Judges of a language model's answers"
 
 
 @takes_reading(without=("class_axis", "cluster_column"), answers=False)
@@ -49,6 +50,35 @@ def plan(
     ] = None,
     n_bins: BinsOption = 15,
     seed: SeedOption = 0,
+    judge_column: Annotated[
+        str | None,
+        typer.Option(
+            "--judge-column",
+            metavar="NAME",
+            help="FILE holds a judge's verdicts in this column (`temperance judge`): plan the "
+            "labels that its pass rate needs.",
+            rich_help_panel=_JUDGES,
+        ),
+    ] = None,
+    half_width: Annotated[
+        float | None,
+        typer.Option(
+            "--half-width",
+            metavar="X",
+            help="Know the pass rate within this; 0.03 where left out.",
+            rich_help_panel=_JUDGES,
+        ),
+    ] = None,
+    agreement: Annotated[
+        float | None,
+        typer.Option(
+            "--agreement",
+            metavar="P",
+            help="How often people may agree with the judge, where no row has a label yet.",
+            rich_help_panel=_JUDGES,
+        ),
+    ] = None,
+    passing: PassOption = None,
 ) -> Result:
     """Say how many labels are needed to judge and to calibrate a model.
 
@@ -63,6 +93,15 @@ def plan(
     from temperance.rows.memory import naming
     from temperance.rows.reading import read_rows
 
+    if judge_column is not None:
+        return _plan_of_judge(
+            file, reading, judge_column, passing,
+            half_width=0.03 if half_width is None else half_width, agreement=agreement,
+        )  # fmt: skip
+    for name, given in (("half-width", half_width), ("agreement", agreement), ("pass", passing)):
+        if given is not None:
+            msg = f"`--{name}` needs --judge-column, which names a judge's verdicts."
+            raise InvalidInputError(msg)
     check_options(temperature, precision, error, power, n_bins)
     loaded = None if calibrator_file is None else load(calibrator_file)
     rows = read_rows(file, reading.with_floor_of(loaded), labelled=False)
@@ -95,6 +134,46 @@ def plan(
         lambda: {**answer.to_dict(), "scaled_by": scaled_by},
         lambda: (str(answer), f"planned from {rows.described}{by}"),
         warnings=warnings,
+    )
+
+
+def _plan_of_judge(
+    file: Path,
+    reading: Reading,
+    judge_column: str,
+    passing: str | None,
+    *,
+    half_width: float,
+    agreement: float | None,
+) -> Result:
+    """Say how many labels the pass rate of a judge needs."""
+    from temperance.cli.console import progress
+    from temperance.llm import plan_pass_rate
+    from temperance.rows.judged import JudgedColumns, read_judged
+    from temperance.rows.memory import naming
+
+    fields = reading.fields
+    columns = JudgedColumns(
+        judge_column, fields.label or "label", weight=fields.weight, id=fields.id or "id",
+        passing=passing_words(passing),
+    )  # fmt: skip
+    rows = read_judged(file, columns, labels=reading.labels, labelled=fields.label is not None)
+    with naming(rows.source), progress("planning"):
+        answer = plan_pass_rate(
+            rows.verdicts,
+            rows.labels if rows.n_labelled else None,
+            half_width=half_width,
+            agreement=agreement,
+            weights=rows.weights,
+        )
+    facts = (
+        f"planned from {count_text(answer.n, 'verdict')} of {rows.source}, "
+        f"{count_text(answer.n_labelled, 'label')}"
+    )
+    return Result(
+        answer.to_dict,
+        lambda: (str(answer), facts),
+        warnings=rows.notes,
     )
 
 
