@@ -98,7 +98,7 @@ _MARKDOWN = str.maketrans({
     **{mark: f"\\{mark}" for mark in "\\`*_[]#~$"},
     "|": "&#124;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ",
 })  # fmt: skip
-_CALLS = re.compile(r"@(?=\w)|(?<=:)//|(?<=www)\.")
+_CALLS = re.compile(r"(?<=@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)")
 
 
 def markdown_text(text: str) -> str:
@@ -110,7 +110,7 @@ def markdown_text(text: str) -> str:
     a&#124;b &lt;\*c\*&gt;
     """
     escaped = printable(text, keep="\n").translate(_MARKDOWN)
-    return _CALLS.sub(lambda match: f"{match[0]}&#8203;", escaped)
+    return _CALLS.sub("&#8203;", escaped)
 
 
 # A small square picture for a notebook: a curve over [0, 1] against the diagonal, as SVG.

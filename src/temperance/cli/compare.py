@@ -37,6 +37,7 @@ from temperance.version import __version__
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
+    from temperance.comparison import Comparison
     from temperance.gates import Gated
     from temperance.metrics.inputs import Predictions
     from temperance.readers import Fields
@@ -114,18 +115,7 @@ def compare(
     notes = (*notes, *(warning for each in infinite for warning in each))
     words = in_words(comparison)
     if report is not None:
-        about = (
-            ("Rows", first.described),
-            ("SHA-256 of that file", first.sha256),
-            ("Compared", ", ".join(map(str, files))),
-            *(("Reading", each) for each in recorded_warnings(notes)),
-            ("Library", f"temperance {__version__}"),
-        )
-        from temperance.report import write_comparison
-
-        with progress("drawing the report"):
-            title = recorded(f"Comparison: {first.source}")
-            write_comparison(report, comparison, title=title, facts=recorded(about))
+        _write_report(report, comparison, first, files, notes)
     gates: tuple[Gated, ...] = ()
     if fails is not None:
         gates = check_differences(comparison, margins=margins, undecided=gating.taken_for)
@@ -134,11 +124,7 @@ def compare(
         shown=lambda: difference_tables(comparison), warnings=notes,
         digests={first.source: first.sha256}, report=report,
     )  # fmt: skip
-    facts = {
-        "headline": words,
-        **ended(gates),
-        "data_sha256": first.sha256,
-    }
+    facts = {"headline": words, **ended(gates), "data_sha256": first.sha256}
     return Result(
         lambda: {**comparison.to_dict(), **facts},
         lambda: (Headline(words), *difference_tables(comparison)),
@@ -146,6 +132,24 @@ def compare(
         files={"report": report, **gating.files},
         gates=gates,
     )
+
+
+def _write_report(
+    report: Path, comparison: Comparison, first: Rows, files: list[Path], notes: tuple[str, ...]
+) -> None:
+    from temperance.cli.console import progress
+    from temperance.report import write_comparison
+
+    about = (
+        ("Rows", first.described),
+        ("SHA-256 of that file", first.sha256),
+        ("Compared", ", ".join(map(str, files))),
+        *(("Reading", each) for each in recorded_warnings(notes)),
+        ("Library", f"temperance {__version__}"),
+    )
+    with progress("drawing the report"):
+        title = recorded(f"Comparison: {first.source}")
+        write_comparison(report, comparison, title=title, facts=recorded(about))
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,8 +196,7 @@ class Rows:
 
     def row_sums(self, logits: NDArray[Any] | None = None) -> RowSums | None:
         """Return what pairs these rows, or calibrated `logits` of them, with other models' ones."""
-        ids = self.ids if self.layout.row_by_row else None
-        return RowSums.of(self.predictions(logits), ids)
+        return RowSums.of(self.predictions(logits), self.layout.row_ids(self.ids, self.n))
 
     @property
     def named_groups(self) -> Groups | None:
