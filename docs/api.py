@@ -21,6 +21,7 @@ MODULES = (
     "temperance.llm",
     "temperance.shift",
     "temperance.drift",
+    "temperance.gates",
     "temperance.monitor",
     "temperance.readers",
     "temperance.rows",

@@ -61,8 +61,9 @@ if TYPE_CHECKING:
         StoreError,
         TemperanceError,
     )
-    from temperance.evaluation import Evaluation, Gate, check_gates, evaluate, evaluate_blocks
+    from temperance.evaluation import Evaluation, evaluate, evaluate_blocks
     from temperance.formats import content_id, load, save
+    from temperance.gates import Gate, check_gates
     from temperance.metrics.estimates import Estimate, NullBand
     from temperance.monitor import Monitor
     from temperance.planning import Plan, plan
@@ -73,6 +74,7 @@ _PARTS = (
     "decisions",
     "drift",
     "export",
+    "gates",
     "llm",
     "metrics",
     "monitor",
@@ -95,7 +97,7 @@ _HOMES = {  # public name -> the module that it is in
     "Evaluation": "temperance.evaluation",
     "FileFormatError": "temperance.errors",
     "FitRecord": "temperance.calibrators",
-    "Gate": "temperance.evaluation",
+    "Gate": "temperance.gates",
     "GroupTemperatureScaling": "temperance.calibrators",
     "Identity": "temperance.calibrators",
     "InvalidInputError": "temperance.errors",
@@ -117,7 +119,7 @@ _HOMES = {  # public name -> the module that it is in
     "VectorScaling": "temperance.calibrators",
     "VennAbers": "temperance.calibrators",
     "Positions": "temperance.checks",
-    "check_gates": "temperance.evaluation",
+    "check_gates": "temperance.gates",
     "class_biases": "temperance.alternatives",
     "compare": "temperance.comparison",
     "compare_blocks": "temperance.comparison",
@@ -187,6 +189,7 @@ __all__ = [
     "evaluate",
     "evaluate_blocks",
     "export",
+    "gates",
     "label_logits_from_probs",
     "llm",
     "load",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from html import escape
@@ -25,6 +26,7 @@ __all__ = [
     "Table",
     "beside",
     "interval_text",
+    "markdown_text",
     "number_text",
     "p_text",
     "percent_text",
@@ -87,6 +89,28 @@ def p_text(p_value: float | None) -> str:
     if p_value is None:
         return ""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+# Text as Markdown.
+
+
+_MARKDOWN = str.maketrans({
+    **{mark: f"\\{mark}" for mark in "\\`*_[]#~$"},
+    "|": "&#124;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ",
+})  # fmt: skip
+_CALLS = re.compile(r"(?<=@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)")
+
+
+def markdown_text(text: str) -> str:
+    r"""Return text that Markdown shows as it is, in a cell of a table too: no mark-up, no link.
+
+    Nor does it call anybody: an @ before a name has a space of no width behind it.
+
+    >>> print(markdown_text("a|b <*c*>"))
+    a&#124;b &lt;\*c\*&gt;
+    """
+    escaped = printable(text, keep="\n").translate(_MARKDOWN)
+    return _CALLS.sub("&#8203;", escaped)
 
 
 # A small square picture for a notebook: a curve over [0, 1] against the diagonal, as SVG.
@@ -222,10 +246,9 @@ class Table:
     def to_markdown(self) -> str:
         """Return a Markdown table, its caption below."""
         aligned = ["---:" if self._align(i) == "right" else "---" for i in range(len(self.columns))]
-        lines = [self.columns, aligned, *self.rows]
-        cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-        text = "\n".join(f"| {' | '.join(line)} |" for line in cells)
-        return f"{text}\n\n{self.caption}" if self.caption else text
+        head, *rows = [list(map(markdown_text, line)) for line in (self.columns, *self.rows)]
+        text = "\n".join(f"| {' | '.join(line)} |" for line in (head, aligned, *rows))
+        return f"{text}\n\n{markdown_text(self.caption)}" if self.caption else text
 
     def to_html(self) -> str:
         """Return one `<table>` without script or style sheet."""

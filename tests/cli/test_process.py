@@ -98,8 +98,8 @@ def test_files_that_are_not_read_may_be_replaced(beside, run):
 def test_every_written_path_is_an_option_that_is_known():
     """A path is read unless its option is one of `WRITTEN`; all of them are these."""
     read_names = {
-        "FILE", "FILE...", "CAL...", "CALIBRATOR", "--calibrator", "--labels", "--test",
-        "--test-labels", "--token-file", "--verify",
+        "FILE", "FILE...", "CAL...", "CALIBRATOR", "--baseline", "--calibrator", "--labels",
+        "--test", "--test-labels", "--token-file", "--verify",
         "--policy", "--registry",  # of a monitor: made or set again, never in place of a file
     }  # fmt: skip
     for command in map(load_command, COMMANDS):

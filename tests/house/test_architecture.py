@@ -28,6 +28,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"evaluation"},
     {"comparison", "drift"},
     {"plots", "shift", "decisions", "llm", "alternatives", "export", "sklearn"},
+    {"gates"},
     {"rows", "torch", "monitor", "doctor"},
     {"report"},
     {"serving"},

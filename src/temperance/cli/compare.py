@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import Result
+from temperance.cli.gating import (
+    Gating,
+    JUnitOption,
+    MarginOption,
+    MarkdownOption,
+    UndecidedOption,
+    Worse,
+    as_margins,
+    ended,
+    fail_if,
+)
 from temperance.cli.options import (
     BinsOption,
     LogitsColumns,
@@ -26,6 +37,8 @@ from temperance.version import __version__
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
+    from temperance.comparison import Comparison
+    from temperance.gates import Gated
     from temperance.metrics.inputs import Predictions
     from temperance.readers import Fields
     from temperance.rows.memory import Rows
@@ -48,6 +61,13 @@ def compare(
         ),
     ],
     report: ReportOption = None,
+    fails: Annotated[
+        Worse | None, fail_if("Fail where a model is worse than A, by evidence, in any measure.")
+    ] = None,
+    margin: MarginOption = None,
+    undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     n_bins: BinsOption = 15,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
@@ -58,16 +78,22 @@ def compare(
     """Compare models, or calibrators, on the same labelled rows.
 
     Every difference from the first is paired, row by row, with a 95 % interval and a verdict:
-    better, worse, or cannot tell.
+    better, worse, or cannot tell. --fail-if worse makes that a gate for CI.
     """
     from temperance.cli.console import Headline, progress
     from temperance.comparison import compare_rows, difference_tables, in_words
+    from temperance.gates import check_differences
     from temperance.readers import Fields
     from temperance.rows.calibration import infinite_losses
     from temperance.writers.place import check_writable
 
     if report is not None:
         check_writable(report, {".html", ".htm"})
+    gating, margins = Gating(undecided, junit, markdown), as_margins(margin)
+    gating.check(any_gate=fails is not None, options=["--fail-if worse"])
+    if margins and fails is None:
+        msg = "`--margin` needs --fail-if worse, than which a measure may be worse by that."
+        raise InvalidInputError(msg)
     columns = [
         *(Fields(logits=name) for name in logits_column or ()),
         *(Fields(probs=name) for name in probs_column or ()),
@@ -89,25 +115,41 @@ def compare(
     notes = (*notes, *(warning for each in infinite for warning in each))
     words = in_words(comparison)
     if report is not None:
-        about = (
-            ("Rows", first.described),
-            ("SHA-256 of that file", first.sha256),
-            ("Compared", ", ".join(map(str, files))),
-            *(("Reading", each) for each in recorded_warnings(notes)),
-            ("Library", f"temperance {__version__}"),
-        )
-        from temperance.report import write_comparison
-
-        with progress("drawing the report"):
-            title = recorded(f"Comparison: {first.source}")
-            write_comparison(report, comparison, title=title, facts=recorded(about))
-    facts = {"headline": words, "data_sha256": first.sha256}
+        _write_report(report, comparison, first, files, notes)
+    gates: tuple[Gated, ...] = ()
+    if fails is not None:
+        gates = check_differences(comparison, margins=margins, undecided=gating.taken_for)
+    gating.write(
+        "compare", gates, source=" ".join(sides), headline=words,
+        shown=lambda: difference_tables(comparison), warnings=notes,
+        digests={first.source: first.sha256}, report=report,
+    )  # fmt: skip
+    facts = {"headline": words, **ended(gates), "data_sha256": first.sha256}
     return Result(
         lambda: {**comparison.to_dict(), **facts},
         lambda: (Headline(words), *difference_tables(comparison)),
         warnings=notes,
-        files={"report": report},
+        files={"report": report, **gating.files},
+        gates=gates,
     )
+
+
+def _write_report(
+    report: Path, comparison: Comparison, first: Rows, files: list[Path], notes: tuple[str, ...]
+) -> None:
+    from temperance.cli.console import progress
+    from temperance.report import write_comparison
+
+    about = (
+        ("Rows", first.described),
+        ("SHA-256 of that file", first.sha256),
+        ("Compared", ", ".join(map(str, files))),
+        *(("Reading", each) for each in recorded_warnings(notes)),
+        ("Library", f"temperance {__version__}"),
+    )
+    with progress("drawing the report"):
+        title = recorded(f"Comparison: {first.source}")
+        write_comparison(report, comparison, title=title, facts=recorded(about))
 
 
 @dataclass(frozen=True, slots=True)

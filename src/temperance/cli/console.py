@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from temperance.cli.process import recorded_warnings, said
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
+    from temperance.gates import Gated
     from temperance.show import Table
 
 __all__ = [
@@ -47,9 +50,20 @@ class Result:
     warnings: Iterable[str] = ()
     files: Mapping[str, Path | None] = field(default_factory=dict)  # written, by what they hold
     notes: tuple[str, ...] = ()  # for people alone
+    gates: Sequence[Gated] = ()
 
     def print(self, *, as_json: bool) -> None:
-        """Print one JSON object, or what people read; warnings and files come last in both."""
+        """Print one JSON object, or what people read; warnings and files come last in both.
+
+        Then how each gate ended, on stderr; exit code 1 where one did not pass.
+        """
+        self._print(as_json=as_json)
+        for gate in self.gates:
+            note(gate.in_words(of_command=True))
+        if not all(gate.passed for gate in self.gates):
+            raise typer.Exit(1)
+
+    def _print(self, *, as_json: bool) -> None:
         if as_json:
             written = {name: path and str(path) for name, path in self.files.items()}
             with progress("measuring"):  # what is printed may be computed now

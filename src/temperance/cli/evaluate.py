@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from temperance.cli.console import Result
+from temperance.cli.gating import (
+    GATES,
+    Gating,
+    JUnitOption,
+    MarginOption,
+    MarkdownOption,
+    UndecidedOption,
+    as_margins,
+    ended,
+)
 from temperance.cli.options import (
     BinsOption,
     DaskOption,
-    JsonOption,
     QuickOption,
     ReportOption,
     ResamplesOption,
     SeedOption,
-    Undecided,
 )
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
@@ -24,11 +35,12 @@ from temperance.errors import InvalidInputError
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from temperance.calibrators import Calibrator
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
+    from temperance.gates import Baseline, Gated, RowSums
     from temperance.rows.blocks import BlockRows
     from temperance.rows.memory import RowFacts, Rows, Settings
     from temperance.rows.reading import Reading
@@ -36,24 +48,22 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_PANEL = "Gates (exit code 1 when one fails)"
-
 
 def _limit(name: str, what: str) -> Any:  # noqa: ANN401  (typer's option object)
-    return typer.Option(name, metavar="X", help=what, rich_help_panel=_PANEL)
+    return typer.Option(name, metavar="X", help=what, rich_help_panel=GATES)
 
 
 MaxEce = Annotated[float | None, _limit("--max-ece", "Largest calibration error.")]
 MaxLogLoss = Annotated[float | None, _limit("--max-log-loss", "Largest log loss.")]
 MaxBrier = Annotated[float | None, _limit("--max-brier", "Largest Brier score.")]
 MinAccuracy = Annotated[float | None, _limit("--min-accuracy", "Smallest accuracy.")]
-UndecidedOption = Annotated[
-    Undecided | None,
+BaselineOption = Annotated[
+    Path | None,
     typer.Option(
-        "--undecided",
-        help="Of a limit within the 95 % interval, where these rows cannot tell.",
-        show_default="pass",
-        rich_help_panel=_PANEL,
+        "--baseline",
+        metavar="OLD.json",
+        help="What evaluate --json printed of an older model: fail where this one is worse.",
+        rich_help_panel=GATES,
     ),
 ]
 
@@ -77,25 +87,30 @@ def evaluate(
     max_log_loss: MaxLogLoss = None,
     max_brier: MaxBrier = None,
     min_accuracy: MinAccuracy = None,
+    baseline_file: BaselineOption = None,
+    margin: MarginOption = None,
     undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     dask: DaskOption = None,
     n_bins: BinsOption = 15,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
     seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
+) -> Result:
     """Measure probabilities against labels, each number with a 95 % interval.
 
     With --calibrator: before and after it. A gate fails where the whole interval is beyond the
     limit, and passes where all of it is within; where it holds the limit, --undecided decides.
+    --baseline OLD.json judges the differences from an older model in the same way.
     Files, or folders of files, of 1 GiB and more are read block by block, once, in little memory.
     """
     from temperance.blocks import connected
-    from temperance.cli.console import Headline, Result, note, progress
+    from temperance.cli.console import Headline, progress
     from temperance.cli.tables import baseline_name
-    from temperance.evaluation import check_gates
     from temperance.formats import load
+    from temperance.gates.baseline import baseline_head
+    from temperance.plain import plain
     from temperance.report import headline
     from temperance.rows.calibration import infinite_losses
     from temperance.rows.reading import large_rows, read_members
@@ -103,13 +118,11 @@ def evaluate(
 
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    limits = _limits(
-        undecided,
-        max_ece=max_ece,
-        max_log_loss=max_log_loss,
-        max_brier=max_brier,
-        min_accuracy=min_accuracy,
-    )
+    gating = Gating(undecided, junit, markdown)
+    wanted = _Wanted.of(
+        gating, baseline_file, margin,
+        max_ece=max_ece, max_log_loss=max_log_loss, max_brier=max_brier, min_accuracy=min_accuracy,
+    )  # fmt: skip
     calibrator = None if calibrator_file is None else load(calibrator_file)
     reading = reading.for_calibrator(calibrator)
     large = large_rows(file, reading, on_cluster=dask is not None)
@@ -131,7 +144,8 @@ def evaluate(
     if calibrator is not None:
         comparison, facts = measured.comparison, measured.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
-    gates = check_gates(final, **limits, undecided="pass" if undecided is None else undecided.value)
+    row_sums = cache(partial(rows.row_sums, after))
+    gates, against = wanted.judge(final, row_sums, gating)
     warnings = (
         *infinite_losses(rows, final, after),
         *_warnings(facts, final, calibrator_file),
@@ -160,34 +174,85 @@ def evaluate(
         "evaluated_on": "given",
         "baseline": None if calibrator is None else baseline_name(calibrator),
         "headline": finding,
-        "gates": [gate.to_dict() for gate in gates],
-        "passed": all(gate.passed for gate in gates),
+        **ended(gates),
+        "against_baseline": against,
         "data_sha256": facts.sha256,
         "calibrator": None if calibrator_file is None else str(calibrator_file),
     }
-    result = Result(
-        lambda: {**_measures(comparison, before, final), **about},
-        lambda: (Headline(finding), *_shown(comparison, before, final, calibrator)),
+
+    def shown() -> Iterator[str | Table]:
+        yield Headline(finding)
+        yield from _shown(comparison, before, final, calibrator)
+
+    gating.write(
+        "evaluate", gates, source=facts.source, headline=finding, shown=shown, warnings=warnings,
+        digests={facts.source: facts.sha256}, report=report,
+    )  # fmt: skip
+    return Result(
+        lambda: {
+            **baseline_head(),
+            **_measures(comparison, before, final),
+            **about,
+            "row_sums": plain(row_sums()),
+        },
+        shown,
         warnings=warnings,
-        files={"report": report},
+        files={"report": report, **gating.files},
+        gates=gates,
     )
-    result.print(as_json=as_json)
-    for gate in gates:
-        note(gate.in_words(of_command=True))
-    if not all(gate.passed for gate in gates):
-        raise typer.Exit(1)
 
 
-def _limits(undecided: Undecided | None, **limits: float | None) -> dict[str, float]:
-    """Return the limits, checked before a row is read; without any there is none to decide."""
-    from temperance.evaluation import as_limits
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The gates of a command line, checked before a row is read."""
 
-    known = as_limits(**limits)
-    if undecided is not None and not known:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
-        msg = f"--undecided {undecided} needs a limit that it is about: {options}."
-        raise InvalidInputError(msg)
-    return known
+    limits: dict[str, float]
+    baseline: Baseline | None
+    margins: dict[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        gating: Gating,
+        baseline_file: Path | None,
+        margin: list[str] | None,
+        **limits: float | None,
+    ) -> _Wanted:
+        from temperance.gates import Baseline
+        from temperance.gates.limits import as_limits
+
+        known = as_limits(**limits)
+        options = ("--baseline", *(f"--{name.replace('_', '-')}" for name in limits))
+        gating.check(any_gate=bool(known) or baseline_file is not None, options=options)
+        if margin and baseline_file is None:
+            msg = "`--margin` needs --baseline OLD.json, than which a measure may be worse by that."
+            raise InvalidInputError(msg)
+        baseline = None if baseline_file is None else Baseline.read(baseline_file)
+        return cls(known, baseline, as_margins(margin))
+
+    def judge(
+        self, final: Evaluation, row_sums: Callable[[], RowSums | None], gating: Gating
+    ) -> tuple[tuple[Gated, ...], dict[str, Any] | None]:
+        """Return all gates, and what JSON says of the baseline as a whole."""
+        from temperance.gates import check_baseline, check_gates
+        from temperance.gates.difference import overall
+
+        gates = check_gates(final, **self.limits, undecided=gating.taken_for)
+        if self.baseline is None:
+            return gates, None
+        own, old = row_sums(), self.baseline.row_sums
+        beside = check_baseline(
+            final, self.baseline,
+            row_sums=own, margins=self.margins, undecided=gating.taken_for,
+        )  # fmt: skip
+        against = {
+            "file": self.baseline.name,
+            "n": self.baseline.n,
+            "same_rows": None if own is None or old is None else own.same_rows(old),
+            "verdict": overall(beside),
+            "measures": {each.measure: each.finding for each in beside},
+        }  # fmt: skip
+        return (*gates, *beside), against
 
 
 def _shown(

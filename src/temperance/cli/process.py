@@ -171,7 +171,8 @@ def _occupy_standard_files() -> None:
 # And none that it writes says in which folder the others lie, which is nobody's business.
 
 
-WRITTEN = frozenset({"--output", "--report", "--junit"})  # the options whose files are written
+# the options whose files are written
+WRITTEN = frozenset({"--output", "--report", "--junit", "--markdown"})
 # Of the command that runs.
 _PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())
 _OPTIONS: ContextVar[frozenset[str]] = ContextVar("options", default=frozenset())

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import Result
+from temperance.cli.gating import (
+    Gating,
+    JUnitOption,
+    MarkdownOption,
+    Moved,
+    UndecidedOption,
+    ended,
+    fail_if,
+)
 from temperance.cli.options import (
     KindName,
     QuickOption,
@@ -43,6 +52,12 @@ def shift(
         Path, typer.Argument(metavar="NEW", help="Rows of the same model, labelled or not.")
     ],
     report: ReportOption = None,
+    fails: Annotated[
+        Moved | None, fail_if("Fail where the temperature or the class frequencies have moved.")
+    ] = None,
+    undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     n_resamples: ResamplesOption = N_RESAMPLES,
     quick: QuickOption = False,
     seed: SeedOption = 0,
@@ -52,8 +67,10 @@ def shift(
     Calibration degrades where data change. With labels of NEW (in the file, or --labels): measures
     before and after, the temperature re-fitted there, and what that gains. Without: whether class
     frequencies have moved, and whether the rows look different. --report shows all of it as a page.
+    --fail-if moved makes it a gate for CI.
     """
     from temperance.cli.console import progress
+    from temperance.gates import check_shift
     from temperance.rows.memory import naming
     from temperance.rows.reading import read_rows
     from temperance.shift import diagnose
@@ -61,6 +78,8 @@ def shift(
 
     if report is not None:
         check_writable(report, {".html", ".htm"})
+    gating = Gating(undecided, junit, markdown)
+    gating.check(any_gate=fails is not None, options=["--fail-if moved"])
     if reading.kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: shift compares one class per row."
         raise InvalidInputError(msg)
@@ -85,16 +104,23 @@ def shift(
         )
     if report is not None:
         _write_report(report, diagnosis, first, other)
+    gates = () if fails is None else check_shift(diagnosis, undecided=gating.taken_for)
+    gating.write(
+        "shift", gates, source=f"{first.source} {other.source}", headline=diagnosis.in_words(),
+        shown=lambda: _shown(diagnosis, other), warnings=warnings,
+        digests={each.source: each.sha256 for each in (first, other)}, report=report,
+    )  # fmt: skip
     digests = {"reference_sha256": first.sha256, "new_sha256": other.sha256}
     notes = []
     if other.labels is None:
         notes.append(f"{other.source}: has no labels. {other.labels_advice}")
     return Result(
-        lambda: {**diagnosis.to_dict(), **digests},
+        lambda: {**diagnosis.to_dict(), **ended(gates), **digests},
         lambda: _shown(diagnosis, other),
         warnings=warnings,
-        files={"report": report},
+        files={"report": report, **gating.files},
         notes=tuple(notes),
+        gates=gates,
     )
 
 

@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import Result
+from temperance.cli.gating import (
+    Broken,
+    Gating,
+    JUnitOption,
+    MarkdownOption,
+    UndecidedOption,
+    ended,
+    fail_if,
+)
 from temperance.cli.options import COMPUTING, KindName, ReportOption
 from temperance.cli.process import name_of, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
@@ -69,6 +78,12 @@ def threshold(
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
     report: ReportOption = None,
+    fails: Annotated[
+        Broken | None, fail_if("Fail where the labels of TEST refute the promise.")
+    ] = None,
+    undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -97,7 +112,7 @@ def threshold(
     Below it, abstain. The promise is exact (Learn then Test): it holds for new rows that come as
     these did, whatever the model. Labels that fit the calibrator are kept apart from labels that
     set the threshold. The policy, a calibrator with its threshold, is what `temperance apply
-    policy.json` takes.
+    policy.json` takes. --test NEW --fail-if broken checks the promise on new labels, in CI.
     """
     from temperance.calibrators import PlattScaling, TemperatureScaling
     from temperance.cli.console import Headline, progress
@@ -110,6 +125,11 @@ def threshold(
     from temperance.writers.place import check_writable
 
     check_target(max_risk, min_coverage, confidence)
+    gating = Gating(undecided, junit, markdown)
+    gating.check(any_gate=fails is not None, options=["--fail-if broken"])
+    if fails is not None and test is None:
+        msg = "--fail-if broken needs new labels, which had no say in the threshold: --test FILE."
+        raise InvalidInputError(msg)
     if calibrator_file is not None and as_is:
         msg = "Give `--calibrator` or `--as-is`, not both."
         raise InvalidInputError(msg)
@@ -164,11 +184,18 @@ def threshold(
         with progress("drawing the report"):
             write_threshold(report, content)
     rule = decision.policy.rule
+    gates = () if fails is None else decision.promises_kept(gating.taken_for)
+    digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
+    gating.write(
+        "threshold", gates, source=" ".join(digests), headline=rule.guarantee,
+        shown=decision.tables, warnings=decision.warnings, digests=digests, report=report,
+    )  # fmt: skip
     return Result(
-        decision.to_dict,
+        lambda: {**decision.to_dict(), **ended(gates)},
         lambda: (Headline(rule.guarantee), *decision.tables(), decision.use, rule.assumption),
         warnings=decision.warnings,
-        files={"policy": output, "report": report},
+        files={"policy": output, "report": report, **gating.files},
+        gates=gates,
     )
 
 

@@ -2,7 +2,6 @@
 
 from temperance.evaluation.blocks import evaluate_blocks, measure_blocks
 from temperance.evaluation.evaluation import Evaluation, as_measures
-from temperance.evaluation.gates import Gate, as_limits, check_gates
 from temperance.evaluation.measure import (
     Groups,
     Measures,
@@ -15,12 +14,9 @@ from temperance.evaluation.measure import (
 
 __all__ = [
     "Evaluation",
-    "Gate",
     "Groups",
     "Measures",
-    "as_limits",
     "as_measures",
-    "check_gates",
     "evaluate",
     "evaluate_blocks",
     "evaluate_rows",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
-from xml.sax.saxutils import escape, quoteattr
 
 from temperance.errors import InvalidInputError
+from temperance.gates import summary
+from temperance.gates.summary import JUnitCase
 from temperance.monitor.lock import lock_of
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ __all__ = ["as_webhook", "deliver", "junit_xml", "prometheus_text"]
 _TRIES, _PAUSE, _TIMEOUT = 3, 0.5, 10.0  # seconds
 _TOLD = 300  # status codes from here on say that it was not taken
 _NAMES = " !#$&'()*+,/:;=?@[]"  # what stays as it is in a head, beside letters and digits
-_CONTROLS = {  # what XML 1.0 cannot hold, but for tab and ends of lines
-    code: "\ufffd" for code in (*range(32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)
-    if code not in (9, 10, 13)
-}  # fmt: skip
 
 
 def as_webhook(url: str) -> str:
@@ -122,20 +119,15 @@ def _posted(url: str, name: str, body: bytes) -> str | None:
 
 def junit_xml(check: Check) -> str:
     """Return a check as a suite of tests: one per model and calibrator, failed by an alarm."""
-    cases = []
-    for each in check.streams:
-        name = quoteattr(f"{each.model} {each.calibrator[:19]}")
-        case = f'<testcase classname="temperance.monitor" name={name}'
-        if each.alarm:
-            text = escape(f"{each.cause} {each.advice} {json.dumps(each.since)}")
-            message = quoteattr(str(each.cause))
-            cases.append(f"{case}><failure message={message}>{text}</failure></testcase>")
-        else:
-            cases.append(f"{case}/>")
-    failed = sum(each.alarm for each in check.streams)
-    head = f'<testsuite name="temperance monitor" tests="{len(cases)}" failures="{failed}">'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""]
-    return "\n".join(lines).translate(_CONTROLS)
+    cases = [
+        JUnitCase(
+            f"{each.model} {each.calibrator[:19]}",
+            failure=str(each.cause) if each.alarm else None,
+            text=f"{each.cause} {each.advice} {json.dumps(each.since)}" if each.alarm else "",
+        )
+        for each in check.streams
+    ]
+    return summary.junit_xml("temperance monitor", cases, classname="temperance.monitor")
 
 
 def prometheus_text(seen: Overview) -> str:

@@ -71,6 +71,9 @@ class BlockRows:
         """Whether logits that look like probabilities are refused."""
         return self.first.kind == "logits" and not self.first.kind_forced
 
+    def row_sums(self, logits: NDArray[Any] | None = None) -> None:
+        """Return None: rows that are let go after each block cannot be paired with others."""
+
     @property
     def in_memory(self) -> None:
         """No rows: they stay in their file."""

@@ -15,6 +15,7 @@ from temperance.checks.arrays import rows_of_file
 from temperance.comparison import compare_rows
 from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
 from temperance.evaluation import evaluate_rows
+from temperance.gates.row_sums import RowSums
 from temperance.planning import plan
 from temperance.printable import count_text, printable
 from temperance.rows.layouts import Classes, Layout
@@ -192,6 +193,10 @@ class Rows:
             classes=self.classes,
             groups=self.groups,
         )
+
+    def row_sums(self, logits: NDArray[Any] | None = None) -> RowSums | None:
+        """Return what pairs these rows, or calibrated `logits` of them, with other models' ones."""
+        return RowSums.of(self.predictions(logits), self.layout.row_ids(self.ids, self.n))
 
     @property
     def named_groups(self) -> Groups | None:

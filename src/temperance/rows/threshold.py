@@ -18,6 +18,7 @@ from temperance.decisions.rows import DecisionRows, confidence_of
 from temperance.decisions.split import Deal, deals_of, fit_share_of, split_rows, threshold_of
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
+from temperance.gates import check_promises
 from temperance.metrics.selective import risk_coverage_of
 from temperance.rows.fitting import Fitted, check_test, fit_rows
 from temperance.rows.memory import naming
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.decisions.abstention import ThresholdDraws
+    from temperance.gates import PromiseGate
+    from temperance.gates.gated import Undecided
     from temperance.metrics.inputs import Predictions
     from temperance.metrics.selective import RiskCoverage
     from temperance.rows.memory import Rows
@@ -194,6 +197,12 @@ class Decision:
             "warnings": list(self.warnings),
             "data_sha256": facts["data_sha256"],
         }
+
+    def promises_kept(self, undecided: Undecided = "pass") -> tuple[PromiseGate, ...]:
+        """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
+        seen: dict[str | None, Outcome] = {} if self.test is None else {None: self.test}
+        seen.update(self.test_groups.items())
+        return check_promises(self.policy.rule, seen, undecided=undecided)
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from temperance.checks.arguments import as_not_negative, as_word, require_type
-from temperance.evaluation.evaluation import Evaluation
+from temperance.evaluation import Evaluation
+from temperance.gates.gated import Gated, judged, passes, undecided_words
 from temperance.metrics.outcomes import Outcomes
 from temperance.show import number_text
 
 if TYPE_CHECKING:
+    from temperance.gates.gated import GateVerdict, Undecided
     from temperance.metrics.estimates import Estimate
 
-__all__ = ["Gate", "Undecided", "as_limits", "check_gates"]
-
-GateVerdict = Literal["passed", "failed", "undecided"]
-Undecided = Literal["pass", "fail"]
+__all__ = ["Gate", "as_limits", "check_gates"]
 
 _ROWS = Outcomes()
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Gated):
     """One limit, the measure with its 95 % interval, and what these say of one another.
 
     Attributes
@@ -70,7 +69,9 @@ class Gate:
         outcomes: Outcomes = _ROWS,
     ) -> Self:
         """Judge an estimate from `n` rows by the limit of a name, `max_...` or `min_...`."""
-        verdict = _verdict(estimate, limit, largest=name.startswith("max_"))
+        verdict: GateVerdict = "failed"  # nan, of what no row can tell, keeps no limit
+        if not isnan(estimate.value):
+            verdict = judged(estimate, limit, largest=name.startswith("max_"))
         return cls(
             name=name,
             measure=_measure(name),
@@ -80,7 +81,7 @@ class Gate:
             high=estimate.high,
             n=n,
             verdict=verdict,
-            passed=verdict == "passed" or (verdict == "undecided" and undecided == "pass"),
+            passed=passes(verdict, undecided),
             outcomes=outcomes,
         )
 
@@ -88,6 +89,18 @@ class Gate:
     def option(self) -> str:
         """What `temperance evaluate` calls the limit: --max-ece."""
         return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def title(self) -> str:
+        """What is judged: "max_ece 0.05"."""
+        return f"{self.name} {self.limit:g}"
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """What was measured, its 95 % interval, and the limit."""
+        interval = f"{_number(self.low)} to {_number(self.high)}" if self.low < self.high else ""
+        most = "at most" if self.name.startswith("max_") else "at least"
+        return _number(self.value), interval, f"{most} {self.limit:g}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON holds; an infinite or undefined number is None."""
@@ -105,15 +118,11 @@ class Gate:
         text = f"gate {self.verdict}: {self.option if of_command else self.name} {self.limit:g}"
         if self.verdict != "undecided":
             return f"{text}, {'and' if self.passed else 'but'} {measured}"
-        end, choice = ("passes", "pass") if self.passed else ("fails", "fail")
-        rule = f"--undecided {choice}" if of_command else f'undecided="{choice}"'
+        end = undecided_words(passed=self.passed, of_command=of_command)
         return (
-            f"{text}, {measured}: {self.outcomes.rows(self.n)} cannot tell. It {end} ({rule}); "
+            f"{text}, {measured}: {self.outcomes.rows(self.n)} cannot tell. {end}; "
             f"more {self.outcomes.plural} narrow the interval."
         )
-
-    def __str__(self) -> str:
-        return self.in_words()
 
 
 def check_gates(
@@ -197,15 +206,6 @@ def as_limits(**limits: float | None) -> dict[str, float]:
 def _measure(name: str) -> str:
     """Return the field of an evaluation that a name limits: max_log_loss, log_loss."""
     return name.partition("_")[2]
-
-
-def _verdict(estimate: Estimate, limit: float, *, largest: bool) -> GateVerdict:
-    """Return where an interval lies; nan, of what no row can tell, keeps no limit."""
-    low, high = estimate.low, estimate.high
-    if isnan(estimate.value) or (low > limit if largest else high < limit):
-        return "failed"
-    # an end that is nan is no end: the interval has no limits
-    return "passed" if (high <= limit if largest else low >= limit) else "undecided"
 
 
 def _number(value: float) -> str:

@@ -104,7 +104,10 @@ def test_gates_from_python():
 def test_undecided_alone_is_refused(run, saved):
     """Of no limit there is nothing to decide, and a bad limit is told before a row is read."""
     told = run("evaluate", "few.npz", "--undecided", "fail", code=2).stderr
-    assert "--undecided fail needs a limit that it is about: --max-ece, --max-log-loss," in told
+    assert (
+        "--undecided fail needs a limit that it is about: --baseline, --max-ece, --max-log-loss,"
+        in told
+    )
     assert "--max-ece" in run("evaluate", "none.npz", "--max-ece", "nan", code=2).stderr
 
 

@@ -1,0 +1,29 @@
+"""Gates for CI: limits, an older model, a shift, a promise, each judged by the evidence for it."""
+
+from temperance.gates.baseline import Baseline, check_baseline
+from temperance.gates.difference import DifferenceGate, check_differences
+from temperance.gates.gated import Gated
+from temperance.gates.limits import Gate, check_gates
+from temperance.gates.moved import ShiftGate, check_shift
+from temperance.gates.promise import PromiseGate, check_promises
+from temperance.gates.row_sums import RowSums
+from temperance.gates.summary import JUnitCase, gate_cases, junit_xml, markdown_page
+
+__all__ = [
+    "Baseline",
+    "DifferenceGate",
+    "Gate",
+    "Gated",
+    "JUnitCase",
+    "PromiseGate",
+    "RowSums",
+    "ShiftGate",
+    "check_baseline",
+    "check_differences",
+    "check_gates",
+    "check_promises",
+    "check_shift",
+    "gate_cases",
+    "junit_xml",
+    "markdown_page",
+]
