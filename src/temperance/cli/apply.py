@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.checks.contradictions import ScoreRules
-    from temperance.decisions import Abstention
+    from temperance.decisions import Abstention, Bands
     from temperance.readers import BlockFile
     from temperance.rows.memory import Rows
     from temperance.rows.reading import Reading
@@ -34,7 +34,7 @@ class Map:
     """A calibrator read from a file, with the rule of a policy if the file is one."""
 
     calibrator: Calibrator
-    rule: Abstention | None
+    rule: Abstention | Bands | None
     source: str
 
     @classmethod
@@ -64,8 +64,7 @@ class Map:
 
         if self.rule is None or not self.rule.per_group or rows.group_names is None:
             return ()
-        promised = [str(each.group) for each in self.rule.promises if each.threshold is not None]
-        others = ~np.isin(rows.group_names, promised)
+        others = ~np.isin(rows.group_names, self.rule.promised_groups)
         if not others.any():
             return ()
         count = int(np.count_nonzero(others))

@@ -139,7 +139,7 @@ def threshold(
 
         content = ThresholdContent(
             title=recorded(f"Answer or abstain: {rows.source}"),
-            rule=decision.policy.rule,
+            rule=decision.rule,
             calibrator=decision.policy.calibrator,
             curve=decision.curve,
             test=decision.test,
@@ -156,7 +156,7 @@ def threshold(
         )
         with progress("drawing the report"):
             write_threshold(report, content)
-    rule = decision.policy.rule
+    rule = decision.rule
     return Result(
         decision.to_dict,
         lambda: (Headline(rule.guarantee), *decision.tables(), decision.use, rule.assumption),

@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.blocks import report_work
 from temperance.calibrators import Calibrator, temperature_of
-from temperance.decisions import DecisionPolicy, Outcome
+from temperance.decisions import Abstention, DecisionPolicy, Outcome
 from temperance.decisions.abstain import OF_CLUSTERS
 from temperance.decisions.abstention import outcome_cells
 from temperance.decisions.rows import DecisionRows, confidence_of
@@ -173,9 +173,16 @@ class Decision:
     calibrator_facts: dict[str, Any]
     report_facts: tuple[tuple[str, str], ...]  # for the report
 
+    @property
+    def rule(self) -> Abstention:
+        """The thresholds of the policy."""
+        rule = self.policy.rule
+        assert isinstance(rule, Abstention)  # noqa: S101  (`decide` made it)
+        return rule
+
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
-        rule, facts = self.policy.rule, self.policy.facts
+        rule, facts = self.rule, self.policy.facts
         seen = self.test or rule.outcome
         shares = {name: seen.to_dict()[name] for name in ("coverage", "risk")}
         test = None
