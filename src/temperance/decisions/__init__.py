@@ -7,6 +7,7 @@ from temperance.decisions.bands import Bands, GroupBands, bands
 from temperance.decisions.cascade import cascade
 from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import Cascade
+from temperance.decisions.coverage_table import CoverageTable, coverage_table
 from temperance.decisions.deferral import DeferralRule
 from temperance.decisions.policy import (
     Banded,
@@ -27,6 +28,7 @@ __all__ = [
     "Bands",
     "Cascade",
     "CascadePolicy",
+    "CoverageTable",
     "Decided",
     "DecisionPolicy",
     "DeferralRule",
@@ -37,6 +39,7 @@ __all__ = [
     "abstain",
     "bands",
     "cascade",
+    "coverage_table",
     "fit_policy",
     "load_policy",
     "policy_id",

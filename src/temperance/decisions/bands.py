@@ -469,7 +469,13 @@ def bands_rows(rows: DecisionRows, promises: BandPromises, *, confidence: float)
     parts = _parts(rows, promises, 1.0 - confidence)
     for band in promises.bands:
         if all(getattr(each, _ENDS[band]) is None for each in parts):
-            raise InvalidInputError(_refusal(parts, band, confidence))
+            message = _refusal(parts, band, confidence)
+            if rows.event.composite is not None:
+                message = message.replace("labelled rows would", "labelled answers would")
+            elif rows.clustered:
+                each = "labelled rows, each of another cluster, would"
+                message = message.replace("labelled rows would", each)
+            raise InvalidInputError(message)
     return Bands(tuple(parts), promises, confidence, rows.event, rows.n_given, rows.clustered)
 
 

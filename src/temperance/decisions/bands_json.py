@@ -195,6 +195,6 @@ def _check_support(row: JsonObject, part: GroupBands, promises: BandPromises, le
             if p_value > level * (1.0 + _ROUNDING):
                 row.refuse(
                     "accepted_positives" if side != "reject" else "rejected_positives",
-                    f"a count that supports the `promises` at `confidence`: of `{name}` the p-value "
-                    f"is {p_value:.3g}, at most {level:.3g} is allowed",
+                    f"a count that supports the `promises` at `confidence`: of `{name}` the "
+                    f"p-value is {p_value:.3g}, at most {level:.3g} is allowed",
                 )

@@ -259,6 +259,7 @@ _MAP_DIGEST: Schema = {
     "description": "of the map that the counts are of",
 }
 _COUNT: Schema = {"type": "integer", "minimum": 0}
+_MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 _MAYBE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 
 
@@ -276,7 +277,7 @@ def _policy() -> Schema:
 
 
 def _of_version(version: int, title: str, rule: Schema, promise: Schema) -> Schema:
-    properties = {
+    properties: dict[str, Schema] = {
         "format": {"const": "temperance/policy"},
         "format_version": {"const": version},
         "rule": rule,
@@ -321,7 +322,7 @@ def _band_promise() -> Schema:
         "group": {"type": ["string", "null"]},
         **dict.fromkeys(counts, _COUNT),
         **dict.fromkeys(scores, _MAYBE),
-        **{name: {"type": ["string", "null"]} for name in words},
+        **dict.fromkeys(words, _MAYBE_TEXT),
     }
     inside = {"exclusiveMinimum": 0.0, "exclusiveMaximum": 1.0}
     limit: Schema = {"type": ["number", "null"], **inside}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from temperance.rows.memory import Rows
     from temperance.selection import Selection
 
-__all__ = ["Dealing", "Decision", "RowUse", "decide"]
+__all__ = ["Dealing", "Decision", "RowUse", "check_test_rows", "decide", "predictions_of"]
 
 # Which rows were used for what, in words and for audits.
 
@@ -80,8 +80,8 @@ class RowUse:
             "set_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
-    def words(self, calibrator: Calibrator) -> str:
-        """Return it in sentences."""
+    def words(self, calibrator: Calibrator, *, composite: bool = False) -> str:
+        """Return it in sentences; of `composite` answers every cluster is one."""
         n = f"{self.threshold_rows.n:,}"
         if self.split is not None:
             temperature = temperature_of(calibrator)
@@ -96,7 +96,9 @@ class RowUse:
             text = f"Nothing was fitted; all {n} labelled rows set the threshold."
         else:
             text = f"{self.calibrator_file} calibrates; all {n} labelled rows set the threshold."
-        if self.rows.clusters is not None:
+        if composite:
+            text += " All rows of a cluster are one answer."
+        elif self.rows.clusters is not None:
             text += " Of each cluster one row counts, drawn at random: rows of one err together."
         return text
 
@@ -247,7 +249,7 @@ class Dealing:
         threshold_rows = rows if split is None else rows.part(~split)
         known = self.calibrator
         fitted = Fitted(known, None) if known else _fitted(rows, split, self.method)
-        predictions = _predictions(threshold_rows, fitted.calibrator)
+        predictions = predictions_of(threshold_rows, fitted.calibrator)
         decided = _decided(threshold_rows, predictions, per_group=self.per_group, seed=seed)
         return Deal(fitted.calibrator, decided, split, _of_zeros(fitted.selection))
 
@@ -264,7 +266,7 @@ def decide(
     """Set the thresholds on labels that no fit has used, and measure them."""
     seed, per_group = dealing.seed, dealing.per_group
     if test is not None:
-        _check_test(rows, test)
+        check_test_rows(rows, test)
     if per_group and rows.groups is None:
         msg = (
             f"{rows.source}: has no groups for `per_group` (--per-group). Name their column: "
@@ -284,7 +286,7 @@ def decide(
     split = own.fitted
     threshold_rows = rows if split is None else rows.part(~split)
     outcome, groups = None, {}
-    predictions = _predictions(test or threshold_rows, own.calibrator)
+    predictions = predictions_of(test or threshold_rows, own.calibrator)
     if test is not None:
         with naming(test.source), report_work("measuring"):
             checked = _decided(test, predictions, per_group=per_group, seed=seed)
@@ -312,7 +314,7 @@ def decide(
     )
 
 
-def _check_test(rows: Rows, test: Rows) -> None:
+def check_test_rows(rows: Rows, test: Rows) -> None:
     """Raise where the test rows are those of the threshold, or do not go with them."""
     if test.sha256 == rows.sha256:
         msg = (
@@ -361,7 +363,7 @@ def _fitted(rows: Rows, split: NDArray[np.bool_] | None, method: str) -> Fitted:
         raise NoOptimumError(msg, reason=error.reason) from error
 
 
-def _predictions(rows: Rows, calibrator: Calibrator) -> Predictions:
+def predictions_of(rows: Rows, calibrator: Calibrator) -> Predictions:
     """Return the calibrated rows."""
     probs = rows.applied(calibrator)
     return rows.layout.decided(probs, rows.require_labels(), rows.weights, rows.clusters)
