@@ -155,10 +155,7 @@ def test_refusals_are_one_line(run, data):
     """Promises that exclude each other, too few rows, no such class, twice the same labels."""
     for words, options in (
         ("exclude each other on these rows", ("--min-precision", "0.8", "--min-recall", "0.9")),
-        (
-            "labelled rows would do, as these go (power 80 %). Or promise less. The rows of the "
-            "fit come on top", ("--max-fpr", "0.0001"),
-        ),
+        ("The rows of the fit come on top: `--fit-share`, 0.2", ("--max-fpr", "0.0001")),
         ("`event` must be", ("--event", "maybe", "--min-recall", "0.5")),
         ("--min-recall` must be a number strictly between", ("--min-recall", "1")),
         ("needs `--cluster-column`", ("--composite", "minimum", "--min-precision", "0.5")),

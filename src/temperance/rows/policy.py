@@ -180,7 +180,7 @@ def _beside_fit(
     if not dealing.by_split or "would do" not in str(error):
         return error
     share = f"`fit_share` (--fit-share), {dealing.fit_share:g} of all rows"
-    return type(error)(f"{error} The rows of the fit come on top: {share}.")
+    return InvalidInputError(f"{error} The rows of the fit come on top: {share}.")
 
 
 def _check(rows: Rows, test: Rows | None, dealing: Dealing) -> None:
