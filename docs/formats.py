@@ -60,14 +60,17 @@ def _calibrator() -> Iterator[str]:
 def _policy() -> Iterator[str]:
     top = schema("policy")
     yield f"## policy.json\n\n{top['description']}\n"
-    example = json.loads((GOLDEN / "policy.json").read_text(encoding="utf-8"))["policy"]
-    example["calibrator"] = {"format": "temperance/calibrator", "...": "..."}
-    yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```\n"
-    yield from _keys(top)
-    for name in ("rule", "promise"):
-        part = top["properties"][name]
-        yield f"### {name}\n\n{part['description'].capitalize()}.\n"
-        yield from _keys(part)
+    for each, file in zip(top["oneOf"], ("policy.json", "policy-bands.json"), strict=True):
+        version = each["properties"]["format_version"]["const"]
+        yield f"### Version {version}: {each['title']}\n"
+        example = json.loads((GOLDEN / file).read_text(encoding="utf-8"))["policy"]
+        example["calibrator"] = {"format": "temperance/calibrator", "...": "..."}
+        yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```\n"
+        yield from _keys(each)
+        for name in ("rule", "promise"):
+            part = each["properties"][name]
+            yield f"`{name}`: {part['description']}.\n"
+            yield from _keys(part)
 
 
 def _keys(part: dict[str, Any]) -> Iterator[str]:

@@ -105,8 +105,14 @@ export function apply(calibrator, row, options = {}) {
   return map(parameters, Array.from(row, (each) => checked(each, input)), options);
 }
 
-export function decide(policy, row, options = {}) { // -> { probs, accepted }
-  const probs = apply(policy.calibrator, row, options), { threshold, groups } = policy.rule;
-  const least = groups ? own(groups, options.group) : threshold;
-  return { probs, accepted: least != null && Math.max(...[probs].flat()) >= least - 1e-6 };
+export function decide(policy, row, options = {}) { // -> { probs, accepted, band }
+  const probs = apply(policy.calibrator, row, options), { groups, column, composite } = policy.rule;
+  if (composite) throw new Error("composite answers are decided by all of their rows together");
+  const score = column == null ? Math.max(...[probs].flat()) : probs[column];
+  let ends = policy.rule; // of bands: accept_from and reject_to
+  if (groups) ends = own(groups, options.group) ?? {};
+  const least = policy.format_version < 3 ? (groups ? own(groups, options.group) : ends.threshold) : ends.accept_from;
+  const accepted = least != null && score >= least - 1e-6;
+  const rejected = ends.reject_to != null && score <= ends.reject_to + 1e-6;
+  return { probs, accepted, band: accepted ? "accept" : rejected ? "reject" : "review" };
 }

@@ -150,7 +150,8 @@ def test_a_promise_is_of_its_map(tmp_path, sample):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put(3, "format_version"), "newer temperance .format_version 3"),
+        (put(4, "format_version"), "newer temperance .format_version 4"),
+        (put(3, "format_version"), "`format_version` must be 3 where `rule` says `event`"),
         (put("temperance/plan", "format"), "not a decision policy"),
         (put("margin", "rule", "score"), "`score` must be 'confidence'"),
         (put("confidence > threshold", "rule", "accept"), "`accept` must be 'confidence >= thresh"),

@@ -13,7 +13,7 @@ import numpy as np
 
 import temperance as tp
 from temperance.calibrators import AnswerConfidence
-from temperance.decisions import DecisionPolicy, abstain, save_policy
+from temperance.decisions import DecisionPolicy, abstain, bands, save_policy
 
 FOLDER = Path(__file__).parents[1] / "data" / "golden"
 N = 24
@@ -163,6 +163,10 @@ def policies():
     yield "policy", DecisionPolicy(calibrator, abstain(probs, y, max_risk=0.2))
     rule = abstain(probs, y, max_risk=0.25, groups=groups)
     yield "policy-groups", DecisionPolicy(calibrator, rule)
+    promises = {"min_precision": 0.7, "min_negative_predictive_value": 0.9}
+    yield "policy-bands", DecisionPolicy(calibrator, bands(probs, y, event=1, **promises))
+    rule = bands(probs, y, event=1, groups=groups, **promises)
+    yield "policy-bands-groups", DecisionPolicy(calibrator, rule)
 
 
 def main():
@@ -186,6 +190,8 @@ def main():
                 "policy": written, "rows": jsonable(rows.tolist()), "groups": groups,
                 "probs": probs.tolist(), "accepted": accepted.tolist(),
             }  # fmt: skip
+            if "bands" in name:
+                made[name]["bands"] = policy.decide(rows, groups=groups).bands.tolist()
     for name, content in made.items():
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
         (FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")

@@ -41,6 +41,8 @@ DIGESTS = {  # of each file: what was written once is read for ever
     "multilabel-platt": "c1a38ddb925031e4",
     "multilabel-temperature": "5e04aa6e3d0df92b",
     "platt": "c2c2dbbd6c93da7f",
+    "policy-bands-groups": "80b6854c86e45815",
+    "policy-bands": "1674e63a9f2a07b9",
     "policy-groups": "263d709b94d7f892",
     "policy": "ac72247c402ec398",
     "temperature-any-width": "fcc408e5e1e02664",
@@ -92,6 +94,10 @@ def test_golden_files_give_the_same_probabilities(path, tmp_path):
         probs, accepted = load_policy(file).apply(rows, refuse_probs=False, **settings)
         assert accepted.tolist() == top["accepted"]
         assert 0 < accepted.sum() < len(rows)
+        if "bands" in top:
+            decided = load_policy(file).decide(rows, refuse_probs=False, **settings)
+            assert decided.bands.tolist() == top["bands"]
+            assert set(top["bands"]) == {"accept", "review", "reject"}
     else:
         calibrator = tp.load(file)
         if calibrator.kind != "answers":

@@ -12,7 +12,7 @@ import pytest
 
 import temperance as tp
 from temperance.calibrators.ensemble import Ensemble
-from temperance.decisions import DecisionPolicy, abstain, load_policy, save_policy
+from temperance.decisions import DecisionPolicy, abstain, bands, load_policy, save_policy
 from temperance.llm import AnswerConfidence
 
 NOTES = {"library", "fitted_at", "model", "added"}  # of a fit: for people, they describe no map
@@ -198,6 +198,18 @@ def policies():
     }
     for name, options in settings.items():
         yield name, DecisionPolicy(scaling, abstain(probs, y, **options), {"n_fit": 300})
+    promises = {"min_precision": 0.7, "min_negative_predictive_value": 0.7}
+    settings = {
+        "bands": {"event": 1, **promises},
+        "bands-rates": {"event": 1, "max_false_positive_rate": 0.2, "max_false_negative_rate": 0.2},
+        "bands-recall": {"event": 1, "min_recall": 0.3},
+        "bands-groups": {"event": 1, "groups": groups, **promises},
+        "bands-composite": {
+            "clusters": np.arange(1200) // 2, "composite": "product", "min_precision": 0.5,
+        },
+    }  # fmt: skip
+    for name, options in settings.items():
+        yield name, DecisionPolicy(scaling, bands(probs, y, **options), {"n_fit": 300})
 
 
 POLICIES = dict(policies())

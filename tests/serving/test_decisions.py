@@ -13,6 +13,7 @@ pytest.importorskip("prometheus_client")
 
 from llm_files import choice
 from services import post
+from temperance.decisions import DecisionPolicy, bands, save_policy
 from temperance.serving.app import application
 
 OPENAI = {
@@ -211,3 +212,21 @@ def test_a_calibrator_of_another_kind_takes_no_decision(app):
     reply = post(app(of_answers), OPENAI)
     assert reply.status == 400
     assert "one row of probabilities" in reply.json()["error"]
+
+
+def test_all_questions_of_a_document_are_decided_together(tmp_path):
+    """A composite policy: one band for every answer of the response; a refusal leaves none sure."""
+    rng = np.random.default_rng(0)
+    p = rng.beta(8, 1, 3000).clip(0.5)
+    wrong = (rng.random(3000) > p).astype(int)
+    probs, of = np.stack([p, 1 - p], axis=1), np.arange(3000) // 3
+    rule = bands(probs, wrong, clusters=of, composite="product", min_precision=0.75)
+    save_policy(DecisionPolicy(tp.TemperatureScaling(1.0), rule), tmp_path / "p.json")
+    service = application(tmp_path / "p.json")
+    sure = {"answers": [{"type": "noul", "name": n, "noul": 0.999} for n in "abc"]}
+    unsure = {"answers": [*sure["answers"], {"type": "noul", "name": "d", "noul": 0.5}]}
+    refused = {"answers": [*sure["answers"], {"type": "refusal", "name": "d"}]}
+    for content, expected in ((sure, "accept"), (unsure, "review"), (refused, "review")):
+        answers = post(service, deepcopy(content)).json()["answers"]
+        assert {each["band"] for each in answers} == {expected}
+        assert {each["accepted"] for each in answers} == {expected == "accept"}

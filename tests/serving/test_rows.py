@@ -16,7 +16,7 @@ pytest.importorskip("prometheus_client")
 
 from services import post
 from temperance.calibrators import MultilabelScaling
-from temperance.decisions import load_policy, policy_id
+from temperance.decisions import DecisionPolicy, bands, load_policy, policy_id, save_policy
 from temperance.serving.app import ARROW, NPZ, application
 from temperance.serving.limits import Limits
 
@@ -441,3 +441,55 @@ def test_a_policy_says_what_is_accepted(tmp_path, run, sample, per_group):
     assert pa.ipc.open_stream(reply.body).read_all()["accepted"].to_pylist() == got["accepted"]
     if per_group:
         assert post(service, {"logits": new.tolist()}).status == 400
+
+
+@pytest.fixture
+def banded(tmp_path):
+    """Serve a policy of bands of class 1, or of documents accepted whole."""
+
+    def make(**options):
+        rng = np.random.default_rng(0)
+        z = 3 * rng.normal(size=4000)
+        y = (rng.random(4000) < 1 / (1 + np.exp(-z))).astype(int)
+        scaling = tp.TemperatureScaling(1.0, n_classes=2)
+        policy = DecisionPolicy(scaling, bands(scaling.apply(z), y, **options))
+        save_policy(policy, tmp_path / "policy.json")
+        return policy, application(tmp_path / "policy.json")
+
+    return make
+
+
+def test_a_policy_of_bands_says_the_band_of_each_row(banded):
+    """As `decide`, in JSON, npz and Arrow; the answer says where bands begin."""
+    policy, service = banded(event=1, min_precision=0.9, max_false_negative_rate=0.02)
+    z = np.array([[0.0, 4.0], [0.0, 0.5], [6.0, 0.0]])
+    expected = policy.decide(z).bands.tolist()
+    assert expected == ["accept", "review", "reject"]
+    reply = post(service, {"logits": z.tolist()}).json()
+    assert (reply["bands"], reply["accepted"]) == (expected, [True, False, False])
+    part = policy.rule.parts[0]
+    assert reply["policy"] == {
+        "id": policy_id(policy), "threshold": part.accept_from, "reject_to": part.reject_to,
+    }  # fmt: skip
+    body = io.BytesIO()
+    np.savez(body, logits=z)
+    reply = post(service, body.getvalue(), {"content-type": NPZ})
+    assert np.load(io.BytesIO(reply.body))["band"].tolist() == expected
+
+
+def test_documents_are_decided_whole(banded):
+    """`clusters` says which rows are parts of one answer; without them the request is refused."""
+    options = {"clusters": np.arange(4000) // 2, "composite": "minimum", "min_precision": 0.8}
+    policy, service = banded(**options)
+    z = [[0.0, 9.0], [0.0, 0.1], [9.0, 0.0]]
+    reply = post(service, {"logits": z, "clusters": ["a", "a", "b"]})
+    assert reply.json()["bands"] == ["review", "review", "accept"], reply.body
+    assert policy.decide(z, clusters=["a", "a", "b"]).bands.tolist() == reply.json()["bands"]
+    for extra, words in (
+        ({}, "`clusters` must be given"),
+        ({"clusters": ["a"]}, "list of 3 names"),
+        ({"clusters": ["a", None, "b"]}, "must be known for every row"),
+    ):
+        reply = post(service, {"logits": z, **extra})
+        assert reply.status == 400
+        assert words in reply.json()["error"]

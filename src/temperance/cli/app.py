@@ -67,6 +67,10 @@ COMMANDS = {
         "Find the confidence from which on answers keep a promised error rate.",
         "threshold cal.npz --max-risk 0.02 --test test.npz",
     ),
+    "policy": Entry(
+        "Find where to accept, review and reject, so that promises hold at once.",
+        "policy cal.npz --event yes --min-precision 0.95 --max-fnr 0.01",
+    ),
     "serve": Entry(
         "Calibrate rows that are posted over HTTP, by a calibrator or a policy.",
         "serve calibrator.json --port 8080",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.checks.contradictions import ScoreRules
-    from temperance.decisions import Abstention
+    from temperance.decisions import Abstention, Bands
     from temperance.readers import BlockFile
     from temperance.rows.memory import Rows
     from temperance.rows.reading import Reading
@@ -34,7 +34,7 @@ class Map:
     """A calibrator read from a file, with the rule of a policy if the file is one."""
 
     calibrator: Calibrator
-    rule: Abstention | None
+    rule: Abstention | Bands | None
     source: str
 
     @classmethod
@@ -48,15 +48,29 @@ class Map:
             return cls(policy.calibrator, policy.rule, str(path))
         return cls(load(path), None, str(path))
 
-    def accepted(self, rows: Rows, probs: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-        """Return which rows are answered, in the file's own shape; None without a policy."""
+    @property
+    def composite(self) -> bool:
+        """Whether rows are decided together, as parts of one answer."""
+        return self.rule is not None and self.rule.event.composite is not None
+
+    def decided(self, rows: Rows, probs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        """Return what a policy decides, by columns in the file's own shape; {} without one."""
+        from temperance.decisions import Bands
         from temperance.rows.memory import naming
 
-        if self.rule is None:
-            return None
+        rule = self.rule
+        if rule is None:
+            return {}
         with naming(rows.source):
-            accepted = self.rule.accepts(rows.layout.confidence(probs), rows.group_names)
-        return rows.layout.restored(accepted)
+            if rule.event.column is None and rule.event.composite is None:
+                score = rows.layout.confidence(probs)
+            else:
+                score = rule.event.score(probs, rows.clusters)
+            band = rule.decide(score, rows.group_names)
+        columns = {"accepted": rows.layout.restored(band == "accept")}
+        if isinstance(rule, Bands):
+            columns["band"] = rows.layout.restored(band)
+        return columns
 
     def unknown_groups(self, rows: Rows) -> tuple[str, ...]:
         """Return what to say of rows that are never answered, because no promise is for them."""
@@ -64,8 +78,7 @@ class Map:
 
         if self.rule is None or not self.rule.per_group or rows.group_names is None:
             return ()
-        promised = [str(each.group) for each in self.rule.promises if each.threshold is not None]
-        others = ~np.isin(rows.group_names, promised)
+        others = ~np.isin(rows.group_names, self.rule.promised_groups)
         if not others.any():
             return ()
         count = int(np.count_nonzero(others))
@@ -132,14 +145,14 @@ def apply_blocks(file: BlockFile, chosen: Map, output: Path, rules: ScoreRules) 
                 )  # fmt: skip
                 rows.check_fits(calibrator, chosen.source)
                 probs = rows.applied(calibrator)
-                accepted = chosen.accepted(rows, probs)
+                decided = chosen.decided(rows, probs)
             assert rows.columns is not None  # noqa: S101  (of whole files)
-            columns = {**rows.columns, "accepted": accepted}
+            columns = {**rows.columns, **decided}
             if (weights := columns["weights"]) is not None:  # integers in one shard, floats next
                 columns["weights"] = np.asarray(weights, dtype=np.float64)
             classes = header_of(rows, calibrator)
             writer.add(Content.of(probs, classes=classes, mask=None, columns=columns))
-            applied.add(probs, accepted)
+            applied.add(probs, decided.get("accepted"))
             report_rows(len(probs))
     return applied
 
@@ -174,9 +187,7 @@ def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-@takes_reading(
-    without=("labels", "ignore_label", "label_map", "cluster_column", "score_scale", "score_of")
-)
+@takes_reading(without=("labels", "ignore_label", "label_map", "score_scale", "score_of"))
 def apply(
     reading: Reading,
     calibrator_file: Annotated[
@@ -207,7 +218,8 @@ def apply(
 ) -> None:
     """Write calibrated probabilities for every row of a file.
 
-    With a policy also `accepted`, whether the row may be answered. Labels, ids, groups and weights
+    With a policy also `accepted`, whether the row may be answered, and with one of bands `band`:
+    accept, review or reject. Labels, ids, groups and weights
     of FILE are handed on, whatever the labels are. Outputs per pixel or token (--class-axis) keep
     their shape. A folder of shards, or a file of 1 GiB and more, is read once and written row by
     row, in little memory.
@@ -228,7 +240,13 @@ def apply(
     calibrator = chosen.calibrator
     reading = reading.for_calibrator(calibrator)
     plain = calibrator.kind == "logits" and not calibrator.traits.members
-    plain = plain and reading.class_axis is None and reading.llm is None and reading.na != "drop"
+    plain = (
+        plain
+        and not chosen.composite
+        and reading.class_axis is None
+        and reading.llm is None
+        and reading.na != "drop"
+    )
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
         check_block_suffix(output)
         blocks = read_blocks(file[0], kind=read_kind(reading.kind), fields=reading.fields)
@@ -243,7 +261,7 @@ def apply(
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.outcomes.rows(rows.n)}"):
         probs = rows.applied(calibrator)
-    accepted = chosen.accepted(rows, probs)
+    decided = chosen.decided(rows, probs)
     warnings = (
         *rows.notes,
         *group_warnings(calibrator, rows),
@@ -256,13 +274,14 @@ def apply(
             rows.layout.restored(probs),
             classes=header_of(rows, calibrator),
             **rows.columns,
-            accepted=accepted,
+            **decided,
             mask=~np.isneginf(rows.logits) if rows.ragged else None,
             layout=rows.layout.form,
         )
     confidence = float(rows.layout.confidence(probs).mean())
     width = rows.layout.width(rows.n_classes)
     written = _Written(len(probs), width, confidence, warnings)
+    accepted = decided.get("accepted")
     count = None if accepted is None else int(np.count_nonzero(accepted))
     _print_written(written, chosen, count, output, as_json=as_json)
 

@@ -166,7 +166,7 @@ def threshold(
 
         content = ThresholdContent(
             title=recorded(f"Answer or abstain: {rows.source}"),
-            rule=decision.policy.rule,
+            rule=decision.rule,
             calibrator=decision.policy.calibrator,
             curve=decision.curve,
             test=decision.test,
@@ -183,7 +183,7 @@ def threshold(
         )
         with progress("drawing the report"):
             write_threshold(report, content)
-    rule = decision.policy.rule
+    rule = decision.rule
     gates = () if fails is None else decision.promises_kept(gating.taken_for)
     digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
     gating.write(

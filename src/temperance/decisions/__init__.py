@@ -2,11 +2,15 @@
 
 from temperance.decisions.abstain import abstain
 from temperance.decisions.abstention import Abstention, Outcome, Promise
+from temperance.decisions.band_promises import BandCounts, BandPromises
+from temperance.decisions.bands import Bands, GroupBands, bands
 from temperance.decisions.cascade import cascade
 from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.cascade_result import Cascade
+from temperance.decisions.coverage_table import CoverageTable, coverage_table
 from temperance.decisions.deferral import DeferralRule
 from temperance.decisions.policy import (
+    Banded,
     Decided,
     DecisionPolicy,
     load_policy,
@@ -18,16 +22,24 @@ from temperance.metrics.selective import RiskCoverage, risk_coverage
 
 __all__ = [
     "Abstention",
+    "BandCounts",
+    "BandPromises",
+    "Banded",
+    "Bands",
     "Cascade",
     "CascadePolicy",
+    "CoverageTable",
     "Decided",
     "DecisionPolicy",
     "DeferralRule",
+    "GroupBands",
     "Outcome",
     "Promise",
     "RiskCoverage",
     "abstain",
+    "bands",
     "cascade",
+    "coverage_table",
     "fit_policy",
     "load_policy",
     "policy_id",

@@ -48,6 +48,7 @@ __all__ = [
     "abstain",
     "abstain_rows",
     "check_target",
+    "counts_reaching",
     "first_tried",
     "groups_tested",
     "risk_of_coverage",
@@ -102,7 +103,7 @@ def fixed_sequence(
     first = first_tried(confidence, target)
     if first is None:
         return None
-    rows, errors = _counts(confidence, wrong, target.grid)
+    rows, errors = counts_reaching(confidence, wrong, target.grid)
     fails = p_values(errors[first:], rows[first:], target.max_risk) > target.delta
     passed = int(fails.argmax()) if fails.any() else len(fails)
     return (
@@ -170,7 +171,7 @@ def labels_needed(confidence: Array, wrong: NDArray[np.bool_], target: Target) -
     """
     max_risk, delta = target.max_risk, target.delta
     assert max_risk is not None  # noqa: S101  (asked of a risk only)
-    rows, errors = _counts(confidence, wrong, target.grid)
+    rows, errors = counts_reaching(confidence, wrong, target.grid)
     least = 1 if target.min_coverage is None else target.covering(len(confidence))
     rows, first = np.unique(rows, return_index=True)
     errors, rows = errors[first][rows >= least], rows[rows >= least]
@@ -204,7 +205,7 @@ def _rounded_up(share: float) -> float:
     return min(ceil(share / unit) * unit, 1.0)
 
 
-def _counts(
+def counts_reaching(
     confidence: Array, wrong: NDArray[np.bool_], grid: Array
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how many rows each threshold accepts, and how many of these are wrong."""

@@ -11,7 +11,7 @@ from temperance.binning import reaches
 from temperance.checks import as_known_names
 from temperance.checks.forms import refuse_other_index
 from temperance.decisions.binomial import clopper_pearson
-from temperance.decisions.rows import DecisionRows
+from temperance.decisions.rows import DecisionEvent, DecisionRows
 from temperance.errors import InvalidInputError
 from temperance.plain import Plain, plain
 from temperance.show import Table, interval_text, number_text, percent_text
@@ -106,9 +106,19 @@ class Abstention:
     )  # None: chance dealt no rows, or a file
 
     @property
+    def event(self) -> DecisionEvent:
+        """What thresholds are on the probability of: that the answer is right."""
+        return DecisionEvent()
+
+    @property
     def per_group(self) -> bool:
         """Whether every group has a threshold of its own."""
         return self.promises[0].group is not None
+
+    @property
+    def promised_groups(self) -> tuple[str, ...]:
+        """The groups that have a threshold."""
+        return tuple(str(p.group) for p in self.promises if p.threshold is not None)
 
     @property
     def threshold(self) -> float | None:
@@ -166,6 +176,21 @@ class Abstention:
         distinct, places = np.unique(names, return_inverse=True)
         of_name = np.array([limits.get(str(name), np.inf) for name in distinct])
         return reaches(sure, of_name[places])
+
+    def decide(self, confidence: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.str_]:
+        """Return the band of each row, (n,): "accept", else "review".
+
+        Parameters
+        ----------
+        confidence, groups
+            As in `accepts`.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `accepts`.
+        """
+        return np.where(self.accepts(confidence, groups), "accept", "review")
 
     def measure(
         self,

@@ -12,6 +12,8 @@ from temperance.calibrators import Calibrator, MultilabelScaling
 from temperance.checks.forms import refuse_other_index
 from temperance.decisions.abstain import GRID, Target, check_target, groups_tested, risk_of_coverage
 from temperance.decisions.abstention import Abstention, Outcome, Promise
+from temperance.decisions.bands import Bands
+from temperance.decisions.bands_json import bands_of, promise_content, rule_content
 from temperance.decisions.binomial import p_values
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.formats.calibrator_json import (
@@ -25,20 +27,31 @@ from temperance.readers.json_object import JsonObject, json_file, shown
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.decisions.rows import DecisionEvent
+
 __all__ = [
+    "Banded",
     "Decided",
     "DecisionPolicy",
     "is_policy",
     "load_policy",
+    "map_digest",
     "policy_id",
     "policy_of",
     "save_policy",
 ]
+
+
+class Banded(NamedTuple):
+    """Calibrated probabilities, and the band of each row."""
+
+    probs: NDArray[np.float64]  # (n, k); of answers (n,), that they are right
+    bands: NDArray[np.str_]  # (n,): "accept", "review" or "reject"
 
 
 class Decided(NamedTuple):
@@ -56,15 +69,17 @@ class DecisionPolicy:
     ----------
     calibrator : Calibrator
         Of one class per row. The promise holds for the probabilities that it gives.
-    rule : Abstention
-        Thresholds on the largest calibrated probability, from `abstain`.
+    rule : Abstention or Bands
+        Thresholds on the largest calibrated probability, from `abstain`; or from `bands`, also on
+        that of one class, or of composite answers.
     facts : mapping, optional
         Which rows were used for what, for people and audits; JSON-ready.
 
     Raises
     ------
     InvalidInputError
-        The calibrator is none, or one of several labels per row; the rule is none of `abstain`.
+        The calibrator is none, or one of several labels per row; the rule is none of `abstain` or
+        `bands`, or of a class that the calibrator does not have.
 
     Examples
     --------
@@ -78,22 +93,29 @@ class DecisionPolicy:
     """
 
     calibrator: Calibrator
-    rule: Abstention
+    rule: Abstention | Bands
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        types = {"calibrator": Calibrator, "rule": Abstention}
-        for name, kind in types.items():
-            if not isinstance(getattr(self, name), kind):
+        types = {"calibrator": (Calibrator,), "rule": (Abstention, Bands)}
+        for name, kinds in types.items():
+            if not isinstance(getattr(self, name), kinds):
                 type_name = type(getattr(self, name)).__name__
-                msg = f"`{name}` must be of type {kind.__name__}, got {type_name}."
+                wanted = " or ".join(kind.__name__ for kind in kinds)
+                msg = f"`{name}` must be of type {wanted}, got {type_name}."
                 raise InvalidInputError(msg)
         if self.calibrator.kind == MultilabelScaling.kind:
             msg = "`calibrator` must be of one class per row; one of several labels decides no row."
             raise InvalidInputError(msg)
+        _check_event(self.rule.event, self.calibrator)
 
     def apply(
-        self, logits: ArrayLike, *, groups: ArrayLike | None = None, refuse_probs: bool = True
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
+        refuse_probs: bool = True,
     ) -> Decided:
         """Return calibrated probabilities, and which rows are accepted.
 
@@ -104,6 +126,8 @@ class DecisionPolicy:
             calibrator of answers (`llm.AnswerConfidence`), their scores (n,).
         groups : array_like of str, shape (n,), optional
             Needed where thresholds, or temperatures, are those of groups.
+        clusters : array_like, shape (n,), optional
+            Needed of composite answers: which rows are parts of one, all of them here.
         refuse_probs : bool, default True
             Raise if five or more rows are all probabilities; False takes them for logits.
 
@@ -119,13 +143,53 @@ class DecisionPolicy:
         InvalidInputError
             As in the calibrator's `apply`; groups are needed and not given, or of another index.
         """
-        refuse_other_index(logits=logits, groups=groups)
+        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        return Decided(probs, self.rule.accepts(score, groups))
+
+    def decide(
+        self,
+        logits: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        clusters: ArrayLike | None = None,
+        refuse_probs: bool = True,
+    ) -> Banded:
+        """Return calibrated probabilities, and the band of each row.
+
+        Parameters
+        ----------
+        logits, groups, clusters, refuse_probs
+            As in `apply`.
+
+        Returns
+        -------
+        Banded
+            `probs` as of `apply`, and `bands` (n,): "accept", "review" or "reject". What a rule of
+            `abstain` does not accept is for review.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `apply`.
+        """
+        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        return Banded(probs, self.rule.decide(score, groups))
+
+    def _scored(
+        self,
+        logits: ArrayLike,
+        groups: ArrayLike | None,
+        clusters: ArrayLike | None,
+        refuse_probs: bool,  # noqa: FBT001
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return calibrated probabilities, and what thresholds are on."""
+        if groups is not None or clusters is not None:
+            refuse_other_index(logits=logits, groups=groups, clusters=clusters)
         own: dict[str, Any] = (
             {} if groups is None or not self.calibrator.traits.groups else {"groups": groups}
         )
         probs = self.calibrator.apply(logits, refuse_probs=refuse_probs, dtype=np.float64, **own)
-        confidence = probs if probs.ndim == 1 else probs.max(axis=1)  # of answers it is that
-        return Decided(probs, self.rule.accepts(confidence, groups))
+        return probs, self.rule.event.score(probs, clusters)
 
     def __str__(self) -> str:
         return f"{self.calibrator}\n\n{self.rule}"
@@ -139,7 +203,7 @@ class DecisionPolicy:
 
 
 FORMAT = "temperance/policy"
-FORMAT_VERSION = 2
+OF_THRESHOLDS, OF_BANDS = 2, 3  # format versions; 1 was of thresholds too
 _SCORE = "confidence"
 _ACCEPT = "confidence >= threshold"
 _ROUNDING = 1e-9  # relative, of p-values
@@ -181,24 +245,15 @@ def save_policy(
     from temperance.writers.place import write_json  # noqa: PLC0415  (tempfile costs half an import)
 
     rule = _as_policy(policy).rule
+    if isinstance(rule, Bands):
+        version, of_rule, promise = OF_BANDS, rule_content(rule), promise_content(rule)
+    else:
+        version, of_rule, promise = OF_THRESHOLDS, _rule_content(rule), _promise_content(rule)
     content = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "rule": {
-            "score": _SCORE,
-            "accept": _ACCEPT,
-            "threshold": rule.threshold,
-            "groups": {p.group: p.threshold for p in rule.promises} if rule.per_group else None,
-        },
-        "promise": {
-            "max_risk": rule.max_risk,
-            "min_coverage": rule.min_coverage,
-            "confidence": rule.confidence,
-            "n_given": rule.n_given,
-            "clustered": rule.clustered,
-            "rows": [_evidence(each) for each in rule.promises],
-            "map_sha256": _map_digest(policy.calibrator),
-        },
+        "format_version": version,
+        "rule": of_rule,
+        "promise": {**promise, "map_sha256": map_digest(policy.calibrator)},
         "calibrator": calibrator_content(policy.calibrator, facts=calibrator_facts),
         "rows": dict(policy.facts),
         "library": f"temperance {__version__}",
@@ -238,24 +293,25 @@ def policy_of(top: JsonObject) -> DecisionPolicy:
     if top.get("format") != FORMAT:
         msg = f'{top.where}: not a decision policy: `format` must be "{FORMAT}".'
         raise FileFormatError(msg)
-    check_version(top, FORMAT_VERSION)
+    check_version(top, OF_BANDS)
     calibrator = calibrator_of(top.section("calibrator"))
     rule = top.section("rule")
-    rule.require_equal("score", _SCORE, because="the one number that thresholds are on")
-    rule.require_equal("accept", _ACCEPT, because="what a threshold means")
     facts = top.section("rows").values if top.has("rows") else {}
     top.get("library")
     promise = top.section("promise")
     if promise.has("map_sha256"):
         of_map = "the digest of `calibrator`: the counts are of another map"
-        promise.require_equal("map_sha256", _map_digest(calibrator), because=of_map)
-    of_version = _rule_of_version_1 if top.integer("format_version") == 1 else _rule
+        promise.require_equal("map_sha256", map_digest(calibrator), because=of_map)
+    version = top.integer("format_version")
+    if rule.has("event") != (version == OF_BANDS):
+        top.refuse("format_version", f"{OF_BANDS} where `rule` says `event`, and only there")
+    of_version = _RULES[version]
     try:
         policy = DecisionPolicy(calibrator, of_version(promise, rule), facts)
     except InvalidInputError as error:
         msg = f"{top.where}: {error}"
         raise FileFormatError(msg) from error
-    for section in (rule, top):
+    for section in (rule, promise, top):
         section.require_all_asked()
     return policy
 
@@ -285,8 +341,11 @@ def policy_id(policy: DecisionPolicy) -> str:
     True
     """
     rule = _as_policy(policy).rule
+    of_map = {"calibrator": content_id(policy.calibrator)}
+    if isinstance(rule, Bands):
+        return digest({**of_map, "bands": rule_content(rule)})
     thresholds = {p.group: p.threshold for p in rule.promises} if rule.per_group else rule.threshold
-    return digest({"calibrator": content_id(policy.calibrator), "thresholds": thresholds})
+    return digest({**of_map, "thresholds": thresholds})
 
 
 def is_policy(path: str | PathLike[str]) -> bool:
@@ -301,10 +360,44 @@ def _as_policy(value: Any) -> DecisionPolicy:  # noqa: ANN401
     return value
 
 
-def _map_digest(calibrator: Calibrator) -> str:
+def map_digest(calibrator: Calibrator) -> str:
     """Return the SHA-256 of method and parameters: of the map that the promise was made with."""
     content = {"method": calibrator.name, "parameters": calibrator.parameters()}
     return digest(content).removeprefix("sha256:")
+
+
+def _check_event(event: DecisionEvent, calibrator: Calibrator) -> None:
+    """Raise where a rule decides about a class that the calibrator does not have."""
+    if event.column is None:
+        return
+    k, names = calibrator.n_classes, calibrator.classes
+    named = names is None or names[event.column : event.column + 1] == (event.name,)
+    if calibrator.kind == "answers" or event.column >= (k or event.column + 1) or not named:
+        msg = (
+            f"`rule` decides about the class {event.name} in column {event.column}, which "
+            "`calibrator` does not have there."
+        )
+        raise InvalidInputError(msg)
+
+
+def _rule_content(rule: Abstention) -> dict[str, Any]:
+    return {
+        "score": _SCORE,
+        "accept": _ACCEPT,
+        "threshold": rule.threshold,
+        "groups": {p.group: p.threshold for p in rule.promises} if rule.per_group else None,
+    }
+
+
+def _promise_content(rule: Abstention) -> dict[str, Any]:
+    return {
+        "max_risk": rule.max_risk,
+        "min_coverage": rule.min_coverage,
+        "confidence": rule.confidence,
+        "n_given": rule.n_given,
+        "clustered": rule.clustered,
+        "rows": [_evidence(each) for each in rule.promises],
+    }
 
 
 def _evidence(promise: Promise) -> dict[str, Any]:
@@ -323,6 +416,7 @@ def _evidence(promise: Promise) -> dict[str, Any]:
 
 def _rule(top: JsonObject, rule: JsonObject) -> Abstention:
     """Return the thresholds of `rule`, with the promise that the rows of `promise` support."""
+    _check_meaning(rule)
     rows = top.sections("rows")
     names = [_group(each) for each in rows]
     thresholds = _thresholds(rule, names, top, "rows")
@@ -335,6 +429,7 @@ def _rule(top: JsonObject, rule: JsonObject) -> Abstention:
 
 def _rule_of_version_1(top: JsonObject, rule: JsonObject) -> Abstention:
     """Return the same of a file in which thresholds and risks stand twice, and words are kept."""
+    _check_meaning(rule)
     rows = top.sections("thresholds")
     names = [_group(each) for each in rows]
     thresholds = _thresholds(rule, names, top, "thresholds")
@@ -349,6 +444,18 @@ def _rule_of_version_1(top: JsonObject, rule: JsonObject) -> Abstention:
         top.require_equal(key, getattr(abstention, key), because="as the numbers say")
     top.require_all_asked()
     return abstention
+
+
+_RULES: dict[int, Callable[[JsonObject, JsonObject], Abstention | Bands]] = {
+    1: _rule_of_version_1,
+    OF_THRESHOLDS: _rule,
+    OF_BANDS: bands_of,
+}
+
+
+def _check_meaning(rule: JsonObject) -> None:
+    rule.require_equal("score", _SCORE, because="the one number that thresholds are on")
+    rule.require_equal("accept", _ACCEPT, because="what a threshold means")
 
 
 def _group(row: JsonObject) -> str | None:

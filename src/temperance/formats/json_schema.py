@@ -23,7 +23,8 @@ def schema(name: Literal["calibrator", "policy"]) -> Schema:
     Parameters
     ----------
     name : {"calibrator", "policy"}
-        Of `calibrator.json` (format version 1) or of `policy.json` (version 2).
+        Of `calibrator.json` (format version 1) or of `policy.json` (versions 2, of thresholds, and
+        3, of bands).
 
     Returns
     -------
@@ -252,13 +253,99 @@ def _calibrator() -> Schema:
     }
 
 
+_MAP_DIGEST: Schema = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{64}$",
+    "description": "of the map that the counts are of",
+}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
+_MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 _MAYBE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 
 
 def _policy() -> Schema:
+    return {
+        "title": "policy.json",
+        "description": "A calibrator, the scores from which on rows are accepted or rejected, and "
+        "the promises that the counts behind them support.",
+        "oneOf": [
+            _of_version(2, "thresholds on the confidence", _threshold_rule(), _promise()),
+            _of_version(3, "bands: accept, review, reject", _band_rule(), _band_promise()),
+        ],
+        "$defs": {"calibrator": _calibrator()},
+    }
+
+
+def _of_version(version: int, title: str, rule: Schema, promise: Schema) -> Schema:
+    properties: dict[str, Schema] = {
+        "format": {"const": "temperance/policy"},
+        "format_version": {"const": version},
+        "rule": rule,
+        "promise": promise,
+        "calibrator": {"$ref": "#/$defs/calibrator"},
+        "rows": {"type": "object", "description": "which rows were used for what"},
+        "library": {"type": "string"},
+    }
+    return {"title": title, **_closed(properties, optional=("rows", "library"))}
+
+
+def _band_rule() -> Schema:
+    ends = {
+        "accept_from": {**_MAYBE, "description": "accepted where the score is at least this"},
+        "reject_to": {**_MAYBE, "description": "rejected where it is at most this"},
+    }
+    of_groups = _by_name("of each group", _closed(ends, optional=("accept_from", "reject_to")))
+    return _closed(
+        {
+            "score": {"type": "string", "description": "what the thresholds are on, in words"},
+            "event": {"type": "string", "description": "predicted, or the class decided about"},
+            "column": {"type": ["integer", "null"], "minimum": 0},
+            "composite": {
+                "enum": [None, "product", "minimum"],
+                "description": "of the largest probabilities of a cluster's rows, one answer",
+            },
+            "accept": {"const": "score >= accept_from"},
+            "reject": {"const": "score <= reject_to"},
+            **ends,
+            "groups": {"anyOf": [{"type": "null"}, of_groups]},
+        },
+        optional=("column", "composite", "accept_from", "reject_to", "groups"),
+        words="a score less than 1e-6 beyond its threshold counts as at it; between: review",
+    )
+
+
+def _band_promise() -> Schema:
+    counts = ("n", "positives", "accepted", "accepted_positives", "rejected", "rejected_positives")
+    scores = ("lowest_accepted", "highest_declined", "highest_rejected", "lowest_kept")
+    words = ("accept_reason", "reject_reason")
+    evidence: dict[str, Schema] = {
+        "group": {"type": ["string", "null"]},
+        **dict.fromkeys(counts, _COUNT),
+        **dict.fromkeys(scores, _MAYBE),
+        **dict.fromkeys(words, _MAYBE_TEXT),
+    }
+    inside = {"exclusiveMinimum": 0.0, "exclusiveMaximum": 1.0}
+    limit: Schema = {"type": ["number", "null"], **inside}
+    rates = ("min_precision", "max_false_positive_rate", "min_recall",
+             "min_negative_predictive_value", "max_false_negative_rate")  # fmt: skip
+    return _closed(
+        {
+            "promises": _closed(dict.fromkeys(rates, limit), optional=rates),
+            "confidence": _number("probability that all promises hold", **inside),
+            "n_given": {**_COUNT, "description": "rows given, of which those counted are a part"},
+            "clustered": {"type": "boolean"},
+            "rows": _numbers("what set each threshold", _closed(
+                evidence, optional=("group", *scores, *words))),
+            "map_sha256": _MAP_DIGEST,
+        },
+        optional=("map_sha256",),
+        words="what the bands rest on",
+    )  # fmt: skip
+
+
+def _threshold_rule() -> Schema:
     thresholds = _by_name("of each group; null: no row of it is accepted", _MAYBE)
-    rule = _closed(
+    return _closed(
         {
             "score": {"const": "confidence"},
             "accept": {"const": "confidence >= threshold"},
@@ -268,24 +355,6 @@ def _policy() -> Schema:
         optional=("threshold", "groups"),
         words="a confidence less than 1e-6 below its threshold counts as at it",
     )
-    return {
-        "title": "policy.json",
-        "description": "A calibrator, the confidence from which on answers are accepted, and the "
-        "promise that the counts behind it support.",
-        **_closed(
-            {
-                "format": {"const": "temperance/policy"},
-                "format_version": {"const": 2},
-                "rule": rule,
-                "promise": _promise(),
-                "calibrator": {"$ref": "#/$defs/calibrator"},
-                "rows": {"type": "object", "description": "which rows were used for what"},
-                "library": {"type": "string"},
-            },
-            optional=("rows", "library"),
-        ),
-        "$defs": {"calibrator": _calibrator()},
-    }
 
 
 def _promise() -> Schema:
@@ -313,11 +382,7 @@ def _promise() -> Schema:
                 "description": "whether rows belong together, and one of each cluster counts",
             },
             "rows": _numbers("what set each threshold", evidence),
-            "map_sha256": {
-                "type": "string",
-                "pattern": "^[0-9a-f]{64}$",
-                "description": "of the map that the counts are of",
-            },
+            "map_sha256": _MAP_DIGEST,
         },
         optional=("max_risk", "min_coverage", "map_sha256"),
         words="what the thresholds rest on",

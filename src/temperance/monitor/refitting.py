@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,16 @@ import numpy as np
 
 from temperance.calibrators import METHODS
 from temperance.checks.arguments import as_count, as_flag, as_positive, as_share, as_word
-from temperance.decisions import DecisionPolicy, abstain, load_policy, save_policy
+from temperance.decisions import (
+    Abstention,
+    Bands,
+    DecisionPolicy,
+    abstain,
+    load_policy,
+    save_policy,
+)
+from temperance.decisions.bands import bands_rows
+from temperance.decisions.rows import DecisionRows
 from temperance.drift.challenge import Challenge, prequential_log_probs
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import Frozen
@@ -167,12 +176,11 @@ def _set_again(path: Path, policy: DecisionPolicy, calibrator: Calibrator, rows:
     own: dict[str, Any] = {"groups": rows.groups} if calibrator.traits.groups else {}
     probs = calibrator.of_logits.apply(rows.logits, refuse_probs=False, dtype=np.float64, **own)
     answers = calibrator.kind == "answers"
+    if answers:
+        probs = probs[:, 1]
+    groups = rows.groups if rule.per_group else None
     try:
-        again = abstain(
-            probs[:, 1] if answers else probs, rows.labels, answers=answers,
-            max_risk=rule.max_risk, min_coverage=rule.min_coverage,
-            confidence=rule.confidence, groups=rows.groups if rule.per_group else None,
-        )  # fmt: skip
+        again = _rule_again(rule, probs, rows.labels, groups, answers=answers)
     except InvalidInputError as error:
         void = path.with_suffix(".void.json")
         path.replace(void)
@@ -186,6 +194,28 @@ def _set_again(path: Path, policy: DecisionPolicy, calibrator: Calibrator, rows:
         f"the promise of {path.name} is made again for the new calibrator, on {len(rows):,} labels "
         f"kept apart: threshold {again.threshold if not rule.per_group else 'of each group'}."
     )
+
+
+def _rule_again(
+    rule: Abstention | Bands,
+    probs: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    groups: NDArray[Any] | None,
+    *,
+    answers: bool,
+) -> Abstention | Bands:
+    """Return the rule of the same promises on other rows, or raise InvalidInputError."""
+    if isinstance(rule, Abstention):
+        return abstain(
+            probs, labels, max_risk=rule.max_risk, min_coverage=rule.min_coverage,
+            confidence=rule.confidence, groups=groups, answers=answers,
+        )  # fmt: skip
+    event = rule.event
+    name = event.name if event.column is None else event.column
+    rows = DecisionRows.check(
+        probs, labels, groups=groups, event=name, composite=event.composite, answers=answers
+    )
+    return replace(bands_rows(rows, rule.promises, confidence=rule.confidence), event=event)
 
 
 def _method(champion: Calibrator, method: str | None) -> str:

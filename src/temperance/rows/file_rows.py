@@ -107,7 +107,7 @@ def rows_of_classes(
         labels=labels,
         weights=weights,
         groups=dataset.groups,
-        clusters=None if whole else _clusters(dataset, n, numbered=dense is not None),
+        clusters=_clusters(dataset, n, numbered=dense is not None, whole=whole),
         ids=dataset.ids,
         classes=classes,
         layout=Classes(ragged=dataset.ragged) if dense is None else Pixels(dense),
@@ -258,9 +258,13 @@ def _notes(
     return (*notes, note)
 
 
-def _clusters(dataset: Dataset, n: int, *, numbered: bool) -> NDArray[np.intp] | None:
-    """Return each row's cluster, 0..m-1 without gaps."""
+def _clusters(dataset: Dataset, n: int, *, numbered: bool, whole: bool) -> NDArray[np.intp] | None:
+    """Return each row's cluster, 0..m-1 without gaps; of a `whole` file None where some lack."""
     if dataset.clusters is None:
+        return None
+    if whole and not numbered:
+        with suppress(InvalidInputError):
+            return as_groups(dataset.clusters, n=n, name="clusters")[1]
         return None
     if numbered:  # some may have lost all their rows
         return np.unique(dataset.clusters, return_inverse=True)[1]

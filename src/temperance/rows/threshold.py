@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.blocks import report_work
 from temperance.calibrators import Calibrator, temperature_of
-from temperance.decisions import DecisionPolicy, Outcome
+from temperance.decisions import Abstention, DecisionPolicy, Outcome
 from temperance.decisions.abstain import OF_CLUSTERS
 from temperance.decisions.abstention import outcome_cells
 from temperance.decisions.rows import DecisionRows, confidence_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from temperance.rows.memory import Rows
     from temperance.selection import Selection
 
-__all__ = ["Dealing", "Decision", "RowUse", "decide"]
+__all__ = ["Dealing", "Decision", "RowUse", "check_test_rows", "decide", "predictions_of"]
 
 # Which rows were used for what, in words and for audits.
 
@@ -83,8 +83,8 @@ class RowUse:
             "set_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
-    def words(self, calibrator: Calibrator) -> str:
-        """Return it in sentences."""
+    def words(self, calibrator: Calibrator, *, composite: bool = False) -> str:
+        """Return it in sentences; of `composite` answers every cluster is one."""
         n = f"{self.threshold_rows.n:,}"
         if self.split is not None:
             temperature = temperature_of(calibrator)
@@ -99,7 +99,9 @@ class RowUse:
             text = f"Nothing was fitted; all {n} labelled rows set the threshold."
         else:
             text = f"{self.calibrator_file} calibrates; all {n} labelled rows set the threshold."
-        if self.rows.clusters is not None:
+        if composite:
+            text += " All rows of a cluster are one answer."
+        elif self.rows.clusters is not None:
             text += " Of each cluster one row counts, drawn at random: rows of one err together."
         return text
 
@@ -176,9 +178,16 @@ class Decision:
     calibrator_facts: dict[str, Any]
     report_facts: tuple[tuple[str, str], ...]  # for the report
 
+    @property
+    def rule(self) -> Abstention:
+        """The thresholds of the policy."""
+        rule = self.policy.rule
+        assert isinstance(rule, Abstention)  # noqa: S101  (`decide` made it)
+        return rule
+
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
-        rule, facts = self.policy.rule, self.policy.facts
+        rule, facts = self.rule, self.policy.facts
         seen = self.test or rule.outcome
         shares = {name: seen.to_dict()[name] for name in ("coverage", "risk")}
         test = None
@@ -202,11 +211,11 @@ class Decision:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
         seen: dict[str | None, Outcome] = {} if self.test is None else {None: self.test}
         seen.update(self.test_groups.items())
-        return check_promises(self.policy.rule, seen, undecided=undecided)
+        return check_promises(self.rule, seen, undecided=undecided)
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
-        tables = [self.policy.rule.table()]
+        tables = [self.rule.table()]
         if self.test is not None:
             tables.append(
                 Table(
@@ -249,7 +258,7 @@ class Dealing:
         threshold_rows = rows if split is None else rows.part(~split)
         known = self.calibrator
         fitted = Fitted(known, None) if known else _fitted(rows, split, self.method)
-        predictions = _predictions(threshold_rows, fitted.calibrator)
+        predictions = predictions_of(threshold_rows, fitted.calibrator)
         decided = _decided(threshold_rows, predictions, per_group=self.per_group, seed=seed)
         return Deal(fitted.calibrator, decided, split, _of_zeros(fitted.selection))
 
@@ -266,7 +275,7 @@ def decide(
     """Set the thresholds on labels that no fit has used, and measure them."""
     seed, per_group = dealing.seed, dealing.per_group
     if test is not None:
-        _check_test(rows, test)
+        check_test_rows(rows, test)
     if per_group and rows.groups is None:
         msg = (
             f"{rows.source}: has no groups for `per_group` (--per-group). Name their column: "
@@ -286,7 +295,7 @@ def decide(
     split = own.fitted
     threshold_rows = rows if split is None else rows.part(~split)
     outcome, groups = None, {}
-    predictions = _predictions(test or threshold_rows, own.calibrator)
+    predictions = predictions_of(test or threshold_rows, own.calibrator)
     if test is not None:
         with naming(test.source), report_work("measuring"):
             checked = _decided(test, predictions, per_group=per_group, seed=seed)
@@ -314,7 +323,7 @@ def decide(
     )
 
 
-def _check_test(rows: Rows, test: Rows) -> None:
+def check_test_rows(rows: Rows, test: Rows) -> None:
     """Raise where the test rows are those of the threshold, or do not go with them."""
     if test.sha256 == rows.sha256:
         msg = (
@@ -363,7 +372,7 @@ def _fitted(rows: Rows, split: NDArray[np.bool_] | None, method: str) -> Fitted:
         raise NoOptimumError(msg, reason=error.reason) from error
 
 
-def _predictions(rows: Rows, calibrator: Calibrator) -> Predictions:
+def predictions_of(rows: Rows, calibrator: Calibrator) -> Predictions:
     """Return the calibrated rows."""
     probs = rows.applied(calibrator)
     return rows.layout.decided(probs, rows.require_labels(), rows.weights, rows.clusters)

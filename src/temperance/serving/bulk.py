@@ -67,6 +67,8 @@ def answer_npz(body: bytes, served: Served, limits: Limits) -> Reply:
     arrays: dict[str, Any] = {"probs": answered.probs}
     if answered.accepted is not None:
         arrays["accepted"] = answered.accepted
+    if answered.bands is not None and served.has_bands:
+        arrays["band"] = answered.bands
     buffer = BytesIO()
     arrays |= {name: json.dumps(each) for name, each in served.description.items()}
     np.savez(buffer, allow_pickle=False, **arrays)
@@ -122,6 +124,8 @@ def answer_arrow(body: bytes, served: Served, limits: Limits) -> Reply:
         columns["prob"] = probs
     if answered.accepted is not None:
         columns["accepted"] = answered.accepted
+    if answered.bands is not None and served.has_bands:
+        columns["band"] = answered.bands
     table = pa.table(columns).replace_schema_metadata(
         {name: json.dumps(each) for name, each in served.description.items()}
     )

@@ -59,7 +59,9 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
         `confidence` where it was the largest probability or that of the choice, `score` where it
         was the most probable level or their mean; what else they were is null, as `warnings` says.
         `choice` is the most probable option where it was that, and else stays. With a policy each
-        answer has `accepted`, which of a refusal is false.
+        answer has `accepted`, which of a refusal is false, and with one of bands `band`, which of a
+        refusal is review. A composite policy decides all answers of the response together; with a
+        refusal among them they are for review.
 
     Raises
     ------
@@ -75,15 +77,16 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
     asked = [_Asked(each, each.shown) for each in answers if each.shown is not None]
     warnings: list[str] = []
     if asked:
-        probs, accepted = _calibrated(asked, served, limits)
+        probs, bands = _calibrated(asked, served, limits)
         for number, each in enumerate(asked):
             warnings += _write(each, probs[number])
-            if accepted is not None:
-                each.answer.content["accepted"] = bool(accepted[number])
+            if bands is not None:
+                _decide(each.answer, bands[number], served)
         warnings += served.warnings([each.answer.type for each in asked])
     if served.policy is not None:
-        for refusal in (each for each in answers if each.shown is None):
-            refusal.content["accepted"] = False
+        refusals = [each for each in answers if each.shown is None]
+        for answer in answers if refusals and served.composite else refusals:
+            _decide(answer, "review", served)
     content.update(served.description)
     if warnings:
         content["warnings"] = warnings
@@ -104,10 +107,17 @@ class _Asked(NamedTuple):
         return f"an answer of type {self.answer.type}" if name is None else f"answer {quoted(name)}"
 
 
+def _decide(answer: TypedAnswer, band: str, served: Served) -> None:
+    """Write what the policy decides of an answer."""
+    answer.content["accepted"] = band == "accept"
+    if served.has_bands:
+        answer.content["band"] = band
+
+
 def _calibrated(
     asked: list[_Asked], served: Served, limits: Limits
-) -> tuple[list[list[float]], NDArray[np.bool_] | None]:
-    """Return the probabilities of each answer's options, in their order, and what is accepted."""
+) -> tuple[list[list[float]], list[str] | None]:
+    """Return the probabilities of each answer's options, in their order, and the bands of each."""
     calibrator = served.calibrator
     if calibrator.kind != "logits" or calibrator.traits.members:
         what = "an ensemble" if calibrator.traits.members else calibrator.kind
@@ -123,10 +133,12 @@ def _calibrated(
     mask = np.arange(values.shape[1]) >= lengths[:, np.newaxis] if ragged else None
     by_type = calibrator.traits.groups or served.thresholds_per_group
     groups = [each.answer.type for each in asked] if by_type else None
-    answered = served.answer(Question("probs", values, groups, mask))
+    document = ["response"] * len(asked) if served.composite else None
+    answered = served.answer(Question("probs", values, groups, mask, clusters=document))
     probs = [row[:length].tolist() for row, length in zip(answered.probs, lengths, strict=True)]
     back = [None if order is None else np.argsort(order) for order in orders]
-    return [_taken(row, order) for row, order in zip(probs, back, strict=True)], answered.accepted
+    bands = None if answered.bands is None else answered.bands.tolist()
+    return [_taken(row, order) for row, order in zip(probs, back, strict=True)], bands
 
 
 def _order(asked: _Asked, calibrator: Calibrator) -> NDArray[np.intp] | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["answer_rows", "as_json", "parsed"]
 
 _SCORES = ("logits", "probs", "scores")
-_KEYS = (*_SCORES, "groups", "refuse_probs")
+_KEYS = (*_SCORES, "groups", "clusters", "refuse_probs")
 _BLOCK = 1 << 12  # rows that become text at a time: a thread holds the interpreter meanwhile
 
 
@@ -64,8 +64,9 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     content : dict
         `logits`, `probs` or, of a calibrator of answers, `scores`: rows of numbers, of different
         lengths where the calibrator takes any number of options; null is an option that does not
-        exist. Of an ensemble a list of such rows per model. `groups`, a name per row. Rows that
-        look like probabilities are logits where `refuse_probs` is false.
+        exist. Of an ensemble a list of such rows per model. `groups`, a name per row; `clusters`
+        likewise, of a policy of composite answers: which rows are parts of one. Rows that look like
+        probabilities are logits where `refuse_probs` is false.
     served : Served
         The map.
     limits : Limits
@@ -74,7 +75,8 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     Returns
     -------
     Reply
-        JSON with `probs`, rows as long as those sent; `accepted` of a policy; `calibrator` and
+        JSON with `probs`, rows as long as those sent; `accepted` of a policy, and `bands` of one
+        that has some ("accept", "review", "reject"); `calibrator` and
         `policy`, what was applied; `warnings` where there are any.
 
     Raises
@@ -90,12 +92,14 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     else:
         sent = _rows_of(content[key], key, limits)
         sent.check_widths(served.calibrator.n_classes)
-    groups = _groups(content.get("groups"), sent.n)
+    groups = _names(content.get("groups"), sent.n, "groups")
+    clusters = _names(content.get("clusters"), sent.n, "clusters")
     refuse_probs = content.get("refuse_probs", True)
     if not isinstance(refuse_probs, bool):
         msg = f"`refuse_probs` must be true or false, got {value_text(refuse_probs)}."
         raise InvalidInputError(msg)
-    answered = served.answer(Question(key, sent.values, groups, sent.mask, refuse_probs))
+    question = Question(key, sent.values, groups, sent.mask, refuse_probs, clusters)
+    answered = served.answer(question)
     return answered.reply(_rendered(answered, sent, served, groups))
 
 
@@ -221,18 +225,22 @@ def _is_number(value: Any, lengths: NDArray[np.int64] | None) -> bool:  # noqa: 
         return False
 
 
-def _groups(groups: Any, n: int) -> NDArray[np.object_] | None:  # noqa: ANN401  (what JSON holds)
-    if groups is None:
+def _names(
+    names: Any,  # noqa: ANN401  (what JSON holds)
+    n: int,
+    key: str,
+) -> NDArray[np.object_] | None:
+    if names is None:
         return None
-    if not isinstance(groups, list) or len(groups) != n:
-        what = f"{len(groups)}" if isinstance(groups, list) else value_text(groups)
-        msg = f"`groups` must be a list of {n} names, one per row, got {what}."
+    if not isinstance(names, list) or len(names) != n:
+        what = f"{len(names)}" if isinstance(names, list) else value_text(names)
+        msg = f"`{key}` must be a list of {n} names, one per row, got {what}."
         raise InvalidInputError(msg)
-    for row, each in enumerate(groups):
+    for row, each in enumerate(names):
         if each is not None and not isinstance(each, str):
-            msg = f"`groups` must be names, or null; {row_name(row)} has {value_text(each)}."
+            msg = f"`{key}` must be names, or null; {row_name(row)} has {value_text(each)}."
             raise InvalidInputError(msg)
-    return np.array(groups, dtype=object)
+    return np.array(names, dtype=object)
 
 
 def _rendered(
@@ -242,6 +250,8 @@ def _rendered(
     parts = [b'{"probs":[', b",".join(_blocks(answered.probs, sent.lengths)), b"]"]
     if answered.accepted is not None:
         parts.append(b',"accepted":' + as_json(answered.accepted.tolist()))
+    if answered.bands is not None and served.has_bands:
+        parts.append(b',"bands":' + as_json(answered.bands.tolist()))
     if warnings := served.warnings(groups):
         parts.append(b',"warnings":' + as_json(list(warnings)))
     return b"".join((*parts, b",", served.description_json))

@@ -13,6 +13,7 @@ from temperance.calibrators import temperature_of
 from temperance.checks.arrays import row_name
 from temperance.checks.label_matrix import label_logits_from_probs
 from temperance.checks.scores import logits_from_probs
+from temperance.decisions.bands import Bands
 from temperance.decisions.policy import FORMAT as POLICY_FORMAT
 from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
 from temperance.errors import InvalidInputError, TemperanceError
@@ -44,6 +45,7 @@ class Question(NamedTuple):
     groups: ArrayLike | None = None
     mask: Any = None  # options that do not exist, where `values` has any; of an ensemble a tuple
     refuse_probs: bool = True
+    clusters: ArrayLike | None = None  # which rows are parts of one answer
 
 
 class Reply(NamedTuple):
@@ -59,6 +61,7 @@ class Answered(NamedTuple):
 
     probs: NDArray[Any]
     accepted: NDArray[np.bool_] | None
+    bands: NDArray[np.str_] | None = None  # of a policy: accept, review or reject
 
     def reply(self, content: bytes) -> Reply:
         """Return the answer in some form."""
@@ -86,8 +89,10 @@ class Served:
             }
         }
         if self.policy is not None:
-            threshold = self.policy.rule.threshold
-            description["policy"] = {"id": policy_id(self.policy), "threshold": threshold}
+            rule = self.policy.rule
+            description["policy"] = {"id": policy_id(self.policy), "threshold": rule.threshold}
+            if isinstance(rule, Bands) and not rule.per_group:
+                description["policy"]["reject_to"] = rule.parts[0].reject_to
         text = json.dumps(description, separators=(",", ":"))
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "description_json", text[1:].encode())
@@ -121,8 +126,13 @@ class Served:
         refuse_probs = question.refuse_probs and question.kind == "logits"
         logits = self._logits(question)
         if self.policy is not None:
-            decided = self.policy.apply(logits, groups=question.groups, refuse_probs=refuse_probs)
-            return Answered(*decided)
+            probs, bands = self.policy.decide(
+                logits,
+                groups=question.groups,
+                clusters=question.clusters,
+                refuse_probs=refuse_probs,
+            )
+            return Answered(probs, bands == "accept", bands)
         probs = calibrator.apply(logits, groups=question.groups, refuse_probs=refuse_probs)
         return Answered(probs, None)
 
@@ -162,6 +172,16 @@ class Served:
             block[options] = logits_from_probs(own, floor=floor).ravel()
             logits[rows] = block
         return logits
+
+    @property
+    def composite(self) -> bool:
+        """Whether rows are decided together, as parts of one answer."""
+        return self.policy is not None and self.policy.rule.event.composite is not None
+
+    @property
+    def has_bands(self) -> bool:
+        """Whether rows are accepted, reviewed or rejected."""
+        return self.policy is not None and isinstance(self.policy.rule, Bands)
 
     @property
     def thresholds_per_group(self) -> bool:
@@ -218,20 +238,23 @@ class Served:
             "scores": calibrator.answer_scale,
             "policy": self.policy is not None,
             "thresholds per group": self.thresholds_per_group,
+            "bands": self.has_bands,
+            "composite answers": self.composite,
         }
 
     def try_out(self) -> None:
         """Apply the map once: what it loads is loaded, and it gives probabilities."""
         calibrator = self.calibrator
         groups = ["a"] if self.thresholds_per_group else None
+        clusters = ["a"] if self.composite else None
         k = calibrator.n_classes or 2
         row: Any = np.zeros((1, k))
         if calibrator.kind == "answers":
-            question = Question("scores", np.zeros(1), groups)
+            question = Question("scores", np.zeros(1), groups, clusters=clusters)
         elif calibrator.traits.members:
-            question = Question("logits", (row,) * calibrator.n_models, groups)
+            question = Question("logits", (row,) * calibrator.n_models, groups, clusters=clusters)
         else:
-            question = Question("logits", row, groups)
+            question = Question("logits", row, groups, clusters=clusters)
         probs = as_float64(self.answer(question).probs)
         if not (np.isfinite(probs).all() and ((probs >= 0.0) & (probs <= 1.0)).all()):
             msg = f"it gives {probs.tolist()}, which are no probabilities"

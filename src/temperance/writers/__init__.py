@@ -33,7 +33,7 @@ BLOCK_SUFFIXES = tuple(_WRITE_BLOCKS)
 _DENSE = suffixes_of(each for each in FILE_FORMATS if each.write and each.any_shape)
 
 
-def write_probs(
+def write_probs(  # noqa: PLR0913  (a column each)
     path: str | os.PathLike[str],
     probs: ArrayLike,
     *,
@@ -43,6 +43,9 @@ def write_probs(
     groups: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     accepted: ArrayLike | None = None,
+    band: ArrayLike | None = None,
+    answered_by: ArrayLike | None = None,
+    ask: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     layout: Layout = "rows",
 ) -> None:
@@ -65,6 +68,10 @@ def write_probs(
         Written as they are.
     accepted : array_like of bool, shape (n,), optional
         Which rows may be answered; `true` and `false` in .csv and .tsv files.
+    band : array_like of str, shape (n,), optional
+        Of a policy of bands: accept, review or reject.
+    answered_by, ask : array_like of str, shape (n,), optional
+        Of a cascade: the model whose probabilities these are, and the model to ask next, or "".
     mask : array_like of bool, shape (n, k), optional
         The options that exist. In .jsonl files those that do not exist at the end of a row are
         left out, so that ragged rows look as they did; the other formats keep every column.
@@ -94,6 +101,9 @@ def write_probs(
             "groups": groups,
             "weights": weights,
             "accepted": accepted,
+            "band": band,
+            "answered_by": answered_by,
+            "ask": ask,
         },
     )
     suffix = file_suffix(path)

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from temperance.file_formats import Layout
 
 __all__ = [
+    "DECIDED",
     "Content",
     "classes_entry",
     "refuse_missing_labels",
     "text_cells",
     "text_keepers",
 ]
+
+
+DECIDED = ("accepted", "band", "answered_by", "ask")  # columns of a policy, named so everywhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,6 +222,8 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
     if shape is not None and array.shape != shape:
         msg = f"`{name}` must have shape {shape} to match `probs`, got {array.shape}."
         raise InvalidInputError(msg)
+    if name in DECIDED and array.dtype.kind == "U":
+        return array
     if name == "accepted":
         if array.dtype != np.bool_:
             msg = f"`accepted` must hold booleans, got dtype {array.dtype}."

@@ -6,6 +6,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.writers.content import DECIDED
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,7 +19,7 @@ __all__ = ["NpyBlocks", "write_npy", "write_npz"]
 def write_npz(path: Path, content: Content, _suffix: str) -> None:
     """Write every column under its name in the plural."""
     arrays = {
-        name if name == "accepted" else f"{name.removesuffix('s')}s": column
+        name if name in DECIDED else f"{name.removesuffix('s')}s": column
         for name, column in content.columns.items()
     }
     if content.classes is not None:

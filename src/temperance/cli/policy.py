@@ -1,0 +1,294 @@
+"""`temperance policy`: accept, review or reject, with promises of precision, recall and such."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from temperance.cli.console import Result
+from temperance.cli.options import KindName
+from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.reading_options import takes_reading
+from temperance.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from temperance.calibrators import Calibrator
+    from temperance.decisions import DecisionPolicy
+    from temperance.rows.reading import Reading
+    from temperance.rows.threshold import Dealing
+
+__all__ = ["policy"]
+
+
+class CompositeName(StrEnum):
+    """How the confidences of the parts of an answer make the one of the whole."""
+
+    product = "product"
+    minimum = "minimum"
+
+
+@takes_reading(without=("class_axis",))
+def policy(
+    reading: Reading,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Logits or probabilities with labels, unseen so far."),
+    ],
+    min_precision: Annotated[
+        float | None,
+        typer.Option("--min-precision", metavar="P", help="Of the accepted, least share of yes."),
+    ] = None,
+    max_fpr: Annotated[
+        float | None,
+        typer.Option("--max-fpr", metavar="R", help="Of the rows that are no, most accepted."),
+    ] = None,
+    min_recall: Annotated[
+        float | None,
+        typer.Option("--min-recall", metavar="R", help="Of the rows that are yes, least accepted."),
+    ] = None,
+    min_npv: Annotated[
+        float | None,
+        typer.Option("--min-npv", metavar="P", help="Of the rejected, least share of no."),
+    ] = None,
+    max_fnr: Annotated[
+        float | None,
+        typer.Option("--max-fnr", metavar="R", help="Of the rows that are yes, most rejected."),
+    ] = None,
+    event: Annotated[
+        str,
+        typer.Option(
+            "--event",
+            metavar="CLASS",
+            help="What is yes: this class, by its probability; or predicted: the answer is right.",
+        ),
+    ] = "predicted",
+    composite: Annotated[
+        CompositeName | None,
+        typer.Option(
+            "--composite",
+            help="Rows of a cluster (--cluster-column) are one answer, right if all are, scored by "
+            "the product of their confidences, or the least.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float,
+        typer.Option("--confidence", metavar="P", help="Probability that all promises hold."),
+    ] = 0.95,
+    risks: Annotated[
+        str | None,
+        typer.Option(
+            "--risks",
+            metavar="R,R,...",
+            help="Without promises: the share of rows answered at each of these risks, all "
+            "promised at once. Default: 0.01,0.02,0.05,0.1.",
+        ),
+    ] = None,
+    choose: Annotated[
+        float | None,
+        typer.Option("--choose", metavar="R", help="Write the policy of this risk of the table."),
+    ] = None,
+    calibrator_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrator",
+            metavar="FILE.json",
+            help="Fitted on other rows; all rows of FILE then set the thresholds.",
+        ),
+    ] = None,
+    as_is: Annotated[
+        bool,
+        typer.Option("--as-is", help="Calibrate nothing: all rows set the thresholds."),
+    ] = False,
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", metavar="TEST", help="Measure the rates on this file."),
+    ] = None,
+    per_group: Annotated[
+        bool,
+        typer.Option("--per-group", help="Bands for every group; all promises hold at once."),
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
+    ] = Path("policy.json"),
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="Without --calibrator: what is fitted. Default: temperature; of answers platt.",
+        ),
+    ] = None,
+    fit_share: Annotated[
+        float,
+        typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
+    ] = 0.2,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of that split, and of rows drawn from clusters.")
+    ] = 0,
+) -> Result:
+    """Find where to accept, review and reject, so that promises hold at once.
+
+    Promises are of precision, false-positive rate and recall of what is accepted, and of negative
+    predictive value and false-negative rate of what is rejected. Without any: a table of the rows
+    that can be answered at several risks, one of which may be chosen (--choose). The policy is what
+    `temperance apply policy.json` and `temperance serve policy.json` take.
+    """
+    from temperance.decisions.band_promises import BandPromises
+    from temperance.decisions.split import as_fit_share
+    from temperance.rows.reading import read_rows
+    from temperance.writers.place import check_writable
+
+    limits = {
+        "min_precision": min_precision, "max_false_positive_rate": max_fpr,
+        "min_recall": min_recall, "min_negative_predictive_value": min_npv,
+        "max_false_negative_rate": max_fnr,
+    }  # fmt: skip
+    asked = any(value is not None for value in limits.values())
+    _check_options(reading, asked=asked, risks=risks, choose=choose, test=test, event=event,
+                   composite=composite, per_group=per_group)  # fmt: skip
+    promises = BandPromises.check(**limits) if asked else None
+    as_fit_share(fit_share)
+    if promises is not None or choose is not None:
+        check_writable(output, {".json"})
+    dealing, reading = _dealing(
+        reading, calibrator_file, as_is=as_is, method=method, fit_share=fit_share,
+        per_group=per_group, seed=seed,
+    )  # fmt: skip
+    rows = read_rows(file, reading)
+    if promises is None:
+        return _table(rows, dealing, risks, choose, confidence, output)
+    of_test = reading.other_file(of_model=rows)
+    test_rows = None if test is None else read_rows(test, of_test, like=rows)
+    from temperance.rows.policy import decide_bands
+
+    decision = decide_bands(
+        rows, test_rows, dealing, promises, event=event,
+        composite=None if composite is None else composite.value,
+        confidence=confidence,
+    )  # fmt: skip
+    _save(decision.policy, decision.calibrator_facts, output)
+    return Result(
+        decision.to_dict,
+        lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
+                       decision.rule.assumption),
+        warnings=decision.warnings,
+        files={"policy": output},
+    )  # fmt: skip
+
+
+def _check_options(
+    reading: Reading,
+    *,
+    asked: bool,
+    risks: str | None,
+    choose: float | None,
+    **others: Any,  # noqa: ANN401
+) -> None:
+    """Raise for options that say nothing beside the others."""
+    if reading.kind == KindName.multilabel:
+        msg = "`--kind` must be logits or probs here: a policy is one on whole rows."
+        raise InvalidInputError(msg)
+    if asked and (risks is not None or choose is not None):
+        given = "--risks" if risks is not None else "--choose"
+        msg = f"`{given}` is of the table, which is shown without promises. Leave one out."
+        raise InvalidInputError(msg)
+    idle = {"event": "predicted"}
+    for name, value in others.items():
+        if not asked and value not in (None, False, idle.get(name)):
+            option = f"--{name.replace('_', '-')}"
+            msg = (
+                f"`{option}` needs a promise: --min-precision, --max-fpr, --min-recall, --min-npv "
+                "or --max-fnr."
+            )
+            raise InvalidInputError(msg)
+
+
+def _dealing(
+    reading: Reading,
+    calibrator_file: Path | None,
+    *,
+    as_is: bool,
+    method: str | None,
+    **settings: Any,  # noqa: ANN401  (of a Dealing)
+) -> tuple[Dealing, Reading]:
+    """Return which rows calibrate, and how the file is read for that."""
+    from temperance.calibrators import PlattScaling, TemperatureScaling
+    from temperance.formats import load
+    from temperance.rows.threshold import Dealing
+
+    if calibrator_file is not None and as_is:
+        msg = "Give `--calibrator` or `--as-is`, not both."
+        raise InvalidInputError(msg)
+    calibrator: Calibrator | None = None if calibrator_file is None else load(calibrator_file)
+    if method is None:
+        answers = reading.kind == KindName.answers
+        method = PlattScaling.method if answers else TemperatureScaling.method
+    dealing = Dealing(calibrator, calibrator_file, as_is=as_is, method=method, **settings)
+    return dealing, reading.for_calibrator(calibrator)
+
+
+def _table(
+    rows: Any,  # noqa: ANN401  (Rows, which is loaded by now)
+    dealing: Dealing,
+    risks: str | None,
+    choose: float | None,
+    confidence: float,
+    output: Path,
+) -> Result:
+    """Return the table of coverages, and write the policy of the risk that is chosen."""
+    from temperance.decisions import DecisionPolicy
+    from temperance.decisions.abstain import check_target
+    from temperance.decisions.coverage_table import RISKS
+    from temperance.rows.policy import tabulate_coverage
+
+    each = RISKS if risks is None else _risks(risks)
+    for risk in each:
+        check_target(risk, None, confidence)
+    coverage = tabulate_coverage(rows, dealing, each, confidence=confidence)
+    written = None
+    if choose is not None:
+        rule = coverage.table.choose(choose)
+        _save(DecisionPolicy(coverage.calibrator, rule, coverage.facts),
+              coverage.calibrator_facts, output)  # fmt: skip
+        written = output
+    end = (
+        f"Written: the policy of a risk of {choose:g}."
+        if choose is not None
+        else "To write one: --choose R. For promises of other rates: --min-precision and its kind."
+    )
+    return Result(
+        coverage.to_dict,
+        lambda: (*coverage.table.tables(), coverage.use, end),
+        warnings=coverage.warnings,
+        files={"policy": written},
+    )
+
+
+def _risks(text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or len(set(values)) < len(values):
+        msg = f"`--risks` must be numbers with commas between them, each once, got {text!r}."
+        raise InvalidInputError(msg)
+    return values
+
+
+def _save(decided: DecisionPolicy, calibrator_facts: dict[str, Any], output: Path) -> None:
+    """Write a policy; its facts name files without their folders."""
+    from temperance.decisions import save_policy
+
+    facts = recorded(decided.facts)
+    facts["warnings"] = list(recorded_warnings(facts["warnings"]))
+    save_policy(replace(decided, facts=facts), output, calibrator_facts=recorded(calibrator_facts))
+
+
+def _shown(guarantee: str, tables: list[Any], use: str, assumption: str) -> tuple[Any, ...]:
+    from temperance.cli.console import Headline
+
+    return Headline(guarantee), *tables, use, assumption
