@@ -107,8 +107,10 @@ class MeanSums(MergeableSums):
         if clusters is not None:
             w = np.bincount(clusters, w)
             wx = np.stack([np.bincount(clusters, column) for column in wx.T], axis=1)
-        squares = w @ wx, (wx * wx).sum(axis=0)
-        return cls(float(w.sum()), float(w @ w), wx.sum(axis=0), *squares, of_rows)
+        with np.errstate(invalid="ignore"):  # infinite both ways: a difference that has no mean
+            squares = w @ wx, (wx * wx).sum(axis=0)
+            total = wx.sum(axis=0)
+        return cls(float(w.sum()), float(w @ w), total, *squares, of_rows)
 
     def mean(self, index: int) -> float:
         """Return the weighted mean of quantity `index`."""

@@ -41,6 +41,15 @@ def test_compare_fails_where_a_model_is_worse_than_the_first(run, saved):
     assert "`--margin` needs --fail-if worse" in told
 
 
+def test_two_models_that_are_infinitely_wrong_on_other_rows_cannot_be_told_apart():
+    """Infinite less infinite has no sign, and no warning of NumPy's."""
+    old, new = (np.tile([[0.4, 0.6]], (100, 1)) for _ in range(2))
+    old[0], new[1] = [0.0, 1.0], [0.0, 1.0]
+    comparison = tp.compare({"old": old, "new": new}, np.zeros(100, dtype=int), n_resamples=100)
+    gate = check_differences(comparison)[0]
+    assert (gate.measure, gate.finding) == ("log_loss", "cannot tell")
+
+
 def test_compare_judges_all_its_models_together(sample):
     """Three models: eight gates, so wider intervals, that hold those at 95 %."""
     z, y = sample(1, n=300, k=3)
@@ -101,6 +110,49 @@ def test_a_promise_is_broken_where_new_labels_refute_it(run, saved):
     run(*arguments, "--test", "new.npz")
     told = run(*arguments, code=2).stderr
     assert "--fail-if broken needs new labels" in told
+
+
+def test_a_policy_that_exists_is_measured_on_new_labels(run, saved):
+    """Its threshold stands, nothing is written; the labels that set it are refused."""
+    run("threshold", "a.npz", "--max-risk", "0.1", "--as-is", "-o", "p.json")
+    before = (saved / "p.json").read_bytes()
+    check = ("--policy", "p.json", "--fail-if", "broken", "--json")
+    found = json.loads(run("threshold", "sharp.npz", *check, code=1).stdout)
+    direct = ("threshold", "a.npz", "--max-risk", "0.1", "--as-is", "--test", "sharp.npz")
+    tested = run(*direct, "--fail-if", "broken", "--json", "-o", "q.json", code=1)
+    assert found["gates"] == json.loads(tested.stdout)["gates"]
+    assert found["new"]["n"] == 900
+    assert (saved / "p.json").read_bytes() == before
+    assert not (saved / "policy.json").exists()
+    assert json.loads(run("threshold", "new.npz", *check).stdout)["passed"] is True
+    assert run("threshold", "new.npz", "--policy", "p.json").stdout.count("new labels") == 1
+    told = run("threshold", "a.npz", *check, code=2).stderr
+    assert "a.npz: holds the labels that set the threshold of p.json" in told
+    told = run("threshold", "new.npz", *check, "--max-risk", "0.1", code=2).stderr
+    assert "Give `--policy` or `--max-risk`, not both" in told
+    told = run("threshold", "new.npz", *check, "-o", "x.json", code=2).stderr
+    assert "Give `--policy` or `--output`, not both" in told
+
+
+def test_a_policy_of_groups_wants_groups(run, tmp_path, sample):
+    """Each group's promise is judged; rows without groups are refused."""
+    for name, seed in (("a", 1), ("b", 2)):
+        z, y = sample(seed, n=2000, k=3, temperature=1.0)
+        np.savez(tmp_path / f"{name}.npz", logits=z, labels=y, groups=np.array(["x", "y"] * 1000))
+    np.savez(tmp_path / "bare.npz", logits=z[:500], labels=y[:500])
+    run("threshold", "a.npz", "--max-risk", "0.1", "--as-is", "--per-group", "-o", "p.json")
+    check = ("--policy", "p.json", "--fail-if", "broken", "--json")
+    gates = json.loads(run("threshold", "b.npz", *check).stdout)["gates"]
+    assert [gate["group"] for gate in gates] == ["x", "y"]
+    told = run("threshold", "bare.npz", *check, code=2).stderr
+    assert "bare.npz: has no groups, by which p.json decides" in told
+
+
+def test_the_policy_that_is_written_by_default_is_not_one_that_is_read(run, saved):
+    """Without -o as well."""
+    run("threshold", "a.npz", "--max-risk", "0.1")
+    told = run("threshold", "new.npz", "--calibrator", "policy.json", "--max-risk", "0.1", code=2)
+    assert "`--output` policy.json is the file policy.json" in told.stderr
 
 
 def test_promises_of_groups_are_judged_together():

@@ -30,6 +30,7 @@ __all__ = [
     "FileCommand",
     "Signals",
     "Stream",
+    "as_output",
     "name_of",
     "paths_of",
     "raising_signals",
@@ -210,6 +211,15 @@ class FileCommand(typer.core.TyperCommand):
         finally:
             _PATHS.reset(token)
             _OPTIONS.reset(options)
+
+
+def as_output(given: Path | None, default: str) -> Path:
+    """Return the path that is written, by default one that is not read by this command."""
+    if given is not None:
+        return given
+    for each in _PATHS.get():
+        _check(_Given("--output", Path(default), written=True), _Given("read", each, written=False))
+    return Path(default)
 
 
 def paths_of(ctx: typer.Context) -> Iterator[_Given]:

@@ -19,7 +19,7 @@ from temperance.cli.gating import (
     fail_if,
 )
 from temperance.cli.options import COMPUTING, KindName, ReportOption
-from temperance.cli.process import name_of, recorded, recorded_warnings
+from temperance.cli.process import as_output, name_of, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
 from temperance.version import __version__
@@ -74,12 +74,27 @@ def threshold(
         bool,
         typer.Option("--per-group", help="A threshold for every group; all promises hold at once."),
     ] = False,
+    policy_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE.json",
+            help="Set nothing: measure the promises of this policy on FILE, whose labels are new.",
+        ),
+    ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
-    ] = Path("policy.json"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.json",
+            help="Where the policy goes.",
+            show_default="policy.json",
+        ),
+    ] = None,
     report: ReportOption = None,
     fails: Annotated[
-        Broken | None, fail_if("Fail where the labels of TEST refute the promise.")
+        Broken | None, fail_if("Fail where new labels, of --test or with --policy, refute it.")
     ] = None,
     undecided: UndecidedOption = None,
     junit: JUnitOption = None,
@@ -112,7 +127,7 @@ def threshold(
     Below it, abstain. The promise is exact (Learn then Test): it holds for new rows that come as
     these did, whatever the model. Labels that fit the calibrator are kept apart from labels that
     set the threshold. The policy, a calibrator with its threshold, is what `temperance apply
-    policy.json` takes. --test NEW --fail-if broken checks the promise on new labels, in CI.
+    policy.json` takes. In CI: threshold NEW --policy policy.json --fail-if broken.
     """
     from temperance.calibrators import PlattScaling, TemperatureScaling
     from temperance.cli.console import Headline, progress
@@ -124,12 +139,18 @@ def threshold(
     from temperance.rows.threshold import Dealing, decide
     from temperance.writers.place import check_writable
 
-    check_target(max_risk, min_coverage, confidence)
     gating = Gating(undecided, junit, markdown)
     gating.check(any_gate=fails is not None, options=["--fail-if broken"])
-    if fails is not None and test is None:
-        msg = "--fail-if broken needs new labels, which had no say in the threshold: --test FILE."
-        raise InvalidInputError(msg)
+    if policy_file is not None:
+        _refuse_beside_policy(
+            max_risk=max_risk, min_coverage=min_coverage, calibrator=calibrator_file, test=test,
+            output=output, report=report, method=method, as_is=as_is or None,
+            per_group=per_group or None,
+        )  # fmt: skip
+        return _measured(reading, file, policy_file, gating, gates=fails is not None, seed=seed)
+    check_target(max_risk, min_coverage, confidence)
+    _require_new_labels(fails, test)
+    output = as_output(output, "policy.json")
     if calibrator_file is not None and as_is:
         msg = "Give `--calibrator` or `--as-is`, not both."
         raise InvalidInputError(msg)
@@ -141,8 +162,7 @@ def threshold(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     calibrator = None if calibrator_file is None else load(calibrator_file)
-    reading = reading.for_calibrator(calibrator)
-    rows = read_rows(file, reading)
+    rows = read_rows(file, reading := reading.for_calibrator(calibrator))
     of_test = reading.other_file(of_model=rows)
     test_rows = None if test is None else read_rows(test, of_test, like=rows)
     if method is None:
@@ -196,6 +216,52 @@ def threshold(
         warnings=decision.warnings,
         files={"policy": output, "report": report, **gating.files},
         gates=gates,
+    )
+
+
+def _require_new_labels(fails: Broken | None, test: Path | None) -> None:
+    if fails is not None and test is None:
+        msg = (
+            "--fail-if broken needs new labels, which had no say in the threshold: --test FILE, or "
+            "for a policy that exists FILE itself, with --policy policy.json."
+        )
+        raise InvalidInputError(msg)
+
+
+def _refuse_beside_policy(**options: object) -> None:
+    """Raise for options of setting a threshold: a policy has one."""
+    for name, value in options.items():
+        if value is not None:
+            msg = (
+                f"Give `--policy` or `--{name.replace('_', '-')}`, not both: a policy has its "
+                "thresholds, and is measured as it is."
+            )
+            raise InvalidInputError(msg)
+
+
+def _measured(
+    reading: Reading, file: Path, policy_file: Path, gating: Gating, *, gates: bool, seed: int
+) -> Result:
+    """Measure the promises of a policy on labels that it has not seen."""
+    from temperance.cli.console import Headline
+    from temperance.decisions import load_policy
+    from temperance.rows.reading import read_rows
+    from temperance.rows.threshold import measure_policy
+
+    policy = load_policy(policy_file)
+    rows = read_rows(file, reading.for_calibrator(policy.calibrator))
+    seen = measure_policy(rows, policy, str(policy_file), seed=seed)
+    judged = seen.promises_kept(gating.taken_for) if gates else ()
+    gating.write(
+        "threshold", judged, source=rows.source, headline=policy.rule.guarantee,
+        shown=seen.tables, warnings=rows.notes, digests={rows.source: rows.sha256}, report=None,
+    )  # fmt: skip
+    return Result(
+        lambda: {**seen.to_dict(), **ended(judged), "data_sha256": rows.sha256},
+        lambda: (Headline(policy.rule.guarantee), *seen.tables(), policy.rule.assumption),
+        warnings=rows.notes,
+        files={"policy": policy_file, **gating.files},
+        gates=judged,
     )
 
 
