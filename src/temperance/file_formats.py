@@ -252,6 +252,7 @@ FormatName = Literal[
     "tgi",
     "gemini",
     "inspect-ai",
+    "promptfoo",
     "openai-decisions",
     "decisions",
     "records",
@@ -277,6 +278,8 @@ class AnswerFormat:
         What groups can be made of; the first is taken unless told otherwise.
     by_token : bool, default False
         Its answers are tokens, so that the options must be said.
+    scores_only : bool, default False
+        Answers have no options, only scores (`--kind answers`).
     grouped : bool, default True
         Whether rows have groups without being asked for.
     suffixes : tuple of str, optional
@@ -291,6 +294,7 @@ class AnswerFormat:
     signs: tuple[tuple[str, ...], ...]
     groups: tuple[GroupPart, ...] = ("options",)
     by_token: bool = False
+    scores_only: bool = False
     grouped: bool = True
     suffixes: tuple[str, ...] = ()
     lines: str | None = None
@@ -354,6 +358,16 @@ ANSWER_FORMATS: dict[FormatName, AnswerFormat] = {
             lines="readers.llm.inspect_ai.samples",
         ),
         AnswerFormat(
+            "promptfoo",
+            "results of promptfoo",
+            read="readers.llm.promptfoo.promptfoo",
+            signs=(("testIdx", "promptIdx"),),
+            grouped=False,
+            scores_only=True,
+            suffixes=(".json",),
+            lines="readers.llm.promptfoo.results",
+        ),
+        AnswerFormat(
             "openai-decisions",
             "OpenAI Decisions",
             read="readers.llm.decisions.openai_decisions",
@@ -413,8 +427,8 @@ OTHER_ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "Gemini's responses",
         (
             "which hold only an average (avgLogprobs): ask for responseLogprobs=true and "
-            "logprobs=20, or take the averages as scores of answers (temperance fit FILE --kind "
-            "answers --score-scale logprob)."
+            "logprobs=20, or take the averages as scores of answers (temperance fit FILE --format "
+            "gemini --kind answers --score-column mean --score-scale logprob)."
         ),
     ),
     (

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from llm_files import LM_EVAL, VENDORS, choice, lm_eval
 from mutations import FUZZ, mutations
 from temperance.errors import FileFormatError
-from temperance.readers import FORMATS, Dataset, LlmFormat, read
+from temperance.readers import Dataset, Fields, LlmFormat, read
+from temperance.readers.llm.scored import read_scores
 
 TOP = [("A", -0.5), (" A", -1.5), ("B", -2.5), ("x", -9999.0)]
 VALID = {
@@ -116,7 +117,7 @@ def read_or_refuse(path, format_):
     return None
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", VALID)
 @FUZZ
 @given(content=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes(tmp_path, name, content):
@@ -127,7 +128,7 @@ def test_any_bytes(tmp_path, name, content):
         read_or_refuse(path, format_)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", VALID)
 def test_damaged_bytes(tmp_path, name):
     """Valid files with some bytes changed."""
     path = tmp_path / "a.jsonl"
@@ -145,7 +146,7 @@ def test_damaged_bytes(tmp_path, name):
     check()
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", VALID)
 def test_other_values_in_the_right_places(tmp_path, name):
     """Well-formed JSON that is not of the format: the line is always named."""
     path = tmp_path / "a.jsonl"
@@ -157,5 +158,28 @@ def test_other_values_in_the_right_places(tmp_path, name):
         for format_ in formats(name):
             message = read_or_refuse(path, format_)
             assert message is None or "line " in message or "has no rows left" in message
+
+    check()
+
+
+@pytest.mark.parametrize("name", [*VENDORS, "promptfoo"])
+def test_scores_of_other_values_in_the_right_places(tmp_path, name):
+    """Whole answers by one score: finite numbers, or one sentence."""
+    path = tmp_path / "a.jsonl"
+    result = {"testIdx": 0, "promptIdx": 1, "success": True, "response": {"logProbs": [-1, -0.5]}}
+    valid = [result, {**result, "testIdx": 1}] if name == "promptfoo" else VALID[name]
+
+    @settings(FUZZ, max_examples=100)
+    @given(lines=changed(valid))
+    def check(lines):
+        path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+        try:
+            found = read_scores(path, LlmFormat(name), fields=Fields(), score="mean")
+        except FileFormatError as error:
+            assert "line " in str(error) or "has no rows left" in str(error)
+            assert str(error).isprintable()
+            return
+        assert np.isfinite(found.values).all()
+        assert found.values.shape == (len(found.ids),) if found.ids is not None else True
 
     check()

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.checks import LabelMap
-    from temperance.readers import Dataset, Fields
+    from temperance.readers import Dataset, Fields, LlmFormat
     from temperance.readers.dataset import Missing
 
 __all__ = [
@@ -359,10 +359,12 @@ def read_answers(
     labelled: bool,
     label_map: LabelMap | None = None,
     na: Missing = "refuse",
+    llm: LlmFormat | None = None,
 ) -> Dataset:
     """Read scores and outcomes, of `score` and `correct` unless told otherwise.
 
-    Outcomes that nobody needs and nobody named may be missing.
+    Outcomes that nobody needs and nobody named may be missing. Of a file of a language model's
+    answers the score is one of their tokens, or under the key that is named.
     """
     if fields.probs is not None:
         msg = (
@@ -370,6 +372,11 @@ def read_answers(
             "(--score-column)."
         )
         raise InvalidInputError(msg)
+    if llm is not None:
+        if label_map is not None or na != "refuse":
+            msg = "`label_map` (--label-map) and `na` (--na) do not go with answers of a format."
+            raise InvalidInputError(msg)
+        return _scores_of_lines(path, llm, fields, labels)
     fields = replace(fields, logits=fields.logits or "score")
     named = replace(fields, label=fields.label or "correct")
     try:
@@ -378,6 +385,20 @@ def read_answers(
         if labelled or fields.label is not None or labels is not None:
             raise
     return read(path, kind="logits", fields=fields, na=na)
+
+
+def _scores_of_lines(path: Path, llm: LlmFormat, fields: Fields, labels: Path | None) -> Dataset:
+    """Read the scores of answers as language models' servers write them."""
+    from temperance.readers.llm.scored import read_scores  # noqa: PLC0415  (only of these files)
+
+    score = fields.logits
+    if not isinstance(score, str):
+        msg = (
+            "`score_column` (--score-column) must say which score to take of answers of a format: "
+            "mean, sum or min of the log-probabilities of their tokens, or the key that holds one."
+        )
+        raise InvalidInputError(msg)
+    return read_scores(path, llm, fields=fields, score=score, labels=labels)
 
 
 def _scores(file: Dataset, scale: AnswerScale) -> NDArray[Any]:

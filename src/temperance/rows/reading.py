@@ -361,9 +361,9 @@ def _form(reading: Reading, answers: AnswerScale | None) -> Form:
         msg = f'{options[0]} is for one class per row, not for `kind="{kind}"` (--kind {kind}).'
         raise InvalidInputError(msg)
     form: Form = "labels" if of_labels else "rows" if reading.class_axis is None else "dense"
-    if reading.llm is not None and (form != "rows" or answers is not None):
+    if reading.llm is not None and form != "rows":
         msg = (
-            "`llm` (--format) goes with one class per row, not with label matrices, answers or "
+            "`llm` (--format) goes with one class per row, not with label matrices or "
             "`class_axis` (--class-axis)."
         )
         raise InvalidInputError(msg)
@@ -381,6 +381,7 @@ def _file(path: Path, reading: Reading, form: Form, *, labelled: bool) -> Datase
             labelled=labelled,
             label_map=reading.label_map,
             na=reading.na,
+            llm=reading.llm,
         )
     file = read(
         path,

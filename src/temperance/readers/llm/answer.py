@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import fsum, isfinite, isnan, nan
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
+from temperance.readers.llm.node import is_right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from temperance.readers.dataset import Fields
     from temperance.readers.llm.llm_format import GroupPart, LlmFormat
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SEVERAL",
+    "SUMMARIES",
     "Answer",
     "Ask",
     "Option",
@@ -31,6 +34,7 @@ __all__ = [
     "label_of",
     "labelled",
     "right_option",
+    "scored_answer",
 ]
 
 # What an answer says of a temperature that its server has applied already.
@@ -188,6 +192,8 @@ class Ask:
     task: str | None  # of lm-eval, from the name of the file
     kind: str | None = None  # of records that hold both logits and probs
     own_labels: bool = True  # False: labels come from another file
+    score: str | None = None  # of whole answers: of their tokens, or the path of a key
+    as_number: Callable[[str], float | None] | None = None  # of scores that are texts
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -269,3 +275,38 @@ def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:
         if own is not None or ask.own_labels or not there:
             return (own or line.need(ask.fields.id)).name()
     return there[0].name() if there else None
+
+
+# A whole answer by one score, in place of its options.
+
+
+SUMMARIES: dict[str, Callable[[Sequence[float]], float]] = {"mean": fmean, "sum": fsum, "min": min}
+
+
+def scored_answer(
+    line: Node,
+    ask: Ask,
+    log_probs: Callable[[], list[float]],
+    right: Node | None,
+    ids: Sequence[Node | None],
+) -> Answer:
+    """Return an answer by what is asked for of the log-probabilities of its tokens.
+
+    nan where one of them is not known. `right` is what the line itself says of its truth.
+    """
+    values = log_probs()
+    if not values:
+        msg = "has no tokens to take a score of."
+        raise FileFormatError(msg)
+    assert ask.score is not None  # noqa: S101  (of scores)
+    score = nan if any(map(isnan, values)) else SUMMARIES[ask.score](values)
+    if not ask.own_labels:
+        right = None
+    elif right is None:
+        right = line.find(ask.fields.label or "correct")
+    return Answer(
+        [score],
+        label=None if right is None else is_right(right),
+        read_label=is_right,
+        id=id_of(line, ask, line.get("custom_id"), line.get("id"), *ids),
+    )

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Option, Row, Tally
     from temperance.readers.llm.llm_format import LlmFormat, MissingOptions
 
-__all__ = ["bounded_probs", "dataset_of"]
+__all__ = [
+    "bounded_probs", "check_ids", "column_of", "dataset_of", "ids_of", "left_out_text", "notes",
+]  # fmt: skip
 
 # Options that are the same in every row: then they are the classes.
 
@@ -85,6 +87,7 @@ _LEFT_OUT = {
     "with less than two options": "less than two options are shown",
     "with a label not shown": "the label is not among the options shown (--missing shown)",
     "unlabelled": "no label, unlike other rows",
+    "without a log-probability": "a token has no log-probability",
 }
 
 
@@ -371,7 +374,7 @@ def dataset_of(
 ) -> Dataset:
     """Return the rows that are kept, with notes of what became of the others."""
     counts = tally.counts
-    several = _check_ids(rows, counts)
+    several = check_ids(rows, counts)
     labelled = _labelled(rows, format_, counts)
     rounded = hide_rounded([row.answer for row in labelled])
     unseen = _unseen(labelled, format_)
@@ -393,10 +396,10 @@ def dataset_of(
         kind=kind,
         values=values,
         labels=_labels(answers, classes),
-        weights=_column(usable, "weight"),
+        weights=column_of(usable, "weight"),
         groups=groups,
         clusters=_clusters(rows, usable),
-        ids=_ids(usable, several=len(files) > 1, documents=several),
+        ids=ids_of(usable, several=len(files) > 1, documents=several),
         classes=classes,
         ragged=ragged,
         kind_forced=kind_forced,
@@ -406,7 +409,7 @@ def dataset_of(
     )
 
 
-def _check_ids(rows: Sequence[Row], counts: Counter[str]) -> bool:
+def check_ids(rows: Sequence[Row], counts: Counter[str]) -> bool:
     """Refuse an id with two labels; count those that stand there twice with one.
 
     Return whether a number stands for several documents (of lm-eval), as in files that were put
@@ -533,7 +536,7 @@ def _labels(answers: Sequence[Answer], classes: tuple[str, ...] | None) -> NDArr
 
 def _groups(rows: Sequence[Row], format_: LlmFormat) -> NDArray[Any] | None:
     """Return the group of each row: under the key that was named, or made of its parts."""
-    column = _column(rows, "group")
+    column = column_of(rows, "group")
     if column is not None or not format_.grouping:
         return column
     names = []
@@ -554,7 +557,7 @@ def _groups(rows: Sequence[Row], format_: LlmFormat) -> NDArray[Any] | None:
 
 def _clusters(rows: Sequence[Row], usable: Sequence[Row]) -> NDArray[Any] | None:
     """Return which rows belong together: named so, or answers of one line."""
-    column = _column(usable, "cluster")
+    column = column_of(usable, "cluster")
     if column is not None:
         return column
     lines = Counter(row.where for row in rows)
@@ -564,7 +567,7 @@ def _clusters(rows: Sequence[Row], usable: Sequence[Row]) -> NDArray[Any] | None
     return np.array([number[row.where] for row in usable], dtype=np.int64)
 
 
-def _column(rows: Sequence[Row], name: str) -> NDArray[Any] | None:
+def column_of(rows: Sequence[Row], name: str) -> NDArray[Any] | None:
     """Return what lines hold beside their answers; all must have it, or none."""
     values = [getattr(row, name) for row in rows]
     lacking = [value is None for value in values]
@@ -576,7 +579,7 @@ def _column(rows: Sequence[Row], name: str) -> NDArray[Any] | None:
     return np.array(values) if name == "weight" else padded_texts(name, values)
 
 
-def _ids(rows: Sequence[Row], *, several: bool, documents: bool) -> NDArray[Any] | None:
+def ids_of(rows: Sequence[Row], *, several: bool, documents: bool) -> NDArray[Any] | None:
     """Return the ids, if every row has one; of several files with the file's before it.
 
     Where a number stands for several documents, what tells those apart is put behind it.

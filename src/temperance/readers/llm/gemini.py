@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
+from temperance.readers.llm.answer import scored_answer
 from temperance.readers.llm.node import has_failed, response_of
 from temperance.readers.llm.openai_logprobs import first_choice
 from temperance.readers.llm.tokens import Place, shown_token, token_answer
@@ -40,6 +41,10 @@ def gemini(line: Node, ask: Ask) -> Iterator[Answer]:
     if result is None and reason is not None and reason.value in _REFUSED:
         ask.counts["refusals"] += 1
         return
+    average = _either(candidate, "avgLogprobs", "avg_logprobs")
+    if result is None and average is not None and ask.score == "mean":
+        yield scored_answer(line, ask, lambda: [average.log_prob()], None, [line.get("key")])
+        return
     if result is None:
         raise _only_average(candidate)
     top = _either(result, "topCandidates", "top_candidates") or result.need("topCandidates")
@@ -56,7 +61,7 @@ def _only_average(candidate: Node) -> FileFormatError:
     return FileFormatError(
         f"`{candidate.path}` holds only an average, `{average.path.rpartition('.')[2]}`, which "
         "knows no options: ask for logprobs=20, or take it as a score of the answer, with --kind "
-        "answers --score-scale logprob on a table of averages and of what was right."
+        "answers --score-column mean --score-scale logprob."
     )
 
 

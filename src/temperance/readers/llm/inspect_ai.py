@@ -112,10 +112,23 @@ def inspect_ai(line: Node, ask: Ask) -> Iterator[Answer]:
         raise FileFormatError(msg)
     content = logprobs.need("content")
     _refuse_rewritten(output, content)
+    if ask.score is not None:
+        yield token_answer(_with_verdict(line), entry_places(content), content, ask, [])
+        return
     labelled = line if "label" in line.value else Node({**line.value, "label": _target(line)})
     said = ask.format.options is not None or ask.format.options_field is not None
     options = None if said else _letters(line)
     yield token_answer(labelled, entry_places(content), content, ask, [], options=options)
+
+
+def _with_verdict(line: Node) -> Node:
+    """Return a sample with what its only scorer says, C or I, as whether it is `correct`."""
+    scores = line.get("scores")
+    if "correct" in line.value or scores is None or len(scores.value) != 1:
+        return line
+    (score,) = [scores.need(name) for name in scores.value]
+    value = score.value.get("value") if isinstance(score.value, dict) else None
+    return Node({**line.value, "correct": {"C": True, "I": False}.get(str(value), value)})
 
 
 def _target(line: Node) -> Any:  # noqa: ANN401  (whatever JSON holds)

@@ -44,7 +44,8 @@ class LlmFormat:
         vLLM, llama-cpp-python, Together; `"openai-responses"`, the Responses API; `"vllm"`,
         `LLM.generate`; `"sglang"`, `/generate`; `"llama-cpp"`, llama.cpp's `/completion`;
         `"ollama"`; `"tgi"`, text-generation-inference; `"gemini"`; `"inspect-ai"`, logs of
-        inspect-ai. `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors,
+        inspect-ai. `"promptfoo"`: its results, for scores of whole answers alone.
+        `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors,
         with probabilities as `{label: p}`. `"records"`: calibration records, `type`, `logits` or
         `probs`, `gold`. `"auto"`: the one of these that the lines show, told in the notes; an
         error where two fit, or none.
@@ -79,8 +80,8 @@ class LlmFormat:
     Raises
     ------
     InvalidInputError
-        A name or value that does not exist, an option that the format does not take, no options
-        or only one for a format of tokens.
+        A name or value that does not exist, an option that the format does not take, only one
+        of the answers' tokens. That none is named is an error of reading.
 
     Examples
     --------
@@ -118,7 +119,10 @@ class LlmFormat:
             raise InvalidInputError(_ONE_OF_TWO)
         if self.options is not None:
             check_spellings(self.spellings)
-        if self.name == AUTO or self.options is not None or self.options_field is not None:
+
+    def require_options(self) -> None:
+        """Raise where the answers' tokens must be named and are not."""
+        if self.options is not None or self.options_field is not None:
             return
         if self.known.by_token and self.name not in _WHOLE_LISTS:
             raise InvalidInputError(_NO_OPTIONS.format(self.name))

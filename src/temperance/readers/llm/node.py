@@ -12,7 +12,16 @@ from temperance.readers.guard import named, quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SENTINEL", "Node", "check_sum", "decimals", "has_failed", "response_of", "same_word"]
+__all__ = [
+    "SENTINEL",
+    "Node",
+    "check_sum",
+    "decimals",
+    "has_failed",
+    "is_right",
+    "response_of",
+    "same_word",
+]
 
 SENTINEL = -9999.0  # servers write it for "very unlikely", without a number
 # No float32 probability is smaller than e^-88, so a token's log-probability below it was never
@@ -222,3 +231,17 @@ def same_word(label: object, options: Sequence[Sequence[str]]) -> int | None:
 
 def _folded(text: str) -> str:
     return text.strip().casefold()
+
+
+_RIGHT = {"true": 1, "1": 1, "false": 0, "0": 0}
+
+
+def is_right(node: Node) -> int:
+    """Return 1 where an answer is said to be right, 0 where wrong."""
+    value = node.value
+    number = int(value) if isinstance(value, int | float) and value in (0, 1) else None
+    if isinstance(value, str):
+        number = _RIGHT.get(_folded(value))
+    if number is None:
+        node.refuse("true or 1 where the answer is right, false or 0 where not")
+    return number

@@ -51,6 +51,7 @@ def read_llm(
     told: tuple[str, ...] = ()
     if format_.name == AUTO:
         format_, told = recognised(files, format_)
+    format_.require_options()
     _check_fields(format_, fields, kind)
     own_fields = fields if labels is None else replace(fields, label=None)
     of_folder = is_folder(path)

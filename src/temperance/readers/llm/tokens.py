@@ -11,7 +11,14 @@ import numpy as np
 
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import named, quoted
-from temperance.readers.llm.answer import Answer, Option, id_of, labelled, right_option
+from temperance.readers.llm.answer import (
+    Answer,
+    Option,
+    id_of,
+    labelled,
+    right_option,
+    scored_answer,
+)
 from temperance.readers.llm.llm_format import check_spellings, spellings_of
 from temperance.readers.llm.node import Node, decimals, same_word
 
@@ -163,6 +170,13 @@ class Place:
         check_mass(listed if sampled is None else [*listed, sampled], self.listed)
         return Shown(listed, sampled, self.text)
 
+    def log_prob(self) -> float:
+        """Return the log-probability of the sampled token; nan where it is not told."""
+        sampled = self.sampled()
+        if sampled is None and self.text:
+            sampled = next((each for each in self.likely() if each.token == self.text), None)
+        return nan if sampled is None else sampled.log_prob
+
     def _check_once(self, listed: Sequence[ShownToken]) -> None:
         log_probs = [each.log_prob for each in listed if each.token == self.text]
         if len(log_probs) > len(set(log_probs)):
@@ -241,6 +255,8 @@ def token_answer(
     `ids` are what a response has beside the line's own: the first that is there counts. `options`
     are those of the line itself, where the format says none.
     """
+    if ask.score is not None:
+        return scored_answer(line, ask, lambda: _of_all(places), None, ids)
     place = _answering(places, content, ask.format.position or 0)
     options = options or _options(line, ask)
     if not place.listed.value:
@@ -267,6 +283,11 @@ def token_answer(
         options=tuple(Option(str, spellings[0]) for spellings in options),
         id=id_of(line, ask, line.get("custom_id"), line.get("id"), *ids),
     )
+
+
+def _of_all(places: Sequence[Place]) -> list[float]:
+    """Return the log-probabilities of all tokens that have text."""
+    return [place.log_prob() for place in places if place.text]
 
 
 def _answering(places: Sequence[Place], content: Node, position: int) -> Place:
