@@ -194,14 +194,16 @@ def apply(
         Path,
         typer.Argument(
             metavar="CALIBRATOR",
-            help="A calibrator.json of `temperance fit`, or a policy.json of "
-            "`temperance threshold`.",
+            help="A calibrator.json of `temperance fit`, a policy.json of `temperance threshold` "
+            "or `policy`, or a cascade.json of `temperance cascade`.",
         ),
     ],
     file: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", help="Logits or probabilities; of an ensemble one file per model."
+            metavar="FILE...",
+            help="Logits or probabilities; of an ensemble, and of a cascade so far as models were "
+            "asked, one file per model.",
         ),
     ],
     output: Annotated[
@@ -219,14 +221,16 @@ def apply(
     """Write calibrated probabilities for every row of a file.
 
     With a policy also `accepted`, whether the row may be answered, and with one of bands `band`:
-    accept, review or reject. Labels, ids, groups and weights
-    of FILE are handed on, whatever the labels are. Outputs per pixel or token (--class-axis) keep
-    their shape. A folder of shards, or a file of 1 GiB and more, is read once and written row by
-    row, in little memory.
+    accept, review or reject. With a cascade `answered_by`, whose probabilities these are, and
+    `goes_on`, whether the next model is to be asked. Labels, ids, groups and weights of FILE are
+    handed on, whatever the labels are. Outputs per pixel or token (--class-axis) keep their shape.
+    A folder of shards, or a file of 1 GiB and more, is read once and written row by row, in little
+    memory.
     """
     import numpy as np
 
     from temperance.cli.console import progress
+    from temperance.decisions.cascade_json import is_cascade
     from temperance.readers import read_blocks
     from temperance.rows.memory import naming
     from temperance.rows.reading import is_large, read_kind, read_members
@@ -236,6 +240,9 @@ def apply(
     check_writable(output, SUFFIXES)
     if reading.class_axis is not None:
         check_dense(output)
+    if is_cascade(calibrator_file):
+        _apply_cascade(calibrator_file, file, reading, output, as_json=as_json)
+        return
     chosen = Map.read(calibrator_file)
     calibrator = chosen.calibrator
     reading = reading.for_calibrator(calibrator)
@@ -284,6 +291,50 @@ def apply(
     accepted = decided.get("accepted")
     count = None if accepted is None else int(np.count_nonzero(accepted))
     _print_written(written, chosen, count, output, as_json=as_json)
+
+
+def _apply_cascade(
+    cascade_file: Path, files: list[Path], reading: Reading, output: Path, *, as_json: bool
+) -> None:
+    """Write who answers each row, with what probabilities, and who is to be asked next."""
+    import numpy as np
+
+    from temperance.cli.console import note, print_json, progress
+    from temperance.decisions.cascade_json import cascade_id, load_cascade
+    from temperance.rows.cascade import route_files
+    from temperance.writers import write_probs
+
+    policy = load_cascade(cascade_file)
+    with progress(f"applying to {files[0].name}"):
+        rows, routed = route_files(policy, files, reading)
+    names = np.array(policy.names)
+    asked = np.where(routed.goes_on, routed.model + 1, -1)
+    columns: dict[str, Any] = dict(rows.columns or {})
+    with progress(f"writing {output.name}"):
+        write_probs(
+            output,
+            routed.probs,
+            classes=header_of(rows, policy.calibrators[0]),
+            **columns,
+            answered_by=names[routed.model],
+            goes_on=routed.goes_on,
+            mask=~np.isneginf(rows.logits) if rows.ragged else None,
+        )
+    answered = {
+        name: int(np.count_nonzero((routed.model == number) & ~routed.goes_on))
+        for number, name in enumerate(policy.names)
+    }
+    ask = {name: int(np.count_nonzero(asked == number)) for number, name in enumerate(policy.names)}
+    ask = {name: count for name, count in ask.items() if count}
+    if as_json:
+        content = {"n": rows.n, "answered": answered, "ask": ask, "cascade": cascade_id(policy)}
+        print_json({**content, "output": str(output), "warnings": list(rows.notes)})
+        return
+    for warning in rows.notes:
+        note(f"warning: {warning}")
+    by = ", ".join(f"{name} answers {count:,}" for name, count in answered.items() if count)
+    more = "".join(f"; ask {name} about {count:,}" for name, count in ask.items())
+    note(f"{count_text(rows.n, 'row')} written to {output}: {by or 'none is answered'}{more}")
 
 
 class _Written(NamedTuple):

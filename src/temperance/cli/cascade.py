@@ -98,6 +98,15 @@ def cascade(
             help="Measure on these files, one per model, instead of cross-fitting.",
         ),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.json",
+            help="Where the cascade goes, for apply and serve.",
+        ),
+    ] = None,
     report: ReportOption = None,
     seed: FoldSeedOption = 0,
     test_labels: TestLabelsOption = None,
@@ -106,6 +115,8 @@ def cascade(
 
     Minimises cost, or errors for a budget, or cost for an accuracy, from calibrated confidences.
     Says what calibration was worth, on rows that were not used to choose: cross-fitted, or TEST.
+    With -o the cascade is written: `temperance apply cascade.json CHEAP` says of new rows which to
+    ask the next model, and with its outputs too gives the probabilities of all.
     """
     from temperance.cli.console import Headline, progress
     from temperance.decisions.cascade import cascade as find_cascade
@@ -115,8 +126,9 @@ def cascade(
     from temperance.rows.memory import naming
     from temperance.writers.place import check_writable
 
-    if report is not None:
-        check_writable(report, {".html", ".htm"})
+    for path, suffixes in ((report, {".html", ".htm"}), (output, {".json"})):
+        if path is not None:
+            check_writable(path, suffixes)
     if reading.kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: a cascade takes one class per row."
         raise InvalidInputError(msg)
@@ -151,11 +163,17 @@ def cascade(
     warnings = (*notes, *chosen.warnings, *(others or rows)[0].cluster_warnings())
     if report is not None:
         _write_report(report, chosen, rows, others, warnings)
+    if output is not None:
+        from temperance.decisions import save_cascade
+
+        facts = {"data": [each.source for each in rows], "data_sha256": [e.sha256 for e in rows],
+                 "n": rows[0].n, "method": method, "goal": chosen.goal.to_dict()}  # fmt: skip
+        save_cascade(chosen.policy, output, facts=recorded(facts))
     return Result(
         lambda: {**chosen.to_dict(), "data_sha256": [each.sha256 for each in rows]},
         lambda: (Headline(chosen.in_words()), rule_table(chosen), cascade_table(chosen)),
         warnings=warnings,
-        files={"report": report},
+        files={"cascade": output, "report": report},
     )
 
 

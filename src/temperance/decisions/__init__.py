@@ -5,7 +5,8 @@ from temperance.decisions.abstention import Abstention, Outcome, Promise
 from temperance.decisions.band_promises import BandCounts, BandPromises
 from temperance.decisions.bands import Bands, GroupBands, bands
 from temperance.decisions.cascade import cascade
-from temperance.decisions.cascade_policy import CascadePolicy
+from temperance.decisions.cascade_json import cascade_id, load_cascade, save_cascade
+from temperance.decisions.cascade_policy import CascadePolicy, Routed
 from temperance.decisions.cascade_result import Cascade
 from temperance.decisions.coverage_table import CoverageTable, coverage_table
 from temperance.decisions.deferral import DeferralRule
@@ -36,13 +37,17 @@ __all__ = [
     "Outcome",
     "Promise",
     "RiskCoverage",
+    "Routed",
     "abstain",
     "bands",
     "cascade",
+    "cascade_id",
     "coverage_table",
     "fit_policy",
+    "load_cascade",
     "load_policy",
     "policy_id",
     "risk_coverage",
+    "save_cascade",
     "save_policy",
 ]

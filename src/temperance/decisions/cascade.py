@@ -249,8 +249,9 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
         measured = _test_rows(rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label)
         raw, calibrated = of_test(rows, measured, each, kind, calibrators)
     policy = CascadePolicy(
-        names=names, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price
-    )
+        names=names, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price,
+        last=rows.last_calibrator(method, prior),
+    )  # fmt: skip
     as_they_are = rows.deferral([None] * rows.deciding, each, kind)
     return _measured(
         policy, goal, measured, {CALIBRATED: calibrated, RAW: raw},

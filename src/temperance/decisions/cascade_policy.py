@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from temperance.calibrators import METHODS, Training, fit_method, temperature_of
+from temperance.calibrators import METHODS, Identity, Training, fit_method, temperature_of
 from temperance.checks import Positions, as_groups, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_mapping, as_whole
 from temperance.checks.forms import frame_names, named_scores, refuse_other_index
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.decisions.deferral import Deferral
-from temperance.errors import InvalidInputError
+from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
 from temperance.printable import count_text
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["CascadePolicy", "CascadeRows", "names_of"]
+__all__ = ["CascadePolicy", "CascadeRows", "Routed", "names_of"]
 
 # The outputs of every model of a cascade on the same labelled rows, checked once.
 
@@ -143,20 +143,30 @@ class CascadeRows:
         self, method: str, prior: float, weights: Array | None
     ) -> tuple[Calibrator, ...]:
         """Return a calibrator of each model that decides, fitted with these weights."""
-        zeros = METHODS[method].traits.zeros
-        rows = (
-            Training.check(
-                z,
-                Positions(self.labels),
-                weights=weights,
-                classes=self.classes,
-                refuse_probs=False,
-                zeros=zeros,
-                prior=prior,
-            )
-            for z in self.logits[: self.deciding]
+        return tuple(self._fitted(z, method, prior, weights) for z in self.logits[: self.deciding])
+
+    def last_calibrator(self, method: str, prior: float) -> Calibrator | None:
+        """Return a calibrator of the last model; None where it has no outputs, or no best map."""
+        if self.known_error is not None:
+            return None
+        try:
+            return self._fitted(self.logits[-1], method, prior, self.weights)
+        except NoOptimumError:  # one that is always right, say: its own probabilities stand
+            return None
+
+    def _fitted(
+        self, logits: NDArray[Any], method: str, prior: float, weights: Array | None
+    ) -> Calibrator:
+        rows = Training.check(
+            logits,
+            Positions(self.labels),
+            weights=weights,
+            classes=self.classes,
+            refuse_probs=False,
+            zeros=METHODS[method].traits.zeros,
+            prior=prior,
         )
-        return tuple(fit_method(method, each) for each in rows)
+        return fit_method(method, rows)
 
     def deferral(
         self,
@@ -215,6 +225,14 @@ def confidence_and_class(
     return confidence, predicted
 
 
+class Routed(NamedTuple):
+    """Calibrated probabilities, the model that they are of, and whether the next one is asked."""
+
+    probs: Array  # (n, k)
+    model: NDArray[np.intp]  # (n,): 0 = the cheap one
+    goes_on: NDArray[np.bool_]  # (n,): the next model is to be asked, whose outputs are not given
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CascadePolicy(Frozen):
     """Which model answers a row: the calibrators and rules found on all rows of the fit."""
@@ -224,6 +242,78 @@ class CascadePolicy(Frozen):
     rules: tuple[DeferralRule, ...]  # likewise
     costs: tuple[float, ...]  # of each model after the first
     price: float  # errors that a unit of cost is worth
+    last: Calibrator | None = None  # of the last model, where it has outputs that can be calibrated
+
+    def apply(self, models: Mapping[str, ArrayLike], *, refuse_probs: bool = True) -> Routed:
+        """Return the calibrated probabilities of the model that answers each row.
+
+        Parameters
+        ----------
+        models : mapping of name to array_like, shape (n, k) each
+            Outputs of the first model, and of those asked after it so far; of a later one all n
+            rows, or the m that go on to it, in their order.
+        refuse_probs : bool, default True
+            As in `TemperatureScaling.apply`.
+
+        Returns
+        -------
+        Routed
+            `probs` (n, k) of the last model that was asked about a row, calibrated; `model` (n,),
+            its number, 0 = the cheap one; `goes_on` (n,), True where the next model is to be asked,
+            whose outputs are not given.
+
+        Raises
+        ------
+        InvalidInputError
+            The first model is missing, a later one is given without the one before it, other rows
+            or classes than the first, an unknown name, or as in `TemperatureScaling.apply`.
+
+        Examples
+        --------
+        >>> from temperance.decisions import cascade
+        >>> cheap, labels = [[0.0, 1.0]] * 400 + [[0.0, 9.0]] * 400, [1, 1, 1, 0] * 100 + [1] * 400
+        >>> found = cascade({"cheap": cheap}, labels, costs=0.1, expert_error=0.02, prior=1.0)
+        >>> found.policy.apply({"cheap": [[0.0, 1.0], [0.0, 9.0]]}).goes_on
+        array([ True, False])
+        """
+        first, *later = self._given(models)
+        probs = self._probs_of(0, models[first], refuse_probs)
+        model = np.zeros(len(probs), dtype=np.intp)
+        goes_on = self.rules[0].goes_on(probs.max(axis=1))
+        for stage, name in enumerate(later, start=1):
+            own, asked = self._probs_of(stage, models[name], refuse_probs), np.flatnonzero(goes_on)
+            if len(own) == len(probs):
+                own = own[asked]
+            if len(own) != len(asked) or own.shape[1] != probs.shape[1]:
+                msg = (
+                    f"`models` must hold of {name!r} the {len(probs)} rows of {first!r}, or the "
+                    f"{len(asked)} that go on to it, of {probs.shape[1]} classes; got {own.shape}."
+                )
+                raise InvalidInputError(msg)
+            probs[asked], model[asked] = own, stage
+            is_last = stage == len(self.rules)
+            goes_on[asked] = not is_last and self.rules[stage].goes_on(own.max(axis=1))
+        return Routed(probs, model, goes_on)
+
+    def _given(self, models: Mapping[str, ArrayLike]) -> tuple[str, ...]:
+        """Return the names of the models whose outputs are given: the first ones, in order."""
+        names = tuple(models) if isinstance(models, Mapping) else ()
+        first = self.names[: len(names)]
+        if not names or set(names) != set(first):
+            order = ", ".join(map(repr, self.names))
+            msg = (
+                f"`models` must be a mapping of name to logits of the first model, and of those "
+                f"asked after it, in this order: {order}; got "
+                f"{', '.join(map(repr, names)) or 'none'}."
+            )
+            raise InvalidInputError(msg)
+        return first
+
+    def _probs_of(self, stage: int, logits: ArrayLike, refuse_probs: bool) -> Array:  # noqa: FBT001
+        """Return the calibrated probabilities of one model, (m, k)."""
+        maps = (*self.calibrators, Identity() if self.last is None else self.last)
+        probs = maps[stage].apply(logits, refuse_probs=refuse_probs, dtype=np.float64)
+        return np.array(probs)  # one that may be written to
 
     def goes_on(
         self, logits: ArrayLike, *, stage: int = 0, refuse_probs: bool = True

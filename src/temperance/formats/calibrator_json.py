@@ -209,7 +209,10 @@ def _record(top: JsonObject, calibrator: Calibrator) -> FitRecord | None:
 # `calibrator.json`: versioned, readable, enough to apply the map in any language. No pickle.
 
 
-POLICY_FORMAT = "temperance/policy"
+_READ_WITH = {  # format of another file -> what it is, its reader, and what its rows are
+    "temperance/policy": ("a decision policy", "load_policy", "decided"),
+    "temperance/cascade": ("a cascade", "load_cascade", "routed"),
+}
 
 
 def save(
@@ -288,10 +291,12 @@ def load(path: str | PathLike[str]) -> Calibrator:
     array([[0.5, 0.5]])
     """
     top = json_file(path)
-    if top.values.get("format") == POLICY_FORMAT:
+    other = top.values.get("format")
+    if isinstance(other, str) and other in _READ_WITH:
+        what, reader, done = _READ_WITH[other]
         msg = (
-            f"{path}: is a decision policy, not a calibrator. Read it with "
-            "`temperance.decisions.load_policy`; its rows are decided by `temperance apply`."
+            f"{path}: is {what}, not a calibrator. Read it with `temperance.decisions.{reader}`; "
+            f"its rows are {done} by `temperance apply`."
         )
         raise FileFormatError(msg)
     return calibrator_of(top)

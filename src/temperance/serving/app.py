@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from temperance.errors import MissingDependencyError, TemperanceError
 from temperance.serving.bulk import answer_arrow, answer_npz
+from temperance.serving.cascade_rows import answer_cascade
 from temperance.serving.decision_answers import answer_decisions, is_decision
 from temperance.serving.guard import Guard
 from temperance.serving.json_rows import answer_rows, as_json, parsed
@@ -61,6 +62,8 @@ _PROBS_ADVICE = (
 
 def _answer_json(body: bytes, served: Served, limits: Limits) -> Reply:
     content = parsed(body)
+    if served.cascade is not None:
+        return answer_cascade(content, served, limits)
     answer = answer_decisions if is_decision(content) else answer_rows
     return answer(content, served, limits)
 
@@ -77,12 +80,12 @@ def application(
     token: str | None = None,
     access_log: bool = False,
 ) -> Starlette:
-    """Return an ASGI application that serves a calibrator or a policy.
+    """Return an ASGI application that serves a calibrator, a policy or a cascade.
 
     Parameters
     ----------
     path : path
-        A `calibrator.json` or `policy.json`; it is read again when it changes.
+        A `calibrator.json`, `policy.json` or `cascade.json`; it is read again when it changes.
     limits : Limits, optional
         What is taken of a request, and of all at once.
     token : str, optional
@@ -98,7 +101,7 @@ def application(
     Raises
     ------
     FileFormatError
-        The file is no calibrator and no policy.
+        The file is no calibrator, no policy and no cascade.
 
     Examples
     --------

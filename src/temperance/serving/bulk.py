@@ -139,6 +139,9 @@ def _answered(
     rows: FileRows, served: Served, limits: Limits
 ) -> tuple[Answered, tuple[str, ...] | None]:
     """Return the answer to rows of a file, columns in their order, and the columns' names."""
+    if served.cascade is not None:
+        msg = "rows of a cascade are taken as JSON only."
+        raise InvalidInputError(msg)
     calibrator = served.calibrator
     values = rows.values
     if values is None or rows.kind is None:

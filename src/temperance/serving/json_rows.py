@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from temperance.serving.limits import Limits
     from temperance.serving.served import Answered, Reply, Served
 
-__all__ = ["answer_rows", "as_json", "parsed"]
+__all__ = ["Sent", "answer_rows", "as_json", "in_blocks", "parsed", "rows_of", "score_key"]
 
 _SCORES = ("logits", "probs", "scores")
 _KEYS = (*_SCORES, "groups", "clusters", "refuse_probs")
@@ -86,11 +86,11 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     RefusalError
         Too many rows.
     """
-    key = _score_key(content)
+    key = score_key(content)
     if served.calibrator.traits.members:
         sent = _members(content[key], key, limits)
     else:
-        sent = _rows_of(content[key], key, limits)
+        sent = rows_of(content[key], key, limits)
         sent.check_widths(served.calibrator.n_classes)
     groups = _names(content.get("groups"), sent.n, "groups")
     clusters = _names(content.get("clusters"), sent.n, "clusters")
@@ -103,7 +103,8 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     return answered.reply(_rendered(answered, sent, served, groups))
 
 
-def _score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
+def score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
+    """Return the key that holds the rows of a body, and refuse keys that no one reads."""
     keys: list[Any] = [key for key in _SCORES if key in content]
     if len(keys) != 1:
         what = f"has {' and '.join(f'`{key}`' for key in keys)}" if keys else "has neither"
@@ -117,7 +118,7 @@ def _score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
     return key
 
 
-class _Sent(NamedTuple):
+class Sent(NamedTuple):
     """Rows as arrays, and how long each was."""
 
     values: Any
@@ -137,23 +138,23 @@ class _Sent(NamedTuple):
         raise InvalidInputError(msg)
 
 
-def _members(value: Any, key: str, limits: Limits) -> _Sent:  # noqa: ANN401  (what JSON holds)
+def _members(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (what JSON holds)
     """Return the rows of each model of an ensemble."""
     if not isinstance(value, list) or not value:
         msg = f"`{key}` must be a list of rows per model of the ensemble, got {value_text(value)}."
         raise InvalidInputError(msg)
     members = []
     for number, rows in enumerate(value):
-        member = _rows_of(rows, f"{key}[{number}]", limits)
+        member = rows_of(rows, f"{key}[{number}]", limits)
         if member.lengths is not None:
             msg = f"`{key}[{number}]` must have rows of one length."
             raise InvalidInputError(msg)
         members.append(member)
     masks = tuple(member.mask for member in members)
-    return _Sent(tuple(member.values for member in members), members[0].n, masks)
+    return Sent(tuple(member.values for member in members), members[0].n, masks)
 
 
-def _rows_of(value: Any, key: str, limits: Limits) -> _Sent:  # noqa: ANN401  (what JSON holds)
+def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (what JSON holds)
     """Return a list of rows, or of numbers, as an array."""
     if not isinstance(value, list) or not value:
         msg = f"`{key}` must be a list of one row or more, got {value_text(value)}."
@@ -161,7 +162,7 @@ def _rows_of(value: Any, key: str, limits: Limits) -> _Sent:  # noqa: ANN401  (w
     limits.check_rows(len(value))
     types = set(map(type, value))
     if list not in types:
-        return _Sent(_numbers(value, key, None), len(value))
+        return Sent(_numbers(value, key, None), len(value))
     if types != {list}:
         row = next(row for row, each in enumerate(value) if type(each) is not list)
         msg = f"`{key}` must be rows of numbers; {row_name(row)} is {value_text(value[row])}."
@@ -182,7 +183,7 @@ def _rows_of(value: Any, key: str, limits: Limits) -> _Sent:  # noqa: ANN401  (w
     if ragged or missing.any():
         mask = np.ones(values.shape, dtype=bool)
         mask[np.arange(values.shape[1]) < lengths[:, np.newaxis]] = missing
-    return _Sent(values, len(value), mask, lengths if ragged else None)
+    return Sent(values, len(value), mask, lengths if ragged else None)
 
 
 def _numbers(flat: list[Any], key: str, lengths: NDArray[np.int64] | None) -> NDArray[np.float64]:
@@ -244,10 +245,10 @@ def _names(
 
 
 def _rendered(
-    answered: Answered, sent: _Sent, served: Served, groups: NDArray[np.object_] | None
+    answered: Answered, sent: Sent, served: Served, groups: NDArray[np.object_] | None
 ) -> bytes:
     """Return the answer as JSON, its rows as long as those that were sent."""
-    parts = [b'{"probs":[', b",".join(_blocks(answered.probs, sent.lengths)), b"]"]
+    parts = [b'{"probs":[', b",".join(in_blocks(answered.probs, sent.lengths)), b"]"]
     if answered.accepted is not None:
         parts.append(b',"accepted":' + as_json(answered.accepted.tolist()))
     if answered.bands is not None and served.has_bands:
@@ -257,7 +258,8 @@ def _rendered(
     return b"".join((*parts, b",", served.description_json))
 
 
-def _blocks(probs: NDArray[Any], lengths: NDArray[np.int64] | None) -> Iterator[bytes]:
+def in_blocks(probs: NDArray[Any], lengths: NDArray[np.int64] | None) -> Iterator[bytes]:
+    """Yield rows as JSON without the outer brackets, as long as those that were sent."""
     for start in range(0, len(probs), _BLOCK):
         rows = probs[start : start + _BLOCK].tolist()
         if lengths is not None:

@@ -14,6 +14,7 @@ from temperance.checks.arrays import row_name
 from temperance.checks.label_matrix import label_logits_from_probs
 from temperance.checks.scores import logits_from_probs
 from temperance.decisions.bands import Bands
+from temperance.decisions.cascade_json import CASCADE_FORMAT, cascade_id, cascade_of
 from temperance.decisions.policy import FORMAT as POLICY_FORMAT
 from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
 from temperance.errors import InvalidInputError, TemperanceError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators import Calibrator
+    from temperance.decisions.cascade_policy import CascadePolicy
 
 __all__ = ["Answered", "Question", "Reply", "Served", "WatchedFile"]
 
@@ -76,6 +78,7 @@ class Served:
     calibrator: Calibrator
     policy: DecisionPolicy | None
     content: dict[str, Any]
+    cascade: CascadePolicy | None = None  # its first calibrator is `calibrator` then
     description: dict[str, Any] = field(init=False)  # keys of every answer, and what was applied
     description_json: bytes = field(init=False)  # the same, as the last keys of an object
 
@@ -93,14 +96,22 @@ class Served:
             description["policy"] = {"id": policy_id(self.policy), "threshold": rule.threshold}
             if isinstance(rule, Bands) and not rule.per_group:
                 description["policy"]["reject_to"] = rule.parts[0].reject_to
+        if self.cascade is not None:
+            description = {
+                "cascade": {
+                    "id": cascade_id(self.cascade),
+                    "models": list(self.cascade.names),
+                    "library": f"temperance {__version__}",
+                }
+            }
         text = json.dumps(description, separators=(",", ":"))
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "description_json", text[1:].encode())
 
     @property
     def id(self) -> str:
-        """The name of the map by what it does, `content_id`."""
-        name: str = self.description["calibrator"]["id"]
+        """The name of the map by what it does, `content_id`; of a cascade `cascade_id`."""
+        name: str = self.description["cascade" if self.cascade else "calibrator"]["id"]
         return name
 
     @property
@@ -112,9 +123,12 @@ class Served:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a calibrator.json or a policy.json, all of it at once."""
+        """Read a calibrator.json, a policy.json or a cascade.json, all of it at once."""
         top = json_file(path)
         content = top.values
+        if content.get("format") == CASCADE_FORMAT:
+            cascade = cascade_of(top)
+            return cls(cascade.calibrators[0], None, content, cascade)
         if content.get("format") == POLICY_FORMAT:
             policy = policy_of(top)
             return cls(policy.calibrator, policy, content)
@@ -147,10 +161,10 @@ class Served:
             return question.values
         if isinstance(question.values, tuple):
             masks = question.mask or (None,) * len(question.values)
-            return tuple(map(self._from_probs, question.values, masks))
-        return self._from_probs(question.values, question.mask)
+            return tuple(map(self.from_probs, question.values, masks))
+        return self.from_probs(question.values, question.mask)
 
-    def _from_probs(
+    def from_probs(
         self, probs: NDArray[Any], mask: NDArray[np.bool_] | None
     ) -> NDArray[np.float64]:
         """Return the logits of probabilities, raised to what those of the fit were."""
@@ -240,11 +254,17 @@ class Served:
             "thresholds per group": self.thresholds_per_group,
             "bands": self.has_bands,
             "composite answers": self.composite,
+            "models of a cascade": None if self.cascade is None else self.cascade.names,
         }
 
     def try_out(self) -> None:
         """Apply the map once: what it loads is loaded, and it gives probabilities."""
         calibrator = self.calibrator
+        if self.cascade is not None:
+            zeros = np.zeros((1, self.calibrator.n_classes or 2))
+            routed = self.cascade.apply(dict.fromkeys(self._models_with_outputs, zeros))
+            _check_probs(routed.probs)
+            return
         groups = ["a"] if self.thresholds_per_group else None
         clusters = ["a"] if self.composite else None
         k = calibrator.n_classes or 2
@@ -255,10 +275,19 @@ class Served:
             question = Question("logits", (row,) * calibrator.n_models, groups, clusters=clusters)
         else:
             question = Question("logits", row, groups, clusters=clusters)
-        probs = as_float64(self.answer(question).probs)
-        if not (np.isfinite(probs).all() and ((probs >= 0.0) & (probs <= 1.0)).all()):
-            msg = f"it gives {probs.tolist()}, which are no probabilities"
-            raise InvalidInputError(msg)
+        _check_probs(as_float64(self.answer(question).probs))
+
+    @property
+    def _models_with_outputs(self) -> tuple[str, ...]:
+        """The models of a cascade that have a calibrator of their own."""
+        assert self.cascade is not None  # noqa: S101  (asked of a cascade only)
+        return self.cascade.names if self.cascade.last else self.cascade.names[:-1]
+
+
+def _check_probs(probs: NDArray[np.float64]) -> None:
+    if not (np.isfinite(probs).all() and ((probs >= 0.0) & (probs <= 1.0)).all()):
+        msg = f"it gives {probs.tolist()}, which are no probabilities"
+        raise InvalidInputError(msg)
 
 
 class WatchedFile:

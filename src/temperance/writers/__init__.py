@@ -45,7 +45,7 @@ def write_probs(  # noqa: PLR0913  (a column each)
     accepted: ArrayLike | None = None,
     band: ArrayLike | None = None,
     answered_by: ArrayLike | None = None,
-    ask: ArrayLike | None = None,
+    goes_on: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     layout: Layout = "rows",
 ) -> None:
@@ -70,8 +70,10 @@ def write_probs(  # noqa: PLR0913  (a column each)
         Which rows may be answered; `true` and `false` in .csv and .tsv files.
     band : array_like of str, shape (n,), optional
         Of a policy of bands: accept, review or reject.
-    answered_by, ask : array_like of str, shape (n,), optional
-        Of a cascade: the model whose probabilities these are, and the model to ask next, or "".
+    answered_by : array_like of str, shape (n,), optional
+        Of a cascade: the model whose probabilities these are.
+    goes_on : array_like of bool, shape (n,), optional
+        Of a cascade: whether the next model is to be asked.
     mask : array_like of bool, shape (n, k), optional
         The options that exist. In .jsonl files those that do not exist at the end of a row are
         left out, so that ragged rows look as they did; the other formats keep every column.
@@ -103,7 +105,7 @@ def write_probs(  # noqa: PLR0913  (a column each)
             "accepted": accepted,
             "band": band,
             "answered_by": answered_by,
-            "ask": ask,
+            "goes_on": goes_on,
         },
     )
     suffix = file_suffix(path)

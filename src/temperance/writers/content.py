@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-DECIDED = ("accepted", "band", "answered_by", "ask")  # columns of a policy, named so everywhere
+DECIDED = ("accepted", "band", "answered_by", "goes_on")  # columns of a policy, named so everywhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,9 +224,9 @@ def _as_column(name: str, column: ArrayLike, shape: tuple[int, ...] | None) -> N
         raise InvalidInputError(msg)
     if name in DECIDED and array.dtype.kind == "U":
         return array
-    if name == "accepted":
+    if name in {"accepted", "goes_on"}:
         if array.dtype != np.bool_:
-            msg = f"`accepted` must hold booleans, got dtype {array.dtype}."
+            msg = f"`{name}` must hold booleans, got dtype {array.dtype}."
             raise InvalidInputError(msg)
         return array
     if array.dtype.kind == "b" and name == "labels" and (shape is None or len(shape) == 1):
