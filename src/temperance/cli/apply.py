@@ -175,7 +175,15 @@ def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
 
 
 @takes_reading(
-    without=("labels", "ignore_label", "label_map", "cluster_column", "score_scale", "score_of")
+    without=(
+        "labels",
+        "ignore_label",
+        "label_map",
+        "cluster_column",
+        "score_scale",
+        "score_of",
+        "score_words",
+    )
 )
 def apply(
     reading: Reading,
