@@ -25,6 +25,8 @@ from temperance.errors import InvalidInputError
 from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators.operations import Operation
@@ -107,6 +109,7 @@ class AnswerConfidence(Calibrator):
         *,
         scale: str,
         of: int | None = None,
+        words: Mapping[str, float] | None = None,
         method: str = "platt",
         weights: ArrayLike | None = None,
         prior: float = 0.0,
@@ -123,6 +126,9 @@ class AnswerConfidence(Calibrator):
             What the scores are; never guessed. See `temperance.llm.answer_log_odds`.
         of : int, optional
             How many samples a count is of.
+        words : mapping of str to float, optional
+            What words in place of a score stand for, on its scale: {"high": 90, "low": 30}. Texts
+            with a percent sign, "95 %", are percentages on every scale of shares.
         method : {"platt", "beta", "isotonic", "venn-abers", "identity"}, default "platt"
             Two numbers; three; any rising curve; that with an interval; nothing, which "real"
             scores do not take: they are no log-odds.
@@ -147,7 +153,7 @@ class AnswerConfidence(Calibrator):
         """
         method = as_word(method, ANSWER_METHODS, name="method")
         refuse_other_index(scores=scores, correct=correct, weights=weights)
-        of_scores = AnswerScale(scale, of)
+        of_scores = AnswerScale(scale, of, tuple((words or {}).items()))
         odds = of_scores.log_odds(scores)
         z = np.stack([np.zeros_like(odds), odds], axis=1)
         y = as_correct(correct, n=len(odds))
@@ -253,7 +259,12 @@ class AnswerConfidence(Calibrator):
     def from_parameters(cls, parameters: JsonObject, **common: Any) -> Self:  # noqa: ANN401
         """Return the calibrator of `parameters()`; `method` says the inner map."""
         score = parameters.section("score")
-        scale = AnswerScale(score.text("scale"), score.integer("of") if score.has("of") else None)
+        of = score.integer("of") if score.has("of") else None
+        words: dict[str, float] = {}
+        if score.has("words"):
+            listed = score.section("words")
+            words = {word: listed.number(word) for word in listed.values}
+        scale = AnswerScale(score.text("scale"), of, tuple(words.items()))
         method = common.pop("method")
         inner = METHODS[method].from_parameters(parameters, n_classes=2)
         score.require_all_asked()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct", "base_rate_logits"]
+__all__ = [
+    "ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct", "base_rate_logits",
+    "parse_words",
+]  # fmt: skip
 
 
 SCORE_SCALES = ("logprob", "probability", "fraction", "percent", "count", "real")
@@ -28,6 +32,7 @@ _MOST_SAMPLES = 1_000_000_000
 _CLOSEST = log(2.0**-24)  # of a probability to 0 or 1: half of float32's last place below 1
 _LARGEST = 1e100
 _SENTINEL = -9999.0
+_STATED = ("percent", "fraction", "probability")  # scales of shares, which a percent sign may say
 _FEW = 5  # fewer percentages than this may all lie in [0, 1] by chance
 _TRUE_FALSE = {"true": 1, "false": 0, "1": 1, "0": 0, "1.0": 1, "0.0": 0}
 
@@ -42,17 +47,43 @@ class AnswerScale:
         See `temperance.llm.answer_log_odds`.
     of : int, optional
         How many samples a count is of; for "count" only.
+    words : mapping or sequence of pairs, optional
+        What words in place of a number stand for, on the scale: {"high": 90, "low": 30}. Case does
+        not matter.
 
     Raises
     ------
     InvalidInputError
-        Another name, a count without `of`, `of` without a count.
+        Another name, a count without `of`, `of` without a count, a word that is a number, stands
+        there twice or for a number outside the scale.
     """
 
     name: str
     of: int | None = None
+    words: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_name()
+        pairs = self.words.items() if isinstance(self.words, Mapping) else self.words
+        try:
+            words = {_text(word): float(value) for word, value in pairs}
+            given = len(list(pairs))
+        except (TypeError, ValueError):
+            words, given = {}, -1
+        low, high, rule = self._range()
+        if len(words) != given or "" in words or any(_plain_number(word) for word in words):
+            msg = (
+                "`words` must map words that differ, and are no numbers, to numbers, as "
+                f"high=90,low=30; got {value_text(self.words)}."
+            )
+            raise InvalidInputError(msg)
+        for word, value in words.items():
+            if not low <= value <= high:
+                msg = f"`words` must stand for {rule}; {word!r} stands for {value:g}."
+                raise InvalidInputError(msg)
+        object.__setattr__(self, "words", tuple(sorted(words.items())))
+
+    def _check_name(self) -> None:
         if not isinstance(self.name, str) or self.name not in SCORE_SCALES:
             msg = (
                 f"`scale` must say what the scores are, one of {', '.join(SCORE_SCALES)}; got "
@@ -78,9 +109,61 @@ class AnswerScale:
             )
             raise InvalidInputError(msg)
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether scores may be texts: with a percent sign, or one of the words."""
+        return bool(self.words) or self.name in _STATED
+
+    @property
+    def rule_of_texts(self) -> str:
+        """What a text may be, as messages say it."""
+        names = [word for word, _ in self.words]
+        words = f" or one of the words that are mapped ({', '.join(names)})" if names else ""
+        share = "; a share below 1 needs a percent sign" if self.name == "percent" and words else ""
+        return f"a number on the scale {self.name}, a percentage (95%){words}{share}"
+
+    def as_number(self, text: str) -> float | None:
+        """Return the number on the scale that a text says; None of one that says none.
+
+        `95%` and `95 %` are percentages whatever the scale is, which must be one of shares. Without
+        the sign a number is on the scale; but 0.95 among percentages is no word for 95.
+        """
+        said = _text(text)
+        known = dict(self.words).get(said)
+        if known is not None:
+            return known
+        if said.endswith("%"):
+            value = _plain_number(said[:-1].rstrip())
+            if value is None or self.name not in _STATED:
+                return None
+            return value if self.name == "percent" else round(value / _PERCENT, 15)
+        value = _plain_number(said)
+        if value is not None and self.words and self.name == "percent" and 0.0 < value < 1.0:
+            return None
+        return value
+
+    def numbers(self, scores: ArrayLike, *, name: str = "scores") -> ArrayLike:
+        """Return scores that are texts as the numbers that they say; others as they are."""
+        if not self.takes_texts:
+            return scores
+        listed = np.asarray(scores, dtype=object) if isinstance(scores, list | tuple) else scores
+        texts = np.asarray(listed)
+        if texts.ndim != 1 or not any(isinstance(each, str) for each in texts.tolist()):
+            return scores
+        values = [self.as_number(str(each)) for each in texts.tolist()]
+        bad = np.array([value is None for value in values])
+        if bad.any():
+            row = int(bad.argmax())
+            msg = (
+                f"`{name}` must be {self.rule_of_texts}; {row_name(row)} holds "
+                f"{texts.tolist()[row]!r} ({such_rows(bad)})."
+            )
+            raise InvalidInputError(msg)
+        return np.array(values, dtype=np.float64)
+
     def log_odds(self, scores: ArrayLike, *, name: str = "scores") -> Array:
         """Return finite log-odds, (n,), that rise with the scores, or say what is wrong."""
-        s = as_float64(as_numbers(scores, name=name))
+        s = as_float64(as_numbers(self.numbers(scores, name=name), name=name))
         if s.ndim != 1:
             msg = f"`{name}` must have shape (n,), one score per answer, got {s.shape}."
             raise InvalidInputError(msg)
@@ -156,9 +239,10 @@ class AnswerScale:
         """Whether the scores themselves claim how likely an answer is right: all but "real"."""
         return self.name != "real"
 
-    def to_dict(self) -> dict[str, str | int]:
-        """Return the name, and `of` where there is one."""
-        return {"scale": self.name} if self.of is None else {"scale": self.name, "of": self.of}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the name, and `of` and `words` where there are some."""
+        of = {} if self.of is None else {"of": self.of}
+        return {"scale": self.name, **of, **({"words": dict(self.words)} if self.words else {})}
 
 
 def as_correct(correct: ArrayLike, *, n: int, name: str = "correct") -> NDArray[np.intp]:
@@ -203,6 +287,27 @@ def base_rate_logits(labels: NDArray[np.intp], weights: Array | None) -> Array:
 def _outside(s: Array, scale: AnswerScale) -> bool:
     low, high, _ = scale._range()  # noqa: SLF001  (of this file)
     return not bool(((s >= low) & (s <= high)).all())
+
+
+def parse_words(text: str) -> dict[str, float]:
+    """Return `high=90,low=30` as a mapping, or raise InvalidInputError."""
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    values = [_plain_number(value) for _, _, value in pairs]
+    words = [_text(word) for word, _, _ in pairs]
+    if None in values or "" in words or len(set(words)) < len(words):
+        msg = (
+            "`score_words` (--score-words) must map words that differ to numbers on the scale, as "
+            f"high=90,medium=60,low=30; got {value_text(text)}."
+        )
+        raise InvalidInputError(msg)
+    return {word: value for word, value in zip(words, values, strict=True) if value is not None}
+
+
+def _plain_number(text: str) -> float | None:
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
 
 
 def _text(value: object) -> str:

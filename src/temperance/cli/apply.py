@@ -187,7 +187,9 @@ def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-@takes_reading(without=("labels", "ignore_label", "label_map", "score_scale", "score_of"))
+@takes_reading(
+    without=("labels", "ignore_label", "label_map", "score_scale", "score_of", "score_words")
+)
 def apply(
     reading: Reading,
     calibrator_file: Annotated[

@@ -53,6 +53,7 @@ __all__ = [
     "ScoreColumn",
     "ScoreOf",
     "ScoreScale",
+    "ScoreWords",
     "SeedOption",
     "TestLabelsOption",
     "Undecided",
@@ -317,6 +318,17 @@ ScoreOf = Annotated[
         metavar="N",
         min=1,
         help="How many samples a count is of.",
+        rich_help_panel=_READING,
+    ),
+]
+
+
+ScoreWords = Annotated[
+    str | None,
+    typer.Option(
+        "--score-words",
+        metavar="WORD=N,...",
+        help="What words in place of a score stand for, on its scale: high=90,medium=60,low=30.",
         rich_help_panel=_READING,
     ),
 ]

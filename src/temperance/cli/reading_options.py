@@ -35,6 +35,7 @@ from temperance.cli.options import (
     ScoreColumn,
     ScoreOf,
     ScoreScale,
+    ScoreWords,
     WeightColumn,
 )
 from temperance.errors import InvalidInputError
@@ -55,6 +56,7 @@ _LATER = {
     "Reading": Any,
     "Result": Any,
 }  # types that are loaded when a command runs, not for its help
+_OF_ANSWERS = ("score_column", "score_scale", "score_of", "score_words")
 _JSON = inspect.Parameter(
     "as_json", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=JsonOption
 )
@@ -73,7 +75,7 @@ def takes_reading(
         inspect.signature(make, eval_str=True, locals=_LATER).parameters.values()
         for make in (_reading, llm_format)
     )
-    left_out = {"llm", *without, *(() if answers else ("score_column", "score_scale", "score_of"))}
+    left_out = {"llm", *without, *(() if answers else _OF_ANSWERS)}
     files_taken = [each for each in files if each.name not in left_out]
     added = [*files_taken, *language_models]
 
@@ -122,6 +124,7 @@ def _reading(
     score_column: ScoreColumn = None,
     score_scale: ScoreScale = None,
     score_of: ScoreOf = None,
+    score_words: ScoreWords = None,
     na: NaOption = NaName.refuse,
     mask_below: MaskBelow = None,
     mask_value: MaskValue = None,
@@ -131,6 +134,7 @@ def _reading(
 ) -> Reading:
     """Return how files are read, from what a command line says."""
     from temperance.checks import LabelMap
+    from temperance.checks.answer_scores import parse_words
     from temperance.checks.contradictions import ScoreRules
     from temperance.checks.scores import Floor
     from temperance.readers import Fields
@@ -157,6 +161,7 @@ def _reading(
         score_column=score_column,
         score_scale=score_scale,
         score_of=score_of,
+        score_words=None if score_words is None else parse_words(score_words),
         na=na.value,
         rules=ScoreRules(
             mask_below,

@@ -190,8 +190,13 @@ _SCORE = _closed(
     {
         "scale": {"enum": ["probability", "logprob", "fraction", "percent", "count", "real"]},
         "of": {"type": "integer", "minimum": 1, "description": "what counts are out of"},
+        "words": {
+            "type": "object",
+            "additionalProperties": {"type": "number"},
+            "description": "what words in place of a score stand for, in small letters",
+        },
     },
-    optional=("of",),
+    optional=("of", "words"),
     words="what a score is; it becomes log-odds o first, and z = (0, o)",
 )
 

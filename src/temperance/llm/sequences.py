@@ -17,7 +17,7 @@ from temperance.numerics import as_float64
 from temperance.plain import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -27,7 +27,13 @@ __all__ = ["SequenceScores", "answer_log_odds", "sequence_scores"]
 # Scores of answers as log-odds, for any calibrator of two classes.
 
 
-def answer_log_odds(scores: ArrayLike, *, scale: str, of: int | None = None) -> NDArray[np.float64]:
+def answer_log_odds(
+    scores: ArrayLike,
+    *,
+    scale: str,
+    of: int | None = None,
+    words: Mapping[str, float] | None = None,
+) -> NDArray[np.float64]:
     r"""Return log-odds that rise with the scores: what calibrators of two classes take.
 
     Parameters
@@ -41,6 +47,10 @@ def answer_log_odds(scores: ArrayLike, *, scale: str, of: int | None = None) -> 
         `of` samples agree; "real", any number, taken as it is.
     of : int, optional
         The number of samples, for "count".
+    words : mapping of str to float, optional
+        What words in place of a score stand for, on the scale: {"high": 90, "low": 30}. With or
+        without it a text such as "95 %" is a percentage, on the scales percent, fraction and
+        probability.
 
     Returns
     -------
@@ -69,8 +79,10 @@ def answer_log_odds(scores: ArrayLike, *, scale: str, of: int | None = None) -> 
     array([0.   , 5.303])
     >>> answer_log_odds([3], scale="count", of=3).round(3)
     array([1.946])
+    >>> answer_log_odds(["50 %", "High"], scale="percent", words={"high": 100}).round(3)
+    array([0.   , 5.303])
     """
-    return AnswerScale(scale, of).log_odds(scores)
+    return AnswerScale(scale, of, tuple((words or {}).items())).log_odds(scores)
 
 
 # From the log-probabilities of an answer's tokens to scores of the answer.

@@ -14,6 +14,7 @@ from temperance.file_formats import FILE_FORMATS, missing_package
 from temperance.readers.cells import number_list
 from temperance.readers.dataset import ROW_COLUMNS, refuse_missing
 from temperance.readers.guard import (
+    quoted,
     refuse_joined_arrow,
     refuse_joined_parquet,
     refuse_packed_arrow,
@@ -562,7 +563,8 @@ def _all_missing(n: int, plan: ColumnPlan) -> FileRows:
 
 
 def _converted(table: pa.Table, plan: ColumnPlan, request: Request, first: int) -> FileRows:
-    values, ragged = _values(table, plan, first) if plan.scores else (None, False)
+    said = _said(table, plan, request)
+    values, ragged = _values(table, plan, first) if plan.scores and said is None else (said, False)
     several = request.layout == "labels"
     if ragged and several:
         msg = f"column `{plan.scores[0]}` must hold lists of one length, a number per label."
@@ -580,6 +582,23 @@ def _converted(table: pa.Table, plan: ColumnPlan, request: Request, first: int) 
         classes=plan.classes,
         ragged=ragged,
     )
+
+
+def _said(table: pa.Table, plan: ColumnPlan, request: Request) -> NDArray[Any] | None:
+    """Return one column of scores that are texts as what they say; None of other scores."""
+    if request.texts is None or len(plan.scores) != 1:
+        return None
+    column = _stored(table.column(plan.scores[0]))
+    if not _is_text(column.type):
+        return None
+    texts = column.to_pylist()
+    values = [request.texts.as_number(text) for text in texts]
+    if None in values:
+        text = texts[values.index(None)]
+        rule = request.texts.rule_of_texts
+        msg = f"column `{plan.scores[0]}` must hold {rule}, got {quoted(text)}."
+        raise FileFormatError(msg)
+    return np.array(values, dtype=np.float64)
 
 
 def _values(table: pa.Table, plan: ColumnPlan, first: int) -> tuple[NDArray[Any], bool]:

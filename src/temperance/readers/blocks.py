@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from temperance.readers.request import FileRows
+    from temperance.readers.request import FileRows, TextScores
 
 __all__ = ["BlockFile", "read", "read_blocks"]
 
@@ -56,6 +56,7 @@ def read(
     format: FormatName | Literal["auto"] | LlmFormat | None = None,  # noqa: A002  (the word for it)
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
     na: Missing = "refuse",
+    texts: TextScores | None = None,
 ) -> Dataset:
     """Read the scores of a file, and what else it holds about each row.
 
@@ -92,6 +93,8 @@ def read(
         whatever these are called) or "one-based" (counted from 1). Every label must be in a pair or
         be a class; one that `ignore_label` is to leave out is mapped to itself. A label of a pair
         that no row has is told in the `notes`.
+    texts : AnswerScale, optional
+        What scores that are texts say, `95 %` and `high`, in tables and .jsonl.
 
     Returns
     -------
@@ -114,7 +117,7 @@ def read(
         The format needs a package that is not installed.
     """
     meaning = None if label_map is None else Meaning(LabelMap.of(label_map), layout)
-    dataset = _read(path, kind, fields, labels, layout, format, na, meaning)
+    dataset = _read(path, kind, fields, labels, layout, format, na, meaning, texts)
     if meaning is None:
         return dataset
     meaning.has_met_all = True
@@ -130,6 +133,7 @@ def _read(
     format: FormatName | Literal["auto"] | LlmFormat | None,  # noqa: A002  (the word for it)
     na: Missing,
     meaning: Meaning | None,
+    texts: TextScores | None,
 ) -> Dataset:
     """Read a file or a folder, labels as they are meant."""
 
@@ -149,11 +153,21 @@ def _read(
         llm_format = format if isinstance(format, LlmFormat) else LlmFormat(format)
         return as_meant(read_llm(path, llm_format, fields=fields, kind=kind, labels=labels))
     if not is_folder(path):
-        whole = read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na)
+        whole = read_file(
+            path, kind=kind, fields=fields, labels=labels, layout=layout, na=na, texts=texts
+        )
         return as_meant(whole)
     shards = Shards.of(path, SUFFIXES)
     parts = [
-        read_file(file, kind=kind, fields=fields, layout=layout, na=na, own_labels=labels is None)
+        read_file(
+            file,
+            kind=kind,
+            fields=fields,
+            layout=layout,
+            na=na,
+            own_labels=labels is None,
+            texts=texts,
+        )
         for file in shards.files
     ]
     parts = [as_meant(part, parts) for part in parts]

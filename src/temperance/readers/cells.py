@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from temperance.readers.request import TextScores
+
 __all__ = ["INFINITY", "MISSING", "NumberCells", "is_missing", "number_list"]
 
 # What programs write where they have no value, in small letters; "" is a blank cell.
@@ -42,8 +44,9 @@ class NumberCells:
     column has a point and not all of them could have a comma between thousands.
     """
 
-    def __init__(self, name: str, *, hint: str = "") -> None:
+    def __init__(self, name: str, *, hint: str = "", texts: TextScores | None = None) -> None:
         self.percent = False
+        self._said = texts
         self._name = name
         self._hint = hint
         self._parts: list[NDArray[np.float64]] = []
@@ -53,7 +56,7 @@ class NumberCells:
 
     def add(self, cells: Sequence[str], lines: Sequence[int]) -> NDArray[np.bool_]:
         """Convert more cells; return which are missing."""
-        numbers = self._fast(cells)
+        numbers = None if self._said is not None else self._fast(cells)
         if numbers is None:
             pairs = zip(cells, lines, strict=True)
             numbers = np.array([self._number(cell, line) for cell, line in pairs])
@@ -96,6 +99,11 @@ class NumberCells:
         text = cell.strip()
         if text.casefold() in MISSING:
             return math.nan
+        if self._said is not None:
+            said = self._said.as_number(text)
+            if said is None:
+                raise self._refusal(cell, line)
+            return said
         hundredth = text.endswith("%")
         if hundredth:
             text, self.percent = text[:-1].rstrip(), True
@@ -129,8 +137,9 @@ class NumberCells:
             raise FileFormatError(msg)
 
     def _refusal(self, cell: str, line: int) -> FileFormatError:
+        what = "numbers" if self._said is None else self._said.rule_of_texts
         return FileFormatError(
-            f"line {line}: column `{self._name}` must hold numbers, got {quoted(cell)}.{self._hint}"
+            f"line {line}: column `{self._name}` must hold {what}, got {quoted(cell)}.{self._hint}"
         )
 
 

@@ -112,7 +112,9 @@ class _Columns:
         for name in (*plan.scores, *plan.labels, plan.weight):
             if name is not None:
                 hint = UNKNOWN if name in plan.labels else ""
-                self._numbers[name] = NumberCells(name, hint=hint)
+                said = request.texts if name in plan.scores else None
+                said = said if said is not None and said.words else None
+                self._numbers[name] = NumberCells(name, hint=hint, texts=said)
         for name in self._list_columns(first_row):
             self._texts.pop(name, None)
             self._numbers[name] = _Lists(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = [
     "FileRows",
     "Request",
     "Role",
+    "TextScores",
     "check_length",
     "check_shapes",
     "check_texts",
@@ -227,6 +228,21 @@ def _letters(name: str) -> str:
 IDS = ("id", "ids")  # usual names of the column or key that says which row is which
 
 
+class TextScores(Protocol):
+    """What scores that are texts say, as `95 %` and `high`."""
+
+    @property
+    def words(self) -> Sequence[tuple[str, float]]:
+        """The words that stand for numbers; none where only percentages may be texts."""
+
+    @property
+    def rule_of_texts(self) -> str:
+        """What a text may be."""
+
+    def as_number(self, text: str) -> float | None:
+        """Return the number; None of a text that says none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to read: the names, and whether scores and labels are wanted at all."""
@@ -239,6 +255,7 @@ class Request:
     layout: Layout = "rows"
     classes: tuple[str, ...] | None = None  # of scores read before, whose labels these are
     na: Missing = "refuse"
+    texts: TextScores | None = None  # what scores that are texts say
 
     def id_name(self, names: Collection[str]) -> str | None:
         """Return which of the names in a file of labels alone holds the ids, if one does."""

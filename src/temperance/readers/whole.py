@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.checks.label_map import LabelMap
+    from temperance.readers.request import TextScores
 
 __all__ = [
     "SUFFIXES", "Meaning", "as_dataset", "label_rows", "read_file", "read_labels", "with_labels",
@@ -134,11 +135,12 @@ def read_file(
     layout: Layout = "rows",
     na: Missing = "refuse",
     own_labels: bool = True,
+    texts: TextScores | None = None,
 ) -> Dataset:
     """Read one file (see `read`), or what it holds but for its `own_labels`."""
     as_word(na, ("refuse", "drop"), name="na")
     dataset = _read_file(path, kind=kind, fields=fields, labels=labels, layout=layout, na=na,
-        own_labels=own_labels and labels is None,
+        own_labels=own_labels and labels is None, texts=texts,
     )  # fmt: skip
     if na == "refuse":
         return dataset
@@ -155,6 +157,7 @@ def _read_file(
     layout: Layout,
     na: Missing,
     own_labels: bool,
+    texts: TextScores | None,
 ) -> Dataset:
     if kind is not None:
         as_word(kind, ("logits", "probs"), name="kind")
@@ -163,9 +166,12 @@ def _read_file(
         msg = "`fields` must name logits or probs, got both; name the one to use."
         raise InvalidInputError(msg)
     if own_labels:
-        return as_dataset(_read(path, Request(kind, fields, layout=layout, na=na)), path, kind)
+        return as_dataset(
+            _read(path, Request(kind, fields, layout=layout, na=na, texts=texts)), path, kind
+        )
     unlabelled = dataclasses.replace(fields, label=None)
-    rows = _read(path, Request(kind, unlabelled, labels=False, layout=layout, na=na))
+    request = Request(kind, unlabelled, labels=False, layout=layout, na=na, texts=texts)
+    rows = _read(path, request)
     dataset = as_dataset(rows, path, kind)
     return dataset if labels is None else with_labels(dataset, labels, fields, layout, na)
 

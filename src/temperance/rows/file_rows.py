@@ -360,6 +360,7 @@ def read_answers(
     label_map: LabelMap | None = None,
     na: Missing = "refuse",
     llm: LlmFormat | None = None,
+    scale: AnswerScale | None = None,
 ) -> Dataset:
     """Read scores and outcomes, of `score` and `correct` unless told otherwise.
 
@@ -376,18 +377,24 @@ def read_answers(
         if label_map is not None or na != "refuse":
             msg = "`label_map` (--label-map) and `na` (--na) do not go with answers of a format."
             raise InvalidInputError(msg)
-        return _scores_of_lines(path, llm, fields, labels)
+        return _scores_of_lines(path, llm, fields, labels, scale)
     fields = replace(fields, logits=fields.logits or "score")
     named = replace(fields, label=fields.label or "correct")
+    texts = scale if scale is not None and scale.takes_texts else None
     try:
-        return read(path, kind="logits", fields=named, labels=labels, label_map=label_map, na=na)
+        return read(
+            path, kind="logits", fields=named, labels=labels, label_map=label_map, na=na,
+            texts=texts,
+        )  # fmt: skip
     except FileFormatError:
         if labelled or fields.label is not None or labels is not None:
             raise
-    return read(path, kind="logits", fields=fields, na=na)
+    return read(path, kind="logits", fields=fields, na=na, texts=texts)
 
 
-def _scores_of_lines(path: Path, llm: LlmFormat, fields: Fields, labels: Path | None) -> Dataset:
+def _scores_of_lines(
+    path: Path, llm: LlmFormat, fields: Fields, labels: Path | None, scale: AnswerScale | None
+) -> Dataset:
     """Read the scores of answers as language models' servers write them."""
     from temperance.readers.llm.scored import read_scores  # noqa: PLC0415  (only of these files)
 
@@ -398,7 +405,8 @@ def _scores_of_lines(path: Path, llm: LlmFormat, fields: Fields, labels: Path | 
             "mean, sum or min of the log-probabilities of their tokens, or the key that holds one."
         )
         raise InvalidInputError(msg)
-    return read_scores(path, llm, fields=fields, score=score, labels=labels)
+    as_number = None if scale is None or not scale.takes_texts else scale.as_number
+    return read_scores(path, llm, fields=fields, score=score, labels=labels, as_number=as_number)
 
 
 def _scores(file: Dataset, scale: AnswerScale) -> NDArray[Any]:

@@ -34,7 +34,7 @@ from temperance.rows.memory import Rows, naming
 from temperance.rows.repeats import weighing_rows, with_repeats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,6 +81,8 @@ class Reading:
         The format, of what language models write.
     score_column, score_scale, score_of : str, str, int, or None
         Of answers: the column of scores, their scale, and what counts are out of.
+    score_words : mapping of str to float or None
+        Of answers: what words in place of a score stand for, on its scale.
     answers : AnswerScale or None
         What scores of answers are to the calibrator that `for_calibrator` was asked of; None: as
         the three before say.
@@ -101,6 +103,7 @@ class Reading:
     score_column: str | None = None
     score_scale: str | None = None
     score_of: int | None = None
+    score_words: Mapping[str, float] | None = None
     answers: AnswerScale | None = None
     repeated_ids: RepeatedIds = "cluster"
     na: Missing = "refuse"
@@ -111,13 +114,17 @@ class Reading:
         Scores of answers are on its scale, and probabilities are raised to what those of its fit
         were, unless the arguments say otherwise.
         """
-        answers = _answer_scale(self.kind, self.score_scale, self.score_of, calibrator)
+        answers = _answer_scale(
+            self.kind, self.score_scale, self.score_of, self.score_words, calibrator
+        )
         return replace(self, answers=answers).with_floor_of(calibrator)
 
     @property
     def known_answers(self) -> AnswerScale | None:
         """What scores of answers are: as a calibrator has them, or as the arguments say."""
-        return self.answers or _answer_scale(self.kind, self.score_scale, self.score_of)
+        return self.answers or _answer_scale(
+            self.kind, self.score_scale, self.score_of, self.score_words
+        )
 
     def with_floor_of(self, calibrator: Calibrator | None) -> Self:
         """Return the same for the probabilities that a calibrator will be applied to.
@@ -143,13 +150,20 @@ _ANSWERS = '`kind="answers"` (--kind answers)'
 
 
 def _answer_scale(
-    kind: str | None, name: str | None, of: int | None, calibrator: Calibrator | None = None
+    kind: str | None,
+    name: str | None,
+    of: int | None,
+    words: Mapping[str, float] | None,
+    calibrator: Calibrator | None = None,
 ) -> AnswerScale | None:
     """Return what the scores are, by the calibrator or as they are said to be; None of others."""
     known = None if calibrator is None else calibrator.answer_scale
     if kind != ANSWERS and known is None:
-        if name is not None or of is not None:
-            msg = f"`score_scale` (--score-scale) and `score_of` (--score-of) are for {_ANSWERS}."
+        if name is not None or of is not None or words is not None:
+            msg = (
+                "`score_scale` (--score-scale), `score_of` (--score-of) and `score_words` "
+                f"(--score-words) are for {_ANSWERS}."
+            )
             raise InvalidInputError(msg)
         return None
     if calibrator is not None and known is None:
@@ -166,7 +180,10 @@ def _answer_scale(
             "fraction, percent, count, with `score_of` (--score-of), or real."
         )
         raise InvalidInputError(msg)
-    scale = AnswerScale(name, of)
+    said = tuple(words.items()) if words is not None else ()
+    if words is None and known is not None:
+        said = known.words
+    scale = AnswerScale(name, of, said)
     if known is not None and scale != known:
         msg = (
             f"`score_scale` (--score-scale) must be that of the calibrator, {known.name}, or be "
@@ -382,6 +399,7 @@ def _file(path: Path, reading: Reading, form: Form, *, labelled: bool) -> Datase
             label_map=reading.label_map,
             na=reading.na,
             llm=reading.llm,
+            scale=reading.known_answers,
         )
     file = read(
         path,
