@@ -17,7 +17,7 @@ import temperance
 from cascade_models import CALIBRATED, RAW, hopeless, three_models, two_models
 from pages import CHROMIUM, check_pages, check_stands_alone, words_of
 from temperance import Estimate
-from temperance.decisions import cascade
+from temperance.decisions import cascade, load_cascade
 from temperance.plots import CostDisplay
 from temperance.report import render_cascade
 
@@ -348,3 +348,36 @@ def test_files_of_language_models(run, files, tmp_path):
     )
     for way in own["ways"]:
         assert found["ways"][way] == own["ways"][way]
+
+
+def test_a_cascade_is_written_and_applied(run, tmp_path):
+    """`-o`; then `apply` with the files of the models that were asked so far, or of some rows."""
+    models, y = three_models(3000)
+    for name, z in models.items():
+        ids = np.arange(1000)
+        np.savez(tmp_path / f"{name}.npz", logits=z[:2000], labels=y[:2000])
+        np.savez(tmp_path / f"new_{name}.npz", logits=z[2000:], ids=ids)
+    run("cascade", "cheap.npz", "middle.npz", "expert.npz", "--cost", 0.02, "--cost", 0.05,
+        "-o", "cascade.json")  # fmt: skip
+    policy = load_cascade(tmp_path / "cascade.json")
+    new = {name: z[2000:] for name, z in models.items()}
+    whole = policy.apply(new)
+    done = run("apply", "cascade.json", "new_cheap.npz", "-o", "out.npz", "--json")
+    asked = np.load(tmp_path / "out.npz")["goes_on"]
+    assert (asked == (whole.model > 0)).all()
+    assert json.loads(done.stdout)["ask"] == {"middle": int(asked.sum())}
+    np.savez(tmp_path / "some.npz", logits=new["middle"][asked][::-1], ids=ids[asked][::-1])
+    run("apply", "cascade.json", "new_cheap.npz", "some.npz", "new_expert.npz", "-o", "out.npz")
+    found = np.load(tmp_path / "out.npz")
+    assert np.array_equal(found["probs"], whole.probs)
+    assert found["answered_by"].tolist() == [policy.names[number] for number in whole.model]
+    np.savez(tmp_path / "few.npz", logits=new["middle"][asked][3:], ids=ids[asked][3:])
+    error = run("apply", "cascade.json", "new_cheap.npz", "few.npz", "-o", "o.npz", code=2).stderr
+    assert "lacks 3 rows of" in error
+    np.savez(tmp_path / "few.npz", logits=new["middle"][asked])
+    error = run("apply", "cascade.json", "new_cheap.npz", "few.npz", "-o", "o.npz", code=2).stderr
+    assert "both files must have ids" in error
+    files = [f"new_{name}.npz" for name in ("cheap", "middle", "expert", "cheap")]
+    assert (
+        "takes so many files" in run("apply", "cascade.json", *files, "-o", "o.npz", code=2).stderr
+    )

@@ -47,7 +47,7 @@ def test_as_row_by_row(three):
 
 
 def test_models_are_asked_one_after_the_other(three):
-    """With outputs of the first models so far; a later one's of all rows, or of those that go on."""
+    """With outputs of the first models so far; a later one's of all rows or those that go on."""
     policy, new = three
     whole = policy.apply(new)
     first = policy.apply({"cheap": new["cheap"]})

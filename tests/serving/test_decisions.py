@@ -184,6 +184,41 @@ def test_groups_are_the_types_of_answers(app):
     assert expected[1, 0] - expected[0, 0] > 0.1
 
 
+def test_groups_are_types_and_numbers_of_options(tmp_path, run):
+    """A temperature per (type, number of options), learned from files and served: the same rows.
+
+    Choices of two and of three options need other temperatures; a type that was not seen has the
+    pooled one; a group of fewer than 20 rows too, and the file says which.
+    """
+    rng = np.random.default_rng(0)
+    lines, sharp = [], {2: 3.0, 3: 0.7}
+    for i in range(900):
+        k = 2 + i % 2
+        z = rng.normal(size=k) * 2
+        p = np.exp(z * sharp[k])
+        truth = np.exp(z) / np.exp(z).sum()
+        label = "abc"[rng.choice(k, p=truth)]
+        answer = choice(list(zip("abc"[:k], (p / p.sum()).tolist(), strict=True)))
+        lines.append(json.dumps({"answers": [answer], "label": label}))
+    few = {"answers": [{"type": "predicate", "probability": 0.9}], "label": True}
+    lines += [json.dumps(few)] * 5
+    (tmp_path / "d.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    run("fit", "d.jsonl", "--format", "openai-decisions", "--group-by", "type,options",
+        "--method", "group-temperature")  # fmt: skip
+    fitted = tp.load(tmp_path / "calibrator.json")
+    assert fitted.temperatures["choice, 2 options"] == pytest.approx(3.0, rel=0.3)
+    assert fitted.temperatures["choice, 3 options"] == pytest.approx(0.7, rel=0.3)
+    assert fitted.small_groups == ("predicate, 2 options",)
+    shown = [[("a", 0.8), ("b", 0.2)], [("a", 0.6), ("b", 0.3), ("c", 0.1)]]
+    response = {"answers": [*map(choice, shown), {"type": "predicate", "probability": 0.9}]}
+    got = post(application(tmp_path / "calibrator.json"), response).json()
+    for answer, options in zip(got["answers"], shown, strict=False):
+        logits = [np.log([p for _, p in options])]
+        expected = fitted.apply(logits, groups=[f"choice, {len(options)} options"])[0]
+        assert numbers(answer)[: len(options)] == pytest.approx(expected, rel=1e-9)
+    assert "warnings" not in got
+
+
 BAD = [
     {"answers": []},
     {"answers": [{"type": "choice", "probabilities": [{"value": "a", "probability": 0.5}]}]},

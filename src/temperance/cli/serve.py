@@ -20,7 +20,7 @@ def serve(
         Path,
         typer.Argument(
             metavar="CALIBRATOR",
-            help="A calibrator.json of `temperance fit`, or a policy.json of "
+            help="A calibrator.json of `temperance fit`, a cascade.json, or a policy.json of "
             "`temperance threshold`.",
         ),
     ],
@@ -62,8 +62,9 @@ def serve(
     """Calibrate rows that are posted over HTTP, by a calibrator or a policy.
 
     POST /apply takes {"logits": [[...], ...]} (or probs; npz and Arrow in bulk; the response of a
-    decision model as it is), GET /calibrator, /healthz and /metrics tell of the service. A file
-    that changes is read again, without a restart; SIGTERM ends it when all requests are answered.
+    decision model as it is; of a cascade {"logits": {"small": [...], "large": [...]}}), GET
+    /calibrator, /healthz and /metrics tell of the service. A file that changes is read again,
+    without a restart; SIGTERM ends it when all requests are answered.
     """
     from temperance.cli.console import note, print_json
     from temperance.serving import Limits

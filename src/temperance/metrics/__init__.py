@@ -22,6 +22,11 @@ from temperance.metrics.decomposition import (
 )
 from temperance.metrics.group_tests import GroupTest, group_score_tests
 from temperance.metrics.joint_tests import class_bias_test, joint_score_test
+from temperance.metrics.ordinal import (
+    cumulative_calibration_error,
+    ranked_probability_score,
+    within_accuracy,
+)
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
 from temperance.metrics.scores import accuracy, brier_score, log_loss
 from temperance.metrics.weak_calibration import WeakCalibration, weak_calibration
@@ -48,6 +53,7 @@ __all__ = [
     "classwise_calibration_error",
     "corp_reliability",
     "cox_test",
+    "cumulative_calibration_error",
     "debiased_calibration_error",
     "expected_calibration_error",
     "flattened_calibration_error",
@@ -57,6 +63,7 @@ __all__ = [
     "ks_calibration_error",
     "log_loss",
     "murphy_decomposition",
+    "ranked_probability_score",
     "reliability_curve",
     "score_decomposition",
     "score_test",
@@ -65,4 +72,5 @@ __all__ = [
     "sweep_calibration_error",
     "top_label_conditional_calibration_error",
     "weak_calibration",
+    "within_accuracy",
 ]

@@ -37,7 +37,7 @@ def answer_cascade(content: dict[str, Any], served: Served, limits: Limits) -> R
     -------
     Reply
         JSON with `probs`; `answered_by`, whose they are; `ask`, the model to ask next about each
-        row, null where the answer stands; `cascade`, what was applied.
+        row, null where the answer stands; `calibrator` and `cascade`, what was applied.
 
     Raises
     ------
@@ -52,9 +52,8 @@ def answer_cascade(content: dict[str, Any], served: Served, limits: Limits) -> R
     models = content[key]
     if not isinstance(models, dict) or not models:
         example = f'{{"{policy.names[0]}": [[2.0, 0.5]]}}'
-        msg = (
-            f"`{key}` must be rows by the name of a model, as {example}, got {value_text(models)}."
-        )
+        got = value_text(models)
+        msg = f"`{key}` must be rows by the name of a model, as {example}, got {got}."
         raise InvalidInputError(msg)
     for name in ("groups", "clusters"):
         if content.get(name) is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from temperance.alignment import column_order
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 from temperance.readers.guard import quoted
 from temperance.readers.llm.arrays import bounded_probs
 from temperance.readers.llm.decisions import Option, ShownOptions, TypedAnswer, typed_answers
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_decisions", "is_decision"]
 
+_WAYS = (  # to make groups of parts, as `--group-by` has them; the first where none is known
+    ("type",), ("type", "options"), ("options", "type"), ("name",), ("type", "name"),
+    ("name", "type"), ("options",), ("name", "options"), ("type", "name", "options"),
+)  # fmt: skip
 _ROUNDING = 1e-6  # of a number that repeats another one of the answer
 
 
@@ -47,8 +52,8 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
         A response of OpenAI Decisions, or of a vendor with probabilities as `{label: p}`; its
         probabilities are replaced in place.
     served : Served
-        The map. Its groups, and those of a policy, are the types of answers; its classes are
-        matched by their names.
+        The map. Its groups, and those of a policy, are the types of answers, or what `--group-by`
+        makes of types, names and numbers of options; its classes are matched by their names.
     limits : Limits
         How many answers are taken.
 
@@ -82,7 +87,7 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
             warnings += _write(each, probs[number])
             if bands is not None:
                 _decide(each.answer, bands[number], served)
-        warnings += served.warnings([each.answer.type for each in asked])
+        warnings += served.warnings(_groups(asked, served))
     if served.policy is not None:
         refusals = [each for each in answers if each.shown is None]
         for answer in answers if refusals and served.composite else refusals:
@@ -132,13 +137,35 @@ def _calibrated(
     values, ragged = padded_rows(flat, lengths, "probs")
     mask = np.arange(values.shape[1]) >= lengths[:, np.newaxis] if ragged else None
     by_type = calibrator.traits.groups or served.thresholds_per_group
-    groups = [each.answer.type for each in asked] if by_type else None
+    groups = _groups(asked, served) if by_type else None
     document = ["response"] * len(asked) if served.composite else None
     answered = served.answer(Question("probs", values, groups, mask, clusters=document))
     probs = [row[:length].tolist() for row, length in zip(answered.probs, lengths, strict=True)]
     back = [None if order is None else np.argsort(order) for order in orders]
     bands = None if answered.bands is None else answered.bands.tolist()
     return [_taken(row, order) for row, order in zip(probs, back, strict=True)], bands
+
+
+def _groups(asked: list[_Asked], served: Served) -> list[str]:
+    """Return the group of each answer, made of the parts that most known groups are made of.
+
+    Of its type, unless its name or the number of its options, as `--group-by` puts them together,
+    say more to the map or the policy.
+    """
+    parts = served.calibrator.parts.groups
+    known = set() if parts is None else {*parts.temperatures, *parts.small_groups}
+    if served.policy is not None:
+        known |= set(served.policy.rule.promised_groups)
+    of_parts = [
+        {
+            "type": each.answer.type,
+            "name": each.answer.name or "unnamed",
+            "options": count_text(len(each.shown.options), "option"),
+        }
+        for each in asked
+    ]
+    ways = [[", ".join(own[part] for part in way) for own in of_parts] for way in _WAYS]
+    return max(ways, key=lambda names: sum(name in known for name in names))
 
 
 def _order(asked: _Asked, calibrator: Calibrator) -> NDArray[np.intp] | None:

@@ -97,13 +97,9 @@ class Served:
             if isinstance(rule, Bands) and not rule.per_group:
                 description["policy"]["reject_to"] = rule.parts[0].reject_to
         if self.cascade is not None:
-            description = {
-                "cascade": {
-                    "id": cascade_id(self.cascade),
-                    "models": list(self.cascade.names),
-                    "library": f"temperance {__version__}",
-                }
-            }
+            of_all = {"id": cascade_id(self.cascade), "method": "cascade", "temperature": None}
+            description["calibrator"] |= of_all
+            description["cascade"] = {"models": list(self.cascade.names)}
         text = json.dumps(description, separators=(",", ":"))
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "description_json", text[1:].encode())
@@ -111,7 +107,7 @@ class Served:
     @property
     def id(self) -> str:
         """The name of the map by what it does, `content_id`; of a cascade `cascade_id`."""
-        name: str = self.description["cascade" if self.cascade else "calibrator"]["id"]
+        name: str = self.description["calibrator"]["id"]
         return name
 
     @property

@@ -1,0 +1,91 @@
+"""Measures of ordered levels: loops over rows, two levels, and what a proper score must do."""
+
+import numpy as np
+import pytest
+
+import temperance as tp
+from temperance.metrics import (
+    accuracy,
+    brier_score,
+    cumulative_calibration_error,
+    expected_calibration_error,
+    ranked_probability_score,
+    within_accuracy,
+)
+
+
+@pytest.fixture
+def rows():
+    """Probabilities of five levels, the levels they foresee, and weights."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(5, 0.7), size=400)
+    y = (p.cumsum(axis=1) < rng.random((400, 1))).sum(axis=1).clip(0, 4)
+    return p, y, rng.integers(0, 4, 400).astype(float)
+
+
+def test_as_loops_over_rows(rows):
+    """Each measure row by row, with weights; rows of weight 2 count as two."""
+    p, y, w = rows
+    scores, near = [], []
+    for probs, level in zip(p.tolist(), y.tolist(), strict=True):
+        scores.append(sum((sum(probs[: j + 1]) - (level <= j)) ** 2 for j in range(4)) / 4)
+        near.append(abs(max(range(5), key=probs.__getitem__) - level) <= 1)
+    assert ranked_probability_score(p, y) == pytest.approx(sum(scores) / 400)
+    weighted = sum(a * b for a, b in zip(scores, w, strict=True)) / w.sum()
+    assert ranked_probability_score(p, y, weights=w) == pytest.approx(weighted)
+    assert within_accuracy(p, y) == pytest.approx(sum(near) / 400)
+    twice = np.repeat(np.arange(400), w.astype(int))
+    for measure in (ranked_probability_score, within_accuracy, cumulative_calibration_error):
+        assert measure(p, y, weights=w) == pytest.approx(measure(p[twice], y[twice]))
+    each = [
+        expected_calibration_error(p[:, : j + 1].sum(axis=1).clip(0, 1), y <= j, event=1)
+        for j in range(4)
+    ]
+    assert cumulative_calibration_error(p, y) == pytest.approx(sum(each) / 4)
+
+
+def test_two_levels_are_the_measures_of_two_classes(rows):
+    """Half of Brier's score, the accuracy, and the error of class 0."""
+    p, y = rows[0][:, 0] / rows[0][:, :2].sum(axis=1), rows[1] > 1
+    probs = np.stack([p, 1 - p], axis=1)
+    assert ranked_probability_score(probs, y) == pytest.approx(brier_score(probs, y) / 2)
+    assert within_accuracy(probs, y, levels=0) == accuracy(probs, y)
+    assert within_accuracy(probs, y) == 1.0
+    expected = expected_calibration_error(p, ~y, event=1)
+    assert cumulative_calibration_error(probs, y) == pytest.approx(expected)
+
+
+def test_farther_off_costs_more():
+    """A certain forecast k levels off: k of the four thresholds are wrong."""
+    sure = np.eye(5)[[0] * 5]
+    scores = [ranked_probability_score(sure[:1], [level]) for level in range(5)]
+    assert scores == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert [within_accuracy(sure[:1], [level], levels=2) for level in range(5)] == [1, 1, 1, 0, 0]
+
+
+def test_it_is_proper(rows):
+    """No sharper or flatter forecast has a better expected score than the true one."""
+    p = rows[0]
+
+    def expected(forecast):
+        return sum(
+            p[i, y] * ranked_probability_score(forecast[i : i + 1], [y])
+            for i in range(40) for y in range(5)
+        )  # fmt: skip
+
+    own = expected(p)
+    for power in (0.5, 0.9, 1.1, 2.0):
+        other = p**power / (p**power).sum(axis=1, keepdims=True)
+        assert expected(other) > own
+
+
+def test_errors_and_names(rows):
+    """Names of levels are in the order of the columns; bad arguments are named."""
+    p, y, _ = rows
+    names = ["bad", "poor", "fair", "good", "great"]
+    by_name = ranked_probability_score(p, np.array(names)[y], classes=names)
+    assert by_name == ranked_probability_score(p, y)
+    with pytest.raises(tp.InvalidInputError, match="`levels`"):
+        within_accuracy(p, y, levels=-1)
+    with pytest.raises(tp.InvalidInputError, match="`n_bins`"):
+        cumulative_calibration_error(p, y, n_bins=0)
