@@ -29,6 +29,7 @@ MODULES = (
     "temperance.sklearn",
     "temperance.torch",
     "temperance.mlflow",
+    "temperance.telemetry",
 )
 VALUES = {  # what is neither a function nor a class has no docstring
     "METHODS": "The calibrators by their names, as `--method` and `calibrator.json` call them.",
