@@ -31,6 +31,7 @@ MODULES = (
     "temperance.torch",
     "temperance.mlflow",
     "temperance.doctor",
+    "temperance.telemetry",
 )
 VALUES = {  # what is neither a function nor a class has no docstring
     "METHODS": "The calibrators by their names, as `--method` and `calibrator.json` call them.",

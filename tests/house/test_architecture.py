@@ -32,7 +32,7 @@ LAYERS = [  # imports point to an earlier line, or stay within one name
     {"rows", "torch", "monitor", "doctor"},
     {"report"},
     {"serving"},
-    {"mlflow"},
+    {"mlflow", "harness", "telemetry"},
     {"cli"},
     {"__main__", "__init__"},
 ]
@@ -69,6 +69,10 @@ OPTIONAL = {  # package -> the only places that may import it
     "polars": {"export"},
     "mlflow": {"mlflow"},
     "pandas": {"mlflow"},
+    "opentelemetry": {"telemetry"},
+    "lm_eval": {"harness"},
+    "evaluate": {"harness"},
+    "datasets": {"harness"},  # comes with evaluate
     "starlette": {"serving"},
     "uvicorn": {"serving"},
     "h11": {"serving"},  # comes with uvicorn
