@@ -32,7 +32,7 @@ from temperance.readers.shards import ShardHeader, Shards
 from temperance.readers.whole import SUFFIXES, Meaning, as_dataset, read_file, with_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -157,6 +157,24 @@ def _read(
             path, kind=kind, fields=fields, labels=labels, layout=layout, na=na, texts=texts
         )
         return as_meant(whole)
+    whole = _read_folder(path, kind, fields, labels, layout, na, as_meant, texts)
+    if labels is None:
+        return whole
+    whole = with_labels(whole, labels, fields, layout, na, by_id=True)
+    return as_meant(without_missing(whole) if na == "drop" else whole)
+
+
+def _read_folder(
+    path: str | os.PathLike[str],
+    kind: Kind | None,
+    fields: Fields,
+    labels: str | os.PathLike[str] | None,
+    layout: Layout,
+    na: Missing,
+    as_meant: Callable[[Dataset, Sequence[Dataset]], Dataset],
+    texts: TextScores | None,
+) -> Dataset:
+    """Read the shards of a folder as one file."""
     shards = Shards.of(path, SUFFIXES)
     parts = [
         read_file(
@@ -175,7 +193,7 @@ def _read(
     parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in ROW_COLUMNS}
     notes = dict.fromkeys(f"{part.source}: {note}" for part in parts for note in part.notes)
-    whole = dataclasses.replace(
+    return dataclasses.replace(
         parts[0],
         values=_values(parts),
         ragged=any(part.ragged for part in parts),
@@ -185,10 +203,6 @@ def _read(
         left_out=_left_out(parts),
         **together,
     )
-    if labels is None:
-        return whole
-    whole = with_labels(whole, labels, fields, layout, na, by_id=True)
-    return as_meant(without_missing(whole) if na == "drop" else whole)
 
 
 def _values(parts: Sequence[Dataset]) -> NDArray[Any]:
