@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import JsonOption
+from temperance.cli.options import JsonOption, PassOption, passing_words
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from temperance.llm import PassRate, PassRateComparison
     from temperance.show import Table
 
-__all__ = ["PassOption", "judge", "passing_words"]
+__all__ = ["judge"]
 
 
 class MethodName(StrEnum):
@@ -28,17 +28,6 @@ class MethodName(StrEnum):
     calibrated = "calibrated"
     stratified = "stratified"
     adjusted_count = "adjusted-count"
-
-
-PassOption = Annotated[
-    str | None,
-    typer.Option(
-        "--pass",
-        metavar="A,B,...",
-        help="Words that mean pass, in verdicts and labels; all others mean fail. Not needed for "
-        "1 and 0, true and false, and scores.",
-    ),
-]
 
 
 def _column(name: str, what: str) -> typer.models.OptionInfo:
@@ -126,8 +115,3 @@ def judge(
 
 def _shown(found: PassRate | PassRateComparison) -> Iterator[str | Table]:
     yield from found.tables()
-
-
-def passing_words(text: str | None) -> tuple[str, ...]:
-    """Return the words of `--pass`."""
-    return () if text is None else tuple(each.strip() for each in text.split(","))

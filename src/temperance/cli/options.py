@@ -41,6 +41,7 @@ __all__ = [
     "MaskValue",
     "NaName",
     "NaOption",
+    "PassOption",
     "PoolName",
     "ProbsColumn",
     "ProbsColumns",
@@ -59,6 +60,7 @@ __all__ = [
     "Undecided",
     "WeightColumn",
     "in_options",
+    "passing_words",
 ]
 
 # Messages name an argument and its option; on the command line only the option is known.
@@ -213,6 +215,22 @@ FoldSeedOption = Annotated[
         rich_help_panel=COMPUTING,
     ),
 ]
+
+PassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pass",
+        metavar="A,B,...",
+        help="Words that mean pass, in verdicts and labels; all others mean fail. Not needed for "
+        "1 and 0, true and false, and scores.",
+    ),
+]
+
+
+def passing_words(text: str | None) -> tuple[str, ...]:
+    """Return the words of `--pass`."""
+    return () if text is None else tuple(each.strip() for each in text.split(","))
+
 
 KindOption = Annotated[
     KindName | None,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.judge import PassOption, passing_words
-from temperance.cli.options import BinsOption, SeedOption
+from temperance.cli.options import BinsOption, PassOption, SeedOption, passing_words
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.printable import count_text
