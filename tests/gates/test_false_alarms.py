@@ -135,14 +135,14 @@ def test_an_equal_model_is_not_called_worse(request, world):
 
 @pytest.mark.slow
 def test_a_worse_model_is_called_worse(request):
-    """Logits 1.5 times too sharp, 1,000 rows: paired always, of two samples more often than not."""
+    """Logits 1.5 times too sharp, 2,000 rows: paired always, of two samples in four of five."""
     n = draws(request, 200, 12)
     found = Counter()
     for seed in range(n):
         rng = np.random.default_rng(seed)
         both = []
         for _ in range(2):
-            z = 2.0 * rng.normal(size=(1000, 4))
+            z = 2.0 * rng.normal(size=(2000, 4))
             both.append((z, labels_of(reference.softmax(z), rng)))
         (z, y), (z2, y2) = both
         models = [reference.softmax(each) for each in (z, 1.5 * z)]
@@ -151,7 +151,7 @@ def test_a_worse_model_is_called_worse(request):
             found[way] += any(gate.finding == "worse" for gate in gates)
     assert found["same rows"] >= 0.98 * n, found
     assert found["compare"] >= 0.98 * n, found
-    assert found["other rows"] >= 0.5 * n, found
+    assert found["other rows"] >= 0.8 * n, found
 
 
 @pytest.mark.slow
