@@ -74,7 +74,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/demo: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e ".[sklearn]"
+	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
 $(VENV)/test: pyproject.toml | $(BIN)/python

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import temperance as tp
 from temperance.calibrators import method_tables
-from temperance.cli.demo import digits
+from temperance.rows.digits import digit_rows
 from temperance.plots import CorpDisplay, to_svg
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def main() -> None:
 
 def draw_reliability() -> None:
     """Draw the digits before and after temperature scaling, side by side."""
-    calibration, test = digits()
+    calibration, test = digit_rows()
     scaling = tp.TemperatureScaling.fit(calibration.logits, calibration.require_labels())
     comparison = tp.compare(
         {

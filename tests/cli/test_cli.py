@@ -180,8 +180,7 @@ def test_kind_overrides_the_name(run, files, tmp_path):
 
 
 def test_demo(run, tmp_path):
-    """Real data, no file: the calibration error falls to a fraction, two files are written."""
-    pytest.importorskip("sklearn")
+    """Real data, no file, no extra: the error falls to a fraction, two files are written."""
     result = json.loads(run("demo", "--json").stdout)
     assert result["evaluated_on"] == "test"
     assert result["temperature"] > 5

@@ -57,7 +57,7 @@ OPTIONAL = {  # package -> the only places that may import it
     "typer": {"cli"},
     "rich": {"cli", "show"},
     "pyarrow": {"readers", "writers", "serving"},
-    "sklearn": {"cli", "sklearn"},
+    "sklearn": {"sklearn"},
     "numba": {"kernels"},
     "threadpoolctl": {"blocks"},
     "llvmlite": {"kernels"},  # comes with numba
