@@ -78,7 +78,7 @@ def joint_log_probs(
     members = labels[:, np.newaxis] == np.arange(labels.max() + 1)
     smoothed = members.T.astype(np.float64) @ counts + 1.0
     features = np.log(smoothed) - np.log(smoothed.sum(axis=1, keepdims=True))
-    return new @ features.T + np.log(members.mean(axis=0))
+    return np.asarray(new @ features.T + np.log(members.mean(axis=0)))
 
 
 def _rows(logits: NDArray[np.float64], labels: NDArray[np.intp], name: str) -> Rows:
