@@ -231,10 +231,9 @@ def apply(
 
     from temperance.cli.console import progress
     from temperance.decisions.cascade_json import is_cascade
-    from temperance.readers import read_blocks
     from temperance.rows.memory import naming
-    from temperance.rows.reading import is_large, read_kind, read_members
-    from temperance.writers import SUFFIXES, check_block_suffix, check_dense, write_probs
+    from temperance.rows.reading import is_large, read_members
+    from temperance.writers import SUFFIXES, check_dense, write_probs
     from temperance.writers.place import check_writable
 
     check_writable(output, SUFFIXES)
@@ -255,13 +254,7 @@ def apply(
         and reading.na != "drop"
     )
     if plain and len(file) == 1 and (file[0].is_dir() or is_large(file)):
-        check_block_suffix(output)
-        blocks = read_blocks(file[0], kind=read_kind(reading.kind), fields=reading.fields)
-        with progress(f"applying to {file[0].name}", rows=blocks.n_rows):
-            applied = apply_blocks(blocks, chosen, output, reading.rules)
-        warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(chosen, output))
-        written = _Written(applied.n, applied.classes, applied.mean_confidence, warnings)
-        _print_written(written, chosen, applied.accepted, output, as_json=as_json)
+        _apply_by_blocks(file[0], chosen, reading, output, as_json=as_json)
         return
     rows = read_members(file, reading, labelled=False, whole=True)
     assert rows.columns is not None  # noqa: S101  (of whole files)
@@ -291,6 +284,24 @@ def apply(
     accepted = decided.get("accepted")
     count = None if accepted is None else int(np.count_nonzero(accepted))
     _print_written(written, chosen, count, output, as_json=as_json)
+
+
+def _apply_by_blocks(
+    file: Path, chosen: Map, reading: Reading, output: Path, *, as_json: bool
+) -> None:
+    """Read a large file, or a folder of shards, once, and write it row by row."""
+    from temperance.cli.console import progress
+    from temperance.readers import read_blocks
+    from temperance.rows.reading import read_kind
+    from temperance.writers import check_block_suffix
+
+    check_block_suffix(output)
+    blocks = read_blocks(file, kind=read_kind(reading.kind), fields=reading.fields)
+    with progress(f"applying to {file.name}", rows=blocks.n_rows):
+        applied = apply_blocks(blocks, chosen, output, reading.rules)
+    warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(chosen, output))
+    written = _Written(applied.n, applied.classes, applied.mean_confidence, warnings)
+    _print_written(written, chosen, applied.accepted, output, as_json=as_json)
 
 
 def _apply_cascade(
