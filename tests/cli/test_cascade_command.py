@@ -48,9 +48,8 @@ def test_table_and_json(run, files):
         assert f"{way.cost.value:.4f}" in done.stdout
     assert "cross-fitted" in done.stdout
     content = json.loads(run("cascade", "cheap.npz", "expert.npz", "--cost", 0.05, "--json").stdout)
-    assert content["report"] is None
     assert len(content.pop("data_sha256")) == 2
-    content.pop("report")
+    assert content.pop("report") is content.pop("cascade") is None
     (order,) = content.pop("warnings")
     assert "paired with those of cheap.npz in their order" in order
     content["warnings"] = []
@@ -244,11 +243,12 @@ def test_the_page_of_cascades_runs(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": str(Path(temperance.__file__).parents[1])},
     )  # fmt: skip
-    words, worth, asked = run.stdout.splitlines()
+    words, worth, routed, asked = run.stdout.splitlines()
     assert words.startswith("Ask large where the calibrated confidence of small is below 0.")
     assert "Calibration saved" in words
     assert worth.startswith("Estimate(value=0.0")
     assert asked == "True False"
+    assert set(re.findall(r"\d", routed.partition("]")[0])) == {"0", "1"}
 
 
 class Drawn:

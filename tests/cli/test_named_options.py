@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "temperance"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEMPLATES = sorted(p for p in SOURCE.rglob("*.j2") if p.name != "style.html.j2")
-OTHERS = {"--log_samples", "--blocks"}  # of lm-evaluation-harness, of benchmarks/evaluate.py
+OTHERS = {  # of lm-evaluation-harness, benchmarks/evaluate.py, pip, pre-commit
+    "--log_samples", "--blocks", "--constraint", "--hook-stage",
+}  # fmt: skip
 NO_MESSAGE = {"plots/svg.py", "plots/theme.py"}  # variables of style sheets
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 # No command reaches these: arguments of Python alone, and files that no caller wrote by hand.
@@ -32,6 +34,7 @@ PYTHON_ALONE = {
     ("checks/scores.py", "mask_value"),
     ("decisions/abstain.py", "max_risk"),  # beside `thresholds`, which no command takes
     ("decisions/abstain.py", "min_coverage"),
+    ("decisions/coverage_table.py", "max_risk"),  # --choose, as its message says
     ("decisions/policy.py", "max_risk"),  # a key of policy.json
     ("decisions/policy.py", "min_coverage"),
     ("torch/collect.py", "ignore_label"),

@@ -23,6 +23,8 @@ COMMANDS = {  # name -> a call that works
     "cascade": ["cascade", "cal.npz", "test.npz", "--cost", "0.1"],
     "plan": ["plan", "cal.npz"],
     "threshold": ["threshold", "cal.npz", "--max-risk", "0.4", "-o", "policy.json"],
+    "policy": ["policy", "cal.npz", "--calibrator", "c.json", "-o", "bands.json"],
+    "judge": ["judge", "judged.csv"],
     "serve": ["serve", "c.json", "--port", "0"],
     "monitor init": ["monitor", "init", "m.db", "--calibrator", "c.json"],
     "monitor log": ["monitor", "log", "m.db", "ids.npz"],
@@ -69,6 +71,8 @@ def inputs(tmp_path, run):
         np.savez(tmp_path / "probs.npz", probs=p, labels=y)
     run("fit", "cal.npz", "--quick", "-o", "c.json")
     np.savez(tmp_path / "ids.npz", logits=z, labels=y, ids=np.arange(120))
+    verdicts = [f"{i % 3 > 0:d},{'' if i > 60 else int(i % 4 > 0)}" for i in range(120)]
+    (tmp_path / "judged.csv").write_text("\n".join(["verdict,label", *verdicts]))
     run("monitor", "init", "m.db", "--calibrator", "c.json")
     run("monitor", "log", "m.db", "ids.npz")
     run("monitor", "label", "m.db", "ids.npz")

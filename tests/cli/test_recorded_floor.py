@@ -41,6 +41,7 @@ USES = {  # every command that takes a calibrator
         "threshold", "new.npz", "--calibrator", "calibrator.json", "--max-risk", "0.25",
         "--test", "cal.npz",
     ],
+    "policy": ["policy", "new.npz", "--calibrator", "calibrator.json"],
     "plan": ["plan", "new.npz", "--calibrator", "calibrator.json"],
 }  # fmt: skip
 

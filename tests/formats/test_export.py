@@ -145,3 +145,11 @@ def test_any_bytes_give_a_calibrator_or_one_line(tmp_path_factory, data):
         assert "\n" not in str(error)
     else:
         assert 0 < loaded.temperature < math.inf
+
+
+def test_classes_say_how_many_there_are(tmp_path):
+    """A calibrator made by hand with names alone is written, and read, with their number."""
+    made = tp.TemperatureScaling(2.0, classes=("no", "yes"))
+    assert made.n_classes == 2
+    tp.save(made, tmp_path / "c.json")
+    assert tp.load(tmp_path / "c.json") == made

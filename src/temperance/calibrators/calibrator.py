@@ -193,7 +193,7 @@ class Calibrator(Frozen, ABC):
     Parameters
     ----------
     n_classes : int, optional
-        Number of columns that `apply` accepts; None accepts any.
+        Number of columns that `apply` accepts; None accepts any, unless `classes` says it.
     classes : tuple of str, optional
         Names of the columns.
     record : FitRecord, optional
@@ -231,6 +231,7 @@ class Calibrator(Frozen, ABC):
             raise InvalidInputError(msg)
         names = as_classes(self.classes, k=len(self.classes) if width is None else width)
         object.__setattr__(self, "classes", names)
+        object.__setattr__(self, "n_classes", len(names or ()))  # a file names both
 
     @property
     def name(self) -> str:
