@@ -152,24 +152,13 @@ def _read(
 
         llm_format = format if isinstance(format, LlmFormat) else LlmFormat(format)
         return as_meant(read_llm(path, llm_format, fields=fields, kind=kind, labels=labels))
+    how: dict[str, Any] = {
+        "kind": kind, "fields": fields, "layout": layout, "na": na, "texts": texts,
+    }  # fmt: skip
     if not is_folder(path):
-        whole = read_file(
-            path, kind=kind, fields=fields, labels=labels, layout=layout, na=na, texts=texts
-        )
-        return as_meant(whole)
+        return as_meant(read_file(path, labels=labels, **how))
     shards = Shards.of(path, SUFFIXES)
-    parts = [
-        read_file(
-            file,
-            kind=kind,
-            fields=fields,
-            layout=layout,
-            na=na,
-            own_labels=labels is None,
-            texts=texts,
-        )
-        for file in shards.files
-    ]
+    parts = [read_file(file, own_labels=labels is None, **how) for file in shards.files]
     parts = [as_meant(part, parts) for part in parts]
     header = ShardHeader.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
