@@ -14,12 +14,11 @@ from temperance.file_formats import FILE_FORMATS, missing_package
 from temperance.readers.cells import number_list
 from temperance.readers.dataset import ROW_COLUMNS, refuse_missing
 from temperance.readers.guard import (
-    quoted,
     refuse_joined_arrow,
     refuse_joined_parquet,
     refuse_packed_arrow,
 )
-from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
+from temperance.readers.request import FileRows, Request, number_said, padded_rows, padded_texts
 from temperance.readers.table import ColumnPlan, finished, hint_of_missing, plan_columns
 
 if TYPE_CHECKING:
@@ -563,8 +562,7 @@ def _all_missing(n: int, plan: ColumnPlan) -> FileRows:
 
 
 def _converted(table: pa.Table, plan: ColumnPlan, request: Request, first: int) -> FileRows:
-    said = _said(table, plan, request)
-    values, ragged = _values(table, plan, first) if plan.scores and said is None else (said, False)
+    values, ragged = _values(table, plan, first, request) if plan.scores else (None, False)
     several = request.layout == "labels"
     if ragged and several:
         msg = f"column `{plan.scores[0]}` must hold lists of one length, a number per label."
@@ -584,33 +582,18 @@ def _converted(table: pa.Table, plan: ColumnPlan, request: Request, first: int) 
     )
 
 
-def _said(table: pa.Table, plan: ColumnPlan, request: Request) -> NDArray[Any] | None:
-    """Return one column of scores that are texts as what they say; None of other scores."""
-    if request.texts is None or len(plan.scores) != 1:
-        return None
-    column = _stored(table.column(plan.scores[0]))
-    if not _is_text(column.type):
-        return None
-    texts = column.to_pylist()
-    values = [request.texts.as_number(text) for text in texts]
-    if None in values:
-        text = texts[values.index(None)]
-        rule = request.texts.rule_of_texts
-        msg = f"column `{plan.scores[0]}` must hold {rule}, got {quoted(text)}."
-        raise FileFormatError(msg)
-    return np.array(values, dtype=np.float64)
-
-
-def _values(table: pa.Table, plan: ColumnPlan, first: int) -> tuple[NDArray[Any], bool]:
+def _values(
+    table: pa.Table, plan: ColumnPlan, first: int, request: Request
+) -> tuple[NDArray[Any], bool]:
     """Take the scores, and say whether they had to be padded."""
     if plan.classes is None:
-        name = plan.scores[0]
+        name, said = plan.scores[0], request.texts
+        if said is not None and _is_text((column := _stored(table.column(name))).type):
+            return np.array([number_said(name, each, said) for each in column.to_pylist()]), False
         if not holds_lists(table, name):
             return numbers(table, name), False
-        elements, lengths = lists(table, name, first)
-        return padded_rows(numbers(elements, name), lengths, plan.kind)
+        cells, lengths = lists(table, name, first)
+        return padded_rows(numbers(cells, name), lengths, plan.kind)
     columns = [numbers(table, name) for name in plan.scores]
     values = np.empty((table.num_rows, len(columns)), dtype=np.result_type(*columns))
-    for j, column in enumerate(columns):
-        values[:, j] = column
-    return values, False
+    return np.stack(columns, axis=1, out=values), False

@@ -32,7 +32,7 @@ from temperance.readers.shards import ShardHeader, Shards
 from temperance.readers.whole import SUFFIXES, Meaning, as_dataset, read_file, with_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -152,48 +152,19 @@ def _read(
 
         llm_format = format if isinstance(format, LlmFormat) else LlmFormat(format)
         return as_meant(read_llm(path, llm_format, fields=fields, kind=kind, labels=labels))
+    how: dict[str, Any] = {
+        "kind": kind, "fields": fields, "layout": layout, "na": na, "texts": texts,
+    }  # fmt: skip
     if not is_folder(path):
-        whole = read_file(
-            path, kind=kind, fields=fields, labels=labels, layout=layout, na=na, texts=texts
-        )
-        return as_meant(whole)
-    whole = _read_folder(path, kind, fields, labels, layout, na, as_meant, texts)
-    if labels is None:
-        return whole
-    whole = with_labels(whole, labels, fields, layout, na, by_id=True)
-    return as_meant(without_missing(whole) if na == "drop" else whole)
-
-
-def _read_folder(
-    path: str | os.PathLike[str],
-    kind: Kind | None,
-    fields: Fields,
-    labels: str | os.PathLike[str] | None,
-    layout: Layout,
-    na: Missing,
-    as_meant: Callable[[Dataset, Sequence[Dataset]], Dataset],
-    texts: TextScores | None,
-) -> Dataset:
-    """Read the shards of a folder as one file."""
+        return as_meant(read_file(path, labels=labels, **how))
     shards = Shards.of(path, SUFFIXES)
-    parts = [
-        read_file(
-            file,
-            kind=kind,
-            fields=fields,
-            layout=layout,
-            na=na,
-            own_labels=labels is None,
-            texts=texts,
-        )
-        for file in shards.files
-    ]
+    parts = [read_file(file, own_labels=labels is None, **how) for file in shards.files]
     parts = [as_meant(part, parts) for part in parts]
     header = ShardHeader.of(parts[0], of_rows=layout != "dense")
     parts[1:] = [header.aligned(part) for part in parts[1:]]
     together: dict[str, Any] = {name: _joined(parts, name) for name in ROW_COLUMNS}
     notes = dict.fromkeys(f"{part.source}: {note}" for part in parts for note in part.notes)
-    return dataclasses.replace(
+    whole = dataclasses.replace(
         parts[0],
         values=_values(parts),
         ragged=any(part.ragged for part in parts),
@@ -203,6 +174,10 @@ def _read_folder(
         left_out=_left_out(parts),
         **together,
     )
+    if labels is None:
+        return whole
+    whole = with_labels(whole, labels, fields, layout, na, by_id=True)
+    return as_meant(without_missing(whole) if na == "drop" else whole)
 
 
 def _values(parts: Sequence[Dataset]) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from temperance.readers.request import (
     Role,
     choose,
     near_names,
+    number_said,
     option_for,
     padded_rows,
     padded_texts,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.readers.dataset import Kind
-    from temperance.readers.request import TextScores
 
 __all__ = ["json_lines", "naming_line", "read_jsonl"]
 
@@ -144,7 +144,7 @@ class Scores:
         row = self._in_order(key, scores) if isinstance(scores, dict) else scores
         row = row if isinstance(row, list) else [row]
         if self._request.texts is not None:
-            row = [_said(key, each, self._request.texts) for each in row]
+            row = [number_said(key, each, self._request.texts) for each in row]
         _check_numbers(key, row)
         try:
             self._flat.extend(row)
@@ -450,17 +450,6 @@ def _suggestion(record: Mapping[str, Any]) -> str:
             label = f" {option_for('label', near[0])}" if near else ""
         return f" Name them: --{kind}-column {shlex.quote(key)}{label}."
     return ""
-
-
-def _said(key: str, value: Any, texts: TextScores) -> Any:  # noqa: ANN401
-    """Return what a score that may be a text says; others as they are."""
-    if not isinstance(value, str):
-        return value
-    number = texts.as_number(value)
-    if number is None:
-        msg = f"`{key}` must hold {texts.rule_of_texts}, got {quoted(value)}."
-        raise FileFormatError(msg)
-    return number
 
 
 def _check_numbers(key: str, row: list[Any]) -> None:

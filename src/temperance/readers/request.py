@@ -31,6 +31,7 @@ __all__ = [
     "check_texts",
     "choose",
     "near_names",
+    "number_said",
     "option_for",
     "padded_rows",
     "padded_texts",
@@ -241,6 +242,17 @@ class TextScores(Protocol):
 
     def as_number(self, text: str) -> float | None:
         """Return the number; None of a text that says none."""
+
+
+def number_said(key: str, value: Any, texts: TextScores) -> Any:  # noqa: ANN401
+    """Return what a score that may be a text says; others as they are."""
+    if not isinstance(value, str):
+        return value
+    number = texts.as_number(value)
+    if number is None:
+        msg = f"`{key}` must hold {texts.rule_of_texts}, got {quoted(value)}."
+        raise FileFormatError(msg)
+    return number
 
 
 @dataclass(frozen=True, slots=True)

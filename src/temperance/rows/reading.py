@@ -13,7 +13,6 @@ import numpy as np
 from temperance.alignment import column_order, in_trusted_order, rows_by_id
 from temperance.blocks import report_work
 from temperance.calibrators import MultilabelScaling, pooled_logits
-from temperance.checks.answer_scores import AnswerScale
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.scores import Floored
 from temperance.errors import InvalidInputError
@@ -22,9 +21,9 @@ from temperance.printable import count_text
 from temperance.readers import Fields, read, read_blocks
 from temperance.readers.dataset import without_zeros
 from temperance.readers.guard import refusing
+from temperance.rows.answer_scale import OF_ANSWERS, answer_scale
 from temperance.rows.blocks import BlockRows
 from temperance.rows.file_rows import (
-    ANSWERS,
     read_answers,
     rows_of_answers,
     rows_of_classes,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import Calibrator
     from temperance.checks import LabelMap
+    from temperance.checks.answer_scores import AnswerScale
     from temperance.readers import Dataset, LlmFormat
     from temperance.readers.dataset import Kind, Missing
     from temperance.readers.dataset import Layout as Form
@@ -114,7 +114,7 @@ class Reading:
         Scores of answers are on its scale, and probabilities are raised to what those of its fit
         were, unless the arguments say otherwise.
         """
-        answers = _answer_scale(
+        answers = answer_scale(
             self.kind, self.score_scale, self.score_of, self.score_words, calibrator
         )
         return replace(self, answers=answers).with_floor_of(calibrator)
@@ -122,7 +122,7 @@ class Reading:
     @property
     def known_answers(self) -> AnswerScale | None:
         """What scores of answers are: as a calibrator has them, or as the arguments say."""
-        return self.answers or _answer_scale(
+        return self.answers or answer_scale(
             self.kind, self.score_scale, self.score_of, self.score_words
         )
 
@@ -144,53 +144,6 @@ class Reading:
         if of_model is not None and of_model.floored is not None:
             rules = rules.with_floor(of_model.floored)
         return replace(self, labels=labels, rules=rules)
-
-
-_ANSWERS = '`kind="answers"` (--kind answers)'
-
-
-def _answer_scale(
-    kind: str | None,
-    name: str | None,
-    of: int | None,
-    words: Mapping[str, float] | None,
-    calibrator: Calibrator | None = None,
-) -> AnswerScale | None:
-    """Return what the scores are, by the calibrator or as they are said to be; None of others."""
-    known = None if calibrator is None else calibrator.answer_scale
-    if kind != ANSWERS and known is None:
-        if name is not None or of is not None or words is not None:
-            msg = (
-                "`score_scale` (--score-scale), `score_of` (--score-of) and `score_words` "
-                f"(--score-words) are for {_ANSWERS}."
-            )
-            raise InvalidInputError(msg)
-        return None
-    if calibrator is not None and known is None:
-        msg = f"{_ANSWERS} needs a calibrator of answers, got one of {calibrator.name}."
-        raise InvalidInputError(msg)
-    if kind not in (None, ANSWERS):
-        msg = f"`kind` (--kind) must be answers for a calibrator of answers, got {kind}."
-        raise InvalidInputError(msg)
-    if name is None:
-        if known is not None:
-            return known
-        msg = (
-            "`score_scale` (--score-scale) must say what the scores are: logprob, probability, "
-            "fraction, percent, count, with `score_of` (--score-of), or real."
-        )
-        raise InvalidInputError(msg)
-    said = tuple(words.items()) if words is not None else ()
-    if words is None and known is not None:
-        said = known.words
-    scale = AnswerScale(name, of, said)
-    if known is not None and scale != known:
-        msg = (
-            f"`score_scale` (--score-scale) must be that of the calibrator, {known.name}, or be "
-            "left out."
-        )
-        raise InvalidInputError(msg)
-    return scale
 
 
 # Which files are read block by block.
@@ -361,7 +314,7 @@ def _form(reading: Reading, answers: AnswerScale | None) -> Form:
     kind, of_labels = reading.kind, reading.kind == MultilabelScaling.kind
     if reading.score_column is not None and (answers is None or reading.fields.logits is not None):
         msg = (
-            f"`score_column` (--score-column) is for {_ANSWERS}, where it takes the place of "
+            f"`score_column` (--score-column) is for {OF_ANSWERS}, where it takes the place of "
             "`fields.logits` (--logits-column)."
         )
         raise InvalidInputError(msg)
