@@ -21,6 +21,7 @@ COMMANDS = {  # name -> a call that works
     "compare": ["compare", "cal.npz", "probs.npz", "--quick"],
     "shift": ["shift", "cal.npz", "test.npz"],
     "cascade": ["cascade", "cal.npz", "test.npz", "--cost", "0.1"],
+    "judge": ["judge", "judged.npz"],
     "plan": ["plan", "cal.npz"],
     "threshold": ["threshold", "cal.npz", "--max-risk", "0.4", "-o", "policy.json"],
     "policy": ["policy", "cal.npz", "--calibrator", "c.json", "-o", "bands.json"],
@@ -70,6 +71,8 @@ def inputs(tmp_path, run):
         np.savez(tmp_path / f"{name}.npz", logits=z, labels=y)
         np.savez(tmp_path / "probs.npz", probs=p, labels=y)
     run("fit", "cal.npz", "--quick", "-o", "c.json")
+    asked = np.where(np.arange(120) < 30, y == 0, np.nan)
+    np.savez(tmp_path / "judged.npz", verdict=(p[:, 0] > 0.4).astype(float), label=asked)
     np.savez(tmp_path / "ids.npz", logits=z, labels=y, ids=np.arange(120))
     verdicts = [f"{i % 3 > 0:d},{'' if i > 60 else int(i % 4 > 0)}" for i in range(120)]
     (tmp_path / "judged.csv").write_text("\n".join(["verdict,label", *verdicts]))

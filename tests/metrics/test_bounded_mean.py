@@ -48,6 +48,13 @@ def test_a_cluster_is_one_unit():
     assert sums(values.repeat(10)).times(0.1).ends(0.0, 1.0, 0.95)[0] >= once[0] - 1e-7
 
 
+def test_levels_near_0_and_1():
+    """The mean itself, and all of the range."""
+    some = sums([0.0, 0.0, 1.0, 0.5])
+    assert some.ends(0.0, 1.0, 1e-300) == pytest.approx((0.375, 0.375), abs=0.15)
+    assert some.ends(0.0, 1.0, 1.0 - 1e-16) == pytest.approx((0.0, 1.0), abs=1e-3)
+
+
 def test_sums_of_independent_means_and_of_the_same_mean():
     """Distances to the ends add by their squares; those of one mean, taken twice, add."""
     one, other = sums([0.0, 1.0, 1.0, 0.5]), sums([0.2, 0.4, 0.9])

@@ -292,7 +292,7 @@ def pass_rate(
     (0.8, 0.6)
     """
     method = as_word(method, JUDGE_METHODS, name="method")
-    level = as_level(level, name="level")
+    level = as_level(level, name="level", option="--confidence")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
     return _found(rows, method, level)[0]
 
@@ -350,7 +350,7 @@ def compare_pass_rates(
     (-0.7, 'worse')
     """
     method = as_word(method, JUDGE_METHODS, name="method")
-    level = as_level(level, name="level")
+    level = as_level(level, name="level", option="--confidence")
     refuse_other_index(verdicts=verdicts, systems=systems)
     n = len(as_numbers(verdicts, name="verdicts"))
     names, number = as_groups(systems, n=n, name="systems")

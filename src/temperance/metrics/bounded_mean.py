@@ -105,7 +105,11 @@ class UnitSums(Frozen):
             return _share_above(total - t * size, count) - tail
 
         last = bound - 1e-12 * (bound - mean)
-        return bound if excess(last) >= 0.0 else float(brentq(excess, mean, last, xtol=1e-9))
+        if excess(last) >= 0.0:
+            return bound
+        if excess(mean) <= 0.0:  # of a level near 0
+            return mean
+        return float(brentq(excess, mean, last, xtol=1e-9))
 
 
 def _share_above(a: Array, count: Array) -> float:
