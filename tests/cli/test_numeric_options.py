@@ -25,7 +25,6 @@ COMMANDS = {  # name -> a call that works
     "plan": ["plan", "cal.npz"],
     "threshold": ["threshold", "cal.npz", "--max-risk", "0.4", "-o", "policy.json"],
     "policy": ["policy", "cal.npz", "--calibrator", "c.json", "-o", "bands.json"],
-    "judge": ["judge", "judged.csv"],
     "serve": ["serve", "c.json", "--port", "0"],
     "monitor init": ["monitor", "init", "m.db", "--calibrator", "c.json"],
     "monitor log": ["monitor", "log", "m.db", "ids.npz"],
@@ -74,8 +73,6 @@ def inputs(tmp_path, run):
     asked = np.where(np.arange(120) < 30, y == 0, np.nan)
     np.savez(tmp_path / "judged.npz", verdict=(p[:, 0] > 0.4).astype(float), label=asked)
     np.savez(tmp_path / "ids.npz", logits=z, labels=y, ids=np.arange(120))
-    verdicts = [f"{i % 3 > 0:d},{'' if i > 60 else int(i % 4 > 0)}" for i in range(120)]
-    (tmp_path / "judged.csv").write_text("\n".join(["verdict,label", *verdicts]))
     run("monitor", "init", "m.db", "--calibrator", "c.json")
     run("monitor", "log", "m.db", "ids.npz")
     run("monitor", "label", "m.db", "ids.npz")
