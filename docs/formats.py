@@ -15,10 +15,10 @@ PAGE = Path(__file__).with_name("formats.md")
 GOLDEN = Path(__file__).parents[1] / "tests" / "data" / "golden"
 HEAD = """# Files
 
-`calibrator.json` and `policy.json` hold names and numbers, no code: enough to apply a map, or to
-decide by it, in any language. `temperance schema calibrator` and `temperance schema policy` print
-what this page is made of, as JSON Schema; `temperance.formats.schema` returns it. A version of a
-file is read for ever. Both are written beside the target and then renamed, as UTF-8; infinity and
+`calibrator.json`, `policy.json` and `cascade.json` hold names and numbers, no code: enough to apply
+a map, or to decide by it, in any language. `temperance schema calibrator` (`policy`, `cascade`)
+prints what this page is made of, as JSON Schema; `temperance.formats.schema` returns it. A version
+of a file is read for ever. All are written beside the target and then renamed, as UTF-8; infinity and
 nan never stand in them. [Into production](deployment.md#any-language) has a reader in JavaScript.
 """
 KINDS = {
@@ -37,7 +37,7 @@ KINDS = {
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([HEAD, *_calibrator(), *_policy()])
+    return "\n".join([HEAD, *_calibrator(), *_policy(), *_cascade()])
 
 
 def _calibrator() -> Iterator[str]:
@@ -73,6 +73,18 @@ def _policy() -> Iterator[str]:
             yield from _keys(part)
 
 
+def _cascade() -> Iterator[str]:
+    top = schema("cascade")
+    yield f"## cascade.json\n\n{top['description']}\n"
+    yield from _keys(top)
+    stage = top["properties"]["stages"]["items"]
+    yield f"Each of `stages`: {stage['description']}.\n"
+    yield from _keys(stage)
+    yield "`expected_loss` is one of these:\n"
+    for each in stage["properties"]["expected_loss"]["oneOf"]:
+        yield from _keys(each)
+
+
 def _keys(part: dict[str, Any]) -> Iterator[str]:
     """A line per key: whether it may lack, its type, and what it is."""
     yield "| key | type | |\n|---|---|---|"
@@ -99,6 +111,8 @@ def _type(part: dict[str, Any]) -> str:
         return " or ".join(f"`{json.dumps(each)}`" for each in part["enum"])
     if "anyOf" in part:
         return " or ".join(_type(each) for each in part["anyOf"])
+    if "oneOf" in part:
+        return "object"
     if "$ref" in part:
         return "a calibrator.json"
     types = part["type"] if isinstance(part["type"], list) else [part["type"]]

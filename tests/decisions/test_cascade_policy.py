@@ -9,6 +9,7 @@ import pytest
 import temperance as tp
 from cascade_models import three_models, two_models
 from temperance.decisions import cascade, cascade_id, load_cascade, save_cascade
+from temperance.formats import schema
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +166,51 @@ def test_a_cascade_is_no_calibrator(three, tmp_path):
         tp.decisions.load_policy(tmp_path / "c.json")
     with pytest.raises(tp.InvalidInputError, match="must be a CascadePolicy, got str"):
         save_cascade("policy", tmp_path / "d.json")
+
+
+def mutations(value):
+    """Each way to drop a key, to add one, or to make a number a text."""
+    if isinstance(value, dict):
+        yield {**value, "unknown key": 1}
+        for key, inner in value.items():
+            yield {name: each for name, each in value.items() if name != key}
+            for other in mutations(inner):
+                yield {**value, key: other}
+    elif isinstance(value, list):
+        yield []
+        for other in mutations(value[0] if value else 0):
+            yield [other, *value[1:]]
+    else:
+        yield {"an": "object"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"expert_error": 0.02}], ids=["models", "a person"])
+def test_the_schema_of_its_file(tmp_path, settings):
+    """It takes what is written; and the reader takes nothing that it lacks."""
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator.check_schema(schema("cascade"))
+    validator = jsonschema.Draft202012Validator(schema("cascade"))
+    models, y = two_models(2000)
+    if settings:
+        models.popitem()
+    path = tmp_path / "cascade.json"
+    save_cascade(cascade(models, y, costs=0.05, **settings).policy, path)
+    top = json.loads(path.read_text())
+    assert not list(validator.iter_errors(top))
+    for owner in (
+        top,
+        *(each["calibrator"] for each in top["stages"]),
+        top["last_calibrator"] or {},
+    ):
+        for notes in ("fit", "evaluation", "rows", "library"):
+            owner.pop(notes, None)
+    taken = 0
+    for damaged in (top, *mutations(top)):
+        path.write_text(json.dumps(damaged))
+        try:
+            load_cascade(path)
+        except tp.FileFormatError:
+            continue
+        assert validator.is_valid(damaged), damaged
+        taken += 1
+    assert taken

@@ -266,7 +266,7 @@ def test_what_is_read_is_in_the_schema(validators, path, tmp_path):
 
 def test_a_schema_stands_alone_and_is_printed(run):
     """`temperance schema NAME` prints what `formats.schema` returns."""
-    for name in ("calibrator", "policy"):
+    for name in ("calibrator", "policy", "cascade"):
         assert json.loads(run("schema", name).stdout) == schema(name)
     with pytest.raises(tp.InvalidInputError, match="`name`"):
         schema("report")

@@ -141,7 +141,8 @@ COMMANDS = {
         "doctor --json",
     ),
     "schema": Entry(
-        "Print the JSON Schema of calibrator.json or of policy.json.", "schema calibrator"
+        "Print the JSON Schema of calibrator.json, policy.json or cascade.json.",
+        "schema calibrator",
     ),
 }
 GROUPS = {

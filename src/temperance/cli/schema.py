@@ -15,12 +15,15 @@ class FileName(StrEnum):
 
     calibrator = "calibrator"
     policy = "policy"
+    cascade = "cascade"
 
 
 def schema(
-    name: Annotated[FileName, typer.Argument(metavar="calibrator|policy", help="Of which file.")],
+    name: Annotated[
+        FileName, typer.Argument(metavar="calibrator|policy|cascade", help="Of which file.")
+    ],
 ) -> None:
-    """Print the JSON Schema of calibrator.json or of policy.json.
+    """Print the JSON Schema of calibrator.json, policy.json or cascade.json.
 
     Draft 2020-12, on stdout: any validator takes it, and its descriptions say what each method
     does with its numbers.

@@ -1,6 +1,6 @@
-"""The JSON Schema of `calibrator.json` and of `policy.json`: what other programs may rely on.
+"""The JSON Schema of the files that this library writes: what other programs may rely on.
 
-The readers of both files check more: that numbers fit together, that a promise follows from its
+The readers of these files check more: that numbers fit together, that a promise follows from its
 counts.
 """
 
@@ -17,14 +17,14 @@ Schema = dict[str, Any]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema(name: Literal["calibrator", "policy"]) -> Schema:
+def schema(name: Literal["calibrator", "policy", "cascade"]) -> Schema:
     """Return the JSON Schema (draft 2020-12) of a file that this library writes.
 
     Parameters
     ----------
-    name : {"calibrator", "policy"}
-        Of `calibrator.json` (format version 1) or of `policy.json` (versions 2, of thresholds, and
-        3, of bands).
+    name : {"calibrator", "policy", "cascade"}
+        Of `calibrator.json` (format version 1), of `policy.json` (versions 2, of thresholds, and
+        3, of bands) or of `cascade.json` (version 1).
 
     Returns
     -------
@@ -41,8 +41,8 @@ def schema(name: Literal["calibrator", "policy"]) -> Schema:
     >>> schema("calibrator")["properties"]["format"]
     {'const': 'temperance/calibrator'}
     """
-    as_word(name, ["calibrator", "policy"], name="name")
-    return {"$schema": _DRAFT, **(_calibrator() if name == "calibrator" else _policy())}
+    made = {"calibrator": _calibrator, "policy": _policy, "cascade": _cascade}
+    return {"$schema": _DRAFT, **made[as_word(name, list(made), name="name")]()}
 
 
 def _number(words: str = "", **limits: float) -> Schema:
@@ -392,3 +392,56 @@ def _promise() -> Schema:
         optional=("max_risk", "min_coverage", "map_sha256"),
         words="what the thresholds rest on",
     )
+
+
+def _cascade() -> Schema:
+    above = {"exclusiveMinimum": 0.0}
+    stage = _closed(
+        {
+            "cost_of_next": _number("of asking the next model about a row", **above),
+            "expected_loss": {"oneOf": _expected_losses()},
+            "step": _number("what asking costs, in losses"),
+            "lowest": _number("of confidences there are: 1 / number of classes", minimum=0.0),
+            "map_sha256": {**_MAP_DIGEST, "description": "of `calibrator`"},
+            "calibrator": {"$ref": "#/$defs/calibrator"},
+        },
+        words="of each model but the last: when its rows go on to the next one",
+    )
+    last = {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/calibrator"}]}
+    return {
+        "title": "cascade.json",
+        "description": "Models in the order in which they are asked, and when a row goes on.",
+        **_closed(
+            {
+                "format": {"const": "temperance/cascade"},
+                "format_version": {"const": 1},
+                "models": {**_names("their names"), "minItems": 2, "uniqueItems": True},
+                "price": _number("of a loss, in units of the costs"),
+                "goes_on": {"const": "1 - confidence > expected_loss + step"},
+                "stages": _numbers("one less than models", stage),
+                "last_calibrator": {**last, "description": "of the last model; null: as it is"},
+                "rows": {"type": "object", "description": "what it was found on"},
+                "library": {"type": "string"},
+            },
+            optional=("last_calibrator", "rows", "library"),
+        ),
+        "$defs": {"calibrator": _calibrator()},
+    }
+
+
+def _expected_losses() -> list[Schema]:
+    """What the next model is expected to lose, given the confidence: three kinds."""
+    confidences = _numbers("rising")
+    losses = _numbers("at these, not rising; straight lines between", _number(minimum=0.0))
+    return [
+        _closed({"kind": {"const": "constant"}, "value": _number(minimum=0.0)}),
+        _closed({"kind": {"const": "isotonic"}, "confidence": confidences, "loss": losses}),
+        _closed(
+            {
+                "kind": {"const": "logistic"},
+                "slope": _number("of the log-odds of the confidence"),
+                "intercept": _number(),
+                "scale": _number("the most that a row can lose", exclusiveMinimum=0.0),
+            }
+        ),
+    ]
