@@ -276,7 +276,7 @@ F, Y = [1.0] * 10 + [0.0] * 10, [1.0, None] * 10
         ((F, Y[:-1]), {}, r"`labels` must have shape \(20,\)"),
         ((F, [1] * 9 + [None] * 11), {}, "at least 10 rows.* 9 of 20 rows have one"),
         ((F, Y), {"method": "ppi++"}, "`method` must be one of ppi, calibrated"),
-        ((F, Y), {"level": 1.0}, "`level` must be a number strictly"),
+        ((F, Y), {"level": 1.0}, "`level` .* must be a number strictly"),
         ((F, [1] * 10 + [None] * 10), {"method": "stratified"}, "no row of the verdict 0 has one"),
         ((F, [1] * 20), {"method": "adjusted-count"}, "must be missing in the rows whose"),
         ((F, Y), {"method": "adjusted-count"}, "a row that people fail"),
