@@ -19,7 +19,8 @@ HEAD = """# Files
 a map, or to decide by it, in any language. `temperance schema calibrator` (`policy`, `cascade`)
 prints what this page is made of, as JSON Schema; `temperance.formats.schema` returns it. A version
 of a file is read for ever. All are written beside the target and then renamed, as UTF-8; infinity
-and and nan never stand in them. [Into production](deployment.md#any-language) has a reader in JavaScript.
+and and nan never stand in them.
+[Into production](deployment.md#any-language) has a reader in JavaScript.
 """
 KINDS = {
     "logits": "Of one class per row: z are the row's logits, one per class, in the order of "
