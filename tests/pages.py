@@ -68,6 +68,7 @@ FRAME = """<iframe src="{name}.html"
 LOOKS = """<script>onload = () => {
   const looks = frame => {
     const inner = frame.contentDocument;
+    inner.querySelectorAll("details").forEach(fold => { fold.open = true; });
     const root = inner.documentElement;
     const svgs = [...inner.querySelectorAll("svg")];
     const outside = svgs.flatMap(svg => [...svg.querySelectorAll("text")].filter(text => {

@@ -204,9 +204,10 @@ def _temperature(calibrator: Calibrator) -> dict[str, Any]:
 
 
 def _report_content(calibration: Calibration, *, output: Path, model: str | None) -> ReportContent:
-    from temperance.report import ReportContent
+    from temperance.report import Files, ReportContent
 
     record = calibration.record
+    files = calibration.rows.members or (calibration.rows.source,)
     facts = [
         ("Model", model or "not named (--model)"),
         ("Rows of the fit", calibration.rows.described),
@@ -241,7 +242,8 @@ def _report_content(calibration: Calibration, *, output: Path, model: str | None
         pooling=calibration.pooling,
         class_biases=calibration.class_biases,
         tried=calibration.tried,
-        advice=_advice(calibration),
+        untried=_untried(calibration),
+        files=Files(recorded(files), recorded(str(output))),
         label_ways=calibration.label_ways,
     )
 
@@ -285,8 +287,14 @@ def _label_ways_dict(ways: Comparison) -> dict[str, Any]:
 
 def _advice(calibration: Calibration) -> str:
     """Return what to try where these rows still refute calibration; "" where all has been tried."""
+    untried = _untried(calibration)
+    return f"try --method {untried}" if untried else ""
+
+
+def _untried(calibration: Calibration) -> str:
+    """Return the method that has not been tried, with the option that it needs; "" of none."""
     if calibration.untried is None:
         return ""
     zeros = calibration.comparison.evaluations["before"].zero_probability_labels
     floor = " --floor auto" if zeros else ""  # most maps need logarithms
-    return f"try --method {calibration.untried}{floor}"
+    return f"{calibration.untried}{floor}"

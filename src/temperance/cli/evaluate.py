@@ -154,7 +154,7 @@ def evaluate(
     advice = _advice(rows, calibrator_file)
     finding = headline(comparison, before, calibrator, advice=advice)
     if report is not None:
-        from temperance.report import ReportContent, write_report
+        from temperance.report import Files, ReportContent, write_report
 
         content = ReportContent(
             title=recorded(f"Calibration report: {rows.source}"),
@@ -166,7 +166,11 @@ def evaluate(
             warnings=recorded_warnings(warnings),
             plan=rows.label_plan(calibrator),
             members=facts.members,
-            advice=advice,
+            untried="auto" if advice else "",
+            files=Files(
+                recorded(tuple(map(str, file))),
+                "" if calibrator_file is None else recorded(str(calibrator_file)),
+            ),
         )
         with progress("drawing the report"):
             write_report(report, content)

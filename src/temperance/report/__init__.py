@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from temperance.report.monitor import render_monitor, write_monitor
     from temperance.report.shift import render_shift, write_shift
+    from temperance.report.verdict import Files
 
 _PARTS = {  # part -> its public names
     "decisions": (
@@ -45,9 +46,11 @@ _PARTS = {  # part -> its public names
     ),
     "monitor": ("render_monitor", "write_monitor"),
     "shift": ("render_shift", "write_shift"),
+    "verdict": ("Files",),
 }
 
 __all__ = [
+    "Files",
     "ReportContent",
     "ThresholdContent",
     "headline",

@@ -193,7 +193,7 @@ def render_cascade(
         "cascade.html.j2",
         title=title,
         finding=first.replace(" %", "\u00a0%"),
-        rest=" ".join(rest).replace(" %", "\u00a0%"),
+        split=" ".join(rest).replace(" %", "\u00a0%"),
         warnings=warnings,
         how=_HOW[cascade.evaluated_on],
         figure=svg(CostDisplay.from_cascade(cascade), "cost"),

@@ -25,6 +25,7 @@ from temperance.plots import (
 )
 from temperance.printable import count_text
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
+from temperance.report.screen import Screen
 from temperance.report.tables import (
     class_rows,
     error_rows,
@@ -35,6 +36,7 @@ from temperance.report.tables import (
     way_tables,
     weak_rows,
 )
+from temperance.report.verdict import evaluation_screen, state_of
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
 from temperance.show import interval_text, number_text, p_text
 from temperance.writers.place import write_text
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
+    from temperance.report.verdict import Files
     from temperance.selection import Selection
 
 __all__ = [
@@ -80,7 +83,8 @@ class ReportContent:
     members: tuple[str, ...] = ()  # names of an ensemble's models
     class_biases: ClassBiases | None = None  # where they were fitted, or tried
     tried: dict[str, float] = field(default_factory=dict)  # log loss of each map tried, by its name
-    advice: str = ""  # what to try where calibration is still refuted
+    untried: str = ""  # method to try where calibration is still refuted, with its options
+    files: Files | None = None  # what the next step's command names; None: it names none
     label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first
 
@@ -397,7 +401,16 @@ def render_report(content: ReportContent) -> str:
         "template.html.j2",
         title=content.title,
         finding=_finding(content).replace(" %", "\u00a0%"),
-        split=split_sentence(evaluation, content.tried, content.calibrator),
+        parts=split_sentence(evaluation, content.tried, content.calibrator),
+        screen=evaluation_screen(
+            claims,
+            content.comparison,
+            content.calibrator,
+            content.plan,
+            content.files,
+            untried=content.untried,
+        ),
+        off=any(each.differs for each in list(sides.values())[-1].groups),
         reads_probabilities=_reads_probabilities(content),
         warnings=content.warnings,
         facts=content.facts,
@@ -411,9 +424,9 @@ def render_report(content: ReportContent) -> str:
         groups=group_rows(sides),
         weak=weak_rows(claims),
         verdicts=[
-            (name, _measure_sentence(verdict_sentence(each)), verdicts(each))
-            for name, each in claims.items()
+            (name, _measure_sentence(verdict_sentence(each))) for name, each in claims.items()
         ],
+        questions=_questions(claims),
         biased=_significant(list(sides.values())[-1].tests.adjusted_p_values["class-bias"]),
         plan=content.plan,
         scales=content.calibrator is None or temperature_of(content.calibrator) is not None,
@@ -443,7 +456,6 @@ def _finding(content: ReportContent) -> str:
         content.evaluation,
         content.calibrator,
         score_test=record.score_test if record is not None and of_fit else None,
-        advice=content.advice,
     )
 
 
@@ -453,6 +465,14 @@ def _sides(content: ReportContent) -> dict[str, Evaluation]:
     evaluations = content.comparison.evaluations
     first = "Before" if _reads_probabilities(content) else "Base rate alone"
     return {first: evaluations["before"], "After": evaluations["after"]}
+
+
+def _questions(claims: dict[str, Evaluation]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return each test's question once, with an answer and a p-value per side."""
+    sides = [verdicts(each) for each in claims.values()]
+    return [
+        (rows[0][0], [(answer, p) for _, answer, p in rows]) for rows in zip(*sides, strict=True)
+    ]
 
 
 def _reads_probabilities(content: ReportContent) -> bool:
@@ -539,6 +559,7 @@ def render_comparison(
         "comparison.html.j2",
         title=title,
         finding=in_words(comparison),
+        screen=Screen([state_of(name, each) for name, each in comparison.evaluations.items()]),
         figures=[
             svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
             for number, (name, each) in enumerate(comparison.evaluations.items())

@@ -54,11 +54,13 @@ def render_monitor(store: Store, registry: Registry, *, refresh: int | None = No
     seen = overview(store, registry)
     serving = [each for each in seen.streams if each.serving]
     window = _window(store, registry, seen)
+    finding, split = _verdict(seen, serving)
     return render(
         "monitor.html.j2",
         title=f"Monitor: {seen.store}",
         refresh=refresh,
-        verdict=_verdict(seen, serving),
+        finding=finding,
+        split=split,
         alarms=[_alarm(each) for each in serving if each.alarm is not None],
         seen=seen,
         warnings=seen.warnings,

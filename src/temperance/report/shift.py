@@ -14,7 +14,9 @@ from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
 from temperance.printable import count_text
 from temperance.report.findings import headline
+from temperance.report.screen import Screen
 from temperance.report.tables import estimate_cell, render, svg, way_tables
+from temperance.report.verdict import state_of
 from temperance.shift.diagnosis import AS_IS, BIASED, CORRECTED, REFITTED
 from temperance.show import number_text, p_text
 from temperance.writers.place import write_text
@@ -222,7 +224,10 @@ def render_shift(
         "shift.html.j2",
         title=title,
         finding=first,
-        rest=" ".join(rest),
+        split=" ".join(rest),
+        screen=Screen(
+            [] if at_reference is None else [state_of("With the reference's T", at_reference)]
+        ),
         at_reference=None if at_reference is None else headline(None, at_reference),
         evaluation=at_reference,
         refitted=diagnosis.refitted is not None,

@@ -14,6 +14,7 @@ from temperance.evaluation.evaluation import WEAK
 from temperance.metrics.outcomes import Outcomes
 from temperance.plots import to_svg
 from temperance.printable import printable
+from temperance.report.screen import NO_SCREEN
 from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ __all__ = [
 
 def render(template: str, **content: Any) -> str:  # noqa: ANN401
     """Return a page as text; a name that the template needs and does not get is an error."""
-    return _environment().get_template(template).render(**content)
+    given = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
+    return _environment().get_template(template).render(**given)
 
 
 @cache
@@ -54,6 +56,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_shown,
+        extensions=["jinja2.ext.do"],  # sections put themselves on the table of contents
     )
 
 
@@ -196,9 +199,9 @@ def weak_rows(sides: dict[str, Evaluation]) -> list[tuple[str, list[str], str]]:
 
 
 def group_rows(sides: dict[str, Evaluation]) -> list[Any]:
-    """Return every group, those that chance explains least first, by the first side."""
-    first, *others = sides.values()
-    of_name = [{each.name: each for each in other.groups} for other in others]
+    """Return every group, those that chance explains least first, by the last side."""
+    of_name = [{each.name: each for each in side.groups} for side in sides.values()]
+    *_, last = sides.values()
     return [
         {
             "name": each.name,
@@ -210,10 +213,10 @@ def group_rows(sides: dict[str, Evaluation]) -> list[Any]:
                     p_text(own.score_test.adjusted_p_value) or "cannot be told",
                     own.differs,
                 )
-                for own in (each, *(other[each.name] for other in of_name))
+                for own in (side[each.name] for side in of_name)
             ],
         }
-        for each in first.groups
+        for each in last.groups
     ]
 
 

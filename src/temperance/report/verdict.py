@@ -1,0 +1,272 @@
+"""Whether probabilities are calibrated, are not, or cannot be told to be on so few rows."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
+
+from temperance.calibrators import interval_of, temperature_of
+from temperance.evaluation.evaluation import (
+    capitalised,
+    data_words,
+    direction_words,
+    is_refuted,
+    percent,
+    refutation,
+)
+from temperance.printable import count_text
+from temperance.report.screen import Screen, State
+from temperance.report.tables import error_cell, estimate_cell
+from temperance.show import number_text, p_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from temperance.calibrators import Calibrator
+    from temperance.comparison import Comparison
+    from temperance.evaluation import Evaluation
+    from temperance.planning import Plan
+    from temperance.report.screen import Glance
+
+__all__ = ["Files", "Standing", "evaluation_screen", "standing", "state_of", "tolerance"]
+
+_MOST = 0.05  # calibration error that "calibrated" may leave open
+_OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
+Step = tuple[str, str]  # a sentence, and a command or ""
+_CSS: dict[str, Literal["good", "bad", "open"]] = {
+    "calibrated": "good",
+    "not calibrated": "bad",
+    "cannot tell": "open",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A verdict and, without a full stop, the reason for it."""
+
+    word: Literal["calibrated", "not calibrated", "cannot tell"]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Names that the command of the next step is written with."""
+
+    rows: tuple[str, ...]
+    calibrator: str = ""
+
+
+def tolerance(evaluation: Evaluation) -> float:
+    """Return the calibration error that "calibrated" has to rule out.
+
+    0.05, or half the share of wrong predictions where that is less: a model that is wrong in one
+    row of a hundred must not be twice as wrong as it says and still be called calibrated.
+    """
+    return min(_MOST, _OF_ERRORS * (1.0 - evaluation.accuracy.value))
+
+
+def standing(evaluation: Evaluation) -> Standing:
+    """Return the verdict on one set of probabilities.
+
+    Not calibrated: all tests as one, or an impossible outcome, refute it, or a group is off after
+    Holm's correction. Calibrated: nothing does, and the 95 % interval of the calibration error
+    (ECE) ends below `tolerance`, so that what may be left is known to be small; not on fewer than
+    200 rows or 10 rows of the rarer outcome. Cannot tell: the rest. No refutation alone is no
+    proof, for few rows refute nothing.
+    """
+    if is_refuted(evaluation):
+        direction = direction_words(evaluation).removesuffix("not calibrated").strip(", ")
+        said = f"{direction}: " if direction else ""
+        return Standing("not calibrated", f"{said}{refutation(evaluation)}")
+    off = [each for each in evaluation.groups if each.differs]
+    if off:
+        groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
+        why = f"in {len(off):,} of {groups}; over all together no test refutes it"
+        return Standing("not calibrated", why)
+    rows, most, limit = evaluation.outcomes.plural, evaluation.ece.high, tolerance(evaluation)
+    few = data_words(evaluation)
+    if not few and most <= limit:
+        return Standing(
+            "calibrated",
+            f"no test refutes it; a calibration error above {number_text(limit)} is ruled out",
+        )
+    why = few.strip(", ") or f"on {evaluation.outcomes.rows(evaluation.n)}"
+    return Standing(
+        "cannot tell",
+        f"no test refutes it {why}, but these {rows} leave room for a calibration error up to "
+        f"{number_text(most)}",
+    )
+
+
+def state_of(who: str, evaluation: Evaluation) -> State:
+    """Return the verdict as the first screen shows it."""
+    found = standing(evaluation)
+    word = found.word
+    if word == "cannot tell":
+        word += f" with {evaluation.outcomes.rows(evaluation.n)}"
+    return State(who, capitalised(word), capitalised(found.why), _CSS[found.word])
+
+
+def evaluation_screen(
+    claims: Mapping[str, Evaluation],
+    comparison: Comparison | None,
+    calibrator: Calibrator | None,
+    plan: Plan | None,
+    files: Files | None,
+    *,
+    untried: str = "",
+) -> Screen:
+    """Return the first screen of a report: of what claims probabilities, in the order given."""
+    final = list(claims.values())[-1]
+    lone = len(claims) == 1 and comparison is None
+    step, command = _next_step(claims, comparison, calibrator, plan, files, untried)
+    return Screen(
+        states=[state_of("" if lone else name, each) for name, each in claims.items()],
+        glance=[
+            *_map(calibrator),
+            *_worst_group(final, after=comparison is not None),
+            ("What to do next", "", step, command),
+        ],
+        sides=list(claims),
+        numbers=_numbers(claims),
+    )
+
+
+def _map(calibrator: Calibrator | None) -> list[Glance]:
+    if calibrator is None:
+        return []
+    temperature, interval = temperature_of(calibrator), interval_of(calibrator)
+    if temperature is None:
+        return [("Map", calibrator.name, "", "")]
+    name = "Temperature" if calibrator.name == "temperature" else f"T of {calibrator.name}"
+    if interval is None:
+        return [(name, f"{temperature:.4g}", "interval unknown", "")]
+    words = "{:.4g} to {:.4g} (95\u00a0%). ".format(*interval)
+    if interval[0] <= 1.0 <= interval[1]:
+        words += "1 would change nothing, and may be right"
+    else:
+        words += "Above 1: too sure" if temperature > 1.0 else "Below 1: not sure enough"
+    return [(name, f"{temperature:.4g}", f"{words}.", "")]
+
+
+def _worst_group(final: Evaluation, *, after: bool) -> list[Glance]:
+    if not final.groups:
+        return []
+    worst, group = final.groups[0], final.outcomes.group
+    off = sum(each.differs for each in final.groups)
+    of = count_text(len(final.groups), group)
+    when = " after calibration" if after else ""
+    p = p_text(worst.score_test.adjusted_p_value)
+    claims, right = percent(worst.confidence.value), percent(worst.accuracy.value)
+    verdict = f"{off:,} of {of} off{when}" if off else f"none of {of} is clearly off{when}"
+    words = f"claims {claims}, is right {right}{f' ({p}, corrected)' if p else ''}; {verdict}."
+    return [(f"Worst {group}", worst.name, words, "")]
+
+
+def _numbers(claims: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
+    """Return the three numbers that matter, with what chance allows."""
+    first = next(iter(claims.values()))
+    outcomes = first.outcomes
+    name, meaning = "Claimed, and true", "Mean probability of what is predicted; how often right."
+    if first.n_classes == 2 and first.classes:
+        event = outcomes.of_class(1)
+        meaning = f"Mean probability of {event}; how often true."
+    rows = [
+        {
+            "name": name,
+            "meaning": meaning,
+            "values": [_claimed(each) for each in claims.values()],
+        },
+        {
+            "name": "Calibration error (ECE)",
+            "meaning": "Mean gap of claim and truth. 0 is best.",
+            "values": [error_cell(each.errors["ece"]) for each in claims.values()],
+        },
+    ]
+    losses = []
+    for each in claims.values():
+        value, interval, _ = estimate_cell(each.log_loss)
+        base = each.base_rates
+        alone = "" if base is None else f"base rates alone: {number_text(base.log_loss)}"
+        losses.append((value, interval, alone))
+    meaning = "The price of being wrong and sure. Lower is better."
+    return [*rows, {"name": "Log loss", "meaning": meaning, "values": losses}]
+
+
+def _claimed(evaluation: Evaluation) -> tuple[str, str, str]:
+    claims, true = evaluation.confidence.value, evaluation.accuracy
+    if evaluation.n_classes == 2 and evaluation.classes:
+        event = evaluation.classes[1]
+        claims, true = event.probability, event.frequency
+    said = f"{percent(claims)} claimed, {percent(true.value)} true"
+    if not (isfinite(true.low) and isfinite(true.high)):
+        return said, "", ""
+    low, high = (f"{100.0 * end:.1f}" for end in (true.low, true.high))
+    return said, "", f"chance: {low} to {high} % true"
+
+
+def _next_step(
+    claims: Mapping[str, Evaluation],
+    comparison: Comparison | None,
+    calibrator: Calibrator | None,
+    plan: Plan | None,
+    files: Files | None,
+    untried: str,
+) -> Step:
+    """Return what to do, as a sentence for everybody, and the command for those who have one."""
+    rows = "" if files is None else " ".join(map(shlex.quote, files.rows))
+    final = list(claims.values())[-1]
+    verdict = standing(final).word
+    if comparison is None or calibrator is None:
+        return _of_model(verdict, plan, rows)
+    gain = comparison.differences["after"].verdict("log_loss")
+    if gain == "worse":
+        return "Leave this map out: it makes the probabilities worse.", ""
+    if verdict == "not calibrated":
+        return _richer(final, calibrator, untried, rows)
+    before = standing(next(iter(claims.values()))).word
+    if before == "calibrated" and gain != "better":
+        return "Use the model as it is: there is nothing to repair.", ""
+    if before == "cannot tell" and gain != "better":
+        return _more_labels(plan, rows)
+    saved = "" if files is None or not files.calibrator else shlex.quote(files.calibrator)
+    step = "Use the map on every new row, and fit it again when the data change."
+    return step, saved and f"temperance apply {saved} new-rows.npz -o calibrated.npz"
+
+
+def _of_model(verdict: str, plan: Plan | None, rows: str) -> Step:
+    """Return what to do with a model by itself."""
+    if verdict == "not calibrated":
+        step = "Learn a map from labelled rows like these; it is tried on rows it has not seen."
+        return step, rows and f"temperance fit {rows} --report fit.html"
+    if verdict == "calibrated":
+        step = "Use the probabilities as they are, and look again when the data change."
+        return step, rows and f"temperance shift {rows} new-rows.npz"
+    return _more_labels(plan, rows)
+
+
+def _more_labels(plan: Plan | None, rows: str) -> Step:
+    step = "Label more rows: these cannot tell."
+    if plan is not None and plan.labels_for_ece is not None:
+        many = f"{plan.labels_for_ece:,}"
+        step = f"Label more rows: {many} would show a calibration error of {plan.ece:g}."
+    return step, rows and f"temperance plan {rows}"
+
+
+def _richer(final: Evaluation, calibrator: Calibrator, untried: str, rows: str) -> Step:
+    """Return which map may repair what is left."""
+    method = untried
+    if (
+        not is_refuted(final)
+        and calibrator.name == "temperature"
+        and final.outcomes.kind == "classes"
+    ):
+        method = "group-temperature"
+        step = f"Try a map with a temperature for each {final.outcomes.group}."
+    elif untried:
+        step = "Try richer maps than this one, each on rows it has not seen."
+    else:
+        return "No map that was tried repairs it: look for what the rows below have in common.", ""
+    return step, rows and f"temperance fit {rows} --method {method} --report fit.html"
