@@ -25,15 +25,16 @@ check: $(VENV)/dev lint types  ## all that CI runs: lint, types, spelling, all t
 lint: $(VENV)/dev  ## ruff (lint and format) and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/codespell src tests docs README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/codespell src tests docs examples README.md CHANGELOG.md CONTRIBUTING.md
 
 types: $(VENV)/dev  ## mypy --strict on the library and on the README's example
 	$(BIN)/mypy
 
-docs: $(VENV)/dev  ## redraw the pictures of the README, write the page of public names
+docs: $(VENV)/dev  ## redraw the pictures, run the examples, write the pages of names and files
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/api.py
 	$(BIN)/python docs/formats.py
+	$(BIN)/python docs/gallery.py
 
 package: $(VENV)/dev  ## build the wheel and try it in an empty environment
 	rm -rf dist && $(BIN)/python -m build --quiet

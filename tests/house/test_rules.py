@@ -38,6 +38,7 @@ LARGE_FILES = {  # file -> the one idea that it holds
 }
 OF_NO_MODULE = {  # folder of tests -> what it holds
     "data": "files that tests read",
+    "examples": "the scripts of examples/, run and counted again",
     "house": "rules of the code and of the pages, and whether the pages run",
     "outside": "other packages and published numbers",
     "typing": "code of users, read by mypy and never run",

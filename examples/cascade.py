@@ -1,0 +1,61 @@
+"""A cascade: a cheap model answers what it is sure of, an expensive one gets the rest.
+
+Naive Bayes sees scikit-learn's digits in 16 coarse pixels, and is far too sure of itself; a support
+vector machine sees all 64. A call of the second costs as much as a twentieth of a wrong answer.
+"""
+
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import SVC
+
+import temperance as tp
+
+X, y = load_digits(return_X_y=True)
+X_train, X_new, y_train, y_new = train_test_split(X, y, train_size=0.4, random_state=0)
+
+
+def coarse(x):
+    """Images of 8 x 8 pixels as means of 2 x 2 of them."""
+    return x.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16) / 16
+
+
+cheap = GaussianNB(var_smoothing=0.01).fit(coarse(X_train), y_train)
+expensive = SVC(C=10).fit(X_train, y_train)
+
+
+def outputs(x):
+    """Log-probabilities of the cheap model, scores of the expensive one."""
+    return {
+        "cheap": cheap.predict_log_proba(coarse(x)),
+        "expensive": expensive.decision_function(x),
+    }
+
+
+# Cross-fitted: each row is answered by calibrators and rules that have not seen it.
+found = tp.decisions.cascade(outputs(X_new), y_new, costs=0.05)
+print(found.in_words())
+print(f"calibration is worth {found.worth.value:.4f} errors per row")
+print(f"  ({found.worth.low:.4f} to {found.worth.high:.4f})")
+
+# The policy as plain JSON: temperature and threshold of the cheap model. In Python,
+# `found.policy.goes_on(logits)` says which rows to send on.
+Path("cascade.json").write_text(json.dumps(found.policy.to_dict(), indent=1) + "\n")
+stage = json.loads(Path("cascade.json").read_text())["stages"][0]
+print(f"ask again below {stage['threshold']:.3f} at temperature {stage['temperature']:.2f}")
+
+goes_on = found.policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
+answer = cheap.predict(coarse(X_new))
+answer[goes_on] = expensive.predict(X_new[goes_on])
+print(f"sent on: {goes_on.mean():.1%}; accuracy {(answer == y_new).mean():.4f}")
+print(f"accuracy of cheap alone: {cheap.score(coarse(X_new), y_new):.4f}")
+print(f"accuracy of expensive alone: {expensive.score(X_new, y_new):.4f}")
+
+# Accuracy against the cost of asking the expensive model, over all thresholds.
+figure = Figure(figsize=(7.2, 5), layout="constrained")
+tp.plots.CostDisplay.from_cascade(found, ax=figure.subplots())
+figure.savefig("cascade.png", bbox_inches="tight")
