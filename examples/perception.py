@@ -4,6 +4,8 @@ A small network reads scikit-learn's handwritten digits. A policy answers from a
 keeps an error rate, and hands the rest over. Then the sensor gets worse, in five levels of noise.
 """
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -64,6 +66,12 @@ for level in range(6):
 # What the shift report says of the worst level, first without labels, then with them.
 for labels in (None, y_drive):
     print(tp.shift.diagnose(logits(X_cal), y_cal, worse, labels).in_words())
+
+# The report itself, a page for people, comes from the command.
+np.savez("clear.npz", logits=logits(X_cal), labels=y_cal)
+np.savez("noise.npz", logits=worse, labels=y_drive)
+command = "temperance shift clear.npz noise.npz --report shift.html --quick"
+subprocess.run([sys.executable, "-m", *command.split()], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
 answered, wrong, all_wrong, confidence = np.array(rows).T
 # Accuracy, confidence and share answered by level of noise; wrong answers, all and answered.
