@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "examples"
 IMAGES = ROOT / "docs" / "images" / "examples"
 # name -> what else it needs; the order of the page
@@ -43,7 +44,7 @@ def main() -> None:
     with ThreadPoolExecutor(4) as pool:
         printed = list(pool.map(run, EXAMPLES))
     sections = [
-        f"{head(name)}\n```text\n{words.rstrip()}\n```\n"
+        f"{head(name)}\n```text\n{wrapped(words)}\n```\n"
         for name, words in zip(EXAMPLES, printed, strict=True)
     ]
     page = "\n".join([HEAD, *sections])
@@ -64,6 +65,12 @@ def head(name: str) -> str:
         f"[examples/{name}.py](../examples/{name}.py), needs {extras}.\n\n"
         f"![{alternative(script)}](images/examples/{name}.png)\n"
     )
+
+
+def wrapped(words: str) -> str:
+    """Return what was printed, lines of more than 100 characters broken."""
+    fold = textwrap.TextWrapper(100, subsequent_indent="  ", break_long_words=False)
+    return "\n".join(part for line in words.rstrip().splitlines() for part in fold.wrap(line))
 
 
 def alternative(script: str) -> str:

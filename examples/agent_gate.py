@@ -39,8 +39,9 @@ for each in (-0.05, -0.3, -1.5):
 accepted = gate.apply(score[new]).accepted
 print(rule.guarantee)
 print(
-    f"new answers: {accepted.mean():.0%} pass, {1 - correct[new][accepted].mean():.1%} of them "
-    f"wrong; without the gate {1 - correct[new].mean():.1%}"
+    f"new answers: {100 * accepted.mean():.0f} % pass, of which "
+    f"{100 * (1 - correct[new][accepted].mean()):.1f} % are wrong; without the gate "
+    f"{100 * (1 - correct[new].mean()):.1f} % are"
 )
 
 # Reliability of P(correct); wrong answers among those that pass, over all possible gates.
@@ -56,5 +57,5 @@ right.plot(np.arange(50, len(new) + 1) / len(new), wrong[49:], color="#1a6faf")
 right.axvline(accepted.mean(), color="#b3541e", linestyle="--", label="the gate")
 right.axhline(0.1, color="#555555", linestyle=":", label="promised")
 right.set(xlabel="share of answers that pass", ylabel="wrong among them", ylim=(0, None))
-right.legend()
+right.legend(loc="lower right")
 figure.savefig("agent_gate.png", bbox_inches="tight")

@@ -67,7 +67,7 @@ def main():
     axes.plot(sizes, [fit.temperature for fit in fits], "o-", color="#1a6faf", label="fitted")
     axes.axhline(1.7, color="#777777", linestyle="--", label="simulated")
     axes.set(xscale="log", xlabel="rows", ylabel="temperature", title="What more rows buy")
-    axes.legend()
+    axes.legend(loc="lower right")
     figure.savefig("big_data.png", bbox_inches="tight")
 
 

@@ -51,7 +51,7 @@ print(f"ask again below {stage['threshold']:.3f} at temperature {stage['temperat
 goes_on = found.policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
 answer = cheap.predict(coarse(X_new))
 answer[goes_on] = expensive.predict(X_new[goes_on])
-print(f"sent on: {goes_on.mean():.1%}; accuracy {(answer == y_new).mean():.4f}")
+print(f"sent on: {100 * goes_on.mean():.1f} %; accuracy {(answer == y_new).mean():.4f}")
 print(f"accuracy of cheap alone: {cheap.score(coarse(X_new), y_new):.4f}")
 print(f"accuracy of expensive alone: {expensive.score(X_new, y_new):.4f}")
 

@@ -71,7 +71,7 @@ tp.decisions.save_policy(policy, "policy.json")
 print(rule.guarantee)
 accepted = policy.apply(new, groups=kinds).accepted
 for kind in TOO_SURE:
-    print(f"{kind}: {accepted[kinds == kind].mean():.0%} taken without a person")
+    print(f"{kind}: {100 * accepted[kinds == kind].mean():.0f} % taken without a person")
 
 # Two reliability diagrams of choices: before, far too sure, and after, on the diagonal.
 figure = Figure(figsize=(9.6, 5.4), layout="constrained")

@@ -37,9 +37,10 @@ for name, p in {"votes": votes, "calibrated": probs}.items():
 # Is 85 % really 85 %?
 for name, p in {"votes": votes[:, 1], "calibrated": probs[:, 1]}.items():
     likely = (p >= 0.7) & (p < 0.97)
+    said, are = 100 * p[likely].mean(), 100 * malignant[likely].mean()
     print(
-        f"{name}: {likely.sum()} tumours are said to be malignant with {p[likely].mean():.0%} "
-        f"(70 to 97), and {malignant[likely].mean():.0%} are"
+        f"{name}: {likely.sum()} tumours are said to be malignant with {said:.0f} % (70 to 97), "
+        f"and {are:.0f} % are"
     )
 
 # Bands with promises that hold at once; all between them gets a second reading. Two fifths of the

@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 import temperance as tp
+from temperance.report import write_shift
 
 images, digits = load_digits(return_X_y=True)
 X_train, X_rest, y_train, y_rest = train_test_split(
@@ -61,9 +62,12 @@ for level in range(6):
         f"without the policy {wrong_of_all:.3f}"
     )
 
-# What the shift report says of the worst level, first without labels, then with them.
+# What the shift report says of the worst level, first without labels, then with them; and the
+# report itself, a page for people, as `temperance shift --report` writes it.
 for labels in (None, y_drive):
-    print(tp.shift.diagnose(logits(X_cal), y_cal, worse, labels).in_words())
+    diagnosis = tp.shift.diagnose(logits(X_cal), y_cal, worse, labels, n_resamples=100)
+    print(diagnosis.in_words())
+write_shift("shift.html", diagnosis, title="Noise of level 5")
 
 answered, wrong, all_wrong, confidence = np.array(rows).T
 # Accuracy, confidence and share answered by level of noise; wrong answers, all and answered.

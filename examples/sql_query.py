@@ -22,7 +22,7 @@ fit = np.arange(n) < 8_000
 calibrator = tp.PlattScaling.fit(
     scores[fit], tp.Positions(clicked[fit]), classes=["not_clicked", "clicked"]
 )
-print(calibrator)
+print(f"slope {calibrator.slope:.4f}, intercept {calibrator.intercept:.4f}")
 query = tp.export.to_sql(
     calibrator, dialect="duckdb", table="adverts", columns=["log_odds"], verify=scores[~fit]
 )

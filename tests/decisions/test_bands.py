@@ -439,6 +439,10 @@ def test_an_empty_band_is_refused():
     y = np.tile([1, 0], 200)
     with pytest.raises(tp.InvalidInputError, match=r"the band is empty: no row reaches 0\.401"):
         bands(p, y, event=1, max_false_positive_rate=0.1)
+    with pytest.raises(
+        tp.InvalidInputError, match=r"is empty: no row is as low as 0\.599, the loo"
+    ):
+        bands(1 - p, 1 - y, event=1, max_false_negative_rate=0.1)  # in the words of P(1) as well
 
 
 @pytest.mark.parametrize(

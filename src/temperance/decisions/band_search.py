@@ -219,8 +219,11 @@ def _why(band: _Band, shares: Mapping[str, float], delta: float, first: int | No
     place = len(BAND_GRID) - 1 if first is None else first
     joint = _joint(band, shares)
     if first is not None and not band.rows[first] and joint[first] <= delta:
-        loosest = int(np.flatnonzero(joint <= delta)[-1])
-        return f"the band is empty: no row reaches {BAND_GRID[loosest]:g}, the loosest that holds"
+        loosest = BAND_GRID[np.flatnonzero(joint <= delta)[-1]]
+        none = f"no row reaches {loosest:g}"
+        if any(RATES[name].side == "reject" for name in shares):
+            none = f"no row is as low as {1.0 - loosest:g}"
+        return f"the band is empty: {none}, the loosest that holds"
     for name, share in shares.items():
         bad, whole = (int(each[place]) for each in band.counted(name))
         fewest = fewest_rows(share, delta)
