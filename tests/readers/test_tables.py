@@ -8,7 +8,7 @@ import pytest
 
 from temperance.cli import main
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers import Fields, read, read_blocks
+from temperance.readers import Fields, read, read_blocks, read_labels
 
 FORMATS = ["a.csv", "a.tsv", "a.csv.gz", "a.parquet", "a.arrow", "stream.arrow", "a.feather"]
 ROWS = 12
@@ -713,3 +713,29 @@ def test_cells_parted_by_blanks(tmp_path):
     """One column of several words is told from a table."""
     path = as_text(tmp_path / "a.csv", "prob_a prob_b label\n.1 .9 a\n")
     assert refusal(path).startswith("has only the column 'prob_a prob_b label'; separate columns")
+
+
+def test_json_lines_that_lack_a_value(tmp_path):
+    """Keys that some lines lack, or have null under: with `na="drop"` those rows are left out."""
+    path = tmp_path / "a.jsonl"
+    records = [
+        {"logits": [1, None], "label": "a", "id": 1, "weight": 1},
+        {"logits": [2, 1], "label": "b", "id": 2, "weight": 0.5},
+        {"logits": [2, 1], "id": 3, "weight": 1},
+        {"logits": [2, 3], "label": "a", "id": None, "weight": 1},
+        {"logits": [2, 3], "label": "a", "id": 7},
+        {"logits": [0, 3], "label": "a", "id": 8, "weight": 2},
+    ]
+    path.write_text("\n".join(map(json.dumps, records)))
+    with pytest.raises(FileFormatError, match="line 1"):
+        read(path)
+    dataset = read(path, na="drop")
+    assert dataset.values.tolist() == [[2, 1], [0, 3]]
+    assert dataset.labels.tolist() == ["b", "a"]
+    assert dataset.ids.tolist() == [2, 8]
+    assert dataset.weights.tolist() == [0.5, 2.0]
+    assert dataset.notes == ("4 of 6 rows were left out, which lack a value (--na drop).",)
+    path.write_text("\n".join(json.dumps({"logits": [1, 2], "id": i}) for i in range(3)))
+    assert read(path, na="drop").labels is None
+    with pytest.raises(FileFormatError, match=r"no key `label` .* in any line"):
+        read_labels(path, na="drop")

@@ -7,7 +7,7 @@ import re
 import shlex
 from array import array
 from contextlib import contextmanager
-from math import isfinite, isinf
+from math import isfinite, isinf, nan
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -143,6 +143,8 @@ class Scores:
             raise FileFormatError(msg)
         row = self._in_order(key, scores) if isinstance(scores, dict) else scores
         row = row if isinstance(row, list) else [row]
+        if self._request.na == "drop":
+            row = [nan if each is None else each for each in row]
         if self._request.texts is not None:
             row = [number_said(key, each, self._request.texts) for each in row]
         _check_numbers(key, row)
@@ -240,9 +242,10 @@ class Labels:
     """
 
     def __init__(
-        self, role: Role, field: str | None, *, required: bool = False, booleans: bool = False
-    ) -> None:
-        self._column = _Column(role, field, required=required)
+        self, role: Role, field: str | None, *, required: bool = False, booleans: bool = False,
+        drop: bool = False,
+    ) -> None:  # fmt: skip
+        self._column = _Column(role, field, required=required, drop=drop)
         self._booleans = booleans
         self._type: type | None = None
 
@@ -272,9 +275,11 @@ class Labels:
 
     def array(self) -> NDArray[Any] | None:
         """Labels as one array; None if no record has one."""
+        self._column.require()
         values = self._column.values
-        if not values:
-            return None
+        return self._column.spread(self._typed(values)) if values else None
+
+    def _typed(self, values: list[Any]) -> NDArray[Any]:
         if self._type is str:
             return padded_texts(self._key, values)
         if self._type is bool:
@@ -309,8 +314,8 @@ class IdsBesideLabels:
 class Weights:
     """Numbers under one key that all records have, or none has."""
 
-    def __init__(self, role: Role, field: str | None) -> None:
-        self._column = _Column(role, field, required=False)
+    def __init__(self, role: Role, field: str | None, *, drop: bool = False) -> None:
+        self._column = _Column(role, field, required=False, drop=drop)
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append the weight of one record."""
@@ -321,7 +326,7 @@ class Weights:
     def array(self) -> NDArray[np.float64] | None:
         """Weights as one array; None if no record has one."""
         values = self._column.values
-        return np.array(values, dtype=np.float64) if values else None
+        return self._column.spread(np.array(values, dtype=np.float64)) if values else None
 
 
 class ClassNames:
@@ -364,10 +369,16 @@ class NearNames:
 
 
 class _Column:
-    """Values under a key that is in all records or in none; null counts as not there."""
+    """Values under a key that is in all records or in none; null counts as not there.
 
-    def __init__(self, role: Role, field: str | None, *, required: bool) -> None:
+    Where rows that lack a value are left out (`drop`), some records may lack it.
+    """
+
+    def __init__(
+        self, role: Role, field: str | None, *, required: bool, drop: bool = False
+    ) -> None:
         self.values: list[Any] = []
+        self._gaps: list[bool] | None = [] if drop else None
         self.key: str = role if field is None else field
         self._role: Role | None = role if field is None else None  # until a record has the key
         self._absent = field == NONE
@@ -383,7 +394,11 @@ class _Column:
             if key is not None:
                 self.key, self._role = key, None
         value = record.get(self.key)
-        if value is None:
+        if self._gaps is not None:
+            self._gaps.append(value is None)
+            if value is not None:
+                self.values.append(value)
+        elif value is None:
             if self._required:
                 raise _no_key(self.key, record)
             if self.values:
@@ -396,6 +411,21 @@ class _Column:
         else:
             self.values.append(value)
         return value
+
+    def spread(self, there: NDArray[Any]) -> NDArray[Any]:
+        """Return an array of the values with the records that lack one, masked, in their places."""
+        gaps = np.array(self._gaps or [], dtype=np.bool_)
+        if not gaps.any():
+            return there
+        every = np.zeros(len(gaps), dtype=there.dtype)
+        every[~gaps] = there
+        return np.ma.MaskedArray(every, gaps)
+
+    def require(self) -> None:
+        """Raise if a value is needed and no record has one."""
+        if self._required and not self.values:
+            msg = f"has no key `{self.key}` (or null there) in any line."
+            raise FileFormatError(msg)
 
 
 def by_name(scores: Any) -> Any:  # noqa: ANN401 - what JSON holds
@@ -574,10 +604,11 @@ def read_jsonl(path: Path, request: Request) -> FileRows:
         return FileRows(labels=of_labels[-1].array(), ids=label_ids.array())
     scores = Scores(request)
     of_labels = _labels(request, scores)
-    weights = Weights("weight", fields.weight)
-    groups = Labels("group", fields.group)
-    clusters = Labels("cluster", fields.cluster)
-    ids = Labels("id", fields.id)
+    drop = request.na == "drop"
+    weights = Weights("weight", fields.weight, drop=drop)
+    groups = Labels("group", fields.group, drop=drop)
+    clusters = Labels("cluster", fields.cluster, drop=drop)
+    ids = Labels("id", fields.id, drop=drop)
     classes = ClassNames()
     _fill([scores, classes, NearNames(request), weights, groups, clusters, ids, *of_labels], path)
     values, ragged = scores.array()
@@ -603,7 +634,7 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
     name = request.fields.label
     return [
         NoLabelLists(name or "label"),
-        Labels("label", name, required=scores is None, booleans=True),
+        Labels("label", name, required=scores is None, booleans=True, drop=request.na == "drop"),
     ]
 
 
