@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 import temperance as tp
 from temperance.calibrators import method_tables
-from temperance.rows.digits import digit_rows
 from temperance.plots import CorpDisplay, to_svg
+from temperance.rows.digits import digit_rows
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 760.0, 494.0  # points

@@ -39,11 +39,13 @@ class NumberCells:
     """One column of numbers, added some cells at a time; missing cells become NaN.
 
     Cells are read as what they say: `52.69%` is 0.5269, and `0,5` is a half where no cell of the
-    column has a point and not all of them could have a comma between thousands.
+    column has a point and not all of them could have a comma between thousands. Where the mark is
+    said, `decimal`, there is no doubt, and the other one is refused.
     """
 
-    def __init__(self, name: str, *, hint: str = "") -> None:
+    def __init__(self, name: str, *, hint: str = "", decimal: str | None = None) -> None:
         self.percent = False
+        self.decimal = decimal
         self._name = name
         self._hint = hint
         self._parts: list[NDArray[np.float64]] = []
@@ -66,19 +68,29 @@ class NumberCells:
         self._parts.append(numbers)
         return np.zeros(len(numbers), dtype=np.bool_)
 
+    @property
+    def found_comma(self) -> bool:
+        """Whether commas were taken for decimal ones, unasked."""
+        return self._comma is not None
+
     def values(self) -> NDArray[np.float64]:
         """Return all numbers so far."""
         if self._comma is not None and not self._decimal:
             line, cell = self._comma
             msg = (
                 f"line {line}: column `{self._name}`: {quoted(cell)} may be a decimal comma or one "
-                "between thousands; write numbers with a decimal point and no commas."
+                "between thousands; say --decimal , for the first, or write numbers with a decimal "
+                "point and no commas."
             )
             raise FileFormatError(msg)
         return np.concatenate(self._parts)
 
     def _fast(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
         """Convert cells of plain numbers at once; None if there are others."""
+        if self.decimal == ",":
+            if any("." in cell for cell in cells):
+                return None
+            cells = [cell.replace(",", ".") for cell in cells]
         try:
             numbers = np.array(cells, dtype=np.float64)
         except ValueError:
@@ -99,7 +111,11 @@ class NumberCells:
         hundredth = text.endswith("%")
         if hundredth:
             text, self.percent = text[:-1].rstrip(), True
-        if "," in text and "." not in text:
+        if self.decimal is not None:
+            if ("." if self.decimal == "," else ",") in text:
+                raise self._refusal(cell, line)
+            plain = text.replace(",", ".")
+        elif "," in text and "." not in text:
             if self._comma is None:
                 self._comma = line, cell
             self._decimal = self._decimal or _THOUSANDS.fullmatch(text) is None
@@ -129,8 +145,10 @@ class NumberCells:
             raise FileFormatError(msg)
 
     def _refusal(self, cell: str, line: int) -> FileFormatError:
+        mark = "" if self.decimal is None else f" with the decimal mark {self.decimal!r}"
         return FileFormatError(
-            f"line {line}: column `{self._name}` must hold numbers, got {quoted(cell)}.{self._hint}"
+            f"line {line}: column `{self._name}` must hold numbers{mark}, got {quoted(cell)}."
+            f"{self._hint}"
         )
 
 
