@@ -78,6 +78,8 @@ class FileFormat:
         Has no place for labels, ids, groups, weights and what is accepted.
     keeps_text : bool, default False
         Text is read back as it was, also if it is blank or says NA.
+    is_text : bool, default False
+        A table of text, whose marks and encoding a user may have to say.
     """
 
     suffixes: tuple[str, ...]
@@ -94,6 +96,7 @@ class FileFormat:
     ragged: bool = False
     scores_only: bool = False
     keeps_text: bool = False
+    is_text: bool = False
 
     @property
     def packings(self) -> tuple[str, ...]:
@@ -133,6 +136,7 @@ FILE_FORMATS = (
         read_blocks="readers.csv_file.csv_blocks",
         write="writers.csv_file.write_csv",
         write_blocks="writers.csv_file.CsvBlocks",
+        is_text=True,
     ),
     FileFormat(
         (".tsv", ".tsv.gz"),
@@ -140,6 +144,7 @@ FILE_FORMATS = (
         read_blocks="readers.csv_file.csv_blocks",
         write="writers.csv_file.write_csv",
         write_blocks="writers.csv_file.CsvBlocks",
+        is_text=True,
     ),
     FileFormat(
         (".parquet",),

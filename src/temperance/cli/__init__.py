@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from itertools import pairwise
 from typing import NamedTuple, NoReturn
 
-from temperance.cli.process import Ended, Signals, raising_signals, standard_streams
+from temperance.cli.process import COMPLETING, Ended, Signals, raising_signals, standard_streams
 from temperance.printable import printable
 
 __all__ = ["main", "run"]
@@ -68,12 +69,16 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     from temperance.cli.options import in_options
     from temperance.errors import TemperanceError
 
+    if COMPLETING in os.environ:
+        from temperance.cli.completion import answer_the_shell
+
+        answer_the_shell()
     signals.raise_received()  # imports may swallow it
     command = typer.main.get_command(app)  # calling `app` would replace sys.excepthook
     try:
         code = command.main(arguments, standalone_mode=False, obj=signals)
     except typer.TyperException as error:
-        message = error.format_message()
+        message = error.format_message().replace(": Value error, ", ": ")
         stop = "" if message.endswith(".") else "."
         return _Outcome(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:

@@ -140,6 +140,10 @@ COMMANDS = {
         "Say what is installed, which engines compute, and whether known numbers are met.",
         "doctor --json",
     ),
+    "completion": Entry(
+        "Print, or install, what lets a shell complete commands and options.",
+        "completion bash --install",
+    ),
     "schema": Entry(
         "Print the JSON Schema of calibrator.json, policy.json or cascade.json.",
         "schema calibrator",
@@ -166,10 +170,9 @@ class _Command(FileCommand):
         from temperance.cli.options import FOLDED
 
         super().__init__(*values, **settings)
+        for each in self.params:
+            _name_type(each)
         options = [each for each in self.params if isinstance(each, typer.core.TyperOption)]
-        for each in options:
-            if each.is_flag and each.metavar is None:
-                each.metavar = ""  # that it takes no value is all there is to its type
         self._folded = [each for each in options if each.rich_help_panel in FOLDED]
         if self._folded:
             panels = dict.fromkeys(str(each.rich_help_panel) for each in self._folded)
@@ -201,6 +204,19 @@ class _Command(FileCommand):
 
         with reporting_work(progress):
             return super().invoke(ctx)
+
+
+_TYPES = {  # what typer says of a value's type, and what it is to a reader
+    "<path>": "file", "<list[Path]>": "files", "<str>": "text", "<list[str]>": "texts",
+    "<int>": "number", "<float>": "number", "<bool>": "", "<int range>": "number",
+    "<float range>": "number",
+}  # fmt: skip
+
+
+def _name_type(parameter: Any) -> None:  # noqa: ANN401  (typer's)
+    """Let help call the type of an argument, or of an option without a metavar, by a word."""
+    said = parameter.display_type
+    parameter.display_type = lambda ctx: _TYPES.get(said(ctx), said(ctx))
 
 
 def _whole_help(words: str) -> Any:  # noqa: ANN401  (typer's)
@@ -261,6 +277,8 @@ class _Commands(typer.core.TyperGroup):
         }  # fmt: skip
         groups = {} if self.prefix else {name: _group(name) for name in GROUPS}
         super().__init__(**{**settings, "commands": lines | groups})
+        for each in self.params:
+            _name_type(each)
 
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401  (typer's)
         """Return `--help`, no where it is not given: None would load pydantic to become a bool."""

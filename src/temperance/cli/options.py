@@ -22,6 +22,9 @@ __all__ = [
     "ClassAxis",
     "ClusterColumn",
     "DaskOption",
+    "DecimalOption",
+    "DelimiterOption",
+    "EncodingOption",
     "EngineName",
     "EngineOption",
     "FloorOption",
@@ -259,6 +262,11 @@ LabelsOption = Annotated[
 ]
 
 
+def _mark(text: str) -> str:
+    """Return a tab by its name, or as one types it; all else as it is."""
+    return "\t" if text in ("tab", "\\t") else text
+
+
 def _column(name: str, what: str, *short: str) -> typer.models.OptionInfo:
     return typer.Option(  # type: ignore[no-any-return]
         name,
@@ -269,6 +277,36 @@ def _column(name: str, what: str, *short: str) -> typer.models.OptionInfo:
     )
 
 
+DelimiterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="MARK",
+        help="Of .csv and .tsv: what parts the cells, one character, or tab. By default the header "
+        "says it: comma, tab, semicolon or bar.",
+        parser=_mark,
+        rich_help_panel=_READING,
+    ),
+]
+DecimalOption = Annotated[
+    str | None,
+    typer.Option(
+        "--decimal",
+        metavar="MARK",
+        help="Of .csv and .tsv: the decimal mark, . or ,; by default a comma counts as one where "
+        "nothing in its column speaks against it.",
+        rich_help_panel=_READING,
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of .csv and .tsv, as cp1252; by default UTF-8, or UTF-16 where the file shows it.",
+        rich_help_panel=_READING,
+    ),
+]
 IgnoreLabel = Annotated[
     str | None,
     typer.Option(

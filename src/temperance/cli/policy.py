@@ -127,7 +127,10 @@ def policy(
         typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
     ] = 0.2,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of that split, and of rows drawn from clusters.")
+        int,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Of that split, and of rows drawn from clusters."
+        ),
     ] = 0,
 ) -> Result:
     """Find where to accept, review and reject, so that promises hold at once.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
+    "COMPLETING",
     "WRITTEN",
     "Ended",
     "FileCommand",
@@ -43,6 +44,7 @@ __all__ = [
 # What a command shares with its surroundings, each put back in the end: signals and streams.
 
 
+COMPLETING = "_TEMPERANCE_COMPLETE"  # by which a shell asks what may follow: `cli/completion.py`
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, a terminal that closes
 _SAME_PRESS = 1.0  # seconds in which a second signal does not disturb the tidying up of the first
 

@@ -145,6 +145,9 @@ def _read(
         if na != "refuse":
             msg = "`na` (--na) does not go with a format; its `missing` (--missing) says the same."
             raise InvalidInputError(msg)
+        for option in fields.text_options:
+            msg = f"`{option}` (--{option}) does not go with a format, whose lines are JSON."
+            raise InvalidInputError(msg)
         if layout != "rows":
             msg = "`layout` does not go with a format, whose lines have one right option each."
             raise InvalidInputError(msg)
@@ -307,6 +310,8 @@ class BlockFile:
         request, first, count = Request(self.kind, self.fields, na=self.na), 0, 0
         with refusing(file):
             require_file(file)
+            if format_ is not None and not format_.is_text:
+                self.fields.refuse_text_options(format_.suffixes[0])
         for rows in _each(file, function_named(by_blocks)(file, request)):
             with refusing(file):
                 fitting = check_shapes(rows, "rows")

@@ -41,11 +41,16 @@ class NumberCells:
     """One column of numbers, added some cells at a time; missing cells become NaN.
 
     Cells are read as what they say: `52.69%` is 0.5269, and `0,5` is a half where no cell of the
-    column has a point and not all of them could have a comma between thousands.
+    column has a point and not all of them could have a comma between thousands. Where the mark is
+    said, `decimal`, there is no doubt, and the other one is refused.
     """
 
-    def __init__(self, name: str, *, hint: str = "", texts: TextScores | None = None) -> None:
+    def __init__(
+        self, name: str, *, hint: str = "", texts: TextScores | None = None,
+        decimal: str | None = None,
+    ) -> None:  # fmt: skip
         self.percent = False
+        self.decimal = decimal
         self._said = texts
         self._name = name
         self._hint = hint
@@ -69,19 +74,29 @@ class NumberCells:
         self._parts.append(numbers)
         return np.zeros(len(numbers), dtype=np.bool_)
 
+    @property
+    def found_comma(self) -> bool:
+        """Whether commas were taken for decimal ones, unasked."""
+        return self._comma is not None
+
     def values(self) -> NDArray[np.float64]:
         """Return all numbers so far."""
         if self._comma is not None and not self._decimal:
             line, cell = self._comma
             msg = (
                 f"line {line}: column `{self._name}`: {quoted(cell)} may be a decimal comma or one "
-                "between thousands; write numbers with a decimal point and no commas."
+                "between thousands; say --decimal , for the first, or write numbers with a decimal "
+                "point and no commas."
             )
             raise FileFormatError(msg)
         return np.concatenate(self._parts)
 
     def _fast(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
         """Convert cells of plain numbers at once; None if there are others."""
+        if self.decimal == ",":
+            if any("." in cell for cell in cells):
+                return None
+            cells = [cell.replace(",", ".") for cell in cells]
         try:
             numbers = np.array(cells, dtype=np.float64)
         except ValueError:
@@ -107,15 +122,7 @@ class NumberCells:
         hundredth = text.endswith("%")
         if hundredth:
             text, self.percent = text[:-1].rstrip(), True
-        if "," in text and "." not in text:
-            if self._comma is None:
-                self._comma = line, cell
-            self._decimal = self._decimal or _THOUSANDS.fullmatch(text) is None
-            plain = text.replace(",", ".", 1)
-        else:
-            plain = text
-            if self._point is None and "." in text:
-                self._point = line
+        plain = self._pointed(text, cell, line)
         number = _as_float(_over_hundred(plain) if hundredth else plain)
         if number is None or math.isnan(number):
             raise self._refusal(cell, line)
@@ -126,6 +133,21 @@ class NumberCells:
             )
             raise FileFormatError(msg)
         return number
+
+    def _pointed(self, text: str, cell: str, line: int) -> str:
+        """Return a number with a decimal point, as its mark is said or as the column shows it."""
+        if self.decimal is not None:
+            if ("." if self.decimal == "," else ",") in text:
+                raise self._refusal(cell, line)
+            return text.replace(",", ".")
+        if "," in text and "." not in text:
+            if self._comma is None:
+                self._comma = line, cell
+            self._decimal = self._decimal or _THOUSANDS.fullmatch(text) is None
+            return text.replace(",", ".", 1)
+        if self._point is None and "." in text:
+            self._point = line
+        return text
 
     def _check_commas(self) -> None:
         if self._comma is not None and self._point is not None:
@@ -138,8 +160,10 @@ class NumberCells:
 
     def _refusal(self, cell: str, line: int) -> FileFormatError:
         what = "numbers" if self._said is None else self._said.rule_of_texts
+        mark = "" if self.decimal is None else f" with the decimal mark {self.decimal!r}"
         return FileFormatError(
-            f"line {line}: column `{self._name}` must hold {what}, got {quoted(cell)}.{self._hint}"
+            f"line {line}: column `{self._name}` must hold {what}{mark}, got {quoted(cell)}."
+            f"{self._hint}"
         )
 
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import importlib.util
-import io
 import math
 from array import array
-from contextlib import contextmanager
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
-from temperance.file_formats import FILE_FORMATS
 from temperance.readers.cells import INFINITY, NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
+from temperance.readers.dialect import GZIP, Dialect, is_utf8, opened, separated
 from temperance.readers.guard import named, quoted
 from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
 from temperance.readers.table import UNKNOWN, ColumnPlan, finished, hint_of_missing, plan_columns
@@ -26,26 +22,12 @@ from temperance.readers.table import UNKNOWN, ColumnPlan, finished, hint_of_miss
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from typing import TextIO
 
     from numpy.typing import NDArray
 
 __all__ = ["PlainColumns", "csv_blocks", "plain_columns", "read_csv"]
 
 _BLOCK_ROWS = 20_000
-_GZIP = b"\x1f\x8b"
-_PACKED = {
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"BZh": "packed by bzip2",
-    b"\xfd7zXZ": "packed by xz",
-    b"\x28\xb5\x2f\xfd": "packed by zstd",
-    **{
-        each.magic: f"{'an' if each.suffixes[0][1] in 'aeio' else 'a'} {each.suffixes[0]} file"
-        for each in FILE_FORMATS
-        if each.magic
-    },
-}
-_DELIMITERS = ",\t;|"
 
 
 class _Reader(Protocol):
@@ -103,9 +85,12 @@ class _Lists:
 class _Columns:
     """What has been converted so far, and which rows lack a value."""
 
-    def __init__(self, plan: ColumnPlan, request: Request, first_row: dict[str, str]) -> None:
+    def __init__(
+        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], found: Dialect
+    ) -> None:
         self._plan = plan
         self._request = request
+        self._found = found
         texts = (plan.label, plan.group, plan.cluster, plan.id)
         self._texts: dict[str, list[str]] = {name: [] for name in texts if name is not None}
         self._numbers: dict[str, NumberCells | _Lists] = {}
@@ -114,7 +99,9 @@ class _Columns:
                 hint = UNKNOWN if name in plan.labels else ""
                 said = request.texts if name in plan.scores else None
                 said = said if said is not None and said.words else None
-                self._numbers[name] = NumberCells(name, hint=hint, texts=said)
+                self._numbers[name] = NumberCells(
+                    name, hint=hint, texts=said, decimal=request.fields.decimal
+                )
         for name in self._list_columns(first_row):
             self._texts.pop(name, None)
             self._numbers[name] = _Lists(name)
@@ -147,7 +134,7 @@ class _Columns:
         for name, column in self._numbers.items():
             if isinstance(column, _Lists):
                 return None
-            numbers = plain.numbers(name)
+            numbers = None if column.decimal == "," else plain.numbers(name)
             if numbers is None:
                 missing = column.add(plain.texts(name), range(2, plain.n + 2))
             else:
@@ -181,6 +168,8 @@ class _Columns:
         """Return all rows so far."""
         plan = self._plan
         missing = {name: np.concatenate(parts) for name, parts in self._missing.items()}
+        cells = [each for each in self._numbers.values() if isinstance(each, NumberCells)]
+        found = self._found._replace(decimal_comma=any(each.found_comma for each in cells))
         lacking = [name for name, rows in missing.items() if rows.any()]
         if self._first is not None and self._request.na == "refuse":
             rows = np.logical_or.reduce([missing[name] for name in lacking])
@@ -209,6 +198,7 @@ class _Columns:
                 for name, column in self._numbers.items()
                 if name in plan.scores
             ),
+            notes=found.notes,
         )
         return finished(rows_read, plan, self._request)
 
@@ -270,15 +260,16 @@ class _Block:
 
 def read_csv(path: Path, request: Request) -> FileRows:
     """Read a table with a header; numbers become float64, all else stays text."""
-    rows = _plain_rows(path, request) if is_worth_loading(path) else None
+    fast = is_utf8(request.fields) and is_worth_loading(path)
+    rows = _plain_rows(path, request) if fast else None
     return _all_rows(path, request) if rows is None else rows
 
 
 def _plain_rows(path: Path, request: Request) -> FileRows | None:
     """Read a plain table at once; None where it is not plain, or wrong in a line to be named."""
     try:
-        with _opened(path) as file:
-            lines, delimiter = _dialect(file, _usual_delimiter(path))
+        with opened(path, request.fields) as (file, encoding):
+            lines, delimiter, found = separated(file, path, request.fields.delimiter)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             names, cells = next(reader, []), next(reader, [])
         plain = plain_columns(path, names, delimiter) if len(names) == len(cells) else None
@@ -286,7 +277,8 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
             return None
         first_row = dict(zip(names, cells, strict=True))
         plan = _planned(names, first_row, request)
-        columns = _Columns(plan, request, first_row).of_plain(plain)
+        dialect = Dialect(found, encoding=encoding)
+        columns = _Columns(plan, request, first_row, dialect).of_plain(plain)
         return None if columns is None else columns.rows()
     except (FileFormatError, UnicodeError, csv.Error):
         return None
@@ -294,9 +286,9 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
 
 def _all_rows(path: Path, request: Request) -> FileRows:
     columns = None
-    for plan, block in _planned_blocks(path, request):
+    for plan, block, found in _planned_blocks(path, request):
         if columns is None:
-            columns = _Columns(plan, request, _first_row(block))
+            columns = _Columns(plan, request, _first_row(block), found)
         columns.add(block)
     assert columns is not None  # noqa: S101  (no block is an error)
     return columns.rows()
@@ -305,17 +297,17 @@ def _all_rows(path: Path, request: Request) -> FileRows:
 def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
     """Read such a table some thousand lines at a time."""
     first_row = None
-    for plan, block in _planned_blocks(path, request):
+    for plan, block, found in _planned_blocks(path, request):
         first_row = first_row or _first_row(block)
-        columns = _Columns(plan, request, first_row)
+        columns = _Columns(plan, request, first_row, found)
         columns.add(block)
         yield columns.rows()
 
 
-def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block]]:
-    """Yield which columns to read, and some rows, until the file ends."""
-    with _opened(path) as file:
-        lines, delimiter = _dialect(file, _usual_delimiter(path))
+def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block, Dialect]]:
+    """Yield which columns to read, some rows, and how they are written, until the file ends."""
+    with opened(path, request.fields) as (file, encoding):
+        lines, delimiter, found = separated(file, path, request.fields.delimiter)
         reader: _Reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             names = next((row for row in reader if row), None)
@@ -326,7 +318,7 @@ def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, 
             for block in _blocks(reader, names):
                 if plan is None:
                     plan = _planned(names, _first_row(block), request)
-                yield plan, block
+                yield plan, block, Dialect(found, encoding=encoding)
         except csv.Error as error:
             msg = f"line {reader.line_num}: {error}; check its quotation marks."
             raise FileFormatError(msg) from error
@@ -334,53 +326,6 @@ def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, 
             _planned(names, {}, request)
             msg = "has no rows below its header."
             raise FileFormatError(msg)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """Open the text, unpacked if gzip packed it, whatever the file is called."""
-    with path.open("rb") as raw:
-        start = raw.read(8)
-        raw.seek(0)
-        for magic, what in _PACKED.items():
-            if start.startswith(magic):
-                msg = f"is {what}, not a text table; unpack it, or give it its own suffix."
-                raise FileFormatError(msg)
-        packed = start.startswith(_GZIP)
-        content: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-        with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file:
-            try:
-                yield file
-            except (EOFError, gzip.BadGzipFile) as error:
-                msg = f"is packed by gzip and damaged or cut off ({error})."
-                raise FileFormatError(msg) from error
-
-
-def _plain_suffix(path: Path) -> str:
-    name = path.name.lower().removesuffix(".gz")
-    return name[name.rfind(".") :] if "." in name else ""
-
-
-def _usual_delimiter(path: Path) -> str:
-    return "\t" if _plain_suffix(path) == ".tsv" else ","
-
-
-def _dialect(file: TextIO, usual: str) -> tuple[Iterator[str], str]:
-    """Return the lines, and what separates their cells: the header line says it."""
-    before = []
-    for line in file:
-        before.append(line)
-        if line.strip():
-            break
-    header = before[-1] if before else ""
-    said = header.rstrip("\r\n").casefold()
-    if said.startswith("sep=") and len(said) == 5:  # a line for spreadsheets
-        return chain([*before[:-1], "\n"], file), said[-1]
-    for delimiter in (usual, *_DELIMITERS):
-        cells = next(csv.reader([header], delimiter=delimiter), [])
-        if len(cells) > 1:
-            return chain(before, file), delimiter
-    return chain(before, file), usual
 
 
 def _planned(names: list[str], first_row: dict[str, str], request: Request) -> ColumnPlan:
@@ -468,7 +413,7 @@ def _masked(texts: NDArray[np.str_], missing: NDArray[np.bool_]) -> NDArray[np.s
 _WORTH_LOADING = 1 << 20  # bytes; less is read before pyarrow is imported
 _MOST = 1 << 28  # bytes held at once; larger files are read a block of lines at a time
 _BOM = b"\xef\xbb\xbf"
-_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"sep=", b"\n", b"\r")  # archives; lines before the header
+_STARTS = (b"PK\x03\x04", GZIP, b"sep=", b"\n", b"\r")  # archives; lines before the header
 
 
 class PlainColumns:

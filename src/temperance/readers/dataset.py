@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import hashlib
 from dataclasses import dataclass, replace
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
-from temperance.errors import FileFormatError
+from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import Layout
 from temperance.printable import count_text
-from temperance.readers.guard import named, refusing, require_file
+from temperance.readers.guard import named, quoted, refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,19 @@ class Fields:
         `"prob"` finds `A_prob`; `*` stands for the class in `"p_*_mean"`; and the columns
         themselves, a tuple or a text with commas, in the order of the classes. So does `label`
         begin the names where there is a column per label.
+    delimiter : str or None
+        Of text tables (.csv, .tsv), as the next two: the character between cells. None: the one
+        that parts the header line, of comma, tab, semicolon and bar; `notes` say an unusual one.
+    decimal : {".", ","} or None
+        The decimal mark. None: the point, and the comma in a column where nothing speaks against.
+    encoding : str or None
+        As Python names it, `"cp1252"`. None: UTF-8, or the UTF-16 or UTF-32 that the first bytes
+        show.
+
+    Raises
+    ------
+    InvalidInputError
+        `delimiter`, `decimal` or `encoding` is none, or the two marks are the same.
     """
 
     label: str | None = None
@@ -70,6 +84,64 @@ class Fields:
     logits: str | tuple[str, ...] | None = None
     probs: str | tuple[str, ...] | None = None
     cluster: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the marks; names are looked for in the file."""
+        delimiter, decimal, encoding = self.delimiter, self.decimal, self.encoding
+        if delimiter is not None and (
+            not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in _NO_DELIMITERS
+            or delimiter.isalnum()
+        ):  # fmt: skip
+            msg = (
+                "`delimiter` (--delimiter) must be one character that no number has, as ; or a "
+                f"tab, got {quoted(delimiter)}."
+            )
+            raise InvalidInputError(msg)
+        if decimal is not None and (decimal not in (".", ",") or decimal == delimiter):
+            msg = (
+                "`decimal` (--decimal) must be a point or a comma, and not what parts the cells, "
+                f"got {quoted(decimal)}."
+            )
+            raise InvalidInputError(msg)
+        if encoding is not None and not _is_encoding(encoding):
+            msg = (
+                "`encoding` (--encoding) must be an encoding of text that Python knows, as utf-16 "
+                f"or cp1252, got {quoted(encoding)}."
+            )
+            raise InvalidInputError(msg)
+
+    @property
+    def text_options(self) -> dict[str, str]:
+        """What is said of text tables, by its name."""
+        said = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def of_labels(self) -> Fields:
+        """Return the same for a file of labels: their name, that of the ids, and the marks."""
+        return Fields(label=self.label, id=self.id, **self.text_options)
+
+    def refuse_text_options(self, suffix: str) -> None:
+        """Raise where something is said of text tables, but a file of this suffix is none."""
+        for name in self.text_options:
+            msg = f"is a {suffix} file; `{name}` (--{name}) is for .csv and .tsv."
+            raise FileFormatError(msg)
+
+
+# Quotation marks, ends of lines, and what numbers are made of.
+_NO_DELIMITERS = "\"'\r\n\0.+-_%"
+
+
+def _is_encoding(name: object) -> bool:
+    """Whether Python reads text of this encoding (rot13 and hex are none)."""
+    try:
+        codecs.lookup(name)  # type: ignore[arg-type]
+        "a".encode(name)  # type: ignore[arg-type]
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +172,8 @@ class Dataset:
     files : tuple of Path
         The files of a folder; empty where `source` is a file.
     notes : tuple of str
-        What its user should hear of how the file was read: rows or files left out, options
+        What its user should hear of how the file was read: unusual marks of a text table, rows or
+        files left out, options
         censored, refusals, ids that do not match, each counted; and where rows of two files were
         paired by their order.
     percent : bool

@@ -315,6 +315,7 @@ class FileRows:
     classes: tuple[str, ...] | None = None
     ragged: bool = False
     percent: bool = False  # scores had percent signs; they are read as what they say
+    notes: tuple[str, ...] = ()  # how the file was taken, where it might be taken otherwise
 
 
 def choose(present: Collection[Kind], kind: Kind | None) -> tuple[Kind, Kind]:

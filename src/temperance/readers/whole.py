@@ -212,7 +212,7 @@ def read_labels(
     (['a', 'b'], ['yes', 'no'])
     """
     fields = fields or Fields()
-    names = Fields(label=fields.label, id=fields.id)
+    names = fields.of_labels()
     rows = _read(path, Request(fields=names, scores=False, ids=True, na=na))
     with refusing(path):
         if rows.ids is None:
@@ -225,7 +225,7 @@ def read_labels(
 
 def label_rows(path: str | os.PathLike[str], fields: Fields) -> FileRows:
     """Read the labels of a file, and its ids where it has some."""
-    names = Fields(label=fields.label, id=fields.id)
+    names = fields.of_labels()
     rows = _read(path, Request(fields=names, scores=False, ids=True))
     if rows.ids is not None and rows.labels is not None:
         with refusing(path):
@@ -244,7 +244,7 @@ def with_labels(
 ) -> Dataset:
     """Return rows with the labels of another file; `by_id` refuses to trust the order."""
     only_labels = Request(
-        fields=Fields(label=fields.label, id=fields.id), scores=False, layout=layout,
+        fields=fields.of_labels(), scores=False, layout=layout,
         classes=dataset.classes, ids=dataset.ids is not None, na=na,
     )  # fmt: skip
     label_rows = _read(labels, only_labels)
@@ -290,7 +290,7 @@ def _labelled(
         dataset,
         labels=labels,
         classes=dataset.classes or label_rows.classes,
-        notes=(*dataset.notes, *notes),
+        notes=(*dataset.notes, *(f"{name}: {note}" for note in label_rows.notes), *notes),
     )
 
 
@@ -310,6 +310,8 @@ def _read(path: str | os.PathLike[str], request: Request) -> FileRows:
         if request.layout == "dense" and not format_.any_shape:
             msg = f"outputs per pixel or token (--class-axis) are read from {' and '.join(_DENSE)}."
             raise FileFormatError(msg)
+        if request.scores and not format_.is_text:
+            request.fields.refuse_text_options(format_.suffixes[0])
         rows: FileRows = function_named(format_.read)(file, request)
         return check_shapes(rows, request.layout)
 
@@ -330,5 +332,6 @@ def as_dataset(rows: FileRows, path: str | os.PathLike[str], kind: Kind | None) 
         ragged=rows.ragged,
         kind_forced=kind is not None,
         percent=rows.percent,
+        notes=rows.notes,
         source=os.fspath(path),
     )
