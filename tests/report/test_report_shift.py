@@ -90,7 +90,7 @@ def test_the_verdict_is_the_finding(name):
 
 def table_after(page, heading):
     """Rows of the first table after some words, as text."""
-    table = re.search(r"<tbody>(.*?)</tbody>", page[page.index(heading) :], re.DOTALL).group(1)
+    table = re.search(r"<tbody>(.*?)</tbody>", page[page.rindex(heading) :], re.DOTALL).group(1)
     lines = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, re.DOTALL) for line in lines]
     return [[words_of(cell) for cell in line] for line in cells]

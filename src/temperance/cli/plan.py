@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import BinsOption, PassOption, SeedOption, passing_words
+from temperance.cli.options import (
+    BinsOption,
+    PassOption,
+    ReportOption,
+    SeedOption,
+    passing_words,
+)
+from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.printable import count_text
+from temperance.version import __version__
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator, TemperatureScaling
+    from temperance.planning import Plan
     from temperance.rows.memory import Rows
     from temperance.rows.reading import Reading
 
@@ -49,6 +58,7 @@ def plan(
     ] = None,
     n_bins: BinsOption = 15,
     seed: SeedOption = 0,
+    report: ReportOption = None,
     judge_column: Annotated[
         str | None,
         typer.Option(
@@ -91,8 +101,14 @@ def plan(
     from temperance.planning import plan as plan_labels
     from temperance.rows.memory import naming
     from temperance.rows.reading import read_rows
+    from temperance.writers.place import check_writable
 
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
     if judge_column is not None:
+        if report is not None:
+            msg = "`--report` has no page of a plan with --judge-column: leave one of them out."
+            raise InvalidInputError(msg)
         return _plan_of_judge(
             file, reading, judge_column, passing,
             half_width=0.03 if half_width is None else half_width, agreement=agreement,
@@ -129,11 +145,36 @@ def plan(
     scaled_by = None if calibrator is None else temperature_of(calibrator)
     source = "its labels" if calibrator_file is None else str(calibrator_file)
     by = "" if calibrator is None else f", scaled by the {_named(calibrator)} of {source}"
+    if report is not None:
+        _write_report(report, answer, rows, f"{rows.described}{by}", warnings)
     return Result(
         lambda: {**answer.to_dict(), "scaled_by": scaled_by},
         lambda: (str(answer), f"planned from {rows.described}{by}"),
         warnings=warnings,
+        files={"report": report},
     )
+
+
+def _write_report(
+    report: Path, answer: Plan, rows: Rows, planned_from: str, warnings: list[str]
+) -> None:
+    from temperance.cli.console import progress
+    from temperance.report import write_plan
+
+    with progress("drawing the report"):
+        write_plan(
+            report,
+            answer,
+            title=recorded(f"Label plan: {rows.source}"),
+            facts=recorded(
+                (
+                    ("Planned from", planned_from),
+                    ("SHA-256 of that file", rows.sha256),
+                    ("Library", f"temperance {__version__}"),
+                )
+            ),
+            warnings=recorded_warnings(warnings),
+        )
 
 
 def _plan_of_judge(

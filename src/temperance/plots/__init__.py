@@ -8,6 +8,7 @@ from temperance.plots.class_bias import ClassBiasDisplay
 from temperance.plots.confidence import ConfidenceDisplay
 from temperance.plots.corp import CorpDisplay
 from temperance.plots.cost import CostDisplay
+from temperance.plots.curves import CalibrationCurvesDisplay
 from temperance.plots.evidence import EvidenceDisplay
 from temperance.plots.frequency import FrequencyDisplay
 from temperance.plots.reliability import ReliabilityDisplay
@@ -16,6 +17,7 @@ from temperance.plots.temperature import TemperatureDisplay
 from temperance.plots.theme import to_svg
 
 __all__ = [
+    "CalibrationCurvesDisplay",
     "ClassBiasDisplay",
     "ConfidenceDisplay",
     "CorpDisplay",

@@ -9,11 +9,15 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from temperance.checks.arguments import optional_text
 from temperance.metrics.estimates import Estimate
+from temperance.metrics.reliability import reliability_curve
 from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, Display, quiet
 from temperance.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from temperance.evaluation import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
@@ -64,6 +68,63 @@ class ConfidenceDisplay(Display):
             accuracy = Estimate(accuracy, accuracy, accuracy)
         self.accuracy = accuracy
         self.name = optional_text(name, name="name")
+
+    @classmethod
+    def from_predictions(
+        cls,
+        probs: ArrayLike,
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        n_bins: int = 15,
+        classes: Sequence[object] | None = None,
+        ignore_label: float | str | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Measure probabilities and draw them; the accuracy has its 95 % Wilson interval.
+
+        Parameters
+        ----------
+        probs : array_like, shape (n, k) or (n,)
+            Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
+        labels : array_like, shape (n,)
+            True classes in 0..k-1, or names in `classes`.
+        weights : array_like, shape (n,), optional
+            Finite, >= 0.
+        n_bins : int, default 15
+            Bins of equal width.
+        classes : sequence of str, optional
+            Names of the columns, as labels may use them.
+        ignore_label : int or str, optional
+            Rows of this label are left out.
+        name : str, optional
+            Of the model.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure where left out.
+
+        Returns
+        -------
+        ConfidenceDisplay
+            Drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            As in `metrics.reliability_curve`.
+        """
+        curve, whole = (
+            reliability_curve(
+                probs, labels, n_bins=bins, weights=weights, classes=classes,
+                ignore_label=ignore_label,
+            )
+            for bins in (n_bins, 1)
+        )  # fmt: skip
+        accuracy = Estimate(
+            *(float(each[0]) for each in (whole.accuracy, whole.accuracy_low, whole.accuracy_high))
+        )
+        own = cls(curve, confidence=float(whole.confidence[0]), accuracy=accuracy, name=name)
+        return own.plot(ax)
 
     @classmethod
     def from_evaluation(

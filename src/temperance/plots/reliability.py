@@ -55,7 +55,7 @@ class ReliabilityDisplay(Display):
     --------
     >>> display = ReliabilityDisplay.from_predictions([[0.75, 0.25], [0.75, 0.25]], [0, 1])
     >>> display.ax_.get_xlabel()
-    'Confidence: what the model says'
+    'Probability of class 1'
     """
 
     _size = (380.0, 464.0)
@@ -80,7 +80,7 @@ class ReliabilityDisplay(Display):
         probs: ArrayLike,
         labels: ArrayLike,
         *,
-        event: EventName = "predicted",
+        event: EventName | None = None,
         weights: ArrayLike | None = None,
         n_bins: int = 15,
         classes: Sequence[object] | None = None,
@@ -96,9 +96,10 @@ class ReliabilityDisplay(Display):
             Probabilities in [0, 1], rows summing to 1; (n,) is the probability of class 1.
         labels : array_like, shape (n,)
             True classes in 0..k-1, or names in `classes`.
-        event : "predicted" or class, default "predicted"
+        event : "predicted" or class, optional
             What the probability is of: that the predicted class is right, or that the true class is
-            this one, by its number or its name.
+            this one, by its number or its name; by default class 1 of two classes, else
+            "predicted".
         weights : array_like, shape (n,), optional
             Finite, >= 0.
         n_bins : int, default 15
@@ -122,6 +123,9 @@ class ReliabilityDisplay(Display):
         InvalidInputError
             As in `reliability_curve`.
         """
+        shape = np.shape(probs)
+        if event is None:
+            event = 1 if len(shape) == 1 or shape[-1] == 2 else "predicted"
         curve = reliability_curve(
             probs, labels, event=event, n_bins=n_bins, weights=weights, classes=classes,
             ignore_label=ignore_label,

@@ -8,15 +8,19 @@ from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any, Self
 from xml.etree import ElementTree as ET
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 
 from temperance.checks.arguments import require_type
+from temperance.checks.labels import Positions
+from temperance.errors import InvalidInputError
 from temperance.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "BARS",
@@ -28,6 +32,7 @@ __all__ = [
     "TEXT",
     "UNDER",
     "Display",
+    "estimated",
     "quiet",
     "to_svg",
 ]
@@ -238,6 +243,39 @@ def _rename_ids(root: ET.Element, prefix: str) -> None:
                 element.set(key, _REFERENCE.sub(lambda match: names[match.group()], value))
 
 
+# A fitted classifier's probabilities, and labels as positions among its classes.
+
+
+def estimated(
+    estimator: Any,  # noqa: ANN401  (whatever has predict_proba)
+    X: Any,  # noqa: ANN401, N803  (scikit-learn's name)
+    y: ArrayLike,
+) -> tuple[NDArray[np.float64], Positions, list[str]]:
+    """Return probabilities (n, k), labels, and names of the classes.
+
+    Raises
+    ------
+    InvalidInputError
+        An estimator without `predict_proba`, or a label that is none of its classes.
+    """
+    if not hasattr(estimator, "predict_proba"):
+        msg = (
+            f"`estimator` must have predict_proba, got {type(estimator).__name__}: calibrate its "
+            "scores, for instance with temperance.sklearn.CalibratedClassifier."
+        )
+        raise InvalidInputError(msg)
+    probs = np.asarray(estimator.predict_proba(X))
+    known = np.asarray(getattr(estimator, "classes_", range(probs.shape[1]))).tolist()
+    place = {each: number for number, each in enumerate(known)}
+    given = np.asarray(y).tolist()
+    strange = [each for each in given if each not in place]
+    if strange:
+        msg = f"`y` must hold classes of the estimator, got {strange[0]!r}, which is none."
+        raise InvalidInputError(msg)
+    labels = np.array([place[each] for each in given], dtype=np.int64)
+    return probs, Positions(labels), [str(each) for each in known]
+
+
 # What all displays share: the axes they draw on, and how a notebook shows them.
 
 
@@ -276,6 +314,47 @@ class Display:
         """
         self._draw(self._begin(ax))
         return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,  # noqa: ANN401  (whatever has predict_proba)
+        X: Any,  # noqa: ANN401, N803  (scikit-learn's name)
+        y: ArrayLike,
+        **options: Any,  # noqa: ANN401
+    ) -> Self:
+        """Draw a fitted classifier's `predict_proba` on labelled rows.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with `predict_proba` and `classes_`, as in scikit-learn.
+        X : array_like, shape (n, m)
+            Rows that it was not fitted on.
+        y : array_like, shape (n,)
+            Their labels, as in `classes_`.
+        **options
+            Of `from_predictions`.
+
+        Returns
+        -------
+        display
+            Drawn, with the estimator's class as its name unless `name` is given.
+
+        Raises
+        ------
+        InvalidInputError
+            An estimator without `predict_proba`, a display that is not of predictions, or as in
+            `from_predictions`.
+        """
+        make = getattr(cls, "from_predictions", None)
+        if make is None:
+            msg = f"`{cls.__name__}` shows no predictions: see how its other makers are called."
+            raise InvalidInputError(msg)
+        probs, labels, classes = estimated(estimator, X, y)
+        given = {"name": type(estimator).__name__, "classes": classes}
+        made: Self = make(probs, labels, **{**given, **options})
+        return made
 
     def _draw(self, ax: Axes) -> None:
         raise NotImplementedError

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         write_report,
     )
     from temperance.report.monitor import render_monitor, write_monitor
+    from temperance.report.planning import render_plan, write_plan
     from temperance.report.shift import render_shift, write_shift
     from temperance.report.verdict import Files
 
@@ -45,6 +46,7 @@ _PARTS = {  # part -> its public names
         "write_report",
     ),
     "monitor": ("render_monitor", "write_monitor"),
+    "planning": ("render_plan", "write_plan"),
     "shift": ("render_shift", "write_shift"),
     "verdict": ("Files",),
 }
@@ -57,6 +59,7 @@ __all__ = [
     "render_cascade",
     "render_comparison",
     "render_monitor",
+    "render_plan",
     "render_report",
     "render_shift",
     "render_threshold",
@@ -64,6 +67,7 @@ __all__ = [
     "write_cascade",
     "write_comparison",
     "write_monitor",
+    "write_plan",
     "write_report",
     "write_shift",
     "write_threshold",

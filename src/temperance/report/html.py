@@ -17,12 +17,14 @@ from temperance.comparison import difference_tables, in_words
 from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
 from temperance.metrics.estimates import Estimate
 from temperance.plots import (
+    CalibrationCurvesDisplay,
     ClassBiasDisplay,
     ConfidenceDisplay,
     CorpDisplay,
     ReliabilityDisplay,
     TemperatureDisplay,
 )
+from temperance.plots.curves import MOST_CURVES
 from temperance.printable import count_text
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.screen import Screen
@@ -560,6 +562,9 @@ def render_comparison(
         title=title,
         finding=in_words(comparison),
         screen=Screen([state_of(name, each) for name, each in comparison.evaluations.items()]),
+        together=svg(CalibrationCurvesDisplay.from_comparison(comparison), "curves")
+        if len(comparison.evaluations) <= MOST_CURVES
+        else "",
         figures=[
             svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
             for number, (name, each) in enumerate(comparison.evaluations.items())
