@@ -1,4 +1,4 @@
-"""Pictures of every kind of page, for people to look at: python tests/report/look.py [FOLDER [PAGE...]].
+"""Pictures of every kind of page, to look at: python tests/report/look.py [FOLDER [PAGE...]].
 
 Writes the pages and, of each, PNGs at 1280 and 390 pixels, dark, and as print, into FOLDER
 (build/pages), with an index. Needs Chromium and playwright.
@@ -35,7 +35,7 @@ COMMANDS = {  # page -> the command whose last argument it is
     "compare": f"compare first.npz second.npz {QUICK}",
     "shift": f"shift cal.npz shifted.npz {QUICK}",
     "threshold": "threshold cal.npz --test test.npz --max-risk 0.2 --report",
-    "cascade": f"cascade first.npz second.npz --cost 0.05 {QUICK}",
+    "cascade": "cascade first.npz second.npz --cost 0.05 --report",
     "plan": "plan cal.npz --report",
     "monitor": "monitor report monitor.db -o",
 }
