@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
+    from temperance.checks.labels import Positions
     from temperance.comparison import Comparison
     from temperance.metrics.events import EventName
 
@@ -109,7 +110,7 @@ class CalibrationCurvesDisplay(Display):
     def from_predictions(
         cls,
         probs: Mapping[str, ArrayLike],
-        labels: ArrayLike,
+        labels: ArrayLike | Positions,
         *,
         event: EventName | None = None,
         weights: ArrayLike | None = None,
@@ -257,10 +258,10 @@ class CalibrationCurvesDisplay(Display):
                     linestyle=dash, marker=marker, markevery=[int(i) for i in np.unique(places)],
                     markersize=6.5, markeredgecolor=PAPER, markeredgewidth=0.8,
                     label=self._label(key), zorder=3)  # fmt: skip
-        key = ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), frameon=False,
+        legend = ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), frameon=False,
                         fontsize=SMALL, labelcolor=INK, handlelength=3.2, borderaxespad=0.0,
                         labelspacing=0.35)  # fmt: skip
-        for text in key.get_texts():
+        for text in legend.get_texts():
             text.set_parse_math(False)
         if self.name is not None:
             draw_name(ax, self.name, pad=30.0)
