@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from temperance.checks.labels import Positions
     from temperance.comparison import Comparison
     from temperance.metrics.events import EventName
 
@@ -110,7 +109,7 @@ class CalibrationCurvesDisplay(Display):
     def from_predictions(
         cls,
         probs: Mapping[str, ArrayLike],
-        labels: ArrayLike | Positions,
+        labels: ArrayLike,
         *,
         event: EventName | None = None,
         weights: ArrayLike | None = None,
@@ -206,7 +205,7 @@ class CalibrationCurvesDisplay(Display):
         if other:
             msg = f"`estimator` must hold classifiers of the same classes; {other[0]} has others."
             raise InvalidInputError(msg)
-        labels = next((each for _, each, _ in made.values()), y)
+        labels: Any = next((each for _, each, _ in made.values()), y)
         given = {"classes": classes[0]} if classes else {}
         probs = {key: each for key, (each, _, _) in made.items()}
         return cls.from_predictions(probs, labels, **{**given, **options})
