@@ -19,6 +19,8 @@ FITTED = tp.TemperatureScaling.fit(Z, Y)
 GROUPS = np.array(["a", "b"])[Y % 2]
 PROMISE = tp.decisions.abstain([[0.9, 0.1]] * 300, [0] * 300, max_risk=0.02)
 POLICY = tp.decisions.DecisionPolicy(FITTED, PROMISE)
+CASCADE = tp.decisions.cascade({"a": Z, "b": 2 * Z}, Y, costs=0.1).policy
+VERDICTS, PEOPLE = [1.0] * 30 + [0.0] * 30, [1, 1, 0, None] * 15
 BAD = (
     None, 5, -1, True, float("nan"), 10**400, 1j, "x", "", b"x", [], (), {}, [None], [[]],
     [[1, 2], [3]], [1, "a"], np.zeros((0, 3)), np.array([[0.5, 0.5, 0.0]]), np.array(1.0),
@@ -51,11 +53,15 @@ SPECIAL = {
         "methods": ["identity", "temperature"],
     },
     "abstain": {"max_risk": 0.5},
+    "bands": {"min_recall": 0.01},
+    **{name: {"policy": CASCADE} for name in ("cascade_id", "save_cascade")},
+    **{name: {"verdicts": VERDICTS, "labels": PEOPLE} for name in ("pass_rate", "plan_pass_rate")},
+    "compare_pass_rates": {"verdicts": VERDICTS, "labels": PEOPLE, "systems": ["a", "b"] * 30},
     "plan": {"temperature": 1.5, "ece": 0.3},
 }
 TWO = {"BetaCalibration", "PlattScaling", "IsotonicCalibration", "VennAbers"}
 READERS = {"read": "rows.npz", "read_blocks": "rows.npz", "load": "calibrator.json",
-           "load_policy": "policy.json"}  # fmt: skip
+           "load_policy": "policy.json", "load_cascade": "cascade.json"}  # fmt: skip
 
 
 def public():
@@ -89,7 +95,7 @@ def good(name, function, folder):
         given |= {"logits": Z[:, 0], "labels": (Z[:, 0] + Z[:, 1] > 0).astype(int)}
     if name in READERS:
         given["path"] = folder / READERS[name]
-    elif name in ("save", "write_probs", "save_policy"):
+    elif name in ("save", "write_probs", "save_policy", "save_cascade"):
         given["path"] = folder / ("out.npz" if name == "write_probs" else "out.json")
     parameters = inspect.signature(function).parameters
     found = {
@@ -109,6 +115,7 @@ def test_spoiled_arguments(name, function, tmp_path, monkeypatch):
     np.savez(tmp_path / "rows.npz", logits=Z, labels=Y)
     tp.save(FITTED, tmp_path / "calibrator.json")
     tp.decisions.save_policy(POLICY, tmp_path / "policy.json")
+    tp.decisions.save_cascade(CASCADE, tmp_path / "cascade.json")
     known = good(name, function, tmp_path)
     function(**known)
     faults = []

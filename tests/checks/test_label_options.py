@@ -62,6 +62,10 @@ APART = {
     "select_labels",
     "AnswerConfidence.around",
     "Monitor.label",
+    "Bands.measure",  # of a rule
+    "pass_rate",  # what people say of rows that a judge judged
+    "compare_pass_rates",
+    "plan_pass_rate",
 }
 FUNCTIONS = {name: each for name, each in _public().items() if name not in APART}
 
@@ -73,7 +77,8 @@ def _arguments(name, function, scores, labels):
     given = {"logits": scores, "probs": probs, "members": [scores, 1.5 * scores], "costs": 0.1}
     given |= {"models": {"a": scores, "b": 2 * scores}, "reference": scores, "new": scores}
     given |= {"groups": groups, "max_risk": 0.9, "n_resamples": 100, "seed": 0}
-    if name == "compare":
+    given |= {"min_recall": 0.01, "risks": [0.9]}
+    if name in ("compare", "CalibrationCurvesDisplay.from_predictions"):
         given["probs"] = {"a": probs, "b": probs[:, ::-1]}
     needed = _parameters(function)
     return {key: value for key, value in given.items() if key in needed}
@@ -124,7 +129,7 @@ WRONG = {
     "nan": (_nan, {"classes": [0, 1, 2]}),
     "names": (_names, {}),
 }
-EQUAL_WEIGHTS = {"abstain", "fit_policy"}
+EQUAL_WEIGHTS = {"abstain", "bands", "coverage_table", "fit_policy"}
 NO_CLASSES = {"dense_rows"}  # only cuts labels and rows to shape
 MATRICES = {"multilabel_rows", "dense_rows"}
 
@@ -170,7 +175,7 @@ def test_rows_without_a_label_are_as_if_they_were_not_there(name):
         for key, value in given.items():
             if isinstance(value, dict):
                 given[key] = {k: v[places] for k, v in value.items()}
-            elif isinstance(value, list):
+            elif isinstance(value, list) and key != "risks":
                 given[key] = [v[places] for v in value]
             elif isinstance(value, np.ndarray) and not (key == "new" and "label_shift" in name):
                 given[key] = value[places]
@@ -184,9 +189,7 @@ def test_rows_without_a_label_are_as_if_they_were_not_there(name):
 
 def _text(value):
     """A result as text, without what a plot keeps of its figure."""
-    if isinstance(value, tp.plots.ReliabilityDisplay | tp.plots.CorpDisplay):
-        return value.alt_text()
-    if isinstance(value, tp.plots.RiskCoverageDisplay):
+    if hasattr(value, "alt_text"):
         return value.alt_text()
     found = value.to_dict() if hasattr(value, "to_dict") else value
     return re.sub(r"fitted_at=[^,]*|'fitted_at': [^,]*", "", str(found))
@@ -358,4 +361,6 @@ def test_the_diagram_says_what_its_axes_are(two_classes):
     assert shown.ax_.get_xlabel() == "Probability of class well"
     assert "How often it is class well against its probability" in shown.alt_text()[1]
     plain = tp.plots.ReliabilityDisplay.from_predictions(_sigmoid(odds), y)
-    assert plain.ax_.get_xlabel() == "Confidence: what the model says"
+    assert plain.ax_.get_xlabel() == "Probability of class 1"
+    three = tp.plots.ReliabilityDisplay.from_predictions(np.full((30, 3), 1 / 3), [0, 1, 2] * 10)
+    assert three.ax_.get_xlabel() == "Confidence: what the model says"

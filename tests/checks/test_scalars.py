@@ -54,6 +54,13 @@ def of_monitor(name, **arguments):
             return getattr(monitor, name)(**arguments)
 
 
+def a_monitor(capacity=5):
+    """Make a monitor in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        tp.save(tp.TemperatureScaling(2.0), f"{folder}/c.json")
+        tp.Monitor.create(f"{folder}/m.db", f"{folder}/c.json", capacity=capacity).close()
+
+
 def calls():  # noqa: PLR0915
     """Yield a name, a callable, its good arguments, and the scalars to spoil."""
     fit = {"logits": Z, "labels": Y}
@@ -112,6 +119,26 @@ def calls():  # noqa: PLR0915
         "max_risk", "confidence", "fit_share", "seed", "min_coverage",
     )  # fmt: skip
     yield "Abstention.measure", rule.measure, many, ("seed",)
+    rates = {
+        "min_precision": 0.5, "max_false_positive_rate": 0.9, "min_recall": 0.1,
+        "min_negative_predictive_value": 0.1, "max_false_negative_rate": 0.9,
+    }  # fmt: skip
+    half = {**many, "probs": np.repeat([[0.1, 0.9], [0.9, 0.1]], 200, axis=0), "event": 1,
+            "labels": np.repeat([1, 0], 200)}  # fmt: skip
+    yield "bands", tp.decisions.bands, {**half, **rates}, (*rates, "confidence", "seed")
+    yield "Bands.measure", tp.decisions.bands(**half, **rates).measure, {
+        "probs": half["probs"], "labels": half["labels"],
+    }, ("seed",)  # fmt: skip
+    yield "coverage_table", tp.decisions.coverage_table, many, ("confidence", "seed")
+    table = tp.decisions.coverage_table(**many)
+    yield "CoverageTable.choose", table.choose, {"max_risk": 0.05}, ("max_risk",)
+    judged = {"verdicts": [1.0] * 30 + [0.0] * 30, "labels": ([1, 1, 0, None] * 15)}
+    yield "pass_rate", tp.llm.pass_rate, judged, ("level",)
+    yield "plan_pass_rate", tp.llm.plan_pass_rate, judged, ("half_width", "agreement", "level")
+    systems = {**judged, "systems": ["a", "b"] * 30}
+    yield "compare_pass_rates", tp.llm.compare_pass_rates, systems, ("level",)
+    yield "within_accuracy", tp.metrics.within_accuracy, measured, ("levels",)
+    yield "Monitor.create", a_monitor, {}, ("capacity",)
     models = {"models": {"a": Z, "b": Z[:, [0, 2, 1]]}, "labels": Y, "costs": 0.1}
     yield "cascade", tp.decisions.cascade, models, (
         "costs", "budget", "min_accuracy", "error_cost", "expert_error", "prior", "seed",
@@ -249,7 +276,7 @@ def public_calls():
 INNER = {  # for other parts of this library; or of classes without such arguments of their own
     "from_json", "of", "of_rows", "from_rows", "around", "normal", "chi_square", "undefined",
     "outputs", "checked_rows", "refuse_arguments", "temperatures_of", "require_width", "rescaled",
-    "with_columns",
+    "with_columns", "check",
 }  # fmt: skip
 
 

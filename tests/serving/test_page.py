@@ -43,7 +43,7 @@ def test_what_is_typed_gives_what_is_shown(tmp_path):
 
 def test_the_application_in_a_program(tmp_path):
     """The Python of the page runs, and prints the paths of its tables."""
-    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    code = next(text for kind, text in BLOCKS if kind == "python")
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True,
         check=True,

@@ -18,6 +18,7 @@ from temperance.checks.answer_scores import (
     AnswerScale,
     as_correct,
     base_rate_logits,
+    words_of,
 )
 from temperance.checks.arguments import as_word, value_text
 from temperance.checks.forms import refuse_other_index
@@ -153,7 +154,7 @@ class AnswerConfidence(Calibrator):
         """
         method = as_word(method, ANSWER_METHODS, name="method")
         refuse_other_index(scores=scores, correct=correct, weights=weights)
-        of_scores = AnswerScale(scale, of, tuple((words or {}).items()))
+        of_scores = AnswerScale(scale, of, words_of(words))
         odds = of_scores.log_odds(scores)
         z = np.stack([np.zeros_like(odds), odds], axis=1)
         y = as_correct(correct, n=len(odds))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.arguments import value_text
+from temperance.checks.arguments import as_mapping, value_text
 from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANSWER_CLASSES", "SCORE_SCALES", "AnswerScale", "as_correct", "base_rate_logits",
     "parse_words",
+    "words_of",
 ]  # fmt: skip
 
 
@@ -287,6 +288,13 @@ def base_rate_logits(labels: NDArray[np.intp], weights: Array | None) -> Array:
 def _outside(s: Array, scale: AnswerScale) -> bool:
     low, high, _ = scale._range()  # noqa: SLF001  (of this file)
     return not bool(((s >= low) & (s <= high)).all())
+
+
+def words_of(words: object) -> tuple[tuple[str, float], ...]:
+    """Return what words stand for as pairs, of a mapping or None."""
+    rule = 'a mapping of words to numbers, as {"high": 90}'
+    given = {} if words is None else as_mapping(words, name="words", rule=rule)
+    return tuple(given.items())
 
 
 def parse_words(text: str) -> dict[str, float]:

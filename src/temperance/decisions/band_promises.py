@@ -112,16 +112,13 @@ class BandPromises(Plain):
 
 
 def _limit(name: str, value: float) -> float:
-    rate = RATES[name]
-    if rate.least:
-        least, most = LEAST_RISK, 1.0 - LEAST_RISK
-        hint = "No number of labels can promise that none is ever wrong." if value == 1.0 else ""
-    else:
-        least, most = LEAST_RISK, 1.0 - LEAST_RISK
-        hint = "No number of labels can promise that it never happens." if value == 0.0 else ""
+    rate, hint = RATES[name], ""
+    if isinstance(value, float | int) and value == (1.0 if rate.least else 0.0):
+        never = "none is ever wrong" if rate.least else "it never happens"
+        hint = f"No number of labels can promise that {never}."
     return as_number(
         value, name=name, option=rate.option, rule="a number strictly between 0 and 1",
-        least=least, most=most, hint=hint,
+        least=LEAST_RISK, most=1.0 - LEAST_RISK, hint=hint,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.checks.arguments import as_mapping
 from temperance.decisions.cascade_policy import CascadePolicy
 from temperance.decisions.deferral import (
     ConstantLoss,
@@ -102,7 +103,7 @@ def save_cascade(
             )
         ],
         "last_calibrator": None if checked.last is None else calibrator_content(checked.last),
-        "rows": {} if facts is None else dict(facts),
+        "rows": _as_facts(facts),
         "library": f"temperance {__version__}",
     }
     write_json(path, content, arguments="`facts`")
@@ -220,6 +221,11 @@ def _as_cascade(value: Any) -> CascadePolicy:  # noqa: ANN401
         )
         raise InvalidInputError(msg)
     return value
+
+
+def _as_facts(facts: Mapping[str, Any] | None) -> dict[str, Any]:
+    rule = "a mapping of names to values that JSON can hold"
+    return {} if facts is None else dict(as_mapping(facts, name="facts", rule=rule))
 
 
 def _above_zero(section: JsonObject, key: str) -> float:

@@ -175,11 +175,11 @@ def coverage_table(
     [False, True, True, True]
     """
     values = tuple(as_sequence(risks, name="risks", rule="a sequence of risks"))
+    for each in values:
+        check_target(each, None, confidence)
     if not values or len(set(values)) < len(values):
         msg = f"`risks` (--risks) must be one risk or more, each once, got {list(values)}."
         raise InvalidInputError(msg)
-    for each in values:
-        check_target(each, None, confidence)
     as_level(confidence, name="confidence", option="--confidence")
 
     def drawn(by: int) -> DecisionRows:

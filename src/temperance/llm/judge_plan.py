@@ -124,7 +124,7 @@ def plan_pass_rate(
         half_width, name="half_width", option="--half-width", rule=rule, above=0.0, below=0.5
     )
     method = as_word(method, _METHODS, name="method")
-    n = len(as_numbers(verdicts, name="verdicts"))
+    n = as_numbers(verdicts, name="verdicts").size
     asked: ArrayLike = np.full(n, np.nan) if labels is None else labels
     rows = JudgedRows.check(verdicts, asked, weights, clusters)
     rows = rows.part(rows.weights > 0.0)

@@ -168,7 +168,7 @@ def _in_unit(values: NDArray[Any], *, name: str, blank: bool) -> Array:
 def _with_blanks(labels: ArrayLike) -> NDArray[Any]:
     """Return labels as numbers, nan where there is none."""
     values = as_optional(labels, name="labels")
-    if values.dtype.kind == "O":
+    if values.dtype.kind == "O" and values.ndim:
         values = np.array([np.nan if each is None else each for each in values.tolist()])
     return as_numbers(values, name="labels")
 

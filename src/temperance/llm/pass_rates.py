@@ -352,7 +352,7 @@ def compare_pass_rates(
     method = as_word(method, JUDGE_METHODS, name="method")
     level = as_level(level, name="level", option="--confidence")
     refuse_other_index(verdicts=verdicts, systems=systems)
-    n = len(as_numbers(verdicts, name="verdicts"))
+    n = as_numbers(verdicts, name="verdicts").size
     names, number = as_groups(systems, n=n, name="systems")
     if len(names) < 2:
         msg = f"`systems` must name two systems or more, got {value_text(names[0])} alone."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.checks.answer_scores import AnswerScale
+from temperance.checks.answer_scores import AnswerScale, words_of
 from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers
 from temperance.checks.shown_tokens import SENTINEL, as_token_logprobs, rounding_of
@@ -82,7 +82,7 @@ def answer_log_odds(
     >>> answer_log_odds(["50 %", "High"], scale="percent", words={"high": 100}).round(3)
     array([0.   , 5.303])
     """
-    return AnswerScale(scale, of, tuple((words or {}).items())).log_odds(scores)
+    return AnswerScale(scale, of, words_of(words)).log_odds(scores)
 
 
 # From the log-probabilities of an answer's tokens to scores of the answer.
