@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types docs package check-minimum check-rivals bench dev clean
+.PHONY: help demo test check lint types docs site package check-minimum check-rivals bench dev clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -20,6 +20,7 @@ dev: $(VENV)/dev  ## install all extras and the tools of `make check`
 check: $(VENV)/dev lint types  ## all that CI runs: lint, types, spelling, all tests, docs
 	$(BIN)/python -m pytest -n auto -q
 	$(MAKE) docs
+	$(MAKE) site
 	$(MAKE) package
 
 lint: $(VENV)/dev  ## ruff (lint and format) and spelling
@@ -35,6 +36,9 @@ docs: $(VENV)/dev  ## redraw the pictures, run the examples, write the pages of 
 	$(BIN)/python docs/api.py
 	$(BIN)/python docs/formats.py
 	$(BIN)/python docs/gallery.py
+
+site: $(VENV)/dev  ## build the pages as a web site, build/site/index.html; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/site-cache docs build/site
 
 package: $(VENV)/dev  ## build the wheel and try it in an empty environment
 	rm -rf dist && $(BIN)/python -m build --quiet

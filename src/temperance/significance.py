@@ -217,7 +217,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Notes
     -----
-    With :math:`p_{(1)} \le \dots \le p_{(m)}`, the i-th is
+    With :math:`p_{(1)} \le \ldots \le p_{(m)}`, the i-th is
     :math:`\max_{j \le i} \min(1, (m - j + 1) p_{(j)})`.
 
     References

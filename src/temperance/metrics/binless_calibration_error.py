@@ -61,7 +61,7 @@ def smooth_calibration_error(
     -----
     The :math:`\sigma` that solves
 
-    .. math:: \int_0^1 \Big|\frac{1}{W} \sum_i w_i (k_i - c_i) K_\sigma(t, c_i)\Big| dt = \sigma
+    .. math:: \int_0^1 \left|\frac{1}{W} \sum_i w_i (k_i - c_i) K_\sigma(t, c_i)\right| dt = \sigma
 
     with K the Gaussian of standard deviation sigma on the *probability* scale, reflected at 0 and
     1 so that each row keeps its whole weight; on a grid of 512 cells, hence exact to about 0.001.
@@ -125,7 +125,7 @@ def ks_calibration_error(
 
     Notes
     -----
-    .. math:: \max_t \Big|\frac{1}{W} \sum_{i: c_i \le t} w_i (k_i - c_i)\Big|
+    .. math:: \max_t \left|\frac{1}{W} \sum_{i: c_i \le t} w_i (k_i - c_i)\right|
 
     Equal confidences enter together, so the order of rows does not matter.
 

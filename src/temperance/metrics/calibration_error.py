@@ -94,7 +94,7 @@ def expected_calibration_error(
 
     Notes
     -----
-    .. math:: \Big(\sum_b \frac{W_b}{W} |\mathrm{acc}_b - \mathrm{conf}_b|^q\Big)^{1/q}
+    .. math:: \left(\sum_b \frac{W_b}{W} |\mathrm{acc}_b - \mathrm{conf}_b|^q\right)^{1/q}
 
     with q the `norm`. Bins are [0, 1/B], (1/B, 2/B], ..., ((B-1)/B, 1]: a confidence on an edge
     belongs to the bin below it, and one that lies above an edge by rounding is on it (up to 1e-6,
@@ -175,8 +175,8 @@ def debiased_calibration_error(
 
     Notes
     -----
-    .. math:: \sqrt{\max\Big(0, \sum_b \frac{W_b}{W} \Big[(\mathrm{acc}_b - \mathrm{conf}_b)^2
-              - \frac{\mathrm{acc}_b (1 - \mathrm{acc}_b)}{n_b - 1}\Big]\Big)}
+    .. math:: \sqrt{\max\left(0, \sum_b \frac{W_b}{W} \left[(\mathrm{acc}_b - \mathrm{conf}_b)^2
+              - \frac{\mathrm{acc}_b (1 - \mathrm{acc}_b)}{n_b - 1}\right]\right)}
 
     A bin of one row counts 0: nothing can be said of its noise. With `over="classes"` each
     class's sum is cut at 0, then the mean is taken over classes before the root.
@@ -311,7 +311,7 @@ def flattened_calibration_error(
 
     Notes
     -----
-    .. math:: \frac{1}{k W} \sum_b \Big|\sum_{(i, j) \in b} w_i ([y_i = j] - p_{ij})\Big|
+    .. math:: \frac{1}{k W} \sum_b \left|\sum_{(i, j) \in b} w_i ([y_i = j] - p_{ij})\right|
 
     Examples
     --------

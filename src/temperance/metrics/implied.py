@@ -80,7 +80,7 @@ class ImpliedSums(MergeableSums):
     def squared_error(self, index: int) -> float:
         r"""Return the squared standard error of the mean score, as the probabilities have it.
 
-        .. math:: \frac{1}{W^2} \Bigl( \min(1, r + 2 s) \sum_i w_i^2 v_i \Bigr) + b
+        .. math:: \frac{1}{W^2} \left( \min(1, r + 2 s) \sum_i w_i^2 v_i \right) + b
 
         with v the variance within a row, b the squared standard error of the mean of the expected
         scores (what rows differ in), r = sum w^2 (s - E s)^2 / sum w^2 v the share of the variance
