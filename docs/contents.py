@@ -10,9 +10,9 @@ SECTIONS = {  # page -> the pages below it; those below `index` are the bar at t
     "index": [
         "five-minutes", "choose", "agents", "decisions", "deployment", "monitor", "scale", "lookup",
     ],
-    "five-minutes": ["coming-from", "faq"],
+    "five-minutes": ["examples", "coming-from", "faq"],
     "choose": ["methods", "split", "tables"],
-    "agents": ["llm", "answers"],
+    "agents": ["llm", "answers", "judges"],
     "decisions": ["cascades"],
     "deployment": ["serving", "onnx", "pytorch"],
     "monitor": ["drift", "gates"],
