@@ -152,7 +152,7 @@ def test_pages_in_a_browser(tmp_path):
     sides = {"a": reference.softmax(z), "b" * 60: reference.softmax(z / 2)}
     comparison = tp.compare(sides, y, n_resamples=100)
     page = render_comparison(comparison, title="t" * 100, facts=(("File", evil),))
-    check_pages(tmp_path, {**pages, "comparison": (page, 2)})
+    check_pages(tmp_path, {**pages, "comparison": (page, 3)})
 
 
 def test_split_of_the_log_loss_in_words():
@@ -200,7 +200,7 @@ def test_plan_in_the_report():
 
 
 def test_page_of_a_comparison():
-    """One diagram and, but for the baseline, one table per model; names are inert."""
+    """All on one axes, a diagram and, but for the baseline, a table per model; names are inert."""
     z, y = case("over")
     sides = {
         "a<b": reference.softmax(z),
@@ -209,7 +209,7 @@ def test_page_of_a_comparison():
     }
     text = render_comparison(tp.compare(sides, y, n_resamples=100), title="t", facts=(("k", "v"),))
     page = Page(text)
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 4
     assert page.tags.count("table") == 2
     assert "script" not in page.tags
     assert "half is better than a&lt;b in log loss" in text

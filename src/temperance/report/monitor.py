@@ -16,6 +16,7 @@ from temperance.metrics.reliability import wilson_interval
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.overview import overview
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
+from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import number_text
 from temperance.writers.place import write_text
@@ -60,6 +61,7 @@ def render_monitor(store: Store, registry: Registry, *, refresh: int | None = No
         title=f"Monitor: {seen.store}",
         refresh=refresh,
         finding=finding,
+        screen=Screen(_states(serving)),
         split=split,
         alarms=[_alarm(each) for each in serving if each.alarm is not None],
         seen=seen,
@@ -103,6 +105,19 @@ def _verdict(seen: Overview, serving: list[StreamState]) -> tuple[str, str]:
         f"{serving[0].threshold:.2f} raises an alarm."
     )
     return "No alarm: labels speak as calibrated probabilities may.", words
+
+
+def _states(serving: list[StreamState]) -> list[State]:
+    """Return whether there is an alarm, of each model that serves."""
+    return [
+        State(
+            each.model if len(serving) > 1 else "",
+            "Alarm" if each.alarm is not None else "No alarm",
+            f"{each.n_labels:,} labels weighed",
+            "bad" if each.alarm is not None else "good",
+        )
+        for each in serving
+    ]
 
 
 def _alarm(stream: StreamState) -> dict[str, str]:
