@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from temperance.checks.arguments import as_level, as_sequence
+from temperance.checks.arguments import as_level, as_number, as_sequence
 from temperance.decisions.abstain import abstain_rows, check_target
 from temperance.decisions.abstention import other_seeds
 from temperance.decisions.rows import DecisionRows
@@ -53,6 +53,7 @@ class CoverageTable(Shown):
         >>> table.choose(0.05).promised_risk
         0.05
         """
+        as_number(max_risk, name="max_risk", option="--choose", rule="a risk of the table")
         if max_risk not in self.risks:
             known = ", ".join(f"{each:g}" for each in self.risks)
             msg = (
@@ -202,7 +203,7 @@ def coverage_rows(
     **settings: Any,  # noqa: ANN401  (of `abstain_rows`)
 ) -> CoverageTable:
     """Return the table of rows that are checked; `others` and `settings` as in `abstain_rows`."""
-    each_level = 1.0 - (1.0 - confidence) / len(risks)
+    each_level = 1.0 - max((1.0 - confidence) / len(risks), 2.0**-53)  # below 1
     rules: list[Abstention | None] = []
     reasons: list[str | None] = []
     for risk in risks:

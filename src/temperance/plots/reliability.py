@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.checks.arguments import optional_text
+from temperance.checks.arrays import as_numbers
 from temperance.checks.labels import class_position
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.outcomes import Outcomes
@@ -123,9 +124,9 @@ class ReliabilityDisplay(Display):
         InvalidInputError
             As in `reliability_curve`.
         """
-        shape = np.shape(probs)
+        shape = as_numbers(probs, name="probs").shape
         if event is None:
-            event = 1 if len(shape) == 1 or shape[-1] == 2 else "predicted"
+            event = 1 if len(shape) == 1 or shape[1:] == (2,) else "predicted"
         curve = reliability_curve(
             probs, labels, event=event, n_bins=n_bins, weights=weights, classes=classes,
             ignore_label=ignore_label,
