@@ -261,7 +261,7 @@ def test_command_on_unlabelled_rows(run, tmp_path, sample):
     assert done.stderr == ""
     expected = tp.plan(z, temperature=0.9, precision=0.1, ece=0.05, power=0.9, n_bins=10, seed=3)
     result = json.loads(done.stdout)
-    assert result == {**expected.to_dict(), "scaled_by": None, "warnings": []}
+    assert result == {**expected.to_dict(), "scaled_by": None, "report": None, "warnings": []}
     assert (result["n"], result["classes"], result["pilot_rows"]) == (400, 4, None)
     text = run("plan", "pool.npz", *options).stdout
     for count in (expected.labels_for_temperature, expected.labels_for_precision):
@@ -278,12 +278,12 @@ def test_command_uses_labels_and_calibrators(run, tmp_path, sample):
     tp.save(fitted, tmp_path / "calibrator.json")
     expected = tp.plan(fitted.scale(z), pilot=fitted.record).to_dict()
     result = json.loads(run("plan", "cal.npz", "--json").stdout)
-    assert result == {**expected, "scaled_by": fitted.temperature, "warnings": []}
+    assert result == {**expected, "scaled_by": fitted.temperature, "report": None, "warnings": []}
     new, _ = sample(2, n=300)
     np.savez(tmp_path / "new.npz", logits=new)
     result = json.loads(run("plan", "new.npz", "--calibrator", "calibrator.json", "--json").stdout)
     expected = tp.plan(fitted.scale(new), pilot=fitted.record).to_dict()
-    assert result == {**expected, "scaled_by": fitted.temperature, "warnings": []}
+    assert result == {**expected, "scaled_by": fitted.temperature, "report": None, "warnings": []}
     assert "of calibrator.json" in run("plan", "new.npz", "--calibrator", "calibrator.json").stdout
 
 

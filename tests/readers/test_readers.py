@@ -603,7 +603,7 @@ HEAD = "logit_a,logit_b,label,weight\n"
         ("logits,label\n1,2\n", "has no column `logit_<class>` or"),
         ("logit_a,logit_b\n1,1e999\n", "line 2: column `logit_b`: '1e999' is beyond every float"),
         ("logit_a,logit_b\n1,-1e400\n", "line 2: column `logit_b`: '-1e400' is beyond every float"),
-        (b"logit\n\xff\n", "must be UTF-8 text, but holds the byte 0xff; save it as UTF-8."),
+        (b"logit\n\xff\n", "must be UTF-8 text, but holds the byte 0xff; name its encoding"),
         ("logit\n" + "1" * 140_000 + "\n", "line 2: field larger than field limit"),
     ],
 )
