@@ -205,7 +205,7 @@ class CalibrationCurvesDisplay(Display):
         if other:
             msg = f"`estimator` must hold classifiers of the same classes; {other[0]} has others."
             raise InvalidInputError(msg)
-        labels = next((each for _, each, _ in made.values()), y)
+        labels: Any = next((each for _, each, _ in made.values()), y)
         given = {"classes": classes[0]} if classes else {}
         probs = {key: each for key, (each, _, _) in made.items()}
         return cls.from_predictions(probs, labels, **{**given, **options})
@@ -257,10 +257,10 @@ class CalibrationCurvesDisplay(Display):
                     linestyle=dash, marker=marker, markevery=[int(i) for i in np.unique(places)],
                     markersize=6.5, markeredgecolor=PAPER, markeredgewidth=0.8,
                     label=self._label(key), zorder=3)  # fmt: skip
-        key = ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), frameon=False,
+        legend = ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), frameon=False,
                         fontsize=SMALL, labelcolor=INK, handlelength=3.2, borderaxespad=0.0,
                         labelspacing=0.35)  # fmt: skip
-        for text in key.get_texts():
+        for text in legend.get_texts():
             text.set_parse_math(False)
         if self.name is not None:
             draw_name(ax, self.name, pad=30.0)

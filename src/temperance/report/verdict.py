@@ -103,7 +103,7 @@ def standing(evaluation: Evaluation) -> Standing:
 def state_of(who: str, evaluation: Evaluation) -> State:
     """Return the verdict as the first screen shows it."""
     found = standing(evaluation)
-    word = found.word
+    word: str = found.word
     if word == "cannot tell":
         word += f" with {evaluation.outcomes.rows(evaluation.n)}"
     return State(who, capitalised(word), capitalised(found.why), _CSS[found.word])
