@@ -1,5 +1,7 @@
 """Measures of ordered levels: loops over rows, two levels, and what a proper score must do."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,37 @@ def test_errors_and_names(rows):
         within_accuracy(p, y, levels=-1)
     with pytest.raises(tp.InvalidInputError, match="`n_bins`"):
         cumulative_calibration_error(p, y, n_bins=0)
+
+
+def test_all_three_at_once():
+    """The numbers of the functions themselves, of weighted rows too."""
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet(np.ones(5), 300)
+    y, w = rng.integers(5, size=300), rng.integers(0, 3, size=300)
+    seen = tp.metrics.ordinal_measures(p, y, weights=w, n_bins=10)
+    assert seen.ranked_probability_score == tp.metrics.ranked_probability_score(p, y, weights=w)
+    assert seen.within_one_accuracy == tp.metrics.within_accuracy(p, y, weights=w)
+    assert seen.cumulative_calibration_error == tp.metrics.cumulative_calibration_error(
+        p, y, weights=w, n_bins=10
+    )
+    assert (seen.n, seen.n_levels) == (300, 5)
+
+
+def test_the_command_measures_levels(run, tmp_path):
+    """`evaluate --ordered`: before a calibrator and after it; not of options of their own."""
+    rng = np.random.default_rng(4)
+    z = 3 * rng.normal(size=(500, 4))
+    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    np.savez(tmp_path / "a.npz", logits=z, labels=y)
+    tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
+    for options, temperature in (([], 1.0), (["--calibrator", "c.json"], 2.0)):
+        told = run("evaluate", "a.npz", "--quick", "--ordered", "--json", *options).stdout
+        p = tp.TemperatureScaling(temperature).apply(z)
+        expected = tp.metrics.ranked_probability_score(p, y)
+        assert json.loads(told)["ordered"]["ranked_probability_score"] == pytest.approx(expected)
+    assert "ranked probability score" in run("evaluate", "a.npz", "--quick", "--ordered").stdout
+    assert "ordered" not in json.loads(run("evaluate", "a.npz", "--quick", "--json").stdout)
+    rows = [{"logits": [0.0, 1.0], "label": 1}, {"logits": [0.0, 1.0, 2.0], "label": 2}] * 20
+    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    said = run("evaluate", "r.jsonl", "--quick", "--ordered", code=2).stderr
+    assert "options of their own" in said

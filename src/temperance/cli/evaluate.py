@@ -83,6 +83,14 @@ def evaluate(
         typer.Option("--calibrator", metavar="FILE.json", help="Apply this calibrator first."),
     ] = None,
     report: ReportOption = None,
+    ordered: Annotated[
+        bool,
+        typer.Option(
+            "--ordered",
+            help="Classes are levels in the order of the columns, as scores from 1 to 5: also "
+            "measure how far off.",
+        ),
+    ] = False,
     max_ece: MaxEce = None,
     max_log_loss: MaxLogLoss = None,
     max_brier: MaxBrier = None,
@@ -144,6 +152,7 @@ def evaluate(
     if calibrator is not None:
         comparison, facts = measured.comparison, measured.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
+    levels = rows.ordinal_measures(after, n_bins=n_bins) if ordered else None
     row_sums = cache(partial(rows.row_sums, after))
     gates, against = wanted.judge(final, row_sums, gating)
     warnings = (
@@ -187,6 +196,8 @@ def evaluate(
     def shown() -> Iterator[str | Table]:
         yield Headline(finding)
         yield from _shown(comparison, before, final, calibrator)
+        if levels is not None:
+            yield from levels.tables()
 
     gating.write(
         "evaluate", gates, source=facts.source, headline=finding, shown=shown, warnings=warnings,
@@ -197,6 +208,7 @@ def evaluate(
             **baseline_head(),
             **_measures(comparison, before, final),
             **about,
+            **({} if levels is None else {"ordered": levels.to_dict()}),
             "row_sums": plain(row_sums()),
         },
         shown,

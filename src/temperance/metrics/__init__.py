@@ -23,7 +23,9 @@ from temperance.metrics.decomposition import (
 from temperance.metrics.group_tests import GroupTest, group_score_tests
 from temperance.metrics.joint_tests import class_bias_test, joint_score_test
 from temperance.metrics.ordinal import (
+    OrdinalMeasures,
     cumulative_calibration_error,
+    ordinal_measures,
     ranked_probability_score,
     within_accuracy,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "CoxTest",
     "GroupTest",
     "MurphyDecomposition",
+    "OrdinalMeasures",
     "ReliabilityCurve",
     "ScoreDecomposition",
     "WeakCalibration",
@@ -63,6 +66,7 @@ __all__ = [
     "ks_calibration_error",
     "log_loss",
     "murphy_decomposition",
+    "ordinal_measures",
     "ranked_probability_score",
     "reliability_curve",
     "score_decomposition",

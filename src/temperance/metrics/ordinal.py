@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.checks.arguments import as_count
+from temperance.checks.labels import Positions
 from temperance.metrics.calibration_error import expected_calibration_error
 from temperance.metrics.inputs import Predictions
+from temperance.plain import Plain
+from temperance.show import Shown, Table, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +21,97 @@ if TYPE_CHECKING:
 
     from temperance.binning import Binning
 
-__all__ = ["cumulative_calibration_error", "ranked_probability_score", "within_accuracy"]
+__all__ = [
+    "OrdinalMeasures",
+    "cumulative_calibration_error",
+    "ordinal_measures",
+    "ranked_probability_score",
+    "within_accuracy",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OrdinalMeasures(Shown, Plain):
+    """What is measured of ordered levels, as numbers without intervals; see `ordinal_measures`.
+
+    Attributes
+    ----------
+    ranked_probability_score : float
+        In [0, 1], 0 is best.
+    within_one_accuracy : float
+        In [0, 1], 1 is best.
+    cumulative_calibration_error : float
+        In [0, 1], 0 is best.
+    n, n_levels : int
+        Rows and levels.
+    """
+
+    ranked_probability_score: float
+    within_one_accuracy: float
+    cumulative_calibration_error: float
+    n: int
+    n_levels: int
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the table that people see."""
+        rows = (
+            ("ranked probability score", number_text(self.ranked_probability_score)),
+            ("accuracy within one level", number_text(self.within_one_accuracy)),
+            ("calibration error of the levels", number_text(self.cumulative_calibration_error)),
+        )
+        return (Table((f"{self.n_levels} ordered levels", "value"), rows),)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the numbers as columns of plain values."""
+        return {name: [value] for name, value in self.to_dict().items()}
+
+
+def ordinal_measures(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_bins: int = 15,
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | None = None,
+    ignore_label: float | str | None = None,
+) -> OrdinalMeasures:
+    """Return the measures of classes that are levels in an order, as scores from 1 to 5.
+
+    Parameters
+    ----------
+    probs, labels, weights, classes, ignore_label
+        As in `ranked_probability_score`: the columns stand in the order of the levels.
+    n_bins : int, default 15
+        Of the calibration error.
+
+    Returns
+    -------
+    OrdinalMeasures
+        `ranked_probability_score`, `within_accuracy` of one level, and
+        `cumulative_calibration_error`.
+
+    Raises
+    ------
+    InvalidInputError
+        As in these.
+
+    Examples
+    --------
+    >>> measured = ordinal_measures([[0.5, 0.5, 0.0]] * 4, [0, 0, 0, 0])
+    >>> measured.ranked_probability_score, measured.cumulative_calibration_error
+    (0.125, 0.25)
+    """
+    rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
+    given: dict[str, Any] = {
+        "probs": rows.probs, "labels": Positions(rows.labels), "weights": rows.weights,
+    }  # fmt: skip
+    return OrdinalMeasures(
+        ranked_probability_score(**given),
+        within_accuracy(**given),
+        cumulative_calibration_error(**given, n_bins=n_bins),
+        len(rows.labels),
+        rows.probs.shape[1],
+    )
 
 
 def ranked_probability_score(

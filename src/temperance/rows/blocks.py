@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Never, Unpack
 
 import numpy as np
 
@@ -73,6 +73,15 @@ class BlockRows:
 
     def row_sums(self, logits: NDArray[Any] | None = None) -> None:
         """Return None: rows that are let go after each block cannot be paired with others."""
+
+    def ordinal_measures(self, logits: NDArray[Any] | None = None, *, n_bins: int) -> Never:
+        """Raise InvalidInputError: these measures take rows in memory."""
+        del logits, n_bins
+        msg = (
+            f"{self.source}: `ordered` (--ordered) measures rows in memory, and these are read "
+            "block by block: give a smaller file, or a sample of the rows."
+        )
+        raise InvalidInputError(msg)
 
     @property
     def in_memory(self) -> None:

@@ -16,6 +16,7 @@ from temperance.comparison import compare_rows
 from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
 from temperance.evaluation import evaluate_rows
 from temperance.gates.row_sums import RowSums
+from temperance.metrics.ordinal import OrdinalMeasures, ordinal_measures
 from temperance.planning import plan
 from temperance.printable import count_text, printable
 from temperance.rows.layouts import Classes, Layout
@@ -197,6 +198,24 @@ class Rows:
     def row_sums(self, logits: NDArray[Any] | None = None) -> RowSums | None:
         """Return what pairs these rows, or calibrated `logits` of them, with other models' ones."""
         return RowSums.of(self.predictions(logits), self.layout.row_ids(self.ids, self.n))
+
+    def ordinal_measures(
+        self, logits: NDArray[Any] | None = None, *, n_bins: int
+    ) -> OrdinalMeasures:
+        """Return what is measured of classes that are ordered levels, also of calibrated `logits`.
+
+        Raises InvalidInputError where rows have options of their own.
+        """
+        if self.ragged:
+            msg = (
+                f"{self.source}: `ordered` (--ordered) is for rows that have the same levels, and "
+                "these have options of their own: measure the questions of each scale in a file "
+                "of their own."
+            )
+            raise InvalidInputError(msg)
+        seen = self.predictions(logits)
+        labels: Any = Positions(seen.labels)
+        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
 
     @property
     def named_groups(self) -> Groups | None:
