@@ -36,7 +36,7 @@ _STYLES = (
 )  # fmt: skip
 MOST_CURVES = len(_STYLES)
 _MARKS = (0.1, 0.5, 0.9)  # shares of the rows below a marker
-_LETTERS = 180.0  # points that a name in the legend may be wide
+_LETTERS = 173.0  # points that a name in the legend may be wide
 _ROW = 15.0  # height of a row of the legend, points
 
 
