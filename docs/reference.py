@@ -47,4 +47,4 @@ def _lines(name: str) -> Iterator[str]:
         else:
             verb = "read" if name == "temperance.readers" else "written"
             words = VALUES[each].replace("{read or written}", verb)
-            yield f".. py:data:: {name}.{each}\n\n   {words}\n"
+            yield f".. py:data:: {each}\n   :module: {name}\n\n   {words}\n"
