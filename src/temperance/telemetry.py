@@ -1,13 +1,22 @@
-"""Decisions on the spans of OpenTelemetry: how sure, by which map, accepted or not."""
+"""Decisions on the spans of OpenTelemetry: how sure, by which map, accepted or not.
+
+Importing it raises `MissingDependencyError` without OpenTelemetry's API (extra `otel`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temperance.checks.arguments import require_type
 from temperance.decisions.policy import Decided, DecisionPolicy, policy_id
 from temperance.errors import MissingDependencyError
 from temperance.formats.calibrator_json import content_id
+
+try:
+    from opentelemetry import trace
+except ImportError as error:
+    _PACKAGE = "opentelemetry-api"
+    raise MissingDependencyError(_PACKAGE, extra="otel", purpose="temperance.telemetry") from error
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,8 +40,6 @@ class TracedPolicy:
     ------
     InvalidInputError
         `policy` is none.
-    MissingDependencyError
-        OpenTelemetry's API is not installed (extra `otel`).
 
     Notes
     -----
@@ -52,18 +59,12 @@ class TracedPolicy:
     array([ True])
     """
 
-    __slots__ = ("_facts", "_trace", "policy")
+    __slots__ = ("_facts", "policy")
 
     def __init__(self, policy: DecisionPolicy) -> None:
-        try:
-            from opentelemetry import trace  # noqa: PLC0415  (an extra)
-        except ImportError as error:
-            package, purpose = "opentelemetry-api", "temperance.telemetry"
-            raise MissingDependencyError(package, extra="otel", purpose=purpose) from error
         rule = "a DecisionPolicy, as `load_policy` reads it"
         self.policy: DecisionPolicy = require_type(policy, DecisionPolicy, name="policy", rule=rule)
-        self._trace: Any = trace
-        self._facts = {
+        self._facts: dict[str, str | bool | int | float] = {
             f"{_PREFIX}calibrator.id": content_id(policy.calibrator),
             f"{_PREFIX}calibrator.method": policy.calibrator.name,
             f"{_PREFIX}policy.id": policy_id(policy),
@@ -90,16 +91,16 @@ class TracedPolicy:
             As in `DecisionPolicy.apply`; then nothing is noted.
         """
         decided = self.policy.apply(logits, groups=groups, refuse_probs=refuse_probs)
-        span = self._trace.get_current_span()
+        span = trace.get_current_span()
         if span.is_recording():
             span.set_attributes(self._facts | _attributes(decided))
         return decided
 
 
-def _attributes(decided: Decided) -> dict[str, bool | int | float]:
+def _attributes(decided: Decided) -> dict[str, str | bool | int | float]:
     """Return counts, and of one row how sure and whether it is accepted."""
     rows = len(decided.accepted)
-    found: dict[str, bool | int | float] = {
+    found: dict[str, str | bool | int | float] = {
         f"{_PREFIX}rows": rows,
         f"{_PREFIX}accepted_rows": int(decided.accepted.sum()),
     }

@@ -75,7 +75,7 @@ class CalibrationCurvesDisplay(Display):
     ...     {"raw": [0.1, 0.4, 0.9], "softer": [0.3, 0.5, 0.7]}, [0, 1, 1]
     ... )
     >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    ['raw (miscalibration 0.0000)', 'softer (miscalibration 0.0000)']
+    ['raw (miscalibration 0.1267)', 'softer (miscalibration 0.1433)']
     """
 
     def __init__(

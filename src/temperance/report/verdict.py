@@ -220,7 +220,7 @@ def _next_step(
     final = list(claims.values())[-1]
     verdict = standing(final).word
     if comparison is None or calibrator is None:
-        return _of_model(verdict, plan, rows)
+        return _of_model(final, plan, rows)
     gain = comparison.differences["after"].verdict("log_loss")
     if gain == "worse":
         return "Leave this map out: it makes the probabilities worse.", ""
@@ -230,28 +230,32 @@ def _next_step(
     if before == "calibrated" and gain != "better":
         return "Use the model as it is: there is nothing to repair.", ""
     if before == "cannot tell" and gain != "better":
-        return _more_labels(plan, rows)
+        return _more_labels(final, plan, rows)
     saved = "" if files is None or not files.calibrator else shlex.quote(files.calibrator)
-    step = "Use the map on every new row, and fit it again when the data change."
+    step = f"Use the map on every new {final.outcomes.one}, and fit it again when the data change."
     return step, saved and f"temperance apply {saved} new-rows.npz -o calibrated.npz"
 
 
-def _of_model(verdict: str, plan: Plan | None, rows: str) -> Step:
+def _of_model(final: Evaluation, plan: Plan | None, rows: str) -> Step:
     """Return what to do with a model by itself."""
+    verdict, many = standing(final).word, final.outcomes.plural
     if verdict == "not calibrated":
-        step = "Learn a map from labelled rows like these; it is tried on rows it has not seen."
+        step = (
+            f"Learn a map from labelled {many} like these; it is tried on {many} it has not seen."
+        )
         return step, rows and f"temperance fit {rows} --report fit.html"
     if verdict == "calibrated":
         step = "Use the probabilities as they are, and look again when the data change."
         return step, rows and f"temperance shift {rows} new-rows.npz"
-    return _more_labels(plan, rows)
+    return _more_labels(final, plan, rows)
 
 
-def _more_labels(plan: Plan | None, rows: str) -> Step:
-    step = "Label more rows: these cannot tell."
+def _more_labels(final: Evaluation, plan: Plan | None, rows: str) -> Step:
+    more = f"Label more {final.outcomes.plural}"
+    step = f"{more}: these cannot tell."
     if plan is not None and plan.labels_for_ece is not None:
         many = f"{plan.labels_for_ece:,}"
-        step = f"Label more rows: {many} would show a calibration error of {plan.ece:g}."
+        step = f"{more}: {many} would show a calibration error of {plan.ece:g}."
     return step, rows and f"temperance plan {rows}"
 
 
@@ -266,7 +270,8 @@ def _richer(final: Evaluation, calibrator: Calibrator, untried: str, rows: str) 
         method = "group-temperature"
         step = f"Try a map with a temperature for each {final.outcomes.group}."
     elif untried:
-        step = "Try richer maps than this one, each on rows it has not seen."
+        step = f"Try richer maps than this one, each on {final.outcomes.plural} it has not seen."
     else:
-        return "No map that was tried repairs it: look for what the rows below have in common.", ""
+        common = f"look for what the {final.outcomes.plural} below have in common"
+        return f"No map that was tried repairs it: {common}.", ""
     return step, rows and f"temperance fit {rows} --method {method} --report fit.html"
