@@ -100,11 +100,11 @@ class TracedPolicy:
 def _attributes(decided: Decided) -> dict[str, str | bool | int | float]:
     """Return counts, and of one row how sure and whether it is accepted."""
     rows = len(decided.accepted)
-    found: dict[str, str | bool | int | float] = {
+    attributes: dict[str, str | bool | int | float] = {
         f"{_PREFIX}rows": rows,
         f"{_PREFIX}accepted_rows": int(decided.accepted.sum()),
     }
     if rows == 1:
-        found[f"{_PREFIX}confidence"] = float(decided.probs.max())
-        found[f"{_PREFIX}accepted"] = bool(decided.accepted[0])
-    return found
+        attributes[f"{_PREFIX}confidence"] = float(decided.probs.max())
+        attributes[f"{_PREFIX}accepted"] = bool(decided.accepted[0])
+    return attributes

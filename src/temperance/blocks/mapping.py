@@ -176,12 +176,12 @@ def calling(progress: Callable[[int], object] | None) -> Iterator[None]:
     require_type(
         progress, Callable, name="progress", rule="a function of the number of rows read so far"
     )
-    done = 0
+    n_done = 0
 
     def on_rows(n: int) -> None:
-        nonlocal done
-        done += n
-        progress(done)
+        nonlocal n_done
+        n_done += n
+        progress(n_done)
 
     with reporting(on_rows, _on_step.get()):
         yield

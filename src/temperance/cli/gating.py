@@ -187,13 +187,13 @@ def as_margins(given: Iterable[str] | None) -> dict[str, float]:
 
     margins: dict[str, float] = {}
     for each in given or ():
-        name, found, text = each.partition("=")
+        name, equals, text = each.partition("=")
         measure = name.strip().replace("-", "_")
         try:
             checked = as_margins({measure: float(text)})
         except ValueError:  # InvalidInputError is one
             checked = {}
-        if not found or not checked or measure in margins:
+        if not equals or not checked or measure in margins:
             msg = (
                 f"`--margin` must be MEASURE=X, each measure once, of {', '.join(JUDGED)}, and X a "
                 f"finite number >= 0, got {each!r}."

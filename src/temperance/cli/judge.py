@@ -97,21 +97,21 @@ def judge(
     settings: dict[str, Any] = {
         "method": method.value, "weights": rows.weights, "clusters": rows.clusters, "level": level,
     }  # fmt: skip
-    found: PassRate | PassRateComparison
+    rates: PassRate | PassRateComparison
     with naming(rows.source), progress("measuring"):
         if rows.systems is None:
-            found = pass_rate(rows.verdicts, rows.labels, **settings)
+            rates = pass_rate(rows.verdicts, rows.labels, **settings)
         else:
-            found = compare_pass_rates(
+            rates = compare_pass_rates(
                 rows.verdicts, rows.labels, rows.systems, baseline=baseline, **settings
             )
-    content = {key: each for key, each in found.to_dict().items() if key != "notes"}
+    content = {key: each for key, each in rates.to_dict().items() if key != "notes"}
     Result(
         lambda: {**content, "data_sha256": rows.sha256},
-        lambda: _shown(found),
-        warnings=(*rows.notes, *found.notes),
+        lambda: _shown(rates),
+        warnings=(*rows.notes, *rates.notes),
     ).print(as_json=as_json)
 
 
-def _shown(found: PassRate | PassRateComparison) -> Iterator[str | Table]:
-    yield from found.tables()
+def _shown(rates: PassRate | PassRateComparison) -> Iterator[str | Table]:
+    yield from rates.tables()

@@ -290,10 +290,10 @@ def _require_evaluation(top: JsonObject) -> None:
         top.section("outcomes").refuse("kind", f"one of {', '.join(_KINDS)}")
 
 
-def _refuse(top: JsonObject, found: str) -> NoReturn:
+def _refuse(top: JsonObject, problem: str) -> NoReturn:
     msg = (
         f"{top.where}: a baseline must be what `temperance evaluate OLD --json` prints, with all "
-        f"its measures, but {found}. Of outputs of an older model on the same rows: temperance "
+        f"its measures, but {problem}. Of outputs of an older model on the same rows: temperance "
         "compare OLD NEW --fail-if worse."
     )
     raise FileFormatError(msg)

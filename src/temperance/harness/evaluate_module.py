@@ -77,15 +77,17 @@ class CalibrationMetric(evaluate.Metric):  # type: ignore[misc]
         n_resamples: int = N_RESAMPLES,
         seed: int = 0,
     ) -> dict[str, float]:
-        found = measure(predictions, references, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+        measured = measure(
+            predictions, references, n_bins=n_bins, n_resamples=n_resamples, seed=seed
+        )
         return {
-            "ece": found.ece.value,
-            "ece_low": found.ece.low,
-            "ece_high": found.ece.high,
-            "ece_null_mean": found.ece_null.mean,
-            "ece_null_high": found.ece_null.high,
-            "ece_p_value": found.errors["ece"].p_value,
-            "log_loss": found.log_loss.value,
-            "brier": found.brier.value,
-            "accuracy": found.accuracy.value,
+            "ece": measured.ece.value,
+            "ece_low": measured.ece.low,
+            "ece_high": measured.ece.high,
+            "ece_null_mean": measured.ece_null.mean,
+            "ece_null_high": measured.ece_null.high,
+            "ece_p_value": measured.errors["ece"].p_value,
+            "log_loss": measured.log_loss.value,
+            "brier": measured.brier.value,
+            "accuracy": measured.accuracy.value,
         }

@@ -86,10 +86,10 @@ class CalibratedTask(ConfigurableTask):  # type: ignore[misc]
 
     def process_results(self, doc: Any, results: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the harness's metrics of one document, and what ours are made of."""
-        found: dict[str, Any] = dict(super().process_results(doc, results))
-        gold, log_probs = found[_ROWS]
+        results_of_row: dict[str, Any] = dict(super().process_results(doc, results))
+        gold, log_probs = results_of_row[_ROWS]
         if not self._shows_rows:
-            del found[_ROWS]
+            del results_of_row[_ROWS]
         options = [float(each) for each in log_probs]
         if isinstance(gold, list) and len(gold) == 1:
             (gold,) = gold
@@ -99,8 +99,8 @@ class CalibratedTask(ConfigurableTask):  # type: ignore[misc]
             or len(options) < 2
             or not all(map(isfinite, options))
         ):
-            return found
-        return found | dict.fromkeys(self._own_metrics, (int(gold), options))
+            return results_of_row
+        return results_of_row | dict.fromkeys(self._own_metrics, (int(gold), options))
 
     def aggregation(self) -> dict[str, Callable[..., float]]:
         """Return what makes one number of each metric's documents."""

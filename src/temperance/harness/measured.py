@@ -19,10 +19,10 @@ __all__ = ["MEASURES", "measure_of", "option_rows"]
 
 # Name that a harness shows -> what `evaluate` calls it.
 MEASURES = {
-    "ece": lambda found: found.ece.value,
-    "ece_null_high": lambda found: found.ece_null.high,
-    "ece_p_value": lambda found: found.errors["ece"].p_value,
-    "log_loss": lambda found: found.log_loss.value,
+    "ece": lambda evaluation: evaluation.ece.value,
+    "ece_null_high": lambda evaluation: evaluation.ece_null.high,
+    "ece_p_value": lambda evaluation: evaluation.errors["ece"].p_value,
+    "log_loss": lambda evaluation: evaluation.log_loss.value,
 }
 
 
@@ -44,5 +44,7 @@ def measure_of(
     if not items:
         return nan
     labels, log_probs = zip(*items, strict=True)
-    found: Evaluation = evaluate(option_rows(log_probs), labels, n_bins=n_bins, measures=("ece",))
-    return float(MEASURES[name](found))
+    evaluation: Evaluation = evaluate(
+        option_rows(log_probs), labels, n_bins=n_bins, measures=("ece",)
+    )
+    return float(MEASURES[name](evaluation))

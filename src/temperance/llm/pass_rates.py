@@ -294,7 +294,7 @@ def pass_rate(
     method = as_word(method, JUDGE_METHODS, name="method")
     level = as_level(level, name="level", option="--confidence")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
-    return _found(rows, method, level)[0]
+    return _pass_rate(rows, method, level)[0]
 
 
 def compare_pass_rates(
@@ -362,19 +362,19 @@ def compare_pass_rates(
         first = as_word(baseline, names, name="baseline")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
     order = [first, *(name for name in _in_order(names, number) if name != first)]
-    found: dict[str, tuple[PassRate, BoundedMean]] = {}
+    rates: dict[str, tuple[PassRate, BoundedMean]] = {}
     for name in order:
         own = number == names.index(name)
         try:
-            found[name] = _found(rows.part(own), method, level)
+            rates[name] = _pass_rate(rows.part(own), method, level)
         except InvalidInputError as error:
             msg = f"system {value_text(name)}: {error}"
             raise InvalidInputError(msg) from error
-    of_first = found[first][1]
+    of_first = rates[first][1]
     differences = {
-        name: _difference(rate, of_first) for name, (_, rate) in found.items() if name != first
+        name: _difference(rate, of_first) for name, (_, rate) in rates.items() if name != first
     }
-    return PassRateComparison({name: each for name, (each, _) in found.items()}, first, differences)
+    return PassRateComparison({name: each for name, (each, _) in rates.items()}, first, differences)
 
 
 def _in_order(names: tuple[str, ...], number: NDArray[np.intp]) -> list[str]:
@@ -391,7 +391,7 @@ def _difference(rate: BoundedMean, baseline: BoundedMean) -> RateDifference:
     return RateDifference(gap.value, max(gap.low, -1.0), min(gap.high, 1.0))
 
 
-def _found(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, BoundedMean]:
+def _pass_rate(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, BoundedMean]:
     """Return what is shown, and the rate as a term of differences."""
     rows = rows.part(rows.weights > 0.0)
     rows.require_labels()
@@ -404,7 +404,7 @@ def _found(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, Bound
         parts = corrected(rows, method)
         labels_alone, tuning = parts.labels.estimate(level), parts.tuning
     rate = _within_unit(parts.rate(level))
-    found = PassRate(
+    result = PassRate(
         Estimate(rate.value, rate.low, rate.high),
         float(np.average(rows.verdicts, weights=rows.weights)),
         labels_alone,
@@ -413,7 +413,7 @@ def _found(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, Bound
         len(np.unique(rows.units)) if rows.clustered else None,
         method, level, tuning, _agreement(rows, 1.0, level), _agreement(rows, 0.0, level),
     )  # fmt: skip
-    return replace(found, notes=tuple(_notes(rows, found))), rate
+    return replace(result, notes=tuple(_notes(rows, result))), rate
 
 
 def _agreement(rows: JudgedRows, label: float, level: float) -> Estimate | None:
@@ -433,11 +433,11 @@ def _within_unit(rate: BoundedMean) -> BoundedMean:
     )
 
 
-def _notes(rows: JudgedRows, found: PassRate) -> Iterator[str]:
+def _notes(rows: JudgedRows, result: PassRate) -> Iterator[str]:
     there = rows.labelled
-    if found.method in ("ppi", "calibrated") and not there.all():
+    if result.method in ("ppi", "calibrated") and not there.all():
         asked, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
-        gap = total_of([asked.term(found.level), others.term(found.level, -1.0)])
+        gap = total_of([asked.term(result.level), others.term(result.level, -1.0)])
         if abs(gap.value) > normal_quantile(_OTHERWISE) * gap.standard_error:
             yield (
                 f"the judge passes {number_text(asked.sums.mean)} of the labelled rows and "
@@ -445,13 +445,13 @@ def _notes(rows: JudgedRows, found: PassRate) -> Iterator[str]:
                 "and the correction is not of these rows. If you labelled so many of each verdict, "
                 "`method` (--method) is stratified; if of known passes and fails, adjusted-count."
             )
-    worth = found.worth_labels
-    if worth is not None and worth < found.n_labelled:
+    worth = result.worth_labels
+    if worth is not None and worth < result.n_labelled:
         yield (
             "the judge does not help: the labels alone give an interval as short. It agrees with "
             "people too seldom, or there are too few labels to know."
         )
-    if found.method == "adjusted-count" and _width(found.pass_rate) > 0.9:
+    if result.method == "adjusted-count" and _width(result.pass_rate) > 0.9:
         yield "the labels are too few to know the judge: the interval is nearly all of 0 to 1."
 
 

@@ -288,20 +288,20 @@ def _between_clusters(
     order = np.argsort(clusters, kind="stable")
     dimension = rows.shape[1] + 1
     total, covariance = np.zeros(dimension), np.zeros((dimension, dimension))
-    open_sum, done = np.zeros(dimension), 0  # of the cluster that a block may have cut
+    open_sum, start = np.zeros(dimension), 0  # of the cluster that a block may have cut
     for block in _blocks(rows, order):
         scores = joint_scores(*block)
-        of_row = clusters[order[done : done + len(scores)]]
+        of_row = clusters[order[start : start + len(scores)]]
         starts = np.flatnonzero(np.diff(of_row, prepend=-1))
         sums = np.add.reduceat(scores, starts, axis=0)
-        if done and of_row[0] == clusters[order[done - 1]]:
+        if start and of_row[0] == clusters[order[start - 1]]:
             sums[0] += open_sum
         else:
             covariance += np.outer(open_sum, open_sum)
         covariance += sums[:-1].T @ sums[:-1]
         open_sum = sums[-1]
         total += scores.sum(axis=0)
-        done += len(scores)
+        start += len(scores)
     return total, covariance + np.outer(open_sum, open_sum)
 
 

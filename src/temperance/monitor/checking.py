@@ -192,7 +192,7 @@ def check(store: Store, registry: Registry) -> Check:
         ]
         serving = registry.current()
         results.sort(key=lambda each: (each.calibrator != serving, not each.alarm, -each.n_labels))
-        found = _summary(store, registry, now, results, serving)
+        summary = _summary(store, registry, now, results, serving)
         rows = [
             (each.model, each.calibrator, each.log_evidence, each.alarm,
              {"at": now, **each.to_dict()})
@@ -207,7 +207,7 @@ def check(store: Store, registry: Registry) -> Check:
             if each.alarm
         ]
         if store.keep_check(window, states, rows, messages):
-            return found
+            return summary
 
 
 @dataclass(slots=True)
@@ -377,11 +377,11 @@ def _result(key: tuple[str, str], stream: _Stream) -> StreamCheck:
     since = None if alarm is None else {
         name: value for name, value in alarm.items() if name not in ("cause", "advice", "factor")
     }  # fmt: skip
-    told = alarm or {"cause": None, "advice": None, "factor": None}
+    words = alarm or {"cause": None, "advice": None, "factor": None}
     return StreamCheck(
         *key, stream.evidence.n, n, stream.evidence.value(stream.promise),
         stream.promise.threshold, stream.evidence.peak, alarm is not None,
-        told["cause"], told["advice"], told["factor"], since,
+        words["cause"], words["advice"], words["factor"], since,
         stream.loss / n if n else None, stream.right / n if n else None,
         stream.confidence / n if n else None,
     )  # fmt: skip

@@ -205,13 +205,13 @@ class CostDisplay(Display):
 
     def _draw_key(self, ax: Axes, names: Sequence[str]) -> None:
         """Draw the key in a corner where nothing is drawn, or else make room below for it."""
-        drawn = ax.transAxes.inverted().transform(ax.transData.transform(self._drawn()))
+        ends = ax.transAxes.inverted().transform(ax.transData.transform(self._drawn()))
         across, up = (SMALL / each for each in _points(ax))
         width = across * (_HANDLE + max(map(width_of, names))) + _APART
         height = up * (_ROW * len(names) + 1.0) + _APART
         for corner in _CORNERS:
-            beside = drawn[:, 0] > 1.0 - width if "right" in corner else drawn[:, 0] < width
-            above = drawn[:, 1] > 1.0 - height if "upper" in corner else drawn[:, 1] < height
+            beside = ends[:, 0] > 1.0 - width if "right" in corner else ends[:, 0] < width
+            above = ends[:, 1] > 1.0 - height if "upper" in corner else ends[:, 1] < height
             if not (beside & above).any():
                 break
         else:

@@ -388,9 +388,9 @@ class Display:
         if self._own is None:
             return None
         title, description = self.alt_text()
-        drawn = to_svg(self._own, title=title, description=description, background=PAPER)
+        svg = to_svg(self._own, title=title, description=description, background=PAPER)
         width = self._own.get_figwidth() * _POINTS * 4.0 / 3.0  # CSS pixels
-        return drawn.replace('width="100%"', f'width="{width:.0f}"', 1)
+        return svg.replace('width="100%"', f'width="{width:.0f}"', 1)
 
     def _repr_png_(self) -> bytes | None:
         if self._own is None:

@@ -64,11 +64,11 @@ class Dialect(NamedTuple):
             "--decimal": "decimal commas" if self.decimal_comma else None,
             "--encoding": self.encoding and f"the encoding {self.encoding.upper()}",
         }
-        found = {option: text for option, text in said.items() if text}
-        if not found:
+        options = {option: text for option, text in said.items() if text}
+        if not options:
             return ()
-        options = f"{_listed(found)} override{'s' if len(found) == 1 else ''}"
-        return (f"read with {_listed(found.values())} (found; {options}).",)
+        override = f"{_listed(options)} override{'s' if len(options) == 1 else ''}"
+        return (f"read with {_listed(options.values())} (found; {override}).",)
 
 
 def _listed(texts: Any) -> str:  # noqa: ANN401  (an iterable of text)

@@ -102,11 +102,11 @@ def standing(evaluation: Evaluation) -> Standing:
 
 def state_of(who: str, evaluation: Evaluation) -> State:
     """Return the verdict as the first screen shows it."""
-    found = standing(evaluation)
-    word: str = found.word
+    state = standing(evaluation)
+    word: str = state.word
     if word == "cannot tell":
         word += f" with {evaluation.outcomes.rows(evaluation.n)}"
-    return State(who, capitalised(word), capitalised(found.why), _CSS[found.word])
+    return State(who, capitalised(word), capitalised(state.why), _CSS[state.word])
 
 
 def evaluation_screen(

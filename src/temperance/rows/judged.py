@@ -126,12 +126,12 @@ def _column(path: Path, name: str) -> Any:  # noqa: ANN401  (an array of any dty
 
 def _key(path: Path, name: str) -> Any:  # noqa: ANN401
     """Return what stands under a key, or a path of keys, of each line; lines may lack it."""
-    found = [Node(record).find(name) for _, record in json_lines(path)]
-    values: NDArray[Any] = np.empty(len(found), dtype=object)
-    values[:] = ["" if each is None else each.value for each in found]
+    nodes = [Node(record).find(name) for _, record in json_lines(path)]
+    values: NDArray[Any] = np.empty(len(nodes), dtype=object)
+    values[:] = ["" if each is None else each.value for each in nodes]
     missing = np.array([isinstance(each, str) and not each.strip() for each in values])
     if missing.all():
-        msg = f"has no key `{name}` in any of its {count_text(len(found), 'line')}."
+        msg = f"has no key `{name}` in any of its {count_text(len(nodes), 'line')}."
         raise FileFormatError(msg)
     nested = [isinstance(each, dict | list) for each in values]
     if any(nested):

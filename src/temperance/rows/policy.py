@@ -119,7 +119,7 @@ def decide_bands(
     """Set bands on labels that no fit has used, and measure them."""
     _check(rows, test, dealing)
     several = dealing.by_split or (rows.clusters is not None and composite is None)
-    found: dict[int, Bands | InvalidInputError | NoOptimumError] = {}
+    by_seed: dict[int, Bands | InvalidInputError | NoOptimumError] = {}
     with naming(rows.source), report_work("setting the bands"):
         own = dealing.deal(rows, dealing.seed)
         for seed in (dealing.seed, *(other_seeds(dealing.seed) if several else ())):
@@ -128,14 +128,14 @@ def decide_bands(
                 deal = deal or dealing.deal(rows, seed)
                 part = rows if deal.fitted is None else rows.part(~deal.fitted)
                 checked = _decided(part, deal.calibrator, dealing, event, composite, seed)
-                found[seed] = bands_rows(checked, promises, confidence=confidence)
+                by_seed[seed] = bands_rows(checked, promises, confidence=confidence)
             except (InvalidInputError, NoOptimumError) as error:
                 if seed == dealing.seed:
                     raise _beside_fit(error, dealing) from error
-                found[seed] = error
-    rule = found[dealing.seed]
+                by_seed[seed] = error
+    rule = by_seed[dealing.seed]
     assert isinstance(rule, Bands)  # noqa: S101  (else it was raised)
-    luck = _luck(found, _SPLITS if dealing.by_split else OF_CLUSTERS, rows.source)
+    luck = _luck(by_seed, _SPLITS if dealing.by_split else OF_CLUSTERS, rows.source)
     threshold_rows = rows if own.fitted is None else rows.part(~own.fitted)
     counts = None
     if test is not None:
@@ -225,13 +225,13 @@ def _use(
 
 
 def _luck(
-    found: Mapping[int, Bands | InvalidInputError | NoOptimumError], what: str, source: str
+    by_seed: Mapping[int, Bands | InvalidInputError | NoOptimumError], what: str, source: str
 ) -> tuple[str, ...]:
     """Return a warning where other draws of the rows find no bands; raise where most do not."""
-    kept, n = sum(isinstance(each, Bands) for each in found.values()), len(found)
+    kept, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
     if kept == n:
         return ()
-    seed, error = next((s, e) for s, e in found.items() if not isinstance(e, Bands))
+    seed, error = next((s, e) for s, e in by_seed.items() if not isinstance(e, Bands))
     if 2 * kept <= n:
         msg = (
             f"{source}: only {kept} of {n} {what} {'has' if kept == 1 else 'have'} these bands: "

@@ -35,14 +35,14 @@ def run_check(store: str, *, junit: Path | None, webhook: str | None, as_json: b
     if webhook is not None:
         as_webhook(webhook)
     with opened(store) as (kept, registry):
-        found = check(kept, registry)
+        outcome = check(kept, registry)
         undelivered = deliver(kept, webhook) if webhook is not None else ()
     if junit is not None:
-        write_text(junit, junit_xml(found))
+        write_text(junit, junit_xml(outcome))
     Result(
-        found.to_dict,
-        lambda: (Headline(found.in_words()), *found.tables()),
-        warnings=(*found.warnings, *undelivered),
+        outcome.to_dict,
+        lambda: (Headline(outcome.in_words()), *outcome.tables()),
+        warnings=(*outcome.warnings, *undelivered),
         files={"junit": junit},
     ).print(as_json=as_json)
-    return found.alarm
+    return outcome.alarm

@@ -62,8 +62,8 @@ def monitor_label(
         with progress("writing", rows=len(ids)):
             for first in range(0, len(ids), _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
-                done = kept.label(ids[some].tolist(), labels[some].tolist())
-                total = total.merge(done)
+                receipt = kept.label(ids[some].tolist(), labels[some].tolist())
+                total = total.merge(receipt)
     words = (
         f"{total.new:,} labels written, {total.repeated:,} were there already, "
         f"{total.corrected:,} corrected, {total.parked:,} wait for their prediction."

@@ -74,13 +74,13 @@ def monitor_log(
             for first in range(0, rows.n, _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
                 ids = rows.ids[some].tolist()
-                done = kept.log(
+                receipt = kept.log(
                     ids, rows.logits[some], calibrator=served, model=model,
                     classes=None if fitted.kind == "answers" else rows.classes,
                     groups=None if rows.group_names is None else rows.group_names[some],
                     times=None if at is None else [at] * len(ids),
                 )  # fmt: skip
-                total = total.merge(done)
+                total = total.merge(receipt)
     unknown = (
         (f"{total.unknown} labels that had come before are no option of theirs: dropped.",)
         if total.unknown else ()

@@ -92,4 +92,4 @@ def _token(entry: Node) -> ShownToken:
 
 def _either(node: Node, *keys: str) -> Node | None:
     """Return what stands under a key as REST spells it, or as the Python client does."""
-    return next((found for key in keys if (found := node.get(key)) is not None), None)
+    return next((child for key in keys if (child := node.get(key)) is not None), None)

@@ -32,12 +32,12 @@ def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
 
 def first_choice(choices: Node, ask: Ask) -> Node:
     """Return the first of a response's choices; that there are more is counted."""
-    found = choices.items()
-    if not found:
+    items = choices.items()
+    if not items:
         choices.refuse("a list of one choice or more")
-    if len(found) > 1:
+    if len(items) > 1:
         ask.counts["of several choices"] += 1
-    return found[0]
+    return items[0]
 
 
 def is_refusal(choice: Node) -> bool:

@@ -41,9 +41,9 @@ def openai_responses(line: Node, ask: Ask) -> Iterator[Answer]:
             'include=["message.output_text.logprobs"] and top_logprobs=20.'
         )
         raise FileFormatError(msg)
-    found = [content for content in contents if content is not None]
-    places = [place for content in found for place in entry_places(content)]
-    yield token_answer(line, places, found[0], ask, [response.get("id")])
+    logged = [content for content in contents if content is not None]
+    places = [place for content in logged for place in entry_places(content)]
+    yield token_answer(line, places, logged[0], ask, [response.get("id")])
 
 
 def _parts(output: Node) -> Iterator[Node]:

@@ -37,20 +37,20 @@ def recognised(files: Sequence[Path], format_: LlmFormat) -> tuple[LlmFormat, tu
     FileFormatError
         No format fits, two do, or files have different ones.
     """
-    found: dict[FormatName, str] = {}
+    reasons: dict[FormatName, str] = {}
     for file in files:
         with refusing(file):
             require_file(file)
             name, why = _format_of(file)
-        if found and name not in found:
-            (other,) = found
+        if reasons and name not in reasons:
+            (other,) = reasons
             msg = (
                 f"{file}: looks like {name} ({ANSWER_FORMATS[name].title}), but {files[0]} like "
                 f"{other}: read each by itself, with --format."
             )
             raise FileFormatError(msg)
-        found.setdefault(name, why)
-    ((name, why),) = found.items()
+        reasons.setdefault(name, why)
+    ((name, why),) = reasons.items()
     note = f"read as {name} ({ANSWER_FORMATS[name].title}), because {why}."
     return replace(format_, name=name), (note,)
 

@@ -36,11 +36,11 @@ def vllm(line: Node, ask: Ask) -> Iterator[Answer]:
 
 
 def _numbers(numbers: Node, content: Node) -> list[str | None]:
-    found: list[str | None] = [str(each.name()) for each in numbers.items()]
+    texts: list[str | None] = [str(each.name()) for each in numbers.items()]
     count = len(content.items())
-    if len(found) != count:
+    if len(texts) != count:
         numbers.refuse(f"one number per entry of `{content.path}`, {count}")
-    return found
+    return texts
 
 
 def _place(listed: Node, sampled: str | None) -> Place:
