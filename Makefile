@@ -50,7 +50,7 @@ check-minimum:  ## run the tests with the lowest versions that pyproject.toml al
 	$(PYTHON) -m venv $(VENV)/minimum
 	$(VENV)/minimum/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/minimum/bin/python -m pip install --quiet -e ".[test]" -c tests/minimum.txt
-	$(VENV)/minimum/bin/python -m pytest -n auto -q -p no:cacheprovider -W ignore::DeprecationWarning tests
+	$(VENV)/minimum/bin/python -m pytest -n auto -q -p no:cacheprovider -W ignore::DeprecationWarning -m "not slow" tests
 
 check-rivals:  ## compare our measures with other packages' (installs them, and torch for the CPU)
 	$(PYTHON) -m venv $(VENV)/rivals
