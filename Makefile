@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types docs site package check-minimum check-rivals bench dev clean
+.PHONY: help demo test check lint types docs site api package check-minimum check-rivals bench dev clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,11 +40,12 @@ docs: $(VENV)/dev  ## redraw the pictures, run the examples, write the pages of 
 site: $(VENV)/dev  ## build the pages as a web site, build/site/index.html; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/site-cache docs build/site
 
-package: $(VENV)/dev  ## build the wheel and try it in an empty environment
+api: $(VENV)/dev  ## accept the public names and signatures as they are: tests hold them to the file
+	$(BIN)/python tests/house/public_api.py
+
+package: $(VENV)/dev  ## build sdist and wheel, try the wheel in empty environments, of each Python that is here
 	rm -rf dist && $(BIN)/python -m build --quiet
-	$(PYTHON) -m venv --clear $(VENV)/wheel
-	$(VENV)/wheel/bin/python -m pip install --quiet dist/*.whl
-	cd $(VENV) && wheel/bin/temperance --version && wheel/bin/temperance --help > /dev/null
+	bash tests/package.sh dist $(VENV)/wheel $(PYTHON)
 
 check-minimum:  ## run the tests with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv $(VENV)/minimum

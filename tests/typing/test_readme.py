@@ -1,0 +1,65 @@
+"""The README's Python type-checks, strictly, as its readers' editors and CI see it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import temperance
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(temperance.__file__).parents[1]
+
+
+@pytest.fixture
+def code(tmp_path):
+    """The blocks of the README as one program; scikit-learn, which has no types, apart."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    own = [each for each in blocks if "temperance.sklearn" not in each]
+    assert own
+    assert len(own) < len(blocks)
+    (tmp_path / "readme.py").write_text("".join(own), encoding="utf-8")
+    return tmp_path
+
+
+def pyright(folder):
+    """What pyright says of a folder, in strict mode, of whom no network is asked."""
+    settings = {
+        "typeCheckingMode": "strict", "extraPaths": [str(SOURCE)], "reportMissingTypeStubs": False,
+    }  # fmt: skip
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    run = subprocess.run(
+        [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+    )  # fmt: skip
+    found = json.loads(run.stdout)
+    assert found["summary"]["filesAnalyzed"] > 0
+    return [each["message"] for each in found["generalDiagnostics"] if each["severity"] == "error"]
+
+
+def test_mypy_takes_the_readme(code):
+    """`mypy --strict` has no word to say."""
+    pytest.importorskip("mypy")
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file", ROOT / "pyproject.toml",
+         "--cache-dir", ROOT / ".mypy_cache", code / "readme.py"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+
+
+def test_pyright_takes_the_readme(code):
+    """Neither has pyright; of a wrong line it has one, so that it does look."""
+    pytest.importorskip("pyright")
+    assert pyright(code) == []
+    with (code / "readme.py").open("a", encoding="utf-8") as file:
+        file.write("wrong: str = scaling.temperature\n")
+    (message,) = pyright(code)
+    assert "float" in message
+    assert "str" in message
