@@ -10,7 +10,7 @@ tests=$(cd "$(dirname "$0")" && pwd)
 
 # What the sdist must hold besides the source: who unpacks it can run the tests and read the pages.
 listing=$(tar -tzf "$dist"/*.tar.gz)
-for path in README.md CHANGELOG.md LICENSE pyproject.toml src/temperance/rows/digits.npz tests/conftest.py; do
+for path in README.md CHANGELOG.md LICENSE pyproject.toml src/temperance/rows/digits.npz tests/conftest.py conftest.py; do
   grep -q "/$path\$" <<<"$listing" || { echo "the sdist lacks $path" >&2; exit 1; }
 done
 
