@@ -35,6 +35,7 @@ docs: $(VENV)/dev  ## redraw the pictures, run the examples, write the pages of 
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/api.py
 	$(BIN)/python docs/formats.py
+	$(BIN)/python docs/diagrams.py
 	$(BIN)/python docs/gallery.py
 
 site: $(VENV)/dev  ## build the pages as a web site, build/site/index.html; a warning is an error

@@ -1,4 +1,4 @@
-"""The README's Python type-checks, strictly, as its readers' editors and CI see it."""
+"""Python of the README and of docs/python.md type-checks, strictly, as in editors and CI."""
 
 import json
 import os
@@ -17,12 +17,12 @@ SOURCE = Path(temperance.__file__).parents[1]
 
 @pytest.fixture
 def code(tmp_path):
-    """The blocks of the README as one program; scikit-learn, which has no types, apart."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The blocks of both as one program; packages whose types are not whole apart."""
+    pages = (ROOT / "README.md", ROOT / "docs" / "python.md")
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    own = [each for each in blocks if "temperance.sklearn" not in each]
-    assert own
-    assert len(own) < len(blocks)
+    own = [each for each in blocks if not re.search(r"temperance\.sklearn|matplotlib", each)]
+    assert len(own) == len(blocks) - 2
     (tmp_path / "readme.py").write_text("".join(own), encoding="utf-8")
     return tmp_path
 
