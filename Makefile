@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types docs site package check-minimum check-rivals bench dev clean
+.PHONY: help demo test check lint types docs site api package check-minimum check-rivals bench dev clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,16 +35,18 @@ docs: $(VENV)/dev  ## redraw the pictures, run the examples, write the pages of 
 	$(BIN)/python docs/draw.py
 	$(BIN)/python docs/api.py
 	$(BIN)/python docs/formats.py
+	$(BIN)/python docs/diagrams.py
 	$(BIN)/python docs/gallery.py
 
 site: $(VENV)/dev  ## build the pages as a web site, build/site/index.html; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/site-cache docs build/site
 
-package: $(VENV)/dev  ## build the wheel and try it in an empty environment
+api: $(VENV)/dev  ## accept the public names and signatures as they are: tests hold them to the file
+	$(BIN)/python tests/house/public_api.py
+
+package: $(VENV)/dev  ## build sdist and wheel, try the wheel in empty environments, of each Python that is here
 	rm -rf dist && $(BIN)/python -m build --quiet
-	$(PYTHON) -m venv --clear $(VENV)/wheel
-	$(VENV)/wheel/bin/python -m pip install --quiet dist/*.whl
-	cd $(VENV) && wheel/bin/temperance --version && wheel/bin/temperance --help > /dev/null
+	bash tests/package.sh dist $(VENV)/wheel $(PYTHON)
 
 check-minimum:  ## run the tests with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv $(VENV)/minimum
@@ -57,7 +59,8 @@ check-rivals:  ## compare our measures with other packages' (installs them, and 
 	$(VENV)/rivals/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/rivals/bin/python -m pip install --quiet torch==2.13.0
 	$(VENV)/rivals/bin/python -m pip install --quiet -e ".[rivals]"
-	$(VENV)/rivals/bin/python -m pytest -n auto -q -p no:cacheprovider tests/outside/test_rivals.py tests/outside/test_measure_rivals.py
+	$(VENV)/rivals/bin/python -m pytest -n auto -q -p no:cacheprovider tests/outside/test_rivals.py tests/outside/test_measure_rivals.py \
+	  tests/house/test_site.py::test_other_packages_and_ours
 
 bench:  ## time a fit beside other packages and write docs/benchmarks.md (about half an hour)
 	$(PYTHON) -m venv $(VENV)/bench

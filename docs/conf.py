@@ -33,6 +33,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # excerpts of JSON with "..."
 myst_heading_anchors = 4  # pages link to headings as a code host names them
 default_role = "code"  # docstrings have names between single backticks
 autodoc_typehints = "none"  # types stand in the docstrings, in words
+toc_object_entries = False  # each name has a heading
 autodoc_member_order = "bysource"
 autodoc_default_options = {
     "members": True,
@@ -53,6 +54,7 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
     "show_toc_level": 2,
+    "navbar_persistent": ["search-button"],  # a button: the field would take a second line
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -10,14 +10,14 @@ SECTIONS = {  # page -> the pages below it; those below `index` are the bar at t
     "index": [
         "five-minutes", "choose", "agents", "decisions", "deployment", "monitor", "scale", "lookup",
     ],
-    "five-minutes": ["examples", "coming-from", "faq"],
+    "five-minutes": ["command-line", "python", "plots", "examples", "coming-from", "faq"],
     "choose": ["methods", "split", "tables"],
     "agents": ["llm", "answers", "judges"],
     "decisions": ["cascades"],
     "deployment": ["serving", "onnx", "pytorch"],
     "monitor": ["drift", "gates"],
     "scale": ["distributed", "kernels", "benchmarks"],
-    "lookup": ["definitions", "numbers", "formats", "api", *REFERENCE, "changes"],
+    "lookup": ["definitions", "numbers", "formats", "schemas", "api", *REFERENCE, "changes"],
 }  # fmt: skip
 ELSEWHERE = {  # files of the repository that are no pages of the site -> what stands for them
     "../README.md": "index.md",

@@ -1,4 +1,4 @@
-"""Write docs/formats.md, the page of the files that this library defines: `make docs`."""
+"""Write docs/formats.md, the page of the files of this library, and their schemas: `make docs`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path(__file__).with_name("formats.md")
+SCHEMAS = Path(__file__).with_name("schemas")
 GOLDEN = Path(__file__).parents[1] / "tests" / "data" / "golden"
 HEAD = """# Files
 
 `calibrator.json`, `policy.json` and `cascade.json` hold names and numbers, no code: enough to apply
 a map, or to decide by it, in any language. `temperance schema calibrator` (`policy`, `cascade`)
-prints what this page is made of, as JSON Schema; `temperance.formats.schema` returns it. A version
-of a file is read for ever. All are written beside the target and then renamed, as UTF-8; infinity
-and and nan never stand in them.
+prints what this page is made of, as [JSON Schema](schemas.md); `temperance.formats.schema` returns
+it. A version of a file is read for ever. All are written beside the target and then renamed, as UTF-8; infinity
+and nan never stand in them.
 [Into production](deployment.md#any-language) has a reader in JavaScript.
 """
 KINDS = {
@@ -39,6 +40,14 @@ KINDS = {
 def page() -> str:
     """Return the page."""
     return "\n".join([HEAD, *_calibrator(), *_policy(), *_cascade()])
+
+
+def schemas() -> dict[str, str]:
+    """Return the text of each file of docs/schemas, by its name."""
+    return {
+        f"{name}.schema.json": json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n"
+        for name in ("calibrator", "policy", "cascade")
+    }
 
 
 def _calibrator() -> Iterator[str]:
@@ -131,3 +140,6 @@ def _limits(part: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    SCHEMAS.mkdir(exist_ok=True)
+    for name, text in schemas().items():
+        (SCHEMAS / name).write_text(text, encoding="utf-8")

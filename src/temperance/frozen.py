@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, NoReturn, Self, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["DeferredDict", "Frozen", "FrozenDict", "LazyFrozen", "deferred", "frozen"]
+__all__ = ["DeferredDict", "Frozen", "FrozenDict", "LazyFrozen", "MaybeNone", "deferred", "frozen"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+# `X | MaybeNone`: None in cases that who reads it can rule out, such as the record of a calibrator
+# that was just fitted. Type checkers then ask for no test of None, as in typeshed.
+MaybeNone: TypeAlias = Any
 
 
 class FrozenDict(dict[K, V]):

@@ -15,7 +15,7 @@ from pages import Page
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SESSIONS = (  # pages whose blocks are one session
-    "agents", "choose", "definitions", "faq", "five-minutes", "lookup", "scale", "split",
+    "agents", "choose", "definitions", "faq", "five-minutes", "python", "scale", "schemas", "split",
 )  # fmt: skip
 BLOCK = re.compile(r"```(python|sh)\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", flags=re.DOTALL)
 COMMAND = (

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.affine import AffineFit
     from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
+    from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]
@@ -209,7 +210,7 @@ class BiasCorrectedTemperatureScaling(Method):
 
     temperature: float
     bias: NDArray[np.float64]
-    record: FitRecord | None = field(default=None, kw_only=True)
+    record: FitRecord | MaybeNone = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         temperature = as_positive(self.temperature, name="temperature")

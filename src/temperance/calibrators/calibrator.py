@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.training import Training
     from temperance.calibrators.traits import Traits
     from temperance.checks.answer_scores import AnswerScale
+    from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
 
 __all__ = [
@@ -209,7 +210,7 @@ class Calibrator(Frozen, ABC):
 
     n_classes: int | None = None
     classes: tuple[str, ...] | None = None
-    record: FitRecord | None = None
+    record: FitRecord | MaybeNone = None
 
     def require_width(self, k: int | None = None) -> None:
         """Check `n_classes` and `classes` at birth; `k` is what the parameters say, if they do.

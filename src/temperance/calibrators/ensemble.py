@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.operations import Operation
     from temperance.calibrators.record import TemperatureRecord
     from temperance.checks.labels import Positions
+    from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]
@@ -335,7 +336,7 @@ class Ensemble(Method):
     temperature: float
     weights: NDArray[np.float64]
     pool: Pool = field(default="linear", kw_only=True)
-    record: TemperatureRecord | None = field(default=None, kw_only=True)
+    record: TemperatureRecord | MaybeNone = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         temperature = as_positive(self.temperature, name="temperature")

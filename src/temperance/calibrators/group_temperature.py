@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators.operations import Operation
     from temperance.checks.labels import Positions
+    from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["GroupTemperatureRecord", "GroupTemperatureScaling"]
@@ -159,7 +160,7 @@ class GroupTemperatureScaling(Method):
     temperatures: Mapping[str, float]
     small_groups: tuple[str, ...] = field(default=(), kw_only=True)
     spread: float = field(default=0.0, kw_only=True)
-    record: TemperatureRecord | None = field(default=None, kw_only=True)
+    record: TemperatureRecord | MaybeNone = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         temperature = as_positive(self.temperature, name="temperature")

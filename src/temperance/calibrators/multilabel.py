@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.operations import Operation
     from temperance.calibrators.record import FitRecord, MapParts
     from temperance.calibrators.traits import Traits
+    from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
     from temperance.show import Table
 
@@ -101,7 +102,7 @@ class MultilabelScaling(Calibrator):
     )
 
     inner: InnerMap
-    record: FitRecord | None = field(default=None, kw_only=True)
+    record: FitRecord | MaybeNone = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.n_classes is None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from temperance.calibrators.record import TemperatureRecord
     from temperance.calibrators.training import Outputs
     from temperance.checks.labels import Positions
+    from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
 
 __all__ = ["TemperatureScaling"]
@@ -108,7 +109,7 @@ class TemperatureScaling(Method):
 
     temperature: float
     smoothing: float = field(default=0.0, kw_only=True)
-    record: TemperatureRecord | None = field(default=None, kw_only=True)
+    record: TemperatureRecord | MaybeNone = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         temperature = as_positive(self.temperature, name="temperature")

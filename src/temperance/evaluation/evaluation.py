@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from temperance.evaluation.refinement import RefinementSplit
+    from temperance.frozen import MaybeNone
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.decomposition import BrierParts, ScoreDecomposition
@@ -468,7 +469,7 @@ class Evaluation(LazyFrozen, Shown):
     accuracy: Estimate  # in [0, 1]; 1 is best
     confidence: Estimate  # mean probability of the predicted class; best where it = accuracy
     errors: Mapping[str, CalibrationError]  # calibration errors by name, in [0, 1]; 0 is best
-    refinement: RefinementSplit | None  # of the log loss; None where that is infinite
+    refinement: RefinementSplit | MaybeNone  # of the log loss; None where that is infinite
     corp: CorpReliability  # of class 1 of two classes, of the predicted class of more
     log_parts: ScoreDecomposition  # of the log score of the same event
     brier_parts: BrierParts | None  # of `brier`; None for more than 200 classes
