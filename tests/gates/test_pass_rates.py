@@ -109,7 +109,7 @@ def test_a_bad_margin_is_named():
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.7, 0.97])
 def test_equal_systems_and_rates_on_the_limit_seldom_fail(request, share):
-    """Of three systems alike one is called worse in at most 5 %; a rate on its limit fails in 2.5 %."""
+    """Of three alike one is called worse in at most 5 %; a rate on its limit fails in 2.5 %."""
     from scipy import stats
 
     draws = 400 if "slow" in request.config.getoption("markexpr") else 25

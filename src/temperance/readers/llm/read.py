@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.readers.dataset import Dataset, Fields, Kind
+    from temperance.readers.label_source import LabelSource
     from temperance.readers.llm.answer import Answer
     from temperance.readers.llm.llm_format import LlmFormat
 
@@ -42,7 +43,7 @@ def read_llm(
     *,
     fields: Fields,
     kind: Kind | None,
-    labels: str | os.PathLike[str] | None = None,
+    labels: LabelSource | None = None,
 ) -> Dataset:
     """Read a file of one JSON object per line, or the .jsonl files of a folder (see `read`)."""
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
