@@ -253,3 +253,48 @@ def test_a_document_that_marks_several_options(tmp_path):
     assert f"{(y > 0).sum()} rows left out: several options are right." in notes_of(found)
     named = read(tmp_path / "a.jsonl", format="lm-eval", fields=Fields(label="target"))
     assert len(named.values) == 60
+
+
+def repeated(changes=()):
+    """A question whose options were scored three times each, and what `take_first` took."""
+    pairs = [[["-0.5", "False"], ["-0.7", "False"], ["-0.5", "False"]],
+             [["-1.5", "False"], ["-0.9", "False"], ["-1.5", "False"]]]  # fmt: skip
+    return lm_eval(["A", "B"], [-0.5, -1.5], 0, resps=pairs, **dict(changes))
+
+
+def test_repeats_that_differ_are_told(tmp_path):
+    """What the filter took is read; that the model did not say the same each time is counted."""
+    found = read(write(tmp_path / "a.jsonl", [repeated()]), format="lm-eval")
+    assert found.values.tolist() == [[-0.5, -1.5]]
+    assert any("1 row whose options were scored several times" in note for note in found.notes)
+    same = lm_eval(["A", "B"], [-0.5, -1.5], 0, resps=[[["-0.5", "False"]] * 2] * 2)
+    found = read(write(tmp_path / "a.jsonl", [same]), format="lm-eval")
+    assert not any("several times" in note for note in found.notes)
+
+
+def test_several_pairs_of_an_option_are_refused(tmp_path):
+    """`take_first_k` leaves k of them, of which none is the one."""
+    line = repeated()
+    line = {**line, "filtered_resps": line["resps"], "filter": "three"}
+    taken = {**repeated(), "filter": "none"}
+    path = write(tmp_path / "a.jsonl", [line, taken])
+    assert read(path, format="lm-eval").values.tolist() == [[-0.5, -1.5]]
+    with pytest.raises(FileFormatError, match=r"line 1: .*3 pairs .*take_first_k.*--filter NAME"):
+        read(path, format=LlmFormat("lm-eval", filter="three"))
+
+
+def test_filters_that_older_versions_do_not_name(tmp_path):
+    """Each document once per filter, first all of the first filter: only these are read."""
+    lines = [
+        {**lm_eval(["A", "B"], [first - i, -2.0], 0), "doc_id": i, "doc": {"q": i}}
+        for first in (-0.1, -0.3)
+        for i in range(3)
+    ]
+    for line in lines:
+        del line["filter"]
+    found = read(write(tmp_path / "a.jsonl", lines), format="lm-eval")
+    assert found.values[:, 0].tolist() == [-0.1, -1.1, -2.1]
+    assert any("3 rows left out: of documents that the file lists again" in n for n in found.notes)
+    other = [{**line, "doc": {"q": 10 + i}} for i, line in enumerate(lines)]
+    found = read(write(tmp_path / "a.jsonl", other), format="lm-eval")
+    assert len(found.values) == 6  # files put together: other documents of the same numbers

@@ -181,21 +181,24 @@ def ended(gates: Sequence[Gated]) -> dict[str, Any]:
     }
 
 
-def as_margins(given: Iterable[str] | None) -> dict[str, float]:
-    """Return margins by measure from MEASURE=X, or raise InvalidInputError."""
-    from temperance.gates.difference import JUDGED, as_margins
+def as_margins(given: Iterable[str] | None, measures: Sequence[str] = ()) -> dict[str, float]:
+    """Return margins by measure, of those that gates are about, from MEASURE=X, or raise."""
+    from temperance.checks.arguments import as_not_negative
+    from temperance.gates.difference import JUDGED
+
+    known = measures or JUDGED
 
     margins: dict[str, float] = {}
     for each in given or ():
-        name, equals, text = each.partition("=")
+        name, found, text = each.partition("=")
         measure = name.strip().replace("-", "_")
         try:
-            checked = as_margins({measure: float(text)})
+            checked = {measure: as_not_negative(float(text), name=measure)}
         except ValueError:  # InvalidInputError is one
             checked = {}
-        if not equals or not checked or measure in margins:
+        if not found or not checked or measure not in known or measure in margins:
             msg = (
-                f"`--margin` must be MEASURE=X, each measure once, of {', '.join(JUDGED)}, and X a "
+                f"`--margin` must be MEASURE=X, each measure once, of {', '.join(known)}, and X a "
                 f"finite number >= 0, got {each!r}."
             )
             raise InvalidInputError(msg)

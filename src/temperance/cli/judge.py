@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from temperance.cli.console import Result
+from temperance.cli.gating import (
+    GATES,
+    Gating,
+    JUnitOption,
+    MarkdownOption,
+    UndecidedOption,
+    Worse,
+    as_margins,
+    ended,
+    fail_if,
+)
 from temperance.cli.options import JsonOption, PassOption, passing_words
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from temperance.gates import Gated
     from temperance.llm import PassRate, PassRateComparison
-    from temperance.show import Table
 
 __all__ = ["judge"]
 
@@ -74,21 +84,47 @@ def judge(
     level: Annotated[
         float, typer.Option("--confidence", metavar="P", help="Coverage of the intervals.")
     ] = 0.95,
+    min_pass_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--min-pass-rate",
+            metavar="P",
+            help="Least corrected pass rate, of each system.",
+            rich_help_panel=GATES,
+        ),
+    ] = None,
+    fails: Annotated[
+        Worse | None,
+        fail_if("Fail where a system passes less often than the baseline, by evidence."),
+    ] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--margin",
+            metavar="pass_rate=X",
+            help="How much lower a pass rate may be and not be called worse.",
+            rich_help_panel=GATES,
+        ),
+    ] = None,
+    undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Correct a judge's pass rate by people's labels of some rows, with an interval that holds.
 
     A judge alone is off by what it gets wrong, however many rows it judges. Several systems
-    (--system-column) are compared after each has been corrected by its own labels.
+    (--system-column) are compared after each has been corrected by its own labels. A gate fails
+    where the whole interval of the corrected rate is beyond the limit.
     """
     from temperance.cli.console import progress
     from temperance.llm import compare_pass_rates, pass_rate
     from temperance.rows.judged import JudgedColumns, read_judged
     from temperance.rows.memory import naming
 
-    if baseline is not None and system_column is None:
-        msg = "`--baseline` needs --system-column, which names the systems."
-        raise InvalidInputError(msg)
+    _check_systems(system_column, baseline, fails)
+    gating = Gating(undecided, junit, markdown)
+    wanted = _Wanted.of(gating, min_pass_rate, fails, margin)
     columns = JudgedColumns(
         judge_column, label_column, system_column, cluster_column, weight_column, id_column,
         passing_words(passing),
@@ -97,21 +133,80 @@ def judge(
     settings: dict[str, Any] = {
         "method": method.value, "weights": rows.weights, "clusters": rows.clusters, "level": level,
     }  # fmt: skip
-    rates: PassRate | PassRateComparison
+    found: PassRate | PassRateComparison
     with naming(rows.source), progress("measuring"):
         if rows.systems is None:
-            rates = pass_rate(rows.verdicts, rows.labels, **settings)
+            found = pass_rate(rows.verdicts, rows.labels, **settings)
         else:
-            rates = compare_pass_rates(
+            found = compare_pass_rates(
                 rows.verdicts, rows.labels, rows.systems, baseline=baseline, **settings
             )
-    content = {key: each for key, each in rates.to_dict().items() if key != "notes"}
+    gates, warnings = wanted.judge(found, gating), (*rows.notes, *found.notes)
+    gating.write(
+        "judge", gates, source=rows.source, headline=found.in_words(), shown=found.tables,
+        warnings=warnings, digests={rows.source: rows.sha256}, report=None,
+    )  # fmt: skip
+    content = {key: each for key, each in found.to_dict().items() if key != "notes"}
     Result(
-        lambda: {**content, "data_sha256": rows.sha256},
-        lambda: _shown(rates),
-        warnings=(*rows.notes, *rates.notes),
-    ).print(as_json=as_json)
+        lambda: {
+            **content, "headline": found.in_words(), **ended(gates), "data_sha256": rows.sha256,
+        },
+        found.tables,
+        warnings=warnings,
+        files=gating.files,
+        gates=gates,
+    ).print(as_json=as_json)  # fmt: skip
 
 
-def _shown(rates: PassRate | PassRateComparison) -> Iterator[str | Table]:
-    yield from rates.tables()
+def _check_systems(system_column: str | None, baseline: str | None, fails: Worse | None) -> None:
+    """Raise where what is about several systems is asked of one."""
+    for option, given in (("--baseline", baseline), ("--fail-if worse", fails)):
+        if given is not None and system_column is None:
+            msg = f"`{option}` needs --system-column, which names the systems."
+            raise InvalidInputError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The gates of a command line, checked before a row is read."""
+
+    least: float | None
+    worse: bool
+    margin: float
+
+    @classmethod
+    def of(
+        cls,
+        gating: Gating,
+        least: float | None,
+        fails: Worse | None,
+        margin: list[str] | None,
+    ) -> Self:
+        from temperance.checks.arguments import as_share
+
+        if least is not None:
+            as_share(least, name="--min-pass-rate")
+        allowed = as_margins(margin, ("pass_rate",)).get("pass_rate", 0.0)
+        as_share(allowed, name="--margin pass_rate")
+        if margin and fails is None:
+            msg = "`--margin` needs --fail-if worse, than which a pass rate may be worse by that."
+            raise InvalidInputError(msg)
+        gating.check(
+            any_gate=least is not None or fails is not None,
+            options=["--min-pass-rate", "--fail-if worse"],
+        )
+        return cls(least, fails is not None, allowed)
+
+    def judge(self, found: PassRate | PassRateComparison, gating: Gating) -> tuple[Gated, ...]:
+        """Return how each gate ended."""
+        from temperance.gates import check_pass_rate, check_pass_rate_differences
+        from temperance.llm import PassRateComparison
+
+        gates: list[Gated] = []
+        if self.least is not None:
+            gates += check_pass_rate(found, min_pass_rate=self.least, undecided=gating.taken_for)
+        if self.worse and isinstance(found, PassRateComparison):
+            gates += check_pass_rate_differences(
+                found, margin=self.margin, undecided=gating.taken_for
+            )
+        return tuple(gates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from temperance.metrics.estimates import Estimate
 from temperance.numerics import normal_quantile
 from temperance.plain import Plain, plain
 from temperance.printable import count_text
-from temperance.show import Shown, Table, interval_text, number_text
+from temperance.show import Shown, Table, interval_text, number_text, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,15 @@ class PassRate(Frozen, Shown, Plain):
         if self.labels_alone is None:
             return None
         return self.n_labelled * (_width(self.labels_alone) / _width(self.pass_rate)) ** 2
+
+    def in_words(self) -> str:
+        """Say in a sentence what was found."""
+        rate = self.pass_rate
+        return (
+            f"People would pass {number_text(rate.value)} of the answers "
+            f"({percent_text(self.level)} interval {interval_text(rate.low, rate.high)}); the "
+            f"judge alone says {number_text(self.judge_alone)}."
+        )
 
     def columns(self) -> dict[str, list[Any]]:
         """Return one row per way to the pass rate: way, value, low, high."""
@@ -148,11 +157,35 @@ class PassRateComparison(Frozen, Shown):
     rates: dict[str, PassRate]
     baseline: str
     differences: dict[str, RateDifference]  # of every other system from the baseline
+    parts: dict[str, Corrected | AdjustedCount] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def differences_at(self, level: float) -> dict[str, RateDifference]:
+        """Return the differences with intervals of another coverage, in (0, 1)."""
+        level = as_level(level, name="level")
+        rates = {name: _within_unit(each.rate(level)) for name, each in self.parts.items()}
+        return {name: _difference(rates[name], rates[self.baseline]) for name in self.differences}
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What its user should hear, of every system."""
         return tuple(f"{name}: {each}" for name, rate in self.rates.items() for each in rate.notes)
+
+    def in_words(self) -> str:
+        """Say in a sentence which systems pass more often than the baseline, and which less."""
+        said = []
+        for name, each in self.differences.items():
+            words = (
+                "cannot be told from"
+                if each.verdict == "cannot tell"
+                else f"is {each.verdict} than"
+            )
+            said.append(
+                f"{name} {words} {self.baseline} ({number_text(each.value, sign=True)}, "
+                f"{interval_text(each.low, each.high, sign=True)})"
+            )
+        return f"By the corrected pass rate {'; '.join(said)}."
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
@@ -294,7 +327,7 @@ def pass_rate(
     method = as_word(method, JUDGE_METHODS, name="method")
     level = as_level(level, name="level", option="--confidence")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
-    return _pass_rate(rows, method, level)[0]
+    return _found(rows, method, level)[0]
 
 
 def compare_pass_rates(
@@ -362,19 +395,22 @@ def compare_pass_rates(
         first = as_word(baseline, names, name="baseline")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
     order = [first, *(name for name in _in_order(names, number) if name != first)]
-    rates: dict[str, tuple[PassRate, BoundedMean]] = {}
+    found: dict[str, tuple[PassRate, BoundedMean, Corrected | AdjustedCount]] = {}
     for name in order:
         own = number == names.index(name)
         try:
-            rates[name] = _pass_rate(rows.part(own), method, level)
+            found[name] = _found(rows.part(own), method, level)
         except InvalidInputError as error:
             msg = f"system {value_text(name)}: {error}"
             raise InvalidInputError(msg) from error
-    of_first = rates[first][1]
+    of_first = found[first][1]
     differences = {
-        name: _difference(rate, of_first) for name, (_, rate) in rates.items() if name != first
+        name: _difference(rate, of_first) for name, (_, rate, _) in found.items() if name != first
     }
-    return PassRateComparison({name: each for name, (each, _) in rates.items()}, first, differences)
+    return PassRateComparison(
+        {name: each for name, (each, _, _) in found.items()}, first, differences,
+        {name: parts for name, (_, _, parts) in found.items()},
+    )  # fmt: skip
 
 
 def _in_order(names: tuple[str, ...], number: NDArray[np.intp]) -> list[str]:
@@ -391,8 +427,10 @@ def _difference(rate: BoundedMean, baseline: BoundedMean) -> RateDifference:
     return RateDifference(gap.value, max(gap.low, -1.0), min(gap.high, 1.0))
 
 
-def _pass_rate(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, BoundedMean]:
-    """Return what is shown, and the rate as a term of differences."""
+def _found(
+    rows: JudgedRows, method: str, level: float
+) -> tuple[PassRate, BoundedMean, Corrected | AdjustedCount]:
+    """Return what is shown, the rate as a term of differences, and what it is made of."""
     rows = rows.part(rows.weights > 0.0)
     rows.require_labels()
     there = rows.labelled
@@ -404,7 +442,7 @@ def _pass_rate(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, B
         parts = corrected(rows, method)
         labels_alone, tuning = parts.labels.estimate(level), parts.tuning
     rate = _within_unit(parts.rate(level))
-    result = PassRate(
+    found = PassRate(
         Estimate(rate.value, rate.low, rate.high),
         float(np.average(rows.verdicts, weights=rows.weights)),
         labels_alone,
@@ -413,7 +451,7 @@ def _pass_rate(rows: JudgedRows, method: str, level: float) -> tuple[PassRate, B
         len(np.unique(rows.units)) if rows.clustered else None,
         method, level, tuning, _agreement(rows, 1.0, level), _agreement(rows, 0.0, level),
     )  # fmt: skip
-    return replace(result, notes=tuple(_notes(rows, result))), rate
+    return replace(found, notes=tuple(_notes(rows, found))), rate, parts
 
 
 def _agreement(rows: JudgedRows, label: float, level: float) -> Estimate | None:
@@ -433,11 +471,11 @@ def _within_unit(rate: BoundedMean) -> BoundedMean:
     )
 
 
-def _notes(rows: JudgedRows, result: PassRate) -> Iterator[str]:
+def _notes(rows: JudgedRows, found: PassRate) -> Iterator[str]:
     there = rows.labelled
-    if result.method in ("ppi", "calibrated") and not there.all():
+    if found.method in ("ppi", "calibrated") and not there.all():
         asked, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
-        gap = total_of([asked.term(result.level), others.term(result.level, -1.0)])
+        gap = total_of([asked.term(found.level), others.term(found.level, -1.0)])
         if abs(gap.value) > normal_quantile(_OTHERWISE) * gap.standard_error:
             yield (
                 f"the judge passes {number_text(asked.sums.mean)} of the labelled rows and "
@@ -445,13 +483,13 @@ def _notes(rows: JudgedRows, result: PassRate) -> Iterator[str]:
                 "and the correction is not of these rows. If you labelled so many of each verdict, "
                 "`method` (--method) is stratified; if of known passes and fails, adjusted-count."
             )
-    worth = result.worth_labels
-    if worth is not None and worth < result.n_labelled:
+    worth = found.worth_labels
+    if worth is not None and worth < found.n_labelled:
         yield (
             "the judge does not help: the labels alone give an interval as short. It agrees with "
             "people too seldom, or there are too few labels to know."
         )
-    if result.method == "adjusted-count" and _width(result.pass_rate) > 0.9:
+    if found.method == "adjusted-count" and _width(found.pass_rate) > 0.9:
         yield "the labels are too few to know the judge: the interval is nearly all of 0 to 1."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,16 +27,18 @@ from temperance.readers.dataset import (
     without_missing,
 )
 from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.label_source import check_label_source
 from temperance.readers.llm import FormatName, LlmFormat
 from temperance.readers.request import Request, check_shapes
 from temperance.readers.shards import ShardHeader, Shards
 from temperance.readers.whole import SUFFIXES, Meaning, as_dataset, read_file, with_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from temperance.readers.label_source import LabelSource
     from temperance.readers.request import FileRows, TextScores
 
 __all__ = ["BlockFile", "read", "read_blocks"]
@@ -51,14 +54,14 @@ def read(
     *,
     kind: Kind | None = None,
     fields: Fields = _USUAL_FIELDS,
-    labels: str | os.PathLike[str] | None = None,
+    labels: LabelSource | None = None,
     layout: Layout = "rows",
     format: FormatName | Literal["auto"] | LlmFormat | None = None,  # noqa: A002  (the word for it)
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
     na: Missing = "refuse",
     texts: TextScores | None = None,
 ) -> Dataset:
-    """Read the scores of a file, and what else it holds about each row.
+    r"""Read the scores of a file, and what else it holds about each row.
 
     Parameters
     ----------
@@ -70,9 +73,12 @@ def read(
         whatever they are called.
     fields : Fields, optional
         Names to look for instead of the usual ones.
-    labels : path-like, optional
+    labels : path-like or mapping of id to label, optional
         Another file, of any of these formats, to take the labels from; `fields.label` is then
         a name in that file. With a folder the rows are joined by their ids, which both must have.
+        Or a mapping, `{"q1": "yes", "q2": "no"}`, which goes by the rows' ids alone; `fields.id`
+        names their column or key. Ids without a label, or with several that differ, are an error
+        that names them; labels that no row takes are counted and named in the `notes`.
         With a `format` labels are options as in the lines: texts, or places of options.
     layout : {"rows", "labels", "dense"}, default "rows"
         What a file holds: one class per row; a matrix of labels beside the scores, in tables a
@@ -112,10 +118,27 @@ def read(
         names line and key.
     InvalidInputError
         `kind` is neither of the two, `fields` names both logits and probs, or one of the
-        arguments does not go with the `format`.
+        arguments does not go with the `format`; `labels` are no path and no mapping of ids to
+        labels of one kind.
     MissingDependencyError
         The format needs a package that is not installed.
+
+    Examples
+    --------
+    Labels from a data base, in any order:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "new.csv"
+    ...     _ = file.write_text("id,prob_no,prob_yes\nq1,0.9,0.1\nq2,0.2,0.8\n")
+    ...     rows = read(file, labels={"q2": "yes", "q1": "no", "q3": "no"})
+    >>> rows.labels.tolist()
+    ['no', 'yes']
+    >>> [note.partition(" ids ")[2].rpartition(" in ")[0] for note in rows.notes]
+    ['have no row']
     """
+    if labels is not None:
+        check_label_source(labels, fields)
     meaning = None if label_map is None else Meaning(LabelMap.of(label_map), layout)
     dataset = _read(path, kind, fields, labels, layout, format, na, meaning, texts)
     if meaning is None:
@@ -128,7 +151,7 @@ def _read(
     path: str | os.PathLike[str],
     kind: Kind | None,
     fields: Fields,
-    labels: str | os.PathLike[str] | None,
+    labels: LabelSource | None,
     layout: Layout,
     format: FormatName | Literal["auto"] | LlmFormat | None,  # noqa: A002  (the word for it)
     na: Missing,
@@ -223,7 +246,7 @@ class BlockFile:
     path: Path
     kind: Kind | None
     fields: Fields
-    labels: Path | None
+    labels: Path | Mapping[Any, Any] | None
     files: tuple[Path, ...]  # as they were when the folder was looked at
     left_out: tuple[str, ...] = ()  # notes of files that were left out
     like: ShardHeader | None = None  # what every block is made like; None: like the first
@@ -332,7 +355,7 @@ def read_blocks(
     *,
     kind: Kind | None = None,
     fields: Fields | None = None,
-    labels: str | os.PathLike[str] | None = None,
+    labels: LabelSource | None = None,
     label_map: LabelMap | Mapping[Any, Any] | str | None = None,
     na: Missing = "refuse",
 ) -> BlockFile:
@@ -364,13 +387,13 @@ def read_blocks(
     if fields is not None:
         require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
     if labels is not None:
-        require_type(labels, (str, os.PathLike), name="labels", rule="the path of a file")
+        check_label_source(labels, fields or Fields())
     shards = Shards.of(path, SUFFIXES)
     if format_of(shards.files[0]) is None:
         read_file(path)  # raises, and says which suffixes there are
-    label_file = None if labels is None else Path(labels)
+    apart = labels if labels is None or isinstance(labels, Mapping) else Path(labels)
     return BlockFile(
-        Path(path), kind, fields or Fields(), label_file, shards.files, shards.notes,
+        Path(path), kind, fields or Fields(), apart, shards.files, shards.notes,
         meaning=None if label_map is None else Meaning(LabelMap.of(label_map)),
         na=na,
     )  # fmt: skip

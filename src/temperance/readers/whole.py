@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from temperance.file_formats import (
 )
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
+from temperance.readers.label_source import rows_of_mapping, source_name
 from temperance.readers.request import FileRows, Request, check_length, check_shapes
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.checks.label_map import LabelMap
+    from temperance.readers.label_source import LabelSource
     from temperance.readers.request import TextScores
 
 __all__ = [
     "SUFFIXES", "Meaning", "as_dataset", "label_rows", "read_file", "read_labels", "with_labels",
+    "without_ids",
 ]  # fmt: skip
 
 # Labels of one file, or of the files of a folder, as a map says that they are meant.
@@ -131,7 +135,7 @@ def read_file(
     *,
     kind: Kind | None = None,
     fields: Fields = _USUAL_FIELDS,
-    labels: str | os.PathLike[str] | None = None,
+    labels: LabelSource | None = None,
     layout: Layout = "rows",
     na: Missing = "refuse",
     own_labels: bool = True,
@@ -153,7 +157,7 @@ def _read_file(
     *,
     kind: Kind | None,
     fields: Fields,
-    labels: str | os.PathLike[str] | None,
+    labels: LabelSource | None,
     layout: Layout,
     na: Missing,
     own_labels: bool,
@@ -223,26 +227,35 @@ def read_labels(
     return rows.ids, rows.labels
 
 
-def label_rows(path: str | os.PathLike[str], fields: Fields) -> FileRows:
-    """Read the labels of a file, and its ids where it has some."""
+def label_rows(labels: LabelSource, fields: Fields) -> FileRows:
+    """Return the labels of a file, and its ids where it has some; or those of a mapping."""
+    if isinstance(labels, Mapping):
+        return rows_of_mapping(labels, mixed=True)
     names = fields.of_labels()
-    rows = _read(path, Request(fields=names, scores=False, ids=True))
+    rows = _read(labels, Request(fields=names, scores=False, ids=True))
     if rows.ids is not None and rows.labels is not None:
-        with refusing(path):
+        with refusing(labels):
             check_length("ids", rows.ids, len(rows.labels))
     return rows
 
 
 def with_labels(
     dataset: Dataset,
-    labels: str | os.PathLike[str],
+    labels: LabelSource,
     fields: Fields,
     layout: Layout,
     na: Missing,
     *,
     by_id: bool = False,
 ) -> Dataset:
-    """Return rows with the labels of another file; `by_id` refuses to trust the order."""
+    """Return rows with the labels of a mapping, or of another file.
+
+    `by_id` refuses to trust the order of a file, as a mapping always does.
+    """
+    if isinstance(labels, Mapping):
+        if dataset.ids is None or dataset.ids.ndim > 1:
+            raise FileFormatError(without_ids(dataset.source))
+        return _labelled(dataset, rows_of_mapping(labels, na=na), source_name(labels), layout)
     only_labels = Request(
         fields=fields.of_labels(), scores=False, layout=layout,
         classes=dataset.classes, ids=dataset.ids is not None, na=na,
@@ -257,6 +270,14 @@ def with_labels(
         )
         raise FileFormatError(msg)
     return _labelled(dataset, label_rows, labels, layout)
+
+
+def without_ids(source: str) -> str:
+    """Return what is wrong with rows that a mapping of ids to labels is for, but have no ids."""
+    return (
+        f"{source}: has no ids, by which `labels`, a mapping, finds its rows. Name their column or "
+        "key, fields=Fields(id=...), or give the labels as a file."
+    )
 
 
 def _lacking_ids(dataset: Dataset, labels: str | os.PathLike[str]) -> str:

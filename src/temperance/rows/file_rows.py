@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from math import prod
@@ -43,7 +44,6 @@ from temperance.rows.layouts import Answers, Classes, Labels, Pixels
 from temperance.rows.memory import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -355,7 +355,7 @@ def read_answers(
     path: Path,
     *,
     fields: Fields,
-    labels: Path | None,
+    labels: Path | Mapping[Any, Any] | None,
     labelled: bool,
     label_map: LabelMap | None = None,
     na: Missing = "refuse",
@@ -379,7 +379,9 @@ def read_answers(
             raise InvalidInputError(msg)
         return _scores_of_lines(path, llm, fields, labels, scale)
     fields = replace(fields, logits=fields.logits or "score")
-    named = replace(fields, label=fields.label or "correct")
+    named = fields
+    if not isinstance(labels, Mapping):
+        named = replace(fields, label=fields.label or "correct")
     texts = scale if scale is not None and scale.takes_texts else None
     try:
         return read(
@@ -393,7 +395,11 @@ def read_answers(
 
 
 def _scores_of_lines(
-    path: Path, llm: LlmFormat, fields: Fields, labels: Path | None, scale: AnswerScale | None
+    path: Path,
+    llm: LlmFormat,
+    fields: Fields,
+    labels: Path | Mapping[Any, Any] | None,
+    scale: AnswerScale | None,
 ) -> Dataset:
     """Read the scores of answers as language models' servers write them."""
     from temperance.readers.llm.scored import read_scores  # noqa: PLC0415  (only of these files)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgedColumns", "JudgedFile", "read_judged"]
 
+_LABEL, _ID = "--label-column", "--id-column"  # what names the columns
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
@@ -76,7 +77,8 @@ def read_judged(
     InvalidInputError
         Words that are neither true nor false where `columns` does not say which mean pass.
     """
-    verdicts = _numbers(_column(path, columns.verdict), columns, path, columns.verdict)
+    found = _column(path, columns.verdict, "--judge-column")
+    verdicts = _numbers(found, columns, path, columns.verdict)
     has = ~np.isnan(verdicts)
     if not has.any():
         msg = f"{path}: no row has a verdict (column `{columns.verdict}`, --judge-column)."
@@ -89,13 +91,16 @@ def read_judged(
             "than the rest, the pass rate is not of all of them."
         )
     others = {
-        role: None if name is None else _column(path, name)
-        for role, name in (("systems", columns.system), ("clusters", columns.cluster),
-                           ("weights", columns.weight))
+        role: None if name is None else _column(path, name, option)
+        for role, name, option in (
+            ("systems", columns.system, "--system-column"),
+            ("clusters", columns.cluster, "--cluster-column"),
+            ("weights", columns.weight, "--weight-column"),
+        )
     }  # fmt: skip
     own = np.full(len(verdicts), np.nan)
     if labels is None and (labelled or _has(path, columns.label)):
-        own = _numbers(_column(path, columns.label), columns, path, columns.label)
+        own = _numbers(_column(path, columns.label, _LABEL), columns, path, columns.label)
     elif labels is not None:
         own, more = _joined(path, labels, columns, len(verdicts))
         notes.extend(more)
@@ -106,8 +111,18 @@ def read_judged(
     )  # fmt: skip
 
 
-def _column(path: Path, name: str) -> Any:  # noqa: ANN401  (an array of any dtype)
-    """Return a column as labels are read, masked where a row has none."""
+def _column(path: Path, name: str, option: str) -> Any:  # noqa: ANN401  (an array of any dtype)
+    """Return a column as labels are read, masked where a row has none; `option` names another."""
+    try:
+        return _read_column(path, name)
+    except FileFormatError as error:
+        if not any(f"has no {word} `{name}`" in str(error) for word in ("column", "key")):
+            raise
+        msg = f"{error} Another is named by {option}."
+        raise FileFormatError(msg) from error
+
+
+def _read_column(path: Path, name: str) -> Any:  # noqa: ANN401
     with refusing(path):
         require_file(path)
         format_ = format_of(path)
@@ -142,7 +157,7 @@ def _key(path: Path, name: str) -> Any:  # noqa: ANN401
 
 def _has(path: Path, name: str) -> bool:
     try:
-        _column(path, name)
+        _column(path, name, _LABEL)
     except FileFormatError:
         return False
     return True
@@ -184,9 +199,9 @@ def _joined(
     path: Path, labels: Path, columns: JudgedColumns, n: int
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Return the labels of another file at the rows of their ids."""
-    own = id_texts(_column(path, columns.id), source=str(path))
-    theirs = id_texts(_column(labels, columns.id), source=str(labels))
-    values = _numbers(_column(labels, columns.label), columns, labels, columns.label)
+    own = id_texts(_column(path, columns.id, _ID), source=str(path))
+    theirs = id_texts(_column(labels, columns.id, _ID), source=str(labels))
+    values = _numbers(_column(labels, columns.label, _LABEL), columns, labels, columns.label)
     place = {each: number for number, each in enumerate(own)}
     for ids, source in ((own, path), (theirs, labels)):
         again = [each for each, count in Counter(ids).items() if count > 1]

@@ -69,8 +69,8 @@ class Reading:
         What is done to scores that stand for something else: padding, shares, zeros.
     kind : {"logits", "probs", "multilabel", "answers"} or None
         What scores are; None: what their names say.
-    labels : Path or None
-        A file that holds the labels of the first file.
+    labels : Path, mapping of id to label, or None
+        A file that holds the labels of the first file, or what the label of each id is.
     ignore_label : str, int or None
         The label of rows, or entries, that do not count.
     label_map : LabelMap or None
@@ -95,7 +95,7 @@ class Reading:
     fields: Fields = field(default_factory=Fields)
     rules: ScoreRules = AS_THEY_ARE
     kind: str | None = None
-    labels: Path | None = None
+    labels: Path | Mapping[Any, Any] | None = None
     ignore_label: int | str | None = None
     label_map: LabelMap | None = None
     class_axis: int | None = None

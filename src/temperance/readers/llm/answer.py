@@ -159,6 +159,7 @@ class Answer:
     groups: dict[GroupPart, str] = field(default_factory=dict)
     id: int | str | None = None
     document: str | None = None  # of lm-eval: what tells two documents of one number apart
+    filter_named: bool = True  # of lm-eval: older files list a document once per filter, unnamed
     own: OwnScore | None = None
     read_label: ReadLabel | None = None  # what a label from elsewhere means in this row
 

@@ -182,6 +182,12 @@ def _of_lines(counts: Counter[str]) -> list[str]:
             "log-probabilities "
             "without context as well (acc_mutual_info): these are not used."
         )
+    if counts["scored several times"]:
+        sentences.append(
+            f"{count_text(counts['scored several times'], 'row')} whose options were scored "
+            "several times (`repeats`), with log-probabilities that differ: one of each is read, "
+            "the one that the filter took."
+        )
     if counts["duplicates"]:
         copies = f" ({counts['copies']:,} with the same numbers)" if counts["copies"] else ""
         sentences.append(
@@ -216,6 +222,12 @@ def _of_left_out(tally: Tally) -> list[str]:
         sentences.append(
             f"{count_text(counts['of other filters'], 'row')} left out: of other filters, "
             f"{named(sorted(tally.filters))} (--filter takes those of one)."
+        )
+    if counts["of unnamed filters"]:
+        sentences.append(
+            f"{count_text(counts['of unnamed filters'], 'row')} left out: of documents that the "
+            "file lists again, once per filter, without saying which (older versions of the "
+            "harness name none): the first of each is read."
         )
     return sentences
 

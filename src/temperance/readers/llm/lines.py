@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
-from temperance.file_formats import ANSWER_FORMATS, function_named
+from temperance.file_formats import ANSWER_FORMATS, file_suffix, format_of, function_named
 from temperance.readers.guard import quoted
 from temperance.readers.json_object import parse_json
 from temperance.readers.jsonl import json_lines
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from temperance.file_formats import AnswerFormat
 
 __all__ = ["Lines", "json_content", "lines_of", "naming"]
+
+
+_PACKED = {  # the first bytes of files that programs pack
+    b"\x1f\x8b": "gzip", b"(\xb5/\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
+    b"PK\x03\x04": "zip",
+}  # fmt: skip
+_LONGEST_MAGIC = 8
 
 
 class Lines(NamedTuple):
@@ -40,7 +47,9 @@ def lines_of(path: Path, wanted: AnswerFormat | None = None) -> Lines:
             objects = read(path)
             if objects is not None:
                 return Lines(each, partial(iter, objects))
-    if _starts_with(path) == b"[":
+    start = _starts_with(path)
+    _refuse_other_files(path, start)
+    if start.startswith(b"["):
         return Lines(None, lambda: _items(path))
     return Lines(None, lambda: ((f"line {number}", each) for number, each in json_lines(path)))
 
@@ -67,10 +76,26 @@ def naming(where: str) -> Iterator[None]:
 
 
 def _starts_with(path: Path) -> bytes:
-    """Return the first byte that is no space, after a mark of byte order; b"" if there is none."""
+    """Return the first bytes from one that is no space, after a mark of byte order."""
     with path.open("rb") as file:
         start = file.read(1 << 12).removeprefix(b"\xef\xbb\xbf")
-    return start.lstrip()[:1]
+    return start.lstrip()[:_LONGEST_MAGIC]
+
+
+def _refuse_other_files(path: Path, start: bytes) -> None:
+    """Refuse a file of arrays, a table and a packed file, which hold no lines of JSON."""
+    packing = next((each for magic, each in _PACKED.items() if start.startswith(magic)), None)
+    own = format_of(path)
+    is_json = start.startswith((b"{", b"["))
+    if own is not None and not own.ragged and not is_json:
+        msg = (
+            f"is read without --format, for its suffix {file_suffix(path)} says what it is: leave "
+            "--format out. It is for what language models write, one JSON object per line."
+        )
+        raise FileFormatError(msg)
+    if packing is not None:
+        msg = f"is packed ({packing}): unpack it first; --format reads text, as a .jsonl file."
+        raise FileFormatError(msg)
 
 
 def _items(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,6 +9,7 @@ from math import inf, isnan, nan
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
+from temperance.printable import count_text
 from temperance.readers.guard import named, quoted
 from temperance.readers.llm.answer import SEVERAL, Answer, Option, OwnScore, Readings, id_of
 from temperance.readers.llm.node import same_word
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Ask
     from temperance.readers.llm.node import Node
 
-__all__ = ["count_contradictions", "leave_out_shares", "lm_eval", "settle"]
+__all__ = ["count_contradictions", "leave_out_filters", "leave_out_shares", "lm_eval", "settle"]
 
 # The right option of an lm-eval sample: by its index, or by its text.
 
@@ -241,6 +242,7 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         ask.counts["of other filters"] += 1
         return
     log_probs = [_log_prob(response) for response in responses.items()]
+    _count_repeats(line, ask)
     requests = _requests(line, len(log_probs))
     log_probs, requests = _conditional(log_probs, requests, ask)
     if len(log_probs) < 2:
@@ -261,6 +263,7 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         groups={} if ask.task is None else {"task": ask.task},
         id=id_of(line, ask, line.get("doc_id")),
         document=_document(line),
+        filter_named=filter_ is not None,
         own=own,
         read_label=lambda each: meaning_of(each, line, ask, own, len(log_probs), texts),
     )
@@ -273,12 +276,52 @@ def _log_prob(response: Node) -> float:
         msg = (
             f"`{response.path}` must be a pair (log-probability, is_greedy) per option, got "
             f"{quoted(pair)}. Output of generate_until (and of loglikelihood_rolling) holds no "
-            "confidence in any option: log samples of a multiple_choice task."
+            "confidence in any option: log samples of a multiple_choice task. Of answers that were "
+            "sampled several times the share that agrees is a score (--kind answers --score-scale "
+            "count)."
+        )
+        raise FileFormatError(msg)
+    if pair and all(isinstance(each, list) for each in pair):
+        msg = (
+            f"`{response.path}` holds {count_text(len(pair), 'pair')} (log-probability, is_greedy) "
+            "of one option, as the filter take_first_k leaves them: read one that takes one of "
+            "them, as take_first does (--filter NAME)."
         )
         raise FileFormatError(msg)
     if len(pair) != 2 or pair[1] not in _GREEDY:
         response.refuse("a pair (log-probability, is_greedy)")
     return response.items()[0].log_prob()
+
+
+def _count_repeats(line: Node, ask: Ask) -> None:
+    """Count a row whose options were scored several times (`repeats`), and not always alike."""
+    responses = line.get("resps")
+    if responses is None or not isinstance(responses.value, list):
+        return
+    for repeats in responses.value:
+        if not isinstance(repeats, list):
+            continue
+        found = {str(each[0]) for each in repeats if isinstance(each, list) and each}
+        if len(found) > 1:
+            ask.counts["scored several times"] += 1
+            return
+
+
+def leave_out_filters(answers: Sequence[Answer], ask: Ask) -> list[bool]:
+    """Say which rows of a file to keep: of a document the first, where no row names its filter.
+
+    Older files have a row per document and filter, first all of the first filter, and do not say
+    which is which.
+    """
+    met: set[tuple[object, str | None]] = set()
+    kept = []
+    for answer in answers:
+        key = answer.id, answer.document
+        again = not answer.filter_named and answer.id is not None and key in met
+        ask.counts["of unnamed filters"] += again
+        met.add(key)
+        kept.append(not again)
+    return kept
 
 
 def _own_score(line: Node, log_probs: list[float]) -> OwnScore | None:

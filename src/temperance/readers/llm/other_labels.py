@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from temperance.alignment import in_trusted_order, rows_by_id
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.printable import count_text
 from temperance.readers.guard import refusing
+from temperance.readers.label_source import source_name
 from temperance.readers.llm.answer import Readings
 from temperance.readers.llm.node import Node
 from temperance.readers.request import padded_texts
-from temperance.readers.whole import label_rows
+from temperance.readers.whole import label_rows, without_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.readers.dataset import Fields
+    from temperance.readers.label_source import LabelSource
     from temperance.readers.llm.answer import Row
 
 __all__ = ["joined"]
@@ -32,15 +34,16 @@ _KEY = "label"
 
 def joined(
     by_file: Sequence[Sequence[Row]],
-    labels: str | os.PathLike[str],
+    labels: LabelSource,
     *,
     fields: Fields,
     source: str,
 ) -> tuple[str, ...]:
     """Give the rows of all files the labels of another, and return what is to be told of it.
 
-    Rows find their labels by id. Where several files use an id, it is `file/id`, as of the rows
-    themselves. Without ids, a label per line is taken in the order of the lines, and that is told.
+    Labels may also be a mapping of ids. Rows find their labels by id. Where several files use an
+    id, it is `file/id`, as of the rows themselves. Without ids, a label per line of a file is taken
+    in the order of the lines, and that is told.
 
     Raises
     ------
@@ -52,20 +55,22 @@ def joined(
     if not rows:
         return ()
     table = label_rows(labels, fields)
-    name = os.fspath(labels)
-    with refusing(labels):
-        ids = _ids(by_file)
-        column = table.labels
-        assert column is not None  # noqa: S101  (a reader finds them or raises)
+    name = source_name(labels)
+    ids = _ids(by_file)
+    if ids is None and isinstance(labels, Mapping):
+        raise FileFormatError(without_ids(source))
+    with refusing(name):
+        found = table.labels
+        assert found is not None  # noqa: S101  (a reader finds them or raises)
         if ids is None or table.ids is None:
-            places: Sequence[int] = _in_order(rows, len(column), source=source, files=len(by_file))
+            places: Sequence[int] = _in_order(rows, len(found), source=source, files=len(by_file))
             without = name if ids is not None else source
             notes: tuple[str, ...] = (in_trusted_order(name, source, without=without),)
         else:
-            places, notes = _by_id(ids, table.ids, column, source=source, name=name)
-    values = column.tolist()
+            places, notes = _by_id(ids, table.ids, found, source=source, name=name)
+    values = found.tolist()
     for row, place in zip(rows, places, strict=True):
-        with refusing(labels):
+        with refusing(name):
             _give(row, values[place])
     return notes
 

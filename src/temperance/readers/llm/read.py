@@ -15,7 +15,12 @@ from temperance.readers.llm.answer import SEVERAL, Ask, Row, Tally
 from temperance.readers.llm.arrays import dataset_of
 from temperance.readers.llm.lines import lines_of, naming
 from temperance.readers.llm.llm_format import AUTO
-from temperance.readers.llm.lm_eval import count_contradictions, leave_out_shares, settle
+from temperance.readers.llm.lm_eval import (
+    count_contradictions,
+    leave_out_filters,
+    leave_out_shares,
+    settle,
+)
 from temperance.readers.llm.node import Node
 from temperance.readers.llm.other_labels import joined
 from temperance.readers.llm.recognition import recognised, seems_to_be
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.readers.dataset import Dataset, Fields, Kind
+    from temperance.readers.label_source import LabelSource
     from temperance.readers.llm.answer import Answer
     from temperance.readers.llm.llm_format import LlmFormat
 
@@ -42,7 +48,7 @@ def read_llm(
     *,
     fields: Fields,
     kind: Kind | None,
-    labels: str | os.PathLike[str] | None = None,
+    labels: LabelSource | None = None,
 ) -> Dataset:
     """Read a file of one JSON object per line, or the .jsonl files of a folder (see `read`)."""
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
@@ -84,6 +90,7 @@ def read_llm(
 
 def _settled(rows: list[Row], ask: Ask) -> list[Row]:
     """Return the rows of a file whose labels mean one option each, which all together may tell."""
+    rows = list(compress(rows, leave_out_filters([row.answer for row in rows], ask)))
     several = [row.answer.label == SEVERAL for row in rows]
     ask.counts["with several right options"] += sum(several)
     rows = [row for row, left_out in zip(rows, several, strict=True) if not left_out]

@@ -14,6 +14,7 @@ from temperance.file_formats import FILE_FORMATS, function_named, suffixes_of
 from temperance.printable import count_text
 from temperance.readers.dataset import Dataset
 from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.label_source import check_label_source
 from temperance.readers.llm.answer import SUMMARIES, Answer, Ask, Row, Tally, id_of
 from temperance.readers.llm.arrays import check_ids, column_of, ids_of, left_out_text, notes
 from temperance.readers.llm.lines import lines_of, naming
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from temperance.readers.dataset import Fields
+    from temperance.readers.label_source import LabelSource
 
 __all__ = ["read_scores"]
 
@@ -41,7 +43,7 @@ def read_scores(
     *,
     fields: Fields,
     score: str,
-    labels: str | os.PathLike[str] | None = None,
+    labels: LabelSource | None = None,
     as_number: Callable[[str], float | None] | None = None,
 ) -> Dataset:
     """Read one score per answer, and whether the answer is right.
@@ -72,6 +74,8 @@ def read_scores(
     InvalidInputError
         The format has no tokens to take a score of; options that have no meaning here.
     """
+    if labels is not None:
+        check_label_source(labels, fields)
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
     shards = Shards.of(path, suffixes)
     told: tuple[str, ...] = ()
