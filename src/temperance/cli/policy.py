@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import KindName
+from temperance.cli.options import KindName, ReportOption
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
+from temperance.version import __version__
 
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.decisions import DecisionPolicy
+    from temperance.report import BandsContent
+    from temperance.rows.memory import Rows
+    from temperance.rows.policy import BandDecision, Coverage
     from temperance.rows.reading import Reading
     from temperance.rows.threshold import Dealing
 
@@ -114,6 +118,7 @@ def policy(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
+    report: ReportOption = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -157,13 +162,15 @@ def policy(
     as_fit_share(fit_share)
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
     dealing, reading = _dealing(
         reading, calibrator_file, as_is=as_is, method=method, fit_share=fit_share,
         per_group=per_group, seed=seed,
     )  # fmt: skip
     rows = read_rows(file, reading)
     if promises is None:
-        return _table(rows, dealing, risks, choose, confidence, output)
+        return _table(rows, dealing, risks, choose, confidence, output, report, file)
     of_test = reading.other_file(of_model=rows)
     test_rows = None if test is None else read_rows(test, of_test, like=rows)
     from temperance.rows.policy import decide_bands
@@ -174,12 +181,18 @@ def policy(
         confidence=confidence,
     )  # fmt: skip
     _save(decision.policy, decision.calibrator_facts, output)
+    if report is not None:
+        from temperance.report import BandsContent
+
+        coverage = None if composite is not None else _coverage(rows, dealing, None, confidence)
+        bands = BandsContent(decision.rule, decision.decided, decision.test)
+        _draw(report, decision, coverage, bands, policy=output, file=file)
     return Result(
         decision.to_dict,
         lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
                        decision.rule.assumption),
         warnings=decision.warnings,
-        files={"policy": output},
+        files={"policy": output, "report": report},
     )  # fmt: skip
 
 
@@ -235,29 +248,27 @@ def _dealing(
 
 
 def _table(
-    rows: Any,  # noqa: ANN401  (Rows, which is loaded by now)
+    rows: Rows,
     dealing: Dealing,
     risks: str | None,
     choose: float | None,
     confidence: float,
     output: Path,
+    report: Path | None,
+    file: Path,
 ) -> Result:
     """Return the table of coverages, and write the policy of the risk that is chosen."""
     from temperance.decisions import DecisionPolicy
-    from temperance.decisions.abstain import check_target
-    from temperance.decisions.coverage_table import RISKS
-    from temperance.rows.policy import tabulate_coverage
 
-    each = RISKS if risks is None else _risks(risks)
-    for risk in each:
-        check_target(risk, None, confidence)
-    coverage = tabulate_coverage(rows, dealing, each, confidence=confidence)
+    coverage = _coverage(rows, dealing, risks, confidence)
     written = None
     if choose is not None:
         rule = coverage.table.choose(choose)
         _save(DecisionPolicy(coverage.calibrator, rule, coverage.facts),
               coverage.calibrator_facts, output)  # fmt: skip
         written = output
+    if report is not None:
+        _draw(report, coverage, coverage, None, policy=output, file=file, chosen=choose)
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
@@ -267,8 +278,57 @@ def _table(
         coverage.to_dict,
         lambda: (*coverage.table.tables(), coverage.use, end),
         warnings=coverage.warnings,
-        files={"policy": written},
+        files={"policy": written, "report": report},
     )
+
+
+def _coverage(rows: Rows, dealing: Dealing, risks: str | None, confidence: float) -> Coverage:
+    """Return the coverage at each risk, by default at those of every table."""
+    from temperance.decisions.abstain import check_target
+    from temperance.decisions.coverage_table import RISKS
+    from temperance.rows.policy import tabulate_coverage
+
+    each = RISKS if risks is None else _risks(risks)
+    for risk in each:
+        check_target(risk, None, confidence)
+    return tabulate_coverage(rows, dealing, each, confidence=confidence)
+
+
+def _draw(
+    report: Path,
+    found: BandDecision | Coverage,
+    coverage: Coverage | None,
+    bands: BandsContent | None,
+    *,
+    policy: Path,
+    file: Path,
+    chosen: float | None = None,
+) -> None:
+    """Write the page of what was found."""
+    from temperance.cli.console import progress
+    from temperance.report import PolicyContent, write_policy
+
+    content = PolicyContent(
+        title=recorded(f"Accept, review or reject: {file}"),
+        bands=bands,
+        table=None if coverage is None else coverage.table,
+        curve=None if coverage is None else coverage.curve,
+        calibrator=found.calibrator,
+        chosen=chosen,
+        use=recorded(found.use),
+        warnings=recorded_warnings(found.warnings),
+        facts=recorded(
+            (
+                *found.report_facts,
+                *((("Policy", str(policy)),) if bands or chosen is not None else ()),
+                ("Library", f"temperance {__version__}"),
+            )
+        ),
+        policy=recorded(str(policy)),
+        file=recorded(str(file)),
+    )
+    with progress("drawing the report"):
+        write_policy(report, content)
 
 
 def _risks(text: str) -> tuple[float, ...]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from temperance.binning import reaches
 from temperance.blocks import report_step
-from temperance.checks import as_known_names
 from temperance.checks.arguments import as_level, as_word
-from temperance.checks.forms import refuse_other_index
 from temperance.decisions.band_promises import RATES, BandCounts, BandPromises
 from temperance.decisions.band_search import Cuts, find_cuts
 from temperance.decisions.binomial import fewest_rows
@@ -22,6 +19,7 @@ from temperance.decisions.rows import (
     DecisionEvent,
     DecisionRows,
 )
+from temperance.decisions.rule import DecisionRule, banded, end_of
 from temperance.errors import InvalidInputError
 from temperance.numerics import places_of
 from temperance.plain import Plain, plain
@@ -71,34 +69,22 @@ class GroupBands(Plain):
             BandCounts.of(positive, accepted, rejected),
             cuts.accept_reason,
             cuts.reject_reason,
-            _end(score[accepted], np.min) if has_accept else None,
-            _end(score[~accepted], np.max) if has_accept else None,
-            _end(score[rejected], np.max) if has_reject else None,
-            _end(score[~rejected], np.min) if has_reject else None,
+            end_of(score[accepted], least=True) if has_accept else None,
+            end_of(score[~accepted], least=False) if has_accept else None,
+            end_of(score[rejected], least=False) if has_reject else None,
+            end_of(score[~rejected], least=True) if has_reject else None,
         )
 
 
-def _end(scores: Array, of: Any) -> float | None:  # noqa: ANN401  (np.min or np.max)
-    return float(of(scores)) if len(scores) else None
-
-
-def banded(
-    score: Array, accept_from: ArrayLike | None, reject_to: ArrayLike | None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows are accepted and which rejected; nan as a threshold is never reached."""
-    never = np.zeros(len(score), dtype=bool)
-    accepted = never if accept_from is None else reaches(score, accept_from)
-    rejected = never if reject_to is None else reaches(-score, np.negative(reject_to))
-    return accepted, rejected
-
-
 @dataclass(frozen=True, slots=True)
-class Bands(Shown):
+class Bands(DecisionRule[BandCounts], Shown):
     """When to accept, when to reject and when to review, with what is promised; see `bands`.
 
     A row is accepted where its score is at least `accept_from`, rejected where it is at most
     `reject_to`, and reviewed between; one that differs by rounding alone, up to 1e-6, is at it.
     """
+
+    own: ClassVar[str] = "bands"
 
     parts: tuple[GroupBands, ...]  # one for all rows, or one per group
     promises: BandPromises
@@ -108,15 +94,9 @@ class Bands(Shown):
     clustered: bool  # one row per cluster was drawn, or every cluster is one answer
 
     @property
-    def per_group(self) -> bool:
-        """Whether every group has bands of its own."""
-        return self.parts[0].group is not None
-
-    @property
-    def promised_groups(self) -> tuple[str, ...]:
-        """The groups that have a band beside review."""
-        both = ((str(p.group), p.accept_from, p.reject_to) for p in self.parts)
-        return tuple(name for name, *ends in both if ends != [None, None])
+    def ends(self) -> tuple[GroupBands, ...]:
+        """Where the bands of all rows begin, or of each group."""
+        return self.parts
 
     @property
     def threshold(self) -> float | None:
@@ -175,65 +155,6 @@ class Bands(Shown):
         """
         return self._banded(score, groups)[0]
 
-    def _banded(
-        self, score: ArrayLike, groups: ArrayLike | None
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        refuse_other_index(score=score, groups=groups)
-        s = np.asarray(score, dtype=np.float64)
-        if not self.per_group:
-            return banded(s, self.parts[0].accept_from, self.parts[0].reject_to)
-        if groups is None:
-            msg = (
-                "`groups` must be given: every group has its own bands (--group-column names their "
-                "column)."
-            )
-            raise InvalidInputError(msg)
-        names = as_known_names(groups, n=len(s))
-        ends = {each.group: (each.accept_from, each.reject_to) for each in self.parts}
-        distinct, places = np.unique(names, return_inverse=True)
-        of_name = [ends.get(str(name), (None, None)) for name in distinct]
-        accept = np.array([np.inf if each[0] is None else each[0] for each in of_name])
-        reject = np.array([-np.inf if each[1] is None else each[1] for each in of_name])
-        return banded(s, accept[places], reject[places])
-
-    def measure(
-        self,
-        probs: ArrayLike,
-        labels: ArrayLike,
-        *,
-        weights: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        clusters: ArrayLike | None = None,
-        seed: int = 0,
-        answers: bool = False,
-        classes: Sequence[object] | None = None,
-        ignore_label: float | str | None = None,
-    ) -> BandCounts:
-        """Return what became of other labelled rows, whose intervals are honest.
-
-        Parameters
-        ----------
-        probs, labels, weights, groups, clusters, seed, answers, classes, ignore_label
-            As in `bands`.
-
-        Returns
-        -------
-        BandCounts
-            Counts, and every rate with its exact 95 % interval.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `bands`, and as in `decide`.
-        """
-        event = self.event
-        rows = DecisionRows.check(
-            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
-            answers=answers, event=event.name, composite=event.composite, classes=classes,
-            ignore_label=ignore_label,
-        )  # fmt: skip
-        return self.counts_of(rows)
-
     def counts_of(self, rows: DecisionRows) -> BandCounts:
         """Return what became of other rows that are checked."""
         return BandCounts.of(~rows.wrong, *self._banded(rows.confidence, rows.groups))
@@ -259,17 +180,8 @@ class Bands(Shown):
     @property
     def assumption(self) -> str:
         """What must be true for it to hold."""
-        what = "rows"
-        if self.event.composite is not None:
-            what = "answers"
-        elif self.clustered:
-            what = "clusters (one row of each)"
-        return (
-            f"New {what} must come as the {self.counts.n:,} that set the thresholds came, "
-            "independent of each other. The labels of those must have had no other use: neither to "
-            "fit the calibrator nor to try other promises. After a re-fit, with another model or "
-            "on other data the promises are void: set the thresholds again."
-        )
+        what = "answers" if self.event.composite is not None else ""
+        return self._assumption(what, "thresholds", "promises are", "promises")
 
     def to_dict(self) -> dict[str, Any]:
         """Return thresholds, promises and counts as plain numbers."""

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     )
     from temperance.report.monitor import render_monitor, write_monitor
     from temperance.report.planning import render_plan, write_plan
+    from temperance.report.policy import (
+        BandsContent,
+        PolicyContent,
+        render_policy,
+        write_policy,
+    )
     from temperance.report.shift import render_shift, write_shift
     from temperance.report.verdict import Files
 
@@ -47,12 +53,15 @@ _PARTS = {  # part -> its public names
     ),
     "monitor": ("render_monitor", "write_monitor"),
     "planning": ("render_plan", "write_plan"),
+    "policy": ("BandsContent", "PolicyContent", "render_policy", "write_policy"),
     "shift": ("render_shift", "write_shift"),
     "verdict": ("Files",),
 }
 
 __all__ = [
+    "BandsContent",
     "Files",
+    "PolicyContent",
     "ReportContent",
     "ThresholdContent",
     "headline",
@@ -60,6 +69,7 @@ __all__ = [
     "render_comparison",
     "render_monitor",
     "render_plan",
+    "render_policy",
     "render_report",
     "render_shift",
     "render_threshold",
@@ -68,6 +78,7 @@ __all__ = [
     "write_comparison",
     "write_monitor",
     "write_plan",
+    "write_policy",
     "write_report",
     "write_shift",
     "write_threshold",
