@@ -171,7 +171,10 @@ def test_a_row_is_as_among_others(name):
         own = {"groups": [str(names[i])]} if grouped else {}
         for row in (many[i : i + 1], many[i : i + 1].tolist(), tuple(many[i : i + 1].tolist())):
             one = policy.apply(row, **own)
-            assert one.probs.tobytes() == probs[i : i + 1].tobytes()
+            if name == "matrix":  # a product of matrices adds up in another order
+                np.testing.assert_allclose(one.probs, probs[i : i + 1], rtol=1e-14)
+            else:
+                assert one.probs.tobytes() == probs[i : i + 1].tobytes()
             assert one.accepted.tolist() == [accepted[i]]
             assert policy.decide(row, **own).bands.tolist() == [decided[i]]
 
@@ -202,4 +205,4 @@ def test_flags_are_still_checked():
         policy.apply([[1.0, 2.0]], refuse_probs="no")
     with pytest.raises(tp.InvalidInputError, match="class_axis"):
         policy.calibrator.apply([[1.0, 2.0]], class_axis=True)
-    assert policy.calibrator.apply([[1.0, 2.0]], class_axis=0).shape == (1, 2)
+    assert policy.calibrator.apply([[1.0, 2.0]], class_axis=0).shape == (2, 2)  # two log-odds

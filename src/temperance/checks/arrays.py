@@ -253,7 +253,7 @@ def plain_row(values: object) -> NDArray[np.float64] | None:
     if type(values) not in _SEQUENCES or len(values) != 1:  # type: ignore[arg-type]
         return None
     inner: Any = values[0]  # type: ignore[index]
-    entries = inner if type(inner) in _SEQUENCES else values
+    entries: Any = inner if type(inner) in _SEQUENCES else values
     if not _NUMBERS.issuperset(map(type, entries)):
         return None
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,15 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import KindName, ReportOption
+from temperance.cli.dealing import (
+    CONFIDENCE,
+    FIT_SHARE,
+    AsIsOption,
+    CalibratorOption,
+    ConfidenceOption,
+    FileArgument,
+    FitShareOption,
+    MethodOption,
+    PerGroupOption,
+    SplitSeedOption,
+    dealing_of,
+    write_policy_file,
+)
+from temperance.cli.options import ReportOption
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance.calibrators import Calibrator
-    from temperance.decisions import DecisionPolicy
     from temperance.report import BandsContent
     from temperance.rows.memory import Rows
     from temperance.rows.policy import BandDecision, Coverage
@@ -38,10 +49,7 @@ class CompositeName(StrEnum):
 @takes_reading(without=("class_axis",))
 def policy(
     reading: Reading,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Logits or probabilities with labels, unseen so far."),
-    ],
+    file: FileArgument,
     min_precision: Annotated[
         float | None,
         typer.Option("--min-precision", metavar="P", help="Of the accepted, least share of yes."),
@@ -78,10 +86,7 @@ def policy(
             "the product of their confidences, or the least.",
         ),
     ] = None,
-    confidence: Annotated[
-        float,
-        typer.Option("--confidence", metavar="P", help="Probability that all promises hold."),
-    ] = 0.95,
+    confidence: ConfidenceOption = CONFIDENCE,
     risks: Annotated[
         str | None,
         typer.Option(
@@ -95,48 +100,20 @@ def policy(
         float | None,
         typer.Option("--choose", metavar="R", help="Write the policy of this risk of the table."),
     ] = None,
-    calibrator_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibrator",
-            metavar="FILE.json",
-            help="Fitted on other rows; all rows of FILE then set the thresholds.",
-        ),
-    ] = None,
-    as_is: Annotated[
-        bool,
-        typer.Option("--as-is", help="Calibrate nothing: all rows set the thresholds."),
-    ] = False,
+    calibrator_file: CalibratorOption = None,
+    as_is: AsIsOption = False,
     test: Annotated[
         Path | None,
         typer.Option("--test", metavar="TEST", help="Measure the rates on this file."),
     ] = None,
-    per_group: Annotated[
-        bool,
-        typer.Option("--per-group", help="Bands for every group; all promises hold at once."),
-    ] = False,
+    per_group: PerGroupOption = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
     report: ReportOption = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="Without --calibrator: what is fitted. Default: temperature; of answers platt.",
-        ),
-    ] = None,
-    fit_share: Annotated[
-        float,
-        typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
-    ] = 0.2,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", metavar="N", min=0, help="Of that split, and of rows drawn from clusters."
-        ),
-    ] = 0,
+    method: MethodOption = None,
+    fit_share: FitShareOption = FIT_SHARE,
+    seed: SplitSeedOption = 0,
 ) -> Result:
     """Find where to accept, review and reject, so that promises hold at once.
 
@@ -146,7 +123,6 @@ def policy(
     `temperance apply policy.json` and `temperance serve policy.json` take.
     """
     from temperance.decisions.band_promises import BandPromises
-    from temperance.decisions.split import as_fit_share
     from temperance.rows.reading import read_rows
     from temperance.writers.place import check_writable
 
@@ -156,16 +132,15 @@ def policy(
         "max_false_negative_rate": max_fnr,
     }  # fmt: skip
     asked = any(value is not None for value in limits.values())
-    _check_options(reading, asked=asked, risks=risks, choose=choose, test=test, event=event,
+    _check_options(asked=asked, risks=risks, choose=choose, test=test, event=event,
                    composite=composite, per_group=per_group)  # fmt: skip
     promises = BandPromises.check(**limits) if asked else None
-    as_fit_share(fit_share)
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    dealing, reading = _dealing(
-        reading, calibrator_file, as_is=as_is, method=method, fit_share=fit_share,
+    dealing, reading = dealing_of(
+        reading, calibrator_file, what="policy", as_is=as_is, method=method, fit_share=fit_share,
         per_group=per_group, seed=seed,
     )  # fmt: skip
     rows = read_rows(file, reading)
@@ -180,13 +155,14 @@ def policy(
         composite=None if composite is None else composite.value,
         confidence=confidence,
     )  # fmt: skip
-    _save(decision.policy, decision.calibrator_facts, output)
+    write_policy_file(decision.policy, decision.calibrator_facts, output)
     if report is not None:
         from temperance.report import BandsContent
 
         coverage = None if composite is not None else _coverage(rows, dealing, None, confidence)
         bands = BandsContent(decision.rule, decision.decided, decision.test)
-        _draw(report, decision, coverage, bands, policy=output, file=file)
+        same = _options(dealing, event, confidence)
+        _draw(report, decision, coverage, bands, policy=output, file=file, same=same)
     return Result(
         decision.to_dict,
         lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
@@ -197,7 +173,6 @@ def policy(
 
 
 def _check_options(
-    reading: Reading,
     *,
     asked: bool,
     risks: str | None,
@@ -205,9 +180,6 @@ def _check_options(
     **others: Any,  # noqa: ANN401
 ) -> None:
     """Raise for options that say nothing beside the others."""
-    if reading.kind == KindName.multilabel:
-        msg = "`--kind` must be logits or probs here: a policy is one on whole rows."
-        raise InvalidInputError(msg)
     if asked and (risks is not None or choose is not None):
         given = "--risks" if risks is not None else "--choose"
         msg = f"`{given}` is of the table, which is shown without promises. Leave one out."
@@ -223,30 +195,6 @@ def _check_options(
             raise InvalidInputError(msg)
 
 
-def _dealing(
-    reading: Reading,
-    calibrator_file: Path | None,
-    *,
-    as_is: bool,
-    method: str | None,
-    **settings: Any,  # noqa: ANN401  (of a Dealing)
-) -> tuple[Dealing, Reading]:
-    """Return which rows calibrate, and how the file is read for that."""
-    from temperance.calibrators import PlattScaling, TemperatureScaling
-    from temperance.formats import load
-    from temperance.rows.threshold import Dealing
-
-    if calibrator_file is not None and as_is:
-        msg = "Give `--calibrator` or `--as-is`, not both."
-        raise InvalidInputError(msg)
-    calibrator: Calibrator | None = None if calibrator_file is None else load(calibrator_file)
-    if method is None:
-        answers = reading.kind == KindName.answers
-        method = PlattScaling.method if answers else TemperatureScaling.method
-    dealing = Dealing(calibrator, calibrator_file, as_is=as_is, method=method, **settings)
-    return dealing, reading.for_calibrator(calibrator)
-
-
 def _table(
     rows: Rows,
     dealing: Dealing,
@@ -259,16 +207,19 @@ def _table(
 ) -> Result:
     """Return the table of coverages, and write the policy of the risk that is chosen."""
     from temperance.decisions import DecisionPolicy
+    from temperance.rows.memory import naming
 
     coverage = _coverage(rows, dealing, risks, confidence)
     written = None
     if choose is not None:
-        rule = coverage.table.choose(choose)
-        _save(DecisionPolicy(coverage.calibrator, rule, coverage.facts),
-              coverage.calibrator_facts, output)  # fmt: skip
+        with naming(rows.source):
+            rule = coverage.table.choose(choose)
+        decided = DecisionPolicy(coverage.calibrator, rule, coverage.facts)
+        write_policy_file(decided, coverage.calibrator_facts, output)
         written = output
     if report is not None:
-        _draw(report, coverage, coverage, None, policy=output, file=file, chosen=choose)
+        same = _options(dealing, "predicted", confidence, risks)
+        _draw(report, coverage, coverage, None, policy=output, file=file, same=same, chosen=choose)
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
@@ -294,6 +245,21 @@ def _coverage(rows: Rows, dealing: Dealing, risks: str | None, confidence: float
     return tabulate_coverage(rows, dealing, each, confidence=confidence)
 
 
+def _options(dealing: Dealing, event: str, confidence: float, risks: str | None = None) -> str:
+    """Return options that mean the same again, as a command line has them."""
+    import shlex
+
+    given = {
+        "--event": None if event == "predicted" else event,
+        "--calibrator": dealing.calibrator_file,
+        "--confidence": None if confidence == CONFIDENCE else f"{confidence:g}",
+        "--risks": risks,
+    }
+    words = [f"{name} {shlex.quote(str(each))}" for name, each in given.items() if each is not None]
+    flags = {"--as-is": dealing.as_is, "--per-group": dealing.per_group}
+    return " ".join([*words, *(name for name, each in flags.items() if each)])
+
+
 def _draw(
     report: Path,
     found: BandDecision | Coverage,
@@ -302,6 +268,7 @@ def _draw(
     *,
     policy: Path,
     file: Path,
+    same: str,
     chosen: float | None = None,
 ) -> None:
     """Write the page of what was found."""
@@ -326,6 +293,7 @@ def _draw(
         ),
         policy=recorded(str(policy)),
         file=recorded(str(file)),
+        same=recorded(same),
     )
     with progress("drawing the report"):
         write_policy(report, content)
@@ -340,15 +308,6 @@ def _risks(text: str) -> tuple[float, ...]:
         msg = f"`--risks` must be numbers with commas between them, each once, got {text!r}."
         raise InvalidInputError(msg)
     return values
-
-
-def _save(decided: DecisionPolicy, calibrator_facts: dict[str, Any], output: Path) -> None:
-    """Write a policy; its facts name files without their folders."""
-    from temperance.decisions import save_policy
-
-    facts = recorded(decided.facts)
-    facts["warnings"] = list(recorded_warnings(facts["warnings"]))
-    save_policy(replace(decided, facts=facts), output, calibrator_facts=recorded(calibrator_facts))
 
 
 def _shown(guarantee: str, tables: list[Any], use: str, assumption: str) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from temperance.blocks import report_step
 from temperance.checks.arguments import as_level, as_word
 from temperance.decisions.band_promises import RATES, BandCounts, BandPromises
 from temperance.decisions.band_search import Cuts, find_cuts
-from temperance.decisions.binomial import fewest_rows
+from temperance.decisions.binomial import groups_tested
 from temperance.decisions.rows import (
     COMPOSITES,
     PREDICTED,
@@ -21,7 +21,6 @@ from temperance.decisions.rows import (
 )
 from temperance.decisions.rule import DecisionRule, banded, end_of
 from temperance.errors import InvalidInputError
-from temperance.numerics import places_of
 from temperance.plain import Plain, plain
 from temperance.show import Shown, Table, number_text, percent_text
 
@@ -276,11 +275,8 @@ def bands(  # noqa: PLR0913  (each is something that only the user knows)
 
     Parameters
     ----------
-    probs : array_like, shape (n, k) or (n,)
-        Calibrated probabilities; (n,) is the probability of class 1. The calibrator must have been
-        fitted on other rows.
-    labels : array_like, shape (n,)
-        True classes in 0..k-1, or names in `classes`.
+    probs, labels, weights, seed, answers, classes, ignore_label
+        As in `abstain`.
     event : "predicted", str or int, default "predicted"
         What is decided about. A class ("yes"), by its name or number: rows are scored by its
         probability, accepted as it or rejected as not it, and positive are those of the class.
@@ -297,8 +293,6 @@ def bands(  # noqa: PLR0913  (each is something that only the user knows)
         Largest share of the positive rows that are rejected.
     confidence : float, default 0.95
         Probability over rows such as these that all promises hold, in (0, 1).
-    weights : array_like, shape (n,), optional
-        Must be equal, or 0 for rows that do not count.
     groups : array_like of str, shape (n,), optional
         Every group (a question, say) gets bands of its own; all promises of all groups hold at
         once. Groups too small for any promise are reviewed whole.
@@ -308,14 +302,6 @@ def bands(  # noqa: PLR0913  (each is something that only the user knows)
         The rows of a cluster are one answer (all questions of one document), right if all its rows
         are: scored by the product of their confidences, or the least. Not with a class as
         `event`, nor with `groups`.
-    seed : int, default 0
-        Of the row drawn from each cluster.
-    answers : bool, default False
-        `probs` are the probabilities (n,) that whole answers are right, `labels` whether they are.
-    classes : sequence of str, optional
-        Names of the columns, as labels may use them.
-    ignore_label : int or str, optional
-        Rows of this label are left out.
 
     Returns
     -------
@@ -399,32 +385,20 @@ def _parts(rows: DecisionRows, promises: BandPromises, delta: float) -> list[Gro
     if rows.groups is None:
         cuts = find_cuts(rows.confidence, ~rows.wrong, promises, delta / sides)
         return [GroupBands.of(None, rows.confidence, ~rows.wrong, cuts)]
-    distinct, numbers = np.unique(rows.groups, return_inverse=True)
-    members = places_of(numbers, len(distinct))
-    level = delta / searches([len(each) for each in members], promises, delta)
+    groups = rows.by_group()
+    level = delta / searches([each.n for each in groups.values()], promises, delta)
     parts = []
-    for number, (name, of) in enumerate(zip(distinct.tolist(), members, strict=True), start=1):
-        score, positive = rows.confidence[of], ~rows.wrong[of]
-        cuts = find_cuts(score, positive, promises, level)
-        parts.append(GroupBands.of(name, score, positive, cuts))
-        report_step("bands of groups", number, len(distinct))
+    for number, (name, of) in enumerate(groups.items(), start=1):
+        cuts = find_cuts(of.confidence, ~of.wrong, promises, level)
+        parts.append(GroupBands.of(name, of.confidence, ~of.wrong, cuts))
+        report_step("bands of groups", number, len(groups))
     return parts
 
 
 def searches(sizes: Sequence[int], promises: BandPromises, delta: float) -> int:
-    """Return how many searches share the level: those of each group that is large enough for one.
-
-    The m largest groups, each with rows enough at delta / (m times the searches of a group). Sizes
-    are known without a label, so they may decide.
-    """
-    sides = len(promises.sides)
+    """Return how many searches share the level: those of each group that is large enough."""
     shares = [max(promises.bad_shares(side).values()) for side in promises.sides]
-    counts = [
-        m
-        for m, size in enumerate(sorted(sizes, reverse=True), start=1)
-        if size >= min(fewest_rows(share, delta / (m * sides)) for share in shares)
-    ]
-    return max(counts, default=1) * sides
+    return groups_tested(sizes, shares, delta) * len(shares)
 
 
 def _refusal(parts: Sequence[GroupBands], band: str, confidence: float) -> str:

@@ -64,7 +64,7 @@ class CoverageTable(Shown):
         place = self.risks.index(max_risk)
         rule = self.rules[place]
         if rule is None:
-            raise InvalidInputError(str(self.reasons[place]))
+            raise InvalidInputError(str(self.reasons[place]).replace("(--max-risk)", "(--choose)"))
         return rule
 
     def to_dict(self) -> dict[str, Any]:

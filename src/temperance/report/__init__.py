@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         write_report,
     )
     from temperance.report.monitor import render_monitor, write_monitor
+    from temperance.report.ordered import OrderedLevels
     from temperance.report.planning import render_plan, write_plan
     from temperance.report.policy import (
         BandsContent,
@@ -52,6 +53,7 @@ _PARTS = {  # part -> its public names
         "write_report",
     ),
     "monitor": ("render_monitor", "write_monitor"),
+    "ordered": ("OrderedLevels",),
     "planning": ("render_plan", "write_plan"),
     "policy": ("BandsContent", "PolicyContent", "render_policy", "write_policy"),
     "shift": ("render_shift", "write_shift"),
@@ -61,6 +63,7 @@ _PARTS = {  # part -> its public names
 __all__ = [
     "BandsContent",
     "Files",
+    "OrderedLevels",
     "PolicyContent",
     "ReportContent",
     "ThresholdContent",

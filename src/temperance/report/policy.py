@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import Estimate
     from temperance.report.tables import Cell
 
-__all__ = ["BandsContent", "PolicyContent", "render_policy", "write_policy"]
+__all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "write_policy"]
 
 _LEVEL = 0.05
 _BANDS = ("accept", "review", "reject")
@@ -80,6 +80,7 @@ class PolicyContent:
     warnings: tuple[str, ...] = ()
     policy: str = ""  # files, as the next step's command names them
     file: str = ""
+    same: str = ""  # options that mean the same again
 
 
 def write_policy(path: str | PathLike[str], content: PolicyContent) -> None:
@@ -153,7 +154,7 @@ def _state(bands: BandsContent, name: str) -> State:
     why = f"{clauses[0].upper()}{clauses[1:]}"
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
-    found = [_finding(bands.test, rule, each) for each in own]
+    found = [finding_of(bands.test, rule, each) for each in own]
     worst = next(each for each in _ON_TEST if each in found)
     return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
 
@@ -174,10 +175,12 @@ def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
 def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, str]:
     rule = bands.rule
     found = [] if bands.test is None else [
-        _finding(bands.test, rule, name) for name in rule.promises.limits
+        finding_of(bands.test, rule, name) for name in rule.promises.limits
     ]  # fmt: skip
     if "broken" in found:
-        command = f"temperance policy new-labels.npz {_options(rule)}"
+        command = " ".join(
+            filter(None, ("temperance policy new-labels.npz", content.same, _options(rule)))
+        )
         return "Do not rely on it: set the bands again, on recent labelled rows.", command
     step = "Let it decide on new rows, and set it again after a re-fit or when the data change."
     if bands.test is None:
@@ -206,7 +209,8 @@ def _table_screen(content: PolicyContent) -> Screen:
         command = f"temperance apply {shlex.quote(content.policy)} new-rows.npz -o decided.npz"
     elif kept:
         step = "Choose a risk; its policy is written, and its promise holds though you looked."
-        command = f"temperance policy {file} --choose {kept[0]:g}"
+        words = ("temperance policy", file, content.same, f"--choose {kept[0]:g}")
+        command = " ".join(filter(None, words))
     else:
         step, command = "Label more rows: these allow none of the promises.", ""
     return Screen(states=states, glance=[("What to do next", "", step, command)])
@@ -236,7 +240,7 @@ def _count(counts: BandCounts, name: str) -> tuple[int, int]:
     return getattr(counts, _DONE[name]), counts.n
 
 
-def _finding(counts: BandCounts, rule: Bands, name: str) -> Finding:
+def finding_of(counts: BandCounts, rule: Bands, name: str) -> Finding:
     """Return whether test rows refute a promise, confirm it, or do neither, at level .05.
 
     Refuted at .05 over the number of promises, so that a policy that keeps all of them is said to
@@ -283,7 +287,7 @@ def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
             "promised": f"{sign} {percent_text(limit)}",
             "bad": f"{bad:,} of {whole:,}",
             "rate": ("none", "", "") if rate is None else _estimate(rate),
-            "finding": "" if bands.test is None else _finding(bands.test, rule, name),
+            "finding": "" if bands.test is None else finding_of(bands.test, rule, name),
         }
 
 

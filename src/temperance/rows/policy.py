@@ -192,7 +192,7 @@ def _beside_fit(
     error: InvalidInputError | NoOptimumError, dealing: Dealing
 ) -> InvalidInputError | NoOptimumError:
     """Return an error that says of its number of labels that the fit takes some more."""
-    if not dealing.by_split or "would do" not in str(error):
+    if not dealing.by_split or "About " not in str(error):
         return error
     share = f"`fit_share` (--fit-share), {dealing.fit_share:g} of all rows"
     return InvalidInputError(f"{error} The rows of the fit come on top: {share}.")
