@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from pages import check_stands_alone, words_of
+from temperance.checks import Positions
 from temperance.metrics import (
     accuracy,
     brier_score,
@@ -14,6 +16,8 @@ from temperance.metrics import (
     ranked_probability_score,
     within_accuracy,
 )
+from temperance.metrics.inputs import Predictions
+from temperance.metrics.ordinal import level_events
 
 
 @pytest.fixture
@@ -125,3 +129,45 @@ def test_the_command_measures_levels(run, tmp_path):
     (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)))
     said = run("evaluate", "r.jsonl", "--quick", "--ordered", code=2).stderr
     assert "options of their own" in said
+
+
+def test_events_of_levels_as_by_hand(rows):
+    """Each event's claim and share, and errors whose mean is the measure."""
+    p, y, w = rows
+    checked = Predictions.check(p, Positions(y), w, classes=list("abcde"))
+    events = level_events(checked, n_bins=15)
+    assert [each.level for each in events] == list("abcd")
+    for j, each in enumerate(events):
+        below, true = p[:, : j + 1].sum(axis=1), y <= j
+        assert each.probability == pytest.approx((w * below).sum() / w.sum())
+        assert each.frequency.value == pytest.approx((w * true).sum() / w.sum())
+        assert each.frequency.low < each.frequency.value < each.frequency.high
+        share = each.curve.share
+        assert (share * each.curve.recalibrated).sum() == pytest.approx(each.frequency.value)
+    mean = np.mean([each.error for each in events])
+    assert mean == pytest.approx(cumulative_calibration_error(p, y, weights=w))
+
+
+def test_the_report_shows_levels(run, tmp_path):
+    """A section with the measures before and after, a picture each, and a row per level."""
+    rng = np.random.default_rng(4)
+    z = 3 * rng.normal(size=(400, 12))
+    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    np.savez(tmp_path / "a.npz", logits=z, labels=y)
+    tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
+    command = ("evaluate", "a.npz", "--calibrator", "c.json", "--quick", "--report", "r.html")
+    run(*command, "--ordered")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    check_stands_alone(page)
+    words = words_of(page)
+    assert "How far off, on 12 ordered levels" in words
+    assert "Drawn are 8 of the 11 levels" in words
+    for temperature in (1.0, 2.0):
+        p = tp.TemperatureScaling(temperature).apply(z)
+        assert f"{ranked_probability_score(p, y):.4f}" in words
+        assert f"{within_accuracy(p, y):.4f}" in words
+    shares = [f"at most {j} {100 * np.mean(y <= j):.1f} %" for j in range(11)]
+    assert all(each in words for each in shares)
+    assert page.count("a level of at most this") >= 2
+    run(*command)
+    assert "ordered levels" not in words_of((tmp_path / "r.html").read_text(encoding="utf-8"))

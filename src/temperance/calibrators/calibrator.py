@@ -16,7 +16,7 @@ from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, named_scores, refuse_other_index
 from temperance.checks.labels import as_classes
-from temperance.checks.scores import refuse_masks
+from temperance.checks.scores import as_one_row, refuse_masks
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -176,6 +176,7 @@ def _nats(value: float) -> str:
 
 
 _FLAT = ": shape (n,) is the log-odds of class 1, of two; one row of k logits is [[...]]"
+_ONE_ROW = Dense((1,), -1)
 _FEW_ROWS = 5  # fewer served rows than this may look like probabilities by chance
 
 
@@ -437,16 +438,22 @@ class Calibrator(Frozen, ABC):
         refuse_probs: bool = True,
     ) -> Outputs:
         """Return the arguments of `apply`, checked."""
-        scores: Any = logits
-        if type(logits) is not np.ndarray:  # which has no names of columns and rows
-            refuse_other_index(logits=logits, groups=groups)
-            scores, _ = named_scores(logits, self.classes, name="logits")
-        array, dense = Dense.of(scores, class_axis=class_axis)
-        z = as_logits(array)
+        row = as_one_row(logits) if type(class_axis) is int and class_axis == -1 else None
+        if row is not None:
+            (z, one_column), dense = row, _ONE_ROW
+            array: NDArray[Any] = z[0, 1:] if one_column else z
+        else:
+            scores: Any = logits
+            if type(logits) is not np.ndarray:  # which has no names of columns and rows
+                refuse_other_index(logits=logits, groups=groups)
+                scores, _ = named_scores(logits, self.classes, name="logits")
+            array, dense = Dense.of(scores, class_axis=class_axis)
+            z = as_logits(array)
+            one_column = len(dense.shape) <= 1 and _one_column(logits)
         if self.n_classes is not None and z.shape[1] != self.n_classes:
             msg = (
                 f"`logits` must have the {self.n_classes} columns that the calibrator was fitted "
-                f"on, got {z.shape[1]}{_FLAT if np.ndim(array) == 1 else ''}."
+                f"on, got {z.shape[1]}{_FLAT if array.ndim == 1 else ''}."
             )
             raise InvalidInputError(msg)
         if not self.traits.masks:
@@ -456,7 +463,6 @@ class Calibrator(Frozen, ABC):
             if array.ndim > 1:
                 refuse_padding(z, None)
         names = self._known_groups(groups, dense, n=len(z))
-        one_column = len(dense.shape) <= 1 and _one_column(logits)
         return Outputs((z,), names, dense, one_column=one_column)
 
     def outputs_of(

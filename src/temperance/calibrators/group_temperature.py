@@ -23,6 +23,7 @@ from temperance.calibrators.training import Training
 from temperance.calibrators.traits import Traits
 from temperance.checks import as_known_names
 from temperance.checks.arguments import as_not_negative, as_positive, value_text
+from temperance.checks.row_values import numbers_by_name
 from temperance.errors import InvalidInputError
 from temperance.frozen import frozen
 from temperance.numerics import as_float64, places_of, row_blocks, row_log_losses, softmax
@@ -323,12 +324,9 @@ class GroupTemperatureScaling(Method):
         """Return the temperature of each row, (n,)."""
         if groups is None:
             return np.full(n or 0, self.temperature)
-        names, number = np.unique(
-            as_known_names(groups, n=len(np.atleast_1d(groups)) if n is None else n),
-            return_inverse=True,
-        )
-        each = [self.temperatures.get(str(name), self.temperature) for name in names]
-        return np.array(each, dtype=np.float64)[number]
+        rows = len(np.atleast_1d(groups)) if n is None else n
+        names = as_known_names(groups, n=rows)
+        return numbers_by_name(names, self.temperatures, unknown=self.temperature)
 
     def unseen(self, groups: ArrayLike) -> tuple[str, ...]:
         """Return the names that the fit has not seen, sorted; rows of no group have none.

@@ -134,4 +134,6 @@ def with_log_odds(block: Array, odds: Array) -> Array:
 
 def of_log_odds(odds: Array) -> Array:
     """Return (0, odds) per row, odds beyond float range at its end."""
-    return np.stack([np.zeros(len(odds)), np.clip(odds, -_LARGEST, _LARGEST)], axis=1)
+    rows = np.zeros((len(odds), 2))
+    np.minimum(np.maximum(odds, -_LARGEST), _LARGEST, out=rows[:, 1])
+    return rows

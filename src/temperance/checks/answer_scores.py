@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.arguments import as_mapping, value_text
-from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
+from temperance.checks.arrays import as_array, as_numbers, plain_row, row_name, such_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -164,7 +164,9 @@ class AnswerScale:
 
     def log_odds(self, scores: ArrayLike, *, name: str = "scores") -> Array:
         """Return finite log-odds, (n,), that rise with the scores, or say what is wrong."""
-        s = as_float64(as_numbers(self.numbers(scores, name=name), name=name))
+        s = plain_row(scores)
+        if s is None:
+            s = as_float64(as_numbers(self.numbers(scores, name=name), name=name))
         if s.ndim != 1:
             msg = f"`{name}` must have shape (n,), one score per answer, got {s.shape}."
             raise InvalidInputError(msg)

@@ -38,6 +38,7 @@ __all__ = [
 
 
 _STEMS = ("logit_", "prob_", "label_")
+_WITHOUT_INDEX = (np.ndarray, list, tuple)
 _DEFAULT = "column_"  # what polars calls the columns of an array
 
 
@@ -167,7 +168,7 @@ def _columns(values: Any) -> list[Any] | None:  # noqa: ANN401
 
 
 def _index(values: Any) -> Any:  # noqa: ANN401
-    if isinstance(values, np.ndarray | list | tuple):
+    if values is None or isinstance(values, _WITHOUT_INDEX):
         return None
     index = getattr(values, "index", None)
     return index if hasattr(index, "equals") and hasattr(index, "isin") else None

@@ -19,6 +19,8 @@ from temperance.errors import InvalidInputError
 from temperance.numerics import MOST_COUNTED, as_float64
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
@@ -29,8 +31,11 @@ __all__ = [
     "checked_weights",
     "effective_rows",
     "in_effective_rows",
+    "numbers_by_name",
     "without_traces",
 ]
+
+_FEW = 64  # names, which are looked up one by one in less time than they are sorted
 
 # Names that say which rows belong together: groups to compare, clusters to resample.
 
@@ -64,8 +69,23 @@ def as_known_names(values: ArrayLike, *, n: int, name: str = "groups") -> NDArra
 
     Of rows that are served, or looked up: what is known of them is used.
     """
+    if type(values) is np.ndarray and values.dtype.kind == "U" and values.shape == (n,):
+        return values
+    if n == 1 and type(values) in {list, tuple} and [type(each) for each in values] == [str]:  # type: ignore[union-attr]
+        return np.array(values, dtype=np.str_)
     column = _column(as_optional(values, name=name), n=n, name=name)
     return np.where(_missing(column), "", _texts(column, name))
+
+
+def numbers_by_name(
+    names: NDArray[np.str_], numbers: Mapping[str, float], *, unknown: float
+) -> NDArray[np.float64]:
+    """Return the number that each name has, (n,), and `unknown` of names that have none."""
+    if len(names) <= _FEW:
+        return np.array([numbers.get(name, unknown) for name in names.tolist()], dtype=np.float64)
+    distinct, places = np.unique(names, return_inverse=True)
+    of_name = [numbers.get(name, unknown) for name in distinct.tolist()]
+    return np.array(of_name, dtype=np.float64)[places]
 
 
 def _column(values: NDArray[Any], *, n: int, name: str) -> NDArray[Any]:

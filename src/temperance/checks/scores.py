@@ -16,6 +16,7 @@ from temperance.checks.arrays import (
     count_rows,
     is_small_matrix,
     one_column,
+    plain_row,
     row_name,
     such_rows,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Floor",
     "Floored",
     "as_logits",
+    "as_one_row",
     "as_probs",
     "logits_from_probs",
     "looks_like_probs",
@@ -214,6 +216,26 @@ def as_logits(logits: ArrayLike, *, name: str = "logits", first: int = 0) -> NDA
         if not bounded(values[rows], _LARGEST_LOGIT):
             _check_values(as_float64(values[rows]), name=name, first=first + rows.start)
     return z
+
+
+def as_one_row(logits: ArrayLike) -> tuple[NDArray[Any], bool] | None:
+    """Return one row of logits, (1, k), as `as_logits` does, and whether it came as (1,) or (1, 1).
+
+    None of what only `as_logits` can tell: other shapes and types, and values that it refuses.
+    """
+    z = logits if type(logits) is np.ndarray else plain_row(logits)
+    if z is None or z.ndim not in {1, 2} or z.shape[0] != 1:
+        return None
+    if z.shape[-1] == 1:
+        if z.dtype.char != "d" or not bounded(z, _LARGEST_LOGIT):
+            return None
+        return np.array([[0.0, z.flat[0]]]), True
+    if bounded(z, _LARGEST_LOGIT):
+        return z, False
+    if z.dtype.char != "d":
+        return None
+    existing = z[~np.isneginf(z)]  # nan is left, and is not bounded
+    return (z, False) if bounded(existing, _LARGEST_LOGIT) else None
 
 
 def as_logits_unread(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]:

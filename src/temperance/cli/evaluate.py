@@ -37,10 +37,14 @@ from temperance.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
     from temperance.calibrators import Calibrator
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.gates import Baseline, Gated, RowSums
+    from temperance.metrics.ordinal import OrdinalMeasures
+    from temperance.report import OrderedLevels
     from temperance.rows.blocks import BlockRows
     from temperance.rows.memory import RowFacts, Rows, Settings
     from temperance.rows.reading import Reading
@@ -174,6 +178,7 @@ def evaluate(
             facts=recorded(_facts(facts, calibrator_file)),
             warnings=recorded_warnings(warnings),
             plan=rows.label_plan(calibrator),
+            ordered=_ordered(rows, levels, after, n_bins),
             members=facts.members,
             untried="auto" if advice else "",
             files=Files(
@@ -286,6 +291,24 @@ def _shown(
     if comparison is not None and calibrator is not None:
         yield measure_table(comparison, evaluated_on="given", calibrator=calibrator)
     yield from evaluation_tables(final)
+
+
+def _ordered(
+    rows: Rows | BlockRows,
+    levels: OrdinalMeasures | None,
+    after: NDArray[Any] | None,
+    n_bins: int,
+) -> dict[str, OrderedLevels]:
+    """Return what the report shows of ordered levels, a side each; {} where they are none."""
+    from temperance.report import OrderedLevels
+
+    if levels is None:
+        return {}
+    last = OrderedLevels(levels, rows.level_events(after, n_bins=n_bins))
+    if after is None:
+        return {"As it is": last}
+    raw = OrderedLevels(rows.ordinal_measures(n_bins=n_bins), rows.level_events(n_bins=n_bins))
+    return {"Before": raw, "After": last}
 
 
 def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:

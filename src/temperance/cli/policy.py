@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,14 +9,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temperance.cli.console import Result
-from temperance.cli.options import KindName
+from temperance.cli.dealing import (
+    CONFIDENCE,
+    FIT_SHARE,
+    AsIsOption,
+    CalibratorOption,
+    ConfidenceOption,
+    FileArgument,
+    FitShareOption,
+    MethodOption,
+    PerGroupOption,
+    SplitSeedOption,
+    dealing_of,
+    write_policy_file,
+)
+from temperance.cli.options import ReportOption
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
+from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance.calibrators import Calibrator
-    from temperance.decisions import DecisionPolicy
+    from temperance.report import BandsContent
+    from temperance.rows.memory import Rows
+    from temperance.rows.policy import BandDecision, Coverage
     from temperance.rows.reading import Reading
     from temperance.rows.threshold import Dealing
 
@@ -34,10 +49,7 @@ class CompositeName(StrEnum):
 @takes_reading(without=("class_axis",))
 def policy(
     reading: Reading,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Logits or probabilities with labels, unseen so far."),
-    ],
+    file: FileArgument,
     min_precision: Annotated[
         float | None,
         typer.Option("--min-precision", metavar="P", help="Of the accepted, least share of yes."),
@@ -74,10 +86,7 @@ def policy(
             "the product of their confidences, or the least.",
         ),
     ] = None,
-    confidence: Annotated[
-        float,
-        typer.Option("--confidence", metavar="P", help="Probability that all promises hold."),
-    ] = 0.95,
+    confidence: ConfidenceOption = CONFIDENCE,
     risks: Annotated[
         str | None,
         typer.Option(
@@ -91,47 +100,20 @@ def policy(
         float | None,
         typer.Option("--choose", metavar="R", help="Write the policy of this risk of the table."),
     ] = None,
-    calibrator_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibrator",
-            metavar="FILE.json",
-            help="Fitted on other rows; all rows of FILE then set the thresholds.",
-        ),
-    ] = None,
-    as_is: Annotated[
-        bool,
-        typer.Option("--as-is", help="Calibrate nothing: all rows set the thresholds."),
-    ] = False,
+    calibrator_file: CalibratorOption = None,
+    as_is: AsIsOption = False,
     test: Annotated[
         Path | None,
         typer.Option("--test", metavar="TEST", help="Measure the rates on this file."),
     ] = None,
-    per_group: Annotated[
-        bool,
-        typer.Option("--per-group", help="Bands for every group; all promises hold at once."),
-    ] = False,
+    per_group: PerGroupOption = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="Without --calibrator: what is fitted. Default: temperature; of answers platt.",
-        ),
-    ] = None,
-    fit_share: Annotated[
-        float,
-        typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
-    ] = 0.2,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", metavar="N", min=0, help="Of that split, and of rows drawn from clusters."
-        ),
-    ] = 0,
+    report: ReportOption = None,
+    method: MethodOption = None,
+    fit_share: FitShareOption = FIT_SHARE,
+    seed: SplitSeedOption = 0,
 ) -> Result:
     """Find where to accept, review and reject, so that promises hold at once.
 
@@ -141,7 +123,6 @@ def policy(
     `temperance apply policy.json` and `temperance serve policy.json` take.
     """
     from temperance.decisions.band_promises import BandPromises
-    from temperance.decisions.split import as_fit_share
     from temperance.rows.reading import read_rows
     from temperance.writers.place import check_writable
 
@@ -151,19 +132,20 @@ def policy(
         "max_false_negative_rate": max_fnr,
     }  # fmt: skip
     asked = any(value is not None for value in limits.values())
-    _check_options(reading, asked=asked, risks=risks, choose=choose, test=test, event=event,
+    _check_options(asked=asked, risks=risks, choose=choose, test=test, event=event,
                    composite=composite, per_group=per_group)  # fmt: skip
     promises = BandPromises.check(**limits) if asked else None
-    as_fit_share(fit_share)
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
-    dealing, reading = _dealing(
-        reading, calibrator_file, as_is=as_is, method=method, fit_share=fit_share,
+    if report is not None:
+        check_writable(report, {".html", ".htm"})
+    dealing, reading = dealing_of(
+        reading, calibrator_file, what="policy", as_is=as_is, method=method, fit_share=fit_share,
         per_group=per_group, seed=seed,
     )  # fmt: skip
     rows = read_rows(file, reading)
     if promises is None:
-        return _table(rows, dealing, risks, choose, confidence, output)
+        return _table(rows, dealing, risks, choose, confidence, output, report, file)
     of_test = reading.other_file(of_model=rows)
     test_rows = None if test is None else read_rows(test, of_test, like=rows)
     from temperance.rows.policy import decide_bands
@@ -173,18 +155,24 @@ def policy(
         composite=None if composite is None else composite.value,
         confidence=confidence,
     )  # fmt: skip
-    _save(decision.policy, decision.calibrator_facts, output)
+    write_policy_file(decision.policy, decision.calibrator_facts, output)
+    if report is not None:
+        from temperance.report import BandsContent
+
+        coverage = None if composite is not None else _coverage(rows, dealing, None, confidence)
+        bands = BandsContent(decision.rule, decision.decided, decision.test)
+        same = _options(dealing, event, confidence)
+        _draw(report, decision, coverage, bands, policy=output, file=file, same=same)
     return Result(
         decision.to_dict,
         lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
                        decision.rule.assumption),
         warnings=decision.warnings,
-        files={"policy": output},
+        files={"policy": output, "report": report},
     )  # fmt: skip
 
 
 def _check_options(
-    reading: Reading,
     *,
     asked: bool,
     risks: str | None,
@@ -192,9 +180,6 @@ def _check_options(
     **others: Any,  # noqa: ANN401
 ) -> None:
     """Raise for options that say nothing beside the others."""
-    if reading.kind == KindName.multilabel:
-        msg = "`--kind` must be logits or probs here: a policy is one on whole rows."
-        raise InvalidInputError(msg)
     if asked and (risks is not None or choose is not None):
         given = "--risks" if risks is not None else "--choose"
         msg = f"`{given}` is of the table, which is shown without promises. Leave one out."
@@ -210,54 +195,31 @@ def _check_options(
             raise InvalidInputError(msg)
 
 
-def _dealing(
-    reading: Reading,
-    calibrator_file: Path | None,
-    *,
-    as_is: bool,
-    method: str | None,
-    **settings: Any,  # noqa: ANN401  (of a Dealing)
-) -> tuple[Dealing, Reading]:
-    """Return which rows calibrate, and how the file is read for that."""
-    from temperance.calibrators import PlattScaling, TemperatureScaling
-    from temperance.formats import load
-    from temperance.rows.threshold import Dealing
-
-    if calibrator_file is not None and as_is:
-        msg = "Give `--calibrator` or `--as-is`, not both."
-        raise InvalidInputError(msg)
-    calibrator: Calibrator | None = None if calibrator_file is None else load(calibrator_file)
-    if method is None:
-        answers = reading.kind == KindName.answers
-        method = PlattScaling.method if answers else TemperatureScaling.method
-    dealing = Dealing(calibrator, calibrator_file, as_is=as_is, method=method, **settings)
-    return dealing, reading.for_calibrator(calibrator)
-
-
 def _table(
-    rows: Any,  # noqa: ANN401  (Rows, which is loaded by now)
+    rows: Rows,
     dealing: Dealing,
     risks: str | None,
     choose: float | None,
     confidence: float,
     output: Path,
+    report: Path | None,
+    file: Path,
 ) -> Result:
     """Return the table of coverages, and write the policy of the risk that is chosen."""
     from temperance.decisions import DecisionPolicy
-    from temperance.decisions.abstain import check_target
-    from temperance.decisions.coverage_table import RISKS
-    from temperance.rows.policy import tabulate_coverage
+    from temperance.rows.memory import naming
 
-    each = RISKS if risks is None else _risks(risks)
-    for risk in each:
-        check_target(risk, None, confidence)
-    coverage = tabulate_coverage(rows, dealing, each, confidence=confidence)
+    coverage = _coverage(rows, dealing, risks, confidence)
     written = None
     if choose is not None:
-        rule = coverage.table.choose(choose)
-        _save(DecisionPolicy(coverage.calibrator, rule, coverage.facts),
-              coverage.calibrator_facts, output)  # fmt: skip
+        with naming(rows.source):
+            rule = coverage.table.choose(choose)
+        decided = DecisionPolicy(coverage.calibrator, rule, coverage.facts)
+        write_policy_file(decided, coverage.calibrator_facts, output)
         written = output
+    if report is not None:
+        same = _options(dealing, "predicted", confidence, risks)
+        _draw(report, coverage, coverage, None, policy=output, file=file, same=same, chosen=choose)
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
@@ -267,8 +229,74 @@ def _table(
         coverage.to_dict,
         lambda: (*coverage.table.tables(), coverage.use, end),
         warnings=coverage.warnings,
-        files={"policy": written},
+        files={"policy": written, "report": report},
     )
+
+
+def _coverage(rows: Rows, dealing: Dealing, risks: str | None, confidence: float) -> Coverage:
+    """Return the coverage at each risk, by default at those of every table."""
+    from temperance.decisions.abstain import check_target
+    from temperance.decisions.coverage_table import RISKS
+    from temperance.rows.policy import tabulate_coverage
+
+    each = RISKS if risks is None else _risks(risks)
+    for risk in each:
+        check_target(risk, None, confidence)
+    return tabulate_coverage(rows, dealing, each, confidence=confidence)
+
+
+def _options(dealing: Dealing, event: str, confidence: float, risks: str | None = None) -> str:
+    """Return options that mean the same again, as a command line has them."""
+    import shlex
+
+    given = {
+        "--event": None if event == "predicted" else event,
+        "--calibrator": dealing.calibrator_file,
+        "--confidence": None if confidence == CONFIDENCE else f"{confidence:g}",
+        "--risks": risks,
+    }
+    words = [f"{name} {shlex.quote(str(each))}" for name, each in given.items() if each is not None]
+    flags = {"--as-is": dealing.as_is, "--per-group": dealing.per_group}
+    return " ".join([*words, *(name for name, each in flags.items() if each)])
+
+
+def _draw(
+    report: Path,
+    found: BandDecision | Coverage,
+    coverage: Coverage | None,
+    bands: BandsContent | None,
+    *,
+    policy: Path,
+    file: Path,
+    same: str,
+    chosen: float | None = None,
+) -> None:
+    """Write the page of what was found."""
+    from temperance.cli.console import progress
+    from temperance.report import PolicyContent, write_policy
+
+    content = PolicyContent(
+        title=recorded(f"Accept, review or reject: {file}"),
+        bands=bands,
+        table=None if coverage is None else coverage.table,
+        curve=None if coverage is None else coverage.curve,
+        calibrator=found.calibrator,
+        chosen=chosen,
+        use=recorded(found.use),
+        warnings=recorded_warnings(found.warnings),
+        facts=recorded(
+            (
+                *found.report_facts,
+                *((("Policy", str(policy)),) if bands or chosen is not None else ()),
+                ("Library", f"temperance {__version__}"),
+            )
+        ),
+        policy=recorded(str(policy)),
+        file=recorded(str(file)),
+        same=recorded(same),
+    )
+    with progress("drawing the report"):
+        write_policy(report, content)
 
 
 def _risks(text: str) -> tuple[float, ...]:
@@ -280,15 +308,6 @@ def _risks(text: str) -> tuple[float, ...]:
         msg = f"`--risks` must be numbers with commas between them, each once, got {text!r}."
         raise InvalidInputError(msg)
     return values
-
-
-def _save(decided: DecisionPolicy, calibrator_facts: dict[str, Any], output: Path) -> None:
-    """Write a policy; its facts name files without their folders."""
-    from temperance.decisions import save_policy
-
-    facts = recorded(decided.facts)
-    facts["warnings"] = list(recorded_warnings(facts["warnings"]))
-    save_policy(replace(decided, facts=facts), output, calibrator_facts=recorded(calibrator_facts))
 
 
 def _shown(guarantee: str, tables: list[Any], use: str, assumption: str) -> tuple[Any, ...]:

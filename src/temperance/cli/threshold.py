@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from temperance.cli.console import Result
+from temperance.cli.dealing import (
+    CONFIDENCE,
+    FIT_SHARE,
+    AsIsOption,
+    CalibratorOption,
+    ConfidenceOption,
+    FileArgument,
+    FitShareOption,
+    MethodOption,
+    PerGroupOption,
+    SplitSeedOption,
+    dealing_of,
+    write_policy_file,
+)
 from temperance.cli.gating import (
     Broken,
     Gating,
@@ -18,8 +32,8 @@ from temperance.cli.gating import (
     ended,
     fail_if,
 )
-from temperance.cli.options import COMPUTING, KindName, ReportOption
-from temperance.cli.process import as_output, name_of, recorded, recorded_warnings
+from temperance.cli.options import ReportOption
+from temperance.cli.process import as_output, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
 from temperance.version import __version__
@@ -33,10 +47,7 @@ __all__ = ["threshold"]
 @takes_reading(without=("class_axis",))
 def threshold(
     reading: Reading,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Logits or probabilities with labels, unseen so far."),
-    ],
+    file: FileArgument,
     max_risk: Annotated[
         float | None,
         typer.Option("--max-risk", metavar="R", help="Largest share of wrong answers to promise."),
@@ -50,30 +61,14 @@ def threshold(
             "--max-risk: where the search begins.",
         ),
     ] = None,
-    confidence: Annotated[
-        float,
-        typer.Option("--confidence", metavar="P", help="Probability that the promise holds."),
-    ] = 0.95,
-    calibrator_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibrator",
-            metavar="FILE.json",
-            help="Fitted on other rows; all rows of FILE then set the threshold.",
-        ),
-    ] = None,
-    as_is: Annotated[
-        bool,
-        typer.Option("--as-is", help="Calibrate nothing: all rows set the threshold."),
-    ] = False,
+    confidence: ConfidenceOption = CONFIDENCE,
+    calibrator_file: CalibratorOption = None,
+    as_is: AsIsOption = False,
     test: Annotated[
         Path | None,
         typer.Option("--test", metavar="TEST", help="Measure coverage and risk on this file."),
     ] = None,
-    per_group: Annotated[
-        bool,
-        typer.Option("--per-group", help="A threshold for every group; all promises hold at once."),
-    ] = False,
+    per_group: PerGroupOption = False,
     policy_file: Annotated[
         Path | None,
         typer.Option(
@@ -99,28 +94,9 @@ def threshold(
     undecided: UndecidedOption = None,
     junit: JUnitOption = None,
     markdown: MarkdownOption = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="Without --calibrator: what is fitted. Default: temperature; of answers platt.",
-        ),
-    ] = None,
-    fit_share: Annotated[
-        float,
-        typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
-    ] = 0.2,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            help="Of that split, and of rows drawn from clusters.",
-            rich_help_panel=COMPUTING,
-        ),
-    ] = 0,
+    method: MethodOption = None,
+    fit_share: FitShareOption = FIT_SHARE,
+    seed: SplitSeedOption = 0,
 ) -> Result:
     """Find the confidence from which on answers keep a promised error rate.
 
@@ -129,14 +105,10 @@ def threshold(
     set the threshold. The policy, a calibrator with its threshold, is what `temperance apply
     policy.json` takes. In CI: threshold NEW --policy policy.json --fail-if broken.
     """
-    from temperance.calibrators import PlattScaling, TemperatureScaling
     from temperance.cli.console import Headline, progress
-    from temperance.decisions import save_policy
     from temperance.decisions.abstain import check_target
-    from temperance.decisions.split import as_fit_share
-    from temperance.formats import load
     from temperance.rows.reading import read_rows
-    from temperance.rows.threshold import Dealing, decide
+    from temperance.rows.threshold import decide
     from temperance.writers.place import check_writable
 
     gating = Gating(undecided, junit, markdown)
@@ -151,36 +123,22 @@ def threshold(
     check_target(max_risk, min_coverage, confidence)
     _require_new_labels(fails, test)
     output = as_output(output, "policy.json")
-    if calibrator_file is not None and as_is:
-        msg = "Give `--calibrator` or `--as-is`, not both."
-        raise InvalidInputError(msg)
-    as_fit_share(fit_share)
-    if reading.kind == KindName.multilabel:
-        msg = "`--kind` must be logits or probs here: a threshold is one on whole rows."
-        raise InvalidInputError(msg)
     check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
-    calibrator = None if calibrator_file is None else load(calibrator_file)
-    rows = read_rows(file, reading := reading.for_calibrator(calibrator))
+    dealing, reading = dealing_of(
+        reading, calibrator_file, what="threshold", as_is=as_is, method=method,
+        fit_share=fit_share, per_group=per_group, seed=seed,
+    )  # fmt: skip
+    rows = read_rows(file, reading)
     of_test = reading.other_file(of_model=rows)
     test_rows = None if test is None else read_rows(test, of_test, like=rows)
-    if method is None:
-        answers = reading.kind == KindName.answers
-        method = PlattScaling.method if answers else TemperatureScaling.method
-    dealing = Dealing(
-        calibrator, calibrator_file, as_is=as_is, method=method, fit_share=fit_share,
-        per_group=per_group, seed=seed,
-    )  # fmt: skip
     decision = decide(
         rows, test_rows, dealing,
         max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
     )  # fmt: skip
-    facts = recorded(decision.policy.facts)
-    facts["warnings"] = list(recorded_warnings(facts["warnings"]))
-    policy = replace(decision.policy, facts=facts)
+    policy = write_policy_file(decision.policy, decision.calibrator_facts, output)
     decision = replace(decision, policy=policy)
-    save_policy(policy, output, calibrator_facts=_of_fit(decision.calibrator_facts))
     if report is not None:
         from temperance.report import ThresholdContent, write_threshold
 
@@ -263,11 +221,3 @@ def _measured(
         files={"policy": policy_file, **gating.files},
         gates=judged,
     )
-
-
-def _of_fit(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return what a policy says of its calibrator's fit: files by their names alone."""
-    known: dict[str, Any] = recorded(facts)
-    if isinstance(known.get("data"), str):  # older calibrators hold paths
-        known["data"] = " + ".join(map(name_of, known["data"].split(" + ")))
-    return known

@@ -24,6 +24,7 @@ from temperance.decisions.binomial import (
     LEAST_RISK,
     POWER,
     fewest_rows,
+    groups_tested,
     p_values,
     pass_probability,
     rows_needed,
@@ -31,7 +32,7 @@ from temperance.decisions.binomial import (
 )
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, normal_quantile, places_of
+from temperance.numerics import as_float64, normal_quantile
 from temperance.show import percent_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ __all__ = [
     "check_target",
     "counts_reaching",
     "first_tried",
-    "groups_tested",
+    "level_of_group",
     "risk_of_coverage",
 ]
 
@@ -450,11 +451,8 @@ def _promises(rows: DecisionRows, target: Target) -> list[Promise]:
     """Return the promise of all rows, or of each group; without a threshold where there is none."""
     if rows.groups is None:
         return [_promise(None, rows, target)]
-    distinct, numbers = np.unique(rows.groups, return_inverse=True)
-    members = places_of(numbers, len(distinct))
-    parts = {name: rows.taken(each) for name, each in zip(distinct.tolist(), members, strict=True)}
-    sizes = [part.n for part in parts.values()]
-    share = target.delta / groups_tested(sizes, target.max_risk, target.delta)
+    parts = rows.by_group()
+    share = level_of_group([each.n for each in parts.values()], target.max_risk, target.delta)
     of_group = replace(target, delta=share)
     promises = []
     for number, (name, part) in enumerate(parts.items(), start=1):
@@ -505,19 +503,9 @@ def _as_grid(thresholds: ArrayLike, max_risk: float | None) -> Array:
     return grid
 
 
-def groups_tested(sizes: list[int], max_risk: float | None, delta: float) -> int:
-    """Return how many groups can have a promise: the m largest, each with rows enough at delta/m.
-
-    Sizes are known without a label, so they may decide.
-    """
-    if max_risk is None:
-        return len(sizes)
-    counts = [
-        m
-        for m, size in enumerate(sorted(sizes, reverse=True), start=1)
-        if size >= fewest_rows(max_risk, delta / m)
-    ]
-    return max(counts, default=1)
+def level_of_group(sizes: Sequence[int], max_risk: float | None, delta: float) -> float:
+    """Return the level of each group's promise: of a coverage all groups have one."""
+    return delta / (len(sizes) if max_risk is None else groups_tested(sizes, [max_risk], delta))
 
 
 def _promise(group: str | None, rows: DecisionRows, target: Target) -> Promise:

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.binning import reaches
-from temperance.checks import as_known_names
-from temperance.checks.forms import refuse_other_index
 from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.rows import DecisionEvent, DecisionRows
-from temperance.errors import InvalidInputError
+from temperance.decisions.rule import DecisionRule
 from temperance.plain import Plain, plain
 from temperance.show import Table, interval_text, number_text, percent_text
 from temperance.sums import MergeableSums
@@ -76,6 +73,15 @@ class Promise:
     lowest_accepted: float | None = None  # confidence among those rows; None: none, or not known
     highest_declined: float | None = None
 
+    @property
+    def accept_from(self) -> float | None:
+        """The threshold."""
+        return self.threshold
+
+    @property
+    def reject_to(self) -> None:
+        """Nothing is rejected: what is not accepted is for review."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers."""
         return {
@@ -88,12 +94,14 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Abstention:
+class Abstention(DecisionRule[Outcome]):
     """When to answer and when to abstain, with what is promised of the answers.
 
     A row is accepted where the largest of its calibrated probabilities is at least the threshold;
     one that is less by rounding alone, up to 1e-6, is at the threshold.
     """
+
+    own: ClassVar[str] = "threshold"
 
     promises: tuple[Promise, ...]  # one for all rows, or one per group
     confidence: float  # probability over such rows that the promise (of groups: all of them) holds
@@ -111,14 +119,9 @@ class Abstention:
         return DecisionEvent()
 
     @property
-    def per_group(self) -> bool:
-        """Whether every group has a threshold of its own."""
-        return self.promises[0].group is not None
-
-    @property
-    def promised_groups(self) -> tuple[str, ...]:
-        """The groups that have a threshold."""
-        return tuple(str(p.group) for p in self.promises if p.threshold is not None)
+    def ends(self) -> tuple[Promise, ...]:
+        """The threshold of all rows, or of each group."""
+        return self.promises
 
     @property
     def threshold(self) -> float | None:
@@ -161,21 +164,7 @@ class Abstention:
         >>> rule.accepts([0.95, 0.85])
         array([ True,  True])
         """
-        refuse_other_index(confidence=confidence, groups=groups)
-        sure = np.asarray(confidence, dtype=np.float64)
-        if self.threshold is not None:
-            return reaches(sure, self.threshold)
-        if groups is None:
-            msg = (
-                "`groups` must be given: every group has its own threshold (--group-column names "
-                "their column)."
-            )
-            raise InvalidInputError(msg)
-        names = as_known_names(groups, n=len(sure))
-        limits = {p.group: p.threshold for p in self.promises if p.threshold is not None}
-        distinct, places = np.unique(names, return_inverse=True)
-        of_name = np.array([limits.get(str(name), np.inf) for name in distinct])
-        return reaches(sure, of_name[places])
+        return self._banded(confidence, groups, name="confidence")[0]
 
     def decide(self, confidence: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.str_]:
         """Return the band of each row, (n,): "accept", else "review".
@@ -192,55 +181,12 @@ class Abstention:
         """
         return np.where(self.accepts(confidence, groups), "accept", "review")
 
-    def measure(
-        self,
-        probs: ArrayLike,
-        labels: ArrayLike,
-        *,
-        weights: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        clusters: ArrayLike | None = None,
-        seed: int = 0,
-        answers: bool = False,
-        classes: Sequence[object] | None = None,
-        ignore_label: float | str | None = None,
-    ) -> Outcome:
-        """Return what became of other labelled rows, whose interval is honest.
+    @property
+    def counts(self) -> Outcome:
+        """The same as `outcome`, as every rule calls it."""
+        return self.outcome
 
-        Parameters
-        ----------
-        probs : array_like, shape (n, k) or (n,)
-            Calibrated probabilities.
-        labels : array_like, shape (n,)
-            True classes in 0..k-1, or names in `classes`.
-        weights, groups, clusters : array_like, shape (n,), optional
-            As in `abstain`.
-        seed : int, default 0
-            Of the row drawn from each cluster.
-        answers : bool, default False
-            As in `abstain`.
-        classes : sequence of str, optional
-            Names of the columns, as labels may use them.
-        ignore_label : int or str, optional
-            Rows of this label are left out.
-
-        Returns
-        -------
-        Outcome
-            Counts, coverage and risk with exact 95 % intervals.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `abstain`, and as in `accepts`.
-        """
-        rows = DecisionRows.check(
-            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
-            answers=answers, classes=classes, ignore_label=ignore_label,
-        )  # fmt: skip
-        return self.outcome_of(rows)
-
-    def outcome_of(self, rows: DecisionRows) -> Outcome:
+    def counts_of(self, rows: DecisionRows) -> Outcome:
         """Return what became of other rows that are checked."""
         return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
 
@@ -277,13 +223,7 @@ class Abstention:
     @property
     def assumption(self) -> str:
         """What must be true for it to hold."""
-        what = "clusters (one row of each)" if self.clustered else "rows"
-        return (
-            f"New {what} must come as the {self.outcome.n:,} that set the threshold came, "
-            "independent of each other. The labels of those must have had no other use: neither to "
-            "fit the calibrator nor to try other thresholds. After a re-fit, with another model or "
-            "on other data the promise is void: set the threshold again."
-        )
+        return self._assumption("", "threshold", "promise is", "thresholds")
 
     def to_dict(self) -> dict[str, Any]:
         """Return thresholds, promises and counts as plain numbers."""

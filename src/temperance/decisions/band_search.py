@@ -129,11 +129,12 @@ def _accepting(
     if not recall:
         found = _searched(band, strict, delta)
         return (found, None) if found.holds else (None, found.reason)
-    loose = _searched_up(band, recall, delta)
+    both = {**strict, **recall}
+    loose = _searched_up(band, recall, delta, both)
     if not strict:
         # the strictest threshold of those that hold is the one that is wanted
         return (Found(loose.first, loose.first), None) if loose.holds else (None, loose.reason)
-    found = _searched(band, strict, delta)
+    found = _searched(band, strict, delta, both)
     for each in (found, loose):
         if not each.holds:
             return None, each.reason
@@ -142,8 +143,17 @@ def _accepting(
     return Found(max(found.first, loose.first), found.last), None
 
 
-def _searched(band: _Band, shares: Mapping[str, float], delta: float) -> Found:
-    """Return the thresholds, strict to loose, before the first at which some promise fails."""
+def _searched(
+    band: _Band,
+    shares: Mapping[str, float],
+    delta: float,
+    asked: Mapping[str, float] | None = None,
+) -> Found:
+    """Return the thresholds, strict to loose, before the first at which some promise fails.
+
+    The labels that would do are those of all that is `asked` of the band, this and more.
+    """
+    asked = asked or shares
     if not shares:
         return Found(0, -1)
     first: int | None = 0
@@ -151,21 +161,25 @@ def _searched(band: _Band, shares: Mapping[str, float], delta: float) -> Found:
     if precise is not None:
         first = first_tried(band.score, Target(precise, None, delta, BAND_GRID))
     if first is None:
-        return _failed(band, shares, delta, None)
+        return _failed(band, shares, asked, delta, None)
     fails = _joint(band, shares)[first:] > delta
     passed = int(fails.argmax()) if fails.any() else len(fails)
     last = first + passed - 1
     if not passed or not band.rows[last]:
-        return _failed(band, shares, delta, first)
+        return _failed(band, shares, asked, delta, first)
     return Found(first, last)
 
 
-def _searched_up(band: _Band, shares: Mapping[str, float], delta: float) -> Found:
+def _searched_up(
+    band: _Band, shares: Mapping[str, float], delta: float, asked: Mapping[str, float]
+) -> Found:
     """Return the thresholds, loose to strict, before the first at which the recall fails."""
     fails = (_joint(band, shares) > delta)[::-1]
     passed = int(fails.argmax()) if fails.any() else len(fails)
     end = len(fails)
-    return Found(end - passed, end - 1) if passed else _failed(band, shares, delta, end - 1)
+    if passed:
+        return Found(end - passed, end - 1)
+    return _failed(band, shares, asked, delta, end - 1)
 
 
 def _joint(band: _Band, shares: Mapping[str, float]) -> Array:
@@ -202,15 +216,24 @@ def _apart(accept: Found, reject: Found) -> tuple[int, int] | None:
 # Why rows do not support promises, and how many labels would.
 
 
-def _failed(band: _Band, shares: Mapping[str, float], delta: float, first: int | None) -> Found:
-    needed = _labels_needed(band, shares, delta)
+def _failed(
+    band: _Band,
+    shares: Mapping[str, float],
+    asked: Mapping[str, float],
+    delta: float,
+    first: int | None,
+) -> Found:
+    needed = _labels_needed(band, asked, delta)
     why = _why(band, shares, delta, first)
-    return Found(0, -1, f"{why}. {_would_do(needed)}", needed)
+    return Found(0, -1, f"{why}. {_would_do(needed, asked)}", needed)
 
 
-def _would_do(needed: int | None) -> str:
+def _would_do(needed: int | None, asked: Mapping[str, float]) -> str:
     if needed is None:
-        return "No number of labels would do: at no threshold do these rows keep it"
+        what = "it"
+        if len(asked) > 1:
+            what = f"{' and '.join(f'`{name}` ({RATES[name].option})' for name in asked)} at once"
+        return f"No number of labels would do: at no threshold do these rows keep {what}"
     return f"About {needed:,} labelled rows would do, as these go (power 80 %)"
 
 
@@ -315,7 +338,7 @@ def _excluding(
         f"{names} exclude each other on these rows: one needs a threshold of {_at(strict.last)} or "
         f"more, where the recall seen is {percent_text(float(seen))}, the other one of "
         f"{_at(loose.first)} or less, where the precision seen is {percent_text(1.0 - float(risk))}"
-        f". {_would_do(_labels_needed(band, shares, delta))}"
+        f". {_would_do(_labels_needed(band, shares, delta), shares)}"
     )
 
 

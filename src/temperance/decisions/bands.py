@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from temperance.binning import reaches
 from temperance.blocks import report_step
-from temperance.checks import as_known_names
 from temperance.checks.arguments import as_level, as_word
-from temperance.checks.forms import refuse_other_index
 from temperance.decisions.band_promises import RATES, BandCounts, BandPromises
 from temperance.decisions.band_search import Cuts, find_cuts
-from temperance.decisions.binomial import fewest_rows
+from temperance.decisions.binomial import groups_tested
 from temperance.decisions.rows import (
     COMPOSITES,
     PREDICTED,
@@ -22,8 +19,8 @@ from temperance.decisions.rows import (
     DecisionEvent,
     DecisionRows,
 )
+from temperance.decisions.rule import DecisionRule, banded, end_of
 from temperance.errors import InvalidInputError
-from temperance.numerics import places_of
 from temperance.plain import Plain, plain
 from temperance.show import Shown, Table, number_text, percent_text
 
@@ -71,34 +68,22 @@ class GroupBands(Plain):
             BandCounts.of(positive, accepted, rejected),
             cuts.accept_reason,
             cuts.reject_reason,
-            _end(score[accepted], np.min) if has_accept else None,
-            _end(score[~accepted], np.max) if has_accept else None,
-            _end(score[rejected], np.max) if has_reject else None,
-            _end(score[~rejected], np.min) if has_reject else None,
+            end_of(score[accepted], least=True) if has_accept else None,
+            end_of(score[~accepted], least=False) if has_accept else None,
+            end_of(score[rejected], least=False) if has_reject else None,
+            end_of(score[~rejected], least=True) if has_reject else None,
         )
 
 
-def _end(scores: Array, of: Any) -> float | None:  # noqa: ANN401  (np.min or np.max)
-    return float(of(scores)) if len(scores) else None
-
-
-def banded(
-    score: Array, accept_from: ArrayLike | None, reject_to: ArrayLike | None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows are accepted and which rejected; nan as a threshold is never reached."""
-    never = np.zeros(len(score), dtype=bool)
-    accepted = never if accept_from is None else reaches(score, accept_from)
-    rejected = never if reject_to is None else reaches(-score, np.negative(reject_to))
-    return accepted, rejected
-
-
 @dataclass(frozen=True, slots=True)
-class Bands(Shown):
+class Bands(DecisionRule[BandCounts], Shown):
     """When to accept, when to reject and when to review, with what is promised; see `bands`.
 
     A row is accepted where its score is at least `accept_from`, rejected where it is at most
     `reject_to`, and reviewed between; one that differs by rounding alone, up to 1e-6, is at it.
     """
+
+    own: ClassVar[str] = "bands"
 
     parts: tuple[GroupBands, ...]  # one for all rows, or one per group
     promises: BandPromises
@@ -108,15 +93,9 @@ class Bands(Shown):
     clustered: bool  # one row per cluster was drawn, or every cluster is one answer
 
     @property
-    def per_group(self) -> bool:
-        """Whether every group has bands of its own."""
-        return self.parts[0].group is not None
-
-    @property
-    def promised_groups(self) -> tuple[str, ...]:
-        """The groups that have a band beside review."""
-        both = ((str(p.group), p.accept_from, p.reject_to) for p in self.parts)
-        return tuple(name for name, *ends in both if ends != [None, None])
+    def ends(self) -> tuple[GroupBands, ...]:
+        """Where the bands of all rows begin, or of each group."""
+        return self.parts
 
     @property
     def threshold(self) -> float | None:
@@ -175,65 +154,6 @@ class Bands(Shown):
         """
         return self._banded(score, groups)[0]
 
-    def _banded(
-        self, score: ArrayLike, groups: ArrayLike | None
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        refuse_other_index(score=score, groups=groups)
-        s = np.asarray(score, dtype=np.float64)
-        if not self.per_group:
-            return banded(s, self.parts[0].accept_from, self.parts[0].reject_to)
-        if groups is None:
-            msg = (
-                "`groups` must be given: every group has its own bands (--group-column names their "
-                "column)."
-            )
-            raise InvalidInputError(msg)
-        names = as_known_names(groups, n=len(s))
-        ends = {each.group: (each.accept_from, each.reject_to) for each in self.parts}
-        distinct, places = np.unique(names, return_inverse=True)
-        of_name = [ends.get(str(name), (None, None)) for name in distinct]
-        accept = np.array([np.inf if each[0] is None else each[0] for each in of_name])
-        reject = np.array([-np.inf if each[1] is None else each[1] for each in of_name])
-        return banded(s, accept[places], reject[places])
-
-    def measure(
-        self,
-        probs: ArrayLike,
-        labels: ArrayLike,
-        *,
-        weights: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        clusters: ArrayLike | None = None,
-        seed: int = 0,
-        answers: bool = False,
-        classes: Sequence[object] | None = None,
-        ignore_label: float | str | None = None,
-    ) -> BandCounts:
-        """Return what became of other labelled rows, whose intervals are honest.
-
-        Parameters
-        ----------
-        probs, labels, weights, groups, clusters, seed, answers, classes, ignore_label
-            As in `bands`.
-
-        Returns
-        -------
-        BandCounts
-            Counts, and every rate with its exact 95 % interval.
-
-        Raises
-        ------
-        InvalidInputError
-            As in `bands`, and as in `decide`.
-        """
-        event = self.event
-        rows = DecisionRows.check(
-            probs, labels, weights=weights, groups=groups, clusters=clusters, seed=seed,
-            answers=answers, event=event.name, composite=event.composite, classes=classes,
-            ignore_label=ignore_label,
-        )  # fmt: skip
-        return self.counts_of(rows)
-
     def counts_of(self, rows: DecisionRows) -> BandCounts:
         """Return what became of other rows that are checked."""
         return BandCounts.of(~rows.wrong, *self._banded(rows.confidence, rows.groups))
@@ -259,17 +179,8 @@ class Bands(Shown):
     @property
     def assumption(self) -> str:
         """What must be true for it to hold."""
-        what = "rows"
-        if self.event.composite is not None:
-            what = "answers"
-        elif self.clustered:
-            what = "clusters (one row of each)"
-        return (
-            f"New {what} must come as the {self.counts.n:,} that set the thresholds came, "
-            "independent of each other. The labels of those must have had no other use: neither to "
-            "fit the calibrator nor to try other promises. After a re-fit, with another model or "
-            "on other data the promises are void: set the thresholds again."
-        )
+        what = "answers" if self.event.composite is not None else ""
+        return self._assumption(what, "thresholds", "promises are", "promises")
 
     def to_dict(self) -> dict[str, Any]:
         """Return thresholds, promises and counts as plain numbers."""
@@ -364,11 +275,8 @@ def bands(  # noqa: PLR0913  (each is something that only the user knows)
 
     Parameters
     ----------
-    probs : array_like, shape (n, k) or (n,)
-        Calibrated probabilities; (n,) is the probability of class 1. The calibrator must have been
-        fitted on other rows.
-    labels : array_like, shape (n,)
-        True classes in 0..k-1, or names in `classes`.
+    probs, labels, weights, seed, answers, classes, ignore_label
+        As in `abstain`.
     event : "predicted", str or int, default "predicted"
         What is decided about. A class ("yes"), by its name or number: rows are scored by its
         probability, accepted as it or rejected as not it, and positive are those of the class.
@@ -385,8 +293,6 @@ def bands(  # noqa: PLR0913  (each is something that only the user knows)
         Largest share of the positive rows that are rejected.
     confidence : float, default 0.95
         Probability over rows such as these that all promises hold, in (0, 1).
-    weights : array_like, shape (n,), optional
-        Must be equal, or 0 for rows that do not count.
     groups : array_like of str, shape (n,), optional
         Every group (a question, say) gets bands of its own; all promises of all groups hold at
         once. Groups too small for any promise are reviewed whole.
@@ -396,14 +302,6 @@ def bands(  # noqa: PLR0913  (each is something that only the user knows)
         The rows of a cluster are one answer (all questions of one document), right if all its rows
         are: scored by the product of their confidences, or the least. Not with a class as
         `event`, nor with `groups`.
-    seed : int, default 0
-        Of the row drawn from each cluster.
-    answers : bool, default False
-        `probs` are the probabilities (n,) that whole answers are right, `labels` whether they are.
-    classes : sequence of str, optional
-        Names of the columns, as labels may use them.
-    ignore_label : int or str, optional
-        Rows of this label are left out.
 
     Returns
     -------
@@ -487,32 +385,20 @@ def _parts(rows: DecisionRows, promises: BandPromises, delta: float) -> list[Gro
     if rows.groups is None:
         cuts = find_cuts(rows.confidence, ~rows.wrong, promises, delta / sides)
         return [GroupBands.of(None, rows.confidence, ~rows.wrong, cuts)]
-    distinct, numbers = np.unique(rows.groups, return_inverse=True)
-    members = places_of(numbers, len(distinct))
-    level = delta / searches([len(each) for each in members], promises, delta)
+    groups = rows.by_group()
+    level = delta / searches([each.n for each in groups.values()], promises, delta)
     parts = []
-    for number, (name, of) in enumerate(zip(distinct.tolist(), members, strict=True), start=1):
-        score, positive = rows.confidence[of], ~rows.wrong[of]
-        cuts = find_cuts(score, positive, promises, level)
-        parts.append(GroupBands.of(name, score, positive, cuts))
-        report_step("bands of groups", number, len(distinct))
+    for number, (name, of) in enumerate(groups.items(), start=1):
+        cuts = find_cuts(of.confidence, ~of.wrong, promises, level)
+        parts.append(GroupBands.of(name, of.confidence, ~of.wrong, cuts))
+        report_step("bands of groups", number, len(groups))
     return parts
 
 
 def searches(sizes: Sequence[int], promises: BandPromises, delta: float) -> int:
-    """Return how many searches share the level: those of each group that is large enough for one.
-
-    The m largest groups, each with rows enough at delta / (m times the searches of a group). Sizes
-    are known without a label, so they may decide.
-    """
-    sides = len(promises.sides)
+    """Return how many searches share the level: those of each group that is large enough."""
     shares = [max(promises.bad_shares(side).values()) for side in promises.sides]
-    counts = [
-        m
-        for m, size in enumerate(sorted(sizes, reverse=True), start=1)
-        if size >= min(fewest_rows(share, delta / (m * sides)) for share in shares)
-    ]
-    return max(counts, default=1) * sides
+    return groups_tested(sizes, shares, delta) * len(shares)
 
 
 def _refusal(parts: Sequence[GroupBands], band: str, confidence: float) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from temperance.metrics.estimates import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ __all__ = [
     "POWER",
     "clopper_pearson",
     "fewest_rows",
+    "groups_tested",
     "p_values",
     "pass_probability",
     "rows_needed",
@@ -59,6 +62,23 @@ def fewest_rows(max_risk: float, delta: float) -> int:
     149
     """
     return max(1, ceil(log(delta) / log1p(-max_risk)))
+
+
+def groups_tested(sizes: Sequence[int], shares: Sequence[float], delta: float) -> int:
+    """Return how many groups can have a promise: the m largest, each with rows enough for one.
+
+    Each of the promises, that of no more than these `shares` of rows are bad, has the level delta
+    over m times their number. Sizes are known without a label, so they may decide.
+
+    >>> groups_tested([200, 149, 30], [0.02], 0.05)
+    1
+    """
+    counts = [
+        m
+        for m, size in enumerate(sorted(sizes, reverse=True), start=1)
+        if size >= min(fewest_rows(share, delta / (m * len(shares))) for share in shares)
+    ]
+    return max(counts, default=1)
 
 
 def clopper_pearson(errors: int, rows: int, level: float = 0.95) -> Estimate:

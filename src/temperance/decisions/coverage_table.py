@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from temperance.decisions.abstention import Abstention
 
-__all__ = ["RISKS", "CoverageTable", "coverage_rows", "coverage_table"]
+__all__ = ["RISKS", "CoverageTable", "coverage_rows", "coverage_table", "short_reason"]
 
 RISKS = (0.01, 0.02, 0.05, 0.1)
 
@@ -64,7 +64,7 @@ class CoverageTable(Shown):
         place = self.risks.index(max_risk)
         rule = self.rules[place]
         if rule is None:
-            raise InvalidInputError(str(self.reasons[place]))
+            raise InvalidInputError(str(self.reasons[place]).replace("(--max-risk)", "(--choose)"))
         return rule
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class CoverageTable(Shown):
         rows = []
         for risk, rule, reason in zip(self.risks, self.rules, self.reasons, strict=True):
             if rule is None:
-                rows.append((f"<= {percent_text(risk)}", "none", "0 %", "", _short(reason)))
+                rows.append((f"<= {percent_text(risk)}", "none", "0 %", "", short_reason(reason)))
                 continue
             seen = rule.outcome
             rows.append((
@@ -114,7 +114,7 @@ class CoverageTable(Shown):
         )  # fmt: skip
 
 
-def _short(reason: str | None) -> str:
+def short_reason(reason: str | None) -> str:
     """Return how many labels would do, which stands at the end of a reason."""
     text = str(reason)
     start = text.find("About ")

@@ -10,7 +10,13 @@ import numpy as np
 from temperance.binning import reaches
 from temperance.calibrators import Calibrator, MultilabelScaling
 from temperance.checks.forms import refuse_other_index
-from temperance.decisions.abstain import GRID, Target, check_target, groups_tested, risk_of_coverage
+from temperance.decisions.abstain import (
+    GRID,
+    Target,
+    check_target,
+    level_of_group,
+    risk_of_coverage,
+)
 from temperance.decisions.abstention import Abstention, Outcome, Promise
 from temperance.decisions.bands import Bands
 from temperance.decisions.bands_json import bands_of, promise_content, rule_content
@@ -529,7 +535,7 @@ def _abstention(top: JsonObject, promises: list[Promise], rows: list[JsonObject]
     sizes = [each.outcome.n for each in promises]
     share = 1.0 - confidence
     if per_group:
-        share /= groups_tested(sizes, max_risk, share)
+        share = level_of_group(sizes, max_risk, share)
     target = Target(max_risk, min_coverage, share, GRID)
     supported = tuple(
         each

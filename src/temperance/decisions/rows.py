@@ -16,6 +16,7 @@ from temperance.crossfit import content_order
 from temperance.errors import InvalidInputError
 from temperance.metrics.events import class_event, named_event
 from temperance.metrics.inputs import Predictions
+from temperance.numerics import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -234,6 +235,12 @@ class DecisionRows:
     def n(self) -> int:
         """Number of rows."""
         return len(self.wrong)
+
+    def by_group(self) -> dict[str, DecisionRows]:
+        """Return the rows of each group, by its name; these rows have groups."""
+        distinct, numbers = np.unique(np.asarray(self.groups), return_inverse=True)
+        places = places_of(numbers, len(distinct))
+        return {name: self.taken(of) for name, of in zip(distinct.tolist(), places, strict=True)}
 
     def taken(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> DecisionRows:
         """Return some of the rows (a mask, or their places), without their groups."""

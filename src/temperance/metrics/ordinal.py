@@ -10,7 +10,10 @@ import numpy as np
 from temperance.checks.arguments import as_count
 from temperance.checks.labels import Positions
 from temperance.metrics.calibration_error import expected_calibration_error
+from temperance.metrics.corp import CorpReliability, corp_reliability
+from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
+from temperance.metrics.reliability import reliability_curve
 from temperance.plain import Plain
 from temperance.show import Shown, Table, number_text
 
@@ -21,9 +24,13 @@ if TYPE_CHECKING:
 
     from temperance.binning import Binning
 
+_DRAWN = 100  # resamples of a curve, which is drawn without its bands
+
 __all__ = [
+    "LevelEvent",
     "OrdinalMeasures",
     "cumulative_calibration_error",
+    "level_events",
     "ordinal_measures",
     "ranked_probability_score",
     "within_accuracy",
@@ -64,6 +71,38 @@ class OrdinalMeasures(Shown, Plain):
     def columns(self) -> dict[str, list[Any]]:
         """Return the numbers as columns of plain values."""
         return {name: [value] for name, value in self.to_dict().items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelEvent:
+    """Calibration of one event "the level is this or less"."""
+
+    level: str
+    probability: float  # claimed, on average
+    frequency: Estimate  # how often it is so, with its 95 % Wilson interval
+    error: float  # expected calibration error, in [0, 1]
+    curve: CorpReliability
+
+
+def level_events(rows: Predictions, *, n_bins: int, seed: int = 0) -> tuple[LevelEvent, ...]:
+    """Return the k - 1 events whose errors `cumulative_calibration_error` averages."""
+    below, under = _cumulative(rows)
+    names = rows.classes or tuple(map(str, range(rows.probs.shape[1])))
+    events = []
+    for j, (p, true) in enumerate(zip(below.T, under.T.astype(int), strict=True)):
+        given: dict[str, Any] = {"probs": p, "labels": true, "weights": rows.weights, "event": 1}
+        whole = reliability_curve(**given, n_bins=1)
+        ends = (whole.accuracy, whole.accuracy_low, whole.accuracy_high)
+        events.append(
+            LevelEvent(
+                names[j],
+                float(np.average(p, weights=rows.weights)),
+                Estimate(*(float(each[0]) for each in ends)),
+                expected_calibration_error(**given, n_bins=n_bins),
+                corp_reliability(**given, n_resamples=_DRAWN, seed=seed),
+            )
+        )
+    return tuple(events)
 
 
 def ordinal_measures(

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
         write_report,
     )
     from temperance.report.monitor import render_monitor, write_monitor
+    from temperance.report.ordered import OrderedLevels
     from temperance.report.planning import render_plan, write_plan
+    from temperance.report.policy import (
+        BandsContent,
+        PolicyContent,
+        render_policy,
+        write_policy,
+    )
     from temperance.report.shift import render_shift, write_shift
     from temperance.report.verdict import Files
 
@@ -46,13 +53,18 @@ _PARTS = {  # part -> its public names
         "write_report",
     ),
     "monitor": ("render_monitor", "write_monitor"),
+    "ordered": ("OrderedLevels",),
     "planning": ("render_plan", "write_plan"),
+    "policy": ("BandsContent", "PolicyContent", "render_policy", "write_policy"),
     "shift": ("render_shift", "write_shift"),
     "verdict": ("Files",),
 }
 
 __all__ = [
+    "BandsContent",
     "Files",
+    "OrderedLevels",
+    "PolicyContent",
     "ReportContent",
     "ThresholdContent",
     "headline",
@@ -60,6 +72,7 @@ __all__ = [
     "render_comparison",
     "render_monitor",
     "render_plan",
+    "render_policy",
     "render_report",
     "render_shift",
     "render_threshold",
@@ -68,6 +81,7 @@ __all__ = [
     "write_comparison",
     "write_monitor",
     "write_plan",
+    "write_policy",
     "write_report",
     "write_shift",
     "write_threshold",

@@ -27,6 +27,7 @@ from temperance.plots import (
 from temperance.plots.curves import MOST_CURVES
 from temperance.printable import count_text
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
+from temperance.report.ordered import ordered_section
 from temperance.report.screen import Screen
 from temperance.report.tables import (
     class_rows,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
+    from temperance.report.ordered import OrderedLevels
     from temperance.report.verdict import Files
     from temperance.selection import Selection
 
@@ -88,6 +90,7 @@ class ReportContent:
     untried: str = ""  # method to try where calibration is still refuted, with its options
     files: Files | None = None  # what the next step's command names; None: it names none
     label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
+    ordered: dict[str, OrderedLevels] = field(default_factory=dict)  # of levels: side -> measured
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first
 
 
@@ -440,6 +443,7 @@ def render_report(content: ReportContent) -> str:
         unchanged="" if content.selection is None else unchanged_text(content.selection),
         candidates=[] if content.selection is None else selection_cells(content.selection),
         calibrator=_calibrator(content),
+        ordered=ordered_section(content.ordered),
         pooling=pooling_section(content),
         class_biases=class_bias_section(content.class_biases),
         group_temperatures=group_section(content.calibrator),

@@ -83,6 +83,10 @@ class BlockRows:
         )
         raise InvalidInputError(msg)
 
+    def level_events(self, logits: NDArray[Any] | None = None, *, n_bins: int) -> Never:
+        """Raise InvalidInputError, as `ordinal_measures`."""
+        self.ordinal_measures(logits, n_bins=n_bins)
+
     @property
     def in_memory(self) -> None:
         """No rows: they stay in their file."""

@@ -16,7 +16,12 @@ from temperance.comparison import compare_rows
 from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
 from temperance.evaluation import evaluate_rows
 from temperance.gates.row_sums import RowSums
-from temperance.metrics.ordinal import OrdinalMeasures, ordinal_measures
+from temperance.metrics.ordinal import (
+    LevelEvent,
+    OrdinalMeasures,
+    level_events,
+    ordinal_measures,
+)
 from temperance.planning import plan
 from temperance.printable import count_text, printable
 from temperance.rows.layouts import Classes, Layout
@@ -206,6 +211,20 @@ class Rows:
 
         Raises InvalidInputError where rows have options of their own.
         """
+        seen = self._of_levels(logits)
+        labels: Any = Positions(seen.labels)
+        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
+
+    def level_events(
+        self, logits: NDArray[Any] | None = None, *, n_bins: int
+    ) -> tuple[LevelEvent, ...]:
+        """Return how calibrated it is that a level is at most this, for each level but the last.
+
+        Raises InvalidInputError as `ordinal_measures`.
+        """
+        return level_events(self._of_levels(logits), n_bins=n_bins)
+
+    def _of_levels(self, logits: NDArray[Any] | None) -> Predictions:
         if self.ragged:
             msg = (
                 f"{self.source}: `ordered` (--ordered) is for rows that have the same levels, and "
@@ -213,9 +232,7 @@ class Rows:
                 "of their own."
             )
             raise InvalidInputError(msg)
-        seen = self.predictions(logits)
-        labels: Any = Positions(seen.labels)
-        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
+        return self.predictions(logits)
 
     @property
     def named_groups(self) -> Groups | None:

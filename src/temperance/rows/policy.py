@@ -13,9 +13,10 @@ from temperance.decisions.abstain import OF_CLUSTERS
 from temperance.decisions.abstention import other_seeds
 from temperance.decisions.bands import bands_rows
 from temperance.decisions.coverage_table import coverage_rows
-from temperance.decisions.rows import DecisionEvent, DecisionRows
+from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.metrics.selective import risk_coverage_of
 from temperance.printable import count_text
 from temperance.rows.memory import naming
 from temperance.rows.threshold import RowUse, check_test_rows, predictions_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator
+    from temperance.decisions import RiskCoverage
     from temperance.decisions.band_promises import BandCounts, BandPromises
     from temperance.decisions.coverage_table import CoverageTable
     from temperance.decisions.rows import Composite
@@ -50,6 +52,13 @@ class BandDecision:
     use: str  # which rows were used for what, in words
     warnings: tuple[str, ...]
     calibrator_facts: dict[str, Any]
+    report_facts: tuple[tuple[str, str], ...]
+    decided: DecisionRows  # the test rows, scored; without any, those that set the thresholds
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """What turns scores into the probabilities that thresholds are on."""
+        return self.policy.calibrator
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
@@ -94,6 +103,8 @@ class Coverage:
     use: str
     warnings: tuple[str, ...]
     calibrator_facts: dict[str, Any]
+    report_facts: tuple[tuple[str, str], ...]
+    curve: RiskCoverage  # of the rows that set the thresholds
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
@@ -128,6 +139,8 @@ def decide_bands(
                 deal = deal or dealing.deal(rows, seed)
                 part = rows if deal.fitted is None else rows.part(~deal.fitted)
                 checked = _decided(part, deal.calibrator, dealing, event, composite, seed)
+                if seed == dealing.seed:
+                    own_rows = checked
                 by_seed[seed] = bands_rows(checked, promises, confidence=confidence)
             except (InvalidInputError, NoOptimumError) as error:
                 if seed == dealing.seed:
@@ -137,17 +150,17 @@ def decide_bands(
     assert isinstance(rule, Bands)  # noqa: S101  (else it was raised)
     luck = _luck(by_seed, _SPLITS if dealing.by_split else OF_CLUSTERS, rows.source)
     threshold_rows = rows if own.fitted is None else rows.part(~own.fitted)
-    counts = None
+    counts, scored = None, own_rows
     if test is not None:
         with naming(test.source), report_work("measuring"):
-            of_test = _decided(test, own.calibrator, dealing, event, composite, dealing.seed)
-            counts = rule.counts_of(of_test)
+            scored = _decided(test, own.calibrator, dealing, event, composite, dealing.seed)
+            counts = rule.counts_of(scored)
     how = _use(rows, threshold_rows, test, own.fitted, dealing)
     policy = DecisionPolicy(own.calibrator, rule, how.facts())
     notes = (*rows.notes, *(() if test is None else test.notes), *how.warnings(), *own.notes)
     return BandDecision(
         policy, rule, counts, how.words(own.calibrator, composite=composite is not None),
-        (*notes, *luck, *_of_groups(rule)), how.calibrator_facts(),
+        (*notes, *luck, *_of_groups(rule)), how.calibrator_facts(), how.report_facts(), scored,
     )  # fmt: skip
 
 
@@ -167,9 +180,11 @@ def tabulate_coverage(
     threshold_rows = rows if own.fitted is None else rows.part(~own.fitted)
     how = _use(rows, threshold_rows, None, own.fitted, dealing)
     warnings = (*rows.notes, *how.warnings(), *own.notes)
+    predictions = predictions_of(threshold_rows, own.calibrator)
+    curve = risk_coverage_of(predictions, confidence_of(predictions), name="confidence")
     return Coverage(
         table, own.calibrator, how.facts(), how.words(own.calibrator), warnings,
-        how.calibrator_facts(),
+        how.calibrator_facts(), how.report_facts(), curve,
     )  # fmt: skip
 
 
@@ -177,7 +192,7 @@ def _beside_fit(
     error: InvalidInputError | NoOptimumError, dealing: Dealing
 ) -> InvalidInputError | NoOptimumError:
     """Return an error that says of its number of labels that the fit takes some more."""
-    if not dealing.by_split or "would do" not in str(error):
+    if not dealing.by_split or "About " not in str(error):
         return error
     share = f"`fit_share` (--fit-share), {dealing.fit_share:g} of all rows"
     return InvalidInputError(f"{error} The rows of the fit come on top: {share}.")

@@ -289,7 +289,7 @@ def measure_policy(
         predictions = predictions_of(rows, policy.calibrator)
         decided = _decided(rows, predictions, per_group=rule.per_group, seed=seed)
         groups = rule.outcomes_of_groups(decided)
-        return PolicyMeasured(policy, rule, rule.outcome_of(decided), groups)
+        return PolicyMeasured(policy, rule, rule.counts_of(decided), groups)
 
 
 def _judged(
@@ -380,7 +380,7 @@ def decide(
     if test is not None:
         with naming(test.source), report_work("measuring"):
             checked = _decided(test, predictions, per_group=per_group, seed=seed)
-            outcome, groups = rule.outcome_of(checked), rule.outcomes_of_groups(checked)
+            outcome, groups = rule.counts_of(checked), rule.outcomes_of_groups(checked)
     how = RowUse(
         rows, threshold_rows, test, split,
         dealing.calibrator_file, dealing.fit_share, seed, dealing.as_is,

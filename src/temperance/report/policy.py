@@ -1,0 +1,394 @@
+"""The page of a policy: bands, accept, review and reject, and the coverage at several risks."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from temperance.calibrators import temperature_of
+from temperance.decisions.band_promises import RATES
+from temperance.decisions.binomial import clopper_pearson, p_values
+from temperance.decisions.coverage_table import short_reason
+from temperance.plots import RiskCoverageDisplay
+from temperance.plots.bands import BandsDisplay
+from temperance.printable import count_text
+from temperance.report.screen import Screen, State
+from temperance.report.tables import render, svg
+from temperance.show import percent_text
+from temperance.writers.place import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+    from temperance.calibrators import Calibrator
+    from temperance.decisions import BandCounts, Bands, CoverageTable, RiskCoverage
+    from temperance.decisions.bands import GroupBands
+    from temperance.decisions.rows import DecisionRows
+    from temperance.metrics.estimates import Estimate
+    from temperance.report.tables import Cell
+
+__all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "write_policy"]
+
+_LEVEL = 0.05
+_BANDS = ("accept", "review", "reject")
+_DONE = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
+Finding = Literal["broken", "kept", "cannot tell"]
+_ON_TEST: dict[Finding, str] = {  # the worst first
+    "broken": "broken on the test rows",
+    "cannot tell": "too few test rows to tell",
+    "kept": "kept on the test rows",
+}
+_CSS: dict[str, Literal["good", "bad", "open"]] = {
+    "broken": "bad",
+    "kept": "good",
+    "cannot tell": "open",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BandsContent:
+    """Bands, the rows that are drawn, and what became of test rows."""
+
+    rule: Bands
+    rows: DecisionRows  # the test rows; without any, those that set the thresholds
+    test: BandCounts | None
+
+    @property
+    def seen(self) -> BandCounts:
+        """What became of the test rows; without any, of those that set the thresholds."""
+        return self.test or self.rule.counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyContent:
+    """Everything the page shows; it measures nothing itself."""
+
+    title: str
+    bands: BandsContent | None  # None: the table alone
+    table: (
+        CoverageTable | None
+    )  # None: of composite answers, whose rows are not answered one by one
+    curve: RiskCoverage | None
+    calibrator: Calibrator
+    chosen: float | None  # risk of the table whose policy is written
+    use: str  # which rows were used for what
+    facts: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...] = ()
+    policy: str = ""  # files, as the next step's command names them
+    file: str = ""
+    same: str = ""  # options that mean the same again
+
+
+def write_policy(path: str | PathLike[str], content: PolicyContent) -> None:
+    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
+    write_text(path, render_policy(content))
+
+
+def render_policy(content: PolicyContent) -> str:
+    """Return the page as text."""
+    bands, temperature = content.bands, temperature_of(content.calibrator)
+    return render(
+        "policy.html.j2",
+        title=content.title,
+        screen=_bands_screen(content, bands) if bands else _table_screen(content),
+        finding=_spaced(bands.rule.guarantee if bands else _table_finding(content)),
+        split=_spaced(_split(bands)) if bands else "",
+        warnings=content.warnings,
+        tested=bands is not None and bands.test is not None,
+        score="" if bands is None else bands.rule.event.score_name,
+        figure="" if bands is None else _bands_figure(bands),
+        words={} if bands is None else bands.rule.event.words,
+        bands=[] if bands is None or bands.rule.per_group else list(_band_rows(bands)),
+        promises=[] if bands is None else list(_promise_rows(bands)),
+        groups=[] if bands is None or not bands.rule.per_group else _group_rows(bands.rule),
+        coverage=list(_coverage_rows(content)),
+        level="" if content.table is None else percent_text(content.table.confidence),
+        both="" if content.table is None else _both(content.table.confidence),
+        curve=_curve_figure(content),
+        searches="" if bands is None else _searches(bands.rule),
+        assumption=_assumption(content),
+        use=content.use,
+        calibrator=content.calibrator.name
+        + ("" if temperature is None else f", T = {temperature:.4g}"),
+        facts=content.facts,
+    )
+
+
+# The first screen.
+
+
+def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
+    """Return each band with its share and its promises, where it begins, and what to do next."""
+    rule = bands.rule
+    sides = {"Rows that set the thresholds": rule.counts}
+    if bands.test is not None:
+        sides = {"Test rows": bands.test, **sides}
+    return Screen(
+        states=[_state(bands, name) for name in _BANDS if name in ("review", *rule.promises.bands)],
+        glance=[*_begins(rule), ("What to do next", "", *_next_of_bands(content, bands))],
+        sides=list(sides),
+        numbers=[
+            {
+                "name": _DONE[name].capitalize(),
+                "meaning": "",
+                "values": [_share(*_count(counts, name)) for counts in sides.values()],
+            }
+            for name in _BANDS
+        ],
+    )
+
+
+def _state(bands: BandsContent, name: str) -> State:
+    """Return how many rows a band holds, what is promised of them, and whether it is kept."""
+    rule, seen = bands.rule, bands.seen
+    of = "test rows" if bands.test else "rows"
+    share = percent_text(_count(seen, name)[0] / max(seen.n, 1), 1)
+    if name == "review":
+        return State("Review", f"{share} of {of}", "For people: nothing is promised of them")
+    own = [each for each in rule.promises.limits if _band(each) == name]
+    clauses = "; ".join(rule.promises.in_words(each, rule.event.words) for each in own)
+    why = f"{clauses[0].upper()}{clauses[1:]}"
+    if bands.test is None:
+        return State(name.capitalize(), f"{share} of {of}", why, "good")
+    found = [finding_of(bands.test, rule, each) for each in own]
+    worst = next(each for each in _ON_TEST if each in found)
+    return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
+
+
+def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
+    score = rule.event.score_name
+    if rule.per_group:
+        said = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
+        yield "Groups with a band", said, f"each from a {score} of its own on.", ""
+        return
+    part = rule.parts[0]
+    if part.accept_from is not None:
+        yield "Accept from", f"{part.accept_from:.4g}", f"of {score} on.", ""
+    if part.reject_to is not None:
+        yield "Reject up to", f"{part.reject_to:.4g}", f"of {score}.", ""
+
+
+def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, str]:
+    rule = bands.rule
+    found = [] if bands.test is None else [
+        finding_of(bands.test, rule, name) for name in rule.promises.limits
+    ]  # fmt: skip
+    if "broken" in found:
+        command = " ".join(
+            filter(None, ("temperance policy new-labels.npz", content.same, _options(rule)))
+        )
+        return "Do not rely on it: set the bands again, on recent labelled rows.", command
+    step = "Let it decide on new rows, and set it again after a re-fit or when the data change."
+    if bands.test is None:
+        step = "Test it on labels that had no say (--test), then let it decide on new rows."
+    policy = shlex.quote(content.policy)
+    return step, f"temperance apply {policy} new-rows.npz -o decided.npz"
+
+
+def _options(rule: Bands) -> str:
+    limits = rule.promises.limits.items()
+    return " ".join(f"{RATES[name].option} {value:g}" for name, value in limits)
+
+
+def _table_screen(content: PolicyContent) -> Screen:
+    """Return the share of rows that each risk allows to answer, and what to do next."""
+    assert content.table is not None  # noqa: S101  (there are no bands)
+    states = [
+        State(f"At most {row['risk']} wrong", row["word"], row["why"], row["css"])
+        for row in _coverage_rows(content)
+    ]
+    file = shlex.quote(content.file)
+    kept = [risk for risk, rule in zip(content.table.risks, content.table.rules, strict=True)
+            if rule is not None]  # fmt: skip
+    if content.chosen is not None:
+        step = "Let the chosen policy decide on new rows, and test it on new labels."
+        command = f"temperance apply {shlex.quote(content.policy)} new-rows.npz -o decided.npz"
+    elif kept:
+        step = "Choose a risk; its policy is written, and its promise holds though you looked."
+        words = ("temperance policy", file, content.same, f"--choose {kept[0]:g}")
+        command = " ".join(filter(None, words))
+    else:
+        step, command = "Label more rows: these allow none of the promises.", ""
+    return Screen(states=states, glance=[("What to do next", "", step, command)])
+
+
+def _table_finding(content: PolicyContent) -> str:
+    assert content.table is not None  # noqa: S101  (there are no bands)
+    sure = percent_text(content.table.confidence)
+    if content.chosen is not None:
+        return (
+            f"With {sure} confidence, at most {percent_text(content.chosen)} of the answers of the "
+            "chosen policy are wrong."
+        )
+    return (
+        f"How many rows can be answered at each risk, all promised at once with {sure} confidence."
+    )
+
+
+# Tables and figures.
+
+
+def _band(promise: str) -> str:
+    return "reject" if RATES[promise].side == "reject" else "accept"
+
+
+def _count(counts: BandCounts, name: str) -> tuple[int, int]:
+    return getattr(counts, _DONE[name]), counts.n
+
+
+def finding_of(counts: BandCounts, rule: Bands, name: str) -> Finding:
+    """Return whether test rows refute a promise, confirm it, or do neither, at level .05.
+
+    Refuted at .05 over the number of promises, so that a policy that keeps all of them is said to
+    break one in at most 5 % of tests.
+    """
+    bad, whole = counts.bad(name)
+    if not whole:
+        return "cannot tell"
+    limit = rule.promises.bad_shares(RATES[name].side)[name]
+    below, so_far = (p_values(np.array([b]), np.array([whole]), limit)[0] for b in (bad, bad - 1))
+    if bad > 0 and 1.0 - so_far <= _LEVEL / len(rule.promises.limits):
+        return "broken"
+    return "kept" if below <= _LEVEL else "cannot tell"
+
+
+def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
+    part = bands.rule.parts[0]
+    where = {
+        "accept": "never" if part.accept_from is None else f">= {part.accept_from:.6g}",
+        "review": "the others",
+        "reject": "never" if part.reject_to is None else f"<= {part.reject_to:.6g}",
+    }
+    for name in _BANDS:
+        yield {
+            "name": name.capitalize(),
+            "where": where[name],
+            "count": f"{_count(bands.seen, name)[0]:,}",
+            "share": _share(*_count(bands.seen, name)),
+        }
+
+
+def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
+    """Yield each promise with what was seen of it."""
+    rule, seen = bands.rule, bands.seen
+    for name, limit in rule.promises.limits.items():
+        bad, whole = seen.bad(name)
+        rate = seen.rate(name)
+        sign = "at least" if RATES[name].least else "at most"
+        clause = rule.promises.in_words(name, rule.event.words)
+        yield {
+            "band": _band(name).capitalize(),
+            "name": name.split("_", 1)[1].replace("_", " ").capitalize(),
+            "meaning": f"{clause[0].upper()}{clause[1:]}.",
+            "promised": f"{sign} {percent_text(limit)}",
+            "bad": f"{bad:,} of {whole:,}",
+            "rate": ("none", "", "") if rate is None else _estimate(rate),
+            "finding": "" if bands.test is None else finding_of(bands.test, rule, name),
+        }
+
+
+def _group_rows(rule: Bands) -> list[dict[str, Any]]:
+    """Return one row per group; those that lack a band last."""
+
+    def lacking(part: GroupBands) -> int:
+        return sum(each is not None for each in (part.accept_reason, part.reject_reason))
+
+    return [
+        {
+            "name": part.group,
+            "accept": "never" if part.accept_from is None else f">= {part.accept_from:.4g}",
+            "reject": "never" if part.reject_to is None else f"<= {part.reject_to:.4g}",
+            "rows": f"{part.counts.n:,}",
+            "shares": [percent_text(_count(part.counts, name)[0] / max(part.counts.n, 1), 1)
+                       for name in _BANDS],
+            "reasons": [each for each in (part.accept_reason, part.reject_reason) if each],
+        }
+        for part in sorted(rule.parts, key=lacking)
+    ]  # fmt: skip
+
+
+def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
+    table = content.table
+    if table is None:
+        return
+    for risk, rule, reason in zip(table.risks, table.rules, table.reasons, strict=True):
+        row: dict[str, Any] = {"risk": percent_text(risk), "chosen": risk == content.chosen}
+        if rule is None:
+            short = short_reason(reason)
+            yield row | {
+                "threshold": "none", "share": ("0 %", "", ""), "wrong": "", "reason": short,
+                "word": "Not with these rows", "why": short[:1].upper() + short[1:], "css": "open",
+            }  # fmt: skip
+            continue
+        seen, at = rule.outcome, f"{rule.threshold:.4g}"
+        yield row | {
+            "threshold": f">= {at}", "share": _share(seen.accepted, seen.n), "reason": "",
+            "wrong": f"{seen.errors:,} of {seen.accepted:,}", "css": "good",
+            "word": f"{percent_text(seen.accepted / seen.n, 1)} answered",
+            "why": f"From a confidence of {at} on",
+        }  # fmt: skip
+
+
+def _bands_figure(bands: BandsContent) -> str:
+    return svg(BandsDisplay(bands.rule, bands.rows.confidence, ~bands.rows.wrong).plot(), "bands")
+
+
+def _curve_figure(content: PolicyContent) -> str:
+    if content.curve is None or content.table is None:
+        return ""
+    rule = None if content.chosen is None else content.table.choose(content.chosen)
+    display = RiskCoverageDisplay(
+        content.curve,
+        threshold=None if rule is None else rule.threshold,
+        max_risk=content.chosen,
+    )
+    return svg(display.plot(), "risk-coverage")
+
+
+# Words and cells.
+
+
+def _split(bands: BandsContent) -> str:
+    """Return what became of the rows, in a sentence."""
+    seen, words = bands.seen, bands.rule.event.words
+    rows = "test rows" if bands.test else "rows that set the thresholds"
+    yes = percent_text(seen.positives / max(seen.n, 1), 1)
+    return (
+        f"Of {seen.n:,} {rows}, of which {yes} {words['are_yes']}, {seen.accepted:,} are accepted, "
+        f"{seen.reviewed:,} reviewed and {seen.rejected:,} rejected."
+    )
+
+
+def _assumption(content: PolicyContent) -> str:
+    """Return what must be true for the promises to hold."""
+    if content.bands is not None:
+        return content.bands.rule.assumption
+    assert content.table is not None  # noqa: S101  (there are no bands)
+    known = [rule.assumption for rule in content.table.rules if rule is not None]
+    return known[0] if known else ""
+
+
+def _searches(rule: Bands) -> str:
+    sides = len(rule.promises.sides)
+    return f"{count_text(sides, 'search', 'searches')}{' in each group' if rule.per_group else ''}"
+
+
+def _both(confidence: float) -> str:
+    return percent_text(max(0.0, 1.0 - 2.0 * (1.0 - confidence)))
+
+
+def _share(part: int, whole: int) -> Cell:
+    return _estimate(clopper_pearson(part, whole)) if whole else ("none", "", "")
+
+
+def _estimate(share: Estimate) -> Cell:
+    low, high = (f"{100.0 * end:.1f}" for end in (share.low, share.high))
+    return _spaced(percent_text(share.value, 1)), _spaced(f"{low} to {high} %"), ""
+
+
+def _spaced(text: str) -> str:
+    return text.replace(" %", "\u00a0%")
