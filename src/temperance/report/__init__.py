@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from temperance.loading import loading
 
 if TYPE_CHECKING:
+    from temperance.report.commands import Files
     from temperance.report.decisions import (
         ThresholdContent,
         render_cascade,
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from temperance.report.monitor import render_monitor, write_monitor
     from temperance.report.planning import render_plan, write_plan
     from temperance.report.shift import render_shift, write_shift
-    from temperance.report.verdict import Files
 
 _PARTS = {  # part -> its public names
+    "commands": ("Files",),
     "decisions": (
         "ThresholdContent",
         "render_cascade",
@@ -48,7 +49,6 @@ _PARTS = {  # part -> its public names
     "monitor": ("render_monitor", "write_monitor"),
     "planning": ("render_plan", "write_plan"),
     "shift": ("render_shift", "write_shift"),
-    "verdict": ("Files",),
 }
 
 __all__ = [

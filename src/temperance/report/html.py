@@ -26,6 +26,7 @@ from temperance.plots import (
 )
 from temperance.plots.curves import MOST_CURVES
 from temperance.printable import count_text
+from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.screen import Screen
 from temperance.report.tables import (
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
-    from temperance.report.verdict import Files
     from temperance.selection import Selection
 
 __all__ = [
@@ -86,7 +86,7 @@ class ReportContent:
     class_biases: ClassBiases | None = None  # where they were fitted, or tried
     tried: dict[str, float] = field(default_factory=dict)  # log loss of each map tried, by its name
     untried: str = ""  # method to try where calibration is still refuted, with its options
-    files: Files | None = None  # what the next step's command names; None: it names none
+    files: Files = field(default_factory=Files)  # what the command of the next step is written with
     label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -43,7 +44,21 @@ __all__ = [
 def render(template: str, **content: Any) -> str:  # noqa: ANN401
     """Return a page as text; a name that the template needs and does not get is an error."""
     given = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
+    given["warnings"] = [without_options(each) for each in given["warnings"]]
+    given["facts"] = [(name, without_options(value)) for name, value in given["facts"]]
     return _environment().get_template(template).render(**given)
+
+
+_ASIDE = re.compile(r" \(--[^()]*\)")
+
+
+def without_options(text: str) -> str:
+    """Return a sentence without what it says to those alone who have a command line.
+
+    >>> without_options("a.npz has no ids (--id-column names them).")
+    'a.npz has no ids.'
+    """
+    return _ASIDE.sub("", text)
 
 
 @cache
