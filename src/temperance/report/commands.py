@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, suffixes_of
@@ -24,7 +24,6 @@ NOT_READ = {
 }
 _NEEDED = frozenset({"--class-axis"})  # without which a file is another one
 _ONE_FILE = frozenset({"plan", "threshold"})
-_OF_LABELS = frozenset({"--label-column", "--weight-column"})  # which new rows need not have
 _WRITTEN = suffixes_of(each for each in FILE_FORMATS if each.write and not each.scores_only)
 _ANY = ".npz"  # holds whatever rows there are, but neither a folder's nor rows of other lengths
 
@@ -72,7 +71,7 @@ class Files:
     def line(self, command: str, rows: tuple[str, ...], *more: str) -> str:
         """Return a command on files that are read as these are; "" where it cannot read them.
 
-        Labels of another file are those of the files of the page, and no other ones.
+        Labels of another file are those of the files of the page: others have their own.
 
         >>> Files(("a b.csv",), reading=(("--label-column", "y"),)).line("fit", ("a b.csv",))
         "temperance fit 'a b.csv' --label-column y"
@@ -83,9 +82,12 @@ class Files:
             return ""
         options = []
         for name, value in self.reading:
-            if name in refused or (name == "--labels" and rows != self.rows):
+            if name in refused or (command == "shift" and name == "--labels" and rows != self.rows):
                 continue
-            options += [name, value] if value else [name]
+            if name == "--labels" and rows != self.rows:
+                options += [name, f"new-labels{file_suffix(value)}"]
+            else:
+                options += [name, value] if value else [name]
         return shlex.join(["temperance", command, *rows, *options, *more])
 
     def again(self, command: str, rows: tuple[str, ...], *more: str) -> str:
@@ -100,8 +102,7 @@ class Files:
         suffix = self._suffix
         if suffix not in _WRITTEN:
             suffix = ".jsonl" if self.may_be_ragged else _ANY if suffix else ".csv"
-        kept = tuple(each for each in self.reading if each[0] not in _OF_LABELS)
-        new = Files(self.new_rows, self.result, kept)
+        new = replace(self, rows=self.new_rows)
         return new.line("apply", (self.result, *new.rows), "-o", f"{output}{suffix}")
 
     def fit(self, *more: str) -> str:

@@ -188,6 +188,8 @@ def _answered_from(rule: Abstention) -> list[Glance]:
         said = f"{len(rule.promised_groups):,} of {count_text(len(rule.promises), 'group')}"
         return [("Groups that are answered", said, "each from its own confidence on.", "")]
     at = rule.promises[0].threshold
+    if at == 0.0:
+        return [("Answer", "every row", "the promise holds for all of them.", "")]
     words = "of confidence on; what is below goes to somebody else."
     return [("Answer from", f"{at:.4g}", words, "")]
 
@@ -272,7 +274,7 @@ def _promises(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> list
                 "threshold": "never" if each.threshold is None else f"{each.threshold:.4g}",
                 "promised": ""
                 if each.max_risk is None
-                else f"at most {percent_text(each.max_risk)}",
+                else f"at most {_percent(each.max_risk, None)}",
                 "reason": each.reason,
                 "finding": "" if gate is None else gate.finding,
                 **({} if outcome is None else _cells(outcome)),
@@ -294,7 +296,7 @@ def _cells(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _percent(share: float, decimals: int = 1) -> str:
+def _percent(share: float, decimals: int | None = 1) -> str:
     return percent_text(share, decimals).replace(" ", "\u00a0")
 
 
@@ -502,6 +504,6 @@ def _ways(cascade: Cascade) -> list[dict[str, Any]]:
 
 def _cell(estimate: Estimate) -> Cell:
     """Return a value with its interval, where anything is left to chance."""
-    if estimate.low == estimate.high:
+    if number_text(estimate.low) == number_text(estimate.high):
         return number_text(estimate.value), "", ""
     return estimate_cell(estimate)

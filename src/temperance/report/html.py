@@ -31,6 +31,7 @@ from temperance.report.findings import explain_calibrator, explain_test, headlin
 from temperance.report.screen import Screen
 from temperance.report.tables import (
     class_rows,
+    compared_group_rows,
     error_rows,
     group_rows,
     render,
@@ -39,7 +40,7 @@ from temperance.report.tables import (
     way_tables,
     weak_rows,
 )
-from temperance.report.verdict import evaluation_screen, state_of
+from temperance.report.verdict import claim_numbers, evaluation_screen, standing, state_of
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
 from temperance.show import interval_text, number_text, p_text
 from temperance.writers.place import write_text
@@ -541,6 +542,9 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
 # The page of a comparison of several models.
 
 
+_MOST_SIDES = 4  # beside one another on the first screen
+
+
 def write_comparison(
     path: str | PathLike[str],
     comparison: Comparison,
@@ -561,7 +565,7 @@ def render_comparison(
         "comparison.html.j2",
         title=title,
         finding=in_words(comparison),
-        screen=Screen([state_of(name, each) for name, each in comparison.evaluations.items()]),
+        screen=_comparison_screen(comparison),
         together=svg(CalibrationCurvesDisplay.from_comparison(comparison), "curves")
         if len(comparison.evaluations) <= MOST_CURVES
         else "",
@@ -570,6 +574,31 @@ def render_comparison(
             for number, (name, each) in enumerate(comparison.evaluations.items())
         ],
         tables=difference_tables(comparison),
+        groups=compared_group_rows(comparison.evaluations),
+        sides=list(comparison.evaluations),
         evaluation=comparison.evaluations[comparison.baseline],
         facts=facts,
+    )
+
+
+def _comparison_screen(comparison: Comparison) -> Screen:
+    """Return each model's verdict, the three numbers of all, and which one to go on with."""
+    sides = comparison.evaluations
+    best = min(sides, key=lambda name: sides[name].log_loss.value)
+    against = {name: each.verdict("log_loss") for name, each in comparison.differences.items()}
+    if best == comparison.baseline:
+        told = all(each in {"worse", "the same"} for each in against.values())
+    else:
+        told = against[best] == "better"
+    many = sides[best].outcomes.plural
+    step = f"Go on with {best}." if told else f"Label more {many}: these cannot tell which is best."
+    if told and standing(sides[best]).word == "not calibrated":
+        step = f"Learn a map for {best}: the better one, and not calibrated."
+    value = number_text(sides[best].log_loss.value)
+    few = len(sides) <= _MOST_SIDES
+    return Screen(
+        [state_of(name, each) for name, each in sides.items()],
+        [("Lowest log loss", value, f"{best}.", ""), ("What to do next", "", step, "")],
+        list(sides) if few else (),
+        claim_numbers(sides) if few else (),
     )
