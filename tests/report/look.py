@@ -1,7 +1,7 @@
 """Pictures of every kind of page, to look at: python tests/report/look.py [FOLDER [PAGE...]].
 
-Writes the pages and, of each, PNGs at 1280 and 390 pixels, dark, and as print, into FOLDER
-(build/pages), with an index. Needs Chromium and playwright.
+Writes the pages and, of each, PNGs at 1280 and 390 pixels, dark, and as print, and a PDF, into
+FOLDER (build/pages), with an index. Needs Chromium and playwright.
 """
 
 import shlex
@@ -22,6 +22,7 @@ VIEWS = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
     "print": {"viewport": {"width": 720, "height": 1000}},
 }
+MARGIN = dict.fromkeys(("top", "bottom", "left", "right"), "12mm")
 QUICK = "--quick --report"
 COMMANDS = {  # page -> the command whose last argument it is
     "evaluate": f"evaluate cal.npz {QUICK}",
@@ -34,7 +35,9 @@ COMMANDS = {  # page -> the command whose last argument it is
     "labels": f"fit labels.npz --kind multilabel {QUICK}",
     "compare": f"compare first.npz second.npz {QUICK}",
     "shift": f"shift cal.npz shifted.npz {QUICK}",
+    "answers": f"fit answers.csv --kind answers --score-scale probability {QUICK}",
     "threshold": "threshold cal.npz --test test.npz --max-risk 0.2 --report",
+    "thresholds": "threshold cal.npz --test test.npz --max-risk 0.3 --per-group --report",
     "cascade": "cascade first.npz second.npz --cost 0.05 --report",
     "plan": "plan cal.npz --report",
     "monitor": "monitor report monitor.db -o",
@@ -66,6 +69,10 @@ def make_data(folder):
     y = (rng.random(3000) < 1.0 / (1.0 + np.exp(-z / 1.8))).astype(int)
     outcomes = np.array(["benign", "malignant"])
     np.savez(folder / "binary.npz", logits=np.c_[0.0 * z, z], labels=outcomes[y], classes=outcomes)
+    p = rng.uniform(0.3, 0.99, 800)
+    right = (rng.random(800) < p - 0.2).astype(int)
+    lines = [f"{a:.4f},{b}" for a, b in zip(p, right, strict=True)]
+    (folder / "answers.csv").write_text("\n".join(["score,correct", *lines]), encoding="utf-8")
     models, labels = two_models()
     first, second = models.values()
     np.savez(folder / "first.npz", logits=first, labels=labels)
@@ -105,12 +112,15 @@ def take_pictures(folder, pages):
         browser = drivers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for view, options in VIEWS.items():
             context = browser.new_context(**options)
+            context.set_default_timeout(0)  # a busy machine is slow
             for name, path in pages.items():
                 tab = context.new_page()
                 if view == "print":
                     tab.emulate_media(media="print")
                 tab.goto(path.as_uri())
                 tab.screenshot(path=folder / f"{name}-{view}.png", full_page=view == "print")
+                if view == "print":
+                    tab.pdf(path=folder / f"{name}.pdf", format="A4", margin=MARGIN)
                 tab.close()
             context.close()
         browser.close()

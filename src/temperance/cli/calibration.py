@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
 
 from temperance.calibrators import interval_of, temperature_of
 from temperance.cli.console import Headline, Result, progress
-from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.tables import baseline_name, measure_table, ways_table
 from temperance.formats import save
 from temperance.printable import count_text
@@ -19,7 +19,7 @@ from temperance.selection.selection import selection_table
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from temperance.calibrators import Calibrator, FitRecord, Pool
@@ -40,9 +40,14 @@ PRINTED = (
 
 
 def finish(
-    calibration: Calibration, *, output: Path, report: Path | None, model: str | None
+    calibration: Calibration,
+    *,
+    output: Path,
+    report: Path | None,
+    model: str | None,
+    files: Sequence[Path] = (),
 ) -> Result:
-    """Write the files and return what is to be printed."""
+    """Write the files and return what is to be printed; `files` are those that were read."""
     facts = {
         "data": calibration.rows.source,
         "data_sha256": calibration.rows.sha256,
@@ -59,7 +64,8 @@ def finish(
         from temperance.report import write_report
 
         with progress("drawing the report"):
-            write_report(report, _report_content(calibration, output=output, model=model))
+            content = _report_content(calibration, output=output, model=model)
+            write_report(report, replace(content, files=files_read(files, output)))
     return Result(
         lambda: _summary(calibration),
         lambda: _shown(calibration),
@@ -204,10 +210,9 @@ def _temperature(calibrator: Calibrator) -> dict[str, Any]:
 
 
 def _report_content(calibration: Calibration, *, output: Path, model: str | None) -> ReportContent:
-    from temperance.report import Files, ReportContent
+    from temperance.report import ReportContent
 
     record = calibration.record
-    files = calibration.rows.members or (calibration.rows.source,)
     facts = [
         ("Model", model or "not named (--model)"),
         ("Rows of the fit", calibration.rows.described),
@@ -243,7 +248,6 @@ def _report_content(calibration: Calibration, *, output: Path, model: str | None
         class_biases=calibration.class_biases,
         tried=calibration.tried,
         untried=_untried(calibration),
-        files=Files(recorded(files), recorded(str(output))),
         label_ways=calibration.label_ways,
     )
 

@@ -16,7 +16,7 @@ from temperance.cli.options import (
     ReportOption,
     TestLabelsOption,
 )
-from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
 from temperance.version import __version__
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from temperance.decisions import Cascade
+    from temperance.report import Files
     from temperance.rows.memory import Rows
     from temperance.rows.reading import Reading
 
@@ -162,7 +163,7 @@ def cascade(
     notes = [note for each in (*rows, *(others or ())) for note in each.notes]
     warnings = (*notes, *chosen.warnings, *(others or rows)[0].cluster_warnings())
     if report is not None:
-        _write_report(report, chosen, rows, others, warnings)
+        _write_report(report, chosen, rows, others, warnings, files_read(files, output))
     if output is not None:
         from temperance.decisions import save_cascade
 
@@ -236,6 +237,7 @@ def _write_report(
     rows: Sequence[Rows],
     others: Sequence[Rows] | None,
     warnings: Sequence[str],
+    files: Files,
 ) -> None:
     from temperance.cli.console import progress
     from temperance.report import write_cascade
@@ -256,4 +258,5 @@ def _write_report(
             title=recorded(title),
             facts=recorded(facts),
             warnings=recorded_warnings(warnings),
+            files=files,
         )

@@ -28,7 +28,7 @@ from temperance.cli.options import (
     ResamplesOption,
     SeedOption,
 )
-from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError
@@ -167,7 +167,7 @@ def evaluate(
     advice = _advice(rows, calibrator_file)
     finding = headline(comparison, before, calibrator, advice=advice)
     if report is not None:
-        from temperance.report import Files, ReportContent, write_report
+        from temperance.report import ReportContent, write_report
 
         content = ReportContent(
             title=recorded(f"Calibration report: {rows.source}"),
@@ -181,10 +181,7 @@ def evaluate(
             ordered=_ordered(rows, levels, after, n_bins),
             members=facts.members,
             untried="auto" if advice else "",
-            files=Files(
-                recorded(tuple(map(str, file))),
-                "" if calibrator_file is None else recorded(str(calibrator_file)),
-            ),
+            files=files_read(file, calibrator_file),
         )
         with progress("drawing the report"):
             write_report(report, content)

@@ -152,7 +152,7 @@ def fit(
                 rows, test_of(rows), method=method, pool=pool.value, planned=report is not None,
                 **settings,
             )  # fmt: skip
-    return finish(calibration, output=output, report=report, model=model)
+    return finish(calibration, output=output, report=report, model=model, files=cal)
 
 
 def _large(cal: list[Path], reading: Reading, *, method: str, on_cluster: bool) -> BlockRows | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPUTING",
     "FOLDED",
+    "READING",
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
@@ -94,7 +95,8 @@ def _option(match: re.Match[str], options: Collection[str]) -> str:
 
 _READING = "How files are read"
 COMPUTING = "How it is computed"
-FOLDED = (_READING, "Files of language models", COMPUTING)  # panels of --help-all alone
+READING = (_READING, "Files of language models")  # panels of the options that say how
+FOLDED = (*READING, COMPUTING)  # panels of --help-all alone
 
 
 class KindName(StrEnum):

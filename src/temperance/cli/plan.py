@@ -15,7 +15,7 @@ from temperance.cli.options import (
     SeedOption,
     passing_words,
 )
-from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.printable import count_text
@@ -24,6 +24,7 @@ from temperance.version import __version__
 if TYPE_CHECKING:
     from temperance.calibrators import Calibrator, TemperatureScaling
     from temperance.planning import Plan
+    from temperance.report import Files
     from temperance.rows.memory import Rows
     from temperance.rows.reading import Reading
 
@@ -146,7 +147,8 @@ def plan(
     source = "its labels" if calibrator_file is None else str(calibrator_file)
     by = "" if calibrator is None else f", scaled by the {_named(calibrator)} of {source}"
     if report is not None:
-        _write_report(report, answer, rows, f"{rows.described}{by}", warnings)
+        files = files_read([file], calibrator_file)
+        _write_report(report, answer, rows, f"{rows.described}{by}", warnings, files)
     return Result(
         lambda: {**answer.to_dict(), "scaled_by": scaled_by},
         lambda: (str(answer), f"planned from {rows.described}{by}"),
@@ -156,7 +158,12 @@ def plan(
 
 
 def _write_report(
-    report: Path, answer: Plan, rows: Rows, planned_from: str, warnings: list[str]
+    report: Path,
+    answer: Plan,
+    rows: Rows,
+    planned_from: str,
+    warnings: list[str],
+    files: Files,
 ) -> None:
     from temperance.cli.console import progress
     from temperance.report import write_plan
@@ -174,6 +181,8 @@ def _write_report(
                 )
             ),
             warnings=recorded_warnings(warnings),
+            files=files,
+            labelled=0 if rows.labels is None else rows.n,
         )
 
 

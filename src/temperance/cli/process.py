@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
-from temperance.cli.options import in_options
+from temperance.cli.options import READING, in_options
 from temperance.errors import InvalidInputError
 from temperance.file_formats import format_of
 from temperance.printable import printable
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from temperance.report import Files
 
 __all__ = [
     "COMPLETING",
@@ -32,6 +34,7 @@ __all__ = [
     "Signals",
     "Stream",
     "as_output",
+    "files_read",
     "name_of",
     "paths_of",
     "raising_signals",
@@ -179,6 +182,17 @@ WRITTEN = frozenset({"--output", "--report", "--junit", "--markdown"})
 # Of the command that runs.
 _PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())
 _OPTIONS: ContextVar[frozenset[str]] = ContextVar("options", default=frozenset())
+_STATED: ContextVar[tuple[_Stated, ...]] = ContextVar("stated", default=())
+# the options of which a next step of the same command knows nothing
+_ONCE = WRITTEN | {"--json", "--quick", "--test", "--test-labels", "--fail-if", "--undecided"}
+
+
+class _Stated(NamedTuple):
+    """An option that stands on the command line, with its value, and whether it is of reading."""
+
+    option: str
+    value: str
+    reading: bool
 
 
 class _Given(NamedTuple):
@@ -208,11 +222,45 @@ class FileCommand(typer.core.TyperCommand):
                 _check(each, other)
         token = _PATHS.set(tuple(each.path for each in paths))
         options = _OPTIONS.set(frozenset(name for each in self.params for name in each.opts))
+        stated = _STATED.set(tuple(_stated(ctx)))
         try:
             return super().invoke(ctx)
         finally:
             _PATHS.reset(token)
             _OPTIONS.reset(options)
+            _STATED.reset(stated)
+
+
+def _stated(ctx: Any) -> Iterator[_Stated]:  # noqa: ANN401  (as above)
+    """Yield the options that the command line states, those of what is written not."""
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        option = next((each for each in parameter.opts if each.startswith("--")), "")
+        given = ctx.get_parameter_source(name)
+        if not option or option in _ONCE or given is None or given.name != "COMMANDLINE":
+            continue
+        value = ctx.params[name]
+        for each in value if isinstance(value, list | tuple) else (value,):
+            text = "" if each is True else str(each)  # a flag has no value
+            panel = getattr(parameter, "rich_help_panel", None)
+            yield _Stated(option, "tab" if text == "\t" else text, panel in READING)
+
+
+def files_read(rows: Iterable[str | Path], result: Path | None = None) -> Files:
+    """Return what the command of a page's next step is written with.
+
+    `rows` are read by the command that runs, with the options that it was given; `result` is the
+    calibrator, policy or cascade that it wrote or applied.
+    """
+    from temperance.report import Files
+
+    stated: tuple[_Stated, ...] = _STATED.get()
+    return Files(
+        recorded(tuple(map(str, rows))),
+        "" if result is None else recorded(str(result)),
+        recorded(tuple((each.option, each.value) for each in stated if each.reading)),
+        recorded(tuple((each.option, each.value) for each in stated if not each.reading)),
+    )
 
 
 def as_output(given: Path | None, default: str) -> Path:

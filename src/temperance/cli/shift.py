@@ -24,7 +24,7 @@ from temperance.cli.options import (
     ResamplesOption,
     SeedOption,
 )
-from temperance.cli.process import recorded, recorded_warnings
+from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError
@@ -34,6 +34,7 @@ from temperance.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from temperance.report import Files
     from temperance.rows.memory import Rows
     from temperance.rows.reading import Reading
     from temperance.shift import Diagnosis
@@ -103,7 +104,7 @@ def shift(
             seed=seed,
         )
     if report is not None:
-        _write_report(report, diagnosis, first, other)
+        _write_report(report, diagnosis, first, other, files_read((reference, new)))
     gates = () if fails is None else check_shift(diagnosis, undecided=gating.taken_for)
     gating.write(
         "shift", gates, source=f"{first.source} {other.source}", headline=diagnosis.in_words(),
@@ -155,7 +156,9 @@ def _temperatures(diagnosis: Diagnosis) -> Table:
     return Table(("temperature", "T", "95 %"), tuple(rows))
 
 
-def _write_report(report: Path, diagnosis: Diagnosis, first: Rows, other: Rows) -> None:
+def _write_report(
+    report: Path, diagnosis: Diagnosis, first: Rows, other: Rows, files: Files
+) -> None:
     from temperance.cli.console import progress
     from temperance.report import write_shift
 
@@ -172,7 +175,9 @@ def _write_report(report: Path, diagnosis: Diagnosis, first: Rows, other: Rows) 
     plan = other.label_plan(diagnosis.reference) if other.labels is None else None
     title = f"Shift: {first.source} to {other.source}"
     with progress("drawing the report"):
-        write_shift(report, diagnosis, title=recorded(title), facts=recorded(facts), plan=plan)
+        write_shift(
+            report, diagnosis, title=recorded(title), facts=recorded(facts), plan=plan, files=files
+        )
 
 
 def _check_pair(first: Rows, other: Rows) -> None:

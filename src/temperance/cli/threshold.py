@@ -33,7 +33,7 @@ from temperance.cli.gating import (
     fail_if,
 )
 from temperance.cli.options import ReportOption
-from temperance.cli.process import as_output, recorded, recorded_warnings
+from temperance.cli.process import as_output, files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
 from temperance.version import __version__
@@ -151,6 +151,7 @@ def threshold(
             test_groups=decision.test_groups,
             use=recorded(decision.use),
             warnings=recorded_warnings(decision.warnings),
+            files=files_read([file], output),
             facts=recorded(
                 (
                     *decision.report_facts,

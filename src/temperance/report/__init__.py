@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from temperance.loading import loading
 
 if TYPE_CHECKING:
+    from temperance.report.commands import Files
     from temperance.report.decisions import (
         ThresholdContent,
         render_cascade,
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
         write_policy,
     )
     from temperance.report.shift import render_shift, write_shift
-    from temperance.report.verdict import Files
 
 _PARTS = {  # part -> its public names
+    "commands": ("Files",),
     "decisions": (
         "ThresholdContent",
         "render_cascade",
@@ -57,7 +58,6 @@ _PARTS = {  # part -> its public names
     "planning": ("render_plan", "write_plan"),
     "policy": ("BandsContent", "PolicyContent", "render_policy", "write_policy"),
     "shift": ("render_shift", "write_shift"),
-    "verdict": ("Files",),
 }
 
 __all__ = [

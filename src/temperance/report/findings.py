@@ -97,21 +97,25 @@ def _of_model(
     if evaluation.zero_probability_labels:
         return f"{impossible_words(evaluation)}: this model is not calibrated."
     if not is_refuted(evaluation):
+        few = bool(data_words(evaluation))  # which stands before, and has said how many
         n = evaluation.outcomes.rows(evaluation.n)
         test = _alone(comparison, evaluation, score_test)
         if test is not None:
+            unsettled = "nothing is settled" if few else f"these {n} do not settle it"
             sentence = (
-                f"these {n} do not settle it: the score test of T = 1 alone finds this model "
+                f"{unsettled}: the score test of T = 1 alone finds this model "
                 f"{test.direction} ({p_text(test.p_value)}), all tests as one do not refute it "
                 f"({p_text(evaluation.tests.verdict.adjusted_p_value)}, corrected)."
             )
         elif praised:
+            told = "one can tell" if few else f"these {n} can tell"
             sentence = (
-                f"this model's probabilities are as good as these {n} can tell: no test of "
-                "calibration refutes them."
+                f"this model's probabilities are as good as {told}: no test of calibration "
+                "refutes them."
             )
         else:
-            sentence = f"over all {n} together no test of calibration refutes this model."
+            together = "all of them" if few else f"all {n}"
+            sentence = f"over {together} together no test of calibration refutes this model."
         return sentence + ("" if comparison is None else _unneeded(comparison, test))
     level = _worst_level(evaluation.reliability)
     if level is not None:

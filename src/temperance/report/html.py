@@ -26,11 +26,13 @@ from temperance.plots import (
 )
 from temperance.plots.curves import MOST_CURVES
 from temperance.printable import count_text
+from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.ordered import ordered_section
 from temperance.report.screen import Screen
 from temperance.report.tables import (
     class_rows,
+    compared_group_rows,
     error_rows,
     group_rows,
     render,
@@ -39,7 +41,7 @@ from temperance.report.tables import (
     way_tables,
     weak_rows,
 )
-from temperance.report.verdict import evaluation_screen, state_of
+from temperance.report.verdict import claim_numbers, evaluation_screen, standing, state_of
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
 from temperance.show import interval_text, number_text, p_text
 from temperance.writers.place import write_text
@@ -55,7 +57,6 @@ if TYPE_CHECKING:
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
     from temperance.report.ordered import OrderedLevels
-    from temperance.report.verdict import Files
     from temperance.selection import Selection
 
 __all__ = [
@@ -88,7 +89,7 @@ class ReportContent:
     class_biases: ClassBiases | None = None  # where they were fitted, or tried
     tried: dict[str, float] = field(default_factory=dict)  # log loss of each map tried, by its name
     untried: str = ""  # method to try where calibration is still refuted, with its options
-    files: Files | None = None  # what the next step's command names; None: it names none
+    files: Files = field(default_factory=Files)  # what the command of the next step is written with
     label_ways: Comparison | None = None  # of a label matrix: other ways, on the same rows
     ordered: dict[str, OrderedLevels] = field(default_factory=dict)  # of levels: side -> measured
     pooling: Comparison | None = None  # ways of pooling them; the ensemble's own is the first
@@ -545,6 +546,9 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
 # The page of a comparison of several models.
 
 
+_MOST_SIDES = 4  # beside one another on the first screen
+
+
 def write_comparison(
     path: str | PathLike[str],
     comparison: Comparison,
@@ -565,7 +569,7 @@ def render_comparison(
         "comparison.html.j2",
         title=title,
         finding=in_words(comparison),
-        screen=Screen([state_of(name, each) for name, each in comparison.evaluations.items()]),
+        screen=_comparison_screen(comparison),
         together=svg(CalibrationCurvesDisplay.from_comparison(comparison), "curves")
         if len(comparison.evaluations) <= MOST_CURVES
         else "",
@@ -574,6 +578,31 @@ def render_comparison(
             for number, (name, each) in enumerate(comparison.evaluations.items())
         ],
         tables=difference_tables(comparison),
+        groups=compared_group_rows(comparison.evaluations),
+        sides=list(comparison.evaluations),
         evaluation=comparison.evaluations[comparison.baseline],
         facts=facts,
+    )
+
+
+def _comparison_screen(comparison: Comparison) -> Screen:
+    """Return each model's verdict, the three numbers of all, and which one to go on with."""
+    sides = comparison.evaluations
+    best = min(sides, key=lambda name: sides[name].log_loss.value)
+    against = {name: each.verdict("log_loss") for name, each in comparison.differences.items()}
+    if best == comparison.baseline:
+        told = all(each in {"worse", "the same"} for each in against.values())
+    else:
+        told = against[best] == "better"
+    many = sides[best].outcomes.plural
+    step = f"Go on with {best}." if told else f"Label more {many}: these cannot tell which is best."
+    if told and standing(sides[best]).word == "not calibrated":
+        step = f"Learn a map for {best}: the better one, and not calibrated."
+    value = number_text(sides[best].log_loss.value)
+    few = len(sides) <= _MOST_SIDES
+    return Screen(
+        [state_of(name, each) for name, each in sides.items()],
+        [("Lowest log loss", value, f"{best}.", ""), ("What to do next", "", step, "")],
+        list(sides) if few else (),
+        claim_numbers(sides) if few else (),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from temperance.monitor.overview import overview
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
-from temperance.show import number_text
+from temperance.show import number_text, percent_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from temperance.monitor import Registry, Store
     from temperance.monitor.overview import Overview, StreamState
     from temperance.monitor.stored import StoredRows
+    from temperance.report.screen import Glance
 
 __all__ = ["render_monitor", "write_monitor"]
 
@@ -61,7 +63,7 @@ def render_monitor(store: Store, registry: Registry, *, refresh: int | None = No
         title=f"Monitor: {seen.store}",
         refresh=refresh,
         finding=finding,
-        screen=Screen(_states(serving)),
+        screen=Screen(_states(seen, serving), _glance(seen, serving, window)),
         split=split,
         alarms=[_alarm(each) for each in serving if each.alarm is not None],
         seen=seen,
@@ -97,7 +99,7 @@ def _verdict(seen: Overview, serving: list[StreamState]) -> tuple[str, str]:
         alarm = alarmed[0].alarm or {}
         return (
             f"Alarm. {alarm['cause']}",
-            f"Since about {_moment(alarm['onset'])}. {alarm['advice']}",
+            f"Since about {_moment(alarm['onset'])}.",
         )
     n = sum(each.n_labels for each in serving)
     words = (
@@ -107,8 +109,11 @@ def _verdict(seen: Overview, serving: list[StreamState]) -> tuple[str, str]:
     return "No alarm: labels speak as calibrated probabilities may.", words
 
 
-def _states(serving: list[StreamState]) -> list[State]:
+def _states(seen: Overview, serving: list[StreamState]) -> list[State]:
     """Return whether there is an alarm, of each model that serves."""
+    if not serving:
+        what = "What serves" if seen.serving is None else "What is served"
+        return [State(what, "Cannot tell", "No label of it has been weighed")]
     return [
         State(
             each.model if len(serving) > 1 else "",
@@ -118,6 +123,34 @@ def _states(serving: list[StreamState]) -> list[State]:
         )
         for each in serving
     ]
+
+
+def _glance(seen: Overview, serving: list[StreamState], window: _Window | None) -> list[Glance]:
+    """Return the evidence, what the last labels say, and what to do next, with its command."""
+    glance: list[Glance] = []
+    if serving:
+        worst = max(serving, key=lambda each: each.log_evidence - each.threshold)
+        words = f"is the log of the evidence against what is served; {worst.threshold:.2f} alarms."
+        glance.append(("Evidence", f"{worst.log_evidence:.2f}", words, ""))
+    if window is not None:
+        claimed, true = window.claimed_and_true()
+        words = f"claimed, {percent_text(true, 1)} true, of the last {len(window.rows):,} labels."
+        glance.append(("Claimed, and true", percent_text(claimed, 1), words, ""))
+    name, store = "What to do next", shlex.quote(seen.store)
+    alarmed = next((each.alarm for each in serving if each.alarm is not None), None)
+    step, command = "Log labels as they come, and check again.", f"temperance monitor check {store}"
+    if seen.serving is None:
+        step, command = "Serve an older version.", f"temperance monitor rollback {store}"
+    elif alarmed is not None:
+        step, command = str(alarmed["advice"]), f"temperance monitor refit {store}"
+    elif not serving and not seen.counts.waiting:
+        step, command = (
+            "Log labels of what was served.",
+            f"temperance monitor label {store} labels.csv",
+        )
+    if "://" in seen.store:
+        command = ""  # its address has words that no page holds
+    return [*glance, (name, "", step, command)]
 
 
 def _alarm(stream: StreamState) -> dict[str, str]:
@@ -176,6 +209,11 @@ class _Window:
         labels = np.arange(1, len(path) + 1) + self.before
         display = EvidenceDisplay(labels, path.log_evidence, serving[0].threshold, onset=onset)
         return svg(display.plot(), "evidence")
+
+    def claimed_and_true(self) -> tuple[float, float]:
+        """Return the mean confidence, and how often what was predicted is right."""
+        right = self.log_probs.argmax(axis=1) == self.rows.labels
+        return float(np.exp(self.log_probs.max(axis=1)).mean()), float(right.mean())
 
     def reliability_pictures(self) -> list[str]:
         """Return diagrams of the first and the last part of the window."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,11 +14,12 @@ from temperance.metrics.estimates import Estimate
 from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
 from temperance.printable import count_text
+from temperance.report.commands import Files
 from temperance.report.findings import headline
-from temperance.report.screen import Screen
+from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg, way_tables
-from temperance.report.verdict import state_of
-from temperance.shift.diagnosis import AS_IS, BIASED, CORRECTED, REFITTED
+from temperance.report.verdict import claim_numbers, state_of
+from temperance.shift.diagnosis import AS_IS, AT_REFERENCE, BIASED, CORRECTED, REFITTED
 from temperance.show import number_text, p_text
 from temperance.writers.place import write_text
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from temperance.calibrators import TemperatureScaling
     from temperance.planning import Plan
+    from temperance.report.screen import Glance
     from temperance.report.tables import Cell
     from temperance.shift import Diagnosis, LabelShift
 
@@ -192,6 +195,7 @@ def _word(estimate: Estimate, before: float) -> str:
     return "more often" if estimate.value > before else "less often"
 
 
+_SIDES = {"With the reference's T": AT_REFERENCE, "Fitted again": REFITTED}
 _SHORT = {BIASED: "class biases", CORRECTED: "frequencies corrected"}  # above a diagram
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
@@ -203,9 +207,10 @@ def write_shift(
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     plan: Plan | None = None,
+    files: Files | None = None,
 ) -> None:
     """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
-    text = render_shift(diagnosis, title=title, facts=facts, plan=plan)
+    text = render_shift(diagnosis, title=title, facts=facts, plan=plan, files=files)
     write_text(path, text)
 
 
@@ -215,8 +220,19 @@ def render_shift(
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     plan: Plan | None = None,
+    files: Files | None = None,
 ) -> str:
-    """Return the page as text; `plan` says how many labels would settle what is open."""
+    """Return the page as text.
+
+    Parameters
+    ----------
+    diagnosis, title, facts
+    plan : Plan, optional
+        How many labels would settle what is open.
+    files : Files, optional
+        What the command of the next step is written with; its rows are the reference, and the new
+        ones.
+    """
     first, *rest = _SENTENCE.split(diagnosis.in_words())
     evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
     at_reference = next(iter(evaluations.values()), None)
@@ -225,9 +241,7 @@ def render_shift(
         title=title,
         finding=first,
         split=" ".join(rest),
-        screen=Screen(
-            [] if at_reference is None else [state_of("With the reference's T", at_reference)]
-        ),
+        screen=_screen(diagnosis, plan, files or Files()),
         at_reference=None if at_reference is None else headline(None, at_reference),
         evaluation=at_reference,
         refitted=diagnosis.refitted is not None,
@@ -248,6 +262,69 @@ def render_shift(
         plan=plan,
         facts=facts,
     )
+
+
+_STATES: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
+    "holds": ("It still holds", "good"),
+    "re-fit": ("It has moved: fit again", "bad"),
+    "frequencies moved": ("Class frequencies have moved", "bad"),
+    "too few rows": ("Cannot tell with {}", "open"),
+    "no labels": ("Cannot tell without labels", "open"),
+}
+
+
+def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
+    """Return whether the temperature holds, what it was and is, and what to do next."""
+    evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
+    word, css = _STATES[diagnosis.verdict]
+    states = [
+        State(
+            "The reference's temperature",
+            word.format(count_text(diagnosis.n_new, "new row")),
+            about_move(diagnosis).rstrip("."),
+            css,
+        )
+    ]
+    at_reference = next(iter(evaluations.values()), None)
+    if at_reference is not None:
+        states.append(state_of("New rows, with that temperature", at_reference))
+    named = {"Temperature then": diagnosis.reference, "Temperature now": diagnosis.refitted}
+    glance: list[Glance] = [
+        (
+            name,
+            f"{scaling.temperature:.4g}",
+            "{:.4g} to {:.4g} (95\u00a0%).".format(*scaling.record.interval()),
+            "",
+        )
+        for name, scaling in named.items()
+        if scaling is not None and scaling.record is not None
+    ]
+    ways = {name: evaluations[key] for name, key in _SIDES.items() if key in evaluations}
+    return Screen(
+        states=states,
+        glance=[*glance, _next_step(diagnosis, plan, files)],
+        sides=list(ways),
+        numbers=claim_numbers(ways) if ways else (),
+    )
+
+
+def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
+    """Return to fit again, to label, or to go on and look again."""
+    name, new = "What to do next", replace(files, rows=files.rows[1:])
+    verdict = diagnosis.verdict
+    if verdict == "re-fit":
+        return name, "", "Fit the temperature again, on the new rows.", new.fit()
+    if verdict == "frequencies moved":
+        step = "Fit a map with class biases on the new rows: a temperature cannot follow this."
+        return name, "", step, new.fit("--method", "bias-corrected-temperature")
+    if verdict == "holds":
+        step = "Go on with this temperature, and look again at later rows."
+        again = files.line("shift", (*files.rows[:1], *new.new_rows), "--report", "shift.html")
+        return name, "", step, again
+    step = "Label some of the new rows, drawn at random."
+    if plan is not None and plan.labels_for_ece is not None:
+        step += f" {plan.labels_for_ece:,} would show a calibration error of {plan.ece:g}."
+    return name, "", step, new.plan()
 
 
 def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:

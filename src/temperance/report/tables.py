@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from matplotlib.figure import Figure
 
-from temperance.evaluation.evaluation import WEAK
+from temperance.evaluation.evaluation import WEAK, percent
 from temperance.metrics.outcomes import Outcomes
 from temperance.plots import to_svg
 from temperance.printable import printable
@@ -18,6 +19,8 @@ from temperance.report.screen import NO_SCREEN
 from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from temperance.comparison import Comparison, Differences
     from temperance.evaluation import Evaluation
     from temperance.metrics.estimates import CalibrationError, Estimate
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cell",
     "class_rows",
+    "compared_group_rows",
     "error_rows",
     "estimate_cell",
     "group_rows",
@@ -43,7 +47,21 @@ __all__ = [
 def render(template: str, **content: Any) -> str:  # noqa: ANN401
     """Return a page as text; a name that the template needs and does not get is an error."""
     given = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
+    given["warnings"] = [without_options(each) for each in given["warnings"]]
+    given["facts"] = [(name, without_options(value)) for name, value in given["facts"]]
     return _environment().get_template(template).render(**given)
+
+
+_ASIDE = re.compile(r" \(--[^()]*\)")
+
+
+def without_options(text: str) -> str:
+    """Return a sentence without what it says to those alone who have a command line.
+
+    >>> without_options("a.npz has no ids (--id-column names them).")
+    'a.npz has no ids.'
+    """
+    return _ASIDE.sub("", text)
 
 
 @cache
@@ -218,6 +236,29 @@ def group_rows(sides: dict[str, Evaluation]) -> list[Any]:
         }
         for each in last.groups
     ]
+
+
+def compared_group_rows(sides: Mapping[str, Evaluation]) -> list[Any]:
+    """Return every group with a cell per model; first those that any model fits worst."""
+    of_name = [{each.name: each for each in side.groups} for side in sides.values()]
+
+    def worry(name: str) -> tuple[float, int]:
+        found = [own[name].score_test.adjusted_p_value for own in of_name]
+        return min((1.0 if p is None else p) for p in found), -of_name[0][name].n
+
+    rows = []
+    for name in sorted(of_name[0], key=worry):
+        own = [groups[name] for groups in of_name]
+        cells = [
+            (
+                f"{percent(each.confidence.value)} claimed, {percent(each.accuracy.value)} right",
+                p_text(each.score_test.adjusted_p_value) or "cannot be told",
+                each.differs,
+            )
+            for each in own
+        ]
+        rows.append({"name": name, "n": f"{own[0].n:,}", "sides": cells})
+    return rows
 
 
 def estimate_cell(estimate: Estimate, *, sign: bool = False) -> Cell:

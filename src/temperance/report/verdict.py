@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,9 +27,10 @@ if TYPE_CHECKING:
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
+    from temperance.report.commands import Files
     from temperance.report.screen import Glance
 
-__all__ = ["Files", "Standing", "evaluation_screen", "standing", "state_of", "tolerance"]
+__all__ = ["Standing", "claim_numbers", "evaluation_screen", "standing", "state_of", "tolerance"]
 
 _MOST = 0.05  # calibration error that "calibrated" may leave open
 _OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
@@ -48,14 +48,6 @@ class Standing:
 
     word: Literal["calibrated", "not calibrated", "cannot tell"]
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Names that the command of the next step is written with."""
-
-    rows: tuple[str, ...]
-    calibrator: str = ""
 
 
 def tolerance(evaluation: Evaluation) -> float:
@@ -114,7 +106,7 @@ def evaluation_screen(
     comparison: Comparison | None,
     calibrator: Calibrator | None,
     plan: Plan | None,
-    files: Files | None,
+    files: Files,
     *,
     untried: str = "",
 ) -> Screen:
@@ -130,7 +122,7 @@ def evaluation_screen(
             ("What to do next", "", step, command),
         ],
         sides=list(claims),
-        numbers=_numbers(claims),
+        numbers=claim_numbers(claims),
     )
 
 
@@ -165,7 +157,7 @@ def _worst_group(final: Evaluation, *, after: bool) -> list[Glance]:
     return [(f"Worst {group}", worst.name, words, "")]
 
 
-def _numbers(claims: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
+def claim_numbers(claims: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     """Return the three numbers that matter, with what chance allows."""
     first = next(iter(claims.values()))
     outcomes = first.outcomes
@@ -212,54 +204,52 @@ def _next_step(
     comparison: Comparison | None,
     calibrator: Calibrator | None,
     plan: Plan | None,
-    files: Files | None,
+    files: Files,
     untried: str,
 ) -> Step:
     """Return what to do, as a sentence for everybody, and the command for those who have one."""
-    rows = "" if files is None else " ".join(map(shlex.quote, files.rows))
     final = list(claims.values())[-1]
     verdict = standing(final).word
     if comparison is None or calibrator is None:
-        return _of_model(final, plan, rows)
+        return _of_model(final, plan, files)
     gain = comparison.differences["after"].verdict("log_loss")
     if gain == "worse":
         return "Leave this map out: it makes the probabilities worse.", ""
     if verdict == "not calibrated":
-        return _richer(final, calibrator, untried, rows)
+        return _richer(final, calibrator, untried, files)
     before = standing(next(iter(claims.values()))).word
     if before == "calibrated" and gain != "better":
         return "Use the model as it is: there is nothing to repair.", ""
     if before == "cannot tell" and gain != "better":
-        return _more_labels(final, plan, rows)
-    saved = "" if files is None or not files.calibrator else shlex.quote(files.calibrator)
+        return _more_labels(final, plan, files)
     step = f"Use the map on every new {final.outcomes.one}, and fit it again when the data change."
-    return step, saved and f"temperance apply {saved} new-rows.npz -o calibrated.npz"
+    return step, files.apply("calibrated")
 
 
-def _of_model(final: Evaluation, plan: Plan | None, rows: str) -> Step:
+def _of_model(final: Evaluation, plan: Plan | None, files: Files) -> Step:
     """Return what to do with a model by itself."""
     verdict, many = standing(final).word, final.outcomes.plural
     if verdict == "not calibrated":
         step = (
             f"Learn a map from labelled {many} like these; it is tried on {many} it has not seen."
         )
-        return step, rows and f"temperance fit {rows} --report fit.html"
+        return step, files.fit()
     if verdict == "calibrated":
         step = "Use the probabilities as they are, and look again when the data change."
-        return step, rows and f"temperance shift {rows} new-rows.npz"
-    return _more_labels(final, plan, rows)
+        return step, files.look_again()
+    return _more_labels(final, plan, files)
 
 
-def _more_labels(final: Evaluation, plan: Plan | None, rows: str) -> Step:
+def _more_labels(final: Evaluation, plan: Plan | None, files: Files) -> Step:
     more = f"Label more {final.outcomes.plural}"
     step = f"{more}: these cannot tell."
     if plan is not None and plan.labels_for_ece is not None:
         many = f"{plan.labels_for_ece:,}"
         step = f"{more}: {many} would show a calibration error of {plan.ece:g}."
-    return step, rows and f"temperance plan {rows}"
+    return step, files.plan()
 
 
-def _richer(final: Evaluation, calibrator: Calibrator, untried: str, rows: str) -> Step:
+def _richer(final: Evaluation, calibrator: Calibrator, untried: str, files: Files) -> Step:
     """Return which map may repair what is left."""
     method = untried
     if (
@@ -274,4 +264,4 @@ def _richer(final: Evaluation, calibrator: Calibrator, untried: str, rows: str) 
     else:
         common = f"look for what the {final.outcomes.plural} below have in common"
         return f"No map that was tried repairs it: {common}.", ""
-    return step, rows and f"temperance fit {rows} --method {method} --report fit.html"
+    return step, files.fit("--method", *method.split())

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["AS_IS", "BIASED", "CORRECTED", "REFITTED", "Diagnosis", "diagnose"]
+__all__ = ["AS_IS", "AT_REFERENCE", "BIASED", "CORRECTED", "REFITTED", "Diagnosis", "diagnose"]
 
 # What to do about a shift, in words a reader can act on.
 
