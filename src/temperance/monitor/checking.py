@@ -258,7 +258,7 @@ def _add(stream: _Stream, rows: StoredRows, registry: Registry) -> int | None:
     calibrator = str(rows.calibrators[0])
     raised = None
     for start in range(0, len(rows), _ROWS):
-        some = rows.taken(np.arange(start, min(start + _ROWS, len(rows))))
+        some = rows.taken(slice(start, start + _ROWS))
         log_probs = served_log_probs(some, registry, calibrator)
         of_label = log_probs[np.arange(len(some)), some.labels]
         factors = stream.evidence.bets.log_factors(log_probs, some.labels, some.groups)
@@ -293,7 +293,7 @@ def _by_stream(rows: StoredRows) -> Iterator[tuple[tuple[str, str], StoredRows]]
     """Yield the rows of each model and calibrator, in their order."""
     if not len(rows):
         return
-    if (rows.models == rows.models[0]).all() and (rows.calibrators == rows.calibrators[0]).all():
+    if _one_text(rows.models) and _one_text(rows.calibrators):
         yield (str(rows.models[0]), str(rows.calibrators[0])), rows
         return
     models, of_model = np.unique(rows.models, return_inverse=True)
@@ -305,6 +305,10 @@ def _by_stream(rows: StoredRows) -> Iterator[tuple[tuple[str, str], StoredRows]]
         model, calibrator = divmod(int(numbers[place]), len(calibrators))
         own = rows.taken(np.flatnonzero(stream == place))
         yield (str(models[model]), str(calibrators[calibrator])), own
+
+
+def _one_text(texts: NDArray[np.str_]) -> bool:
+    return texts.strides == (0,) or bool((texts == texts[0]).all())
 
 
 def _bets(store: Store, k: int, *, by_number: bool) -> Bets:
@@ -467,9 +471,11 @@ def _with_confidence(
     serving: str,
     without: frozenset[str],
 ) -> ConfidenceSums | None:
-    keep = rows.calibrators == serving
+    keep = np.broadcast_to(rows.calibrators[:1] == serving, (len(rows),))
+    if not _one_text(rows.calibrators):
+        keep = rows.calibrators == serving
     if without:
-        keep &= ~np.isin(rows.models, list(without))
+        keep = keep & ~np.isin(rows.models, list(without))
     rows = rows.taken(np.flatnonzero(keep))
     if not len(rows):
         return sums

@@ -9,7 +9,7 @@ are left out, so that rows may differ in length, and a row is the same bytes how
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -32,11 +32,18 @@ __all__ = [
 
 Precision = Literal["float32", "float16"]
 
-_DTYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    "float32": np.dtype("<f4"),
+    "float16": np.dtype("<f2"),
+}
 # The first byte: 1 of half precision, + 2, 4 or 6 where few options are written, by the bytes of a
 # place (0: the row is whole), + 8 where the rest has a number (before it, how many options).
 _HALF, _PLACES, _REST = 1, 6, 8
-_PLACE_DTYPES = {2: np.dtype("u1"), 4: np.dtype("<u2"), 6: np.dtype("<u4")}
+_PLACE_DTYPES: Final[dict[int, np.dtype[Any]]] = {
+    2: np.dtype("u1"),
+    4: np.dtype("<u2"),
+    6: np.dtype("<u4"),
+}
 _CODES = {1: 2, 2: 4, 4: 6}
 _WIDTH = np.dtype("<u4")  # of a row whose rest has a number
 MOST_OPTIONS = 1 << 32
@@ -75,7 +82,8 @@ def _centred(logits: NDArray[np.floating], precision: Precision) -> Numbers:
         # only differences within a row count; half precision is finest near 0
         centred = logits - logits.max(axis=1, keepdims=True)
         low = np.where(np.isneginf(centred), -np.inf, np.maximum(centred, -limit))
-        return low.astype(dtype)
+        small: Numbers = low.astype(dtype)
+    return small
 
 
 def _packed(small: Numbers) -> list[bytes]:

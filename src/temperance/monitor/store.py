@@ -17,7 +17,7 @@ from temperance.monitor.inputs import Scores, as_ids, as_times, as_values, few, 
 from temperance.monitor.labels import checked_labels, newest_labels, predictions_of
 from temperance.monitor.schema import VERSION, create, migrate, version_of
 from temperance.monitor.settings import Settings
-from temperance.monitor.stored import Counts, Labelled, Logged, blocks_of
+from temperance.monitor.stored import BLOCK, KINDS, Counts, Labelled, Logged, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -395,24 +395,28 @@ class Store:
                 (after, until, min(last - 1, _ALL)),
             )
             first = first if row is None else (row[0], row[1])
+        # of the labels of a page, and only of these, the predictions are looked up
         sql = (
-            "SELECT p.scores, l.label, p.part, p.model, p.calibrator, p.time, l.usable_at"
-            " FROM temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
-            " WHERE l.newest = 1 AND (l.usable_at, l.seq) >= (?, ?) AND l.usable_at <= ?"
-            " AND l.label >= 0 ORDER BY l.usable_at, l.seq"
+            "SELECT l.label, p.model, p.calibrator, p.time, l.usable_at, p.part, p.scores, l.seq"
+            " FROM (SELECT seq, prediction, label, usable_at FROM temperance_labels"
+            " WHERE newest = 1 AND (usable_at, seq) >= (?, ?) AND usable_at <= ? AND label >= 0"
+            " ORDER BY usable_at, seq LIMIT ?) l"
+            " JOIN temperance_predictions p ON p.seq = l.prediction ORDER BY l.usable_at, l.seq"
         )
-        yield from blocks_of(work, sql, (*first, until))
+        place = (_USABLE, len(KINDS))
+        yield from blocks_of(work, work.pages(sql, KINDS + "n", first, (until,), place, BLOCK))
 
     def unlabelled(self, *, last: int) -> Iterator[StoredRows]:
         """Yield those of the last predictions, by their time, that have no label, in blocks."""
         sql = (
-            "SELECT p.scores, -1, p.part, p.model, p.calibrator, p.time, 0 FROM"
+            "SELECT CAST(-1 AS BIGINT), p.model, p.calibrator, p.time, CAST(0 AS BIGINT), p.part,"
+            " p.scores FROM"
             " (SELECT * FROM temperance_predictions ORDER BY time DESC, seq DESC LIMIT ?) p"
             " LEFT JOIN temperance_labels l ON l.prediction = p.seq"
             " WHERE l.seq IS NULL ORDER BY p.time DESC, p.seq DESC"
         )
         with self._database.transaction(writes=False) as work:
-            yield from blocks_of(work, sql, (last,))
+            yield from blocks_of(work, [work.columns(sql, (last,), KINDS)])
 
     def top_k_models(self) -> frozenset[str]:
         """Return the models whose rows show some of their options only."""
@@ -442,33 +446,51 @@ class Store:
 
     def counts(self) -> Counts:
         """Return how much of what there is."""
-        matured, size = self.now() - microseconds(self.settings.delay), self._database.size()
+        now, size = self.now(), self._database.size()
+        matured = now - microseconds(self.settings.delay)
         with self._database.transaction(writes=False) as work:
 
             def count(sql: str, *values: Any) -> int:  # noqa: ANN401
                 return int((work.one(f"SELECT count(*) FROM {sql}", values) or (0,))[0])
 
-            joined = "temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
             delays = work.rows(
-                f"SELECT l.arrived - p.time FROM {joined} WHERE l.newest = 1"
-                " ORDER BY l.seq DESC LIMIT 10000"
+                "SELECT l.arrived - p.time FROM (SELECT prediction, arrived, seq FROM"
+                " temperance_labels WHERE newest = 1 ORDER BY seq DESC LIMIT 10000) l"
+                " JOIN temperance_predictions p ON p.seq = l.prediction"
             )
-            ends = work.one("SELECT min(time), max(time) FROM temperance_predictions")
+            there, old, first, last = work.one(
+                "SELECT count(*), sum(CASE WHEN time <= ? THEN 1 ELSE 0 END), min(time), max(time)"
+                " FROM temperance_predictions",
+                (matured,),
+            ) or (0, 0, None, None)
             cursor = int(_meta(work, "cursor", "0"))
-            first, last = ends or (None, None)
+            # one look at all labels; most are usable as soon as their prediction is old enough
+            labels, new, not_shown, waiting, usable = work.one(
+                f"SELECT count(*), {_summed('newest = 1')},"
+                f" {_summed('newest = 1 AND label < 0')},"
+                f" {_summed('newest = 1 AND usable_at > ?')},"
+                f" {_summed('newest = 1 AND usable_at <= ?')} FROM temperance_labels",
+                (cursor, now),
+            ) or (0, 0, 0, 0, 0)
+            if int(_meta(work, "arrived", "0")) > now:  # by a clock that went backwards
+                usable = count(
+                    "temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
+                    " WHERE l.newest = 1 AND p.time <= ?",
+                    matured,
+                )
             return Counts(
-                count("temperance_predictions"),
-                count("temperance_labels WHERE newest = 1"),
-                count("temperance_labels WHERE newest = 0"),
+                there,
+                int(new or 0),
+                labels - int(new or 0),
                 count("temperance_parked"),
-                count("temperance_predictions WHERE time <= ?", matured),
-                count(f"{joined} WHERE l.newest = 1 AND p.time <= ?", matured),
-                count("temperance_labels WHERE newest = 1 AND usable_at > ?", cursor),
+                int(old or 0),
+                int(usable or 0),
+                int(waiting or 0),
                 first,
                 last,
                 float(np.median(delays)) / _MICRO if delays else None,
                 size,
-                count("temperance_labels WHERE newest = 1 AND label < 0"),
+                int(not_shown or 0),
             )
 
     # What checks know and say.
@@ -626,6 +648,7 @@ def _opened_settings(database: Database) -> Settings:
 
 
 _ALL = 1 << 62
+_USABLE = 4  # of the columns of rows: from when on the label may be looked at
 
 
 def _refuse_others(
@@ -681,6 +704,10 @@ def _number(work: Transaction, table: str, column: str, name: str) -> int:
         row = work.one(f"SELECT number FROM {table} WHERE {column} = ?", (name,))
     assert row is not None  # noqa: S101  (just written)
     return int(row[0])
+
+
+def _summed(condition: str) -> str:
+    return f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)"
 
 
 def _looked(work: Transaction) -> int:

@@ -13,13 +13,13 @@ from temperance.plain import Plain
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from temperance.monitor.database import Transaction
 
-__all__ = ["Counts", "Labelled", "Logged", "StoredRows", "blocks_of"]
+__all__ = ["BLOCK", "KINDS", "Counts", "Labelled", "Logged", "StoredRows", "blocks_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,68 +128,80 @@ class StoredRows(Frozen):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def taken(self, rows: NDArray[Any]) -> Self:
-        """Return some of the rows."""
+    def taken(self, rows: NDArray[Any] | slice) -> Self:
+        """Return some of the rows; a slice copies nothing."""
         values = [getattr(self, name)[rows] for name in self.__dataclass_fields__]
         return type(self)(*values)
 
 
-_BLOCK = 50_000  # rows read at a time,
+BLOCK = 50_000  # rows read at a time,
 _NUMBERS = 10_000_000  # and the numbers in them
 _MODELS = "SELECT number, name, k, options FROM temperance_models"
+KINDS = "nnnnntb"  # of what `blocks_of` takes: whole numbers, text, bytes
 
 
-def blocks_of(work: Transaction, sql: str, values: Sequence[Any]) -> Iterator[StoredRows]:
-    """Yield the rows of a query, in blocks.
+def blocks_of(work: Transaction, pages: Iterable[Sequence[Any]]) -> Iterator[StoredRows]:
+    """Yield rows in blocks, of pages of columns.
 
-    It gives scores, label, group, model, calibrator, time and time of use, in this order.
+    They are label, model, calibrator, time, time of use, group and scores, in this order, and then
+    what else there is.
     """
     models = {row[0]: row[1:] for row in work.rows(_MODELS)}
     calibrators = dict(work.rows("SELECT number, id FROM temperance_calibrators"))
     widest = max((k for _, k, _ in models.values()), default=1)
-    for batch in work.batches(sql, values, max(1, min(_BLOCK, _NUMBERS // widest))):
-        scores, labels, parts, model, calibrator, times, usable = zip(*batch, strict=True)
-        width = max(models[each][1] for each in set(model))
-        columns = np.array(labels, dtype=np.intp)
-        numbered = np.array([models[each][2] == "numbered" for each in set(model)])
-        if not numbered.any():
-            logits = unpacked(scores, width)
-        else:
-            of_row = np.array([models[each][2] == "numbered" for each in model])
-            logits = _with_numbered(scores, columns, of_row, width)
-        yield StoredRows(
-            logits,
-            columns,
-            _texts(parts),
-            _texts(model, {number: name for number, (name, _, _) in models.items()}),
-            _texts(calibrator, calibrators),
-            np.array(times, dtype=np.int64),
-            np.array(usable, dtype=np.int64),
-        )
+    most = max(1, min(BLOCK, _NUMBERS // widest))
+    for columns in pages:
+        for first in range(0, len(columns[0]), most):
+            some = [each[first : first + most] for each in columns]
+            labels, model, calibrator, times, usable, parts, scores = some[: len(KINDS)]
+            there = dict.fromkeys(np.unique(model).tolist())
+            width = max(models[each][1] for each in there)
+            numbered = [each for each in there if models[each][2] == "numbered"]
+            if numbered:
+                labels = labels.copy()
+                logits = _with_numbered(scores, labels, np.isin(model, numbered), width)
+            else:
+                logits = unpacked(scores, width)
+            yield StoredRows(
+                logits,
+                labels,
+                _texts(parts),
+                _names(model, {number: name for number, (name, _, _) in models.items()}),
+                _names(calibrator, calibrators),
+                times,
+                usable,
+            )
 
 
 def _with_numbered(
     scores: Sequence[bytes],
-    labels: NDArray[np.intp],
+    labels: NDArray[np.int64],
     numbered: NDArray[np.bool_],
     width: int,
 ) -> NDArray[np.float32]:
     """Return the logits of rows some of which have numbered options; labels become columns."""
     logits = np.full((len(scores), width), -np.inf, dtype=np.float32)
     whole, few = np.flatnonzero(~numbered), np.flatnonzero(numbered)
-    logits[whole] = unpacked([scores[place] for place in whole], width)
-    logits[few], options = unpacked_few([scores[place] for place in few], width)
+    logits[whole] = unpacked([scores[place] for place in whole.tolist()], width)
+    logits[few], options = unpacked_few([scores[place] for place in few.tolist()], width)
     is_label = (options == labels[few, None]) & (options >= 0)
     labels[few] = np.where(is_label.any(axis=1), is_label.argmax(axis=1), -1)
     return logits
 
 
-def _texts(values: Sequence[Any], names: Mapping[int, str] | None = None) -> NDArray[np.str_]:
-    """Return values of few kinds as text (None as ""), or the names of numbers."""
+def _texts(values: Sequence[str | None]) -> NDArray[np.str_]:
+    """Return values of few kinds as text, None as ""."""
     kinds = {each: place for place, each in enumerate(dict.fromkeys(values))}
-    texts = np.array(
-        [each or "" for each in kinds] if names is None else [names[each] for each in kinds]
-    )
+    texts = np.array([each or "" for each in kinds])
     if len(kinds) == 1:
-        return np.repeat(texts, len(values))
+        return np.broadcast_to(texts, (len(values),))
     return texts[np.fromiter(map(kinds.__getitem__, values), dtype=np.intp, count=len(values))]
+
+
+def _names(numbers: NDArray[np.int64], names: Mapping[int, str]) -> NDArray[np.str_]:
+    """Return the names of numbers, of which there are few."""
+    kinds, places = np.unique(numbers, return_inverse=True)
+    texts = np.array([names[each] for each in kinds.tolist()])
+    if len(kinds) == 1:  # one text, however many rows
+        return np.broadcast_to(texts, (len(numbers),))
+    return texts[places]
