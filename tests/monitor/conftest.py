@@ -76,3 +76,37 @@ def traffic():
         return z, labels, [f"{word}{i}" for i in range(n)]
 
     return make
+
+
+@pytest.fixture
+def scores_of():
+    """The bytes of all rows of a store, in their order."""
+
+    def read(store):
+        with store._database.transaction(writes=False) as work:  # noqa: SLF001
+            rows = work.rows("SELECT scores FROM temperance_predictions ORDER BY seq")
+        return [bytes(row[0]) for row in rows]
+
+    return read
+
+
+@pytest.fixture
+def as_version_2():
+    """Make of a store what the library of version 2 would have made of rows r0, r1, ..."""
+
+    def write(store, z, precision):
+        dtype = {"float32": "<f4", "float16": "<f2"}[precision]
+        kind = {"float32": b"\0", "float16": b"\1"}[precision]
+        rows = []
+        for row in z - z.max(axis=1, keepdims=True):
+            last = np.flatnonzero(np.isfinite(row))[-1]
+            rows.append(kind + row[: last + 1].astype(dtype).tobytes())
+        with store._database.transaction(writes=True) as work:  # noqa: SLF001
+            work.add_all(
+                "UPDATE temperance_predictions SET scores = ? WHERE id = ?",
+                [(row, f"r{i}") for i, row in enumerate(rows)],
+            )
+            work.execute("ALTER TABLE temperance_models DROP COLUMN options")
+            work.execute("UPDATE temperance_meta SET value = '2' WHERE key = 'version'")
+
+    return write

@@ -135,7 +135,7 @@ def test_a_migration_that_is_killed_is_none(tmp_path, monkeypatch):
 import os, signal, sys
 from temperance.monitor import schema, Store
 real = schema.MIGRATIONS
-schema.MIGRATIONS = (real[0], (*real[1], "SELECT killed()"))
+schema.MIGRATIONS = (real[0], (*real[1], "SELECT killed()"), *real[2:])
 from temperance.monitor import database
 def opened(self, of=database._SQLite._opened):
     connection = of(self)
@@ -155,6 +155,37 @@ Store.open(sys.argv[1])
         "import sys; from temperance.monitor import Store; print(Store.open(sys.argv[1]).counts())"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_migration_that_is_killed_among_rows_is_none(store, address, scores_of, as_version_2):
+    """Of the rows that are written again all are, or none: in either database."""
+    z = np.full((50, 40), -np.inf)
+    z[:, :2], z[:, 39] = 0.0, np.arange(50.0)
+    store.log([f"r{i}" for i in range(50)], z, calibrator="sha256:1")
+    as_version_2(store, z, "float32")
+    old = scores_of(store)
+    code = """
+import os, signal, sys
+from temperance.monitor import schema, Store
+real, calls = schema.repacked, []
+def again(rows, k):
+    calls.append(rows)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(rows, k)
+schema.repacked, schema._AT_ONCE = again, 10
+Store.open(sys.argv[1])
+"""
+    ended = subprocess.run([sys.executable, "-c", code, address], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert scores_of(store) == old
+    with store._database.transaction(writes=False) as work:  # noqa: SLF001
+        version = work.one("SELECT value FROM temperance_meta WHERE key = 'version'")
+    assert version == ("2",)
+    again = Store.open(address)
+    assert sum(map(len, scores_of(again))) < 0.2 * sum(map(len, old))
+    again.close()
 
 
 def test_a_store_out_of_reach_loses_no_row(address, store, registry, monkeypatch):

@@ -68,7 +68,8 @@ class StreamCheck(Plain, Frozen):
         `onset_label`, `low_label`, `high_label`.
     log_loss, accuracy, confidence : float or None
         Means over the labels of this check: served log loss, share of right ones, and the mean
-        confidence, which a calibrated model has equal to it.
+        confidence, which a calibrated model has equal to it. Of rows that show some options only,
+        given that the label is shown.
     """
 
     model: str
@@ -231,12 +232,13 @@ def _weighed(
     streams: dict[tuple[str, str], _Stream] = {}
     raised: list[tuple[tuple[str, str], int]] = []
     promise = store.settings.promise
+    numbered = store.numbered_models()
     for rows in store.labelled(after=window[0], until=window[1]):
         for key, own in _by_stream(rows):
             if key not in streams:
                 state, alarm = known.get(key, (None, None))
                 start = (
-                    Evidence.none(_bets(store, own.logits.shape[1]))
+                    Evidence.none(_bets(store, own.logits.shape[1], by_number=key[0] in numbered))
                     if state is None
                     else Evidence.from_dict(state)
                 )
@@ -256,7 +258,7 @@ def _add(stream: _Stream, rows: StoredRows, registry: Registry) -> int | None:
     calibrator = str(rows.calibrators[0])
     raised = None
     for start in range(0, len(rows), _ROWS):
-        some = rows.taken(np.arange(start, min(start + _ROWS, len(rows))))
+        some = rows.taken(slice(start, start + _ROWS))
         log_probs = served_log_probs(some, registry, calibrator)
         of_label = log_probs[np.arange(len(some)), some.labels]
         factors = stream.evidence.bets.log_factors(log_probs, some.labels, some.groups)
@@ -291,7 +293,7 @@ def _by_stream(rows: StoredRows) -> Iterator[tuple[tuple[str, str], StoredRows]]
     """Yield the rows of each model and calibrator, in their order."""
     if not len(rows):
         return
-    if (rows.models == rows.models[0]).all() and (rows.calibrators == rows.calibrators[0]).all():
+    if _one_text(rows.models) and _one_text(rows.calibrators):
         yield (str(rows.models[0]), str(rows.calibrators[0])), rows
         return
     models, of_model = np.unique(rows.models, return_inverse=True)
@@ -305,9 +307,15 @@ def _by_stream(rows: StoredRows) -> Iterator[tuple[tuple[str, str], StoredRows]]
         yield (str(models[model]), str(calibrators[calibrator])), own
 
 
-def _bets(store: Store, k: int) -> Bets:
+def _one_text(texts: NDArray[np.str_]) -> bool:
+    return texts.strides == (0,) or bool((texts == texts[0]).all())
+
+
+def _bets(store: Store, k: int, *, by_number: bool) -> Bets:
+    """Return the bets on rows of k columns; on classes, where a column is one in every row."""
     settings = store.settings
-    return Bets.of(k, groups=settings.groups, labels=() if settings.ragged else None)
+    labels = () if settings.ragged or by_number else None
+    return Bets.of(k, groups=settings.groups, labels=labels)
 
 
 def _explained(
@@ -398,6 +406,11 @@ def _summary(
             f"only {share:.0%} of the rows older than the delay have a label: evidence is about "
             "these alone, and void where how a row turned out decides about its label."
         )
+    if counts.not_shown:
+        warnings.append(
+            f"{counts.not_shown:,} of {counts.labels:,} labels are of options that their rows do "
+            "not show: evidence is about the others, given that they are shown."
+        )
     if counts.parked:
         warnings.append(f"{counts.parked:,} labels wait for a prediction that has not come.")
     served = [each for each in results if each.calibrator == serving]
@@ -432,15 +445,19 @@ def _summary(
 def _before_labels(
     store: Store, registry: Registry, serving: str, *, alarm: bool
 ) -> tuple[ConfidenceShift | None, AccuracyEstimate | None]:
-    """Return what can be said of rows of the serving calibrator that have no labels yet."""
+    """Return what can be said of rows of the serving calibrator that have no labels yet.
+
+    Nothing of rows that show some options only: how often the others come true is not known.
+    """
     without: ConfidenceSums | None = None
+    some_only = store.top_k_models()
     for rows in store.unlabelled(last=_MOST_UNLABELLED):
-        without = _with_confidence(without, rows, registry, serving)
+        without = _with_confidence(without, rows, registry, serving, some_only)
     if without is None:
         return None, None
     labelled: ConfidenceSums | None = None
     for rows in store.labelled(last=_MOST_UNLABELLED):
-        labelled = _with_confidence(labelled, rows, registry, serving)
+        labelled = _with_confidence(labelled, rows, registry, serving, some_only)
     if labelled is None:
         labelled = ConfidenceSums.of([])
     shift = ConfidenceShift.between(labelled, without) if labelled.n else None
@@ -448,9 +465,18 @@ def _before_labels(
 
 
 def _with_confidence(
-    sums: ConfidenceSums | None, rows: StoredRows, registry: Registry, serving: str
+    sums: ConfidenceSums | None,
+    rows: StoredRows,
+    registry: Registry,
+    serving: str,
+    without: frozenset[str],
 ) -> ConfidenceSums | None:
-    rows = rows.taken(np.flatnonzero(rows.calibrators == serving))
+    keep = np.broadcast_to(rows.calibrators[:1] == serving, (len(rows),))
+    if not _one_text(rows.calibrators):
+        keep = rows.calibrators == serving
+    if without:
+        keep = keep & ~np.isin(rows.models, list(without))
+    rows = rows.taken(np.flatnonzero(keep))
     if not len(rows):
         return sums
     log_probs = served_log_probs(rows, registry, serving)

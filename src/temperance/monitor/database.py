@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import numpy as np
+
 from temperance.errors import InvalidInputError, MissingDependencyError, StoreError
 
 if TYPE_CHECKING:
@@ -49,10 +51,42 @@ class Transaction(ABC):
         """Add rows whose `id` is not there yet; return how many."""
 
     @abstractmethod
-    def batches(
-        self, sql: str, values: Sequence[Any], size: int
-    ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows of a query, some at a time."""
+    def columns(self, sql: str, values: Sequence[Any], kinds: str) -> list[Any]:
+        """Return the columns of a query: one letter of `kinds` says what each holds.
+
+        n: whole numbers, an array of int64; b: bytes, t: text or None, a list.
+        """
+
+    def pages(
+        self,
+        sql: str,
+        kinds: str,
+        first: tuple[int, int],
+        values: Sequence[Any],
+        place: tuple[int, int],
+        size: int,
+    ) -> Iterator[list[Any]]:
+        """Yield the columns of a query a page at a time, the next while this one is looked at.
+
+        It takes where to begin (two whole numbers), `values`, and the number of rows, and gives
+        them in the order of the two columns that `place` names, by which no two rows are alike.
+        """
+
+        def page(start: tuple[int, int]) -> list[Any]:
+            return self.columns(sql, (*start, *values, size), kinds)
+
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(page, first)
+            while True:
+                columns = coming.result()
+                count = len(columns[0])
+                if count == size:
+                    one, two = (int(columns[each][-1]) for each in place)
+                    coming = reader.submit(page, (one, two + 1))
+                if count:
+                    yield columns
+                if count < size:
+                    return
 
     @abstractmethod
     def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
@@ -224,12 +258,13 @@ class _OfSQLite(Transaction):
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
         return self._connection.executemany(sql, rows).rowcount
 
-    def batches(
-        self, sql: str, values: Sequence[Any], size: int
-    ) -> Iterator[list[tuple[Any, ...]]]:
-        cursor = self._connection.execute(sql, values)
-        while batch := cursor.fetchmany(size):
-            yield batch
+    def columns(self, sql: str, values: Sequence[Any], kinds: str) -> list[Any]:
+        rows = self._connection.execute(sql, values).fetchall()
+        columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
+        return [
+            np.array(column, dtype=np.int64) if kind == "n" else column
+            for kind, column in zip(kinds, columns, strict=True)
+        ]
 
     def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
         return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(list(names))
@@ -315,7 +350,8 @@ class _PostgreSQL(Database):
                         f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))"
                     )
                 else:
-                    connection.execute("SELECT 1")
+                    # all statements see the store as it is now
+                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             except psycopg.OperationalError:
                 with suppress(psycopg.Error):
                     if self._connection is not None:
@@ -374,18 +410,21 @@ class _OfPostgreSQL(Transaction):
         self.execute(f"TRUNCATE incoming_{table}")
         return count
 
-    def batches(
-        self, sql: str, values: Sequence[Any], size: int
-    ) -> Iterator[list[tuple[Any, ...]]]:
-        with self._connection.cursor(name="temperance", binary=True) as cursor:
-            cursor.itersize = size
-            cursor.execute(_translated(sql), tuple(values))
-            # the server makes the next batch while this one is weighed
-            with ThreadPoolExecutor(1) as reader:
-                coming = reader.submit(cursor.fetchmany, size)
-                while batch := coming.result():
-                    coming = reader.submit(cursor.fetchmany, size)
-                    yield batch
+    def columns(self, sql: str, values: Sequence[Any], kinds: str) -> list[Any]:
+        """Return the columns, each as one value of the server's: a row costs little here."""
+        # one look-up for each row of a page, never all rows of a table; and the order of the
+        # subquery, in which its rows are put together by one process
+        self._connection.execute(_PLAN)
+        names = [f"c{place}" for place in range(len(kinds))]
+        wanted = [
+            part.format(name)
+            for name, kind in zip(names, kinds, strict=True)
+            for part in _AS_BYTES[kind]
+        ]
+        whole = f"SELECT {', '.join(wanted)} FROM ({sql}) AS page ({', '.join(names)})"
+        (row,) = self._connection.execute(_translated(whole), tuple(values), binary=True).fetchall()
+        content = iter([b"" if each is None else each for each in row])
+        return [_column(content, kind) for kind in kinds]
 
     def among(self, column: str, names: Sequence[Any]) -> tuple[str, Any]:
         return f"{column} = ANY(?)", list(names)
@@ -393,6 +432,39 @@ class _OfPostgreSQL(Transaction):
     def add_all(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(_translated(sql), rows)
+
+
+_PLAN = (
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+    " SET LOCAL max_parallel_workers_per_gather = 0"
+)
+# What of a column is asked for, put together: numbers; lengths (-1: None) and what is that long.
+_AS_BYTES = {
+    "n": ("string_agg(int8send({0}), ''::bytea)",),
+    "b": ("string_agg(int4send(octet_length({0})), ''::bytea)", "string_agg({0}, ''::bytea)"),
+    "t": (
+        "string_agg(int4send(coalesce(octet_length({0}), -1)), ''::bytea)",
+        "string_agg(convert_to({0}, 'UTF8'), ''::bytea)",
+    ),
+}
+
+
+def _column(content: Iterator[bytes], kind: str) -> Any:  # noqa: ANN401
+    """Return the next column of what `_AS_BYTES` asks for."""
+    first = next(content)
+    if kind == "n":
+        return np.frombuffer(first, dtype=">i8").astype(np.int64)
+    lengths, values = np.frombuffer(first, dtype=">i4"), next(content)
+    if kind == "t" and (lengths < 0).all():
+        return [None] * len(lengths)
+    ends = lengths.clip(min=0).cumsum().tolist()
+    parts = [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    if kind == "b":
+        return parts
+    return [
+        None if length < 0 else part.decode()
+        for length, part in zip(lengths.tolist(), parts, strict=True)
+    ]
 
 
 def _is_secret(setting: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from temperance.checks import as_logits, logits_from_probs
-from temperance.checks.arguments import as_sequence, value_text
+from temperance.checks.arguments import as_flag, as_sequence, value_text
+from temperance.checks.arrays import row_name
+from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError
+from temperance.monitor.scores import MOST_OPTIONS, packed, packed_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,10 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.calibrators import Calibrator
+    from temperance.monitor.scores import Precision
 
 __all__ = [
-    "EARLIEST", "as_ids", "as_scores", "as_times", "as_values", "few", "microseconds",
-    "refuse_columns",
+    "EARLIEST", "Options", "Scores", "as_ids", "as_options", "as_scores", "as_times", "as_values",
+    "few", "microseconds", "refuse_columns", "refuse_numbers",
 ]  # fmt: skip
 
 _SHOWN = 3  # names in a message
@@ -70,6 +75,94 @@ def as_scores(logits: ArrayLike | None, probs: ArrayLike | None) -> NDArray[Any]
     return as_logits(logits if logits is not None else logits_from_probs(probs))  # type: ignore[arg-type]
 
 
+Options = Literal["all", "shown", "numbered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Checked scores of rows.
+
+    Attributes
+    ----------
+    logits : ndarray, shape (n, k)
+    options : {"all", "shown", "numbered"}
+        Whether a column is an option and labels are those that are there (`all`), or may be others
+        too, which are only not shown; or whether the options of each row are numbers of its own.
+    numbers : ndarray of int, shape (n, k), or None
+        Of numbered options: which each column of a row is; -1 where the row shows fewer.
+    """
+
+    logits: NDArray[Any]
+    options: Options
+    numbers: NDArray[np.int64] | None
+
+    @classmethod
+    def check(
+        cls, logits: ArrayLike | None, probs: ArrayLike | None, options: object, *, top_k: bool
+    ) -> Self:
+        """Return what was given as checked scores, or raise."""
+        as_flag(top_k, name="top_k")
+        if options is None:
+            return cls(as_scores(logits, probs), "shown" if top_k else "all", None)
+        if logits is None or probs is not None:
+            msg = "`options` go with `logits`: the log-probabilities of the likeliest tokens."
+            raise InvalidInputError(msg)
+        shown = ShownTokens.check(logits, name="logits")
+        numbers = np.where(shown.shown, as_options(options, shown.logprobs.shape), -1)
+        _refuse_numbers(numbers, shown.shown)
+        return cls(shown.logprobs, "numbered", numbers)
+
+    @property
+    def k(self) -> int:
+        """Columns; of numbered options, the most that a row shows."""
+        if self.numbers is None:
+            return int(self.logits.shape[1])
+        return max(2, int((self.numbers >= 0).sum(axis=1).max(initial=0)))
+
+    def packed(self, precision: Precision) -> list[bytes]:
+        """Return each row as bytes."""
+        if self.numbers is None:
+            return packed(self.logits, precision)
+        return packed_few(self.numbers, self.logits, precision)
+
+
+def as_options(options: object, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return numbers of options, of rows that may differ in length, padded as their scores are."""
+    rule = f"whole numbers from 0 to {MOST_OPTIONS - 1:,}, one per score"
+    values = options.tolist() if isinstance(options, np.ndarray) else options
+    rows = [
+        as_sequence(row, name="options", rule=f"rows of {rule}")
+        for row in as_sequence(values, name="options", rule=f"rows of {rule}")
+    ]
+    numbers = np.full(shape, -1, dtype=np.int64)
+    for place, row in enumerate(rows[: shape[0]]):
+        whole = all(isinstance(each, int | np.integer) for each in row)
+        if not whole or len(row) > shape[1] or not all(-1 <= each < MOST_OPTIONS for each in row):
+            msg = f"`options` must be {rule}; {row_name(place)} is {value_text(list(row))}."
+            raise InvalidInputError(msg)
+        numbers[place, : len(row)] = row
+    if len(rows) != shape[0]:
+        msg = (
+            f"`options` must be one row of numbers per row of `logits`: {len(rows)} of {shape[0]}."
+        )
+        raise InvalidInputError(msg)
+    return numbers
+
+
+def _refuse_numbers(numbers: NDArray[np.int64], shown: NDArray[np.bool_]) -> None:
+    """Raise where a score has no number, or a row the same one twice."""
+    ordered = np.sort(np.where(shown, numbers, -1 - np.arange(numbers.shape[1])), axis=1)
+    twice = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    lacking = (shown & (numbers < 0)).any(axis=1)
+    if (twice | lacking).any():
+        row = int((twice | lacking).argmax())
+        msg = (
+            "`options` must be a different number for each score that is shown; "
+            f"{row_name(row)} has {value_text(numbers[row].tolist())}."
+        )
+        raise InvalidInputError(msg)
+
+
 def refuse_columns(calibrator: Calibrator, logits: NDArray[Any], *, model: str) -> None:
     """Raise if rows (n, k) are none that a calibrator takes; trailing -inf are no options."""
     k, width = calibrator.n_classes, logits.shape[1]
@@ -78,6 +171,17 @@ def refuse_columns(calibrator: Calibrator, logits: NDArray[Any], *, model: str) 
             f"rows of model {model!r} have {width} options, and the calibrator that served them "
             f"takes {k}: log them by the id of their own (`calibrator`, --calibrator-id). Rows "
             "that are in the store already leave it by `temperance monitor prune`."
+        )
+        raise InvalidInputError(msg)
+
+
+def refuse_numbers(calibrator: Calibrator, *, model: str) -> None:
+    """Raise if a calibrator has columns of its own, for which numbered options are none."""
+    if calibrator.n_classes is not None:
+        msg = (
+            f"the options of model {model!r} are numbers of its rows' own, and the calibrator that "
+            f"served them is of {calibrator.n_classes} columns: it takes one that has none, as "
+            "`TemperatureScaling(t)` and `TopKTemperature.scaling`."
         )
         raise InvalidInputError(msg)
 

@@ -12,10 +12,13 @@ from temperance.checks import as_labels
 from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
 from temperance.monitor.inputs import few
-from temperance.monitor.scores import unpacked
+from temperance.monitor.scores import MOST_OPTIONS, unpacked, unpacked_few
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from temperance.monitor.database import Transaction
+    from temperance.monitor.inputs import Options
 
 __all__ = ["Prediction", "checked_labels", "newest_labels", "predictions_of"]
 
@@ -29,18 +32,20 @@ class Prediction:
     k: int
     classes: str | None
     scores: bytes
+    options: Options
 
 
 def predictions_of(work: Transaction, names: list[str]) -> dict[str, Prediction]:
     """Return the predictions of these ids that are there, by id."""
     condition, value = work.among("p.id", names)
     rows = work.rows(
-        "SELECT p.id, p.seq, p.time, m.k, m.classes, p.scores FROM temperance_predictions p"
-        f" JOIN temperance_models m ON m.number = p.model WHERE {condition}", (value,),
+        "SELECT p.id, p.seq, p.time, m.k, m.classes, p.scores, m.options"
+        " FROM temperance_predictions p JOIN temperance_models m ON m.number = p.model"
+        f" WHERE {condition}", (value,),
     )  # fmt: skip
     return {
-        name: Prediction(seq, time, k, classes, bytes(scores))
-        for name, seq, time, k, classes, scores in rows
+        name: Prediction(seq, time, k, classes, bytes(scores), options)
+        for name, seq, time, k, classes, scores, options in rows
     }
 
 
@@ -57,39 +62,74 @@ def newest_labels(work: Transaction, predictions: list[int]) -> dict[int, tuple[
 def checked_labels(
     names: list[str], values: list[object], predictions: dict[str, Prediction]
 ) -> list[int]:
-    """Return each label as a class of its prediction, -1 where there is none yet, or raise."""
-    numbers = np.full(len(names), -1, dtype=np.intp)
-    kinds: dict[tuple[int, str | None], list[int]] = {}
+    """Return each label as a class of its prediction, or raise.
+
+    -1 where there is no prediction yet; -1 less the class where the prediction does not show it.
+    """
+    numbers = np.full(len(names), -1, dtype=np.int64)
+    kinds: dict[tuple[int, str | None, Options], list[int]] = {}
     for place, name in enumerate(names):
         if (row := predictions.get(name)) is not None:
-            kinds.setdefault((row.k, row.classes), []).append(place)
-    for (k, classes), places in kinds.items():
-        known = None if classes is None else tuple(json.loads(classes))
-        given: Any = [values[place] for place in places]
-        try:
-            own = as_labels(given, n=len(places), k=k, classes=known)
-        except InvalidInputError as error:
-            wrong = [place for place in places if not _is_label(values[place], k, known)]
-            options = f"0..{k - 1}" if known is None else few(known)
-            what = "classes" if known is None else "classes by name"
-            first = wrong[0] if wrong else places[0]
-            msg = (
-                f"the label of id {names[first]!r} is {value_text(values[first])}, which is none "
-                f"of the {what} of its model ({options}); {max(1, len(wrong))} such labels."
-            )
-            raise InvalidInputError(msg) from error
-        numbers[places] = own
-        logits = unpacked([predictions[names[place]].scores for place in places], k)
-        absent = np.isneginf(logits[np.arange(len(places)), own])
-        if absent.any():
-            bad = places[int(absent.argmax())]
-            msg = (
-                f"the label of id {names[bad]!r} is {value_text(values[bad])}, an option that its "
-                f"prediction does not have, or to which it gives 0 ({np.count_nonzero(absent)} "
-                "such labels). Which prediction is it of?"
-            )
-            raise InvalidInputError(msg)
+            kinds.setdefault((row.k, row.classes, row.options), []).append(place)
+    for (k, classes, options), places in kinds.items():
+        some = [(names[place], values[place]) for place in places]
+        scores = [predictions[name].scores for name, _ in some]
+        if options == "numbered":
+            numbers[places] = _of_numbered(some, scores, k)
+        else:
+            numbers[places] = _of_columns(some, scores, k, classes, shown=options == "shown")
     return [int(each) for each in numbers]
+
+
+def _of_columns(
+    some: list[tuple[str, object]], scores: list[bytes], k: int, classes: str | None, *, shown: bool
+) -> NDArray[np.int64]:
+    """Return the labels, by id, of rows of which each column is an option."""
+    known = None if classes is None else tuple(json.loads(classes))
+    given: Any = [value for _, value in some]
+    try:
+        own = as_labels(given, n=len(some), k=k, classes=known)
+    except InvalidInputError as error:
+        wrong = [each for each in some if not _is_label(each[1], k, known)]
+        options = f"0..{k - 1}" if known is None else few(known)
+        what = "classes" if known is None else "classes by name"
+        name, value = wrong[0] if wrong else some[0]
+        msg = (
+            f"the label of id {name!r} is {value_text(value)}, which is none "
+            f"of the {what} of its model ({options}); {max(1, len(wrong))} such labels."
+        )
+        raise InvalidInputError(msg) from error
+    absent = np.isneginf(unpacked(scores, k)[np.arange(len(some)), own])
+    if absent.any() and not shown:
+        name, value = some[int(absent.argmax())]
+        msg = (
+            f"the label of id {name!r} is {value_text(value)}, an option that its "
+            f"prediction does not have, or to which it gives 0 ({np.count_nonzero(absent)} "
+            "such labels). Which prediction is it of? Where rows leave options out that may come "
+            "true, log them as such (`top_k=True`; of language models --missing shown)."
+        )
+        raise InvalidInputError(msg)
+    return np.where(absent, -1 - own, own)
+
+
+def _of_numbered(some: list[tuple[str, object]], scores: list[bytes], k: int) -> NDArray[np.int64]:
+    """Return the labels, by id, of rows whose options are numbers of their own."""
+    wrong = [
+        each
+        for each in some
+        if not isinstance(each[1], int)
+        or isinstance(each[1], bool)
+        or not 0 <= each[1] < MOST_OPTIONS
+    ]
+    if wrong:
+        msg = (
+            f"the label of id {wrong[0][0]!r} is {value_text(wrong[0][1])}, and the options of its "
+            f"model are whole numbers from 0; {len(wrong)} such labels."
+        )
+        raise InvalidInputError(msg)
+    own = np.array([value for _, value in some], dtype=np.int64)
+    absent = ~(unpacked_few(scores, k)[1] == own[:, None]).any(axis=1)
+    return np.where(absent, -1 - own, own)
 
 
 def _is_label(value: Any, k: int, classes: tuple[str, ...] | None) -> bool:  # noqa: ANN401

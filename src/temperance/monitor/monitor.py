@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from temperance.checks.arguments import as_count, as_number, as_word
+from temperance.checks.arguments import as_count, as_flag, as_number, as_word
 from temperance.errors import FileFormatError, InvalidInputError, StoreError, TemperanceError
 from temperance.monitor.checking import check
-from temperance.monitor.inputs import EARLIEST, as_scores, refuse_columns
+from temperance.monitor.inputs import EARLIEST, as_scores, refuse_columns, refuse_numbers
 from temperance.monitor.refitting import refit
 from temperance.monitor.registry import Registry
 from temperance.monitor.store import Store
@@ -169,6 +169,8 @@ class Monitor:
         groups: object = None,
         time: float | None = None,
         calibrator: str | None = None,
+        options: object = None,
+        top_k: bool = False,
     ) -> None:
         """Keep predictions: of one row, or of many.
 
@@ -185,6 +187,12 @@ class Monitor:
             Seconds since 1970; now, where left out.
         calibrator : str, optional
             Id of the one that was applied; by default the one that serves, looked up once a second.
+        options : sequence of int, length k, or n of these, optional
+            Which of many options, from 0, each of the `logits` is of, where these are the
+            log-probabilities of the likeliest tokens; labels are such numbers too.
+        top_k : bool, default False
+            Whether an option at -inf (probability 0) is only not shown: it may come true
+            (`Store.log` says what evidence makes of it).
 
         Raises
         ------
@@ -201,12 +209,14 @@ class Monitor:
         if self._process != os.getpid():
             msg = "this monitor is that of another process; open one here (`temperance.Monitor`)."
             raise InvalidInputError(msg)
+        as_flag(top_k, name="top_k")
         if calibrator is not None:
             self.registry.load(calibrator)
         values = _copy(probs if logits is None else logits)
         row = (
             _copied(ids), values, logits is None, model, _copied(groups),
             clocks.time() if time is None else time, calibrator or self._current(),
+            None if options is None else _copied_rows(options), top_k,
         )  # fmt: skip
         with self._changed:
             if self._error is not None or self._closed:
@@ -378,7 +388,9 @@ class Monitor:
         values = np.concatenate([call.rows for call in calls])
         with suppress(FileFormatError):  # the file of what serves is damaged: rows are kept
             fitted = self.registry.load(first.calibrator)
-            if fitted.n_classes not in (None, first.width):
+            if fitted.n_classes not in (None, first.width) or first.options is not None:
+                if first.options is not None:
+                    refuse_numbers(fitted, model=first.model)
                 scores = as_scores(*((None, values) if first.is_probs else (values, None)))
                 refuse_columns(fitted, scores, model=first.model)
         logged = self._store.log(
@@ -391,6 +403,10 @@ class Monitor:
                 each for call in calls for each in call.groups or ()
             ],
             times=[call.time for call in calls for _ in call.ids],
+            options=None if first.options is None else [
+                each for call in calls for each in call.options or ()
+            ],
+            top_k=first.top_k,
         )  # fmt: skip
         self.written += logged.new + logged.repeated
 
@@ -406,6 +422,8 @@ class _Call:
     groups: list[Any] | None
     time: float
     calibrator: str
+    options: list[Any] | None  # of each row
+    top_k: bool
 
     @classmethod
     def of(
@@ -417,14 +435,19 @@ class _Call:
         groups: Any,  # noqa: ANN401
         time: float,
         calibrator: str,
+        options: Any,  # noqa: ANN401
+        top_k: bool,  # noqa: FBT001
     ) -> Self:
         """Return one row, or many, of what was given to `log`."""
         if isinstance(ids, str | int) or (values.ndim == 1 and np.ndim(ids) == 0):
             own = None if groups is None else [groups]
-            return cls([ids], values[None], is_probs, str(model), own, time, calibrator)
+            of_row = None if options is None else [options]
+            return cls(
+                [ids], values[None], is_probs, str(model), own, time, calibrator, of_row, top_k
+            )
         names = list(ids)
         own = None if groups is None else list(groups)
-        return cls(names, values, is_probs, str(model), own, time, calibrator)
+        return cls(names, values, is_probs, str(model), own, time, calibrator, options, top_k)
 
     @property
     def width(self) -> int:
@@ -436,7 +459,7 @@ class _Call:
         """What calls have in common whose rows can be written at once."""
         return (
             self.is_probs, self.model, self.calibrator, self.rows.shape[1:], self.rows.dtype.str,
-            self.groups is not None,
+            self.groups is not None, self.options is not None, self.top_k,
         )  # fmt: skip
 
 
@@ -456,6 +479,12 @@ def _copied(names: Any) -> Any:  # noqa: ANN401
     if isinstance(names, str | int | bytes) or not hasattr(names, "__iter__"):
         return names
     return list(names)
+
+
+def _copied_rows(options: Any) -> Any:  # noqa: ANN401
+    """Return numbers of a row, or of several, as lists of their own."""
+    numbers = _copied(options)
+    return [_copied(each) for each in numbers] if isinstance(numbers, list) else numbers
 
 
 def create(

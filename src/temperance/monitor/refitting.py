@@ -135,7 +135,10 @@ def refit(
     weights = _weights(rows, half_life)
 
     def fitted(places: NDArray[np.intp]) -> Calibrator:
-        return champion.with_map(_fit(name, rows, places, weights))
+        one = _fit(name, rows, places, weights)
+        if champion.n_classes is None and one.traits.any_width:  # rows to come may be wider
+            one = replace(one, n_classes=None)
+        return champion.with_map(one)
 
     policy = _policy_of(store)
     kept = int(_KEPT * len(rows)) if policy is not None else 0
@@ -314,8 +317,9 @@ def _challenge(
 
     first = max(_FEWEST // 2, int(_FIRST * len(rows)))
     scored = prequential_log_probs(scaled, len(rows), first=first, blocks=_BLOCKS)
+    of_label = served[np.arange(len(rows)), rows.labels]
     gains = np.concatenate([
-        (log_probs - served[at])[np.arange(len(at)), rows.labels[at]] for at, log_probs in scored
+        log_probs[np.arange(len(at)), rows.labels[at]] - of_label[at] for at, log_probs in scored
     ])  # fmt: skip
     # what the champion was fitted on, if it was here, is what others served before it
     own = rows.calibrators[first:] == champion

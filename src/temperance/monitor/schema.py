@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
+from temperance.monitor.scores import repacked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from temperance.monitor.database import Transaction
 
 __all__ = ["MIGRATIONS", "VERSION", "create", "migrate", "version_of"]
 
-VERSION = 2
+VERSION = 3
+_AT_ONCE = 10_000  # rows whose bytes are written again,
+_NUMBERS = 10_000_000  # and the numbers in them
 
 # Times are whole microseconds since 1970, UTC. A prediction's scores are bytes (`scores.py`).
+# A label below 0 is one that its prediction does not show: -1 less what was given (`labels.py`).
 # `usable_at` is when a label may be looked at: once it has come, and the delay is over.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (  # to version 1
@@ -66,7 +70,35 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ),
         "CREATE INDEX temperance_checks_at ON temperance_checks (at)",
     ),
+    (  # to version 3: rows of few options, in few bytes; of which labels may be another one
+        "ALTER TABLE temperance_models ADD COLUMN options TEXT NOT NULL DEFAULT 'all'",
+    ),
 )
+
+
+def _write_scores_again(work: Transaction) -> None:
+    """Write all scores as they are written now: the same again is known by its bytes."""
+    widest = max((row[0] for row in work.rows("SELECT k FROM temperance_models")), default=1)
+    seq, count = 0, max(1, min(_AT_ONCE, _NUMBERS // widest))
+    while rows := work.rows(
+        "SELECT seq, scores FROM temperance_predictions WHERE seq > ? ORDER BY seq LIMIT ?",
+        (seq, count),
+    ):
+        old = [bytes(scores) for _, scores in rows]
+        again = repacked(old, widest)
+        work.add_all(
+            "UPDATE temperance_predictions SET scores = ? WHERE seq = ?",
+            [
+                (now, number)
+                for (number, _), before, now in zip(rows, old, again, strict=True)
+                if now != before
+            ],
+        )
+        seq = rows[-1][0]
+
+
+# What follows the statements of a step, by the version that it leads to.
+_OF_ROWS: dict[int, Callable[[Transaction], None]] = {3: _write_scores_again}
 
 
 def create(work: Transaction, words: Mapping[str, str]) -> None:
@@ -98,7 +130,10 @@ def version_of(work: Transaction, name: str) -> int:
 
 def migrate(work: Transaction, words: Mapping[str, str], name: str) -> None:
     """Bring a store to the version of now, whole or not at all."""
-    for statements in MIGRATIONS[version_of(work, name) :]:
+    first = version_of(work, name)
+    for version, statements in enumerate(MIGRATIONS[first:], start=first + 1):
         for statement in statements:
             work.execute(statement.format(**words))
+        if version in _OF_ROWS:
+            _OF_ROWS[version](work)
     work.execute("UPDATE temperance_meta SET value = ? WHERE key = 'version'", (str(VERSION),))

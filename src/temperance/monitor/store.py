@@ -13,24 +13,24 @@ from temperance.checks.labels import as_classes
 from temperance.checks.row_values import as_known_names
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.monitor.database import database_at
-from temperance.monitor.inputs import as_ids, as_scores, as_times, as_values, few, microseconds
+from temperance.monitor.inputs import Scores, as_ids, as_times, as_values, few, microseconds
 from temperance.monitor.labels import checked_labels, newest_labels, predictions_of
 from temperance.monitor.schema import VERSION, create, migrate, version_of
-from temperance.monitor.scores import packed, unpacked
 from temperance.monitor.settings import Settings
-from temperance.monitor.stored import Counts, Labelled, Logged, StoredRows
+from temperance.monitor.stored import BLOCK, KINDS, Counts, Labelled, Logged, blocks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from temperance.monitor.database import Database, Transaction
+    from temperance.monitor.inputs import Options
+    from temperance.monitor.stored import StoredRows
 
 __all__ = ["Store"]
 
-_BLOCK = 50_000  # rows read at a time
 _MICRO = 1_000_000
 _COLUMNS = ("id", "time", "model", "calibrator", "part", "scores")
 
@@ -128,6 +128,8 @@ class Store:
         groups: ArrayLike | None = None,
         times: ArrayLike | None = None,
         classes: Sequence[object] | None = None,
+        options: object = None,
+        top_k: bool = False,
     ) -> Logged:
         """Write predictions; those that are there already, the same, are counted.
 
@@ -147,31 +149,46 @@ class Store:
             Seconds since 1970; by default now.
         classes : sequence of str, optional
             Names of the columns, as labels may use them.
+        options : array_like of int, shape (n, k), or n sequences, optional
+            Which of many options, from 0, each of the `logits` is of, where these are the
+            log-probabilities of the likeliest tokens (as `TopKTemperature.fit` takes them, with
+            -inf or -1 in `options` where a row shows fewer). Labels are such numbers too.
+        top_k : bool, default False
+            Whether an option at -inf (probability 0) is only not shown: it may come true. With
+            `options` that is so.
 
         Raises
         ------
         InvalidInputError
             What `calibrator.apply` would refuse; an id with other scores than before; another
-            number of options, or other classes, under the name of this model. Nothing is written.
+            number of options, or other classes, under the name of this model; `options` that are
+            not whole numbers, or twice in a row. Nothing is written.
         StoreError
             Nothing could be written.
+
+        Notes
+        -----
+        Of rows that show some options only, evidence is about those labels that are shown: given
+        that, their probability is the softmax of what is shown, after any map of single logits,
+        and what is unseen cancels. The others are kept, counted (`Counts.not_shown`), and weighed
+        by nothing.
         """
         names = as_ids(ids)
-        z = as_scores(logits, probs)
-        n, k = z.shape
+        scores = Scores.check(logits, probs, options, top_k=top_k)
+        n, k = len(scores.logits), scores.k
         if len(names) != n:
             msg = f"`ids` must be one per row: {len(names)} of {n}."
             raise InvalidInputError(msg)
-        known = as_classes(classes, k=k)
+        known = None if scores.options == "numbered" else as_classes(classes, k=k)
         parts = [None] * n
         if groups is not None:
             parts = [each or None for each in as_known_names(groups, n=n).tolist()]
         at = [self.now()] * n if times is None else as_times(times, n)
         if not n:
             return Logged(0, 0, 0, 0)
-        rows = packed(z, self.settings.precision)
+        rows = scores.packed(self.settings.precision)
         with self._database.transaction(writes=True) as work:
-            number = self._model(work, model, k, known)
+            number = self._model(work, model, k, known, scores.options)
             map_number = _number(work, "temperance_calibrators", "id", calibrator)
             columns = (
                 names, at, [number] * n, [map_number] * n, parts, rows,
@@ -182,24 +199,40 @@ class Store:
             joined, unknown = self._join(work, names)
         return Logged(new, n - new, joined, unknown)
 
-    def _model(self, work: Transaction, name: str, k: int, classes: tuple[str, ...] | None) -> int:
+    def _model(
+        self,
+        work: Transaction,
+        name: str,
+        k: int,
+        classes: tuple[str, ...] | None,
+        options: Options,
+    ) -> int:
         """Return the number of a model, which is made when it is first seen."""
-        row = work.one(
-            "SELECT number, k, classes FROM temperance_models WHERE name = ?", (str(name),)
-        )
+        sql = "SELECT number, k, classes, options FROM temperance_models WHERE name = ?"
+        row = work.one(sql, (str(name),))
         text = None if classes is None else json.dumps(classes)
         if row is None:
             work.execute(
-                "INSERT INTO temperance_models (name, k, classes) VALUES (?, ?, ?)",
-                (str(name), k, text),
+                "INSERT INTO temperance_models (name, k, classes, options) VALUES (?, ?, ?, ?)",
+                (str(name), k, text, options),
             )
-            row = work.one(
-                "SELECT number, k, classes FROM temperance_models WHERE name = ?", (str(name),)
-            )
+            row = work.one(sql, (str(name),))
             assert row is not None  # noqa: S101  (just written)
-        if self.settings.ragged and k > row[1]:
+        if (row[3] == "numbered") != (options == "numbered"):
+            msg = (
+                f"rows of model {name!r} were logged "
+                f"{'with' if row[3] == 'numbered' else 'without'} `options`: log others under a "
+                "name of their own (`model`, --model)."
+            )
+            raise InvalidInputError(msg)
+        if row[3] == "all" and options == "shown":
+            work.execute(
+                "UPDATE temperance_models SET options = ? WHERE number = ?", (options, row[0])
+            )
+        any_width = self.settings.ragged or options == "numbered"
+        if any_width and k > row[1]:
             work.execute("UPDATE temperance_models SET k = ? WHERE number = ?", (k, row[0]))
-        elif row[1] != k and not self.settings.ragged:
+        elif row[1] != k and not any_width:
             msg = (
                 f"rows have {k} options, those of model {name!r} had {row[1]}. A model with others "
                 "is another one: log it under a name of its own (`model`, --model)."
@@ -258,7 +291,8 @@ class Store:
         Raises
         ------
         InvalidInputError
-            A label that is no option of its prediction. Nothing is written.
+            A label that is no option of its prediction (where that shows some only, one that is
+            not shown is taken). Nothing is written.
         StoreError
             Nothing could be written.
         """
@@ -313,9 +347,13 @@ class Store:
             " VALUES (?, ?, ?, ?, ?)",
             [*history, *fresh.values()],
         )
-        work.add_all("INSERT INTO temperance_parked (id, label, arrived) VALUES (?, ?, ?)", parked)
+        work.add_all(
+            "INSERT INTO temperance_parked (id, label, arrived) VALUES (?, ?, ?)",
+            _not_yet_parked(work, parked),
+        )
         new = len(fresh) + len(history) - corrected
-        return Labelled(new, repeated, corrected, len(parked))
+        not_shown = sum(row[1] < 0 for row in fresh.values())
+        return Labelled(new, repeated, corrected, len(parked), not_shown)
 
     def _arrival(self, work: Transaction) -> int:
         """Return when labels arrive: never before another one, nor behind what was checked.
@@ -333,6 +371,8 @@ class Store:
         self, *, after: int = 0, until: int | None = None, last: int | None = None
     ) -> Iterator[StoredRows]:
         """Yield rows with labels in the order in which these became usable, in blocks.
+
+        Labels of options that are not shown are left out.
 
         Parameters
         ----------
@@ -355,40 +395,40 @@ class Store:
                 (after, until, min(last - 1, _ALL)),
             )
             first = first if row is None else (row[0], row[1])
+        # of the labels of a page, and only of these, the predictions are looked up
         sql = (
-            "SELECT p.scores, l.label, p.part, p.model, p.calibrator, p.time, l.usable_at"
-            " FROM temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
-            " WHERE l.newest = 1 AND (l.usable_at, l.seq) >= (?, ?) AND l.usable_at <= ?"
-            " ORDER BY l.usable_at, l.seq"
+            "SELECT l.label, p.model, p.calibrator, p.time, l.usable_at, p.part, p.scores, l.seq"
+            " FROM (SELECT seq, prediction, label, usable_at FROM temperance_labels"
+            " WHERE newest = 1 AND (usable_at, seq) >= (?, ?) AND usable_at <= ? AND label >= 0"
+            " ORDER BY usable_at, seq LIMIT ?) l"
+            " JOIN temperance_predictions p ON p.seq = l.prediction ORDER BY l.usable_at, l.seq"
         )
-        yield from self._blocks(work, sql, (*first, until))
+        place = (_USABLE, len(KINDS))
+        yield from blocks_of(work, work.pages(sql, KINDS + "n", first, (until,), place, BLOCK))
 
     def unlabelled(self, *, last: int) -> Iterator[StoredRows]:
         """Yield those of the last predictions, by their time, that have no label, in blocks."""
         sql = (
-            "SELECT p.scores, -1, p.part, p.model, p.calibrator, p.time, 0 FROM"
+            "SELECT CAST(-1 AS BIGINT), p.model, p.calibrator, p.time, CAST(0 AS BIGINT), p.part,"
+            " p.scores FROM"
             " (SELECT * FROM temperance_predictions ORDER BY time DESC, seq DESC LIMIT ?) p"
             " LEFT JOIN temperance_labels l ON l.prediction = p.seq"
             " WHERE l.seq IS NULL ORDER BY p.time DESC, p.seq DESC"
         )
         with self._database.transaction(writes=False) as work:
-            yield from self._blocks(work, sql, (last,))
+            yield from blocks_of(work, [work.columns(sql, (last,), KINDS)])
 
-    def _blocks(self, work: Transaction, sql: str, values: Sequence[Any]) -> Iterator[StoredRows]:
-        models = {row[0]: (row[1], row[2]) for row in work.rows(_MODELS)}
-        calibrators = dict(work.rows("SELECT number, id FROM temperance_calibrators"))
-        for batch in work.batches(sql, values, _BLOCK):
-            scores, labels, parts, model, calibrator, times, usable = zip(*batch, strict=True)
-            width = max(models[each][1] for each in set(model))
-            yield StoredRows(
-                unpacked(scores, width),
-                np.array(labels, dtype=np.intp),
-                _texts(parts),
-                _texts(model, {number: name for number, (name, _) in models.items()}),
-                _texts(calibrator, calibrators),
-                np.array(times, dtype=np.int64),
-                np.array(usable, dtype=np.int64),
-            )
+    def top_k_models(self) -> frozenset[str]:
+        """Return the models whose rows show some of their options only."""
+        with self._database.transaction(writes=False) as work:
+            rows = work.rows("SELECT name FROM temperance_models WHERE options <> 'all'")
+        return frozenset(row[0] for row in rows)
+
+    def numbered_models(self) -> frozenset[str]:
+        """Return the models whose options are numbers: no column is the same in all rows."""
+        with self._database.transaction(writes=False) as work:
+            rows = work.rows("SELECT name FROM temperance_models WHERE options = 'numbered'")
+        return frozenset(row[0] for row in rows)
 
     def classes(self, model: str) -> tuple[str, ...] | None:
         """Return the names of a model's classes, where it has any."""
@@ -406,32 +446,51 @@ class Store:
 
     def counts(self) -> Counts:
         """Return how much of what there is."""
-        matured, size = self.now() - microseconds(self.settings.delay), self._database.size()
+        now, size = self.now(), self._database.size()
+        matured = now - microseconds(self.settings.delay)
         with self._database.transaction(writes=False) as work:
 
             def count(sql: str, *values: Any) -> int:  # noqa: ANN401
                 return int((work.one(f"SELECT count(*) FROM {sql}", values) or (0,))[0])
 
-            joined = "temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
             delays = work.rows(
-                f"SELECT l.arrived - p.time FROM {joined} WHERE l.newest = 1"
-                " ORDER BY l.seq DESC LIMIT 10000"
+                "SELECT l.arrived - p.time FROM (SELECT prediction, arrived, seq FROM"
+                " temperance_labels WHERE newest = 1 ORDER BY seq DESC LIMIT 10000) l"
+                " JOIN temperance_predictions p ON p.seq = l.prediction"
             )
-            ends = work.one("SELECT min(time), max(time) FROM temperance_predictions")
+            there, old, first, last = work.one(
+                "SELECT count(*), sum(CASE WHEN time <= ? THEN 1 ELSE 0 END), min(time), max(time)"
+                " FROM temperance_predictions",
+                (matured,),
+            ) or (0, 0, None, None)
             cursor = int(_meta(work, "cursor", "0"))
-            first, last = ends or (None, None)
+            # one look at all labels; most are usable as soon as their prediction is old enough
+            labels, new, not_shown, waiting, usable = work.one(
+                f"SELECT count(*), {_summed('newest = 1')},"
+                f" {_summed('newest = 1 AND label < 0')},"
+                f" {_summed('newest = 1 AND usable_at > ?')},"
+                f" {_summed('newest = 1 AND usable_at <= ?')} FROM temperance_labels",
+                (cursor, now),
+            ) or (0, 0, 0, 0, 0)
+            if int(_meta(work, "arrived", "0")) > now:  # by a clock that went backwards
+                usable = count(
+                    "temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
+                    " WHERE l.newest = 1 AND p.time <= ?",
+                    matured,
+                )
             return Counts(
-                count("temperance_predictions"),
-                count("temperance_labels WHERE newest = 1"),
-                count("temperance_labels WHERE newest = 0"),
+                there,
+                int(new or 0),
+                labels - int(new or 0),
                 count("temperance_parked"),
-                count("temperance_predictions WHERE time <= ?", matured),
-                count(f"{joined} WHERE l.newest = 1 AND p.time <= ?", matured),
-                count("temperance_labels WHERE newest = 1 AND usable_at > ?", cursor),
+                int(old or 0),
+                int(usable or 0),
+                int(waiting or 0),
                 first,
                 last,
                 float(np.median(delays)) / _MICRO if delays else None,
                 size,
+                int(not_shown or 0),
             )
 
     # What checks know and say.
@@ -589,7 +648,7 @@ def _opened_settings(database: Database) -> Settings:
 
 
 _ALL = 1 << 62
-_MODELS = "SELECT number, name, k FROM temperance_models"
+_USABLE = 4  # of the columns of rows: from when on the label may be looked at
 
 
 def _refuse_others(
@@ -622,6 +681,21 @@ def _refuse_others(
         raise InvalidInputError(msg)
 
 
+def _not_yet_parked(
+    work: Transaction, parked: list[tuple[str, str, int]]
+) -> list[tuple[str, str, int]]:
+    """Return the labels, (id, label, arrived), that do not wait already: the last of each id."""
+    condition, value = work.among("id", [each[0] for each in parked])
+    sql = f"SELECT id, label FROM temperance_parked WHERE {condition} ORDER BY seq"
+    waiting = dict(work.rows(sql, (value,))) if parked else {}
+    new = []
+    for each in parked:
+        if waiting.get(each[0]) != each[1]:
+            new.append(each)
+            waiting[each[0]] = each[1]
+    return new
+
+
 def _number(work: Transaction, table: str, column: str, name: str) -> int:
     """Return the number of a name in a table, which it is given when it is first seen."""
     row = work.one(f"SELECT number FROM {table} WHERE {column} = ?", (name,))
@@ -630,6 +704,10 @@ def _number(work: Transaction, table: str, column: str, name: str) -> int:
         row = work.one(f"SELECT number FROM {table} WHERE {column} = ?", (name,))
     assert row is not None  # noqa: S101  (just written)
     return int(row[0])
+
+
+def _summed(condition: str) -> str:
+    return f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)"
 
 
 def _looked(work: Transaction) -> int:
@@ -645,17 +723,6 @@ def _meta(work: Transaction, key: str, default: str) -> str:
 def _set_meta(work: Transaction, key: str, value: str) -> None:
     if not work.execute("UPDATE temperance_meta SET value = ? WHERE key = ?", (value, key)):
         work.execute("INSERT INTO temperance_meta VALUES (?, ?)", (key, value))
-
-
-def _texts(values: Sequence[Any], names: Mapping[int, str] | None = None) -> NDArray[np.str_]:
-    """Return values of few kinds as text (None as ""), or the names of numbers."""
-    kinds = {each: place for place, each in enumerate(dict.fromkeys(values))}
-    texts = np.array(
-        [each or "" for each in kinds] if names is None else [names[each] for each in kinds]
-    )
-    if len(kinds) == 1:
-        return np.repeat(texts, len(values))
-    return texts[np.fromiter(map(kinds.__getitem__, values), dtype=np.intp, count=len(values))]
 
 
 def _parsed(label: str) -> object:

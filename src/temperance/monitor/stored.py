@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from temperance.frozen import Frozen
+from temperance.monitor.scores import unpacked, unpacked_few
 from temperance.plain import Plain
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Counts", "Labelled", "Logged", "StoredRows"]
+    from temperance.monitor.database import Transaction
+
+__all__ = ["BLOCK", "KINDS", "Counts", "Labelled", "Logged", "StoredRows", "blocks_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,15 @@ class Labelled(MergeableSums, Plain):
         Labels that were written; that were there already; that replaced another one.
     parked : int
         Labels whose prediction has not come yet.
+    not_shown : int
+        Of those that were written, labels of options that their prediction does not show.
     """
 
     new: int
     repeated: int
     corrected: int
     parked: int
+    not_shown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ class Counts(Plain):
         Seconds from a prediction to its label, of the last 10,000 labels.
     bytes : int
         Of the database.
+    not_shown : int
+        Labels of options that their prediction does not show; no evidence is in them.
     """
 
     predictions: int
@@ -85,6 +96,7 @@ class Counts(Plain):
     last: int | None
     median_delay: float | None
     bytes: int
+    not_shown: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,9 +106,10 @@ class StoredRows(Frozen):
     Attributes
     ----------
     logits : ndarray of float32, shape (n, k)
-        What the calibrator takes, the largest of each row 0; -inf where an option does not exist.
+        What the calibrator takes, the largest of each row 0; -inf where an option does not exist,
+        or is not shown. Of numbered options, those that a row shows, by number.
     labels : ndarray of int, shape (n,)
-        -1 where there is none.
+        Columns of `logits`; -1 where there is none.
     groups, models, calibrators : ndarray of text, shape (n,)
         "" for a row without group; names of models, ids of calibrators.
     times, usable : ndarray of int, shape (n,)
@@ -115,7 +128,80 @@ class StoredRows(Frozen):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def taken(self, rows: NDArray[Any]) -> Self:
-        """Return some of the rows."""
+    def taken(self, rows: NDArray[Any] | slice) -> Self:
+        """Return some of the rows; a slice copies nothing."""
         values = [getattr(self, name)[rows] for name in self.__dataclass_fields__]
         return type(self)(*values)
+
+
+BLOCK = 50_000  # rows read at a time,
+_NUMBERS = 10_000_000  # and the numbers in them
+_MODELS = "SELECT number, name, k, options FROM temperance_models"
+KINDS = "nnnnntb"  # of what `blocks_of` takes: whole numbers, text, bytes
+
+
+def blocks_of(work: Transaction, pages: Iterable[Sequence[Any]]) -> Iterator[StoredRows]:
+    """Yield rows in blocks, of pages of columns.
+
+    They are label, model, calibrator, time, time of use, group and scores, in this order, and then
+    what else there is.
+    """
+    models = {row[0]: row[1:] for row in work.rows(_MODELS)}
+    calibrators = dict(work.rows("SELECT number, id FROM temperance_calibrators"))
+    widest = max((k for _, k, _ in models.values()), default=1)
+    most = max(1, min(BLOCK, _NUMBERS // widest))
+    for columns in pages:
+        for first in range(0, len(columns[0]), most):
+            some = [each[first : first + most] for each in columns]
+            labels, model, calibrator, times, usable, parts, scores = some[: len(KINDS)]
+            there = dict.fromkeys(np.unique(model).tolist())
+            width = max(models[each][1] for each in there)
+            numbered = [each for each in there if models[each][2] == "numbered"]
+            if numbered:
+                labels = labels.copy()
+                logits = _with_numbered(scores, labels, np.isin(model, numbered), width)
+            else:
+                logits = unpacked(scores, width)
+            yield StoredRows(
+                logits,
+                labels,
+                _texts(parts),
+                _names(model, {number: name for number, (name, _, _) in models.items()}),
+                _names(calibrator, calibrators),
+                times,
+                usable,
+            )
+
+
+def _with_numbered(
+    scores: Sequence[bytes],
+    labels: NDArray[np.int64],
+    numbered: NDArray[np.bool_],
+    width: int,
+) -> NDArray[np.float32]:
+    """Return the logits of rows some of which have numbered options; labels become columns."""
+    logits = np.full((len(scores), width), -np.inf, dtype=np.float32)
+    whole, few = np.flatnonzero(~numbered), np.flatnonzero(numbered)
+    logits[whole] = unpacked([scores[place] for place in whole.tolist()], width)
+    logits[few], options = unpacked_few([scores[place] for place in few.tolist()], width)
+    is_label = (options == labels[few, None]) & (options >= 0)
+    labels[few] = np.where(is_label.any(axis=1), is_label.argmax(axis=1), -1)
+    return logits
+
+
+def _texts(values: Sequence[str | None]) -> NDArray[np.str_]:
+    """Return values of few kinds as text, None as ""."""
+    kinds = {each: place for place, each in enumerate(dict.fromkeys(values))}
+    texts = np.array([each or "" for each in kinds])
+    if len(kinds) == 1:
+        return np.broadcast_to(texts, (len(values),))
+    return texts[np.fromiter(map(kinds.__getitem__, values), dtype=np.intp, count=len(values))]
+
+
+def _names(numbers: NDArray[np.int64], names: Mapping[int, str]) -> NDArray[np.str_]:
+    """Return the names of numbers, of which there are few."""
+    kinds, places = np.unique(numbers, return_inverse=True)
+    texts = np.array([names[each] for each in kinds.tolist()])
+    if len(kinds) == 1:  # one text, however many rows
+        return np.broadcast_to(texts, (len(numbers),))
+    return texts[places]

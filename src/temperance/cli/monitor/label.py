@@ -68,6 +68,8 @@ def monitor_label(
         f"{total.new:,} labels written, {total.repeated:,} were there already, "
         f"{total.corrected:,} corrected, {total.parked:,} wait for their prediction."
     )
+    if total.not_shown:
+        words += f" {total.not_shown:,} are of options that their row does not show."
     Result(
         total.to_dict,
         lambda: [words],

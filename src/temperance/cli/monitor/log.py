@@ -53,6 +53,8 @@ def monitor_log(
 
     A row is what the calibrator takes, with an id by which its label finds it. An id with other
     scores than before is an error, and nothing of the file is then written beyond the rows before.
+    Of language models' top-k log-probabilities, --missing shown keeps the options that are shown;
+    a label may then be another one, and evidence is about those that are shown.
     """
     from temperance.cli.console import Result, progress
     from temperance.errors import InvalidInputError
@@ -79,6 +81,7 @@ def monitor_log(
                     classes=None if fitted.kind == "answers" else rows.classes,
                     groups=None if rows.group_names is None else rows.group_names[some],
                     times=None if at is None else [at] * len(ids),
+                    top_k=reading.llm is not None and reading.llm.missing == "shown",
                 )  # fmt: skip
                 total = total.merge(receipt)
     unknown = (
