@@ -196,7 +196,8 @@ def as_margins(given: Iterable[str] | None) -> dict[str, float]:
         if not found or not checked or measure in margins:
             msg = (
                 f"`--margin` must be MEASURE=X, each measure once, of {', '.join(JUDGED)}, and X a "
-                f"finite number >= 0, got {each!r}."
+                "finite number >= 0, no more than the measure can be (5 % is 0.05), "
+                f"got {each!r}."
             )
             raise InvalidInputError(msg)
         margins |= checked
