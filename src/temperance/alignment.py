@@ -161,9 +161,11 @@ def rows_by_id(
 
 def in_trusted_order(other: str, source: str, *, without: str) -> str:
     """Return what to tell of rows that are paired without ids."""
+    alone = without.lower().endswith(".npy")
+    where = "a .npy holds one array and none" if alone else "--id-column names them"
     return (
         f"the rows of {other} were paired with those of {source} in their order, which was "
-        f"trusted: {without} has no ids (--id-column names them)."
+        f"trusted: {without} has no ids ({where})."
     )
 
 

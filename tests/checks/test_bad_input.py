@@ -207,3 +207,28 @@ def test_tensor_with_a_gradient_is_refused_clearly():
 
     with pytest.raises(InvalidInputError, match=r"`logits` is not an array.*requires grad"):
         TemperatureScaling.fit(Tensor(), [0])
+
+
+def test_what_is_no_array_is_named_with_a_way_out():
+    """NumPy takes a sparse matrix or a generator for one object; `.astype` would not help."""
+    from scipy.sparse import csr_array
+
+    y = [0, 1, 0]
+    with pytest.raises(tp.InvalidInputError, match=r"array of numbers, got csr_array.*\.toarray"):
+        tp.TemperatureScaling.fit(csr_array(np.eye(3)), y)
+    with pytest.raises(tp.InvalidInputError, match=r"got generator.*np\.array\(list\("):
+        tp.TemperatureScaling.fit((row for row in np.eye(3)), y)
+    with pytest.raises(tp.InvalidInputError, match=r"`logits` is not an array: .*-inf"):
+        tp.TemperatureScaling.fit([[1.0, 2.0], [1.0, 2.0, 3.0]], [0, 1])
+
+
+def test_labels_of_another_class_axis_name_it():
+    """The shape tells which axis the labels lack; none, and nothing is guessed."""
+    z, y = np.zeros((5, 6, 10)), np.zeros((5, 6), dtype=int)
+    with pytest.raises(tp.InvalidInputError, match=r"on axis 2\? Then say `class_axis=2`"):
+        tp.TemperatureScaling.fit(z, y, class_axis=1)
+    with pytest.raises(tp.InvalidInputError, match=r"on axis 1\? Then say `class_axis=1`"):
+        tp.TemperatureScaling.fit(np.moveaxis(z, -1, 1), y)
+    with pytest.raises(tp.InvalidInputError) as refused:
+        tp.TemperatureScaling.fit(z, np.zeros((4, 3), dtype=int), class_axis=1)
+    assert "class_axis=" not in str(refused.value)

@@ -175,7 +175,9 @@ def calls():  # noqa: PLR0915
     )  # fmt: skip
     masks = {"logits": np.where(Z > 5.0, -1e9, Z), "mask_below": -1e9, "mask_value": -1e9}
     yield "masked_logits", tp.masked_logits, masks, ("mask_below", "mask_value")
-    yield "logits_from_probs", tp.logits_from_probs, {"probs": P}, ("floor",)
+    yield "logits_from_probs", tp.logits_from_probs, {"probs": P}, (
+        "floor", "decimals",
+    )  # fmt: skip
     ask = tp.decisions.cascade(**models).policy
     yield "CascadePolicy.goes_on", ask.goes_on, {"logits": Z}, ("stage",)
     shown = {"logprobs": np.log(P), "labels": Y}

@@ -122,6 +122,29 @@ def test_a_floor_is_what_a_printed_zero_is_taken_for():
             tp.label_logits_from_probs(P, floor=wrong)
 
 
+def test_decimals_are_the_floor_of_that_name():
+    """Half a unit of the last decimal, in one word; beside another floor it would be two."""
+    short, long = (tp.logits_from_probs(P, **each) for each in ({"decimals": 2}, _TWO))
+    np.testing.assert_array_equal(short, long)
+    by_hand = np.maximum(P, 0.005)
+    np.testing.assert_allclose(np.exp(short), by_hand / by_hand.sum(axis=1, keepdims=True))
+    for wrong in (0, 16, 1.5, "2", True, np.nan):
+        with pytest.raises(tp.InvalidInputError, match=r"`decimals` must be a whole number from 1"):
+            tp.logits_from_probs(P, decimals=wrong)
+    with pytest.raises(tp.InvalidInputError, match=r"leave out it or `floor`"):
+        tp.logits_from_probs(P, decimals=2, floor="auto")
+
+
+_TWO = {"floor": "decimals=2"}
+
+
+def test_one_sum_of_all_rows_is_told_as_one(run, tmp_path):
+    """Percentages sum to 100, not "to 100 to 100"."""
+    np.savez(tmp_path / "percent.npz", probs=np.tile([[30.0, 70.0]], (30, 1)), labels=[0, 1] * 15)
+    told = run("evaluate", "percent.npz", "--renormalize", "--quick").stderr
+    assert "did not sum to 1, but to 100: each" in told
+
+
 def test_floors_of_printed_and_of_counted_zeros():
     """Half a unit of the last decimal, as printed; half the smallest there is; by hand."""
     p = np.array([[0.0, 0.25, 0.75], [0.002, 0.998, 0.0]])

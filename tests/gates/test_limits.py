@@ -101,6 +101,35 @@ def test_gates_from_python():
         tp.check_gates(evaluation, max_ece=0.05, undecided="maybe")
 
 
+@pytest.mark.parametrize("name", ["max_ece", "max_brier", "min_accuracy"])
+def test_a_limit_that_decides_nothing_is_refused(run, saved, name):
+    """5 for 5 % would pass every model, and 90 for 90 % of accuracy none: neither is a gate."""
+    z, y = rows(n=50)
+    evaluation = tp.evaluate(reference.softmax(z), y, n_resamples=100)
+    most = 2.0 if name == "max_brier" else 1.0
+    assert tp.check_gates(evaluation, **{name: most})
+    with pytest.raises(tp.InvalidInputError, match=rf"`{name}` .* <= {most:g}, got 5\.0.*0\.05"):
+        tp.check_gates(evaluation, **{name: 5.0})
+    option = f"--{name.replace('_', '-')}"
+    assert f"`{option}` must be" in run("evaluate", "few.npz", option, "5", code=2).stderr
+
+
+def test_a_log_loss_has_no_largest_limit():
+    """Of a log loss any number can be broken."""
+    evaluation = tp.evaluate([[0.5, 0.5]] * 40, [0, 1] * 20, n_resamples=100)
+    (gate,) = tp.check_gates(evaluation, max_log_loss=50.0)
+    assert gate.verdict == "passed"
+
+
+def test_a_margin_that_decides_nothing_is_refused():
+    """No accuracy can fall by 5, which was meant for 5 %."""
+    probs = np.tile([[0.5, 0.5]], (40, 1))
+    comparison = tp.compare({"a": probs, "b": probs}, [0, 1] * 20, n_resamples=100)
+    assert tp.gates.check_differences(comparison, margins={"accuracy": 0.05, "log_loss": 5.0})
+    with pytest.raises(tp.InvalidInputError, match=r"margins\['accuracy'\].* <= 1"):
+        tp.gates.check_differences(comparison, margins={"accuracy": 5})
+
+
 def test_undecided_alone_is_refused(run, saved):
     """Of no limit there is nothing to decide, and a bad limit is told before a row is read."""
     told = run("evaluate", "few.npz", "--undecided", "fail", code=2).stderr

@@ -105,6 +105,10 @@ def test_without_ids_the_trusted_order_is_told(run, tmp_path, rows):
         assert "in their order, which was trusted: labels.csv has no ids" in note
     assert "was trusted" in run("fit", "scores.csv", "--labels", "labels.csv", "--quick").stderr
     assert "was trusted" in read(tmp_path / "scores.csv", labels=tmp_path / "labels.csv").notes[0]
+    np.save(tmp_path / "scores.npy", np.zeros((len(y), len(NAMES))))
+    own = {"labels": tmp_path / "labels.csv", "label_map": "ann=0,bob=1,cyd=2,dan=3"}
+    note = read(tmp_path / "scores.npy", **own).notes[0]
+    assert note.endswith("scores.npy has no ids (a .npy holds one array and none).")
     write(tmp_path / "labels.csv", label=NAMES[y][1:])
     error = run("fit", "scores.csv", *options, code=2).stderr
     assert "there are 299 for 300 rows" in error

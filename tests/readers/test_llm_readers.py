@@ -844,8 +844,10 @@ def test_a_truncated_line_is_numbered(refusal, name):
 
 def test_without_a_format_the_error_leads_to_it(refusal):
     """A plain .jsonl has `logits` or `probs`; what benchmarks and services write does not."""
-    for line in (LM_EVAL, GOOD["openai-logprobs"], {"answers": []}):
+    of_vendors = [line for name, line in GOOD.items() if name != "records"]
+    for line in (LM_EVAL, *of_vendors, {"answers": []}, {"spec": {"run_id": 1}}):
         message = refusal([line], None)
+        assert "--format auto" in message
         assert message.startswith("line 1: has no key `logits` or `probs`")
         assert message.endswith(
             "Files of language models are read with --format (format= in Python)."

@@ -739,3 +739,31 @@ def test_json_lines_that_lack_a_value(tmp_path):
     assert read(path, na="drop").labels is None
     with pytest.raises(FileFormatError, match=r"no key `label` .* in any line"):
         read_labels(path, na="drop")
+
+
+def test_columns_that_may_hold_scores_are_named_in_a_sentence(tmp_path):
+    """Of two candidates one is meant, and the sentence says so."""
+    path = table(tmp_path / "a.csv", {"conf_a": [0.1, 0.9], "conf_b": [0.2, 0.8], "label": [0, 1]})
+    told = "If one of 'conf_a', 'conf_b' is the probability of class 1, say --probs-column conf_a."
+    assert told in refusal(path)
+
+
+def test_a_column_without_any_value_is_not_left_out_whole(tmp_path):
+    """Leaving out every row is no way out."""
+    path = table(tmp_path / "a.csv", {"prob": [0.1, 0.9], "label": [None, None]})
+    message = refusal(path)
+    assert "2 of 2 rows lack a value of 'label'" in message
+    assert "--na drop" not in message
+    assert "name another column" in message
+
+
+def test_a_file_of_labels_without_a_header_is_told(tmp_path):
+    """Its first label is no column's name; a word may be one."""
+    np.save(tmp_path / "z.npy", np.zeros((3, 2)))
+    (tmp_path / "numbers.csv").write_text("1\n0\n1\n0\n")
+    (tmp_path / "words.csv").write_text("truth\n0\n1\n0\n")
+    with pytest.raises(FileFormatError, match=r"Is '1' the first label\? Write a line above it"):
+        read(tmp_path / "z.npy", labels=tmp_path / "numbers.csv")
+    with pytest.raises(FileFormatError) as refused:
+        read(tmp_path / "z.npy", labels=tmp_path / "words.csv")
+    assert "first label" not in str(refused.value)

@@ -243,6 +243,11 @@ def test_a_fit_from_few_events_is_told(run, tmp_path, sample):
     np.savez(tmp_path / "b.npz", logits=odds, labels=rare)
     told = run("fit", "b.npz", "--quick", "--method", "platt").stderr
     assert "2 numbers from 8 rows of the rarer class" in told
+    pair = np.column_stack([np.abs(odds), odds])  # the right option stands first by convention
+    np.savez(tmp_path / "c.npz", logits=pair, labels=np.zeros(300, dtype=int))
+    told = run("fit", "c.npz", "--quick", "--prior", "1").stderr
+    assert "one label, 0, fills all 300 rows" in told
+    assert "rarer class" not in told
 
 
 def test_weights_and_clusters_count(sample):

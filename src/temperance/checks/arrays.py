@@ -7,6 +7,7 @@ as words that a class may be called.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
@@ -234,6 +235,8 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
     if array.dtype.name.startswith("float8"):  # of ml_dtypes
         return array.astype(np.float32)
     if array.dtype.kind not in "iufb" and array.dtype.name != "bfloat16":
+        if array.dtype.kind == "O" and array.ndim == 0:
+            raise _no_array(values, name=name)
         hint = " Convert it with .astype(float) first." if array.dtype.kind == "O" else ""
         msg = f"`{name}` must hold numbers, got dtype {array.dtype}.{hint}"
         raise InvalidInputError(msg)
@@ -260,6 +263,18 @@ def plain_row(values: object) -> NDArray[np.float64] | None:
         return np.array(values, dtype=np.float64)
     except OverflowError:  # an integer beyond every float
         return None
+
+
+def _no_array(values: object, *, name: str) -> InvalidInputError:
+    """Return what to say of one object in the place of an array, which NumPy takes as it is."""
+    hint = ""
+    if hasattr(values, "toarray"):  # sparse matrices of SciPy
+        hint = " Write out its zeros: .toarray()."
+    elif isinstance(values, Iterable):
+        hint = " Make an array of it first: np.array(list(values))."
+    return InvalidInputError(
+        f"`{name}` must be an array of numbers, got {type(values).__name__}.{hint}"
+    )
 
 
 def one_column(values: NDArray[Any]) -> NDArray[Any]:
@@ -312,6 +327,11 @@ def _with_missing(values: ArrayLike, *, name: str) -> tuple[NDArray[Any], NDArra
     except (ValueError, TypeError, RuntimeError, OverflowError, NotImplementedError) as error:
         # ragged lists; tensors on a GPU, sparse, without data (meta)
         msg = f"`{name}` is not an array: {' '.join(str(error).split())}"
+        if "inhomogeneous" in msg:  # NumPy's word for it
+            msg += (
+                " Rows of different lengths? Make them one length: logits by -inf (an option that "
+                "does not exist), probabilities by 0."
+            )
         raise InvalidInputError(msg) from error
     if array.dtype.kind == "O":
         return array, missing_entries(array)

@@ -120,10 +120,10 @@ class ScoreRules:
             sums = as_float64(numbers).sum(axis=1)
             off = np.abs(sums - 1.0) > sum_tolerance(numbers.dtype.name)
             if off.any():
+                ends = dict.fromkeys(f"{end(sums[off]):.4g}" for end in (np.min, np.max))
                 notes.append(
                     f"{np.count_nonzero(off):,} of {count_text(len(sums), 'row')} did not sum "
-                    "to 1, but to "
-                    f"{sums[off].min():.4g} to {sums[off].max():.4g}: each was divided by its sum, "
+                    f"to 1, but to {' to '.join(ends)}: each was divided by its sum, "
                     "by `renormalize` (--renormalize)."
                 )
         return tuple(notes)

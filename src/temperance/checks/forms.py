@@ -249,12 +249,34 @@ class Dense:
     def require(self, shape: tuple[int, ...], *, name: str) -> None:
         """Raise unless this is the shape of the logits without k."""
         if shape != self.shape:
+            axes = self.axes_beside(shape)
+            says = " or ".join(f"`class_axis={each}` (--class-axis {each})" for each in axes)
+            listed = " or ".join(map(str, axes))
+            hint = f" Are the classes on axis {listed}? Then say {says}." if axes else ""
             msg = (
                 f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
-                f"({self.class_axis}), got {shape}. Classes on axis 1, as PyTorch has them? "
-                "Then say `class_axis=1` (--class-axis 1)."
+                f"({self.class_axis}), got {shape}.{hint}"
             )
             raise InvalidInputError(msg)
+
+    def axes_beside(self, shape: tuple[int, ...]) -> list[int]:
+        """Return the other axes of the logits without which they would have a shape.
+
+        >>> Dense((2, 5, 7), class_axis=-1).axes_beside((2, 7, 3))
+        [1]
+        """
+        full: list[int | None] = list(self.shape)
+        own = self.class_axis % (len(full) + 1)
+        full.insert(own, None)  # so many as there are classes, which is not kept
+        others = (
+            (axis, full[:axis] + full[axis + 1 :]) for axis in range(len(full)) if axis != own
+        )
+        return [
+            axis
+            for axis, rest in others
+            if len(rest) == len(shape)
+            and all(one in (None, two) for one, two in zip(rest, shape, strict=True))
+        ]
 
     def spread(self, values: ArrayLike, *, name: str) -> NDArray[Any]:
         """Return one value per row, (n,), of an array in that shape or of one value per image."""

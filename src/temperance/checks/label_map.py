@@ -14,6 +14,7 @@ import numpy as np
 from temperance.checks.arguments import as_mapping
 from temperance.checks.arrays import row_name
 from temperance.errors import InvalidInputError
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -477,7 +478,7 @@ class LabelMap:
         msg = (
             f"`label_map` (--label-map) must say of every label which class it is; "
             f"{row_name(row)} holds {shown(label)}, which {what} "
-            f"({int(np.count_nonzero(unclear))} such rows). Labels of the file: "
+            f"({count_text(int(np.count_nonzero(unclear)), 'such row')}). Labels of the file: "
             f"{listed(list(map(label_text, distinct)))}; {columns}.{extra}{advice}"
         )
         return InvalidInputError(msg)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.checks.arguments import as_flag, as_number
+from temperance.checks.arguments import as_count, as_flag, as_number, value_text
 from temperance.checks.arrays import (
     as_array,
     as_numbers,
@@ -346,7 +346,11 @@ def as_probs(
 
 
 def logits_from_probs(
-    probs: ArrayLike, *, renormalize: bool = False, floor: float | str = 0.0
+    probs: ArrayLike,
+    *,
+    renormalize: bool = False,
+    floor: float | str = 0.0,
+    decimals: int | None = None,
 ) -> NDArray[np.float64]:
     """Return logits whose softmax is `probs`: their natural logarithm, exact.
 
@@ -366,6 +370,9 @@ def logits_from_probs(
         smallest positive probability there is, for votes of trees or neighbours (about 1e-17 is
         what rounding left of 0, where all others are 1e-8 or more). The rows of `apply` then need
         the number that the rows of the fit had.
+    decimals : int from 1 to 15, optional
+        How many decimals the probabilities were printed with: 3 is `floor="decimals=3"`, and goes
+        with no other floor.
 
     Returns
     -------
@@ -378,7 +385,8 @@ def logits_from_probs(
     ------
     InvalidInputError
         Wrong shape, a value outside [0, 1], a row that does not sum to 1; with `renormalize` a
-        value below 0, a row of zeros, or values above 1 whose rows have no common sum.
+        value below 0, a row of zeros, or values above 1 whose rows have no common sum; both `floor`
+        and `decimals`.
 
     Examples
     --------
@@ -389,7 +397,15 @@ def logits_from_probs(
     >>> np.exp(logits_from_probs([[1.0, 0.0], [0.75, 0.25]], floor="auto")).round(4)
     array([[0.8889, 0.1111],
            [0.75  , 0.25  ]])
+    >>> np.exp(logits_from_probs([[1.0, 0.0]], decimals=1)).round(4)
+    array([[0.9524, 0.0476]])
     """
+    if decimals is not None:
+        if floor != 0.0:
+            msg = f"`decimals` {value_text(decimals)} is a floor too: leave out it or `floor`."
+            raise InvalidInputError(msg)
+        places = as_count(decimals, name="decimals", least=1, most=_MOST_DECIMALS)
+        floor = f"{_DECIMALS}{places}"
     return log_probs(as_probs(probs, renormalize=renormalize, floor=floor))
 
 

@@ -183,23 +183,23 @@ def ended(gates: Sequence[Gated]) -> dict[str, Any]:
 
 def as_margins(given: Iterable[str] | None, measures: Sequence[str] = ()) -> dict[str, float]:
     """Return margins by measure, of those that gates are about, from MEASURE=X, or raise."""
-    from temperance.checks.arguments import as_not_negative
     from temperance.gates.difference import JUDGED
+    from temperance.gates.limits import as_amount
 
     known = measures or JUDGED
-
     margins: dict[str, float] = {}
     for each in given or ():
-        name, found, text = each.partition("=")
+        name, equals, text = each.partition("=")
         measure = name.strip().replace("-", "_")
         try:
-            checked = {measure: as_not_negative(float(text), name=measure)}
+            checked = {measure: as_amount(float(text), name=measure, measure=measure)}
         except ValueError:  # InvalidInputError is one
             checked = {}
-        if not found or not checked or measure not in known or measure in margins:
+        if not equals or not checked or measure not in known or measure in margins:
             msg = (
                 f"`--margin` must be MEASURE=X, each measure once, of {', '.join(known)}, and X a "
-                f"finite number >= 0, got {each!r}."
+                "finite number >= 0, no more than the measure can be (5 % is 0.05), "
+                f"got {each!r}."
             )
             raise InvalidInputError(msg)
         margins |= checked

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from temperance.checks.arguments import as_mapping, as_not_negative, as_word, require_type
+from temperance.checks.arguments import as_mapping, as_word, require_type
 from temperance.comparison import MEASURE_NAMES, Comparison, value_of
 from temperance.errors import InvalidInputError
 from temperance.gates.gated import Gated, judged, passes, undecided_words
+from temperance.gates.limits import as_amount
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import t_quantile
 from temperance.show import interval_text, number_text, percent_text
@@ -264,7 +265,9 @@ def as_margins(margins: Mapping[str, float] | None) -> dict[str, float]:
     rule = "a mapping of measure to how much worse it may be"
     given = {} if margins is None else as_mapping(margins, name="margins", rule=rule)
     return {
-        as_word(name, JUDGED, name="margins"): as_not_negative(each, name=f"margins[{name!r}]")
+        as_word(name, JUDGED, name="margins"): as_amount(
+            each, name=f"margins[{name!r}]", measure=name
+        )
         for name, each in given.items()
     }
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Self
 
-from temperance.checks.arguments import as_not_negative, as_word, require_type
+from temperance.checks.arguments import as_not_negative, as_number, as_word, require_type
 from temperance.evaluation import Evaluation
 from temperance.gates.gated import Gated, judged, passes, undecided_words
 from temperance.metrics.outcomes import Outcomes
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Gate", "as_limits", "check_gates"]
 
 _ROWS = Outcomes()
+# What a measure can be at the most; a log loss anything.
+_LARGEST = {"ece": 1.0, "accuracy": 1.0, "pass_rate": 1.0, "brier": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,9 @@ def check_gates(
         Of rows that no fit has seen (`evaluate`, or a side of `compare`).
     max_ece, max_log_loss, max_brier : float, optional
         The most that the expected calibration error, the log loss (nats) and the Brier score may
-        be, finite and >= 0.
+        be, finite and >= 0, and no more than the measure can be: 1, and 2 of the Brier score.
     min_accuracy : float, optional
-        The least that the accuracy may be, finite and >= 0.
+        The least that the accuracy may be, in [0, 1].
     undecided : {"pass", "fail"}, default "pass"
         What a gate is taken for whose limit lies inside the interval.
 
@@ -156,7 +158,8 @@ def check_gates(
     Raises
     ------
     InvalidInputError
-        No evaluation; a limit that is no finite number >= 0; another `undecided`.
+        No evaluation; a limit that is no finite number >= 0, or one that every evaluation keeps, or
+        none can (5 for 5 %); another `undecided`.
 
     Notes
     -----
@@ -195,12 +198,21 @@ def check_gates(
 
 
 def as_limits(**limits: float | None) -> dict[str, float]:
-    """Return those of the limits that are there, by their names, finite and >= 0."""
+    """Return those of the limits that are there, by their names, each one that may be broken."""
     return {
-        name: as_not_negative(limit, name=name)
+        name: as_amount(limit, name=name, measure=_measure(name))
         for name, limit in limits.items()
         if limit is not None
     }
+
+
+def as_amount(value: object, *, name: str, measure: str) -> float:
+    """Return a number that a measure can be: finite, >= 0, and a share of 1 as a share."""
+    most = _LARGEST.get(measure)
+    if most is None:
+        return as_not_negative(value, name=name)
+    rule, hint = f"a finite number >= 0 and <= {most:g}", "A percentage? 5 % is 0.05."
+    return as_number(value, name=name, rule=rule, least=0.0, most=most, hint=hint)
 
 
 def _measure(name: str) -> str:

@@ -268,10 +268,12 @@ def refuse_missing(
 ) -> NoReturn:
     """Raise, with the count, the columns, the first place and the option that leaves rows out."""
     lack = "lacks" if count == 1 else "lack"
+    advice = 'Leave such rows out with --na drop (na="drop" in Python).'
+    if count == n:
+        advice = "No row has them all: fill them, or name another column."
     msg = (
         f"{count:,} of {count_text(n, 'row')} {lack} a value of {named(columns)} (blank, NA or "
-        "NaN); the first is "
-        f'{first}. Leave such rows out with --na drop (na="drop" in Python).{hint}'
+        f"NaN); the first is {first}. {advice}{hint}"
     )
     raise FileFormatError(msg)
 

@@ -110,7 +110,9 @@ _CLOSE = 0.02  # of a sum to 1, of rounded probabilities
 _SMALLEST = -(2**63)
 _LARGEST_SIGNED = 2**63 - 1
 _LARGEST = 2**64 - 1
-_OF_LANGUAGE_MODELS = frozenset({"answers", "choices", "filtered_resps"})
+
+
+_OF_DECISIONS = frozenset({"answers", "type"})  # keys of answers that may be flat
 
 
 class Scores:
@@ -214,10 +216,7 @@ class Scores:
         present = [kind for kind, name in self._names.items() if name in record]
         if not present:
             absence = _no_key("` or `".join(self._names.values()), record)
-            if _OF_LANGUAGE_MODELS.isdisjoint(record):
-                msg = f"{absence}{_suggestion(record)}"
-                raise FileFormatError(msg)
-            msg = f"{absence} Files of language models are read with --format (format= in Python)."
+            msg = f"{absence}{_suggestion(record) or _of_language_models(record)}"
             raise FileFormatError(msg)
         file_kind, self.kind = choose(present, self._request.kind)
         self._key = self._names[file_kind]
@@ -480,6 +479,22 @@ def _suggestion(record: Mapping[str, Any]) -> str:
             label = f" {option_for('label', near[0])}" if near else ""
         return f" Name them: --{kind}-column {shlex.quote(key)}{label}."
     return ""
+
+
+def _of_language_models(record: Mapping[str, Any]) -> str:
+    """Return how files of language models are read, if a record has objects in it as theirs do."""
+    values = [each for value in record.values() for each in _listed(value)]
+    nested = any(isinstance(value, dict) for value in values)
+    if not nested and _OF_DECISIONS.isdisjoint(record):
+        return ""
+    return (
+        " --format auto finds out what wrote the file. Files of language models are read with "
+        "--format (format= in Python)."
+    )
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _check_numbers(key: str, row: list[Any]) -> None:

@@ -263,7 +263,10 @@ def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Colu
         refuse_label_columns(names, [n.removeprefix("label_") for n in names])
         refuse_near_names(names, {"label": None}, {})
         usual = "label"
-        raise _no_column(usual, names, hint=" Name it with --label-column.")
+        hint = " Name it with --label-column."
+        if len(names) == 1 and names[0].strip().lstrip("-").isdecimal():
+            hint += f" Is {quoted(names[0])} the first label? Write a line above it: label."
+        raise _no_column(usual, names, hint=hint)
     return ColumnPlan(label=label, id=id_)
 
 
@@ -351,11 +354,8 @@ def _single_scores(names: Sequence[str]) -> str:
         )
     near = near_names("label", names)
     label = f" {option_for('label', near[0])}" if near else ""
-    which = "is" if len(scores) == 1 else "one of them is"
-    return (
-        f" If {named(scores)} {which} the probability of class 1, say --probs-column {typed}"
-        f"{label}."
-    )
+    which = named(scores) if len(scores) == 1 else f"one of {named(scores)}"
+    return f" If {which} is the probability of class 1, say --probs-column {typed}{label}."
 
 
 def _no_column(column: str, names: Sequence[str], hint: str = "") -> FileFormatError:

@@ -231,7 +231,7 @@ def few_events(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     n_parameters = calibrator.traits.n_parameters(training.k)
     each = training.events_per_parameter(n_parameters)
     least = LEAST_PER_PARAMETER[training.k == 2]
-    if each >= least:
+    if each >= least or each == 0.0:  # one label alone has a warning of its own
         return ()
     what = "rows of the rarer class" if training.k == 2 else "rows"
     msg = (
