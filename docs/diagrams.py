@@ -20,7 +20,7 @@ import temperance as tp
 
 rng = np.random.default_rng(0)
 logits = 3 * rng.normal(size=(4000, 4))
-labels = (logits / 2 + rng.gumbel(size=logits.shape)).argmax(axis=1)  # the truth: T = 2
+labels = (logits / 2 + rng.gumbel(size=logits.shape)).argmax(axis=1)
 
 scaling = tp.TemperatureScaling.fit(logits[:2000], labels[:2000])
 before = tp.TemperatureScaling(1.0).apply(logits[2000:])
@@ -60,7 +60,7 @@ DIAGRAMS = (
         "ReliabilityDisplay",
         "The classical diagram with bins, each with its 95 % interval.",
         "Accuracy of each bin of confidence, with intervals, below the diagonal",
-        "display = tp.plots.ReliabilityDisplay.from_predictions(before, truth, n_bins=10)\n",
+        "display = tp.plots.ReliabilityDisplay.from_predictions(before, truth)\n",
     ),
     Diagram(
         "CalibrationCurvesDisplay",
