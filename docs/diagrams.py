@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from matplotlib.figure import Figure
-
 from temperance.plots import to_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images" / "plots"
@@ -20,7 +20,7 @@ import temperance as tp
 
 rng = np.random.default_rng(0)
 logits = 3 * rng.normal(size=(4000, 4))
-labels = (logits / 2 + rng.gumbel(size=logits.shape)).argmax(axis=1)  # the truth: T = 2
+labels = (logits / 2 + rng.gumbel(size=logits.shape)).argmax(axis=1)
 
 scaling = tp.TemperatureScaling.fit(logits[:2000], labels[:2000])
 before = tp.TemperatureScaling(1.0).apply(logits[2000:])
@@ -29,10 +29,12 @@ truth = labels[2000:]
 """
 HEAD = f"""# Plots
 
-Diagrams of `temperance.plots`: they draw on your own axes (`ax=`), or on a figure of their own that belongs to no window, and change no
-setting of matplotlib. `from_predictions` takes probabilities and labels, `from_estimator` a classifier of scikit-learn with X and
-y, the other constructors a result that is there already; `.ax_` and `.figure_` are what was drawn on.
-`tp.plots.to_svg(display.figure_, title=..., description=...)` makes an SVG of it for a page. The rows below are of a model that is twice too sure:
+Diagrams of `temperance.plots`: they draw on your own axes (`ax=`), or on a figure of their own that
+belongs to no window, and change no setting of matplotlib. `from_predictions` takes probabilities
+and labels, `from_estimator` a classifier of scikit-learn with X and y, the other constructors a
+result that is there already; `.ax_` and `.figure_` are what was drawn on.
+`tp.plots.to_svg(display.figure_, title=..., description=...)` makes an SVG of it for a page.
+The rows below are of a model that is twice too sure:
 
 ```python
 {ROWS}```
@@ -51,8 +53,9 @@ class Diagram(NamedTuple):
 DIAGRAMS = (
     Diagram(
         "CorpDisplay",
-        "Reliability without bins, by isotonic regression; grey is where a calibrated model would lie on so few rows. `event=1` shows the "
-        "probability of class 1 in place of the confidence.",
+        "Reliability without bins, by isotonic regression; grey is where a calibrated model would "
+        "lie on so few rows. `event=1` shows the probability of class 1 in place of the "
+        "confidence.",
         "Accuracy against confidence: a stair far below the diagonal, outside the grey band",
         "display = tp.plots.CorpDisplay.from_predictions(before, truth)\n",
     ),
@@ -60,7 +63,7 @@ DIAGRAMS = (
         "ReliabilityDisplay",
         "The classical diagram with bins, each with its 95 % interval.",
         "Accuracy of each bin of confidence, with intervals, below the diagonal",
-        "display = tp.plots.ReliabilityDisplay.from_predictions(before, truth, n_bins=10)\n",
+        "display = tp.plots.ReliabilityDisplay.from_predictions(before, truth)\n",
     ),
     Diagram(
         "CalibrationCurvesDisplay",
@@ -78,7 +81,8 @@ DIAGRAMS = (
     ),
     Diagram(
         "TemperatureDisplay",
-        "Temperatures side by side: of months, groups, models. Orange is over-confident, blue under-confident, grey holds 1.",
+        "Temperatures side by side: of months, groups, models. Orange is over-confident, blue "
+        "under-confident, grey holds 1.",
         "Three temperatures with intervals on a log axis; that of law holds 1",
         'sharpness = {"law": 0.5, "medicine": 1.0, "history": 2.0}\n'
         "temperatures = {}\n"
@@ -110,7 +114,8 @@ DIAGRAMS = (
     ),
     Diagram(
         "RiskCoverageDisplay",
-        "Errors among the answers that are given, against how many are ([when to answer](decisions.md)).",
+        "Errors among the answers that are given, against how many are "
+        "([when to answer](decisions.md)).",
         "The share of wrong answers rising with the share of rows answered; a line marks the risk",
         "display = tp.plots.RiskCoverageDisplay.from_predictions(after, truth, max_risk=0.1)\n",
     ),
@@ -129,7 +134,8 @@ DIAGRAMS = (
         "The log of the evidence after each label, crossing the line of the alarm",
         "from temperance.drift import Alarm, collect\n"
         "\n"
-        "served = scaling.apply(np.vstack([logits[2000:], 1.5 * logits[:2000]]))  # too sure from here\n"
+        "later = 1.5 * logits[:2000]  # too sure from here on\n"
+        "served = scaling.apply(np.vstack([logits[2000:], later]))\n"
         "path = collect(served, np.concatenate([labels[2000:], labels[:2000]]))\n"
         "display = tp.plots.EvidenceDisplay.from_path(path, Alarm(alpha=0.01))\n",
     ),

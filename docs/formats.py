@@ -1,4 +1,4 @@
-"""Write docs/formats.md, the page of the files of this library, and their schemas: `make docs`."""
+"""Write docs/formats.md, the page of this library's files, and their schemas: `make docs`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HEAD = """# Files
 `calibrator.json`, `policy.json` and `cascade.json` hold names and numbers, no code: enough to apply
 a map, or to decide by it, in any language. `temperance schema calibrator` (`policy`, `cascade`)
 prints what this page is made of, as [JSON Schema](schemas.md); `temperance.formats.schema` returns
-it. A version of a file is read for ever. All are written beside the target and then renamed, as UTF-8; infinity
-and nan never stand in them.
-[Into production](deployment.md#any-language) has a reader in JavaScript.
+it. A version of a file is read for ever. All are written beside the target and then renamed, as
+UTF-8; infinity and nan never stand in them. [Into production](deployment.md#any-language) has a
+reader in JavaScript.
 """
 KINDS = {
     "logits": "Of one class per row: z are the row's logits, one per class, in the order of "

@@ -394,13 +394,15 @@ def compare_rows(
     """Compare checked predictions of the same rows (see `compare`)."""
     shown = as_measures(measures)
     measured = {
-        name: Measures.of(each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed)
+        name: Measures.of(
+            each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed, shown=shown
+        )
         for name, each in rows.items()
     }
     (_, baseline), *others = measured.items()
     names = [name for name in PAIRED if _is_shown(name, shown)]
     return Comparison(
-        evaluations={name: each.evaluation(shown) for name, each in measured.items()},
+        evaluations={name: each.evaluation() for name, each in measured.items()},
         differences={
             name: differences_of(
                 paired_gaps(each.rows, baseline.rows), names, each.draws, baseline.draws

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["centred_isotonic", "rising_means"]
 
-_NO_WEIGHT = 1e-12  # of a place without rows
+_END_TO_END = 64  # rows
 
 
 def rising_means(sums: Array, weights: Array) -> Array:
@@ -27,23 +27,34 @@ def rising_means(sums: Array, weights: Array) -> Array:
     sums, weights : ndarray, shape (..., m)
         Weighted sums of what is averaged, and sums of weights >= 0, at m ascending places. A place
         without weight follows its neighbour below (the first ones that above).
+
+    Notes
+    -----
+    Rows are put end to end, each lifted above all that the one before may be, and fitted as one: a
+    call per row would take several times as long as the fit. A lift costs the last digits
+    of its row, at most 2^-46 of the span of the means; the first of 64 rows has none.
     """
     from scipy.optimize import isotonic_regression  # noqa: PLC0415
 
-    has_weight = weights > 0.0
-    every = np.asarray(has_weight.all(axis=-1))
-    if not every.all():
-        weights = np.where(has_weight, weights, _NO_WEIGHT)
-    means = sums / weights
-    levels = np.empty_like(means)
-    for index in np.ndindex(means.shape[:-1]):
-        some = has_weight[index]
-        if every[index]:
-            levels[index] = isotonic_regression(means[index], weights=weights[index]).x
+    shape, m = weights.shape, weights.shape[-1]
+    sums, weights = sums.reshape(-1, m), weights.reshape(-1, m)
+    levels = np.empty(weights.shape)
+    for first in range(0, len(levels), _END_TO_END):
+        some = slice(first, first + _END_TO_END)
+        weight = weights[some].ravel()
+        means = sums[some] / (weights[some] + (weights[some] == 0.0))
+        lift = np.ptp(means) * np.arange(len(means))[:, None]
+        means += lift
+        held = np.flatnonzero(weight)
+        if len(held) == len(weight):
+            fitted = isotonic_regression(means.ravel(), weights=weight).x
         else:
-            of_some = isotonic_regression(means[index][some], weights=weights[index][some]).x
-            levels[index] = of_some[np.maximum(some.cumsum() - 1, 0)]
-    return levels
+            fitted = isotonic_regression(means.ravel()[held], weights=weight[held]).x
+            starts = m * np.arange(len(means))
+            held[np.searchsorted(held, starts)] = starts
+            fitted = np.repeat(fitted, np.diff(held, append=len(weight)))
+        np.subtract(fitted.reshape(means.shape), lift, out=levels[some])
+    return levels.reshape(shape)
 
 
 def centred_isotonic(

@@ -9,7 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.metrics.corp import corp_draws
+from temperance.metrics.corp import miscalibration_p_value
 from temperance.metrics.error_measures import top_label_error
 from temperance.metrics.estimates import Draws
 from temperance.metrics.inputs import Predictions
@@ -125,8 +125,8 @@ def test_size_and_power_of_resampled_p_values(world, expected):
         )
         errors = top_label_error(resampling.rows, resampling.sums, n_bins=15)
         ece = Draws.split(errors, 200, doubt=resampling.doubt)
-        corp = corp_draws(resampling)[1]["miscalibration"]
-        rejected += [ece.p_value() < 0.05, corp.p_value() < 0.05]
+        of_curve = miscalibration_p_value(resampling)
+        rejected += [ece.p_value() < 0.05, of_curve < 0.05]
     of_ece, of_corp = rejected / repetitions
     variance = max(expected * (1 - expected), 0.05 * 0.95)
     error = np.sqrt(variance / repetitions + variance / 300)  # the table's is of 300 samples

@@ -22,7 +22,7 @@ from temperance.evaluation.evaluation import Evaluation, as_measures
 from temperance.evaluation.refinement import refinement_split
 from temperance.frozen import DeferredDict, deferred
 from temperance.metrics.base_rates import base_rates
-from temperance.metrics.corp import CORP_PARTS, corp_draws, miscalibration_p_value
+from temperance.metrics.corp import CORP_PARTS, corp_of_event, miscalibration_p_value
 from temperance.metrics.decomposition import brier_parts, decompose
 from temperance.metrics.error_measures import (
     ERROR_MEASURES,
@@ -30,9 +30,10 @@ from temperance.metrics.error_measures import (
     calibration_error_of,
     class_draws,
     error_draws,
+    ks_draws,
 )
 from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
-from temperance.metrics.events import check_bins, named_event
+from temperance.metrics.events import check_bins, named_event, ranks_of
 from temperance.metrics.group_tests import class_table, group_table
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
@@ -198,8 +199,8 @@ def evaluate_rows(
     """Measure checked predictions (see `evaluate`); `groups` = names and each row's number."""
     shown = as_measures(measures)
     return Measures.of(
-        rows, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed
-    ).evaluation(shown)
+        rows, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed, shown=shown
+    ).evaluation()
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,18 +212,25 @@ class Measures:
     n_bins: int
     n_resamples: int
     seed: int
+    shown: tuple[str, ...] | None = None  # what tables hold; None = everything
     _drawn: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
 
     @classmethod
     def of(
-        cls, rows: Predictions, *, groups: Groups | None, n_bins: int, n_resamples: int, seed: int
+        cls,
+        rows: Predictions,
+        *,
+        groups: Groups | None,
+        n_bins: int,
+        n_resamples: int,
+        seed: int,
+        shown: tuple[str, ...] | None,
     ) -> Self:
         """Return the measures, or raise InvalidInputError for settings that are out of range."""
-        return cls(
-            rows, groups, check_bins(n_bins), check_resamples(n_resamples), int(as_seed(seed))
-        )
+        seed = int(as_seed(seed))
+        return cls(rows, groups, check_bins(n_bins), check_resamples(n_resamples), seed, shown)
 
-    def evaluation(self, shown: tuple[str, ...] | None = None) -> Evaluation:
+    def evaluation(self) -> Evaluation:
         """Return them as one value, whose fields are computed when they are first read."""
         rows = self.rows
         outcomes = Outcomes.of(rows)
@@ -242,7 +250,7 @@ class Measures:
             corp=deferred(lambda: self._corp[0]),
             log_parts=deferred(lambda: decompose(rows, [named_event(rows, None)], score="log")),
             brier_parts=deferred(lambda: brier_parts(self._resampling())),
-            tests=deferred(lambda: self._tests(curve=shown is None or "corp" in shown)),
+            tests=deferred(self._tests),
             reliability=deferred(self._reliability),
             classes=deferred(lambda: class_table(rows, self._of_classes[1])),
             groups=deferred(self._groups),
@@ -261,8 +269,11 @@ class Measures:
                 lambda: weak_calibration_rows(rows) if rows.shape[1] == 2 else None
             ),
             outcomes=outcomes,
-            measures=shown,
+            measures=self.shown,
         )
+
+    def _shows(self, name: str) -> bool:
+        return self.shown is None or name in self.shown
 
     def draws(self, name: str) -> Draws:
         """Return the draws of a calibration error, or of a part of the CORP decomposition."""
@@ -270,6 +281,8 @@ class Measures:
             return self._corp[1][name]
         if ERROR_MEASURES[name].of is None:
             return self._of_classes[0][name]
+        if name == "ks" and name not in self._drawn and self._shows("corp"):
+            _ = self._corp  # of the same sums, mostly
         if name not in self._drawn:
             self._drawn[name] = error_draws(self._shared, name, n_bins=self.n_bins)
             report_step("measuring errors", len(self._drawn), len(ERROR_MEASURES))
@@ -286,8 +299,13 @@ class Measures:
 
     @cached_property
     def _corp(self) -> tuple[CorpReliability, dict[str, Draws]]:
-        """The CORP diagram, and the draws of its parts."""
-        return corp_draws(self._shared)
+        """The CORP diagram, and the draws of its parts; those of ks too, where ranks serve both."""
+        event = named_event(self.rows, None)
+        ranked = self._shared.sums(event, *ranks_of(event.probability))
+        drawn = corp_of_event(self._shared, event, ranked)
+        if event.name == "top-label" and self._shows("ks") and "ks" not in self._drawn:
+            self._drawn["ks"] = ks_draws(self._shared, ranked)
+        return drawn
 
     @cached_property
     def _of_classes(self) -> tuple[dict[str, Draws], list[CalibrationError]]:
@@ -310,9 +328,9 @@ class Measures:
     def _ties(self) -> tuple[int, float]:
         return self.rows.ties()
 
-    def _tests(self, *, curve: bool) -> CalibrationTests:
-        """Return the tests; with the `curve`, whose draws are then kept, where it is wanted too."""
-        if curve or "_corp" in vars(self):
+    def _tests(self) -> CalibrationTests:
+        """Return the tests; where the CORP curve is wanted too, its draws are then kept."""
+        if self._shows("corp") or "_corp" in vars(self):
             by_curve = self.draws("miscalibration").p_value()
         else:
             by_curve = miscalibration_p_value(self._shared)

@@ -36,6 +36,8 @@ __all__ = [
     "temperature_scores",
 ]
 
+_SHORT = 16  # columns: what turning longer rows over costs is more than it saves
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AffineSums(MergeableSums):
@@ -94,6 +96,8 @@ def affine_sums(
     x: Array, labels: NDArray[np.intp], weights: Array | None, *, linear: Array, bias: Array
 ) -> AffineSums:
     """Return the sums of one block of inputs, (m, k)."""
+    if (linear.ndim == 2 or x.shape[1] <= _SHORT) and np.isfinite(x.sum()):
+        return _turned_sums(x, labels, weights, linear, bias)
     residual, loss = _residuals(affine_logits(x, linear, bias), labels)
     if weights is not None:
         residual *= weights[:, None]
@@ -103,6 +107,34 @@ def affine_sums(
         return AffineSums(float(loss.sum()), residual.T @ x, of_bias)
     residual *= _finite(x)
     slope = residual.sum(axis=0)
+    return AffineSums(float(loss.sum()), slope if linear.ndim else slope.sum(), of_bias)
+
+
+def _turned_sums(
+    x: Array, labels: NDArray[np.intp], weights: Array | None, linear: Array, bias: Array
+) -> AffineSums:
+    """Return what `affine_sums` does of finite inputs, a row to a column: its sums are faster."""
+    if linear.ndim == 2:
+        logits = linear @ x.T
+    else:
+        turned = np.ascontiguousarray(x.T)
+        logits = turned * (linear[:, None] if linear.ndim else linear)
+    logits += bias[:, None]
+    logits -= logits.max(axis=0)
+    rows = np.arange(len(labels))
+    of_label = logits[labels, rows]
+    residual = np.exp(logits, out=logits)
+    total = residual.sum(axis=0)
+    loss = np.log(total) - of_label
+    residual /= total
+    residual[labels, rows] -= 1.0
+    if weights is not None:
+        residual *= weights
+        loss *= weights
+    of_bias = residual.sum(axis=1)
+    if linear.ndim == 2:
+        return AffineSums(float(loss.sum()), residual @ x, of_bias)
+    slope = np.einsum("ij,ij->i", residual, turned)
     return AffineSums(float(loss.sum()), slope if linear.ndim else slope.sum(), of_bias)
 
 

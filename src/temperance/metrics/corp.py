@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from temperance.binning import SumsPerBin
     from temperance.metrics.estimates import CalibrationError
-    from temperance.metrics.events import EventName
+    from temperance.metrics.events import Event, EventName
 
 __all__ = [
     "CORP_PARTS",
     "CorpReliability",
-    "corp_draws",
+    "corp_of_event",
     "corp_of_sums",
     "corp_reliability",
     "miscalibration_p_value",
 ]
 
-CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_draws` gives draws
+CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_of_sums` gives draws
 
 _BAND = (0.025, 0.975)
 
@@ -145,26 +145,25 @@ def corp_reliability(
         probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label
     )
     resampling = Resampling(rows, check_resamples(n_resamples), as_seed(seed))
-    return corp_draws(resampling, event)[0]
+    of = named_event(rows, event)
+    return corp_of_event(resampling, of, resampling.sums(of, *ranks_of(of.probability)))[0]
 
 
-def corp_draws(
-    resampling: Resampling, name: EventName | None = None
+def corp_of_event(
+    resampling: Resampling, event: Event, ranked: SumsPerBin
 ) -> tuple[CorpReliability, dict[str, Draws]]:
-    """Return the diagram of an event, and draws of the parts of its Brier score."""
-    rows = resampling.rows
-    event = named_event(rows, name)
+    """Return the diagram of an event of sums per rank, and draws of the parts of its score."""
     return corp_of_sums(
         event.name,
-        resampling.sums(event, *ranks_of(event.probability)),
+        ranked,
         resampling.n_resamples,
-        exact=decompose(rows, [event], score="brier"),
+        exact=decompose(resampling.rows, [event], score="brier"),
         doubt=resampling.doubt,
     )
 
 
 def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
-    """Return the p-value of the event's miscalibration, as that of `corp_draws`, without the rest.
+    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
 
     Neither resamples nor bands: those cost most.
     """

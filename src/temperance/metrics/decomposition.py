@@ -86,8 +86,10 @@ def _means(
 ) -> NDArray[np.float64]:
     """Return the mean scores of what was said, of isotonic levels, of the frequency, (3, ...)."""
     total, happened = weight.sum(axis=-1), hits.sum(axis=-1)
-    said = np.divide(probability, weight, out=np.zeros_like(weight), where=weight > 0.0)
-    frequency = np.broadcast_to(np.clip(happened / total, 0.0, 1.0)[..., None], weight.shape)
+    said = probability / (weight + (weight == 0.0))
+    frequency = np.clip(happened / total, 0.0, 1.0)[..., None]
+    if weight.ndim == 1:  # of the data themselves: a curve of one level discriminates 0, not 1e-17
+        frequency = np.broadcast_to(frequency, weight.shape)
     sums = [_SUMS[score](weight, hits, p) for p in (said, recalibrated, frequency)]
     return np.asarray(np.stack(sums) / total)
 
@@ -95,7 +97,10 @@ def _means(
 def _brier(
     weight: NDArray[np.float64], hits: NDArray[np.float64], p: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Sum of w (p - k)^2, where k^2 = k."""
+    """Sum of w (p - k)^2, where k^2 = k; `p` may be one number for all."""
+    if p.shape != weight.shape:
+        slope = weight.sum(axis=-1) * p[..., 0] - 2.0 * hits.sum(axis=-1)
+        return np.asarray(slope * p[..., 0] + hits.sum(axis=-1))
     slope = weight * p
     slope -= 2.0 * hits
     return np.asarray(np.einsum("...i,...i->...", slope, p) + hits.sum(axis=-1))

@@ -50,6 +50,7 @@ __all__ = [
     "error_gap",
     "flattened_error",
     "ks",
+    "ks_draws",
     "ks_error",
     "observed",
     "smooth",
@@ -112,7 +113,12 @@ def debiased_square(sums: SumsPerBin) -> NDArray[np.float64]:
 
 def ks_error(sums: SumsPerBin) -> NDArray[np.float64]:
     """Largest distance of the cumulated gap from 0, over bins in ascending order."""
-    return np.asarray(np.abs(sums.gap.cumsum(axis=-1)).max(axis=-1) / sums.total)
+    gap = sums.gap.reshape(-1, sums.gap.shape[-1])
+    furthest = np.empty(len(gap))
+    for some in row_blocks(gap, _AT_ONCE):
+        running = gap[some].cumsum(axis=-1)
+        furthest[some] = np.maximum(running.max(axis=-1), -running.min(axis=-1))
+    return np.asarray(furthest.reshape(sums.gap.shape[:-1]) / sums.total)
 
 
 def smooth_error(sums: SumsPerBin) -> NDArray[np.float64]:
@@ -123,12 +129,20 @@ def smooth_error(sums: SumsPerBin) -> NDArray[np.float64]:
     """
     gap = sums.gap / sums.total[..., None]
     of_worlds = gap.reshape(-1, gap.shape[-1])
-    widths = [_smoothing_width(of_worlds[some]) for some in row_blocks(of_worlds, _AT_ONCE)]
-    return np.concatenate(widths).reshape(gap.shape[:-1])
+    widths = np.empty(len(of_worlds))
+    widths[:1] = _smoothing_width(of_worlds[:1])
+    near = float(widths[0])
+    for some in row_blocks(of_worlds[1:], _AT_ONCE):
+        widths[1:][some] = _smoothing_width(of_worlds[1:][some], near)
+        near = float(np.median(widths[1:][some]))
+    return widths.reshape(gap.shape[:-1])
 
 
-def _smoothing_width(gap: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the width of each world, (worlds,), of its gaps on the grid, (worlds, points)."""
+def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.float64]:
+    """Return the width of each world, (worlds,), of its gaps on the grid, (worlds, points).
+
+    They are sought from `near` on, where that is above 0.
+    """
     from scipy.fft import dct, idct  # noqa: PLC0415
 
     n_points = gap.shape[-1]
@@ -144,9 +158,19 @@ def _smoothing_width(gap: NDArray[np.float64]) -> NDArray[np.float64]:
         smoothed = idct(coefficients[:, :some] * smooth, n=n_points, norm="ortho")
         return np.asarray(np.abs(smoothed).sum(axis=-1) - width)
 
-    # The root lies between the mean gap (all smoothed away) and the mean of |gap| (nothing is).
+    # The root lies between the mean gap (all smoothed away) and the mean of |gap| (nothing is);
+    # and between any width and the integral there.
     low, high = np.abs(gap.sum(axis=-1)), np.abs(gap).sum(axis=-1)
-    at_low, at_high = excess(low), excess(high)
+    if near > 0.0:
+        start = np.full(len(gap), near)
+        at_start = excess(start)
+        end = np.clip(start + at_start, low, high)
+        at_end = excess(end)
+        wider = at_start > 0.0
+        low, high = np.where(wider, start, end), np.where(wider, end, start)
+        at_low, at_high = np.where(wider, at_start, at_end), np.where(wider, at_end, at_start)
+    else:
+        at_low, at_high = excess(low), excess(high)
     width = high
     for _ in range(_STEPS):
         span = at_low - at_high
@@ -330,6 +354,16 @@ def error_draws(resampling: Resampling, name: str, *, n_bins: int) -> Draws:
         doubt=resampling.doubt,
         value=None if measure.exact is None else float(measure.exact(rows)),
         squared=measure.square,
+    )
+
+
+def ks_draws(resampling: Resampling, ranked: SumsPerBin) -> Draws:
+    """Return what `error_draws` does of "ks", from sums of the predicted class per rank."""
+    return Draws.split(
+        ks_error(ranked),
+        resampling.n_resamples,
+        doubt=resampling.doubt,
+        value=float(ks(resampling.rows, observed(resampling.rows), exact=True)),
     )
 
 

@@ -11,6 +11,7 @@ from temperance.binning import MOST_BINS, ROUNDING, assign, bin_edges, forecast_
 from temperance.checks.arguments import as_count, value_text
 from temperance.checks.labels import class_position
 from temperance.errors import InvalidInputError
+from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,16 +164,21 @@ class ClassCells:
         """Return the cells of some classes, in bins of equal width."""
         p = rows.probs[:, first:stop]
         edges = limits(np.arange(n_bins + 1) / n_bins)
-        bins = np.zeros(p.shape, dtype=np.intp)
-        high = p > edges[1]
-        bins[high] = np.searchsorted(edges[1:-1], p[high], side="left")
-        cells = np.arange(stop - first) * n_bins + bins
+        cells = np.empty(p.shape, dtype=np.intp)
         held = np.zeros((stop - first) * n_bins, dtype=bool)
-        held[cells] = True
+        lowest = np.arange(stop - first) * n_bins
+        for some in row_blocks(p):
+            cells[some] = lowest
+            row, column = np.nonzero(p[some] > edges[1])
+            of_high = np.searchsorted(edges[1:-1], p[some][row, column], side="left")
+            cells[some][row, column] += of_high
+            held[cells[some]] = True
         number = np.cumsum(held) - 1
         starts = np.concatenate([[0], number[n_bins - 1 : -1 : n_bins] + 1])
+        for some in row_blocks(p):
+            cells[some] = number[cells[some]]
         whole = stop - first == rows.shape[1]
-        return cls(first, stop, number[cells], starts, np.flatnonzero(held) % n_bins, p, whole)
+        return cls(first, stop, cells, starts, np.flatnonzero(held) % n_bins, p, whole)
 
     @property
     def n_cells(self) -> int:
@@ -193,12 +199,17 @@ class ClassCells:
         return sums
 
     def holding(self, labels: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the rows whose label is one of these classes, and the cells they lie in."""
+        """Return the places whose label is one of these classes, and the cells they lie in.
+
+        `labels`, (m * n,), of all rows, or of all rows m times.
+        """
+        n, k = self.of_row.shape
         if self.whole:
             own = np.arange(len(labels))
-            return own, self.of_row.ravel().take(own * self.of_row.shape[1] + labels)
+            row = own if len(own) == n else own % n
+            return own, self.of_row.ravel().take(row * k + labels)
         own = np.flatnonzero((labels >= self.first) & (labels < self.stop))
-        return own, self.of_row[own, labels[own].astype(np.intp) - self.first]
+        return own, self.of_row.ravel().take(own % n * k + labels[own] - self.first)
 
     def own_gap(self, rows: Predictions) -> Array:
         """Return sum w (p - k) of the data in each cell."""
@@ -246,8 +257,17 @@ class ObservedGaps:
 
 
 def cells_of_classes(rows: Predictions, *, n_bins: int, worlds: int) -> Iterator[ClassCells]:
-    """Yield the cells of all classes, as many at once as memory holds sums of all worlds."""
+    """Yield the cells of all classes, as many at once as memory holds sums of all worlds.
+
+    Most classes of many have rows in few bins: cells are counted before they are parted.
+    """
     n, k = rows.shape
-    step = max(1, min(AT_ONCE // n, AT_ONCE // (worlds * min(n, n_bins))))
-    for first in range(0, k, step):
-        yield ClassCells.of(rows, first, min(first + step, k), n_bins)
+    most = max(1, AT_ONCE // n)
+    step, first = most, 0
+    while first < k:
+        cells = ClassCells.of(rows, first, min(first + step, k), n_bins)
+        if (share := cells.n_cells * worlds / AT_ONCE) > 1.0 and step > 1:
+            step = max(1, int(min(step, k - first) / share * 0.9))
+            continue
+        yield cells
+        first = cells.stop

@@ -210,6 +210,11 @@ class _JointScores:
     reason: str | None = None
     n_rows: int | None = None  # that were looked at, where not all were
 
+    def of_all(self, rows: Predictions) -> bool:
+        """Whether variances are those of each class's number of rows, of all rows as they are."""
+        plain_rows = rows.weights is None and rows.clusters is None
+        return plain_rows and self.covariance is not None and self.n_rows is None
+
     def test(self, name: str, *, first: int) -> CalibrationTest:
         """Test the scores from parameter `first` on; parameter 0 is the temperature."""
         if self.score is None or self.covariance is None:
@@ -363,9 +368,18 @@ class Events:
     per_class: float
 
     @classmethod
-    def of(cls, rows: Predictions) -> Self:
-        """Return the events of rows."""
+    def of(cls, rows: Predictions, scores: _JointScores | None = None) -> Self:
+        """Return the events of rows; the `scores` of all of them spare a look at every number."""
         w = np.ones(len(rows.labels))
+        if scores is not None and scores.of_all(rows):
+            assert scores.score is not None  # noqa: S101  (`of_all`)
+            assert scores.covariance is not None  # noqa: S101
+            return cls(
+                len(w),
+                float(w @ (1.0 - rows.confidence)),
+                float(w @ ~rows.correct),
+                _per_class(scores.covariance.diagonal()[1:], np.abs(scores.score[1:])),
+            )
         if rows.weights is not None:
             w = in_effective_rows(rows.weights)
         variance = np.zeros(rows.shape[1])
@@ -533,4 +547,4 @@ def calibration_tests(
         ece_p_value=ece_p_value,
         miscalibration_p_value=miscalibration_p_value,
     )
-    return Events.of(rows).allowed(tests)
+    return Events.of(rows, scores).allowed(tests)

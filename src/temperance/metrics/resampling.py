@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,11 +54,13 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
             drawn = np.zeros(uniform.shape, dtype=labels.dtype)
             for column in cumulative.T[:-1]:
                 drawn += uniform >= column
-        else:  # rows end to end on one line: row i occupies [2 i, 2 i + total]
-            start = 2.0 * np.arange(len(cumulative))
-            line = (cumulative + start[:, None]).ravel()
-            drawn = np.searchsorted(line, uniform + start, side="right")
-            drawn = np.minimum(drawn - k * np.arange(len(cumulative)), k - 1)
+        else:  # row by row: the steps of one stay in the nearest cache
+            drawn = np.empty(uniform.shape[::-1], dtype=labels.dtype)
+            for row, (steps, heights) in enumerate(
+                zip(cumulative, np.ascontiguousarray(uniform.T), strict=True)
+            ):
+                drawn[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
+            drawn = drawn.T
         labels[:, rows] = drawn
     return labels
 
@@ -68,6 +70,7 @@ _GROUPS = 1000  # enough for a covariance of sums; as many rows or fewer are the
 _DRAWS = 10_000_000  # labels drawn under the null; with more rows, drawn groups change their sign
 _SIGNED_DRAWS = 20
 _RUNS = 1 << 20  # rows of draws that are put in order at once
+_FEW_BINS = 200  # of which sums are a small matrix product, and need no single precision
 
 
 def check_resamples(n_resamples: int) -> int:
@@ -162,11 +165,16 @@ class Resampling:
             return gap.T @ self._signs(0, self.n_resamples).T
         labels, w = self._null_labels, self.rows.weights
         if len(labels) == self.n_resamples:
-            hits = np.empty((cells.n_cells, len(labels)))
-            for draw, of_draw in enumerate(labels):
-                row, at = cells.holding(of_draw)
-                hits[:, draw] = np.bincount(at, None if w is None else w[row], cells.n_cells)
-            return np.asarray(said.sum(axis=0)[:, None] - hits)
+            hits = np.empty((len(labels), cells.n_cells))
+            for draws in row_blocks(labels):
+                of_draws = labels[draws]
+                row, at = cells.holding(of_draws.ravel())
+                draw, row = np.divmod(row, of_draws.shape[1])
+                place = draw * cells.n_cells + at
+                weight = None if w is None else w[row]
+                sums = np.bincount(place, weight, len(of_draws) * cells.n_cells)
+                hits[draws] = sums.reshape(-1, cells.n_cells)
+            return np.asarray(said.sum(axis=0)[:, None] - hits.T)
         parts = []
         for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
             row, at = cells.holding(labels[draw])
@@ -212,9 +220,15 @@ class Resampling:
         return drawn
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
-        if self.rows.clusters is None and self._n_groups == len(bins):
+        few = n_bins <= _FEW_BINS
+        if not few and self.rows.clusters is None and self._n_groups == len(bins):
             return _OfRows(self._group_weights, bins, n_bins)
-        return _OfGroups(self._group_weights, self._group * n_bins + bins, n_bins)
+        weights = self._group_weights if few else self._single_weights
+        return _OfGroups(weights, self._group * n_bins + bins, n_bins)
+
+    @cached_property
+    def _single_weights(self) -> NDArray[np.float32]:
+        return self._group_weights.astype(np.float32)
 
     @property
     def _n_drawn(self) -> int:
@@ -237,6 +251,21 @@ class Resampling:
             drawn[draws] = rng.random((len(drawn[draws]), len(confidence))) < confidence
         return drawn
 
+    @cached_property
+    def _by_confidence(self) -> NDArray[np.intp]:
+        """Places of the rows in ascending order of confidence."""
+        return np.argsort(self.rows.confidence, kind="stable")
+
+    @cached_property
+    def _null_running(self) -> NDArray[np.int32]:
+        """How many of the least confident rows are right in each null draw, (draws, 1 + n)."""
+        happened = self._null_correct
+        running = np.zeros((len(happened), 1 + happened.shape[1]), dtype=np.int32)
+        for draws in row_blocks(happened, _RUNS):
+            in_order = np.take(happened[draws], self._by_confidence, axis=1)
+            np.cumsum(in_order, axis=1, out=running[draws, 1:])
+        return running
+
     def _null_events(self, event: Event) -> NDArray[np.bool_]:
         """Whether the event happens in each null draw, (draws, n)."""
         if event.name == "top-label":
@@ -252,6 +281,15 @@ class Resampling:
             gap = (event.probability - event.hit) * (1.0 if weights is None else weights)
             of_groups = np.bincount(cells, gap, shape[0] * n_bins).reshape(shape)
             return np.asarray(own.probability - self._signs(0, self.n_resamples) @ of_groups)
+        if self._n_drawn == self.n_resamples and weights is None and event.name == "top-label":
+            place = bins[self._by_confidence]
+            starts = np.flatnonzero(np.diff(place, prepend=-1))
+            if (np.diff(place) >= 0).all():  # bins in the order of the confidence: runs
+                sums = np.zeros((self.n_resamples, n_bins))
+                ends = np.append(starts[1:], len(place))
+                running = self._null_running
+                sums[:, place[starts]] = running[:, ends] - running[:, starts]
+                return sums
         happened = self._null_events(event)
         if len(happened) == self.n_resamples:
             return _sums_of_runs(happened, weights, bins, n_bins)
@@ -316,6 +354,8 @@ class WorldSums:
     @cached_property
     def gap(self) -> NDArray[np.float64]:
         """Sum of w (p - k)."""
+        if "hits" in vars(self) and "probability" in vars(self):
+            return self.probability - self.hits
         return self._worlds(
             self.own.gap,
             self._w * (self.event.probability - self.event.hit),
@@ -364,7 +404,9 @@ def _sums_of_runs(
     sums = np.zeros((len(happened), n_bins))
     for draws in row_blocks(happened, _RUNS):
         in_order = np.take(happened[draws], order, axis=1)
-        if weights is None:
+        if len(held) == len(order):  # each row has a bin of its own
+            sums[draws, held] = in_order if weights is None else in_order * weights[order]
+        elif weights is None:
             sums[draws, held] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
         else:
             sums[draws, held] = np.add.reduceat(in_order * weights[order], starts, axis=1)
@@ -372,13 +414,14 @@ def _sums_of_runs(
 
 
 class _OfGroups:
-    """Weighted sums of groups: one matrix product per quantity.
+    """Weighted sums of groups: one matrix product per quantity, in the precision of the weights.
 
-    In single precision, whose rounding (about 1e-7 of a sum) is nothing beside what resamples say.
+    Of many bins in single precision, whose rounding (about 1e-7 of a sum) is nothing beside what
+    resamples say.
     """
 
     def __init__(
-        self, group_weights: NDArray[np.float64], cells: NDArray[np.intp], n_bins: int
+        self, group_weights: NDArray[np.floating[Any]], cells: NDArray[np.intp], n_bins: int
     ) -> None:
         self._group_weights, self._cells, self._n_bins = group_weights, cells, n_bins
 
@@ -386,15 +429,19 @@ class _OfGroups:
         """Return the sum of `values` (n,) over all bins, (resamples,)."""
         n_groups = self._group_weights.shape[1]
         of_groups = np.bincount(self._cells // self._n_bins, values, n_groups)
-        return np.asarray(self._group_weights @ of_groups)
+        return np.asarray(self._group_weights @ of_groups, dtype=np.float64)
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         shape = (self._group_weights.shape[1], self._n_bins)
         of_groups = np.bincount(self._cells, values, shape[0] * shape[1]).reshape(shape)
+        if self._group_weights.dtype == np.float64:
+            return np.asarray(self._group_weights @ of_groups)
         unit = float(np.abs(of_groups).max()) or 1.0
-        sums = self._group_weights.astype(np.float32) @ (of_groups / unit).astype(np.float32)
-        return sums.astype(np.float64) * unit
+        of_groups /= unit
+        sums = (self._group_weights @ of_groups.astype(np.float32)).astype(np.float64)
+        sums *= unit
+        return sums
 
 
 class _OfRows:
@@ -413,8 +460,10 @@ class _OfRows:
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
-        sums = np.zeros((len(self._sorted), self._n_bins))
         weighted = self._sorted * values[self._order]
+        if self._n_bins == len(self._held) == len(self._order):
+            return weighted  # each row has a bin of its own
+        sums = np.zeros((len(self._sorted), self._n_bins))
         sums[:, self._held] = np.add.reduceat(weighted, self._starts, axis=1)
         return sums
 

@@ -8,7 +8,14 @@ import numpy as np
 
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import BLOCK_ELEMENTS, as_float64, logit, row_blocks, two_probs
+from temperance.numerics import (
+    BLOCK_ELEMENTS,
+    as_float64,
+    log_probs,
+    logit,
+    row_blocks,
+    two_probs,
+)
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest
 
@@ -83,7 +90,6 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
 
     Infinite where the event, or its opposite, has probability 0.
     """
-    logits = rows.logits
     of_top = event.name == "top-label"
     columns = rows.predicted if of_top else np.full(len(rows.labels), event.name, dtype=np.intp)
     odds, left = np.empty(len(columns)), np.arange(len(columns))
@@ -94,8 +100,14 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
         left = np.flatnonzero(~exact)
     for some in row_blocks(left, max(1, BLOCK_ELEMENTS // rows.shape[1])):
         block = left[some]
-        others = np.array(logits[block], dtype=np.float64)
-        at_event = (np.arange(len(others)), columns[block])
+        at_event = (np.arange(len(block)), columns[block])
+        if rows.scores is None:
+            others = rows.probs[block]
+            of_event = others[at_event]
+            others[at_event] = 0.0
+            odds[block] = log_probs(of_event) - log_probs(others.sum(axis=1))
+            continue
+        others = np.array(rows.scores[block], dtype=np.float64)
         of_event = as_float64(others[at_event])
         others[at_event] = -np.inf
         largest = others.max(axis=1)
