@@ -358,3 +358,35 @@ def test_threads_do_not_change_a_fit(monkeypatch):
         fits.append(tp.MatrixScaling.fit(z, y))
     assert (fits[0].matrix == fits[1].matrix).all()
     assert (fits[0].bias == fits[1].bias).all()
+
+
+@pytest.mark.parametrize("k", [3, 30])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("of", ["number", "vector", "matrix"])
+def test_sums_of_the_kernel_row_by_row(k, weighted, of):
+    """A loop over rows gives loss and slopes, of short rows and long ones, also where one is -inf.
+
+    A matrix has no such rows.
+    """
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(25, k)), rng.integers(0, k, 25)
+    w = rng.uniform(0.5, 2.0, 25) if weighted else None
+    linear = rng.uniform(0.5, 2.0, {"number": (), "vector": (k,), "matrix": (k, k)}[of])
+    bias = rng.normal(size=k)
+    for masked in (False, True) if linear.ndim < 2 else (False,):
+        if masked:
+            x[4, (y[4] + 1) % k] = -np.inf
+        loss, of_linear, of_bias = 0.0, np.zeros(linear.shape), np.zeros(k)
+        for row, label, weight in zip(x, y, np.ones(25) if w is None else w, strict=True):
+            z = (linear @ row if linear.ndim == 2 else linear * row) + bias
+            p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+            loss -= weight * np.log(p[label])
+            residual = weight * (p - np.eye(k)[label])
+            of_bias += residual
+            finite = np.where(np.isinf(row), 0.0, row)
+            slopes = np.outer(residual, finite) if linear.ndim == 2 else residual * finite
+            of_linear += slopes if linear.ndim else slopes.sum()
+        sums = affine_sums(x, y, w, linear=linear, bias=bias)
+        assert sums.loss == pytest.approx(loss, rel=1e-12)
+        assert sums.linear == pytest.approx(of_linear, rel=1e-10, abs=1e-12)
+        assert sums.bias == pytest.approx(of_bias, rel=1e-10, abs=1e-12)

@@ -62,3 +62,19 @@ def test_rows_beyond_move_no_centre():
     assert knots.tolist() == [-9.0, 0.5, 2.0, 9.0]
     assert levels == pytest.approx([1 / 3, 1 / 3, 1.0, 1.0])
     assert centred_isotonic(x, y, np.ones(5))[0][0] == pytest.approx(-8 / 3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_many_rows_are_fitted_each_by_itself(share):
+    """Rows put end to end do not feel each other, whatever the span and the empty places."""
+    rng = np.random.default_rng(5)
+    w = rng.gamma(2.0, size=(150, 30)) * (rng.random((150, 30)) >= share)
+    w[:, 7] += 0.1
+    y = np.linspace(0.0, 1.0, 30) + rng.normal(size=(150, 30)) * rng.choice([0.1, 5.0], (150, 1))
+    together = rising_means(w * y, w)
+    alone = [rising_means(w[i] * y[i], w[i]) for i in range(150)]
+    assert together == pytest.approx(np.array(alone), abs=1e-11)
+    assert (together[0] == alone[0]).all()
+    held = w[149] > 0
+    assert together[149][held] == pytest.approx(max_min(y[149][held], w[149][held]), abs=1e-11)
+    assert rising_means((w * y).reshape(3, 50, 30), w.reshape(3, 50, 30)).shape == (3, 50, 30)
