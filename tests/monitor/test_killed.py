@@ -208,6 +208,26 @@ def test_a_store_out_of_reach_loses_no_row(address, store, registry, monkeypatch
     monitor.close()
 
 
+def test_a_server_that_ends_its_connections_loses_no_row(address, store, registry):
+    """As one does that is stopped and started again; its rows are written once it answers."""
+    if "://" not in address:
+        pytest.skip("a file has no server")
+    psycopg = pytest.importorskip("psycopg")
+    monitor = tp.Monitor(address)
+    monitor.log("first", [1.0, 0.0])
+    monitor.flush()
+    with psycopg.connect(address, autocommit=True) as other:
+        for turn in range(3):
+            pid = monitor._store._database._connection.info.backend_pid  # noqa: SLF001
+            assert other.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone() == (True,)
+            for i in range(20):
+                monitor.log(f"{turn}-{i}", [1.0, float(i)])
+            monitor.flush()
+    assert monitor.counts().predictions == monitor.written == 61
+    assert (monitor.lost, monitor.refused) == (0, 0)
+    monitor.close()
+
+
 def test_a_store_that_stays_away_is_said_at_the_end(tmp_path, registry, monkeypatch):
     """close() gives up after a while, counts what is lost, and raises."""
     monkeypatch.setattr("temperance.monitor.monitor._LAST", 0.1)

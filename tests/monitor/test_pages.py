@@ -198,7 +198,7 @@ def test_commands(tmp_path, run, traffic):
     assert run("monitor", "refit", "m.db").stdout.startswith("Promoted: ")
     assert run("monitor", "refit", "m.db", "--last", "300", code=1).stdout.startswith("Not ")
     assert "serves again" in run("monitor", "rollback", "m.db").stdout
-    assert "1 predictions are gone" in run("monitor", "prune", "m.db", "--id", "d0-0").stdout
+    assert "1 prediction is gone" in run("monitor", "prune", "m.db", "--id", "d0-0").stdout
     assert run("monitor", "run", "m.db", "--times", "1").stdout.startswith("ALARM: ")
     run("monitor", "report", "m.db", "-o", "p.html")
     assert "Alarm." in (tmp_path / "p.html").read_text()

@@ -174,3 +174,48 @@ def test_a_server_follows(store, clock, registry, traffic):
     registry.rollback()
     assert tp.load(registry.current_path).temperature == 2.0
     assert isinstance(registry, Registry)
+
+
+def test_a_window_in_time_reads_nothing_before_it(address, clock, registry, traffic):
+    """However much the store holds; a row of its first moment is in it, at any delay."""
+    settings = Settings(registry=str(registry.folder), delay=1000)
+    store = Store.create(address, settings, clock=clock)
+    z, y, ids = traffic(400, 6.0)
+    times = clock.now + np.arange(400.0)
+    store.log(ids, z, calibrator=registry.current(), times=times)
+    store.label(ids[:390], y[:390])
+    clock.now += 5000
+    store.label(ids[390:], y[390:])  # these came late
+    read = []
+    real = store.labelled
+
+    def counted(**settings):
+        for rows in real(**settings):
+            read.append(len(rows))
+            yield rows
+
+    store.labelled = counted
+    outcome = refit(store, registry, since=int(times[300] * 1e6), force=True)
+    assert outcome.n == 100
+    assert sum(read) == 100
+    store.close()
+
+
+def test_large_windows_are_cut_into_few_blocks(store, registry, traffic, clock, monkeypatch):
+    """Each row is still scored by a fit that has not seen it: a map of noise earns nothing."""
+    monkeypatch.setattr("temperance.monitor.refitting._MANY", 200)
+    z, y, ids = traffic(300, 2.0)
+    store.log(ids, z, calibrator=registry.current())
+    store.label(ids, y)
+    clock.now += 1
+    outcome = refit(store, registry)
+    assert not outcome.promoted
+    expected = 0.0
+    p = z / 2.0
+    served = p - np.logaddexp.reduce(p, axis=1, keepdims=True)
+    for rows in np.array_split(np.arange(90, 300), 3):
+        t = tp.TemperatureScaling.fit(z[: rows[0]], y[: rows[0]]).temperature
+        q = z[rows] / t
+        new = q - np.logaddexp.reduce(q, axis=1, keepdims=True)
+        expected += (new - served[rows])[np.arange(len(rows)), y[rows]].sum()
+    assert outcome.challenge.log_evidence == pytest.approx(expected, abs=1e-4)

@@ -482,3 +482,49 @@ def test_rows_of_the_second_version_are_written_again(
     assert again.log(ids, z, calibrator=ID) == Logged(0, 40, 0, 0)
     assert again.top_k_models() == frozenset()
     again.close()
+
+
+def test_rows_are_read_in_pages(store, traffic, monkeypatch):
+    """All of them once, in their order, with groups of any text; the last page may be full."""
+    monkeypatch.setattr("temperance.monitor.store.BLOCK", 7)
+    z, y, ids = traffic(63)
+    names = ["", "é", "a,b", "日本", 'x"y', "'"]
+    groups = np.array([names[i % 6] for i in range(63)])
+    store.log(ids, z, calibrator=ID, groups=groups, times=np.arange(63.0))
+    order = np.random.default_rng(0).permutation(63)
+    for first in range(0, 63, 9):  # nine of one time each
+        some = order[first : first + 9]
+        store.label([ids[i] for i in some], y[some])
+    blocks = list(store.labelled())
+    assert [len(block) for block in blocks] == [7] * 9
+    wanted = np.concatenate([order[first : first + 9] for first in range(0, 63, 9)])
+    assert np.concatenate([block.times for block in blocks]).tolist() == (wanted * 10**6).tolist()
+    assert np.concatenate([block.groups for block in blocks]).tolist() == groups[wanted].tolist()
+    assert np.concatenate([block.labels for block in blocks]).tolist() == y[wanted].tolist()
+
+
+def test_what_is_read_is_one_moment(store, address, traffic, monkeypatch):
+    """A label that is corrected between two pages is in the rows once."""
+    monkeypatch.setattr("temperance.monitor.store.BLOCK", 10)
+    z, y, ids = traffic(40)
+    store.log(ids, z, calibrator=ID)
+    store.label(ids, y)
+    window = store.check_window()
+    assert store.keep_check(window, {}, [])
+    reading = store.labelled()
+    first = next(reading)
+    other = Store.open(address)
+    assert other.label(ids[:1], (y[:1] + 1) % 4).corrected == 1
+    other.close()
+    labels = [*first.labels.tolist(), *[each for block in reading for each in block.labels]]
+    assert labels == y.tolist()
+
+
+def test_counts_of_a_clock_that_went_back(store, clock, address):
+    """A label from later is of a row that is old enough, and of one that is not."""
+    store.log(["a", "b"], [[1.0, 0.0]] * 2, calibrator=ID, times=[clock.now - 50, clock.now + 50])
+    clock.now += 100
+    store.label(["a", "b"], [0, 1])
+    clock.now -= 100
+    counts = store.counts()
+    assert (counts.matured, counts.matured_labelled, counts.labels) == (1, 1, 2)

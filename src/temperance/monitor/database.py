@@ -335,7 +335,7 @@ class _PostgreSQL(Database):
         except (UnicodeEncodeError, OverflowError, psycopg.DataError, limit) as error:
             raise _unwritable(self.name, error) from error
         except psycopg.Error as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()).rstrip(".?!") or type(error).__name__
             msg = f"{self.name}: {reason}. Nothing of this call was written."
             raise StoreError(msg) from error
 

@@ -169,8 +169,10 @@ def refuse_columns(calibrator: Calibrator, logits: NDArray[Any], *, model: str) 
     if k is not None and (width < k or not np.isneginf(logits[:, k:]).all()):
         msg = (
             f"rows of model {model!r} have {width} options, and the calibrator that served them "
-            f"takes {k}: log them by the id of their own (`calibrator`, --calibrator-id). Rows "
-            "that are in the store already leave it by `temperance monitor prune`."
+            f"takes {k}: a model with other options wants a calibrator of its own, in a store of "
+            "its own (`temperance monitor init`), or in this registry, by its id (`calibrator`, "
+            "--calibrator-id). Rows that are in the store already leave it by `temperance monitor "
+            "prune`."
         )
         raise InvalidInputError(msg)
 

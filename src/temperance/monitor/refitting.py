@@ -46,7 +46,9 @@ METHODS_OF_REFITS = (
 )  # fmt: skip
 _FIRST = 0.3  # of the window: what the first fit of the comparison has
 _FEWEST = 50  # rows of a window
-_BLOCKS = 10
+_BLOCKS = 10  # of the rest, each scored by a fit on all rows before it; of windows of
+_MANY = 20_000  # more labels, whose fits hardly differ,
+_FEW_BLOCKS = 3
 _KEPT = 0.3  # of the window: labels for the promise of a policy
 
 
@@ -237,7 +239,9 @@ def _window(store: Store, champion: str, last: int | None, since: int | None) ->
     if last is None and since is None:
         oldest = _onset(store, champion)
     parts = []
-    for rows in store.labelled(last=last):
+    # a label counts once its prediction is older than the delay: earlier ones are not read
+    after = 0 if oldest is None else max(0, oldest + microseconds(store.settings.delay) - 1)
+    for rows in store.labelled(after=after if last is None else 0, last=last):
         keep = np.ones(len(rows), dtype=bool) if oldest is None else rows.times >= oldest
         if last is None and oldest is None:
             keep &= rows.calibrators == champion
@@ -316,7 +320,8 @@ def _challenge(
         return scaled_by_it
 
     first = max(_FEWEST // 2, int(_FIRST * len(rows)))
-    scored = prequential_log_probs(scaled, len(rows), first=first, blocks=_BLOCKS)
+    blocks = _BLOCKS if len(rows) <= _MANY else _FEW_BLOCKS
+    scored = prequential_log_probs(scaled, len(rows), first=first, blocks=blocks)
     of_label = served[np.arange(len(rows)), rows.labels]
     gains = np.concatenate([
         log_probs[np.arange(len(at)), rows.labels[at]] - of_label[at] for at, log_probs in scored

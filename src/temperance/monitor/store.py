@@ -395,13 +395,11 @@ class Store:
                 (after, until, min(last - 1, _ALL)),
             )
             first = first if row is None else (row[0], row[1])
-        # of the labels of a page, and only of these, the predictions are looked up
         sql = (
             "SELECT l.label, p.model, p.calibrator, p.time, l.usable_at, p.part, p.scores, l.seq"
-            " FROM (SELECT seq, prediction, label, usable_at FROM temperance_labels"
-            " WHERE newest = 1 AND (usable_at, seq) >= (?, ?) AND usable_at <= ? AND label >= 0"
-            " ORDER BY usable_at, seq LIMIT ?) l"
-            " JOIN temperance_predictions p ON p.seq = l.prediction ORDER BY l.usable_at, l.seq"
+            " FROM temperance_labels l JOIN temperance_predictions p ON p.seq = l.prediction"
+            " WHERE l.newest = 1 AND (l.usable_at, l.seq) >= (?, ?) AND l.usable_at <= ?"
+            " AND l.label >= 0 ORDER BY l.usable_at, l.seq LIMIT ?"
         )
         place = (_USABLE, len(KINDS))
         yield from blocks_of(work, work.pages(sql, KINDS + "n", first, (until,), place, BLOCK))

@@ -30,6 +30,7 @@ def monitor_prune(
     """
     from temperance.cli.console import Result
     from temperance.errors import InvalidInputError
+    from temperance.printable import count_text
 
     if (older_than is None) == (not ids):
         msg = "Say what goes: `--older-than TIME`, or `--id ID`."
@@ -44,6 +45,6 @@ def monitor_prune(
     warnings = (f"{missing} of the ids were not there.",) if missing else ()
     Result(
         lambda: {"deleted": count, "not_there": missing},
-        lambda: (f"{count:,} predictions are gone.",),
+        lambda: (f"{count_text(count, 'prediction')} {'is' if count == 1 else 'are'} gone.",),
         warnings=warnings,
     ).print(as_json=as_json)
