@@ -217,7 +217,7 @@ class Scores:
             if _OF_LANGUAGE_MODELS.isdisjoint(record):
                 msg = f"{absence}{_suggestion(record)}"
                 raise FileFormatError(msg)
-            msg = f"{absence} Files of language models are read with --format (format= in Python)."
+            msg = f'{absence} Files of language models are read with --format auto (format="auto").'
             raise FileFormatError(msg)
         file_kind, self.kind = choose(present, self._request.kind)
         self._key = self._names[file_kind]
