@@ -247,3 +247,25 @@ def test_a_label_matrix_is_joined(tmp_path, rows):
     write(tmp_path / "labels.csv", id=ids[order], **columns)
     found = read(tmp_path / "scores.csv", labels=tmp_path / "labels.csv", layout="labels")
     np.testing.assert_array_equal(found.labels, matrix)
+
+
+def test_ids_that_were_named_are_never_replaced_by_the_order(run, tmp_path, rows):
+    """Who names ids wants them: rows are not paired in their order where a file has none."""
+    from llm_files import completion
+    from llm_files import write as write_lines
+
+    _, y, _ = rows
+    write(tmp_path / "labels.csv", key=[f"k{i}" for i in range(300)], label=NAMES[y])
+    asked = ("--labels", "labels.csv", "--id-column")
+    top = [("A", -0.3), ("B", -1.6)]
+    write_lines(tmp_path / "a.jsonl", [completion(top, id=f"k{i}") for i in range(300)])
+    write(tmp_path / "said.csv", key=[f"k{i}" for i in range(300)], label=["A", "B"] * 150)
+    lines = ("evaluate", "a.jsonl", "--format", "auto", "--options", "A,B", "--quick", "--labels")
+    error = run(*lines, "said.csv", "--id-column", "question", code=2).stderr
+    assert "said.csv: has no ids under `question` (or `id`), by which" in error
+    assert error.count("\n") == 1
+    assert run(*lines, "said.csv", "--id-column", "key", code=0).returncode == 0
+    error = run("evaluate", "scores.csv", *asked, "id", "--quick", code=2).stderr
+    assert "labels.csv: has no ids under `id`" in error
+    in_order = run("evaluate", "scores.csv", *asked, "none", "--quick").stderr
+    assert "in their order, which was trusted" in in_order

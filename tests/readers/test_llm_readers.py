@@ -850,7 +850,7 @@ def test_without_a_format_the_error_leads_to_it(refusal):
         assert "--format auto" in message
         assert message.startswith("line 1: has no key `logits` or `probs`")
         assert message.endswith(
-            "Files of language models are read with --format (format= in Python)."
+            'Files of language models are read with --format auto (format="auto").'
         )
 
 

@@ -292,7 +292,9 @@ def test_tokens_in_another_case_are_named(tmp_path):
     row = completion([("a", -0.5), ("A", -1.5), ("B", -2.5)], label="A")
     found = read(write(tmp_path / "a.jsonl", [row]), format=chat(options="AB"))
     assert found.values.tolist() == [[-1.5, -2.5]]
-    assert any("differ from an option only in case" in n and "'a'" in n for n in found.notes)
+    assert any(
+        "differ from an option only in case or marks" in n and "'a'" in n for n in found.notes
+    )
     both = read(tmp_path / "a.jsonl", format=chat(options=["A|a", "B"]))
     assert both.values[0, 0] == pytest.approx(np.logaddexp(-0.5, -1.5))
     assert both.notes == ()
@@ -368,3 +370,33 @@ def test_figures_of_the_page():
         text,
     )
     assert [float(number) for number in stated.groups()] == [round(t, 2) for t in found]
+
+
+@pytest.mark.parametrize("spelled", ["a", "A.", "(A", "A)", "**A", "'A'", "\uff21"])
+def test_an_option_with_marks_is_told_and_not_counted(tmp_path, spelled):
+    """As one in another case: nobody said that it is the option, and somebody should."""
+    top = [("B", -0.4), ("A", -1.6), (spelled, -2.5)]
+    path = write(tmp_path / "a.jsonl", [completion(top, label="B")])
+    found = read(path, format=LlmFormat("openai-logprobs", options=["A", "B"]))
+    assert found.values.tolist() == [[-1.6, -0.4]]
+    assert any("1 token shown that differ" in n and repr(spelled) in n for n in found.notes)
+    named = LlmFormat("openai-logprobs", options=[f"A|{spelled}", "B"])
+    again = read(path, format=named)
+    assert again.values[0, 0] == pytest.approx(np.logaddexp(-1.6, -2.5))
+    assert not any("differ from an option" in n for n in again.notes)
+
+
+def test_a_mark_that_is_an_option_is_no_other_option_in_marks(tmp_path):
+    """`+` and `-` are options of their own, and words within words none."""
+    top = [("+", -0.4), ("-", -1.6), ("B+", -3.0)]
+    path = write(tmp_path / "a.jsonl", [completion(top, label="+")])
+    found = read(path, format=LlmFormat("openai-logprobs", options=["+", "-"]))
+    assert found.values.tolist() == [[-0.4, -1.6]]
+    assert not any("differ from an option" in n for n in found.notes)
+
+
+def test_options_that_are_no_tokens_say_how_tokens_are_spelled(tmp_path):
+    """The tokens that stand there are named, and how options are."""
+    path = write(tmp_path / "a.jsonl", [completion([("token_id:65", -0.4)], label="A")])
+    with pytest.raises(FileFormatError, match=r"'token_id:65'; options are spelled as the tokens"):
+        read(path, format=LlmFormat("openai-logprobs", options=["A", "B"]))

@@ -1,5 +1,8 @@
 """The right option of an lm-eval sample: one of several, in other words, always the first."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -9,6 +12,7 @@ from temperance.errors import FileFormatError
 from temperance.readers import Fields, LlmFormat, read
 
 LETTERS = "abcd"
+DATA = Path(__file__).parents[1] / "data"
 
 
 def drawn(n=60, k=4, seed=0):
@@ -298,3 +302,19 @@ def test_filters_that_older_versions_do_not_name(tmp_path):
     other = [{**line, "doc": {"q": 10 + i}} for i, line in enumerate(lines)]
     found = read(write(tmp_path / "a.jsonl", other), format="lm-eval")
     assert len(found.values) == 6  # files put together: other documents of the same numbers
+
+
+def test_a_file_of_an_older_version_with_repeats_and_two_filters():
+    """Written by lm-eval 0.4.5: three questions, each option scored three times, filters unnamed."""
+    path = DATA / "lm_eval_0_4_5_repeats.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 6
+    assert not any("filter" in line for line in lines)
+    found = read(path, format="lm-eval")
+    assert found.labels.tolist() == [1, 1, 0]
+    for row, line in zip(found.values, lines[:3], strict=True):
+        first = [float(repeats[0][0]) for repeats in line["resps"]]
+        assert row[: len(first)].tolist() == first
+    notes = " ".join(found.notes)
+    assert "3 rows left out: of documents that the file lists again" in notes
+    assert "3 rows whose options were scored several times" in notes

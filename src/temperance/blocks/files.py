@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,7 +20,6 @@ from temperance.readers.whole import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -208,12 +208,12 @@ class FileParts:
 
         def part(path: Path, rows: tuple[int, int] | None) -> FilePart:
             # workers may have been started in another folder
-            label_file = None if file.labels is None else file.labels.resolve()
+            labels = file.labels.resolve() if isinstance(file.labels, Path) else file.labels
             return FilePart(
                 path.resolve(),
                 file.kind,
                 file.fields,
-                label_file,
+                labels,
                 ignore_label,
                 rows,
                 header,

@@ -487,10 +487,7 @@ def _of_language_models(record: Mapping[str, Any]) -> str:
     nested = any(isinstance(value, dict) for value in values)
     if not nested and _OF_DECISIONS.isdisjoint(record):
         return ""
-    return (
-        " --format auto finds out what wrote the file. Files of language models are read with "
-        "--format (format= in Python)."
-    )
+    return ' Files of language models are read with --format auto (format="auto").'
 
 
 def _listed(value: object) -> list[Any]:

@@ -27,7 +27,7 @@ from temperance.file_formats import (
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
 from temperance.readers.label_source import rows_of_mapping, source_name
-from temperance.readers.request import FileRows, Request, check_length, check_shapes
+from temperance.readers.request import NONE, FileRows, Request, check_length, check_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,14 @@ if TYPE_CHECKING:
     from temperance.readers.request import TextScores
 
 __all__ = [
-    "SUFFIXES", "Meaning", "as_dataset", "label_rows", "read_file", "read_labels", "with_labels",
+    "SUFFIXES",
+    "Meaning",
+    "as_dataset",
+    "label_rows",
+    "read_file",
+    "read_labels",
+    "refuse_order",
+    "with_labels",
     "without_ids",
 ]  # fmt: skip
 
@@ -269,7 +276,20 @@ def with_labels(
             "(--id-column names another), or put the labels into the files, as a column `label`."
         )
         raise FileFormatError(msg)
+    if dataset.ids is not None and label_rows.ids is None:
+        refuse_order(fields, os.fspath(labels))
     return _labelled(dataset, label_rows, labels, layout)
+
+
+def refuse_order(fields: Fields, source: str) -> None:
+    """Raise where ids were named, by which labels are to be joined, and a file has none."""
+    if fields.id not in (None, NONE):
+        msg = (
+            f"{source}: has no ids under `{fields.id}` (or `id`), by which `fields.id` "
+            "(--id-column) joins it with the other file. Name a column or key that is there; "
+            f"without --id-column, or with --id-column {NONE}, rows are paired in their order."
+        )
+        raise FileFormatError(msg)
 
 
 def without_ids(source: str) -> str:

@@ -161,9 +161,11 @@ class Rows:
     def labels_advice(self) -> str:
         """Where labels may be given, of rows that have none."""
         if self.of_format:
+            usual = "correct" if self.outcomes.plural == "answers" else "label"
             return (
-                "Write them into the lines, under a key that `fields.label` (--label-field) names "
-                "(or `label`)."
+                f"Write them into the lines, under `{usual}` or a key that `fields.label` "
+                "(--label-field) names, or give another file, joined by ids, with `labels` "
+                "(--labels)."
             )
         return (
             "Name their column with `fields.label` (--label-column), or give their file with "

@@ -160,6 +160,7 @@ class Answer:
     id: int | str | None = None
     document: str | None = None  # of lm-eval: what tells two documents of one number apart
     filter_named: bool = True  # of lm-eval: older files list a document once per filter, unnamed
+    repeats_differ: bool = False  # of lm-eval: scored several times, and not always alike
     own: OwnScore | None = None
     read_label: ReadLabel | None = None  # what a label from elsewhere means in this row
 

@@ -148,8 +148,8 @@ def _of_labels(tally: Tally) -> list[str]:
     if counts["in another case"]:
         sentences.append(
             f"{count_text(counts['in another case'], 'token')} shown that differ from an option "
-            "only "
-            f"in case, and are not counted as it: {_examples(map(quoted, tally.near_options))} "
+            "only in case or marks, and are not counted as it: "
+            f"{_examples(map(quoted, tally.near_options))} "
             "(spellings of one option stand between bars, as yes|Yes)."
         )
     if counts["respelled"]:
@@ -216,7 +216,12 @@ def _of_left_out(tally: Tally) -> list[str]:
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
-            there = f" (the token is {_examples(instead)})" if instead else ""
+            there = (
+                f" (the token is {_examples(instead)}; options are spelled as the tokens, several "
+                "spellings of one between bars, --options yes|Yes,no|No)"
+                if instead
+                else ""
+            )
             sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
     if counts["of other filters"]:
         sentences.append(

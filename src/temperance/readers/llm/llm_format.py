@@ -171,7 +171,7 @@ def check_spellings(options: Sequence[Sequence[str]]) -> None:
     """Raise unless there are two options or more, none empty and none named twice."""
     flat = [spelling for option in options for spelling in option]
     if len(options) < 2:
-        msg = f"`options` (--options) must be two or more, got {named(flat)}."
+        msg = f"`options` (--options) must be two or more, as A,B,C,D, got {named(flat)}."
         raise InvalidInputError(msg)
     if not all(flat) or len(set(flat)) < len(flat):
         msg = (

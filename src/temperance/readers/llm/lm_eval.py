@@ -242,7 +242,6 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         ask.counts["of other filters"] += 1
         return
     log_probs = [_log_prob(response) for response in responses.items()]
-    _count_repeats(line, ask)
     requests = _requests(line, len(log_probs))
     log_probs, requests = _conditional(log_probs, requests, ask)
     if len(log_probs) < 2:
@@ -264,6 +263,7 @@ def lm_eval(line: Node, ask: Ask) -> Iterator[Answer]:
         id=id_of(line, ask, line.get("doc_id")),
         document=_document(line),
         filter_named=filter_ is not None,
+        repeats_differ=_repeats_differ(line),
         own=own,
         read_label=lambda each: meaning_of(each, line, ask, own, len(log_probs), texts),
     )
@@ -293,18 +293,18 @@ def _log_prob(response: Node) -> float:
     return response.items()[0].log_prob()
 
 
-def _count_repeats(line: Node, ask: Ask) -> None:
-    """Count a row whose options were scored several times (`repeats`), and not always alike."""
+def _repeats_differ(line: Node) -> bool:
+    """Whether options were scored several times (`repeats`), and not always alike."""
     responses = line.get("resps")
     if responses is None or not isinstance(responses.value, list):
-        return
+        return False
     for repeats in responses.value:
         if not isinstance(repeats, list):
             continue
         found = {str(each[0]) for each in repeats if isinstance(each, list) and each}
         if len(found) > 1:
-            ask.counts["scored several times"] += 1
-            return
+            return True
+    return False
 
 
 def leave_out_filters(answers: Sequence[Answer], ask: Ask) -> list[bool]:
@@ -319,6 +319,7 @@ def leave_out_filters(answers: Sequence[Answer], ask: Ask) -> list[bool]:
         key = answer.id, answer.document
         again = not answer.filter_named and answer.id is not None and key in met
         ask.counts["of unnamed filters"] += again
+        ask.counts["scored several times"] += answer.repeats_differ and not again
         met.add(key)
         kept.append(not again)
     return kept

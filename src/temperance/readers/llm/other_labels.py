@@ -16,7 +16,7 @@ from temperance.readers.label_source import source_name
 from temperance.readers.llm.answer import Readings
 from temperance.readers.llm.node import Node
 from temperance.readers.request import padded_texts
-from temperance.readers.whole import label_rows, without_ids
+from temperance.readers.whole import label_rows, refuse_order, without_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,8 @@ def joined(
     ids = _ids(by_file)
     if ids is None and isinstance(labels, Mapping):
         raise FileFormatError(without_ids(source))
+    if ids is None or table.ids is None:
+        refuse_order(fields, source if ids is None else name)
     with refusing(name):
         found = table.labels
         assert found is not None  # noqa: S101  (a reader finds them or raises)

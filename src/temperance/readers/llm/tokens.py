@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from math import exp, isnan, log, nan
 from typing import TYPE_CHECKING, NamedTuple
@@ -120,6 +121,7 @@ def _in_double(values: Sequence[float]) -> bool:
 
 # How tokenizers write the space before a word, where a server does not decode it.
 _SPACES = "\u0120\u2581"
+_MARKS = "()[]{}<>*_`'\"#.,:;!?\u2018\u2019\u201c\u201d"  # around the letter of an option
 _NUMBERED = re.compile(r"token_id:\d+", re.ASCII)  # vLLM's return_tokens_as_token_ids
 # One byte of a character, as tokenizers that fall back on bytes write it; below 128 it is a letter.
 _BYTE = re.compile(r"<0x([0-7][0-9A-Fa-f])>|bytes:\\x([0-7][0-9A-Fa-f])")
@@ -332,13 +334,13 @@ def _options(line: Node, ask: Ask) -> tuple[tuple[str, ...], ...]:
 def _scores(shown: Sequence[ShownToken], options: Sequence[Sequence[str]], ask: Ask) -> list[float]:
     """Add up the probabilities of each option's tokens; nan where none is shown."""
     place = {text: i for i, spellings in enumerate(options) for text in spellings}
-    folded = {text.casefold() for text in place}
+    folded = {_core(text) for text in place}
     scores = [nan] * len(options)
     for each in shown:
         text = bare(each.text)
         i = place.get(text)
         if i is None:
-            if text.casefold() in folded:
+            if _core(text) in folded:
                 ask.counts["in another case"] += 1
                 ask.tally.near_options.add(text)
         elif isnan(each.log_prob):
@@ -354,6 +356,16 @@ def _scores(shown: Sequence[ShownToken], options: Sequence[Sequence[str]], ask: 
 def bare(text: str) -> str:
     """Return a token without the space around it, however it is written."""
     return text.strip().lstrip(_SPACES).strip()
+
+
+def _core(text: str) -> str:
+    """Return a token without case, marks around it and other forms of its letters.
+
+    >>> [_core(text) for text in ("a", "(A)", "**A**:", "\uff21", "+", "A+")]
+    ['a', 'a', 'a', 'a', '+', 'a+']
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return plain.strip(_MARKS) or plain
 
 
 def _index(label: Node, options: Sequence[Sequence[str]], ask: Ask) -> int:
