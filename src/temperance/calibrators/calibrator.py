@@ -622,4 +622,6 @@ def _one_column(logits: ArrayLike) -> bool:
 def keep_predicted_class(probs: NDArray[Any], predicted: NDArray[np.intp]) -> None:
     """Lift a largest logit that rounding made equal to its neighbour by one bit, in place."""
     tied = np.flatnonzero(probs.argmax(axis=1) != predicted)
+    if not len(tied):
+        return
     probs[tied, predicted[tied]] = np.nextafter(probs[tied].max(axis=1), np.inf)
