@@ -16,7 +16,8 @@ from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, named_scores, refuse_other_index
 from temperance.checks.labels import as_classes
-from temperance.checks.scores import as_one_row, refuse_masks
+from temperance.checks.one_row import as_one_row
+from temperance.checks.scores import refuse_masks
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
