@@ -71,6 +71,7 @@ bench:  ## time a fit beside other packages and write docs/benchmarks.md (about 
 	$(VENV)/bench/bin/python benchmarks/fit.py
 	$(VENV)/bench/bin/python benchmarks/waiting.py
 	$(VENV)/bench/bin/python benchmarks/kernels.py
+	$(VENV)/bench/bin/python benchmarks/decisions.py
 	$(VENV)/bench/bin/python benchmarks/start.py
 	$(VENV)/bench/bin/python benchmarks/serving.py
 

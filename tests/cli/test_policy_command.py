@@ -166,6 +166,17 @@ def test_refusals_are_one_line(run, data):
         assert done.stderr.count("\n") == 1
 
 
+def test_refusals_speak_of_the_options_that_were_given(run, data):
+    """A risk of the table is --choose; rows of the fit come on top of a number, not of none."""
+    told = run("policy", "cal.csv", "--choose", "0.01", code=2).stderr
+    assert told.startswith("error: cal.csv: `--choose` 0.01 cannot be promised")
+    assert "--max-risk" not in told
+    never = ("--event", "yes", "--min-precision", "0.999", "--min-recall", "0.999")
+    told = run("policy", "cal.csv", *never, code=2).stderr
+    assert "No number of labels would do" in told
+    assert "come on top" not in told
+
+
 def test_labels_used_twice_are_told(run, data):
     """A calibrator that was fitted on the very file: nothing is promised, and it is said."""
     run("fit", "cal.csv")

@@ -1,6 +1,7 @@
 """Three bands: thresholds as a slow search finds them, promises by simulation, refusals."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -409,6 +410,35 @@ def test_promises_that_exclude_each_other():
     assert "No number of labels would do" in text
     with pytest.raises(tp.InvalidInputError, match=r"exclude each other.*About [0-9,]+ labelled"):
         bands(score[:300], positive[:300].astype(int), event=1, min_precision=0.8, min_recall=0.8)
+
+
+def test_labels_that_would_do_are_those_of_all_that_is_asked():
+    """A precision that more labels would allow, beside a recall that no threshold has with it."""
+    world, rng = calibrated(), np.random.default_rng(0)
+    score, positive = world.draw(rng, 300)
+    y = positive.astype(int)
+    ends = np.unique(score)
+    precision = np.array([positive[score >= t].mean() for t in ends])
+    recall = np.array([(positive & (score >= t)).sum() / positive.sum() for t in ends])
+    assert not ((precision > 0.98) & (recall > 0.9)).any()
+    with pytest.raises(tp.InvalidInputError, match=r"`min_precision`.*About [0-9,]+ labelled rows"):
+        bands(score, y, event=1, min_precision=0.98)
+    for both in ({"min_precision": 0.98}, {"max_false_positive_rate": 0.005}):
+        with pytest.raises(tp.InvalidInputError, match="No number of labels would do") as refused:
+            bands(score, y, event=1, min_recall=0.9, **both)
+        (name,) = both
+        assert f"do these rows keep `{name}`" in str(refused.value)
+        assert "and `min_recall` (--min-recall) at once" in str(refused.value)
+    with pytest.raises(tp.InvalidInputError, match="About ") as refused:
+        bands(score, y, event=1, min_precision=0.8, min_recall=0.75)
+    alone = []
+    for each in ({"min_precision": 0.8}, {"min_recall": 0.75}):
+        try:
+            bands(score, y, event=1, **each)
+        except tp.InvalidInputError as error:
+            alone.append(int(re.search(r"About ([0-9,]+)", str(error)).group(1).replace(",", "")))
+    both = int(re.search(r"About ([0-9,]+)", str(refused.value)).group(1).replace(",", ""))
+    assert both >= max(alone, default=0)
 
 
 def test_refusals_say_how_many_labels():

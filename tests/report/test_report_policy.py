@@ -152,7 +152,11 @@ def test_the_picture_counts_the_rows():
     p, y = world(0)
     rule = bands(p, y, event=1, min_precision=0.9, min_negative_predictive_value=0.9)
     ax = Figure().subplots()
-    display = BandsDisplay(rule, p, y == 1).plot(ax)
+    part, event = rule.parts[0], rule.event
+    display = BandsDisplay(
+        p, y == 1, accept_from=part.accept_from, reject_to=part.reject_to,
+        score_name=event.score_name, words=event.words,
+    ).plot(ax)  # fmt: skip
     yes, no = display.shares
     assert yes.sum() == pytest.approx(y.mean())
     assert no.sum() == pytest.approx(1 - y.mean())
@@ -160,7 +164,7 @@ def test_the_picture_counts_the_rows():
     assert heights == pytest.approx([*yes, *no])
     slow = [np.mean((p >= i / 25) & (p < (i + 1) / 25) & (y == 0)) for i in range(25)]
     assert no == pytest.approx(slow)
-    part, words = rule.parts[0], [text.get_text() for text in ax.texts]
+    words = [text.get_text() for text in ax.texts]
     lines = sorted(line.get_xdata()[0] for line in ax.lines)
     assert lines == [part.reject_to, part.accept_from]
     assert words == ["reject", "review", "accept"]

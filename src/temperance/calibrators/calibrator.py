@@ -16,7 +16,8 @@ from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag
 from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, named_scores, refuse_other_index
 from temperance.checks.labels import as_classes
-from temperance.checks.scores import as_one_row, refuse_masks
+from temperance.checks.one_row import as_one_row
+from temperance.checks.scores import refuse_masks
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
@@ -623,4 +624,6 @@ def _one_column(logits: ArrayLike) -> bool:
 def keep_predicted_class(probs: NDArray[Any], predicted: NDArray[np.intp]) -> None:
     """Lift a largest logit that rounding made equal to its neighbour by one bit, in place."""
     tied = np.flatnonzero(probs.argmax(axis=1) != predicted)
+    if not len(tied):
+        return
     probs[tied, predicted[tied]] = np.nextafter(probs[tied].max(axis=1), np.inf)

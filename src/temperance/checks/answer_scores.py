@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks.arguments import as_mapping, value_text
-from temperance.checks.arrays import as_array, as_numbers, plain_row, row_name, such_rows
+from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
+from temperance.checks.one_row import plain_row
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "LARGEST_LOGIT",
     "as_array",
     "as_numbers",
     "as_optional",
@@ -39,7 +40,6 @@ __all__ = [
     "missing_entries",
     "on_host",
     "one_column",
-    "plain_row",
     "row_name",
     "rows_among",
     "rows_from",
@@ -48,6 +48,8 @@ __all__ = [
     "such_rows",
     "without_copy",
 ]
+
+LARGEST_LOGIT = 1e100  # squares and sums of anything larger may overflow float64
 
 # Arrays of other packages, known by their type, so that nobody imports those packages for it.
 
@@ -241,28 +243,6 @@ def as_numbers(values: ArrayLike, *, name: str) -> NDArray[Any]:
         msg = f"`{name}` must hold numbers, got dtype {array.dtype}.{hint}"
         raise InvalidInputError(msg)
     return array
-
-
-_SEQUENCES = frozenset((list, tuple))
-_NUMBERS = frozenset((float, int, np.float64))
-
-
-def plain_row(values: object) -> NDArray[np.float64] | None:
-    """Return a list or tuple of one row of plain numbers, or of one number; None of all else.
-
-    So a service's single row, [[...]] or [number], is spared the search for what such numbers
-    cannot be: masked, missing, text, ragged.
-    """
-    if type(values) not in _SEQUENCES or len(values) != 1:  # type: ignore[arg-type]
-        return None
-    inner: Any = values[0]  # type: ignore[index]
-    entries: Any = inner if type(inner) in _SEQUENCES else values
-    if not _NUMBERS.issuperset(map(type, entries)):
-        return None
-    try:
-        return np.array(values, dtype=np.float64)
-    except OverflowError:  # an integer beyond every float
-        return None
 
 
 def _no_array(values: object, *, name: str) -> InvalidInputError:

@@ -10,13 +10,13 @@ import numpy as np
 
 from temperance.checks.arguments import as_count, as_flag, as_number, value_text
 from temperance.checks.arrays import (
+    LARGEST_LOGIT,
     as_array,
     as_numbers,
     bounded,
     count_rows,
     is_small_matrix,
     one_column,
-    plain_row,
     row_name,
     such_rows,
 )
@@ -35,7 +35,6 @@ __all__ = [
     "Floor",
     "Floored",
     "as_logits",
-    "as_one_row",
     "as_probs",
     "logits_from_probs",
     "looks_like_probs",
@@ -180,7 +179,6 @@ def _smallest(p: Array) -> float:
     return above if above >= _COUNTED else least
 
 
-_LARGEST_LOGIT = 1e100  # squares and sums of anything larger may overflow float64
 _SMALLEST_LOGIT = 1e-100  # and of anything smaller underflow
 _SUM_TOLERANCE = {"float16": 5e-3, "bfloat16": 2e-2}  # others: float32, float64 and rounded text
 _DEFAULT_TOLERANCE = 1e-3
@@ -207,35 +205,15 @@ def as_logits(logits: ArrayLike, *, name: str = "logits", first: int = 0) -> NDA
     Shape (n, 1) is read as (n,). -inf marks an option that does not exist in its row; each row
     keeps at least one. Messages count rows from `first` on.
     """
-    if is_small_matrix(logits) and bounded(logits, _LARGEST_LOGIT):
+    if is_small_matrix(logits) and bounded(logits, LARGEST_LOGIT):
         return logits
     numbers = as_numbers(logits, name=name)
     z = as_logits_unread(numbers, name=name)
     values = z if numbers.ndim == 2 and numbers.shape[1] > 1 else numbers.reshape(-1)
     for rows in row_blocks(values):
-        if not bounded(values[rows], _LARGEST_LOGIT):
+        if not bounded(values[rows], LARGEST_LOGIT):
             _check_values(as_float64(values[rows]), name=name, first=first + rows.start)
     return z
-
-
-def as_one_row(logits: ArrayLike) -> tuple[NDArray[Any], bool] | None:
-    """Return one row of logits, (1, k), as `as_logits` does, and whether it came as (1,) or (1, 1).
-
-    None of what only `as_logits` can tell: other shapes and types, and values that it refuses.
-    """
-    z = logits if type(logits) is np.ndarray else plain_row(logits)
-    if z is None or z.ndim not in {1, 2} or z.shape[0] != 1:
-        return None
-    if z.shape[-1] == 1:
-        if z.dtype.char != "d" or not bounded(z, _LARGEST_LOGIT):
-            return None
-        return np.array([[0.0, z.flat[0]]]), True
-    if bounded(z, _LARGEST_LOGIT):
-        return z, False
-    if z.dtype.char != "d":
-        return None
-    existing = z[~np.isneginf(z)]  # nan is left, and is not bounded
-    return (z, False) if bounded(existing, _LARGEST_LOGIT) else None
 
 
 def as_logits_unread(logits: ArrayLike, *, name: str = "logits") -> NDArray[Any]:
@@ -504,7 +482,7 @@ def refuse_tiny(widest: float) -> None:
 
 def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
     masked = np.isneginf(z)
-    bad = ~((np.abs(z) <= _LARGEST_LOGIT) | (masked if z.ndim == 2 else False))
+    bad = ~((np.abs(z) <= LARGEST_LOGIT) | (masked if z.ndim == 2 else False))
     if bad.any():
         row, value = _first(bad, z)
         where = f"{row_name(row, first)} holds {value:g}"
@@ -516,7 +494,7 @@ def _check_values(z: NDArray[np.float64], *, name: str, first: int) -> None:
                     "line --mask-below -1e100, or save it as -inf."
                 )
             msg = (
-                f"`{name}` must lie between -{_LARGEST_LOGIT:g} and {_LARGEST_LOGIT:g}; {where} "
+                f"`{name}` must lie between -{LARGEST_LOGIT:g} and {LARGEST_LOGIT:g}; {where} "
                 f"({such_rows(bad)}).{mask}"
             )
             raise InvalidInputError(msg)

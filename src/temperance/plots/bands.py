@@ -12,10 +12,10 @@ from temperance.printable import printable
 from temperance.show import percent_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
-
-    from temperance.decisions import Bands
 
 __all__ = ["BandsDisplay"]
 
@@ -30,12 +30,16 @@ class BandsDisplay(Display):
 
     Parameters
     ----------
-    rule : Bands
-        Its bands are shaded where all rows have the same ones.
     score : ndarray, shape (n,)
         In [0, 1]: what thresholds are on.
     positive : ndarray of bool, shape (n,)
         Whether the answer is right, or the row of the class that is decided about.
+    accept_from, reject_to : float, optional
+        Where the bands begin; what is None has none, or has several.
+    score_name : str
+        What the score is called.
+    words : mapping of str to str
+        How the rows of each truth are called: `are_yes`, `are_no`.
 
     Attributes
     ----------
@@ -49,16 +53,20 @@ class BandsDisplay(Display):
     _margins = (44.0, 18.0, 44.0, 34.0)
 
     def __init__(
-        self, rule: Bands, score: NDArray[np.float64], positive: NDArray[np.bool_]
+        self,
+        score: NDArray[np.float64],
+        positive: NDArray[np.bool_],
+        *,
+        accept_from: float | None,
+        reject_to: float | None,
+        score_name: str,
+        words: Mapping[str, str],
     ) -> None:
-        self.rule = rule
         edges = np.linspace(0.0, 1.0, _BINS + 1)
-        self.shares = np.array(
-            [np.histogram(score[of], edges)[0] for of in (positive, ~positive)]
-        ) / len(score)
-        part = rule.parts[0]
-        ends = (None, None) if rule.per_group else (part.reject_to, part.accept_from)
-        self.reject_to, self.accept_from = ends
+        counts = [np.histogram(score[of], edges)[0] for of in (positive, ~positive)]
+        self.shares = np.array(counts) / len(score)
+        self.accept_from, self.reject_to = accept_from, reject_to
+        self.score_name, self.words = score_name, words
 
     def _draw(self, ax: Axes) -> None:
         quiet(ax)
@@ -75,13 +83,13 @@ class BandsDisplay(Display):
         ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
         ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        score = self.rule.event.score_name
+        score = self.score_name
         ax.set_xlabel(printable(score[0].upper() + score[1:]), fontsize=TEXT, color=INK,
                       labelpad=6, parse_math=False)  # fmt: skip
         ax.set_ylabel("Share of rows", fontsize=TEXT, color=INK, rotation=0,
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
         ax.yaxis.set_label_coords(0.0, 1.015)
-        words = printable(self.rule.event.words["are_no"].removeprefix("are "))
+        words = printable(self.words["are_no"].removeprefix("are "))
         ax.set_title(f"{words} on top", loc="right", pad=8, color=OVER, fontsize=SMALL,
                      parse_math=False)  # fmt: skip
 
@@ -90,7 +98,7 @@ class BandsDisplay(Display):
         low, high = (0.0 if reject is None else reject), (1.0 if accept is None else accept)
         bands = (("reject", 0.0, low, OVER), ("review", low, high, MUTED),
                  ("accept", high, 1.0, UNDER))  # fmt: skip
-        if self.rule.per_group:
+        if reject is accept is None:
             return
         for name, start, end, colour in bands:
             if end <= start and name != "review":
@@ -105,11 +113,11 @@ class BandsDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the bands in words."""
-        said = [f"Histogram of the {self.rule.event.score_name}."]
+        said = [f"Histogram of the {self.score_name}."]
         if self.reject_to is not None:
             said.append(f"Rows up to {self.reject_to:.4g} are rejected.")
         if self.accept_from is not None:
             said.append(f"Rows from {self.accept_from:.4g} on are accepted.")
         yes = float(self.shares[0].sum())
-        said.append(f"{percent_text(yes, 1)} {self.rule.event.words['are_yes']}.")
+        said.append(f"{percent_text(yes, 1)} {self.words['are_yes']}.")
         return "Scores and bands", " ".join(said)

@@ -334,7 +334,15 @@ def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
 
 
 def _bands_figure(bands: BandsContent) -> str:
-    return svg(BandsDisplay(bands.rule, bands.rows.confidence, ~bands.rows.wrong).plot(), "bands")
+    rule, rows = bands.rule, bands.rows
+    part = None if rule.per_group else rule.parts[0]
+    display = BandsDisplay(
+        rows.confidence, ~rows.wrong,
+        accept_from=None if part is None else part.accept_from,
+        reject_to=None if part is None else part.reject_to,
+        score_name=rule.event.score_name, words=rule.event.words,
+    )  # fmt: skip
+    return svg(display.plot(), "bands")
 
 
 def _curve_figure(content: PolicyContent) -> str:
