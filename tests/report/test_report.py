@@ -200,7 +200,7 @@ def test_plan_in_the_report():
 
 
 def test_page_of_a_comparison():
-    """All on one axes, a diagram and, but for the baseline, a table per model; names are inert."""
+    """One axes of all, a diagram each, the three numbers, and a table per model but the first."""
     z, y = case("over")
     sides = {
         "a<b": reference.softmax(z),
@@ -210,7 +210,7 @@ def test_page_of_a_comparison():
     text = render_comparison(tp.compare(sides, y, n_resamples=100), title="t", facts=(("k", "v"),))
     page = Page(text)
     assert text.count("<svg") == 4
-    assert page.tags.count("table") == 2
+    assert page.tags.count("table") == 3
     assert "script" not in page.tags
     assert "half is better than a&lt;b in log loss" in text
     assert "a&lt;b" in text

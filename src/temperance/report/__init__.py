@@ -10,6 +10,7 @@ from temperance.loading import loading
 
 if TYPE_CHECKING:
     from temperance.report.commands import Files
+    from temperance.report.comparison import render_comparison, write_comparison
     from temperance.report.decisions import (
         ThresholdContent,
         render_cascade,
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
         write_threshold,
     )
     from temperance.report.findings import headline, split_sentence
-    from temperance.report.html import (
-        ReportContent,
-        render_comparison,
-        render_report,
-        write_comparison,
-        write_report,
-    )
+    from temperance.report.html import ReportContent, render_report, write_report
     from temperance.report.monitor import render_monitor, write_monitor
     from temperance.report.ordered import OrderedLevels
     from temperance.report.planning import render_plan, write_plan
@@ -38,6 +33,7 @@ if TYPE_CHECKING:
 
 _PARTS = {  # part -> its public names
     "commands": ("Files",),
+    "comparison": ("render_comparison", "write_comparison"),
     "decisions": (
         "ThresholdContent",
         "render_cascade",
@@ -46,13 +42,7 @@ _PARTS = {  # part -> its public names
         "write_threshold",
     ),
     "findings": ("headline", "split_sentence"),
-    "html": (
-        "ReportContent",
-        "render_comparison",
-        "render_report",
-        "write_comparison",
-        "write_report",
-    ),
+    "html": ("ReportContent", "render_report", "write_report"),
     "monitor": ("render_monitor", "write_monitor"),
     "ordered": ("OrderedLevels",),
     "planning": ("render_plan", "write_plan"),

@@ -135,9 +135,8 @@ def _outcomes(content: ThresholdContent) -> list[dict[str, Any]]:
 
 def _gates(content: ThresholdContent) -> tuple[PromiseGate, ...]:
     """Return what the test rows say of each promise; nothing without rows of a promise."""
-    seen: dict[str | None, Outcome] = {**content.test_groups}
-    if content.test is not None:
-        seen[None] = content.test
+    seen: dict[str | None, Outcome] = {} if content.test is None else {None: content.test}
+    seen.update(content.test_groups.items())
     if not any(each.group in seen for each in content.rule.promises if each.threshold is not None):
         return ()
     return check_promises(content.rule, seen)

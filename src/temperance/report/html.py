@@ -13,26 +13,21 @@ from temperance.calibrators import (
     temperature_of,
 )
 from temperance.calibrators.label_platt import number_cells
-from temperance.comparison import difference_tables, in_words
 from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
 from temperance.metrics.estimates import Estimate
 from temperance.plots import (
-    CalibrationCurvesDisplay,
     ClassBiasDisplay,
     ConfidenceDisplay,
     CorpDisplay,
     ReliabilityDisplay,
     TemperatureDisplay,
 )
-from temperance.plots.curves import MOST_CURVES
 from temperance.printable import count_text
 from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.ordered import ordered_section
-from temperance.report.screen import Screen
 from temperance.report.tables import (
     class_rows,
-    compared_group_rows,
     error_rows,
     group_rows,
     render,
@@ -41,13 +36,12 @@ from temperance.report.tables import (
     way_tables,
     weak_rows,
 )
-from temperance.report.verdict import claim_numbers, evaluation_screen, standing, state_of
+from temperance.report.verdict import evaluation_screen
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
 from temperance.show import interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from os import PathLike
 
     from temperance.alternatives import ClassBiases
@@ -63,9 +57,7 @@ __all__ = [
     "ReportContent",
     "class_bias_section",
     "group_section",
-    "render_comparison",
     "render_report",
-    "write_comparison",
     "write_report",
 ]
 
@@ -541,68 +533,3 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
         if record is None or not calibrator.reads_probabilities
         else explain_test(record),
     }
-
-
-# The page of a comparison of several models.
-
-
-_MOST_SIDES = 4  # beside one another on the first screen
-
-
-def write_comparison(
-    path: str | PathLike[str],
-    comparison: Comparison,
-    *,
-    title: str,
-    facts: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Write the page as UTF-8 text, whole or not at all; raise InvalidInputError if it cannot."""
-    text = render_comparison(comparison, title=title, facts=facts)
-    write_text(path, text)
-
-
-def render_comparison(
-    comparison: Comparison, *, title: str, facts: Sequence[tuple[str, str]] = ()
-) -> str:
-    """Return the page as text."""
-    return render(
-        "comparison.html.j2",
-        title=title,
-        finding=in_words(comparison),
-        screen=_comparison_screen(comparison),
-        together=svg(CalibrationCurvesDisplay.from_comparison(comparison), "curves")
-        if len(comparison.evaluations) <= MOST_CURVES
-        else "",
-        figures=[
-            svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
-            for number, (name, each) in enumerate(comparison.evaluations.items())
-        ],
-        tables=difference_tables(comparison),
-        groups=compared_group_rows(comparison.evaluations),
-        sides=list(comparison.evaluations),
-        evaluation=comparison.evaluations[comparison.baseline],
-        facts=facts,
-    )
-
-
-def _comparison_screen(comparison: Comparison) -> Screen:
-    """Return each model's verdict, the three numbers of all, and which one to go on with."""
-    sides = comparison.evaluations
-    best = min(sides, key=lambda name: sides[name].log_loss.value)
-    against = {name: each.verdict("log_loss") for name, each in comparison.differences.items()}
-    if best == comparison.baseline:
-        told = all(each in {"worse", "the same"} for each in against.values())
-    else:
-        told = against[best] == "better"
-    many = sides[best].outcomes.plural
-    step = f"Go on with {best}." if told else f"Label more {many}: these cannot tell which is best."
-    if told and standing(sides[best]).word == "not calibrated":
-        step = f"Learn a map for {best}: the better one, and not calibrated."
-    value = number_text(sides[best].log_loss.value)
-    few = len(sides) <= _MOST_SIDES
-    return Screen(
-        [state_of(name, each) for name, each in sides.items()],
-        [("Lowest log loss", value, f"{best}.", ""), ("What to do next", "", step, "")],
-        list(sides) if few else (),
-        claim_numbers(sides) if few else (),
-    )
