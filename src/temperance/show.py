@@ -30,6 +30,7 @@ __all__ = [
     "number_text",
     "p_text",
     "percent_text",
+    "positive_text",
     "sketch",
     "to_frame",
 ]
@@ -38,6 +39,9 @@ __all__ = [
 
 
 # Numbers as text, the same in the terminal, the notebook and the report.
+
+
+_LEAST_SHOWN = 1e-3  # of what four decimals would show as one digit, or as none
 
 
 def number_text(value: float, *, sign: bool = False) -> str:
@@ -53,6 +57,15 @@ def number_text(value: float, *, sign: bool = False) -> str:
     if not isfinite(value):
         return f"{'-' if value < 0.0 else '+' if sign else ''}infinite"
     return f"{value:{'+' if sign else ''}.4f}"
+
+
+def positive_text(value: float) -> str:
+    """Return a number above 0 with four decimals, or with four digits where these say too little.
+
+    >>> positive_text(1.7359), positive_text(1.8529e-9)
+    ('1.7359', '1.853e-09')
+    """
+    return number_text(value) if value >= _LEAST_SHOWN else f"{value:.4g}"
 
 
 def interval_text(low: float, high: float, *, sign: bool = False) -> str:

@@ -74,6 +74,7 @@ def test_log_odds_are_finite_and_rise(scale, scores):
         ("count", 5, [6], "counts of 5, whole numbers; row 0 holds 6"),
         ("count", 5, [1, 2.5], "row 1 holds 2.5"),
         ("logprob", None, [-1, 0.7], "at most 0; row 1 holds 0.7"),
+        ("count", 5, [3, 7], "Counts of more samples, 7 or above"),
         ("logprob", None, [0.9, 0.7], "Are they on the scale fraction or percent"),
         ("logprob", None, [-1, -9999.0], "server's word"),
         ("logprob", None, [-1, -np.inf], "row 1 holds -inf"),

@@ -411,5 +411,9 @@ def test_command_line(run, tmp_path, grouped):
     assert "not seen in the fit: new" in done.stderr
     done = run("apply", "calibrator.json", "none.npz", "-o", "out.npz")
     assert "no groups" in done.stderr
+    np.savez(tmp_path / "more.npz", logits=z, labels=y, groups=np.where(names == "g0", "g0", "new"))
+    for name, told in (("more", "not seen in the fit: new"), ("none", "no groups")):
+        done = run("evaluate", f"{name}.npz", "--calibrator", "calibrator.json", "--quick")
+        assert told in done.stderr
     refused = run("fit", "none.npz", "--method", "group-temperature", code=2)
     assert "--group-column" in refused.stderr

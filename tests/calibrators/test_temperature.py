@@ -318,3 +318,9 @@ def test_a_log_loss_of_next_to_nothing_is_not_negative(tmp_path):
     assert fitted.record.log_loss_after >= 0.0
     tp.save(fitted, tmp_path / "calibrator.json")
     assert tp.load(tmp_path / "calibrator.json") == fitted
+
+
+def test_a_tiny_temperature_is_shown_with_its_digits():
+    """Of logits on a small scale; four decimals would say that it is 0."""
+    assert "temperature 1.234e-09" in str(tp.TemperatureScaling(1.2341e-9))
+    assert "temperature 0.0012" in str(tp.TemperatureScaling(1.2341e-3))

@@ -361,7 +361,24 @@ def test_ids_that_do_not_match_are_refused(tmp_path):
     said = message("id,label\nq0,A\nq1,Z\nq2,A\n")
     assert "the label of line 2 ('q1'): `label` must be among the options ('A', 'B')" in said
     assert "3 labels" not in said
-    assert "has 2 labels, but" in message("label\nA\nB\n")
+    for few in ("label\nA\nB\n", "label\nA\nB\nA\nB\n"):
+        assert f"has {few.count(chr(10)) - 1} labels, but" in message(few)
+
+
+def test_answers_of_a_batch_find_their_labels_by_custom_id(tmp_path):
+    """They come in any order; the labels call the ids as the batch does, and nobody has to say."""
+    of_batch = VENDORS["openai-logprobs"]
+    lines = [
+        {"custom_id": f"q{i}", "response": {"body": of_batch([("A", -0.3), ("B", -1.6)])}}
+        for i in (2, 0, 1)
+    ]
+    path = write(tmp_path / "batch.jsonl", lines)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("custom_id,label\nq0,A\nq1,B\nq2,A\nq3,B\n")
+    format_ = LlmFormat("openai-logprobs", options="AB")
+    found = read(path, format=format_, labels=labels)
+    assert found.labels.tolist() == ["A", "A", "B"]
+    assert not any("in their order" in note for note in found.notes)
 
 
 def test_without_ids_labels_are_paired_in_order_and_it_is_told(tmp_path):

@@ -22,6 +22,7 @@ from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import AffineSums, affine_logits, affine_sums, diagonal_sums
 from temperance.numerics import as_float64, log_probs, row_blocks
+from temperance.show import positive_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -417,7 +418,7 @@ class VectorScaling(StructuredScaling):
     def facts(self) -> list[tuple[str, str]]:
         """Return the base's temperature and the range of factors and biases."""
         return [
-            ("base temperature", f"{self.base.temperature:.4f}"),
+            ("base temperature", positive_text(self.base.temperature)),
             ("factors", f"{self.factors.min():.3f} to {self.factors.max():.3f}"),
             ("biases", f"{self.bias.min():.3f} to {self.bias.max():.3f}"),
         ]
@@ -535,7 +536,7 @@ class MatrixScaling(StructuredScaling):
         diagonal = self.matrix.diagonal()
         off_diagonal = self.matrix - np.diag(diagonal)
         return [
-            ("base temperature", f"{self.base.temperature:.4f}"),
+            ("base temperature", positive_text(self.base.temperature)),
             ("diagonal", f"{diagonal.min():.3f} to {diagonal.max():.3f}"),
             ("beside it", f"{off_diagonal.min():.3f} to {off_diagonal.max():.3f}"),
             ("biases", f"{self.bias.min():.3f} to {self.bias.max():.3f}"),

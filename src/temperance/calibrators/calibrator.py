@@ -22,7 +22,7 @@ from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
 from temperance.printable import count_text
-from temperance.show import Table, beside, number_text, sketch, to_frame
+from temperance.show import Table, beside, number_text, positive_text, sketch, to_frame
 from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _facts(calibrator: Calibrator) -> list[tuple[str, str]]:
         return facts
     ends = interval_of(calibrator)
     text = "" if ends is None else f" (95 %: {ends[0]:.4g} to {ends[1]:.4g})"
-    return [("temperature", f"{temperature:.4f}{text}"), *facts]
+    return [("temperature", f"{positive_text(temperature)}{text}"), *facts]
 
 
 def _numbers(name: str, value: Any) -> list[tuple[str, float]]:  # noqa: ANN401

@@ -98,7 +98,7 @@ class AnswerScale:
             text = f"{value_text(self.of)} for {self.name}"
             msg = (
                 "`of` must be the number of samples that a count is of, a whole number from 1 to "
-                f"10^9, for the scale count and no other; got {text}."
+                f"10^9, for the scale count and no other (--score-of); got {text}."
             )
             raise InvalidInputError(msg)
 
@@ -222,6 +222,8 @@ class AnswerScale:
             return " Leave answers without a score out."
         if self.name == "logprob" and (finite == _SENTINEL).any():
             return " -9999.0 is a server's word for a number it does not tell: leave those out."
+        if self.name == "count" and (finite >= 0).all() and (finite == np.floor(finite)).all():
+            return f" Counts of more samples, {finite.max():g} or above? Say `of` (--score-of)."
         fits = [
             scale
             for scale in ("logprob", "fraction", "percent")

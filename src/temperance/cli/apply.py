@@ -160,33 +160,6 @@ def apply_blocks(file: BlockFile, chosen: Map, output: Path, rules: ScoreRules) 
 # Which rows a temperature per group does not know.
 
 
-_SHOWN = 5
-
-
-def group_warnings(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
-    """Return what to say of rows that get the pooled temperature, where groups have their own."""
-    import numpy as np
-
-    from temperance.calibrators import temperature_of
-
-    if not calibrator.traits.groups:
-        return ()
-    pooled = f"get the pooled temperature, {temperature_of(calibrator):.4g}"
-    names = rows.group_names
-    if names is None:
-        return (f"{rows.source} has no groups (--group-column): all rows {pooled}.",)
-    warnings = []
-    none = int(np.count_nonzero(names == ""))
-    if none:
-        which = f"{count_text(none, 'row')} of {rows.source} without a group"
-        warnings.append(f"{which}: they {pooled}.")
-    if unseen := calibrator.unseen(names):
-        more = ", ..." if len(unseen) > _SHOWN else ""
-        shown = f"{', '.join(unseen[:_SHOWN])}{more}"
-        warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
-    return tuple(warnings)
-
-
 @takes_reading(
     without=("labels", "ignore_label", "label_map", "score_scale", "score_of", "score_words")
 )
@@ -258,7 +231,7 @@ def apply(
     decided = chosen.decided(rows, probs)
     warnings = (
         *rows.notes,
-        *group_warnings(calibrator, rows),
+        *rows.fallbacks(calibrator),
         *chosen.unknown_groups(rows),
         *_without_place(chosen, output),
     )

@@ -162,6 +162,7 @@ def evaluate(
     warnings = (
         *infinite_losses(rows, final, after),
         *_warnings(facts, final, calibrator_file),
+        *(() if calibrator is None else rows.fallbacks(calibrator)),
         *rows.warnings(),
     )
     advice = _advice(rows, calibrator_file)

@@ -232,6 +232,10 @@ class BlockRows:
     def label_plan(self, calibrator: Calibrator | None) -> None:
         """Return no plan: it is made of rows in memory."""
 
+    def fallbacks(self, _calibrator: Calibrator) -> tuple[str, ...]:
+        """Return nothing: `warnings` says that groups are not looked at."""
+        return ()
+
     def warnings(self) -> tuple[str, ...]:
         """Return what was left out, and what is in the file but not looked at."""
         notes = (*self.file.notes, *self.first.notes, *self.rules.of_blocks)

@@ -10,6 +10,7 @@ import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
 from temperance.blocks import report_work
+from temperance.calibrators import temperature_of
 from temperance.checks import Positions, as_groups
 from temperance.checks.arrays import rows_of_file
 from temperance.comparison import compare_rows
@@ -44,7 +45,7 @@ __all__ = ["Measured", "RowFacts", "Rows", "Settings", "naming"]
 
 _ONE_CLASS = Classes()
 _PLANNED = 5000  # rows: enough to know the confidences by
-_SHOWN = 5  # rows named in a line
+_SHOWN = 5  # rows, or groups, named in a line
 _FEW_CLUSTERS = 20  # below, intervals of 95 % held the truth in .92 to .98 (docs/numbers.md)
 
 # What is said about the rows of a file, in results and reports.
@@ -272,6 +273,25 @@ class Rows:
             layout=self.layout.part(which, keep),
             keep=keep,
         )
+
+    def fallbacks(self, calibrator: Calibrator) -> tuple[str, ...]:
+        """Return which rows get the pooled temperature, where groups have their own."""
+        if not calibrator.traits.groups:
+            return ()
+        pooled = f"get the pooled temperature, {temperature_of(calibrator):.4g}"
+        names = self.group_names
+        if names is None:
+            return (f"{self.source} has no groups (--group-column): all rows {pooled}.",)
+        warnings = []
+        none = int(np.count_nonzero(names == ""))
+        if none:
+            which = f"{count_text(none, 'row')} of {self.source} without a group"
+            warnings.append(f"{which}: they {pooled}.")
+        if unseen := calibrator.unseen(names):
+            more = ", ..." if len(unseen) > _SHOWN else ""
+            shown = f"{', '.join(unseen[:_SHOWN])}{more}"
+            warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
+        return tuple(warnings)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what users should hear about the rows that were measured."""

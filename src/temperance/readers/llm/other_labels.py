@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
     from temperance.readers.dataset import Fields
     from temperance.readers.label_source import LabelSource
     from temperance.readers.llm.answer import Row
+    from temperance.readers.request import FileRows
 
 __all__ = ["joined"]
 
 _KEY = "label"
+_OF_BATCH = "custom_id"  # of requests and their answers, which come in any order
 
 
 def joined(
@@ -38,12 +42,14 @@ def joined(
     *,
     fields: Fields,
     source: str,
+    n_lines: int,
 ) -> tuple[str, ...]:
     """Give the rows of all files the labels of another, and return what is to be told of it.
 
-    Labels may also be a mapping of ids. Rows find their labels by id. Where several files use an
-    id, it is `file/id`, as of the rows themselves. Without ids, a label per line of a file is taken
-    in the order of the lines, and that is told.
+    Labels may also be a mapping of ids. Rows find their labels by id, under `custom_id` too where
+    nobody has named it. Where several files use an id, it is `file/id`, as of the rows themselves.
+    Without ids, a label per line of a file is taken in the order of the `n_lines` lines, and that
+    is told.
 
     Raises
     ------
@@ -54,18 +60,21 @@ def joined(
     rows = [row for of_file in by_file for row in of_file]
     if not rows:
         return ()
-    table = label_rows(labels, fields)
-    name = source_name(labels)
-    ids = _ids(by_file)
+    name, ids = source_name(labels), _ids(by_file)
     if ids is None and isinstance(labels, Mapping):
         raise FileFormatError(without_ids(source))
+    table = label_rows(labels, fields)
+    if table.ids is None and ids is not None and fields.id is None:
+        table = _of_batch(labels, fields) or table
     if ids is None or table.ids is None:
         refuse_order(fields, source if ids is None else name)
     with refusing(name):
         found = table.labels
         assert found is not None  # noqa: S101  (a reader finds them or raises)
         if ids is None or table.ids is None:
-            places: Sequence[int] = _in_order(rows, len(found), source=source, files=len(by_file))
+            places: Sequence[int] = _in_order(
+                rows, len(found), source=source, files=len(by_file), n_lines=n_lines
+            )
             without = name if ids is not None else source
             notes: tuple[str, ...] = (in_trusted_order(name, source, without=without),)
         else:
@@ -75,6 +84,13 @@ def joined(
         with refusing(name):
             _give(row, values[place])
     return notes
+
+
+def _of_batch(labels: LabelSource, fields: Fields) -> FileRows | None:
+    """Return labels that have their ids under the name that files of a batch call them by."""
+    with suppress(FileFormatError):
+        return label_rows(labels, replace(fields, id=_OF_BATCH))
+    return None
 
 
 def _by_id(
@@ -89,7 +105,9 @@ def _by_id(
     return range(len(ids)) if places is None else places.tolist(), notes
 
 
-def _in_order(rows: Sequence[Row], count: int, *, source: str, files: int) -> list[int]:
+def _in_order(
+    rows: Sequence[Row], count: int, *, source: str, files: int, n_lines: int
+) -> list[int]:
     """Return the place of each row's line, if there is a label per line and a row per line."""
     places = [row.place for row in rows]
     if files > 1 or max(Counter(places).values()) > 1:
@@ -99,11 +117,10 @@ def _in_order(rows: Sequence[Row], count: int, *, source: str, files: int) -> li
             "(--id-column names them)."
         )
         raise FileFormatError(msg)
-    if count <= max(places):
+    if count != n_lines:
         msg = (
-            f"has {count_text(count, 'label')}, but {source} has at least "
-            f"{count_text(max(places) + 1, 'line')}, and without ids (--id-column) they are paired "
-            "in their order."
+            f"has {count_text(count, 'label')}, but {source} has {count_text(n_lines, 'line')}, "
+            "and without ids (--id-column) they are paired in their order."
         )
         raise FileFormatError(msg)
     return places

@@ -73,7 +73,9 @@ def read_llm(
             by_file.append(list(_rows(file, ask, of_folder=of_folder)))
         asks.append(ask)
     if labels is not None:
-        told += joined(by_file, labels, fields=fields, source=os.fspath(path))
+        told += joined(
+            by_file, labels, fields=fields, source=os.fspath(path), n_lines=tally.counts["lines"]
+        )
     rows: list[Row] = []
     for file, ask, of_file in zip(files, asks, by_file, strict=True):
         with refusing(file):
@@ -106,6 +108,7 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
     fields = ask.fields
     read = function_named(ask.format.known.read)
     for place, (name, record) in enumerate(lines_of(file, ask.format.known).objects()):
+        ask.counts["lines"] += 1
         with naming(name):
             line = Node(record)
             answers = _answers(line, ask, read)

@@ -94,7 +94,8 @@ def read_scores(
             by_file.append(list(_rows(file, ask, of_folder=of_folder)))
     if labels is not None:
         said = replace(fields, label=fields.label or "correct")
-        told += joined(by_file, labels, fields=said, source=source)
+        n_lines = ask.counts["lines"]
+        told += joined(by_file, labels, fields=said, source=source, n_lines=n_lines)
     rows = [row for of_file in by_file for row in of_file]
     with refusing(path):
         dataset = _dataset(rows, ask, source, shards.files if of_folder else (), told)
@@ -122,6 +123,7 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
     read = function_named(ask.format.known.read) if ask.score in SUMMARIES else _by_key
     fields = ask.fields
     for place, (name, record) in enumerate(lines_of(file, ask.format.known).objects()):
+        ask.counts["lines"] += 1
         with naming(name):
             line = Node(record)
             answers = list(read(line, ask))
