@@ -180,7 +180,7 @@ def test_a_command_that_passes(run, file):
         (["--system-column", "system", "--fail-if", "worse", "--margin", "accuracy=0.1"],
          "`--margin` must be MEASURE=X, each measure once, of pass_rate"),
         (["--system-column", "system", "--fail-if", "worse", "--margin", "pass_rate=3"],
-         r"`--margin pass_rate` must be a number in \[0, 1\]"),
+         r"`--margin` must be MEASURE=X, .* no more than the measure can be \(5 % is 0.05\)"),
         (["--judge-column", "said"], "has no column `said`; .*named by --judge-column"),
         (["--label-column", "human"], "has no column `human`; .*named by --label-column"),
         (["--cluster-column", "q"], "has no column `q`; .*named by --cluster-column"),

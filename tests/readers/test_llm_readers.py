@@ -277,7 +277,7 @@ def test_options_of_each_line(given, refusal):
     assert found.labels.tolist() == [0, 2]
     assert found.groups.tolist() == ["2 options", "3 options"]
     message = refusal([completion(top, o=["A"])], LlmFormat("openai-logprobs", options_field="o"))
-    assert message == "line 1: `o`: `options` (--options) must be two or more, got 'A'."
+    assert message == "line 1: `o`: `options` (--options) must be two or more, as A,B,C,D, got 'A'."
 
 
 def test_missing_options_take_the_smallest_one_shown(given):
@@ -341,7 +341,8 @@ def test_rows_without_any_option_are_left_out(given, refusal):
     found = given(rows, LlmFormat("openai-logprobs", options="AB"))
     assert found.values.tolist() == [[-0.1, -3.0]]
     assert only_note(found) == (
-        "1 row left out: none of the options is shown (the token is 'The')."
+        "1 row left out: none of the options is shown (the token is 'The'; options are "
+        "spelled as the tokens, several spellings of one between bars, --options yes|Yes,no|No)."
     )
     message = refusal(rows[1:], LlmFormat("openai-logprobs", options="AB"))
     assert message.startswith("has no rows left: 1 row left out: none of the options")

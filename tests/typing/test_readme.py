@@ -16,7 +16,7 @@ SOURCE = Path(temperance.__file__).parents[1]
 
 
 @pytest.fixture
-def code(tmp_path):
+def code(tmp_path: Path) -> Path:
     """The blocks of both as one program; packages whose types are not whole apart."""
     pages = (ROOT / "README.md", ROOT / "docs" / "python.md")
     text = "".join(page.read_text(encoding="utf-8") for page in pages)
@@ -27,7 +27,7 @@ def code(tmp_path):
     return tmp_path
 
 
-def pyright(folder):
+def pyright(folder: Path) -> list[tuple[str, str]]:
     """What pyright says of a folder in strict mode: files and messages."""
     settings = {
         "typeCheckingMode": "strict", "extraPaths": [str(SOURCE)], "reportMissingTypeStubs": False,
@@ -42,7 +42,7 @@ def pyright(folder):
     return [(Path(each["file"]).name, each["message"]) for each in found]
 
 
-def test_mypy_takes_the_readme(code):
+def test_mypy_takes_the_readme(code: Path) -> None:
     """`mypy --strict` has no word to say."""
     pytest.importorskip("mypy")
     run = subprocess.run(
@@ -53,7 +53,7 @@ def test_mypy_takes_the_readme(code):
     assert run.returncode == 0, run.stdout
 
 
-def test_pyright_takes_the_readme(code):
+def test_pyright_takes_the_readme(code: Path) -> None:
     """Neither has pyright; of a wrong line it has one, so that it does look."""
     pytest.importorskip("pyright")
     text = (code / "readme.py").read_text(encoding="utf-8")

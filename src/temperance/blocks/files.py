@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from temperance.checks.label_map import LabelMap
     from temperance.readers import BlockFile, Dataset
     from temperance.readers.dataset import Fields, Kind
+    from temperance.readers.label_source import LabelSource
     from temperance.readers.shards import ShardHeader
 
 __all__ = ["FilePart", "FileParts", "IgnoredLabel", "counting_rows", "labelled_blocks"]
@@ -145,7 +146,7 @@ class FilePart:
     path: Path
     kind: Kind | None
     fields: Fields
-    labels: Path | None
+    labels: LabelSource | None
     ignore_label: int | str | None
     rows: tuple[int, int] | None  # from, to; None for the whole file
     header: ShardHeader  # what all files have in common

@@ -187,7 +187,6 @@ class _Wanted:
         if least is not None:
             as_share(least, name="--min-pass-rate")
         allowed = as_margins(margin, ("pass_rate",)).get("pass_rate", 0.0)
-        as_share(allowed, name="--margin pass_rate")
         if margin and fails is None:
             msg = "`--margin` needs --fail-if worse, than which a pass rate may be worse by that."
             raise InvalidInputError(msg)

@@ -169,8 +169,8 @@ class Resampling:
             for draws in row_blocks(labels):
                 of_draws = labels[draws]
                 row, at = cells.holding(of_draws.ravel())
-                draw, row = np.divmod(row, of_draws.shape[1])
-                place = draw * cells.n_cells + at
+                number, row = np.divmod(row, of_draws.shape[1])
+                place = number * cells.n_cells + at
                 weight = None if w is None else w[row]
                 sums = np.bincount(place, weight, len(of_draws) * cells.n_cells)
                 hits[draws] = sums.reshape(-1, cells.n_cells)
@@ -434,7 +434,8 @@ class _OfGroups:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         shape = (self._group_weights.shape[1], self._n_bins)
-        of_groups = np.bincount(self._cells, values, shape[0] * shape[1]).reshape(shape)
+        in_cells = np.bincount(self._cells, values, shape[0] * shape[1])
+        of_groups: NDArray[np.float64] = in_cells.astype(np.float64, copy=False).reshape(shape)
         if self._group_weights.dtype == np.float64:
             return np.asarray(self._group_weights @ of_groups)
         unit = float(np.abs(of_groups).max()) or 1.0
