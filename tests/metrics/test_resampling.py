@@ -42,7 +42,7 @@ def test_null_hits_are_counted_in_each_world(n, weighted, n_bins):
         np.random.default_rng(1).integers(0, n_bins, n),
     ):
         sums = resampling.sums(event, bins, n_bins)
-        for world, right in enumerate(resampling._null_correct):
+        for world, right in enumerate(resampling._null_correct):  # noqa: SLF001
             expected = np.bincount(bins, w * right, n_bins)
             assert sums.hits[101 + world] == pytest.approx(expected, abs=1e-9)
 
@@ -57,8 +57,8 @@ def test_resamples_weight_the_rows_of_their_groups(n, n_bins):
     sums = resampling.sums(event, bins, n_bins)
     parts = {"weight": np.ones(n), "probability": event.probability, "hits": event.hit}
     before = sums.gap
-    for world, drawn in enumerate(resampling._group_weights[:5]):
-        w = rows.weights * drawn[resampling._group]
+    for world, drawn in enumerate(resampling._group_weights[:5]):  # noqa: SLF001
+        w = rows.weights * drawn[resampling._group]  # noqa: SLF001
         for name, values in parts.items():
             expected = np.bincount(bins, w * values, n_bins)
             assert getattr(sums, name)[1 + world] == pytest.approx(expected, rel=1e-6, abs=1e-5)

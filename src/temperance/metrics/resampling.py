@@ -169,8 +169,8 @@ class Resampling:
             for draws in row_blocks(labels):
                 of_draws = labels[draws]
                 row, at = cells.holding(of_draws.ravel())
-                number, row = np.divmod(row, of_draws.shape[1])
-                place = number * cells.n_cells + at
+                of_draw, row = np.divmod(row, of_draws.shape[1])
+                place = of_draw * cells.n_cells + at
                 weight = None if w is None else w[row]
                 sums = np.bincount(place, weight, len(of_draws) * cells.n_cells)
                 hits[draws] = sums.reshape(-1, cells.n_cells)
@@ -439,10 +439,8 @@ class _OfGroups:
         if self._group_weights.dtype == np.float64:
             return np.asarray(self._group_weights @ of_groups)
         unit = float(np.abs(of_groups).max()) or 1.0
-        of_groups /= unit
-        sums = (self._group_weights @ of_groups.astype(np.float32)).astype(np.float64)
-        sums *= unit
-        return sums
+        sums = self._group_weights @ (of_groups / unit).astype(np.float32)
+        return np.multiply(sums, unit, dtype=np.float64)
 
 
 class _OfRows:
