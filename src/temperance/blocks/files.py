@@ -19,7 +19,7 @@ from temperance.readers.dataset import joined_digest
 from temperance.readers.whole import Meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -145,7 +145,7 @@ class FilePart:
     path: Path
     kind: Kind | None
     fields: Fields
-    labels: Path | None
+    labels: Path | Mapping[Any, Any] | None
     ignore_label: int | str | None
     rows: tuple[int, int] | None  # from, to; None for the whole file
     header: ShardHeader  # what all files have in common

@@ -197,7 +197,8 @@ def _plan_of_judge(
         judge_column, fields.label or "label", weight=fields.weight, id=fields.id or "id",
         passing=passing_words(passing),
     )  # fmt: skip
-    rows = read_judged(file, columns, labels=reading.labels, labelled=fields.label is not None)
+    labels = reading.labels if isinstance(reading.labels, Path) else None
+    rows = read_judged(file, columns, labels=labels, labelled=fields.label is not None)
     with naming(rows.source), progress("planning"):
         answer = plan_pass_rate(
             rows.verdicts,

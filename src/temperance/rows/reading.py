@@ -135,7 +135,9 @@ class Reading:
         floor = None if record is None else record.floor
         return replace(self, rules=replace(self.rules, fitted_floor=floor))
 
-    def other_file(self, labels: Path | None = None, *, of_model: Rows | None = None) -> Self:
+    def other_file(
+        self, labels: Path | Mapping[Any, Any] | None = None, *, of_model: Rows | None = None
+    ) -> Self:
         """Return the same for another file than the first, whose labels are its own.
 
         Where it is `of_model`, the one whose rows these are, a floor "auto" is what it was there.
