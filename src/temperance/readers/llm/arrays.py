@@ -106,8 +106,8 @@ def notes(
     if counts["stand-ins"]:
         sentences.append(
             f"{count_text(counts['stand-ins'], 'option')} with {_examples(tally.stand_ins)} in "
-            "place of a log-probability, which stands for impossible (none is below -88 in float32): "
-            "taken as not shown."
+            "place of a log-probability, which stands for impossible (none is below -88 in "
+            "float32): taken as not shown."
         )
     if counts["bounded rows"]:
         sentences.append(_of_bounds(counts, n, rounded))
