@@ -220,14 +220,15 @@ def lines(path, key=None):
 
 
 def test_unlabelled_answers_are_told_where_labels_go(run, tmp_path):
-    """--labels does not go with --format, so it is not advised there; what is advised works."""
+    """What is advised works: a key of the lines, or another file."""
     lines(tmp_path / "a.jsonl")
     options = ("--format", "openai-logprobs", "--options", "A,B", "--quick")
     told = run("evaluate", "a.jsonl", *options, code=2).stderr
-    assert (
-        "has no labels. Write them into the lines, under a key that `--label-field` names" in told
-    )
-    assert "--labels" not in told
+    assert "has no labels. Write them into the lines, under `label` or a key that" in told
+    assert "`--label-field` names, or give another file, joined by ids, with `--labels`" in told
+    texts = [f"{json.loads(each)['id']},A" for each in (tmp_path / "a.jsonl").open()]
+    (tmp_path / "said.csv").write_text("\n".join(["id,label", *texts]), encoding="utf-8")
+    run("evaluate", "a.jsonl", *options, "--labels", "said.csv")
     for key, more in (("truth", ("--label-field", "truth")), ("label", ())):
         lines(tmp_path / "a.jsonl", key)
         run("evaluate", "a.jsonl", *options, *more)

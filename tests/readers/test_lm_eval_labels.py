@@ -305,7 +305,7 @@ def test_filters_that_older_versions_do_not_name(tmp_path):
 
 
 def test_a_file_of_an_older_version_with_repeats_and_two_filters():
-    """Written by lm-eval 0.4.5: three questions, each option scored three times, filters unnamed."""
+    """Written by lm-eval 0.4.5: three questions, options scored three times, filters unnamed."""
     path = DATA / "lm_eval_0_4_5_repeats.jsonl"
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(lines) == 6

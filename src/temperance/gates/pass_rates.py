@@ -242,11 +242,11 @@ def check_pass_rate(
     require_type(found, (PassRate, PassRateComparison), name="found", rule=rule)
     as_word(undecided, ("pass", "fail"), name="undecided")
     limit = as_share(min_pass_rate, name="min_pass_rate")
-    rates: dict[str | None, PassRate] = (
-        {None: found} if isinstance(found, PassRate) else dict(found.rates.items())
+    rates: list[tuple[str | None, PassRate]] = (
+        [(None, found)] if isinstance(found, PassRate) else list(found.rates.items())
     )
     gates = []
-    for system, each in rates.items():
+    for system, each in rates:
         verdict = judged(each.pass_rate, limit, largest=False)
         passed = passes(verdict, undecided)
         gates.append(

@@ -434,8 +434,7 @@ class _OfGroups:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         shape = (self._group_weights.shape[1], self._n_bins)
-        in_cells = np.bincount(self._cells, values, shape[0] * shape[1])
-        of_groups: NDArray[np.float64] = in_cells.astype(np.float64, copy=False).reshape(shape)
+        of_groups = np.bincount(self._cells, values, shape[0] * shape[1]).reshape(shape)
         if self._group_weights.dtype == np.float64:
             return np.asarray(self._group_weights @ of_groups)
         unit = float(np.abs(of_groups).max()) or 1.0

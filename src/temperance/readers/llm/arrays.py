@@ -106,9 +106,8 @@ def notes(
     if counts["stand-ins"]:
         sentences.append(
             f"{count_text(counts['stand-ins'], 'option')} with {_examples(tally.stand_ins)} in "
-            "place "
-            "of a log-probability, which stands for impossible (none is below -88 in float32): "
-            "taken as not shown."
+            "place of a log-probability, which stands for impossible (none is below -88 in "
+            "float32): taken as not shown."
         )
     if counts["bounded rows"]:
         sentences.append(_of_bounds(counts, n, rounded))
@@ -119,9 +118,8 @@ def notes(
             f"{count_text(counts['masked options'], 'option')} not (--missing shown)."
         )
     if unseen:
-        sentences.append(
-            f"options that no row shows: {named(unseen)}; are they spelled as the tokens?"
-        )
+        spelled = f"{named(unseen)}; are they spelled as the tokens?"
+        sentences.append(f"options that no row shows: {spelled}")
     if counts["with a temperature"]:
         sentences.append(
             f"{count_text(counts['with a temperature'], 'row')} with a temperature beside the "
@@ -161,8 +159,7 @@ def _of_labels(tally: Tally) -> list[str]:
         sentences.append(
             f"the file's own `acc` contradicts the label in {counts['against acc']:,} of "
             f"{count_text(counts['with acc'], 'row')} that have it. Is the label counted from "
-            "1, or under "
-            "another key (--label-field)?"
+            "1, or under another key (--label-field)?"
         )
     return sentences
 
@@ -171,35 +168,29 @@ def _of_lines(counts: Counter[str]) -> list[str]:
     """Tell of lines that hold more than is read, or the same as others."""
     sentences = []
     if counts["of several choices"]:
-        sentences.append(
-            f"{count_text(counts['of several choices'], 'line')} with several choices (n > 1): "
-            "only "
-            "the first of each is read."
-        )
+        lines = count_text(counts["of several choices"], "line")
+        sentences.append(f"{lines} with several choices (n > 1): only the first of each is read.")
     if counts["with unconditional log-probabilities"]:
         sentences.append(
             f"{count_text(counts['with unconditional log-probabilities'], 'row')} with "
-            "log-probabilities "
-            "without context as well (acc_mutual_info): these are not used."
+            "log-probabilities without context as well (acc_mutual_info): these are not used."
         )
     if counts["scored several times"]:
+        several = count_text(counts["scored several times"], "row")
         sentences.append(
-            f"{count_text(counts['scored several times'], 'row')} whose options were scored "
-            "several times (`repeats`), with log-probabilities that differ: one of each is read, "
-            "the one that the filter took."
+            f"{several} whose options were scored several times (`repeats`), with "
+            "log-probabilities that differ: the one that the filter took is read."
         )
     if counts["duplicates"]:
         copies = f" ({counts['copies']:,} with the same numbers)" if counts["copies"] else ""
         sentences.append(
             f"{count_text(counts['duplicates'], 'row')} with the id of an earlier row and the "
-            "same label"
-            f"{copies}: the same questions, not others."
+            f"same label{copies}: the same questions, not others."
         )
     if counts["numbers of several documents"]:
         sentences.append(
             f"{count_text(counts['numbers of several documents'], 'row')} with the `doc_id` of "
-            "another "
-            "document, as where files were put together: ids are told apart by their documents."
+            "another document, as where files were put together: ids are told apart by these."
         )
     return sentences
 
@@ -216,12 +207,8 @@ def _of_left_out(tally: Tally) -> list[str]:
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
-            there = (
-                f" (the token is {_examples(instead)}; options are spelled as the tokens, several "
-                "spellings of one between bars, --options yes|Yes,no|No)"
-                if instead
-                else ""
-            )
+            spelled = "options are spelled as tokens, as --options yes|Yes,no|No"
+            there = f" (the token is {_examples(instead)}; {spelled})" if instead else ""
             sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
     if counts["of other filters"]:
         sentences.append(
@@ -229,10 +216,10 @@ def _of_left_out(tally: Tally) -> list[str]:
             f"{named(sorted(tally.filters))} (--filter takes those of one)."
         )
     if counts["of unnamed filters"]:
+        again = count_text(counts["of unnamed filters"], "row")
         sentences.append(
-            f"{count_text(counts['of unnamed filters'], 'row')} left out: of documents that the "
-            "file lists again, once per filter, without saying which (older versions of the "
-            "harness name none): the first of each is read."
+            f"{again} left out: of documents that the file lists again, once per filter, without "
+            "a name (as older versions of the harness do): the first of each is read."
         )
     return sentences
 
