@@ -439,7 +439,7 @@ class _OfGroups:
             return np.asarray(self._group_weights @ of_groups)
         unit = float(np.abs(of_groups).max()) or 1.0
         sums = self._group_weights @ (of_groups / unit).astype(np.float32)
-        return np.multiply(sums, unit, dtype=np.float64)
+        return np.asarray(np.multiply(sums, unit, dtype=np.float64))
 
 
 class _OfRows:
