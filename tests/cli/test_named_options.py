@@ -226,7 +226,8 @@ def test_unlabelled_answers_are_told_where_labels_go(run, tmp_path):
     told = run("evaluate", "a.jsonl", *options, code=2).stderr
     assert "has no labels. Write them into the lines, under `label` or a key that" in told
     assert "`--label-field` names, or give another file, joined by ids, with `--labels`" in told
-    texts = [f"{json.loads(each)['id']},A" for each in (tmp_path / "a.jsonl").open()]
+    written = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [f"{json.loads(each)['id']},A" for each in written]
     (tmp_path / "said.csv").write_text("\n".join(["id,label", *texts]), encoding="utf-8")
     run("evaluate", "a.jsonl", *options, "--labels", "said.csv")
     for key, more in (("truth", ("--label-field", "truth")), ("label", ())):
