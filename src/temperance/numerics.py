@@ -66,8 +66,9 @@ def as_float64(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Softmax over the last axis: exact for any finite offset, 0 where a logit is -inf."""
-    exponentials: NDArray[np.float64] = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    exponentials /= exponentials.sum(axis=-1, keepdims=True)
+    largest = np.maximum.reduce(logits, axis=-1, keepdims=True)
+    exponentials: NDArray[np.float64] = np.exp(logits - largest)
+    exponentials /= np.add.reduce(exponentials, axis=-1, keepdims=True)
     return exponentials
 
 

@@ -384,7 +384,7 @@ class GroupTemperatureScaling(Method):
 
 
 def _divided(block: NDArray[np.float64], temperatures: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = block - block.max(axis=1, keepdims=True)
+    centred = block - np.maximum.reduce(block, axis=1, keepdims=True)
     with np.errstate(over="ignore"):
         return np.asarray(centred / temperatures[:, None])
 

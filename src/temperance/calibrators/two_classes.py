@@ -126,8 +126,9 @@ def bounded(odds: Array) -> Array:
 def with_log_odds(block: Array, odds: Array) -> Array:
     """Return (0, odds) per row, odds beyond float range at its end; one-option rows as they are."""
     out = of_log_odds(odds)
-    one_option = np.isneginf(block).any(axis=1)
-    if one_option.any():
+    missing = np.isneginf(block)
+    if missing.any():
+        one_option = missing.any(axis=1)
         out[one_option] = block[one_option]
     return out
 

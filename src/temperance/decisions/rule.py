@@ -159,9 +159,8 @@ class DecisionRule(ABC, Generic[C]):
         if len(names) == 1:  # a service's row: no table of all groups is made for it
             own_name = names.item()
             own = next((each for each in self.ends if each.group == own_name), None)
-            return (
-                banded(s, None, None) if own is None else banded(s, own.accept_from, own.reject_to)
-            )
+            ends = (None, None) if own is None else (own.accept_from, own.reject_to)
+            return banded(s, *ends)
         starts = {str(p.group): p.accept_from for p in self.ends if p.accept_from is not None}
         stops = {str(p.group): p.reject_to for p in self.ends if p.reject_to is not None}
         return banded(
