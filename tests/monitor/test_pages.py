@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -41,6 +43,11 @@ def test_the_page_shows_a_drift(drifted, registry):
     words = words_of(text)
     assert "Alarm. Confidence is too high by a factor of" in words
     assert "What to do Fit again" in words
+    first = words_of(text[text.index("<header>") : text.index("</header>")])
+    assert re.search(r"Alarm 700 labels weighed Alarm\. Confidence .* Evidence \d+\.\d\d is", first)
+    assert re.search(r"Claimed, and true \d+\.\d % claimed, \d+\.\d % true, of the last", first)
+    if "://" not in drifted.name:  # an address is not for a page
+        assert f"temperance monitor refit {shlex.quote(drifted.name)}" in first
     assert "Groups, the worst first" in words
     assert text.count("<svg") == 4
 
@@ -56,6 +63,8 @@ def test_an_empty_store_has_a_page(store, registry):
     text = page(store, registry)
     check_stands_alone(text)
     assert "Nothing is known yet" in words_of(text)
+    assert "What is served Cannot tell" in words_of(text)
+    assert "Log labels of what was served." in words_of(text)
 
 
 def test_a_calibrated_stream_has_no_alarm(store, clock, registry, traffic):
