@@ -277,7 +277,7 @@ def test_options_of_each_line(given, refusal):
     assert found.labels.tolist() == [0, 2]
     assert found.groups.tolist() == ["2 options", "3 options"]
     message = refusal([completion(top, o=["A"])], LlmFormat("openai-logprobs", options_field="o"))
-    assert message == "line 1: `o`: `options` (--options) must be two or more, got 'A'."
+    assert message == "line 1: `o`: `options` (--options) must be two or more, as A,B,C,D, got 'A'."
 
 
 def test_missing_options_take_the_smallest_one_shown(given):
