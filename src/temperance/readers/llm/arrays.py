@@ -204,8 +204,7 @@ def left_out_text(tally: Tally) -> str:
 
 
 def _of_left_out(tally: Tally) -> list[str]:
-    counts = tally.counts
-    sentences = []
+    counts, sentences = tally.counts, []
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
