@@ -398,5 +398,5 @@ def test_a_mark_that_is_an_option_is_no_other_option_in_marks(tmp_path):
 def test_options_that_are_no_tokens_say_how_tokens_are_spelled(tmp_path):
     """The tokens that stand there are named, and how options are."""
     path = write(tmp_path / "a.jsonl", [completion([("token_id:65", -0.4)], label="A")])
-    with pytest.raises(FileFormatError, match=r"'token_id:65'; options are spelled as tokens"):
+    with pytest.raises(FileFormatError, match=r"'token_id:65'\); options are spelled as tokens"):
         read(path, format=LlmFormat("openai-logprobs", options=["A", "B"]))

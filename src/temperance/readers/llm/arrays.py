@@ -198,17 +198,17 @@ def _of_lines(counts: Counter[str]) -> list[str]:
 def left_out_text(tally: Tally) -> str:
     """Return what was left out, for the error that nothing is left."""
     sentences = [sentence.rstrip(".") for sentence in _of_left_out(tally)]
+    if tally.counts["without any option"]:
+        sentences.append("options are spelled as tokens, as --options yes|Yes,no|No")
     return "; ".join(sentences)
 
 
 def _of_left_out(tally: Tally) -> list[str]:
-    counts = tally.counts
-    sentences = []
+    counts, sentences = tally.counts, []
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
-            spelled = "options are spelled as tokens, as --options yes|Yes,no|No"
-            there = f" (the token is {_examples(instead)}; {spelled})" if instead else ""
+            there = f" (the token is {_examples(instead)})" if instead else ""
             sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
     if counts["of other filters"]:
         sentences.append(
