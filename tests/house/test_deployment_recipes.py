@@ -56,14 +56,14 @@ def test_mlflow(tmp_path):
 
 
 def test_vllm():
-    """Options with and without a space are one; one that is not there is an error."""
+    """An option with and without a space is one, as in the readers; a missing one is an error."""
     names = {}
     exec(block("def calibrated"), names)  # noqa: S102
     tokens = {"A": 0.6, " B": 0.2, "B": 0.1, "C": 0.05, "D": 0.04}
     top = [{"token": token, "logprob": np.log(p)} for token, p in tokens.items()]
     response = {"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]}
     probs = names["calibrated"](tp.TemperatureScaling(1.0), response)
-    assert probs == pytest.approx(np.array([0.6, 0.2, 0.05, 0.04]) / 0.89)
+    assert probs == pytest.approx(np.array([0.6, 0.3, 0.05, 0.04]) / 0.99)
     with pytest.raises(ValueError, match="E"):
         names["calibrated"](tp.TemperatureScaling(1.0), response, options=("A", "E"))
 
