@@ -349,8 +349,7 @@ def logits_from_probs(
         what rounding left of 0, where all others are 1e-8 or more). The rows of `apply` then need
         the number that the rows of the fit had.
     decimals : int from 1 to 15, optional
-        How many decimals the probabilities were printed with: 3 is `floor="decimals=3"`, and goes
-        with no other floor.
+        How many decimals were printed: 3 is `floor="decimals=3"`, and goes with no other floor.
 
     Returns
     -------
@@ -363,8 +362,7 @@ def logits_from_probs(
     ------
     InvalidInputError
         Wrong shape, a value outside [0, 1], a row that does not sum to 1; with `renormalize` a
-        value below 0, a row of zeros, or values above 1 whose rows have no common sum; both `floor`
-        and `decimals`.
+        value below 0, a row of zeros, or values above 1 whose rows have no common sum; two floors.
 
     Examples
     --------
@@ -375,15 +373,12 @@ def logits_from_probs(
     >>> np.exp(logits_from_probs([[1.0, 0.0], [0.75, 0.25]], floor="auto")).round(4)
     array([[0.8889, 0.1111],
            [0.75  , 0.25  ]])
-    >>> np.exp(logits_from_probs([[1.0, 0.0]], decimals=1)).round(4)
-    array([[0.9524, 0.0476]])
     """
     if decimals is not None:
         if floor != 0.0:
             msg = f"`decimals` {value_text(decimals)} is a floor too: leave out it or `floor`."
             raise InvalidInputError(msg)
-        places = as_count(decimals, name="decimals", least=1, most=_MOST_DECIMALS)
-        floor = f"{_DECIMALS}{places}"
+        floor = f"{_DECIMALS}{as_count(decimals, name='decimals', most=_MOST_DECIMALS)}"
     return log_probs(as_probs(probs, renormalize=renormalize, floor=floor))
 
 
