@@ -137,6 +137,8 @@ def calls():  # noqa: PLR0915
     yield "plan_pass_rate", tp.llm.plan_pass_rate, judged, ("half_width", "agreement", "level")
     systems = {**judged, "systems": ["a", "b"] * 30}
     yield "compare_pass_rates", tp.llm.compare_pass_rates, systems, ("level",)
+    rates = tp.llm.compare_pass_rates(**systems)
+    yield "PassRateComparison.differences_at", rates.differences_at, {"level": 0.9}, ("level",)
     yield "within_accuracy", tp.metrics.within_accuracy, measured, ("levels",)
     yield "Monitor.create", a_monitor, {}, ("capacity",)
     models = {"models": {"a": Z, "b": Z[:, [0, 2, 1]]}, "labels": Y, "costs": 0.1}

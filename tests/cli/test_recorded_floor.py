@@ -33,6 +33,7 @@ def folder(tmp_path, run):
     return tmp_path
 
 
+OPENS = r"temperance.formats import.*\bload\b|Map\.read\(|dealing_of\("
 USES = {  # every command that takes a calibrator
     "apply": ["apply", "calibrator.json", "new.npz", "-o", "out.npz"],
     "evaluate": ["evaluate", "new.npz", "--calibrator", "calibrator.json", "--quick"],
@@ -65,7 +66,7 @@ def test_the_table_holds_every_command_that_takes_a_calibrator():
     loads = {
         path.stem
         for path in cli.glob("*.py")
-        if re.search(r"temperance.formats import.*\bload\b|Map\.read\(", path.read_text())
+        if re.search(OPENS, path.read_text()) and path.stem != "dealing"
     }
     assert loads == set(USES)
 
