@@ -26,7 +26,7 @@ LONG_FUNCTIONS = {  # module and function -> why it is longer
 }
 LARGEST = 600  # lines of a file
 LARGE_FILES = {  # file -> the one idea that it holds
-    "src/temperance/checks/scores.py": "logits and probabilities: which is which, floors and shares",
+    "src/temperance/checks/scores.py": "logits and probabilities: which is which, floors, shares",
     "src/temperance/calibrators/calibrator.py": "what every calibrator is: inputs, outputs, words",
     "src/temperance/calibrators/label_platt.py": "a line per label: its model, its fit, its words",
     "src/temperance/evaluation/evaluation.py": "what was measured, in numbers, tables and words",
