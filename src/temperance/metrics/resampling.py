@@ -68,6 +68,8 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
 _MOST_RESAMPLES = 20_000  # more change no digit that is shown, and take gigabytes
 _GROUPS = 1000  # enough for a covariance of sums; as many rows or fewer are their own groups
 _DRAWS = 10_000_000  # labels drawn under the null; with more rows, drawn groups change their sign
+# The same for many classes: their cells hold few labels, whose sums are too skewed for signs.
+_DRAWS_OF_MANY = 5 * _DRAWS
 _SIGNED_DRAWS = 20
 _RUNS = 1 << 20  # rows of draws that are put in order at once
 _FEW_BINS = 200  # of which sums are a small matrix product, and need no single precision
@@ -233,7 +235,8 @@ class Resampling:
     @property
     def _n_drawn(self) -> int:
         """How often labels are drawn: for each null draw, or of many rows a few times."""
-        few = len(self.rows.labels) * self.n_resamples <= _DRAWS
+        n, k = self.rows.shape
+        few = n * self.n_resamples <= (_DRAWS if k <= _FEW_CLASSES else _DRAWS_OF_MANY)
         return self.n_resamples if few else _SIGNED_DRAWS
 
     @cached_property
