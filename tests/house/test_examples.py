@@ -14,6 +14,7 @@ import temperance as tp
 from temperance.calibrators import method_tables
 
 ROOT = Path(__file__).parents[2]
+QUIET = ("-W", "error", "-W", "ignore::DeprecationWarning")  # of old matplotlib
 
 
 def test_readme_python_runs(tmp_path):
@@ -54,7 +55,7 @@ def test_readme_demo_prints_what_it_shows(tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- demo -->\n\n```text\n(.*?)```\n\n<!-- /demo -->", text, re.DOTALL)
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "temperance", "demo"],
+        [sys.executable, *QUIET, "-m", "temperance", "demo"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
         env={**os.environ, "COLUMNS": "100"},
     )  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from pages import Page
 
 ROOT = Path(__file__).parents[2]
+QUIET = ("-W", "error", "-W", "ignore::DeprecationWarning")  # of old matplotlib
 DOCS = ROOT / "docs"
 SESSIONS = (  # pages whose blocks are one session
     "agents", "choose", "definitions", "faq", "five-minutes", "python", "scale", "schemas", "split",
@@ -57,7 +58,7 @@ def test_page_prints_what_it_shows(page, tmp_path):
     if "temperance.sklearn" in program:
         pytest.importorskip("sklearn.base")
     ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True,
+        [sys.executable, *QUIET, "-c", program], cwd=tmp_path, capture_output=True,
         text=True, check=True, env={**os.environ, "COLUMNS": "100"},
     )  # fmt: skip
     printed = [
