@@ -141,7 +141,7 @@ def test_a_table_of_risks_in_one_look(run, data, tmp_path):
         ("must be a risk of the table, 0.01, 0.02", ("--choose", "0.03")),
         ("must be numbers with commas", ("--risks", "0.1;0.2")),
         ("each once", ("--risks", "0.1,0.1")),
-        ("must be a number between", ("--risks", "0.1,1.5")),
+        ("`--risks` must be a number between", ("--risks", "0.1,1.5")),
         ("is of the table", ("--choose", "0.1", "--min-recall", "0.5")),
         ("`--event` needs a promise", ("--event", "yes")),
         ("About", ("--as-is", "--risks", "0.0001,0.1", "--choose", "0.0001")),

@@ -241,7 +241,7 @@ def _coverage(rows: Rows, dealing: Dealing, risks: str | None, confidence: float
 
     each = RISKS if risks is None else _risks(risks)
     for risk in each:
-        check_target(risk, None, confidence)
+        check_target(risk, None, confidence, option="--risks")
     return tabulate_coverage(rows, dealing, each, confidence=confidence)
 
 

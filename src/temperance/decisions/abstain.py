@@ -461,7 +461,13 @@ def _promises(rows: DecisionRows, target: Target) -> list[Promise]:
     return promises
 
 
-def check_target(max_risk: float | None, min_coverage: float | None, confidence: float) -> None:
+def check_target(
+    max_risk: float | None,
+    min_coverage: float | None,
+    confidence: float,
+    *,
+    option: str = "--max-risk",
+) -> None:
     """Raise InvalidInputError unless there is a target, in its range."""
     if max_risk is None and min_coverage is None:
         msg = (
@@ -475,7 +481,7 @@ def check_target(max_risk: float | None, min_coverage: float | None, confidence:
             hint = "No number of labels can promise that no answer is ever wrong."
         rule = f"a number between {LEAST_RISK:g} and 1"
         as_number(
-            max_risk, name="max_risk", option="--max-risk", rule=rule, least=LEAST_RISK, below=1.0,
+            max_risk, name="max_risk", option=option, rule=rule, least=LEAST_RISK, below=1.0,
             hint=hint,
         )  # fmt: skip
     if min_coverage is not None:
