@@ -145,7 +145,7 @@ def test_few_labels_are_said(store, clock, registry, traffic):
     clock.now += 1
     warnings = " ".join(check(store, registry).warnings)
     assert "only 20% of the rows older than the delay have a label" in warnings
-    assert "1 labels wait for a prediction" in warnings
+    assert "1 label without a prediction of that id so far" in warnings
 
 
 def test_a_calibrator_that_is_not_there_is_named(store, clock, registry, traffic):

@@ -183,10 +183,17 @@ def test_settings_that_no_one_means(settings):
         Settings(registry="r", **settings)
 
 
-@pytest.mark.parametrize("text", ["99999999999999999999d", "9" * 400 + "s", "-1d", "1e3s", ""])
+@pytest.mark.parametrize(
+    "text", ["99999999999999999999d", "9" * 400 + "s", "-1d", "1e3s", "", "7", "0.5"]
+)
 def test_lengths_of_time_that_no_one_means(text):
     with pytest.raises(tp.InvalidInputError, match="`--every` must be a length of time"):
         as_seconds(text, option="--every")
+
+
+def test_no_delay_needs_no_unit():
+    """Seconds are as likely to be meant by 7 as days are; by 0 there is one length."""
+    assert as_seconds("0", option="--delay") == as_seconds("0d", option="--delay") == 0.0
 
 
 def test_a_database_of_something_else(tmp_path, registry):

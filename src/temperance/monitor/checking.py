@@ -22,6 +22,7 @@ from temperance.drift.collect import log_probs_of
 from temperance.frozen import Frozen
 from temperance.monitor.inputs import refuse_columns
 from temperance.plain import Plain
+from temperance.printable import count_text
 from temperance.show import Shown, Table
 
 if TYPE_CHECKING:
@@ -412,7 +413,9 @@ def _summary(
             "not show: evidence is about the others, given that they are shown."
         )
     if counts.parked:
-        warnings.append(f"{counts.parked:,} labels wait for a prediction that has not come.")
+        warnings.append(
+            f"{count_text(counts.parked, 'label')} without a prediction of that id so far."
+        )
     served = [each for each in results if each.calibrator == serving]
     first = served[0] if served else None
     alarm = any(each.alarm for each in served)

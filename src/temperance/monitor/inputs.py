@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.checks import as_logits, logits_from_probs
 from temperance.checks.arguments import as_flag, as_sequence, value_text
-from temperance.checks.arrays import row_name
+from temperance.checks.arrays import row_name, such_rows
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError
 from temperance.monitor.scores import MOST_OPTIONS, packed, packed_few
@@ -45,7 +45,7 @@ def as_ids(ids: object) -> list[str]:
     names = [str(each) for each in as_sequence(values, name="ids", rule=rule)]
     empty = [place for place, name in enumerate(names) if name in ("", "None", "nan")]
     if empty:
-        msg = f"`ids` must all be there; row {empty[0]} has none ({len(empty)} such rows)."
+        msg = f"`ids` must all be there; row {empty[0]} has none ({such_rows(len(empty))})."
         raise InvalidInputError(msg)
     for place, name in enumerate(names):
         if len(name) > _LONGEST // 4 or not name.isprintable():

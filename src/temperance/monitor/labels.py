@@ -13,6 +13,7 @@ from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
 from temperance.monitor.inputs import few
 from temperance.monitor.scores import MOST_OPTIONS, unpacked, unpacked_few
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,18 +95,20 @@ def _of_columns(
         options = f"0..{k - 1}" if known is None else few(known)
         what = "classes" if known is None else "classes by name"
         name, value = wrong[0] if wrong else some[0]
+        count = count_text(max(1, len(wrong)), "such label")
         msg = (
             f"the label of id {name!r} is {value_text(value)}, which is none "
-            f"of the {what} of its model ({options}); {max(1, len(wrong))} such labels."
+            f"of the {what} of its model ({options}); {count}."
         )
         raise InvalidInputError(msg) from error
     absent = np.isneginf(unpacked(scores, k)[np.arange(len(some)), own])
     if absent.any() and not shown:
         name, value = some[int(absent.argmax())]
+        count = count_text(int(np.count_nonzero(absent)), "such label")
         msg = (
             f"the label of id {name!r} is {value_text(value)}, an option that its "
-            f"prediction does not have, or to which it gives 0 ({np.count_nonzero(absent)} "
-            "such labels). Which prediction is it of? Where rows leave options out that may come "
+            f"prediction does not have, or to which it gives 0 "
+            f"({count}). Which prediction is it of? Where rows leave options out that may come "
             "true, log them as such (`top_k=True`; of language models --missing shown)."
         )
         raise InvalidInputError(msg)
@@ -124,7 +127,7 @@ def _of_numbered(some: list[tuple[str, object]], scores: list[bytes], k: int) ->
     if wrong:
         msg = (
             f"the label of id {wrong[0][0]!r} is {value_text(wrong[0][1])}, and the options of its "
-            f"model are whole numbers from 0; {len(wrong)} such labels."
+            f"model are whole numbers from 0; {count_text(len(wrong), 'such label')}."
         )
         raise InvalidInputError(msg)
     own = np.array([value for _, value in some], dtype=np.int64)

@@ -46,17 +46,19 @@ def opened(address: str) -> Iterator[tuple[Store, Registry]]:
 
 
 def as_seconds(text: str, *, option: str) -> float:
-    """Return a length of time: "90", "30s", "15m", "12h", "7d", "2w".
+    """Return a length of time, with its unit: "30s", "15m", "12h", "7d", "2w"; 0 needs none.
 
     >>> as_seconds("7d", option="--delay"), as_seconds("1.5h", option="--every")
     (604800.0, 5400.0)
     """
     match = _LENGTH.fullmatch(text)
-    seconds = inf if match is None else float(match[1]) * _UNITS[match[2] or "s"]
-    if seconds > _LONGEST:
+    amount = inf if match is None else float(match[1])
+    unit = "" if match is None else match[2]
+    seconds = amount * _UNITS.get(unit, 1.0)
+    if seconds > _LONGEST or (amount > 0.0 and not unit):
         msg = (
-            f"`{option}` must be a length of time such as 30s, 15m, 12h, 7d or 2w, up to 95 "
-            f"years, got {text[:40]!r}."
+            f"`{option}` must be a length of time with its unit, such as 30s, 15m, 12h, 7d or 2w, "
+            f"up to 95 years, got {text[:40]!r}."
         )
         raise InvalidInputError(msg)
     return seconds
