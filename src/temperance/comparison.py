@@ -21,14 +21,13 @@ from temperance.evaluation import (
     weighing_groups,
 )
 from temperance.evaluation.evaluation import SCORES, reliability_sketch
-from temperance.frozen import DeferredDict, Frozen
+from temperance.frozen import DeferredDict, Frozen, plain
 from temperance.metrics.corp import CORP_PARTS
 from temperance.metrics.error_measures import ERROR_MEASURES, ERROR_NAMES, error_gap
 from temperance.metrics.estimates import gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.plain import plain
 from temperance.show import Shown, Table, beside, interval_text, number_text
 
 if TYPE_CHECKING:

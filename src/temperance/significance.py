@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
+from temperance.frozen import Plain
 from temperance.numerics import two_sided_p
-from temperance.plain import Plain
 from temperance.show import p_text
 
 if TYPE_CHECKING:

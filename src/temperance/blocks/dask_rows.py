@@ -38,7 +38,7 @@ from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread, require_shape
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel, preferred_engine
-from temperance.kernels.loss_numpy import existence_sums
+from temperance.kernels.loss import existence_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

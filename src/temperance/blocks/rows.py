@@ -14,7 +14,7 @@ from temperance.checks.row_values import in_effective_rows
 from temperance.crossfit import drawn_bits
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums, fold_passes, loss_pass
+from temperance.kernels.loss import existence_sums, fold_passes, loss_pass
 from temperance.numerics import let_go, row_blocks
 from temperance.printable import count_text
 

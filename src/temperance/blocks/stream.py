@@ -30,7 +30,7 @@ from temperance.checks.row_values import checked_weights
 from temperance.checks.scores import as_logits_unread
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums
+from temperance.kernels.loss import existence_sums
 from temperance.numerics import let_go, owned, row_blocks
 from temperance.readers import BlockFile
 

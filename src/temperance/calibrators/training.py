@@ -37,7 +37,7 @@ from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import temperature_scores
 from temperance.kernels.engines import check_engine
-from temperance.kernels.loss_numpy import loss_sums
+from temperance.kernels.loss import loss_sums
 from temperance.numerics import as_float64, row_blocks, two_sided_p
 from temperance.significance import ScoreTest
 

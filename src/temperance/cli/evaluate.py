@@ -121,8 +121,8 @@ def evaluate(
     from temperance.cli.console import Headline, progress
     from temperance.cli.tables import baseline_name
     from temperance.formats import load
+    from temperance.frozen import plain
     from temperance.gates.baseline import baseline_head
-    from temperance.plain import plain
     from temperance.report import headline
     from temperance.rows.calibration import infinite_losses
     from temperance.rows.reading import large_rows, read_members

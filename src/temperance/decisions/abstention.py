@@ -10,7 +10,7 @@ import numpy as np
 from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.rows import DecisionEvent, DecisionRows
 from temperance.decisions.rule import DecisionRule
-from temperance.plain import Plain, plain
+from temperance.frozen import Plain, plain
 from temperance.show import Table, interval_text, number_text, percent_text
 from temperance.sums import MergeableSums
 

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.checks.arguments import as_number
 from temperance.decisions.binomial import LEAST_RISK, clopper_pearson
 from temperance.errors import InvalidInputError
-from temperance.plain import Plain
+from temperance.frozen import Plain
 from temperance.show import percent_text
 from temperance.sums import MergeableSums
 

@@ -21,7 +21,7 @@ from temperance.decisions.rows import (
 )
 from temperance.decisions.rule import DecisionRule, banded, end_of
 from temperance.errors import InvalidInputError
-from temperance.plain import Plain, plain
+from temperance.frozen import Plain, plain
 from temperance.show import Shown, Table, number_text, percent_text
 
 if TYPE_CHECKING:

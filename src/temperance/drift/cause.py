@@ -10,8 +10,8 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling
 from temperance.errors import InvalidInputError
+from temperance.frozen import Plain
 from temperance.numerics import logit
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.checks.arguments import as_sequence, as_word
 from temperance.errors import InvalidInputError
-from temperance.frozen import LazyFrozen
+from temperance.frozen import LazyFrozen, plain
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
-from temperance.plain import plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
 from temperance.significance import ScoreTest, evident

@@ -10,10 +10,10 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling, Training, out_of_fold_logits
 from temperance.errors import NoOptimumError
+from temperance.frozen import Plain
 from temperance.metrics.estimates import Estimate, gap_estimate, score_estimate
 from temperance.metrics.implied import implied_scores, paired_gaps
 from temperance.metrics.inputs import Predictions
-from temperance.plain import Plain
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.scores import sum_tolerance
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import Plain
 from temperance.numerics import as_float64
-from temperance.plain import Plain
 from temperance.printable import count_text
 
 if TYPE_CHECKING:

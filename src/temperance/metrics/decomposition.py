@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_word
+from temperance.frozen import Plain
 from temperance.isotonic_regression import rising_means
 from temperance.metrics.error_measures import debiased_square, observed
 from temperance.metrics.estimates import CalibrationError, Draws, Estimate
@@ -15,7 +16,6 @@ from temperance.metrics.events import class_event, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling
 from temperance.numerics import row_blocks
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.frozen import Plain
 from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import normal_quantile, t_quantile
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

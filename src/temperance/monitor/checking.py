@@ -19,9 +19,8 @@ from temperance.drift import (
     estimate_onset,
 )
 from temperance.drift.collect import log_probs_of
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table
 

@@ -23,10 +23,9 @@ from temperance.decisions.bands import bands_rows
 from temperance.decisions.rows import DecisionRows
 from temperance.drift.challenge import Challenge, prequential_log_probs
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.inputs import microseconds
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

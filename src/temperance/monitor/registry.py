@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.checks.arguments import as_word, optional_text
 from temperance.errors import FileFormatError, InvalidInputError, StoreError
 from temperance.formats import content_id, load, save
+from temperance.frozen import Plain
 from temperance.monitor.lock import lock_of
-from temperance.plain import Plain
 from temperance.readers.json_object import json_file
 from temperance.writers.place import write_text
 

@@ -14,7 +14,7 @@ from temperance.calibrators import Calibrator
 from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
 from temperance.export.parity import Parity, ParityError, check_parity
 from temperance.formats.calibrator_json import calibrator_content, content_id
-from temperance.plain import Plain
+from temperance.frozen import Plain
 from temperance.show import Shown, Table
 from temperance.writers.place import check_writable, replacing
 
