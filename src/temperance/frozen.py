@@ -1,7 +1,7 @@
 """Values that are frozen whole: no array, mapping or list of theirs can be written to.
 
-What takes long may be computed when it is first looked at: `deferred`, `DeferredDict`. And values as
-JSON takes them: `Plain`, `plain`.
+What takes long may be computed when it is first looked at: `deferred`, `DeferredDict`. And
+values as JSON takes them: `Plain`, `plain`.
 """
 
 from __future__ import annotations

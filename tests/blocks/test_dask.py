@@ -15,7 +15,7 @@ import pytest
 import temperance as tp
 from temperance import Positions, TemperatureScaling
 from temperance.blocks import reporting
-from temperance.blocks.rows import read_again
+from temperance.blocks.stream import read_again
 from temperance.calibrators import Training
 
 dask = pytest.importorskip("dask")

@@ -7,12 +7,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.checks.contradictions import (
-    are_decisions,
-    only_label,
-    padding_value,
-    ranked_columns,
-)
+from temperance.checks.contradictions import are_decisions, only_label, ranked_columns
+from temperance.checks.scores import padding_value
 
 
 def drawn(z, rng, temperature=2.0):

@@ -8,7 +8,7 @@ import pytest
 import temperance as tp
 from temperance.calibrators import calibrator as calibrator_module
 from temperance.checks import answer_scores, row_values
-from temperance.checks.one_row import as_one_row, plain_row
+from temperance.checks.scores import as_one_row, plain_row
 from temperance.decisions import DecisionPolicy, abstain, bands
 from temperance.llm import AnswerConfidence
 

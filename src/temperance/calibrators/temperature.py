@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.blocks import StreamRows, calling
-from temperance.calibrators.calibrator import Method, keep_predicted_class
+from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.operations import Divide, Smooth, Softmax
 from temperance.calibrators.temperature_fit import count_clusters, temperature_record
 from temperance.calibrators.training import Training, as_prior, source_of_rows
-from temperance.calibrators.traits import Traits
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_number, as_positive
 from temperance.checks.labels import class_names

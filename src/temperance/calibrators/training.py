@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks import ArrayRows, map_rows
-from temperance.calibrators.record import FitRecord
+from temperance.calibrators.record import FitRecord, ScoreTest
 from temperance.checks import (
     Positions,
     as_classes,
@@ -29,17 +29,15 @@ from temperance.checks.arrays import (
     shares_memory,
     without_copy,
 )
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import in_effective_rows
-from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_tiny
+from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_padding, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import temperature_scores
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss import loss_sums
 from temperance.numerics import as_float64, row_blocks, two_sided_p
-from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

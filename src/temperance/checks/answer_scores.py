@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_mapping, value_text
 from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
-from temperance.checks.one_row import plain_row
+from temperance.checks.scores import plain_row
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 

@@ -142,7 +142,7 @@ def _reading(
     from temperance.checks import LabelMap
     from temperance.checks.answer_scores import parse_words
     from temperance.checks.contradictions import ScoreRules
-    from temperance.checks.scores import Floor
+    from temperance.checks.probs import Floor
     from temperance.readers import Fields
     from temperance.rows.reading import Reading
 

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.blocks.rows import RowFolds
-from temperance.blocks.stream import block_parts, cut, may_be_reused, naming_block, opened
+from temperance.blocks.stream import RowFolds, block_parts, cut, may_be_reused, naming_block, opened
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column, rows_among
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import checked_weights, without_traces
-from temperance.checks.scores import as_logits_unread
+from temperance.checks.scores import as_logits_unread, refuse_padding
 from temperance.errors import InvalidInputError
 from temperance.metrics.cells import (
     MOST_CLASSES,

@@ -8,6 +8,7 @@ from math import isfinite
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
+from temperance.calibrators.record import ScoreTest
 from temperance.checks.arguments import as_sequence, as_word
 from temperance.errors import InvalidInputError
 from temperance.frozen import LazyFrozen, plain
@@ -15,7 +16,7 @@ from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
 from temperance.printable import count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
-from temperance.significance import ScoreTest, evident
+from temperance.significance import evident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

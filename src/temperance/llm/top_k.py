@@ -11,7 +11,7 @@ from temperance.calibrators import TemperatureRecord, TemperatureScaling
 from temperance.checks import as_weights
 from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers, such_rows
-from temperance.checks.scores import sum_tolerance
+from temperance.checks.probs import sum_tolerance
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import Plain

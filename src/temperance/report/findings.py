@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import TemperatureScaling, temperature_of
+from temperance.calibrators.record import sharpness_in_words
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.evaluation.evaluation import (
@@ -24,16 +25,15 @@ from temperance.evaluation.evaluation import (
 )
 from temperance.metrics.outcomes import Outcomes
 from temperance.show import p_text
-from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from temperance.calibrators import Calibrator, FitRecord
+    from temperance.calibrators.record import ScoreTest
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
-    from temperance.significance import ScoreTest
 
 __all__ = ["explain_calibrator", "explain_test", "headline", "split_sentence"]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.blocks import counting_rows
 from temperance.checks import (
     as_classes,
     as_groups,
@@ -22,13 +21,7 @@ from temperance.checks import (
 )
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
 from temperance.checks.arrays import rows_of_file
-from temperance.checks.contradictions import (
-    AS_THEY_ARE,
-    ScoreRules,
-    contradictions,
-    padding_value,
-    refuse_padding,
-)
+from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules, contradictions
 from temperance.checks.forms import Dense
 from temperance.checks.label_matrix import (
     Entries,
@@ -36,7 +29,8 @@ from temperance.checks.label_matrix import (
     label_logits_from_probs,
     label_names,
 )
-from temperance.checks.scores import share_of_whole
+from temperance.checks.labels import counting_rows
+from temperance.checks.scores import padding_value, refuse_padding, share_of_whole
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.printable import count_text
 from temperance.readers import read

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Outputs, Training
-    from temperance.checks.scores import Floored
+    from temperance.checks.probs import Floored
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation, Groups
     from temperance.metrics.inputs import Predictions

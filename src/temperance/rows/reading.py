@@ -14,7 +14,7 @@ from temperance.alignment import column_order, in_trusted_order, rows_by_id
 from temperance.blocks import report_work
 from temperance.calibrators import MultilabelScaling, pooled_logits
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.checks.scores import Floored
+from temperance.checks.probs import Floored
 from temperance.errors import InvalidInputError
 from temperance.file_formats import format_of
 from temperance.printable import count_text
