@@ -8,7 +8,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
+from temperance.rows.repeats import copies_of, more_alike_than_chance, neighbours_alike
 
 TOLD = {"ids": "540 of 600 rows have the id", "copies": "540 of 600 rows are copies"}
 

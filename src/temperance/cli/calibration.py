@@ -13,8 +13,7 @@ from temperance.cli.tables import baseline_name, measure_table, ways_table
 from temperance.formats import save
 from temperance.printable import count_text
 from temperance.report import headline, split_sentence
-from temperance.rows.calibration import few_events, fit_blocks
-from temperance.rows.fitting import fit_rows
+from temperance.rows.calibration import few_events, fit_blocks, fit_rows
 from temperance.selection.selection import selection_table
 from temperance.version import __version__
 

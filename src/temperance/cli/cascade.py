@@ -123,7 +123,7 @@ def cascade(
     from temperance.decisions.cascade import cascade as find_cascade
     from temperance.decisions.cascade import check_options
     from temperance.decisions.cascade_result import cascade_table, rule_table
-    from temperance.rows.fitting import check_test
+    from temperance.rows.calibration import check_test
     from temperance.rows.memory import naming
     from temperance.writers.place import check_writable
 

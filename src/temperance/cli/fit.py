@@ -179,7 +179,7 @@ def _test_rows(
 ) -> Rows | BlockRows | None:
     """Return the rows of the test, read or where they stay in their files; None without one."""
     from temperance.calibrators import METHODS
-    from temperance.rows.fitting import check_test
+    from temperance.rows.calibration import check_test
     from temperance.rows.reading import large_rows, read_members
 
     if not test:

@@ -30,8 +30,7 @@ from temperance.metrics.cells import (
 )
 from temperance.metrics.events import class_event, named_event, top_label_event
 from temperance.metrics.implied import implied_scores, paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import Predictions, row_measures
 from temperance.numerics import MOST_COUNTED, log_probs, row_blocks
 from temperance.sums import MeanSums, MergeableSums, aligned, scale_exponent
 

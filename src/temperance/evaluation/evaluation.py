@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.calibrators.record import ScoreTest
 from temperance.checks.arguments import as_sequence, as_word
 from temperance.errors import InvalidInputError
-from temperance.frozen import LazyFrozen, plain
+from temperance.frozen import LazyFrozen, Plain, plain
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
 from temperance.printable import count_text
@@ -21,7 +21,6 @@ from temperance.significance import evident
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from temperance.evaluation.refinement import RefinementSplit
     from temperance.frozen import MaybeNone
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
@@ -37,6 +36,7 @@ __all__ = [
     "SCORES",
     "WEAK",
     "Evaluation",
+    "RefinementSplit",
     "as_measures",
     "base_rate_words",
     "capitalised",
@@ -52,6 +52,20 @@ __all__ = [
     "reliability_sketch",
     "verdict_sentence",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementSplit(Plain):
+    """A mean log loss = refinement + calibration, in nats, each with a 95 % interval.
+
+    Both by out-of-fold temperature scaling: every row is scored by a temperature that never saw
+    its label.
+    """
+
+    refinement: Estimate  # >= 0: the log loss that a temperature leaves; a richer map may less
+    calibration: Estimate  # what the temperature removes; below 0 = there is nothing to gain
+    temperature: float  # fitted on all rows
+
 
 # The tables of an evaluation: what the terminal prints and a notebook shows.
 

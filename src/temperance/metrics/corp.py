@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import Event, EventName
 
-__all__ = [
-    "CORP_PARTS",
-    "CorpReliability",
-    "corp_of_event",
-    "corp_of_sums",
-    "corp_reliability",
-    "miscalibration_p_value",
-]
+__all__ = ["CORP_PARTS", "CorpReliability", "corp_of_event", "corp_of_sums", "corp_reliability"]
 
 CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_of_sums` gives draws
 
@@ -160,18 +153,6 @@ def corp_of_event(
         exact=decompose(resampling.rows, [event], score="brier"),
         doubt=resampling.doubt,
     )
-
-
-def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
-    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
-
-    Neither resamples nor bands: those cost most.
-    """
-    event = named_event(resampling.rows, name)
-    sums = resampling.null_sums(event, *ranks_of(event.probability))
-    drawn = corp_sums(sums, isotonic(sums), score="brier").miscalibration
-    exact = decompose(resampling.rows, [event], score="brier").miscalibration
-    return Draws.split(drawn, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
 
 
 def corp_of_sums(

@@ -34,6 +34,7 @@ __all__ = [
     "corp_sums",
     "decompose",
     "isotonic",
+    "miscalibration_p_value",
     "murphy_decomposition",
     "score_decomposition",
 ]
@@ -371,3 +372,15 @@ def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationEr
     """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
     null = drawn[1:] + (value - drawn[0])
     return Draws(value, _NONE, null, 0.0).without_interval()
+
+
+def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
+    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
+
+    Neither resamples nor bands: those cost most.
+    """
+    event = named_event(resampling.rows, name)
+    sums = resampling.null_sums(event, *ranks_of(event.probability))
+    drawn = corp_sums(sums, isotonic(sums), score="brier").miscalibration
+    exact = decompose(resampling.rows, [event], score="brier").miscalibration
+    return Draws.split(drawn, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()

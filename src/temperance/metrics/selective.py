@@ -14,9 +14,8 @@ from temperance.checks.arrays import as_numbers, such_rows
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen, Plain
-from temperance.metrics.estimates import Estimate
+from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import as_float64, normal_quantile
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text

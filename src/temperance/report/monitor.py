@@ -12,8 +12,7 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling
 from temperance.drift import Bets, Evidence
 from temperance.errors import NoOptimumError
-from temperance.metrics.estimates import Estimate
-from temperance.metrics.reliability import wilson_interval
+from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.overview import overview
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay

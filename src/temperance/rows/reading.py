@@ -21,9 +21,10 @@ from temperance.printable import count_text
 from temperance.readers import Fields, read, read_blocks
 from temperance.readers.dataset import without_zeros
 from temperance.readers.guard import refusing
-from temperance.rows.answer_scale import OF_ANSWERS, answer_scale
 from temperance.rows.blocks import BlockRows
 from temperance.rows.file_rows import (
+    OF_ANSWERS,
+    answer_scale,
     read_answers,
     rows_of_answers,
     rows_of_classes,

@@ -20,7 +20,7 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
 from temperance.metrics.selective import risk_coverage_of
-from temperance.rows.fitting import Fitted, check_test, fit_rows
+from temperance.rows.calibration import Fitted, check_test, fit_rows
 from temperance.rows.memory import naming
 from temperance.show import Table
 
