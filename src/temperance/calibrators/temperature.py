@@ -378,9 +378,6 @@ def _smoothed(
     return probs
 
 
-# The fit of one temperature on labelled rows, wherever they lie.
-
-
 # Whether one finite temperature minimises the log loss, told from two sums before any step.
 
 
@@ -488,6 +485,9 @@ def _degrees_of_freedom(weights: Array | None, clusters: NDArray[np.intp]) -> fl
         return None
     of_cluster = np.bincount(clusters, weights, m)
     return float(of_cluster.sum() ** 2 / (of_cluster @ of_cluster)) - 1.0
+
+
+# The fit of one temperature on labelled rows, wherever they lie.
 
 
 _EXTREME = (

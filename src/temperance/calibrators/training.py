@@ -149,16 +149,19 @@ class Training(ArrayRows):
         """
         strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
-        arguments: Any = (logits, labels, weights, clusters)
-        if class_axis == -1 and are_plain(*arguments, groups):
+        outputs: Any = logits
+        y: Any = labels
+        w: Any = weights
+        c: Any = clusters
+        if class_axis == -1 and are_plain(logits, labels, weights, clusters, groups):
             columns = None if classes is None else class_names(classes)
-            outputs, y, w, c = (one_column(logits), *arguments[1:])
+            outputs = one_column(outputs)
         else:
             scores, columns = named_scores(
                 logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
                 groups=groups,
             )  # fmt: skip
-            outputs, y, w, c = _flat(scores, *arguments[1:], class_axis=class_axis)
+            outputs, y, w, c = _flat(scores, labels, weights, clusters, class_axis=class_axis)
         keep = labelled_rows(y, ignore_label, may_be_none=True)
         rows, w, c = (
             kept_rows(each, keep, name=name)
