@@ -31,11 +31,15 @@ def test_every_form_of_the_same_rows_teaches_the_same_temperature(form):
 
 
 def test_log_odds_of_one_column_are_log_odds():
-    """Shape (n, 1) is (n,), and no column of 0 stands for an option that does not exist."""
+    """Shape (n, 1) is (n,); the logit 0 of class 0 is no padding, though it never is the label's."""
     odds, labels = LOGITS[:, 1] - LOGITS[:, 0], (LABELS == 1).astype(int)
     flat = tp.TemperatureScaling.fit(odds, labels)
     assert tp.TemperatureScaling.fit(odds[:, None], labels).temperature == flat.temperature
     assert flat.n_classes == 2
+    below = np.append(-np.abs(odds) - 0.1, 0.0)
+    for form in (below, below[:, None]):
+        with pytest.raises(tp.NoOptimumError, match="no better than chance"):
+            tp.TemperatureScaling.fit(form, np.ones(301))
 
 
 def test_labels_and_weights_with_other_indexes_are_refused_beside_an_array():

@@ -32,7 +32,7 @@ from temperance.checks.arrays import (
     without_copy,
 )
 from temperance.checks.forms import Dense, named_scores
-from temperance.checks.labels import class_names, kept_labels, kept_rows, labelled_rows
+from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import in_effective_rows
 from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_padding, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -150,11 +150,11 @@ class Training(ArrayRows):
         strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
         outputs: Any = logits
+        columns = classes
         y: Any = labels
         w: Any = weights
         c: Any = clusters
         if class_axis == -1 and are_plain(logits, labels, weights, clusters, groups):
-            columns = None if classes is None else class_names(classes)
             outputs = one_column(outputs)
         else:
             scores, columns = named_scores(
