@@ -31,7 +31,7 @@ def test_every_form_of_the_same_rows_teaches_the_same_temperature(form):
 
 
 def test_log_odds_of_one_column_are_log_odds():
-    """Shape (n, 1) is (n,); the logit 0 of class 0 is no padding, though it never is the label's."""
+    """Shape (n, 1) is (n,); the logit 0 of class 0 is no padding, though never the label's."""
     odds, labels = LOGITS[:, 1] - LOGITS[:, 0], (LABELS == 1).astype(int)
     flat = tp.TemperatureScaling.fit(odds, labels)
     assert tp.TemperatureScaling.fit(odds[:, None], labels).temperature == flat.temperature
