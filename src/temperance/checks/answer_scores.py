@@ -69,11 +69,11 @@ class AnswerScale:
         pairs = self.words.items() if isinstance(self.words, Mapping) else self.words
         try:
             words = {_text(word): float(value) for word, value in pairs}
-            given = len(list(pairs))
+            n_pairs = len(list(pairs))
         except (TypeError, ValueError):
-            words, given = {}, -1
+            words, n_pairs = {}, -1
         low, high, rule = self._range()
-        if len(words) != given or "" in words or any(_plain_number(word) for word in words):
+        if len(words) != n_pairs or "" in words or any(_plain_number(word) for word in words):
             msg = (
                 "`words` must map words that differ, and are no numbers, to numbers, as "
                 f"high=90,low=30; got {value_text(self.words)}."
@@ -298,8 +298,8 @@ def _outside(s: Array, scale: AnswerScale) -> bool:
 def words_of(words: object) -> tuple[tuple[str, float], ...]:
     """Return what words stand for as pairs, of a mapping or None."""
     rule = 'a mapping of words to numbers, as {"high": 90}'
-    given = {} if words is None else as_mapping(words, name="words", rule=rule)
-    return tuple(given.items())
+    mapping = {} if words is None else as_mapping(words, name="words", rule=rule)
+    return tuple(mapping.items())
 
 
 def parse_words(text: str) -> dict[str, float]:

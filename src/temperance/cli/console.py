@@ -163,11 +163,11 @@ def progress(what: str, rows: int | None = None) -> Iterator[Callable[[str], Non
         def on_rows(count: int) -> None:
             bar.update(task, state=reading.after(count))
 
-        def on_step(now: str, done: int, total: int) -> None:
-            if not cost.of_step(now, done, total):
+        def on_step(now: str, count: int, total: int) -> None:
+            if not cost.of_step(now, count, total):
                 return
-            left = time_text(cost.left(done, total))
-            state = f"{done / total:.0%}, {done:,} of {total:,}, {left} left"
+            left = time_text(cost.left(count, total))
+            state = f"{count / total:.0%}, {count:,} of {total:,}, {left} left"
             bar.update(task, description=printable(now), state=state)
 
         def again(now: str) -> None:
@@ -213,25 +213,25 @@ class _Cost:
     def __init__(self) -> None:
         self._what, self._start, self._shown, self._said = "", 0.0, 0.0, False
 
-    def of_step(self, what: str, done: int, total: int) -> bool:
+    def of_step(self, what: str, count: int, total: int) -> bool:
         """Note a step; announce slow ones once. Whether it is time to show how far they are."""
         now = monotonic()
         if what != self._what:
             self._what, self._start, self._shown, self._said = what, now, now, False
-        if now - self._shown < _SHOWN_EVERY or done == total:
+        if now - self._shown < _SHOWN_EVERY or count == total:
             return False
         self._shown = now
-        left = self.left(done, total)
+        left = self.left(count, total)
         if not self._said and now - self._start >= _FIRST_SLICE and left >= _SLOW:
             self._said = True
             note(
-                f"{what}: {done:,} of {total:,} done, about {time_text(left)} left.{_faster(what)}"
+                f"{what}: {count:,} of {total:,} done, about {time_text(left)} left.{_faster(what)}"
             )
         return True
 
-    def left(self, done: int, total: int) -> float:
+    def left(self, count: int, total: int) -> float:
         """Return the seconds that the other steps will take."""
-        return (monotonic() - self._start) * (total - done) / done
+        return (monotonic() - self._start) * (total - count) / count
 
 
 def time_text(seconds: float) -> str:

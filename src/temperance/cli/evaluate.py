@@ -260,7 +260,7 @@ class _Wanted:
         if self.baseline is None:
             return gates, None
         own, old = row_sums(), self.baseline.row_sums
-        beside = check_baseline(
+        differences = check_baseline(
             final, self.baseline,
             row_sums=own, margins=self.margins, undecided=gating.taken_for,
         )  # fmt: skip
@@ -268,10 +268,10 @@ class _Wanted:
             "file": self.baseline.name,
             "n": self.baseline.n,
             "same_rows": None if own is None or old is None else own.same_rows(old),
-            "verdict": overall(beside),
-            "measures": {each.measure: each.finding for each in beside},
+            "verdict": overall(differences),
+            "measures": {each.measure: each.finding for each in differences},
         }  # fmt: skip
-        return (*gates, *beside), against
+        return (*gates, *differences), against
 
 
 def _shown(

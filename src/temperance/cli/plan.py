@@ -114,8 +114,12 @@ def plan(
             file, reading, judge_column, passing,
             half_width=0.03 if half_width is None else half_width, agreement=agreement,
         )  # fmt: skip
-    for name, given in (("half-width", half_width), ("agreement", agreement), ("pass", passing)):
-        if given is not None:
+    for name, option_value in (
+        ("half-width", half_width),
+        ("agreement", agreement),
+        ("pass", passing),
+    ):
+        if option_value is not None:
             msg = f"`--{name}` needs --judge-column, which names a judge's verdicts."
             raise InvalidInputError(msg)
     check_options(temperature, precision, error, power, n_bins)

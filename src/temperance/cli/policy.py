@@ -181,8 +181,8 @@ def _check_options(
 ) -> None:
     """Raise for options that say nothing beside the others."""
     if asked and (risks is not None or choose is not None):
-        given = "--risks" if risks is not None else "--choose"
-        msg = f"`{given}` is of the table, which is shown without promises. Leave one out."
+        option_name = "--risks" if risks is not None else "--choose"
+        msg = f"`{option_name}` is of the table, which is shown without promises. Leave one out."
         raise InvalidInputError(msg)
     idle = {"event": "predicted"}
     for name, value in others.items():
@@ -249,20 +249,22 @@ def _options(dealing: Dealing, event: str, confidence: float, risks: str | None 
     """Return options that mean the same again, as a command line has them."""
     import shlex
 
-    given = {
+    values = {
         "--event": None if event == "predicted" else event,
         "--calibrator": dealing.calibrator_file,
         "--confidence": None if confidence == CONFIDENCE else f"{confidence:g}",
         "--risks": risks,
     }
-    words = [f"{name} {shlex.quote(str(each))}" for name, each in given.items() if each is not None]
+    words = [
+        f"{name} {shlex.quote(str(each))}" for name, each in values.items() if each is not None
+    ]
     flags = {"--as-is": dealing.as_is, "--per-group": dealing.per_group}
     return " ".join([*words, *(name for name, each in flags.items() if each)])
 
 
 def _draw(
     report: Path,
-    found: BandDecision | Coverage,
+    result: BandDecision | Coverage,
     coverage: Coverage | None,
     bands: BandsContent | None,
     *,
@@ -280,13 +282,13 @@ def _draw(
         bands=bands,
         table=None if coverage is None else coverage.table,
         curve=None if coverage is None else coverage.curve,
-        calibrator=found.calibrator,
+        calibrator=result.calibrator,
         chosen=chosen,
-        use=recorded(found.use),
-        warnings=recorded_warnings(found.warnings),
+        use=recorded(result.use),
+        warnings=recorded_warnings(result.warnings),
         facts=recorded(
             (
-                *found.report_facts,
+                *result.report_facts,
                 *((("Policy", str(policy)),) if bands or chosen is not None else ()),
                 ("Library", f"temperance {__version__}"),
             )

@@ -236,8 +236,8 @@ def _stated(ctx: Any) -> Iterator[_Stated]:  # noqa: ANN401  (as above)
     for parameter in ctx.command.params:
         name = parameter.name or ""
         option = next((each for each in parameter.opts if each.startswith("--")), "")
-        given = ctx.get_parameter_source(name)
-        if not option or option in _ONCE or given is None or given.name != "COMMANDLINE":
+        source = ctx.get_parameter_source(name)
+        if not option or option in _ONCE or source is None or source.name != "COMMANDLINE":
             continue
         value = ctx.params[name]
         for each in value if isinstance(value, list | tuple) else (value,):
@@ -263,10 +263,10 @@ def files_read(rows: Iterable[str | Path], result: Path | None = None) -> Files:
     )
 
 
-def as_output(given: Path | None, default: str) -> Path:
+def as_output(path: Path | None, default: str) -> Path:
     """Return the path that is written, by default one that is not read by this command."""
-    if given is not None:
-        return given
+    if path is not None:
+        return path
     for each in _PATHS.get():
         _check(_Given("--output", Path(default), written=True), _Given("read", each, written=False))
     return Path(default)

@@ -364,12 +364,12 @@ class ThresholdDraws:
             "each": [
                 {
                     "seed": seed,
-                    "kept": kept,
+                    "kept": n_thresholds,
                     "threshold": threshold,
                     "max_risk": risk,
                     "coverage": coverage,
                 }
-                for seed, kept, threshold, risk, coverage in zip(
+                for seed, n_thresholds, threshold, risk, coverage in zip(
                     self.seeds, self.kept, self.thresholds, self.risks, self.coverages, strict=True
                 )
             ],

@@ -202,8 +202,8 @@ class BandCounts(MergeableSums, Plain):
 
     def rate(self, name: str) -> Estimate | None:
         """Return the rate that a promise is about, `min_recall` say."""
-        found: Any = getattr(self, name.split("_", 1)[1])
-        return found  # type: ignore[no-any-return]
+        value: Any = getattr(self, name.split("_", 1)[1])
+        return value  # type: ignore[no-any-return]
 
 
 def _share(part: int, whole: int) -> Estimate | None:

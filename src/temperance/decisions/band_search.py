@@ -127,20 +127,20 @@ def _accepting(
     if not strict and not recall:
         return None, None
     if not recall:
-        found = _searched(band, strict, delta)
-        return (found, None) if found.holds else (None, found.reason)
+        places = _searched(band, strict, delta)
+        return (places, None) if places.holds else (None, places.reason)
     both = {**strict, **recall}
     loose = _searched_up(band, recall, delta, both)
     if not strict:
         # the strictest threshold of those that hold is the one that is wanted
         return (Found(loose.first, loose.first), None) if loose.holds else (None, loose.reason)
-    found = _searched(band, strict, delta, both)
-    for each in (found, loose):
+    places = _searched(band, strict, delta, both)
+    for each in (places, loose):
         if not each.holds:
             return None, each.reason
-    if found.last < loose.first:
-        return None, _excluding(band, promises, found, loose, delta)
-    return Found(max(found.first, loose.first), found.last), None
+    if places.last < loose.first:
+        return None, _excluding(band, promises, places, loose, delta)
+    return Found(max(places.first, loose.first), places.last), None
 
 
 def _searched(

@@ -181,14 +181,14 @@ class ScoredBlocks:
         *,
         weighed: bool | None,
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64] | None]:
-        given, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
-        given, self.classes = named_scores(
-            given, self.classes, name=self.kind, labels=labels, weights=weights
+        values, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
+        values, self.classes = named_scores(
+            values, self.classes, name=self.kind, labels=labels, weights=weights
         )
         keep = labelled_rows(labels, self.ignore_label, may_be_none=True)
-        given = kept_rows(given, keep, name=self.kind)
+        values = kept_rows(values, keep, name=self.kind)
         with rows_among(keep):
-            scores = one_column(as_numbers(given, name=self.kind))
+            scores = one_column(as_numbers(values, name=self.kind))
             none = scores[:0] if scores.ndim else scores
             shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape
             n, k = len(scores), shape[1]

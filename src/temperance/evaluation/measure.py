@@ -302,10 +302,10 @@ class Measures:
         """The CORP diagram, and the draws of its parts; those of ks too, where ranks serve both."""
         event = named_event(self.rows, None)
         ranked = self._shared.sums(event, *ranks_of(event.probability))
-        drawn = corp_of_event(self._shared, event, ranked)
+        diagram = corp_of_event(self._shared, event, ranked)
         if event.name == "top-label" and self._shows("ks") and "ks" not in self._drawn:
             self._drawn["ks"] = ks_draws(self._shared, ranked)
-        return drawn
+        return diagram
 
     @cached_property
     def _of_classes(self) -> tuple[dict[str, Draws], list[CalibrationError]]:

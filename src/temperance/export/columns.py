@@ -97,8 +97,8 @@ class ColumnMap:
                 case _:
                     values = _WRITTEN[type(step)](t, values, step)
         if exists is not None:
-            kept = [t.binary(p, "*", e) for p, e in zip(values, exists, strict=True)]
-            values = _normalize(t, t.named("share", kept), ops.Normalize())
+            products = [t.binary(p, "*", e) for p, e in zip(values, exists, strict=True)]
+            values = _normalize(t, t.named("share", products), ops.Normalize())
         return dict(zip(self.outputs, values, strict=True))
 
     def _logits(self, t: Language, values: list[Any]) -> list[Any]:
@@ -343,14 +343,14 @@ def _check(
     if twice is not None:
         msg = f"`columns` name {twice!r} twice."
         raise InvalidInputError(msg)
-    k, given = calibrator.n_classes, len(columns)
-    of_one = given == 1 and k in {None, 2} and calibrator.kind == "logits"
-    if not of_one and (given < 1 + (calibrator.kind == "logits") or k not in {None, given}):
+    k, n_columns = calibrator.n_classes, len(columns)
+    of_one = n_columns == 1 and k in {None, 2} and calibrator.kind == "logits"
+    if not of_one and (n_columns < 1 + (calibrator.kind == "logits") or k not in {None, n_columns}):
         odds = "log-odds" if inputs == "logits" else "probability"
         one = f", or 1 with the {odds} of class 1" if k in {None, 2} else ""
-        msg = f"`columns` must name {k or 'two or more'} columns, one per class{one}, got {given}."
+        msg = f"`columns` must name {k or 'two or more'} columns, one per class{one}, got {n_columns}."
         raise InvalidInputError(msg)
-    numbers = sum(_numbers(step, given) for step in calibrator.operations())
+    numbers = sum(_numbers(step, n_columns) for step in calibrator.operations())
     if numbers > _MOST_NUMBERS:
         msg = (
             f"The map of method {calibrator.name} has {numbers:,} numbers, more than the "

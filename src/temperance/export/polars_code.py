@@ -188,9 +188,9 @@ def to_polars(
     code = language.code(map_.written(language))
     proof = map_.proof(verify, groups=groups, words=rows)
     frame = pl.DataFrame(proof.table())
-    given = _function(code)(frame.lazy()).collect()
+    calibrated = _function(code)(frame.lazy()).collect()
     parity = proof.check(
-        given.select(map_.outputs).to_numpy(), target=f"polars {pl.__version__}",
+        calibrated.select(map_.outputs).to_numpy(), target=f"polars {pl.__version__}",
     )  # fmt: skip
     return PolarsFunction(code, map_.columns, map_.outputs, parity)
 

@@ -293,10 +293,10 @@ def load(path: str | PathLike[str]) -> Calibrator:
     top = json_file(path)
     other = top.values.get("format")
     if isinstance(other, str) and other in _READ_WITH:
-        what, reader, done = _READ_WITH[other]
+        what, reader, verb = _READ_WITH[other]
         msg = (
             f"{path}: is {what}, not a calibrator. Read it with `temperance.decisions.{reader}`; "
-            f"its rows are {done} by `temperance apply`."
+            f"its rows are {verb} by `temperance apply`."
         )
         raise FileFormatError(msg)
     return calibrator_of(top)

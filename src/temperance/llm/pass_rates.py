@@ -395,21 +395,23 @@ def compare_pass_rates(
         first = as_word(baseline, names, name="baseline")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
     order = [first, *(name for name in _in_order(names, number) if name != first)]
-    found: dict[str, tuple[PassRate, BoundedMean, Corrected | AdjustedCount]] = {}
+    by_system: dict[str, tuple[PassRate, BoundedMean, Corrected | AdjustedCount]] = {}
     for name in order:
         own = number == names.index(name)
         try:
-            found[name] = _found(rows.part(own), method, level)
+            by_system[name] = _found(rows.part(own), method, level)
         except InvalidInputError as error:
             msg = f"system {value_text(name)}: {error}"
             raise InvalidInputError(msg) from error
-    of_first = found[first][1]
+    of_first = by_system[first][1]
     differences = {
-        name: _difference(rate, of_first) for name, (_, rate, _) in found.items() if name != first
+        name: _difference(rate, of_first)
+        for name, (_, rate, _) in by_system.items()
+        if name != first
     }
     return PassRateComparison(
-        {name: each for name, (each, _, _) in found.items()}, first, differences,
-        {name: parts for name, (_, _, parts) in found.items()},
+        {name: each for name, (each, _, _) in by_system.items()}, first, differences,
+        {name: parts for name, (_, _, parts) in by_system.items()},
     )  # fmt: skip
 
 
@@ -442,7 +444,7 @@ def _found(
         parts = corrected(rows, method)
         labels_alone, tuning = parts.labels.estimate(level), parts.tuning
     rate = _within_unit(parts.rate(level))
-    found = PassRate(
+    result = PassRate(
         Estimate(rate.value, rate.low, rate.high),
         float(np.average(rows.verdicts, weights=rows.weights)),
         labels_alone,
@@ -451,7 +453,7 @@ def _found(
         len(np.unique(rows.units)) if rows.clustered else None,
         method, level, tuning, _agreement(rows, 1.0, level), _agreement(rows, 0.0, level),
     )  # fmt: skip
-    return replace(found, notes=tuple(_notes(rows, found))), rate, parts
+    return replace(result, notes=tuple(_notes(rows, result))), rate, parts
 
 
 def _agreement(rows: JudgedRows, label: float, level: float) -> Estimate | None:
@@ -471,11 +473,11 @@ def _within_unit(rate: BoundedMean) -> BoundedMean:
     )
 
 
-def _notes(rows: JudgedRows, found: PassRate) -> Iterator[str]:
+def _notes(rows: JudgedRows, rate: PassRate) -> Iterator[str]:
     there = rows.labelled
-    if found.method in ("ppi", "calibrated") and not there.all():
+    if rate.method in ("ppi", "calibrated") and not there.all():
         asked, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
-        gap = total_of([asked.term(found.level), others.term(found.level, -1.0)])
+        gap = total_of([asked.term(rate.level), others.term(rate.level, -1.0)])
         if abs(gap.value) > normal_quantile(_OTHERWISE) * gap.standard_error:
             yield (
                 f"the judge passes {number_text(asked.sums.mean)} of the labelled rows and "
@@ -483,13 +485,13 @@ def _notes(rows: JudgedRows, found: PassRate) -> Iterator[str]:
                 "and the correction is not of these rows. If you labelled so many of each verdict, "
                 "`method` (--method) is stratified; if of known passes and fails, adjusted-count."
             )
-    worth = found.worth_labels
-    if worth is not None and worth < found.n_labelled:
+    worth = rate.worth_labels
+    if worth is not None and worth < rate.n_labelled:
         yield (
             "the judge does not help: the labels alone give an interval as short. It agrees with "
             "people too seldom, or there are too few labels to know."
         )
-    if found.method == "adjusted-count" and _width(found.pass_rate) > 0.9:
+    if rate.method == "adjusted-count" and _width(rate.pass_rate) > 0.9:
         yield "the labels are too few to know the judge: the interval is nearly all of 0 to 1."
 
 

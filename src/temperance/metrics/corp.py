@@ -62,12 +62,12 @@ class CorpReliability(Frozen):
         """Return plain numbers for JSON; with `curves`, lists of what the diagram draws."""
         curve = ("probability", "recalibrated", "share", "consistency_low", "consistency_high",
                  "confidence_low", "confidence_high")  # fmt: skip
-        drawn = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
+        lines = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
         return {
             "event": self.event,
             **self.decomposition.to_dict(),
             "miscalibration_test": self.miscalibration.to_dict(),
-            **drawn,
+            **lines,
         }
 
 
@@ -169,9 +169,9 @@ def miscalibration_p_value(resampling: Resampling, name: EventName | None = None
     """
     event = named_event(resampling.rows, name)
     sums = resampling.null_sums(event, *ranks_of(event.probability))
-    drawn = corp_sums(sums, isotonic(sums), score="brier").miscalibration
+    draws = corp_sums(sums, isotonic(sums), score="brier").miscalibration
     exact = decompose(resampling.rows, [event], score="brier").miscalibration
-    return Draws.split(drawn, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
+    return Draws.split(draws, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
 
 
 def corp_of_sums(

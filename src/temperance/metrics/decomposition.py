@@ -367,7 +367,7 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
     )
 
 
-def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationError:
+def _without_interval(draws: NDArray[np.float64], value: float) -> CalibrationError:
     """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
-    null = drawn[1:] + (value - drawn[0])
+    null = draws[1:] + (value - draws[0])
     return Draws(value, _NONE, null, 0.0).without_interval()

@@ -62,15 +62,15 @@ class ImpliedSums(MergeableSums):
         w2 = np.ones(len(seen)) if weights is None else weights * weights
         gap = np.where(w2[:, None] > 0.0, seen - mean, 0.0)
         beyond = np.maximum(fourth - variance * variance, 0.0)
-        beside: tuple[MeanSums, ...] = ()
+        clustered: tuple[MeanSums, ...] = ()
         if clusters is not None:
-            beside = (MeanSums.of(gap, weights, clusters), MeanSums.of(gap, weights))
+            clustered = (MeanSums.of(gap, weights, clusters), MeanSums.of(gap, weights))
         return cls(
             MeanSums.of(mean, weights, clusters),
             w2 @ variance,
             w2 @ (gap * gap),
             w2 * w2 @ beyond,
-            *beside,
+            *clustered,
         )
 
     def mean(self, index: int) -> float:

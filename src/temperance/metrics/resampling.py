@@ -51,17 +51,17 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
         if k <= _FEW_CLASSES:
-            drawn = np.zeros(uniform.shape, dtype=labels.dtype)
+            classes = np.zeros(uniform.shape, dtype=labels.dtype)
             for column in cumulative.T[:-1]:
-                drawn += uniform >= column
+                classes += uniform >= column
         else:  # row by row: the steps of one stay in the nearest cache
-            drawn = np.empty(uniform.shape[::-1], dtype=labels.dtype)
+            classes = np.empty(uniform.shape[::-1], dtype=labels.dtype)
             for row, (steps, heights) in enumerate(
                 zip(cumulative, np.ascontiguousarray(uniform.T), strict=True)
             ):
-                drawn[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
-            drawn = drawn.T
-        labels[:, rows] = drawn
+                classes[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
+            classes = classes.T
+        labels[:, rows] = classes
     return labels
 
 
@@ -180,8 +180,8 @@ class Resampling:
         parts = []
         for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
             row, at = cells.holding(labels[draw])
-            drawn = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
-            parts.append((said - drawn).T @ self._signs(draw, len(signs)).T)
+            label_hits = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
+            parts.append((said - label_hits).T @ self._signs(draw, len(signs)).T)
         return np.concatenate(parts, axis=1)
 
     @cached_property
@@ -216,10 +216,12 @@ class Resampling:
         place = rng.integers(0, self._n_groups, size=shape)
         place += self._n_groups * np.arange(self.n_resamples)[:, None]
         counts = np.bincount(place.ravel(), minlength=shape[0] * shape[1])
-        drawn = counts.reshape(shape).astype(np.float64)
+        multiplicities = counts.reshape(shape).astype(np.float64)
         if self.rows.weights is not None:  # a sample of rows without weight has no error
-            drawn[drawn @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
-        return drawn
+            multiplicities[multiplicities @ np.bincount(self._group, self.rows.weights) == 0.0] = (
+                1.0
+            )
+        return multiplicities
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
         few = n_bins <= _FEW_BINS
@@ -248,11 +250,11 @@ class Resampling:
     def _null_correct(self) -> NDArray[np.bool_]:
         """Whether the predicted class is right, drawn with its probability, (draws, n)."""
         confidence = self.rows.confidence
-        drawn = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
+        correct = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
         rng = np.random.default_rng([self.seed, 5])
-        for draws in row_blocks(drawn):
-            drawn[draws] = rng.random((len(drawn[draws]), len(confidence))) < confidence
-        return drawn
+        for draws in row_blocks(correct):
+            correct[draws] = rng.random((len(correct[draws]), len(confidence))) < confidence
+        return correct
 
     @cached_property
     def _by_confidence(self) -> NDArray[np.intp]:

@@ -234,11 +234,11 @@ def _signature(calibrator: Calibrator) -> Any:  # noqa: ANN401  (MLflow's)
     if columns is None or outputs is None:
         rows = Schema([TensorSpec(np.dtype(np.float64), (-1, -1))])
         return ModelSignature(rows, rows)
-    taken: list[Any] = [ColSpec(DataType.double, name) for name in columns]
+    input_specs: list[Any] = [ColSpec(DataType.double, name) for name in columns]
     if calibrator.traits.groups:
-        taken.append(ColSpec(DataType.string, GROUP, required=False))
-    given: list[Any] = [ColSpec(DataType.double, name) for name in outputs]
-    return ModelSignature(Schema(taken), Schema(given))
+        input_specs.append(ColSpec(DataType.string, GROUP, required=False))
+    output_specs: list[Any] = [ColSpec(DataType.double, name) for name in outputs]
+    return ModelSignature(Schema(input_specs), Schema(output_specs))
 
 
 def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa: ANN401

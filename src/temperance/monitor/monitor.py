@@ -504,9 +504,9 @@ def create(
             raise InvalidInputError(msg)
         registry = f"{address}.registry"
     folder = Path(registry).resolve()
-    given = Settings(registry=str(folder), **settings)
+    store_settings = Settings(registry=str(folder), **settings)
     name = Registry(folder).create(calibrator)
-    Store.create(address, given).close()
+    Store.create(address, store_settings).close()
     return name
 
 

@@ -143,13 +143,13 @@ def refit(
         return champion.with_map(one)
 
     policy = _policy_of(store)
-    kept = int(_KEPT * len(rows)) if policy is not None else 0
-    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - kept])
+    n_kept = int(_KEPT * len(rows)) if policy is not None else 0
+    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - n_kept])
     challenger = fitted(fit_rows)
     challenge = _challenge(fitted, rows, registry, champion_id)
     new = registry.add(challenger)
     promoted = new != champion_id and (force or challenge.earned(alpha))
-    told = None
+    policy_note = None
     if promoted:
         why = f"re-fit on {len(fit_rows):,} labels"
         if not challenge.earned(alpha):
@@ -157,13 +157,13 @@ def refit(
         facts = {"method": name, "n": len(fit_rows), "challenge": challenge.to_dict()}
         registry.promote(new, why=why, facts=facts, champion=champion_id)
         if policy is not None:
-            told = _set_again(Path(str(store.settings.policy)), policy, challenger,
+            policy_note = _set_again(Path(str(store.settings.policy)), policy, challenger,
                               rows.taken(kept_rows))  # fmt: skip
     words = _words(challenge, alpha, promoted=promoted, same=new == champion_id)
     return Refit(
         promoted, new, champion_id, name, len(fit_rows), challenge,
         getattr(challenger, "temperature", None), getattr(champion, "temperature", None), words,
-        told,
+        policy_note,
     )  # fmt: skip
 
 

@@ -256,12 +256,12 @@ class CorpDisplay(Display):
 
 def _draw_bands(ax: Axes, corp: CorpReliability) -> None:
     """Fill what chance allows a calibrated model, and where the curve may be."""
-    kept = _visible(corp.probability)
+    visible = _visible(corp.probability)
     for low, high, colour, alpha, order in (
         (corp.consistency_low, corp.consistency_high, BARS, 0.45, 1.6),
         (corp.confidence_low, corp.confidence_high, INK, 0.1, 1.7),
     ):
-        x, bottom, top = corp.probability[kept], low[kept], high[kept]
+        x, bottom, top = corp.probability[visible], low[visible], high[visible]
         if x[-1] - x[0] < _HALF:
             x = np.array([x[0] - _HALF, *x, x[-1] + _HALF])
             bottom, top = np.pad(bottom, 1, mode="edge"), np.pad(top, 1, mode="edge")
@@ -272,9 +272,9 @@ def _draw_bands(ax: Axes, corp: CorpReliability) -> None:
 
 def _draw_curve(ax: Axes, corp: CorpReliability) -> None:
     """Draw the curve, in colour where it leaves the consistency band, and dots if they are few."""
-    kept = _visible(corp.probability)
-    x, curve = corp.probability[kept], corp.recalibrated[kept]
-    edges = corp.consistency_low[kept], corp.consistency_high[kept]
+    visible = _visible(corp.probability)
+    x, curve = corp.probability[visible], corp.recalibrated[visible]
+    edges = corp.consistency_low[visible], corp.consistency_high[visible]
     fine = np.unique(np.concatenate([x, *(_crossings(x, curve - edge) for edge in edges)]))
     middle = 0.5 * (fine[1:] + fine[:-1])
     colours = _colours(*(np.interp(middle, x, y) for y in (curve, *edges)))
@@ -295,8 +295,8 @@ def _visible(x: NDArray[np.float64]) -> NDArray[np.bool_]:
     if len(x) <= _FEW:
         return np.ones(len(x), dtype=bool)
     new = np.diff(np.floor(x / _FINE)) > 0.0
-    kept: NDArray[np.bool_] = np.append(True, new) | np.append(new, True)
-    return kept
+    corner: NDArray[np.bool_] = np.append(True, new) | np.append(new, True)
+    return corner
 
 
 def _crossings(x: NDArray[np.float64], gap: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -210,9 +210,9 @@ class CostDisplay(Display):
         width = across * (_HANDLE + max(map(width_of, names))) + _APART
         height = up * (_ROW * len(names) + 1.0) + _APART
         for corner in _CORNERS:
-            beside = ends[:, 0] > 1.0 - width if "right" in corner else ends[:, 0] < width
-            above = ends[:, 1] > 1.0 - height if "upper" in corner else ends[:, 1] < height
-            if not (beside & above).any():
+            in_width = ends[:, 0] > 1.0 - width if "right" in corner else ends[:, 0] < width
+            in_height = ends[:, 1] > 1.0 - height if "upper" in corner else ends[:, 1] < height
+            if not (in_width & in_height).any():
                 break
         else:
             corner = _CORNERS[0]

@@ -67,9 +67,9 @@ class Words:
         over = moved @ (-np.sin(turn), np.cos(turn))
         left = {"left": 0.0, "center": -0.5, "right": -1.0}[self.across] * width
         foot = {"bottom": 0.0, "top": -_LINE}[self.up]
-        beside = np.maximum(np.maximum(left - along, along - left - width), 0.0)
-        above = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
-        return float(np.hypot(beside, above).min())
+        along_gap = np.maximum(np.maximum(left - along, along - left - width), 0.0)
+        over_gap = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
+        return float(np.hypot(along_gap, over_gap).min())
 
 
 def draw_frame(ax: Axes, *, says: str, happens: str) -> None:

@@ -73,10 +73,10 @@ class _Lists:
             return padded_rows(flat, lengths, plan.kind)
         ends = np.cumsum(lengths)
         missing = (lengths == 1) & np.isnan(flat[ends - 1])
-        given = lengths[~missing]
-        width = int(given.max()) if len(given) else 1
+        present = lengths[~missing]
+        width = int(present.max()) if len(present) else 1
         whole = np.repeat(~missing, lengths)
-        ragged = padded_rows(flat[whole], given, plan.kind) if len(given) else (flat[:0], False)
+        ragged = padded_rows(flat[whole], present, plan.kind) if len(present) else (flat[:0], False)
         values = np.full((len(lengths), width), np.nan)
         values[~missing] = ragged[0]
         return values, ragged[1]
@@ -86,11 +86,11 @@ class _Columns:
     """What has been converted so far, and which rows lack a value."""
 
     def __init__(
-        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], found: Dialect
+        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], dialect: Dialect
     ) -> None:
         self._plan = plan
         self._request = request
-        self._found = found
+        self._found = dialect
         texts = (plan.label, plan.group, plan.cluster, plan.id)
         self._texts: dict[str, list[str]] = {name: [] for name in texts if name is not None}
         self._numbers: dict[str, NumberCells | _Lists] = {}
@@ -169,7 +169,7 @@ class _Columns:
         plan = self._plan
         missing = {name: np.concatenate(parts) for name, parts in self._missing.items()}
         cells = [each for each in self._numbers.values() if isinstance(each, NumberCells)]
-        found = self._found._replace(decimal_comma=any(each.found_comma for each in cells))
+        dialect = self._found._replace(decimal_comma=any(each.found_comma for each in cells))
         lacking = [name for name, rows in missing.items() if rows.any()]
         if self._first is not None and self._request.na == "refuse":
             rows = np.logical_or.reduce([missing[name] for name in lacking])
@@ -198,7 +198,7 @@ class _Columns:
                 for name, column in self._numbers.items()
                 if name in plan.scores
             ),
-            notes=found.notes,
+            notes=dialect.notes,
         )
         return finished(rows_read, plan, self._request)
 
@@ -269,7 +269,7 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
     """Read a plain table at once; None where it is not plain, or wrong in a line to be named."""
     try:
         with opened(path, request.fields) as (file, encoding):
-            lines, delimiter, found = separated(file, path, request.fields.delimiter)
+            lines, delimiter, mark = separated(file, path, request.fields.delimiter)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             names, cells = next(reader, []), next(reader, [])
         plain = plain_columns(path, names, delimiter) if len(names) == len(cells) else None
@@ -277,7 +277,7 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
             return None
         first_row = dict(zip(names, cells, strict=True))
         plan = _planned(names, first_row, request)
-        dialect = Dialect(found, encoding=encoding)
+        dialect = Dialect(mark, encoding=encoding)
         columns = _Columns(plan, request, first_row, dialect).of_plain(plain)
         return None if columns is None else columns.rows()
     except (FileFormatError, UnicodeError, csv.Error):
@@ -286,9 +286,9 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
 
 def _all_rows(path: Path, request: Request) -> FileRows:
     columns = None
-    for plan, block, found in _planned_blocks(path, request):
+    for plan, block, dialect in _planned_blocks(path, request):
         if columns is None:
-            columns = _Columns(plan, request, _first_row(block), found)
+            columns = _Columns(plan, request, _first_row(block), dialect)
         columns.add(block)
     assert columns is not None  # noqa: S101  (no block is an error)
     return columns.rows()
@@ -297,9 +297,9 @@ def _all_rows(path: Path, request: Request) -> FileRows:
 def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
     """Read such a table some thousand lines at a time."""
     first_row = None
-    for plan, block, found in _planned_blocks(path, request):
+    for plan, block, dialect in _planned_blocks(path, request):
         first_row = first_row or _first_row(block)
-        columns = _Columns(plan, request, first_row, found)
+        columns = _Columns(plan, request, first_row, dialect)
         columns.add(block)
         yield columns.rows()
 
@@ -307,7 +307,7 @@ def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
 def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block, Dialect]]:
     """Yield which columns to read, some rows, and how they are written, until the file ends."""
     with opened(path, request.fields) as (file, encoding):
-        lines, delimiter, found = separated(file, path, request.fields.delimiter)
+        lines, delimiter, dialect = separated(file, path, request.fields.delimiter)
         reader: _Reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             names = next((row for row in reader if row), None)
@@ -318,7 +318,7 @@ def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, 
             for block in _blocks(reader, names):
                 if plan is None:
                     plan = _planned(names, _first_row(block), request)
-                yield plan, block, Dialect(found, encoding=encoding)
+                yield plan, block, Dialect(dialect, encoding=encoding)
         except csv.Error as error:
             msg = f"line {reader.line_num}: {error}; check its quotation marks."
             raise FileFormatError(msg) from error

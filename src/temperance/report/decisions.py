@@ -250,10 +250,10 @@ def _promises(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> list
     rule, test = content.rule, content.test_groups
     if not rule.per_group:
         return []
-    found = {gate.group: gate for gate in gates}
+    by_group = {gate.group: gate for gate in gates}
 
     def worry(promise: Promise) -> tuple[int, float]:
-        gate = found.get(promise.group)
+        gate = by_group.get(promise.group)
         if gate is not None and gate.finding == "broken":
             return 0, _worry(gate)[1]
         if promise.threshold is None:
@@ -266,7 +266,7 @@ def _promises(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> list
     rows = []
     for each in sorted(rule.promises, key=worry):
         outcome = test.get(each.group or "") if test else each.outcome
-        gate = found.get(each.group)
+        gate = by_group.get(each.group)
         rows.append(
             {
                 "name": each.group,
@@ -430,11 +430,11 @@ def _pays(cascade: Cascade) -> State:
         )
     if goal.kind == "budget":
         name, least, most, value = "Budget", way.spent.low, way.spent.high, way.spent
-        kept, missed = most <= goal.value, least > goal.value
+        met, missed = most <= goal.value, least > goal.value
     else:
         name, value = "Accuracy", way.error
-        kept, missed = 1.0 - value.high >= goal.value, 1.0 - value.low < goal.value
-    words = ("Kept", "good") if kept else ("Missed", "bad") if missed else ("Cannot tell", "open")
+        met, missed = 1.0 - value.high >= goal.value, 1.0 - value.low < goal.value
+    words = ("Kept", "good") if met else ("Missed", "bad") if missed else ("Cannot tell", "open")
     what = "spent per row" if goal.kind == "budget" else "of answers wrong"
     ends = interval_text(value.low, value.high)
     why = f"{number_text(value.value)} {what} ({ends}, 95\u00a0%)"
@@ -444,9 +444,9 @@ def _pays(cascade: Cascade) -> State:
 def _calibration_pays(cascade: Cascade) -> State:
     worth = cascade.worth
     unit = {"cost": "per row", "budget": "errors per row", "accuracy": "of cost per row"}
-    found, per = verdict(worth), unit[cascade.goal.kind]
-    verb = "Saved" if found == "better" else "Lost"
-    word, css = _WORTH[found]
+    finding, per = verdict(worth), unit[cascade.goal.kind]
+    verb = "Saved" if finding == "better" else "Lost"
+    word, css = _WORTH[finding]
     ends = interval_text(worth.low, worth.high, sign=True)
     saved = number_text(worth.value, sign=True)
     why = f"What it saves against raw confidences: {saved} {per} ({ends}, 95\u00a0%)"

@@ -108,9 +108,9 @@ def _of_model(
                 f"({p_text(evaluation.tests.verdict.adjusted_p_value)}, corrected)."
             )
         elif praised:
-            told = "one can tell" if few else f"these {n} can tell"
+            tellers = "one can tell" if few else f"these {n} can tell"
             sentence = (
-                f"this model's probabilities are as good as {told}: no test of calibration "
+                f"this model's probabilities are as good as {tellers}: no test of calibration "
                 "refutes them."
             )
         else:

@@ -320,8 +320,8 @@ def _row(name: str, estimate: Estimate, part: ShrunkPart | None, pooled: float) 
     if part.interval is not None:
         row["interval"] = ends_text(*part.interval)
     if part.alone is not None and part.alone != pooled:
-        kept = log(estimate.value / pooled) / log(part.alone / pooled)
-        row["shrunk"] = f"{1.0 - min(max(kept, 0.0), 1.0):.0%}".replace("%", "\u00a0%")
+        share = log(estimate.value / pooled) / log(part.alone / pooled)
+        row["shrunk"] = f"{1.0 - min(max(share, 0.0), 1.0):.0%}".replace("%", "\u00a0%")
     return row
 
 

@@ -154,8 +154,8 @@ def _state(bands: BandsContent, name: str) -> State:
     why = f"{clauses[0].upper()}{clauses[1:]}"
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
-    found = [finding_of(bands.test, rule, each) for each in own]
-    worst = next(each for each in _ON_TEST if each in found)
+    findings = [finding_of(bands.test, rule, each) for each in own]
+    worst = next(each for each in _ON_TEST if each in findings)
     return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
 
 
@@ -174,10 +174,10 @@ def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
 
 def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, str]:
     rule = bands.rule
-    found = [] if bands.test is None else [
+    findings = [] if bands.test is None else [
         finding_of(bands.test, rule, name) for name in rule.promises.limits
     ]  # fmt: skip
-    if "broken" in found:
+    if "broken" in findings:
         command = " ".join(
             filter(None, ("temperance policy new-labels.npz", content.same, _options(rule)))
         )
@@ -202,14 +202,14 @@ def _table_screen(content: PolicyContent) -> Screen:
         for row in _coverage_rows(content)
     ]
     file = shlex.quote(content.file)
-    kept = [risk for risk, rule in zip(content.table.risks, content.table.rules, strict=True)
-            if rule is not None]  # fmt: skip
+    rules = zip(content.table.risks, content.table.rules, strict=True)
+    allowed_risks = [risk for risk, rule in rules if rule is not None]
     if content.chosen is not None:
         step = "Let the chosen policy decide on new rows, and test it on new labels."
         command = f"temperance apply {shlex.quote(content.policy)} new-rows.npz -o decided.npz"
-    elif kept:
+    elif allowed_risks:
         step = "Choose a risk; its policy is written, and its promise holds though you looked."
-        words = ("temperance policy", file, content.same, f"--choose {kept[0]:g}")
+        words = ("temperance policy", file, content.same, f"--choose {allowed_risks[0]:g}")
         command = " ".join(filter(None, words))
     else:
         step, command = "Label more rows: these allow none of the promises.", ""

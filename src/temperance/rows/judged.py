@@ -77,8 +77,8 @@ def read_judged(
     InvalidInputError
         Words that are neither true nor false where `columns` does not say which mean pass.
     """
-    found = _column(path, columns.verdict, "--judge-column")
-    verdicts = _numbers(found, columns, path, columns.verdict)
+    values = _column(path, columns.verdict, "--judge-column")
+    verdicts = _numbers(values, columns, path, columns.verdict)
     has = ~np.isnan(verdicts)
     if not has.any():
         msg = f"{path}: no row has a verdict (column `{columns.verdict}`, --judge-column)."
@@ -104,9 +104,9 @@ def read_judged(
     elif labels is not None:
         own, more = _joined(path, labels, columns, len(verdicts))
         notes.extend(more)
-    kept = {role: None if each is None else each[has] for role, each in others.items()}
+    columns_of = {role: None if each is None else each[has] for role, each in others.items()}
     return JudgedFile(
-        verdicts[has], own[has], **kept, source=str(path), sha256=file_digest(path),
+        verdicts[has], own[has], **columns_of, source=str(path), sha256=file_digest(path),
         notes=tuple(notes),
     )  # fmt: skip
 

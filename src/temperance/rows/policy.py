@@ -243,18 +243,18 @@ def _luck(
     by_seed: Mapping[int, Bands | InvalidInputError | NoOptimumError], what: str, source: str
 ) -> tuple[str, ...]:
     """Return a warning where other draws of the rows find no bands; raise where most do not."""
-    kept, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
-    if kept == n:
+    n_with_bands, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
+    if n_with_bands == n:
         return ()
     seed, error = next((s, e) for s, e in by_seed.items() if not isinstance(e, Bands))
-    if 2 * kept <= n:
+    if 2 * n_with_bands <= n:
         msg = (
-            f"{source}: only {kept} of {n} {what} {'has' if kept == 1 else 'have'} these bands: "
+            f"{source}: only {n_with_bands} of {n} {what} {'has' if n_with_bands == 1 else 'have'} these bands: "
             f"chance in the draw would decide, not the rows. With seed {seed}: {error}"
         )
         raise InvalidInputError(msg)
     text = (
-        f"only {kept} of {n} {what} have these bands: chance in the draw had a part. More labelled "
+        f"only {n_with_bands} of {n} {what} have these bands: chance in the draw had a part. More labelled "
         "rows leave it less."
     )
     return (text,)

@@ -127,11 +127,11 @@ class _Seen:
     def get(self, name: str, make: Callable[[Store, Registry], Response]) -> Response:
         """Return what was made within the last seconds, or make it; one at a time."""
         with self._one:
-            at, kept = self._made.get(name, (0.0, Response()))
+            at, response = self._made.get(name, (0.0, Response()))
             if not at or time.monotonic() - at > _KEPT:
-                kept = make(self._store, self._registry)
-                self._made[name] = (time.monotonic(), kept)
-        return kept
+                response = make(self._store, self._registry)
+                self._made[name] = (time.monotonic(), response)
+        return response
 
 
 def _endpoint(seen: _Seen, make: Callable[[Store, Registry], Response]) -> Any:  # noqa: ANN401

@@ -408,10 +408,10 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _training(self) -> Training:
         """Return the cross-fitted rows as those of a fit."""
-        method, kept = self._how["method"], self._rows_of_map
+        method, rows = self._how["method"], self._rows_of_map
         return Training.check(
-            kept["logits"], Positions(kept["labels"]), weights=kept["weights"],
-            clusters=kept["clusters"], classes=class_names(self.classes_.tolist()),
+            rows["logits"], Positions(rows["labels"]), weights=rows["weights"],
+            clusters=rows["clusters"], classes=class_names(self.classes_.tolist()),
             refuse_probs=False, zeros=method == AUTO or METHODS[method].traits.zeros,
         )  # fmt: skip
 

@@ -209,9 +209,9 @@ class _Rows:
         path = self._file.path
         if self._file.is_table:
             return CollectedLogits(None, None, names, self.n, path)
-        beside = labels_path(path)
-        logits, labels = (np.load(each, mmap_mode="r") for each in (path, beside))
-        return CollectedLogits(logits, labels, names, self.n, path, beside)
+        label_path = labels_path(path)
+        logits, labels = (np.load(each, mmap_mode="r") for each in (path, label_path))
+        return CollectedLogits(logits, labels, names, self.n, path, label_path)
 
 
 def _rows_of(loader: Any) -> int | None:  # noqa: ANN401

@@ -46,12 +46,12 @@ def monitor_label(
     from temperance.monitor import Labelled
     from temperance.readers import Fields, read_labels
 
-    with opened(store) as (kept, _), from_stdin(file) as path:
+    with opened(store) as (open_store, _), from_stdin(file) as path:
         fields = Fields(label=label_column, id=id_column)
         ids, labels = read_labels(path, fields=fields, na=na.value)
         notes: tuple[str, ...] = ()
         if label_map is not None:
-            meaning, names = LabelMap.parse(label_map), kept.label_names()
+            meaning, names = LabelMap.parse(label_map), open_store.label_names()
             unused = meaning.unused(distinct_labels(labels)[0], names)
             labels = meaning.applied(labels, names)
             if unused:
@@ -62,7 +62,7 @@ def monitor_label(
         with progress("writing", rows=len(ids)):
             for first in range(0, len(ids), _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
-                receipt = kept.label(ids[some].tolist(), labels[some].tolist())
+                receipt = open_store.label(ids[some].tolist(), labels[some].tolist())
                 total = total.merge(receipt)
     words = (
         f"{total.new:,} labels written, {total.repeated:,} were there already, "

@@ -84,8 +84,8 @@ class ModelRows:
             file = Path(verify)
             verify = _from_file(file, [each.name for each in inputs])
             words = words or f"{{}} of {file.name}"
-        given = _named(inputs, verify)
-        arrays = {each.name: _checked(each, given[each.name], batch) for each in inputs}
+        by_name = _named(inputs, verify)
+        arrays = {each.name: _checked(each, by_name[each.name], batch) for each in inputs}
         sizes = {name: len(array) for name, array in arrays.items()}
         n = next(iter(sizes.values()), 0)
         if len(set(sizes.values())) > 1:
@@ -120,8 +120,8 @@ class ModelRows:
         scale = np.array(_MADE_SCALES)[np.arange(n) % len(_MADE_SCALES)]
         arrays = {}
         for each, shape in zip(inputs, shapes, strict=True):
-            drawn = rng.normal(size=(n, *shape)) * scale.reshape(-1, *[1] * len(shape))
-            arrays[each.name] = drawn.astype(dtype_of(each))
+            draws = rng.normal(size=(n, *shape)) * scale.reshape(-1, *[1] * len(shape))
+            arrays[each.name] = draws.astype(dtype_of(each))
         return cls(arrays, n, f"{n:,} made rows", batch)
 
     def part(self, start: int, size: int) -> Arrays:

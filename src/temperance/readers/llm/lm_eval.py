@@ -301,8 +301,8 @@ def _repeats_differ(line: Node) -> bool:
     for repeats in responses.value:
         if not isinstance(repeats, list):
             continue
-        found = {str(each[0]) for each in repeats if isinstance(each, list) and each}
-        if len(found) > 1:
+        scores = {str(each[0]) for each in repeats if isinstance(each, list) and each}
+        if len(scores) > 1:
             return True
     return False
 
@@ -314,15 +314,15 @@ def leave_out_filters(answers: Sequence[Answer], ask: Ask) -> list[bool]:
     which is which.
     """
     met: set[tuple[object, str | None]] = set()
-    kept = []
+    keep = []
     for answer in answers:
         key = answer.id, answer.document
         again = not answer.filter_named and answer.id is not None and key in met
         ask.counts["of unnamed filters"] += again
         ask.counts["scored several times"] += answer.repeats_differ and not again
         met.add(key)
-        kept.append(not again)
-    return kept
+        keep.append(not again)
+    return keep
 
 
 def _own_score(line: Node, log_probs: list[float]) -> OwnScore | None:

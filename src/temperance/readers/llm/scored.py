@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,9 +78,9 @@ def read_scores(
         check_label_source(labels, fields)
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
     shards = Shards.of(path, suffixes)
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     if format_.name == AUTO:
-        format_, told = recognised(shards.files, format_)
+        format_, remarks = recognised(shards.files, format_)
     _check(format_, score)
     of_folder, source = is_folder(path), os.fspath(path)
     ask = Ask(
@@ -95,10 +95,10 @@ def read_scores(
     if labels is not None:
         said = replace(fields, label=fields.label or "correct")
         n_lines = ask.counts["lines"]
-        told += joined(by_file, labels, fields=said, source=source, n_lines=n_lines)
+        remarks += joined(by_file, labels, fields=said, source=source, n_lines=n_lines)
     rows = [row for of_file in by_file for row in of_file]
     with refusing(path):
-        dataset = _dataset(rows, ask, source, shards.files if of_folder else (), told)
+        dataset = _dataset(rows, ask, source, shards.files if of_folder else (), remarks)
         check_texts(dataset)
     return dataset
 
@@ -154,12 +154,10 @@ def _by_key(line: Node, ask: Ask) -> Iterator[Answer]:
         ask.counts["failed"] += 1
         return
     node = node or line.need(ask.score)
-    value = nan
     if isinstance(node.value, str) and ask.as_number is not None:
-        found = ask.as_number(node.value)
-        if found is None:
+        value = ask.as_number(node.value)
+        if value is None:
             node.refuse("a number, a percentage or one of the words that are mapped")
-        value = found
     else:
         value = node.number()
     right = line.find(ask.fields.label or "correct") if ask.own_labels else None
@@ -172,7 +170,7 @@ def _by_key(line: Node, ask: Ask) -> Iterator[Answer]:
 
 
 def _dataset(
-    rows: list[Row], ask: Ask, source: str, files: tuple[Path, ...], told: tuple[str, ...]
+    rows: list[Row], ask: Ask, source: str, files: tuple[Path, ...], remarks: tuple[str, ...]
 ) -> Dataset:
     check_ids(rows, ask.counts)
     has = [row.answer.label is not None for row in rows]
@@ -202,5 +200,5 @@ def _dataset(
         kind_forced=True,
         source=source,
         files=files,
-        notes=tuple(f"{source}: {note}" for note in (*told, *sentences)),
+        notes=tuple(f"{source}: {note}" for note in (*remarks, *sentences)),
     )
