@@ -369,16 +369,21 @@ def compare(  # noqa: PLR0913  (as `evaluate`)
                 f"{name!r} has {other.shape}."
             )
             raise InvalidInputError(msg)
-    named = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
+    group_labels = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
     there = baseline.weighing()[1]
     rows = {name: each.weighing()[0] for name, each in rows.items()}
-    named = weighing_groups(named, there)
+    group_labels = weighing_groups(group_labels, there)
     rows = {
-        name: of_label_matrix(each, named).apart_from(probs[name], labels, weights)
+        name: of_label_matrix(each, group_labels).apart_from(probs[name], labels, weights)
         for name, each in rows.items()
     }
     return compare_rows(
-        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+        rows,
+        groups=group_labels,
+        n_bins=n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
+        measures=measures,
     )
 
 
@@ -393,16 +398,16 @@ def compare_rows(
 ) -> Comparison:
     """Compare checked predictions of the same rows (see `compare`)."""
     shown = as_measures(measures)
-    measured = {
+    sides = {
         name: Measures.of(
             each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed, shown=shown
         )
         for name, each in rows.items()
     }
-    (_, baseline), *others = measured.items()
+    (_, baseline), *others = sides.items()
     names = [name for name in PAIRED if _is_shown(name, shown)]
     return Comparison(
-        evaluations={name: each.evaluation() for name, each in measured.items()},
+        evaluations={name: each.evaluation() for name, each in sides.items()},
         differences={
             name: differences_of(
                 paired_gaps(each.rows, baseline.rows), names, each.draws, baseline.draws
@@ -512,22 +517,24 @@ def compare_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
             msg = f"`calibrators` has no calibrator for {name!r}; None leaves rows as they are."
             raise InvalidInputError(msg)
     with calling(progress):
-        measured = measure_blocks(
+        measurement = measure_blocks(
             blocks, tuple(calibrators.values()), kind=kind, n_bins=n_bins, n_resamples=n_resamples,
             seed=seed, classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
             measures=as_measures(measures), n_rows=n_rows,
         )  # fmt: skip
     _, *others = calibrators
-    shown = measured.evaluations[0].measures
+    shown = measurement.evaluations[0].measures
     return Comparison(
-        evaluations=dict(zip(calibrators, measured.evaluations, strict=True)),
+        evaluations=dict(zip(calibrators, measurement.evaluations, strict=True)),
         differences={
             name: differences_of(
                 gaps,
                 [each for each in PAIRED if _is_shown(each, shown) and each in (*_MEANS, *draws)],
                 draws.__getitem__,
-                measured.draws[0].__getitem__,
+                measurement.draws[0].__getitem__,
             )
-            for name, gaps, draws in zip(others, measured.gaps, measured.draws[1:], strict=True)
+            for name, gaps, draws in zip(
+                others, measurement.gaps, measurement.draws[1:], strict=True
+            )
         },
     )

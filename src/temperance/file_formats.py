@@ -229,9 +229,11 @@ def missing_package(formats: Iterable[FileFormat], *, purpose: str) -> MissingDe
     """Return the error that names what some formats, of one package, need for a purpose."""
     candidates = tuple(formats)
     *others, last = suffixes_of(candidates)
-    listed = f"{', '.join(others)} and {last}" if others else last
+    format_names = f"{', '.join(others)} and {last}" if others else last
     return MissingDependencyError(
-        str(candidates[0].package), extra=candidates[0].extra, purpose=f"{purpose} {listed} files"
+        str(candidates[0].package),
+        extra=candidates[0].extra,
+        purpose=f"{purpose} {format_names} files",
     )
 
 

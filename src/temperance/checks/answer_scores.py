@@ -130,16 +130,16 @@ class AnswerScale:
         `95%` and `95 %` are percentages whatever the scale is, which must be one of shares. Without
         the sign a number is on the scale; but 0.95 among percentages is no word for 95.
         """
-        said = _text(text)
-        known = dict(self.words).get(said)
+        word = _text(text)
+        known = dict(self.words).get(word)
         if known is not None:
             return known
-        if said.endswith("%"):
-            value = _plain_number(said[:-1].rstrip())
+        if word.endswith("%"):
+            value = _plain_number(word[:-1].rstrip())
             if value is None or self.name not in _STATED:
                 return None
             return value if self.name == "percent" else round(value / _PERCENT, 15)
-        value = _plain_number(said)
+        value = _plain_number(word)
         if value is not None and self.words and self.name == "percent" and 0.0 < value < 1.0:
             return None
         return value
@@ -148,8 +148,8 @@ class AnswerScale:
         """Return scores that are texts as the numbers that they say; others as they are."""
         if not self.takes_texts:
             return scores
-        listed = np.asarray(scores, dtype=object) if isinstance(scores, list | tuple) else scores
-        texts = np.asarray(listed)
+        objects = np.asarray(scores, dtype=object) if isinstance(scores, list | tuple) else scores
+        texts = np.asarray(objects)
         if texts.ndim != 1 or not any(isinstance(each, str) for each in texts.tolist()):
             return scores
         values = [self.as_number(str(each)) for each in texts.tolist()]

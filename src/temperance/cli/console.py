@@ -65,10 +65,10 @@ class Result:
 
     def _print(self, *, as_json: bool) -> None:
         if as_json:
-            written = {name: path and str(path) for name, path in self.files.items()}
+            paths = {name: path and str(path) for name, path in self.files.items()}
             with progress("measuring"):  # what is printed may be computed now
                 content = self.content()
-            print_json({**content, "warnings": list(self.warnings), **written})
+            print_json({**content, "warnings": list(self.warnings), **paths})
             return
         with progress("measuring"):
             shown = list(self.shown())
@@ -81,9 +81,9 @@ class Result:
             note(f"warning: {warning}")
         for each in self.notes:
             note(each)
-        named = [f"{name}: {path}" for name, path in self.files.items() if path is not None]
-        if named:
-            print_text("   ".join(named))
+        file_lines = [f"{name}: {path}" for name, path in self.files.items() if path is not None]
+        if file_lines:
+            print_text("   ".join(file_lines))
 
 
 def print_text(text: str, *, bold: bool = False) -> None:

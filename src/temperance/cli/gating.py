@@ -127,12 +127,12 @@ class Gating:
             check_writable(self.markdown, {".md", ".markdown"})
         if any_gate:
             return
-        named = ", ".join(options)
+        option_names = ", ".join(options)
         if self.undecided is not None:
-            msg = f"--undecided {self.undecided} needs a limit that it is about: {named}."
+            msg = f"--undecided {self.undecided} needs a limit that it is about: {option_names}."
             raise InvalidInputError(msg)
         if self.junit is not None:
-            msg = f"--junit {self.junit} needs a gate, which it holds as a test: {named}."
+            msg = f"--junit {self.junit} needs a gate, which it holds as a test: {option_names}."
             raise InvalidInputError(msg)
 
     def write(

@@ -124,7 +124,7 @@ def judge(
 
     _check_systems(system_column, baseline, fails)
     gating = Gating(undecided, junit, markdown)
-    wanted = _Wanted.of(gating, min_pass_rate, fails, margin)
+    conditions = _Wanted.of(gating, min_pass_rate, fails, margin)
     columns = JudgedColumns(
         judge_column, label_column, system_column, cluster_column, weight_column, id_column,
         passing_words(passing),
@@ -141,7 +141,7 @@ def judge(
             rates = compare_pass_rates(
                 rows.verdicts, rows.labels, rows.systems, baseline=baseline, **settings
             )
-    gates, warnings = wanted.judge(rates, gating), (*rows.notes, *rates.notes)
+    gates, warnings = conditions.judge(rates, gating), (*rows.notes, *rates.notes)
     gating.write(
         "judge", gates, source=rows.source, headline=rates.in_words(), shown=rates.tables,
         warnings=warnings, digests={rows.source: rows.sha256}, report=None,

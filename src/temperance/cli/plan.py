@@ -114,12 +114,8 @@ def plan(
             file, reading, judge_column, passing,
             half_width=0.03 if half_width is None else half_width, agreement=agreement,
         )  # fmt: skip
-    for name, option_value in (
-        ("half-width", half_width),
-        ("agreement", agreement),
-        ("pass", passing),
-    ):
-        if option_value is not None:
+    for name, value in (("half-width", half_width), ("agreement", agreement), ("pass", passing)):
+        if value is not None:
             msg = f"`--{name}` needs --judge-column, which names a judge's verdicts."
             raise InvalidInputError(msg)
     check_options(temperature, precision, error, power, n_bins)

@@ -117,8 +117,8 @@ class Stream:
     def write(self, text: str) -> int:
         """Write the text, or drop it."""
         encoding = self._stream.encoding or "utf-8"
-        held = text.encode(encoding, "backslashreplace").decode(encoding)
-        self._unless_broken(lambda: self._stream.write(held))
+        encodable = text.encode(encoding, "backslashreplace").decode(encoding)
+        self._unless_broken(lambda: self._stream.write(encodable))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -216,9 +216,9 @@ class FileCommand(typer.core.TyperCommand):
         if isinstance(ctx.obj, Signals):
             ctx.obj.raise_received()
         paths = list(paths_of(ctx))
-        written = [each for each in paths if each.written and not each.path.is_dir()]
-        for number, each in enumerate(written):
-            for other in (*written[:number], *(one for one in paths if not one.written)):
+        outputs = [each for each in paths if each.written and not each.path.is_dir()]
+        for number, each in enumerate(outputs):
+            for other in (*outputs[:number], *(one for one in paths if not one.written)):
                 _check(each, other)
         token = _PATHS.set(tuple(each.path for each in paths))
         options = _OPTIONS.set(frozenset(name for each in self.params for name in each.opts))
@@ -321,23 +321,23 @@ def name_of(path: str | Path) -> str:
     return PureWindowsPath(path).name or path  # knows both slashes
 
 
-def _check(written: _Given, other: _Given) -> None:
+def _check(output: _Given, other: _Given) -> None:
     """Refuse a file that is the other one, or that would be a file of the other one's folder."""
-    where = f"`{written.option}` {written.path}"
-    if _same(written.path, other.path):
+    where = f"`{output.option}` {output.path}"
+    if _same(output.path, other.path):
         role = "written as well" if other.written else "read"
         msg = f"{where} is the file {other.path} ({other.option}), which is {role}: give another."
         raise InvalidInputError(msg)
     if other.written or not other.path.is_dir():
         return
-    if (twin := _in_folder(written.path, other.path)) is not None:
+    if (twin := _in_folder(output.path, other.path)) is not None:
         msg = (
             f"{where} is the file {twin} of the folder {other.path} ({other.option}), which is "
             "read: give another."
         )
         raise InvalidInputError(msg)
-    within = any(_same(parent, other.path) for parent in written.path.resolve().parents)
-    if within and format_of(written.path) is not None:
+    within = any(_same(parent, other.path) for parent in output.path.resolve().parents)
+    if within and format_of(output.path) is not None:
         msg = (
             f"{where} lies in the folder {other.path} ({other.option}), whose files are read: it "
             "would count as one of them next time. Write it elsewhere."

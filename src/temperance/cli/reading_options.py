@@ -102,9 +102,9 @@ def takes_reading(
 
         if not asks_for_json:
             own.append(_JSON)
-        taken = [*own, *added]
-        run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in taken}
+        all_parameters = [*own, *added]
+        run.__signature__ = inspect.Signature(all_parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in all_parameters}
         return run
 
     return replacing_parameter

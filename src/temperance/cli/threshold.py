@@ -209,16 +209,17 @@ def _measured(
 
     policy = load_policy(policy_file)
     rows = read_rows(file, reading.for_calibrator(policy.calibrator))
-    seen = measure_policy(rows, policy, str(policy_file), seed=seed)
-    judged = seen.promises_kept(gating.taken_for) if gates else ()
+    measurement = measure_policy(rows, policy, str(policy_file), seed=seed)
+    gate_results = measurement.promises_kept(gating.taken_for) if gates else ()
     gating.write(
-        "threshold", judged, source=rows.source, headline=policy.rule.guarantee,
-        shown=seen.tables, warnings=rows.notes, digests={rows.source: rows.sha256}, report=None,
+        "threshold", gate_results, source=rows.source, headline=policy.rule.guarantee,
+        shown=measurement.tables, warnings=rows.notes, digests={rows.source: rows.sha256},
+        report=None,
     )  # fmt: skip
     return Result(
-        lambda: {**seen.to_dict(), **ended(judged), "data_sha256": rows.sha256},
-        lambda: (Headline(policy.rule.guarantee), *seen.tables(), policy.rule.assumption),
+        lambda: {**measurement.to_dict(), **ended(gate_results), "data_sha256": rows.sha256},
+        lambda: (Headline(policy.rule.guarantee), *measurement.tables(), policy.rule.assumption),
         warnings=rows.notes,
         files={"policy": policy_file, **gating.files},
-        gates=judged,
+        gates=gate_results,
     )

@@ -147,13 +147,13 @@ def _searched(
     band: _Band,
     shares: Mapping[str, float],
     delta: float,
-    asked: Mapping[str, float] | None = None,
+    stated: Mapping[str, float] | None = None,
 ) -> Found:
     """Return the thresholds, strict to loose, before the first at which some promise fails.
 
-    The labels that would do are those of all that is `asked` of the band, this and more.
+    The labels that would do are those of all that is `stated` of the band, this and more.
     """
-    asked = asked or shares
+    stated = stated or shares
     if not shares:
         return Found(0, -1)
     first: int | None = 0
@@ -161,17 +161,17 @@ def _searched(
     if precise is not None:
         first = first_tried(band.score, Target(precise, None, delta, BAND_GRID))
     if first is None:
-        return _failed(band, shares, asked, delta, None)
+        return _failed(band, shares, stated, delta, None)
     fails = _joint(band, shares)[first:] > delta
     passed = int(fails.argmax()) if fails.any() else len(fails)
     last = first + passed - 1
     if not passed or not band.rows[last]:
-        return _failed(band, shares, asked, delta, first)
+        return _failed(band, shares, stated, delta, first)
     return Found(first, last)
 
 
 def _searched_up(
-    band: _Band, shares: Mapping[str, float], delta: float, asked: Mapping[str, float]
+    band: _Band, shares: Mapping[str, float], delta: float, stated: Mapping[str, float]
 ) -> Found:
     """Return the thresholds, loose to strict, before the first at which the recall fails."""
     fails = (_joint(band, shares) > delta)[::-1]
@@ -179,7 +179,7 @@ def _searched_up(
     end = len(fails)
     if passed:
         return Found(end - passed, end - 1)
-    return _failed(band, shares, asked, delta, end - 1)
+    return _failed(band, shares, stated, delta, end - 1)
 
 
 def _joint(band: _Band, shares: Mapping[str, float]) -> Array:
@@ -219,20 +219,20 @@ def _apart(accept: Found, reject: Found) -> tuple[int, int] | None:
 def _failed(
     band: _Band,
     shares: Mapping[str, float],
-    asked: Mapping[str, float],
+    stated: Mapping[str, float],
     delta: float,
     first: int | None,
 ) -> Found:
-    needed = _labels_needed(band, asked, delta)
+    needed = _labels_needed(band, stated, delta)
     why = _why(band, shares, delta, first)
-    return Found(0, -1, f"{why}. {_would_do(needed, asked)}", needed)
+    return Found(0, -1, f"{why}. {_would_do(needed, stated)}", needed)
 
 
-def _would_do(needed: int | None, asked: Mapping[str, float]) -> str:
+def _would_do(needed: int | None, stated: Mapping[str, float]) -> str:
     if needed is None:
         what = "it"
-        if len(asked) > 1:
-            what = f"{' and '.join(f'`{name}` ({RATES[name].option})' for name in asked)} at once"
+        if len(stated) > 1:
+            what = f"{' and '.join(f'`{name}` ({RATES[name].option})' for name in stated)} at once"
         return f"No number of labels would do: at no threshold do these rows keep {what}"
     return f"About {needed:,} labelled rows would do, as these go (power 80 %)"
 
@@ -332,11 +332,11 @@ def _excluding(
     shares = {**promises.bad_shares("accept"), **promises.bad_shares("recall")}
     names = " and ".join(f"`{name}` ({RATES[name].option})" for name in shares)
     n_good = band.n - band.n_bad
-    seen = (band.rows - band.bad)[strict.last] / n_good
+    recall = (band.rows - band.bad)[strict.last] / n_good
     risk = band.bad[loose.first] / max(int(band.rows[loose.first]), 1)
     return (
         f"{names} exclude each other on these rows: one needs a threshold of {_at(strict.last)} or "
-        f"more, where the recall seen is {percent_text(float(seen))}, the other one of "
+        f"more, where the recall seen is {percent_text(float(recall))}, the other one of "
         f"{_at(loose.first)} or less, where the precision seen is {percent_text(1.0 - float(risk))}"
         f". {_would_do(_labels_needed(band, shares, delta), shares)}"
     )

@@ -84,8 +84,8 @@ def measured_of(
     What sums do not hold is named in `left_out`. Sides that are compared have draws of their own,
     independent of each other: the difference is then no surer than it looks.
     """
-    made = _MeasuredSums(sums, grid, k, n_resamples, seed, side)
-    errors = [name for name in ERROR_NAMES if name in made.names]
+    parts = _MeasuredSums(sums, grid, k, n_resamples, seed, side)
+    errors = [name for name in ERROR_NAMES if name in parts.names]
     log_loss = score_estimate(sums.means, 0, sums.implied, 0, highest=inf)
     brier = score_estimate(sums.means, 1, sums.implied, 1, highest=2.0)
     evaluation = Evaluation(
@@ -95,14 +95,14 @@ def measured_of(
         brier=brier,
         accuracy=share_estimate(sums.means, 2),
         confidence=mean_estimate(sums.means, 3, bounds=(0.0, 1.0)),
-        errors=DeferredDict(errors, made.error),
+        errors=DeferredDict(errors, parts.error),
         refinement=None,
-        corp=deferred(lambda: made.corp[0]),
-        log_parts=deferred(lambda: made.corp[1]),
+        corp=deferred(lambda: parts.corp[0]),
+        log_parts=deferred(lambda: parts.corp[1]),
         brier_parts=None,
-        tests=deferred(made.tests),
-        reliability=deferred(made.top.reliability),
-        classes=deferred(lambda: () if made.classes is None else made.classes.table()),
+        tests=deferred(parts.tests),
+        reliability=deferred(parts.top.reliability),
+        classes=deferred(lambda: () if parts.classes is None else parts.classes.table()),
         groups=(),
         zero_probability_labels=sums.zero_probability_labels,
         n_clusters=None,
@@ -114,15 +114,15 @@ def measured_of(
         tie_neutral_accuracy=min(
             max(sums.means.mean(2) + sums.tie_gain / sums.means.weight, 0.0), 1.0
         ),
-        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / made.doubt, log_loss, brier),
-        weak_calibration=deferred(made.weak_calibration),
+        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / parts.doubt, log_loss, brier),
+        weak_calibration=deferred(parts.weak_calibration),
         grid_error=deferred(
-            lambda: {**made.top.errors_off(), "miscalibration": made.event.miscalibration_off()}
+            lambda: {**parts.top.errors_off(), "miscalibration": parts.event.miscalibration_off()}
         ),
         notes=_notes(sums.class_weight, sums.n),
         measures=shown,
     )
-    return evaluation, DeferredDict(made.names, made.draws)
+    return evaluation, DeferredDict(parts.names, parts.draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,12 +335,12 @@ def evaluate_blocks(  # noqa: PLR0913  (each is something that only the user kno
     (2, 0.25, 0.5)
     """
     with calling(progress):
-        measured = measure_blocks(
+        measurement = measure_blocks(
             blocks, (calibrator,), kind=kind, n_bins=n_bins, n_resamples=n_resamples, seed=seed,
             classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
             measures=as_measures(measures), n_rows=n_rows,
         )  # fmt: skip
-    return measured.evaluations[0]
+    return measurement.evaluations[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -389,11 +389,11 @@ def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     else:
         sums, k, names = kernel.of_blocks(blocks, grid)
     sums = sums.in_proportion()
-    measured = [
+    results = [
         measured_of(each, grid, measures, k=k, n_resamples=n_resamples, seed=seed, side=number)
         for number, each in enumerate(sums.sides)
     ]
-    evaluations, draws = zip(*measured, strict=True)
+    evaluations, draws = zip(*results, strict=True)
     outcomes = Outcomes(as_classes(names, k=k))
     evaluations = tuple(each.but(outcomes=outcomes) for each in evaluations)
     return MeasuredBlocks(evaluations, draws, sums.gaps)

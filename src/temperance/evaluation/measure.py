@@ -151,12 +151,17 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
         probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label,
         renormalize=renormalize,
     )  # fmt: skip
-    named = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
+    group_labels = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
     rows, there = rows.weighing()
-    named = weighing_groups(named, there)
-    rows = of_label_matrix(rows, named).apart_from(probs, labels, weights)
+    group_labels = weighing_groups(group_labels, there)
+    rows = of_label_matrix(rows, group_labels).apart_from(probs, labels, weights)
     return evaluate_rows(
-        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+        rows,
+        groups=group_labels,
+        n_bins=n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
+        measures=measures,
     )
 
 

@@ -77,8 +77,8 @@ class ColumnMap:
         names = _input_columns(calibrator, prefix) if columns is None else _as_names(columns)
         _check(calibrator, names, inputs=inputs, group_column=group_column)
         outputs = _output_names(calibrator, names, prefix)
-        taken = {name.lower() for name in (*names, group_column or "")}
-        if taken & {name.lower() for name in outputs}:
+        input_names = {name.lower() for name in (*names, group_column or "")}
+        if input_names & {name.lower() for name in outputs}:
             outputs = tuple(f"calibrated_{name}" for name in outputs)
         return cls(calibrator, names, outputs, inputs, group_column)
 
@@ -183,9 +183,9 @@ class ColumnMap:
     def _made(self) -> tuple[Array, NDArray[np.str_], str]:
         kind, width = self.calibrator.kind, len(self.columns)
         columns = 2 if width == 1 and kind == "logits" else width
-        met = [] if self.inputs == "probs" else _log_odds_of_pieces(self.calibrator.operations())
-        logits, words = made_rows(columns, kind=kind, n=max(MADE_ROWS, 2 * len(met)))
-        for row, (c, odds) in enumerate(met):  # the log-odds of one class, all others alike
+        pieces = [] if self.inputs == "probs" else _log_odds_of_pieces(self.calibrator.operations())
+        logits, words = made_rows(columns, kind=kind, n=max(MADE_ROWS, 2 * len(pieces)))
+        for row, (c, odds) in enumerate(pieces):  # the log-odds of one class, all others alike
             logits[2 * row] = 0.0
             logits[2 * row, c] = odds + np.log(columns - 1)
         masks = self.calibrator.traits.masks and kind == "logits"
@@ -255,12 +255,12 @@ def _log_odds_of_pieces(operations: Sequence[Operation]) -> list[tuple[int, floa
             case ops.Steps():
                 curves = [np.unique([*step.lower_from, *step.upper_to])]
     first = 1 if len(curves) == 1 else 0  # one curve is that of the second class
-    met: list[tuple[int, float]] = []
+    pieces: list[tuple[int, float]] = []
     for c, knots in enumerate(curves, start=first):
         inside = knots[:-1] / 2.0 + knots[1:] / 2.0
         points = (knots[0] - 1.0, *inside, knots[-1] + 1.0)
-        met += [(c, float(x)) for x in points if abs(x) <= _MOST_LOGIT]
-    return met
+        pieces += [(c, float(x)) for x in points if abs(x) <= _MOST_LOGIT]
+    return pieces
 
 
 def right_of_missing(operations: Sequence[Operation]) -> bool:
@@ -348,7 +348,10 @@ def _check(
     if not of_one and (n_columns < 1 + (calibrator.kind == "logits") or k not in {None, n_columns}):
         odds = "log-odds" if inputs == "logits" else "probability"
         one = f", or 1 with the {odds} of class 1" if k in {None, 2} else ""
-        msg = f"`columns` must name {k or 'two or more'} columns, one per class{one}, got {n_columns}."
+        msg = (
+            f"`columns` must name {k or 'two or more'} columns, one per class{one}, "
+            f"got {n_columns}."
+        )
         raise InvalidInputError(msg)
     numbers = sum(_numbers(step, n_columns) for step in calibrator.operations())
     if numbers > _MOST_NUMBERS:

@@ -182,8 +182,10 @@ class Sql(Language):
         joins = []
         for i, layer in enumerate(self.layers, start=1):
             read = dict.fromkeys(_NAMES.findall(" ".join(layer.values())))
-            asked = [f"layer_{place[name]}.{name}" for name in read if place.get(name, i) < i]
-            rows = f"\n  FROM (SELECT {', '.join(asked)} OFFSET 0) AS of_layers" if asked else ""
+            columns = [f"layer_{place[name]}.{name}" for name in read if place.get(name, i) < i]
+            rows = (
+                f"\n  FROM (SELECT {', '.join(columns)} OFFSET 0) AS of_layers" if columns else ""
+            )
             joins.append(
                 f"\nCROSS JOIN LATERAL (\n  SELECT\n    {_items(layer)}{rows}\n  OFFSET 0\n) "
                 f"AS layer_{i}"
@@ -359,7 +361,7 @@ def _by_postgresql(database: str) -> Callable[..., tuple[Array, str]]:
         query: str, table: dict[str, NDArray[Any]], outputs: Sequence[str]
     ) -> tuple[Array, str]:
         columns = [f"{quoted(name)} {types[each.dtype.kind]}" for name, each in table.items()]
-        asked = ", ".join(quoted(name) for name in outputs)
+        names = ", ".join(quoted(name) for name in outputs)
         try:
             with psycopg.connect(database) as connection, connection.cursor() as cursor:
                 cursor.execute(
@@ -368,7 +370,7 @@ def _by_postgresql(database: str) -> Callable[..., tuple[Array, str]]:
                 with cursor.copy("COPY proof FROM STDIN") as copy:
                     for row in zip(*(each.tolist() for each in table.values()), strict=True):
                         copy.write_row(row)
-                cursor.execute(f"SELECT {asked} FROM ({query}) AS of_proof ORDER BY {_ROW}")  # noqa: S608
+                cursor.execute(f"SELECT {names} FROM ({query}) AS of_proof ORDER BY {_ROW}")  # noqa: S608
                 probs = np.array(cursor.fetchall(), dtype=np.float64)
                 version = connection.info.server_version
         except psycopg.Error as error:

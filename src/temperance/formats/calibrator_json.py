@@ -60,7 +60,7 @@ def calibrator_content(
     """Return the JSON object of a calibrator; `facts` and `evaluation` as in `save`."""
     rule = "a mapping of names to what JSON can hold"
     user_facts = {} if facts is None else as_mapping(facts, name="facts", rule=rule)
-    measured = {} if evaluation is None else as_mapping(evaluation, name="evaluation", rule=rule)
+    measurement = {} if evaluation is None else as_mapping(evaluation, name="evaluation", rule=rule)
     made_by = {"library": f"temperance {__version__}"}
     fitted = {} if calibrator.record is None else calibrator.record.to_dict()
     return {
@@ -75,7 +75,7 @@ def calibrator_content(
             "classes": _class_list(calibrator),
         },
         "fit": {**made_by, **fitted, **user_facts},
-        "evaluation": dict(measured),
+        "evaluation": dict(measurement),
     }
 
 

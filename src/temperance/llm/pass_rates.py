@@ -174,18 +174,18 @@ class PassRateComparison(Frozen, Shown):
 
     def in_words(self) -> str:
         """Say in a sentence which systems pass more often than the baseline, and which less."""
-        said = []
+        phrases = []
         for name, each in self.differences.items():
             words = (
                 "cannot be told from"
                 if each.verdict == "cannot tell"
                 else f"is {each.verdict} than"
             )
-            said.append(
+            phrases.append(
                 f"{name} {words} {self.baseline} ({number_text(each.value, sign=True)}, "
                 f"{interval_text(each.low, each.high, sign=True)})"
             )
-        return f"By the corrected pass rate {'; '.join(said)}."
+        return f"By the corrected pass rate {'; '.join(phrases)}."
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
@@ -476,11 +476,11 @@ def _within_unit(rate: BoundedMean) -> BoundedMean:
 def _notes(rows: JudgedRows, rate: PassRate) -> Iterator[str]:
     there = rows.labelled
     if rate.method in ("ppi", "calibrated") and not there.all():
-        asked, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
-        gap = total_of([asked.term(rate.level), others.term(rate.level, -1.0)])
+        by_people, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
+        gap = total_of([by_people.term(rate.level), others.term(rate.level, -1.0)])
         if abs(gap.value) > normal_quantile(_OTHERWISE) * gap.standard_error:
             yield (
-                f"the judge passes {number_text(asked.sums.mean)} of the labelled rows and "
+                f"the judge passes {number_text(by_people.sums.mean)} of the labelled rows and "
                 f"{number_text(others.sums.mean)} of the others: they were not drawn at random, "
                 "and the correction is not of these rows. If you labelled so many of each verdict, "
                 "`method` (--method) is stratified; if of known passes and fails, adjusted-count."

@@ -100,9 +100,9 @@ def base_rates(rows: Predictions) -> BaseRates:
     shares = counts / np.where(total > 0.0, total, 1.0)[:, None]
     at_label = shares[part, rows.labels]
     # all rows alike: one row that stands for all of them
-    said = np.broadcast_to(shares[0], rows.shape) if n_parts == 1 else shares[part]
+    class_shares = np.broadcast_to(shares[0], rows.shape) if n_parts == 1 else shares[part]
     constant = Predictions(
-        said, rows.labels, w,
+        class_shares, rows.labels, w,
         np.abs(log_probs(np.where(at_label > 0.0, at_label, 1.0))), clusters=rows.clusters,
     )  # fmt: skip
     gaps = paired_gaps(rows, constant)

@@ -198,16 +198,16 @@ def corp_of_sums(
     confidence_low, confidence_high = _beyond_runs(
         np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, doubt
     )
-    held = weight > 0.0
+    occupied = weight > 0.0
     curve = CorpReliability(
         event=str(event),
-        probability=sums.probability[0][held] / weight[held],
-        recalibrated=curves[0][held],
-        share=weight[held] / weight.sum(),
-        consistency_low=low[held],
-        consistency_high=high[held],
-        confidence_low=np.minimum(confidence_low, curves[0])[held],
-        confidence_high=np.maximum(confidence_high, curves[0])[held],
+        probability=sums.probability[0][occupied] / weight[occupied],
+        recalibrated=curves[0][occupied],
+        share=weight[occupied] / weight.sum(),
+        consistency_low=low[occupied],
+        consistency_high=high[occupied],
+        confidence_low=np.minimum(confidence_low, curves[0])[occupied],
+        confidence_high=np.maximum(confidence_high, curves[0])[occupied],
         decomposition=exact,
         miscalibration=draws["miscalibration"].calibration_error(),
     )

@@ -445,10 +445,10 @@ class Events:
 
 
 def _per_class(variance: NDArray[np.float64], gap: NDArray[np.float64]) -> float:
-    counted = variance > _NEVER / len(variance)
-    if not counted.any():
+    occurring = variance > _NEVER / len(variance)
+    if not occurring.any():
         return 0.0
-    return float(1.0 / np.mean(1.0 / np.maximum(variance, gap)[counted]))
+    return float(1.0 / np.mean(1.0 / np.maximum(variance, gap)[occurring]))
 
 
 def _unless(test: CalibrationTest, reason: str | None) -> CalibrationTest:

@@ -90,21 +90,16 @@ def level_events(rows: Predictions, *, n_bins: int, seed: int = 0) -> tuple[Leve
     names = rows.classes or tuple(map(str, range(rows.probs.shape[1])))
     events = []
     for j, (p, true) in enumerate(zip(below.T, under.T.astype(int), strict=True)):
-        arguments: dict[str, Any] = {
-            "probs": p,
-            "labels": true,
-            "weights": rows.weights,
-            "event": 1,
-        }
-        whole = reliability_curve(**arguments, n_bins=1)
+        inputs: dict[str, Any] = {"probs": p, "labels": true, "weights": rows.weights, "event": 1}
+        whole = reliability_curve(**inputs, n_bins=1)
         ends = (whole.accuracy, whole.accuracy_low, whole.accuracy_high)
         events.append(
             LevelEvent(
                 names[j],
                 float(np.average(p, weights=rows.weights)),
                 Estimate(*(float(each[0]) for each in ends)),
-                expected_calibration_error(**arguments, n_bins=n_bins),
-                corp_reliability(**arguments, n_resamples=_DRAWN, seed=seed),
+                expected_calibration_error(**inputs, n_bins=n_bins),
+                corp_reliability(**inputs, n_resamples=_DRAWN, seed=seed),
             )
         )
     return tuple(events)
@@ -146,13 +141,13 @@ def ordinal_measures(
     (0.125, 0.25)
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
-    arguments: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "probs": rows.probs, "labels": Positions(rows.labels), "weights": rows.weights,
     }  # fmt: skip
     return OrdinalMeasures(
-        ranked_probability_score(**arguments),
-        within_accuracy(**arguments),
-        cumulative_calibration_error(**arguments, n_bins=n_bins),
+        ranked_probability_score(**inputs),
+        within_accuracy(**inputs),
+        cumulative_calibration_error(**inputs, n_bins=n_bins),
         len(rows.labels),
         rows.probs.shape[1],
     )

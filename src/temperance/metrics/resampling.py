@@ -139,12 +139,12 @@ class Resampling:
         """
         w, p = self.rows.weights, cells.probability
         weighted = p if w is None else w[:, None] * p
-        said = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
+        expected = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
         own, at = cells.holding(self.rows.labels)
         hits = self._of_groups(self._group[own], at, cells, None if w is None else w[own])
-        gap = said - hits
+        gap = expected - hits
         own_gap, resampled = cells.own_gap(self.rows)[:, None], gap.T @ self._group_weights.T
-        return np.concatenate([own_gap, resampled, self._null_gaps(cells, said, gap)], axis=1)
+        return np.concatenate([own_gap, resampled, self._null_gaps(cells, expected, gap)], axis=1)
 
     def _of_groups(
         self,
@@ -160,7 +160,7 @@ class Resampling:
         return sums.reshape(shape).astype(np.float64, copy=False)
 
     def _null_gaps(
-        self, cells: ClassCells, said: NDArray[np.float64], gap: NDArray[np.float64]
+        self, cells: ClassCells, expected: NDArray[np.float64], gap: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the gaps of each null draw, (cells, draws); see `_null_hits`."""
         if self.rows.clusters is not None:
@@ -176,12 +176,12 @@ class Resampling:
                 weight = None if w is None else w[row]
                 sums = np.bincount(place, weight, len(of_draws) * cells.n_cells)
                 hits[draws] = sums.reshape(-1, cells.n_cells)
-            return np.asarray(said.sum(axis=0)[:, None] - hits.T)
+            return np.asarray(expected.sum(axis=0)[:, None] - hits.T)
         parts = []
         for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
             row, at = cells.holding(labels[draw])
             label_hits = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
-            parts.append((said - label_hits).T @ self._signs(draw, len(signs)).T)
+            parts.append((expected - label_hits).T @ self._signs(draw, len(signs)).T)
         return np.concatenate(parts, axis=1)
 
     @cached_property
@@ -216,12 +216,10 @@ class Resampling:
         place = rng.integers(0, self._n_groups, size=shape)
         place += self._n_groups * np.arange(self.n_resamples)[:, None]
         counts = np.bincount(place.ravel(), minlength=shape[0] * shape[1])
-        multiplicities = counts.reshape(shape).astype(np.float64)
+        factor = counts.reshape(shape).astype(np.float64)
         if self.rows.weights is not None:  # a sample of rows without weight has no error
-            multiplicities[multiplicities @ np.bincount(self._group, self.rows.weights) == 0.0] = (
-                1.0
-            )
-        return multiplicities
+            factor[factor @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
+        return factor
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
         few = n_bins <= _FEW_BINS
@@ -405,16 +403,16 @@ def _sums_of_runs(
     Unlike a count per draw and bin, it reads each draw once, a byte a row.
     """
     order = np.argsort(bins, kind="stable")
-    held, starts = np.unique(bins[order], return_index=True)
+    occupied, starts = np.unique(bins[order], return_index=True)
     sums = np.zeros((len(happened), n_bins))
     for draws in row_blocks(happened, _RUNS):
         in_order = np.take(happened[draws], order, axis=1)
-        if len(held) == len(order):  # each row has a bin of its own
-            sums[draws, held] = in_order if weights is None else in_order * weights[order]
+        if len(occupied) == len(order):  # each row has a bin of its own
+            sums[draws, occupied] = in_order if weights is None else in_order * weights[order]
         elif weights is None:
-            sums[draws, held] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
+            sums[draws, occupied] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
         else:
-            sums[draws, held] = np.add.reduceat(in_order * weights[order], starts, axis=1)
+            sums[draws, occupied] = np.add.reduceat(in_order * weights[order], starts, axis=1)
     return sums
 
 

@@ -130,9 +130,9 @@ def junit_xml(check: Check) -> str:
     return summary.junit_xml("temperance monitor", cases, classname="temperance.monitor")
 
 
-def prometheus_text(seen: Overview) -> str:
+def prometheus_text(state: Overview) -> str:
     """Return counts, evidence and alarms in Prometheus's text format."""
-    counts = seen.counts
+    counts = state.counts
     lines: list[str] = []
 
     def add(name: str, kind: str, what: str, *values: tuple[str, float]) -> None:
@@ -152,7 +152,7 @@ def prometheus_text(seen: Overview) -> str:
             ("", counts.median_delay))  # fmt: skip
     labels = [
         (_names(each.model, each.calibrator, str(each.serving).lower()), each)
-        for each in seen.streams
+        for each in state.streams
     ]
     if labels:
         add("log_evidence", "gauge", "Natural log of the evidence against what was served.",

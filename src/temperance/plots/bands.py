@@ -113,11 +113,11 @@ class BandsDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the bands in words."""
-        said = [f"Histogram of the {self.score_name}."]
+        sentences = [f"Histogram of the {self.score_name}."]
         if self.reject_to is not None:
-            said.append(f"Rows up to {self.reject_to:.4g} are rejected.")
+            sentences.append(f"Rows up to {self.reject_to:.4g} are rejected.")
         if self.accept_from is not None:
-            said.append(f"Rows from {self.accept_from:.4g} on are accepted.")
+            sentences.append(f"Rows from {self.accept_from:.4g} on are accepted.")
         yes = float(self.shares[0].sum())
-        said.append(f"{percent_text(yes, 1)} {self.words['are_yes']}.")
-        return "Scores and bands", " ".join(said)
+        sentences.append(f"{percent_text(yes, 1)} {self.words['are_yes']}.")
+        return "Scores and bands", " ".join(sentences)

@@ -231,14 +231,14 @@ class CorpDisplay(Display):
         corp = self.corp
         happens = "is right" if corp.event == "top-label" else f"{self.event_name} happens"
         places = np.searchsorted(corp.share.cumsum(), (0.1, 0.5, 0.9)).clip(max=len(corp.share) - 1)
-        said = [
+        phrases = [
             f"says {corp.probability[i]:.1%}, {happens} {corp.recalibrated[i]:.1%}" for i in places
         ]
         colours = _colours(corp.recalibrated, corp.consistency_low, corp.consistency_high)
         title = f"CORP reliability diagram{'' if self.name is None else f': {self.name}'}"
         return title, (
             f"Isotonic frequency against probability. {', '.join(self._parts())}. The model "
-            f"{'; '.join(dict.fromkeys(said))}. Against "
+            f"{'; '.join(dict.fromkeys(phrases))}. Against "
             f"what a calibrated model would show, the curve is too low for "
             f"{corp.share[colours == OVER].sum():.0%} of the predictions and too high for "
             f"{corp.share[colours == UNDER].sum():.0%}."
@@ -295,8 +295,8 @@ def _visible(x: NDArray[np.float64]) -> NDArray[np.bool_]:
     if len(x) <= _FEW:
         return np.ones(len(x), dtype=bool)
     new = np.diff(np.floor(x / _FINE)) > 0.0
-    corner: NDArray[np.bool_] = np.append(True, new) | np.append(new, True)
-    return corner
+    step_ends: NDArray[np.bool_] = np.append(True, new) | np.append(new, True)
+    return step_ends
 
 
 def _crossings(x: NDArray[np.float64], gap: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -333,10 +333,10 @@ def _draw_words(ax: Axes, corp: CorpReliability) -> None:
             ax, points, below="probability too high", above="probability too low"
         )
     along = np.array([0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.12, 0.88])
-    held = (along > x[0]) & (along < x[-1])  # better in the band than beside it
+    interior = (along > x[0]) & (along < x[-1])  # better in the band than beside it
     places = [
         Words("if calibrated", at - step, at + step, "center", up, 45.0)
-        for at in (*along[held], *along[~held])
+        for at in (*along[interior], *along[~interior])
         for step, up in ((0.012, "bottom"), (-0.012, "top"))
     ]
     points = np.concatenate([points, corners])

@@ -191,7 +191,7 @@ class CostDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the points in words."""
-        said = [
+        phrases = [
             f"{key}: cost {cost:.4g}, accuracy {accuracy:.1%}"
             for key, (cost, accuracy) in self.points.items()
         ]
@@ -201,7 +201,7 @@ class CostDisplay(Display):
             f"{self.curve.accuracy[self.curve.cost.argmin()]:.1%} to {self.curve.cost.max():.4g} "
             f"with {self.curve.accuracy[self.curve.cost.argmax()]:.1%}."
         )
-        return title, f"{ends} {'; '.join(said)}."
+        return title, f"{ends} {'; '.join(phrases)}."
 
     def _draw_key(self, ax: Axes, names: Sequence[str]) -> None:
         """Draw the key in a corner where nothing is drawn, or else make room below for it."""

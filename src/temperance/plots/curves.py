@@ -199,15 +199,15 @@ class CalibrationCurvesDisplay(Display):
         several = estimator if isinstance(estimator, Mapping) else {
             type(estimator).__name__: estimator
         }  # fmt: skip
-        made = {str(key): estimated(each, X, y) for key, each in several.items()}
-        classes = [each for _, _, each in made.values()]
-        other = [key for key, each in zip(made, classes, strict=True) if each != classes[0]]
+        estimates = {str(key): estimated(each, X, y) for key, each in several.items()}
+        classes = [each for _, _, each in estimates.values()]
+        other = [key for key, each in zip(estimates, classes, strict=True) if each != classes[0]]
         if other:
             msg = f"`estimator` must hold classifiers of the same classes; {other[0]} has others."
             raise InvalidInputError(msg)
-        labels: Any = next((each for _, each, _ in made.values()), y)
+        labels: Any = next((each for _, each, _ in estimates.values()), y)
         settings = {"classes": classes[0]} if classes else {}
-        probs = {key: each for key, (each, _, _) in made.items()}
+        probs = {key: each for key, (each, _, _) in estimates.items()}
         return cls.from_predictions(probs, labels, **{**settings, **options})
 
     @classmethod
@@ -273,13 +273,13 @@ class CalibrationCurvesDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and each curve in words: what it says and what happens."""
         happens = "is right" if self.event_name is None else f"{self.event_name} happens"
-        said = []
+        phrases = []
         for key, corp in self.curves.items():
             places = np.searchsorted(corp.share.cumsum(), _MARKS).clip(max=len(corp.share) - 1)
             points = dict.fromkeys(
                 f"says {corp.probability[i]:.1%}, {happens} {corp.recalibrated[i]:.1%}"
                 for i in places.tolist()
             )
-            said.append(f"{key} {'; '.join(points)}")
+            phrases.append(f"{key} {'; '.join(points)}")
         title = f"Calibration curves{'' if self.name is None else f': {self.name}'}"
-        return title, f"Isotonic frequency against probability. {'. '.join(said)}."
+        return title, f"Isotonic frequency against probability. {'. '.join(phrases)}."

@@ -146,14 +146,14 @@ class TemperatureDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every temperature in words."""
-        said = [
+        phrases = [
             f"{key} {each.value:.3g}"
             + ("" if each.low == each.high else f" ({ends_text(each.low, each.high, 3)})")
             for key, each in self.temperatures.items()
         ]
         of_all = "" if self.pooled is None else f" Pooled, it is {self.pooled:.3g}."
         title = f"Temperatures{'' if self.name is None else f': {self.name}'}"
-        return title, f"Temperatures with 95 % intervals: {'; '.join(said)}.{of_all}"
+        return title, f"Temperatures with 95 % intervals: {'; '.join(phrases)}.{of_all}"
 
     def _limits(self) -> tuple[float, float]:
         """Return ends of the axis that hold 1, all dots, and bars that are not endless."""

@@ -232,8 +232,8 @@ def _rename_ids(root: ET.Element, prefix: str) -> None:
     """Number the ids that are referred to in their order, drop the others (names of groups)."""
     elements = list(root.iter())
     values = [value for element in elements for value in element.attrib.values()]
-    wanted = dict.fromkeys(name for value in values for name in _REFERENCE.findall(value))
-    names = {old: f"{prefix}-{number}" for number, old in enumerate(wanted)}
+    references = dict.fromkeys(name for value in values for name in _REFERENCE.findall(value))
+    names = {old: f"{prefix}-{number}" for number, old in enumerate(references)}
     for element in elements:
         old = element.attrib.pop("id", None)
         if old in names:
@@ -353,8 +353,8 @@ class Display:
             raise InvalidInputError(msg)
         probs, labels, classes = estimated(estimator, X, y)
         settings = {"name": type(estimator).__name__, "classes": classes}
-        made: Self = make(probs, labels, **{**settings, **options})
-        return made
+        display: Self = make(probs, labels, **{**settings, **options})
+        return display
 
     def _draw(self, ax: Axes) -> None:
         raise NotImplementedError

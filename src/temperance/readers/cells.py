@@ -115,10 +115,10 @@ class NumberCells:
         if text.casefold() in MISSING:
             return math.nan
         if self._said is not None:
-            said = self._said.as_number(text)
-            if said is None:
+            value = self._said.as_number(text)
+            if value is None:
                 raise self._refusal(cell, line)
-            return said
+            return value
         hundredth = text.endswith("%")
         if hundredth:
             text, self.percent = text[:-1].rstrip(), True

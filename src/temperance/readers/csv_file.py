@@ -90,17 +90,17 @@ class _Columns:
     ) -> None:
         self._plan = plan
         self._request = request
-        self._found = dialect
+        self._dialect = dialect
         texts = (plan.label, plan.group, plan.cluster, plan.id)
         self._texts: dict[str, list[str]] = {name: [] for name in texts if name is not None}
         self._numbers: dict[str, NumberCells | _Lists] = {}
         for name in (*plan.scores, *plan.labels, plan.weight):
             if name is not None:
                 hint = UNKNOWN if name in plan.labels else ""
-                said = request.texts if name in plan.scores else None
-                said = said if said is not None and said.words else None
+                scale = request.texts if name in plan.scores else None
+                scale = scale if scale is not None and scale.words else None
                 self._numbers[name] = NumberCells(
-                    name, hint=hint, texts=said, decimal=request.fields.decimal
+                    name, hint=hint, texts=scale, decimal=request.fields.decimal
                 )
         for name in self._list_columns(first_row):
             self._texts.pop(name, None)
@@ -169,7 +169,7 @@ class _Columns:
         plan = self._plan
         missing = {name: np.concatenate(parts) for name, parts in self._missing.items()}
         cells = [each for each in self._numbers.values() if isinstance(each, NumberCells)]
-        dialect = self._found._replace(decimal_comma=any(each.found_comma for each in cells))
+        dialect = self._dialect._replace(decimal_comma=any(each.found_comma for each in cells))
         lacking = [name for name, rows in missing.items() if rows.any()]
         if self._first is not None and self._request.na == "refuse":
             rows = np.logical_or.reduce([missing[name] for name in lacking])
@@ -216,9 +216,9 @@ class _Columns:
             return self._matrix(plan.labels)
         if plan.label is None:
             return None
-        listed = self._numbers.get(plan.label)
-        if isinstance(listed, _Lists):
-            labels, ragged = listed.rows(plan)
+        lists = self._numbers.get(plan.label)
+        if isinstance(lists, _Lists):
+            labels, ragged = lists.rows(plan)
             if ragged:
                 msg = f"column `{plan.label}` must hold lists of one length, one number per label."
                 raise FileFormatError(msg)
@@ -307,7 +307,7 @@ def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
 def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block, Dialect]]:
     """Yield which columns to read, some rows, and how they are written, until the file ends."""
     with opened(path, request.fields) as (file, encoding):
-        lines, delimiter, dialect = separated(file, path, request.fields.delimiter)
+        lines, delimiter, mark = separated(file, path, request.fields.delimiter)
         reader: _Reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             names = next((row for row in reader if row), None)
@@ -318,7 +318,7 @@ def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, 
             for block in _blocks(reader, names):
                 if plan is None:
                     plan = _planned(names, _first_row(block), request)
-                yield plan, block, Dialect(dialect, encoding=encoding)
+                yield plan, block, Dialect(mark, encoding=encoding)
         except csv.Error as error:
             msg = f"line {reader.line_num}: {error}; check its quotation marks."
             raise FileFormatError(msg) from error

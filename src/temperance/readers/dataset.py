@@ -116,8 +116,8 @@ class Fields:
     @property
     def text_options(self) -> dict[str, str]:
         """What is said of text tables, by its name."""
-        said = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
-        return {name: value for name, value in said.items() if value is not None}
+        options = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
+        return {name: value for name, value in options.items() if value is not None}
 
     def of_labels(self) -> Fields:
         """Return the same for a file of labels: their name, that of the ids, and the marks."""

@@ -133,10 +133,10 @@ class ShardHeader:
     def _with_columns(self, part: Dataset) -> Dataset:
         if (part.classes is None) != (self.classes is None):
             names, none = (self.source, "it") if part.classes is None else ("it", self.source)
-            listed = named(self.classes or part.classes or ())
+            class_names = named(self.classes or part.classes or ())
             msg = (
-                f"{names} names its classes ({listed}), but {none} does not, so that nothing says "
-                "which column is which; name them in every file, or in none."
+                f"{names} names its classes ({class_names}), but {none} does not, so that nothing "
+                "says which column is which; name them in every file, or in none."
             )
             raise FileFormatError(msg)
         try:

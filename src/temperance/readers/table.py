@@ -224,8 +224,8 @@ def _plan(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
             others = [name for name in names if name not in {*scores.columns, *used}]
             labels = tuple(label_columns(others, request, scores.classes).values())
         else:
-            listed = label_list(names, request)
-            label = None if listed is None else role_name("label", names, listed)
+            label_names = label_list(names, request)
+            label = None if label_names is None else role_name("label", names, label_names)
     elif by_class and label is None:
         refuse_label_columns(names, scores.classes or ())
     refuse_near_names(
@@ -289,9 +289,11 @@ def _score_columns(
     return kind, _only(forms_by_kind[file_kind], _STEMS[file_kind], kind, request)
 
 
-def _usual_forms(names: Sequence[str], stem: str, listed: Collection[str]) -> list[ScoreColumns]:
+def _usual_forms(
+    names: Sequence[str], stem: str, label_names: Collection[str]
+) -> list[ScoreColumns]:
     """Find scores in one column, and in one column per class."""
-    forms = [ScoreColumns((name,), None) for name in names if name in {stem, *listed}]
+    forms = [ScoreColumns((name,), None) for name in names if name in {stem, *label_names}]
     by_class = stem_scores(names, stem)
     return [*forms, by_class] if by_class is not None else forms
 

@@ -179,9 +179,10 @@ def _sentence(pooling: Comparison) -> str:
     alone = [name for name in pooling.differences if name.endswith(" alone")]
     best = min(alone, key=lambda name: pooling.evaluations[name].log_loss.value)
     ways = [name for name in pooling.differences if name not in alone]
-    said = "; ".join(_against(pooling, name) for name in (*ways, best))
+    phrases = "; ".join(_against(pooling, name) for name in (*ways, best))
     return (
-        f"The log loss of \u201c{pooling.baseline}\u201d is {number_text(own)}; against it, {said}."
+        f"The log loss of \u201c{pooling.baseline}\u201d is {number_text(own)}; against it, "
+        f"{phrases}."
     )
 
 
@@ -506,8 +507,8 @@ def _event_name(evaluation: Evaluation) -> str | None:
 
 def _measure_sentence(verdict: str) -> str:
     """Return a verdict as a sentence of a page."""
-    said = verdict.removeprefix("verdict: ")
-    return said[0].upper() + said[1:]
+    sentence = verdict.removeprefix("verdict: ")
+    return sentence[0].upper() + sentence[1:]
 
 
 def _significant(p_value: float | None) -> bool:

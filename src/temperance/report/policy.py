@@ -144,9 +144,9 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
 
 def _state(bands: BandsContent, name: str) -> State:
     """Return how many rows a band holds, what is promised of them, and whether it is kept."""
-    rule, seen = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.seen
     of = "test rows" if bands.test else "rows"
-    share = percent_text(_count(seen, name)[0] / max(seen.n, 1), 1)
+    share = percent_text(_count(counts, name)[0] / max(counts.n, 1), 1)
     if name == "review":
         return State("Review", f"{share} of {of}", "For people: nothing is promised of them")
     own = [each for each in rule.promises.limits if _band(each) == name]
@@ -162,8 +162,8 @@ def _state(bands: BandsContent, name: str) -> State:
 def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
     score = rule.event.score_name
     if rule.per_group:
-        said = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
-        yield "Groups with a band", said, f"each from a {score} of its own on.", ""
+        share = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
+        yield "Groups with a band", share, f"each from a {score} of its own on.", ""
         return
     part = rule.parts[0]
     if part.accept_from is not None:
@@ -274,10 +274,10 @@ def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
 
 def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
     """Yield each promise with what was seen of it."""
-    rule, seen = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.seen
     for name, limit in rule.promises.limits.items():
-        bad, whole = seen.bad(name)
-        rate = seen.rate(name)
+        bad, whole = counts.bad(name)
+        rate = counts.rate(name)
         sign = "at least" if RATES[name].least else "at most"
         clause = rule.promises.in_words(name, rule.event.words)
         yield {
@@ -324,11 +324,11 @@ def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
                 "word": "Not with these rows", "why": short[:1].upper() + short[1:], "css": "open",
             }  # fmt: skip
             continue
-        seen, at = rule.outcome, f"{rule.threshold:.4g}"
+        counts, at = rule.outcome, f"{rule.threshold:.4g}"
         yield row | {
-            "threshold": f">= {at}", "share": _share(seen.accepted, seen.n), "reason": "",
-            "wrong": f"{seen.errors:,} of {seen.accepted:,}", "css": "good",
-            "word": f"{percent_text(seen.accepted / seen.n, 1)} answered",
+            "threshold": f">= {at}", "share": _share(counts.accepted, counts.n), "reason": "",
+            "wrong": f"{counts.errors:,} of {counts.accepted:,}", "css": "good",
+            "word": f"{percent_text(counts.accepted / counts.n, 1)} answered",
             "why": f"From a confidence of {at} on",
         }  # fmt: skip
 
@@ -362,12 +362,12 @@ def _curve_figure(content: PolicyContent) -> str:
 
 def _split(bands: BandsContent) -> str:
     """Return what became of the rows, in a sentence."""
-    seen, words = bands.seen, bands.rule.event.words
+    counts, words = bands.seen, bands.rule.event.words
     rows = "test rows" if bands.test else "rows that set the thresholds"
-    yes = percent_text(seen.positives / max(seen.n, 1), 1)
+    yes = percent_text(counts.positives / max(counts.n, 1), 1)
     return (
-        f"Of {seen.n:,} {rows}, of which {yes} {words['are_yes']}, {seen.accepted:,} are accepted, "
-        f"{seen.reviewed:,} reviewed and {seen.rejected:,} rejected."
+        f"Of {counts.n:,} {rows}, of which {yes} {words['are_yes']}, {counts.accepted:,} are "
+        f"accepted, {counts.reviewed:,} reviewed and {counts.rejected:,} rejected."
     )
 
 

@@ -70,8 +70,8 @@ def standing(evaluation: Evaluation) -> Standing:
     """
     if is_refuted(evaluation):
         direction = direction_words(evaluation).removesuffix("not calibrated").strip(", ")
-        said = f"{direction}: " if direction else ""
-        return Standing("not calibrated", f"{said}{refutation(evaluation)}")
+        lead = f"{direction}: " if direction else ""
+        return Standing("not calibrated", f"{lead}{refutation(evaluation)}")
     off = [each for each in evaluation.groups if each.differs]
     if off:
         groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
@@ -192,11 +192,11 @@ def _claimed(evaluation: Evaluation) -> tuple[str, str, str]:
     if evaluation.n_classes == 2 and evaluation.classes:
         event = evaluation.classes[1]
         claims, true = event.probability, event.frequency
-    said = f"{percent(claims)} claimed, {percent(true.value)} true"
+    text = f"{percent(claims)} claimed, {percent(true.value)} true"
     if not (isfinite(true.low) and isfinite(true.high)):
-        return said, "", ""
+        return text, "", ""
     low, high = (f"{100.0 * end:.1f}" for end in (true.low, true.high))
-    return said, "", f"chance: {low} to {high} % true"
+    return text, "", f"chance: {low} to {high} % true"
 
 
 def _next_step(

@@ -49,10 +49,10 @@ def answer_scale(
             "fraction, percent, count, with `score_of` (--score-of), or real."
         )
         raise InvalidInputError(msg)
-    said = tuple(words.items()) if words is not None else ()
+    pairs = tuple(words.items()) if words is not None else ()
     if words is None and known is not None:
-        said = known.words
-    scale = AnswerScale(name, of, said)
+        pairs = known.words
+    scale = AnswerScale(name, of, pairs)
     if known is not None and scale != known:
         msg = (
             f"`score_scale` (--score-scale) must be that of the calibrator, {known.name}, or be "

@@ -379,13 +379,13 @@ def read_answers(
             raise InvalidInputError(msg)
         return _scores_of_lines(path, llm, fields, labels, scale)
     fields = replace(fields, logits=fields.logits or "score")
-    named = fields
+    answer_fields = fields
     if not isinstance(labels, Mapping):
-        named = replace(fields, label=fields.label or "correct")
+        answer_fields = replace(fields, label=fields.label or "correct")
     texts = scale if scale is not None and scale.takes_texts else None
     try:
         return read(
-            path, kind="logits", fields=named, labels=labels, label_map=label_map, na=na,
+            path, kind="logits", fields=answer_fields, labels=labels, label_map=label_map, na=na,
             texts=texts,
         )  # fmt: skip
     except FileFormatError:

@@ -214,9 +214,9 @@ class Rows:
 
         Raises InvalidInputError where rows have options of their own.
         """
-        seen = self._of_levels(logits)
-        labels: Any = Positions(seen.labels)
-        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
+        levels = self._of_levels(logits)
+        labels: Any = Positions(levels.labels)
+        return ordinal_measures(levels.probs, labels, weights=levels.weights, n_bins=n_bins)
 
     def level_events(
         self, logits: NDArray[Any] | None = None, *, n_bins: int

@@ -81,11 +81,11 @@ class BandDecision:
         for name, limit in self.rule.promises.limits.items():
             bad, whole = counts.bad(name)
             rate = counts.rate(name)
-            seen = "none"
+            rate_text = "none"
             if rate is not None:
-                seen = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
+                rate_text = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
             rows.append((name.split("_", 1)[1].replace("_", " "), f"{limit:g}",
-                         f"{bad:,} of {whole:,}", seen))  # fmt: skip
+                         f"{bad:,} of {whole:,}", rate_text))  # fmt: skip
         return Table(
             ("on the test rows", "promised", "bad rows", "rate (95 %)"), tuple(rows),
             caption=f"{count_text(counts.n, 'row')} that had no say: {counts.accepted:,} accepted, "
@@ -243,19 +243,19 @@ def _luck(
     by_seed: Mapping[int, Bands | InvalidInputError | NoOptimumError], what: str, source: str
 ) -> tuple[str, ...]:
     """Return a warning where other draws of the rows find no bands; raise where most do not."""
-    n_with_bands, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
-    if n_with_bands == n:
+    successes, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
+    if successes == n:
         return ()
     seed, error = next((s, e) for s, e in by_seed.items() if not isinstance(e, Bands))
-    if 2 * n_with_bands <= n:
+    if 2 * successes <= n:
         msg = (
-            f"{source}: only {n_with_bands} of {n} {what} {'has' if n_with_bands == 1 else 'have'} these bands: "
-            f"chance in the draw would decide, not the rows. With seed {seed}: {error}"
+            f"{source}: only {successes} of {n} {what} {'has' if successes == 1 else 'have'} these "
+            f"bands: chance in the draw would decide, not the rows. With seed {seed}: {error}"
         )
         raise InvalidInputError(msg)
     text = (
-        f"only {n_with_bands} of {n} {what} have these bands: chance in the draw had a part. More labelled "
-        "rows leave it less."
+        f"only {successes} of {n} {what} have these bands: chance in the draw had a part. More "
+        "labelled rows leave it less."
     )
     return (text,)
 

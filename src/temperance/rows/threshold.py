@@ -191,8 +191,8 @@ class Decision:
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
         rule, facts = self.rule, self.policy.facts
-        seen = self.test or rule.outcome
-        shares = {name: seen.to_dict()[name] for name in ("coverage", "risk")}
+        numbers = self.test or rule.outcome
+        shares = {name: numbers.to_dict()[name] for name in ("coverage", "risk")}
         test = None
         if self.test is not None:
             groups = {name: each.to_dict() for name, each in self.test_groups.items()}
@@ -234,13 +234,13 @@ class PolicyMeasured:
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
         rule = self.rule
-        seen = self.outcome.to_dict()
+        numbers = self.outcome.to_dict()
         return {
             **rule.to_dict(),
-            "coverage": seen["coverage"],
-            "risk": seen["risk"],
+            "coverage": numbers["coverage"],
+            "risk": numbers["risk"],
             "measured_on": "new labels",
-            "new": {**seen, "groups": {n: each.to_dict() for n, each in self.groups.items()}},
+            "new": {**numbers, "groups": {n: each.to_dict() for n, each in self.groups.items()}},
             "method": self.policy.calibrator.name,
             "temperature": temperature_of(self.policy.calibrator),
         }
@@ -295,9 +295,9 @@ def measure_policy(
 def _judged(
     rule: Abstention, outcome: Outcome | None, groups: dict[str, Outcome], undecided: Undecided
 ) -> tuple[PromiseGate, ...]:
-    seen: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
-    seen.update(groups.items())
-    return check_promises(rule, seen, undecided=undecided)
+    outcomes: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
+    outcomes.update(groups.items())
+    return check_promises(rule, outcomes, undecided=undecided)
 
 
 def _test_table(name: str, outcome: Outcome, groups: dict[str, Outcome]) -> Table:

@@ -171,11 +171,11 @@ class _Service:
             await asyncio.sleep(_RELOAD_SECONDS)
             await asyncio.to_thread(self.file.check)
 
-    def tell_reload(self, taken: bool, words: str) -> None:  # noqa: FBT001
+    def tell_reload(self, success: bool, words: str) -> None:  # noqa: FBT001
         """Log and count that a newer map is served, or why not."""
-        log.log(logging.INFO if taken else logging.WARNING, "%s", words)
-        self.metrics.reloads.labels("taken" if taken else "refused").inc()
-        if taken:
+        log.log(logging.INFO if success else logging.WARNING, "%s", words)
+        self.metrics.reloads.labels("taken" if success else "refused").inc()
+        if success:
             self.metrics.describe(self.file.current)
 
     def endpoint(self, answer: Any) -> Any:  # noqa: ANN401  (coroutines of starlette)

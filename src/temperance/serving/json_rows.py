@@ -88,19 +88,19 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     """
     key = score_key(content)
     if served.calibrator.traits.members:
-        sent = _members(content[key], key, limits)
+        rows = _members(content[key], key, limits)
     else:
-        sent = rows_of(content[key], key, limits)
-        sent.check_widths(served.calibrator.n_classes)
-    groups = _names(content.get("groups"), sent.n, "groups")
-    clusters = _names(content.get("clusters"), sent.n, "clusters")
+        rows = rows_of(content[key], key, limits)
+        rows.check_widths(served.calibrator.n_classes)
+    groups = _names(content.get("groups"), rows.n, "groups")
+    clusters = _names(content.get("clusters"), rows.n, "clusters")
     refuse_probs = content.get("refuse_probs", True)
     if not isinstance(refuse_probs, bool):
         msg = f"`refuse_probs` must be true or false, got {value_text(refuse_probs)}."
         raise InvalidInputError(msg)
-    question = Question(key, sent.values, groups, sent.mask, refuse_probs, clusters)
+    question = Question(key, rows.values, groups, rows.mask, refuse_probs, clusters)
     answered = served.answer(question)
-    return answered.reply(_rendered(answered, sent, served, groups))
+    return answered.reply(_rendered(answered, rows, served, groups))
 
 
 def score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
@@ -245,10 +245,10 @@ def _names(
 
 
 def _rendered(
-    answered: Answered, sent: Sent, served: Served, groups: NDArray[np.object_] | None
+    answered: Answered, rows: Sent, served: Served, groups: NDArray[np.object_] | None
 ) -> bytes:
     """Return the answer as JSON, its rows as long as those that were sent."""
-    parts = [b'{"probs":[', b",".join(in_blocks(answered.probs, sent.lengths)), b"]"]
+    parts = [b'{"probs":[', b",".join(in_blocks(answered.probs, rows.lengths)), b"]"]
     if answered.accepted is not None:
         parts.append(b',"accepted":' + as_json(answered.accepted.tolist()))
     if answered.bands is not None and served.has_bands:

@@ -89,17 +89,17 @@ def monitor_application(store: str, *, token: str | None = None) -> Starlette:
     InvalidInputError
         There is no store.
     """
-    seen = _Seen(store)
+    pages = _Seen(store)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        seen.close()
+        pages.close()
 
     routes = [
-        Route("/", _endpoint(seen, _page)),
-        Route("/status", _endpoint(seen, _status)),
-        Route("/metrics", _endpoint(seen, _metrics)),
+        Route("/", _endpoint(pages, _page)),
+        Route("/status", _endpoint(pages, _status)),
+        Route("/metrics", _endpoint(pages, _metrics)),
         Route("/healthz", lambda _: JSONResponse({"status": "ok"})),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
@@ -134,10 +134,10 @@ class _Seen:
         return response
 
 
-def _endpoint(seen: _Seen, make: Callable[[Store, Registry], Response]) -> Any:  # noqa: ANN401
+def _endpoint(pages: _Seen, make: Callable[[Store, Registry], Response]) -> Any:  # noqa: ANN401
     async def answered(_: Request) -> Response:
         try:
-            return await asyncio.to_thread(seen.get, make.__name__, make)
+            return await asyncio.to_thread(pages.get, make.__name__, make)
         except TemperanceError as error:
             return JSONResponse({"error": str(error)}, status_code=503)
         except Exception:

@@ -215,8 +215,8 @@ class Served:
         if not unseen:
             return ()
         more = ", ..." if len(unseen) > _SHOWN else ""
-        named = f"{', '.join(unseen[:_SHOWN])}{more}"
-        return (f"groups not seen in the fit: {named}. Their rows {pooled}.",)
+        names = f"{', '.join(unseen[:_SHOWN])}{more}"
+        return (f"groups not seen in the fit: {names}. Their rows {pooled}.",)
 
     def check_replaces(self, other: Served) -> None:
         """Raise where a request that the other one takes may be refused, or answered in less.

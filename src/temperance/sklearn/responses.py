@@ -57,12 +57,12 @@ class Response:
     method: str
 
     @classmethod
-    def of(cls, estimator: Any, asked: object) -> Self:  # noqa: ANN401
+    def of(cls, estimator: Any, request: object) -> Self:  # noqa: ANN401
         """Return what a fitted classifier is asked for, by what it has and never by values.
 
         "auto": its decision function, else raw margins, else its probabilities.
         """
-        word = as_word(asked, RESPONSES, name="response_method")
+        word = as_word(request, RESPONSES, name="response_method")
         name = type(estimator).__name__
         has = [each for each in RESPONSES[1:] if hasattr(estimator, each)]
         raw = raw_margins(estimator)
@@ -203,23 +203,23 @@ class Raised:
     n: int = 0  # probabilities of the fit that were raised
 
     @classmethod
-    def learned(cls, asked: Floor, scores: Array, response: Response) -> Self:
+    def learned(cls, rule: Floor, scores: Array, response: Response) -> Self:
         """Return the floor for these scores, (n, k), and how many it raises.
 
         "auto" is half the smallest probability above 0 where there are zeros. Where there are none
         it is the smallest number that float64 holds in full: a later 0 is what underflow left.
         """
-        if not asked.raises or response.method not in ("predict_proba", "predict_log_proba"):
+        if not rule.raises or response.method not in ("predict_proba", "predict_log_proba"):
             return cls()
         if response.says_probabilities:
-            floored = asked.count(scores)
+            floored = rule.count(scores)
             floor, n = floored.floor, floored.probabilities
             log_floor = log(floor)
         else:
             least = float(scores.min(initial=0.0, where=~np.isneginf(scores)))
-            log_floor = least - log(2.0) if asked.fixed is None else log(asked.fixed)
+            log_floor = least - log(2.0) if rule.fixed is None else log(rule.fixed)
             floor, n = exp(log_floor), int((scores < log_floor).sum())
-        if asked.auto and not n:
+        if rule.auto and not n:
             log_floor = min(_UNDERFLOW, log_floor)
             floor = exp(log_floor)
         return cls(floor, log_floor, n)

@@ -37,11 +37,11 @@ def monitor_prune(
         raise InvalidInputError(msg)
     with opened(store) as (open_store, _):
         if ids:
-            count, asked = open_store.forget(ids), len(ids)
+            count, n_requests = open_store.forget(ids), len(ids)
         else:
             count = open_store.prune(as_seconds(older_than or "", option="--older-than"))
-            asked = count
-    missing = asked - count
+            n_requests = count
+    missing = n_requests - count
     warnings = (f"{missing} of the ids were not there.",) if missing else ()
     Result(
         lambda: {"deleted": count, "not_there": missing},

@@ -14,5 +14,5 @@ def monitor_status(store: StoreArgument, as_json: JsonOption = False) -> None:
     from temperance.monitor.overview import overview
 
     with opened(store) as (open_store, registry):
-        seen = overview(open_store, registry)
-    Result(seen.to_dict, seen.tables, warnings=seen.warnings).print(as_json=as_json)
+        state = overview(open_store, registry)
+    Result(state.to_dict, state.tables, warnings=state.warnings).print(as_json=as_json)

@@ -144,9 +144,9 @@ def head_of(
         return heads[0]
     if not heads:
         raise InvalidInputError(_nothing(graph, values, calibrator, naming.output))
-    listed = "; ".join(f"`{each.output}` {each.target_shape}, {each.how}" for each in heads)
+    choices = "; ".join(f"`{each.output}` {each.target_shape}, {each.how}" for each in heads)
     msg = (
-        f"The model has {len(heads)} outputs that may be calibrated: {listed}. Say which: "
+        f"The model has {len(heads)} outputs that may be calibrated: {choices}. Say which: "
         "`output_name` (--output-name NAME)."
     )
     raise InvalidInputError(msg)
@@ -162,17 +162,17 @@ def plain_source(graph: ModelGraph, name: str) -> str:
 
 
 def _heads(
-    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, named: str | None
+    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, name: str | None
 ) -> Iterator[Head]:
     """Yield the outputs that may hold the classes of a calibrator."""
-    for output in graph.outputs if named is None else [named]:
+    for output in graph.outputs if name is None else [name]:
         tensor = _behind_zipmap(graph, output)
         array = values.get(tensor)
         if not isinstance(array, np.ndarray) or not _is_float(array) or array.ndim == 0:
             continue
         head = _seen_end(graph, values, calibrator, output, tensor)
         if head is None:
-            head = _by_values(graph, calibrator, output, tensor, array, named=named is not None)
+            head = _by_values(graph, calibrator, output, tensor, array, is_named=name is not None)
         if head is not None and _fits(head.width, calibrator):
             yield head
 
@@ -243,7 +243,7 @@ def _class_axis(graph: ModelGraph, node: NodeProto, source: NDArray[Any]) -> int
 
 def _by_values(
     graph: ModelGraph, calibrator: Calibrator, output: str, tensor: str, array: NDArray[Any],
-    *, named: bool,
+    *, is_named: bool,
 ) -> Head | None:  # fmt: skip
     """Return the head of an output by what it holds."""
     values = np.asarray(array, dtype=np.float64)
@@ -259,7 +259,7 @@ def _by_values(
     zipped = tensor != output
     if calibrator.kind == "multilabel":
         end = _end(graph, tensor)
-        if end is not None and end.op_type == "Softmax" and not named:
+        if end is not None and end.op_type == "Softmax" and not is_named:
             return None  # of classes, one of which is true
         probs, why = shares, "each value lies in [0, 1]"
     elif width == 1:
@@ -268,7 +268,7 @@ def _by_values(
         of_sigmoid = end is not None and end.op_type == "Sigmoid"
         of_regression = node is not None and node.domain == "ai.onnx.ml"
         unsure = (shares and not of_sigmoid) or k != 2 or of_regression
-        if unsure and not named and not zipped:
+        if unsure and not is_named and not zipped:
             return None  # a score, a regression, a probability: only the caller knows
     else:
         probs, why = _rows_add_up(array), "each row lies in [0, 1] and adds up to 1"
@@ -345,11 +345,11 @@ def _listed(names: list[str]) -> str:
 
 
 def _nothing(
-    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, named: str | None
+    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, name: str | None
 ) -> str:
     """Say what the outputs are, where none is one of the calibrator's classes."""
     known = []
-    for output in graph.outputs if named is None else [named]:
+    for output in graph.outputs if name is None else [name]:
         array = values.get(_behind_zipmap(graph, output))
         shape = f" {array.shape} {array.dtype}" if isinstance(array, np.ndarray) else ""
         known.append(f"`{output}`{shape}{_unfit(graph, calibrator, output, array)}")

@@ -124,8 +124,8 @@ def _before_final(graph: ModelGraph, head: Head, steps: Sequence[Operation]) -> 
     final.input[0] = write_operations(w, head.source, steps[:-1])
     graph.graph.initializer.extend(w.initializers)
     graph.insert(w.nodes, after=graph.producer(head.source))
-    counted = ", ".join(node.op_type for node in w.nodes) or "nothing"
-    words = f"{counted} before the final {final.op_type}"
+    operations = ", ".join(node.op_type for node in w.nodes) or "nothing"
+    words = f"{operations} before the final {final.op_type}"
     return Placed(head.output, head.tensor or head.output, "probs", words, head.dtype.name,
                   w.temperature)  # fmt: skip
 
@@ -143,13 +143,13 @@ def _classes_last(w: NodeWriter, x: str, head: Head) -> str:
 
 def _as_it_was(w: NodeWriter, probs: str, head: Head) -> str:
     """Return the probabilities in the shape and type of what they take the place of."""
-    rank, wanted = len(head.shape), len(head.target_shape)
+    rank, target_rank = len(head.shape), len(head.target_shape)
     if rank > 1 and head.axis != rank - 1:
         order = [*range(head.axis), rank - 1, *range(head.axis, rank - 1)]
         probs = w.add("Transpose", probs, perm=order)
-    if head.tensor is not None and wanted == 1:
+    if head.tensor is not None and target_rank == 1:
         probs = w.add("Reshape", probs, w.constant([-1], dtype=np.int64))
-    elif head.tensor is not None and wanted == 2 and rank == 1:
+    elif head.tensor is not None and target_rank == 2 and rank == 1:
         probs = w.add("Reshape", probs, w.constant([-1, 1], dtype=np.int64))
     if w.dtype != head.target_dtype:
         probs = w.cast(probs, head.target_dtype)
@@ -175,14 +175,14 @@ def _written(
 ) -> Placed:
     """Let the last node write to the tensor that it takes the place of, or to a new output."""
     last = w.nodes[-1]
-    counted = f"{len(w.nodes)} nodes"
+    n_nodes = f"{len(w.nodes)} nodes"
     graph.graph.initializer.extend(w.initializers)
     if head.tensor is None:
         output = w.name(_OWN)
         last.output[list(last.output).index(probs)] = output
         graph.append(w.nodes)
         graph.graph.output.append(_output_info(graph, head, output, of_labels=of_labels))
-        words = f"{counted} behind `{head.source}`, and the new output `{output}`"
+        words = f"{n_nodes} behind `{head.source}`, and the new output `{output}`"
         return Placed(output, output, "probs", words, w.dtype.name, w.temperature)
     producer = graph.producer(head.tensor)
     assert producer is not None  # noqa: S101  (an output of the model)
@@ -201,7 +201,7 @@ def _written(
     where = f"in the place of the final {head.final.op_type}" if head.final else "behind it"
     if head.final is None and head.source != head.tensor:
         where = f"from `{head.source}` to `{head.tensor}`"
-    return Placed(head.output, head.tensor, "probs", f"{counted} {where}", w.dtype.name,
+    return Placed(head.output, head.tensor, "probs", f"{n_nodes} {where}", w.dtype.name,
                   w.temperature)  # fmt: skip
 
 
@@ -216,9 +216,9 @@ def _output_info(graph: ModelGraph, head: Head, name: str, *, of_labels: bool) -
     return helper.make_tensor_value_info(name, element_type(head.target_dtype), [*dims, width])
 
 
-def make_tunable(graph: ModelGraph, placed: Placed, calibrator: Calibrator) -> None:
+def make_tunable(graph: ModelGraph, place: Placed, calibrator: Calibrator) -> None:
     """Make the temperature an input with the fitted one as its default."""
-    number = graph.initializer(placed.temperature)
+    number = graph.initializer(place.temperature)
     if number is None:
         several = any(isinstance(each, ops.Divide) for each in calibrator.operations())
         why = "this one has several" if several else f"{calibrator.name} has none"

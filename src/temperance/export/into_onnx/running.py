@@ -89,14 +89,14 @@ class ModelRows:
         sizes = {name: len(array) for name, array in arrays.items()}
         n = next(iter(sizes.values()), 0)
         if len(set(sizes.values())) > 1:
-            named = ", ".join(f"`{name}` {size:,}" for name, size in sizes.items())
-            msg = f"`verify` must have as many rows for each input, got {named}."
+            size_list = ", ".join(f"`{name}` {size:,}" for name, size in sizes.items())
+            msg = f"`verify` must have as many rows for each input, got {size_list}."
             raise InvalidInputError(msg)
         if n == 0:
             msg = "`verify` (--verify) must have rows, got none."
             raise InvalidInputError(msg)
-        counted = count_text(n, "row")
-        return cls(arrays, n, words.format(counted) if words else counted, batch)
+        count_words = count_text(n, "row")
+        return cls(arrays, n, words.format(count_words) if words else count_words, batch)
 
     @classmethod
     def _made(cls, inputs: Sequence[ValueInfoProto], batch: int | None) -> ModelRows:
@@ -192,21 +192,21 @@ def _described(info: ValueInfoProto) -> str:
 def _named(inputs: Sequence[ValueInfoProto], verify: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """Return the arrays by the names of the inputs."""
     names = [each.name for each in inputs]
-    wanted = "; ".join(f"`{each.name}`, {_described(each)}" for each in inputs)
+    needed = "; ".join(f"`{each.name}`, {_described(each)}" for each in inputs)
     columns = getattr(verify, "columns", None)  # of a data frame
     known = list(columns) if columns is not None else None
     if known is None and hasattr(verify, "keys"):
         known = list(verify.keys())
     if known is None or (columns is not None and not set(names) <= set(known)):
         if len(names) != 1:
-            msg = f"`verify` (--verify) must name an array for each input of the model: {wanted}."
+            msg = f"`verify` (--verify) must name an array for each input of the model: {needed}."
             raise InvalidInputError(msg)
         return {names[0]: np.asarray(verify)}
     missing = [name for name in names if name not in known]
     if missing:
         msg = (
             f"`verify` (--verify) has no array `{missing[0]}`; it has "
-            f"{', '.join(map(repr, known[:20])) or 'none'}. The model's inputs: {wanted}."
+            f"{', '.join(map(repr, known[:20])) or 'none'}. The model's inputs: {needed}."
         )
         raise InvalidInputError(msg)
     return {name: np.asarray(verify[name]) for name in names}
@@ -272,10 +272,10 @@ class Session:
         parts: dict[str, list[tuple[Any, int, int]]] = {name: [] for name in self.names}
         for start in range(0, rows.n, size):
             count = min(size, rows.n - start)
-            sent = rows.batch or count
-            taken = rows.part(start, sent)
-            for name, value in zip(self.names, self.call(taken), strict=True):
-                parts[name].append((value, count, sent))
+            batch_size = rows.batch or count
+            inputs = rows.part(start, batch_size)
+            for name, value in zip(self.names, self.call(inputs), strict=True):
+                parts[name].append((value, count, batch_size))
         return {name: _joined(each) for name, each in parts.items()}
 
 
@@ -288,11 +288,11 @@ def _joined(parts: Sequence[tuple[Any, int, int]]) -> Any:  # noqa: ANN401
     first = parts[0][0]
     if isinstance(first, list):
         return [each for value, count, _ in parts for each in value[:count]]
-    if np.ndim(first) == 0 or any(not len(v) or len(v) % sent for v, _, sent in parts):
+    if np.ndim(first) == 0 or any(not len(v) or len(v) % batch_size for v, _, batch_size in parts):
         return first
     if len({np.shape(value)[1:] for value, _, _ in parts}) > 1:
         return first
-    return np.concatenate([v[: count * (len(v) // sent)] for v, count, sent in parts])
+    return np.concatenate([v[: count * (len(v) // batch_size)] for v, count, batch_size in parts])
 
 
 def outputs_of(
@@ -325,7 +325,7 @@ def latencies(before: ModelGraph, after: ModelGraph, rows: ModelRows) -> tuple[L
     sessions = [Session(each.model, folder=folder) for each in (before, after)]
     result = []
     for batch in _BATCHES if rows.batch is None else (rows.batch,):
-        taken = rows.part(0, batch)
+        inputs = rows.part(0, batch)
         times: list[list[float]] = [[], []]
         start = perf_counter()
         while len(times[0]) < _FEWEST or (
@@ -333,7 +333,7 @@ def latencies(before: ModelGraph, after: ModelGraph, rows: ModelRows) -> tuple[L
         ):
             for session, own in zip(sessions, times, strict=True):
                 called = perf_counter()
-                session.call(taken)
+                session.call(inputs)
                 own.append(1e6 * (perf_counter() - called))
         result.append(Latency(batch, *(median(own[1:]) for own in times)))  # the first warms up
     return tuple(result)

@@ -297,11 +297,11 @@ class ProbabilityGrid:
         As `ranks_of` does with rows: all cells that hold rows, or parts of equally many rows.
         """
         count = cells.count.sum(axis=0)
-        held = count > 0.0
-        if np.count_nonzero(held) <= n_ranks:
-            return np.maximum(held.cumsum() - 1, 0), int(np.count_nonzero(held))
+        occupied = count > 0.0
+        if np.count_nonzero(occupied) <= n_ranks:
+            return np.maximum(occupied.cumsum() - 1, 0), int(np.count_nonzero(occupied))
         n = int(count.sum())
         cuts = np.searchsorted(count.cumsum(), np.arange(1, n_ranks) * n // n_ranks, side="right")
         place = np.searchsorted(np.unique(cuts), np.arange(self.n_cells), side="right")
-        parts = np.unique(place[held])
+        parts = np.unique(place[occupied])
         return np.minimum(np.searchsorted(parts, place), len(parts) - 1), len(parts)

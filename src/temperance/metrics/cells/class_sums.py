@@ -262,8 +262,8 @@ class ClassErrors:
         gap = np.zeros(self.n_resamples)
         for first, part in self._parts(self.sums.predicted):
             rng = np.random.default_rng([self.seed, 8, 7, first])
-            said = part.probability.sum(axis=0)
-            gap += np.abs(said - null_hits(part, self.n_resamples, rng)).sum(axis=1)
+            expected = part.probability.sum(axis=0)
+            gap += np.abs(expected - null_hits(part, self.n_resamples, rng)).sum(axis=1)
         value = float(np.abs(own.gap).sum()) / total
         return Draws(value, _NONE, gap / total, self.doubt).without_interval()
 

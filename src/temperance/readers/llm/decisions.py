@@ -220,13 +220,13 @@ class TypedAnswer(NamedTuple):
 
     def places(self) -> list[tuple[dict[str, Any], str, Option]]:
         """Return where each probability stands, the object and its key, and of which option."""
-        listed = self.content.get("probabilities")
+        probabilities = self.content.get("probabilities")
         if self.type in _YES_KEYS:
             return [(self.content, _YES_KEYS[self.type], _NO_YES[1])]
-        if isinstance(listed, dict):
-            return [(listed, key, self._option_of(key)) for key in listed]
-        assert isinstance(listed, list)  # noqa: S101  (it has been read)
-        return [(item, "probability", _option(Node(item["value"]))) for item in listed]
+        if isinstance(probabilities, dict):
+            return [(probabilities, key, self._option_of(key)) for key in probabilities]
+        assert isinstance(probabilities, list)  # noqa: S101  (it has been read)
+        return [(item, "probability", _option(Node(item["value"]))) for item in probabilities]
 
     def _option_of(self, key: str) -> Option:
         assert self.shown is not None  # noqa: S101  (a refusal has no probabilities)
@@ -238,8 +238,8 @@ def typed_answers(response: Node) -> list[TypedAnswer]:
     """Return the answers of one response, of OpenAI or another vendor, as each of them looks."""
     answers = []
     for question in _questions(response, of_objects=True):
-        type_, listed = question.answer.need("type"), question.answer.get("probabilities")
-        of_others = listed is not None and isinstance(listed.value, dict)
+        type_, probabilities = question.answer.need("type"), question.answer.get("probabilities")
+        of_others = probabilities is not None and isinstance(probabilities.value, dict)
         types = {**_OPENAI, **_OTHERS} if of_others else {**_OTHERS, **_OPENAI}
         if type_.text() not in types:
             type_.refuse(f"one of {', '.join(types)}")

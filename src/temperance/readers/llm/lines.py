@@ -35,12 +35,12 @@ class Lines(NamedTuple):
     objects: Callable[[], Iterator[tuple[str, dict[str, Any]]]]
 
 
-def lines_of(path: Path, wanted: AnswerFormat | None = None) -> Lines:
+def lines_of(path: Path, format_: AnswerFormat | None = None) -> Lines:
     """Return the objects of a file: of its lines, of a JSON list, or what a log of samples holds.
 
-    A format that is `wanted` has its own way to read files that are a whole, by their suffix.
+    A format that is `format_` has its own way to read files that are a whole, by their suffix.
     """
-    candidates = ANSWER_FORMATS.values() if wanted is None else (wanted,)
+    candidates = ANSWER_FORMATS.values() if format_ is None else (format_,)
     for each in candidates:
         if each.lines is not None and path.suffix.lower() in each.suffixes:
             read = function_named(each.lines)

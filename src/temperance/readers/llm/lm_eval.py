@@ -313,14 +313,14 @@ def leave_out_filters(answers: Sequence[Answer], ask: Ask) -> list[bool]:
     Older files have a row per document and filter, first all of the first filter, and do not say
     which is which.
     """
-    met: set[tuple[object, str | None]] = set()
+    documents: set[tuple[object, str | None]] = set()
     keep = []
     for answer in answers:
         key = answer.id, answer.document
-        again = not answer.filter_named and answer.id is not None and key in met
+        again = not answer.filter_named and answer.id is not None and key in documents
         ask.counts["of unnamed filters"] += again
         ask.counts["scored several times"] += answer.repeats_differ and not again
-        met.add(key)
+        documents.add(key)
         keep.append(not again)
     return keep
 

@@ -37,31 +37,31 @@ def _places(logprobs: Node) -> list[Place]:
     tokens, top = logprobs.need("tokens").items(), logprobs.entry("top_logprobs")
     if isinstance(top.value, dict) and len(tokens) == 1:  # of one token, as an object alone
         top = Node([top.value], top.path)
-    listed = [Node(None, top.path)] * len(tokens) if top.value is None else top.items()
-    chosen = logprobs.need("token_logprobs").items()
-    for name, other in (("top_logprobs", listed), ("token_logprobs", chosen)):
+    top_lists = [Node(None, top.path)] * len(tokens) if top.value is None else top.items()
+    own_log_probs = logprobs.need("token_logprobs").items()
+    for name, other in (("top_logprobs", top_lists), ("token_logprobs", own_log_probs)):
         if len(other) != len(tokens):
             msg = (
                 f"`{logprobs.path}.{name}` must have one entry per token, {len(tokens)}, but has "
                 f"{len(other)}."
             )
             raise FileFormatError(msg)
-    return [_place(*each) for each in zip(tokens, chosen, listed, strict=True)]
+    return [_place(*each) for each in zip(tokens, own_log_probs, top_lists, strict=True)]
 
 
-def _place(token: Node, log_prob: Node, listed: Node) -> Place:
+def _place(token: Node, log_prob: Node, top_list: Node) -> Place:
     text = "" if token.value is None else token.text()
     return Place(
         token,
         text,
-        listed,
-        lambda: _likely(listed),
+        top_list,
+        lambda: _likely(top_list),
         lambda: None if log_prob.value is None else shown_token(text, log_prob),
     )
 
 
-def _likely(listed: Node) -> list[ShownToken]:
+def _likely(top_list: Node) -> list[ShownToken]:
     """Return the tokens of an object {token: log-probability}."""
-    if not isinstance(listed.value, dict):
-        listed.refuse("an object {token: log-probability}")
-    return [shown_token(token, listed.entry(token)) for token in listed.value]
+    if not isinstance(top_list.value, dict):
+        top_list.refuse("an object {token: log-probability}")
+    return [shown_token(token, top_list.entry(token)) for token in top_list.value]

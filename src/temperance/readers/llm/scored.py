@@ -93,9 +93,9 @@ def read_scores(
             require_file(file)
             by_file.append(list(_rows(file, ask, of_folder=of_folder)))
     if labels is not None:
-        said = replace(fields, label=fields.label or "correct")
+        label_fields = replace(fields, label=fields.label or "correct")
         n_lines = ask.counts["lines"]
-        remarks += joined(by_file, labels, fields=said, source=source, n_lines=n_lines)
+        remarks += joined(by_file, labels, fields=label_fields, source=source, n_lines=n_lines)
     rows = [row for of_file in by_file for row in of_file]
     with refusing(path):
         dataset = _dataset(rows, ask, source, shards.files if of_folder else (), remarks)
@@ -127,12 +127,12 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
         with naming(name):
             line = Node(record)
             answers = list(read(line, ask))
-            named = {
+            by_role = {
                 "weight": line.find(fields.weight or "weight"),
                 "group": None if fields.group is None else line.find(fields.group),
                 "cluster": line.find(fields.cluster or "cluster"),
             }
-            weight, group, cluster = named.values()
+            weight, group, cluster = by_role.values()
         where = f"{file.name}, {name}" if of_folder else name
         for answer in answers:
             if isnan(answer.scores[0]):
@@ -185,8 +185,8 @@ def _dataset(
         raise FileFormatError(msg)
     sentences = notes(ask.tally, n=len(rows), rounded=None, unseen=(), same_places={}, groups={})
     if ask.score in SUMMARIES:
-        said = f"the score is the {ask.score} of the log-probabilities of an answer's tokens, "
-        sentences = (f"{said}of {count_text(len(rows), 'answer')}.", *sentences)
+        summary = f"the score is the {ask.score} of the log-probabilities of an answer's tokens, "
+        sentences = (f"{summary}of {count_text(len(rows), 'answer')}.", *sentences)
     return Dataset(
         kind="logits",
         values=np.array([row.answer.scores[0] for row in rows]),

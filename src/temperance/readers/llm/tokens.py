@@ -68,7 +68,7 @@ def check_mass(shown: Sequence[ShownToken], node: Node) -> None:
 
 
 def most_unseen(
-    listed: Sequence[ShownToken], sampled: ShownToken | None, token: str, counts: Counter[str]
+    top_tokens: Sequence[ShownToken], sampled: ShownToken | None, token: str, counts: Counter[str]
 ) -> float:
     """Return the largest log-probability that a token not shown can have; nan if nothing tells.
 
@@ -79,11 +79,11 @@ def most_unseen(
     with top_p cuts the rest and divides by the sum. Where one token alone has it all, what others
     can have is that rounding.
     """
-    values = _log_probs(listed)
+    values = _log_probs(top_tokens)
     if not values:
         return nan
     smallest = min(values)
-    others = _log_probs([each for each in listed if each.token != token])
+    others = _log_probs([each for each in top_tokens if each.token != token])
     if others and smallest < min(others):
         smallest = min(others)
     log_probs = values if sampled is None else [*values, *_log_probs([sampled])]
@@ -164,13 +164,13 @@ class Place:
 
     def shown(self) -> Shown:
         """Return what is shown here, checked; raise where nothing is."""
-        listed = self.likely()
-        self._check_once(listed)
+        top_tokens = self.likely()
+        self._check_once(top_tokens)
         sampled = self.sampled()
-        if sampled is not None and _is_listed(sampled, listed):
+        if sampled is not None and _is_listed(sampled, top_tokens):
             sampled = None
-        check_mass(listed if sampled is None else [*listed, sampled], self.listed)
-        return Shown(listed, sampled, self.text)
+        check_mass(top_tokens if sampled is None else [*top_tokens, sampled], self.listed)
+        return Shown(top_tokens, sampled, self.text)
 
     def log_prob(self) -> float:
         """Return the log-probability of the sampled token; nan where it is not told."""
@@ -179,8 +179,8 @@ class Place:
             sampled = next((each for each in self.likely() if each.token == self.text), None)
         return nan if sampled is None else sampled.log_prob
 
-    def _check_once(self, listed: Sequence[ShownToken]) -> None:
-        log_probs = [each.log_prob for each in listed if each.token == self.text]
+    def _check_once(self, top_tokens: Sequence[ShownToken]) -> None:
+        log_probs = [each.log_prob for each in top_tokens if each.token == self.text]
         if len(log_probs) > len(set(log_probs)):
             msg = (
                 f"`{self.listed.path}` lists the sampled token {quoted(self.text)} twice, with "
@@ -189,11 +189,11 @@ class Place:
             raise FileFormatError(msg)
 
 
-def _is_listed(sampled: ShownToken, listed: Sequence[ShownToken]) -> bool:
+def _is_listed(sampled: ShownToken, top_tokens: Sequence[ShownToken]) -> bool:
     return any(
         each.token == sampled.token
         or (each.log_prob == sampled.log_prob and bare(each.text) == bare(sampled.text))
-        for each in listed
+        for each in top_tokens
     )
 
 
@@ -229,8 +229,8 @@ def shown_token(token: str, log_prob: Node, bytes_: Node | None = None) -> Shown
         text = _decoded(bytes_)
     elif code := _BYTE.fullmatch(token):
         text = chr(int(code[1] or code[2], 16))
-    written = "null" if log_prob.value is None else str(log_prob.value).strip()
-    return ShownToken(token, text, log_prob.token_log_prob(), written)
+    digits = "null" if log_prob.value is None else str(log_prob.value).strip()
+    return ShownToken(token, text, log_prob.token_log_prob(), digits)
 
 
 def _decoded(node: Node) -> str:
@@ -263,14 +263,14 @@ def token_answer(
     options = options or _options(line, ask)
     if not place.listed.value:
         raise _nothing_listed(place, places)
-    listed, sampled, text = place.shown()
-    shown = listed if sampled is None else [*listed, sampled]
+    top_tokens, sampled, text = place.shown()
+    shown = top_tokens if sampled is None else [*top_tokens, sampled]
     scores = _scores(shown, options, ask)
     ceiling = nan
     if any(map(isnan, scores)):
-        ceiling = most_unseen(listed, sampled, text, ask.counts)
+        ceiling = most_unseen(top_tokens, sampled, text, ask.counts)
     if all(map(isnan, scores)):
-        ask.tally.instead.add(quoted(text or listed[0].token))
+        ask.tally.instead.add(quoted(text or top_tokens[0].token))
 
     named_options = options
 
@@ -294,14 +294,14 @@ def _of_all(places: Sequence[Place]) -> list[float]:
 
 def _answering(places: Sequence[Place], content: Node, position: int) -> Place:
     """Return the token at a position; from the end, tokens without text are not counted."""
-    counted = list(places)
+    candidates = list(places)
     if position < 0:
-        counted = [place for place in places if place.text]
+        candidates = [place for place in places if place.text]
     try:
-        return counted[position]
+        return candidates[position]
     except IndexError:
         msg = (
-            f"`{content.path}` has {len(counted)} tokens, so none at position {position} "
+            f"`{content.path}` has {len(candidates)} tokens, so none at position {position} "
             "(--position)."
         )
         raise FileFormatError(msg) from None
