@@ -37,15 +37,15 @@ def column_order(
     whose: str,
     what: str = "classes",
 ) -> NDArray[np.intp] | None:
-    """Return where each of the `order` classes is among `names`: values[:, order] has them so.
+    """Return where each class of `order` is among `names`: values[:, places] has them in order.
 
     None where the order is that already, and where either side has no names to compare.
 
     Raises
     ------
     InvalidInputError
-        The names are not those of `whose` classes (or `what` else) are `order`; both lists are
-        shown.
+        The names are not those of `order`, which are the classes (or `what` else) of `whose`; both
+        lists are shown.
     """
     if names is None or order is None or tuple(names) == tuple(order):
         return None

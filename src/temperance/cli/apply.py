@@ -247,10 +247,10 @@ def apply(
         )
     confidence = float(rows.layout.confidence(probs).mean())
     width = rows.layout.width(rows.n_classes)
-    totals = _Written(len(probs), width, confidence, warnings)
+    totals = _Totals(len(probs), width, confidence, warnings)
     accepted = decided.get("accepted")
     count = None if accepted is None else int(np.count_nonzero(accepted))
-    _print_written(totals, map_, count, output, as_json=as_json)
+    _print_totals(totals, map_, count, output, as_json=as_json)
 
 
 def _by_blocks(map_: Map, reading: Reading) -> bool:
@@ -275,8 +275,8 @@ def _apply_by_blocks(
     with progress(f"applying to {file.name}", rows=blocks.n_rows):
         applied = apply_blocks(blocks, map_, output, reading.rules)
     warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(map_, output))
-    totals = _Written(applied.n, applied.classes, applied.mean_confidence, warnings)
-    _print_written(totals, map_, applied.accepted, output, as_json=as_json)
+    totals = _Totals(applied.n, applied.classes, applied.mean_confidence, warnings)
+    _print_totals(totals, map_, applied.accepted, output, as_json=as_json)
 
 
 def _apply_cascade(
@@ -326,7 +326,7 @@ def _apply_cascade(
     note(f"{count_text(rows.n, 'row')} written to {output}: {by or 'none is answered'}{more}")
 
 
-class _Written(NamedTuple):
+class _Totals(NamedTuple):
     """What is said about the rows written."""
 
     n: int
@@ -335,8 +335,8 @@ class _Written(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def _print_written(
-    totals: _Written, map_: Map, accepted: int | None, output: Path, *, as_json: bool
+def _print_totals(
+    totals: _Totals, map_: Map, accepted: int | None, output: Path, *, as_json: bool
 ) -> None:
     from temperance.calibrators import temperature_of
     from temperance.cli.console import note, print_json

@@ -187,7 +187,7 @@ class RowProgress:
 
     def begin(self) -> None:
         """Start again with the first row."""
-        self._done, self._start = 0, monotonic()
+        self._n_rows, self._start = 0, monotonic()
 
     def after(self, count: int) -> str:
         """Return the state after so many more rows.
@@ -196,11 +196,11 @@ class RowProgress:
         >>> [reading.after(50).partition(" (")[0] for _ in range(2)]
         ['25 %', '50 %']
         """
-        self._done += count
-        speed = self._done / max(monotonic() - self._start, 1e-9)
+        self._n_rows += count
+        speed = self._n_rows / max(monotonic() - self._start, 1e-9)
         if not self._n:
-            return f"{self._done:,} rows ({speed:,.0f}/s)"
-        before, within = divmod(self._done - 1, self._n)  # the last row of a reading ends it
+            return f"{self._n_rows:,} rows ({speed:,.0f}/s)"
+        before, within = divmod(self._n_rows - 1, self._n)  # the last row of a reading ends it
         part = (within + 1) / self._n
         number = f"reading {before + 1}, " if before else ""
         left = time_text((self._n - within - 1) / speed)
@@ -211,19 +211,19 @@ class _Cost:
     """How long steps of one kind will take, judged by the first of them."""
 
     def __init__(self) -> None:
-        self._what, self._start, self._shown, self._said = "", 0.0, 0.0, False
+        self._what, self._start, self._shown, self._announced = "", 0.0, 0.0, False
 
     def of_step(self, what: str, count: int, total: int) -> bool:
         """Note a step; announce slow ones once. Whether it is time to show how far they are."""
         now = monotonic()
         if what != self._what:
-            self._what, self._start, self._shown, self._said = what, now, now, False
+            self._what, self._start, self._shown, self._announced = what, now, now, False
         if now - self._shown < _SHOWN_EVERY or count == total:
             return False
         self._shown = now
         left = self.left(count, total)
-        if not self._said and now - self._start >= _FIRST_SLICE and left >= _SLOW:
-            self._said = True
+        if not self._announced and now - self._start >= _FIRST_SLICE and left >= _SLOW:
+            self._announced = True
             note(
                 f"{what}: {count:,} of {total:,} done, about {time_text(left)} left.{_faster(what)}"
             )

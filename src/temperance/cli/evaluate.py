@@ -131,7 +131,7 @@ def evaluate(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     gating = Gating(undecided, junit, markdown)
-    conditions = _Wanted.of(
+    conditions = _Conditions.of(
         gating, baseline_file, margin,
         max_ece=max_ece, max_log_loss=max_log_loss, max_brier=max_brier, min_accuracy=min_accuracy,
     )  # fmt: skip
@@ -222,7 +222,7 @@ def evaluate(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Conditions:
     """The gates of a command line, checked before a row is read."""
 
     limits: dict[str, float]
@@ -236,7 +236,7 @@ class _Wanted:
         baseline_file: Path | None,
         margin: list[str] | None,
         **limits: float | None,
-    ) -> _Wanted:
+    ) -> _Conditions:
         from temperance.gates import Baseline
         from temperance.gates.limits import as_limits
 

@@ -124,7 +124,7 @@ def judge(
 
     _check_systems(system_column, baseline, fails)
     gating = Gating(undecided, junit, markdown)
-    conditions = _Wanted.of(gating, min_pass_rate, fails, margin)
+    conditions = _Conditions.of(gating, min_pass_rate, fails, margin)
     columns = JudgedColumns(
         judge_column, label_column, system_column, cluster_column, weight_column, id_column,
         passing_words(passing),
@@ -167,7 +167,7 @@ def _check_systems(system_column: str | None, baseline: str | None, fails: Worse
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Conditions:
     """The gates of a command line, checked before a row is read."""
 
     least: float | None

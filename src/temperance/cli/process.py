@@ -195,12 +195,12 @@ class _Stated(NamedTuple):
     reading: bool
 
 
-class _Given(NamedTuple):
+class _PathOption(NamedTuple):
     """A path of the command line, and the option or argument that it was given to."""
 
     option: str
     path: Path
-    written: bool
+    is_output: bool
 
 
 class FileCommand(typer.core.TyperCommand):
@@ -216,9 +216,9 @@ class FileCommand(typer.core.TyperCommand):
         if isinstance(ctx.obj, Signals):
             ctx.obj.raise_received()
         paths = list(paths_of(ctx))
-        outputs = [each for each in paths if each.written and not each.path.is_dir()]
+        outputs = [each for each in paths if each.is_output and not each.path.is_dir()]
         for number, each in enumerate(outputs):
-            for other in (*outputs[:number], *(one for one in paths if not one.written)):
+            for other in (*outputs[:number], *(one for one in paths if not one.is_output)):
                 _check(each, other)
         token = _PATHS.set(tuple(each.path for each in paths))
         options = _OPTIONS.set(frozenset(name for each in self.params for name in each.opts))
@@ -268,11 +268,14 @@ def as_output(path: Path | None, default: str) -> Path:
     if path is not None:
         return path
     for each in _PATHS.get():
-        _check(_Given("--output", Path(default), written=True), _Given("read", each, written=False))
+        _check(
+            _PathOption("--output", Path(default), is_output=True),
+            _PathOption("read", each, is_output=False),
+        )
     return Path(default)
 
 
-def paths_of(ctx: typer.Context) -> Iterator[_Given]:
+def paths_of(ctx: typer.Context) -> Iterator[_PathOption]:
     """Yield every path that a command was given, also by default."""
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
@@ -280,7 +283,7 @@ def paths_of(ctx: typer.Context) -> Iterator[_Given]:
         option = names[0] if names else str(parameter.metavar)
         for path in value if isinstance(value, list | tuple) else [value]:
             if isinstance(path, Path):
-                yield _Given(option.rstrip("."), path, bool(WRITTEN & {*names}))
+                yield _PathOption(option.rstrip("."), path, bool(WRITTEN & {*names}))
 
 
 def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
@@ -321,14 +324,14 @@ def name_of(path: str | Path) -> str:
     return PureWindowsPath(path).name or path  # knows both slashes
 
 
-def _check(output: _Given, other: _Given) -> None:
+def _check(output: _PathOption, other: _PathOption) -> None:
     """Refuse a file that is the other one, or that would be a file of the other one's folder."""
     where = f"`{output.option}` {output.path}"
     if _same(output.path, other.path):
-        role = "written as well" if other.written else "read"
+        role = "written as well" if other.is_output else "read"
         msg = f"{where} is the file {other.path} ({other.option}), which is {role}: give another."
         raise InvalidInputError(msg)
-    if other.written or not other.path.is_dir():
+    if other.is_output or not other.path.is_dir():
         return
     if (twin := _in_folder(output.path, other.path)) is not None:
         msg = (

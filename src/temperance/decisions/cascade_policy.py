@@ -276,7 +276,7 @@ class CascadePolicy(Frozen):
         >>> found.policy.apply({"cheap": [[0.0, 1.0], [0.0, 9.0]]}).goes_on
         array([ True, False])
         """
-        first, *later = self._given(models)
+        first, *later = self._model_names(models)
         probs = self._probs_of(0, models[first], refuse_probs)
         model = np.zeros(len(probs), dtype=np.intp)
         goes_on = self.rules[0].goes_on(probs.max(axis=1))
@@ -295,7 +295,7 @@ class CascadePolicy(Frozen):
             goes_on[places] = not is_last and self.rules[stage].goes_on(own.max(axis=1))
         return Routed(probs, model, goes_on)
 
-    def _given(self, models: Mapping[str, ArrayLike]) -> tuple[str, ...]:
+    def _model_names(self, models: Mapping[str, ArrayLike]) -> tuple[str, ...]:
         """Return the names of the models whose outputs are given: the first ones, in order."""
         names = tuple(models) if isinstance(models, Mapping) else ()
         first = self.names[: len(names)]

@@ -149,7 +149,7 @@ class DecisionPolicy:
         InvalidInputError
             As in the calibrator's `apply`; groups are needed and not given, or of another index.
         """
-        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Decided(probs, self.rule.accepts(score, groups))
 
     def decide(
@@ -178,10 +178,10 @@ class DecisionPolicy:
         InvalidInputError
             As in `apply`.
         """
-        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Banded(probs, self.rule.decide(score, groups))
 
-    def _scored(
+    def _probs_and_scores(
         self,
         logits: ArrayLike,
         groups: ArrayLike | None,

@@ -21,10 +21,10 @@ from temperance.evaluation.block_sums import (
     EVENT_BRIER,
     EVENT_LOG,
     EvaluationSums,
+    NeededSums,
     OutOfFold,
     ScoredBlocks,
     SideSums,
-    Wanted,
 )
 from temperance.evaluation.evaluation import Evaluation, as_measures
 from temperance.frozen import DeferredDict, deferred
@@ -84,7 +84,7 @@ def measured_of(
     What sums do not hold is named in `left_out`. Sides that are compared have draws of their own,
     independent of each other: the difference is then no surer than it looks.
     """
-    parts = _MeasuredSums(sums, grid, k, n_resamples, seed, side)
+    parts = _MeasuresOfSums(sums, grid, k, n_resamples, seed, side)
     errors = [name for name in ERROR_NAMES if name in parts.names]
     log_loss = score_estimate(sums.means, 0, sums.implied, 0, highest=inf)
     brier = score_estimate(sums.means, 1, sums.implied, 1, highest=2.0)
@@ -126,7 +126,7 @@ def measured_of(
 
 
 @dataclass(frozen=True, eq=False)
-class _MeasuredSums:
+class _MeasuresOfSums:
     """What merged sums say, each number when it is asked for."""
 
     sums: EvaluationSums
@@ -344,7 +344,7 @@ def evaluate_blocks(  # noqa: PLR0913  (each is something that only the user kno
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MeasuredBlocks:
+class BlockMeasurement:
     """What one reading of blocks gives of each side."""
 
     evaluations: tuple[Evaluation, ...]
@@ -365,7 +365,7 @@ def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     refuse_probs: bool,
     measures: tuple[str, ...] | None = None,
     n_rows: int | None = None,
-) -> MeasuredBlocks:
+) -> BlockMeasurement:
     """Measure the same rows with each of the sides' calibrators (see `evaluate_blocks`)."""
     as_word(kind, ("probs", "logits"), name="kind")
     as_flag(refuse_probs, name="refuse_probs")
@@ -381,8 +381,8 @@ def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     grid.upper  # noqa: B018  (made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
     seed = as_seed(seed)
-    wanted = Wanted.by(measures, n_rows=n_rows)
-    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label, wanted)
+    needed = NeededSums.by(measures, n_rows=n_rows)
+    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label, needed)
     if isinstance(blocks, FileParts):
         sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))
         k, names = blocks.k, classes
@@ -396,7 +396,7 @@ def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     evaluations, draws = zip(*results, strict=True)
     outcomes = Outcomes(as_classes(names, k=k))
     evaluations = tuple(each.but(outcomes=outcomes) for each in evaluations)
-    return MeasuredBlocks(evaluations, draws, sums.gaps)
+    return BlockMeasurement(evaluations, draws, sums.gaps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -409,7 +409,7 @@ class _Kernel:
     refuse_probs: bool
     seed: int
     ignore_label: float | str | None
-    wanted: Wanted
+    needed: NeededSums
 
     def of_blocks(
         self,
@@ -426,7 +426,7 @@ class _Kernel:
 
         def work(piece: Piece) -> tuple[int, SideSums]:
             sides = piece.predictions(self.sides)
-            sums = SideSums.of(sides, grid, self.wanted, first=piece.first, seed=self.seed)
+            sums = SideSums.of(sides, grid, self.needed, first=piece.first, seed=self.seed)
             let_go(piece.scores)
             return len(piece.labels), sums
 

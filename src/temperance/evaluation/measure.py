@@ -218,7 +218,7 @@ class Measures:
     n_resamples: int
     seed: int
     shown: tuple[str, ...] | None = None  # what tables hold; None = everything
-    _drawn: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
+    _draws: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
 
     @classmethod
     def of(
@@ -286,12 +286,12 @@ class Measures:
             return self._corp[1][name]
         if ERROR_MEASURES[name].of is None:
             return self._of_classes[0][name]
-        if name == "ks" and name not in self._drawn and self._shows("corp"):
+        if name == "ks" and name not in self._draws and self._shows("corp"):
             _ = self._corp  # of the same sums, mostly
-        if name not in self._drawn:
-            self._drawn[name] = error_draws(self._shared, name, n_bins=self.n_bins)
-            report_step("measuring errors", len(self._drawn), len(ERROR_MEASURES))
-        return self._drawn[name]
+        if name not in self._draws:
+            self._draws[name] = error_draws(self._shared, name, n_bins=self.n_bins)
+            report_step("measuring errors", len(self._draws), len(ERROR_MEASURES))
+        return self._draws[name]
 
     def _resampling(self) -> Resampling:
         """Return resamples for one measure: what they hold goes with it."""
@@ -308,8 +308,8 @@ class Measures:
         event = named_event(self.rows, None)
         ranked = self._shared.sums(event, *ranks_of(event.probability))
         diagram = corp_of_event(self._shared, event, ranked)
-        if event.name == "top-label" and self._shows("ks") and "ks" not in self._drawn:
-            self._drawn["ks"] = ks_draws(self._shared, ranked)
+        if event.name == "top-label" and self._shows("ks") and "ks" not in self._draws:
+            self._draws["ks"] = ks_draws(self._shared, ranked)
         return diagram
 
     @cached_property

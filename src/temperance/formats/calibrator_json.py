@@ -209,7 +209,7 @@ def _record(top: JsonObject, calibrator: Calibrator) -> FitRecord | None:
 # `calibrator.json`: versioned, readable, enough to apply the map in any language. No pickle.
 
 
-_READ_WITH = {  # format of another file -> what it is, its reader, and what its rows are
+_OTHER_FILES = {  # format of another file -> what it is, its reader, and what its rows are
     "temperance/policy": ("a decision policy", "load_policy", "decided"),
     "temperance/cascade": ("a cascade", "load_cascade", "routed"),
 }
@@ -292,8 +292,8 @@ def load(path: str | PathLike[str]) -> Calibrator:
     """
     top = json_file(path)
     other = top.values.get("format")
-    if isinstance(other, str) and other in _READ_WITH:
-        what, reader, verb = _READ_WITH[other]
+    if isinstance(other, str) and other in _OTHER_FILES:
+        what, reader, verb = _OTHER_FILES[other]
         msg = (
             f"{path}: is {what}, not a calibrator. Read it with `temperance.decisions.{reader}`; "
             f"its rows are {verb} by `temperance apply`."

@@ -135,7 +135,7 @@ def plan_pass_rate(
             f"has a label, and only there; {n_labelled:,} rows have one."
         )
         raise InvalidInputError(msg)
-    sample = _seen(rows, method) if agreement is None else _assumed(rows, agreement)
+    sample = _sample_of_labels(rows, method) if agreement is None else _assumed(rows, agreement)
     every = rows.piece(rows.verdicts, np.ones(len(rows.verdicts), dtype=bool))
     verdict = every.term(level, sample.tuning)._replace(influence=_NOWHERE)
     least = 0.5 * (verdict.below + verdict.above)
@@ -176,7 +176,7 @@ class _Sample(NamedTuple):
         return 0.5 * (high - low)
 
 
-def _seen(rows: JudgedRows, method: str) -> _Sample:
+def _sample_of_labels(rows: JudgedRows, method: str) -> _Sample:
     """Return what the labels of some rows show."""
     rows.require_labels()
     parts = corrected(rows, method)

@@ -327,7 +327,7 @@ def pass_rate(
     method = as_word(method, JUDGE_METHODS, name="method")
     level = as_level(level, name="level", option="--confidence")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
-    return _found(rows, method, level)[0]
+    return _system_rate(rows, method, level)[0]
 
 
 def compare_pass_rates(
@@ -399,7 +399,7 @@ def compare_pass_rates(
     for name in order:
         own = number == names.index(name)
         try:
-            by_system[name] = _found(rows.part(own), method, level)
+            by_system[name] = _system_rate(rows.part(own), method, level)
         except InvalidInputError as error:
             msg = f"system {value_text(name)}: {error}"
             raise InvalidInputError(msg) from error
@@ -429,7 +429,7 @@ def _difference(rate: BoundedMean, baseline: BoundedMean) -> RateDifference:
     return RateDifference(gap.value, max(gap.low, -1.0), min(gap.high, 1.0))
 
 
-def _found(
+def _system_rate(
     rows: JudgedRows, method: str, level: float
 ) -> tuple[PassRate, BoundedMean, Corrected | AdjustedCount]:
     """Return what is shown, the rate as a term of differences, and what it is made of."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from temperance.binning import Binning
 
-_DRAWN = 100  # resamples of a curve, which is drawn without its bands
+_N_RESAMPLES = 100  # resamples of a curve, which is drawn without its bands
 
 __all__ = [
     "LevelEvent",
@@ -99,7 +99,7 @@ def level_events(rows: Predictions, *, n_bins: int, seed: int = 0) -> tuple[Leve
                 float(np.average(p, weights=rows.weights)),
                 Estimate(*(float(each[0]) for each in ends)),
                 expected_calibration_error(**inputs, n_bins=n_bins),
-                corp_reliability(**inputs, n_resamples=_DRAWN, seed=seed),
+                corp_reliability(**inputs, n_resamples=_N_RESAMPLES, seed=seed),
             )
         )
     return tuple(events)

@@ -233,7 +233,7 @@ class Resampling:
         return self._group_weights.astype(np.float32)
 
     @property
-    def _n_drawn(self) -> int:
+    def _n_draws(self) -> int:
         """How often labels are drawn: for each null draw, or of many rows a few times."""
         n, k = self.rows.shape
         few = n * self.n_resamples <= (_DRAWS if k <= _FEW_CLASSES else _DRAWS_OF_MANY)
@@ -242,13 +242,13 @@ class Resampling:
     @cached_property
     def _null_labels(self) -> NDArray[np.integer]:
         """Labels drawn from the probabilities, (draws, n)."""
-        return draw_labels(self.rows.probs, self._n_drawn, seed=self.seed)
+        return draw_labels(self.rows.probs, self._n_draws, seed=self.seed)
 
     @cached_property
     def _null_correct(self) -> NDArray[np.bool_]:
         """Whether the predicted class is right, drawn with its probability, (draws, n)."""
         confidence = self.rows.confidence
-        correct = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
+        correct = np.empty((self._n_draws, len(confidence)), dtype=np.bool_)
         rng = np.random.default_rng([self.seed, 5])
         for draws in row_blocks(correct):
             correct[draws] = rng.random((len(correct[draws]), len(confidence))) < confidence
@@ -284,7 +284,7 @@ class Resampling:
             gap = (event.probability - event.hit) * (1.0 if weights is None else weights)
             of_groups = np.bincount(cells, gap, shape[0] * n_bins).reshape(shape)
             return np.asarray(own.probability - self._signs(0, self.n_resamples) @ of_groups)
-        if self._n_drawn == self.n_resamples and weights is None and event.name == "top-label":
+        if self._n_draws == self.n_resamples and weights is None and event.name == "top-label":
             place = bins[self._by_confidence]
             starts = np.flatnonzero(np.diff(place, prepend=-1))
             if (np.diff(place) >= 0).all():  # bins in the order of the confidence: runs
@@ -452,7 +452,7 @@ class _OfRows:
         self, row_weights: NDArray[np.float64], bins: NDArray[np.intp], n_bins: int
     ) -> None:
         self._order = np.argsort(bins, kind="stable")
-        self._held, self._starts = np.unique(bins[self._order], return_index=True)
+        self._occupied, self._starts = np.unique(bins[self._order], return_index=True)
         self._sorted, self._n_bins = row_weights[:, self._order], n_bins
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -462,10 +462,10 @@ class _OfRows:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         weighted = self._sorted * values[self._order]
-        if self._n_bins == len(self._held) == len(self._order):
+        if self._n_bins == len(self._occupied) == len(self._order):
             return weighted  # each row has a bin of its own
         sums = np.zeros((len(self._sorted), self._n_bins))
-        sums[:, self._held] = np.add.reduceat(weighted, self._starts, axis=1)
+        sums[:, self._occupied] = np.add.reduceat(weighted, self._starts, axis=1)
         return sums
 
 

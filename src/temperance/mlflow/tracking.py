@@ -246,7 +246,7 @@ def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa
     columns = input_columns(calibrator)
     logits, words = made_rows(3 if columns is None else len(columns), kind=calibrator.kind)
     if calibrator.kind == "answers":
-        scores = _made_scores(calibrator, len(logits))
+        scores = _example_scores(calibrator, len(logits))
         expected, logits = calibrator.apply(scores)[:, None], scores[:, None]
     else:
         expected = calibrator.apply(logits, refuse_probs=False, dtype=np.float64)
@@ -262,7 +262,7 @@ def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa
     )
 
 
-def _made_scores(calibrator: Calibrator, n: int) -> np.ndarray:
+def _example_scores(calibrator: Calibrator, n: int) -> np.ndarray:
     """Return scores on the scale of the answers."""
     share = np.linspace(0.01, 0.99, n)
     scale = calibrator.answer_scale

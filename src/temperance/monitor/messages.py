@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["as_webhook", "deliver", "junit_xml", "prometheus_text"]
 
 _TRIES, _PAUSE, _TIMEOUT = 3, 0.5, 10.0  # seconds
-_TOLD = 300  # status codes from here on say that it was not taken
+_FIRST_ERROR = 300  # status codes from here on say that it was not taken
 _NAMES = " !#$&'()*+,/:;=?@[]"  # what stays as it is in a head, beside letters and digits
 
 
@@ -107,7 +107,7 @@ def _posted(url: str, name: str, body: bytes) -> str | None:
         request = Request(url, data=body, headers=head, method="POST")  # noqa: S310  (http alone)
         try:
             with build_opener(_NoRedirects).open(request, timeout=_TIMEOUT) as answer:
-                if answer.status < _TOLD:
+                if answer.status < _FIRST_ERROR:
                     return None
                 reason = f"status {answer.status}"
         except HTTPError as error:

@@ -49,7 +49,7 @@ _FEWEST = 50  # rows of a window
 _BLOCKS = 10  # of the rest, each scored by a fit on all rows before it; of windows of
 _MANY = 20_000  # more labels, whose fits hardly differ,
 _FEW_BLOCKS = 3
-_KEPT = 0.3  # of the window: labels for the promise of a policy
+_POLICY_SHARE = 0.3  # of the window: labels for the promise of a policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def refit(
         return champion.with_map(one)
 
     policy = _policy_of(store)
-    n_kept = int(_KEPT * len(rows)) if policy is not None else 0
+    n_kept = int(_POLICY_SHARE * len(rows)) if policy is not None else 0
     fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - n_kept])
     challenger = fitted(fit_rows)
     challenge = _challenge(fitted, rows, registry, champion_id)

@@ -205,7 +205,7 @@ class CostDisplay(Display):
 
     def _draw_key(self, ax: Axes, names: Sequence[str]) -> None:
         """Draw the key in a corner where nothing is drawn, or else make room below for it."""
-        ends = ax.transAxes.inverted().transform(ax.transData.transform(self._drawn()))
+        ends = ax.transAxes.inverted().transform(ax.transData.transform(self._outline()))
         across, up = (SMALL / each for each in _points(ax))
         width = across * (_HANDLE + max(map(width_of, names))) + _APART
         height = up * (_ROW * len(names) + 1.0) + _APART
@@ -223,7 +223,7 @@ class CostDisplay(Display):
         for text in key.get_texts():
             text.set_parse_math(False)
 
-    def _drawn(self) -> NDArray[np.float64]:
+    def _outline(self) -> NDArray[np.float64]:
         """Return points (n, 2) all along the lines and the edges of the band, and the markers."""
         curve, raw = self.curve, self.raw_curve
         lines = [(curve.cost, y) for y in (curve.accuracy, curve.accuracy_low, curve.accuracy_high)]

@@ -60,7 +60,7 @@ class Dialect(NamedTuple):
     def notes(self) -> tuple[str, ...]:
         """Say it, and how to say otherwise; empty where all is usual."""
         descriptions = {
-            "--delimiter": self.delimiter and f"cells parted by {_named(self.delimiter)}",
+            "--delimiter": self.delimiter and f"cells parted by {_delimiter_name(self.delimiter)}",
             "--decimal": "decimal commas" if self.decimal_comma else None,
             "--encoding": self.encoding and f"the encoding {self.encoding.upper()}",
         }
@@ -76,7 +76,7 @@ def _listed(texts: Any) -> str:  # noqa: ANN401  (an iterable of text)
     return f"{', '.join(most)} and {last}" if most else str(last)
 
 
-def _named(delimiter: str) -> str:
+def _delimiter_name(delimiter: str) -> str:
     return _WORDS.get(delimiter, repr(delimiter))
 
 

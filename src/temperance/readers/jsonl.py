@@ -288,7 +288,7 @@ class Labels:
         return np.array(values, dtype=np.uint64 if max(values) > _LARGEST_SIGNED else None)
 
 
-class IdsBesideLabels:
+class LabelIds:
     """Ids of records that hold labels and no scores: under the name that the first record has."""
 
     def __init__(self, request: Request) -> None:
@@ -483,14 +483,14 @@ def _suggestion(record: Mapping[str, Any]) -> str:
 
 def _of_language_models(record: Mapping[str, Any]) -> str:
     """Return how files of language models are read, if a record has objects in it as theirs do."""
-    values = [each for value in record.values() for each in _listed(value)]
+    values = [each for value in record.values() for each in _as_list(value)]
     nested = any(isinstance(value, dict) for value in values)
     if not nested and _OF_DECISIONS.isdisjoint(record):
         return ""
     return ' Files of language models are read with --format auto (format="auto").'
 
 
-def _listed(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
@@ -611,7 +611,7 @@ def read_jsonl(path: Path, request: Request) -> FileRows:
     fields = request.fields
     if not request.scores:
         of_labels = _labels(request, None)
-        label_ids = IdsBesideLabels(request)
+        label_ids = LabelIds(request)
         _fill([*of_labels, label_ids], path)
         return FileRows(labels=of_labels[-1].array(), ids=label_ids.array())
     scores = Scores(request)

@@ -108,9 +108,9 @@ def _of_model(
                 f"({p_text(evaluation.tests.verdict.adjusted_p_value)}, corrected)."
             )
         elif praised:
-            limit = "one can tell" if few else f"these {n} can tell"
+            evidence = "one can tell" if few else f"these {n} can tell"
             sentence = (
-                f"this model's probabilities are as good as {limit}: no test of calibration "
+                f"this model's probabilities are as good as {evidence}: no test of calibration "
                 "refutes them."
             )
         else:
@@ -189,7 +189,7 @@ def split_sentence(
         return ""
     parts = [
         _split(evaluation),
-        *_best_tried(evaluation, other_losses or {}),
+        *_best_other(evaluation, other_losses or {}),
         *_base_rates(evaluation),
     ]
     text = "; ".join(filter(None, parts))
@@ -210,7 +210,7 @@ def _split(evaluation: Evaluation) -> str:
     )
 
 
-def _best_tried(evaluation: Evaluation, losses: Mapping[str, float]) -> list[str]:
+def _best_other(evaluation: Evaluation, losses: Mapping[str, float]) -> list[str]:
     """Return what the best other map leaves, where that is less."""
     others = {name: loss for name, loss in losses.items() if name != TemperatureScaling.method}
     if evaluation.refinement is None or not others:

@@ -35,7 +35,7 @@ __all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "writ
 
 _LEVEL = 0.05
 _BANDS = ("accept", "review", "reject")
-_DONE = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
+_VERBS = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
 Finding = Literal["broken", "kept", "cannot tell"]
 _ON_TEST: dict[Finding, str] = {  # the worst first
     "broken": "broken on the test rows",
@@ -133,7 +133,7 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
         sides=list(sides),
         numbers=[
             {
-                "name": _DONE[name].capitalize(),
+                "name": _VERBS[name].capitalize(),
                 "meaning": "",
                 "values": [_share(*_count(counts, name)) for counts in sides.values()],
             }
@@ -237,7 +237,7 @@ def _band(promise: str) -> str:
 
 
 def _count(counts: BandCounts, name: str) -> tuple[int, int]:
-    return getattr(counts, _DONE[name]), counts.n
+    return getattr(counts, _VERBS[name]), counts.n
 
 
 def finding_of(counts: BandCounts, rule: Bands, name: str) -> Finding:

@@ -151,15 +151,15 @@ def frequency_rows(diagnosis: Diagnosis) -> list[tuple[str, str, Cell, Cell | No
     if len(shown) > _MOST:
         moved = np.abs(shift.priors - shift.source_priors)
         shown = np.argsort(-moved, kind="stable")[:_MOST]
-    class_counts = None
+    class_results = None
     if diagnosis.comparison is not None:
-        class_counts = next(iter(diagnosis.comparison.evaluations.values())).classes
+        class_results = next(iter(diagnosis.comparison.evaluations.values())).classes
     return [
         (
             _name(shift, c),
             number_text(float(shift.source_priors[c])),
             estimate_cell(estimates[c]),
-            None if class_counts is None else estimate_cell(class_counts[c].frequency),
+            None if class_results is None else estimate_cell(class_results[c].frequency),
             "" if shift.unchanged else _word(estimates[c], float(shift.source_priors[c])),
         )
         for c in shown.tolist()

@@ -388,7 +388,7 @@ def class_biases_of(
         return None
     if fitted is None and BiasCorrectedTemperatureScaling.method not in candidates:
         return None
-    training, test_rows = rows.training(), test or rows
+    training, evaluation_rows = rows.training(), test or rows
     try:
         if fitted is None:
             fitted = BiasCorrectedTemperatureScaling.from_rows(training)
@@ -399,7 +399,10 @@ def class_biases_of(
     except NoOptimumError:
         return None
     assert after is not None  # noqa: S101  (of the fitted calibrator, or just made)
-    sides = {UNBIASED: test_rows.predictions(alone), BIASED: test_rows.predictions(after)}
+    sides = {
+        UNBIASED: evaluation_rows.predictions(alone),
+        BIASED: evaluation_rows.predictions(after),
+    }
     return ClassBiases.of(fitted, training, sides)
 
 
@@ -430,16 +433,16 @@ def compare_pooling(
 
     On the test rows, or cross-fitted. None where a member has no temperature of its own.
     """
-    test_rows = test or rows
+    evaluation_rows = test or rows
     assert after is not None  # noqa: S101  (of test rows, or out of fold)
     try:
         others = None if test is None else test.require_members()
         first = calibrated_first(rows.training(), others, pool=pool, seed=seed)
     except NoOptimumError:
         return None
-    members = dict(zip(rows.layout.names, test_rows.require_members(), strict=True))
-    sides = pooling_sides(after, first, test_rows.logits, members)
-    predictions = {name: test_rows.predictions(logits) for name, logits in sides.items()}
+    members = dict(zip(rows.layout.names, evaluation_rows.require_members(), strict=True))
+    sides = pooling_sides(after, first, evaluation_rows.logits, members)
+    predictions = {name: evaluation_rows.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
 
@@ -451,9 +454,9 @@ def compare_label_ways(
     On the test rows, or cross-fitted; rows are held out with all their labels.
     """
     assert after is not None  # noqa: S101  (of rows in memory)
-    test_rows, of_test = test or rows, None if test is None else test.training()
+    evaluation_rows, of_test = test or rows, None if test is None else test.training()
     sides = label_way_sides(rows.training(), of_test, after, method=method, seed=seed)
-    predictions = {name: test_rows.predictions(logits) for name, logits in sides.items()}
+    predictions = {name: evaluation_rows.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
 

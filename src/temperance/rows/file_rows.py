@@ -85,7 +85,7 @@ def rows_of_classes(
         dataset = _flat(file, dense)
     keep = _counting(dataset, scores, keep, ignore_label=ignore_label, whole=whole)
     if keep is not None:
-        dataset = _taken(dataset, scores, keep)
+        dataset = _part(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))
     with rows_of_file(_places(file, keep, dense)):
@@ -208,20 +208,20 @@ def _numbers(clusters: NDArray[Any]) -> NDArray[np.intp]:
     return as_groups(names, n=len(names), name="clusters")[1].reshape(clusters.shape)
 
 
-def _taken(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
+def _part(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
     """Return the rows that `keep` says, copied once."""
 
-    def taken(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    def column(values: NDArray[Any] | None) -> NDArray[Any] | None:
         return values[keep] if values is not None and len(values) == len(keep) else values
 
     return replace(
         dataset,
         values=scores[keep.reshape(scores.shape[:-1] if scores.ndim > 1 else scores.shape)],
-        labels=taken(dataset.labels),
-        weights=taken(dataset.weights),
-        groups=taken(dataset.groups),
-        clusters=taken(dataset.clusters),
-        ids=taken(dataset.ids),
+        labels=column(dataset.labels),
+        weights=column(dataset.weights),
+        groups=column(dataset.groups),
+        clusters=column(dataset.clusters),
+        ids=column(dataset.ids),
     )
 
 

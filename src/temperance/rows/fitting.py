@@ -59,9 +59,9 @@ def fit_rows(
     with naming(rows.source, rows.file_rows):
         training = rows.training(prior=prior)
         if method == AUTO:
-            fitted = _chosen(rows, training, seed)
+            fitted = _select(rows, training, seed)
         else:
-            fitted = _named(rows, training, method, pool, out_of_fold=out_of_fold, seed=seed)
+            fitted = _fit_method(rows, training, method, pool, out_of_fold=out_of_fold, seed=seed)
     inner = _with_floor(fitted.calibrator, rows)
     return fitted.around(rows.layout.around(inner, training, rows.classes))
 
@@ -75,7 +75,7 @@ def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
     return replace(calibrator, record=known)
 
 
-def _chosen(rows: Rows, training: Training, seed: int) -> Fitted:
+def _select(rows: Rows, training: Training, seed: int) -> Fitted:
     training = training.require_learnable(zeros=True)
     with report_work(f"choosing a method on {rows.outcomes.rows(rows.n)}", rows=rows.n):
         selection, honest = select_rows(training, seed=seed, **rows.layout.choice()._asdict())
@@ -89,7 +89,7 @@ def _chosen(rows: Rows, training: Training, seed: int) -> Fitted:
     return Fitted(selection.calibrator, honest, selection)
 
 
-def _named(
+def _fit_method(
     rows: Rows, training: Training, method: str, pool: Pool, *, out_of_fold: bool, seed: int
 ) -> Fitted:
     training = training.require_learnable(zeros=METHODS[method].traits.zeros)

@@ -144,7 +144,7 @@ def decide_bands(
                 by_seed[seed] = bands_rows(checked, promises, confidence=confidence)
             except (InvalidInputError, NoOptimumError) as error:
                 if seed == dealing.seed:
-                    raise _beside_fit(error, dealing) from error
+                    raise _with_fit_rows(error, dealing) from error
                 by_seed[seed] = error
     rule = by_seed[dealing.seed]
     assert isinstance(rule, Bands)  # noqa: S101  (else it was raised)
@@ -188,7 +188,7 @@ def tabulate_coverage(
     )  # fmt: skip
 
 
-def _beside_fit(
+def _with_fit_rows(
     error: InvalidInputError | NoOptimumError, dealing: Dealing
 ) -> InvalidInputError | NoOptimumError:
     """Return an error that says of its number of labels that the fit takes some more."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from temperance.selection import Selection
 
 __all__ = [
-    "Dealing", "Decision", "PolicyMeasured", "RowUse", "check_test_rows", "decide",
+    "Dealing", "Decision", "PolicyMeasurement", "RowUse", "check_test_rows", "decide",
     "measure_policy", "predictions_of",
 ]  # fmt: skip
 
@@ -223,7 +223,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PolicyMeasured:
+class PolicyMeasurement:
     """What a policy, with the thresholds that it has, did to labelled rows that it had not seen."""
 
     policy: DecisionPolicy
@@ -256,7 +256,7 @@ class PolicyMeasured:
 
 def measure_policy(
     rows: Rows, policy: DecisionPolicy, source: str, *, seed: int = 0
-) -> PolicyMeasured:
+) -> PolicyMeasurement:
     """Measure the promises of a policy, read from `source`, on other labelled rows.
 
     Raises
@@ -289,7 +289,7 @@ def measure_policy(
         predictions = predictions_of(rows, policy.calibrator)
         decided = _decided(rows, predictions, per_group=rule.per_group, seed=seed)
         groups = rule.outcomes_of_groups(decided)
-        return PolicyMeasured(policy, rule, rule.counts_of(decided), groups)
+        return PolicyMeasurement(policy, rule, rule.counts_of(decided), groups)
 
 
 def _judged(
@@ -390,7 +390,7 @@ def decide(
         curve=risk_coverage_of(predictions, confidence_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
-        use=how.words(own.calibrator) + _drawn_words(rule.draws),
+        use=how.words(own.calibrator) + _draws_words(rule.draws),
         warnings=(
             *rows.notes,
             *(() if test is None else test.notes),
@@ -415,7 +415,7 @@ def check_test_rows(rows: Rows, test: Rows) -> None:
     check_test(rows, test)
 
 
-def _drawn_words(draws: ThresholdDraws | None) -> str:
+def _draws_words(draws: ThresholdDraws | None) -> str:
     return "" if draws is None else f" How much chance decided: {draws.in_words()}"
 
 

@@ -232,7 +232,7 @@ class Selection(Frozen, Shown):
     def _choice_in_words(self) -> str:
         unchanged_loss = self.candidates[0].log_loss
         if unchanged_loss is not None and unchanged_loss.value == inf:
-            return self._chosen_against_infinity()
+            return self._beats_infinity()
         choice, best, unchanged = self.chosen, self.best, self.candidates[0].method
         assert choice.difference is not None  # noqa: S101  (what is chosen was tried)
         reason = self._too_little()
@@ -255,7 +255,7 @@ class Selection(Frozen, Shown):
             return words
         return f"{words} {best.method} does a little better; it is richer, and chance may be why."
 
-    def _chosen_against_infinity(self) -> str:
+    def _beats_infinity(self) -> str:
         losses = {each.method: each.log_loss for each in self.tried[1:]}
         texts = {name: number_text(loss.value) for name, loss in losses.items() if loss is not None}
         own = texts.pop(self.method)

@@ -12,7 +12,7 @@ from temperance.serving.json_rows import as_json, in_blocks, rows_of, score_key
 from temperance.serving.served import Reply
 
 if TYPE_CHECKING:
-    from temperance.serving.json_rows import Sent
+    from temperance.serving.json_rows import RowArrays
     from temperance.serving.limits import Limits
     from temperance.serving.served import Served
 
@@ -79,5 +79,5 @@ def answer_cascade(content: dict[str, Any], served: Served, limits: Limits) -> R
     return Reply(b"".join(parts), len(routed.probs), stands)
 
 
-def _logits(rows: Sent, key: str, served: Served) -> Any:  # noqa: ANN401  (an array)
+def _logits(rows: RowArrays, key: str, served: Served) -> Any:  # noqa: ANN401  (an array)
     return served.from_probs(rows.values, rows.mask) if key == "probs" else rows.values

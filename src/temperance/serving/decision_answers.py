@@ -79,7 +79,7 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
     """
     answers = typed_answers(Node(content))
     limits.check_rows(len(answers))
-    questions = [_Asked(each, each.shown) for each in answers if each.shown is not None]
+    questions = [_Question(each, each.shown) for each in answers if each.shown is not None]
     warnings: list[str] = []
     if questions:
         probs, bands = _calibrated(questions, served, limits)
@@ -99,7 +99,7 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
     return Reply(as_json(content), len(answers), count)
 
 
-class _Asked(NamedTuple):
+class _Question(NamedTuple):
     """An answer that is no refusal, and its options."""
 
     answer: TypedAnswer
@@ -120,7 +120,7 @@ def _decide(answer: TypedAnswer, band: str, served: Served) -> None:
 
 
 def _calibrated(
-    questions: list[_Asked], served: Served, limits: Limits
+    questions: list[_Question], served: Served, limits: Limits
 ) -> tuple[list[list[float]], list[str] | None]:
     """Return the probabilities of each answer's options, in their order, and the bands of each."""
     calibrator = served.calibrator
@@ -130,7 +130,7 @@ def _calibrated(
         raise InvalidInputError(msg)
     rows = bounded_probs([each.shown.probs for each in questions])
     orders = [_order(each, calibrator) for each in questions]
-    ordered = [_taken(row, order) for row, order in zip(rows, orders, strict=True)]
+    ordered = [_in_order(row, order) for row, order in zip(rows, orders, strict=True)]
     lengths = np.array([len(row) for row in ordered], dtype=np.int64)
     flat = np.array([each for row in ordered for each in row], dtype=np.float64)
     limits.check_options(len(lengths), int(lengths.max()))
@@ -143,10 +143,10 @@ def _calibrated(
     probs = [row[:length].tolist() for row, length in zip(answered.probs, lengths, strict=True)]
     back = [None if order is None else np.argsort(order) for order in orders]
     bands = None if answered.bands is None else answered.bands.tolist()
-    return [_taken(row, order) for row, order in zip(probs, back, strict=True)], bands
+    return [_in_order(row, order) for row, order in zip(probs, back, strict=True)], bands
 
 
-def _groups(questions: list[_Asked], served: Served) -> list[str]:
+def _groups(questions: list[_Question], served: Served) -> list[str]:
     """Return the group of each answer, made of the parts that most known groups are made of.
 
     Of its type, unless its name or the number of its options, as `--group-by` puts them together,
@@ -168,7 +168,7 @@ def _groups(questions: list[_Asked], served: Served) -> list[str]:
     return max(ways, key=lambda names: sum(name in known for name in names))
 
 
-def _order(question: _Asked, calibrator: Calibrator) -> NDArray[np.intp] | None:
+def _order(question: _Question, calibrator: Calibrator) -> NDArray[np.intp] | None:
     """Return where the calibrator's classes are among the options; None where in place."""
     names = tuple(option.text for option in question.shown.options)
     if calibrator.n_classes not in (None, len(names)):
@@ -181,11 +181,11 @@ def _order(question: _Asked, calibrator: Calibrator) -> NDArray[np.intp] | None:
         raise InvalidInputError(msg) from error
 
 
-def _taken(row: list[float], order: NDArray[np.intp] | None) -> list[float]:
+def _in_order(row: list[float], order: NDArray[np.intp] | None) -> list[float]:
     return row if order is None else [row[place] for place in order]
 
 
-def _write(question: _Asked, probs: list[float]) -> list[str]:
+def _write(question: _Question, probs: list[float]) -> list[str]:
     """Put probabilities, and what was made of them, in their places; return what to say of it."""
     content, shown = question.answer.content, question.shown
     before = dict(zip(shown.options, shown.probs, strict=True))
@@ -198,7 +198,7 @@ def _write(question: _Asked, probs: list[float]) -> list[str]:
         "confidence": _confidence(content, before, after),
         "score": _score(content, before, after),
     }
-    choice = _chosen(content, before)
+    choice = _choice_of(content, before)
     if choice is not None and before[choice] == max(before.values()):
         content["choice"] = _best(after, choice).value
     warnings = []
@@ -213,7 +213,7 @@ def _write(question: _Asked, probs: list[float]) -> list[str]:
     return warnings
 
 
-def _chosen(content: dict[str, Any], probs: dict[Option, float]) -> Option | None:
+def _choice_of(content: dict[str, Any], probs: dict[Option, float]) -> Option | None:
     """Return the option that an answer says it chose, if it is one."""
     value = content.get("choice")
     option = Option(type(value), value) if isinstance(value, str | bool | int) else None
@@ -229,7 +229,7 @@ def _confidence(
     content: dict[str, Any], before: dict[Option, float], after: dict[Option, float]
 ) -> float | None:
     """Return the largest probability, or that of the choice, whichever the confidence was."""
-    confidence, choice = content.get("confidence"), _chosen(content, before)
+    confidence, choice = content.get("confidence"), _choice_of(content, before)
     if _is_number(confidence, max(before.values())):
         return max(after.values())
     if choice is not None and _is_number(confidence, before[choice]):

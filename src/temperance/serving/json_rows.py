@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from temperance.serving.limits import Limits
     from temperance.serving.served import Answered, Reply, Served
 
-__all__ = ["Sent", "answer_rows", "as_json", "in_blocks", "parsed", "rows_of", "score_key"]
+__all__ = ["RowArrays", "answer_rows", "as_json", "in_blocks", "parsed", "rows_of", "score_key"]
 
 _SCORES = ("logits", "probs", "scores")
 _KEYS = (*_SCORES, "groups", "clusters", "refuse_probs")
@@ -118,7 +118,7 @@ def score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
     return key
 
 
-class Sent(NamedTuple):
+class RowArrays(NamedTuple):
     """Rows as arrays, and how long each was."""
 
     values: Any
@@ -138,7 +138,7 @@ class Sent(NamedTuple):
         raise InvalidInputError(msg)
 
 
-def _members(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (what JSON holds)
+def _members(value: Any, key: str, limits: Limits) -> RowArrays:  # noqa: ANN401  (what JSON holds)
     """Return the rows of each model of an ensemble."""
     if not isinstance(value, list) or not value:
         msg = f"`{key}` must be a list of rows per model of the ensemble, got {value_text(value)}."
@@ -151,10 +151,10 @@ def _members(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (wh
             raise InvalidInputError(msg)
         members.append(member)
     masks = tuple(member.mask for member in members)
-    return Sent(tuple(member.values for member in members), members[0].n, masks)
+    return RowArrays(tuple(member.values for member in members), members[0].n, masks)
 
 
-def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (what JSON holds)
+def rows_of(value: Any, key: str, limits: Limits) -> RowArrays:  # noqa: ANN401  (what JSON holds)
     """Return a list of rows, or of numbers, as an array."""
     if not isinstance(value, list) or not value:
         msg = f"`{key}` must be a list of one row or more, got {value_text(value)}."
@@ -162,7 +162,7 @@ def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (wha
     limits.check_rows(len(value))
     types = set(map(type, value))
     if list not in types:
-        return Sent(_numbers(value, key, None), len(value))
+        return RowArrays(_numbers(value, key, None), len(value))
     if types != {list}:
         row = next(row for row, each in enumerate(value) if type(each) is not list)
         msg = f"`{key}` must be rows of numbers; {row_name(row)} is {value_text(value[row])}."
@@ -183,7 +183,7 @@ def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (wha
     if ragged or missing.any():
         mask = np.ones(values.shape, dtype=bool)
         mask[np.arange(values.shape[1]) < lengths[:, np.newaxis]] = missing
-    return Sent(values, len(value), mask, lengths if ragged else None)
+    return RowArrays(values, len(value), mask, lengths if ragged else None)
 
 
 def _numbers(flat: list[Any], key: str, lengths: NDArray[np.int64] | None) -> NDArray[np.float64]:
@@ -245,7 +245,7 @@ def _names(
 
 
 def _rendered(
-    answered: Answered, rows: Sent, served: Served, groups: NDArray[np.object_] | None
+    answered: Answered, rows: RowArrays, served: Served, groups: NDArray[np.object_] | None
 ) -> bytes:
     """Return the answer as JSON, its rows as long as those that were sent."""
     parts = [b'{"probs":[', b",".join(in_blocks(answered.probs, rows.lengths)), b"]"]

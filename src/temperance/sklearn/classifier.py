@@ -320,7 +320,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         """Measures before and after, of rows that estimator and map had not seen."""
         check_is_fitted(self)
         if "_comparison" not in vars(self):
-            self._comparison = self._measured()
+            self._comparison = self._compare()
         return self._comparison
 
     @property
@@ -415,7 +415,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             refuse_probs=False, zeros=method == AUTO or METHODS[method].traits.zeros,
         )  # fmt: skip
 
-    def _measured(self) -> Comparison:
+    def _compare(self) -> Comparison:
         rows, how = self._training(), self._how
         if how["method"] == AUTO:
             _, after = select_rows(rows, seed=how["seed"])

@@ -170,7 +170,7 @@ def _heads(
         array = values.get(tensor)
         if not isinstance(array, np.ndarray) or not _is_float(array) or array.ndim == 0:
             continue
-        head = _seen_end(graph, values, calibrator, output, tensor)
+        head = _head_of_softmax(graph, values, calibrator, output, tensor)
         if head is None:
             head = _by_values(graph, calibrator, output, tensor, array, is_named=name is not None)
         if head is not None and _fits(head.width, calibrator):
@@ -188,7 +188,7 @@ def _fits(width: int, calibrator: Calibrator) -> bool:
     return width == k or (k is None and width > 1) or (width == 1 and k in {None, 2})
 
 
-def _seen_end(
+def _head_of_softmax(
     graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, output: str, tensor: str
 ) -> Head | None:
     """Return the head of an output that ends in a Softmax or a Sigmoid; None of any other."""
@@ -314,7 +314,7 @@ def _named_logits(
         and end.op_type != "LogSoftmax"
     ]  # fmt: skip
     if len(ends) == 1:
-        head = _seen_end(graph, values, calibrator, ends[0], _behind_zipmap(graph, ends[0]))
+        head = _head_of_softmax(graph, values, calibrator, ends[0], _behind_zipmap(graph, ends[0]))
         if head is not None and head.reads == "logits" and _fits(head.width, calibrator):
             return Head(**{**vars(head), "how": f"named, {head.how}"})
     width = 1 if array.ndim == 1 else array.shape[-1]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from temperance.export.into_onnx.graph import ModelGraph
     from temperance.export.into_onnx.heads import Head
-    from temperance.export.into_onnx.placing import Placed
+    from temperance.export.into_onnx.placing import Placement
 
     Array = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def label_outputs(
 
 
 def refuse_other_labels(
-    graph: ModelGraph, head: Head, place: Placed, values: Mapping[str, Any],
+    graph: ModelGraph, head: Head, place: Placement, values: Mapping[str, Any],
     labels: Sequence[LabelOutput],
 ) -> None:  # fmt: skip
     """Raise where an output is made of the scores, and is not known to be the predicted class."""
@@ -90,7 +90,7 @@ def refuse_other_labels(
             raise InvalidInputError(msg)
 
 
-def set_label(graph: ModelGraph, head: Head, target: Placed, label: LabelOutput) -> str:
+def set_label(graph: ModelGraph, head: Head, target: Placement, label: LabelOutput) -> str:
     """Let the label be that of the largest calibrated probability; return what was done."""
     makers = graph.before([label.name])
     if any(target.tensor in node.input for node in makers):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from temperance.export.into_onnx.graph import ModelGraph
     from temperance.export.into_onnx.heads import Head
     from temperance.export.into_onnx.labels import LabelOutput
-    from temperance.export.into_onnx.placing import Placed
+    from temperance.export.into_onnx.placing import Placement
     from temperance.export.into_onnx.running import ModelRows
 
     Array = NDArray[np.float64]
@@ -319,7 +319,9 @@ class _Export:
     values: dict[str, Any]  # of its outputs, and of tensors inside
     target: str  # who ran it
 
-    def made(self, *, fold: bool, tunable: bool) -> tuple[ModelGraph, Placed, Parity, str | None]:
+    def made(
+        self, *, fold: bool, tunable: bool
+    ) -> tuple[ModelGraph, Placement, Parity, str | None]:
         """Return a changed model that gives the calibrated numbers: in double where single misses.
 
         Raises ParityError where neither does.
@@ -354,7 +356,7 @@ class _Export:
 
     def _changed(
         self, *, fold: bool, tunable: bool, double: bool
-    ) -> tuple[ModelGraph, Placed, list[LabelOutput], str | None]:
+    ) -> tuple[ModelGraph, Placement, list[LabelOutput], str | None]:
         """Return a copy of the model with the map in it."""
         from temperance.export.into_onnx import folding, labels, placing  # noqa: PLC0415  (the extra)
 
@@ -391,7 +393,7 @@ class _Export:
         return np.hstack([1.0 - probs, probs]) if self.head.one_column else probs
 
     def _parity(
-        self, changed: ModelGraph, place: Placed, labels: Sequence[LabelOutput], expected: Array
+        self, changed: ModelGraph, place: Placement, labels: Sequence[LabelOutput], expected: Array
     ) -> Parity:
         """Return the parity of what the changed model gives, its predicted class too."""
         from temperance.export.into_onnx.running import outputs_of  # noqa: PLC0415  (the extra)
@@ -413,7 +415,7 @@ class _Export:
                 raise ParityError(msg, parity=parity)
         return parity
 
-    def _probs(self, output: Any, place: Placed) -> Array:  # noqa: ANN401  (array or dictionaries)
+    def _probs(self, output: Any, place: Placement) -> Array:  # noqa: ANN401  (array or dictionaries)
         """Return the probabilities that an output holds, (n, k)."""
         from temperance.export.into_onnx.heads import softmax_of  # noqa: PLC0415  (the extra)
 
@@ -430,7 +432,7 @@ class _Export:
             array = softmax_of(array, of_labels=of_labels)
         return array if of_labels or array.shape[1] > 1 else np.hstack([1.0 - array, array])
 
-    def uncalibrated(self, changed: ModelGraph, place: Placed) -> tuple[str, ...]:
+    def uncalibrated(self, changed: ModelGraph, place: Placement) -> tuple[str, ...]:
         """Return outputs of numbers that the changed model makes of the scores before the map."""
         from temperance.export.into_onnx.heads import plain_source  # noqa: PLC0415  (the extra)
 

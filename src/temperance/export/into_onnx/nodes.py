@@ -59,22 +59,22 @@ class NodeWriter:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
         self.temperature: str | None = None  # of a single division: the name of its number
-        self._taken = names
+        self._names = names
 
     def name(self, stem: str) -> str:
         """Return a free name, "temperance_softmax_3", and take it."""
         name, number = stem, 1
-        while name in self._taken:
+        while name in self._names:
             number += 1
             name = f"{stem}_{number}"
-        self._taken.add(name)
+        self._names.add(name)
         return name
 
     def add(self, op_type: str, *inputs: str, output: str | None = None, **settings: Any) -> str:  # noqa: ANN401
         """Add a node; return the name of its output."""
         name = self.name(f"temperance_{op_type.lower()}")
         result = output or f"{name}_output"
-        self._taken.add(result)
+        self._names.add(result)
         self.nodes.append(helper.make_node(op_type, list(inputs), [result], name=name, **settings))
         return result
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelRows", "Session", "dtype_of", "latencies", "outputs_of"]
 
-_MADE = 1000
-_MOST_MADE = 4_000_000  # numbers of made rows: fewer rows of images
-_MADE_SCALES = (0.3, 1.0, 3.0)
+_N_ROWS = 1000
+_MOST_NUMBERS = 4_000_000  # numbers of made rows: fewer rows of images
+_SCALES = (0.3, 1.0, 3.0)
 _BATCH = 1024
 _BATCHES = (1, 32)  # whose calls are timed
 _SECONDS = 0.25  # per batch and model
@@ -79,12 +79,12 @@ class ModelRows:
             raise InvalidInputError(msg)
         batch = _fixed_batch(inputs)
         if verify is None:
-            return cls._made(inputs, batch)
+            return cls._normal_rows(inputs, batch)
         if isinstance(verify, str | os.PathLike):
             file = Path(verify)
             verify = _from_file(file, [each.name for each in inputs])
             words = words or f"{{}} of {file.name}"
-        by_name = _named(inputs, verify)
+        by_name = _by_input(inputs, verify)
         arrays = {each.name: _checked(each, by_name[each.name], batch) for each in inputs}
         sizes = {name: len(array) for name, array in arrays.items()}
         n = next(iter(sizes.values()), 0)
@@ -99,7 +99,7 @@ class ModelRows:
         return cls(arrays, n, words.format(count_words) if words else count_words, batch)
 
     @classmethod
-    def _made(cls, inputs: Sequence[ValueInfoProto], batch: int | None) -> ModelRows:
+    def _normal_rows(cls, inputs: Sequence[ValueInfoProto], batch: int | None) -> ModelRows:
         """Return normal draws, where all inputs are numbers of a known shape."""
         shapes: list[list[int]] = []
         for each in inputs:
@@ -115,9 +115,9 @@ class ModelRows:
                 raise InvalidInputError(msg)
             shapes.append(sizes)
         size = sum(int(np.prod(shape)) for shape in shapes)
-        n = int(np.clip(_MOST_MADE // max(size, 1), 8, _MADE))
+        n = int(np.clip(_MOST_NUMBERS // max(size, 1), 8, _N_ROWS))
         rng = np.random.default_rng(0)
-        scale = np.array(_MADE_SCALES)[np.arange(n) % len(_MADE_SCALES)]
+        scale = np.array(_SCALES)[np.arange(n) % len(_SCALES)]
         arrays = {}
         for each, shape in zip(inputs, shapes, strict=True):
             draws = rng.normal(size=(n, *shape)) * scale.reshape(-1, *[1] * len(shape))
@@ -189,7 +189,7 @@ def _described(info: ValueInfoProto) -> str:
     return f"{kind} of shape ({', '.join(names)})"
 
 
-def _named(inputs: Sequence[ValueInfoProto], verify: Any) -> Mapping[str, Any]:  # noqa: ANN401
+def _by_input(inputs: Sequence[ValueInfoProto], verify: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """Return the arrays by the names of the inputs."""
     names = [each.name for each in inputs]
     needed = "; ".join(f"`{each.name}`, {_described(each)}" for each in inputs)

@@ -80,13 +80,13 @@ class EventSums:
         """Return the draws of one of `ERRORS`; those of "debiased" are of its square."""
         grid, n_bins = self.grid, self.grid.n_bins
         if name == "ece":
-            return self._split(binned_error(self._drawn(0, grid.bins, n_bins)))
+            return self._split(binned_error(self._resampled(0, grid.bins, n_bins)))
         if name == "smooth":
-            return self._split(smooth_error(self._drawn(2, grid.points, GRID_POINTS)))
+            return self._split(smooth_error(self._resampled(2, grid.points, GRID_POINTS)))
         if name == "ks":
             exact = float(ks_error(self.cells.bin_sums()))
-            return self._split(ks_error(self._drawn(3, *grid.ranks(self.cells))), value=exact)
-        equal_mass = self._drawn(1, grid.equal_mass(self.cells)[0], n_bins)
+            return self._split(ks_error(self._resampled(3, *grid.ranks(self.cells))), value=exact)
+        equal_mass = self._resampled(1, grid.equal_mass(self.cells)[0], n_bins)
         if name == "ece_equal_mass":
             return self._split(binned_error(equal_mass))
         return self._split(debiased_square(equal_mass), squared=True)
@@ -118,7 +118,7 @@ class EventSums:
         exact = {score: _decomposed(sums, score, scores[score]) for score in _SCORES}
         curve, draws = corp_of_sums(
             self.name,
-            self._drawn(4, *self.grid.ranks(self.cells)),
+            self._resampled(4, *self.grid.ranks(self.cells)),
             self.n_resamples,
             exact=exact["brier"],
             doubt=self.doubt,
@@ -141,7 +141,7 @@ class EventSums:
         ]
         return max(gained[1] - gained[0], 0.0)
 
-    def _drawn(self, stream: int, places: NDArray[np.intp], n_places: int) -> BinSums:
+    def _resampled(self, stream: int, places: NDArray[np.intp], n_places: int) -> BinSums:
         coarse = self.cells.regrouped(places, n_places)
         return drawn_sums(coarse, self.n_resamples, seed=[*self.source, stream])
 
@@ -394,13 +394,13 @@ class JointRows(NamedTuple):
     out to be no more than are looked at.
     """
 
-    wanted: bool
+    needed: bool
     n: int | None
 
     def of(self, first: int, n: int, k: int) -> NDArray[np.bool_]:
         """Whether each of the n rows of a block is looked at, (n,)."""
         most = joint_rows(k)
-        if not self.wanted or not most:
+        if not self.needed or not most:
             return np.zeros(n, dtype=np.bool_)
         if self.n is None:
             return np.arange(first, first + n) < most
@@ -427,7 +427,7 @@ class JointOfSome(MergeableSums):
     @property
     def reason(self) -> str | None:
         """Why there is no test; None if there is."""
-        if not self.rows.wanted:
+        if not self.rows.needed:
             return '`measures` does not name "tests", so the blocks were not read for this one'
         if self.rows.n is None and self.n < self.of_rows:  # the first ones: perhaps of some classes
             return (

@@ -38,7 +38,7 @@ class Lines(NamedTuple):
 def lines_of(path: Path, format_: AnswerFormat | None = None) -> Lines:
     """Return the objects of a file: of its lines, of a JSON list, or what a log of samples holds.
 
-    A format that is `format_` has its own way to read files that are a whole, by their suffix.
+    A `format_` that is named has its own way to read files that are a whole, by their suffix.
     """
     candidates = ANSWER_FORMATS.values() if format_ is None else (format_,)
     for each in candidates:

@@ -57,7 +57,7 @@ def meaning_of(
     texts: Sequence[str] | None,
 ) -> int | Readings:
     """Return the label that a target is, SEVERAL, or what it may mean."""
-    golds = _listed(line, target, count, texts)
+    golds = _gold_options(line, target, count, texts)
     if golds is None:
         reading = _reading(line, target, ask, count, texts)
         return _agreeing(reading, own) if isinstance(reading, Readings) else reading
@@ -70,7 +70,9 @@ def meaning_of(
     return _agreeing(reading, own) if isinstance(reading, Readings) else reading
 
 
-def _listed(line: Node, target: Node, count: int, texts: Sequence[str] | None) -> list[Node] | None:
+def _gold_options(
+    line: Node, target: Node, count: int, texts: Sequence[str] | None
+) -> list[Node] | None:
     """Return the gold options that a list, or a text that holds one, names; None if it is none."""
     value = target.value
     if isinstance(value, str) and value.lstrip().startswith("["):

@@ -167,7 +167,7 @@ class Place:
         top_tokens = self.likely()
         self._check_once(top_tokens)
         sampled = self.sampled()
-        if sampled is not None and _is_listed(sampled, top_tokens):
+        if sampled is not None and _is_among(sampled, top_tokens):
             sampled = None
         check_mass(top_tokens if sampled is None else [*top_tokens, sampled], self.listed)
         return Shown(top_tokens, sampled, self.text)
@@ -189,7 +189,7 @@ class Place:
             raise FileFormatError(msg)
 
 
-def _is_listed(sampled: ShownToken, top_tokens: Sequence[ShownToken]) -> bool:
+def _is_among(sampled: ShownToken, top_tokens: Sequence[ShownToken]) -> bool:
     return any(
         each.token == sampled.token
         or (each.log_prob == sampled.log_prob and bare(each.text) == bare(sampled.text))
