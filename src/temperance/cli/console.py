@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from temperance.cli.process import recorded_warnings, said
+from temperance.cli.process import by_options, recorded_warnings
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def print_json(content: dict[str, Any]) -> None:
 
 def note(message: str) -> None:
     """Print a line about the result on stderr."""
-    print(printable(said(message)), file=sys.stderr)  # noqa: T201
+    print(printable(by_options(message)), file=sys.stderr)  # noqa: T201
 
 
 def _stdout() -> Console:

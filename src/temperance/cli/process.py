@@ -34,13 +34,13 @@ __all__ = [
     "Signals",
     "Stream",
     "as_output",
+    "by_options",
     "files_read",
     "name_of",
     "paths_of",
     "raising_signals",
     "recorded",
     "recorded_warnings",
-    "said",
     "standard_streams",
 ]
 
@@ -307,14 +307,14 @@ def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
     return value
 
 
-def said(message: str) -> str:
+def by_options(message: str) -> str:
     """Return a message about the result as the command line says it: by its options alone."""
     return in_options(message, _OPTIONS.get())
 
 
 def recorded_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
     """Return warnings as JSON and pages keep them: of options, and of files by their names."""
-    return tuple(recorded(said(each)) for each in warnings)
+    return tuple(recorded(by_options(each)) for each in warnings)
 
 
 def name_of(path: str | Path) -> str:

@@ -184,14 +184,14 @@ def coverage_table(
         raise InvalidInputError(msg)
     as_level(confidence, name="confidence", option="--confidence")
 
-    def drawn(by: int) -> DecisionRows:
+    def rows_of(by: int) -> DecisionRows:
         return DecisionRows.check(
             probs, labels, weights=weights, clusters=clusters, seed=by, answers=answers,
             classes=classes, ignore_label=ignore_label,
         )  # fmt: skip
 
-    others = {} if clusters is None else {each: drawn(each) for each in other_seeds(seed)}
-    return coverage_rows(drawn(seed), values, confidence=confidence, seed=seed, others=others)
+    others = {} if clusters is None else {each: rows_of(each) for each in other_seeds(seed)}
+    return coverage_rows(rows_of(seed), values, confidence=confidence, seed=seed, others=others)
 
 
 def coverage_rows(

@@ -84,7 +84,7 @@ class ColumnMap:
 
     def written(self, t: Language) -> dict[str, Any]:
         """Return the calibrated probability of each class, in a language, by its column's name."""
-        values = self._logits(t, t.named("input", [t.column(name) for name in self.columns]))
+        values = self._logits(t, t.bind("input", [t.column(name) for name in self.columns]))
         exists = self._exists(t, values)
         for step in self.calibrator.operations():
             match step:
@@ -98,7 +98,7 @@ class ColumnMap:
                     values = _WRITTEN[type(step)](t, values, step)
         if exists is not None:
             products = [t.binary(p, "*", e) for p, e in zip(values, exists, strict=True)]
-            values = _normalize(t, t.named("share", products), ops.Normalize())
+            values = _normalize(t, t.bind("share", products), ops.Normalize())
         return dict(zip(self.outputs, values, strict=True))
 
     def _logits(self, t: Language, values: list[Any]) -> list[Any]:
@@ -107,17 +107,17 @@ class ColumnMap:
         Those of options that do not exist are -1e200 and less; nothing is what is no logit.
         """
         of_one, of_labels = len(values) == 1, self.calibrator.kind == "multilabel"
-        values = t.named("x", [self._valid(t, x) for x in values])
+        values = t.bind("x", [self._valid(t, x) for x in values])
         if self.inputs == "probs":
             logs = [_log(t, p) for p in values]
             if of_labels or of_one:
                 rest = [_log(t, t.binary(t.number(1.0), "-", p)) for p in values]
                 logs = [t.binary(p, "-", q) for p, q in zip(logs, rest, strict=True)]
-            values = t.named("logit", logs)
+            values = t.bind("logit", logs)
         if self.calibrator.traits.masks and not of_labels and not of_one:  # no option: no row
-            (most,) = t.named("most", [t.call("greatest", *values)])
+            (most,) = t.bind("most", [t.call("greatest", *values)])
             none = (most, "<=", _LEAST_LOG, t.nothing())
-            values = t.named("x", [t.first_of([none], x) for x in values])
+            values = t.bind("x", [t.first_of([none], x) for x in values])
         return values if of_labels or not of_one else [t.number(0.0), *values]
 
     def _valid(self, t: Language, x: Any) -> Any:  # noqa: ANN401
@@ -150,7 +150,7 @@ class ColumnMap:
                      t.first_of([(x, "<=", _LEAST_LOG, zero)], one)]  # fmt: skip
         else:
             flags = [t.first_of([(x, "<=", _LEAST_LOG, zero)], one) for x in values]
-        return t.named("exists", flags)
+        return t.bind("exists", flags)
 
     def _divide_by_group(
         self, t: Language, values: list[Any], step: ops.DivideByGroup
@@ -158,8 +158,8 @@ class ColumnMap:
         by = t.number(step.pooled)
         if self.group_column is not None:
             by = t.of_name(self.group_column, dict(step.by), step.pooled)
-        (by,) = t.named("temperature", [by])
-        return t.named("x", [t.binary(x, "/", by) for x in values])
+        (by,) = t.bind("temperature", [by])
+        return t.bind("x", [t.binary(x, "/", by) for x in values])
 
     def proof(
         self, verify: ArrayLike | None, *, groups: ArrayLike | None, words: str | None
@@ -371,14 +371,14 @@ def _log(t: Language, p: Any) -> Any:  # noqa: ANN401
 def _divide(t: Language, values: list[Any], step: ops.Divide) -> list[Any]:
     by = step.by * len(values) if len(step.by) == 1 else step.by
     pairs = zip(values, by, strict=True)
-    return t.named("x", [t.binary(x, "/", t.number(each)) for x, each in pairs])
+    return t.bind("x", [t.binary(x, "/", t.number(each)) for x, each in pairs])
 
 
 def _exponentials(t: Language, values: list[Any]) -> tuple[list[Any], Any, Any]:
     """Return exp(x - largest) of each column, their sum, and the largest."""
-    (largest,) = t.named("largest", [t.call("greatest", *values)])
-    powers = t.named("power", [_exp(t, t.binary(x, "-", largest)) for x in values])
-    (total,) = t.named("total", [t.sum(*powers)])
+    (largest,) = t.bind("largest", [t.call("greatest", *values)])
+    powers = t.bind("power", [_exp(t, t.binary(x, "-", largest)) for x in values])
+    (total,) = t.bind("total", [t.sum(*powers)])
     return powers, total, largest
 
 
@@ -393,8 +393,8 @@ def _softmax(t: Language, values: list[Any], _: ops.Softmax) -> list[Any]:
 
 def _log_softmax(t: Language, values: list[Any], _: ops.LogSoftmax) -> list[Any]:
     _powers, total, largest = _exponentials(t, values)
-    (offset,) = t.named("offset", [t.sum(largest, t.call("ln", total))])
-    return t.named("x", [t.binary(x, "-", offset) for x in values])
+    (offset,) = t.bind("offset", [t.sum(largest, t.call("ln", total))])
+    return t.bind("x", [t.binary(x, "-", offset) for x in values])
 
 
 def _smooth(
@@ -403,12 +403,12 @@ def _smooth(
     """The uniform share is one of the options that exist."""
     probs = _softmax(t, values, ops.Softmax())
     share, ones = t.number(1.0 - step.share), exists or [t.number(1.0)] * len(values)
-    (uniform,) = t.named("uniform", [t.binary(t.number(step.share), "/", t.sum(*ones))])
+    (uniform,) = t.bind("uniform", [t.binary(t.number(step.share), "/", t.sum(*ones))])
     mixed = [
         t.sum(t.binary(p, "*", share), t.binary(e, "*", uniform))
         for p, e in zip(probs, ones, strict=True)
     ]
-    return _masked(t, [t.call("ln", each) for each in t.named("p", mixed)], exists)
+    return _masked(t, [t.call("ln", each) for each in t.bind("p", mixed)], exists)
 
 
 def _masked(t: Language, values: list[Any], exists: list[Any] | None) -> list[Any]:
@@ -416,7 +416,7 @@ def _masked(t: Language, values: list[Any], exists: list[Any] | None) -> list[An
     if exists is not None:
         least, pairs = t.number(_LEAST_LOG), zip(values, exists, strict=True)
         values = [t.first_of([(e, "<", 1.0, least)], x) for x, e in pairs]
-    return t.named("x", values)
+    return t.bind("x", values)
 
 
 def _affine(t: Language, values: list[Any], step: ops.Affine) -> list[Any]:
@@ -428,32 +428,32 @@ def _affine(t: Language, values: list[Any], step: ops.Affine) -> list[Any]:
             terms = zip([values[len(mixed)]], [weights], strict=True)
         products = [x if w == 1.0 else t.binary(x, "*", t.number(w)) for x, w in terms]
         mixed.append(t.sum(*products, t.number(bias)))
-    return t.named("x", mixed)
+    return t.bind("x", mixed)
 
 
 def _log_odds(t: Language, values: list[Any], _: ops.LogOdds) -> list[Any]:
-    return t.named("x", [t.binary(values[1], "-", values[0])])
+    return t.bind("x", [t.binary(values[1], "-", values[0])])
 
 
 def _one_vs_rest(t: Language, values: list[Any], _: ops.OneVsRest) -> list[Any]:
     """Log-odds of each class; the others' exponentials are summed without it, digit for digit."""
     rest = [t.call("greatest", *_without(values, c)) for c in range(len(values))]
-    rest = t.named("rest", rest)
-    first, second = t.named("most", [t.call("greatest", *rest), t.call("least", *rest)])
-    powers = t.named("power", [_exp(t, t.binary(x, "-", first)) for x in values])
+    rest = t.bind("rest", rest)
+    first, second = t.bind("most", [t.call("greatest", *rest), t.call("least", *rest)])
+    powers = t.bind("power", [_exp(t, t.binary(x, "-", first)) for x in values])
     # Beside a largest class that stands alone all others may be too small to see: its others are
     # measured by the largest among themselves.
-    gaps = t.named("gap", [t.binary(x, "-", second) for x in values])
+    gaps = t.bind("gap", [t.binary(x, "-", second) for x in values])
     zero = t.number(0.0)
-    small = t.named("small", [t.first_of([(g, "<=", 0.0, _exp(t, g))], zero) for g in gaps])
-    (of_others,) = t.named("others", [t.call("ln", t.sum(*small))])
+    small = t.bind("small", [t.first_of([(g, "<=", 0.0, _exp(t, g))], zero) for g in gaps])
+    (of_others,) = t.bind("others", [t.call("ln", t.sum(*small))])
     odds = []
     for c, (x, gap) in enumerate(zip(values, gaps, strict=True)):
         total = t.sum(*_without(powers, c))
         as_others = t.binary(t.binary(x, "-", first), "-", t.call("ln", total))
         alone = t.binary(gap, "-", of_others)
         odds.append(t.first_of([(gap, "<=", 0.0, as_others)], alone))
-    return t.named("x", odds)
+    return t.bind("x", odds)
 
 
 def _without(values: list[Any], c: int) -> list[Any]:
@@ -471,12 +471,12 @@ def _beta(t: Language, values: list[Any], step: ops.BetaCurve) -> list[Any]:
     (x,) = values
     log_p, log_not_p = _log_sigmoid(t, x), _log_sigmoid(t, t.binary(t.number(0.0), "-", x))
     terms = t.binary(t.number(step.a), "*", log_p), t.binary(t.number(-step.b), "*", log_not_p)
-    return t.named("x", [t.sum(*terms, t.number(step.c))])
+    return t.bind("x", [t.sum(*terms, t.number(step.c))])
 
 
 def _curves(t: Language, values: list[Any], step: ops.Curves) -> list[Any]:
     lines = zip(values, step.log_odds, step.probabilities, strict=True)
-    return t.named("p", [_curve(t, x, knots, levels) for x, knots, levels in lines])
+    return t.bind("p", [_curve(t, x, knots, levels) for x, knots, levels in lines])
 
 
 def _curve(t: Language, x: Any, knots: tuple[float, ...], levels: tuple[float, ...]) -> Any:  # noqa: ANN401
@@ -511,9 +511,9 @@ def _steps(t: Language, values: list[Any], step: ops.Steps) -> list[Any]:
     (x,) = values
     lower = _piece(t, x, "<", step.lower_from, [t.number(p) for p in (0.0, *step.lower)])
     upper = _piece(t, x, "<=", step.upper_to, [t.number(p) for p in (*step.upper, 1.0)])
-    low, high = t.named("bound", [lower, upper])
+    low, high = t.bind("bound", [lower, upper])
     total = t.sum(t.binary(t.number(1.0), "-", low), high)
-    return t.named("p", [t.binary(high, "/", total)])
+    return t.bind("p", [t.binary(high, "/", total)])
 
 
 def _with_complement(t: Language, values: list[Any], _: ops.WithComplement) -> list[Any]:
@@ -529,7 +529,7 @@ def _sigmoid(t: Language, values: list[Any], _: ops.Sigmoid) -> list[Any]:
 
 
 def _normalize(t: Language, values: list[Any], _: ops.Normalize) -> list[Any]:
-    (total,) = t.named("total", [t.sum(*values)])
+    (total,) = t.bind("total", [t.sum(*values)])
     return [t.binary(each, "/", total) for each in values]
 
 

@@ -56,6 +56,6 @@ class Language(ABC):
     def at_least(self, x: Any, least: float) -> Any:  # noqa: ANN401
         """Return x, or a number where x is below it; nothing where x is nothing."""
 
-    def named(self, stem: str, values: Sequence[Any]) -> list[Any]:  # noqa: ARG002
+    def bind(self, stem: str, values: Sequence[Any]) -> list[Any]:  # noqa: ARG002
         """Return the values by names of their own, so that they are computed once."""
         return list(values)

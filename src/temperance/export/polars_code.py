@@ -74,7 +74,7 @@ class PolarsCode(Language):
             f"default={otherwise!r}, return_dtype=pl.Float64)"
         )
 
-    def named(self, stem: str, values: Sequence[str]) -> list[str]:
+    def bind(self, stem: str, values: Sequence[str]) -> list[str]:
         """Return a new layer's columns."""
         layer = f"temperance_{len(self.layers) + 1}_{stem}"
         names = [f"{layer}_{i}" if len(values) > 1 else layer for i in range(len(values))]

@@ -145,7 +145,7 @@ class Sql(Language):
         escaped = value.replace("'", "''")
         return f"'{escaped}'"
 
-    def named(self, stem: str, values: Sequence[str]) -> list[str]:
+    def bind(self, stem: str, values: Sequence[str]) -> list[str]:
         """Return the names of a new layer's values; numbers need none."""
         layer = f"temperance_{len(self.layers) + 1}_{stem}"
         names = [f"{layer}_{i}" if len(values) > 1 else layer for i in range(len(values))]
@@ -154,7 +154,7 @@ class Sql(Language):
 
     def query(self, table: str, outputs: dict[str, str]) -> str:
         """Return the whole query."""
-        names = self.named("prob", list(outputs.values()))
+        names = self.bind("prob", list(outputs.values()))
         source = ".".join(self.dialect.quoted(part) for part in table.split("."))
         quoted = [self.dialect.quoted(name) for name in outputs]
         if self.dialect.without is None:

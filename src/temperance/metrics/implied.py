@@ -112,7 +112,7 @@ class ImpliedSums(MergeableSums):
 class GapSums(MergeableSums):
     """Paired differences of each row's scores, and what both models make of them."""
 
-    seen: MeanSums  # log loss, Brier score, accuracy, confidence
+    means: MeanSums  # log loss, Brier score, accuracy, confidence
     own: ImpliedSums  # log loss, Brier score, accuracy
     baseline: ImpliedSums
 

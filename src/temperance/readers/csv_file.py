@@ -15,7 +15,7 @@ from temperance.errors import FileFormatError
 from temperance.readers.cells import INFINITY, NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
 from temperance.readers.dialect import GZIP, Dialect, is_utf8, opened, separated
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
 from temperance.readers.table import UNKNOWN, ColumnPlan, finished, hint_of_missing, plan_columns
 
@@ -345,8 +345,8 @@ def _planned(names: list[str], first_row: dict[str, str], request: Request) -> C
         if not _are_numbers(names):
             raise
         msg = (
-            f"has no header: its first line holds {named(names)}. Write a line with the columns' "
-            "names above it, such as logit_cat,logit_dog,label."
+            f"has no header: its first line holds {name_list(names)}. Write a line with the "
+            "columns' names above it, such as logit_cat,logit_dog,label."
         )
         raise FileFormatError(msg) from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -133,11 +133,11 @@ def as_typed(columns: Sequence[str]) -> str:
 def _of_list(names: Sequence[str], columns: tuple[str, ...]) -> ScoreColumns:
     missing = [name for name in columns if name not in names]
     if missing:
-        msg = f"has no column {named(missing)}; it holds {named(names)}."
+        msg = f"has no column {name_list(missing)}; it holds {name_list(names)}."
         raise FileFormatError(msg)
     twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
     if twice or not columns:
-        problem = f"{named(twice)} twice" if columns else "none"
+        problem = f"{name_list(twice)} twice" if columns else "none"
         msg = f"the list of score columns must name each once, got {problem}."
         raise FileFormatError(msg)
     if len(columns) == 1:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "is_folder",
-    "named",
+    "name_list",
     "quoted",
     "refuse_joined_archives",
     "refuse_joined_arrow",
@@ -109,7 +109,7 @@ def quoted(value: object) -> str:
     return text if len(text) <= _LONGEST_QUOTE + 2 else f"{text[:_LONGEST_QUOTE]}..."
 
 
-def named(names: Iterable[str]) -> str:
+def name_list(names: Iterable[str]) -> str:
     """Show a list of names from a file; "nothing" when there are none."""
     texts = [quoted(name) for name in names]
     more = len(texts) - _LONGEST_LIST

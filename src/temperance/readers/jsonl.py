@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import (
     NONE,
@@ -170,9 +170,11 @@ class Scores:
         if scores.keys() != set(self.classes):
             missing = [name for name in self.classes if name not in scores]
             new = [name for name in scores if name not in self.classes]
-            parts = [f"lacks {named(missing)}"] * bool(missing) + [f"adds {named(new)}"] * bool(new)
+            parts = [f"lacks {name_list(missing)}"] * bool(missing) + [
+                f"adds {name_list(new)}"
+            ] * bool(new)
             msg = (
-                f"`{key}` must have the options of the first line, {named(self.classes)}, but "
+                f"`{key}` must have the options of the first line, {name_list(self.classes)}, but "
                 f"{' and '.join(parts)}; rows with options of their own: lists, or --format "
                 "decisions."
             )
@@ -184,7 +186,7 @@ class Scores:
         if self.classes is None or names is None:
             return self.classes or names
         if set(names) != set(self.classes):
-            msg = f"`classes` are {named(names)}, but scores are of {named(self.classes)}."
+            msg = f"`classes` are {name_list(names)}, but scores are of {name_list(self.classes)}."
             raise FileFormatError(msg)
         return self.classes
 
@@ -518,7 +520,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
-    return FileFormatError(f"has no key `{key}` (or null there); it holds {named(record)}.")
+    return FileFormatError(f"has no key `{key}` (or null there); it holds {name_list(record)}.")
 
 
 # Label matrices in JSON Lines: a list of 0 and 1 per record, as long as its scores.
@@ -546,7 +548,7 @@ class LabelLists:
             return
         labels = record.get(self._key)
         if labels is None:
-            msg = f"has no key `{self._key}` (or null there); it holds {named(record)}."
+            msg = f"has no key `{self._key}` (or null there); it holds {name_list(record)}."
             raise FileFormatError(msg)
         if not isinstance(labels, list):
             msg = f"`{self._key}` must be a list of 0 and 1, one per label, got {quoted(labels)}."
@@ -577,7 +579,7 @@ class LabelLists:
 
     def _refuse_late(self, record: Mapping[str, Any]) -> None:
         if self._scores is None:
-            msg = f"has no key `labels` or `label`; it holds {named(record)}."
+            msg = f"has no key `labels` or `label`; it holds {name_list(record)}."
             raise FileFormatError(msg)
         late = [key for key in IN_LISTS if record.get(key) is not None]
         if late:

@@ -58,7 +58,7 @@ class BandsContent:
     test: BandCounts | None
 
     @property
-    def seen(self) -> BandCounts:
+    def counts(self) -> BandCounts:
         """What became of the test rows; without any, of those that set the thresholds."""
         return self.test or self.rule.counts
 
@@ -144,7 +144,7 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
 
 def _state(bands: BandsContent, name: str) -> State:
     """Return how many rows a band holds, what is promised of them, and whether it is kept."""
-    rule, counts = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.counts
     of = "test rows" if bands.test else "rows"
     share = percent_text(_count(counts, name)[0] / max(counts.n, 1), 1)
     if name == "review":
@@ -267,14 +267,14 @@ def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
         yield {
             "name": name.capitalize(),
             "where": where[name],
-            "count": f"{_count(bands.seen, name)[0]:,}",
-            "share": _share(*_count(bands.seen, name)),
+            "count": f"{_count(bands.counts, name)[0]:,}",
+            "share": _share(*_count(bands.counts, name)),
         }
 
 
 def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
     """Yield each promise with what was seen of it."""
-    rule, counts = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.counts
     for name, limit in rule.promises.limits.items():
         bad, whole = counts.bad(name)
         rate = counts.rate(name)
@@ -362,7 +362,7 @@ def _curve_figure(content: PolicyContent) -> str:
 
 def _split(bands: BandsContent) -> str:
     """Return what became of the rows, in a sentence."""
-    counts, words = bands.seen, bands.rule.event.words
+    counts, words = bands.counts, bands.rule.event.words
     rows = "test rows" if bands.test else "rows that set the thresholds"
     yes = percent_text(counts.positives / max(counts.n, 1), 1)
     return (

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.checks.arguments import value_text
 from temperance.checks.arrays import row_name
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import named
+from temperance.readers.guard import name_list
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import padded_rows
 from temperance.serving.served import Question
@@ -108,11 +108,17 @@ def score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
     keys: list[Any] = [key for key in _SCORES if key in content]
     if len(keys) != 1:
         what = f"has {' and '.join(f'`{key}`' for key in keys)}" if keys else "has neither"
-        msg = f"the body must hold `logits` or `probs`, one of them; it {what} ({named(content)})."
+        msg = (
+            "the body must hold `logits` or `probs`, one of them; "
+            f"it {what} ({name_list(content)})."
+        )
         raise InvalidInputError(msg)
     unknown = [key for key in content if key not in _KEYS]
     if unknown:
-        msg = f"the body holds {named(unknown)}, which no one reads: {named(_KEYS)} are known."
+        msg = (
+            f"the body holds {name_list(unknown)}, which no one reads: "
+            f"{name_list(_KEYS)} are known."
+        )
         raise InvalidInputError(msg)
     key: Literal["logits", "probs", "scores"] = keys[0]
     return key

@@ -221,7 +221,7 @@ class LineSums(MergeableSums):
                 [self.squared_weight[occupied], self.certain_squared[sure]]
             ),
         )
-        return rows.measured(event, n=self.n, n_events=self.n_hits)
+        return rows.measure(event, n=self.n, n_events=self.n_hits)
 
     def test(self) -> CoxTest:
         """Return Cox's test; `line_test` of the cells, each at its mean log-odds."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import (
     Answer,
     Option,
@@ -132,7 +132,7 @@ def _no_option(label: Node, shown: ShownOptions, called: Sequence[str]) -> str:
     else:
         other = [name for name, option in shown.names if option in texts and name != option]
         if other:
-            hint = f" By other names: {named(other)}."
+            hint = f" By other names: {name_list(other)}."
     options = ", ".join(quoted(option.value) for option in shown.options[:20])
     return f"`{label.path}` must be among the options ({options}), got {quoted(raw)}.{hint}"
 
@@ -335,8 +335,8 @@ def _labels(line: Node, questions: Sequence[_Question], ask: Ask) -> list[Node |
         unknown = [name for name in label.value if name not in names]
         if unknown:
             msg = (
-                f"`{label.path}` names {named(unknown)}, which is no answer's name "
-                f"({named(name for name in names if name is not None)})."
+                f"`{label.path}` names {name_list(unknown)}, which is no answer's name "
+                f"({name_list(name for name in names if name is not None)})."
             )
             raise FileFormatError(msg)
         return [None if name is None else label.get(name) for name in names]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.printable import count_text
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import SEVERAL, Answer, Option, OwnScore, Readings, id_of
 from temperance.readers.llm.node import same_word
 
@@ -224,7 +224,7 @@ def _choices(line: Node, texts: Sequence[str] | None) -> Iterator[Sequence[str]]
 
 
 def _not_among(target: Node, texts: Sequence[str] | None) -> FileFormatError:
-    options = "" if texts is None else f" ({named(text.strip() for text in texts)})"
+    options = "" if texts is None else f" ({name_list(text.strip() for text in texts)})"
     return FileFormatError(
         f"`{target.path}` must be among the options{options}, by its index or as the text of one "
         f"of them, got {quoted(target.value)}. {_HINT}"

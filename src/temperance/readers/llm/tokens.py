@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import (
     Answer,
     Option,
@@ -48,7 +48,7 @@ class ShownToken(NamedTuple):
     token: str  # as the server writes it
     text: str  # what it says
     log_prob: float
-    written: str  # the log-probability as it stands in the file
+    digits: str  # the log-probability as it stands in the file
 
 
 def check_mass(shown: Sequence[ShownToken], node: Node) -> None:
@@ -133,7 +133,7 @@ _BYTE = re.compile(r"<0x([0-7][0-9A-Fa-f])>|bytes:\\x([0-7][0-9A-Fa-f])")
 class Shown(NamedTuple):
     """What a server shows at one place: the likely tokens, and the sampled one if it is apart."""
 
-    listed: list[ShownToken]
+    top_tokens: list[ShownToken]
     sampled: ShownToken | None  # None where it is among those listed, or not told
     text: str  # of the sampled token as the server writes it; "" where it is not told
 
@@ -148,7 +148,7 @@ class Place:
         Where it stands in the line, as messages call it.
     text : str
         The sampled token as the server writes it; "" of what ends an answer, or is not told.
-    listed : Node
+    top_tokens : Node
         What holds the likely tokens.
     likely : callable
         Returns them; what is wrong with one of them is raised here, not for other places.
@@ -158,7 +158,7 @@ class Place:
 
     node: Node
     text: str
-    listed: Node
+    top_list: Node
     likely: Callable[[], list[ShownToken]]
     sampled: Callable[[], ShownToken | None]
 
@@ -169,7 +169,7 @@ class Place:
         sampled = self.sampled()
         if sampled is not None and _is_among(sampled, top_tokens):
             sampled = None
-        check_mass(top_tokens if sampled is None else [*top_tokens, sampled], self.listed)
+        check_mass(top_tokens if sampled is None else [*top_tokens, sampled], self.top_list)
         return Shown(top_tokens, sampled, self.text)
 
     def log_prob(self) -> float:
@@ -183,7 +183,7 @@ class Place:
         log_probs = [each.log_prob for each in top_tokens if each.token == self.text]
         if len(log_probs) > len(set(log_probs)):
             msg = (
-                f"`{self.listed.path}` lists the sampled token {quoted(self.text)} twice, with "
+                f"`{self.top_list.path}` lists the sampled token {quoted(self.text)} twice, with "
                 "the same log-probability, which would count double: take one of the two out."
             )
             raise FileFormatError(msg)
@@ -261,7 +261,7 @@ def token_answer(
         return scored_answer(line, ask, lambda: _of_all(places), None, ids)
     place = _answering(places, content, ask.format.position or 0)
     options = options or _options(line, ask)
-    if not place.listed.value:
+    if not place.top_list.value:
         raise _nothing_listed(place, places)
     top_tokens, sampled, text = place.shown()
     shown = top_tokens if sampled is None else [*top_tokens, sampled]
@@ -308,14 +308,14 @@ def _answering(places: Sequence[Place], content: Node, position: int) -> Place:
 
 
 def _nothing_listed(place: Place, places: Sequence[Place]) -> FileFormatError:
-    if any(other.listed.value for other in places):
+    if any(other.top_list.value for other in places):
         what = (
             f"the token there is {quoted(place.text)}, and other tokens have "
             "some: which one answers? (--position)"
         )
     else:
         what = "ask the server for it, top_logprobs=20"
-    return FileFormatError(f"`{place.listed.path}` is empty: {what}.")
+    return FileFormatError(f"`{place.top_list.path}` is empty: {what}.")
 
 
 def _options(line: Node, ask: Ask) -> tuple[tuple[str, ...], ...]:
@@ -345,7 +345,7 @@ def _scores(shown: Sequence[ShownToken], options: Sequence[Sequence[str]], ask: 
                 ask.tally.near_options.add(text)
         elif isnan(each.log_prob):
             ask.counts["stand-ins"] += 1
-            ask.tally.stand_ins.add(each.written)
+            ask.tally.stand_ins.add(each.digits)
         elif isnan(scores[i]):
             scores[i] = each.log_prob
         else:
@@ -390,6 +390,6 @@ def _index(label: Node, options: Sequence[Sequence[str]], ask: Ask) -> int:
         return near
     if isinstance(label.value, bool):
         label.refuse("the text of an option")
-    names = named(spellings[0] for spellings in options)
+    names = name_list(spellings[0] for spellings in options)
     msg = f"`{label.path}` must be among the options ({names}), got {quoted(label.value)}."
     raise FileFormatError(msg)
