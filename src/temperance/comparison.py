@@ -29,6 +29,7 @@ from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.plain import plain
+from temperance.printable import and_list
 from temperance.show import Shown, Table, beside, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def in_words(comparison: Comparison) -> str:
     infinite = [
         name for name, each in comparison.evaluations.items() if each.zero_probability_labels
     ]
-    sentences = [f"The log loss of {_listed(infinite)} is infinite."] if infinite else []
+    sentences = [f"The log loss of {and_list(infinite)} is infinite."] if infinite else []
     return " ".join(
         [
             *sentences,
@@ -132,7 +133,7 @@ def _sentence(name: str, comparison: Comparison, differences: Differences) -> st
         verdict: [_SHORT[m] for m, each in verdicts.items() if each == verdict]
         for verdict in ("better", "worse")
     }
-    better, worse = (_listed(names) for names in measures.values())
+    better, worse = (and_list(names) for names in measures.values())
     if better and worse:
         return f"{name} is better than {baseline} in {better}, but worse in {worse}."
     if better or worse:
@@ -141,11 +142,6 @@ def _sentence(name: str, comparison: Comparison, differences: Differences) -> st
     if set(verdicts.values()) == {"the same"}:
         return f"{name} and {baseline} are the same on these {rows}."
     return f"These {rows} cannot tell {name} from {baseline}."
-
-
-def _listed(names: list[str]) -> str:
-    """Return "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _table(comparison: Comparison, name: str, differences: Differences) -> Table:

@@ -302,9 +302,7 @@ class ThresholdDraws:
 
     what: str  # is drawn: "splits", or "draws of one row a cluster"
     seeds: tuple[int, ...]
-    n_thresholds: tuple[
-        int, ...
-    ]  # promises with a threshold, per seed: 0 or 1, or a number of groups
+    n_thresholds: tuple[int, ...]  # promises with a threshold, per seed: 0, 1 or some of the groups
     thresholds: tuple[float | None, ...]  # per seed; None without one, or with one per group
     risks: tuple[float | None, ...]  # largest risk promised, per seed; None where nothing is
     coverages: tuple[float, ...]  # share accepted of the rows that set it, per seed
@@ -340,9 +338,9 @@ class ThresholdDraws:
     def in_words(self) -> str:
         """Return how much the draw decided, in a sentence."""
         n, m = len(self.seeds), self.with_threshold
-        of = f"{m} of {n} {self.what} (seeds {_listed(self.seeds)})"
+        of = f"{m} of {n} {self.what} (seeds {_seed_text(self.seeds)})"
         if m == 0:
-            return f"None of {n} {self.what} (seeds {_listed(self.seeds)}) has a threshold."
+            return f"None of {n} {self.what} (seeds {_seed_text(self.seeds)}) has a threshold."
         shares = [c for c, each in zip(self.coverages, self.n_thresholds, strict=True) if each]
         parts = [f"{_range([percent_text(_rounded(c)) for c in shares])} of the rows that set it"]
         thresholds = [each for each in self.thresholds if each is not None]
@@ -433,7 +431,7 @@ def _range(texts: list[str]) -> str:
     return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
 
 
-def _listed(seeds: tuple[int, ...]) -> str:
+def _seed_text(seeds: tuple[int, ...]) -> str:
     ordered = sorted(seeds)
     if ordered[-1] - ordered[0] == len(ordered) - 1:  # in a row; a seed may be of any size
         return f"{ordered[0]} to {ordered[-1]}"

@@ -14,7 +14,7 @@ from temperance.frozen import LazyFrozen
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
 from temperance.plain import plain
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
 from temperance.significance import ScoreTest, evident
 
@@ -39,7 +39,6 @@ __all__ = [
     "Evaluation",
     "as_measures",
     "base_rate_words",
-    "capitalised",
     "data_words",
     "direction_words",
     "evaluation_tables",
@@ -414,11 +413,6 @@ def percent(share: float) -> str:
         if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
             return f"{text} %"
     return "under 0.01 %" if share < 0.5 else "over 99.99 %"
-
-
-def capitalised(text: str) -> str:
-    """Return a text that begins a sentence."""
-    return text[0].upper() + text[1:]
 
 
 # The measures that can be asked for, by the field that holds each, or the name of the error.

@@ -12,6 +12,7 @@ from temperance.checks.arguments import as_count, value_text
 from temperance.checks.labels import class_position
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
+from temperance.printable import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,8 +136,7 @@ def named_event(rows: Predictions, name: EventName | None) -> Event:
             return class_event(rows, place)
     which = f"in 0..{k - 1}"
     if rows.classes is not None:
-        more = ", ..." if k > _SHOWN else ""
-        which = f"among {', '.join(map(repr, rows.classes[:_SHOWN]))}{more}"
+        which = f"among {first_few(list(map(repr, rows.classes)), _SHOWN)}"
     msg = f'`event` must be "predicted" or a class {which}, got {value_text(name)}.'
     raise InvalidInputError(msg)
 

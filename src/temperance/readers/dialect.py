@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
 from temperance.file_formats import FILE_FORMATS
+from temperance.printable import and_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +68,8 @@ class Dialect(NamedTuple):
         options = {option: text for option, text in descriptions.items() if text}
         if not options:
             return ()
-        override = f"{_listed(options)} override{'s' if len(options) == 1 else ''}"
-        return (f"read with {_listed(options.values())} (found; {override}).",)
-
-
-def _listed(texts: Any) -> str:  # noqa: ANN401  (an iterable of text)
-    *most, last = texts
-    return f"{', '.join(most)} and {last}" if most else str(last)
+        override = f"{and_list(options)} override{'s' if len(options) == 1 else ''}"
+        return (f"read with {and_list(options.values())} (found; {override}).",)
 
 
 def _delimiter_name(delimiter: str) -> str:

@@ -170,9 +170,11 @@ class Scores:
         if scores.keys() != set(self.classes):
             missing = [name for name in self.classes if name not in scores]
             new = [name for name in scores if name not in self.classes]
-            parts = [f"lacks {name_list(missing)}"] * bool(missing) + [
-                f"adds {name_list(new)}"
-            ] * bool(new)
+            parts = [
+                f"{verb} {name_list(names)}"
+                for verb, names in (("lacks", missing), ("adds", new))
+                if names
+            ]
             msg = (
                 f"`{key}` must have the options of the first line, {name_list(self.classes)}, but "
                 f"{' and '.join(parts)}; rows with options of their own: lists, or --format "

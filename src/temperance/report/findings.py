@@ -13,7 +13,6 @@ from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.evaluation.evaluation import (
     base_rate_words,
-    capitalised,
     data_words,
     direction_words,
     group_words,
@@ -23,6 +22,7 @@ from temperance.evaluation.evaluation import (
     refutation,
 )
 from temperance.metrics.outcomes import Outcomes
+from temperance.printable import capitalised
 from temperance.show import p_text
 from temperance.significance import sharpness_in_words
 

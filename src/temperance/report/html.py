@@ -22,7 +22,7 @@ from temperance.plots import (
     ReliabilityDisplay,
     TemperatureDisplay,
 )
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.ordered import ordered_section
@@ -507,8 +507,7 @@ def _event_name(evaluation: Evaluation) -> str | None:
 
 def _measure_sentence(verdict: str) -> str:
     """Return a verdict as a sentence of a page."""
-    sentence = verdict.removeprefix("verdict: ")
-    return sentence[0].upper() + sentence[1:]
+    return capitalised(verdict.removeprefix("verdict: "))
 
 
 def _significant(p_value: float | None) -> bool:

@@ -14,7 +14,7 @@ from temperance.decisions.binomial import clopper_pearson, p_values
 from temperance.decisions.coverage_table import short_reason
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import percent_text
@@ -151,7 +151,7 @@ def _state(bands: BandsContent, name: str) -> State:
         return State("Review", f"{share} of {of}", "For people: nothing is promised of them")
     own = [each for each in rule.promises.limits if _band(each) == name]
     clauses = "; ".join(rule.promises.in_words(each, rule.event.words) for each in own)
-    why = f"{clauses[0].upper()}{clauses[1:]}"
+    why = capitalised(clauses)
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
     findings = [finding_of(bands.test, rule, each) for each in own]
@@ -283,7 +283,7 @@ def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
         yield {
             "band": _band(name).capitalize(),
             "name": name.split("_", 1)[1].replace("_", " ").capitalize(),
-            "meaning": f"{clause[0].upper()}{clause[1:]}.",
+            "meaning": f"{capitalised(clause)}.",
             "promised": f"{sign} {percent_text(limit)}",
             "bad": f"{bad:,} of {whole:,}",
             "rate": ("none", "", "") if rate is None else _estimate(rate),

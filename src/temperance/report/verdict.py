@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import interval_of, temperature_of
 from temperance.evaluation.evaluation import (
-    capitalised,
     data_words,
     direction_words,
     is_refuted,
     percent,
     refutation,
 )
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
 from temperance.show import number_text, p_text

@@ -17,7 +17,7 @@ from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.metrics.selective import risk_coverage_of
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 from temperance.rows.memory import naming
 from temperance.rows.threshold import RowUse, check_test_rows, predictions_of
 from temperance.show import Table, interval_text, number_text
@@ -274,9 +274,9 @@ def _of_groups(rule: Bands) -> tuple[str, ...]:
         return ()
     group, band, reason = lacking[0]
     names = sorted({str(each[0]) for each in lacking})
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     text = (
-        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: {shown}. "
+        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: "
+        f"{first_few(names, 5)}. "
         f"In {group!r}, no band to {band}: {reason}."
     )
     return (text,)

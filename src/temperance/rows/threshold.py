@@ -20,6 +20,7 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
 from temperance.metrics.selective import risk_coverage_of
+from temperance.printable import first_few
 from temperance.rows.fitting import Fitted, check_test, fit_rows
 from temperance.rows.memory import naming
 from temperance.show import Table
@@ -470,6 +471,6 @@ def _of_groups(promises: tuple[Any, ...]) -> list[str]:
     if not never:
         return []
     first = never[0]
-    names = ", ".join(str(each.group) for each in never[:5]) + (", ..." if len(never) > 5 else "")
+    names = first_few([each.group for each in never], 5)
     which = f"{len(never)} of {len(promises)} groups, which are never answered: {names}"
     return [f"no promise for {which}. In {first.group!r}, {first.reason}."]

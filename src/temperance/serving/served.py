@@ -20,6 +20,7 @@ from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
 from temperance.errors import InvalidInputError, TemperanceError
 from temperance.formats.calibrator_json import calibrator_of, content_id
 from temperance.numerics import as_float64
+from temperance.printable import first_few
 from temperance.readers.json_object import json_file
 from temperance.version import __version__
 
@@ -214,8 +215,7 @@ class Served:
         unseen = self.calibrator.unseen(groups)
         if not unseen:
             return ()
-        more = ", ..." if len(unseen) > _SHOWN else ""
-        names = f"{', '.join(unseen[:_SHOWN])}{more}"
+        names = first_few(unseen, _SHOWN)
         return (f"groups not seen in the fit: {names}. Their rows {pooled}.",)
 
     def check_replaces(self, other: Served) -> None:

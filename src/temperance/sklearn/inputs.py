@@ -18,7 +18,7 @@ from temperance.checks.scores import Floor
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 from temperance.sklearn.cross_fitting import PREFIT, as_folds, takes_groups
-from temperance.sklearn.responses import RESPONSES, classes_of, is_frozen, listed
+from temperance.sklearn.responses import RESPONSES, class_text, classes_of, is_frozen
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -190,8 +190,8 @@ def _positions(present: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]
     unknown = [each for each in present.tolist() if each not in place]
     if unknown:
         msg = (
-            f"`y` must hold classes of the fitted estimator, {listed(classes)}; it does not know "
-            f"{unknown[0]!r}. Spell labels as in its fit, and leave rows of other classes out."
+            f"`y` must hold classes of the fitted estimator, {class_text(classes)}; it does not "
+            f"know {unknown[0]!r}. Spell labels as in its fit, and leave rows of other classes out."
         )
         raise InvalidInputError(msg)
     return np.array([place[each] for each in present.tolist()], dtype=np.intp)

@@ -16,6 +16,7 @@ from temperance.checks.arrays import one_column
 from temperance.checks.scores import Floor, as_probs
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
+from temperance.printable import first_few
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +27,9 @@ __all__ = [
     "RESPONSES",
     "Raised",
     "Response",
+    "class_text",
     "classes_of",
     "is_frozen",
-    "listed",
     "log_sums",
     "refuse_pairwise_margins",
 ]
@@ -129,8 +130,8 @@ class Response:
         place = {value: number for number, value in enumerate(own.tolist())}
         if len(own) != len(classes) or any(each not in place for each in classes.tolist()):
             msg = (
-                f"`estimator` must have the classes of the calibrator, {listed(classes)}; it has "
-                f"{listed(own)}. Fit again: an estimator and its calibrator go together."
+                f"`estimator` must have the classes of the calibrator, {class_text(classes)}; it "
+                f"has {class_text(own)}. Fit again: an estimator and its calibrator go together."
             )
             raise InvalidInputError(msg)
         return np.array([place[each] for each in classes.tolist()], dtype=np.intp)
@@ -240,7 +241,6 @@ def log_sums(logits: Array) -> Array:
     return np.asarray(largest + np.log(np.exp(logits - largest).sum(axis=1, keepdims=True)))
 
 
-def listed(classes: NDArray[Any]) -> str:
+def class_text(classes: NDArray[Any]) -> str:
     """Return the first classes, as a message shows them."""
-    shown = [repr(each) for each in classes[:5].tolist()]
-    return ", ".join([*shown, *(["..."] if len(classes) > 5 else [])]) or "none"
+    return first_few(list(map(repr, classes.tolist())), 5) or "none"

@@ -41,9 +41,10 @@ def monitor_label(
     A label that is there already is counted; another one for the same id replaces it, and the first
     stays in the history. One that comes before its prediction waits for it.
     """
-    from temperance.checks.label_map import LabelMap, distinct_labels, listed
+    from temperance.checks.label_map import LabelMap, distinct_labels
     from temperance.cli.console import Result, progress
     from temperance.monitor import Labelled
+    from temperance.printable import first_few
     from temperance.readers import Fields, read_labels
 
     with opened(store) as (open_store, _), from_stdin(file) as path:
@@ -56,7 +57,7 @@ def monitor_label(
             labels = meaning.applied(labels, names)
             if unused:
                 notes = (
-                    f"{file}: no row has the label {listed(unused)}, which --label-map names.",
+                    f"{file}: no row has the label {first_few(unused)}, which --label-map names.",
                 )
         total = Labelled(0, 0, 0, 0)
         with progress("writing", rows=len(ids)):

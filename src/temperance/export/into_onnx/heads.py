@@ -129,7 +129,7 @@ def head_of(
     """Return the one head of a model, or raise InvalidInputError and list what there is."""
     for name, option in ((naming.output, "`output_name` (--output-name)"),):
         if name is not None and name not in graph.outputs:
-            msg = f"{option} must be an output of the model: {_listed(graph.outputs)}; got {name}."
+            msg = f"{option} must be an output of the model: {_in_backticks(graph.outputs)}; got {name}."
             raise InvalidInputError(msg)
     if naming.logits is not None:
         return _named_logits(graph, values, calibrator, naming)
@@ -340,7 +340,7 @@ def _named_logits(
     )  # fmt: skip
 
 
-def _listed(names: list[str]) -> str:
+def _in_backticks(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 

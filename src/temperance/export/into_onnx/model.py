@@ -15,6 +15,7 @@ from temperance.errors import FileFormatError, InvalidInputError, MissingDepende
 from temperance.export.parity import Parity, ParityError, check_parity
 from temperance.formats.calibrator_json import calibrator_content, content_id
 from temperance.plain import Plain
+from temperance.printable import first_few
 from temperance.show import Shown, Table
 from temperance.writers.place import check_writable, replacing
 
@@ -297,15 +298,14 @@ def _check_classes(calibrator: Calibrator, labels: NDArray[Any] | None) -> None:
     if own != others:
         order = "in another order" if sorted(own) == sorted(others) else "others"
         msg = (
-            f"The calibrator's classes are {order}: {_shown(own)}; those of the model are "
-            f"{_shown(others)}. Fit the calibrator on this model's outputs, columns in its order."
+            f"The calibrator's classes are {order}: {_quoted(own)}; those of the model are "
+            f"{_quoted(others)}. Fit the calibrator on this model's outputs, columns in its order."
         )
         raise InvalidInputError(msg)
 
 
-def _shown(names: Sequence[str]) -> str:
-    most = 8
-    return ", ".join(map(repr, names[:most])) + (", ..." if len(names) > most else "")
+def _quoted(names: Sequence[str]) -> str:
+    return first_few(list(map(repr, names)), 8)
 
 
 @dataclass(frozen=True)

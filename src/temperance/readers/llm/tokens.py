@@ -262,7 +262,7 @@ def token_answer(
     place = _answering(places, content, ask.format.position or 0)
     options = options or _options(line, ask)
     if not place.top_list.value:
-        raise _nothing_listed(place, places)
+        raise _empty_list(place, places)
     top_tokens, sampled, text = place.shown()
     shown = top_tokens if sampled is None else [*top_tokens, sampled]
     scores = _scores(shown, options, ask)
@@ -307,7 +307,7 @@ def _answering(places: Sequence[Place], content: Node, position: int) -> Place:
         raise FileFormatError(msg) from None
 
 
-def _nothing_listed(place: Place, places: Sequence[Place]) -> FileFormatError:
+def _empty_list(place: Place, places: Sequence[Place]) -> FileFormatError:
     if any(other.top_list.value for other in places):
         what = (
             f"the token there is {quoted(place.text)}, and other tokens have "
