@@ -1,8 +1,8 @@
 """The operations of a map on columns, in whatever language adds, divides and takes exponentials.
 
-`ColumnMap.written` puts the words of a `Language` together, operation by operation. A row in which
-a logit is nothing (NULL, nan) has no probabilities: "nothing" goes through every step, those too
-that databases would skip it in ("greatest", a case without a match).
+`ColumnMap.expressions` puts the words of a `Language` together, operation by operation. A row in
+which a logit is nothing (NULL, nan) has no probabilities: "nothing" goes through every step, those
+too that databases would skip it in ("greatest", a case without a match).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class ColumnMap:
             outputs = tuple(f"calibrated_{name}" for name in outputs)
         return cls(calibrator, names, outputs, inputs, group_column)
 
-    def written(self, t: Language) -> dict[str, Any]:
+    def expressions(self, t: Language) -> dict[str, Any]:
         """Return the calibrated probability of each class, in a language, by its column's name."""
         values = self._logits(t, t.bind("input", [t.column(name) for name in self.columns]))
         exists = self._exists(t, values)

@@ -90,8 +90,8 @@ class Sql(Language):
     """SQL as text, in layers: each names its values, which the next one reads."""
 
     def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
         self.dialect = dialect
-        self.layers: list[dict[str, str]] = []  # name of a value -> its text, per layer
 
     def column(self, name: str) -> str:
         """Return the column as a double."""
@@ -145,12 +145,9 @@ class Sql(Language):
         escaped = value.replace("'", "''")
         return f"'{escaped}'"
 
-    def bind(self, stem: str, values: Sequence[str]) -> list[str]:
-        """Return the names of a new layer's values; numbers need none."""
-        layer = f"temperance_{len(self.layers) + 1}_{stem}"
-        names = [f"{layer}_{i}" if len(values) > 1 else layer for i in range(len(values))]
-        self.layers.append(dict(zip(names, values, strict=True)))
-        return names
+    def reference(self, name: str) -> str:
+        """Return the name, which needs no quotes."""
+        return name
 
     def query(self, table: str, outputs: dict[str, str]) -> str:
         """Return the whole query."""
@@ -317,7 +314,7 @@ def to_sql(
 
     def written(of: Dialect, source: str) -> str:
         language = Sql(of)
-        return language.query(source, map_.written(language))
+        return language.query(source, map_.expressions(language))
 
     proof = map_.proof(verify, groups=groups, words=rows)
     run = _by_duckdb if database is None else _by_postgresql(database)

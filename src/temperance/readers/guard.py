@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "is_folder",
     "name_list",
+    "naming",
     "quoted",
     "refuse_joined_archives",
     "refuse_joined_arrow",
@@ -36,6 +37,18 @@ __all__ = [
 _LONGEST_QUOTE = 40
 _LONGEST_LIST = 20
 _LONGEST_REASON = 300
+
+
+@contextmanager
+def naming(
+    where: str, error: type[FileFormatError | InvalidInputError] = FileFormatError
+) -> Iterator[None]:
+    """Put what an object is called before the message of an error of this kind."""
+    try:
+        yield
+    except error as raised:
+        msg = f"{where}: {raised}"
+        raise error(msg) from raised
 
 
 @contextmanager

@@ -6,14 +6,13 @@ import json
 import re
 import shlex
 from array import array
-from contextlib import contextmanager
 from math import isfinite, isinf, nan
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import name_list, quoted
+from temperance.readers.guard import name_list, naming, quoted
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import (
     NONE,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Kind
 
-__all__ = ["json_lines", "naming_line", "read_jsonl"]
+__all__ = ["json_lines", "read_jsonl"]
 
 # The JSON objects of a file with one per line; every error names the line.
 
@@ -55,23 +54,13 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for line, text in enumerate(file, start=1):
             if text.isspace():
                 continue
-            with naming_line(line):
+            with naming(f"line {line}"):
                 record = _record(text)
             rows += 1
             yield line, record
     if not rows:
         msg = "has no rows."
         raise FileFormatError(msg)
-
-
-@contextmanager
-def naming_line(line: int) -> Iterator[None]:
-    """Put the number of the line before the message of a `FileFormatError`."""
-    try:
-        yield
-    except FileFormatError as error:
-        msg = f"line {line}: {error}"
-        raise FileFormatError(msg) from error
 
 
 def _record(text: str) -> dict[str, Any]:
@@ -657,6 +646,6 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
 def _fill(columns: Sequence[Any], path: Path) -> None:
     """Add every record of the file to every column."""
     for line, record in json_lines(path):
-        with naming_line(line):
+        with naming(f"line {line}"):
             for column in columns:
                 column.add(record)

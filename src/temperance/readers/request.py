@@ -182,7 +182,7 @@ def option_for(role: Role, name: str) -> str:
 def _is_near(role: Role, name: str) -> bool:
     if _letters(name) in _WHOLE_NAMES[role]:
         return True
-    words = _words(name)
+    words = words_of(name)
     core = [word for word in words if word not in _QUALIFIERS[role]]
     if role == "id":
         return len(core) == 1 and core[0] in ("id", "ids")
@@ -213,7 +213,7 @@ def _one_slip(word: str, form: str) -> bool:
     )
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """Cut `sample_weight`, `Sample Weight` and `sampleWeight` into small words."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]

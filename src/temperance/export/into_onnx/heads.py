@@ -129,7 +129,8 @@ def head_of(
     """Return the one head of a model, or raise InvalidInputError and list what there is."""
     for name, option in ((naming.output, "`output_name` (--output-name)"),):
         if name is not None and name not in graph.outputs:
-            msg = f"{option} must be an output of the model: {_in_backticks(graph.outputs)}; got {name}."
+            outputs = _in_backticks(graph.outputs)
+            msg = f"{option} must be an output of the model: {outputs}; got {name}."
             raise InvalidInputError(msg)
     if naming.logits is not None:
         return _named_logits(graph, values, calibrator, naming)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from temperance.file_formats import AnswerFormat
 
-__all__ = ["Lines", "json_content", "lines_of", "naming"]
+__all__ = ["Lines", "json_content", "lines_of"]
 
 
 _PACKED = {  # the first bytes of files that programs pack
@@ -62,16 +61,6 @@ def json_content(text: str | bytes) -> Any:  # noqa: ANN401  (whatever JSON hold
         raise
     except (ValueError, RecursionError) as error:
         msg = f"is not JSON ({' '.join(str(error).split())})."
-        raise FileFormatError(msg) from error
-
-
-@contextmanager
-def naming(where: str) -> Iterator[None]:
-    """Put what an object is called before the message of a `FileFormatError`."""
-    try:
-        yield
-    except FileFormatError as error:
-        msg = f"{where}: {error}"
         raise FileFormatError(msg) from error
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
-from temperance.readers.llm.node import Node, has_failed, response_of
-from temperance.readers.llm.openai_logprobs import first_choice, is_refusal
+from temperance.readers.llm.node import Node
+from temperance.readers.llm.openai_logprobs import answering_choice
 from temperance.readers.llm.tokens import Place, shown_token, token_answer
 
 if TYPE_CHECKING:
@@ -20,14 +20,10 @@ __all__ = ["openai_completions"]
 
 def openai_completions(line: Node, ask: Ask) -> Iterator[Answer]:
     """Yield the row of a completion, unless it is a refusal or its request failed."""
-    if has_failed(line, "choices"):
-        ask.counts["failed"] += 1
+    answer = answering_choice(line, ask)
+    if answer is None:
         return
-    response = response_of(line, "choices")
-    choice = first_choice(response.need("choices"), ask)
-    if is_refusal(choice):
-        ask.counts["refusals"] += 1
-        return
+    response, choice = answer
     logprobs = choice.need("logprobs")
     yield token_answer(line, _places(logprobs), logprobs.need("tokens"), ask, [response.get("id")])
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, function_named, suffixes_of
-from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.guard import is_folder, naming, refusing, require_file
 from temperance.readers.llm.answer import SEVERAL, Ask, Row, Tally
 from temperance.readers.llm.arrays import dataset_of
-from temperance.readers.llm.lines import lines_of, naming
+from temperance.readers.llm.lines import lines_of
 from temperance.readers.llm.llm_format import AUTO
 from temperance.readers.llm.lm_eval import (
     count_contradictions,

@@ -13,11 +13,11 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, function_named, suffixes_of
 from temperance.printable import count_text
 from temperance.readers.dataset import Dataset
-from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.guard import is_folder, naming, refusing, require_file
 from temperance.readers.label_source import check_label_source
 from temperance.readers.llm.answer import SUMMARIES, Answer, Ask, Row, Tally, id_of
 from temperance.readers.llm.arrays import check_ids, column_of, ids_of, left_out_text, notes
-from temperance.readers.llm.lines import lines_of, naming
+from temperance.readers.llm.lines import lines_of
 from temperance.readers.llm.llm_format import AUTO, LlmFormat
 from temperance.readers.llm.node import Node, has_failed, is_right
 from temperance.readers.llm.other_labels import joined
