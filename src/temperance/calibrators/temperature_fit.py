@@ -330,7 +330,7 @@ def minimise(
     `read(betas)` reads all rows once; `require_existence()` raises where there is no minimum, and
     is called only if the search runs towards 0 or infinity. Steps are of third order and stay
     inside the bracket of opposite slopes. The search ends at a small step whose end is certified to
-    be as close to the minimum as asked: within 1e-10 of it, and where all logits are of single
+    be as close to the minimum as exists: within 1e-10 of it, and where all logits are of single
     precision or less within 1e-7, at a step of 2e-5 or 1e-3 of b. Where the first reading brings
     derivatives of high order, it ends at their minimum if that is certified to be as close, and
     what is reported there is the series of each sum.
@@ -343,9 +343,9 @@ def minimise(
     third-order expansion up to :math:`R^2 L'' e^{R |d|} |d|^3 / 6`. What longer series leave out is
     bounded by `LossSeries.curvature_error`.
     """
-    asked = prior > 0.0
+    exists = prior > 0.0
     first = read((start,) if closeness is ROUGH or start == 1.0 else (1.0, start))
-    if first.gap_to_largest == 0.0 and not asked:
+    if first.gap_to_largest == 0.0 and not exists:
         require_existence()
     low, high, beta, step, readings = 0.0, inf, start, inf, 1
     sums = first.at[-1]
@@ -365,9 +365,9 @@ def minimise(
             break  # or rounding keeps the steps from shrinking
         low, high = (beta, high) if here.slope < 0.0 else (low, beta)
         proposed = _inside(beta + step, low, high)
-        if proposed <= _LOW * start and low == 0.0 and not asked:
+        if proposed <= _LOW * start and low == 0.0 and not exists:
             require_existence()
-            asked = True
+            exists = True
         beta = proposed
         sums = read((beta,)).at[0]
         readings += 1

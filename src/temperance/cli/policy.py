@@ -131,10 +131,10 @@ def policy(
         "min_recall": min_recall, "min_negative_predictive_value": min_npv,
         "max_false_negative_rate": max_fnr,
     }  # fmt: skip
-    asked = any(value is not None for value in limits.values())
-    _check_options(asked=asked, risks=risks, choose=choose, test=test, event=event,
+    has_promises = any(value is not None for value in limits.values())
+    _check_options(has_promises=has_promises, risks=risks, choose=choose, test=test, event=event,
                    composite=composite, per_group=per_group)  # fmt: skip
-    promises = BandPromises.check(**limits) if asked else None
+    promises = BandPromises.check(**limits) if has_promises else None
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
     if report is not None:
@@ -174,19 +174,19 @@ def policy(
 
 def _check_options(
     *,
-    asked: bool,
+    has_promises: bool,
     risks: str | None,
     choose: float | None,
     **others: Any,  # noqa: ANN401
 ) -> None:
     """Raise for options that say nothing beside the others."""
-    if asked and (risks is not None or choose is not None):
-        given = "--risks" if risks is not None else "--choose"
-        msg = f"`{given}` is of the table, which is shown without promises. Leave one out."
+    if has_promises and (risks is not None or choose is not None):
+        option_name = "--risks" if risks is not None else "--choose"
+        msg = f"`{option_name}` is of the table, which is shown without promises. Leave one out."
         raise InvalidInputError(msg)
     idle = {"event": "predicted"}
     for name, value in others.items():
-        if not asked and value not in (None, False, idle.get(name)):
+        if not has_promises and value not in (None, False, idle.get(name)):
             option = f"--{name.replace('_', '-')}"
             msg = (
                 f"`{option}` needs a promise: --min-precision, --max-fpr, --min-recall, --min-npv "
@@ -210,16 +210,16 @@ def _table(
     from temperance.rows.memory import naming
 
     coverage = _coverage(rows, dealing, risks, confidence)
-    written = None
+    policy_file = None
     if choose is not None:
         with naming(rows.source):
             rule = coverage.table.choose(choose)
         decided = DecisionPolicy(coverage.calibrator, rule, coverage.facts)
         write_policy_file(decided, coverage.calibrator_facts, output)
-        written = output
+        policy_file = output
     if report is not None:
         same = _options(dealing, "predicted", confidence, risks)
-        _draw(report, coverage, coverage, None, policy=output, file=file, same=same, chosen=choose)
+        _draw(report, coverage, coverage, None, policy=output, file=file, same=same, choice=choose)
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
@@ -229,7 +229,7 @@ def _table(
         coverage.to_dict,
         lambda: (*coverage.table.tables(), coverage.use, end),
         warnings=coverage.warnings,
-        files={"policy": written, "report": report},
+        files={"policy": policy_file, "report": report},
     )
 
 
@@ -249,27 +249,29 @@ def _options(dealing: Dealing, event: str, confidence: float, risks: str | None 
     """Return options that mean the same again, as a command line has them."""
     import shlex
 
-    given = {
+    by_option = {
         "--event": None if event == "predicted" else event,
         "--calibrator": dealing.calibrator_file,
         "--confidence": None if confidence == CONFIDENCE else f"{confidence:g}",
         "--risks": risks,
     }
-    words = [f"{name} {shlex.quote(str(each))}" for name, each in given.items() if each is not None]
+    words = [
+        f"{name} {shlex.quote(str(each))}" for name, each in by_option.items() if each is not None
+    ]
     flags = {"--as-is": dealing.as_is, "--per-group": dealing.per_group}
     return " ".join([*words, *(name for name, each in flags.items() if each)])
 
 
 def _draw(
     report: Path,
-    found: BandDecision | Coverage,
+    result: BandDecision | Coverage,
     coverage: Coverage | None,
     bands: BandsContent | None,
     *,
     policy: Path,
     file: Path,
     same: str,
-    chosen: float | None = None,
+    choice: float | None = None,
 ) -> None:
     """Write the page of what was found."""
     from temperance.cli.console import progress
@@ -280,14 +282,14 @@ def _draw(
         bands=bands,
         table=None if coverage is None else coverage.table,
         curve=None if coverage is None else coverage.curve,
-        calibrator=found.calibrator,
-        chosen=chosen,
-        use=recorded(found.use),
-        warnings=recorded_warnings(found.warnings),
+        calibrator=result.calibrator,
+        chosen=choice,
+        use=recorded(result.use),
+        warnings=recorded_warnings(result.warnings),
         facts=recorded(
             (
-                *found.report_facts,
-                *((("Policy", str(policy)),) if bands or chosen is not None else ()),
+                *result.report_facts,
+                *((("Policy", str(policy)),) if bands or choice is not None else ()),
                 ("Library", f"temperance {__version__}"),
             )
         ),

@@ -114,12 +114,12 @@ def threshold(
     gating = Gating(undecided, junit, markdown)
     gating.check(any_gate=fails is not None, options=["--fail-if broken"])
     if policy_file is not None:
-        _refuse_beside_policy(
+        _refuse_with_policy(
             max_risk=max_risk, min_coverage=min_coverage, calibrator=calibrator_file, test=test,
             output=output, report=report, method=method, as_is=as_is or None,
             per_group=per_group or None,
         )  # fmt: skip
-        return _measured(reading, file, policy_file, gating, gates=fails is not None, seed=seed)
+        return _measure(reading, file, policy_file, gating, gates=fails is not None, seed=seed)
     check_target(max_risk, min_coverage, confidence)
     _require_new_labels(fails, test)
     output = as_output(output, "policy.json")
@@ -187,7 +187,7 @@ def _require_new_labels(fails: Broken | None, test: Path | None) -> None:
         raise InvalidInputError(msg)
 
 
-def _refuse_beside_policy(**options: object) -> None:
+def _refuse_with_policy(**options: object) -> None:
     """Raise for options of setting a threshold: a policy has one."""
     for name, value in options.items():
         if value is not None:
@@ -198,7 +198,7 @@ def _refuse_beside_policy(**options: object) -> None:
             raise InvalidInputError(msg)
 
 
-def _measured(
+def _measure(
     reading: Reading, file: Path, policy_file: Path, gating: Gating, *, gates: bool, seed: int
 ) -> Result:
     """Measure the promises of a policy on labels that it has not seen."""
@@ -209,16 +209,17 @@ def _measured(
 
     policy = load_policy(policy_file)
     rows = read_rows(file, reading.for_calibrator(policy.calibrator))
-    seen = measure_policy(rows, policy, str(policy_file), seed=seed)
-    judged = seen.promises_kept(gating.taken_for) if gates else ()
+    measurement = measure_policy(rows, policy, str(policy_file), seed=seed)
+    gate_results = measurement.promises_kept(gating.taken_for) if gates else ()
     gating.write(
-        "threshold", judged, source=rows.source, headline=policy.rule.guarantee,
-        shown=seen.tables, warnings=rows.notes, digests={rows.source: rows.sha256}, report=None,
+        "threshold", gate_results, source=rows.source, headline=policy.rule.guarantee,
+        shown=measurement.tables, warnings=rows.notes, digests={rows.source: rows.sha256},
+        report=None,
     )  # fmt: skip
     return Result(
-        lambda: {**seen.to_dict(), **ended(judged), "data_sha256": rows.sha256},
-        lambda: (Headline(policy.rule.guarantee), *seen.tables(), policy.rule.assumption),
+        lambda: {**measurement.to_dict(), **ended(gate_results), "data_sha256": rows.sha256},
+        lambda: (Headline(policy.rule.guarantee), *measurement.tables(), policy.rule.assumption),
         warnings=rows.notes,
         files={"policy": policy_file, **gating.files},
-        gates=judged,
+        gates=gate_results,
     )

@@ -74,8 +74,8 @@ class BandPromises(Plain):
     def check(cls, **limits: float | None) -> BandPromises:
         """Return the limits given, each in its range, at least one of them."""
         if all(each is None for each in limits.values()):
-            named = ", ".join(f"`{name}` ({rate.option})" for name, rate in RATES.items())
-            msg = f"Give one promise or more: {named}."
+            choices = ", ".join(f"`{name}` ({rate.option})" for name, rate in RATES.items())
+            msg = f"Give one promise or more: {choices}."
             raise InvalidInputError(msg)
         checked = {name: _limit(name, value) for name, value in limits.items() if value is not None}
         return cls(**checked)
@@ -202,8 +202,8 @@ class BandCounts(MergeableSums, Plain):
 
     def rate(self, name: str) -> Estimate | None:
         """Return the rate that a promise is about, `min_recall` say."""
-        found: Any = getattr(self, name.split("_", 1)[1])
-        return found  # type: ignore[no-any-return]
+        value: Any = getattr(self, name.split("_", 1)[1])
+        return value  # type: ignore[no-any-return]
 
 
 def _share(part: int, whole: int) -> Estimate | None:

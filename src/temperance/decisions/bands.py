@@ -238,14 +238,14 @@ class Bands(DecisionRule[BandCounts], Shown):
 
     def columns(self) -> dict[str, list[Any]]:
         """Return one row per group: thresholds and counts."""
-        made: dict[str, list[Any]] = {
+        table: dict[str, list[Any]] = {
             name: [getattr(part, name) for part in self.parts]
             for name in ("group", "accept_from", "reject_to")
         }
         for name in ("n", "positives", "accepted", "accepted_positives", "rejected",
                      "rejected_positives"):  # fmt: skip
-            made[name] = [getattr(part.counts, name) for part in self.parts]
-        return made
+            table[name] = [getattr(part.counts, name) for part in self.parts]
+        return table
 
     def __str__(self) -> str:
         return "\n\n".join((self.guarantee, self.table().to_text(), self.assumption))

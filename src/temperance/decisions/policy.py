@@ -107,8 +107,8 @@ class DecisionPolicy:
         for name, kinds in types.items():
             if not isinstance(getattr(self, name), kinds):
                 type_name = type(getattr(self, name)).__name__
-                wanted = " or ".join(kind.__name__ for kind in kinds)
-                msg = f"`{name}` must be of type {wanted}, got {type_name}."
+                type_names = " or ".join(kind.__name__ for kind in kinds)
+                msg = f"`{name}` must be of type {type_names}, got {type_name}."
                 raise InvalidInputError(msg)
         if self.calibrator.kind == MultilabelScaling.kind:
             msg = "`calibrator` must be of one class per row; one of several labels decides no row."
@@ -149,7 +149,7 @@ class DecisionPolicy:
         InvalidInputError
             As in the calibrator's `apply`; groups are needed and not given, or of another index.
         """
-        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Decided(probs, self.rule.accepts(score, groups))
 
     def decide(
@@ -178,10 +178,10 @@ class DecisionPolicy:
         InvalidInputError
             As in `apply`.
         """
-        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Banded(probs, self.rule.decide(score, groups))
 
-    def _scored(
+    def _probs_and_scores(
         self,
         logits: ArrayLike,
         groups: ArrayLike | None,
@@ -377,8 +377,8 @@ def _check_event(event: DecisionEvent, calibrator: Calibrator) -> None:
     if event.column is None:
         return
     k, names = calibrator.n_classes, calibrator.classes
-    named = names is None or names[event.column : event.column + 1] == (event.name,)
-    if calibrator.kind == "answers" or event.column >= (k or event.column + 1) or not named:
+    has_name = names is None or names[event.column : event.column + 1] == (event.name,)
+    if calibrator.kind == "answers" or event.column >= (k or event.column + 1) or not has_name:
         msg = (
             f"`rule` decides about the class {event.name} in column {event.column}, which "
             "`calibrator` does not have there."

@@ -159,18 +159,20 @@ def check_promises(
     """
     require_type(rule, Abstention, name="rule", rule="what `decisions.abstain` returns")
     as_word(undecided, ("pass", "fail"), name="undecided")
-    seen = as_mapping(outcomes, name="outcomes", rule="a mapping of group (None: all) to Outcome")
-    judged_here = [
-        (each, each.threshold, each.max_risk, seen[each.group])
+    by_group = as_mapping(
+        outcomes, name="outcomes", rule="a mapping of group (None: all) to Outcome"
+    )
+    own_promises = [
+        (each, each.threshold, each.max_risk, by_group[each.group])
         for each in rule.promises
-        if each.threshold is not None and each.max_risk is not None and each.group in seen
+        if each.threshold is not None and each.max_risk is not None and each.group in by_group
     ]
-    if not judged_here:
+    if not own_promises:
         msg = "`outcomes` must hold rows of a promise, but has none: no promise can be judged."
         raise InvalidInputError(msg)
-    level = joint_level(len(judged_here))
+    level = joint_level(len(own_promises))
     gates = []
-    for promise, threshold, max_risk, outcome in judged_here:
+    for promise, threshold, max_risk, outcome in own_promises:
         verdict: GateVerdict = "undecided"
         risk = None
         if outcome.accepted:

@@ -355,15 +355,15 @@ def _last_rows(store: Store, key: tuple[str, str], evidence: Evidence, until: in
     Labels that became usable since then are no part of the evidence.
     """
     run = evidence.n - int(evidence.starts[evidence.leader])
-    wanted, asked = min(evidence.n, 2 * run + _LOOK_BACK), 2 * run + _LOOK_BACK
+    n_rows, limit = min(evidence.n, 2 * run + _LOOK_BACK), 2 * run + _LOOK_BACK
     while True:
         parts, read = [], 0
-        for rows in store.labelled(last=asked, until=until):
+        for rows in store.labelled(last=limit, until=until):
             read += len(rows)
             parts += [own for each, own in _by_stream(rows) if each == key]
-        if sum(map(len, parts)) >= wanted or read < asked:  # or some were pruned
+        if sum(map(len, parts)) >= n_rows or read < limit:  # or some were pruned
             return joined(parts)
-        asked *= 2
+        limit *= 2
 
 
 def joined(parts: list[StoredRows]) -> StoredRows:

@@ -48,7 +48,7 @@ _FEWEST = 50  # rows of a window
 _BLOCKS = 10  # of the rest, each scored by a fit on all rows before it; of windows of
 _MANY = 20_000  # more labels, whose fits hardly differ,
 _FEW_BLOCKS = 3
-_KEPT = 0.3  # of the window: labels for the promise of a policy
+_POLICY_SHARE = 0.3  # of the window: labels for the promise of a policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +142,13 @@ def refit(
         return champion.with_map(one)
 
     policy = _policy_of(store)
-    kept = int(_KEPT * len(rows)) if policy is not None else 0
-    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - kept])
+    n_kept = int(_POLICY_SHARE * len(rows)) if policy is not None else 0
+    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - n_kept])
     challenger = fitted(fit_rows)
     challenge = _challenge(fitted, rows, registry, champion_id)
     new = registry.add(challenger)
     promoted = new != champion_id and (force or challenge.earned(alpha))
-    told = None
+    policy_note = None
     if promoted:
         why = f"re-fit on {len(fit_rows):,} labels"
         if not challenge.earned(alpha):
@@ -156,13 +156,13 @@ def refit(
         facts = {"method": name, "n": len(fit_rows), "challenge": challenge.to_dict()}
         registry.promote(new, why=why, facts=facts, champion=champion_id)
         if policy is not None:
-            told = _set_again(Path(str(store.settings.policy)), policy, challenger,
+            policy_note = _set_again(Path(str(store.settings.policy)), policy, challenger,
                               rows.taken(kept_rows))  # fmt: skip
     words = _words(challenge, alpha, promoted=promoted, same=new == champion_id)
     return Refit(
         promoted, new, champion_id, name, len(fit_rows), challenge,
         getattr(challenger, "temperature", None), getattr(champion, "temperature", None), words,
-        told,
+        policy_note,
     )  # fmt: skip
 
 

@@ -67,9 +67,9 @@ class Words:
         over = moved @ (-np.sin(turn), np.cos(turn))
         left = {"left": 0.0, "center": -0.5, "right": -1.0}[self.across] * width
         foot = {"bottom": 0.0, "top": -_LINE}[self.up]
-        beside = np.maximum(np.maximum(left - along, along - left - width), 0.0)
-        above = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
-        return float(np.hypot(beside, above).min())
+        along_gap = np.maximum(np.maximum(left - along, along - left - width), 0.0)
+        over_gap = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
+        return float(np.hypot(along_gap, over_gap).min())
 
 
 def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
@@ -142,15 +142,15 @@ def draw_corners(
 
     Returns points (n, 2) of these words, for others to keep away from.
     """
-    low = draw_clearest(ax, _beside_diagonal(below), points, color=OVER)
+    low = draw_clearest(ax, _below_diagonal(below), points, color=OVER)
     upper = [
         Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top")
-        for each in _beside_diagonal(above)
+        for each in _below_diagonal(above)
     ]
     return np.concatenate([low.points(), draw_clearest(ax, upper, points, color=UNDER).points()])
 
 
-def _beside_diagonal(text: str) -> list[Words]:
+def _below_diagonal(text: str) -> list[Words]:
     """Return places that lie below the diagonal as a whole, the nearest to the corner first."""
     width = _LETTER * len(text)
     places = [

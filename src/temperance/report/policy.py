@@ -14,7 +14,7 @@ from temperance.decisions.binomial import clopper_pearson, p_values
 from temperance.decisions.coverage_table import short_reason
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import percent_text
@@ -35,7 +35,7 @@ __all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "writ
 
 _LEVEL = 0.05
 _BANDS = ("accept", "review", "reject")
-_DONE = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
+_VERBS = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
 Finding = Literal["broken", "kept", "cannot tell"]
 _ON_TEST: dict[Finding, str] = {  # the worst first
     "broken": "broken on the test rows",
@@ -58,7 +58,7 @@ class BandsContent:
     test: BandCounts | None
 
     @property
-    def seen(self) -> BandCounts:
+    def counts(self) -> BandCounts:
         """What became of the test rows; without any, of those that set the thresholds."""
         return self.test or self.rule.counts
 
@@ -133,7 +133,7 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
         sides=list(sides),
         numbers=[
             {
-                "name": _DONE[name].capitalize(),
+                "name": _VERBS[name].capitalize(),
                 "meaning": "",
                 "values": [_share(*_count(counts, name)) for counts in sides.values()],
             }
@@ -144,26 +144,26 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
 
 def _state(bands: BandsContent, name: str) -> State:
     """Return how many rows a band holds, what is promised of them, and whether it is kept."""
-    rule, seen = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.counts
     of = "test rows" if bands.test else "rows"
-    share = percent_text(_count(seen, name)[0] / max(seen.n, 1), 1)
+    share = percent_text(_count(counts, name)[0] / max(counts.n, 1), 1)
     if name == "review":
         return State("Review", f"{share} of {of}", "For people: nothing is promised of them")
     own = [each for each in rule.promises.limits if _band(each) == name]
     clauses = "; ".join(rule.promises.in_words(each, rule.event.words) for each in own)
-    why = f"{clauses[0].upper()}{clauses[1:]}"
+    why = capitalised(clauses)
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
-    found = [finding_of(bands.test, rule, each) for each in own]
-    worst = next(each for each in _ON_TEST if each in found)
+    findings = [finding_of(bands.test, rule, each) for each in own]
+    worst = next(each for each in _ON_TEST if each in findings)
     return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
 
 
 def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
     score = rule.event.score_name
     if rule.per_group:
-        said = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
-        yield "Groups with a band", said, f"each from a {score} of its own on.", ""
+        share = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
+        yield "Groups with a band", share, f"each from a {score} of its own on.", ""
         return
     part = rule.parts[0]
     if part.accept_from is not None:
@@ -174,10 +174,10 @@ def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
 
 def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, str]:
     rule = bands.rule
-    found = [] if bands.test is None else [
+    findings = [] if bands.test is None else [
         finding_of(bands.test, rule, name) for name in rule.promises.limits
     ]  # fmt: skip
-    if "broken" in found:
+    if "broken" in findings:
         command = " ".join(
             filter(None, ("temperance policy new-labels.npz", content.same, _options(rule)))
         )
@@ -202,14 +202,14 @@ def _table_screen(content: PolicyContent) -> Screen:
         for row in _coverage_rows(content)
     ]
     file = shlex.quote(content.file)
-    kept = [risk for risk, rule in zip(content.table.risks, content.table.rules, strict=True)
-            if rule is not None]  # fmt: skip
+    rules = zip(content.table.risks, content.table.rules, strict=True)
+    allowed_risks = [risk for risk, rule in rules if rule is not None]
     if content.chosen is not None:
         step = "Let the chosen policy decide on new rows, and test it on new labels."
         command = f"temperance apply {shlex.quote(content.policy)} new-rows.npz -o decided.npz"
-    elif kept:
+    elif allowed_risks:
         step = "Choose a risk; its policy is written, and its promise holds though you looked."
-        words = ("temperance policy", file, content.same, f"--choose {kept[0]:g}")
+        words = ("temperance policy", file, content.same, f"--choose {allowed_risks[0]:g}")
         command = " ".join(filter(None, words))
     else:
         step, command = "Label more rows: these allow none of the promises.", ""
@@ -237,7 +237,7 @@ def _band(promise: str) -> str:
 
 
 def _count(counts: BandCounts, name: str) -> tuple[int, int]:
-    return getattr(counts, _DONE[name]), counts.n
+    return getattr(counts, _VERBS[name]), counts.n
 
 
 def finding_of(counts: BandCounts, rule: Bands, name: str) -> Finding:
@@ -267,23 +267,23 @@ def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
         yield {
             "name": name.capitalize(),
             "where": where[name],
-            "count": f"{_count(bands.seen, name)[0]:,}",
-            "share": _share(*_count(bands.seen, name)),
+            "count": f"{_count(bands.counts, name)[0]:,}",
+            "share": _share(*_count(bands.counts, name)),
         }
 
 
 def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
     """Yield each promise with what was seen of it."""
-    rule, seen = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.counts
     for name, limit in rule.promises.limits.items():
-        bad, whole = seen.bad(name)
-        rate = seen.rate(name)
+        bad, whole = counts.bad(name)
+        rate = counts.rate(name)
         sign = "at least" if RATES[name].least else "at most"
         clause = rule.promises.in_words(name, rule.event.words)
         yield {
             "band": _band(name).capitalize(),
             "name": name.split("_", 1)[1].replace("_", " ").capitalize(),
-            "meaning": f"{clause[0].upper()}{clause[1:]}.",
+            "meaning": f"{capitalised(clause)}.",
             "promised": f"{sign} {percent_text(limit)}",
             "bad": f"{bad:,} of {whole:,}",
             "rate": ("none", "", "") if rate is None else _estimate(rate),
@@ -324,11 +324,11 @@ def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
                 "word": "Not with these rows", "why": short[:1].upper() + short[1:], "css": "open",
             }  # fmt: skip
             continue
-        seen, at = rule.outcome, f"{rule.threshold:.4g}"
+        counts, at = rule.outcome, f"{rule.threshold:.4g}"
         yield row | {
-            "threshold": f">= {at}", "share": _share(seen.accepted, seen.n), "reason": "",
-            "wrong": f"{seen.errors:,} of {seen.accepted:,}", "css": "good",
-            "word": f"{percent_text(seen.accepted / seen.n, 1)} answered",
+            "threshold": f">= {at}", "share": _share(counts.accepted, counts.n), "reason": "",
+            "wrong": f"{counts.errors:,} of {counts.accepted:,}", "css": "good",
+            "word": f"{percent_text(counts.accepted / counts.n, 1)} answered",
             "why": f"From a confidence of {at} on",
         }  # fmt: skip
 
@@ -362,12 +362,12 @@ def _curve_figure(content: PolicyContent) -> str:
 
 def _split(bands: BandsContent) -> str:
     """Return what became of the rows, in a sentence."""
-    seen, words = bands.seen, bands.rule.event.words
+    counts, words = bands.counts, bands.rule.event.words
     rows = "test rows" if bands.test else "rows that set the thresholds"
-    yes = percent_text(seen.positives / max(seen.n, 1), 1)
+    yes = percent_text(counts.positives / max(counts.n, 1), 1)
     return (
-        f"Of {seen.n:,} {rows}, of which {yes} {words['are_yes']}, {seen.accepted:,} are accepted, "
-        f"{seen.reviewed:,} reviewed and {seen.rejected:,} rejected."
+        f"Of {counts.n:,} {rows}, of which {yes} {words['are_yes']}, {counts.accepted:,} are "
+        f"accepted, {counts.reviewed:,} reviewed and {counts.rejected:,} rejected."
     )
 
 

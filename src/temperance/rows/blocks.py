@@ -200,13 +200,13 @@ class BlockRows:
     def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
         """Measure the rows as they are and after a calibrator that has not seen them."""
         self.check_fits(calibrator, "the calibrator")
-        return self._measured(calibrator, **settings)
+        return self._measure(calibrator, **settings)
 
     def measure_cross_fitted(self, folds: OutOfFold, **settings: Unpack[Settings]) -> Measured:
         """Measure the rows as they are, and calibrated by fits without the fold of each."""
-        return self._measured(folds, **settings)
+        return self._measure(folds, **settings)
 
-    def _measured(self, after: Calibrator | OutOfFold, **settings: Unpack[Settings]) -> Measured:
+    def _measure(self, after: Calibrator | OutOfFold, **settings: Unpack[Settings]) -> Measured:
         """Measure both sides in one reading, beside that of the digest."""
         with self.digest() as digest, naming(self.source), self.progress("measuring"):
             comparison = compare_blocks(

@@ -17,7 +17,7 @@ from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.metrics.selective import risk_coverage_of
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 from temperance.rows.memory import naming
 from temperance.rows.threshold import RowUse, check_test_rows, predictions_of
 from temperance.show import Table, interval_text, number_text
@@ -81,11 +81,11 @@ class BandDecision:
         for name, limit in self.rule.promises.limits.items():
             bad, whole = counts.bad(name)
             rate = counts.rate(name)
-            seen = "none"
+            rate_text = "none"
             if rate is not None:
-                seen = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
+                rate_text = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
             rows.append((name.split("_", 1)[1].replace("_", " "), f"{limit:g}",
-                         f"{bad:,} of {whole:,}", seen))  # fmt: skip
+                         f"{bad:,} of {whole:,}", rate_text))  # fmt: skip
         return Table(
             ("on the test rows", "promised", "bad rows", "rate (95 %)"), tuple(rows),
             caption=f"{count_text(counts.n, 'row')} that had no say: {counts.accepted:,} accepted, "
@@ -144,7 +144,7 @@ def decide_bands(
                 by_seed[seed] = bands_rows(checked, promises, confidence=confidence)
             except (InvalidInputError, NoOptimumError) as error:
                 if seed == dealing.seed:
-                    raise _beside_fit(error, dealing) from error
+                    raise _with_fit_rows(error, dealing) from error
                 by_seed[seed] = error
     rule = by_seed[dealing.seed]
     assert isinstance(rule, Bands)  # noqa: S101  (else it was raised)
@@ -188,7 +188,7 @@ def tabulate_coverage(
     )  # fmt: skip
 
 
-def _beside_fit(
+def _with_fit_rows(
     error: InvalidInputError | NoOptimumError, dealing: Dealing
 ) -> InvalidInputError | NoOptimumError:
     """Return an error that says of its number of labels that the fit takes some more."""
@@ -243,19 +243,19 @@ def _luck(
     by_seed: Mapping[int, Bands | InvalidInputError | NoOptimumError], what: str, source: str
 ) -> tuple[str, ...]:
     """Return a warning where other draws of the rows find no bands; raise where most do not."""
-    kept, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
-    if kept == n:
+    successes, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
+    if successes == n:
         return ()
     seed, error = next((s, e) for s, e in by_seed.items() if not isinstance(e, Bands))
-    if 2 * kept <= n:
+    if 2 * successes <= n:
         msg = (
-            f"{source}: only {kept} of {n} {what} {'has' if kept == 1 else 'have'} these bands: "
-            f"chance in the draw would decide, not the rows. With seed {seed}: {error}"
+            f"{source}: only {successes} of {n} {what} {'has' if successes == 1 else 'have'} these "
+            f"bands: chance in the draw would decide, not the rows. With seed {seed}: {error}"
         )
         raise InvalidInputError(msg)
     text = (
-        f"only {kept} of {n} {what} have these bands: chance in the draw had a part. More labelled "
-        "rows leave it less."
+        f"only {successes} of {n} {what} have these bands: chance in the draw had a part. More "
+        "labelled rows leave it less."
     )
     return (text,)
 
@@ -274,9 +274,9 @@ def _of_groups(rule: Bands) -> tuple[str, ...]:
         return ()
     group, band, reason = lacking[0]
     names = sorted({str(each[0]) for each in lacking})
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     text = (
-        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: {shown}. "
+        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: "
+        f"{first_few(names, 5)}. "
         f"In {group!r}, no band to {band}: {reason}."
     )
     return (text,)

@@ -20,6 +20,7 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
 from temperance.metrics.selective import risk_coverage_of
+from temperance.printable import first_few
 from temperance.rows.calibration import Fitted, check_test, fit_rows
 from temperance.rows.memory import naming
 from temperance.show import Table
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from temperance.selection import Selection
 
 __all__ = [
-    "Dealing", "Decision", "PolicyMeasured", "RowUse", "check_test_rows", "decide",
+    "Dealing", "Decision", "PolicyMeasurement", "RowUse", "check_test_rows", "decide",
     "measure_policy", "predictions_of",
 ]  # fmt: skip
 
@@ -191,8 +192,8 @@ class Decision:
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
         rule, facts = self.rule, self.policy.facts
-        seen = self.test or rule.outcome
-        shares = {name: seen.to_dict()[name] for name in ("coverage", "risk")}
+        numbers = self.test or rule.outcome
+        shares = {name: numbers.to_dict()[name] for name in ("coverage", "risk")}
         test = None
         if self.test is not None:
             groups = {name: each.to_dict() for name, each in self.test_groups.items()}
@@ -223,7 +224,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PolicyMeasured:
+class PolicyMeasurement:
     """What a policy, with the thresholds that it has, did to labelled rows that it had not seen."""
 
     policy: DecisionPolicy
@@ -234,13 +235,13 @@ class PolicyMeasured:
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
         rule = self.rule
-        seen = self.outcome.to_dict()
+        numbers = self.outcome.to_dict()
         return {
             **rule.to_dict(),
-            "coverage": seen["coverage"],
-            "risk": seen["risk"],
+            "coverage": numbers["coverage"],
+            "risk": numbers["risk"],
             "measured_on": "new labels",
-            "new": {**seen, "groups": {n: each.to_dict() for n, each in self.groups.items()}},
+            "new": {**numbers, "groups": {n: each.to_dict() for n, each in self.groups.items()}},
             "method": self.policy.calibrator.name,
             "temperature": temperature_of(self.policy.calibrator),
         }
@@ -256,7 +257,7 @@ class PolicyMeasured:
 
 def measure_policy(
     rows: Rows, policy: DecisionPolicy, source: str, *, seed: int = 0
-) -> PolicyMeasured:
+) -> PolicyMeasurement:
     """Measure the promises of a policy, read from `source`, on other labelled rows.
 
     Raises
@@ -289,15 +290,15 @@ def measure_policy(
         predictions = predictions_of(rows, policy.calibrator)
         decided = _decided(rows, predictions, per_group=rule.per_group, seed=seed)
         groups = rule.outcomes_of_groups(decided)
-        return PolicyMeasured(policy, rule, rule.counts_of(decided), groups)
+        return PolicyMeasurement(policy, rule, rule.counts_of(decided), groups)
 
 
 def _judged(
     rule: Abstention, outcome: Outcome | None, groups: dict[str, Outcome], undecided: Undecided
 ) -> tuple[PromiseGate, ...]:
-    seen: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
-    seen.update(groups.items())
-    return check_promises(rule, seen, undecided=undecided)
+    outcomes: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
+    outcomes.update(groups.items())
+    return check_promises(rule, outcomes, undecided=undecided)
 
 
 def _test_table(name: str, outcome: Outcome, groups: dict[str, Outcome]) -> Table:
@@ -390,7 +391,7 @@ def decide(
         curve=risk_coverage_of(predictions, confidence_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
-        use=how.words(own.calibrator) + _drawn_words(rule.draws),
+        use=how.words(own.calibrator) + _draws_words(rule.draws),
         warnings=(
             *rows.notes,
             *(() if test is None else test.notes),
@@ -415,7 +416,7 @@ def check_test_rows(rows: Rows, test: Rows) -> None:
     check_test(rows, test)
 
 
-def _drawn_words(draws: ThresholdDraws | None) -> str:
+def _draws_words(draws: ThresholdDraws | None) -> str:
     return "" if draws is None else f" How much chance decided: {draws.in_words()}"
 
 
@@ -470,6 +471,6 @@ def _of_groups(promises: tuple[Any, ...]) -> list[str]:
     if not never:
         return []
     first = never[0]
-    names = ", ".join(str(each.group) for each in never[:5]) + (", ..." if len(never) > 5 else "")
+    names = first_few([each.group for each in never], 5)
     which = f"{len(never)} of {len(promises)} groups, which are never answered: {names}"
     return [f"no promise for {which}. In {first.group!r}, {first.reason}."]

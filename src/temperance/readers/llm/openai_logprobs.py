@@ -13,21 +13,30 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Answer, Ask
     from temperance.readers.llm.node import Node
 
-__all__ = ["first_choice", "is_refusal", "openai_logprobs"]
+__all__ = ["answering_choice", "first_choice", "is_refusal", "openai_logprobs"]
 
 
 def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     """Yield the row of a completion, unless it is a refusal or its request failed."""
+    answer = answering_choice(line, ask)
+    if answer is None:
+        return
+    response, choice = answer
+    content = choice.need("logprobs").need("content")
+    yield token_answer(line, entry_places(content), content, ask, [response.get("id")])
+
+
+def answering_choice(line: Node, ask: Ask) -> tuple[Node, Node] | None:
+    """Return a response and its first choice; None, counted, where it refuses or has failed."""
     if has_failed(line, "choices"):
         ask.counts["failed"] += 1
-        return
+        return None
     response = response_of(line, "choices")
     choice = first_choice(response.need("choices"), ask)
     if is_refusal(choice):
         ask.counts["refusals"] += 1
-        return
-    content = choice.need("logprobs").need("content")
-    yield token_answer(line, entry_places(content), content, ask, [response.get("id")])
+        return None
+    return response, choice
 
 
 def first_choice(choices: Node, ask: Ask) -> Node:
