@@ -12,6 +12,7 @@ import numpy as np
 from temperance.alignment import column_order, in_order, put_back
 from temperance.blocks.stream import RowFolds, block_parts, cut, may_be_reused, naming_block, opened
 from temperance.calibrators import Calibrator
+from temperance.calibrators.operations import Divide
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column, rows_among
 from temperance.checks.forms import named_scores
@@ -74,6 +75,9 @@ class OutOfFold:
     def scale(self, logits: NDArray[Any], block: int, first: int) -> NDArray[np.float64]:
         """Return the calibrated logits of a block's rows from number `first` in it on."""
         folds = RowFolds(len(self.calibrators), self.seed).of(block, first, len(logits))
+        if (divisors := self._divisors()) is not None:
+            with np.errstate(over="ignore"):
+                return np.asarray(np.divide(logits, divisors[folds, None], dtype=np.float64))
         scaled = np.empty(logits.shape)
         for rows in row_blocks(logits):
             z = logits[rows]
@@ -83,6 +87,12 @@ class OutOfFold:
                     outputs = calibrator.outputs_of((z[own],))
                     scaled[rows.start + own] = calibrator.calibrated_logits(outputs)
         return scaled
+
+    def _divisors(self) -> NDArray[np.float64] | None:
+        """Return the one number by which each calibrator divides; None where one does more."""
+        maps = [calibrator.operations()[:-1] for calibrator in self.calibrators]  # before softmax
+        by = [each[0].by for each in maps if len(each) == 1 and isinstance(each[0], Divide)]
+        return np.ravel(by) if len(by) == len(maps) and {len(each) for each in by} == {1} else None
 
 
 # A calibrator for all rows, none, or several: of block i the one at place i modulo their number,
