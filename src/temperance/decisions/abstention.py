@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.metrics.estimates import Estimate
 
 __all__ = [
@@ -112,6 +113,9 @@ class Abstention(DecisionRule[Outcome]):
     draws: ThresholdDraws | None = field(
         default=None, compare=False
     )  # None: chance dealt no rows, or a file
+    calibrator: Calibrator | None = field(
+        default=None, compare=False, repr=False, kw_only=True
+    )  # whose probabilities it is about, of a policy; None: those that were given
 
     @property
     def event(self) -> DecisionEvent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.metrics.events import EventName
 
     Array = NDArray[np.float64]
@@ -91,6 +92,9 @@ class Bands(DecisionRule[BandCounts], Shown):
     event: DecisionEvent
     n_given: int  # labelled rows given
     clustered: bool  # one row per cluster was drawn, or every cluster is one answer
+    calibrator: Calibrator | None = field(
+        default=None, compare=False, repr=False, kw_only=True
+    )  # whose probabilities it is about, of a policy; None: those that were given
 
     @property
     def ends(self) -> tuple[GroupBands, ...]:

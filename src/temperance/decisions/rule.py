@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
+
 __all__ = ["DecisionRule", "Ends", "banded", "end_of"]
 
 
@@ -72,6 +74,10 @@ class DecisionRule(ABC, Generic[C]):
         @property
         def event(self) -> DecisionEvent:
             """What thresholds are on the probability of."""
+
+        @property
+        def calibrator(self) -> Calibrator | None:
+            """Whose probabilities the promise is about, of a policy."""
 
     @property
     @abstractmethod
