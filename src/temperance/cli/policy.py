@@ -31,6 +31,7 @@ from temperance.cli.gating import (
     UndecidedOption,
     ended,
     fail_if,
+    require_new_labels,
 )
 from temperance.cli.options import ReportOption
 from temperance.cli.process import recorded, recorded_warnings
@@ -150,12 +151,10 @@ def policy(
     _check_options(has_promises=has_promises, risks=risks, choose=choose, test=test, event=event,
                    composite=composite, per_group=per_group, markdown=markdown,
                    fail_if=None if fails is None else fails.value)  # fmt: skip
-    if fails is not None and test is None:
-        msg = (
-            "--fail-if broken needs new labels, which had no say in the bands: --test FILE, or for "
-            "a policy that exists `temperance threshold FILE --policy policy.json`."
-        )
-        raise InvalidInputError(msg)
+    require_new_labels(
+        fails, test, of="the bands",
+        command="of a policy that exists: temperance threshold FILE --policy policy.json",
+    )  # fmt: skip
     promises = BandPromises.check(**limits) if has_promises else None
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
@@ -179,12 +178,9 @@ def policy(
     )  # fmt: skip
     write_policy_file(decision.policy, decision.calibrator_facts, output)
     if report is not None:
-        from temperance.report import BandsContent
-
         coverage = None if composite is not None else _coverage(rows, dealing, None, confidence)
-        bands = BandsContent(decision.rule, decision.decided, decision.test, decision.test_groups)
         same = _options(dealing, event, confidence)
-        _draw(report, decision, coverage, bands, policy=output, file=file, same=same)
+        _draw_bands(report, decision, coverage, policy=output, file=file, same=same)
     gates = () if fails is None else decision.promises_kept(gating.taken_for)
     digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
     gating.write(
@@ -199,6 +195,15 @@ def policy(
         files={"policy": output, "report": report, **gating.files},
         gates=gates,
     )  # fmt: skip
+
+
+def _draw_bands(
+    report: Path, decision: BandDecision, coverage: Coverage | None, **files: Any
+) -> None:
+    from temperance.report import BandsContent
+
+    bands = BandsContent(decision.rule, decision.decided, decision.test, decision.test_groups)
+    _draw(report, decision, coverage, bands, **files)
 
 
 def _check_options(

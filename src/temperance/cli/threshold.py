@@ -32,6 +32,7 @@ from temperance.cli.gating import (
     UndecidedOption,
     ended,
     fail_if,
+    require_new_labels,
 )
 from temperance.cli.options import ReportOption
 from temperance.cli.process import as_output, files_read, recorded, recorded_warnings
@@ -129,7 +130,10 @@ def threshold(
             reading, file, policy_file, gating, gates=fails is not None, seed=seed, report=report
         )
     check_target(max_risk, min_coverage, confidence)
-    _require_new_labels(fails, test)
+    require_new_labels(
+        fails, test, of="the threshold",
+        command="of a policy that exists, FILE itself, with --policy policy.json",
+    )  # fmt: skip
     output = as_output(output, "policy.json")
     check_writable(output, {".json"})
     dealing, reading = dealing_of(
@@ -182,15 +186,6 @@ def threshold(
         files={"policy": output, "report": report, **gating.files},
         gates=gates,
     )
-
-
-def _require_new_labels(fails: Broken | None, test: Path | None) -> None:
-    if fails is not None and test is None:
-        msg = (
-            "--fail-if broken needs new labels, which had no say in the threshold: --test FILE, or "
-            "for a policy that exists FILE itself, with --policy policy.json."
-        )
-        raise InvalidInputError(msg)
 
 
 def _refuse_with_policy(**options: object) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.alignment import column_order, in_order, put_back
 from temperance.blocks.stream import RowFolds, block_parts, cut, may_be_reused, naming_block, opened
 from temperance.calibrators import Calibrator
-from temperance.calibrators.operations import Divide
+from temperance.calibrators.operations import divisor_of
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column, rows_among
 from temperance.checks.forms import named_scores
@@ -90,9 +90,8 @@ class OutOfFold:
 
     def _divisors(self) -> NDArray[np.float64] | None:
         """Return the one number by which each calibrator divides; None where one does more."""
-        maps = [calibrator.operations()[:-1] for calibrator in self.calibrators]  # before softmax
-        by = [each[0].by for each in maps if len(each) == 1 and isinstance(each[0], Divide)]
-        return np.ravel(by) if len(by) == len(maps) and {len(each) for each in by} == {1} else None
+        divisors = [divisor_of(calibrator.operations()) for calibrator in self.calibrators]
+        return None if None in divisors else np.array(divisors, dtype=np.float64)
 
 
 # A calibrator for all rows, none, or several: of block i the one at place i modulo their number,
