@@ -198,12 +198,18 @@ def policy(
 
 
 def _draw_bands(
-    report: Path, decision: BandDecision, coverage: Coverage | None, **files: Any
+    report: Path,
+    decision: BandDecision,
+    coverage: Coverage | None,
+    *,
+    policy: Path,
+    file: Path,
+    same: str,
 ) -> None:
     from temperance.report import BandsContent
 
     bands = BandsContent(decision.rule, decision.decided, decision.test, decision.test_groups)
-    _draw(report, decision, coverage, bands, **files)
+    _draw(report, decision, coverage, bands, policy=policy, file=file, same=same)
 
 
 def _check_options(
