@@ -36,11 +36,7 @@ from temperance.calibrators.multilabel import (
 )
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord, ends_text
-from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.temperature_fit import (
-    count_clusters,
-    fold_temperatures,
-)
+from temperance.calibrators.temperature import TemperatureScaling, count_clusters, fold_temperatures
 from temperance.calibrators.training import Outputs, Training
 from temperance.calibrators.venn_abers import VennAbers
 

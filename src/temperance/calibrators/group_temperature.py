@@ -18,7 +18,7 @@ from temperance.calibrators.record import (
     TemperatureRecord,
 )
 from temperance.calibrators.shrinkage import shrunk_parts
-from temperance.calibrators.temperature_fit import count_clusters, temperature_record
+from temperance.calibrators.temperature import count_clusters, temperature_record
 from temperance.calibrators.training import Training
 from temperance.checks import as_known_names
 from temperance.checks.arguments import as_not_negative, as_positive, value_text

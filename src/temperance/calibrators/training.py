@@ -23,14 +23,16 @@ from temperance.checks import (
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_float_dtype, as_number
 from temperance.checks.arrays import (
+    are_plain,
     is_dask_array,
     is_tensor,
+    one_column,
     rows_among,
     shares_memory,
     without_copy,
 )
 from temperance.checks.forms import Dense, named_scores
-from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
+from temperance.checks.labels import class_names, kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import in_effective_rows
 from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_padding, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -148,17 +150,20 @@ class Training(ArrayRows):
         """
         strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
-        scores, columns = named_scores(
-            logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
-            groups=groups,
-        )  # fmt: skip
-        outputs, dense = Dense.of(scores, class_axis=class_axis)
-        y: Any = dense.labels(labels)
-        w: Any = None if weights is None else dense.flat(weights, name="weights")
-        keep = labelled_rows(y, ignore_label, may_be_none=True)
+        outputs: Any = logits
+        y: Any = labels
+        w: Any = weights
         c: Any = clusters
-        if clusters is not None and len(dense.shape) > 1:
-            c = dense.spread(clusters, name="clusters")
+        if class_axis == -1 and are_plain(logits, labels, weights, clusters, groups):
+            columns = None if classes is None else class_names(classes)
+            outputs = one_column(outputs)
+        else:
+            scores, columns = named_scores(
+                logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
+                groups=groups,
+            )  # fmt: skip
+            outputs, y, w, c = _flat(scores, labels, weights, clusters, class_axis=class_axis)
+        keep = labelled_rows(y, ignore_label, may_be_none=True)
         rows, w, c = (
             kept_rows(each, keep, name=name)
             for each, name in ((outputs, "logits"), (w, "weights"), (c, "clusters"))
@@ -168,7 +173,7 @@ class Training(ArrayRows):
             n, k = z.shape
             names = as_classes(columns, k=k)
             y = as_labels(kept_labels(y, keep), n=n, k=k, classes=names)
-            w = as_weights(w, n=n)
+            w = None if w is None else as_weights(w, n=n)
             _require_rows(n)
             if refuse_probs:
                 refuse_probs_as_logits(rows)
@@ -349,6 +354,22 @@ def require_bends(widest: float, *, method: str) -> None:
             "differ by about 1, here and wherever the map is applied."
         )
         raise InvalidInputError(msg)
+
+
+def _flat(
+    scores: Any,  # noqa: ANN401  (array_like)
+    labels: ArrayLike | Positions,
+    weights: ArrayLike | None,
+    clusters: ArrayLike | None,
+    *,
+    class_axis: int,
+) -> tuple[Any, Any, Any, Any]:
+    """Return logits (n, k) or (n,), and what there is per row (n,), of arrays of any shape."""
+    outputs, dense = Dense.of(scores, class_axis=class_axis)
+    w = None if weights is None else dense.flat(weights, name="weights")
+    if clusters is not None and len(dense.shape) > 1:
+        clusters = dense.spread(clusters, name="clusters")
+    return outputs, dense.labels(labels), w, clusters
 
 
 def _require_rows(n: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -146,7 +147,7 @@ def evaluate(
         "seed": seed,
     }
     comparison = after = None
-    with connected(dask):
+    with nullcontext() if dask is None else connected(dask):
         if calibrator is None:
             before, facts = rows.measure_raw(**settings)
             final = before

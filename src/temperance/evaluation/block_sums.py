@@ -32,8 +32,8 @@ from temperance.metrics.cells import (
 from temperance.metrics.events import class_event, named_event, top_label_event
 from temperance.metrics.implied import implied_scores, paired_gaps
 from temperance.metrics.inputs import Predictions, row_measures
-from temperance.numerics import MOST_COUNTED, log_probs, row_blocks
-from temperance.sums import MeanSums, MergeableSums, aligned, scale_exponent
+from temperance.numerics import MOST_COUNTED, log_probs, row_blocks, scale_exponent
+from temperance.sums import MeanSums, MergeableSums, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
-from temperance.numerics import as_float64
-from temperance.sums import MergeableSums, aligned, scale_exponent
+from temperance.numerics import as_float64, scale_exponent
+from temperance.sums import MergeableSums, aligned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ from temperance.file_formats import format_of
 from temperance.printable import count_text
 from temperance.readers import Fields, read, read_blocks
 from temperance.readers.dataset import without_zeros
-from temperance.readers.guard import refusing
+from temperance.readers.guard import is_folder, refusing
 from temperance.rows.blocks import BlockRows
 from temperance.rows.file_rows import (
     OF_ANSWERS,
@@ -161,7 +161,8 @@ def is_large(files: Sequence[Path]) -> bool:
     format_ = format_of(path)
     if len(files) > 1 or not path.exists() or (format_ is not None and format_.ragged):
         return False
-    return read_blocks(path).size >= LARGE_BYTES
+    size = read_blocks(path).size if is_folder(path) else path.stat().st_size
+    return size >= LARGE_BYTES
 
 
 def large_rows(
