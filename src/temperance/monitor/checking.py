@@ -22,7 +22,7 @@ from temperance.drift.collect import log_probs_of
 from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
 from temperance.printable import count_text
-from temperance.show import Shown, Table
+from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -403,8 +403,8 @@ def _summary(
     if counts.matured and counts.matured_labelled < 0.5 * counts.matured:
         share = counts.matured_labelled / counts.matured
         warnings.append(
-            f"only {share:.0%} of the rows older than the delay have a label: evidence is about "
-            "these alone, and void where how a row turned out decides about its label."
+            f"only {percent_text(share, 0)} of the rows older than the delay have a label: "
+            "evidence is about these alone, and void where how a row turned out decides about its label."
         )
     if counts.not_shown:
         warnings.append(

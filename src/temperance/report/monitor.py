@@ -129,7 +129,8 @@ def _glance(state: Overview, serving: list[StreamState], window: _Window | None)
     glance: list[Glance] = []
     if serving:
         worst = max(serving, key=lambda each: each.log_evidence - each.threshold)
-        words = f"is the log of the evidence against what is served; {worst.threshold:.2f} alarms."
+        limit = f"{worst.threshold:.2f}"
+        words = f"is the log of the evidence against what is served; alarms are from {limit} on."
         glance.append(("Evidence", f"{worst.log_evidence:.2f}", words, ""))
     if window is not None:
         claimed, true = window.claimed_and_true()
@@ -171,7 +172,7 @@ def _facts(state: Overview) -> list[tuple[str, str]]:
     return [
         ("Predictions", f"{counts.predictions:,}"),
         ("With a label", f"{counts.labels:,}"),
-        ("Older than the delay, labelled", f"{share:.0%} of {counts.matured:,}"),
+        ("Older than the delay, labelled", f"{percent_text(share, 0)} of {counts.matured:,}"),
         ("Labels not yet weighed", f"{counts.waiting:,}"),
         ("Labels without a prediction", f"{counts.parked:,}"),
         ("Labels that were corrected", f"{counts.corrections:,}"),

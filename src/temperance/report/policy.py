@@ -393,7 +393,11 @@ def _assumption(content: PolicyContent) -> str:
 
 def _searches(rule: Bands) -> str:
     sides = len(rule.promises.sides)
-    return f"{count_text(sides, 'search', 'searches')}{' in each group' if rule.per_group else ''}"
+    if sides == 1 and not rule.per_group:
+        return "So the promise holds, whatever the model."
+    searches = count_text(sides, "search", "searches")
+    each = f"{searches} in each group" if rule.per_group else searches
+    return f"{each} share the level (Bonferroni), so all promises hold at once, whatever the model."
 
 
 def _both(confidence: float) -> str:

@@ -16,7 +16,7 @@ from temperance.export.parity import Parity, ParityError, check_parity
 from temperance.formats.calibrator_json import calibrator_content, content_id
 from temperance.frozen import Plain
 from temperance.printable import first_few
-from temperance.show import Shown, Table
+from temperance.show import Shown, Table, percent_text
 from temperance.writers.place import check_writable, replacing
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ class _Export:
                 parity = replace(parity, class_agreement=share)
                 msg = (
                     f"Output `{label.name}` of the new model is not the calibrated class in "
-                    f"{1.0 - share:.2%} of rows. Nothing was written."
+                    f"{percent_text(1.0 - share, 2)} of rows. Nothing was written."
                 )
                 raise ParityError(msg, parity=parity)
         return parity
