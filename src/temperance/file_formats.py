@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from temperance.errors import MissingDependencyError
+from temperance.printable import and_list
 
 if TYPE_CHECKING:
     import os
@@ -228,10 +229,11 @@ def way_out(suffix: str) -> str:
 def missing_package(formats: Iterable[FileFormat], *, purpose: str) -> MissingDependencyError:
     """Return the error that names what some formats, of one package, need for a purpose."""
     candidates = tuple(formats)
-    *others, last = suffixes_of(candidates)
-    listed = f"{', '.join(others)} and {last}" if others else last
+    suffixes = and_list(suffixes_of(candidates))
     return MissingDependencyError(
-        str(candidates[0].package), extra=candidates[0].extra, purpose=f"{purpose} {listed} files"
+        str(candidates[0].package),
+        extra=candidates[0].extra,
+        purpose=f"{purpose} {suffixes} files",
     )
 
 

@@ -211,10 +211,10 @@ def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _rebuilt(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
-    made = object.__new__(kind)
+    copy = object.__new__(kind)
     for name, value in values.items():
-        object.__setattr__(made, name, frozen(value))
-    return made
+        object.__setattr__(copy, name, frozen(value))
+    return copy
 
 
 def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401

@@ -45,14 +45,14 @@ def rising_means(sums: Array, weights: Array) -> Array:
         means = sums[some] / (weights[some] + (weights[some] == 0.0))
         lift = np.ptp(means) * np.arange(len(means))[:, None]
         means += lift
-        held = np.flatnonzero(weight)
-        if len(held) == len(weight):
+        places = np.flatnonzero(weight)
+        if len(places) == len(weight):
             fitted = isotonic_regression(means.ravel(), weights=weight).x
         else:
-            fitted = isotonic_regression(means.ravel()[held], weights=weight[held]).x
+            fitted = isotonic_regression(means.ravel()[places], weights=weight[places]).x
             starts = m * np.arange(len(means))
-            held[np.searchsorted(held, starts)] = starts
-            fitted = np.repeat(fitted, np.diff(held, append=len(weight)))
+            places[np.searchsorted(places, starts)] = starts
+            fitted = np.repeat(fitted, np.diff(places, append=len(weight)))
         np.subtract(fitted.reshape(means.shape), lift, out=levels[some])
     return levels.reshape(shape)
 

@@ -7,8 +7,12 @@ encoding holds. All of them are shown by their escapes, as `repr` shows them.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-__all__ = ["as_json_text", "count_text", "printable"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["and_list", "as_json_text", "capitalised", "count_text", "first_few", "printable"]
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a path that Python could not decode
 
@@ -37,6 +41,34 @@ def count_text(count: int, one: str, several: str | None = None) -> str:
     ('1 row has', '1,000 rows')
     """
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def first_few(names: Sequence[object], most: int = 10) -> str:
+    """Return the first names with commas between, and three dots where there are more.
+
+    >>> first_few(["a", "b", "c"], 2), first_few([1, 2])
+    ('a, b, ...', '1, 2')
+    """
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+
+
+def and_list(texts: Iterable[str]) -> str:
+    """Return a list as a sentence has it; "" of none.
+
+    >>> and_list(["a"]), and_list(["a", "b"]), and_list("abc")
+    ('a', 'a and b', 'a, b and c')
+    """
+    *most, last = ("", *texts)
+    return " and ".join(filter(None, (", ".join(most[1:]), last)))
+
+
+def capitalised(text: str) -> str:
+    """Return a text that begins a sentence: its first letter large, all others as they are.
+
+    >>> capitalised("the ECE")
+    'The ECE'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def as_json_text(text: str, *, ascii_only: bool = False) -> str:

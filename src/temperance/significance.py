@@ -154,11 +154,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.5, 0.0625, 0.25])  # 3 x 0.0625, then 2 x 0.25, then 0.5
     [0.5, 0.1875, 0.5]
     """
-    given = as_numbers(p_values, name="p_values")
-    if given.ndim != 1:
-        msg = f"`p_values` must have shape (m,), got {given.shape}."
+    values = as_numbers(p_values, name="p_values")
+    if values.ndim != 1:
+        msg = f"`p_values` must have shape (m,), got {values.shape}."
         raise InvalidInputError(msg)
-    p_values = given.tolist()
+    p_values = values.tolist()
     bad = [p for p in p_values if not 0.0 <= p <= 1.0]
     if bad:
         msg = f"`p_values` must lie in [0, 1]; found {bad[0]} ({len(bad)} such values)."

@@ -14,6 +14,7 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
 from temperance.readers import file_digest, read
 from temperance.readers.dataset import joined_digest
+from temperance.readers.guard import naming
 from temperance.readers.whole import Meaning
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
     """Return the logits of a block, unread where no rule is for them; of probabilities the log."""
     if block.kind == "logits" and not rules.options:
         return block.values
-    with _naming(block.source), rows_of_file(), rows_from(block.first):
+    with naming(block.source, InvalidInputError), rows_of_file(), rows_from(block.first):
         if rules.floor is not None and rules.floor.auto:
             msg = (
                 '`floor="auto"` (--floor auto) asks for the smallest of all probabilities first, '
@@ -97,15 +98,6 @@ def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
             )
             raise InvalidInputError(msg)
         return rules.logits(block.values, block.kind)
-
-
-@contextmanager
-def _naming(source: str) -> Iterator[None]:
-    try:
-        yield
-    except InvalidInputError as error:
-        msg = f"{source}: {error}"
-        raise InvalidInputError(msg) from error
 
 
 # Parts of files that workers of a cluster read for themselves: only their sums come back.

@@ -154,7 +154,7 @@ def _in_range(labels: Tensor, k: int) -> bool:
 
 
 _BLOCK = 1 << 19  # elements: a block and what is made of it stay in the cache of the processor
-_ASKED = 1 << 18  # numbers that are asked whether one of them is padding
+_SAMPLE = 1 << 18  # numbers that are asked whether one of them is padding
 _FEW = 64  # rows that mostly settle whether these are probabilities
 _THREADS = 2  # while one is in Python, torch's own threads work for the other
 _DEVICE_BLOCK = 1 << 24  # 64 MiB in single precision: a GPU is busy, and starts few kernels
@@ -279,7 +279,7 @@ class TorchRows:
         if self.logits.ndim == 1:
             return
         z, y, _, _ = next(self._blocks())
-        few = slice(max(1, _ASKED // self.k))
+        few = slice(max(1, _SAMPLE // self.k))
         some = on_host(z[few].cpu())
         refuse_shares(some)
         refuse_padding(some, on_host(y[few].cpu()))

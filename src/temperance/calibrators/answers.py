@@ -263,8 +263,8 @@ class AnswerConfidence(Calibrator):
         of = score.integer("of") if score.has("of") else None
         words: dict[str, float] = {}
         if score.has("words"):
-            listed = score.section("words")
-            words = {word: listed.number(word) for word in listed.values}
+            entries = score.section("words")
+            words = {word: entries.number(word) for word in entries.values}
         scale = AnswerScale(score.text("scale"), of, tuple(words.items()))
         method = common.pop("method")
         inner = METHODS[method].from_parameters(parameters, n_classes=2)

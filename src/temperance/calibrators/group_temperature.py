@@ -289,13 +289,13 @@ class GroupTemperatureScaling(Method):
             odd = min(groups.keys() ^ names)
             fit.refuse("groups", f"of the same groups as `parameters`, unlike {shown(odd)}")
         for name, part in groups.items():
-            wanted = self.temperatures.get(name, self.temperature)
+            parameter = self.temperatures.get(name, self.temperature)
             of_group = fit.section("groups").section(name)
             of_group.require_equal(
-                "temperature", wanted, because=f"as `parameters` say of group {shown(name)}"
+                "temperature", parameter, because=f"as `parameters` say of group {shown(name)}"
             )
-            if part.interval is not None and not part.interval[0] <= wanted <= part.interval[1]:
-                of_group.refuse("temperature_interval", f"around the temperature, {wanted:g}")
+            if part.interval is not None and not part.interval[0] <= parameter <= part.interval[1]:
+                of_group.refuse("temperature_interval", f"around the temperature, {parameter:g}")
         return GroupTemperatureRecord.around(pooled, groups)
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:

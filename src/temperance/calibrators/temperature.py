@@ -685,9 +685,9 @@ def minimise(
     third-order expansion up to :math:`R^2 L'' e^{R |d|} |d|^3 / 6`. What longer series leave out is
     bounded by `LossSeries.curvature_error`.
     """
-    asked = prior > 0.0
+    exists = prior > 0.0
     first = read((start,) if closeness is ROUGH or start == 1.0 else (1.0, start))
-    if first.gap_to_largest == 0.0 and not asked:
+    if first.gap_to_largest == 0.0 and not exists:
         require_existence()
     low, high, beta, step, readings = 0.0, inf, start, inf, 1
     sums = first.at[-1]
@@ -707,9 +707,9 @@ def minimise(
             break  # or rounding keeps the steps from shrinking
         low, high = (beta, high) if here.slope < 0.0 else (low, beta)
         proposed = _inside(beta + step, low, high)
-        if proposed <= _LOW * start and low == 0.0 and not asked:
+        if proposed <= _LOW * start and low == 0.0 and not exists:
             require_existence()
-            asked = True
+            exists = True
         beta = proposed
         sums = read((beta,)).at[0]
         readings += 1

@@ -40,6 +40,7 @@ from temperance.kernels.affine import temperature_scores
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss import loss_sums
 from temperance.numerics import as_float64, row_blocks, two_sided_p
+from temperance.printable import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -258,11 +259,10 @@ class Training(ArrayRows):
         """Raise `NoOptimumError` if a class has no row: its bias would run away to -infinity."""
         missing = np.flatnonzero(self.class_weights() == 0.0)
         if len(missing):
-            names = [self.class_name(c) for c in missing[:5]]
-            more = ", ..." if len(missing) > 5 else ""
+            names = first_few([self.class_name(c) for c in missing.tolist()], 5)
             msg = (
                 f"{len(missing)} of {self.k} classes {'has' if len(missing) == 1 else 'have'} "
-                f"no row ({', '.join(names)}{more}): the "
+                f"no row ({names}): the "
                 f"loss falls for ever as they are ruled out. {hint}"
             )
             raise NoOptimumError(msg, reason="empty-class")

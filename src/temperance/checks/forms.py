@@ -251,8 +251,8 @@ class Dense:
         if shape != self.shape:
             axes = self.axes_beside(shape)
             says = " or ".join(f"`class_axis={each}` (--class-axis {each})" for each in axes)
-            listed = " or ".join(map(str, axes))
-            hint = f" Are the classes on axis {listed}? Then say {says}." if axes else ""
+            choices = " or ".join(map(str, axes))
+            hint = f" Are the classes on axis {choices}? Then say {says}." if axes else ""
             msg = (
                 f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
                 f"({self.class_axis}), got {shape}.{hint}"

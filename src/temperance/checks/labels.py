@@ -34,14 +34,13 @@ from temperance.checks.label_map import (
     label_advice,
     label_text,
     label_value,
-    listed,
     positions_advice,
     shown,
 )
 from temperance.checks.probs import FOR_ZEROS
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -332,7 +331,7 @@ def _is_boolean(label: object) -> bool:
 
 
 def _booleans(k: int, classes: tuple[str, ...] | None = None) -> InvalidInputError:
-    rule = f"integers in 0..{k - 1}" if classes is None else f"classes ({listed(classes)})"
+    rule = f"integers in 0..{k - 1}" if classes is None else f"classes ({first_few(classes)})"
     msg = (
         f"`labels` must be {rule}, got True and False for {k} classes. Whether a "
         "prediction was right says not which class is true: give the true classes "
@@ -391,14 +390,14 @@ def _no_class(
     label = y[row]
     value = label_value(label)
     matches = [] if value is None else [name for name in classes if label_value(name) == value]
-    several = "" if len(matches) < 2 else f", which {listed(matches)} both spell"
+    several = "" if len(matches) < 2 else f", which {first_few(matches)} both spell"
     way_out = positions_advice(distinct, classes) or label_advice(
         distinct, classes=classes, k=len(classes)
     )
     msg = (
-        f"`labels` must be among the classes ({listed(classes)}), which have names; "
+        f"`labels` must be among the classes ({first_few(classes)}), which have names; "
         f"{row_name(row)} holds {shown(label)}{several} ({such_rows(count)}; labels there are: "
-        f"{listed(list(map(label_text, distinct)))}).{way_out}"
+        f"{first_few(list(map(label_text, distinct)))}).{way_out}"
     )
     return InvalidInputError(msg)
 

@@ -35,7 +35,7 @@ _AUTO = "auto"
 _DECIMALS, _MOST_DECIMALS = "decimals=", 15
 _EVEN = 0.5
 _RESIDUE = (2.0**-66, 2.0**-50)  # what 1 - p leaves of 0 by rounding ...
-_COUNTED = 1e-8  # ... where no other probability is smaller than this
+_NEGLIGIBLE = 1e-8  # ... where no other probability is smaller than this
 _RULE = 'a probability in [0, 1), "decimals=N" (N from 1 to 15) or "auto"'
 FOR_ZEROS = (
     'say what a 0 is at least: logits_from_probs(probs, floor="auto") takes half the smallest '
@@ -155,7 +155,7 @@ def _smallest(p: Array) -> float:
     if not _RESIDUE[0] <= least <= _RESIDUE[1]:
         return least
     above = float(p.min(initial=1.0, where=p > _RESIDUE[1]))
-    return above if above >= _COUNTED else least
+    return above if above >= _NEGLIGIBLE else least
 
 
 # Probabilities as they come: their sums, and what else they may be.

@@ -50,12 +50,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
                     signals.raise_received()  # an import made "not installed" of it
         except Ended as end:
             what = "interrupted" if end.number == signal.SIGINT else "ended by a signal"
-            said = f"{what}; nothing half-written is left behind."
-            outcome = _Outcome(_BY_SIGNAL + end.number, said)
+            error_text = f"{what}; nothing half-written is left behind."
+            outcome = _Outcome(_BY_SIGNAL + end.number, error_text)
         out.flush()
         if out.error is not None and not isinstance(out.error, BrokenPipeError):
-            said = f"standard output cannot be written: {out.error.strerror}."
-            outcome = _Outcome(_BAD_INPUT, outcome.error or said)
+            error_text = f"standard output cannot be written: {out.error.strerror}."
+            outcome = _Outcome(_BAD_INPUT, outcome.error or error_text)
         if outcome.error:
             err.write(f"error: {printable(' '.join(outcome.error.split()))}\n")
     sys.exit(outcome.code)
@@ -87,8 +87,8 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:
-        said = "out of memory. Split the file, or store it as a memory-mapped .npy."
-        return _Outcome(_BAD_INPUT, said)
+        error_text = "out of memory. Split the file, or store it as a memory-mapped .npy."
+        return _Outcome(_BAD_INPUT, error_text)
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else "the system"
         return _Outcome(_BAD_INPUT, f"{where}: {error.strerror or error}.")

@@ -132,7 +132,7 @@ def evaluate(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     gating = Gating(undecided, junit, markdown)
-    wanted = _Wanted.of(
+    conditions = _Conditions.of(
         gating, baseline_file, margin,
         max_ece=max_ece, max_log_loss=max_log_loss, max_brier=max_brier, min_accuracy=min_accuracy,
     )  # fmt: skip
@@ -152,14 +152,14 @@ def evaluate(
             before, facts = rows.measure_raw(**settings)
             final = before
         else:
-            measured = rows.measure_after(calibrator, **settings)
-            after = measured.after
+            measurement = rows.measure_after(calibrator, **settings)
+            after = measurement.after
     if calibrator is not None:
-        comparison, facts = measured.comparison, measured.facts
+        comparison, facts = measurement.comparison, measurement.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
     levels = rows.ordinal_measures(after, n_bins=n_bins) if ordered else None
     row_sums = cache(partial(rows.row_sums, after))
-    gates, against = wanted.judge(final, row_sums, gating)
+    gates, against = conditions.judge(final, row_sums, gating)
     warnings = (
         *infinite_losses(rows, final, after),
         *_warnings(facts, final, calibrator_file),
@@ -223,7 +223,7 @@ def evaluate(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Conditions:
     """The gates of a command line, checked before a row is read."""
 
     limits: dict[str, float]
@@ -237,7 +237,7 @@ class _Wanted:
         baseline_file: Path | None,
         margin: list[str] | None,
         **limits: float | None,
-    ) -> _Wanted:
+    ) -> _Conditions:
         from temperance.gates import Baseline
         from temperance.gates.limits import as_limits
 
@@ -261,7 +261,7 @@ class _Wanted:
         if self.baseline is None:
             return gates, None
         own, old = row_sums(), self.baseline.row_sums
-        beside = check_baseline(
+        differences = check_baseline(
             final, self.baseline,
             row_sums=own, margins=self.margins, undecided=gating.taken_for,
         )  # fmt: skip
@@ -269,10 +269,10 @@ class _Wanted:
             "file": self.baseline.name,
             "n": self.baseline.n,
             "same_rows": None if own is None or old is None else own.same_rows(old),
-            "verdict": overall(beside),
-            "measures": {each.measure: each.finding for each in beside},
+            "verdict": overall(differences),
+            "measures": {each.measure: each.finding for each in differences},
         }  # fmt: skip
-        return (*gates, *beside), against
+        return (*gates, *differences), against
 
 
 def _shown(
@@ -316,8 +316,8 @@ def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:
 
     if calibrator_file is None or not rows.takes_auto:
         return ""
-    chosen = load_facts(calibrator_file).get("selection") is not None
-    return "" if chosen else "fit with --method auto tries richer maps"
+    is_selection = load_facts(calibrator_file).get("selection") is not None
+    return "" if is_selection else "fit with --method auto tries richer maps"
 
 
 def _check_rows(rows: Rows | BlockRows, calibrator: Calibrator | None, source: str) -> None:

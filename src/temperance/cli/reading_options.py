@@ -102,9 +102,9 @@ def takes_reading(
 
         if not asks_for_json:
             own.append(_JSON)
-        taken = [*own, *added]
-        run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in taken}
+        all_parameters = [*own, *added]
+        run.__signature__ = inspect.Signature(all_parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in all_parameters}
         return run
 
     return replacing_parameter
@@ -273,10 +273,10 @@ def llm_format(
     """Return how files are read, from what a command line says; None without --format."""
     settings: dict[str, Any] = {
         "missing": missing and missing.value,
-        "group_by": None if group_by is None else _listed(group_by, "none"),
+        "group_by": None if group_by is None else _comma_separated(group_by, "none"),
         "normalize": normalize and normalize.value,
         "filter": filter_name,
-        "options": None if options is None else _listed(options),
+        "options": None if options is None else _comma_separated(options),
         "options_field": options_field,
         "position": position,
     }
@@ -292,5 +292,5 @@ def llm_format(
     return LlmFormat(**settings)
 
 
-def _listed(text: str, nothing: str | None = None) -> list[str]:
+def _comma_separated(text: str, nothing: str | None = None) -> list[str]:
     return [] if text == nothing else [part.strip() for part in text.split(",")]

@@ -71,8 +71,8 @@ def bands_of(promise: JsonObject, rule: JsonObject) -> Bands:
     unknown = sorted(set(limits.values) - set(RATES))
     if unknown:
         promise.refuse("promises", f"limits of {', '.join(RATES)}, unlike {shown(unknown[0])}")
-    given = {name: limits.number(name) for name in RATES if limits.has(name)}
-    promises = BandPromises.check(**given)
+    rates = {name: limits.number(name) for name in RATES if limits.has(name)}
+    promises = BandPromises.check(**rates)
     confidence = promise.number("confidence")
     if not 0.0 < confidence < 1.0:
         promise.refuse("confidence", "a number strictly between 0 and 1")

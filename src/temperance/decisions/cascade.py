@@ -243,25 +243,27 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     on_all = rows.deferral(calibrators, each, kind)
     price = goal.price(on_all)
     if test is None:
-        measured = rows
+        evaluation_rows = rows
         raw, calibrated = cross_fitted(rows, each, kind, fit, seed=seed)
     else:
-        measured = _test_rows(rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label)
-        raw, calibrated = of_test(rows, measured, each, kind, calibrators)
+        evaluation_rows = _test_rows(
+            rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label
+        )
+        raw, calibrated = of_test(rows, evaluation_rows, each, kind, calibrators)
     policy = CascadePolicy(
         names=names, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price,
         last=rows.last_calibrator(method, prior),
     )  # fmt: skip
     as_they_are = rows.deferral([None] * rows.deciding, each, kind)
-    return _measured(
-        policy, goal, measured, {CALIBRATED: calibrated, RAW: raw},
+    return _measure(
+        policy, goal, evaluation_rows, {CALIBRATED: calibrated, RAW: raw},
         {CALIBRATED: on_all.prices(N_PRICES), RAW: as_they_are.prices(N_PRICES)},
         kind=kind, known_expert=expert_rate is not None, method=method,
         evaluated_on="cross-fitted" if test is None else "test",
     )  # fmt: skip
 
 
-def _measured(
+def _measure(
     policy: CascadePolicy,
     goal: Goal,
     rows: CascadeRows,

@@ -98,11 +98,11 @@ def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
         best = min(range(len(prices)), key=lambda i: outcomes[i])
         if not reachable:
             return prices[best]
-        error, spent = outcomes[best]
+        error, mean_cost = outcomes[best]
         msg = (
             f"`min_accuracy` (--min-accuracy) of {target:g} is reached by no thresholds: the most "
-            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {spent:.4g} per row. Take at "
-            "most that, or a better last model."
+            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {mean_cost:.4g} per row. "
+            "Take at most that, or a better last model."
         )
         raise InvalidInputError(msg)
     if first == 0:
@@ -196,13 +196,13 @@ def of_test(
 def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float]) -> Answers:
     """Return the answers of every fold's rules, each at the price that its own rows give."""
     n = sum(len(fold.places) for fold in folds)
-    answered, lost, spent = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
+    answered, lost, cost = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
     for fold in folds:
         own = answered_by(fold.fit.rules(price(fold.fit)), fold.confidences)
         answered[fold.places] = own
         lost[fold.places] = lost_by(own, fold.losses)
-        spent[fold.places] = np.r_[0.0, np.cumsum(fold.fit.costs)][own]
-    return Answers(answered, lost, spent)
+        cost[fold.places] = np.r_[0.0, np.cumsum(fold.fit.costs)][own]
+    return Answers(answered, lost, cost)
 
 
 Measure = Literal["error", "spent", "cost"]
@@ -299,11 +299,13 @@ class Yardstick(Frozen):
         for price in prices.tolist():
             answers = answers_of(folds, lambda _, price=price: price)  # type: ignore[misc]
             error = self._error(self._sums(answers.lost[:, None]))
-            cost, sent = (
+            cost, share_on = (
                 float(np.average(each, weights=self.rows.weights))
                 for each in (answers.spent, answers.answered > 0)
             )
-            points.append((price, cost, 1.0 - error.value, 1.0 - error.high, 1.0 - error.low, sent))
+            points.append(
+                (price, cost, 1.0 - error.value, 1.0 - error.high, 1.0 - error.low, share_on)
+            )
         return CostCurve(*np.array(points).T)
 
     def hindsight(self, folds: Sequence[CascadeFold]) -> float | None:

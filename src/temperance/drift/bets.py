@@ -256,10 +256,10 @@ _RULE = "a sequence of numbers above 0"
 def _labels(labels: Sequence[int] | None, k: int) -> list[int]:
     if labels is None:
         return [1] if k == 2 else list(range(k if k <= MOST_CLASSES else 0))
-    chosen = as_sequence(labels, name="labels", rule="a sequence of classes 0..k-1")
-    for label in chosen:
+    sequence = as_sequence(labels, name="labels", rule="a sequence of classes 0..k-1")
+    for label in sequence:
         whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
         if not whole or not 0 <= label < k:
             msg = f"`labels` must be classes 0..{k - 1}, got {label!r}."
             raise InvalidInputError(msg)
-    return [int(label) for label in chosen]
+    return [int(label) for label in sequence]

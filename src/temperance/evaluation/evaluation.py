@@ -14,7 +14,7 @@ from temperance.errors import InvalidInputError
 from temperance.frozen import LazyFrozen, Plain, plain
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
 from temperance.significance import evident
 
@@ -39,7 +39,6 @@ __all__ = [
     "RefinementSplit",
     "as_measures",
     "base_rate_words",
-    "capitalised",
     "data_words",
     "direction_words",
     "evaluation_tables",
@@ -395,8 +394,8 @@ def group_words(evaluation: Evaluation, *, when: str = "") -> str:
         return ""
     groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
     are = "is" if len(off) == 1 else "are"
-    said = f"{len(off):,} of {groups} {are} off; worst: {_group(off[0], evaluation)}."
-    return f"{when} {said}" if when else said
+    text = f"{len(off):,} of {groups} {are} off; worst: {_group(off[0], evaluation)}."
+    return f"{when} {text}" if when else text
 
 
 def _group(worst: GroupResult, evaluation: Evaluation) -> str:
@@ -428,11 +427,6 @@ def percent(share: float) -> str:
         if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
             return f"{text} %"
     return "under 0.01 %" if share < 0.5 else "over 99.99 %"
-
-
-def capitalised(text: str) -> str:
-    """Return a text that begins a sentence."""
-    return text[0].upper() + text[1:]
 
 
 # The measures that can be asked for, by the field that holds each, or the name of the error.
@@ -549,33 +543,33 @@ class Evaluation(LazyFrozen, Shown):
         Without `curves`, only numbers that a person would read: no points of a diagram and no
         class by class. Of `measures` where some were asked for, which the key "measures" names.
         """
-        made = {
+        content = {
             "n": self.n,
             "classes": self.n_classes,
             "outcomes": self.outcomes.to_dict(),
             **{name: getattr(self, name).to_dict() for name in SCORES if self.shows(name)},
         }
         if self.shows("ece"):
-            made |= {"ece": self.ece.to_dict(), "ece_null": self.ece_null.to_dict()}
-        made |= {"n_bins": self.n_bins, "zero_probability_labels": self.zero_probability_labels}
-        made |= {"tied_rows": self.tied_rows, "tie_neutral_accuracy": self.tie_neutral_accuracy}
-        made["calibration_errors"] = {
+            content |= {"ece": self.ece.to_dict(), "ece_null": self.ece_null.to_dict()}
+        content |= {"n_bins": self.n_bins, "zero_probability_labels": self.zero_probability_labels}
+        content |= {"tied_rows": self.tied_rows, "tie_neutral_accuracy": self.tie_neutral_accuracy}
+        content["calibration_errors"] = {
             name: self.errors[name].to_dict() if name in self.errors else None
             for name in ERROR_NAMES
             if self.shows(name)
         }
         if self.shows("corp"):
-            made["corp"] = self.corp.to_dict(curves=curves)
+            content["corp"] = self.corp.to_dict(curves=curves)
         if self.shows("tests"):
-            made |= {"score_test": plain(self.score_test), "tests": self.tests.to_dict()}
-            made["verdict"] = self.tests.verdict.to_dict()
+            content |= {"score_test": plain(self.score_test), "tests": self.tests.to_dict()}
+            content["verdict"] = self.tests.verdict.to_dict()
         for name, key in _PLAIN.items():
             if self.shows(name) and (curves or name not in _CURVES):
-                made[key] = plain(getattr(self, name))
-        if "log_parts" in made:  # the log score of an impossible event is infinite
-            parts = made["log_parts"].items()
-            made["log_parts"] = {key: part if isfinite(part) else None for key, part in parts}
-        return made | {
+                content[key] = plain(getattr(self, name))
+        if "log_parts" in content:  # the log score of an impossible event is infinite
+            parts = content["log_parts"].items()
+            content["log_parts"] = {key: part if isfinite(part) else None for key, part in parts}
+        return content | {
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,

@@ -157,12 +157,17 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
         probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label,
         renormalize=renormalize,
     )  # fmt: skip
-    named = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
+    group_labels = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
     rows, there = rows.weighing()
-    named = weighing_groups(named, there)
-    rows = of_label_matrix(rows, named).apart_from(probs, labels, weights)
+    group_labels = weighing_groups(group_labels, there)
+    rows = of_label_matrix(rows, group_labels).apart_from(probs, labels, weights)
     return evaluate_rows(
-        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+        rows,
+        groups=group_labels,
+        n_bins=n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
+        measures=measures,
     )
 
 
@@ -219,7 +224,7 @@ class Measures:
     n_resamples: int
     seed: int
     shown: tuple[str, ...] | None = None  # what tables hold; None = everything
-    _drawn: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
+    _draws: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
 
     @classmethod
     def of(
@@ -287,12 +292,12 @@ class Measures:
             return self._corp[1][name]
         if ERROR_MEASURES[name].of is None:
             return self._of_classes[0][name]
-        if name == "ks" and name not in self._drawn and self._shows("corp"):
+        if name == "ks" and name not in self._draws and self._shows("corp"):
             _ = self._corp  # of the same sums, mostly
-        if name not in self._drawn:
-            self._drawn[name] = error_draws(self._shared, name, n_bins=self.n_bins)
-            report_step("measuring errors", len(self._drawn), len(ERROR_MEASURES))
-        return self._drawn[name]
+        if name not in self._draws:
+            self._draws[name] = error_draws(self._shared, name, n_bins=self.n_bins)
+            report_step("measuring errors", len(self._draws), len(ERROR_MEASURES))
+        return self._draws[name]
 
     def _resampling(self) -> Resampling:
         """Return resamples for one measure: what they hold goes with it."""
@@ -308,10 +313,10 @@ class Measures:
         """The CORP diagram, and the draws of its parts; those of ks too, where ranks serve both."""
         event = named_event(self.rows, None)
         ranked = self._shared.sums(event, *ranks_of(event.probability))
-        drawn = corp_of_event(self._shared, event, ranked)
-        if event.name == "top-label" and self._shows("ks") and "ks" not in self._drawn:
-            self._drawn["ks"] = ks_draws(self._shared, ranked)
-        return drawn
+        diagram = corp_of_event(self._shared, event, ranked)
+        if event.name == "top-label" and self._shows("ks") and "ks" not in self._draws:
+            self._draws["ks"] = ks_draws(self._shared, ranked)
+        return diagram
 
     @cached_property
     def _of_classes(self) -> tuple[dict[str, Draws], list[CalibrationError]]:

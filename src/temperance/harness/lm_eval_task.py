@@ -105,16 +105,16 @@ class CalibratedTask(ConfigurableTask):  # type: ignore[misc]
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        given = dict(config or {})
-        given.pop("class", None)
-        output = given.get("output_type")
+        settings = dict(config or {})
+        settings.pop("class", None)
+        output = settings.get("output_type")
         if output != "multiple_choice":
             msg = (
                 "`output_type` must be multiple_choice for temperance.harness.CalibratedTask, got "
                 f"{output!r}: other outputs hold no probability of being right."
             )
             raise InvalidInputError(msg)
-        metrics = given.pop("metric_list", None) or []
+        metrics = settings.pop("metric_list", None) or []
         own = [each for each in metrics if each.get("metric") in MEASURES]
         others = [each for each in metrics if each.get("metric") not in MEASURES]
         self._own_metrics = {
@@ -122,8 +122,8 @@ class CalibratedTask(ConfigurableTask):  # type: ignore[misc]
             for each in own or [{"metric": name} for name in MEASURES]
         }
         if others:
-            given["metric_list"] = others
-        super().__init__(config=given)
+            settings["metric_list"] = others
+        super().__init__(config=settings)
         self._shows_rows = _ROWS in self._metric_fn_list
         self._metric_fn_list.setdefault(_ROWS, None)
 

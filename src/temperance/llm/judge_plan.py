@@ -124,8 +124,8 @@ def plan_pass_rate(
     )
     method = as_word(method, _METHODS, name="method")
     n = as_numbers(verdicts, name="verdicts").size
-    asked: ArrayLike = np.full(n, np.nan) if labels is None else labels
-    rows = JudgedRows.check(verdicts, asked, weights, clusters)
+    known_labels: ArrayLike = np.full(n, np.nan) if labels is None else labels
+    rows = JudgedRows.check(verdicts, known_labels, weights, clusters)
     rows = rows.part(rows.weights > 0.0)
     n_labelled = int(np.count_nonzero(rows.labelled))
     if (n_labelled > 0) == (agreement is not None):
@@ -134,7 +134,7 @@ def plan_pass_rate(
             f"has a label, and only there; {n_labelled:,} rows have one."
         )
         raise InvalidInputError(msg)
-    sample = _seen(rows, method) if agreement is None else _assumed(rows, agreement)
+    sample = _sample_of_labels(rows, method) if agreement is None else _assumed(rows, agreement)
     every = rows.piece(rows.verdicts, np.ones(len(rows.verdicts), dtype=bool))
     verdict = every.term(level, sample.tuning)._replace(influence=_NOWHERE)
     least = 0.5 * (verdict.below + verdict.above)
@@ -175,7 +175,7 @@ class _Sample(NamedTuple):
         return 0.5 * (high - low)
 
 
-def _seen(rows: JudgedRows, method: str) -> _Sample:
+def _sample_of_labels(rows: JudgedRows, method: str) -> _Sample:
     """Return what the labels of some rows show."""
     rows.require_labels()
     parts = corrected(rows, method)
@@ -209,14 +209,14 @@ def _assumed(rows: JudgedRows, agreement: float) -> _Sample:
     )
 
 
-def _fewest(half_width: Callable[[float], float], wanted: float) -> int | None:
+def _fewest(half_width: Callable[[float], float], target: float) -> int | None:
     """Return the smallest number of labels whose interval is short enough."""
     low, high = _LEAST - 1, _LEAST
-    while half_width(high) > wanted:
+    while half_width(high) > target:
         low, high = high, 2 * high
         if high > _MOST:
             return None
     while high - low > 1 and high > _CLOSE * low:
         middle = (low + high) // 2
-        low, high = (low, middle) if half_width(middle) <= wanted else (middle, high)
+        low, high = (low, middle) if half_width(middle) <= target else (middle, high)
     return high

@@ -283,8 +283,8 @@ class AdjustedCount(NamedTuple):
                 "Take a better judge, or the labels alone."
             )
             raise InvalidInputError(msg)
-        seen = self.verdict.sums.mean
-        value = min(max((seen - fpr) / (tpr - fpr), 0.0), 1.0)
+        verdict_rate = self.verdict.sums.mean
+        value = min(max((verdict_rate - fpr) / (tpr - fpr), 0.0), 1.0)
         terms = [piece.term(level) for piece in self]
 
         def allowed(rate: float) -> bool:
@@ -292,16 +292,17 @@ class AdjustedCount(NamedTuple):
             return gap.low <= 0.0 <= gap.high
 
         rates = [step / _GRID for step in range(_GRID + 1)]
-        taken = [rate for rate in rates if allowed(rate)]
-        if not taken and not allowed(value):
+        plausible = [rate for rate in rates if allowed(rate)]
+        if not plausible and not allowed(value):
             msg = (
-                f"`verdicts` of the rows without labels have a mean of {number_text(seen)}, which "
-                f"no pass rate explains: the judge passes {number_text(tpr)} of what people pass "
-                f"and {number_text(fpr)} of what they fail. The labelled rows are of another kind."
+                "`verdicts` of the rows without labels have a mean of "
+                f"{number_text(verdict_rate)}, which no pass rate explains: the judge passes "
+                f"{number_text(tpr)} of what people pass and {number_text(fpr)} of what they fail. "
+                "The labelled rows are of another kind."
             )
             raise InvalidInputError(msg)
-        low = max(min([*taken, value]) - 1.0 / _GRID, 0.0)
-        high = min(max([*taken, value]) + 1.0 / _GRID, 1.0)
+        low = max(min([*plausible, value]) - 1.0 / _GRID, 0.0)
+        high = min(max([*plausible, value]) + 1.0 / _GRID, 1.0)
         gap = total_of(
             [terms[0], scaled_term(terms[1], -value), scaled_term(terms[2], value - 1.0)]
         )

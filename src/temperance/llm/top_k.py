@@ -17,6 +17,7 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.frozen import Plain
 from temperance.numerics import as_float64
 from temperance.printable import count_text
+from temperance.show import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -421,7 +422,7 @@ class TopKTemperature(Plain):
         count = self.n - (self.n_not_shown or 0)
         share = (
             f"the true token is shown in {count:,} of {count_text(self.n, 'row')} "
-            f"({count / self.n:.0%})"
+            f"({percent_text(count / self.n, 0)})"
         )
         return f"{self.scaling}\n{share}; the others were left out"
 

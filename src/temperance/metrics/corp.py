@@ -55,12 +55,12 @@ class CorpReliability(Frozen):
         """Return plain numbers for JSON; with `curves`, lists of what the diagram draws."""
         curve = ("probability", "recalibrated", "share", "consistency_low", "consistency_high",
                  "confidence_low", "confidence_high")  # fmt: skip
-        drawn = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
+        lines = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
         return {
             "event": self.event,
             **self.decomposition.to_dict(),
             "miscalibration_test": self.miscalibration.to_dict(),
-            **drawn,
+            **lines,
         }
 
 
@@ -179,16 +179,16 @@ def corp_of_sums(
     confidence_low, confidence_high = _beyond_runs(
         np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, doubt
     )
-    held = weight > 0.0
+    occupied = weight > 0.0
     curve = CorpReliability(
         event=str(event),
-        probability=sums.probability[0][held] / weight[held],
-        recalibrated=curves[0][held],
-        share=weight[held] / weight.sum(),
-        consistency_low=low[held],
-        consistency_high=high[held],
-        confidence_low=np.minimum(confidence_low, curves[0])[held],
-        confidence_high=np.maximum(confidence_high, curves[0])[held],
+        probability=sums.probability[0][occupied] / weight[occupied],
+        recalibrated=curves[0][occupied],
+        share=weight[occupied] / weight.sum(),
+        consistency_low=low[occupied],
+        consistency_high=high[occupied],
+        confidence_low=np.minimum(confidence_low, curves[0])[occupied],
+        confidence_high=np.maximum(confidence_high, curves[0])[occupied],
         decomposition=exact,
         miscalibration=draws["miscalibration"].calibration_error(),
     )

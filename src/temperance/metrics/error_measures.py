@@ -103,11 +103,11 @@ def debiased_square(sums: SumsPerBin) -> NDArray[np.float64]:
         sums.weight**2, sums.squared_weight,
         out=np.zeros_like(sums.weight), where=sums.squared_weight > 0,
     )  # fmt: skip
-    counted = n > 1.0 + 1e-9
-    weight = np.where(counted, sums.weight, 1.0)
+    has_variance = n > 1.0 + 1e-9
+    weight = np.where(has_variance, sums.weight, 1.0)
     rate = np.clip(sums.hits / weight, 0.0, 1.0)
-    noise = rate * (1.0 - rate) / np.where(counted, n - 1.0, 1.0)
-    square = np.where(counted, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
+    noise = rate * (1.0 - rate) / np.where(has_variance, n - 1.0, 1.0)
+    square = np.where(has_variance, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
     return np.asarray(square.sum(axis=-1) / sums.total)
 
 
@@ -257,10 +257,10 @@ def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArra
     """Error of the predicted class in bins of confidence within each predicted class."""
     event = top_label_event(rows)
     bins = bins_of(event.probability, n_bins=n_bins, binning="equal-width", weights=rows.weights)
-    held, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
-    step = min(_CELLS, len(held))
+    occupied, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
+    step = min(_CELLS, len(occupied))
     error: NDArray[np.float64] = np.zeros(())
-    for first in range(0, len(held), step):
+    for first in range(0, len(occupied), step):
         within = (cell >= first) & (cell < first + step)
         # one more cell, for the rows of others
         cells = sums(event, np.where(within, cell - first, step), step + 1)

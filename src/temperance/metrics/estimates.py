@@ -347,7 +347,7 @@ def gap_estimate(gaps: GapSums, index: int) -> Estimate:
     interval is d -+ z sqrt(max(SE^2, implied)), and reaches on to every value m with (d - m)^2 <=
     z^2 (implied at the mean m): nearer to one of the models, its variance counts.
     """
-    sums = gaps.seen
+    sums = gaps.means
     value = sums.mean(index)
     if not isfinite(value):
         return Estimate(value, value, value)
@@ -366,7 +366,7 @@ def gap_estimate(gaps: GapSums, index: int) -> Estimate:
 def gap_error(gaps: GapSums, index: int) -> float:
     """Return the standard error of a paired difference, as `gap_estimate` has it at 0."""
     implied = _ImpliedLine.of(gaps, index).at(0.0)
-    return sqrt(max(gaps.seen.standard_error(index) ** 2, implied))
+    return sqrt(max(gaps.means.standard_error(index) ** 2, implied))
 
 
 @dataclass(frozen=True, slots=True)

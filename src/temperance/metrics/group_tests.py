@@ -26,7 +26,7 @@ from temperance.metrics.estimates import (
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
-from temperance.metrics.z_tests import SHARPNESS, counted, score_rows
+from temperance.metrics.z_tests import SHARPNESS, rows_with_weight, score_rows
 from temperance.numerics import as_float64, log_probs, places_of
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
@@ -242,7 +242,7 @@ def group_score_rows(
 ) -> list[GroupTest]:
     """Test checked predictions (see `group_score_tests`); row i is in group `names[numbers[i]]`."""
     counts = np.ones(len(numbers), dtype=bool) if rows.weights is None else rows.weights > 0
-    rows, numbers = counted(rows), numbers[counts]
+    rows, numbers = rows_with_weight(rows), numbers[counts]
     members = places_of(numbers, len(names))
     tests = []
     for number, of in enumerate(members):

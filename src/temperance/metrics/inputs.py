@@ -32,9 +32,9 @@ __all__ = ["Predictions", "row_brier", "row_measures", "score_moments"]
 T = TypeVar("T", bound=np.generic)
 
 
-def _own(values: NDArray[T], given: object) -> NDArray[T]:
+def _own(values: NDArray[T], source: object) -> NDArray[T]:
     """Return a copy of values, unless they were made of what was given, and so are ours."""
-    converted = isinstance(given, list | tuple) or getattr(given, "dtype", None) not in (
+    converted = isinstance(source, list | tuple) or getattr(source, "dtype", None) not in (
         None,
         values.dtype,
     )
@@ -93,8 +93,8 @@ class Predictions:
             loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
             units = None
             if clusters is not None:
-                given = kept_rows(clusters, keep, name="clusters")
-                units = as_groups(given, n=n, name="clusters")[1]
+                clusters_used = kept_rows(clusters, keep, name="clusters")
+                units = as_groups(clusters_used, n=n, name="clusters")[1]
             w = as_weights(kept_rows(weights, keep, name="weights"), n=n)
         return cls(p, y, w, loss, clusters=units, classes=known)
 

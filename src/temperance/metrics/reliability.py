@@ -40,16 +40,16 @@ class ReliabilityCurve(Frozen):
     @classmethod
     def from_sums(cls, sums: BinSums, edges: NDArray[np.float64]) -> Self:
         """Return the curve of merged bin sums; bins without weight are left out."""
-        held = sums.weight > 0
-        weight = sums.weight[held]
-        right = np.clip(sums.hits[held] / weight, 0.0, 1.0)
-        low, high = wilson_interval(right, weight**2 / sums.squared_weight[held])
+        occupied = sums.weight > 0
+        weight = sums.weight[occupied]
+        right = np.clip(sums.hits[occupied] / weight, 0.0, 1.0)
+        low, high = wilson_interval(right, weight**2 / sums.squared_weight[occupied])
         return cls(
-            lower=edges[:-1][held],
-            upper=edges[1:][held],
+            lower=edges[:-1][occupied],
+            upper=edges[1:][occupied],
             share=weight / weight.sum(),
-            count=sums.count[held],
-            confidence=sums.probability[held] / weight,
+            count=sums.count[occupied],
+            confidence=sums.probability[occupied] / weight,
             accuracy=right,
             accuracy_low=low,
             accuracy_high=high,

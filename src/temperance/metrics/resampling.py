@@ -51,17 +51,17 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
         if k <= _FEW_CLASSES:
-            drawn = np.zeros(uniform.shape, dtype=labels.dtype)
+            classes = np.zeros(uniform.shape, dtype=labels.dtype)
             for column in cumulative.T[:-1]:
-                drawn += uniform >= column
+                classes += uniform >= column
         else:  # row by row: the steps of one stay in the nearest cache
-            drawn = np.empty(uniform.shape[::-1], dtype=labels.dtype)
+            classes = np.empty(uniform.shape[::-1], dtype=labels.dtype)
             for row, (steps, heights) in enumerate(
                 zip(cumulative, np.ascontiguousarray(uniform.T), strict=True)
             ):
-                drawn[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
-            drawn = drawn.T
-        labels[:, rows] = drawn
+                classes[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
+            classes = classes.T
+        labels[:, rows] = classes
     return labels
 
 
@@ -139,12 +139,12 @@ class Resampling:
         """
         w, p = self.rows.weights, cells.probability
         weighted = p if w is None else w[:, None] * p
-        said = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
+        expected = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
         own, at = cells.holding(self.rows.labels)
         hits = self._of_groups(self._group[own], at, cells, None if w is None else w[own])
-        gap = said - hits
+        gap = expected - hits
         own_gap, resampled = cells.own_gap(self.rows)[:, None], gap.T @ self._group_weights.T
-        return np.concatenate([own_gap, resampled, self._null_gaps(cells, said, gap)], axis=1)
+        return np.concatenate([own_gap, resampled, self._null_gaps(cells, expected, gap)], axis=1)
 
     def _of_groups(
         self,
@@ -160,7 +160,7 @@ class Resampling:
         return sums.reshape(shape).astype(np.float64, copy=False)
 
     def _null_gaps(
-        self, cells: ClassCells, said: NDArray[np.float64], gap: NDArray[np.float64]
+        self, cells: ClassCells, expected: NDArray[np.float64], gap: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the gaps of each null draw, (cells, draws); see `_null_hits`."""
         if self.rows.clusters is not None:
@@ -176,12 +176,12 @@ class Resampling:
                 weight = None if w is None else w[row]
                 sums = np.bincount(place, weight, len(of_draws) * cells.n_cells)
                 hits[draws] = sums.reshape(-1, cells.n_cells)
-            return np.asarray(said.sum(axis=0)[:, None] - hits.T)
+            return np.asarray(expected.sum(axis=0)[:, None] - hits.T)
         parts = []
         for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
             row, at = cells.holding(labels[draw])
-            drawn = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
-            parts.append((said - drawn).T @ self._signs(draw, len(signs)).T)
+            label_hits = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
+            parts.append((expected - label_hits).T @ self._signs(draw, len(signs)).T)
         return np.concatenate(parts, axis=1)
 
     @cached_property
@@ -216,10 +216,10 @@ class Resampling:
         place = rng.integers(0, self._n_groups, size=shape)
         place += self._n_groups * np.arange(self.n_resamples)[:, None]
         counts = np.bincount(place.ravel(), minlength=shape[0] * shape[1])
-        drawn = counts.reshape(shape).astype(np.float64)
+        factor = counts.reshape(shape).astype(np.float64)
         if self.rows.weights is not None:  # a sample of rows without weight has no error
-            drawn[drawn @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
-        return drawn
+            factor[factor @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
+        return factor
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
         few = n_bins <= _FEW_BINS
@@ -233,7 +233,7 @@ class Resampling:
         return self._group_weights.astype(np.float32)
 
     @property
-    def _n_drawn(self) -> int:
+    def _n_draws(self) -> int:
         """How often labels are drawn: for each null draw, or of many rows a few times."""
         n, k = self.rows.shape
         few = n * self.n_resamples <= (_DRAWS if k <= _FEW_CLASSES else _DRAWS_OF_MANY)
@@ -242,17 +242,17 @@ class Resampling:
     @cached_property
     def _null_labels(self) -> NDArray[np.integer]:
         """Labels drawn from the probabilities, (draws, n)."""
-        return draw_labels(self.rows.probs, self._n_drawn, seed=self.seed)
+        return draw_labels(self.rows.probs, self._n_draws, seed=self.seed)
 
     @cached_property
     def _null_correct(self) -> NDArray[np.bool_]:
         """Whether the predicted class is right, drawn with its probability, (draws, n)."""
         confidence = self.rows.confidence
-        drawn = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
+        correct = np.empty((self._n_draws, len(confidence)), dtype=np.bool_)
         rng = np.random.default_rng([self.seed, 5])
-        for draws in row_blocks(drawn):
-            drawn[draws] = rng.random((len(drawn[draws]), len(confidence))) < confidence
-        return drawn
+        for draws in row_blocks(correct):
+            correct[draws] = rng.random((len(correct[draws]), len(confidence))) < confidence
+        return correct
 
     @cached_property
     def _by_confidence(self) -> NDArray[np.intp]:
@@ -284,7 +284,7 @@ class Resampling:
             gap = (event.probability - event.hit) * (1.0 if weights is None else weights)
             of_groups = np.bincount(cells, gap, shape[0] * n_bins).reshape(shape)
             return np.asarray(own.probability - self._signs(0, self.n_resamples) @ of_groups)
-        if self._n_drawn == self.n_resamples and weights is None and event.name == "top-label":
+        if self._n_draws == self.n_resamples and weights is None and event.name == "top-label":
             place = bins[self._by_confidence]
             starts = np.flatnonzero(np.diff(place, prepend=-1))
             if (np.diff(place) >= 0).all():  # bins in the order of the confidence: runs
@@ -403,16 +403,16 @@ def _sums_of_runs(
     Unlike a count per draw and bin, it reads each draw once, a byte a row.
     """
     order = np.argsort(bins, kind="stable")
-    held, starts = np.unique(bins[order], return_index=True)
+    occupied, starts = np.unique(bins[order], return_index=True)
     sums = np.zeros((len(happened), n_bins))
     for draws in row_blocks(happened, _RUNS):
         in_order = np.take(happened[draws], order, axis=1)
-        if len(held) == len(order):  # each row has a bin of its own
-            sums[draws, held] = in_order if weights is None else in_order * weights[order]
+        if len(occupied) == len(order):  # each row has a bin of its own
+            sums[draws, occupied] = in_order if weights is None else in_order * weights[order]
         elif weights is None:
-            sums[draws, held] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
+            sums[draws, occupied] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
         else:
-            sums[draws, held] = np.add.reduceat(in_order * weights[order], starts, axis=1)
+            sums[draws, occupied] = np.add.reduceat(in_order * weights[order], starts, axis=1)
     return sums
 
 
@@ -452,7 +452,7 @@ class _OfRows:
         self, row_weights: NDArray[np.float64], bins: NDArray[np.intp], n_bins: int
     ) -> None:
         self._order = np.argsort(bins, kind="stable")
-        self._held, self._starts = np.unique(bins[self._order], return_index=True)
+        self._occupied, self._starts = np.unique(bins[self._order], return_index=True)
         self._sorted, self._n_bins = row_weights[:, self._order], n_bins
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -462,10 +462,10 @@ class _OfRows:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         weighted = self._sorted * values[self._order]
-        if self._n_bins == len(self._held) == len(self._order):
+        if self._n_bins == len(self._occupied) == len(self._order):
             return weighted  # each row has a bin of its own
         sums = np.zeros((len(self._sorted), self._n_bins))
-        sums[:, self._held] = np.add.reduceat(weighted, self._starts, axis=1)
+        sums[:, self._occupied] = np.add.reduceat(weighted, self._starts, axis=1)
         return sums
 
 

@@ -170,5 +170,5 @@ def _mean(
 ) -> float:
     if weights is None:
         return float(values.mean())
-    counted = weights > 0  # 0 * inf: a row of no weight does not make the mean infinite
-    return float(weights[counted] @ values[counted] / weights.sum())
+    positive = weights > 0  # 0 * inf: a row of no weight does not make the mean infinite
+    return float(weights[positive] @ values[positive] / weights.sum())

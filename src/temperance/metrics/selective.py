@@ -131,10 +131,10 @@ class RiskCoverage(Frozen, Plain, Shown):
 
     def table(self) -> Table:
         """Return the areas as people see them."""
-        named = {"AUGRC": self.augrc, "AURC": self.aurc}
+        areas = {"AUGRC": self.augrc, "AURC": self.aurc}
         rows = [
             (name, f"{each.value:.6f}", interval_text(each.low, each.high))
-            for name, each in named.items()
+            for name, each in areas.items()
         ]
         rows += [
             ("AURC, trapezoids", f"{self.aurc_trapezoid:.6f}", ""),

@@ -242,11 +242,11 @@ def _signature(calibrator: Calibrator) -> Any:  # noqa: ANN401  (MLflow's)
     if columns is None or outputs is None:
         rows = Schema([TensorSpec(np.dtype(np.float64), (-1, -1))])
         return ModelSignature(rows, rows)
-    taken: list[Any] = [ColSpec(DataType.double, name) for name in columns]
+    input_specs: list[Any] = [ColSpec(DataType.double, name) for name in columns]
     if calibrator.traits.groups:
-        taken.append(ColSpec(DataType.string, GROUP, required=False))
-    given: list[Any] = [ColSpec(DataType.double, name) for name in outputs]
-    return ModelSignature(Schema(taken), Schema(given))
+        input_specs.append(ColSpec(DataType.string, GROUP, required=False))
+    output_specs: list[Any] = [ColSpec(DataType.double, name) for name in outputs]
+    return ModelSignature(Schema(input_specs), Schema(output_specs))
 
 
 def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa: ANN401
@@ -254,7 +254,7 @@ def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa
     columns = input_columns(calibrator)
     logits, words = made_rows(3 if columns is None else len(columns), kind=calibrator.kind)
     if calibrator.kind == "answers":
-        scores = _made_scores(calibrator, len(logits))
+        scores = _example_scores(calibrator, len(logits))
         expected, logits = calibrator.apply(scores)[:, None], scores[:, None]
     else:
         expected = calibrator.apply(logits, refuse_probs=False, dtype=np.float64)
@@ -270,7 +270,7 @@ def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa
     )
 
 
-def _made_scores(calibrator: Calibrator, n: int) -> np.ndarray:
+def _example_scores(calibrator: Calibrator, n: int) -> np.ndarray:
     """Return scores on the scale of the answers."""
     share = np.linspace(0.01, 0.99, n)
     scale = calibrator.answer_scale

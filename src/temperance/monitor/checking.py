@@ -22,7 +22,7 @@ from temperance.drift.collect import log_probs_of
 from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
 from temperance.printable import count_text
-from temperance.show import Shown, Table
+from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -355,15 +355,15 @@ def _last_rows(store: Store, key: tuple[str, str], evidence: Evidence, until: in
     Labels that became usable since then are no part of the evidence.
     """
     run = evidence.n - int(evidence.starts[evidence.leader])
-    wanted, asked = min(evidence.n, 2 * run + _LOOK_BACK), 2 * run + _LOOK_BACK
+    n_rows, limit = min(evidence.n, 2 * run + _LOOK_BACK), 2 * run + _LOOK_BACK
     while True:
         parts, read = [], 0
-        for rows in store.labelled(last=asked, until=until):
+        for rows in store.labelled(last=limit, until=until):
             read += len(rows)
             parts += [own for each, own in _by_stream(rows) if each == key]
-        if sum(map(len, parts)) >= wanted or read < asked:  # or some were pruned
+        if sum(map(len, parts)) >= n_rows or read < limit:  # or some were pruned
             return joined(parts)
-        asked *= 2
+        limit *= 2
 
 
 def joined(parts: list[StoredRows]) -> StoredRows:
@@ -403,8 +403,8 @@ def _summary(
     if counts.matured and counts.matured_labelled < 0.5 * counts.matured:
         share = counts.matured_labelled / counts.matured
         warnings.append(
-            f"only {share:.0%} of the rows older than the delay have a label: evidence is about "
-            "these alone, and void where how a row turned out decides about its label."
+            f"only {percent_text(share, 0)} of the rows older than the delay have a label: "
+            "evidence is about these alone, and void where how a row turned out decides about its label."
         )
     if counts.not_shown:
         warnings.append(

@@ -416,12 +416,12 @@ class _OfPostgreSQL(Transaction):
         # subquery, in which its rows are put together by one process
         self._connection.execute(_PLAN)
         names = [f"c{place}" for place in range(len(kinds))]
-        wanted = [
+        selections = [
             part.format(name)
             for name, kind in zip(names, kinds, strict=True)
             for part in _AS_BYTES[kind]
         ]
-        whole = f"SELECT {', '.join(wanted)} FROM ({sql}) AS page ({', '.join(names)})"
+        whole = f"SELECT {', '.join(selections)} FROM ({sql}) AS page ({', '.join(names)})"
         (row,) = self._connection.execute(_translated(whole), tuple(values), binary=True).fetchall()
         content = iter([b"" if each is None else each for each in row])
         return [_column(content, kind) for kind in kinds]

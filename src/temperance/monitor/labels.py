@@ -87,9 +87,9 @@ def _of_columns(
 ) -> NDArray[np.int64]:
     """Return the labels, by id, of rows of which each column is an option."""
     known = None if classes is None else tuple(json.loads(classes))
-    given: Any = [value for _, value in some]
+    values: Any = [value for _, value in some]
     try:
-        own = as_labels(given, n=len(some), k=k, classes=known)
+        own = as_labels(values, n=len(some), k=k, classes=known)
     except InvalidInputError as error:
         wrong = [each for each in some if not _is_label(each[1], k, known)]
         options = f"0..{k - 1}" if known is None else few(known)

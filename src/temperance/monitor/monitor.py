@@ -326,7 +326,7 @@ class Monitor:
             if not calls:
                 continue
             for some in self._alike(calls):
-                self._write_until_done(some)
+                self._write_all(some)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
@@ -343,7 +343,7 @@ class Monitor:
                 alike.setdefault(call.kind, []).append(call)
         return list(alike.values())
 
-    def _write_until_done(self, calls: list[_Call]) -> None:
+    def _write_all(self, calls: list[_Call]) -> None:
         """Write some calls that are alike; of those that are refused, all that can be.
 
         A store that is out of reach is tried again, until the end.
@@ -368,8 +368,8 @@ class Monitor:
                     self._refuse(error, len(calls[0].ids))
                     return
                 middle = len(calls) // 2
-                self._write_until_done(calls[:middle])
-                self._write_until_done(calls[middle:])
+                self._write_all(calls[:middle])
+                self._write_all(calls[middle:])
                 return
             else:
                 return
@@ -504,9 +504,9 @@ def create(
             raise InvalidInputError(msg)
         registry = f"{address}.registry"
     folder = Path(registry).resolve()
-    given = Settings(registry=str(folder), **settings)
+    store_settings = Settings(registry=str(folder), **settings)
     name = Registry(folder).create(calibrator)
-    Store.create(address, given).close()
+    Store.create(address, store_settings).close()
     return name
 
 

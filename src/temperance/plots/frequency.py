@@ -152,13 +152,13 @@ class FrequencyDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every class's share then and now in words."""
-        said = [
+        phrases = [
             f"{key} was {self.reference[key]:.1%}, is {each.value:.1%}"
             + ("" if each.low == each.high else f" ({each.low:.1%} to {each.high:.1%})")
             for key, each in self.new.items()
         ]
         title = f"Class frequencies{'' if self.name is None else f': {self.name}'}"
-        return title, f"Share of each class with its 95 % interval: {'; '.join(said)}."
+        return title, f"Share of each class with its 95 % interval: {'; '.join(phrases)}."
 
 
 def _draw_key(ax: Axes) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import Layout
 from temperance.printable import count_text
-from temperance.readers.guard import named, quoted, refusing, require_file
+from temperance.readers.guard import name_list, quoted, refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,8 +116,8 @@ class Fields:
     @property
     def text_options(self) -> dict[str, str]:
         """What is said of text tables, by its name."""
-        said = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
-        return {name: value for name, value in said.items() if value is not None}
+        options = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
+        return {name: value for name, value in options.items() if value is not None}
 
     def of_labels(self) -> Fields:
         """Return the same for a file of labels: their name, that of the ids, and the marks."""
@@ -272,7 +272,7 @@ def refuse_missing(
     if count == n:
         advice = "No row has them all: fill them, or name another column."
     msg = (
-        f"{count:,} of {count_text(n, 'row')} {lack} a value of {named(columns)} (blank, NA or "
+        f"{count:,} of {count_text(n, 'row')} {lack} a value of {name_list(columns)} (blank, NA or "
         f"NaN); the first is {first}. {advice}{hint}"
     )
     raise FileFormatError(msg)

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
-from temperance.readers.guard import named
+from temperance.readers.guard import name_list
 from temperance.readers.request import FileRows
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def rows_of_mapping(
     if lacking and na == "refuse":
         msg = (
             f"`labels` must hold a label for each id; {count_text(len(lacking), 'id')} of "
-            f"{len(ids):,} {'has' if len(lacking) == 1 else 'have'} none: {named(lacking[:5])}."
+            f"{len(ids):,} {'has' if len(lacking) == 1 else 'have'} none: {name_list(lacking[:5])}."
         )
         raise InvalidInputError(msg)
     array = _one_column(values, missing, mixed=mixed)

@@ -14,7 +14,7 @@ import numpy as np
 from temperance.alignment import in_trusted_order, rows_by_id
 from temperance.checks.arguments import as_word, require_type
 from temperance.checks.arrays import rows_from, rows_of_file
-from temperance.checks.label_map import distinct_labels, label_text, listed
+from temperance.checks.label_map import distinct_labels, label_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import (
     FILE_FORMATS,
@@ -24,6 +24,7 @@ from temperance.file_formats import (
     suffixes_of,
     way_out,
 )
+from temperance.printable import first_few
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
 from temperance.readers.label_source import rows_of_mapping, source_name
@@ -109,8 +110,8 @@ class Meaning:
         if not unused or not self.words:
             return ()
         note = (
-            f"{source}: no row has the label {listed(unused)}, which the map of labels "
-            f"(--label-map) names; labels there are: {listed(list(self.words))}."
+            f"{source}: no row has the label {first_few(unused)}, which the map of labels "
+            f"(--label-map) names; labels there are: {first_few(list(self.words))}."
         )
         return (note,)
 

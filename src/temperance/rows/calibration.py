@@ -103,9 +103,9 @@ def fit_rows(
     with naming(rows.source, rows.file_rows):
         training = rows.training(prior=prior)
         if method == AUTO:
-            fitted = _chosen(rows, training, seed)
+            fitted = _select(rows, training, seed)
         else:
-            fitted = _named(rows, training, method, pool, out_of_fold=out_of_fold, seed=seed)
+            fitted = _fit_method(rows, training, method, pool, out_of_fold=out_of_fold, seed=seed)
     inner = _with_floor(fitted.calibrator, rows)
     return fitted.around(rows.layout.around(inner, training, rows.classes))
 
@@ -119,7 +119,7 @@ def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
     return replace(calibrator, record=known)
 
 
-def _chosen(rows: Rows, training: Training, seed: int) -> Fitted:
+def _select(rows: Rows, training: Training, seed: int) -> Fitted:
     training = training.require_learnable(zeros=True)
     with report_work(f"choosing a method on {rows.outcomes.rows(rows.n)}", rows=rows.n):
         selection, honest = select_rows(training, seed=seed, **rows.layout.choice()._asdict())
@@ -133,7 +133,7 @@ def _chosen(rows: Rows, training: Training, seed: int) -> Fitted:
     return Fitted(selection.calibrator, honest, selection)
 
 
-def _named(
+def _fit_method(
     rows: Rows, training: Training, method: str, pool: Pool, *, out_of_fold: bool, seed: int
 ) -> Fitted:
     training = training.require_learnable(zeros=METHODS[method].traits.zeros)
@@ -305,24 +305,26 @@ def calibrate(
         "measures": measures,
     }
     if test is not None:
-        measured = test.measure_after(calibrator, **settings)
+        measurement = test.measure_after(calibrator, **settings)
     else:
         assert out_of_fold is not None  # noqa: S101  (it was asked for)
-        measured = rows.measure_scaled(out_of_fold, **settings)
-    comparison = measured.comparison
+        measurement = rows.measure_scaled(out_of_fold, **settings)
+    comparison = measurement.comparison
     if test is None and calibrator.name == TemperatureScaling.method and prior == 0.0:
         comparison = _with_split(comparison, temperature_of(calibrator))
     comparison = _without_parts(comparison, measures)
     ways = _Ways()
     of_test = None if test is None else test.in_memory
     if test is None or of_test is not None:
-        ways = _ways(rows, of_test, fitted, measured.after, pool=pool, planned=planned, seed=seed)
+        ways = _ways(
+            rows, of_test, fitted, measurement.after, pool=pool, planned=planned, seed=seed
+        )
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
         rows=rows.facts,
-        test=None if test is None else measured.facts,
+        test=None if test is None else measurement.facts,
         selection=fitted.selection,
         **ways._asdict(),
         warnings=(
@@ -333,7 +335,7 @@ def calibrate(
             *interval_warnings(calibrator, rows),
             *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
             *(() if test is None else rows.notes),  # else they are among those of the measures
-            *measured.warnings,
+            *measurement.warnings,
         ),
     )
 
@@ -499,12 +501,12 @@ def class_biases_of(
     `after`: logits that the calibrator made of the measured rows, which it has not seen.
     """
     fitted = None if calibrator.parts.class_bias is None else calibrator
-    tried = set() if selection is None else {each.method for each in selection.tried}
+    candidates = set() if selection is None else {each.method for each in selection.tried}
     if not rows.layout.has_places or rows.n_classes > _MOST_CLASSES:
         return None
-    if fitted is None and BiasCorrectedTemperatureScaling.method not in tried:
+    if fitted is None and BiasCorrectedTemperatureScaling.method not in candidates:
         return None
-    training, measured = rows.training(), test or rows
+    training, evaluation_rows = rows.training(), test or rows
     try:
         if fitted is None:
             fitted = BiasCorrectedTemperatureScaling.from_rows(training)
@@ -515,7 +517,10 @@ def class_biases_of(
     except NoOptimumError:
         return None
     assert after is not None  # noqa: S101  (of the fitted calibrator, or just made)
-    sides = {UNBIASED: measured.predictions(alone), BIASED: measured.predictions(after)}
+    sides = {
+        UNBIASED: evaluation_rows.predictions(alone),
+        BIASED: evaluation_rows.predictions(after),
+    }
     return ClassBiases.of(fitted, training, sides)
 
 
@@ -546,16 +551,16 @@ def compare_pooling(
 
     On the test rows, or cross-fitted. None where a member has no temperature of its own.
     """
-    measured = test or rows
+    evaluation_rows = test or rows
     assert after is not None  # noqa: S101  (of test rows, or out of fold)
     try:
         others = None if test is None else test.require_members()
         first = calibrated_first(rows.training(), others, pool=pool, seed=seed)
     except NoOptimumError:
         return None
-    members = dict(zip(rows.layout.names, measured.require_members(), strict=True))
-    sides = pooling_sides(after, first, measured.logits, members)
-    predictions = {name: measured.predictions(logits) for name, logits in sides.items()}
+    members = dict(zip(rows.layout.names, evaluation_rows.require_members(), strict=True))
+    sides = pooling_sides(after, first, evaluation_rows.logits, members)
+    predictions = {name: evaluation_rows.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
 
@@ -567,9 +572,9 @@ def compare_label_ways(
     On the test rows, or cross-fitted; rows are held out with all their labels.
     """
     assert after is not None  # noqa: S101  (of rows in memory)
-    measured, of_test = test or rows, None if test is None else test.training()
+    evaluation_rows, of_test = test or rows, None if test is None else test.training()
     sides = label_way_sides(rows.training(), of_test, after, method=method, seed=seed)
-    predictions = {name: measured.predictions(logits) for name, logits in sides.items()}
+    predictions = {name: evaluation_rows.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
 
@@ -629,26 +634,26 @@ def calibrate_blocks(
     if test is None:
         without = tuple(TemperatureScaling(temperature) for temperature in folds)
         out_of_fold = OutOfFold(without, settings["seed"])
-        measured = rows.measure_cross_fitted(out_of_fold, **settings)
-        facts = measured.facts
-        comparison = _with_split(measured.comparison, calibrator.temperature)
+        measurement = rows.measure_cross_fitted(out_of_fold, **settings)
+        facts = measurement.facts
+        comparison = _with_split(measurement.comparison, calibrator.temperature)
     else:
         with rows.digest() as digest:
-            measured = test.measure_after(calibrator, **settings)
+            measurement = test.measure_after(calibrator, **settings)
             assert calibrator.record is not None  # noqa: S101  (a fit leaves one)
             facts = rows.facts(calibrator.record.n, sha256=digest())
-        comparison = measured.comparison
+        comparison = measurement.comparison
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
         rows=facts,
-        test=None if test is None else measured.facts,
+        test=None if test is None else measurement.facts,
         warnings=(
             *fit_warnings(calibrator, comparison),
             *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
             *(() if test is None else rows.warnings()),  # else they are among the measures'
-            *measured.warnings,
+            *measurement.warnings,
         ),
     )
 

@@ -82,7 +82,7 @@ def rows_of_classes(
         dataset = _flat(file, dense)
     keep = _counting(dataset, scores, keep, ignore_label=ignore_label, whole=whole)
     if keep is not None:
-        dataset = _taken(dataset, scores, keep)
+        dataset = _part(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))
     with rows_of_file(_places(file, keep, dense)):
@@ -205,20 +205,20 @@ def _numbers(clusters: NDArray[Any]) -> NDArray[np.intp]:
     return as_groups(names, n=len(names), name="clusters")[1].reshape(clusters.shape)
 
 
-def _taken(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
+def _part(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
     """Return the rows that `keep` says, copied once."""
 
-    def taken(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    def column(values: NDArray[Any] | None) -> NDArray[Any] | None:
         return values[keep] if values is not None and len(values) == len(keep) else values
 
     return replace(
         dataset,
         values=scores[keep.reshape(scores.shape[:-1] if scores.ndim > 1 else scores.shape)],
-        labels=taken(dataset.labels),
-        weights=taken(dataset.weights),
-        groups=taken(dataset.groups),
-        clusters=taken(dataset.clusters),
-        ids=taken(dataset.ids),
+        labels=column(dataset.labels),
+        weights=column(dataset.weights),
+        groups=column(dataset.groups),
+        clusters=column(dataset.clusters),
+        ids=column(dataset.ids),
     )
 
 
@@ -376,13 +376,13 @@ def read_answers(
             raise InvalidInputError(msg)
         return _scores_of_lines(path, llm, fields, labels, scale)
     fields = replace(fields, logits=fields.logits or "score")
-    named = fields
+    answer_fields = fields
     if not isinstance(labels, Mapping):
-        named = replace(fields, label=fields.label or "correct")
+        answer_fields = replace(fields, label=fields.label or "correct")
     texts = scale if scale is not None and scale.takes_texts else None
     try:
         return read(
-            path, kind="logits", fields=named, labels=labels, label_map=label_map, na=na,
+            path, kind="logits", fields=answer_fields, labels=labels, label_map=label_map, na=na,
             texts=texts,
         )  # fmt: skip
     except FileFormatError:
@@ -472,7 +472,7 @@ def answer_scale(
     words: Mapping[str, float] | None,
     calibrator: Calibrator | None = None,
 ) -> AnswerScale | None:
-    """Return what the scores are, by the calibrator or as they are said to be; None of others."""
+    """Return what the scores are, by the calibrator or as they are pairs to be; None of others."""
     known = None if calibrator is None else calibrator.answer_scale
     if kind != ANSWERS and known is None:
         if name is not None or of is not None or words is not None:
@@ -496,10 +496,10 @@ def answer_scale(
             "fraction, percent, count, with `score_of` (--score-of), or real."
         )
         raise InvalidInputError(msg)
-    said = tuple(words.items()) if words is not None else ()
+    pairs = tuple(words.items()) if words is not None else ()
     if words is None and known is not None:
-        said = known.words
-    scale = AnswerScale(name, of, said)
+        pairs = known.words
+    scale = AnswerScale(name, of, pairs)
     if known is not None and scale != known:
         msg = (
             f"`score_scale` (--score-scale) must be that of the calibrator, {known.name}, or be "

@@ -60,7 +60,7 @@ class Choice(NamedTuple):
     """Among which methods rows choose, as `select_rows` takes it."""
 
     methods: list[str] | None = None
-    chosen: bool = False
+    are_named: bool = False
     trials_of: type[Trials] = Trials
     order: tuple[str, ...] = SIMPLEST_FIRST
 
@@ -524,8 +524,8 @@ class Answers(Layout):
     def choice(self) -> Choice:
         """Return among which methods the answers choose."""
         if self.says_probabilities:
-            return Choice(list(ANSWER_METHODS), chosen=True)
-        return Choice(chosen=True, trials_of=ScoreTrials, order=SCORE_METHODS)
+            return Choice(list(ANSWER_METHODS), are_named=True)
+        return Choice(are_named=True, trials_of=ScoreTrials, order=SCORE_METHODS)
 
     def around(
         self, calibrator: Calibrator, rows: Training, classes: tuple[str, ...] | None  # noqa: ARG002

@@ -24,7 +24,7 @@ from temperance.metrics.ordinal import (
     ordinal_measures,
 )
 from temperance.planning import plan
-from temperance.printable import count_text, printable
+from temperance.printable import count_text, first_few, printable
 from temperance.rows.layouts import Classes, Layout
 
 if TYPE_CHECKING:
@@ -214,9 +214,9 @@ class Rows:
 
         Raises InvalidInputError where rows have options of their own.
         """
-        seen = self._of_levels(logits)
-        labels: Any = Positions(seen.labels)
-        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
+        levels = self._of_levels(logits)
+        labels: Any = Positions(levels.labels)
+        return ordinal_measures(levels.probs, labels, weights=levels.weights, n_bins=n_bins)
 
     def level_events(
         self, logits: NDArray[Any] | None = None, *, n_bins: int
@@ -288,8 +288,7 @@ class Rows:
             which = f"{count_text(none, 'row')} of {self.source} without a group"
             warnings.append(f"{which}: they {pooled}.")
         if unseen := calibrator.unseen(names):
-            more = ", ..." if len(unseen) > _SHOWN else ""
-            shown = f"{', '.join(unseen[:_SHOWN])}{more}"
+            shown = first_few(unseen, _SHOWN)
             warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
         return tuple(warnings)
 
@@ -338,9 +337,9 @@ class Rows:
             return ""
         own = self.logits if logits is None else logits
         places = np.flatnonzero(np.isneginf(own[np.arange(len(own)), self.require_labels()]))
-        shown = ", ".join(f"{self.file_rows[row] + 1:,}" for row in places[:_SHOWN])
-        more = ", ..." if len(places) > _SHOWN else ""
-        return f" ({'row' if len(places) == 1 else 'rows'} {shown}{more}, counted from 1)"
+        first = self.file_rows[places[: _SHOWN + 1]].tolist()
+        numbers = first_few([f"{row + 1:,}" for row in first], _SHOWN)
+        return f" ({'row' if len(places) == 1 else 'rows'} {numbers}, counted from 1)"
 
     def refuse_scores(self) -> None:
         """Raise where scores without a map claim no probability that could be measured."""

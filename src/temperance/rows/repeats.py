@@ -37,6 +37,7 @@ _RARE = 1e-4  # probability that ties by chance look like copies
 _DOUBT = 0.7  # of the disagreements expected, for they are estimated
 _SHARE = 0.01  # of the rows; fewer copies hardly matter
 _SATURATED = 1e-6  # a row that leaves the other classes less than this is rounded to certainty
+_FEW = 30  # rows of one score; of more, their own hit rate explains how often they are right
 _DIGITS = 5  # significant digits of a score that does not return by chance
 _WINDOWS = (8, 32, 128)  # rows; neighbours are compared with rows so near
 _LEAST_WINDOWS = 20
@@ -95,33 +96,45 @@ def _one_label_each(of_scores: NDArray[np.intp], n_pairs: int) -> bool:
 def _labels_agree(
     logits: NDArray[Any], labels: NDArray[np.intp], of_scores: NDArray[np.intp]
 ) -> bool:
-    """Whether far fewer ties are right once and wrong once than their hit rate lets expect."""
-    right = logits.argmax(axis=1) == labels
+    """Whether far fewer ties are right once and wrong once than their hit rate lets expect.
+
+    The hit rate is that of scores of like confidence: few, for those of a tree's leaves differ much
+    from one another. Of a score that many rows have, the rows themselves tell its hit rate, and it
+    explains how often they are right. A label among several largest is right, in any order of them.
+    """
+    right = logits[np.arange(len(labels)), labels] == logits.max(axis=1)
     sizes = np.bincount(of_scores)
     hits = np.bincount(of_scores, right, len(sizes))
     _, first = np.unique(of_scores, return_index=True)
     order = np.argsort(_confidence(logits[first]), kind="stable")
     rate = np.empty(len(sizes))
-    for part in np.array_split(order, max(1, min(20, len(order) // 10))):
-        rate[part] = (hits[part] / sizes[part]).mean()  # a row counts once, and so do its copies
-    ties = sizes > 1
+    rate[order] = _moving_mean((hits / sizes)[order])  # a row counts once, and so do its copies
+    ties = (sizes > 1) & (sizes <= _FEW)
     minority = np.minimum(hits, sizes - hits)[ties].sum()
     return _below(int(minority), _DOUBT * _minorities(sizes[ties], rate[ties]).sum())
 
 
 def _minorities(sizes: NDArray[np.intp], rate: Array) -> Array:
     """Return the mean of min(x, m - x), x of a binomial distribution."""
-    expected = sizes * np.minimum(rate, 1.0 - rate)  # of many rows
-    few = np.flatnonzero(sizes <= 30)
-    for m in np.unique(sizes[few]):
-        own = few[sizes[few] == m]
+    expected = np.zeros(len(sizes))
+    for m in np.unique(sizes):
+        own = np.flatnonzero(sizes == m)
         p = np.clip(rate[own], 1e-300, 1.0)
         total, ways = np.zeros(len(own)), 1.0
         for x in range(int(m) + 1):
             total += min(x, m - x) * ways * p**x * (1.0 - p) ** (m - x)
             ways *= (m - x) / (x + 1)
         expected[own] = total
-    return np.asarray(expected)
+    return expected
+
+
+def _moving_mean(values: Array) -> Array:
+    """Return the mean of each value and its neighbours, a twentieth of all and at least 5."""
+    half = max(2, len(values) // 40)
+    places = np.arange(len(values))
+    start, stop = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
+    total = np.r_[0.0, np.cumsum(values)]
+    return np.asarray((total[stop] - total[start]) / (stop - start))
 
 
 def _below(count: int, mean: float) -> bool:

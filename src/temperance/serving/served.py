@@ -20,6 +20,7 @@ from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
 from temperance.errors import InvalidInputError, TemperanceError
 from temperance.formats.calibrator_json import calibrator_of, content_id
 from temperance.numerics import as_float64
+from temperance.printable import first_few
 from temperance.readers.json_object import json_file
 from temperance.version import __version__
 
@@ -214,9 +215,8 @@ class Served:
         unseen = self.calibrator.unseen(groups)
         if not unseen:
             return ()
-        more = ", ..." if len(unseen) > _SHOWN else ""
-        named = f"{', '.join(unseen[:_SHOWN])}{more}"
-        return (f"groups not seen in the fit: {named}. Their rows {pooled}.",)
+        names = first_few(unseen, _SHOWN)
+        return (f"groups not seen in the fit: {names}. Their rows {pooled}.",)
 
     def check_replaces(self, other: Served) -> None:
         """Raise where a request that the other one takes may be refused, or answered in less.
@@ -224,7 +224,7 @@ class Served:
         Raises InvalidInputError that says what differs: only a restart may change what callers
         must send.
         """
-        was, now = other._taken(), self._taken()
+        was, now = other._inputs(), self._inputs()
         for name, value in was.items():
             if now[name] != value:
                 msg = f"{name}: {now[name]} where {value} is served"
@@ -238,7 +238,7 @@ class Served:
                 msg = f"it takes no {name}, which the one that is served does"
                 raise InvalidInputError(msg)
 
-    def _taken(self) -> dict[str, object]:
+    def _inputs(self) -> dict[str, object]:
         calibrator = self.calibrator
         return {
             "kind": calibrator.kind,
@@ -300,7 +300,7 @@ class WatchedFile:
 
     def __init__(self, path: Path, on_reload: Callable[[bool, str], None]) -> None:
         self.path = path
-        self._seen = self._signature()
+        self._signature_read = self._signature()
         self.current = Served.read(path)
         self.current.try_out()
         self._on_reload = on_reload
@@ -310,10 +310,10 @@ class WatchedFile:
     def check(self) -> None:
         """Read the file if it has changed, and serve what it holds if that is good."""
         signature = self._signature()
-        if signature == self._seen and self._settled and not self._refused:
+        if signature == self._signature_read and self._settled and not self._refused:
             return
         self._settled = signature is not None and _is_old(signature)
-        self._seen = signature
+        self._signature_read = signature
         try:
             served = Served.read(self.path)
             if self._signature() != signature:

@@ -118,8 +118,8 @@ def area_under_curve(
     above = 1.0 - _share_below(source, target, w_target)
     area = float(w_target @ below / w_target.sum())
     variance = sum(
-        float((w * w) @ (placed - area) ** 2) / w.sum() ** 2
-        for w, placed in ((w_target, below), (w_source, above))
+        float((w * w) @ (placement - area) ** 2) / w.sum() ** 2
+        for w, placement in ((w_target, below), (w_source, above))
     )
     half = normal_quantile(level) * sqrt(variance)
     return Estimate(area, max(area - half, 0.0), min(area + half, 1.0))

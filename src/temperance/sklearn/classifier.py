@@ -320,7 +320,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         """Measures before and after, of rows that estimator and map had not seen."""
         check_is_fitted(self)
         if "_comparison" not in vars(self):
-            self._comparison = self._measured()
+            self._comparison = self._compare()
         return self._comparison
 
     @property
@@ -408,14 +408,14 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _training(self) -> Training:
         """Return the cross-fitted rows as those of a fit."""
-        method, kept = self._how["method"], self._rows_of_map
+        method, rows = self._how["method"], self._rows_of_map
         return Training.check(
-            kept["logits"], Positions(kept["labels"]), weights=kept["weights"],
-            clusters=kept["clusters"], classes=class_names(self.classes_.tolist()),
+            rows["logits"], Positions(rows["labels"]), weights=rows["weights"],
+            clusters=rows["clusters"], classes=class_names(self.classes_.tolist()),
             refuse_probs=False, zeros=method == AUTO or METHODS[method].traits.zeros,
         )  # fmt: skip
 
-    def _measured(self) -> Comparison:
+    def _compare(self) -> Comparison:
         rows, how = self._training(), self._how
         if how["method"] == AUTO:
             _, after = select_rows(rows, seed=how["seed"])

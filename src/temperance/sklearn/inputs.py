@@ -18,7 +18,7 @@ from temperance.checks.probs import Floor
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 from temperance.sklearn.cross_fitting import PREFIT, as_folds, takes_groups
-from temperance.sklearn.responses import RESPONSES, classes_of, is_frozen, listed
+from temperance.sklearn.responses import RESPONSES, class_text, classes_of, is_frozen
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -45,22 +45,23 @@ class Settings:
     seed: int
 
     @classmethod
-    def of(cls, asked: Any) -> Self:  # noqa: ANN401  (its classifier)
+    def of(cls, classifier: Any) -> Self:  # noqa: ANN401  (its classifier)
         """Return the arguments, or raise."""
-        if isclass(asked.estimator) or not hasattr(asked.estimator, "fit"):
-            call, what = "GaussianNB()", value_text(asked.estimator)
-            if isclass(asked.estimator):
-                call, what = f"{asked.estimator.__name__}()", "the class itself"
+        if isclass(classifier.estimator) or not hasattr(classifier.estimator, "fit"):
+            call, what = "GaussianNB()", value_text(classifier.estimator)
+            if isclass(classifier.estimator):
+                call, what = f"{classifier.estimator.__name__}()", "the class itself"
             msg = f"`estimator` must be a classifier, such as {call}, got {what}."
             raise InvalidInputError(msg)
-        if isinstance(asked.prior, str) and asked.prior != AUTO:
-            msg = f'`prior` must be "{AUTO}" or a number >= 0, got {value_text(asked.prior)}.'
+        if isinstance(classifier.prior, str) and classifier.prior != AUTO:
+            msg = f'`prior` must be "{AUTO}" or a number >= 0, got {value_text(classifier.prior)}.'
             raise InvalidInputError(msg)
-        prior = None if isinstance(asked.prior, str) else as_prior(asked.prior)
-        method = _as_method(asked.method, prior)
+        prior = None if isinstance(classifier.prior, str) else as_prior(classifier.prior)
+        method = _as_method(classifier.method, prior)
         return cls(
-            asked.estimator, method, as_folds(asked.cv), Floor.of(asked.floor), prior,
-            as_word(asked.response_method, RESPONSES, name="response_method"), as_seed(asked.seed),
+            classifier.estimator, method, as_folds(classifier.cv), Floor.of(classifier.floor),
+            prior, as_word(classifier.response_method, RESPONSES, name="response_method"),
+            as_seed(classifier.seed),
         )  # fmt: skip
 
     @property
@@ -189,8 +190,8 @@ def _positions(present: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]
     unknown = [each for each in present.tolist() if each not in place]
     if unknown:
         msg = (
-            f"`y` must hold classes of the fitted estimator, {listed(classes)}; it does not know "
-            f"{unknown[0]!r}. Spell labels as in its fit, and leave rows of other classes out."
+            f"`y` must hold classes of the fitted estimator, {class_text(classes)}; it does not "
+            f"know {unknown[0]!r}. Spell labels as in its fit, and leave rows of other classes out."
         )
         raise InvalidInputError(msg)
     return np.array([place[each] for each in present.tolist()], dtype=np.intp)

@@ -62,7 +62,7 @@ def monitor_log(
     from temperance.monitor.inputs import refuse_columns
     from temperance.rows.reading import read_rows
 
-    with opened(store) as (kept, registry), from_stdin(file) as path:
+    with opened(store) as (open_store, registry), from_stdin(file) as path:
         served = calibrator or registry.current()
         fitted = registry.load(served)
         rows = read_rows(path, reading.for_calibrator(fitted), labelled=False, whole=True)
@@ -76,7 +76,7 @@ def monitor_log(
             for first in range(0, rows.n, _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
                 ids = rows.ids[some].tolist()
-                receipt = kept.log(
+                receipt = open_store.log(
                     ids, rows.logits[some], calibrator=served, model=model,
                     classes=None if fitted.kind == "answers" else rows.classes,
                     groups=None if rows.group_names is None else rows.group_names[some],

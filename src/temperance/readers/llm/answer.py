@@ -46,7 +46,7 @@ _BY_TYPE = ("temperature_by_type", "temperatures")
 _OF_ALL = ("temperature_applied", "applied_temperature", "calibration_temperature", "temperature")
 _OTHER = ("temperature_by_options",)  # a formula, not a number
 # What was sent, and what is no word about the answer.
-_NOT_SAID = frozenset({
+_OTHER_KEYS = frozenset({
     "answers", "probabilities", "legend", "request", "questions", "body", "state", "input",
     "prompt", "usage", "label", "labels", "gold", "doc", "metadata",
 })  # fmt: skip
@@ -89,7 +89,7 @@ def _objects(value: Any, path: str, depth: int) -> Iterator[tuple[str, dict[str,
     yield path, value
     if depth:
         for key, inside in value.items():
-            if key not in _NOT_SAID:
+            if key not in _OTHER_KEYS:
                 yield from _objects(inside, f"{path}{key}.", depth - 1)
 
 

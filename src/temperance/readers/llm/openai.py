@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from temperance.readers.llm.tokens import ShownToken
 
 __all__ = [
+    "answering_choice",
     "first_choice",
     "is_refusal",
     "openai_completions",
@@ -25,16 +26,25 @@ __all__ = [
 
 def openai_logprobs(line: Node, ask: Ask) -> Iterator[Answer]:
     """Yield the row of a completion, unless it is a refusal or its request failed."""
+    answer = answering_choice(line, ask)
+    if answer is None:
+        return
+    response, choice = answer
+    content = choice.need("logprobs").need("content")
+    yield token_answer(line, entry_places(content), content, ask, [response.get("id")])
+
+
+def answering_choice(line: Node, ask: Ask) -> tuple[Node, Node] | None:
+    """Return a response and its first choice; None, counted, where it refuses or has failed."""
     if has_failed(line, "choices"):
         ask.counts["failed"] += 1
-        return
+        return None
     response = response_of(line, "choices")
     choice = first_choice(response.need("choices"), ask)
     if is_refusal(choice):
         ask.counts["refusals"] += 1
-        return
-    content = choice.need("logprobs").need("content")
-    yield token_answer(line, entry_places(content), content, ask, [response.get("id")])
+        return None
+    return response, choice
 
 
 def first_choice(choices: Node, ask: Ask) -> Node:
@@ -63,14 +73,10 @@ def is_refusal(choice: Node) -> bool:
 
 def openai_completions(line: Node, ask: Ask) -> Iterator[Answer]:
     """Yield the row of a completion, unless it is a refusal or its request failed."""
-    if has_failed(line, "choices"):
-        ask.counts["failed"] += 1
+    answer = answering_choice(line, ask)
+    if answer is None:
         return
-    response = response_of(line, "choices")
-    choice = first_choice(response.need("choices"), ask)
-    if is_refusal(choice):
-        ask.counts["refusals"] += 1
-        return
+    response, choice = answer
     logprobs = choice.need("logprobs")
     yield token_answer(line, _places(logprobs), logprobs.need("tokens"), ask, [response.get("id")])
 
@@ -80,34 +86,34 @@ def _places(logprobs: Node) -> list[Place]:
     tokens, top = logprobs.need("tokens").items(), logprobs.entry("top_logprobs")
     if isinstance(top.value, dict) and len(tokens) == 1:  # of one token, as an object alone
         top = Node([top.value], top.path)
-    listed = [Node(None, top.path)] * len(tokens) if top.value is None else top.items()
-    chosen = logprobs.need("token_logprobs").items()
-    for name, other in (("top_logprobs", listed), ("token_logprobs", chosen)):
+    top_lists = [Node(None, top.path)] * len(tokens) if top.value is None else top.items()
+    own_log_probs = logprobs.need("token_logprobs").items()
+    for name, other in (("top_logprobs", top_lists), ("token_logprobs", own_log_probs)):
         if len(other) != len(tokens):
             msg = (
                 f"`{logprobs.path}.{name}` must have one entry per token, {len(tokens)}, but has "
                 f"{len(other)}."
             )
             raise FileFormatError(msg)
-    return [_place(*each) for each in zip(tokens, chosen, listed, strict=True)]
+    return [_place(*each) for each in zip(tokens, own_log_probs, top_lists, strict=True)]
 
 
-def _place(token: Node, log_prob: Node, listed: Node) -> Place:
+def _place(token: Node, log_prob: Node, top_list: Node) -> Place:
     text = "" if token.value is None else token.text()
     return Place(
         token,
         text,
-        listed,
-        lambda: _likely(listed),
+        top_list,
+        lambda: _likely(top_list),
         lambda: None if log_prob.value is None else shown_token(text, log_prob),
     )
 
 
-def _likely(listed: Node) -> list[ShownToken]:
+def _likely(top_list: Node) -> list[ShownToken]:
     """Return the tokens of an object {token: log-probability}."""
-    if not isinstance(listed.value, dict):
-        listed.refuse("an object {token: log-probability}")
-    return [shown_token(token, listed.entry(token)) for token in listed.value]
+    if not isinstance(top_list.value, dict):
+        top_list.refuse("an object {token: log-probability}")
+    return [shown_token(token, top_list.entry(token)) for token in top_list.value]
 
 
 # Responses of the Responses API, asked to include the log-probabilities of its text.
