@@ -51,6 +51,15 @@ def test_labels_and_weights_with_other_indexes_are_refused_beside_an_array():
         tp.TemperatureScaling.fit(LOGITS, labels, weights=weights)
 
 
+@pytest.mark.parametrize("method", ["temperature", "vector"])
+def test_a_bad_logit_is_named_by_its_place_among_all_rows(method):
+    """Rows that are left out by their label are counted all the same."""
+    logits, labels = LOGITS.copy(), LABELS.copy()
+    labels[:10], logits[20, 1] = 255, np.nan
+    with pytest.raises(tp.InvalidInputError, match="row 20 holds nan"):
+        tp.METHODS[method].fit(logits, labels, ignore_label=255)
+
+
 def test_names_of_columns_are_checked_beside_plain_arrays_too():
     """Numbers are names as text; names that are none are refused."""
     names = tp.TemperatureScaling.fit(LOGITS, LABELS.astype(str), classes=[0, 1, 2]).classes

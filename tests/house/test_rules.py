@@ -29,6 +29,7 @@ LARGE_FILES = {  # file -> the one idea that it holds
     "src/temperance/calibrators/calibrator.py": "what every calibrator is: inputs, outputs, words",
     "src/temperance/calibrators/label_platt.py": "a line per label: its model, its fit, its words",
     "src/temperance/calibrators/temperature.py": "one temperature: its map, its fit, the search",
+    "src/temperance/comparison.py": "paired differences, their verdicts, and how they are shown",
     "src/temperance/evaluation/evaluation.py": "what was measured, in numbers, tables and words",
     "src/temperance/monitor/store.py": "what a monitor keeps: written, read, let go",
     "src/temperance/rows/calibration.py": "a fit of rows, its measures, and other ways beside it",

@@ -119,6 +119,7 @@ class Training(ArrayRows):
     groups: NDArray[np.str_] | None = None  # (n,): each row's group
     members: tuple[NDArray[Any], ...] | None = None  # of several models, (n, k) each
     prior: float = field(default=0.0, kw_only=True)  # in pseudo-rows that say: no change
+    counted: NDArray[np.bool_] | None = field(default=None, kw_only=True)  # of all rows: these
 
     def __post_init__(self) -> None:
         if self.weights is not None:
@@ -184,7 +185,15 @@ class Training(ArrayRows):
             units = None if c is None else as_groups(c, n=n, name="clusters")[1]
             of_row = kept_rows(groups, keep, name="groups")
             of_row = None if of_row is None else as_group_names(of_row, n=n)
-        return cls(z, y, w, names, units, of_row, prior=strength, engine=check_engine(engine))
+        return cls(
+            z, y, w, names, units, of_row, prior=strength, counted=keep,
+            engine=check_engine(engine),
+        )  # fmt: skip
+
+    def refuse_bad_values(self) -> None:
+        """Raise as for any rows; a row is named by its place among all, ignored ones too."""
+        with rows_among(self.counted):
+            ArrayRows.refuse_bad_values(self)
 
     def require_learnable(self, *, zeros: bool) -> Self:
         """Return the rows, or raise: there are none, a label has logit -inf, logits are tiny.
@@ -210,6 +219,7 @@ class Training(ArrayRows):
             clusters = np.unique(clusters[places], return_inverse=True)[1]
         return replace(
             self,
+            counted=None,
             logits=self.logits[places],
             labels=self.labels[places],
             weights=None if self.weights is None else self.weights[places],

@@ -120,7 +120,7 @@ def evaluate(
     """
     from temperance.blocks import connected
     from temperance.cli.console import Headline, progress
-    from temperance.cli.tables import baseline_name
+    from temperance.comparison import baseline_name
     from temperance.formats import load
     from temperance.frozen import plain
     from temperance.gates.baseline import baseline_head
@@ -282,7 +282,7 @@ def _shown(
     calibrator: Calibrator | None,
 ) -> Iterator[str | Table]:
     """Yield how the log loss splits, then the tables of all that was measured."""
-    from temperance.cli.tables import measure_table
+    from temperance.comparison import measure_table
     from temperance.evaluation.evaluation import evaluation_tables
     from temperance.report import split_sentence
 
