@@ -251,7 +251,8 @@ def scale_exponent(weights: NDArray[np.float64] | None) -> int:
     """Return the power of two that weights of a block are divided by: 0 unless they are extreme.
 
     Their squares then neither overflow nor vanish. It is a multiple of 256, so that blocks seldom
-    differ in it; those that do are `aligned` before they are merged.
+    differ in it; those that do are brought to one scale (`sums.aligned`) before they are
+    merged.
     """
     if weights is None or not len(weights):
         return 0
