@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DecisionRule", "Ends", "banded", "end_of"]
 
 
-class Counts(Protocol):
+class MergeableCounts(Protocol):
     """Counts of rows, which add up."""
 
     @property
@@ -49,7 +49,7 @@ class Ends(Protocol):
         """Up to which score rows are rejected; None: never."""
 
 
-C = TypeVar("C", bound=Counts)
+C = TypeVar("C", bound=MergeableCounts)
 
 
 class DecisionRule(ABC, Generic[C]):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from temperance.blocks.files import FilePart
     from temperance.calibrators import Calibrator
     from temperance.drift.evidence import EvidencePath
-    from temperance.evaluation.block_sums import Piece
+    from temperance.evaluation.block_sums import UncheckedRows
 
     Array = NDArray[np.float64]
 
@@ -173,7 +173,7 @@ def collect_blocks(
 
 
 def _evidence_of(
-    piece: Piece, *, calibrator: Calibrator | None, bets: Bets | None
+    piece: UncheckedRows, *, calibrator: Calibrator | None, bets: Bets | None
 ) -> tuple[int, Evidence]:
     (rows,) = piece.predictions((calibrator,))
     bets = bets or Bets.of(rows.shape[1])
@@ -186,7 +186,7 @@ def _evidence_of(
 def _evidence_of_part(
     classes: Sequence[object] | None,
     refuse_probs: bool,  # noqa: FBT001  (bound)
-    work: Callable[[Piece], tuple[int, Evidence]],
+    work: Callable[[UncheckedRows], tuple[int, Evidence]],
     number: int,
     part: FilePart,
 ) -> Evidence | None:

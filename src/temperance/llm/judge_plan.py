@@ -200,12 +200,12 @@ def _assumed(rows: JudgedRows, agreement: float) -> _Sample:
     shares = np.outer([passed, 1.0 - passed], [a, 1.0 - a]).ravel()
     labels = np.array([1.0, 0.0, 0.0, 1.0])
     residuals = labels - tuning * np.array([1.0, 1.0, 0.0, 0.0])
-    there = shares > 0.0
-    ones = np.ones(int(there.sum()))
+    occurring = shares > 0.0
+    ones = np.ones(int(occurring.sum()))
     return _Sample(
-        UnitSums(residuals[there], ones, shares[there]),
+        UnitSums(residuals[occurring], ones, shares[occurring]),
         tuning,
-        UnitSums(labels[there], ones, shares[there]),
+        UnitSums(labels[occurring], ones, shares[occurring]),
         1.0,
     )
 

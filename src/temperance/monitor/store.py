@@ -456,7 +456,7 @@ class Store:
                 " temperance_labels WHERE newest = 1 ORDER BY seq DESC LIMIT 10000) l"
                 " JOIN temperance_predictions p ON p.seq = l.prediction"
             )
-            there, old, first, last = work.one(
+            n_predictions, old, first, last = work.one(
                 "SELECT count(*), sum(CASE WHEN time <= ? THEN 1 ELSE 0 END), min(time), max(time)"
                 " FROM temperance_predictions",
                 (matured,),
@@ -477,7 +477,7 @@ class Store:
                     matured,
                 )
             return Counts(
-                there,
+                n_predictions,
                 int(new or 0),
                 labels - int(new or 0),
                 count("temperance_parked"),
@@ -659,7 +659,7 @@ def _refuse_others(
 ) -> None:
     """Raise if a row that is there already, or twice in this call, is another one."""
     condition, value = work.among("id", names)
-    there = {
+    stored = {
         row[0]: (row[1], row[2], row[3], bytes(row[4]))
         for row in work.rows(
             "SELECT id, model, calibrator, part, scores FROM temperance_predictions"
@@ -669,7 +669,7 @@ def _refuse_others(
     others = [
         name
         for name, part, row in zip(names, parts, rows, strict=True)
-        if there[name] != (model, calibrator, part, row)
+        if stored[name] != (model, calibrator, part, row)
     ]
     if others:
         msg = (

@@ -36,8 +36,8 @@ __all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "writ
 _LEVEL = 0.05
 _BANDS = ("accept", "review", "reject")
 _VERBS = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
-Finding = Literal["broken", "kept", "cannot tell"]
-_ON_TEST: dict[Finding, str] = {  # the worst first
+BandFinding = Literal["broken", "kept", "cannot tell"]
+_ON_TEST: dict[BandFinding, str] = {  # the worst first
     "broken": "broken on the test rows",
     "cannot tell": "too few test rows to tell",
     "kept": "kept on the test rows",
@@ -240,7 +240,7 @@ def _count(counts: BandCounts, name: str) -> tuple[int, int]:
     return getattr(counts, _VERBS[name]), counts.n
 
 
-def finding_of(counts: BandCounts, rule: Bands, name: str) -> Finding:
+def finding_of(counts: BandCounts, rule: Bands, name: str) -> BandFinding:
     """Return whether test rows refute a promise, confirm it, or do neither, at level .05.
 
     Refuted at .05 over the number of promises, so that a policy that keeps all of them is said to

@@ -158,8 +158,8 @@ class LabelShift(Frozen, Shown):
         if p.shape[1] != k:
             msg = f"`probs` must have the {k} columns of the estimate, got {p.shape[1]}."
             raise InvalidInputError(msg)
-        there = self.source_priors > 0.0
-        corrected = p * np.divide(self.priors, self.source_priors, out=np.zeros(k), where=there)
+        in_source = self.source_priors > 0.0
+        corrected = p * np.divide(self.priors, self.source_priors, out=np.zeros(k), where=in_source)
         sums = corrected.sum(axis=1)
         if (sums == 0.0).any():
             row = int((sums == 0.0).argmax())
