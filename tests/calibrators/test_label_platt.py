@@ -8,12 +8,9 @@ import pytest
 from scipy.optimize import minimize
 
 import temperance as tp
+from reference import sigmoid
 
 OPTIONS = ("--kind", "multilabel", "--quick", "--json")
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def world(name, rng, n_labels):
