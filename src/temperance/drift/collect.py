@@ -11,6 +11,7 @@ from temperance.blocks.files import FileParts, labelled_blocks
 from temperance.blocks.mapping import merged
 from temperance.checks import as_group_names, as_groups
 from temperance.checks.arguments import as_word, require_type
+from temperance.checks.arrays import row_name
 from temperance.drift.bets import Bets
 from temperance.drift.evidence import Evidence
 from temperance.errors import InvalidInputError
@@ -210,8 +211,8 @@ def require_possible(of_label: Array) -> None:
     impossible = np.isneginf(of_label)
     if impossible.any():
         msg = (
-            f"`labels` hold {np.count_nonzero(impossible)} of probability 0, first in row "
-            f"{int(impossible.argmax())}: what was called impossible came true, which no evidence "
+            f"`labels` hold {np.count_nonzero(impossible)} of probability 0, first in "
+            f"{row_name(int(impossible.argmax()))}: what was called impossible came true, which no evidence "
             "can weigh. Serve probabilities with a floor "
             "(`logits_from_probs(probs, floor=...)`, --floor)."
         )
