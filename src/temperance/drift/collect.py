@@ -212,8 +212,8 @@ def require_possible(of_label: Array) -> None:
     if impossible.any():
         msg = (
             f"`labels` hold {np.count_nonzero(impossible)} of probability 0, first in "
-            f"{row_name(int(impossible.argmax()))}: what was called impossible came true, which no evidence "
-            "can weigh. Serve probabilities with a floor "
+            f"{row_name(int(impossible.argmax()))}: what was called impossible came true, which no "
+            "evidence can weigh. Serve probabilities with a floor "
             "(`logits_from_probs(probs, floor=...)`, --floor)."
         )
         raise InvalidInputError(msg)

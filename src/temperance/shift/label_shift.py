@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_probs
-from temperance.checks.arrays import such_rows
+from temperance.checks.arrays import row_name, such_rows
 from temperance.checks.forms import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
@@ -164,7 +164,7 @@ class LabelShift(Frozen, Shown):
         if (sums == 0.0).any():
             row = int((sums == 0.0).argmax())
             msg = (
-                f"`probs` of row {row} lie on classes whose new frequency is 0 "
+                f"`probs` of {row_name(row)} lie on classes whose new frequency is 0 "
                 f"({such_rows(sums == 0.0)}): the row cannot be of any other. "
                 "Estimate the frequencies with such rows among them."
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureScaling, Training
 from temperance.checks import as_classes, as_probs, as_weights
-from temperance.checks.arrays import as_array, as_numbers, such_rows
+from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
 from temperance.checks.forms import named_scores, refuse_other_index
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64
@@ -246,7 +246,7 @@ def _refuse_impossible(
         row = int(rows.argmax())
         msg = (
             f"`source_priors` must be above 0 for every class that rows may be of; class "
-            f"{names[first] if names else first} has 0, and row {row} gives it probability "
+            f"{names[first] if names else first} has 0, and {row_name(row)} gives it probability "
             f"{p[row, first]:g} ({such_rows(rows)}). A class that the source "
             "never had cannot be corrected for: leave its column out."
         )
