@@ -368,9 +368,9 @@ def compare(  # noqa: PLR0913  (as `evaluate`)
             )
             raise InvalidInputError(msg)
     group_labels = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
-    there = baseline.weighing()[1]
+    row_mask = baseline.weighing()[1]
     rows = {name: each.weighing()[0] for name, each in rows.items()}
-    group_labels = weighing_groups(group_labels, there)
+    group_labels = weighing_groups(group_labels, row_mask)
     rows = {
         name: of_label_matrix(each, group_labels).apart_from(probs[name], labels, weights)
         for name, each in rows.items()

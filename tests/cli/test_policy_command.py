@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from commands import json_of
 from temperance.decisions import bands, coverage_table, load_policy
 from temperance.decisions.split import split_rows
 from temperance.readers import read
@@ -32,10 +33,6 @@ def data(tmp_path):
                 out.writerow(row)
         arrays[name] = (np.stack([np.log(1 - p), np.log(p)], axis=1), y)
     return arrays
-
-
-def json_of(done):
-    return json.loads(done.stdout)
 
 
 def rows_of(path):

@@ -713,8 +713,7 @@ RATES = {  # T score, joint score, Spiegelhalter: rejections at 5 % in the table
 @pytest.fixture(scope="module")
 def pool():
     """All logits of REF-B at the temperature of its calibration half: a calibrated model."""
-    z, _, z_test, _ = reference.reference_b()
-    return np.concatenate([z, z_test]) / 1.735877588761
+    return reference.calibrated_b()
 
 
 def labels_from(z, rng):

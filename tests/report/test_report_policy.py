@@ -50,7 +50,8 @@ def content(kind):
     return PolicyContent(
         title=EVIL, bands=found, table=table,
         curve=None if table is None else risk_coverage(p, y), calibrator=tp.TemperatureScaling(1.5),
-        chosen=0.1 if kind == "chosen" else None, use="Some rows did this.", facts=((EVIL, EVIL),),
+        chosen_risk=0.1 if kind == "chosen" else None, use="Some rows did this.",
+        facts=((EVIL, EVIL),),
         warnings=(EVIL,), policy="my policy.json", file="cal.npz",
     )  # fmt: skip
 
@@ -103,7 +104,8 @@ def verdicts(seed, n, flip):
     rows = DecisionRows.check(test, test_y, event=1)
     page = render_policy(PolicyContent(
         title="x", bands=BandsContent(rule, rows, counts), table=None, curve=None,
-        calibrator=made.calibrator, chosen=None, use="", facts=(), policy="p.json", file="f.npz",
+        calibrator=made.calibrator, chosen_risk=None, use="", facts=(), policy="p.json",
+        file="f.npz",
     ))  # fmt: skip
     part = rule.parts[0]
     accepted, rejected = test >= part.accept_from - 1e-6, test <= part.reject_to + 1e-6

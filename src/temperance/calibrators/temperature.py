@@ -471,11 +471,11 @@ def count_clusters(record: R, rows: Training) -> R:
 
 def _error_between(slopes: Array, curvatures: Array, curvature: float) -> float:
     """Return the standard error of beta by the jackknife; infinite if one cluster is all."""
-    left = 1.0 - curvatures / curvature  # what the others know
-    if float(left.min()) <= _NOTHING_LEFT:
+    remainder = 1.0 - curvatures / curvature  # what the others know
+    if float(remainder.min()) <= _NOTHING_LEFT:
         return inf
-    moved = slopes / left
-    return sqrt(float(moved @ moved)) / curvature
+    influence = slopes / remainder
+    return sqrt(float(influence @ influence)) / curvature
 
 
 def _degrees_of_freedom(weights: Array | None, clusters: NDArray[np.intp]) -> float | None:

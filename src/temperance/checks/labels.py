@@ -303,15 +303,15 @@ def _in_range(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
 
 def _out_of_range(y: NDArray[Any], bad: NDArray[np.bool_], k: int) -> str:
     """Say what labels that are no positions may be, and what to do about each."""
-    there = [int(each) for each in np.unique(y)]
-    if k == 2 and len(there) == 2:
-        low, high = there
+    values = [int(each) for each in np.unique(y)]
+    if k == 2 and len(values) == 2:
+        low, high = values
         either = "" if low < 0 else f" (or {low}=1,{high}=0)"
         return (
             f" Two codes for two classes? Say which is class 1: --label-map {low}=0,{high}=1"
             f"{either}, in Python labels == {high}."
         )
-    if there[0] == 1 and there[-1] == k:
+    if values[0] == 1 and values[-1] == k:
         return (
             " Labels that count the columns from 1? Say --label-map one-based, in Python "
             "labels - 1."

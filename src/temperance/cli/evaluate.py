@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from temperance.metrics.ordinal import OrdinalMeasures
     from temperance.report import OrderedLevels
     from temperance.rows.blocks import BlockRows
-    from temperance.rows.memory import RowFacts, Rows, Settings
+    from temperance.rows.memory import MeasureSettings, RowFacts, Rows
     from temperance.rows.reading import Reading
     from temperance.show import Table
 
@@ -141,7 +141,7 @@ def evaluate(
     large = large_rows(file, reading, on_cluster=dask is not None)
     rows: Rows | BlockRows = large or read_members(file, reading)
     _check_rows(rows, calibrator, str(calibrator_file))
-    settings: Settings = {
+    settings: MeasureSettings = {
         "n_bins": n_bins,
         "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
         "seed": seed,

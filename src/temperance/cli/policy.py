@@ -323,7 +323,7 @@ def _draw(
         table=None if coverage is None else coverage.table,
         curve=None if coverage is None else coverage.curve,
         calibrator=result.calibrator,
-        chosen=choice,
+        chosen_risk=choice,
         use=recorded(result.use),
         warnings=recorded_warnings(result.warnings),
         facts=recorded(

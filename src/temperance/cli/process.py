@@ -32,7 +32,7 @@ __all__ = [
     "Ended",
     "FileCommand",
     "Signals",
-    "Stream",
+    "TextStream",
     "as_output",
     "by_options",
     "files_read",
@@ -102,7 +102,7 @@ def raising_signals() -> Iterator[Signals]:
             signal.signal(number, usual_handler)
 
 
-class Stream:
+class TextStream:
     """A standard stream that any text can be written to, also when nobody reads it any more.
 
     Characters that its encoding lacks are written as their escapes. What cannot be written is
@@ -150,12 +150,12 @@ class Stream:
 
 
 @contextmanager
-def standard_streams() -> Iterator[tuple[Stream, Stream]]:
-    """Let stdout and stderr be a `Stream` each inside the `with`; one that is closed is nothing."""
+def standard_streams() -> Iterator[tuple[TextStream, TextStream]]:
+    """Let stdout and stderr be a `TextStream` each inside the `with`; a closed one is nothing."""
     _occupy_standard_files()
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-        out, err = (Stream(nothing if each is None else each) for each in before)
+        out, err = (TextStream(nothing if each is None else each) for each in before)
         sys.stdout, sys.stderr = out, err
         try:
             yield out, err

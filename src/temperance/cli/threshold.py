@@ -263,7 +263,7 @@ def _draw_measured(
                     table=None,
                     curve=None,
                     calibrator=seen.calibrator,
-                    chosen=None,
+                    chosen_risk=None,
                     use=recorded(seen.use),
                     facts=facts,
                     warnings=recorded_warnings(seen.warnings),

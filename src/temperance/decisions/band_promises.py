@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from temperance.metrics.estimates import Estimate
 
-__all__ = ["RATES", "BandCounts", "BandPromises", "Rate", "Side"]
+__all__ = ["RATES", "BandCounts", "BandPromises", "BandSide", "Rate"]
 
-Side = Literal["accept", "recall", "reject"]
+BandSide = Literal["accept", "recall", "reject"]
 
 # The rates: each the share of bad rows among the rows of a denominator, whatever side it is of.
 
@@ -30,7 +30,7 @@ class Rate(NamedTuple):
     """A rate that a promise bounds: how many of which rows may be bad."""
 
     name: str  # as sentences have it
-    side: Side  # which search of thresholds it takes part in
+    side: BandSide  # which search of thresholds it takes part in
     option: str
     least: bool  # whether the rate itself is to be large: bad rows are then its complement
     of_band: bool  # whether the denominator is the band; else all rows of a truth
@@ -93,7 +93,7 @@ class BandPromises(Plain):
         return {name: value for name, value in every.items() if value is not None}
 
     @property
-    def sides(self) -> tuple[Side, ...]:
+    def sides(self) -> tuple[BandSide, ...]:
         """The searches that the promises take; each has its share of the level."""
         return tuple(dict.fromkeys(RATES[name].side for name in self.limits))
 
@@ -102,7 +102,7 @@ class BandPromises(Plain):
         """The bands that are asked for beside review: accept, reject."""
         return tuple(dict.fromkeys(RATES[name].band for name in self.limits))
 
-    def bad_shares(self, side: Side) -> dict[str, float]:
+    def bad_shares(self, side: BandSide) -> dict[str, float]:
         """Return the largest share of bad rows of each promise of a side."""
         return {
             name: 1.0 - value if RATES[name].least else value

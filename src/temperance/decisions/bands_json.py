@@ -174,11 +174,11 @@ def _check_ends(
             if value is not None or count:
                 row.refuse(key, f"null, and no row counted, where `{name}` is null")
         return
-    for key, value, there in ((keys[0], inside, count > 0), (keys[1], outside, count < n)):
+    for key, value, exists in ((keys[0], inside, count > 0), (keys[1], outside, count < n)):
         fits = value is not None and bool(reaches(sign * value, sign * threshold)) is (
             key == keys[0]
         )
-        if there is not (value is not None) or (there and not fits):
+        if exists is not (value is not None) or (exists and not fits):
             side = "on the side of the band" if key == keys[0] else "outside the band"
             row.refuse(key, f"a score {side}, or null where no row is: `{name}` is {threshold:g}")
 

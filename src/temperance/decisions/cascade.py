@@ -12,8 +12,8 @@ from temperance.checks.arguments import as_level, as_number, as_sequence
 from temperance.checks.arrays import as_array
 from temperance.decisions.cascade_measures import (
     N_PRICES,
-    Answers,
     Goal,
+    RowOutcomes,
     Yardstick,
     answers_of,
     cross_fitted,
@@ -326,10 +326,10 @@ def _test_rows(
 
 def _alone(
     rows: CascadeRows, names: Sequence[str], costs: tuple[float, ...], kind: LossKind
-) -> dict[str, Answers]:
+) -> dict[str, RowOutcomes]:
     """Return what each model does if it answers every row."""
     losses = rows.deferral([None] * rows.deciding, costs, kind).losses
     return {
-        alone(name): Answers(np.full(rows.n, j), lost, np.full(rows.n, cost))
+        alone(name): RowOutcomes(np.full(rows.n, j), lost, np.full(rows.n, cost))
         for j, (name, lost, cost) in enumerate(zip(names, losses, (0.0, *costs), strict=True))
     }

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "N_PRICES",
-    "Answers",
     "CostCurve",
     "Goal",
     "Measure",
+    "RowOutcomes",
     "Way",
     "Yardstick",
     "answers_of",
@@ -121,7 +121,7 @@ def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class RowOutcomes:
     """Which model answers each row, whether it is wrong, and what was spent."""
 
     answered: NDArray[np.intp]  # (n,)
@@ -193,7 +193,7 @@ def of_test(
     )
 
 
-def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float]) -> Answers:
+def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float]) -> RowOutcomes:
     """Return the answers of every fold's rules, each at the price that its own rows give."""
     n = sum(len(fold.places) for fold in folds)
     answered, lost, cost = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
@@ -202,7 +202,7 @@ def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float])
         answered[fold.places] = own
         lost[fold.places] = lost_by(own, fold.losses)
         cost[fold.places] = np.r_[0.0, np.cumsum(fold.fit.costs)][own]
-    return Answers(answered, lost, cost)
+    return RowOutcomes(answered, lost, cost)
 
 
 Measure = Literal["error", "spent", "cost"]
@@ -248,7 +248,7 @@ class Yardstick(Frozen):
     error_cost: float | None  # None where an error has no price
     n_models: int
 
-    def way(self, answers: Answers) -> Way:
+    def way(self, answers: RowOutcomes) -> Way:
         """Return errors, spending and cost with their intervals."""
         sums = self._sums(self._columns(answers))
         w = np.ones(self.rows.n) if self.rows.weights is None else self.rows.weights
@@ -260,7 +260,7 @@ class Yardstick(Frozen):
             tuple(shares.tolist()),
         )
 
-    def differences(self, own: Answers, other: Answers) -> dict[Measure, Estimate]:
+    def differences(self, own: RowOutcomes, other: RowOutcomes) -> dict[Measure, Estimate]:
         """Return each measure of `own` less that of `other`, paired row by row."""
         sums = self._sums(self._columns(own) - self._columns(other))
         measures: tuple[Measure, ...] = ("error", "spent")
@@ -268,7 +268,7 @@ class Yardstick(Frozen):
             measures = (*measures, "cost")
         return {name: difference_estimate(sums, i) for i, name in enumerate(measures)}
 
-    def worth(self, own: Answers, raw: Answers, goal: Goal, price: float) -> Estimate:
+    def worth(self, own: RowOutcomes, raw: RowOutcomes, goal: Goal, price: float) -> Estimate:
         """Return raw less calibrated: total cost, errors at equal cost, or cost at equal accuracy.
 
         What two ways differ in beside is set off at the price, so that the side on which each has
@@ -282,7 +282,7 @@ class Yardstick(Frozen):
         gap = per_error * (raw.lost - own.lost) + per_cost * (raw.spent - own.spent)
         return difference_estimate(self._sums(gap[:, None]), 0)
 
-    def lost_by_last(self, answers: Answers) -> Estimate | None:
+    def lost_by_last(self, answers: RowOutcomes) -> Estimate | None:
         """Return the error of the last model on the rows that come to it; None without any."""
         came = answers.answered == self.n_models - 1
         weights = None if self.rows.weights is None else self.rows.weights[came]
@@ -329,7 +329,7 @@ class Yardstick(Frozen):
         most = max(float(total[last_of_tie].max()), 0.0)
         return (float(w @ first) - most) / float(w.sum())
 
-    def _columns(self, answers: Answers) -> Array:
+    def _columns(self, answers: RowOutcomes) -> Array:
         total = (self.error_cost or 0.0) * answers.lost + answers.spent
         return np.stack([answers.lost, answers.spent, total], axis=1)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DecisionRule", "Ends", "banded", "end_of"]
 
 
-class Counts(Protocol):
+class MergeableCounts(Protocol):
     """Counts of rows, which add up."""
 
     @property
@@ -52,7 +52,7 @@ class Ends(Protocol):
         """Up to which score rows are rejected; None: never."""
 
 
-C = TypeVar("C", bound=Counts)
+C = TypeVar("C", bound=MergeableCounts)
 
 
 class DecisionRule(ABC, Generic[C]):

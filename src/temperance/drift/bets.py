@@ -158,13 +158,13 @@ class Bets(Frozen):
             for bet in (*whole, *accuracy)
         ]
         families = {"temperature": whole, "accuracy": accuracy, "class": classes, "group": parts}
-        there = {name: bets for name, bets in families.items() if bets}
-        if not there:
+        present = {name: bets for name, bets in families.items() if bets}
+        if not present:
             msg = "`temperatures` and `odds` are both empty: there is nothing to bet on."
             raise InvalidInputError(msg)
-        total = sum(_SHARES[name] for name in there)
-        shares = [_SHARES[name] / total / len(bets) for name, bets in there.items() for _ in bets]
-        return cls(tuple(bet for bets in there.values() for bet in bets), np.array(shares))
+        total = sum(_SHARES[name] for name in present)
+        shares = [_SHARES[name] / total / len(bets) for name, bets in present.items() for _ in bets]
+        return cls(tuple(bet for bets in present.values() for bet in bets), np.array(shares))
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
@@ -218,8 +218,8 @@ class Bets(Frozen):
                 columns[key] = _log_factor(bet, log_probs, labels, of_label, top)
             column = columns[key]
             if bet.group is not None:
-                there = np.zeros(n, dtype=bool) if groups is None else groups == bet.group
-                column = np.where(there, column, 0.0)
+                in_group = np.zeros(n, dtype=bool) if groups is None else groups == bet.group
+                column = np.where(in_group, column, 0.0)
             factors[:, place] = column
         return factors
 

@@ -51,10 +51,10 @@ __all__ = [
     "Kind",
     "NeededSums",
     "OutOfFold",
-    "Piece",
     "ScoredBlocks",
     "Side",
     "SideSums",
+    "UncheckedRows",
 ]
 
 # Blocks of scores and labels, cut into pieces that one thread measures at a time.
@@ -100,7 +100,7 @@ Side = Calibrator | Sequence[Calibrator] | OutOfFold | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class UncheckedRows:
     """Some rows of a block; the values of their scores are not checked yet."""
 
     scores: NDArray[Any]  # (n, k) or (n,)
@@ -156,7 +156,7 @@ class ScoredBlocks:
     k: int = 0  # classes, known from the first block on
     weighed: bool = False  # whether some row so far counts
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[UncheckedRows]:
         """Yield the pieces in order."""
         first, weighed = 0, None
         blocks = opened(self.blocks)
@@ -169,7 +169,7 @@ class ScoredBlocks:
             for rows in row_blocks(scores, _PIECE):
                 w = None if weights is None else cut(weights, rows, copied=copied)
                 z, y = (cut(each, rows, copied=copied) for each in (scores, labels))
-                yield Piece(
+                yield UncheckedRows(
                     z, y, w, self.kind, number, first + rows.start,
                     rows.start, as_classes(self.classes, k=self.k),
                 )  # fmt: skip

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.blocks import FilePart
-    from temperance.evaluation.block_sums import Kind, Piece, Side
+    from temperance.evaluation.block_sums import Kind, Side, UncheckedRows
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.decomposition import ScoreDecomposition
     from temperance.metrics.estimates import CalibrationError, Draws
@@ -424,7 +424,7 @@ class _Kernel:
             blocks, self.kind, self.classes, self.refuse_probs, start, self.ignore_label
         )
 
-        def work(piece: Piece) -> tuple[int, SideSums]:
+        def work(piece: UncheckedRows) -> tuple[int, SideSums]:
             sides = piece.predictions(self.sides)
             sums = SideSums.of(sides, grid, self.needed, first=piece.first, seed=self.seed)
             let_go(piece.scores)

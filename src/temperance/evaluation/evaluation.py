@@ -258,11 +258,11 @@ def group_result_table(evaluation: Evaluation) -> Table:
         )
         for each in evaluation.groups[:_WORST]
     )
-    left = len(evaluation.groups) - len(rows)
+    n_more = len(evaluation.groups) - len(rows)
     several = f"{evaluation.outcomes.group}s"
     caption = f"p-values of the score test with Holm's correction for the number of {several}"
-    if left:
-        caption = f"{left} more {several} with larger p-values; {caption}"
+    if n_more:
+        caption = f"{n_more} more {several} with larger p-values; {caption}"
     columns = (
         evaluation.outcomes.group,
         evaluation.outcomes.plural,

@@ -158,8 +158,8 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
         renormalize=renormalize,
     )  # fmt: skip
     group_labels = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
-    rows, there = rows.weighing()
-    group_labels = weighing_groups(group_labels, there)
+    rows, row_mask = rows.weighing()
+    group_labels = weighing_groups(group_labels, row_mask)
     rows = of_label_matrix(rows, group_labels).apart_from(probs, labels, weights)
     return evaluate_rows(
         rows,
@@ -189,12 +189,12 @@ def labelled_groups(
         return as_groups(kept_rows(groups, keep, name="groups"), n=n)
 
 
-def weighing_groups(groups: Groups | None, there: NDArray[np.bool_] | None) -> Groups | None:
+def weighing_groups(groups: Groups | None, row_mask: NDArray[np.bool_] | None) -> Groups | None:
     """Return the groups of the rows that are there, of `Predictions.weighing`."""
-    if groups is None or there is None:
+    if groups is None or row_mask is None:
         return groups
     names, numbers = groups
-    used, numbers = np.unique(numbers[there], return_inverse=True)
+    used, numbers = np.unique(numbers[row_mask], return_inverse=True)
     return tuple(names[number] for number in used), numbers
 
 

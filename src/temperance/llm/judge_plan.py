@@ -107,7 +107,8 @@ def plan_pass_rate(
     -----
     The interval of `pass_rate` itself is computed for other numbers of labels that are right and
     wrong in the shares seen (or assumed); its units need not be whole. Half of the samples will be
-    a little wider. Labels beyond the n judged rows need new rows, which the judge judges as well.
+    a little wider. The numbers are at least 10, and at most 0.5 % above the smallest that would do.
+    Labels beyond the n judged rows need new rows, which the judge judges as well.
 
     Examples
     --------
@@ -199,18 +200,21 @@ def _assumed(rows: JudgedRows, agreement: float) -> _Sample:
     shares = np.outer([passed, 1.0 - passed], [a, 1.0 - a]).ravel()
     labels = np.array([1.0, 0.0, 0.0, 1.0])
     residuals = labels - tuning * np.array([1.0, 1.0, 0.0, 0.0])
-    there = shares > 0.0
-    ones = np.ones(int(there.sum()))
+    occurring = shares > 0.0
+    ones = np.ones(int(occurring.sum()))
     return _Sample(
-        UnitSums(residuals[there], ones, shares[there]),
+        UnitSums(residuals[occurring], ones, shares[occurring]),
         tuning,
-        UnitSums(labels[there], ones, shares[there]),
+        UnitSums(labels[occurring], ones, shares[occurring]),
         1.0,
     )
 
 
 def _fewest(half_width: Callable[[float], float], target: float) -> int | None:
-    """Return the smallest number of labels whose interval is short enough."""
+    """Return the smallest number of labels whose interval is short enough, or up to 0.5 % more.
+
+    At least 10; None where more than a thousand million would be needed.
+    """
     low, high = _LEAST - 1, _LEAST
     while half_width(high) > target:
         low, high = high, 2 * high

@@ -434,7 +434,7 @@ def _system_rate(
     """Return what is shown, the rate as a term of differences, and what it is made of."""
     rows = rows.part(rows.weights > 0.0)
     rows.require_labels()
-    there = rows.labelled
+    by_people = rows.labelled
     parts: Corrected | AdjustedCount
     labels_alone, tuning = None, None
     if method == "adjusted-count":
@@ -448,7 +448,7 @@ def _system_rate(
         float(np.average(rows.verdicts, weights=rows.weights)),
         labels_alone,
         len(rows.verdicts),
-        int(np.count_nonzero(there)),
+        int(np.count_nonzero(by_people)),
         len(np.unique(rows.units)) if rows.clustered else None,
         method, level, tuning, _agreement(rows, 1.0, level), _agreement(rows, 0.0, level),
     )  # fmt: skip
@@ -473,13 +473,13 @@ def _within_unit(rate: BoundedMean) -> BoundedMean:
 
 
 def _notes(rows: JudgedRows, rate: PassRate) -> Iterator[str]:
-    there = rows.labelled
-    if rate.method in ("ppi", "calibrated") and not there.all():
-        by_people, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
-        gap = total_of([by_people.term(rate.level), others.term(rate.level, -1.0)])
+    by_people = rows.labelled
+    if rate.method in ("ppi", "calibrated") and not by_people.all():
+        labelled, others = (rows.piece(rows.verdicts, which) for which in (by_people, ~by_people))
+        gap = total_of([labelled.term(rate.level), others.term(rate.level, -1.0)])
         if abs(gap.value) > normal_quantile(_OTHERWISE) * gap.standard_error:
             yield (
-                f"the judge passes {number_text(by_people.sums.mean)} of the labelled rows and "
+                f"the judge passes {number_text(labelled.sums.mean)} of the labelled rows and "
                 f"{number_text(others.sums.mean)} of the others: they were not drawn at random, "
                 "and the correction is not of these rows. If you labelled so many of each verdict, "
                 "`method` (--method) is stratified; if of known passes and fails, adjusted-count."

@@ -148,8 +148,8 @@ def base_rates_of_counts(
 
 def _scores(shares: NDArray[np.float64]) -> tuple[float, float]:
     """Return log loss and Brier score of shares of classes."""
-    there = shares[shares > 0.0]
-    return abs(float(there @ np.log(there))), max(1.0 - float(shares @ shares), 0.0)
+    positive = shares[shares > 0.0]
+    return abs(float(positive @ np.log(positive))), max(1.0 - float(shares @ shares), 0.0)
 
 
 def _skill(gap: Estimate, of: float) -> Estimate:

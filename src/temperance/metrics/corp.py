@@ -88,7 +88,8 @@ def corp_reliability(
         What the probability is of: that the predicted class is right, or that the class is this
         one; by default class 1 of two classes, else "predicted".
     weights : array_like, shape (n,), optional
-        Finite, >= 0. A row of weight 2 counts as two rows.
+        Finite, >= 0. A row of weight 2 counts as two rows in the curve and in the parts of
+        the score, and as one in the bands and the p-value.
     clusters : array_like, shape (n,), optional
         Names of what rows belong to (a patient, a game); rows of one are resampled together.
     n_resamples : int, default 1000

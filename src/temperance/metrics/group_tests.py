@@ -241,8 +241,9 @@ def group_score_rows(
     rows: Predictions, names: Sequence[str], numbers: NDArray[np.intp], *, seed: int = 0
 ) -> list[GroupTest]:
     """Test checked predictions (see `group_score_tests`); row i is in group `names[numbers[i]]`."""
-    counts = np.ones(len(numbers), dtype=bool) if rows.weights is None else rows.weights > 0
-    rows, numbers = rows_with_weight(rows), numbers[counts]
+    if rows.weights is not None:
+        numbers = numbers[rows.weights > 0]
+    rows = rows_with_weight(rows)
     members = places_of(numbers, len(names))
     tests = []
     for number, of in enumerate(members):

@@ -159,8 +159,8 @@ class Predictions:
         w = self.weights
         if w is None or w.all() or not w.any():
             return self, None
-        there = w > 0.0
-        return self.taken(np.flatnonzero(there)), there
+        positive = w > 0.0
+        return self.taken(np.flatnonzero(positive)), positive
 
     def taken(self, places: NDArray[np.intp]) -> Self:
         """Return the rows at these places; clusters are numbered anew."""

@@ -323,8 +323,8 @@ def _solve(score: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple
     explained = np.zeros(0)
     if rank:
         explained = solve_triangular(factor[:rank, :rank], z[:rank], lower=True)
-    left = np.abs(z[rank:] - factor[rank:, :rank] @ explained).max(initial=0.0)
-    if left > _OUTSIDE * max(1.0, float(np.abs(z).max())):
+    residual = np.abs(z[rank:] - factor[rank:, :rank] @ explained).max(initial=0.0)
+    if residual > _OUTSIDE * max(1.0, float(np.abs(z).max())):
         return float_info.max, max(rank, 1)  # an event of probability 0 happened
     with np.errstate(over="ignore"):  # an event of probability 1e-320
         return min(float(explained @ explained), float_info.max), int(rank)

@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.binning import forecast_numbers
 from temperance.checks.arguments import as_level
-from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.arrays import as_numbers, row_name, such_rows
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen, Plain
@@ -48,7 +48,7 @@ def row_scores(probs: Array, score: str | ArrayLike) -> Array:
         raise InvalidInputError(msg)
     if (unknown := np.isnan(values)).any():
         row = int(unknown.argmax())
-        msg = f"`score` must hold numbers; row {row} has nan ({such_rows(unknown)})."
+        msg = f"`score` must hold numbers; {row_name(row)} has nan ({such_rows(unknown)})."
         raise InvalidInputError(msg)
     return values
 

@@ -92,14 +92,14 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
     """
     of_top = event.name == "top-label"
     columns = rows.predicted if of_top else np.full(len(rows.labels), event.name, dtype=np.intp)
-    odds, left = np.empty(len(columns)), np.arange(len(columns))
+    odds, remaining = np.empty(len(columns)), np.arange(len(columns))
     if rows.scores is not None:  # up to one half, 1 - p has all digits of p
         p = rows.confidence if of_top else rows.at(columns)
         exact = (p > _LEAST_EXACT) & (p <= 0.5)
         odds[exact] = logit(p[exact])
-        left = np.flatnonzero(~exact)
-    for some in row_blocks(left, max(1, BLOCK_ELEMENTS // rows.shape[1])):
-        block = left[some]
+        remaining = np.flatnonzero(~exact)
+    for some in row_blocks(remaining, max(1, BLOCK_ELEMENTS // rows.shape[1])):
+        block = remaining[some]
         at_event = (np.arange(len(block)), columns[block])
         if rows.scores is None:
             others = rows.probs[block]

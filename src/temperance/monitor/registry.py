@@ -224,10 +224,10 @@ class Registry:
                 raise InvalidInputError(msg)
             return self._serve(history[first - 1].id, "rollback", why, {})
         digits = str(to).removeprefix(_PREFIX)
-        there = sorted({path.stem for path in (self.folder / "calibrators").glob("*.json")})
-        alike = [each for each in there if each.startswith(digits)]
+        stems = sorted({path.stem for path in (self.folder / "calibrators").glob("*.json")})
+        alike = [each for each in stems if each.startswith(digits)]
         if len(digits) < 6 or len(alike) != 1:
-            names = ", ".join(each[:_SHORT] for each in there)
+            names = ", ".join(each[:_SHORT] for each in stems)
             msg = (
                 f"`to` must name one calibrator by 6 digits or more, got {to!r}; there are {names}."
             )

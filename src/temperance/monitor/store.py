@@ -207,7 +207,11 @@ class Store:
         classes: tuple[str, ...] | None,
         options: Options,
     ) -> int:
-        """Return the number of a model, which is made when it is first seen."""
+        """Return the number of a model, which is made when it is first seen.
+
+        Rows of the same name may add what was not known of it: names of classes, more options
+        where rows have options of their own, and that some are not shown.
+        """
         sql = "SELECT number, k, classes, options FROM temperance_models WHERE name = ?"
         row = work.one(sql, (str(name),))
         text = None if classes is None else json.dumps(classes)
@@ -218,39 +222,38 @@ class Store:
             )
             row = work.one(sql, (str(name),))
             assert row is not None  # noqa: S101  (just written)
-        if (row[3] == "numbered") != (options == "numbered"):
-            msg = (
-                f"rows of model {name!r} were logged "
-                f"{'with' if row[3] == 'numbered' else 'without'} `options`: log others under a "
-                "name of their own (`model`, --model)."
-            )
-            raise InvalidInputError(msg)
-        if row[3] == "all" and options == "shown":
-            work.execute(
-                "UPDATE temperance_models SET options = ? WHERE number = ?", (options, row[0])
-            )
+        number, old_k, old_text, old_options = row
         any_width = self.settings.ragged or options == "numbered"
-        if any_width and k > row[1]:
-            work.execute("UPDATE temperance_models SET k = ? WHERE number = ?", (k, row[0]))
-        elif row[1] != k and not any_width:
+        _refuse_other_options(name, old_options, options)
+        if old_k != k and not any_width:
             msg = (
-                f"rows have {k} options, those of model {name!r} had {row[1]}. A model with others "
+                f"rows have {k} options, those of model {name!r} had {old_k}. A model with others "
                 "is another one: log it under a name of its own (`model`, --model)."
             )
             raise InvalidInputError(msg)
-        if text is not None and row[2] != text:
-            if row[2] is not None:
-                msg = (
-                    f"the classes of model {name!r} were {few(json.loads(row[2]))}, not "
-                    f"{few(classes or ())}: log another model under a name of its own (--model)."
-                )
-                raise InvalidInputError(msg)
-            work.execute("UPDATE temperance_models SET classes = ? WHERE number = ?",
-                         (text, row[0]))  # fmt: skip
-        return int(row[0])
+        if None not in (text, old_text) and old_text != text:
+            msg = (
+                f"the classes of model {name!r} were {few(json.loads(old_text))}, not "
+                f"{few(classes or ())}: log another model under a name of its own (--model)."
+            )
+            raise InvalidInputError(msg)
+        now = (
+            max(k, old_k),
+            old_text if text is None else text,
+            "shown" if (old_options, options) == ("all", "shown") else old_options,
+        )
+        if now != (old_k, old_text, old_options):
+            work.execute(
+                "UPDATE temperance_models SET k = ?, classes = ?, options = ? WHERE number = ?",
+                (*now, number),
+            )
+        return int(number)
 
     def _join(self, work: Transaction, names: list[str]) -> tuple[int, int]:
-        """Give parked labels to the predictions that have come now."""
+        """Give parked labels to the predictions that have come now.
+
+        Return how many, and how many are dropped, being no option of their prediction.
+        """
         if work.one("SELECT 1 FROM temperance_parked LIMIT 1") is None:
             return 0, 0
         condition, value = work.among("id", names)
@@ -456,7 +459,7 @@ class Store:
                 " temperance_labels WHERE newest = 1 ORDER BY seq DESC LIMIT 10000) l"
                 " JOIN temperance_predictions p ON p.seq = l.prediction"
             )
-            there, old, first, last = work.one(
+            n_predictions, old, first, last = work.one(
                 "SELECT count(*), sum(CASE WHEN time <= ? THEN 1 ELSE 0 END), min(time), max(time)"
                 " FROM temperance_predictions",
                 (matured,),
@@ -477,7 +480,7 @@ class Store:
                     matured,
                 )
             return Counts(
-                there,
+                n_predictions,
                 int(new or 0),
                 labels - int(new or 0),
                 count("temperance_parked"),
@@ -649,6 +652,16 @@ _ALL = 1 << 62
 _USABLE = 4  # of the columns of rows: from when on the label may be looked at
 
 
+def _refuse_other_options(name: str, old: Options, options: Options) -> None:
+    """Raise where some rows of a model have options by their numbers, and others have not."""
+    if (old == "numbered") != (options == "numbered"):
+        msg = (
+            f"rows of model {name!r} were logged {'with' if old == 'numbered' else 'without'} "
+            "`options`: log others under a name of their own (`model`, --model)."
+        )
+        raise InvalidInputError(msg)
+
+
 def _refuse_others(
     work: Transaction,
     names: list[str],
@@ -659,7 +672,7 @@ def _refuse_others(
 ) -> None:
     """Raise if a row that is there already, or twice in this call, is another one."""
     condition, value = work.among("id", names)
-    there = {
+    stored = {
         row[0]: (row[1], row[2], row[3], bytes(row[4]))
         for row in work.rows(
             "SELECT id, model, calibrator, part, scores FROM temperance_predictions"
@@ -669,7 +682,7 @@ def _refuse_others(
     others = [
         name
         for name, part, row in zip(names, parts, rows, strict=True)
-        if there[name] != (model, calibrator, part, row)
+        if stored[name] != (model, calibrator, part, row)
     ]
     if others:
         msg = (

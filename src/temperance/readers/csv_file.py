@@ -14,7 +14,7 @@ from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
 from temperance.readers.cells import INFINITY, NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
-from temperance.readers.dialect import GZIP, Dialect, is_utf8, opened, separated
+from temperance.readers.dialect import GZIP, TextDialect, is_utf8, opened, separated
 from temperance.readers.guard import name_list, quoted
 from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
 from temperance.readers.table import UNKNOWN, ColumnPlan, finished, hint_of_missing, plan_columns
@@ -86,7 +86,7 @@ class _Columns:
     """What has been converted so far, and which rows lack a value."""
 
     def __init__(
-        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], dialect: Dialect
+        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], dialect: TextDialect
     ) -> None:
         self._plan = plan
         self._request = request
@@ -120,7 +120,7 @@ class _Columns:
             names.append(plan.label)
         return names
 
-    def add(self, block: _Block) -> None:
+    def add(self, block: _LineBlock) -> None:
         """Convert one more block."""
         for name, column in self._numbers.items():
             self._note(name, block, column.add(block.columns[name], block.lines))
@@ -152,7 +152,7 @@ class _Columns:
         verdicts = {cell: lacks(cell) for cell in set(cells)}
         return np.fromiter(map(verdicts.__getitem__, cells), np.bool_, len(cells))
 
-    def _note(self, name: str, block: _Block, missing: NDArray[np.bool_]) -> None:
+    def _note(self, name: str, block: _LineBlock, missing: NDArray[np.bool_]) -> None:
         self._missing[name].append(missing)
         if missing.any():
             row = int(missing.argmax())
@@ -243,7 +243,7 @@ class _Columns:
         return column.values()
 
 
-class _Block:
+class _LineBlock:
     """Some rows, cut into the columns that are used, and the line on which each row starts."""
 
     def __init__(self, rows: list[list[str]], lines: list[int], names: Sequence[str]) -> None:
@@ -277,7 +277,7 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
             return None
         first_row = dict(zip(names, cells, strict=True))
         plan = _planned(names, first_row, request)
-        dialect = Dialect(mark, encoding=encoding)
+        dialect = TextDialect(mark, encoding=encoding)
         columns = _Columns(plan, request, first_row, dialect).of_plain(plain)
         return None if columns is None else columns.rows()
     except (FileFormatError, UnicodeError, csv.Error):
@@ -304,7 +304,9 @@ def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
         yield columns.rows()
 
 
-def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block, Dialect]]:
+def _planned_blocks(
+    path: Path, request: Request
+) -> Iterator[tuple[ColumnPlan, _LineBlock, TextDialect]]:
     """Yield which columns to read, some rows, and how they are written, until the file ends."""
     with opened(path, request.fields) as (file, encoding):
         lines, delimiter, mark = separated(file, path, request.fields.delimiter)
@@ -318,7 +320,7 @@ def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, 
             for block in _blocks(reader, names):
                 if plan is None:
                     plan = _planned(names, _first_row(block), request)
-                yield plan, block, Dialect(mark, encoding=encoding)
+                yield plan, block, TextDialect(mark, encoding=encoding)
         except csv.Error as error:
             msg = f"line {reader.line_num}: {error}; check its quotation marks."
             raise FileFormatError(msg) from error
@@ -375,11 +377,11 @@ def _is_blank(cell: str) -> bool:
     return not cell or cell.isspace()
 
 
-def _first_row(block: _Block) -> dict[str, str]:
+def _first_row(block: _LineBlock) -> dict[str, str]:
     return {name: cells[0] for name, cells in block.columns.items()}
 
 
-def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
+def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_LineBlock]:
     rows: list[list[str]] = []
     lines: list[int] = []
     line = reader.line_num + 1
@@ -389,10 +391,10 @@ def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
             lines.append(line)
         line = reader.line_num + 1
         if len(rows) == _BLOCK_ROWS:
-            yield _Block(rows, lines, names)
+            yield _LineBlock(rows, lines, names)
             rows, lines = [], []
     if rows:
-        yield _Block(rows, lines, names)
+        yield _LineBlock(rows, lines, names)
 
 
 def _count(cells: int) -> str:

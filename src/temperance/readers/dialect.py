@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Fields
 
-__all__ = ["GZIP", "Dialect", "is_utf8", "opened", "separated"]
+__all__ = ["GZIP", "TextDialect", "is_utf8", "opened", "separated"]
 
 GZIP = b"\x1f\x8b"
 _PACKED = {
@@ -50,7 +50,7 @@ _MARKS = {  # bytes at the start that say the encoding; the longer first
 _UTF8 = "utf-8-sig"  # with or without a mark
 
 
-class Dialect(NamedTuple):
+class TextDialect(NamedTuple):
     """What was found of a text table that was not said, nor is usual: a note for its user."""
 
     delimiter: str | None = None

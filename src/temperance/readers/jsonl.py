@@ -104,7 +104,7 @@ _LARGEST = 2**64 - 1
 _OF_DECISIONS = frozenset({"answers", "type"})  # keys of answers that may be flat
 
 
-class Scores:
+class ScoreColumn:
     """The lists (or single numbers) under the one key of scores that all records have."""
 
     def __init__(self, request: Request) -> None:
@@ -227,7 +227,7 @@ class Scores:
         )
 
 
-class Labels:
+class LabelColumn:
     """Finite numbers or texts under one key that all records have, or none has.
 
     With `booleans`, true and false too.
@@ -286,7 +286,7 @@ class LabelIds:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._ids: Labels | None = None
+        self._ids: LabelColumn | None = None
         self._started = False
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -294,7 +294,7 @@ class LabelIds:
         if not self._started:
             self._started = True
             key = self._request.id_name(record)
-            self._ids = None if key is None else Labels("id", key, required=True)
+            self._ids = None if key is None else LabelColumn("id", key, required=True)
         if self._ids is not None:
             self._ids.add(record)
 
@@ -404,13 +404,13 @@ class _Column:
             self.values.append(value)
         return value
 
-    def spread(self, there: NDArray[Any]) -> NDArray[Any]:
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return an array of the values with the records that lack one, masked, in their places."""
         gaps = np.array(self._gaps or [], dtype=np.bool_)
         if not gaps.any():
-            return there
-        every = np.zeros(len(gaps), dtype=there.dtype)
-        every[~gaps] = there
+            return values
+        every = np.zeros(len(gaps), dtype=values.dtype)
+        every[~gaps] = values
         return np.ma.MaskedArray(every, gaps)
 
     def require(self) -> None:
@@ -520,7 +520,7 @@ def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
 class LabelLists:
     """The lists under one key that all records have, or none has; as long as their `scores`."""
 
-    def __init__(self, request: Request, scores: Scores | None) -> None:
+    def __init__(self, request: Request, scores: ScoreColumn | None) -> None:
         self._request = request
         self._scores = scores
         self._key: str | None = None
@@ -607,13 +607,13 @@ def read_jsonl(path: Path, request: Request) -> FileRows:
         label_ids = LabelIds(request)
         _fill([*of_labels, label_ids], path)
         return FileRows(labels=of_labels[-1].array(), ids=label_ids.array())
-    scores = Scores(request)
+    scores = ScoreColumn(request)
     of_labels = _labels(request, scores)
     drop = request.na == "drop"
     weights = Weights("weight", fields.weight, drop=drop)
-    groups = Labels("group", fields.group, drop=drop)
-    clusters = Labels("cluster", fields.cluster, drop=drop)
-    ids = Labels("id", fields.id, drop=drop)
+    groups = LabelColumn("group", fields.group, drop=drop)
+    clusters = LabelColumn("cluster", fields.cluster, drop=drop)
+    ids = LabelColumn("id", fields.id, drop=drop)
     classes = ClassNames()
     _fill([scores, classes, NearNames(request), weights, groups, clusters, ids, *of_labels], path)
     values, ragged = scores.array()
@@ -630,7 +630,7 @@ def read_jsonl(path: Path, request: Request) -> FileRows:
     )
 
 
-def _labels(request: Request, scores: Scores | None) -> list[Any]:
+def _labels(request: Request, scores: ScoreColumn | None) -> list[Any]:
     """Return what reads the labels, last, after what refuses others; nothing if not wanted."""
     if not request.labels:
         return []
@@ -639,7 +639,9 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
     name = request.fields.label
     return [
         NoLabelLists(name or "label"),
-        Labels("label", name, required=scores is None, booleans=True, drop=request.na == "drop"),
+        LabelColumn(
+            "label", name, required=scores is None, booleans=True, drop=request.na == "drop"
+        ),
     ]
 
 

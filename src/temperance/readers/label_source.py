@@ -107,22 +107,22 @@ def _id_column(ids: list[Any]) -> NDArray[Any]:
 
 def _one_column(values: list[Any], missing: list[bool], *, mixed: bool) -> NDArray[Any]:
     """Return labels as an array of their kind; of ids that have none, what stands for nothing."""
-    there = [each for each, lacks in zip(values, missing, strict=True) if not lacks]
-    if mixed or not there:
+    present = [each for each, lacks in zip(values, missing, strict=True) if not lacks]
+    if mixed or not present:
         column: NDArray[Any] = np.empty(len(values), dtype=object)
         column[:] = values
         return column
-    kind = next((each for each in _KINDS if all(_is(label, each) for label in there)), None)
+    kind = next((each for each in _KINDS if all(_is(label, each) for label in present)), None)
     if kind is None:
-        first = there[0]
-        other = next(label for label in there if not isinstance(label, type(first)))
+        first = present[0]
+        other = next(label for label in present if not isinstance(label, type(first)))
         msg = (
             "`labels` must be all texts, all numbers, or all true and false, got "
             f"{value_text(first)} and {value_text(other)}."
         )
         raise InvalidInputError(msg)
     try:
-        return np.array([there[0] if lacks else each
+        return np.array([present[0] if lacks else each
                          for each, lacks in zip(values, missing, strict=True)])  # fmt: skip
     except ValueError as error:
         msg = "`labels` that are lists must all be as long."

@@ -35,8 +35,8 @@ __all__ = ["BandsContent", "PolicyContent", "render_policy", "write_policy"]
 
 _BANDS = ("accept", "review", "reject")
 _VERBS = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
-Finding = Literal["broken", "kept", "cannot tell"]
-_ON_TEST: dict[Finding, str] = {  # the worst first
+BandFinding = Literal["broken", "kept", "cannot tell"]
+_ON_TEST: dict[BandFinding, str] = {  # the worst first
     "broken": "broken on the test rows",
     "cannot tell": "too few test rows to tell",
     "kept": "kept on the test rows",
@@ -70,7 +70,7 @@ class BandsContent:
     def _promised(self) -> tuple[str | None, ...]:
         return self.rule.promised_groups if self.rule.per_group else (None,)
 
-    def finding(self, promise: str) -> Finding:
+    def finding(self, promise: str) -> BandFinding:
         """Return what test rows say of a promise; of groups the worst that they say of any."""
         found = {gate.finding for gate in self.gates if gate.promise == promise}
         return next((each for each in _ON_TEST if each in found), "cannot tell")
@@ -87,12 +87,10 @@ class PolicyContent:
 
     title: str
     bands: BandsContent | None  # None: the table alone
-    table: (
-        CoverageTable | None
-    )  # None: of composite answers, whose rows are not answered one by one
+    table: CoverageTable | None  # None: of composite answers, of which a row is a part
     curve: RiskCoverage | None
     calibrator: Calibrator
-    chosen: float | None  # risk of the table whose policy is written
+    chosen_risk: float | None  # risk of the table whose policy is written
     use: str  # which rows were used for what
     facts: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
@@ -219,7 +217,7 @@ def _table_screen(content: PolicyContent) -> Screen:
     file = shlex.quote(content.file)
     rules = zip(content.table.risks, content.table.rules, strict=True)
     allowed_risks = [risk for risk, rule in rules if rule is not None]
-    if content.chosen is not None:
+    if content.chosen_risk is not None:
         step = "Let the chosen policy decide on new rows, and test it on new labels."
         command = f"temperance apply {shlex.quote(content.policy)} new-rows.npz -o decided.npz"
     elif allowed_risks:
@@ -234,10 +232,10 @@ def _table_screen(content: PolicyContent) -> Screen:
 def _table_finding(content: PolicyContent) -> str:
     assert content.table is not None  # noqa: S101  (there are no bands)
     sure = percent_text(content.table.confidence)
-    if content.chosen is not None:
+    if content.chosen_risk is not None:
         return (
-            f"With {sure} confidence, at most {percent_text(content.chosen)} of the answers of the "
-            "chosen policy are wrong."
+            f"With {sure} confidence, at most {percent_text(content.chosen_risk)} of the answers "
+            "of the chosen policy are wrong."
         )
     return (
         f"How many rows can be answered at each risk, all promised at once with {sure} confidence."
@@ -292,7 +290,7 @@ def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
     for gate in bands.gates:
         found.setdefault(gate.group, []).append(gate.finding)
 
-    def worst(part: GroupBands) -> Finding | None:
+    def worst(part: GroupBands) -> BandFinding | None:
         return next((each for each in _ON_TEST if each in found.get(part.group, ())), None)
 
     def order(part: GroupBands) -> tuple[bool, int]:
@@ -327,12 +325,12 @@ def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
     if table is None:
         return
     for risk, rule, reason in zip(table.risks, table.rules, table.reasons, strict=True):
-        row: dict[str, Any] = {"risk": percent_text(risk), "chosen": risk == content.chosen}
+        row: dict[str, Any] = {"risk": percent_text(risk), "chosen": risk == content.chosen_risk}
         if rule is None:
             short = short_reason(reason)
             yield row | {
                 "threshold": "none", "share": ("0 %", "", ""), "wrong": "", "reason": short,
-                "word": "Not with these rows", "why": short[:1].upper() + short[1:], "css": "open",
+                "word": "Not with these rows", "why": capitalised(short), "css": "open",
             }  # fmt: skip
             continue
         counts, at = rule.outcome, f"{rule.threshold:.4g}"
@@ -359,11 +357,11 @@ def _bands_figure(bands: BandsContent) -> str:
 def _curve_figure(content: PolicyContent) -> str:
     if content.curve is None or content.table is None:
         return ""
-    rule = None if content.chosen is None else content.table.choose(content.chosen)
+    rule = None if content.chosen_risk is None else content.table.choose(content.chosen_risk)
     display = RiskCoverageDisplay(
         content.curve,
         threshold=None if rule is None else rule.threshold,
-        max_risk=content.chosen,
+        max_risk=content.chosen_risk,
     )
     return svg(display.plot(), "risk-coverage")
 

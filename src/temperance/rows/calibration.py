@@ -40,7 +40,7 @@ from temperance.frozen import deferred
 from temperance.metrics.estimates import Estimate
 from temperance.printable import count_text
 from temperance.rows.layouts import AUTO
-from temperance.rows.memory import Settings, naming
+from temperance.rows.memory import MeasureSettings, naming
 from temperance.selection import BASE_RATE, select_rows
 from temperance.selection.choose import LEAST_PER_PARAMETER
 from temperance.show import number_text
@@ -298,7 +298,7 @@ def calibrate(
         rows, method=method, prior=prior, pool=pool, out_of_fold=test is None, seed=seed
     )
     calibrator, out_of_fold = fitted.calibrator, fitted.out_of_fold
-    settings: Settings = {
+    settings: MeasureSettings = {
         "n_bins": n_bins,
         "n_resamples": n_resamples,
         "seed": seed,
@@ -585,7 +585,11 @@ _FOLDS = 5
 
 
 def calibrate_blocks(
-    rows: BlockRows, test: Rows | BlockRows | None, *, prior: float, **settings: Unpack[Settings]
+    rows: BlockRows,
+    test: Rows | BlockRows | None,
+    *,
+    prior: float,
+    **settings: Unpack[MeasureSettings],
 ) -> Calibration:
     """Fit a temperature to rows that stay in their file, in a few readings, and measure it.
 

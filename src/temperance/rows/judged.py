@@ -209,8 +209,8 @@ def _joined(
             msg = f"{source}: ids must name one row each; more than once: {first_few(again)}."
             raise FileFormatError(msg)
     joined = np.full(n, np.nan)
-    left = [each for each in theirs if each not in place]
-    if len(left) == len(theirs):
+    unmatched = [each for each in theirs if each not in place]
+    if len(unmatched) == len(theirs):
         msg = (
             f"{labels}: no id is one of {path}: {first_few(theirs[:3])} and {first_few(own[:3])}. "
             "Ids must be spelled alike; --id-column names their column in both."
@@ -219,7 +219,7 @@ def _joined(
     for each, value in zip(theirs, values, strict=True):
         if each in place:
             joined[place[each]] = value
-    if not left:
+    if not unmatched:
         return joined, []
-    lost = f"{count_text(len(left), 'label')} of ids that {path} lacks"
-    return joined, [f"{labels}: {lost}: {first_few(left[:5])}."]
+    lost = f"{count_text(len(unmatched), 'label')} of ids that {path} lacks"
+    return joined, [f"{labels}: {lost}: {first_few(unmatched[:5])}."]

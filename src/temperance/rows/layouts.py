@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from temperance.readers.dataset import Layout as FileLayout
 
     Array = NDArray[np.float64]
-    Groups = Callable[[], NDArray[np.str_] | None]
+    GroupSource = Callable[[], NDArray[np.str_] | None]
 
 __all__ = ["AUTO", "Answers", "Classes", "Labels", "Layout", "Pixels"]
 
@@ -154,7 +154,7 @@ class Layout:
         *,
         classes: tuple[str, ...] | None,
         clusters: NDArray[np.intp] | None,
-        groups: Groups,
+        groups: GroupSource,
         prior: float,
     ) -> Training:
         """Return the rows as a fit takes them."""
@@ -331,7 +331,7 @@ class Pixels(Layout):
         labels: NDArray[np.intp],
         weights: Array | None,
         *,
-        groups: Groups,  # noqa: ARG002
+        groups: GroupSource,  # noqa: ARG002
         **known: Any,  # noqa: ANN401  (classes, clusters, prior)
     ) -> Training:
         """Return the rows as a fit takes them, without groups."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from temperance.planning import Plan
     from temperance.readers.dataset import Kind
 
-__all__ = ["Measured", "RowFacts", "Rows", "Settings", "naming"]
+__all__ = ["MeasureSettings", "Measured", "RowFacts", "Rows", "naming"]
 
 _ONE_CLASS = Classes()
 _PLANNED = 5000  # rows: enough to know the confidences by
@@ -65,7 +65,7 @@ class RowFacts:
     members: tuple[str, ...] = ()  # names of an ensemble's models
 
 
-class Settings(TypedDict):
+class MeasureSettings(TypedDict):
     """How rows are measured."""
 
     n_bins: int
@@ -309,19 +309,23 @@ class Rows:
         )
         return (msg,)
 
-    def measure_raw(self, **settings: Unpack[Settings]) -> tuple[Evaluation, RowFacts]:
+    def measure_raw(self, **settings: Unpack[MeasureSettings]) -> tuple[Evaluation, RowFacts]:
         """Measure the rows as they are."""
         with report_work("measuring"):
             evaluation = evaluate_rows(self.predictions(), groups=self.named_groups, **settings)
         return evaluation, self.facts
 
-    def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
+    def measure_after(
+        self, calibrator: Calibrator, **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are and after a calibrator that has not seen them."""
         with report_work(f"applying to {self.outcomes.rows(self.n)}"):
             after = self.scaled_by(calibrator)
         return self.measure_scaled(after, **settings)
 
-    def measure_scaled(self, after: NDArray[np.float64], **settings: Unpack[Settings]) -> Measured:
+    def measure_scaled(
+        self, after: NDArray[np.float64], **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are, and their calibrated logits."""
         with report_work("measuring"):
             sides = {"before": self.predictions(self.unchanged), "after": self.predictions(after)}

@@ -13,6 +13,7 @@ import numpy as np
 from temperance.alignment import column_order, in_trusted_order, rows_by_id
 from temperance.blocks import report_work
 from temperance.calibrators import MultilabelScaling, pooled_logits
+from temperance.checks.arrays import row_name, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.probs import Floored
 from temperance.errors import InvalidInputError
@@ -490,11 +491,11 @@ def read_members(
         source=" + ".join(each.source for each in (first, *others)),
         notes=tuple(note for each in (first, *others) for note in each.notes),
         sha256=digest.hexdigest(),
-        floored=_together([each.floored for each in (first, *others)]),
+        floored=_all_floored([each.floored for each in (first, *others)]),
     )
 
 
-def _together(floors: list[Floored | None]) -> Floored | None:
+def _all_floored(floors: list[Floored | None]) -> Floored | None:
     """Return what was raised in all files."""
     known = [each for each in floors if each is not None]
     if not known:
@@ -547,12 +548,26 @@ def check_same_rows(first: Rows, other: Rows) -> None:
     for what in ("ids", "labels"):
         own, theirs = (_whole_column(each, what) for each in (first, other))
         if own is not None and theirs is not None and not np.array_equal(own, theirs):
-            row = int(np.flatnonzero(own != theirs)[0])
+            row = _name_of_row(first, int(np.flatnonzero(own != theirs)[0]), n=len(own))
             msg = (
-                f"{other.source}: its {what} differ from those of {first.source}, first in row "
-                f"{row}. Both must hold the same rows in the same order."
+                f"{other.source}: its {what} differ from those of {first.source}, first in {row}. "
+                "Both must hold the same rows in the same order."
             )
             raise InvalidInputError(msg)
+
+
+def _name_of_row(rows: Rows, row: int, *, n: int) -> str:
+    """Return how messages name one of the n rows of `_whole_column`: as the file numbers it.
+
+    Of entries and pixels it is their own number, from 0.
+    """
+    places = rows.file_rows
+    if places is None:
+        return row_name(row)
+    if rows.columns is not None:  # of all rows of the file but those that lack a value
+        places = np.delete(np.arange(n + len(rows.left_out)), list(rows.left_out))
+    with rows_of_file(places):
+        return row_name(row)
 
 
 def _whole_column(rows: Rows, name: str) -> NDArray[Any] | None:

@@ -261,11 +261,11 @@ def weighing_rows(rows: Rows) -> Rows:
     """Return the rows without those of weight 0, which take no part in anything."""
     if rows.weights is None or rows.weights.all():
         return rows
-    there = rows.weights > 0.0
-    left_out = rows.n - np.count_nonzero(there)
+    row_mask = rows.weights > 0.0
+    left_out = rows.n - np.count_nonzero(row_mask)
     have = "has weight 0 and takes" if left_out == 1 else "have weight 0 and take"
     note = f"{rows.source}: {left_out:,} of {rows.n:,} rows {have} no part."
-    return replace(rows.part(there), notes=(*rows.notes, note))
+    return replace(rows.part(row_mask), notes=(*rows.notes, note))
 
 
 def with_repeats(rows: Rows, how: RepeatedIds) -> Rows:

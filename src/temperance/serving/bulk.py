@@ -17,7 +17,7 @@ from temperance.readers.arrow import read_arrow_stream
 from temperance.readers.guard import refusing
 from temperance.readers.npz import read_npz
 from temperance.readers.request import Request, check_shapes
-from temperance.serving.served import Question
+from temperance.serving.served import RequestRows
 
 if TYPE_CHECKING:
     from temperance.readers.request import FileRows
@@ -160,8 +160,8 @@ def _answered(
             "floor of probabilities: here an option that does not exist looks like one of 0."
         )
         raise InvalidInputError(msg)
-    question = Question(rows.kind, in_order(values, order), groups if has_groups else None)
-    answered = served.answer(question)
+    request = RequestRows(rows.kind, in_order(values, order), groups if has_groups else None)
+    answered = served.answer(request)
     names = rows.classes or calibrator.classes
     if order is None:
         return answered, names

@@ -15,7 +15,7 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.readers.guard import name_list
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import padded_rows
-from temperance.serving.served import Question
+from temperance.serving.served import RequestRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,8 +98,8 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     if not isinstance(refuse_probs, bool):
         msg = f"`refuse_probs` must be true or false, got {value_text(refuse_probs)}."
         raise InvalidInputError(msg)
-    question = Question(key, rows.values, groups, rows.mask, refuse_probs, clusters)
-    answered = served.answer(question)
+    request = RequestRows(key, rows.values, groups, rows.mask, refuse_probs, clusters)
+    answered = served.answer(request)
     return answered.reply(_rendered(answered, rows, served, groups))
 
 

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.decisions.cascade_policy import CascadePolicy
 
-__all__ = ["Answered", "Question", "Reply", "Served", "WatchedFile"]
+__all__ = ["Answered", "Reply", "RequestRows", "Served", "WatchedFile"]
 
 _SHOWN = 5  # names in a warning
 _OLD = 2.0  # seconds: what was written to later than that may change without a new time
 
 
-class Question(NamedTuple):
+class RequestRows(NamedTuple):
     """The rows of a request, as their sender says what they are."""
 
     kind: str  # "logits", "probs" or "scores"
@@ -131,35 +131,35 @@ class Served:
             return cls(policy.calibrator, policy, content)
         return cls(calibrator_of(top), None, content)
 
-    def answer(self, question: Question) -> Answered:
+    def answer(self, request: RequestRows) -> Answered:
         """Return the calibrated probabilities of the rows, or raise InvalidInputError."""
         calibrator = self.calibrator
-        refuse_probs = question.refuse_probs and question.kind == "logits"
-        logits = self._logits(question)
+        refuse_probs = request.refuse_probs and request.kind == "logits"
+        logits = self._logits(request)
         if self.policy is not None:
             probs, bands = self.policy.decide(
                 logits,
-                groups=question.groups,
-                clusters=question.clusters,
+                groups=request.groups,
+                clusters=request.clusters,
                 refuse_probs=refuse_probs,
             )
             return Answered(probs, bands == "accept", bands)
-        probs = calibrator.apply(logits, groups=question.groups, refuse_probs=refuse_probs)
+        probs = calibrator.apply(logits, groups=request.groups, refuse_probs=refuse_probs)
         return Answered(probs, None)
 
-    def _logits(self, question: Question) -> Any:  # noqa: ANN401  (arrays, or a tuple of them)
+    def _logits(self, request: RequestRows) -> Any:  # noqa: ANN401  (arrays, or a tuple of them)
         """Return what the calibrator's `apply` takes."""
         of_answers = self.calibrator.kind == "answers"
-        if of_answers != (question.kind == "scores"):
+        if of_answers != (request.kind == "scores"):
             what = "scores" if of_answers else "logits` or `probs"
             msg = f"`{what}` must be given: the calibrator is of {self.calibrator.kind}."
             raise InvalidInputError(msg)
-        if question.kind != "probs":
-            return question.values
-        if isinstance(question.values, tuple):
-            masks = question.mask or (None,) * len(question.values)
-            return tuple(map(self.from_probs, question.values, masks))
-        return self.from_probs(question.values, question.mask)
+        if request.kind != "probs":
+            return request.values
+        if isinstance(request.values, tuple):
+            masks = request.mask or (None,) * len(request.values)
+            return tuple(map(self.from_probs, request.values, masks))
+        return self.from_probs(request.values, request.mask)
 
     def from_probs(
         self, probs: NDArray[Any], mask: NDArray[np.bool_] | None
@@ -266,12 +266,12 @@ class Served:
         k = calibrator.n_classes or 2
         row: Any = np.zeros((1, k))
         if calibrator.kind == "answers":
-            question = Question("scores", np.zeros(1), groups, clusters=clusters)
+            request = RequestRows("scores", np.zeros(1), groups, clusters=clusters)
         elif calibrator.traits.members:
-            question = Question("logits", (row,) * calibrator.n_models, groups, clusters=clusters)
+            request = RequestRows("logits", (row,) * calibrator.n_models, groups, clusters=clusters)
         else:
-            question = Question("logits", row, groups, clusters=clusters)
-        _check_probs(as_float64(self.answer(question).probs))
+            request = RequestRows("logits", row, groups, clusters=clusters)
+        _check_probs(as_float64(self.answer(request).probs))
 
     @property
     def _models_with_outputs(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.checks import as_logits, as_weights
 from temperance.checks.arguments import as_count, as_number, as_positive, as_seed
-from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.arrays import as_numbers, row_name, such_rows
 from temperance.checks.forms import matched_features, refuse_other_index
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
@@ -312,8 +312,8 @@ def _features(
     bad = ~(np.abs(x) <= _MOST).all(axis=1)
     if bad.any():
         msg = (
-            f"`{name}` must be finite, and not beyond {_MOST:g}; row {int(bad.argmax())} is not "
-            f"({such_rows(bad)})."
+            f"`{name}` must be finite, and not beyond {_MOST:g}; {row_name(int(bad.argmax()))} is "
+            f"not ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     w = as_weights(weights, n=len(x))

@@ -23,7 +23,7 @@ from temperance.sklearn.responses import RESPONSES, class_text, classes_of, is_f
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["AUTO", "FitRows", "Settings"]
+__all__ = ["AUTO", "ClassifierSettings", "FitRows"]
 
 AUTO = "auto"
 _METHODS = tuple(
@@ -33,7 +33,7 @@ _THEIR_NAMES = {"sigmoid": "platt"}  # what scikit-learn calls them
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClassifierSettings:
     """The arguments of a classifier, checked."""
 
     estimator: Any
@@ -118,7 +118,7 @@ class FitRows:
         y: Any,  # noqa: ANN401
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
-        settings: Settings,
+        settings: ClassifierSettings,
     ) -> Self:
         """Return labels as positions, weights and numbers of groups, or raise."""
         labels = _as_column(y)

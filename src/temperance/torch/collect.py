@@ -143,7 +143,7 @@ def collect_logits(
     target = device_of(model) if device is None else _as_device(device)
     names = class_names(model)
     file = None if output is None else LogitsFile(output, names)
-    rows = _Rows(file)
+    rows = _Collector(file)
     total = _rows_of(loader)
     with (
         file or nullcontext(),
@@ -167,7 +167,7 @@ def collect_logits(
     return rows.collected(names)
 
 
-class _Rows:
+class _Collector:
     """What has come so far: in memory, or in a file."""
 
     def __init__(self, file: LogitsFile | None) -> None:

@@ -193,8 +193,8 @@ def _low_misses(rows: Predictions, binned: Binned, hits: CellSums) -> CellSums:
         of_high = np.bincount(binned.column, None if values is None else values[binned.row], k)
         return np.asarray((n if values is None else values.sum()) - of_high, dtype=np.float64)
 
-    there = None if w is None else (w > 0.0).astype(np.float64)
-    count = lowest_bin(of_low(there), hits.count)
+    indicator = None if w is None else (w > 0.0).astype(np.float64)
+    count = lowest_bin(of_low(indicator), hits.count)
     square = low * low
     if w is None:
         probability = lowest_bin(low.sum(axis=0), hits.probability)

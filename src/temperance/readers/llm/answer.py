@@ -271,12 +271,12 @@ def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:
 
     Where labels come from another file, the name may be that file's alone.
     """
-    there = [node for node in usual if node is not None]
+    nodes = [node for node in usual if node is not None]
     if ask.fields.id is not None:
         own = line.find(ask.fields.id)
-        if own is not None or ask.own_labels or not there:
+        if own is not None or ask.own_labels or not nodes:
             return (own or line.need(ask.fields.id)).name()
-    return there[0].name() if there else None
+    return nodes[0].name() if nodes else None
 
 
 # A whole answer by one score, in place of its options.

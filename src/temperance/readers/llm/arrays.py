@@ -208,8 +208,8 @@ def _of_left_out(tally: Tally) -> list[str]:
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
-            there = f" (the token is {_examples(instead)})" if instead else ""
-            sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
+            examples = f" (the token is {_examples(instead)})" if instead else ""
+            sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{examples}.")
     if counts["of other filters"]:
         sentences.append(
             f"{count_text(counts['of other filters'], 'row')} left out: of other filters, "

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Ask
 
 __all__ = [
-    "Place", "Shown", "ShownToken", "entry_places", "entry_token", "shown_token", "token_answer",
+    "Place", "PlaceTokens", "ShownToken", "entry_places", "entry_token", "shown_token",
+    "token_answer",
 ]  # fmt: skip
 
 # What the tokens shown at one place say of those that are not: their mass, and a bound.
@@ -130,7 +131,7 @@ _BYTE = re.compile(r"<0x([0-7][0-9A-Fa-f])>|bytes:\\x([0-7][0-9A-Fa-f])")
 # Where a response has its tokens, however its server calls them.
 
 
-class Shown(NamedTuple):
+class PlaceTokens(NamedTuple):
     """What a server shows at one place: the likely tokens, and the sampled one if it is apart."""
 
     top_tokens: list[ShownToken]
@@ -162,7 +163,7 @@ class Place:
     likely: Callable[[], list[ShownToken]]
     sampled: Callable[[], ShownToken | None]
 
-    def shown(self) -> Shown:
+    def shown(self) -> PlaceTokens:
         """Return what is shown here, checked; raise where nothing is."""
         top_tokens = self.likely()
         self._check_once(top_tokens)
@@ -170,7 +171,7 @@ class Place:
         if sampled is not None and _is_among(sampled, top_tokens):
             sampled = None
         check_mass(top_tokens if sampled is None else [*top_tokens, sampled], self.top_list)
-        return Shown(top_tokens, sampled, self.text)
+        return PlaceTokens(top_tokens, sampled, self.text)
 
     def log_prob(self) -> float:
         """Return the log-probability of the sampled token; nan where it is not told."""
