@@ -543,6 +543,8 @@ class Evaluation(LazyFrozen, Shown):
         Without `curves`, only numbers that a person would read: no points of a diagram and no
         class by class. Of `measures` where some were asked for, which the key "measures" names.
         """
+        if curves and self.shows("classes"):
+            _ = self.classes  # of the same cells as the classwise error, which are summed once
         content = {
             "n": self.n,
             "classes": self.n_classes,

@@ -30,6 +30,7 @@ from temperance.metrics.error_measures import (
     ERROR_NAMES,
     calibration_error_of,
     class_draws,
+    class_null_draws,
     error_draws,
     ks_draws,
 )
@@ -291,7 +292,8 @@ class Measures:
         if name in CORP_PARTS:
             return self._corp[1][name]
         if ERROR_MEASURES[name].of is None:
-            return self._of_classes[0][name]
+            there = "_of_classes" in vars(self)
+            return (self._of_classes[0] if there else self._of_cells)[name]
         if name == "ks" and name not in self._draws and self._shows("corp"):
             _ = self._corp  # of the same sums, mostly
         if name not in self._draws:
@@ -319,9 +321,14 @@ class Measures:
         return diagram
 
     @cached_property
+    def _of_cells(self) -> dict[str, Draws]:
+        """The draws of the errors of all classes' cells, without each class's own."""
+        return class_null_draws(self._shared.apart(), n_bins=self.n_bins)
+
+    @cached_property
     def _of_classes(self) -> tuple[dict[str, Draws], list[CalibrationError]]:
         """The draws of the errors of all classes' cells, and each class's own error."""
-        return class_draws(self._resampling(), n_bins=self.n_bins)
+        return class_draws(self._shared.apart(), n_bins=self.n_bins)
 
     @cached_property
     def _row_measures(self) -> NDArray[np.float64]:
