@@ -39,6 +39,18 @@ def count_text(count: int, one: str, several: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
+def length_text(seconds: float) -> str:
+    """Return a length of time in the largest unit of which it is two or more.
+
+    >>> length_text(90.0), length_text(172_800.0)
+    ('90 seconds', '2.0 days')
+    """
+    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2.0 * unit:
+            return f"{seconds / unit:,.1f} {name}"
+    return f"{seconds:,.0f} seconds"
+
+
 def as_json_text(text: str, *, ascii_only: bool = False) -> str:
     """Return JSON whose unprintable characters, but for line feeds, are JSON's own escapes.
 
