@@ -27,6 +27,7 @@ from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
 from temperance.frozen import Frozen, Plain
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.inputs import microseconds
+from temperance.printable import count_text, length_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,9 +267,16 @@ def _window(store: Store, champion: str, last: int | None, since: int | None) ->
     parts = [each for each in parts if len(each)]
     n = sum(map(len, parts))
     if n < _FEWEST:
+        delay = store.settings.delay
+        delayed = (
+            f" (one counts once its prediction is older than the delay, {length_text(delay)})"
+            if delay
+            else ""
+        )
         msg = (
-            f"the window has {n} usable labels, and a re-fit wants at least {_FEWEST}: wait for "
-            "more, or take an older window (`last`, --last; `since`, --since)."
+            f"the window has {count_text(n, 'usable label')}, and a re-fit wants at least "
+            f"{_FEWEST}: wait for more{delayed}, or take an older window (`last`, --last; `since`, "
+            "--since)."
         )
         raise InvalidInputError(msg)
     rows = joined(parts)

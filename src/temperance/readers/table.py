@@ -216,7 +216,7 @@ def _plan(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
     label = matches.get("label")
     used = {fields.label, *matches.values()}
     rest = [name for name in names if name not in used]
-    kind, scores = _score_columns(rest, request, lists=lists)
+    kind, scores = _score_columns(rest, request, lists=lists, every=names)
     labels: tuple[str, ...] = ()
     no_labels = fields.label == NONE and NONE not in names
     if request.labels and request.layout == "labels" and not no_labels:
@@ -271,9 +271,9 @@ def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Colu
 
 
 def _score_columns(
-    names: Sequence[str], request: Request, *, lists: bool
+    names: Sequence[str], request: Request, *, lists: bool, every: Sequence[str]
 ) -> tuple[Kind, ScoreColumns]:
-    """Find the columns of scores, and what kind they count as."""
+    """Find the columns of scores, and what kind they count as, in those without another role."""
     forms_by_kind: dict[Kind, list[ScoreColumns]] = {}
     for kind, field in request.score_names().items():
         if field is None:
@@ -284,7 +284,7 @@ def _score_columns(
         if forms:
             forms_by_kind[kind] = forms
     if not forms_by_kind:
-        raise _no_scores(names, request)
+        raise _no_scores(names or every, request)
     file_kind, kind = choose(tuple(forms_by_kind), request.kind)
     return kind, _only(forms_by_kind[file_kind], _STEMS[file_kind], kind, request)
 

@@ -228,7 +228,10 @@ def read_labels(
     rows = _read(path, Request(fields=names, scores=False, ids=True, na=na))
     with refusing(path):
         if rows.ids is None:
-            msg = "has no ids, by which a label finds its prediction. Name them with --id-column."
+            msg = (
+                "has no ids, by which a label finds its prediction: no column or key `id`. Name "
+                "the one that holds them with --id-column."
+            )
             raise FileFormatError(msg)
         assert rows.labels is not None  # noqa: S101  (a reader finds them or raises)
         check_length("ids", rows.ids, len(rows.labels))

@@ -16,6 +16,7 @@ from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.overview import overview
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
+from temperance.printable import length_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import number_text, percent_text
@@ -168,7 +169,7 @@ def _alarm(stream: StreamState) -> dict[str, str]:
 def _facts(state: Overview) -> list[tuple[str, str]]:
     counts = state.counts
     share = counts.matured_labelled / counts.matured if counts.matured else 0.0
-    delay = "unknown" if counts.median_delay is None else _length(counts.median_delay)
+    delay = "unknown" if counts.median_delay is None else length_text(counts.median_delay)
     return [
         ("Predictions", f"{counts.predictions:,}"),
         ("With a label", f"{counts.labels:,}"),
@@ -177,16 +178,9 @@ def _facts(state: Overview) -> list[tuple[str, str]]:
         ("Labels without a prediction", f"{counts.parked:,}"),
         ("Labels that were corrected", f"{counts.corrections:,}"),
         ("Median time to a label", delay),
-        ("Labels count after", _length(state.settings.delay)),
+        ("Labels count after", length_text(state.settings.delay)),
         ("Size of the store", f"{counts.bytes / 1e6:,.1f} MB"),
     ]
-
-
-def _length(seconds: float) -> str:
-    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2.0 * unit:
-            return f"{seconds / unit:,.1f} {name}"
-    return f"{seconds:,.0f} seconds"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -89,7 +89,7 @@ def monitor_init(
         store, calibrator_file, registry=registry, delay=as_seconds(delay, option="--delay"),
         alpha=alpha, run_length=run_length, groups=tuple(group or ()),
         precision="float16" if half else "float32", ragged=ragged,
-        policy=None if policy is None else str(policy.resolve()),
+        policy=policy,
     )  # fmt: skip
     opened = Store.open(store)
     settings = opened.settings
