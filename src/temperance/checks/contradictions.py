@@ -36,6 +36,7 @@ __all__ = [
 # What the caller says of scores before they become logits: masks, sums, printed zeros.
 
 
+_HALF = 0.5  # of the smallest positive probability, where all are 1
 _AS_IN_FIT = "as in the fit of the calibrator; `floor=0` (--floor 0) leaves them"
 
 
@@ -163,7 +164,14 @@ class ScoreRules:
             return ()
         if self.floor is None:
             return (f"{floored}, {_AS_IN_FIT}.",)
-        return (f"{floored}, by `floor` (--floor).",)
+        hard = ""
+        if self.floor.auto and floored.floor == _HALF:
+            hard = (
+                " No probability lies between 0 and 1: these are answers without a confidence, and "
+                "what is said of them as they are is said of this number. Say another, or fit a "
+                "map, which takes the share of right answers in its place."
+            )
+        return (f"{floored}, by `floor` (--floor).{hard}",)
 
     @property
     def of_blocks(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from temperance.binning import reaches
 from temperance.calibrators import Calibrator, MultilabelScaling
 from temperance.checks.forms import refuse_other_index
+from temperance.checks.row_values import as_one_name
 from temperance.decisions.abstain import (
     GRID,
     Target,
@@ -153,6 +154,7 @@ class DecisionPolicy:
         InvalidInputError
             As in the calibrator's `apply`; groups are needed and not given, or of another index.
         """
+        groups = as_one_name(groups)
         probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Decided(probs, self.rule.accepts(score, groups))
 
@@ -182,6 +184,7 @@ class DecisionPolicy:
         InvalidInputError
             As in `apply`.
         """
+        groups = as_one_name(groups)
         probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Banded(probs, self.rule.decide(score, groups))
 

@@ -340,6 +340,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
 def data_words(evaluation: Evaluation) -> str:
     """Return "with only 60 rows, " where data are too few for a sure word, else ""."""
     outcomes = evaluation.outcomes
+    if evaluation.zero_probability_labels:
+        return ""  # what is impossible is so in one row
     if (outcomes.n_rows or evaluation.n) < _FEW_ROWS:
         return f"with only {outcomes.extent(evaluation.n)}, "
     if evaluation.n_classes == 2 and evaluation.classes:
@@ -380,7 +382,10 @@ def impossible_words(evaluation: Evaluation) -> str:
     count = evaluation.zero_probability_labels
     if not count:
         return ""
-    subject = f"{evaluation.outcomes.rows(count)} {'has' if count == 1 else 'have'}"
+    rows = evaluation.outcomes.rows(count)
+    if count == evaluation.n > 1:
+        rows = f"all {rows}"
+    subject = f"{rows} {'has' if count == 1 else 'have'}"
     return f"{subject} {evaluation.outcomes.impossible}, so the log loss is infinite"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -380,15 +381,35 @@ def read_answers(
     if not isinstance(labels, Mapping):
         answer_fields = replace(fields, label=fields.label or "correct")
     texts = scale if scale is not None and scale.takes_texts else None
+    with _naming_scores(fields.logits):
+        try:
+            return read(
+                path, kind="logits", fields=answer_fields, labels=labels, label_map=label_map,
+                na=na, texts=texts,
+            )  # fmt: skip
+        except FileFormatError:
+            if labelled or fields.label is not None or labels is not None:
+                raise
+        return read(path, kind="logits", fields=fields, na=na, texts=texts)
+
+
+@contextmanager
+def _naming_scores(column: object) -> Iterator[None]:
+    """Say of a file without scores of answers what names these: its hints are for classes."""
     try:
-        return read(
-            path, kind="logits", fields=answer_fields, labels=labels, label_map=label_map, na=na,
-            texts=texts,
-        )  # fmt: skip
-    except FileFormatError:
-        if labelled or fields.label is not None or labels is not None:
+        yield
+    except FileFormatError as error:
+        found = re.match(
+            rf"(.*has no (?:column|key) `{re.escape(str(column))}`.*?)\.(?: |$)", str(error)
+        )
+        if found is None:
             raise
-    return read(path, kind="logits", fields=fields, na=na, texts=texts)
+        msg = (
+            f"{found[1]}. Answers have one score each, of how sure the model was: `score_column` "
+            "(--score-column) names the column or key that holds it. Scores of each class are "
+            "not read as answers, nor by a calibrator of answers."
+        )
+        raise FileFormatError(msg) from error
 
 
 def _scores_of_lines(

@@ -149,6 +149,11 @@ class Reading:
             rules = rules.with_floor(of_model.floored)
         return replace(self, labels=labels, rules=rules)
 
+    @property
+    def own_fields(self) -> Fields:
+        """The names of this file: without a file of labels, none of its ids."""
+        return self.fields if self.labels is not None else replace(self.fields, label_id=None)
+
 
 # Which files are read block by block.
 
@@ -209,7 +214,7 @@ def large_rows(
         file = read_blocks(
             files[0],
             kind=read_kind(reading.kind),
-            fields=reading.fields,
+            fields=reading.own_fields,
             labels=reading.labels,
             label_map=reading.label_map,
         )
@@ -351,7 +356,7 @@ def _file(path: Path, reading: Reading, form: Form, *, labelled: bool) -> Datase
         scores = reading.score_column or reading.fields.logits
         return read_answers(
             path,
-            fields=replace(reading.fields, logits=scores),
+            fields=replace(reading.own_fields, logits=scores),
             labels=reading.labels,
             labelled=labelled,
             label_map=reading.label_map,
@@ -362,7 +367,7 @@ def _file(path: Path, reading: Reading, form: Form, *, labelled: bool) -> Datase
     file = read(
         path,
         kind=read_kind(reading.kind),
-        fields=reading.fields,
+        fields=reading.own_fields,
         labels=reading.labels,
         layout=form,
         format=reading.llm,
