@@ -12,6 +12,7 @@ import typer
 from temperance.cli.console import Result
 from temperance.cli.options import (
     COMPUTING,
+    TEST_LABELS,
     BinsOption,
     DaskOption,
     EngineName,
@@ -185,7 +186,7 @@ def _test_rows(
 
     if not test:
         return None
-    of_test = reading.other_file(labels, of_model=rows.in_memory)
+    of_test = reading.other_file(labels, of_model=rows.in_memory, labels_from=TEST_LABELS)
     large = None
     if method in METHODS and not METHODS[method].traits.groups:
         large = large_rows(test, of_test, on_cluster=on_cluster)

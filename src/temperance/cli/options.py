@@ -19,6 +19,7 @@ __all__ = [
     "COMPUTING",
     "FOLDED",
     "READING",
+    "TEST_LABELS",
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
@@ -247,6 +248,7 @@ KindOption = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+TEST_LABELS = "`test_labels` (--test-labels)"  # as messages name it
 TestLabelsOption = Annotated[
     Path | None,
     typer.Option(

@@ -406,8 +406,8 @@ def _summary(
         share = counts.matured_labelled / counts.matured
         warnings.append(
             f"only {percent_text(share, 0)} of the rows older than the delay have a label: "
-            "evidence is about these alone, and void where how a row turned out decides about "
-            "its label."
+            "evidence is about these alone, and void where how a row turned out decides about its "
+            "label."
         )
     if counts.not_shown:
         warnings.append(

@@ -157,7 +157,7 @@ def draw_diagonal_words(ax: Axes, points: NDArray[np.float64]) -> None:
     """Name the diagonal along it or, where no place there is free of points (n, 2), as a legend."""
     along = [
         Words(_DIAGONAL, at - step, at + step, "center", up, 45.0)
-        for at in (0.5, 0.65, 0.35, 0.8, 0.2, 0.72, 0.28, 0.58, 0.42)
+        for at in (0.5, 0.65, 0.35, 0.8, 0.2, 0.72, 0.28, 0.58, 0.42, 0.16, 0.84)
         for step, up in ((0.018, "bottom"), (-0.018, "top"))
     ]
     if max(each.distance(points) for each in along) < _FREE:

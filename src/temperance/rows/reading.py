@@ -31,7 +31,7 @@ from temperance.rows.file_rows import (
     rows_of_classes,
     rows_of_labels,
 )
-from temperance.rows.memory import Rows, naming
+from temperance.rows.memory import LABELS, Rows, naming
 from temperance.rows.repeats import weighing_rows, with_repeats
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class Reading:
         What rows of one id, and copies, are.
     na : {"refuse", "drop"}
         What becomes of rows that lack a value.
+    labels_from : str
+        The argument that `labels` comes from, as messages name it; "" where there is none.
     """
 
     fields: Fields = field(default_factory=Fields)
@@ -109,6 +111,7 @@ class Reading:
     answers: AnswerScale | None = None
     repeated_ids: RepeatedIds = "cluster"
     na: Missing = "refuse"
+    labels_from: str = LABELS
 
     def for_calibrator(self, calibrator: Calibrator | None) -> Self:
         """Return the same for rows that a calibrator will be applied to; None: to none.
@@ -138,7 +141,11 @@ class Reading:
         return replace(self, rules=replace(self.rules, fitted_floor=floor))
 
     def other_file(
-        self, labels: Path | Mapping[Any, Any] | None = None, *, of_model: Rows | None = None
+        self,
+        labels: Path | Mapping[Any, Any] | None = None,
+        *,
+        of_model: Rows | None = None,
+        labels_from: str = "",
     ) -> Self:
         """Return the same for another file than the first, whose labels are its own.
 
@@ -147,7 +154,7 @@ class Reading:
         rules = self.rules
         if of_model is not None and of_model.floored is not None:
             rules = rules.with_floor(of_model.floored)
-        return replace(self, labels=labels, rules=rules)
+        return replace(self, labels=labels, rules=rules, labels_from=labels_from)
 
     @property
     def own_fields(self) -> Fields:
@@ -310,7 +317,7 @@ def read_rows(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
                     keep=keep, whole=whole, rules=reading.rules,
                 )  # fmt: skip
-    rows = replace(rows, of_format=reading.llm is not None)
+    rows = replace(rows, of_format=reading.llm is not None, labels_from=reading.labels_from)
     if labelled:
         rows.require_labels()
         rows.layout.require_clusters(rows.clusters, rows.source)
