@@ -217,6 +217,15 @@ def test_a_class_that_always_leads_is_no_rank(case):
     assert not any(ranked_columns(case(np.random.default_rng(seed))) for seed in range(100))
 
 
+def test_one_label_is_advised_no_richer_map(run, tmp_path):
+    """Where one label fills all rows richer maps are refused: the headline does not send there."""
+    z = np.random.default_rng(0).normal(size=(300, 3)) * 3
+    np.savez(tmp_path / "one.npz", logits=z, labels=np.ones(300, int))
+    told = run("fit", "one.npz", "--quick").stdout.splitlines()[0]
+    assert "Still not calibrated" in told
+    assert "--method auto" not in told
+
+
 def test_one_label_and_decisions_are_named():
     """In every evaluation, beside its tables and in its numbers."""
     z = 2 * np.random.default_rng(0).normal(size=(60, 3))

@@ -255,7 +255,8 @@ class Registry:
         if len(digits) < 6 or len(alike) != 1:
             names = ", ".join(each[:_SHORT] for each in stems)
             msg = (
-                f"`to` must name one calibrator by 6 digits or more, got {to!r}; there are {names}."
+                f"`to` (--to) must name one calibrator by 6 digits or more, got {to!r}; "
+                f"there are {names}."
             )
             raise InvalidInputError(msg)
         return self._serve(_PREFIX + alike[0], "rollback", why, {})

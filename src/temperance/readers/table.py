@@ -144,13 +144,27 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Colu
 
     Of columns that are used, none may be there twice.
     """
-    plan = _plan(list(dict.fromkeys(names)), request, lists=lists)
     count = Counter(names)
-    twice = [name for name in plan.columns if count[name] > 1]
+    try:
+        plan = _plan(list(count), request, lists=lists)
+    except _OneClassError as error:  # of columns that are called alike, one is left
+        _refuse_twice((error.column,), count)
+        raise
+    _refuse_twice(plan.columns, count)
+    return plan
+
+
+class _OneClassError(FileFormatError):
+    """There are scores of one class only, in one column."""
+
+    column: str = ""
+
+
+def _refuse_twice(used: Sequence[str], count: Counter[str]) -> None:
+    twice = [name for name in used if count[name] > 1]
     if twice:
         msg = f"has columns of the same name: {name_list(twice)}; rename all but one of each."
         raise FileFormatError(msg)
-    return plan
 
 
 def finished(rows: FileRows, plan: ColumnPlan, request: Request) -> FileRows:
@@ -311,7 +325,9 @@ def _only(forms: Sequence[ScoreColumns], stem: str, kind: Kind, request: Request
             f"has one column of {kind}, {quoted(scores.columns[0])}, so one class only; add those "
             f"of the other classes, or call it `{stem}` if it holds {meaning} of class 1."
         )
-        raise FileFormatError(msg)
+        error = _OneClassError(msg)
+        error.column = scores.columns[0]
+        raise error
     return scores
 
 

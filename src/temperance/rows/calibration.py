@@ -222,8 +222,14 @@ class Calibration:
 
     @property
     def untried(self) -> str | None:
-        """The method to try where these rows still refute calibration; None: all were tried."""
-        if not self.may_choose or self.selection is not None:
+        """The method to try where these rows still refute calibration.
+
+        None where all were tried, and where one label fills all rows: every richer map would
+        learn its place.
+        """
+        base = self.comparison.evaluations["before"].base_rates
+        one_label = base is not None and base.log_loss == 0.0
+        if not self.may_choose or self.selection is not None or one_label:
             return None
         return self.calibrator.richer_method
 
