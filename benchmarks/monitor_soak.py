@@ -74,10 +74,13 @@ def nightly(rows: StoredRows, registry: Registry) -> tuple[float, float]:
 
 
 class Binary:
-    """probcal's monitor of the predicted class, begun anew with each calibrator that serves."""
+    """probcal's monitor of the predicted class, begun anew with each calibrator that serves.
+
+    Its alarm stays: the night on which it first rings is the one that counts.
+    """
 
     def __init__(self) -> None:
-        self.serving, self.monitor = "", None
+        self.serving, self.monitor, self.ringing = "", None, False
         self.alarms: list[tuple[int, str]] = []
         self.spent, self.n = 0.0, 0
 
@@ -86,6 +89,7 @@ class Binary:
         serving = str(rows.calibrators[0])
         if serving != self.serving:
             self.serving, self.monitor = serving, CalibrationMonitor(0.01, plug_in_window=30)
+            self.ringing = False
         p = np.exp(served_log_probs(rows, registry, serving))
         start = time.perf_counter()
         step = self.monitor.update(
@@ -93,7 +97,8 @@ class Binary:
         )
         self.spent += time.perf_counter() - start
         self.n += len(rows)
-        if step.alarm:
+        if step.alarm and not self.ringing:
+            self.ringing = True
             self.alarms.append((day, "the predicted class"))
 
 
@@ -213,9 +218,10 @@ def report(year: Year, per_day: int, store: Store) -> None:
                   f"re-fit served from day {served[0] if served else None}, {served}")  # fmt: skip
     if (beside := year.binary) is not None:
         quiet = [day for day, _ in beside.alarms if day < 100 + DELAY - 1]
-        firsts = [next((d for d, _ in beside.alarms if d >= c + DELAY - 1), None) for c in CHANGES]
-        print(f"probcal's monitor, of the predicted class: nights with a false alarm: {len(quiet)};"
-              f" first alarms: {firsts}; {beside.n / beside.spent:,.0f} rows/s")  # fmt: skip
+        firsts = [next((d for d, _ in beside.alarms if d >= c + DELAY), None) for c in CHANGES]
+        print(f"probcal's monitor, of the predicted class: false alarms before day 107: "
+              f"{len(quiet)}; all: {[day for day, _ in beside.alarms]}; first after each change "
+              f"could be seen: {firsts}; {beside.n / beside.spent:,.0f} rows/s")  # fmt: skip
     start = [value for day, value in eces if day < 60]
     threshold = float(np.quantile(start, 0.95)) if start else np.inf
     for name, days in (

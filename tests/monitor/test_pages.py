@@ -13,7 +13,7 @@ import temperance as tp
 from pages import BROWSER_FLAGS, CHROMIUM, check_pages, check_stands_alone, words_of
 from services import call, served
 from temperance.formats.calibrator_json import content_id
-from temperance.monitor import Registry, Store, check, refit
+from temperance.monitor import Registry, Settings, Store, check, refit
 from temperance.monitor.messages import junit_xml, prometheus_text
 from temperance.monitor.overview import overview
 
@@ -51,6 +51,26 @@ def test_the_page_shows_a_drift(drifted, registry):
         assert f"temperance monitor refit {shlex.quote(drifted.name)}" in first
     assert "Groups, the worst first" in words
     assert text.count("<svg") == 4
+
+
+def test_its_command_is_that_of_the_cause(address, registry, clock, traffic):
+    """What went wrong in one group alone is not fitted by one temperature for all."""
+    settings = Settings(registry=str(registry.folder), groups=("north", "south"))
+    store = Store.create(address, settings, clock=clock)
+    z, y, ids = traffic(800, 1.5)  # the others are not sure enough
+    other, truth, _ = traffic(800, 3.0, seed=1)
+    south = np.arange(800) % 2 == 1
+    store.log(
+        ids, np.where(south[:, None], other, z), calibrator=registry.current(),
+        groups=np.where(south, "south", "north"),
+    )  # fmt: skip
+    store.label(ids, np.where(south, truth, y))
+    clock.now += 10
+    assert "group 'south'" in check(store, registry).cause
+    if "://" not in store.name:  # an address is not for a page
+        assert "--method group-temperature" in words_of(page(store, registry))
+    assert refit(store, registry, method="group-temperature").promoted
+    store.close()
 
 
 def test_after_a_re_fit_it_says_that_nothing_is_known(drifted, registry):
@@ -307,18 +327,40 @@ def test_words_of_labels(tmp_path, run, words, meaning):
         assert "none of the classes by name of its model ('cat', 'dog')" in told
 
 
+def test_a_file_of_corrections_is_read_twice(tmp_path, run, monkeypatch):
+    """The same file again changes nothing, wherever a label and its correction stand."""
+    monkeypatch.setattr("temperance.cli.monitor.label._AT_ONCE", 4)
+    tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
+    np.savez(tmp_path / "z.npz", logits=np.eye(6), ids=[f"r{i}" for i in range(6)])
+    labels = [*[f"r{i},{i}" for i in range(6)], "r0,5", "r3,1", "r0,2"]
+    (tmp_path / "y.csv").write_text("\n".join(["id,label", *labels, ""]))
+    run("monitor", "init", "m.db", "--calibrator", "c.json", "--delay", "1d")
+    run("monitor", "log", "m.db", "z.npz", "--kind", "logits")
+    first = json.loads(run("monitor", "label", "m.db", "y.csv", "--json").stdout)
+    assert (first["new"], first["corrected"], first["repeated"]) == (6, 3, 0)
+    again = json.loads(run("monitor", "label", "m.db", "y.csv", "--json").stdout)
+    assert (again["new"], again["corrected"], again["repeated"]) == (0, 0, 9)
+    told = json.loads(run("monitor", "check", "m.db", "--json").stdout)
+    assert any("the next label counts in 24.0 hours" in each for each in told["warnings"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["check", "none.db"], "no store is there"),
         (["init", "m.db", "--calibrator", "c.json", "--delay", "soon"], "`--delay` must be a"),
         (["init", "m.db", "--calibrator", "c.json", "--policy", "p.json"], "no such file"),
+        (["init", "m.db", "--calibrator", "c.json", "--policy", "c.json"], "not a decision policy"),
         (["init", "postgresql://h/d", "--calibrator", "c.json"], "--registry"),
         (["prune", "m.db"], "Say what goes"),
         (["run", "m.db", "--every", "0s"], "at least 1s"),
         (["serve", "m.db", "--host", "0.0.0.0"], "--token-file"),  # noqa: S104
         (["check", "m.db", "--webhook", "ftp://h"], "`--webhook` must be an address"),
         (["log", "m.db", "noids.npz"], "has no ids"),
+        (["log", "m.db", "labels.csv"], "it holds 'id', 'label'. Name them with --probs-column"),
+        (["label", "m.db", "names.csv"], "no column or key `id`. Name the one"),
+        (["refit", "m.db"], "0 usable labels, and a re-fit wants at least 50: wait for more, or"),
+        (["refit", "m.db", "--half-life", "0"], "`--half-life` must be a finite number above"),
         (["rollback", "m.db"], "no other calibrator served before"),
     ],
 )
@@ -328,6 +370,8 @@ def test_wrong_commands(tmp_path, run, arguments, message):
         pytest.importorskip("starlette")
     tp.save(tp.TemperatureScaling(2.0), tmp_path / "c.json")
     np.savez(tmp_path / "noids.npz", logits=[[1.0, 0.0]])
+    (tmp_path / "labels.csv").write_text("id,label\na,1\n")
+    (tmp_path / "names.csv").write_text("name,label\na,1\n")
     if arguments[0] != "init":
         run("monitor", "init", "m.db", "--calibrator", "c.json")
     done = run("monitor", *arguments, code=2)

@@ -90,6 +90,18 @@ def test_old_rows_weigh_less(store, clock, registry, traffic):
     assert alike < late
 
 
+def test_a_half_life_that_leaves_rows_no_weight_is_refused(store, clock, registry, traffic):
+    z, y, ids = traffic(200)
+    store.log(ids, z, calibrator=registry.current(), times=clock.now - 10.0 * np.arange(200)[::-1])
+    store.label(ids, y)
+    clock.now += 1
+    assert refit(store, registry, half_life=2.0 / 86_400, force=True).n == 200
+    with pytest.raises(tp.InvalidInputError, match=r"`half_life` .* the window spans 33.2 minutes"):
+        refit(store, registry, last=200, half_life=1.0 / 86_400)
+    with pytest.raises(tp.InvalidInputError, match="`half_life` must be"):
+        refit(store, registry, half_life=0.0)
+
+
 def test_other_methods(store, clock, registry, traffic):
     stream(store, registry, traffic, [(800, 4.0)])
     clock.now += 1

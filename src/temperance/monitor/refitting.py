@@ -45,6 +45,7 @@ METHODS_OF_REFITS = (
     "temperature", "bias-corrected-temperature", "vector", "matrix", "platt", "beta",
     "group-temperature",
 )  # fmt: skip
+_MOST_HALVES = 1000.0  # of a weight that is still a number
 _FIRST = 0.3  # of the window: what the first fit of the comparison has
 _FEWEST = 50  # rows of a window
 _BLOCKS = 10  # of the rest, each scored by a fit on all rows before it; of windows of
@@ -111,7 +112,8 @@ def refit(
         By default that of the serving calibrator; where that is none for re-fits, temperature, of
         answers platt.
     half_life : float, optional
-        Days in which the weight of a row halves; all count alike where left out.
+        Days in which the weight of a row halves, at least 1/1,000 of those that the window spans;
+        all count alike where left out.
     alpha : float, default 0.05
         Probability to promote where the serving one is calibrated, at most.
     force : bool, default False
@@ -131,6 +133,8 @@ def refit(
     """
     as_flag(force, name="force")
     as_share(alpha, name="alpha")
+    if half_life is not None:
+        half_life = as_positive(half_life, name="half_life")
     champion_id = registry.current()
     champion = registry.load(champion_id)
     name = _method(champion, method)
@@ -302,8 +306,16 @@ def _onset(store: Store, champion: str) -> int | None:
 def _weights(rows: StoredRows, half_life: float | None) -> NDArray[np.float64] | None:
     if half_life is None:
         return None
-    days = as_positive(half_life, name="half_life")
     age = (rows.times.max() - rows.times) / 86_400e6
+    days, oldest = half_life, float(age.max())
+    if oldest > _MOST_HALVES * days:
+        msg = (
+            f"`half_life` (--half-life) is {length_text(86_400.0 * days)}, and the window spans "
+            f"{length_text(86_400.0 * oldest)}: its first rows would count for nothing. Take a "
+            f"longer one, of at least 1/{_MOST_HALVES:,.0f} of the window, or a shorter window "
+            "(`last`, --last; `since`, --since)."
+        )
+        raise InvalidInputError(msg)
     return np.asarray(0.5 ** (age / days))
 
 

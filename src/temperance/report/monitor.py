@@ -15,6 +15,7 @@ from temperance.errors import NoOptimumError
 from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.overview import overview
+from temperance.monitor.refitting import METHODS_OF_REFITS
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
 from temperance.printable import length_text
 from temperance.report.screen import Screen, State
@@ -143,7 +144,8 @@ def _glance(state: Overview, serving: list[StreamState], window: _Window | None)
     if state.serving is None:
         step, command = "Serve an older version.", f"temperance monitor rollback {store}"
     elif alarmed is not None:
-        step, command = str(alarmed["advice"]), f"temperance monitor refit {store}"
+        step = str(alarmed["advice"])
+        command = f"temperance monitor refit {store}{_method_of(step)}"
     elif not serving and not state.counts.waiting:
         step, command = (
             "Log labels of what was served.",
@@ -181,6 +183,16 @@ def _facts(state: Overview) -> list[tuple[str, str]]:
         ("Labels count after", length_text(state.settings.delay)),
         ("Size of the store", f"{counts.bytes / 1e6:,.1f} MB"),
     ]
+
+
+def _method_of(advice: str) -> str:
+    """Return the option for the method that an advice names; of none, what serves is fitted again.
+
+    >>> _method_of("Fit again with a temperature for each group (group-temperature).")
+    ' --method group-temperature'
+    """
+    method = next((each for each in METHODS_OF_REFITS if f"({each})" in advice), None)
+    return "" if method is None else f" --method {method}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

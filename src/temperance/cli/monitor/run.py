@@ -28,7 +28,7 @@ def monitor_run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check again and again, a line each; Ctrl-C ends it.
+    """Check again and again, each printed as by `check`; Ctrl-C ends it.
 
     A store that is out of reach, or a file of the registry that becomes damaged, is an error of
     that check alone; the next one looks at the same labels.
