@@ -138,7 +138,8 @@ def read(
     ['have no row']
     """
     require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
-    check_label_source(labels, fields)
+    if labels is not None or fields.label_id is not None:
+        check_label_source(labels, fields)
     meaning = None if label_map is None else Meaning(LabelMap.of(label_map), layout)
     dataset = _read(path, kind, fields, labels, layout, format, na, meaning, texts)
     if meaning is None:
