@@ -150,12 +150,6 @@ def policy(
     _check_options(asked=asked, risks=risks, choose=choose, test=test, event=event,
                    composite=composite, per_group=per_group, markdown=markdown,
                    fail_if=None if fails is None else fails.value)  # fmt: skip
-    if fails is not None and test is None:
-        msg = (
-            "--fail-if broken needs new labels, which had no say in the bands: --test FILE, or for "
-            "a policy that exists `temperance threshold FILE --policy policy.json`."
-        )
-        raise InvalidInputError(msg)
     promises = BandPromises.check(**limits) if asked else None
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
@@ -222,6 +216,12 @@ def _check_options(
                 "or --max-fnr."
             )
             raise InvalidInputError(msg)
+    if others["fail_if"] is not None and others["test"] is None:
+        msg = (
+            "--fail-if broken needs new labels, which had no say in the bands: --test FILE, or for "
+            "a policy that exists `temperance threshold FILE --policy policy.json`."
+        )
+        raise InvalidInputError(msg)
 
 
 def _table(
