@@ -450,6 +450,8 @@ OTHER_ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "lists [{label, score}] of a classification pipeline",
         "which are read without --format from a .jsonl file that has them under `probs`.",
     ),
+    (("probs",), "probabilities under `probs`", "which are read without --format."),
+    (("logits",), "logits under `logits`", "which are read without --format."),
     (
         ("choices.*.message{}",),
         "chat completions without log-probabilities",

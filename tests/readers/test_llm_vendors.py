@@ -423,3 +423,18 @@ def test_labels_of_a_folder(tmp_path):
     labels.write_text("label\nA\nB\nA\nB\n")
     with pytest.raises(FileFormatError, match="goes with several files of"):
         read(folder, format=format_, labels=labels)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [{"probs": {"a": 0.9, "b": 0.1}}, {"probs": [0.9, 0.1]}, {"logits": [2.0, 0.1], "n": 1},
+     {"probs": [{"label": "a", "score": 0.9}, {"label": "b", "score": 0.1}]}],
+)  # fmt: skip
+def test_rows_of_scores_need_no_format(tmp_path, scores):
+    """What is no server's answer but rows of scores is told how it is read, and is."""
+    label = "a" if "a" in str(scores) else 0
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**scores, "label": label}) + "\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"it looks like .*, which are read without --format"):
+        read(path, format="auto")
+    assert read(path).values.shape == (1, 2)

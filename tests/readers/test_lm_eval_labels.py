@@ -318,3 +318,19 @@ def test_a_file_of_an_older_version_with_repeats_and_two_filters():
     notes = " ".join(found.notes)
     assert "3 rows left out: of documents that the file lists again" in notes
     assert "3 rows whose options were scored several times" in notes
+
+
+@pytest.mark.parametrize("name", ["lm-eval", "auto"])
+def test_a_file_of_the_first_version(name):
+    """Written by lm-eval 0.4.0, and by 0.4.2 to the byte: a JSON list, without filters or tasks."""
+    path = DATA / "lm_eval_0_4_0.jsonl"
+    samples = json.loads(path.read_text(encoding="utf-8"))
+    assert not any("filter" in each for each in samples)
+    found = read(path, format=name)
+    assert found.groups is None
+    assert found.labels.tolist() == [each["target"] for each in samples]
+    assert found.ids.tolist() == [each["doc_id"] for each in samples]
+    for row, sample in zip(found.values, samples, strict=True):
+        shown = [pair[0] for pair in sample["filtered_resps"]]
+        assert row.tolist() == [*shown, *[-np.inf] * (4 - len(shown))]
+        assert sample["acc"] == float(row.argmax() == sample["target"])
