@@ -21,14 +21,13 @@ from temperance.evaluation import (
     weighing_groups,
 )
 from temperance.evaluation.evaluation import SCORES, reliability_sketch
-from temperance.frozen import DeferredDict, Frozen
+from temperance.frozen import DeferredDict, Frozen, plain
 from temperance.metrics.corp import CORP_PARTS
 from temperance.metrics.error_measures import ERROR_MEASURES, ERROR_NAMES, error_gap
 from temperance.metrics.estimates import gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.plain import plain
 from temperance.printable import and_list
 from temperance.show import Shown, Table, beside, interval_text, number_text
 
@@ -47,12 +46,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Differences",
+    "baseline_name",
     "compare",
     "compare_blocks",
     "compare_rows",
     "difference_cells",
     "difference_tables",
     "in_words",
+    "measure_table",
+    "ways_table",
 ]
 
 # What was compared, as one value that prints itself.
@@ -533,4 +535,78 @@ def compare_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
                 others, measurement.gaps, measurement.draws[1:], strict=True
             )
         },
+    )
+
+
+# The short tables that commands print of a comparison.
+
+
+_MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
+_BY_CHANCE = "  by chance"  # the ECE that chance alone would show
+_HOW = {
+    "cross-fitted": "cross-fitted: every {one} scored by a fit on other rows",
+    "test": "of the test file",
+    "given": "as given",
+}
+
+
+def measure_table(comparison: Comparison, *, evaluated_on: str, calibrator: Calibrator) -> Table:
+    """Before, after, and their paired difference with its 95 % interval."""
+    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
+    differences = comparison.differences["after"]
+    rows: list[tuple[str, ...]] = []
+    for name, shown in _MEASURES.items():
+        rows.append(
+            (
+                shown,
+                number_text(getattr(before, name).value),
+                number_text(getattr(after, name).value),
+                *difference_cells(differences, name),
+            )
+        )
+        if name == "ece":
+            rows.append((_BY_CHANCE, _at_most(before), _at_most(after), "", ""))
+    return Table(
+        columns=(
+            "",
+            baseline_name(calibrator).replace("-", " "),
+            "after",
+            "difference (95 %)",
+            "verdict",
+        ),
+        rows=tuple(rows),
+        caption=f"{before.outcomes.extent(before.n)}, {_how(before, evaluated_on)}",
+        words=frozenset({4}),
+    )
+
+
+def _how(evaluation: Evaluation, evaluated_on: str) -> str:
+    """Return how rows, answers or entries were measured."""
+    outcomes = evaluation.outcomes
+    return _HOW[evaluated_on].format(one=outcomes.one)
+
+
+def baseline_name(calibrator: Calibrator) -> str:
+    """Return what "before" is: of scores that claim no probability, the base rate."""
+    return "before" if calibrator.reads_probabilities else "base-rate"
+
+
+def _at_most(evaluation: Evaluation) -> str:
+    return f"<= {number_text(evaluation.ece_null.high)}"
+
+
+def ways_table(comparison: Comparison, *, caption: str = "") -> Table:
+    """One row per way: its log loss, ECE and accuracy, and its paired log loss difference."""
+    rows = []
+    for name, evaluation in comparison.evaluations.items():
+        cells = ("", "")
+        if name != comparison.baseline:
+            cells = difference_cells(comparison.differences[name], "log_loss")
+        values = (evaluation.log_loss.value, evaluation.ece.value, evaluation.accuracy.value)
+        rows.append((name, *(number_text(value) for value in values), *cells))
+    return Table(
+        ("", "log loss", "ECE", "accuracy", "log loss less the first (95 %)", "verdict"),
+        tuple(rows),
+        caption=caption,
+        words=frozenset({5}),
     )

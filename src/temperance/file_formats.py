@@ -307,11 +307,13 @@ class AnswerFormat:
     lines: str | None = None
 
 
-def _of_tokens(name: FormatName, title: str, *signs: str, **more: Any) -> AnswerFormat:  # noqa: ANN401
-    module = name.replace("-", "_")
+def _of_tokens(
+    name: FormatName, title: str, *signs: str, module: str = "", **more: Any  # noqa: ANN401
+) -> AnswerFormat:  # fmt: skip
+    function = name.replace("-", "_")
     return AnswerFormat(
-        name, title, f"readers.llm.{module}.{module}", tuple((sign,) for sign in signs),
-        by_token=True, grouped=False, **more,
+        name, title, f"readers.llm.{module or function}.{function}",
+        tuple((sign,) for sign in signs), by_token=True, grouped=False, **more,
     )  # fmt: skip
 
 
@@ -329,15 +331,20 @@ ANSWER_FORMATS: dict[FormatName, AnswerFormat] = {
             "openai-logprobs",
             "chat completions with log-probabilities",
             "choices.*.logprobs.content[]",
+            module="openai",
         ),
         _of_tokens(
             "openai-completions",
             "legacy completions (text_completion)",
             "choices.*.logprobs.top_logprobs[]",
             "choices.*.logprobs.token_logprobs[]",
+            module="openai",
         ),
         _of_tokens(
-            "openai-responses", "responses of the Responses API", "output.*.content.*.logprobs[]"
+            "openai-responses",
+            "responses of the Responses API",
+            "output.*.content.*.logprobs[]",
+            module="openai",
         ),
         _of_tokens("vllm", "outputs of vLLM's LLM.generate", "outputs.*.logprobs[]"),
         _of_tokens(

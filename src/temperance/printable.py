@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["and_list", "as_json_text", "capitalised", "count_text", "first_few", "printable"]
+__all__ = [
+    "and_list",
+    "as_json_text",
+    "capitalised",
+    "count_text",
+    "first_few",
+    "length_text",
+    "printable",
+]
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a path that Python could not decode
 
@@ -69,6 +77,18 @@ def capitalised(text: str) -> str:
     'The ECE'
     """
     return text[:1].upper() + text[1:]
+
+
+def length_text(seconds: float) -> str:
+    """Return a length of time in the largest unit of which it is two or more.
+
+    >>> length_text(90.0), length_text(172_800.0)
+    ('90 seconds', '2.0 days')
+    """
+    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2.0 * unit:
+            return f"{seconds / unit:,.1f} {name}"
+    return f"{seconds:,.0f} seconds"
 
 
 def as_json_text(text: str, *, ascii_only: bool = False) -> str:

@@ -16,7 +16,7 @@ import temperance as tp
 from reference import gumbel_rows
 from temperance import Positions, TemperatureScaling
 from temperance.blocks import reporting
-from temperance.blocks.rows import read_again
+from temperance.blocks.stream import read_again
 from temperance.calibrators import Training
 
 dask = pytest.importorskip("dask")

@@ -285,7 +285,8 @@ def test_the_id_of_a_policy_is_that_of_its_map_and_thresholds():
     for name in ("policy", "policy-groups"):
         policy = load_policy_of(written(FOLDER / f"{name}.json"))
         assert policy_id(policy) == policy_id(replace(policy, facts={"rows": "of May"}))
-        other_map = replace(policy, calibrator=tp.TemperatureScaling(1.9, n_classes=3))
+        other = tp.TemperatureScaling(1.9, n_classes=3)
+        other_map = replace(policy, calibrator=other, rule=replace(policy.rule, calibrator=None))
         promises = tuple(replace(each, threshold=0.9) for each in policy.rule.promises)
         other_rule = replace(policy, rule=replace(policy.rule, promises=promises))
         ids |= {policy_id(each) for each in (policy, other_map, other_rule)}

@@ -11,8 +11,7 @@ import reference
 import temperance as tp
 from temperance.metrics.estimates import gap_estimate, score_estimate
 from temperance.metrics.implied import GapSums, ImpliedSums, implied_scores, paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import Predictions, row_measures
 from temperance.sums import MeanSums
 
 Z95 = 1.959963984540054

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.checks.labels import is_label, spells_otherwise
+from temperance.checks.labels import counting_rows, is_label, spells_otherwise
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
 from temperance.readers import file_digest, read
@@ -22,6 +20,7 @@ from temperance.readers.whole import Meaning
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.checks.label_map import LabelMap
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from temperance.readers.label_source import LabelSource
     from temperance.readers.shards import ShardHeader
 
-__all__ = ["FilePart", "FileParts", "IgnoredLabel", "counting_rows", "labelled_blocks"]
+__all__ = ["FilePart", "FileParts", "IgnoredLabel", "labelled_blocks"]
 
 # Labelled rows in files: blocks of a reader as blocks of a fit.
 
@@ -85,28 +84,6 @@ class IgnoredLabel:
         matters = self.label is not None and spells_otherwise(labels, self.label)
         as_spelled = self.as_spelled() if matters else None
         return counting_rows(labels, self.label, weights, as_spelled=as_spelled)
-
-
-def counting_rows(
-    labels: NDArray[Any],
-    ignore_label: int | str | None,
-    weights: NDArray[Any] | None = None,
-    *,
-    as_spelled: bool | None = None,
-) -> NDArray[np.bool_] | None:
-    """Return which rows have a label that counts, and no weight of 0; None where all do.
-
-    Weights that are all 0, or are not numbers, are left for others to complain of. `as_spelled` is
-    that of `is_label`.
-    """
-    if labels.ndim != 1:
-        return None
-    keep = np.ones(len(labels), dtype=bool)
-    if ignore_label is not None:
-        keep &= ~is_label(labels, ignore_label, as_spelled=as_spelled)
-    if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
-        keep &= (weights != 0) | ~weights.any()
-    return None if keep.all() else keep
 
 
 def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 
-from temperance.blocks.mapping import merged
-from temperance.blocks.rows import sampled_rows, worth_sampling
+from temperance.blocks.rows import merged, sampled_rows, worth_sampling
 from temperance.checks import Positions, as_classes, as_labels, as_logits, refuse_masked_labels
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import is_tensor, on_host
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, require_axis
 from temperance.checks.labels import is_label
 from temperance.checks.row_values import checked_weights, in_effective_rows
-from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, require_shape, sums_of_probs
+from temperance.checks.scores import (
+    LOOK_LIKE_PROBS,
+    refuse_padding,
+    refuse_shares,
+    require_shape,
+    sums_of_probs,
+)
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.loss_torch import existence_sums, loss_pass, row_device, wide
 

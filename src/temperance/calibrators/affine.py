@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from temperance.blocks import map_rows, one_thread_each, thread_count
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Affine, LogSoftmax, Softmax
-from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.temperature_fit import temperature_record
+from temperance.calibrators.temperature import TemperatureScaling, temperature_record
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import AffineSums, affine_logits, affine_sums, diagonal_sums

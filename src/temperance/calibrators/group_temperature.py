@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method, keep_predicted_class
+from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.operations import DivideByGroup, Softmax
 from temperance.calibrators.record import (
     FitRecord,
@@ -18,9 +18,8 @@ from temperance.calibrators.record import (
     TemperatureRecord,
 )
 from temperance.calibrators.shrinkage import shrunk_parts
-from temperance.calibrators.temperature_fit import count_clusters, temperature_record
+from temperance.calibrators.temperature import count_clusters, temperature_record
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.checks import as_known_names
 from temperance.checks.arguments import as_not_negative, as_positive, value_text
 from temperance.checks.row_values import numbers_by_name

@@ -26,8 +26,8 @@ from temperance.show import Table, interval_text, number_text
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.operations import Operation
-    from temperance.calibrators.traits import Traits
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from temperance.blocks import report_step
 from temperance.calibrators.record import ShrunkPart
-from temperance.calibrators.temperature_fit import count_clusters, temperature_record
+from temperance.calibrators.temperature import count_clusters, temperature_record
 from temperance.calibrators.training import cluster_slopes
 from temperance.errors import NoOptimumError
 from temperance.numerics import as_float64, normal_quantile, t_quantile

@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_mapping, value_text
 from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
-from temperance.checks.one_row import plain_row
+from temperance.checks.scores import plain_row
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -188,6 +188,9 @@ class AnswerScale:
 
     def _check(self, s: Array, *, name: str) -> None:
         low, high, rule = self._range()
+        if len(s) == 1 and self.name in _IN_RANGE and low <= s[0] <= high:
+            self._refuse_fractions(s, name=name)
+            return
         bad = ~((s >= low) & (s <= high))  # nan too
         if self.name == "count":
             bad |= s != np.floor(s)
@@ -325,6 +328,10 @@ def _plain_number(text: str) -> float | None:
 
 def _text(value: object) -> str:
     return str(value.decode() if isinstance(value, bytes) else value).strip().lower()
+
+
+# Scales whose scores are good wherever they lie in their range.
+_IN_RANGE = frozenset(("probability", "fraction", "percent"))
 
 
 def _logarithm(p: Array) -> Array:

@@ -132,8 +132,13 @@ def matched_features(source: Any, target: Any) -> tuple[Any, Any]:  # noqa: ANN4
     return x, in_order(y, order)
 
 
+_PLAIN = frozenset((np.ndarray, list, tuple, type(None)))  # themselves, not what derives
+
+
 def refuse_other_index(**values: Any) -> None:  # noqa: ANN401
     """Raise where pandas objects have different indexes: their rows would not be the same."""
+    if _PLAIN.issuperset(map(type, values.values())):
+        return
     indexed = [
         (name, index) for name, each in values.items() if (index := _index(each)) is not None
     ]

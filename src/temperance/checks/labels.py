@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.arguments import as_sequence, value_text
-from temperance.checks.arrays import as_array, as_optional, one_column, row_name, such_rows
+from temperance.checks.arrays import (
+    as_array,
+    as_optional,
+    one_column,
+    row_name,
+    such_rows,
+)
 from temperance.checks.label_map import (
     WORDS,
     class_place,
@@ -31,7 +37,7 @@ from temperance.checks.label_map import (
     positions_advice,
     shown,
 )
-from temperance.checks.scores import FOR_ZEROS
+from temperance.checks.probs import FOR_ZEROS
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
 from temperance.printable import count_text, first_few
@@ -41,12 +47,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+
 __all__ = [
     "Positions",
     "as_classes",
     "as_labels",
     "class_names",
     "class_position",
+    "counting_rows",
     "is_label",
     "kept_labels",
     "kept_rows",
@@ -463,3 +471,25 @@ def kept_labels(
     if isinstance(labels, Positions):
         return labels.taken(keep)
     return one_column(as_array(labels, name="labels"))[keep]
+
+
+def counting_rows(
+    labels: NDArray[Any],
+    ignore_label: int | str | None,
+    weights: NDArray[Any] | None = None,
+    *,
+    as_spelled: bool | None = None,
+) -> NDArray[np.bool_] | None:
+    """Return which rows have a label that counts, and no weight of 0; None where all do.
+
+    Weights that are all 0, or are not numbers, are left for others to complain of. `as_spelled` is
+    that of `is_label`.
+    """
+    if labels.ndim != 1:
+        return None
+    keep = np.ones(len(labels), dtype=bool)
+    if ignore_label is not None:
+        keep &= ~is_label(labels, ignore_label, as_spelled=as_spelled)
+    if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
+        keep &= (weights != 0) | ~weights.any()
+    return None if keep.all() else keep

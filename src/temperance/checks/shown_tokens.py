@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers, is_tensor, row_name, such_rows
-from temperance.checks.scores import sum_tolerance
+from temperance.checks.probs import sum_tolerance
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 

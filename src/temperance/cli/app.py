@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -251,13 +252,20 @@ def command_function(name: str) -> Callable[..., None]:
     return function
 
 
+def _help_of(function: Callable[..., None]) -> str:
+    """Return what a function says of itself, a line per paragraph: terminals differ in width."""
+    text = inspect.cleandoc(function.__doc__ or "")
+    return "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+
+
 @cache
 def load_command(name: str) -> typer.core.TyperCommand:
     """Import a command, and only that one; return it with its options, the same each time."""
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     epilog = f"Example: [bold]temperance {COMMANDS[name].example}[/]"
     function = command_function(name)
-    single.command(name.rsplit(maxsplit=1)[-1], cls=_Command, epilog=epilog)(function)
+    short = name.rsplit(maxsplit=1)[-1]
+    single.command(short, cls=_Command, epilog=epilog, help=_help_of(function))(function)
     command = typer.main.get_command(single)
     assert isinstance(command, typer.core.TyperCommand)  # noqa: S101  (of one function)
     return command

@@ -11,6 +11,7 @@ import typer
 from temperance.cli.console import Result
 from temperance.cli.options import (
     COMPUTING,
+    TEST_LABELS,
     FoldSeedOption,
     KindName,
     ReportOption,
@@ -123,7 +124,7 @@ def cascade(
     from temperance.decisions.cascade import cascade as find_cascade
     from temperance.decisions.cascade import check_options
     from temperance.decisions.cascade_result import cascade_table, rule_table
-    from temperance.rows.fitting import check_test
+    from temperance.rows.calibration import check_test
     from temperance.rows.memory import naming
     from temperance.writers.place import check_writable
 
@@ -146,7 +147,7 @@ def cascade(
     rows = _read(files, reading)
     others = None
     if test:
-        others = _read(test, replace(reading, labels=test_labels), rows)
+        others = _read(test, replace(reading, labels=test_labels, labels_from=TEST_LABELS), rows)
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
@@ -212,7 +213,8 @@ def _read(
     from temperance.rows.reading import check_same_rows, read_rows
 
     like, *others = models or [None] * len(files)
-    first = read_rows(files[0], reading.other_file(reading.labels, of_model=like), like=like)
+    of_first = reading.other_file(reading.labels, of_model=like, labels_from=reading.labels_from)
+    first = read_rows(files[0], of_first, like=like)
     rows = [first]
     for path, model in zip(files[1:], others, strict=True):
         own = reading.other_file(of_model=model)

@@ -148,7 +148,7 @@ def _write_report(
         ("Library", f"temperance {__version__}"),
     )
     with progress("drawing the report"):
-        title = recorded(f"Comparison: {first.source}")
+        title = recorded(f"Comparison: {' and '.join(comparison.evaluations)}")
         write_comparison(report, comparison, title=title, facts=recorded(about))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -119,10 +120,10 @@ def evaluate(
     """
     from temperance.blocks import connected
     from temperance.cli.console import Headline, progress
-    from temperance.cli.tables import baseline_name
+    from temperance.comparison import baseline_name
     from temperance.formats import load
+    from temperance.frozen import plain
     from temperance.gates.baseline import baseline_head
-    from temperance.plain import plain
     from temperance.report import headline
     from temperance.rows.calibration import infinite_losses
     from temperance.rows.reading import large_rows, read_members
@@ -146,7 +147,7 @@ def evaluate(
         "seed": seed,
     }
     comparison = after = None
-    with connected(dask):
+    with nullcontext() if dask is None else connected(dask):
         if calibrator is None:
             before, facts = rows.measure_raw(**settings)
             final = before
@@ -281,7 +282,7 @@ def _shown(
     calibrator: Calibrator | None,
 ) -> Iterator[str | Table]:
     """Yield how the log loss splits, then the tables of all that was measured."""
-    from temperance.cli.tables import measure_table
+    from temperance.comparison import measure_table
     from temperance.evaluation.evaluation import evaluation_tables
     from temperance.report import split_sentence
 

@@ -32,6 +32,7 @@ __all__ = [
     "as_margins",
     "ended",
     "fail_if",
+    "require_new_labels",
 ]
 
 GATES = "Gates (exit code 1 when one fails)"
@@ -204,3 +205,13 @@ def as_margins(texts: Iterable[str] | None, measures: Sequence[str] = ()) -> dic
             raise InvalidInputError(msg)
         margins |= checked
     return margins
+
+
+def require_new_labels(fails: Broken | None, test: Path | None, *, of: str, command: str) -> None:
+    """Raise where a promise is to be judged by the labels that set it."""
+    if fails is not None and test is None:
+        msg = (
+            f"--fail-if broken needs new labels, which had no say in {of}: --test FILE, or "
+            f"{command}."
+        )
+        raise InvalidInputError(msg)

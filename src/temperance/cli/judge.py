@@ -21,7 +21,7 @@ from temperance.cli.gating import (
     ended,
     fail_if,
 )
-from temperance.cli.options import JsonOption, PassOption, passing_words
+from temperance.cli.options import JsonOption, LabelIdColumn, PassOption, passing_words
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def judge(
         typer.Option("--labels", metavar="FILE", help="Labels from another file, by id."),
     ] = None,
     id_column: Annotated[str, _column("--id-column", "ids, which join FILE with --labels")] = "id",
+    label_id_column: LabelIdColumn = None,
     level: Annotated[
         float, typer.Option("--confidence", metavar="P", help="Coverage of the intervals.")
     ] = 0.95,
@@ -127,8 +128,11 @@ def judge(
     conditions = _Conditions.of(gating, min_pass_rate, fails, margin)
     columns = JudgedColumns(
         judge_column, label_column, system_column, cluster_column, weight_column, id_column,
-        passing_words(passing),
+        passing_words(passing), label_id_column,
     )  # fmt: skip
+    if label_id_column is not None and labels is None:
+        msg = "`--label-id-column` names the ids of the file of --labels, which is not given."
+        raise InvalidInputError(msg)
     rows = read_judged(file, columns, labels=labels)
     settings: dict[str, Any] = {
         "method": method.value, "weights": rows.weights, "clusters": rows.clusters, "level": level,

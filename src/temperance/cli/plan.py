@@ -204,7 +204,7 @@ def _plan_of_judge(
     fields = reading.fields
     columns = JudgedColumns(
         judge_column, fields.label or "label", weight=fields.weight, id=fields.id or "id",
-        passing=passing_words(passing),
+        passing=passing_words(passing), label_id=fields.label_id,
     )  # fmt: skip
     labels = reading.labels if isinstance(reading.labels, Path) else None
     rows = read_judged(file, columns, labels=labels, labelled=fields.label is not None)

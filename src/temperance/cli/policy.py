@@ -23,6 +23,16 @@ from temperance.cli.dealing import (
     dealing_of,
     write_policy_file,
 )
+from temperance.cli.gating import (
+    Broken,
+    Gating,
+    JUnitOption,
+    MarkdownOption,
+    UndecidedOption,
+    ended,
+    fail_if,
+    require_new_labels,
+)
 from temperance.cli.options import ReportOption
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
@@ -111,6 +121,10 @@ def policy(
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
     report: ReportOption = None,
+    fails: Annotated[Broken | None, fail_if("Fail where the labels of --test refute it.")] = None,
+    undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     method: MethodOption = None,
     fit_share: FitShareOption = FIT_SHARE,
     seed: SplitSeedOption = 0,
@@ -132,8 +146,15 @@ def policy(
         "max_false_negative_rate": max_fnr,
     }  # fmt: skip
     has_promises = any(value is not None for value in limits.values())
+    gating = Gating(undecided, junit, markdown)
+    gating.check(any_gate=fails is not None, options=["--fail-if broken"])
     _check_options(has_promises=has_promises, risks=risks, choose=choose, test=test, event=event,
-                   composite=composite, per_group=per_group)  # fmt: skip
+                   composite=composite, per_group=per_group, markdown=markdown,
+                   fail_if=None if fails is None else fails.value)  # fmt: skip
+    require_new_labels(
+        fails, test, of="the bands",
+        command="of a policy that exists: temperance threshold FILE --policy policy.json",
+    )  # fmt: skip
     promises = BandPromises.check(**limits) if has_promises else None
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
@@ -157,19 +178,38 @@ def policy(
     )  # fmt: skip
     write_policy_file(decision.policy, decision.calibrator_facts, output)
     if report is not None:
-        from temperance.report import BandsContent
-
         coverage = None if composite is not None else _coverage(rows, dealing, None, confidence)
-        bands = BandsContent(decision.rule, decision.decided, decision.test)
         same = _options(dealing, event, confidence)
-        _draw(report, decision, coverage, bands, policy=output, file=file, same=same)
+        _draw_bands(report, decision, coverage, policy=output, file=file, same=same)
+    gates = () if fails is None else decision.promises_kept(gating.taken_for)
+    digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
+    gating.write(
+        "policy", gates, source=" ".join(digests), headline=decision.rule.guarantee,
+        shown=decision.tables, warnings=decision.warnings, digests=digests, report=report,
+    )  # fmt: skip
     return Result(
-        decision.to_dict,
+        lambda: {**decision.to_dict(), **ended(gates)},
         lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
                        decision.rule.assumption),
         warnings=decision.warnings,
-        files={"policy": output, "report": report},
+        files={"policy": output, "report": report, **gating.files},
+        gates=gates,
     )  # fmt: skip
+
+
+def _draw_bands(
+    report: Path,
+    decision: BandDecision,
+    coverage: Coverage | None,
+    *,
+    policy: Path,
+    file: Path,
+    same: str,
+) -> None:
+    from temperance.report import BandsContent
+
+    bands = BandsContent(decision.rule, decision.decided, decision.test, decision.test_groups)
+    _draw(report, decision, coverage, bands, policy=policy, file=file, same=same)
 
 
 def _check_options(

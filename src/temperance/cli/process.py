@@ -184,7 +184,15 @@ _PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())
 _OPTIONS: ContextVar[frozenset[str]] = ContextVar("options", default=frozenset())
 _STATED: ContextVar[tuple[_Stated, ...]] = ContextVar("stated", default=())
 # the options of which a next step of the same command knows nothing
-_ONCE = WRITTEN | {"--json", "--quick", "--test", "--test-labels", "--fail-if", "--undecided"}
+_ONCE = WRITTEN | {
+    "--json",
+    "--quick",
+    "--test",
+    "--test-labels",
+    "--reference-labels",
+    "--fail-if",
+    "--undecided",
+}
 
 
 class _Stated(NamedTuple):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.decisions.binomial import clopper_pearson
-from temperance.decisions.rows import DecisionEvent, DecisionRows
+from temperance.decisions.rows import DecisionEvent
 from temperance.decisions.rule import DecisionRule
-from temperance.plain import Plain, plain
+from temperance.frozen import Plain, plain
 from temperance.show import Table, interval_text, number_text, percent_text
 from temperance.sums import MergeableSums
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.metrics.estimates import Estimate
 
 __all__ = [
@@ -112,6 +113,9 @@ class Abstention(DecisionRule[Outcome]):
     draws: ThresholdDraws | None = field(
         default=None, compare=False
     )  # None: chance dealt no rows, or a file
+    calibrator: Calibrator | None = field(
+        default=None, compare=False, repr=False, kw_only=True
+    )  # whose probabilities it is about, of a policy; None: those that were given
 
     @property
     def event(self) -> DecisionEvent:
@@ -186,20 +190,13 @@ class Abstention(DecisionRule[Outcome]):
         """The same as `outcome`, as every rule calls it."""
         return self.outcome
 
-    def counts_of(self, rows: DecisionRows) -> Outcome:
-        """Return what became of other rows that are checked."""
-        return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
-
-    def outcomes_of_groups(self, rows: DecisionRows) -> dict[str, Outcome]:
-        """Return what became of each group of other rows that are checked; {} without groups."""
-        if rows.groups is None:
-            return {}
-        accepted = self.accepts(rows.confidence, rows.groups)
-        return {
-            str(name): Outcome.of(accepted[of], rows.wrong[of])
-            for name in np.unique(rows.groups)
-            if (of := rows.groups == name).any()
-        }
+    def _counted(
+        self,
+        wrong: NDArray[np.bool_],
+        accepted: NDArray[np.bool_],
+        rejected: NDArray[np.bool_],  # noqa: ARG002  (none is)
+    ) -> Outcome:
+        return Outcome.of(accepted, wrong)
 
     @property
     def guarantee(self) -> str:

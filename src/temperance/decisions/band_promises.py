@@ -10,7 +10,7 @@ import numpy as np
 from temperance.checks.arguments import as_number
 from temperance.decisions.binomial import LEAST_RISK, clopper_pearson
 from temperance.errors import InvalidInputError
-from temperance.plain import Plain
+from temperance.frozen import Plain
 from temperance.show import percent_text
 from temperance.sums import MergeableSums
 
@@ -29,32 +29,38 @@ BandSide = Literal["accept", "recall", "reject"]
 class Rate(NamedTuple):
     """A rate that a promise bounds: how many of which rows may be bad."""
 
+    name: str  # as sentences have it
     side: BandSide  # which search of thresholds it takes part in
     option: str
     least: bool  # whether the rate itself is to be large: bad rows are then its complement
     of_band: bool  # whether the denominator is the band; else all rows of a truth
     words: str  # "at least 95 % of ..." goes before it
 
+    @property
+    def band(self) -> str:
+        """The band that its search begins: "accept" or "reject"."""
+        return "reject" if self.side == "reject" else "accept"
+
 
 RATES: dict[str, Rate] = {
     "min_precision": Rate(
-        "accept", "--min-precision", least=True, of_band=True,
+        "precision", "accept", "--min-precision", least=True, of_band=True,
         words="of what is accepted {is_yes}",
     ),
     "max_false_positive_rate": Rate(
-        "accept", "--max-fpr", least=False, of_band=False,
+        "false positive rate", "accept", "--max-fpr", least=False, of_band=False,
         words="of the rows that {are_no} are accepted",
     ),
     "min_recall": Rate(
-        "recall", "--min-recall", least=True, of_band=False,
+        "recall", "recall", "--min-recall", least=True, of_band=False,
         words="of the rows that {are_yes} are accepted",
     ),
     "min_negative_predictive_value": Rate(
-        "reject", "--min-npv", least=True, of_band=True,
+        "negative predictive value", "reject", "--min-npv", least=True, of_band=True,
         words="of what is rejected {is_no}",
     ),
     "max_false_negative_rate": Rate(
-        "reject", "--max-fnr", least=False, of_band=False,
+        "false negative rate", "reject", "--max-fnr", least=False, of_band=False,
         words="of the rows that {are_yes} are rejected",
     ),
 }  # fmt: skip
@@ -94,7 +100,7 @@ class BandPromises(Plain):
     @property
     def bands(self) -> tuple[str, ...]:
         """The bands that are asked for beside review: accept, reject."""
-        return tuple(dict.fromkeys("reject" if s == "reject" else "accept" for s in self.sides))
+        return tuple(dict.fromkeys(RATES[name].band for name in self.limits))
 
     def bad_shares(self, side: BandSide) -> dict[str, float]:
         """Return the largest share of bad rows of each promise of a side."""

@@ -11,7 +11,7 @@ from temperance.decisions.band_promises import RATES, BandCounts, BandPromises
 from temperance.decisions.bands import Bands, GroupBands, searches
 from temperance.decisions.binomial import p_values
 from temperance.decisions.rows import COMPOSITES, PREDICTED, DecisionEvent
-from temperance.plain import plain
+from temperance.frozen import plain
 from temperance.readers.json_object import shown
 
 if TYPE_CHECKING:

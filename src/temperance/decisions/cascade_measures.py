@@ -11,14 +11,13 @@ import numpy as np
 from temperance.crossfit import fold_fits
 from temperance.decisions.deferral import answered_by, lost_by
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain, plain
 from temperance.metrics.estimates import (
     Estimate,
     difference_estimate,
     mean_estimate,
     share_estimate,
 )
-from temperance.plain import Plain, plain
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from temperance.decisions.abstain import abstain_rows, check_target
 from temperance.decisions.abstention import other_seeds
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
-from temperance.plain import plain
+from temperance.frozen import plain
 from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:

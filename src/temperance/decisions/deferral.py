@@ -10,11 +10,10 @@ import numpy as np
 
 from temperance.binning import reaches
 from temperance.errors import NoOptimumError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.isotonic_regression import centred_isotonic
 from temperance.logistic_regression import fit_logistic
 from temperance.numerics import logit
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

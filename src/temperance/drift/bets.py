@@ -16,8 +16,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_positive, as_sequence, as_word, optional_text
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
-from temperance.plain import Plain
+from temperance.frozen import Frozen, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,8 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling
 from temperance.errors import InvalidInputError
+from temperance.frozen import Plain
 from temperance.numerics import logit
-from temperance.plain import Plain
 from temperance.printable import capitalised
 
 if TYPE_CHECKING:

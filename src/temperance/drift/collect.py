@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.blocks.files import FileParts, labelled_blocks
-from temperance.blocks.mapping import merged
+from temperance.blocks.rows import merged
 from temperance.checks import as_group_names, as_groups
 from temperance.checks.arguments import as_word, require_type
 from temperance.checks.arrays import row_name

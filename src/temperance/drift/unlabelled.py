@@ -11,9 +11,8 @@ import numpy as np
 from temperance.checks.arguments import as_level
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.numerics import normal_quantile
-from temperance.plain import Plain
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.blocks.rows import RowFolds
-from temperance.blocks.stream import block_parts, cut, may_be_reused, naming_block, opened
+from temperance.blocks.stream import RowFolds, block_parts, cut, may_be_reused, naming_block, opened
 from temperance.calibrators import Calibrator
+from temperance.calibrators.operations import divisor_of
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column, rows_among
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import checked_weights, without_traces
-from temperance.checks.scores import as_logits_unread
+from temperance.checks.scores import as_logits_unread, refuse_padding
 from temperance.errors import InvalidInputError
 from temperance.metrics.cells import (
     MOST_CLASSES,
@@ -32,10 +31,9 @@ from temperance.metrics.cells import (
 )
 from temperance.metrics.events import class_event, named_event, top_label_event
 from temperance.metrics.implied import implied_scores, paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
-from temperance.numerics import MOST_COUNTED, log_probs, row_blocks
-from temperance.sums import MeanSums, MergeableSums, aligned, scale_exponent
+from temperance.metrics.inputs import Predictions, row_measures
+from temperance.numerics import MOST_COUNTED, log_probs, row_blocks, scale_exponent
+from temperance.sums import MeanSums, MergeableSums, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -77,6 +75,9 @@ class OutOfFold:
     def scale(self, logits: NDArray[Any], block: int, first: int) -> NDArray[np.float64]:
         """Return the calibrated logits of a block's rows from number `first` in it on."""
         folds = RowFolds(len(self.calibrators), self.seed).of(block, first, len(logits))
+        if (divisors := self._divisors()) is not None:
+            with np.errstate(over="ignore"):
+                return np.asarray(np.divide(logits, divisors[folds, None], dtype=np.float64))
         scaled = np.empty(logits.shape)
         for rows in row_blocks(logits):
             z = logits[rows]
@@ -86,6 +87,11 @@ class OutOfFold:
                     outputs = calibrator.outputs_of((z[own],))
                     scaled[rows.start + own] = calibrator.calibrated_logits(outputs)
         return scaled
+
+    def _divisors(self) -> NDArray[np.float64] | None:
+        """Return the one number by which each calibrator divides; None where one does more."""
+        divisors = [divisor_of(calibrator.operations()) for calibrator in self.calibrators]
+        return None if None in divisors else np.array(divisors, dtype=np.float64)
 
 
 # A calibrator for all rows, none, or several: of block i the one at place i modulo their number,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
-from temperance.blocks.mapping import calling, merged, thread_count
+from temperance.blocks.rows import calling, merged, thread_count
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_count, as_flag, as_seed, as_word, require_type

@@ -8,20 +8,19 @@ from math import isfinite
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
+from temperance.calibrators.record import ScoreTest
 from temperance.checks.arguments import as_sequence, as_word
 from temperance.errors import InvalidInputError
-from temperance.frozen import LazyFrozen
+from temperance.frozen import LazyFrozen, Plain, plain
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
-from temperance.plain import plain
 from temperance.printable import capitalised, count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
-from temperance.significance import ScoreTest, evident
+from temperance.significance import evident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from temperance.evaluation.refinement import RefinementSplit
     from temperance.frozen import MaybeNone
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
@@ -37,6 +36,7 @@ __all__ = [
     "SCORES",
     "WEAK",
     "Evaluation",
+    "RefinementSplit",
     "as_measures",
     "base_rate_words",
     "data_words",
@@ -51,6 +51,20 @@ __all__ = [
     "reliability_sketch",
     "verdict_sentence",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementSplit(Plain):
+    """A mean log loss = refinement + calibration, in nats, each with a 95 % interval.
+
+    Both by out-of-fold temperature scaling: every row is scored by a temperature that never saw
+    its label.
+    """
+
+    refinement: Estimate  # >= 0: the log loss that a temperature leaves; a richer map may less
+    calibration: Estimate  # what the temperature removes; below 0 = there is nothing to gain
+    temperature: float  # fitted on all rows
+
 
 # The tables of an evaluation: what the terminal prints and a notebook shows.
 
@@ -326,6 +340,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
 def data_words(evaluation: Evaluation) -> str:
     """Return "with only 60 rows, " where data are too few for a sure word, else ""."""
     outcomes = evaluation.outcomes
+    if evaluation.zero_probability_labels:
+        return ""  # what is impossible is so in one row
     if (outcomes.n_rows or evaluation.n) < _FEW_ROWS:
         return f"with only {outcomes.extent(evaluation.n)}, "
     if evaluation.n_classes == 2 and evaluation.classes:
@@ -366,7 +382,10 @@ def impossible_words(evaluation: Evaluation) -> str:
     count = evaluation.zero_probability_labels
     if not count:
         return ""
-    subject = f"{evaluation.outcomes.rows(count)} {'has' if count == 1 else 'have'}"
+    rows = evaluation.outcomes.rows(count)
+    if count == evaluation.n > 1:
+        rows = f"all {rows}"
+    subject = f"{rows} {'has' if count == 1 else 'have'}"
     return f"{subject} {evaluation.outcomes.impossible}, so the log loss is infinite"
 
 
@@ -529,6 +548,8 @@ class Evaluation(LazyFrozen, Shown):
         Without `curves`, only numbers that a person would read: no points of a diagram and no
         class by class. Of `measures` where some were asked for, which the key "measures" names.
         """
+        if curves and self.shows("classes"):
+            _ = self.classes  # of the same cells as the classwise error, which are summed once
         content = {
             "n": self.n,
             "classes": self.n_classes,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import InvalidInputError, TemperanceError
+from temperance.frozen import Plain
 from temperance.numerics import softmax
-from temperance.plain import Plain
 from temperance.show import Shown, Table
 
 if TYPE_CHECKING:

@@ -303,6 +303,11 @@ def load(path: str | PathLike[str]) -> Calibrator:
 
 
 def load_facts(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return what a calibrator file says about its fit: `n`, `data_sha256`, `model`, ..."""
-    fit = json_file(path).values.get("fit")
+    """Return what a calibrator file says about its fit: `n`, `data_sha256`, `model`, ...
+
+    Of a policy, what it says so of its calibrator.
+    """
+    values = json_file(path).values
+    of_policy = values.get("calibrator")
+    fit = (of_policy if isinstance(of_policy, dict) else values).get("fit")
     return fit if isinstance(fit, dict) else {}

@@ -343,7 +343,6 @@ def _band_promise() -> Schema:
                 evidence, optional=("group", *scores, *words))),
             "map_sha256": _MAP_DIGEST,
         },
-        optional=("map_sha256",),
         words="what the bands rest on",
     )  # fmt: skip
 

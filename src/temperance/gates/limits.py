@@ -211,7 +211,8 @@ def as_amount(value: object, *, name: str, measure: str) -> float:
     most = _LARGEST.get(measure)
     if most is None:
         return as_not_negative(value, name=name)
-    rule, hint = f"a finite number >= 0 and <= {most:g}", "A percentage? 5 % is 0.05."
+    rule = f"a finite number >= 0 and <= {most:g}"
+    hint = "A percentage? 5 % is 0.05." if most > 1.0 else ""  # of shares the check asks itself
     return as_number(value, name=name, rule=rule, least=0.0, most=most, hint=hint)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.implied import implied_scores
+from temperance.metrics.inputs import row_measures
 from temperance.metrics.outcomes import Outcomes
-from temperance.metrics.scores import row_measures
 from temperance.numerics import t_quantile
 
 if TYPE_CHECKING:

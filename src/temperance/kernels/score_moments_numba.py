@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from temperance.kernels.loss import FLOOR
 from temperance.kernels.loss_numba import _ends, _exp, _in_wide_vectors
-from temperance.kernels.loss_numpy import FLOOR
 from temperance.kernels.score_moments import RowScores
 from temperance.numerics import IN_CACHE, as_float64, row_blocks
 

@@ -10,10 +10,9 @@ import numpy as np
 from temperance.checks.arguments import as_level, as_number, as_word
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.llm.judged_rows import JudgedRows, corrected
 from temperance.metrics.bounded_mean import Term, UnitSums, term_of, total_of
-from temperance.plain import Plain
 from temperance.show import number_text, percent_text
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from temperance.checks.arrays import as_numbers
 from temperance.checks.forms import refuse_other_index
 from temperance.checks.row_values import as_groups
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain, plain
 from temperance.llm.judged_rows import (
     JUDGE_METHODS,
     AdjustedCount,
@@ -25,7 +25,6 @@ from temperance.llm.judged_rows import (
 from temperance.metrics.bounded_mean import BoundedMean, Term, total_of
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import normal_quantile
-from temperance.plain import Plain, plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text, percent_text
 

@@ -11,12 +11,13 @@ from temperance.calibrators import TemperatureRecord, TemperatureScaling
 from temperance.checks import as_weights
 from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers, row_name, such_rows
-from temperance.checks.scores import sum_tolerance
+from temperance.checks.probs import sum_tolerance
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import Plain
 from temperance.numerics import as_float64
-from temperance.plain import Plain
 from temperance.printable import count_text
+from temperance.show import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -421,7 +422,7 @@ class TopKTemperature(Plain):
         count = self.n - (self.n_not_shown or 0)
         share = (
             f"the true token is shown in {count:,} of {count_text(self.n, 'row')} "
-            f"({count / self.n:.0%})"
+            f"({percent_text(count / self.n, 0)})"
         )
         return f"{self.scaling}\n{share}; the others were left out"
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from temperance.frozen import Plain
 from temperance.metrics.estimates import Estimate, gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs, normal_quantile
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.checks.arguments import as_seed
-from temperance.frozen import Frozen
-from temperance.metrics.decomposition import ScoreDecomposition, corp_sums, decompose, isotonic
+from temperance.frozen import LazyFrozen, deferred
+from temperance.isotonic_regression import rising_means
+from temperance.metrics.decomposition import ScoreDecomposition, decompose, pooled_brier
 from temperance.metrics.estimates import Draws
 from temperance.metrics.events import named_event, ranks_of
 from temperance.metrics.inputs import Predictions
@@ -21,26 +23,23 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.binning import SumsPerBin
+    from temperance.isotonic_regression import Pools
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import Event, EventName
 
-__all__ = [
-    "CORP_PARTS",
-    "CorpReliability",
-    "corp_of_event",
-    "corp_of_sums",
-    "corp_reliability",
-    "miscalibration_p_value",
-]
+__all__ = ["CORP_PARTS", "CorpReliability", "corp_of_event", "corp_of_sums", "corp_reliability"]
 
 CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_of_sums` gives draws
 
 _BAND = (0.025, 0.975)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CorpReliability(Frozen):
-    """The CORP reliability diagram of one event; arrays (m,) over ascending probabilities."""
+@dataclass(frozen=True, eq=False)
+class CorpReliability(LazyFrozen):
+    """The CORP reliability diagram of one event; arrays (m,) over ascending probabilities.
+
+    The bands are made when they are first read, of the curves of all draws.
+    """
 
     event: str  # "top-label", or the class's number: what the probability is of
     probability: NDArray[np.float64]  # distinct ones; beyond 1,000, means of neighbours
@@ -163,18 +162,6 @@ def corp_of_event(
     )
 
 
-def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
-    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
-
-    Neither resamples nor bands: those cost most.
-    """
-    event = named_event(resampling.rows, name)
-    sums = resampling.null_sums(event, *ranks_of(event.probability))
-    draws = corp_sums(sums, isotonic(sums), score="brier").miscalibration
-    exact = decompose(resampling.rows, [event], score="brier").miscalibration
-    return Draws.split(draws, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
-
-
 def corp_of_sums(
     event: EventName, sums: SumsPerBin, b: int, *, exact: ScoreDecomposition, doubt: float
 ) -> tuple[CorpReliability, dict[str, Draws]]:
@@ -182,8 +169,7 @@ def corp_of_sums(
 
     `exact` is the decomposition of the Brier score without ranks.
     """
-    curves = isotonic(sums)
-    parts = corp_sums(sums, curves, score="brier")
+    parts, pools = pooled_brier(sums)
     draws = {
         part: Draws.split(
             getattr(parts, part),
@@ -194,25 +180,53 @@ def corp_of_sums(
         )
         for part in CORP_PARTS
     }
-    weight = sums.weight[0]
-    low, high = np.quantile(curves[1 + b :], _BAND, axis=0)
-    confidence_low, confidence_high = _beyond_runs(
-        np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, doubt
-    )
-    occupied = weight > 0.0
+    weight = sums.weight[0].copy()
+    own = np.clip(rising_means(sums.hits[0], weight), 0.0, 1.0)
+    held = weight > 0.0
+    probability = sums.probability[0][held] / weight[held]
+    bands = _Bands(pools, own, weight, b, doubt)
     curve = CorpReliability(
         event=str(event),
-        probability=sums.probability[0][occupied] / weight[occupied],
-        recalibrated=curves[0][occupied],
-        share=weight[occupied] / weight.sum(),
-        consistency_low=low[occupied],
-        consistency_high=high[occupied],
-        confidence_low=np.minimum(confidence_low, curves[0])[occupied],
-        confidence_high=np.maximum(confidence_high, curves[0])[occupied],
+        probability=probability,
+        recalibrated=own[held],
+        share=weight[held] / weight.sum(),
+        consistency_low=deferred(lambda: bands.consistency[0]),
+        consistency_high=deferred(lambda: bands.consistency[1]),
+        confidence_low=deferred(lambda: bands.confidence[0]),
+        confidence_high=deferred(lambda: bands.confidence[1]),
         decomposition=exact,
         miscalibration=draws["miscalibration"].calibration_error(),
     )
     return curve, draws
+
+
+@dataclass(frozen=True, eq=False)
+class _Bands:
+    """Pointwise bands of the curves of draws, low and high, at the ranks that hold a row."""
+
+    pools: Pools  # of the data's own curve, of b resamples, of null draws
+    own: NDArray[np.float64]  # (ranks,): the data's curve
+    weight: NDArray[np.float64]  # (ranks,)
+    b: int
+    doubt: float
+
+    @cached_property
+    def consistency(self) -> NDArray[np.float64]:
+        """In which 95 % of calibrated models' curves lie, (2, m)."""
+        drawn = self._curves[1 + self.b :]
+        return np.asarray(np.quantile(drawn, _BAND, axis=0)[:, self.weight > 0.0])
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """In which 95 % of the curves of resampled rows lie, and the data's own, (2, m)."""
+        drawn = np.quantile(self._curves[1 : 1 + self.b], _BAND, axis=0)
+        low, high = _beyond_runs(drawn, self.own, self.weight, self.doubt)
+        ends = np.minimum(low, self.own), np.maximum(high, self.own)
+        return np.stack(ends)[:, self.weight > 0.0]
+
+    @property
+    def _curves(self) -> NDArray[np.float64]:
+        return np.clip(self.pools.levels(), 0.0, 1.0)
 
 
 def _beyond_runs(

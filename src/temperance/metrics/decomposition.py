@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_word
-from temperance.isotonic_regression import rising_means
+from temperance.frozen import Plain
+from temperance.isotonic_regression import Pools, rising_means
 from temperance.metrics.error_measures import debiased_square, observed
 from temperance.metrics.estimates import CalibrationError, Draws, Estimate
 from temperance.metrics.events import class_event, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling
 from temperance.numerics import row_blocks
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,9 @@ __all__ = [
     "corp_sums",
     "decompose",
     "isotonic",
+    "miscalibration_p_value",
     "murphy_decomposition",
+    "pooled_brier",
     "score_decomposition",
 ]
 
@@ -42,6 +44,7 @@ __all__ = [
 
 
 Score = Literal["brier", "log"]
+_ROUNDED = 1e-15  # a difference of two scores of the same probabilities
 _AT_ONCE = 1 << 17  # sums of several worlds that are looked at together: they fit the cache
 
 
@@ -74,6 +77,33 @@ def corp_sums(sums: SumsPerBin, recalibrated: NDArray[np.float64], *, score: Sco
         parts[:, some] = _means(*of_some, score=score)
     own, best, flat = parts
     return CorpSums(own, own - best, flat - best, flat)
+
+
+def pooled_brier(sums: SumsPerBin) -> tuple[CorpSums, Pools]:
+    """Return the same for the Brier score of many worlds, (worlds, ranks), and the curves' steps.
+
+    A step of weight W and hits H has the score H (W - H) / W; no curve is written down.
+    """
+    weight, hits, total = sums.weight, sums.hits, sums.total
+    pools = Pools.of(hits, weight)
+    held = np.where(pools.weights > 0.0, pools.weights, 1.0)
+    level = np.clip(pools.sums / held, 0.0, 1.0)  # with clusters, hits are signed sums
+    best = pools.sums * (1.0 - level) + level * (level * held - pools.sums)
+    best = pools.totals(best) / total
+    happened = hits.sum(axis=-1)
+    frequency = np.clip(happened / total, 0.0, 1.0)
+    flat = happened / total * (1.0 - frequency) + frequency * (frequency - happened / total)
+    said: NDArray[np.float64] | None = getattr(sums, "said", None)
+    if said is not None:  # one probability a rank
+        own = (weight @ (said * said) + hits @ (1.0 - 2.0 * said)) / total
+    else:
+        own = np.empty(len(weight))
+        for some in row_blocks(weight, _AT_ONCE):
+            w, k = weight[some], hits[some]
+            own[some] = _brier(w, k, sums.probability[some] / (w + (w == 0.0))) / total[some]
+    lost = own - best
+    lost[np.abs(lost) < _ROUNDED] = 0.0  # a curve that is what was said
+    return CorpSums(own, lost, flat - best, flat), pools
 
 
 def _means(
@@ -358,7 +388,7 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
     miscalibration = np.zeros(1 + fewer)
     for event in events:
         sums = resampling.null_sums(event, *ranks_of(event.probability, _RANKS))
-        miscalibration += corp_sums(sums, isotonic(sums), score="brier").miscalibration
+        miscalibration += pooled_brier(sums)[0].miscalibration
     frequency = resampling.class_shares()
     uncertainty = (frequency * (1.0 - frequency)).sum(axis=1)
     return BrierParts(
@@ -375,3 +405,15 @@ def _without_interval(draws: NDArray[np.float64], value: float) -> CalibrationEr
     """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
     null = draws[1:] + (value - draws[0])
     return Draws(value, _NONE, null, 0.0).without_interval()
+
+
+def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
+    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
+
+    Neither resamples nor bands: those cost most.
+    """
+    event = named_event(resampling.rows, name)
+    sums = resampling.null_sums(event, *ranks_of(event.probability))
+    draws = pooled_brier(sums)[0].miscalibration
+    exact = decompose(resampling.rows, [event], score="brier").miscalibration
+    return Draws.split(draws, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()

@@ -11,7 +11,7 @@ from temperance.binning import MOST_BINS, ROUNDING, assign, bin_edges, forecast_
 from temperance.checks.arguments import as_count, value_text
 from temperance.checks.labels import class_position
 from temperance.errors import InvalidInputError
-from temperance.numerics import row_blocks
+from temperance.numerics import as_float64, row_blocks
 from temperance.printable import first_few
 
 if TYPE_CHECKING:
@@ -211,12 +211,29 @@ class ClassCells:
         own = np.flatnonzero((labels >= self.first) & (labels < self.stop))
         return own, self.of_row.ravel().take(own % n * k + labels[own] - self.first)
 
-    def own_gap(self, rows: Predictions) -> Array:
-        """Return sum w (p - k) of the data in each cell."""
+    def counts(self, labels: NDArray[np.integer], weights: Array | None) -> Array:
+        """Return sum w k of each cell, (m, cells), for several sets of labels, (m, n)."""
+        m, n = labels.shape
+        width = self.of_row.shape[1]
+        if self.whole:
+            cell = self.of_row.ravel().take(labels + width * np.arange(n))
+            w = None if weights is None else np.broadcast_to(weights, labels.shape).ravel()
+            place = (cell + self.n_cells * np.arange(m)[:, None]).ravel()
+        else:
+            inside = np.flatnonzero((labels >= self.first) & (labels < self.stop))
+            draw, row = np.divmod(inside, n)
+            cell = self.of_row.ravel().take(row * width + labels.ravel()[inside] - self.first)
+            w = None if weights is None else weights[row]
+            place = cell + self.n_cells * draw
+        sums = np.bincount(place, w, m * self.n_cells)
+        return sums.reshape(m, self.n_cells).astype(np.float64, copy=False)
+
+    def own_sums(self, rows: Predictions) -> tuple[Array, Array]:
+        """Return sums of w (p - k) and of w p of the data in each cell."""
         w, (own, hit) = rows.weights, self.holding(rows.labels)
         weighted = self.probability if w is None else w[:, None] * self.probability
-        expected = np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells)
-        return np.asarray(expected - np.bincount(hit, None if w is None else w[own], self.n_cells))
+        expected = as_float64(np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells))
+        return expected - np.bincount(hit, None if w is None else w[own], self.n_cells), expected
 
 
 class GapsOf(Protocol):
@@ -253,7 +270,7 @@ class ObservedGaps:
 
     def gaps(self, cells: ClassCells) -> Array:
         """Return the sums, (cells,)."""
-        return cells.own_gap(self.rows)
+        return cells.own_sums(self.rows)[0]
 
 
 def cells_of_classes(rows: Predictions, *, n_bins: int, worlds: int) -> Iterator[ClassCells]:

@@ -15,6 +15,7 @@ from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
 from temperance.checks.forms import refuse_other_index
 from temperance.checks.labels import kept_rows, labelled_rows
+from temperance.frozen import Plain
 from temperance.metrics.estimates import (
     Estimate,
     mean_estimate,
@@ -27,7 +28,6 @@ from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
 from temperance.metrics.z_tests import SHARPNESS, rows_with_weight, score_rows
 from temperance.numerics import as_float64, log_probs, places_of
-from temperance.plain import Plain
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.kernels.engines import compiled_moments
-from temperance.kernels.score_moments import score_moments
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import row_measures, score_moments
 from temperance.numerics import IN_CACHE, row_blocks
 from temperance.sums import MeanSums, MergeableSums
 

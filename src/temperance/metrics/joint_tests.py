@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.row_values import in_effective_rows
+from temperance.frozen import Plain
 from temperance.kernels.affine import joint_scores, joint_sums
 from temperance.metrics.cox import CoxTest, cox_rows
 from temperance.metrics.inputs import Predictions
@@ -23,7 +24,6 @@ from temperance.metrics.z_tests import (
     spiegelhalter_rows,
 )
 from temperance.numerics import BLOCK_ELEMENTS, row_blocks
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest, evident, holm
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from temperance.checks.arguments import as_count
 from temperance.checks.labels import Positions
+from temperance.frozen import Plain
 from temperance.metrics.calibration_error import expected_calibration_error
 from temperance.metrics.corp import CorpReliability, corp_reliability
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import reliability_curve
-from temperance.plain import Plain
 from temperance.show import Shown, Table, number_text
 
 if TYPE_CHECKING:

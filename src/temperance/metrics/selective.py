@@ -13,12 +13,10 @@ from temperance.checks.arguments import as_level
 from temperance.checks.arrays import as_numbers, row_name, such_rows
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
-from temperance.metrics.estimates import Estimate
+from temperance.frozen import Frozen, Plain
+from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import as_float64, normal_quantile
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.metrics.cox import SEPARATED, LogisticLine, refuted_reason, why_no_line
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.z_tests import log_odds, rows_with_weight
 from temperance.numerics import normal_quantile, two_probs
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,10 +11,10 @@ import numpy as np
 from temperance.checks.arguments import as_positive
 from temperance.checks.labels import as_classes
 from temperance.checks.row_values import as_known_names
-from temperance.errors import FileFormatError, InvalidInputError
+from temperance.errors import FileFormatError, InvalidInputError, TemperanceError
 from temperance.monitor.database import database_at
 from temperance.monitor.inputs import Scores, as_ids, as_times, as_values, few, microseconds
-from temperance.monitor.labels import checked_labels, newest_labels, predictions_of
+from temperance.monitor.labels import checked_labels, newest_labels, predictions_of, told_again
 from temperance.monitor.schema import VERSION, create, migrate, version_of
 from temperance.monitor.settings import Settings
 from temperance.monitor.stored import BLOCK, KINDS, Counts, Labelled, Logged, blocks_of
@@ -63,12 +63,12 @@ class Store:
             It cannot be made.
         """
         database = database_at(address)
-        if not database.exists():
-            with database.transaction(writes=True) as work:
-                create(work, database.words)
-                content = json.dumps(settings.to_dict())
-                work.execute("INSERT INTO temperance_meta VALUES ('settings', ?)", (content,))
-            return cls(database, settings, clock)
+        try:
+            if not database.exists() and _created(database, settings):
+                return cls(database, settings, clock)
+        except BaseException:
+            database.close()
+            raise
         database.close()
         store = cls.open(address, clock=clock)
         if store.settings != settings:
@@ -312,11 +312,12 @@ class Store:
     def _write_labels(self, work: Transaction, names: list[str], values: list[object]) -> Labelled:
         predictions = predictions_of(work, names)
         numbers = checked_labels(names, values, predictions)
-        arrived = self._arrival(work)
+        arrived, ahead = self._arrival(work)
         seqs = [row.seq for row in predictions.values()]
         known = newest_labels(work, seqs)
         looked = _looked(work)
-        delay = microseconds(self.settings.delay)
+        delay = microseconds(self.settings.delay) + ahead
+        again = told_again(work, names, numbers, predictions)
         fresh: dict[int, tuple[int, int, int, int, int]] = {}
         old: list[tuple[int]] = []
         history: list[tuple[int, int, int, int, int]] = []
@@ -336,7 +337,7 @@ class Store:
                 usable, corrected = fresh[row.seq][3], corrected + 1
             elif row.seq in known:
                 label_seq, label, was_usable = known[row.seq]
-                if label == number:
+                if label == number or row.seq in again:
                     repeated += 1
                     continue
                 corrected += 1
@@ -358,15 +359,37 @@ class Store:
         not_shown = sum(row[1] < 0 for row in fresh.values())
         return Labelled(new, repeated, corrected, len(parked), not_shown)
 
-    def _arrival(self, work: Transaction) -> int:
-        """Return when labels arrive: never before another one, nor behind what was checked.
+    def _arrival(self, work: Transaction) -> tuple[int, int]:
+        """Return when labels arrive, and by how much that is ahead of the clock.
 
-        A clock that goes backwards, or that of another machine, hides no label.
+        Never before another one, nor behind what was checked.
         """
-        last = int(_meta(work, "arrived", "0"))
-        now = max(self.now(), last, _looked(work) + 1)
+        now = self._time(work)
+        ahead = max(0, now - self.now())
+        now = max(now, _looked(work) + 1)
         _set_meta(work, "arrived", str(now))
-        return now
+        _set_meta(work, "clock", str(self.now()))
+        return now, ahead
+
+    def _time(self, work: Transaction) -> int:
+        """Return the time by which labels are ordered: the clock's, which never goes backwards.
+
+        Where a clock was set back, or is that of another machine, it goes on from the latest time
+        that the store has seen, as fast as the clock does: no label is hidden until the clock has
+        caught up.
+        """
+        now, seen = self.now(), max(int(_meta(work, "arrived", "0")), _looked(work))
+        if now >= seen:
+            return now
+        return seen + max(0, now - int(_meta(work, "clock", str(seen))))
+
+    def seconds_behind(self) -> float:
+        """Return by how much the clock is behind the latest time that the store has seen; 0: not.
+
+        It was set back, or that of another machine is ahead.
+        """
+        with self._database.transaction(writes=False) as work:
+            return (self._time(work) - self.now()) / _MICRO
 
     # Reading.
 
@@ -385,7 +408,9 @@ class Store:
             Only so many of them, the last ones.
         """
         with self._database.transaction(writes=False) as work:
-            yield from self._labelled(work, after, self.now() if until is None else until, last)
+            yield from self._labelled(
+                work, after, self._time(work) if until is None else until, last
+            )
 
     def _labelled(
         self, work: Transaction, after: int, until: int, last: int | None
@@ -445,6 +470,14 @@ class Store:
             return None
         return tuple(json.loads(rows[0][0]))
 
+    def seconds_to_next_label(self) -> float | None:
+        """Return when the next label counts that is there and does not yet; None: there is none."""
+        sql = "SELECT min(usable_at) FROM temperance_labels WHERE newest = 1 AND usable_at > ?"
+        with self._database.transaction(writes=False) as work:
+            now = self._time(work)
+            row = work.one(sql, (now,))
+        return None if row is None or row[0] is None else (row[0] - now) / _MICRO
+
     def counts(self) -> Counts:
         """Return how much of what there is."""
         now, size = self.now(), self._database.size()
@@ -471,7 +504,7 @@ class Store:
                 f" {_summed('newest = 1 AND label < 0')},"
                 f" {_summed('newest = 1 AND usable_at > ?')},"
                 f" {_summed('newest = 1 AND usable_at <= ?')} FROM temperance_labels",
-                (cursor, now),
+                (cursor, self._time(work)),
             ) or (0, 0, 0, 0, 0)
             if int(_meta(work, "arrived", "0")) > now:  # by a clock that went backwards
                 usable = count(
@@ -510,7 +543,8 @@ class Store:
         # as a writer: open transactions of labels are waited for, and later ones come later
         with self._database.transaction(writes=True) as work:
             cursor = int(_meta(work, "cursor", "0"))
-            until = max(self.now(), cursor)
+            until = max(self._time(work), cursor)
+            _set_meta(work, "clock", str(self.now()))
             _set_meta(work, "looked", str(max(until, int(_meta(work, "looked", "0")))))
         return cursor, until
 
@@ -630,6 +664,17 @@ class Store:
         return count
 
 
+def _created(database: Database, settings: Settings) -> bool:
+    """Make the tables; return False where another process has made them meanwhile."""
+    with database.transaction(writes=True) as work:
+        if database.has_store(work):
+            return False
+        create(work, database.words)
+        content = json.dumps(settings.to_dict())
+        work.execute("INSERT INTO temperance_meta VALUES ('settings', ?)", (content,))
+    return True
+
+
 def _opened_settings(database: Database) -> Settings:
     """Return the settings of a store, whose tables are of the version of now."""
     if not database.exists():
@@ -645,7 +690,14 @@ def _opened_settings(database: Database) -> Settings:
     if row is None:
         msg = f"{database.name}: no store of a monitor: it has no settings."
         raise FileFormatError(msg)
-    return Settings.from_dict(json.loads(row[0]))
+    try:
+        return Settings.from_dict(json.loads(row[0]))
+    except (KeyError, TypeError, ValueError, TemperanceError) as error:
+        msg = (
+            f"{database.name}: its settings cannot be read ({error!r}); restore the store from a "
+            "copy, or update temperance where a newer one wrote it."
+        )
+        raise FileFormatError(msg) from error
 
 
 _ALL = 1 << 62

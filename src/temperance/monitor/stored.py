@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.monitor.scores import unpacked, unpacked_few
-from temperance.plain import Plain
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:

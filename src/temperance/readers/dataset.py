@@ -56,6 +56,9 @@ class Fields:
         Key or column of the labels, weights, groups, ids and clusters. Usual names: `label`,
         `weight`, `group`, `id`, `cluster`, or their plurals. `"none"` says that there is none,
         where a name is so near (`Weight`, `sample_weight`) that one would be asked.
+    label_id : str or None
+        Key or column of the ids in the file of labels (`labels` of `read`), where these have
+        another name there than in the file. None: as `id` says, or `id`.
     logits, probs : str, tuple of str or None
         Key or column of the scores; at most one of the two. In tables also what the columns of the
         classes begin or end with: `"Stated Prob"` finds `Stated Prob A` and `Stated Prob B`,
@@ -87,6 +90,7 @@ class Fields:
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    label_id: str | None = None
 
     def __post_init__(self) -> None:
         """Check the marks; names are looked for in the file."""
@@ -121,7 +125,8 @@ class Fields:
 
     def of_labels(self) -> Fields:
         """Return the same for a file of labels: their name, that of the ids, and the marks."""
-        return Fields(label=self.label, id=self.id, **self.text_options)
+        name = self.id if self.label_id is None else self.label_id
+        return Fields(label=self.label, id=name, label_id=self.label_id, **self.text_options)
 
     def refuse_text_options(self, suffix: str) -> None:
         """Raise where something is said of text tables, but a file of this suffix is none."""

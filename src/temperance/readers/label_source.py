@@ -29,7 +29,16 @@ _KINDS: tuple[tuple[type, ...], ...] = (  # of labels that can stand in one colu
 
 
 def check_label_source(labels: object, fields: Fields) -> None:
-    """Raise unless labels are a path or a mapping; a mapping has no column to name."""
+    """Raise unless labels are None, a path or a mapping; only a file has columns to name."""
+    if fields.label_id is not None and (labels is None or isinstance(labels, Mapping)):
+        found = "there are none" if labels is None else "they are a mapping"
+        msg = (
+            f"`fields.label_id` (--label-id-column) names the ids of a file of labels, but {found}:"
+            " `labels` (--labels) must be that file. Leave one out."
+        )
+        raise InvalidInputError(msg)
+    if labels is None:
+        return
     if isinstance(labels, Mapping):
         if fields.label is not None:
             msg = (

@@ -100,7 +100,9 @@ def _label_key(arrays: KeyedArrays, request: Request) -> str:
     key = role_name("label", arrays.keys, request.fields.label, word="key")
     if key is not None:
         return key
-    candidates = near_names("label", arrays.keys) or list(arrays.keys)
+    scores = {*_score_names("logits"), *_score_names("probs"), *request.score_keys().values()}
+    others = [each for each in arrays.keys if each not in scores]
+    candidates = near_names("label", arrays.keys) or others
     hint = f" Say which holds them: {option_for('label', candidates[0])}." if candidates else ""
     msg = f"has no key `labels`; it holds {name_list(arrays.keys)}.{hint}"
     raise FileFormatError(msg)

@@ -271,7 +271,8 @@ class Request:
 
     def id_name(self, names: Collection[str]) -> str | None:
         """Return which of the names in a file of labels alone holds the ids, if one does."""
-        candidates = (self.fields.id, *IDS) if self.ids else ()
+        usual = IDS if self.fields.label_id is None else ()
+        candidates = (self.fields.id, *usual) if self.ids else ()
         return next((each for each in candidates if each in names), None)
 
     def role_fields(self) -> dict[Role, str | None]:

@@ -144,13 +144,27 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Colu
 
     Of columns that are used, none may be there twice.
     """
-    plan = _plan(list(dict.fromkeys(names)), request, lists=lists)
     count = Counter(names)
-    twice = [name for name in plan.columns if count[name] > 1]
+    try:
+        plan = _plan(list(count), request, lists=lists)
+    except _OneClassError as error:  # of columns that are called alike, one is left
+        _refuse_twice((error.column,), count)
+        raise
+    _refuse_twice(plan.columns, count)
+    return plan
+
+
+class _OneClassError(FileFormatError):
+    """There are scores of one class only, in one column."""
+
+    column: str = ""
+
+
+def _refuse_twice(used: Sequence[str], count: Counter[str]) -> None:
+    twice = [name for name in used if count[name] > 1]
     if twice:
         msg = f"has columns of the same name: {name_list(twice)}; rename all but one of each."
         raise FileFormatError(msg)
-    return plan
 
 
 def finished(rows: FileRows, plan: ColumnPlan, request: Request) -> FileRows:
@@ -216,7 +230,7 @@ def _plan(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
     label = matches.get("label")
     used = {fields.label, *matches.values()}
     rest = [name for name in names if name not in used]
-    kind, scores = _score_columns(rest, request, lists=lists)
+    kind, scores = _score_columns(rest, request, lists=lists, every=names)
     labels: tuple[str, ...] = ()
     no_labels = fields.label == NONE and NONE not in names
     if request.labels and request.layout == "labels" and not no_labels:
@@ -271,9 +285,9 @@ def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Colu
 
 
 def _score_columns(
-    names: Sequence[str], request: Request, *, lists: bool
+    names: Sequence[str], request: Request, *, lists: bool, every: Sequence[str]
 ) -> tuple[Kind, ScoreColumns]:
-    """Find the columns of scores, and what kind they count as."""
+    """Find the columns of scores, and what kind they count as, in those without another role."""
     forms_by_kind: dict[Kind, list[ScoreColumns]] = {}
     for kind, field in request.score_names().items():
         if field is None:
@@ -284,7 +298,7 @@ def _score_columns(
         if forms:
             forms_by_kind[kind] = forms
     if not forms_by_kind:
-        raise _no_scores(names, request)
+        raise _no_scores(names or every, request)
     file_kind, kind = choose(tuple(forms_by_kind), request.kind)
     return kind, _only(forms_by_kind[file_kind], _STEMS[file_kind], kind, request)
 
@@ -311,7 +325,9 @@ def _only(forms: Sequence[ScoreColumns], stem: str, kind: Kind, request: Request
             f"has one column of {kind}, {quoted(scores.columns[0])}, so one class only; add those "
             f"of the other classes, or call it `{stem}` if it holds {meaning} of class 1."
         )
-        raise FileFormatError(msg)
+        error = _OneClassError(msg)
+        error.column = scores.columns[0]
+        raise error
     return scores
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -183,9 +184,25 @@ def _read_file(
         )
     unlabelled = dataclasses.replace(fields, label=None)
     request = Request(kind, unlabelled, labels=False, layout=layout, na=na, texts=texts)
-    rows = _read(path, request)
+    try:
+        rows = _read(path, request)
+    except FileFormatError as error:
+        if labels is None or isinstance(labels, Mapping) or not _lacks_ids(error, fields):
+            raise
+        msg = (
+            f"{error} Where only {os.fspath(labels)} calls the ids so, say `fields.label_id` "
+            f"(--label-id-column {shlex.quote(str(fields.id))}), and `fields.id` (--id-column) for "
+            "those of this file, if they are not under `id`."
+        )
+        raise FileFormatError(msg) from error
     dataset = as_dataset(rows, path, kind)
     return dataset if labels is None else with_labels(dataset, labels, fields, layout, na)
+
+
+def _lacks_ids(error: FileFormatError, fields: Fields) -> bool:
+    """Whether a file has no column or key of the name of its ids."""
+    words = (f"has no column `{fields.id}`", f"has no key `{fields.id}`")
+    return fields.id is not None and any(each in str(error) for each in words)
 
 
 def read_labels(
@@ -228,7 +245,10 @@ def read_labels(
     rows = _read(path, Request(fields=names, scores=False, ids=True, na=na))
     with refusing(path):
         if rows.ids is None:
-            msg = "has no ids, by which a label finds its prediction. Name them with --id-column."
+            msg = (
+                "has no ids, by which a label finds its prediction: no column or key `id`. Name "
+                "the one that holds them with --id-column."
+            )
             raise FileFormatError(msg)
         assert rows.labels is not None  # noqa: S101  (a reader finds them or raises)
         check_length("ids", rows.ids, len(rows.labels))
@@ -277,17 +297,28 @@ def with_labels(
             "(--id-column names another), or put the labels into the files, as a column `label`."
         )
         raise FileFormatError(msg)
-    if dataset.ids is not None and label_rows.ids is None:
-        refuse_order(fields, os.fspath(labels))
+    if dataset.ids is None or label_rows.ids is None:
+        of_labels = dataset.ids is not None
+        source = os.fspath(labels) if of_labels else dataset.source
+        refuse_order(fields, source, of_labels=of_labels)
     return _labelled(dataset, label_rows, labels, layout)
 
 
-def refuse_order(fields: Fields, source: str) -> None:
+def refuse_order(fields: Fields, source: str, *, of_labels: bool) -> None:
     """Raise where ids were named, by which labels are to be joined, and a file has none."""
+    if fields.label_id not in (None, NONE):
+        under = f"`{fields.label_id}`" if of_labels else f"`{fields.id or 'id'}`"
+        option = "label_id` (--label-id-column)" if of_labels else "id` (--id-column)"
+        msg = (
+            f"{source}: has no ids under {under}, by which `fields.{option} joins it with the "
+            "other file. Name a column or key that is there."
+        )
+        raise FileFormatError(msg)
     if fields.id not in (None, NONE):
         msg = (
             f"{source}: has no ids under `{fields.id}` (or `id`), by which `fields.id` "
-            "(--id-column) joins it with the other file. Name a column or key that is there; "
+            "(--id-column) joins it with the other file. Name a column or key that is there, of "
+            "labels by `fields.label_id` (--label-id-column) where only they call it so; "
             f"without --id-column, or with --id-column {NONE}, rows are paired in their order."
         )
         raise FileFormatError(msg)

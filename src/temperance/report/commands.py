@@ -15,7 +15,7 @@ _OF_ANSWERS = frozenset({"--score-column", "--score-scale", "--score-of", "--sco
 UNSUPPORTED = {
     "fit": frozenset[str](),
     "evaluate": frozenset[str](),
-    "apply": frozenset({"--labels", "--ignore-label", "--label-map"})
+    "apply": frozenset({"--labels", "--label-id-column", "--ignore-label", "--label-map"})
     | _OF_ANSWERS - {"--score-column"},
     "cascade": frozenset({"--class-axis", "--group-column"}) | _OF_ANSWERS,
     "plan": frozenset({"--class-axis", "--cluster-column"}) | _OF_ANSWERS,
@@ -82,7 +82,8 @@ class Files:
             return ""
         options = []
         for name, value in self.reading:
-            if name in refused or (command == "shift" and name == "--labels" and rows != self.rows):
+            of_labels = name in ("--labels", "--label-id-column")
+            if name in refused or (command == "shift" and of_labels and rows != self.rows):
                 continue
             if name == "--labels" and rows != self.rows:
                 options += [name, f"new-labels{file_suffix(value)}"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import TemperatureScaling, temperature_of
+from temperance.calibrators.record import sharpness_in_words
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.evaluation.evaluation import (
@@ -24,16 +25,15 @@ from temperance.evaluation.evaluation import (
 from temperance.metrics.outcomes import Outcomes
 from temperance.printable import capitalised
 from temperance.show import p_text
-from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from temperance.calibrators import Calibrator, FitRecord
+    from temperance.calibrators.record import ScoreTest
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
-    from temperance.significance import ScoreTest
 
 __all__ = ["explain_calibrator", "explain_test", "headline", "split_sentence"]
 
@@ -235,22 +235,30 @@ def explain_calibrator(calibrator: Calibrator) -> str:
     if calibrator.name == "temperature":
         temperature = temperature_of(calibrator)
         assert temperature is not None  # noqa: S101  (the method has one)
-        return _explain_temperature(temperature)
+        return _explain_temperature(temperature, calibrator)
     traits = calibrator.own_traits
     keeps = "never changes" if traits.keeps_class else "may change"
-    names = {"answers": ANSWER_CLASSES, "multilabel": LABEL_CLASSES}.get(calibrator.kind)
-    predicted = capitalised(Outcomes(names).predicted)
+    predicted = capitalised(_outcomes(calibrator).predicted)
     return f"What the method does: {traits.summary}. {predicted} {keeps}."
 
 
-def _explain_temperature(temperature: float) -> str:
+def _explain_temperature(temperature: float, calibrator: Calibrator) -> str:
     odds = 19.0 ** (1.0 / temperature)  # 95 % is odds of 19 to 1
     what = "softens" if temperature > 1.0 else "sharpens"
+    outcomes = _outcomes(calibrator)
+    classes = outcomes.kind == "classes"
+    keeps = "and the order of the classes never change" if classes else "never changes"
     return (
-        f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: between two "
-        f"classes, a claim of 95 % becomes {percent(odds / (1.0 + odds))}. The predicted class "
-        "and the order of the classes never change."
+        f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: "
+        f"{'between two classes, ' if classes else ''}a claim of 95 % becomes "
+        f"{percent(odds / (1.0 + odds))}. {capitalised(outcomes.predicted)} {keeps}."
     )
+
+
+def _outcomes(calibrator: Calibrator) -> Outcomes:
+    """Return what a calibrator's probabilities are of."""
+    names = {"answers": ANSWER_CLASSES, "multilabel": LABEL_CLASSES}.get(calibrator.kind)
+    return Outcomes(names)
 
 
 def explain_test(record: FitRecord) -> str:

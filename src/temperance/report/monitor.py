@@ -12,11 +12,11 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling
 from temperance.drift import Bets, Evidence
 from temperance.errors import NoOptimumError
-from temperance.metrics.estimates import Estimate
-from temperance.metrics.reliability import wilson_interval
+from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.overview import overview
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
+from temperance.printable import length_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import number_text, percent_text
@@ -130,7 +130,8 @@ def _glance(state: Overview, serving: list[StreamState], window: _Window | None)
     glance: list[Glance] = []
     if serving:
         worst = max(serving, key=lambda each: each.log_evidence - each.threshold)
-        words = f"is the log of the evidence against what is served; {worst.threshold:.2f} alarms."
+        limit = f"{worst.threshold:.2f}"
+        words = f"is the log of the evidence against what is served; alarms are from {limit} on."
         glance.append(("Evidence", f"{worst.log_evidence:.2f}", words, ""))
     if window is not None:
         claimed, true = window.claimed_and_true()
@@ -168,25 +169,18 @@ def _alarm(stream: StreamState) -> dict[str, str]:
 def _facts(state: Overview) -> list[tuple[str, str]]:
     counts = state.counts
     share = counts.matured_labelled / counts.matured if counts.matured else 0.0
-    delay = "unknown" if counts.median_delay is None else _length(counts.median_delay)
+    delay = "unknown" if counts.median_delay is None else length_text(counts.median_delay)
     return [
         ("Predictions", f"{counts.predictions:,}"),
         ("With a label", f"{counts.labels:,}"),
-        ("Older than the delay, labelled", f"{share:.0%} of {counts.matured:,}"),
+        ("Older than the delay, labelled", f"{percent_text(share, 0)} of {counts.matured:,}"),
         ("Labels not yet weighed", f"{counts.waiting:,}"),
         ("Labels without a prediction", f"{counts.parked:,}"),
         ("Labels that were corrected", f"{counts.corrections:,}"),
         ("Median time to a label", delay),
-        ("Labels count after", _length(state.settings.delay)),
+        ("Labels count after", length_text(state.settings.delay)),
         ("Size of the store", f"{counts.bytes / 1e6:,.1f} MB"),
     ]
-
-
-def _length(seconds: float) -> str:
-    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2.0 * unit:
-            return f"{seconds / unit:,.1f} {name}"
-    return f"{seconds:,.0f} seconds"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

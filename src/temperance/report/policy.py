@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from temperance.calibrators import temperature_of
-from temperance.decisions.band_promises import RATES
-from temperance.decisions.binomial import clopper_pearson, p_values
+from temperance.decisions.band_promises import RATES, BandCounts
+from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.coverage_table import short_reason
+from temperance.gates import check_promises
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
 from temperance.printable import capitalised, count_text
@@ -21,19 +20,19 @@ from temperance.show import percent_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
     from temperance.calibrators import Calibrator
-    from temperance.decisions import BandCounts, Bands, CoverageTable, RiskCoverage
+    from temperance.decisions import Bands, CoverageTable, RiskCoverage
     from temperance.decisions.bands import GroupBands
     from temperance.decisions.rows import DecisionRows
+    from temperance.gates import BandGate
     from temperance.metrics.estimates import Estimate
     from temperance.report.tables import Cell
 
-__all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "write_policy"]
+__all__ = ["BandsContent", "PolicyContent", "render_policy", "write_policy"]
 
-_LEVEL = 0.05
 _BANDS = ("accept", "review", "reject")
 _VERBS = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
 BandFinding = Literal["broken", "kept", "cannot tell"]
@@ -56,6 +55,25 @@ class BandsContent:
     rule: Bands
     rows: DecisionRows  # the test rows; without any, those that set the thresholds
     test: BandCounts | None
+    test_groups: Mapping[str, BandCounts] = field(default_factory=dict)
+
+    @property
+    def gates(self) -> tuple[BandGate, ...]:
+        """What test rows say of each promise, in each group; nothing without rows of a promise."""
+        seen: dict[str | None, BandCounts] = {} if self.test is None else {None: self.test}
+        seen.update(self.test_groups.items())
+        if not any(part.group in seen for part in self.rule.parts if part.group in self._promised):
+            return ()
+        return check_promises(self.rule, seen)
+
+    @property
+    def _promised(self) -> tuple[str | None, ...]:
+        return self.rule.promised_groups if self.rule.per_group else (None,)
+
+    def finding(self, promise: str) -> BandFinding:
+        """Return what test rows say of a promise; of groups the worst that they say of any."""
+        found = {gate.finding for gate in self.gates if gate.promise == promise}
+        return next((each for each in _ON_TEST if each in found), "cannot tell")
 
     @property
     def counts(self) -> BandCounts:
@@ -102,7 +120,7 @@ def render_policy(content: PolicyContent) -> str:
         words={} if bands is None else bands.rule.event.words,
         bands=[] if bands is None or bands.rule.per_group else list(_band_rows(bands)),
         promises=[] if bands is None else list(_promise_rows(bands)),
-        groups=[] if bands is None or not bands.rule.per_group else _group_rows(bands.rule),
+        groups=[] if bands is None or not bands.rule.per_group else _group_rows(bands),
         coverage=list(_coverage_rows(content)),
         level="" if content.table is None else percent_text(content.table.confidence),
         both="" if content.table is None else _both(content.table.confidence),
@@ -147,13 +165,13 @@ def _state(bands: BandsContent, name: str) -> State:
     share = percent_text(_count(counts, name)[0] / max(counts.n, 1), 1)
     if name == "review":
         return State("Review", f"{share} of {of}", "For people: nothing is promised of them")
-    own = [each for each in rule.promises.limits if _band(each) == name]
+    own = [each for each in rule.promises.limits if RATES[each].band == name]
     clauses = "; ".join(rule.promises.in_words(each, rule.event.words) for each in own)
     why = capitalised(clauses)
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
-    findings = [finding_of(bands.test, rule, each) for each in own]
-    worst = next(each for each in _ON_TEST if each in findings)
+    found = [bands.finding(each) for each in own]
+    worst = next(each for each in _ON_TEST if each in found)
     return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
 
 
@@ -172,10 +190,7 @@ def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
 
 def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, str]:
     rule = bands.rule
-    findings = [] if bands.test is None else [
-        finding_of(bands.test, rule, name) for name in rule.promises.limits
-    ]  # fmt: skip
-    if "broken" in findings:
+    if any(gate.finding == "broken" for gate in bands.gates):
         command = " ".join(
             filter(None, ("temperance policy new-labels.npz", content.same, _options(rule)))
         )
@@ -230,28 +245,8 @@ def _table_finding(content: PolicyContent) -> str:
 # Tables and figures.
 
 
-def _band(promise: str) -> str:
-    return "reject" if RATES[promise].side == "reject" else "accept"
-
-
 def _count(counts: BandCounts, name: str) -> tuple[int, int]:
     return getattr(counts, _VERBS[name]), counts.n
-
-
-def finding_of(counts: BandCounts, rule: Bands, name: str) -> BandFinding:
-    """Return whether test rows refute a promise, confirm it, or do neither, at level .05.
-
-    Refuted at .05 over the number of promises, so that a policy that keeps all of them is said to
-    break one in at most 5 % of tests.
-    """
-    bad, whole = counts.bad(name)
-    if not whole:
-        return "cannot tell"
-    limit = rule.promises.bad_shares(RATES[name].side)[name]
-    below, so_far = (p_values(np.array([b]), np.array([whole]), limit)[0] for b in (bad, bad - 1))
-    if bad > 0 and 1.0 - so_far <= _LEVEL / len(rule.promises.limits):
-        return "broken"
-    return "kept" if below <= _LEVEL else "cannot tell"
 
 
 def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
@@ -279,34 +274,50 @@ def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
         sign = "at least" if RATES[name].least else "at most"
         clause = rule.promises.in_words(name, rule.event.words)
         yield {
-            "band": _band(name).capitalize(),
-            "name": name.split("_", 1)[1].replace("_", " ").capitalize(),
+            "band": RATES[name].band.capitalize(),
+            "name": RATES[name].name.capitalize(),
             "meaning": f"{capitalised(clause)}.",
             "promised": f"{sign} {percent_text(limit)}",
             "bad": f"{bad:,} of {whole:,}",
             "rate": ("none", "", "") if rate is None else _estimate(rate),
-            "finding": "" if bands.test is None else finding_of(bands.test, rule, name),
+            "finding": "" if bands.test is None else bands.finding(name),
         }
 
 
-def _group_rows(rule: Bands) -> list[dict[str, Any]]:
-    """Return one row per group; those that lack a band last."""
+def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
+    """Return one row per group: those with broken promises first, those that lack a band last."""
+    found: dict[str | None, list[str]] = {}
+    for gate in bands.gates:
+        found.setdefault(gate.group, []).append(gate.finding)
 
-    def lacking(part: GroupBands) -> int:
-        return sum(each is not None for each in (part.accept_reason, part.reject_reason))
+    def worst(part: GroupBands) -> BandFinding | None:
+        return next((each for each in _ON_TEST if each in found.get(part.group, ())), None)
 
-    return [
-        {
-            "name": part.group,
-            "accept": "never" if part.accept_from is None else f">= {part.accept_from:.4g}",
-            "reject": "never" if part.reject_to is None else f"<= {part.reject_to:.4g}",
-            "rows": f"{part.counts.n:,}",
-            "shares": [percent_text(_count(part.counts, name)[0] / max(part.counts.n, 1), 1)
-                       for name in _BANDS],
-            "reasons": [each for each in (part.accept_reason, part.reject_reason) if each],
-        }
-        for part in sorted(rule.parts, key=lacking)
-    ]  # fmt: skip
+    def order(part: GroupBands) -> tuple[bool, int]:
+        lacking = sum(each is not None for each in (part.accept_reason, part.reject_reason))
+        return worst(part) != "broken", lacking
+
+    none = BandCounts(0, 0, 0, 0, 0, 0)
+    rows = []
+    for part in sorted(bands.rule.parts, key=order):
+        counts = part.counts
+        if bands.test is not None:
+            counts = bands.test_groups.get(part.group or "", none)
+        rows.append(
+            {
+                "name": part.group,
+                "accept": "never" if part.accept_from is None else f">= {part.accept_from:.4g}",
+                "reject": "never" if part.reject_to is None else f"<= {part.reject_to:.4g}",
+                "finding": worst(part) or "",
+                "rows": f"{counts.n:,}",
+                "shares": [
+                    percent_text(_count(counts, name)[0] / counts.n, 1) if counts.n else "none"
+                    for name in _BANDS
+                ],
+                "reasons": [each for each in (part.accept_reason, part.reject_reason) if each],
+            }
+        )
+    return rows
 
 
 def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
@@ -380,7 +391,11 @@ def _assumption(content: PolicyContent) -> str:
 
 def _searches(rule: Bands) -> str:
     sides = len(rule.promises.sides)
-    return f"{count_text(sides, 'search', 'searches')}{' in each group' if rule.per_group else ''}"
+    if sides == 1 and not rule.per_group:
+        return "So the promise holds, whatever the model."
+    searches = count_text(sides, "search", "searches")
+    each = f"{searches} in each group" if rule.per_group else searches
+    return f"{each} share the level (Bonferroni), so all promises hold at once, whatever the model."
 
 
 def _both(confidence: float) -> str:

@@ -34,6 +34,10 @@ __all__ = ["Standing", "claim_numbers", "evaluation_screen", "standing", "state_
 _MOST = 0.05  # calibration error that "calibrated" may leave open
 _OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
 Step = tuple[str, str]  # a sentence, and a command or ""
+_TEMPERATURE_NAMES = {
+    "group-temperature": "Common temperature",
+    "ensemble": "Temperature of the pool",
+}
 _CSS: dict[str, Literal["good", "bad", "open"]] = {
     "calibrated": "good",
     "not calibrated": "bad",
@@ -131,7 +135,7 @@ def _map(calibrator: Calibrator | None) -> list[Glance]:
     temperature, interval = temperature_of(calibrator), interval_of(calibrator)
     if temperature is None:
         return [("Map", calibrator.name, "", "")]
-    name = "Temperature" if calibrator.name == "temperature" else f"T of {calibrator.name}"
+    name = _TEMPERATURE_NAMES.get(calibrator.name, "Temperature")
     if interval is None:
         return [(name, f"{temperature:.4g}", "interval unknown", "")]
     words = "{:.4g} to {:.4g} (95\u00a0%). ".format(*interval)

@@ -202,23 +202,27 @@ class BlockRows:
     ) -> Measured:
         """Measure the rows as they are and after a calibrator that has not seen them."""
         self.check_fits(calibrator, "the calibrator")
-        return self._measure(calibrator, **settings)
+        return self._measure(calibrator, refuse_probs=self.refuse_probs, **settings)
 
     def measure_cross_fitted(
         self, folds: OutOfFold, **settings: Unpack[MeasureSettings]
     ) -> Measured:
         """Measure the rows as they are, and calibrated by fits without the fold of each."""
-        return self._measure(folds, **settings)
+        # the fit has refused what looks like no logits
+        return self._measure(folds, refuse_probs=False, **settings)
 
     def _measure(
-        self, after: Calibrator | OutOfFold, **settings: Unpack[MeasureSettings]
+        self,
+        after: Calibrator | OutOfFold,
+        *,
+        refuse_probs: bool,
+        **settings: Unpack[MeasureSettings],
     ) -> Measured:
         """Measure both sides in one reading, beside that of the digest."""
         with self.digest() as digest, naming(self.source), self.progress("measuring"):
             comparison = compare_blocks(
                 self.source_of_blocks, {"before": None, "after": after}, classes=self.classes,
-                n_rows=self.file.n_rows,
-                refuse_probs=self.refuse_probs, **settings,
+                n_rows=self.file.n_rows, refuse_probs=refuse_probs, **settings,
             )  # fmt: skip
             facts = self.facts(comparison.evaluations["before"].n, sha256=digest())
         return Measured(comparison, facts, self.warnings())

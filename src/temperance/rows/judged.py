@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgedColumns", "JudgedFile", "read_judged"]
 
-_LABEL, _ID = "--label-column", "--id-column"  # what names the columns
+_LABEL, _ID, _LABEL_ID = "--label-column", "--id-column", "--label-id-column"  # what names columns
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
@@ -41,6 +41,7 @@ class JudgedColumns:
     weight: str | None = None
     id: str = "id"
     passing: tuple[str, ...] = ()  # words that mean pass; all others then mean fail
+    label_id: str | None = None  # in the file of labels; None: as `id`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +201,10 @@ def _joined(
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Return the labels of another file at the rows of their ids."""
     own = id_texts(_column(path, columns.id, _ID), source=str(path))
-    theirs = id_texts(_column(labels, columns.id, _ID), source=str(labels))
+    name, option = columns.id, _ID
+    if columns.label_id is not None:
+        name, option = columns.label_id, _LABEL_ID
+    theirs = id_texts(_column(labels, name, option), source=str(labels))
     values = _numbers(_column(labels, columns.label, _LABEL), columns, labels, columns.label)
     place = {each: number for number, each in enumerate(own)}
     for ids, source in ((own, path), (theirs, labels)):
@@ -213,7 +217,8 @@ def _joined(
     if len(unmatched) == len(theirs):
         msg = (
             f"{labels}: no id is one of {path}: {first_few(theirs[:3])} and {first_few(own[:3])}. "
-            "Ids must be spelled alike; --id-column names their column in both."
+            "Ids must be spelled alike; --id-column names their column in both, --label-id-column "
+            "that of labels alone."
         )
         raise FileFormatError(msg)
     for each, value in zip(theirs, values, strict=True):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Outputs, Training
-    from temperance.checks.scores import Floored
+    from temperance.checks.probs import Floored
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation, Groups
     from temperance.metrics.inputs import Predictions
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from temperance.planning import Plan
     from temperance.readers.dataset import Kind
 
-__all__ = ["MeasureSettings", "Measured", "RowFacts", "Rows", "naming"]
+__all__ = ["LABELS", "MeasureSettings", "Measured", "RowFacts", "Rows", "naming"]
 
+LABELS = "`labels` (--labels)"  # the argument that names another file with the labels
 _ONE_CLASS = Classes()
 _PLANNED = 5000  # rows: enough to know the confidences by
 _SHOWN = 5  # rows, or groups, named in a line
@@ -106,6 +107,7 @@ class Rows:
     file_ids: NDArray[Any] | None = None  # of all rows of the file, also those that do not count
     left_out: tuple[int, ...] = ()  # rows of the file that lack a value and were left out
     of_format: bool = False  # of a language model's answers, whose lines hold their labels
+    labels_from: str = LABELS  # the argument that names another file with labels; "": none does
 
     @property
     def n(self) -> int:
@@ -161,16 +163,19 @@ class Rows:
     @property
     def labels_advice(self) -> str:
         """Where labels may be given, of rows that have none."""
+        where = bool(self.labels_from)
         if self.of_format:
             usual = "correct" if self.outcomes.plural == "answers" else "label"
             return (
                 f"Write them into the lines, under `{usual}` or a key that `fields.label` "
-                "(--label-field) names, or give another file, joined by ids, with `labels` "
-                "(--labels)."
+                "(--label-field) names"
+                + (
+                    f", or give another file, joined by ids, with {self.labels_from}." * where
+                    or "."
+                )
             )
-        return (
-            "Name their column with `fields.label` (--label-column), or give their file with "
-            "`labels` (--labels)."
+        return "Name their column with `fields.label` (--label-column)" + (
+            f", or give their file with {self.labels_from}." * where or "."
         )
 
     @property

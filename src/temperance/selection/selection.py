@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.frozen import Frozen
-from temperance.plain import plain
+from temperance.frozen import Frozen, plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.calibrators import temperature_of
 from temperance.checks.arrays import row_name
 from temperance.checks.label_matrix import label_logits_from_probs
-from temperance.checks.scores import logits_from_probs
+from temperance.checks.probs import logits_from_probs
 from temperance.decisions.bands import Bands
 from temperance.decisions.cascade_json import CASCADE_FORMAT, cascade_id, cascade_of
 from temperance.decisions.policy import FORMAT as POLICY_FORMAT

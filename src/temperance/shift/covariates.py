@@ -14,11 +14,10 @@ from temperance.checks.arrays import as_numbers, row_name, such_rows
 from temperance.checks.forms import matched_features, refuse_other_index
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.logistic_regression import fit_logistic
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import as_float64, normal_quantile, row_blocks
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 

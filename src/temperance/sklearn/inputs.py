@@ -14,7 +14,7 @@ from temperance.calibrators import METHODS, check_method
 from temperance.calibrators.training import as_prior
 from temperance.checks import as_groups, as_weights
 from temperance.checks.arguments import as_seed, as_word, value_text
-from temperance.checks.scores import Floor
+from temperance.checks.probs import Floor
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 from temperance.sklearn.cross_fitting import PREFIT, as_folds, takes_groups

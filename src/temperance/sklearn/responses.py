@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from temperance.checks import as_logits
 from temperance.checks.arguments import as_word
 from temperance.checks.arrays import one_column
-from temperance.checks.scores import Floor, as_probs
+from temperance.checks.probs import Floor, as_probs
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
 from temperance.printable import first_few

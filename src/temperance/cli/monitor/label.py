@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +17,22 @@ from temperance.cli.options import (
     NaOption,
 )  # fmt: skip
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["monitor_label"]
 
 _AT_ONCE = 10_000
+
+
+def _together(ids: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return rows in their order, but those of one id where its first is: written in one call."""
+    first: dict[Any, int] = {}
+    places = [first.setdefault(name, place) for place, name in enumerate(ids.tolist())]
+    if len(first) == len(places):
+        return ids, labels
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return ids[order], labels[order]
 
 
 def monitor_label(
@@ -59,6 +72,7 @@ def monitor_label(
                 notes = (
                     f"{file}: no row has the label {first_few(unused)}, which --label-map names.",
                 )
+        ids, labels = _together(ids, labels)
         total = Labelled(0, 0, 0, 0)
         with progress("writing", rows=len(ids)):
             for first in range(0, len(ids), _AT_ONCE):

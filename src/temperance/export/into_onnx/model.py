@@ -14,9 +14,9 @@ from temperance.calibrators import Calibrator
 from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
 from temperance.export.parity import Parity, ParityError, check_parity
 from temperance.formats.calibrator_json import calibrator_content, content_id
-from temperance.plain import Plain
+from temperance.frozen import Plain
 from temperance.printable import first_few
-from temperance.show import Shown, Table
+from temperance.show import Shown, Table, percent_text
 from temperance.writers.place import check_writable, replacing
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ class _Export:
                 parity = replace(parity, class_agreement=share)
                 msg = (
                     f"Output `{label.name}` of the new model is not the calibrated class in "
-                    f"{1.0 - share:.2%} of rows. Nothing was written."
+                    f"{percent_text(1.0 - share, 2)} of rows. Nothing was written."
                 )
                 raise ParityError(msg, parity=parity)
         return parity

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temperance.errors import FileFormatError
 from temperance.readers.llm.answer import scored_answer
 from temperance.readers.llm.node import has_failed, response_of
-from temperance.readers.llm.openai_logprobs import first_choice
+from temperance.readers.llm.openai import first_choice
 from temperance.readers.llm.tokens import Place, shown_token, token_answer
 
 if TYPE_CHECKING:

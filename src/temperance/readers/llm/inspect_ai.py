@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.errors import FileFormatError, MissingDependencyError
 from temperance.readers.llm.lines import json_content
 from temperance.readers.llm.node import Node
-from temperance.readers.llm.openai_logprobs import first_choice
+from temperance.readers.llm.openai import first_choice
 from temperance.readers.llm.tokens import entry_places, token_answer
 
 if TYPE_CHECKING:

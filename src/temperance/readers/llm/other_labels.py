@@ -64,10 +64,10 @@ def joined(
     if ids is None and isinstance(labels, Mapping):
         raise FileFormatError(without_ids(source))
     table = label_rows(labels, fields)
-    if table.ids is None and ids is not None and fields.id is None:
+    if table.ids is None and ids is not None and fields.id is None and fields.label_id is None:
         table = _of_batch(labels, fields) or table
     if ids is None or table.ids is None:
-        refuse_order(fields, source if ids is None else name)
+        refuse_order(fields, source if ids is None else name, of_labels=ids is not None)
     with refusing(name):
         column = table.labels
         assert column is not None  # noqa: S101  (a reader finds them or raises)

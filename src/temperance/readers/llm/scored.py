@@ -74,8 +74,7 @@ def read_scores(
     InvalidInputError
         The format has no tokens to take a score of; options that have no meaning here.
     """
-    if labels is not None:
-        check_label_source(labels, fields)
+    check_label_source(labels, fields)
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
     shards = Shards.of(path, suffixes)
     remarks: tuple[str, ...] = ()

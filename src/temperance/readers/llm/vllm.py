@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.llm.node import Node, has_failed, response_of
-from temperance.readers.llm.openai_logprobs import first_choice
+from temperance.readers.llm.openai import first_choice
 from temperance.readers.llm.tokens import Place, shown_token, token_answer
 
 if TYPE_CHECKING:
