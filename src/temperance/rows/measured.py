@@ -87,11 +87,11 @@ class PolicyMeasured(ABC, Generic[C]):
     def promises_kept(self, undecided: Undecided = "pass") -> Sequence[Gated]:
         """Return what the rows say of each promise, as gates."""
 
-    def _content(self, rule: dict[str, Any], **seen: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _content(self, rule: dict[str, Any], **outcomes: Any) -> dict[str, Any]:  # noqa: ANN401
         groups = {name: each.to_dict() for name, each in self.groups.items()}
         return {
             **rule,
-            **seen,
+            **outcomes,
             "measured_on": _NEW,
             "new": {**self.outcome.to_dict(), "groups": groups},
             "method": self.calibrator.name,
@@ -120,8 +120,10 @@ class ThresholdMeasured(PolicyMeasured[Outcome]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
-        seen = self.outcome.to_dict()
-        return self._content(self.rule.to_dict(), coverage=seen["coverage"], risk=seen["risk"])
+        numbers = self.outcome.to_dict()
+        return self._content(
+            self.rule.to_dict(), coverage=numbers["coverage"], risk=numbers["risk"]
+        )
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
@@ -170,12 +172,12 @@ def measure_policy(
     """
     rule = policy.rule
     if policy.facts.get("data_sha256") == rows.sha256:
-        what, kept = "threshold", "promise is"
+        what, verb = "threshold", "promise is"
         if isinstance(rule, Bands):
-            what, kept = "bands", "promises are"
+            what, verb = "bands", "promises are"
         msg = (
             f"{rows.source}: holds the labels that set the {what} of {source}; only others can say "
-            f"whether its {kept} kept."
+            f"whether its {verb} kept."
         )
         raise InvalidInputError(msg)
     rows.check_fits(policy.calibrator, str(source))
