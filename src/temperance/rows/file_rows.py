@@ -406,8 +406,8 @@ def _naming_scores(column: object) -> Iterator[None]:
             raise
         msg = (
             f"{complaint[1]}. Answers have one score each, of how sure the model was: "
-            "`score_column` (--score-column) names the column or key that holds it. Scores of each class are "
-            "not read as answers, nor by a calibrator of answers."
+            "`score_column` (--score-column) names the column or key that holds it. Scores of each "
+            "class are not read as answers, nor by a calibrator of answers."
         )
         raise FileFormatError(msg) from error
 
