@@ -41,7 +41,7 @@ from temperance.errors import InvalidInputError
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance.rows.measured import BandsMeasured, ThresholdMeasured
+    from temperance.rows.measured import BandsMeasurement, ThresholdMeasurement
     from temperance.rows.reading import Reading
 
 __all__ = ["threshold"]
@@ -237,7 +237,11 @@ def _measure(
 
 
 def _draw_measured(
-    measurement: ThresholdMeasured | BandsMeasured, report: Path, *, policy_file: Path, file: Path
+    measurement: ThresholdMeasurement | BandsMeasurement,
+    report: Path,
+    *,
+    policy_file: Path,
+    file: Path,
 ) -> None:
     """Write the page of a policy that is measured: the one that it has where it is set."""
     from temperance.cli.console import progress
@@ -248,11 +252,11 @@ def _draw_measured(
         write_policy,
         write_threshold,
     )
-    from temperance.rows.measured import BandsMeasured
+    from temperance.rows.measured import BandsMeasurement
 
     facts = recorded((*measurement.report_facts, ("Library", f"temperance {__version__}")))
     with progress("drawing the report"):
-        if isinstance(measurement, BandsMeasured):
+        if isinstance(measurement, BandsMeasurement):
             event = measurement.rule.event
             same = "" if event.column is None else f"--event {shlex.quote(event.name)}"
             write_policy(

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from temperance.rows.memory import Rows
     from temperance.show import Table
 
-__all__ = ["BandsMeasured", "PolicyMeasured", "ThresholdMeasured", "measure_policy"]
+__all__ = ["BandsMeasurement", "PolicyMeasurement", "ThresholdMeasurement", "measure_policy"]
 
 _NEW = "new labels"
 C = TypeVar("C", Outcome, BandCounts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PolicyMeasured(ABC, Generic[C]):
+class PolicyMeasurement(ABC, Generic[C]):
     """What a policy, with the thresholds that it has, did to labelled rows that it had not seen."""
 
     rows: Rows
@@ -99,7 +99,7 @@ class PolicyMeasured(ABC, Generic[C]):
         }
 
 
-class ThresholdMeasured(PolicyMeasured[Outcome]):
+class ThresholdMeasurement(PolicyMeasurement[Outcome]):
     """A threshold, or one of each group, measured."""
 
     __slots__ = ()
@@ -134,7 +134,7 @@ class ThresholdMeasured(PolicyMeasured[Outcome]):
         return judged_promises(self.rule, self.outcome, self.groups, undecided)
 
 
-class BandsMeasured(PolicyMeasured[BandCounts]):
+class BandsMeasurement(PolicyMeasurement[BandCounts]):
     """Bands, or those of each group, measured."""
 
     __slots__ = ()
@@ -161,7 +161,7 @@ class BandsMeasured(PolicyMeasured[BandCounts]):
 
 def measure_policy(
     rows: Rows, policy: DecisionPolicy, source: Path, *, seed: int = 0
-) -> ThresholdMeasured | BandsMeasured:
+) -> ThresholdMeasurement | BandsMeasurement:
     """Measure the promises of a policy, read from `source`, on other labelled rows.
 
     Raises
@@ -201,11 +201,11 @@ def measure_policy(
         )  # fmt: skip
         warnings = (*rows.notes, *_of_fit(rows, source), *_of_groups(rule, decided))
         if isinstance(rule, Bands):
-            return BandsMeasured(
+            return BandsMeasurement(
                 rows, policy, str(source), rule.counts_of(decided),
                 rule.outcomes_of_groups(decided), decided, predictions, warnings,
             )  # fmt: skip
-        return ThresholdMeasured(
+        return ThresholdMeasurement(
             rows, policy, str(source), rule.counts_of(decided),
             rule.outcomes_of_groups(decided), decided, predictions, warnings,
         )  # fmt: skip
