@@ -87,9 +87,10 @@ def _pooled(sums: Array, weights: Array, m: int) -> _Steps:
     ends = np.arange(0, len(weights) + m, m)  # of the rows, and where the first begins
     starts = np.arange(len(weights))
     if not weights.all():
-        held = weights > 0.0
-        held[ends[:-1][~np.logical_or.reduceat(held, ends[:-1])]] = True  # a row without any
-        starts = np.flatnonzero(held)
+        heads = weights > 0.0
+        weightless = ~np.logical_or.reduceat(heads, ends[:-1])
+        heads[ends[:-1][weightless]] = True  # a row without any
+        starts = np.flatnonzero(heads)
         sums, weights = sums[starts], weights[starts]
         starts[np.searchsorted(starts, ends[:-1])] = ends[:-1]
     for _ in range(_PASSES):
@@ -122,14 +123,14 @@ def _pooled_by_scipy(
     from scipy.optimize import isotonic_regression  # noqa: PLC0415
 
     firsts = np.searchsorted(starts, ends)
-    kept = np.ones(len(starts), dtype=np.bool_)
+    starts_step = np.ones(len(starts), dtype=np.bool_)
     broken = np.flatnonzero(~_rises(sums, weights, firsts[:-1]))
     for row in np.unique(np.searchsorted(firsts, broken, side="right") - 1):
         some = slice(firsts[row], firsts[row + 1])
         steps = isotonic_regression(_means(sums[some], weights[some]), weights=weights[some])
-        kept[some] = False
-        kept[firsts[row] + steps.blocks[:-1]] = True
-    first = np.flatnonzero(kept)
+        starts_step[some] = False
+        starts_step[firsts[row] + steps.blocks[:-1]] = True
+    first = np.flatnonzero(starts_step)
     return (
         starts[first],
         np.searchsorted(starts[first], ends[:-1]),

@@ -41,7 +41,7 @@ from temperance.errors import InvalidInputError
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance.rows.measured import BandsMeasured, ThresholdMeasured
+    from temperance.rows.measured import BandsMeasurement, ThresholdMeasurement
     from temperance.rows.reading import Reading
 
 __all__ = ["threshold"]
@@ -218,26 +218,30 @@ def _measure(
     policy = load_policy(policy_file)
     rule = policy.rule
     rows = read_rows(file, reading.for_calibrator(policy.calibrator))
-    seen = measure_policy(rows, policy, policy_file, seed=seed)
-    judged = seen.promises_kept(gating.taken_for) if gates else ()
+    measurement = measure_policy(rows, policy, policy_file, seed=seed)
+    gate_results = measurement.promises_kept(gating.taken_for) if gates else ()
     if report is not None:
-        _draw_measured(seen, report, policy_file=policy_file, file=file)
+        _draw_measured(measurement, report, policy_file=policy_file, file=file)
     gating.write(
-        "threshold", judged, source=rows.source, headline=rule.guarantee,
-        shown=seen.tables, warnings=seen.warnings, digests={rows.source: rows.sha256},
+        "threshold", gate_results, source=rows.source, headline=rule.guarantee,
+        shown=measurement.tables, warnings=measurement.warnings, digests={rows.source: rows.sha256},
         report=report,
     )  # fmt: skip
     return Result(
-        lambda: {**seen.to_dict(), **ended(judged), "data_sha256": rows.sha256},
-        lambda: (Headline(rule.guarantee), *seen.tables(), rule.assumption),
-        warnings=seen.warnings,
+        lambda: {**measurement.to_dict(), **ended(gate_results), "data_sha256": rows.sha256},
+        lambda: (Headline(rule.guarantee), *measurement.tables(), rule.assumption),
+        warnings=measurement.warnings,
         files={"policy": policy_file, "report": report, **gating.files},
-        gates=judged,
+        gates=gate_results,
     )
 
 
 def _draw_measured(
-    seen: ThresholdMeasured | BandsMeasured, report: Path, *, policy_file: Path, file: Path
+    measurement: ThresholdMeasurement | BandsMeasurement,
+    report: Path,
+    *,
+    policy_file: Path,
+    file: Path,
 ) -> None:
     """Write the page of a policy that is measured: the one that it has where it is set."""
     from temperance.cli.console import progress
@@ -248,25 +252,30 @@ def _draw_measured(
         write_policy,
         write_threshold,
     )
-    from temperance.rows.measured import BandsMeasured
+    from temperance.rows.measured import BandsMeasurement
 
-    facts = recorded((*seen.report_facts, ("Library", f"temperance {__version__}")))
+    facts = recorded((*measurement.report_facts, ("Library", f"temperance {__version__}")))
     with progress("drawing the report"):
-        if isinstance(seen, BandsMeasured):
-            event = seen.rule.event
+        if isinstance(measurement, BandsMeasurement):
+            event = measurement.rule.event
             same = "" if event.column is None else f"--event {shlex.quote(event.name)}"
             write_policy(
                 report,
                 PolicyContent(
                     title=recorded(f"Accept, review or reject: {file}"),
-                    bands=BandsContent(seen.rule, seen.decided, seen.outcome, seen.groups),
+                    bands=BandsContent(
+                        measurement.rule,
+                        measurement.decided,
+                        measurement.outcome,
+                        measurement.groups,
+                    ),
                     table=None,
                     curve=None,
-                    calibrator=seen.calibrator,
+                    calibrator=measurement.calibrator,
                     chosen_risk=None,
-                    use=recorded(seen.use),
+                    use=recorded(measurement.use),
                     facts=facts,
-                    warnings=recorded_warnings(seen.warnings),
+                    warnings=recorded_warnings(measurement.warnings),
                     policy=recorded(str(policy_file)),
                     file=recorded(str(file)),
                     same=same,
@@ -277,14 +286,14 @@ def _draw_measured(
             report,
             ThresholdContent(
                 title=recorded(f"Answer or abstain: {file}"),
-                rule=seen.rule,
-                calibrator=seen.calibrator,
-                curve=seen.curve,
-                test=seen.outcome,
-                use=recorded(seen.use),
+                rule=measurement.rule,
+                calibrator=measurement.calibrator,
+                curve=measurement.curve,
+                test=measurement.outcome,
+                use=recorded(measurement.use),
                 facts=facts,
-                test_groups=seen.groups,
-                warnings=recorded_warnings(seen.warnings),
+                test_groups=measurement.groups,
+                warnings=recorded_warnings(measurement.warnings),
                 files=files_read([file], policy_file),
             ),
         )

@@ -398,8 +398,8 @@ def _check_promised(rule: Abstention | Bands, calibrator: Calibrator) -> None:
     before = rule.calibrator
     if before is None or before is calibrator:
         return
-    named = (before.classes, calibrator.classes)
-    if map_digest(before) != map_digest(calibrator) or (None not in named and len(set(named)) > 1):
+    names = (before.classes, calibrator.classes)
+    if map_digest(before) != map_digest(calibrator) or (None not in names and len(set(names)) > 1):
         msg = (
             f"`rule` must be of this `calibrator` ({calibrator.name}), but its promise was made "
             f"for another map or other classes ({before.name}), and is void with this one. Set the "

@@ -292,8 +292,8 @@ class Measures:
         if name in CORP_PARTS:
             return self._corp[1][name]
         if ERROR_MEASURES[name].of is None:
-            there = "_of_classes" in vars(self)
-            return (self._of_classes[0] if there else self._of_cells)[name]
+            is_computed = "_of_classes" in vars(self)
+            return (self._of_classes[0] if is_computed else self._of_cells)[name]
         if name == "ks" and name not in self._draws and self._shows("corp"):
             _ = self._corp  # of the same sums, mostly
         if name not in self._draws:

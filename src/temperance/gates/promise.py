@@ -284,15 +284,15 @@ def check_promises(
     [('broken', 0.1)]
     """
     as_word(undecided, ("pass", "fail"), name="undecided")
-    seen = as_mapping(
+    by_group = as_mapping(
         outcomes, name="outcomes", rule="a mapping of group (None: all) to what `measure` returns"
     )
     if isinstance(rule, Abstention):
-        _require_counts(seen, Outcome)
-        return _of_thresholds(rule, seen, undecided)
+        _require_counts(by_group, Outcome)
+        return _of_thresholds(rule, by_group, undecided)
     if isinstance(rule, Bands):
-        _require_counts(seen, BandCounts)
-        return _of_bands(rule, seen, undecided)
+        _require_counts(by_group, BandCounts)
+        return _of_bands(rule, by_group, undecided)
     msg = (
         "`rule` must be what `decisions.abstain` or `decisions.bands` returns, got "
         f"{type(rule).__name__}."
@@ -300,8 +300,8 @@ def check_promises(
     raise InvalidInputError(msg)
 
 
-def _require_counts(seen: Mapping[Any, Any], kind: type) -> None:
-    for group, counts in seen.items():
+def _require_counts(by_group: Mapping[Any, Any], kind: type) -> None:
+    for group, counts in by_group.items():
         if not isinstance(counts, kind):
             msg = (
                 f"`outcomes` must hold what `measure` of this rule returns, {kind.__name__}, but "
@@ -343,13 +343,13 @@ def _of_thresholds(
 
 
 def _of_bands(
-    rule: Bands, seen: Mapping[str | None, BandCounts], undecided: Undecided
+    rule: Bands, by_group: Mapping[str | None, BandCounts], undecided: Undecided
 ) -> tuple[BandGate, ...]:
     judged_here = [
-        (part, name, limit, threshold, seen[part.group])
+        (part, name, limit, threshold, by_group[part.group])
         for part in rule.parts
         for name, limit in rule.promises.limits.items()
-        if (threshold := _end(part, name)) is not None and part.group in seen
+        if (threshold := _end(part, name)) is not None and part.group in by_group
     ]
     level = _level(judged_here)
     gates = []

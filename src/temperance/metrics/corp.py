@@ -182,14 +182,14 @@ def corp_of_sums(
     }
     weight = sums.weight[0].copy()
     own = np.clip(rising_means(sums.hits[0], weight), 0.0, 1.0)
-    held = weight > 0.0
-    probability = sums.probability[0][held] / weight[held]
+    occupied = weight > 0.0
+    probability = sums.probability[0][occupied] / weight[occupied]
     bands = _Bands(pools, own, weight, b, doubt)
     curve = CorpReliability(
         event=str(event),
         probability=probability,
-        recalibrated=own[held],
-        share=weight[held] / weight.sum(),
+        recalibrated=own[occupied],
+        share=weight[occupied] / weight.sum(),
         consistency_low=deferred(lambda: bands.consistency[0]),
         consistency_high=deferred(lambda: bands.consistency[1]),
         confidence_low=deferred(lambda: bands.confidence[0]),
@@ -213,14 +213,14 @@ class _Bands:
     @cached_property
     def consistency(self) -> NDArray[np.float64]:
         """In which 95 % of calibrated models' curves lie, (2, m)."""
-        drawn = self._curves[1 + self.b :]
-        return np.asarray(np.quantile(drawn, _BAND, axis=0)[:, self.weight > 0.0])
+        null_curves = self._curves[1 + self.b :]
+        return np.asarray(np.quantile(null_curves, _BAND, axis=0)[:, self.weight > 0.0])
 
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """In which 95 % of the curves of resampled rows lie, and the data's own, (2, m)."""
-        drawn = np.quantile(self._curves[1 : 1 + self.b], _BAND, axis=0)
-        low, high = _beyond_runs(drawn, self.own, self.weight, self.doubt)
+        resampled_ends = np.quantile(self._curves[1 : 1 + self.b], _BAND, axis=0)
+        low, high = _beyond_runs(resampled_ends, self.own, self.weight, self.doubt)
         ends = np.minimum(low, self.own), np.maximum(high, self.own)
         return np.stack(ends)[:, self.weight > 0.0]
 

@@ -86,16 +86,16 @@ def pooled_brier(sums: SumsPerBin) -> tuple[CorpSums, Pools]:
     """
     weight, hits, total = sums.weight, sums.hits, sums.total
     pools = Pools.of(hits, weight)
-    held = np.where(pools.weights > 0.0, pools.weights, 1.0)
-    level = np.clip(pools.sums / held, 0.0, 1.0)  # with clusters, hits are signed sums
-    best = pools.sums * (1.0 - level) + level * (level * held - pools.sums)
+    positive = np.where(pools.weights > 0.0, pools.weights, 1.0)
+    level = np.clip(pools.sums / positive, 0.0, 1.0)  # with clusters, hits are signed sums
+    best = pools.sums * (1.0 - level) + level * (level * positive - pools.sums)
     best = pools.totals(best) / total
     happened = hits.sum(axis=-1)
     frequency = np.clip(happened / total, 0.0, 1.0)
     flat = happened / total * (1.0 - frequency) + frequency * (frequency - happened / total)
-    said: NDArray[np.float64] | None = getattr(sums, "said", None)
-    if said is not None:  # one probability a rank
-        own = (weight @ (said * said) + hits @ (1.0 - 2.0 * said)) / total
+    forecast: NDArray[np.float64] | None = getattr(sums, "said", None)
+    if forecast is not None:  # one probability a rank
+        own = (weight @ (forecast * forecast) + hits @ (1.0 - 2.0 * forecast)) / total
     else:
         own = np.empty(len(weight))
         for some in row_blocks(weight, _AT_ONCE):

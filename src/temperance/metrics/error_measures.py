@@ -168,16 +168,16 @@ def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.
     left = np.arange(len(gap))  # worlds whose width is still sought
     for _ in range(_STEPS):
         span = at_low - at_high
-        found = np.where(span > 0.0, low + (high - low) * at_low / np.where(span > 0, span, 1), low)
-        width[left] = found
-        at = excess(found, left)
+        root = np.where(span > 0.0, low + (high - low) * at_low / np.where(span > 0, span, 1), low)
+        width[left] = root
+        at = excess(root, left)
         open_ = np.abs(at) >= settled
         if not open_.any():
             break
         above = at > 0.0
         # Illinois: halve the end that stays, or false position creeps
         at_low, at_high = np.where(above, at, 0.5 * at_low), np.where(above, 0.5 * at_high, at)
-        low, high = np.where(above, found, low), np.where(above, high, found)
+        low, high = np.where(above, root, low), np.where(above, high, root)
         left, low, high = left[open_], low[open_], high[open_]
         at_low, at_high = at_low[open_], at_high[open_]
     return width

@@ -302,12 +302,12 @@ class Resampling:
         The rows lie in ascending order of confidence.
         """
         confidence, order = self.rows.confidence, self._by_confidence
-        drawn = np.empty((self._n_draws, len(confidence)), dtype=np.bool_)
+        correct = np.empty((self._n_draws, len(confidence)), dtype=np.bool_)
         rng = np.random.default_rng([self.seed, 5])
-        for draws in row_blocks(drawn):
-            happened = rng.random((len(drawn[draws]), len(confidence))) < confidence
-            np.take(happened, order, axis=1, out=drawn[draws], mode="clip")
-        return drawn
+        for draws in row_blocks(correct):
+            happened = rng.random((len(correct[draws]), len(confidence))) < confidence
+            np.take(happened, order, axis=1, out=correct[draws], mode="clip")
+        return correct
 
     @cached_property
     def _null_fine(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
@@ -432,9 +432,9 @@ class WorldSums:
     @cached_property
     def gap(self) -> NDArray[np.float64]:
         """Sum of w (p - k)."""
-        there = vars(self)
+        computed = vars(self)
         known = "weight" if self.expected is not None else "probability"
-        if "hits" in there and known in there:
+        if "hits" in computed and known in computed:
             return self.probability - self.hits
         return self._worlds(
             self.own.gap,

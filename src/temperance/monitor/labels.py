@@ -70,13 +70,13 @@ def told_again(
 
     They are the last ones of their history, in its order: a file of corrections read twice.
     """
-    told: dict[int, list[int]] = {}
+    labels_of: dict[int, list[int]] = {}
     for name, number in zip(names, numbers, strict=True):
         if name in predictions:
-            own = told.setdefault(predictions[name].seq, [])
+            own = labels_of.setdefault(predictions[name].seq, [])
             if own[-1:] != [number]:
                 own.append(number)
-    several = {seq: own for seq, own in told.items() if len(own) > 1}
+    several = {seq: own for seq, own in labels_of.items() if len(own) > 1}
     if not several:
         return set()
     condition, value = work.among("prediction", list(several))

@@ -268,16 +268,16 @@ class Monitor:
         until = as_number(timeout, name="timeout", rule=_OF_WAITS, least=1e-300, most=1e6)
         with self._changed:
             self._changed.notify_all()
-            given = self._taken + len(self._waiting)
-            done = self._changed.wait_for(lambda: self._done >= given, until)
+            n_calls = self._taken + len(self._waiting)
+            is_written = self._changed.wait_for(lambda: self._done >= n_calls, until)
             if self._error is not None:
                 self._raise()
-            if not done:
+            if not is_written:
                 why = "" if self._away is None else f" The last try: {self._away}"
                 msg = (
-                    f"{self._store.name}: {count_text(given - self._done, 'call')} of `log` "
-                    f"{'is' if given - self._done == 1 else 'are'} not written after {until:g} s; "
-                    f"what waits is tried again.{why}"
+                    f"{self._store.name}: {count_text(n_calls - self._done, 'call')} of `log` "
+                    f"{'is' if n_calls - self._done == 1 else 'are'} not written after {until:g} "
+                    f"s; what waits is tried again.{why}"
                 )
                 raise StoreError(msg)
 

@@ -378,10 +378,10 @@ class Store:
         that the store has seen, as fast as the clock does: no label is hidden until the clock has
         caught up.
         """
-        now, seen = self.now(), max(int(_meta(work, "arrived", "0")), _looked(work))
-        if now >= seen:
+        now, latest = self.now(), max(int(_meta(work, "arrived", "0")), _looked(work))
+        if now >= latest:
             return now
-        return seen + max(0, now - int(_meta(work, "clock", str(seen))))
+        return latest + max(0, now - int(_meta(work, "clock", str(latest))))
 
     def seconds_behind(self) -> float:
         """Return by how much the clock is behind the latest time that the store has seen; 0: not.

@@ -31,10 +31,10 @@ _KINDS: tuple[tuple[type, ...], ...] = (  # of labels that can stand in one colu
 def check_label_source(labels: object, fields: Fields) -> None:
     """Raise unless labels are None, a path or a mapping; only a file has columns to name."""
     if fields.label_id is not None and (labels is None or isinstance(labels, Mapping)):
-        found = "there are none" if labels is None else "they are a mapping"
+        labels_text = "there are none" if labels is None else "they are a mapping"
         msg = (
-            f"`fields.label_id` (--label-id-column) names the ids of a file of labels, but {found}:"
-            " `labels` (--labels) must be that file. Leave one out."
+            "`fields.label_id` (--label-id-column) names the ids of a file of labels, but "
+            f"{labels_text}: `labels` (--labels) must be that file. Leave one out."
         )
         raise InvalidInputError(msg)
     if labels is None:

@@ -60,11 +60,13 @@ class BandsContent:
     @property
     def gates(self) -> tuple[BandGate, ...]:
         """What test rows say of each promise, in each group; nothing without rows of a promise."""
-        seen: dict[str | None, BandCounts] = {} if self.test is None else {None: self.test}
-        seen.update(self.test_groups.items())
-        if not any(part.group in seen for part in self.rule.parts if part.group in self._promised):
+        outcomes: dict[str | None, BandCounts] = {} if self.test is None else {None: self.test}
+        outcomes.update(self.test_groups.items())
+        if not any(
+            part.group in outcomes for part in self.rule.parts if part.group in self._promised
+        ):
             return ()
-        return check_promises(self.rule, seen)
+        return check_promises(self.rule, outcomes)
 
     @property
     def _promised(self) -> tuple[str | None, ...]:
@@ -72,8 +74,8 @@ class BandsContent:
 
     def finding(self, promise: str) -> BandFinding:
         """Return what test rows say of a promise; of groups the worst that they say of any."""
-        found = {gate.finding for gate in self.gates if gate.promise == promise}
-        return next((each for each in _ON_TEST if each in found), "cannot tell")
+        findings = {gate.finding for gate in self.gates if gate.promise == promise}
+        return next((each for each in _ON_TEST if each in findings), "cannot tell")
 
     @property
     def counts(self) -> BandCounts:
@@ -170,8 +172,8 @@ def _state(bands: BandsContent, name: str) -> State:
     why = capitalised(clauses)
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
-    found = [bands.finding(each) for each in own]
-    worst = next(each for each in _ON_TEST if each in found)
+    findings = [bands.finding(each) for each in own]
+    worst = next(each for each in _ON_TEST if each in findings)
     return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
 
 
@@ -286,12 +288,12 @@ def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
 
 def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
     """Return one row per group: those with broken promises first, those that lack a band last."""
-    found: dict[str | None, list[str]] = {}
+    findings: dict[str | None, list[str]] = {}
     for gate in bands.gates:
-        found.setdefault(gate.group, []).append(gate.finding)
+        findings.setdefault(gate.group, []).append(gate.finding)
 
     def worst(part: GroupBands) -> BandFinding | None:
-        return next((each for each in _ON_TEST if each in found.get(part.group, ())), None)
+        return next((each for each in _ON_TEST if each in findings.get(part.group, ())), None)
 
     def order(part: GroupBands) -> tuple[bool, int]:
         lacking = sum(each is not None for each in (part.accept_reason, part.reject_reason))

@@ -399,15 +399,15 @@ def _naming_scores(column: object) -> Iterator[None]:
     try:
         yield
     except FileFormatError as error:
-        found = re.match(
+        complaint = re.match(
             rf"(.*has no (?:column|key) `{re.escape(str(column))}`.*?)\.(?: |$)", str(error)
         )
-        if found is None:
+        if complaint is None:
             raise
         msg = (
-            f"{found[1]}. Answers have one score each, of how sure the model was: `score_column` "
-            "(--score-column) names the column or key that holds it. Scores of each class are "
-            "not read as answers, nor by a calibrator of answers."
+            f"{complaint[1]}. Answers have one score each, of how sure the model was: "
+            "`score_column` (--score-column) names the column or key that holds it. Scores of each "
+            "class are not read as answers, nor by a calibrator of answers."
         )
         raise FileFormatError(msg) from error
 

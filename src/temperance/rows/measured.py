@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from temperance.rows.memory import Rows
     from temperance.show import Table
 
-__all__ = ["BandsMeasured", "PolicyMeasured", "ThresholdMeasured", "measure_policy"]
+__all__ = ["BandsMeasurement", "PolicyMeasurement", "ThresholdMeasurement", "measure_policy"]
 
 _NEW = "new labels"
 C = TypeVar("C", Outcome, BandCounts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PolicyMeasured(ABC, Generic[C]):
+class PolicyMeasurement(ABC, Generic[C]):
     """What a policy, with the thresholds that it has, did to labelled rows that it had not seen."""
 
     rows: Rows
@@ -87,11 +87,11 @@ class PolicyMeasured(ABC, Generic[C]):
     def promises_kept(self, undecided: Undecided = "pass") -> Sequence[Gated]:
         """Return what the rows say of each promise, as gates."""
 
-    def _content(self, rule: dict[str, Any], **seen: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _content(self, rule: dict[str, Any], **outcomes: Any) -> dict[str, Any]:  # noqa: ANN401
         groups = {name: each.to_dict() for name, each in self.groups.items()}
         return {
             **rule,
-            **seen,
+            **outcomes,
             "measured_on": _NEW,
             "new": {**self.outcome.to_dict(), "groups": groups},
             "method": self.calibrator.name,
@@ -99,7 +99,7 @@ class PolicyMeasured(ABC, Generic[C]):
         }
 
 
-class ThresholdMeasured(PolicyMeasured[Outcome]):
+class ThresholdMeasurement(PolicyMeasurement[Outcome]):
     """A threshold, or one of each group, measured."""
 
     __slots__ = ()
@@ -120,8 +120,10 @@ class ThresholdMeasured(PolicyMeasured[Outcome]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
-        seen = self.outcome.to_dict()
-        return self._content(self.rule.to_dict(), coverage=seen["coverage"], risk=seen["risk"])
+        numbers = self.outcome.to_dict()
+        return self._content(
+            self.rule.to_dict(), coverage=numbers["coverage"], risk=numbers["risk"]
+        )
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
@@ -132,7 +134,7 @@ class ThresholdMeasured(PolicyMeasured[Outcome]):
         return judged_promises(self.rule, self.outcome, self.groups, undecided)
 
 
-class BandsMeasured(PolicyMeasured[BandCounts]):
+class BandsMeasurement(PolicyMeasurement[BandCounts]):
     """Bands, or those of each group, measured."""
 
     __slots__ = ()
@@ -159,7 +161,7 @@ class BandsMeasured(PolicyMeasured[BandCounts]):
 
 def measure_policy(
     rows: Rows, policy: DecisionPolicy, source: Path, *, seed: int = 0
-) -> ThresholdMeasured | BandsMeasured:
+) -> ThresholdMeasurement | BandsMeasurement:
     """Measure the promises of a policy, read from `source`, on other labelled rows.
 
     Raises
@@ -170,12 +172,12 @@ def measure_policy(
     """
     rule = policy.rule
     if policy.facts.get("data_sha256") == rows.sha256:
-        what, kept = "threshold", "promise is"
+        what, verb = "threshold", "promise is"
         if isinstance(rule, Bands):
-            what, kept = "bands", "promises are"
+            what, verb = "bands", "promises are"
         msg = (
             f"{rows.source}: holds the labels that set the {what} of {source}; only others can say "
-            f"whether its {kept} kept."
+            f"whether its {verb} kept."
         )
         raise InvalidInputError(msg)
     rows.check_fits(policy.calibrator, str(source))
@@ -199,11 +201,11 @@ def measure_policy(
         )  # fmt: skip
         warnings = (*rows.notes, *_of_fit(rows, source), *_of_groups(rule, decided))
         if isinstance(rule, Bands):
-            return BandsMeasured(
+            return BandsMeasurement(
                 rows, policy, str(source), rule.counts_of(decided),
                 rule.outcomes_of_groups(decided), decided, predictions, warnings,
             )  # fmt: skip
-        return ThresholdMeasured(
+        return ThresholdMeasurement(
             rows, policy, str(source), rule.counts_of(decided),
             rule.outcomes_of_groups(decided), decided, predictions, warnings,
         )  # fmt: skip

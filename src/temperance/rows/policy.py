@@ -197,9 +197,9 @@ def judged_bands(
     rule: Bands, outcome: BandCounts | None, groups: Mapping[str, BandCounts], undecided: Undecided
 ) -> tuple[BandGate, ...]:
     """Return what new rows, all of them and by group, say of each promise, as gates."""
-    seen: dict[str | None, BandCounts] = {} if outcome is None else {None: outcome}
-    seen.update(groups.items())
-    return check_promises(rule, seen, undecided=undecided)
+    outcomes: dict[str | None, BandCounts] = {} if outcome is None else {None: outcome}
+    outcomes.update(groups.items())
+    return check_promises(rule, outcomes, undecided=undecided)
 
 
 def bands_table(
@@ -215,11 +215,11 @@ def bands_table(
         for promise, limit in rule.promises.limits.items():
             bad, whole = own.bad(promise)
             rate = own.rate(promise)
-            seen = "none"
+            rate_text = "none"
             if rate is not None:
-                seen = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
+                rate_text = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
             rows.append(
-                (f"{group}{RATES[promise].name}", f"{limit:g}", f"{bad:,} of {whole:,}", seen)
+                (f"{group}{RATES[promise].name}", f"{limit:g}", f"{bad:,} of {whole:,}", rate_text)
             )
     return Table(
         (name, "promised", "bad rows", "rate (95 %)"), tuple(rows),

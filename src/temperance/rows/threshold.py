@@ -227,9 +227,9 @@ def judged_promises(
     rule: Abstention, outcome: Outcome | None, groups: dict[str, Outcome], undecided: Undecided
 ) -> tuple[PromiseGate, ...]:
     """Return what new rows, all of them and by group, say of each promise, as gates."""
-    seen: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
-    seen.update(groups.items())
-    return check_promises(rule, seen, undecided=undecided)
+    outcomes: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
+    outcomes.update(groups.items())
+    return check_promises(rule, outcomes, undecided=undecided)
 
 
 def outcome_table(name: str, outcome: Outcome, groups: dict[str, Outcome]) -> Table:

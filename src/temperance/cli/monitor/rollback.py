@@ -28,9 +28,9 @@ def monitor_rollback(
     from temperance.cli.console import Result
     from temperance.monitor.refitting import policy_apart
 
-    with opened(store) as (kept, registry):
+    with opened(store) as (open_store, registry):
         serving = registry.rollback(to, why=why)
-        warnings = policy_apart(kept, registry.load(serving))
+        warnings = policy_apart(open_store, registry.load(serving))
     Result(
         lambda: {"calibrator": serving, "current": str(registry.current_path)},
         lambda: (f"{serving[:19]} serves again ({registry.current_path}).",),
