@@ -208,7 +208,9 @@ def draw(growth: list[list[dict[str, object]]]) -> None:
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, rows, key in zip(figure.subplots(1, 2), growth, ("n", "k"), strict=True):
-        for name, marker in zip(dict.fromkeys(row["package"] for row in rows), "os^Dv"):
+        for name, marker in zip(
+            dict.fromkeys(row["package"] for row in rows), "os^Dv", strict=False
+        ):
             own = [row for row in rows if row["package"] == name]
             x, y = [row[key] for row in own], [row["seconds"] for row in own]
             axes.plot(x, y, marker=marker, label=name)

@@ -1,6 +1,7 @@
 """The command line: contract of its JSON, exit codes, files, and one-line errors."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -326,6 +327,6 @@ def test_paragraphs_of_help_fill_the_terminal(run, command, columns):
     words = run(*command.split(), "--help", columns=columns).stdout.partition("\u256d")[0]
     lines = [line.strip() for line in words.splitlines()]
     assert sum(map(bool, lines)) > 3
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         if line and following:
             assert len(f"{line} {following.split()[0]}") > columns - 2
