@@ -83,8 +83,8 @@ def _sums(values: NDArray[Any]) -> NDArray[np.float64]:
     factors = 0.5 + np.modf(np.arange(1, columns.shape[1] + 1) * 0.6180339887498949)[0]
     sums = np.empty(len(columns))
     for rows in row_blocks(columns):
-        there = np.nan_to_num(as_float64(columns[rows]), posinf=_LARGEST, neginf=-_LARGEST)
-        sums[rows] = (np.clip(there, -_LARGEST, _LARGEST) * factors).sum(axis=1)
+        numbers = np.nan_to_num(as_float64(columns[rows]), posinf=_LARGEST, neginf=-_LARGEST)
+        sums[rows] = (np.clip(numbers, -_LARGEST, _LARGEST) * factors).sum(axis=1)
     return sums
 
 

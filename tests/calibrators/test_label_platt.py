@@ -9,12 +9,9 @@ from scipy.optimize import minimize
 
 import temperance as tp
 from pages import words_of
+from reference import sigmoid
 
 OPTIONS = ("--kind", "multilabel", "--quick", "--json")
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def world(name, rng, n_labels):

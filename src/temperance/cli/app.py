@@ -216,8 +216,8 @@ _TYPES = {  # what typer says of a value's type, and what it is to a reader
 
 def _name_type(parameter: Any) -> None:  # noqa: ANN401  (typer's)
     """Let help call the type of an argument, or of an option without a metavar, by a word."""
-    said = parameter.display_type
-    parameter.display_type = lambda ctx: _TYPES.get(said(ctx), said(ctx))
+    usual = parameter.display_type
+    parameter.display_type = lambda ctx: _TYPES.get(usual(ctx), usual(ctx))
 
 
 def _whole_help(words: str) -> Any:  # noqa: ANN401  (typer's)
@@ -277,11 +277,11 @@ class _Commands(typer.core.TyperGroup):
     prefix = ""  # of the names in the table: "export " of a group
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (typer's)
-        named = {name.removeprefix(self.prefix): each for name, each in COMMANDS.items()
+        by_name = {name.removeprefix(self.prefix): each for name, each in COMMANDS.items()
                  if name.startswith(self.prefix)}  # fmt: skip
         lines: dict[str, Any] = {
             name: typer.core.TyperCommand(name, help=each.line)
-            for name, each in named.items() if " " not in name
+            for name, each in by_name.items() if " " not in name
         }  # fmt: skip
         groups = {} if self.prefix else {name: _group(name) for name in GROUPS}
         super().__init__(**{**settings, "commands": lines | groups})

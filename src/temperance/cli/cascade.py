@@ -124,7 +124,7 @@ def cascade(
     from temperance.decisions.cascade import cascade as find_cascade
     from temperance.decisions.cascade import check_options
     from temperance.decisions.cascade_result import cascade_table, rule_table
-    from temperance.rows.fitting import check_test
+    from temperance.rows.calibration import check_test
     from temperance.rows.memory import naming
     from temperance.writers.place import check_writable
 
@@ -151,7 +151,7 @@ def cascade(
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
-        chosen = find_cascade(
+        result = find_cascade(
             _models(names, rows),
             rows[0].require_labels(),
             weights=rows[0].weights,
@@ -162,18 +162,18 @@ def cascade(
             **settings,
         )
     notes = [note for each in (*rows, *(others or ())) for note in each.notes]
-    warnings = (*notes, *chosen.warnings, *(others or rows)[0].cluster_warnings())
+    warnings = (*notes, *result.warnings, *(others or rows)[0].cluster_warnings())
     if report is not None:
-        _write_report(report, chosen, rows, others, warnings, files_read(files, output))
+        _write_report(report, result, rows, others, warnings, files_read(files, output))
     if output is not None:
         from temperance.decisions import save_cascade
 
         facts = {"data": [each.source for each in rows], "data_sha256": [e.sha256 for e in rows],
-                 "n": rows[0].n, "method": method, "goal": chosen.goal.to_dict()}  # fmt: skip
-        save_cascade(chosen.policy, output, facts=recorded(facts))
+                 "n": rows[0].n, "method": method, "goal": result.goal.to_dict()}  # fmt: skip
+        save_cascade(result.policy, output, facts=recorded(facts))
     return Result(
-        lambda: {**chosen.to_dict(), "data_sha256": [each.sha256 for each in rows]},
-        lambda: (Headline(chosen.in_words()), rule_table(chosen), cascade_table(chosen)),
+        lambda: {**result.to_dict(), "data_sha256": [each.sha256 for each in rows]},
+        lambda: (Headline(result.in_words()), rule_table(result), cascade_table(result)),
         warnings=warnings,
         files={"cascade": output, "report": report},
     )
@@ -235,7 +235,7 @@ def _test(names: Sequence[str], rows: Sequence[Rows]) -> tuple[Any, ...]:
 
 def _write_report(
     report: Path,
-    chosen: Cascade,
+    result: Cascade,
     rows: Sequence[Rows],
     others: Sequence[Rows] | None,
     warnings: Sequence[str],
@@ -252,11 +252,11 @@ def _write_report(
         ("Weights", "yes" if rows[0].weights is not None else "none"),
         ("Library", f"temperance {__version__}"),
     ]
-    title = f"Cascade: {' to '.join(chosen.policy.names)}"
+    title = f"Cascade: {' to '.join(result.policy.names)}"
     with progress("drawing the report"):
         write_cascade(
             report,
-            chosen,
+            result,
             title=recorded(title),
             facts=recorded(facts),
             warnings=recorded_warnings(warnings),

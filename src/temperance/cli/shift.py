@@ -138,7 +138,7 @@ def shift(
 
 def _shown(diagnosis: Diagnosis, other: Rows) -> Iterator[str | Table]:
     from temperance.cli.console import Headline
-    from temperance.cli.tables import ways_table
+    from temperance.comparison import ways_table
 
     yield Headline(diagnosis.in_words())
     yield _temperatures(diagnosis)

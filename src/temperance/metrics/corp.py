@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temperance.checks.arguments import as_seed
-from temperance.frozen import Frozen
-from temperance.metrics.decomposition import ScoreDecomposition, corp_sums, decompose, isotonic
+from temperance.frozen import LazyFrozen, deferred
+from temperance.isotonic_regression import rising_means
+from temperance.metrics.decomposition import ScoreDecomposition, decompose, pooled_brier
 from temperance.metrics.estimates import Draws
 from temperance.metrics.events import named_event, ranks_of
 from temperance.metrics.inputs import Predictions
@@ -21,26 +23,23 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from temperance.binning import SumsPerBin
+    from temperance.isotonic_regression import Pools
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import Event, EventName
 
-__all__ = [
-    "CORP_PARTS",
-    "CorpReliability",
-    "corp_of_event",
-    "corp_of_sums",
-    "corp_reliability",
-    "miscalibration_p_value",
-]
+__all__ = ["CORP_PARTS", "CorpReliability", "corp_of_event", "corp_of_sums", "corp_reliability"]
 
 CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_of_sums` gives draws
 
 _BAND = (0.025, 0.975)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CorpReliability(Frozen):
-    """The CORP reliability diagram of one event; arrays (m,) over ascending probabilities."""
+@dataclass(frozen=True, eq=False)
+class CorpReliability(LazyFrozen):
+    """The CORP reliability diagram of one event; arrays (m,) over ascending probabilities.
+
+    The bands are made when they are first read, of the curves of all draws.
+    """
 
     event: str  # "top-label", or the class's number: what the probability is of
     probability: NDArray[np.float64]  # distinct ones; beyond 1,000, means of neighbours
@@ -62,12 +61,12 @@ class CorpReliability(Frozen):
         """Return plain numbers for JSON; with `curves`, lists of what the diagram draws."""
         curve = ("probability", "recalibrated", "share", "consistency_low", "consistency_high",
                  "confidence_low", "confidence_high")  # fmt: skip
-        drawn = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
+        lines = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
         return {
             "event": self.event,
             **self.decomposition.to_dict(),
             "miscalibration_test": self.miscalibration.to_dict(),
-            **drawn,
+            **lines,
         }
 
 
@@ -95,7 +94,8 @@ def corp_reliability(
         What the probability is of: that the predicted class is right, or that the class is this
         one; by default class 1 of two classes, else "predicted".
     weights : array_like, shape (n,), optional
-        Finite, >= 0. A row of weight 2 counts as two rows.
+        Finite, >= 0. A row of weight 2 counts as two rows in the curve and in the parts of
+        the score, and as one in the bands and the p-value.
     clusters : array_like, shape (n,), optional
         Names of what rows belong to (a patient, a game); rows of one are resampled together.
     n_resamples : int, default 1000
@@ -162,18 +162,6 @@ def corp_of_event(
     )
 
 
-def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
-    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
-
-    Neither resamples nor bands: those cost most.
-    """
-    event = named_event(resampling.rows, name)
-    sums = resampling.null_sums(event, *ranks_of(event.probability))
-    drawn = corp_sums(sums, isotonic(sums), score="brier").miscalibration
-    exact = decompose(resampling.rows, [event], score="brier").miscalibration
-    return Draws.split(drawn, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
-
-
 def corp_of_sums(
     event: EventName, sums: SumsPerBin, b: int, *, exact: ScoreDecomposition, doubt: float
 ) -> tuple[CorpReliability, dict[str, Draws]]:
@@ -181,8 +169,7 @@ def corp_of_sums(
 
     `exact` is the decomposition of the Brier score without ranks.
     """
-    curves = isotonic(sums)
-    parts = corp_sums(sums, curves, score="brier")
+    parts, pools = pooled_brier(sums)
     draws = {
         part: Draws.split(
             getattr(parts, part),
@@ -193,25 +180,53 @@ def corp_of_sums(
         )
         for part in CORP_PARTS
     }
-    weight = sums.weight[0]
-    low, high = np.quantile(curves[1 + b :], _BAND, axis=0)
-    confidence_low, confidence_high = _beyond_runs(
-        np.quantile(curves[1 : 1 + b], _BAND, axis=0), curves[0], weight, doubt
-    )
+    weight = sums.weight[0].copy()
+    own = np.clip(rising_means(sums.hits[0], weight), 0.0, 1.0)
     held = weight > 0.0
+    probability = sums.probability[0][held] / weight[held]
+    bands = _Bands(pools, own, weight, b, doubt)
     curve = CorpReliability(
         event=str(event),
-        probability=sums.probability[0][held] / weight[held],
-        recalibrated=curves[0][held],
+        probability=probability,
+        recalibrated=own[held],
         share=weight[held] / weight.sum(),
-        consistency_low=low[held],
-        consistency_high=high[held],
-        confidence_low=np.minimum(confidence_low, curves[0])[held],
-        confidence_high=np.maximum(confidence_high, curves[0])[held],
+        consistency_low=deferred(lambda: bands.consistency[0]),
+        consistency_high=deferred(lambda: bands.consistency[1]),
+        confidence_low=deferred(lambda: bands.confidence[0]),
+        confidence_high=deferred(lambda: bands.confidence[1]),
         decomposition=exact,
         miscalibration=draws["miscalibration"].calibration_error(),
     )
     return curve, draws
+
+
+@dataclass(frozen=True, eq=False)
+class _Bands:
+    """Pointwise bands of the curves of draws, low and high, at the ranks that hold a row."""
+
+    pools: Pools  # of the data's own curve, of b resamples, of null draws
+    own: NDArray[np.float64]  # (ranks,): the data's curve
+    weight: NDArray[np.float64]  # (ranks,)
+    b: int
+    doubt: float
+
+    @cached_property
+    def consistency(self) -> NDArray[np.float64]:
+        """In which 95 % of calibrated models' curves lie, (2, m)."""
+        drawn = self._curves[1 + self.b :]
+        return np.asarray(np.quantile(drawn, _BAND, axis=0)[:, self.weight > 0.0])
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """In which 95 % of the curves of resampled rows lie, and the data's own, (2, m)."""
+        drawn = np.quantile(self._curves[1 : 1 + self.b], _BAND, axis=0)
+        low, high = _beyond_runs(drawn, self.own, self.weight, self.doubt)
+        ends = np.minimum(low, self.own), np.maximum(high, self.own)
+        return np.stack(ends)[:, self.weight > 0.0]
+
+    @property
+    def _curves(self) -> NDArray[np.float64]:
+        return np.clip(self.pools.levels(), 0.0, 1.0)
 
 
 def _beyond_runs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from temperance.binning import Binning, SumsPerBin
     from temperance.metrics.estimates import CalibrationError, Estimate
-    from temperance.metrics.events import Event, GapsOf
+    from temperance.metrics.events import ClassCells, Event, GapsOf
     from temperance.metrics.inputs import Predictions
     from temperance.metrics.resampling import Resampling
 
@@ -43,6 +43,7 @@ __all__ = [
     "check_norm",
     "class_draws",
     "class_errors",
+    "class_null_draws",
     "classwise_square",
     "conditional_error",
     "debiased_square",
@@ -64,6 +65,7 @@ __all__ = [
 
 _STEPS = 9  # to 0.0003 at worst, 0.00002 in the middle of real confidences
 _SETTLED = 1e-8  # of the equation for the width
+_SETTLED_DRAWS = 1e-7  # of draws, of which four digits are shown
 _VANISHED = 8.9  # exp(-8.9^2 / 2) = 6e-18
 _AT_ONCE = 1 << 17  # gaps: the worlds whose widths are sought together fit the cache
 
@@ -103,11 +105,11 @@ def debiased_square(sums: SumsPerBin) -> NDArray[np.float64]:
         sums.weight**2, sums.squared_weight,
         out=np.zeros_like(sums.weight), where=sums.squared_weight > 0,
     )  # fmt: skip
-    counted = n > 1.0 + 1e-9
-    weight = np.where(counted, sums.weight, 1.0)
+    has_variance = n > 1.0 + 1e-9
+    weight = np.where(has_variance, sums.weight, 1.0)
     rate = np.clip(sums.hits / weight, 0.0, 1.0)
-    noise = rate * (1.0 - rate) / np.where(counted, n - 1.0, 1.0)
-    square = np.where(counted, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
+    noise = rate * (1.0 - rate) / np.where(has_variance, n - 1.0, 1.0)
+    square = np.where(has_variance, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
     return np.asarray(square.sum(axis=-1) / sums.total)
 
 
@@ -141,22 +143,12 @@ def smooth_error(sums: SumsPerBin) -> NDArray[np.float64]:
 def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.float64]:
     """Return the width of each world, (worlds,), of its gaps on the grid, (worlds, points).
 
-    They are sought from `near` on, where that is above 0.
+    They are sought from `near` on, where that is above 0, and then to six digits only.
     """
-    from scipy.fft import dct, idct  # noqa: PLC0415
+    cosines = _Cosines.of(gap)
 
-    n_points = gap.shape[-1]
-    coefficients = dct(gap, axis=-1, norm="ortho")
-    frequency = -0.5 * (np.pi * np.arange(n_points)) ** 2
-
-    def excess(width: NDArray[np.float64]) -> NDArray[np.float64]:
-        narrowest = float(width.min())  # what no width lets through is not looked at
-        some = n_points
-        if narrowest > 0.0:
-            some = min(n_points, 1 + int(_VANISHED / (np.pi * narrowest)))
-        smooth = np.exp(frequency[:some] * width[..., None] ** 2)
-        smoothed = idct(coefficients[:, :some] * smooth, n=n_points, norm="ortho")
-        return np.asarray(np.abs(smoothed).sum(axis=-1) - width)
+    def excess(width: NDArray[np.float64], some: NDArray[np.intp] | None = None) -> Any:  # noqa: ANN401
+        return cosines.smoothed(width, some) - width
 
     # The root lies between the mean gap (all smoothed away) and the mean of |gap| (nothing is);
     # and between any width and the integral there.
@@ -171,18 +163,84 @@ def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.
         at_low, at_high = np.where(wider, at_start, at_end), np.where(wider, at_end, at_start)
     else:
         at_low, at_high = excess(low), excess(high)
-    width = high
+    settled = _SETTLED_DRAWS if near > 0.0 else _SETTLED
+    width: NDArray[np.float64] = high.copy()
+    left = np.arange(len(gap))  # worlds whose width is still sought
     for _ in range(_STEPS):
         span = at_low - at_high
-        width = np.where(span > 0.0, low + (high - low) * at_low / np.where(span > 0, span, 1), low)
-        at = excess(width)
-        if np.abs(at).max() < _SETTLED:
+        found = np.where(span > 0.0, low + (high - low) * at_low / np.where(span > 0, span, 1), low)
+        width[left] = found
+        at = excess(found, left)
+        open_ = np.abs(at) >= settled
+        if not open_.any():
             break
         above = at > 0.0
         # Illinois: halve the end that stays, or false position creeps
         at_low, at_high = np.where(above, at, 0.5 * at_low), np.where(above, 0.5 * at_high, at)
-        low, high = np.where(above, width, low), np.where(above, high, width)
-    return np.asarray(width)
+        low, high = np.where(above, found, low), np.where(above, high, found)
+        left, low, high = left[open_], low[open_], high[open_]
+        at_low, at_high = at_low[open_], at_high[open_]
+    return width
+
+
+_FEW = 96  # cosines: up to here a matrix product is faster than a transform
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cosines:
+    """Coefficients of gaps in the cosines that an even grid reflects at both ends."""
+
+    low: NDArray[np.float64]  # (worlds, N / 2 + 1): of cosine j, (pi j)^2 its squared frequency
+    high: NDArray[np.float64]  # the same of cosine N - j; 0 for j = 0
+
+    @classmethod
+    def of(cls, gap: NDArray[np.float64]) -> _Cosines:
+        """Return the coefficients of gaps, (worlds, N).
+
+        Notes
+        -----
+        A cosine transform of N numbers is the Fourier transform V of the even ones followed by the
+        odd ones in reverse: exp(-i pi j / 2N) V_j is coefficient j, less i times that of N - j.
+
+        References
+        ----------
+        Makhoul (1980), A fast cosine transform in one and two dimensions,
+        https://doi.org/10.1109/TASSP.1980.1163351
+        """
+        turned = np.fft.rfft(np.concatenate([gap[:, ::2], gap[:, ::-1][:, ::2]], axis=1))
+        turned *= _turn(gap.shape[1]).conj()
+        high = -turned.imag
+        high[:, 0] = 0.0
+        return cls(turned.real.copy(), high)
+
+    def smoothed(
+        self, width: NDArray[np.float64], some: NDArray[np.intp] | None
+    ) -> NDArray[np.float64]:
+        """Return the sum of |gap| of (some) worlds, each smoothed with its own width."""
+        n = 2 * (self.low.shape[1] - 1)
+        narrowest, n_cosines = float(width.min()), n
+        if narrowest > 0.0:  # what no width lets through is not looked at
+            n_cosines = min(n, 1 + int(_VANISHED / (np.pi * narrowest)))
+        which = slice(None) if some is None else some
+        scale = -0.5 * (np.pi * width[:, None]) ** 2
+        if n_cosines <= min(_FEW, n // 2):
+            j = np.arange(n_cosines)
+            passed = self.low[which, :n_cosines] * np.exp(scale * (j * j))
+            cosines = np.cos(np.pi / n * j[:, None] * (np.arange(n) + 0.5))
+            cosines *= np.where(j > 0, 2.0 / n, 1.0 / n)[:, None]
+            return np.asarray(np.abs(passed @ cosines).sum(axis=1))
+        j = np.arange(n // 2 + 1)
+        passed = np.empty((len(width), len(j)), dtype=np.complex128)
+        passed.real = self.low[which] * np.exp(scale * (j * j))
+        passed.imag = 0.0
+        if n_cosines > n // 2:
+            passed.imag = self.high[which] * -np.exp(scale * ((n - j) * (n - j)))
+        # in the transform's own order, which a sum does not mind
+        return np.asarray(np.abs(np.fft.irfft(passed * _turn(n), n)).sum(axis=1))
+
+
+def _turn(n: int) -> NDArray[np.complex128]:
+    return np.asarray(np.exp(0.5j * np.pi / n * np.arange(n // 2 + 1)))
 
 
 _CELLS = 1000  # cells of the top-label-conditional error that are summed at once
@@ -257,10 +315,10 @@ def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArra
     """Error of the predicted class in bins of confidence within each predicted class."""
     event = top_label_event(rows)
     bins = bins_of(event.probability, n_bins=n_bins, binning="equal-width", weights=rows.weights)
-    held, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
-    step = min(_CELLS, len(held))
+    occupied, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
+    step = min(_CELLS, len(occupied))
     error: NDArray[np.float64] = np.zeros(())
-    for first in range(0, len(held), step):
+    for first in range(0, len(occupied), step):
         within = (cell >= first) & (cell < first + step)
         # one more cell, for the rows of others
         cells = sums(event, np.where(within, cell - first, step), step + 1)
@@ -345,12 +403,15 @@ ERROR_NAMES = {key: measure.words for key, measure in ERROR_MEASURES.items()}
 
 
 def error_draws(resampling: Resampling, name: str, *, n_bins: int) -> Draws:
-    """Return the draws of an error of the predicted class; those of a square are not rooted."""
+    """Return the draws of an error of the predicted class; those of a square are not rooted.
+
+    Of one without an interval nothing is resampled.
+    """
     measure, rows = ERROR_MEASURES[name], resampling.rows
     assert measure.of is not None  # noqa: S101  (`class_draws` has the others)
     return Draws.split(
-        measure.of(rows, resampling.sums, n_bins),
-        resampling.n_resamples,
+        measure.of(rows, resampling.sums if measure.interval else resampling.null_sums, n_bins),
+        resampling.n_resamples if measure.interval else 0,
         doubt=resampling.doubt,
         value=None if measure.exact is None else float(measure.exact(rows)),
         squared=measure.square,
@@ -388,11 +449,53 @@ def class_draws(
     return draws, of_class
 
 
+def class_null_draws(resampling: Resampling, *, n_bins: int) -> dict[str, Draws]:
+    """Return the same draws without those of single classes, whose cells are most of the work.
+
+    The classwise error has no interval, so it is not resampled; the flattened one has its bins.
+    """
+    rows, doubt = resampling.rows, resampling.doubt
+    worlds = _NullGaps(resampling)
+    total, gap = np.zeros(()), np.zeros(())
+    for errors, gaps in class_errors(rows, worlds, n_bins=n_bins):
+        total, gap = total + errors.sum(axis=0), gap + gaps
+    flattened = flattened_error(rows, gap, worlds)
+    resampled = np.abs(resampling.resampled_bins(n_bins)).sum(axis=0) / (
+        rows.shape[1] * resampling.total_weight[1 : 1 + resampling.n_resamples]
+    )
+    both = np.concatenate([flattened[:1], resampled, flattened[1:]])
+    return {
+        "classwise": Draws.split(total / rows.shape[1], 0, doubt=doubt),
+        "flattened": Draws.split(both, resampling.n_resamples, doubt=doubt),
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _NullGaps:
+    """Gaps of the data and of null draws."""
+
+    resampling: Resampling
+
+    @property
+    def worlds(self) -> int:
+        return 1 + self.resampling.n_resamples
+
+    @property
+    def total_weight(self) -> NDArray[np.float64]:
+        w = self.resampling.rows.weights
+        of_all = float(len(self.resampling.rows.labels)) if w is None else float(w.sum())
+        return np.full(self.worlds, of_all)
+
+    def gaps(self, cells: ClassCells) -> NDArray[np.float64]:
+        return self.resampling.null_gaps(cells)
+
+
 def calibration_error_of(name: str, draws: Draws) -> CalibrationError:
     """Return an error from its draws: null band, p-value, and an interval where it has one."""
     measure = ERROR_MEASURES[name]
-    error = draws.root_error() if measure.square else draws.calibration_error()
-    return error if measure.interval else error.without_interval()
+    if not measure.interval:
+        return draws.without_interval()
+    return draws.root_error() if measure.square else draws.calibration_error()
 
 
 def error_gap(name: str, draws: Draws, baseline: Draws) -> Estimate:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.binning import BinSums
+from temperance.binning import BinSums, limits
 from temperance.checks.arguments import as_count
 from temperance.crossfit import drawn_bits
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.metrics.events import grid_of, ranks_of
 from temperance.numerics import row_blocks
 
 if TYPE_CHECKING:
@@ -51,17 +52,18 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
         if k <= _FEW_CLASSES:
-            drawn = np.zeros(uniform.shape, dtype=labels.dtype)
+            classes = np.zeros(uniform.shape, dtype=labels.dtype)
+            beyond = np.empty(uniform.shape, dtype=np.bool_)
             for column in cumulative.T[:-1]:
-                drawn += uniform >= column
+                classes += np.greater_equal(uniform, column, out=beyond)
         else:  # row by row: the steps of one stay in the nearest cache
-            drawn = np.empty(uniform.shape[::-1], dtype=labels.dtype)
+            classes = np.empty(uniform.shape[::-1], dtype=labels.dtype)
             for row, (steps, heights) in enumerate(
                 zip(cumulative, np.ascontiguousarray(uniform.T), strict=True)
             ):
-                drawn[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
-            drawn = drawn.T
-        labels[:, rows] = drawn
+                classes[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
+            classes = classes.T
+        labels[:, rows] = classes
     return labels
 
 
@@ -99,13 +101,19 @@ class Resampling:
     n_resamples: int
     seed: int
 
+    def apart(self) -> Resampling:
+        """Return the same draws; what is made of them from here on goes with what is returned."""
+        other = Resampling(self.rows, self.n_resamples, self.seed)
+        vars(other).update(_group=self._group, _group_weights=self._group_weights)
+        return other
+
     def sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> WorldSums:
         """Return sums of shape (1 + resamples + null draws, n_bins), the data's own first."""
         own = BinSums.of(event.probability, event.hit, self.rows.weights, bins, n_bins)
-        resampled = self._resampler(bins, n_bins)
         return WorldSums(
-            own, event, self.rows.weights, resampled, self._null_hits(event, bins, own)
-        )
+            own, event, self.rows.weights, self._resampler(bins, n_bins),
+            self._null_hits(event, bins, own), expected=_said(own, event, self.rows.weights, bins),
+        )  # fmt: skip
 
     def null_sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> WorldSums:
         """Return sums of shape (1 + null draws, n_bins), the data's own first; no resamples."""
@@ -137,14 +145,51 @@ class Resampling:
 
         What `sums` would give of one class after the other, from a matrix product for them all.
         """
+        own_gap, expected, gap = self._cell_sums(cells)
+        resampled = gap.T @ self._group_weights.T
+        null = self._null_gaps(cells, expected.sum(axis=0), expected, gap)
+        return np.concatenate([own_gap[:, None], resampled, null], axis=1)
+
+    def null_gaps(self, cells: ClassCells) -> NDArray[np.float64]:
+        """Return those of the data and of null draws alone, (cells, 1 + null draws)."""
+        if self.rows.clusters is None and self._n_draws == self.n_resamples:
+            own_gap, expected = cells.own_sums(self.rows)
+            null = self._null_gaps(cells, expected, expected, expected)
+        else:
+            own_gap, expected, gap = self._cell_sums(cells)
+            null = self._null_gaps(cells, expected.sum(axis=0), expected, gap)
+        return np.concatenate([own_gap[:, None], null], axis=1)
+
+    def _cell_sums(
+        self, cells: ClassCells
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the gaps of the data, and sums of w p and w (p - k) of groups in cells."""
         w, p = self.rows.weights, cells.probability
         weighted = p if w is None else w[:, None] * p
-        said = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
+        expected = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
         own, at = cells.holding(self.rows.labels)
         hits = self._of_groups(self._group[own], at, cells, None if w is None else w[own])
-        gap = said - hits
-        own_gap, resampled = cells.own_gap(self.rows)[:, None], gap.T @ self._group_weights.T
-        return np.concatenate([own_gap, resampled, self._null_gaps(cells, said, gap)], axis=1)
+        return cells.own_sums(self.rows)[0], expected, expected - hits
+
+    def resampled_bins(self, n_bins: int) -> NDArray[np.float64]:
+        """Return sum w (p - k) of all probabilities in bins of equal width, (n_bins, resamples)."""
+        w, labels = self.rows.weights, self.rows.labels
+        gap = np.zeros((self._n_groups, n_bins))
+        rest = np.zeros(len(labels))  # what of a row's probabilities lies in the lowest bin
+        edges = limits(np.arange(n_bins + 1) / n_bins)
+        for some in row_blocks(self.rows.probs):
+            p, group = self.rows.probs[some], self._group[some]
+            row, column = np.nonzero(p > edges[1])
+            high = p[row, column]
+            bins = np.searchsorted(edges[1:-1], high, side="left")
+            rest[some] = p.sum(axis=1) - np.bincount(row, high, len(p))
+            weight = np.ones(len(p)) if w is None else w[some]
+            place = group[row] * n_bins + bins
+            gap += np.bincount(place, high * weight[row], gap.size).reshape(gap.shape)
+            at = np.searchsorted(edges[1:-1], p[np.arange(len(p)), labels[some]], side="left")
+            gap -= np.bincount(group * n_bins + at, weight, gap.size).reshape(gap.shape)
+        gap[:, 0] += np.bincount(self._group, rest if w is None else rest * w, self._n_groups)
+        return gap.T @ self._group_weights.T
 
     def _of_groups(
         self,
@@ -160,28 +205,29 @@ class Resampling:
         return sums.reshape(shape).astype(np.float64, copy=False)
 
     def _null_gaps(
-        self, cells: ClassCells, said: NDArray[np.float64], gap: NDArray[np.float64]
+        self,
+        cells: ClassCells,
+        total: NDArray[np.float64],
+        expected: NDArray[np.float64],
+        gap: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Return the gaps of each null draw, (cells, draws); see `_null_hits`."""
+        """Return the gaps of each null draw, (cells, draws); see `_null_hits`.
+
+        Of sums of w p in all, (cells,), and of w p and w (p - k) in groups, which signs need.
+        """
         if self.rows.clusters is not None:
             return gap.T @ self._signs(0, self.n_resamples).T
         labels, w = self._null_labels, self.rows.weights
         if len(labels) == self.n_resamples:
             hits = np.empty((len(labels), cells.n_cells))
             for draws in row_blocks(labels):
-                of_draws = labels[draws]
-                row, at = cells.holding(of_draws.ravel())
-                of_draw, row = np.divmod(row, of_draws.shape[1])
-                place = of_draw * cells.n_cells + at
-                weight = None if w is None else w[row]
-                sums = np.bincount(place, weight, len(of_draws) * cells.n_cells)
-                hits[draws] = sums.reshape(-1, cells.n_cells)
-            return np.asarray(said.sum(axis=0)[:, None] - hits.T)
+                hits[draws] = cells.counts(labels[draws], w)
+            return np.asarray(total[:, None] - hits.T)
         parts = []
         for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
             row, at = cells.holding(labels[draw])
-            drawn = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
-            parts.append((said - drawn).T @ self._signs(draw, len(signs)).T)
+            label_hits = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
+            parts.append((expected - label_hits).T @ self._signs(draw, len(signs)).T)
         return np.concatenate(parts, axis=1)
 
     @cached_property
@@ -216,10 +262,10 @@ class Resampling:
         place = rng.integers(0, self._n_groups, size=shape)
         place += self._n_groups * np.arange(self.n_resamples)[:, None]
         counts = np.bincount(place.ravel(), minlength=shape[0] * shape[1])
-        drawn = counts.reshape(shape).astype(np.float64)
+        factor = counts.reshape(shape).astype(np.float64)
         if self.rows.weights is not None:  # a sample of rows without weight has no error
-            drawn[drawn @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
-        return drawn
+            factor[factor @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
+        return factor
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
         few = n_bins <= _FEW_BINS
@@ -233,7 +279,7 @@ class Resampling:
         return self._group_weights.astype(np.float32)
 
     @property
-    def _n_drawn(self) -> int:
+    def _n_draws(self) -> int:
         """How often labels are drawn: for each null draw, or of many rows a few times."""
         n, k = self.rows.shape
         few = n * self.n_resamples <= (_DRAWS if k <= _FEW_CLASSES else _DRAWS_OF_MANY)
@@ -242,17 +288,7 @@ class Resampling:
     @cached_property
     def _null_labels(self) -> NDArray[np.integer]:
         """Labels drawn from the probabilities, (draws, n)."""
-        return draw_labels(self.rows.probs, self._n_drawn, seed=self.seed)
-
-    @cached_property
-    def _null_correct(self) -> NDArray[np.bool_]:
-        """Whether the predicted class is right, drawn with its probability, (draws, n)."""
-        confidence = self.rows.confidence
-        drawn = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
-        rng = np.random.default_rng([self.seed, 5])
-        for draws in row_blocks(drawn):
-            drawn[draws] = rng.random((len(drawn[draws]), len(confidence))) < confidence
-        return drawn
+        return draw_labels(self.rows.probs, self._n_draws, seed=self.seed)
 
     @cached_property
     def _by_confidence(self) -> NDArray[np.intp]:
@@ -260,44 +296,79 @@ class Resampling:
         return np.argsort(self.rows.confidence, kind="stable")
 
     @cached_property
-    def _null_running(self) -> NDArray[np.int32]:
-        """How many of the least confident rows are right in each null draw, (draws, 1 + n)."""
-        happened = self._null_correct
-        running = np.zeros((len(happened), 1 + happened.shape[1]), dtype=np.int32)
-        for draws in row_blocks(happened, _RUNS):
-            in_order = np.take(happened[draws], self._by_confidence, axis=1)
-            np.cumsum(in_order, axis=1, out=running[draws, 1:])
-        return running
+    def _null_correct(self) -> NDArray[np.bool_]:
+        """Whether the predicted class is right, drawn with its probability, (draws, n).
+
+        The rows lie in ascending order of confidence.
+        """
+        confidence, order = self.rows.confidence, self._by_confidence
+        drawn = np.empty((self._n_draws, len(confidence)), dtype=np.bool_)
+        rng = np.random.default_rng([self.seed, 5])
+        for draws in row_blocks(drawn):
+            happened = rng.random((len(drawn[draws]), len(confidence))) < confidence
+            np.take(happened, order, axis=1, out=drawn[draws], mode="clip")
+        return drawn
+
+    @cached_property
+    def _null_fine(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Where ranks and points of the grid begin, and how many rows are right before each.
+
+        Shapes (m + 1,) and (draws, m + 1); the last is the number of rows, and all that are right.
+        """
+        p = self.rows.confidence[self._by_confidence]
+        ranks, points = ranks_of(p)[0], grid_of(p)
+        begins = (np.diff(ranks, prepend=-1) > 0) | (np.diff(points, prepend=-1) > 0)
+        ends = np.append(np.flatnonzero(begins), len(p))
+        return ends, _running(self._null_correct, ends)
+
+    def _null_right(self, starts: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Return how many rows are right from each start to the next, (draws, starts).
+
+        Starts are places in the order of confidence, ascending from 0.
+        """
+        ends = np.append(starts, len(self.rows.labels))
+        if len(starts) > _FEW_BINS:
+            known, running = self._null_fine
+            place = np.minimum(np.searchsorted(known, ends), len(known) - 1)
+            if (known[place] == ends).all():
+                return np.diff(running[:, place])
+        return np.diff(_running(self._null_correct, ends))
 
     def _null_events(self, event: Event) -> NDArray[np.bool_]:
-        """Whether the event happens in each null draw, (draws, n)."""
+        """Whether the event happens in each null draw, (draws, n); see `_null_order`."""
         if event.name == "top-label":
             return self._null_correct
         return np.asarray(self._null_labels == event.name)
 
+    def _null_order(self, event: Event) -> NDArray[np.intp] | slice:
+        """Return the order in which `_null_events` has the rows."""
+        return self._by_confidence if event.name == "top-label" else slice(None)
+
     def _null_hits(self, event: Event, bins: NDArray[np.intp], own: BinSums) -> NDArray[np.float64]:
         """Return sum w k per bin of each null draw, (draws, n_bins)."""
         n_bins, weights = len(own.weight), self.rows.weights
-        cells = self._group * n_bins + bins
         shape = (self._n_groups, n_bins)
         if self.rows.clusters is not None:
             gap = (event.probability - event.hit) * (1.0 if weights is None else weights)
+            cells = self._group * n_bins + bins
             of_groups = np.bincount(cells, gap, shape[0] * n_bins).reshape(shape)
             return np.asarray(own.probability - self._signs(0, self.n_resamples) @ of_groups)
-        if self._n_drawn == self.n_resamples and weights is None and event.name == "top-label":
-            place = bins[self._by_confidence]
-            starts = np.flatnonzero(np.diff(place, prepend=-1))
-            if (np.diff(place) >= 0).all():  # bins in the order of the confidence: runs
+        order = self._null_order(event)
+        bins = bins[order]
+        weights = None if weights is None else weights[order]
+        if self._n_draws == self.n_resamples and weights is None and event.name == "top-label":
+            steps = np.diff(bins, prepend=-1)
+            if (steps >= 0).all():  # bins in the order of the confidence: runs
+                starts = np.flatnonzero(steps)
                 sums = np.zeros((self.n_resamples, n_bins))
-                ends = np.append(starts[1:], len(place))
-                running = self._null_running
-                sums[:, place[starts]] = running[:, ends] - running[:, starts]
+                sums[:, bins[starts]] = self._null_right(starts)
                 return sums
         happened = self._null_events(event)
         if len(happened) == self.n_resamples:
             return _sums_of_runs(happened, weights, bins, n_bins)
         # p - k of a row is p less 1 if it hits, so its misses are 1 - p less 1 if it misses
-        chance = 1.0 - event.probability
+        cells = self._group[order] * n_bins + bins
+        chance = 1.0 - event.probability[order]
         w_chance = chance if weights is None else weights * chance
         expected = np.bincount(cells, w_chance, shape[0] * n_bins).astype(np.float64)
         parts = []
@@ -326,6 +397,8 @@ class WorldSums:
     weights: NDArray[np.float64] | None
     resampled: _Resampler | None  # None: no resamples
     null_hits: NDArray[np.float64]  # (null draws, bins)
+    # (bins,): mean of w p over w, where no bin has others
+    expected: NDArray[np.float64] | None = None
 
     @cached_property
     def weight(self) -> NDArray[np.float64]:
@@ -347,6 +420,8 @@ class WorldSums:
     @cached_property
     def probability(self) -> NDArray[np.float64]:
         """Sum of w p."""
+        if self.expected is not None:
+            return self.weight * self.expected
         return self._worlds(self.own.probability, self._w * self.event.probability)
 
     @cached_property
@@ -357,7 +432,9 @@ class WorldSums:
     @cached_property
     def gap(self) -> NDArray[np.float64]:
         """Sum of w (p - k)."""
-        if "hits" in vars(self) and "probability" in vars(self):
+        there = vars(self)
+        known = "weight" if self.expected is not None else "probability"
+        if "hits" in there and known in there:
             return self.probability - self.hits
         return self._worlds(
             self.own.gap,
@@ -392,6 +469,39 @@ class WorldSums:
         return np.concatenate([own[None], *resampled, under_null])
 
 
+_NARROW = 1e-4  # of the variance of p - k: what a mean of p leaves of it in a bin
+
+
+def _said(
+    own: BinSums, event: Event, weights: NDArray[np.float64] | None, bins: NDArray[np.intp]
+) -> NDArray[np.float64] | None:
+    """Return the mean probability of each bin, (bins,), where it stands for each row's own.
+
+    Ranks and points of a grid hold probabilities so alike that resampled sums of w p are sums of w
+    times it: the standard error of a sum of w (p - k) changes by less than .005 %. Else None.
+    """
+    if len(own.weight) <= _FEW_BINS:
+        return None
+    expected = own.probability / np.where(own.weight > 0.0, own.weight, 1.0)
+    left, gap = event.probability - expected[bins], event.probability - event.hit
+    left *= left
+    gap *= gap
+    if weights is not None:
+        left, gap = left * weights, gap * weights
+    return expected if left.sum() <= _NARROW * gap.sum() else None
+
+
+def _running(happened: NDArray[np.bool_], ends: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Return how many of the first `ends` (m,) of the rows of each draw happened, (draws, m)."""
+    running = np.zeros((len(happened), len(ends)), dtype=np.int32)
+    at = np.maximum(ends - 1, 0)
+    for draws in row_blocks(happened):  # what is added up stays in the cache
+        sums = np.cumsum(happened[draws], axis=1, dtype=np.int32)
+        np.take(sums, at, axis=1, out=running[draws], mode="clip")
+    running[:, ends == 0] = 0
+    return running
+
+
 def _sums_of_runs(
     happened: NDArray[np.bool_],
     weights: NDArray[np.float64] | None,
@@ -403,16 +513,16 @@ def _sums_of_runs(
     Unlike a count per draw and bin, it reads each draw once, a byte a row.
     """
     order = np.argsort(bins, kind="stable")
-    held, starts = np.unique(bins[order], return_index=True)
+    occupied, starts = np.unique(bins[order], return_index=True)
     sums = np.zeros((len(happened), n_bins))
     for draws in row_blocks(happened, _RUNS):
         in_order = np.take(happened[draws], order, axis=1)
-        if len(held) == len(order):  # each row has a bin of its own
-            sums[draws, held] = in_order if weights is None else in_order * weights[order]
+        if len(occupied) == len(order):  # each row has a bin of its own
+            sums[draws, occupied] = in_order if weights is None else in_order * weights[order]
         elif weights is None:
-            sums[draws, held] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
+            sums[draws, occupied] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
         else:
-            sums[draws, held] = np.add.reduceat(in_order * weights[order], starts, axis=1)
+            sums[draws, occupied] = np.add.reduceat(in_order * weights[order], starts, axis=1)
     return sums
 
 
@@ -452,7 +562,7 @@ class _OfRows:
         self, row_weights: NDArray[np.float64], bins: NDArray[np.intp], n_bins: int
     ) -> None:
         self._order = np.argsort(bins, kind="stable")
-        self._held, self._starts = np.unique(bins[self._order], return_index=True)
+        self._occupied, self._starts = np.unique(bins[self._order], return_index=True)
         self._sorted, self._n_bins = row_weights[:, self._order], n_bins
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -462,10 +572,10 @@ class _OfRows:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         weighted = self._sorted * values[self._order]
-        if self._n_bins == len(self._held) == len(self._order):
+        if self._n_bins == len(self._occupied) == len(self._order):
             return weighted  # each row has a bin of its own
         sums = np.zeros((len(self._sorted), self._n_bins))
-        sums[:, self._held] = np.add.reduceat(weighted, self._starts, axis=1)
+        sums[:, self._occupied] = np.add.reduceat(weighted, self._starts, axis=1)
         return sums
 
 

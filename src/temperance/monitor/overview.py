@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.drift import Evidence
 from temperance.errors import FileFormatError
-from temperance.frozen import Frozen
-from temperance.plain import Plain
+from temperance.frozen import Frozen, Plain
 from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:

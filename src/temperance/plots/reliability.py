@@ -206,7 +206,7 @@ class ReliabilityDisplay(Display):
         curve = self.curve
         fullest = sorted(np.argsort(-curve.share, kind="stable")[:3].tolist())
         right = "is right" if self.of is None else f"it is {self.of}"
-        said = "; ".join(
+        phrases = "; ".join(
             f"says {curve.confidence[i]:.1%}, {right} {curve.accuracy[i]:.1%}"
             f" ({curve.share[i]:.0%} of the predictions)"
             for i in fullest
@@ -217,7 +217,7 @@ class ReliabilityDisplay(Display):
             axes = f"How often it is {self.of} against its probability"
         what = "points" if len(curve.share) > 1 else "point"
         return title, (
-            f"{axes}, {len(curve.share)} {what}. Where most predictions are, the model {said}."
+            f"{axes}, {len(curve.share)} {what}. Where most predictions are, the model {phrases}."
         )
 
 

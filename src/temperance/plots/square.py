@@ -70,9 +70,9 @@ class Words:
         over = moved @ (-np.sin(turn), np.cos(turn))
         left = {"left": 0.0, "center": -0.5, "right": -1.0}[self.across] * width
         foot = {"bottom": 0.0, "top": -_LINE}[self.up]
-        beside = np.maximum(np.maximum(left - along, along - left - width), 0.0)
-        above = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
-        return float(np.hypot(beside, above).min())
+        along_gap = np.maximum(np.maximum(left - along, along - left - width), 0.0)
+        over_gap = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
+        return float(np.hypot(along_gap, over_gap).min())
 
 
 def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
@@ -145,10 +145,10 @@ def draw_corners(
 
     Returns points (n, 2) of these words, for others to keep away from.
     """
-    low = draw_clearest(ax, _beside_diagonal(below), points, color=OVER)
+    low = draw_clearest(ax, _below_diagonal(below), points, color=OVER)
     upper = [
         Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top")
-        for each in _beside_diagonal(above)
+        for each in _below_diagonal(above)
     ]
     return np.concatenate([low.points(), draw_clearest(ax, upper, points, color=UNDER).points()])
 
@@ -161,12 +161,12 @@ def draw_diagonal_words(ax: Axes, points: NDArray[np.float64]) -> None:
         for step, up in ((0.018, "bottom"), (-0.018, "top"))
     ]
     if max(each.distance(points) for each in along) < _FREE:
-        low = _beside_diagonal(f"\u2013 \u2013 {_DIAGONAL}")
+        low = _below_diagonal(f"\u2013 \u2013 {_DIAGONAL}")
         along = [Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top") for each in low] + low
     draw_clearest(ax, along, points, color=MUTED)
 
 
-def _beside_diagonal(text: str) -> list[Words]:
+def _below_diagonal(text: str) -> list[Words]:
     """Return places that lie below the diagonal as a whole, the nearest to the corner first."""
     width = _LETTER * len(text)
     places = [

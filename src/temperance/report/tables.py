@@ -46,10 +46,10 @@ __all__ = [
 
 def render(template: str, **content: Any) -> str:  # noqa: ANN401
     """Return a page as text; a name that the template needs and does not get is an error."""
-    given = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
-    given["warnings"] = [without_options(each) for each in given["warnings"]]
-    given["facts"] = [(name, without_options(value)) for name, value in given["facts"]]
-    return _environment().get_template(template).render(**given)
+    context = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
+    context["warnings"] = [without_options(each) for each in context["warnings"]]
+    context["facts"] = [(name, without_options(value)) for name, value in context["facts"]]
+    return _environment().get_template(template).render(**context)
 
 
 _ASIDE = re.compile(r" \(--[^()]*\)")
@@ -264,8 +264,8 @@ def compared_group_rows(sides: Mapping[str, Evaluation]) -> list[Any]:
     of_name = [{each.name: each for each in side.groups} for side in sides.values()]
 
     def worry(name: str) -> tuple[float, int]:
-        found = [own[name].score_test.adjusted_p_value for own in of_name]
-        return min((1.0 if p is None else p) for p in found), -of_name[0][name].n
+        p_values = [own[name].score_test.adjusted_p_value for own in of_name]
+        return min((1.0 if p is None else p) for p in p_values), -of_name[0][name].n
 
     rows = []
     for name in sorted(of_name[0], key=worry):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import interval_of, temperature_of
 from temperance.evaluation.evaluation import (
-    capitalised,
     data_words,
     direction_words,
     is_refuted,
     percent,
     refutation,
 )
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
 from temperance.show import number_text, p_text
@@ -74,8 +73,8 @@ def standing(evaluation: Evaluation) -> Standing:
     """
     if is_refuted(evaluation):
         direction = direction_words(evaluation).removesuffix("not calibrated").strip(", ")
-        said = f"{direction}: " if direction else ""
-        return Standing("not calibrated", f"{said}{refutation(evaluation)}")
+        lead = f"{direction}: " if direction else ""
+        return Standing("not calibrated", f"{lead}{refutation(evaluation)}")
     off = [each for each in evaluation.groups if each.differs]
     if off:
         groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
@@ -196,11 +195,11 @@ def _claimed(evaluation: Evaluation) -> tuple[str, str, str]:
     if evaluation.n_classes == 2 and evaluation.classes:
         event = evaluation.classes[1]
         claims, true = event.probability, event.frequency
-    said = f"{percent(claims)} claimed, {percent(true.value)} true"
+    text = f"{percent(claims)} claimed, {percent(true.value)} true"
     if not (isfinite(true.low) and isfinite(true.high)):
-        return said, "", ""
+        return text, "", ""
     low, high = (f"{100.0 * end:.1f}" for end in (true.low, true.high))
-    return said, "", f"chance: {low} to {high} % true"
+    return text, "", f"chance: {low} to {high} % true"
 
 
 def _next_step(

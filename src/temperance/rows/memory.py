@@ -24,7 +24,7 @@ from temperance.metrics.ordinal import (
     ordinal_measures,
 )
 from temperance.planning import plan
-from temperance.printable import count_text, printable
+from temperance.printable import count_text, first_few, printable
 from temperance.rows.layouts import Classes, Layout
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Outputs, Training
-    from temperance.checks.scores import Floored
+    from temperance.checks.probs import Floored
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation, Groups
     from temperance.metrics.inputs import Predictions
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from temperance.planning import Plan
     from temperance.readers.dataset import Kind
 
-__all__ = ["LABELS", "Measured", "RowFacts", "Rows", "Settings", "naming"]
+__all__ = ["LABELS", "MeasureSettings", "Measured", "RowFacts", "Rows", "naming"]
 
 LABELS = "`labels` (--labels)"  # the argument that names another file with the labels
 _ONE_CLASS = Classes()
@@ -66,7 +66,7 @@ class RowFacts:
     members: tuple[str, ...] = ()  # names of an ensemble's models
 
 
-class Settings(TypedDict):
+class MeasureSettings(TypedDict):
     """How rows are measured."""
 
     n_bins: int
@@ -219,9 +219,9 @@ class Rows:
 
         Raises InvalidInputError where rows have options of their own.
         """
-        seen = self._of_levels(logits)
-        labels: Any = Positions(seen.labels)
-        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
+        levels = self._of_levels(logits)
+        labels: Any = Positions(levels.labels)
+        return ordinal_measures(levels.probs, labels, weights=levels.weights, n_bins=n_bins)
 
     def level_events(
         self, logits: NDArray[Any] | None = None, *, n_bins: int
@@ -293,8 +293,7 @@ class Rows:
             which = f"{count_text(none, 'row')} of {self.source} without a group"
             warnings.append(f"{which}: they {pooled}.")
         if unseen := calibrator.unseen(names):
-            more = ", ..." if len(unseen) > _SHOWN else ""
-            shown = f"{', '.join(unseen[:_SHOWN])}{more}"
+            shown = first_few(unseen, _SHOWN)
             warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
         return tuple(warnings)
 
@@ -315,19 +314,23 @@ class Rows:
         )
         return (msg,)
 
-    def measure_raw(self, **settings: Unpack[Settings]) -> tuple[Evaluation, RowFacts]:
+    def measure_raw(self, **settings: Unpack[MeasureSettings]) -> tuple[Evaluation, RowFacts]:
         """Measure the rows as they are."""
         with report_work("measuring"):
             evaluation = evaluate_rows(self.predictions(), groups=self.named_groups, **settings)
         return evaluation, self.facts
 
-    def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
+    def measure_after(
+        self, calibrator: Calibrator, **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are and after a calibrator that has not seen them."""
         with report_work(f"applying to {self.outcomes.rows(self.n)}"):
             after = self.scaled_by(calibrator)
         return self.measure_scaled(after, **settings)
 
-    def measure_scaled(self, after: NDArray[np.float64], **settings: Unpack[Settings]) -> Measured:
+    def measure_scaled(
+        self, after: NDArray[np.float64], **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are, and their calibrated logits."""
         with report_work("measuring"):
             sides = {"before": self.predictions(self.unchanged), "after": self.predictions(after)}
@@ -343,9 +346,9 @@ class Rows:
             return ""
         own = self.logits if logits is None else logits
         places = np.flatnonzero(np.isneginf(own[np.arange(len(own)), self.require_labels()]))
-        shown = ", ".join(f"{self.file_rows[row] + 1:,}" for row in places[:_SHOWN])
-        more = ", ..." if len(places) > _SHOWN else ""
-        return f" ({'row' if len(places) == 1 else 'rows'} {shown}{more}, counted from 1)"
+        first = self.file_rows[places[: _SHOWN + 1]].tolist()
+        numbers = first_few([f"{row + 1:,}" for row in first], _SHOWN)
+        return f" ({'row' if len(places) == 1 else 'rows'} {numbers}, counted from 1)"
 
     def refuse_scores(self) -> None:
         """Raise where scores without a map claim no probability that could be measured."""
