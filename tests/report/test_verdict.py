@@ -185,6 +185,23 @@ def test_a_group_that_is_off_is_not_calibrated():
     assert '<section id="groups">\n<h2>Group by group</h2>' in page  # not folded
 
 
+def test_a_group_that_is_barely_off_settles_nothing():
+    """Between 2.5 and 5 % after Holm's correction: groups are a second look at the same rows."""
+    groups = np.repeat(["a", "b"], 3000)
+    words = {}
+    for misses in range(56, 80, 3):
+        hits = np.arange(3000) < 2100 - misses
+        y = np.concatenate([hits, np.arange(3000) < 2100]).astype(int)
+        e = tp.evaluate(np.full(6000, 0.7), y, groups=groups, n_resamples=100)
+        p = min(each.score_test.adjusted_p_value for each in e.groups)
+        words[p] = standing(e)
+    between = [words[p] for p in words if 0.025 < p < 0.05]
+    assert between
+    assert {each.word for each in between} == {"cannot tell"}
+    assert "in 1 of 2 groups" in between[0].why
+    assert words[min(words)].word == "not calibrated"
+
+
 @pytest.fixture
 def files(tmp_path):
     """Rows of an over-confident model, in groups of which one is another."""
