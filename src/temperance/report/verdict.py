@@ -34,6 +34,7 @@ __all__ = ["Standing", "claim_numbers", "evaluation_screen", "standing", "state_
 _MOST = 0.05  # calibration error that "calibrated" may leave open
 _OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
 Step = tuple[str, str]  # a sentence, and a command or ""
+_OF_GROUPS = 0.025  # half of the 5 % that a calibrated model may be refuted in
 _TEMPERATURE_NAMES = {
     "group-temperature": "Common temperature",
     "ensemble": "Temperature of the pool",
@@ -65,8 +66,9 @@ def tolerance(evaluation: Evaluation) -> float:
 def standing(evaluation: Evaluation) -> Standing:
     """Return the verdict on one set of probabilities.
 
-    Not calibrated: all tests as one, or an impossible outcome, refute it, or a group is off after
-    Holm's correction. Calibrated: nothing does, and the 95 % interval of the calibration error
+    Not calibrated: all tests as one, or an impossible outcome, refute it, or a group is off with a
+    p-value, after Holm's correction, of at most half of the 5 %, as groups are a second look at the
+    rows. Calibrated: nothing does, no group is off, and the 95 % interval of the calibration error
     (ECE) ends below `tolerance`, so that what may be left is known to be small; not on fewer than
     200 rows or 10 rows of the rarer outcome. Cannot tell: the rest. No refutation alone is no
     proof, for few rows refute nothing.
@@ -79,7 +81,10 @@ def standing(evaluation: Evaluation) -> Standing:
     if off:
         groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
         why = f"in {len(off):,} of {groups}; over all together no test refutes it"
-        return Standing("not calibrated", why)
+        p_value = min(each.score_test.adjusted_p_value for each in off)
+        if p_value <= _OF_GROUPS:
+            return Standing("not calibrated", why)
+        return Standing("cannot tell", f"{p_text(p_value)} {why}: chance may explain so little")
     rows, most, limit = evaluation.outcomes.plural, evaluation.ece.high, tolerance(evaluation)
     few = data_words(evaluation)
     if not few and most <= limit:
