@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types docs site pages api package dist wheel check-minimum check-rivals bench dev clean
+.PHONY: help demo test check lint types docs site api package dist wheel check-minimum check-rivals bench dev clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,12 +17,13 @@ test: $(VENV)/test  ## run the tests, in parallel, without the simulations
 
 dev: $(VENV)/dev  ## install all extras and the tools of `make check`
 
-# The tests fill all processors; what keeps one busy runs beside something else.
+# The tests fill all processors; what keeps one busy runs beside something else. They build the site
+# too, strictly (tests/house/test_site.py).
 check: $(VENV)/dev  ## all that CI runs: lint, types, spelling, all tests, docs
 	$(MAKE) -j2 --output-sync lint types
 	$(BIN)/python -m pytest -n auto -q
 	$(MAKE) dist
-	$(MAKE) -j2 --output-sync pages wheel
+	$(MAKE) -j2 --output-sync docs wheel
 
 lint: $(VENV)/dev  ## ruff (lint and format) and spelling
 	$(BIN)/ruff check
@@ -41,10 +42,6 @@ docs: $(VENV)/dev  ## redraw the pictures, run the examples, write the pages of 
 
 site: $(VENV)/dev  ## build the pages as a web site, build/site/index.html; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/site-cache docs build/site
-
-pages:
-	$(MAKE) docs
-	$(MAKE) site
 
 api: $(VENV)/dev  ## accept the public names and signatures as they are: tests hold them to the file
 	$(BIN)/python tests/house/public_api.py

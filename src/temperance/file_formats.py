@@ -448,7 +448,16 @@ OTHER_ANSWERS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("prediction.*.score",),
         "lists [{label, score}] of a classification pipeline",
-        "which are read without --format from a .jsonl file that has them under `probs`.",
+        "which are read without --format: --probs-column prediction.",
+    ),
+    *(
+        ((sign,), title, "which are read without --format.")
+        for sign, title in (
+            ("probs{}", "probabilities as an object {label: p}"),
+            ("probs[]", "a list of probabilities in each line"),
+            ("logits{}", "logits as an object {label: z}"),
+            ("logits[]", "a list of logits in each line"),
+        )
     ),
     (("probs",), "probabilities under `probs`", "which are read without --format."),
     (("logits",), "logits under `logits`", "which are read without --format."),

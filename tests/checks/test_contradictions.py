@@ -221,9 +221,13 @@ def test_one_label_is_advised_no_richer_map(run, tmp_path):
     """Where one label fills all rows richer maps are refused: the headline does not send there."""
     z = np.random.default_rng(0).normal(size=(300, 3)) * 3
     np.savez(tmp_path / "one.npz", logits=z, labels=np.ones(300, int))
-    told = run("fit", "one.npz", "--quick").stdout.splitlines()[0]
-    assert "Still not calibrated" in told
-    assert "--method auto" not in told
+    fit = run("fit", "one.npz", "--quick", "--report", "r.html").stdout.splitlines()[0]
+    used = ("--calibrator", "calibrator.json", "--quick")
+    evaluate = run("evaluate", "one.npz", *used).stdout.splitlines()[0]
+    for headline in (fit, evaluate):
+        assert "Still not calibrated" in headline
+        assert "--method auto" not in headline
+    assert "--method auto" not in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 def test_one_label_and_decisions_are_named():

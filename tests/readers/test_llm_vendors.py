@@ -198,6 +198,18 @@ def test_an_unknown_file_is_told_what_is_known(tmp_path):
         read(write(tmp_path / "a.jsonl", [{"a": 1}]), format="auto")
 
 
+@pytest.mark.parametrize("scores", [{"a": 0.7, "b": 0.3}, [0.7, 0.3]], ids=["object", "list"])
+@pytest.mark.parametrize("key", ["probs", "logits"])
+@pytest.mark.parametrize("name", ["auto", "decisions"])
+def test_own_lines_are_read_without_a_format(tmp_path, scores, key, name):
+    """Who asks for a format of one's own JSON Lines is told to leave it out, and then they read."""
+    label = "b" if isinstance(scores, dict) else 1
+    path = write(tmp_path / "a.jsonl", [{key: scores, "label": label}] * 2)
+    with pytest.raises(FileFormatError, match=r"which are read without --format\.$"):
+        read(path, format=name)
+    assert read(path).values.tolist() == [[0.7, 0.3]] * 2
+
+
 # --- one server at a time ---------------------------------------------------------------------
 
 

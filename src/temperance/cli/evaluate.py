@@ -166,7 +166,7 @@ def evaluate(
         *(() if calibrator is None else rows.fallbacks(calibrator)),
         *rows.warnings(),
     )
-    advice = _advice(rows, calibrator_file)
+    advice = _advice(rows, final, calibrator_file)
     finding = headline(comparison, before, calibrator, advice=advice)
     if report is not None:
         from temperance.report import ReportContent, write_report
@@ -310,11 +310,12 @@ def _ordered(
     return {"Before": raw, "After": last}
 
 
-def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:
+def _advice(rows: Rows | BlockRows, final: Evaluation, calibrator_file: Path | None) -> str:
     """Return what to try where the calibrated rows are still refuted; "" where all was tried."""
+    from temperance.evaluation.evaluation import one_label_only
     from temperance.formats import load_facts
 
-    if calibrator_file is None or not rows.takes_auto:
+    if calibrator_file is None or not rows.takes_auto or one_label_only(final):
         return ""
     is_selection = load_facts(calibrator_file).get("selection") is not None
     return "" if is_selection else "fit with --method auto tries richer maps"

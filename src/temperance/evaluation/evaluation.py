@@ -46,6 +46,7 @@ __all__ = [
     "impossible_words",
     "is_refuted",
     "left_out_rows",
+    "one_label_only",
     "percent",
     "refutation",
     "reliability_sketch",
@@ -356,6 +357,11 @@ def data_words(evaluation: Evaluation) -> str:
 def is_refuted(evaluation: Evaluation) -> bool:
     """Whether calibration is refuted: by the verdict of all tests, or by an impossible outcome."""
     return not evaluation.tests.verdict.calibrated or evaluation.zero_probability_labels > 0
+
+
+def one_label_only(evaluation: Evaluation) -> bool:
+    """Whether one label fills all rows: maps richer than a temperature would learn its place."""
+    return evaluation.base_rates is not None and evaluation.base_rates.log_loss == 0.0
 
 
 def direction_words(evaluation: Evaluation) -> str:

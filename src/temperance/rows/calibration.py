@@ -35,7 +35,7 @@ from temperance.comparison import Comparison, compare_rows
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.evaluation.block_sums import OutOfFold
-from temperance.evaluation.evaluation import RefinementSplit
+from temperance.evaluation.evaluation import RefinementSplit, one_label_only
 from temperance.frozen import deferred
 from temperance.metrics.estimates import Estimate
 from temperance.printable import count_text
@@ -227,8 +227,7 @@ class Calibration:
         None where all were tried, and where one label fills all rows: every richer map would
         learn its place.
         """
-        base = self.comparison.evaluations["before"].base_rates
-        one_label = base is not None and base.log_loss == 0.0
+        one_label = one_label_only(self.comparison.evaluations["before"])
         if not self.may_choose or self.selection is not None or one_label:
             return None
         return self.calibrator.richer_method

@@ -89,12 +89,6 @@ def _several(signs: dict[FormatName, tuple[str, str]]) -> FileFormatError:
 
 def seems_to_be(line: Node, format_name: str) -> str:
     """Return a sentence that names the format the line seems to have; "" if none is known."""
-    probs = line.find("probs")
-    if probs is not None and isinstance(probs.value, dict):
-        return (
-            "These look like probabilities as an object {label: p}, which --format decisions reads "
-            "under the key `probabilities`, beside `type`."
-        )
     fitting = list(_fitting(line.value))
     if format_name in fitting:
         return ""
