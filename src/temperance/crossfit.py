@@ -203,8 +203,9 @@ def folds_of(
             return folds
         order = np.argsort(numbers, kind="stable")
     elif scores:
-        columns = [each[weighted] for each in (labels, weights) if each is not None]
-        order = content_order([each[weighted] for each in scores], columns=columns)
+        some = weighted if len(weighted) < len(labels) else slice(None)  # which copies nothing
+        columns = [each[some] for each in (labels, weights) if each is not None]
+        order = content_order([each[some] for each in scores], columns=columns)
     else:
         order = np.arange(len(weighted))
     shuffled = weighted[order[rng.permutation(len(weighted))]]

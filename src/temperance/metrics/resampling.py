@@ -17,6 +17,7 @@ from temperance.binning import BinSums, limits
 from temperance.checks.arguments import as_count
 from temperance.crossfit import drawn_bits
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.kernels.engines import compiled_label_draws
 from temperance.metrics.events import grid_of, ranks_of
 from temperance.numerics import row_blocks
 
@@ -48,6 +49,7 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
     n, k = probs.shape
     labels = np.empty((n_draws, n), dtype=np.min_scalar_type(-k))
     rng = np.random.default_rng([seed, 3])
+    compiled = compiled_label_draws(n_draws * n) if k > _FEW_CLASSES else None
     for rows in row_blocks(probs, max(1, _NUMBERS // n_draws) * k):  # draws that fit the cache
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
@@ -56,6 +58,9 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
             beyond = np.empty(uniform.shape, dtype=np.bool_)
             for column in cumulative.T[:-1]:
                 drawn += np.greater_equal(uniform, column, out=beyond)
+        elif compiled is not None:
+            drawn = np.empty(uniform.shape, dtype=labels.dtype)
+            compiled(cumulative, uniform, drawn)
         else:  # row by row: the steps of one stay in the nearest cache
             drawn = np.empty(uniform.shape[::-1], dtype=labels.dtype)
             for row, (steps, heights) in enumerate(
