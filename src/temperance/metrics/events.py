@@ -232,8 +232,9 @@ class ClassCells:
         """Return sums of w (p - k) and of w p of the data in each cell."""
         w, (own, hit) = rows.weights, self.holding(rows.labels)
         weighted = self.probability if w is None else w[:, None] * self.probability
-        said = np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells)
-        return said - np.bincount(hit, None if w is None else w[own], self.n_cells), said
+        said: Array = np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells)
+        hits: Array = np.bincount(hit, None if w is None else w[own], self.n_cells)
+        return np.asarray(said - hits), said
 
 
 class GapsOf(Protocol):
