@@ -208,10 +208,12 @@ def draw(growth: list[list[dict[str, object]]]) -> None:
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, rows, key in zip(figure.subplots(1, 2), growth, ("n", "k"), strict=True):
-        for name in dict.fromkeys(row["package"] for row in rows):
+        for name, marker in zip(
+            dict.fromkeys(row["package"] for row in rows), "os^Dv", strict=False
+        ):
             own = [row for row in rows if row["package"] == name]
             x, y = [row[key] for row in own], [row["seconds"] for row in own]
-            axes.plot(x, y, marker="o", label=name)
+            axes.plot(x, y, marker=marker, label=name)
         other = "100 classes" if key == "n" else "10,000 rows"
         axes.set(
             xscale="log", yscale="log", ylabel="seconds of a fit",

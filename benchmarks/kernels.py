@@ -24,8 +24,7 @@ import temperance as tp
 from temperance.blocks import rows as sampling
 from temperance.kernels.engines import preferring
 from temperance.metrics.implied import implied_scores, paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import Predictions, row_measures
 from temperance.metrics.z_tests import score_rows
 
 if TYPE_CHECKING:

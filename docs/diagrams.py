@@ -101,7 +101,7 @@ DIAGRAMS = (
     Diagram(
         "FrequencyDisplay",
         "How often each class was true on the rows of the fit, and how often it is on new rows "
-        "([shift](numbers.md#maps-of-more-than-one-number)).",
+        "([shift](numbers.md#shift)).",
         "The share of four classes then and now, with intervals; two have moved",
         'then = {"cat": 0.4, "dog": 0.3, "fox": 0.2, "owl": 0.1}\n'
         "now = {\n"

@@ -92,4 +92,5 @@ for axes, (model, fit) in zip(figure.subplots(1, 2), fits.items(), strict=True):
         estimates, pooled=fit.temperature, name=model, ax=axes
     )
     axes.set_xlim(0.8, 4.5)
+    axes.set_xticks([1, 2, 3, 4])
 figure.savefig("llm_multiple_choice.png", bbox_inches="tight")

@@ -1,5 +1,6 @@
 """The command line in a folder: in this process, or in one of its own."""
 
+import json
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -30,6 +31,11 @@ def run_in(folder, *arguments, code=0, columns=100):
     done = Done(out.getvalue(), err.getvalue(), returncode)
     check(done, code)
     return done
+
+
+def json_of(done):
+    """What a command run with --json printed."""
+    return json.loads(done.stdout)
 
 
 def evaluation_of(*files, **options):

@@ -1,4 +1,4 @@
-"""Bytes of files, spoiled in ways that hypothesis chooses."""
+"""Files spoiled: bytes in ways that hypothesis chooses, JSON in all ways."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -46,3 +46,19 @@ def mutations(draw, content):
             case _:
                 pass
     return bytes(changed)
+
+
+def json_mutations(value):
+    """Each way to drop a key, to add one, or to make a number a text."""
+    if isinstance(value, dict):
+        yield {**value, "unknown key": 1}
+        for key, inner in value.items():
+            yield {name: each for name, each in value.items() if name != key}
+            for other in json_mutations(inner):
+                yield {**value, key: other}
+    elif isinstance(value, list):
+        yield []
+        for other in json_mutations(value[0] if value else 0):
+            yield [other, *value[1:]]
+    else:
+        yield {"an": "object"}

@@ -24,6 +24,24 @@ def softmax(z):
     return e / e.sum(axis=1, keepdims=True)
 
 
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def two_classes(confidence):
+    """Probabilities of two classes, the first predicted: label 0 is right, label 1 wrong."""
+    c = np.asarray(confidence, dtype=float)
+    return np.stack([c, 1 - c], axis=1)
+
+
+def gumbel_rows(n=2000, k=5, seed=0):
+    """Logits, and labels drawn at T = 2: the largest of z / 2 and Gumbel noise."""
+    rng = np.random.default_rng(seed)
+    z = 3 * rng.normal(size=(n, k))
+    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+    return z, y
+
+
 def reference_a():
     """REF-A: 400 rows of 5 logits in closed form; the labels were drawn at T = 2."""
     i = np.arange(1, 401)[:, None]
@@ -42,6 +60,12 @@ def reference_b():
     z = np.log(p / p.sum(axis=1, keepdims=True))
     y = data["labels"].astype(int)
     return z[:5000], y[:5000], z[5000:], y[5000:]
+
+
+def calibrated_b():
+    """All logits of REF-B at the temperature of its calibration half: a calibrated model."""
+    z, _, z_test, _ = reference_b()
+    return np.concatenate([z, z_test]) / 1.735877588761
 
 
 def temperature(z, y, w=None, prior=0.0):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         VectorScaling,
         VennAbers,
     )
+    from temperance.calibrators.record import ScoreTest
     from temperance.checks import Positions, logits_from_probs, masked_logits
     from temperance.checks.forms import dense_rows
     from temperance.checks.label_matrix import label_logits_from_probs, multilabel_rows
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from temperance.monitor import Monitor
     from temperance.planning import Plan, plan
     from temperance.selection import Candidate, Selection, select, select_labels
-    from temperance.significance import ScoreTest
 
 _PARTS = (
     "decisions",
@@ -111,7 +111,7 @@ _HOMES = {  # public name -> the module that it is in
     "NullBand": "temperance.metrics.estimates",
     "Plan": "temperance.planning",
     "PlattScaling": "temperance.calibrators",
-    "ScoreTest": "temperance.significance",
+    "ScoreTest": "temperance.calibrators.record",
     "StoreError": "temperance.errors",
     "Selection": "temperance.selection",
     "TemperanceError": "temperance.errors",

@@ -32,36 +32,36 @@ _LONGEST_NAME = 60
 
 def column_order(
     names: Sequence[str] | None,
-    wanted: Sequence[str] | None,
+    order: Sequence[str] | None,
     *,
     whose: str,
     what: str = "classes",
 ) -> NDArray[np.intp] | None:
-    """Return where each of the `wanted` classes is among `names`: values[:, order] has them so.
+    """Return where each class of `order` is among `names`: values[:, places] has them in order.
 
     None where the order is that already, and where either side has no names to compare.
 
     Raises
     ------
     InvalidInputError
-        The names are not those of `whose` classes (or `what` else) are `wanted`; both lists are
-        shown.
+        The names are not those of `order`, which are the classes (or `what` else) of `whose`; both
+        lists are shown.
     """
-    if names is None or wanted is None or tuple(names) == tuple(wanted):
+    if names is None or order is None or tuple(names) == tuple(order):
         return None
     place = {name: number for number, name in enumerate(names)}
-    missing = [name for name in wanted if name not in place]
-    others = [name for name in names if name not in set(wanted)]
-    if missing or others or len(names) != len(wanted) or len(place) != len(names):
+    missing = [name for name in order if name not in place]
+    others = [name for name in names if name not in set(order)]
+    if missing or others or len(names) != len(order) or len(place) != len(names):
         complaints = [f"it has no {_listed(missing)}"] if missing else []
         complaints += [f"{whose} no {_listed(others)}"] if others else []
         msg = (
-            f"its {what} ({_listed(names)}) are not those of {whose} ({_listed(wanted)}): "
+            f"its {what} ({_listed(names)}) are not those of {whose} ({_listed(order)}): "
             f"{' and '.join(complaints) or 'a name stands there twice'}. Columns are matched by "
             "their names, in any order; rename those that mean the same."
         )
         raise InvalidInputError(msg)
-    return np.array([place[name] for name in wanted], dtype=np.intp)
+    return np.array([place[name] for name in order], dtype=np.intp)
 
 
 def in_order(values: NDArray[Any], order: NDArray[np.intp] | None) -> NDArray[Any]:

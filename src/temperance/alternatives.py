@@ -31,10 +31,10 @@ from temperance.comparison import Comparison, compare_rows
 from temperance.crossfit import cross_fit
 from temperance.defaults import QUICK_RESAMPLES
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import plain
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import normal_quantile
-from temperance.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

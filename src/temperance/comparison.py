@@ -21,14 +21,14 @@ from temperance.evaluation import (
     weighing_groups,
 )
 from temperance.evaluation.evaluation import SCORES, reliability_sketch
-from temperance.frozen import DeferredDict, Frozen
+from temperance.frozen import DeferredDict, Frozen, plain
 from temperance.metrics.corp import CORP_PARTS
 from temperance.metrics.error_measures import ERROR_MEASURES, ERROR_NAMES, error_gap
 from temperance.metrics.estimates import gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
-from temperance.plain import plain
+from temperance.printable import and_list
 from temperance.show import Shown, Table, beside, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -46,12 +46,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Differences",
+    "baseline_name",
     "compare",
     "compare_blocks",
     "compare_rows",
     "difference_cells",
     "difference_tables",
     "in_words",
+    "measure_table",
+    "ways_table",
 ]
 
 # What was compared, as one value that prints itself.
@@ -112,7 +115,7 @@ def in_words(comparison: Comparison) -> str:
     infinite = [
         name for name, each in comparison.evaluations.items() if each.zero_probability_labels
     ]
-    sentences = [f"The log loss of {_listed(infinite)} is infinite."] if infinite else []
+    sentences = [f"The log loss of {and_list(infinite)} is infinite."] if infinite else []
     return " ".join(
         [
             *sentences,
@@ -132,7 +135,7 @@ def _sentence(name: str, comparison: Comparison, differences: Differences) -> st
         verdict: [_SHORT[m] for m, each in verdicts.items() if each == verdict]
         for verdict in ("better", "worse")
     }
-    better, worse = (_listed(names) for names in measures.values())
+    better, worse = (and_list(names) for names in measures.values())
     if better and worse:
         return f"{name} is better than {baseline} in {better}, but worse in {worse}."
     if better or worse:
@@ -141,11 +144,6 @@ def _sentence(name: str, comparison: Comparison, differences: Differences) -> st
     if set(verdicts.values()) == {"the same"}:
         return f"{name} and {baseline} are the same on these {rows}."
     return f"These {rows} cannot tell {name} from {baseline}."
-
-
-def _listed(names: list[str]) -> str:
-    """Return "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _table(comparison: Comparison, name: str, differences: Differences) -> Table:
@@ -369,16 +367,21 @@ def compare(  # noqa: PLR0913  (as `evaluate`)
                 f"{name!r} has {other.shape}."
             )
             raise InvalidInputError(msg)
-    named = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
-    there = baseline.weighing()[1]
+    group_labels = labelled_groups(groups, labels, ignore_label, n=len(baseline.labels))
+    row_mask = baseline.weighing()[1]
     rows = {name: each.weighing()[0] for name, each in rows.items()}
-    named = weighing_groups(named, there)
+    group_labels = weighing_groups(group_labels, row_mask)
     rows = {
-        name: of_label_matrix(each, named).apart_from(probs[name], labels, weights)
+        name: of_label_matrix(each, group_labels).apart_from(probs[name], labels, weights)
         for name, each in rows.items()
     }
     return compare_rows(
-        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+        rows,
+        groups=group_labels,
+        n_bins=n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
+        measures=measures,
     )
 
 
@@ -393,16 +396,16 @@ def compare_rows(
 ) -> Comparison:
     """Compare checked predictions of the same rows (see `compare`)."""
     shown = as_measures(measures)
-    measured = {
+    sides = {
         name: Measures.of(
             each, groups=groups, n_bins=n_bins, n_resamples=n_resamples, seed=seed, shown=shown
         )
         for name, each in rows.items()
     }
-    (_, baseline), *others = measured.items()
+    (_, baseline), *others = sides.items()
     names = [name for name in PAIRED if _is_shown(name, shown)]
     return Comparison(
-        evaluations={name: each.evaluation() for name, each in measured.items()},
+        evaluations={name: each.evaluation() for name, each in sides.items()},
         differences={
             name: differences_of(
                 paired_gaps(each.rows, baseline.rows), names, each.draws, baseline.draws
@@ -512,22 +515,98 @@ def compare_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
             msg = f"`calibrators` has no calibrator for {name!r}; None leaves rows as they are."
             raise InvalidInputError(msg)
     with calling(progress):
-        measured = measure_blocks(
+        measurement = measure_blocks(
             blocks, tuple(calibrators.values()), kind=kind, n_bins=n_bins, n_resamples=n_resamples,
             seed=seed, classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
             measures=as_measures(measures), n_rows=n_rows,
         )  # fmt: skip
     _, *others = calibrators
-    shown = measured.evaluations[0].measures
+    shown = measurement.evaluations[0].measures
     return Comparison(
-        evaluations=dict(zip(calibrators, measured.evaluations, strict=True)),
+        evaluations=dict(zip(calibrators, measurement.evaluations, strict=True)),
         differences={
             name: differences_of(
                 gaps,
                 [each for each in PAIRED if _is_shown(each, shown) and each in (*_MEANS, *draws)],
                 draws.__getitem__,
-                measured.draws[0].__getitem__,
+                measurement.draws[0].__getitem__,
             )
-            for name, gaps, draws in zip(others, measured.gaps, measured.draws[1:], strict=True)
+            for name, gaps, draws in zip(
+                others, measurement.gaps, measurement.draws[1:], strict=True
+            )
         },
+    )
+
+
+# The short tables that commands print of a comparison.
+
+
+_MEASURES = {"log_loss": "log loss", "brier": "Brier score", "ece": "ECE", "accuracy": "accuracy"}
+_BY_CHANCE = "  by chance"  # the ECE that chance alone would show
+_HOW = {
+    "cross-fitted": "cross-fitted: every {one} scored by a fit on other rows",
+    "test": "of the test file",
+    "given": "as given",
+}
+
+
+def measure_table(comparison: Comparison, *, evaluated_on: str, calibrator: Calibrator) -> Table:
+    """Before, after, and their paired difference with its 95 % interval."""
+    before, after = comparison.evaluations["before"], comparison.evaluations["after"]
+    differences = comparison.differences["after"]
+    rows: list[tuple[str, ...]] = []
+    for name, shown in _MEASURES.items():
+        rows.append(
+            (
+                shown,
+                number_text(getattr(before, name).value),
+                number_text(getattr(after, name).value),
+                *difference_cells(differences, name),
+            )
+        )
+        if name == "ece":
+            rows.append((_BY_CHANCE, _at_most(before), _at_most(after), "", ""))
+    return Table(
+        columns=(
+            "",
+            baseline_name(calibrator).replace("-", " "),
+            "after",
+            "difference (95 %)",
+            "verdict",
+        ),
+        rows=tuple(rows),
+        caption=f"{before.outcomes.extent(before.n)}, {_how(before, evaluated_on)}",
+        words=frozenset({4}),
+    )
+
+
+def _how(evaluation: Evaluation, evaluated_on: str) -> str:
+    """Return how rows, answers or entries were measured."""
+    outcomes = evaluation.outcomes
+    return _HOW[evaluated_on].format(one=outcomes.one)
+
+
+def baseline_name(calibrator: Calibrator) -> str:
+    """Return what "before" is: of scores that claim no probability, the base rate."""
+    return "before" if calibrator.reads_probabilities else "base-rate"
+
+
+def _at_most(evaluation: Evaluation) -> str:
+    return f"<= {number_text(evaluation.ece_null.high)}"
+
+
+def ways_table(comparison: Comparison, *, caption: str = "") -> Table:
+    """One row per way: its log loss, ECE and accuracy, and its paired log loss difference."""
+    rows = []
+    for name, evaluation in comparison.evaluations.items():
+        cells = ("", "")
+        if name != comparison.baseline:
+            cells = difference_cells(comparison.differences[name], "log_loss")
+        values = (evaluation.log_loss.value, evaluation.ece.value, evaluation.accuracy.value)
+        rows.append((name, *(number_text(value) for value in values), *cells))
+    return Table(
+        ("", "log loss", "ECE", "accuracy", "log loss less the first (95 %)", "verdict"),
+        tuple(rows),
+        caption=caption,
+        words=frozenset({5}),
     )

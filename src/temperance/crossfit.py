@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "N_FOLDS",
+    "are_drawn",
     "content_order",
     "cross_fit",
     "drawn_bits",
@@ -83,8 +84,8 @@ def _sums(values: NDArray[Any]) -> NDArray[np.float64]:
     factors = 0.5 + np.modf(np.arange(1, columns.shape[1] + 1) * 0.6180339887498949)[0]
     sums = np.empty(len(columns))
     for rows in row_blocks(columns):
-        there = np.nan_to_num(as_float64(columns[rows]), posinf=_LARGEST, neginf=-_LARGEST)
-        sums[rows] = (np.clip(there, -_LARGEST, _LARGEST) * factors).sum(axis=1)
+        numbers = np.nan_to_num(as_float64(columns[rows]), posinf=_LARGEST, neginf=-_LARGEST)
+        sums[rows] = (np.clip(numbers, -_LARGEST, _LARGEST) * factors).sum(axis=1)
     return sums
 
 
@@ -93,6 +94,25 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))
+
+
+# Rows that are looked at where not all can be: files may be sorted by label, and labels may take
+# turns, so that the first rows, or every tenth, would be chosen by their labels. A row is drawn by
+# bits that belong to its number: blocks may be cut anywhere.
+
+
+_SEED = 11
+
+
+def are_drawn(first: int, n: int, *, of: int, most: int) -> NDArray[np.bool_]:
+    """Whether each of the n rows from number `first` on is one of about `most` of all, (n,).
+
+    `of` is the number of all rows; where it is at most `most`, all are drawn.
+    """
+    if of <= most:
+        return np.ones(n, dtype=np.bool_)
+    bits = drawn_bits(_SEED, 0, np.arange(first, first + n, dtype=np.uint64))
+    return np.asarray(bits < np.uint64(most / of * 2.0**64))
 
 
 C = TypeVar("C")

@@ -19,9 +19,8 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling
 from temperance.formats import content_id, load, save
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.metrics import brier_score, log_loss
-from temperance.plain import Plain
 from temperance.show import Shown, Table
 from temperance.version import __version__
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from temperance.errors import MissingDependencyError
+from temperance.printable import and_list
 
 if TYPE_CHECKING:
     import os
@@ -228,10 +229,11 @@ def way_out(suffix: str) -> str:
 def missing_package(formats: Iterable[FileFormat], *, purpose: str) -> MissingDependencyError:
     """Return the error that names what some formats, of one package, need for a purpose."""
     candidates = tuple(formats)
-    *others, last = suffixes_of(candidates)
-    listed = f"{', '.join(others)} and {last}" if others else last
+    suffixes = and_list(suffixes_of(candidates))
     return MissingDependencyError(
-        str(candidates[0].package), extra=candidates[0].extra, purpose=f"{purpose} {listed} files"
+        str(candidates[0].package),
+        extra=candidates[0].extra,
+        purpose=f"{purpose} {suffixes} files",
     )
 
 
@@ -305,11 +307,13 @@ class AnswerFormat:
     lines: str | None = None
 
 
-def _of_tokens(name: FormatName, title: str, *signs: str, **more: Any) -> AnswerFormat:  # noqa: ANN401
-    module = name.replace("-", "_")
+def _of_tokens(
+    name: FormatName, title: str, *signs: str, module: str = "", **more: Any  # noqa: ANN401
+) -> AnswerFormat:  # fmt: skip
+    function = name.replace("-", "_")
     return AnswerFormat(
-        name, title, f"readers.llm.{module}.{module}", tuple((sign,) for sign in signs),
-        by_token=True, grouped=False, **more,
+        name, title, f"readers.llm.{module or function}.{function}",
+        tuple((sign,) for sign in signs), by_token=True, grouped=False, **more,
     )  # fmt: skip
 
 
@@ -327,15 +331,20 @@ ANSWER_FORMATS: dict[FormatName, AnswerFormat] = {
             "openai-logprobs",
             "chat completions with log-probabilities",
             "choices.*.logprobs.content[]",
+            module="openai",
         ),
         _of_tokens(
             "openai-completions",
             "legacy completions (text_completion)",
             "choices.*.logprobs.top_logprobs[]",
             "choices.*.logprobs.token_logprobs[]",
+            module="openai",
         ),
         _of_tokens(
-            "openai-responses", "responses of the Responses API", "output.*.content.*.logprobs[]"
+            "openai-responses",
+            "responses of the Responses API",
+            "output.*.content.*.logprobs[]",
+            module="openai",
         ),
         _of_tokens("vllm", "outputs of vLLM's LLM.generate", "outputs.*.logprobs[]"),
         _of_tokens(

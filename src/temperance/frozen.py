@@ -1,17 +1,28 @@
 """Values that are frozen whole: no array, mapping or list of theirs can be written to.
 
-What takes long may be computed when it is first looked at: `deferred`, `DeferredDict`.
+What takes long may be computed when it is first looked at: `deferred`, `DeferredDict`. And
+values as JSON takes them: `Plain`, `plain`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, NoReturn, Self, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["DeferredDict", "Frozen", "FrozenDict", "LazyFrozen", "MaybeNone", "deferred", "frozen"]
+__all__ = [
+    "DeferredDict",
+    "Frozen",
+    "FrozenDict",
+    "LazyFrozen",
+    "MaybeNone",
+    "Plain",
+    "deferred",
+    "frozen",
+    "plain",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -200,10 +211,10 @@ def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _rebuilt(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
-    made = object.__new__(kind)
+    copy = object.__new__(kind)
     for name, value in values.items():
-        object.__setattr__(made, name, frozen(value))
-    return made
+        object.__setattr__(copy, name, frozen(value))
+    return copy
 
 
 def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401
@@ -218,3 +229,31 @@ def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401
     if isinstance(one, float) and isinstance(other, float) and one != one:  # noqa: PLR0124
         return other != other  # noqa: PLR0124
     return bool(one == other)
+
+
+# Values as plain numbers, text, lists and dictionaries, as JSON takes them.
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  (of any kind)
+    """Return what JSON takes for a value; None, text and Python's own numbers are themselves."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value
+
+
+class Plain:
+    """Base of a dataclass whose `to_dict` holds its fields, or the attributes that it names."""
+
+    __slots__ = ()
+    json_keys: ClassVar[tuple[str, ...]] = ()  # attributes, in their order; () = all fields
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, text and lists for JSON, by name."""
+        keys = self.json_keys or [each.name for each in fields(self)]  # type: ignore[arg-type]
+        return {key: plain(getattr(self, key)) for key in keys}

@@ -1,4 +1,4 @@
-"""Isotonic regression: means that never fall or never rise, in steps or joined at their centres."""
+"""Isotonic regression: means that never fall, or never rise, in steps or joined at centres."""
 
 from __future__ import annotations
 

@@ -152,13 +152,13 @@ def _minimum(rows: LogisticRegression, penalty: _Ridge) -> tuple[Array, int]:
         if promised <= enough:
             return at - step, passes
         while True:  # the loss is convex: a step short enough always gains
-            there = at - step
-            loss = rows.loss(there) + penalty.value(there)
+            candidate = at - step
+            loss = rows.loss(candidate) + penalty.value(candidate)
             passes += 1
             if loss <= value - 1e-4 * promised or promised <= enough:
                 break
             step, promised = 0.5 * step, 0.5 * promised
-        at, value = there, loss
+        at, value = candidate, loss
     raise NoOptimumError(_SEPARABLE, reason="separable")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from math import frexp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "places_of",
     "row_blocks",
     "row_log_losses",
+    "scale_exponent",
     "softmax",
     "softmax_losses",
     "t_quantile",
@@ -236,3 +238,23 @@ def _map_of(block: NDArray[Any]) -> Any:  # noqa: ANN401  (np.memmap[Any, Any])
 
 def _address(array: NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
+
+
+# The scale of weights.
+
+
+_NOTHING = -2048  # exponent of weights that are all 0: below that of any other
+_STEP = 256  # of exponents: weights from 2^-128 to 2^128, and so nearly all, are not scaled
+
+
+def scale_exponent(weights: NDArray[np.float64] | None) -> int:
+    """Return the power of two that weights of a block are divided by: 0 unless they are extreme.
+
+    Their squares then neither overflow nor vanish. It is a multiple of 256, so that blocks seldom
+    differ in it; those that do are brought to one scale (`sums.aligned`) before they are
+    merged.
+    """
+    if weights is None or not len(weights):
+        return 0
+    largest = float(weights.max())
+    return _STEP * round(frexp(largest)[1] / _STEP) if largest else _NOTHING

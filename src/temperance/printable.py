@@ -7,8 +7,20 @@ encoding holds. All of them are shown by their escapes, as `repr` shows them.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-__all__ = ["as_json_text", "count_text", "printable"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "and_list",
+    "as_json_text",
+    "capitalised",
+    "count_text",
+    "first_few",
+    "length_text",
+    "printable",
+]
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a path that Python could not decode
 
@@ -37,6 +49,46 @@ def count_text(count: int, one: str, several: str | None = None) -> str:
     ('1 row has', '1,000 rows')
     """
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def first_few(names: Sequence[object], most: int = 10) -> str:
+    """Return the first names with commas between, and three dots where there are more.
+
+    >>> first_few(["a", "b", "c"], 2), first_few([1, 2])
+    ('a, b, ...', '1, 2')
+    """
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+
+
+def and_list(texts: Iterable[str]) -> str:
+    """Return a list as a sentence has it; "" of none.
+
+    >>> and_list(["a"]), and_list(["a", "b"]), and_list("abc")
+    ('a', 'a and b', 'a, b and c')
+    """
+    *most, last = ("", *texts)
+    return " and ".join(filter(None, (", ".join(most[1:]), last)))
+
+
+def capitalised(text: str) -> str:
+    """Return a text that begins a sentence: its first letter large, all others as they are.
+
+    >>> capitalised("the ECE")
+    'The ECE'
+    """
+    return text[:1].upper() + text[1:]
+
+
+def length_text(seconds: float) -> str:
+    """Return a length of time in the largest unit of which it is two or more.
+
+    >>> length_text(90.0), length_text(172_800.0)
+    ('90 seconds', '2.0 days')
+    """
+    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2.0 * unit:
+            return f"{seconds / unit:,.1f} {name}"
+    return f"{seconds:,.0f} seconds"
 
 
 def as_json_text(text: str, *, ascii_only: bool = False) -> str:

@@ -9,24 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
+from temperance.frozen import Plain
 from temperance.numerics import two_sided_p
-from temperance.plain import Plain
-from temperance.show import p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from temperance.kernels.loss import LossSums
 
-__all__ = [
-    "LEVEL",
-    "CalibrationTest",
-    "ScoreTest",
-    "chi_square_p",
-    "evident",
-    "holm",
-    "sharpness_in_words",
-]
+__all__ = ["LEVEL", "CalibrationTest", "chi_square_p", "evident", "holm"]
 
 LEVEL = 0.05  # a p-value below it is evidence
 
@@ -38,57 +28,6 @@ Direction = Literal[
     "neither",
 ]
 _NO_CHANCE = "nothing is left to chance: no row's score can differ from what is expected"
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreTest(Plain):
-    r"""Test of T = 1 that needs no fit: whether probabilities are as sharp as labels allow.
-
-    Parameters
-    ----------
-    z : float
-        Standard normal under calibration; above 0 = over-confident, below = under-confident.
-    p_value : float
-        Two-sided, in [0, 1]; small = the probabilities are too sharp or too flat.
-
-    Notes
-    -----
-    :math:`Z = \sum_i w_i g_i / \sqrt{\sum_i w_i^2 v_i}` with
-    :math:`g_i = E_{p_i}[z_i] - z_{i y_i}` and :math:`v_i = \mathrm{Var}_{p_i}[z_i]` at T = 1.
-    With z = log p this is Spiegelhalter's (1986) test for the logarithmic score,
-    https://doi.org/10.1002/sim.4780050506
-    """
-
-    json_keys: ClassVar[tuple[str, ...]] = ("z", "p_value", "direction")
-
-    z: float
-    p_value: float
-
-    @classmethod
-    def from_sums(cls, at_one: LossSums) -> Self:
-        """Return the test from the sums at inverse temperature 1."""
-        if at_one.model_variance > 0.0:
-            z = at_one.slope / sqrt(at_one.model_variance)
-        else:  # every probability is 0 or 1 to the last bit: one error refutes that
-            z = 0.0 if at_one.slope == 0.0 else copysign(float_info.max, at_one.slope)
-        return cls(z=z, p_value=two_sided_p(z))
-
-    @classmethod
-    def of_certain_error(cls) -> Self:
-        """Return the test where something happened that had probability 0: refuted."""
-        return cls(z=float_info.max, p_value=0.0)
-
-    @property
-    def leaning(self) -> Direction:
-        """Which way the probabilities lean, by the sign of z alone: chance may be why."""
-        if self.z == 0.0:
-            return "neither"
-        return "over-confident" if self.z > 0 else "under-confident"
-
-    @property
-    def direction(self) -> Direction:
-        """Which way the probabilities err; "neither" without evidence, where p >= 0.05."""
-        return evident(self.leaning, self.p_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,21 +113,6 @@ def evident(leaning: Direction, p_value: float | None) -> Direction:
     return leaning if p_value is not None and p_value < LEVEL else "neither"
 
 
-def sharpness_in_words(test: ScoreTest) -> str:
-    """Return what the score test of T = 1 says: the one sentence of terminal, notebook and page.
-
-    >>> sharpness_in_words(ScoreTest(z=-3.3, p_value=0.00097))
-    'the model is under-confident (score test of T = 1: z = -3.3, p < 0.001)'
-    >>> sharpness_in_words(ScoreTest(z=0.3, p_value=0.754))
-    'no clear sign of over- or under-confidence (score test of T = 1: z = 0.3, p = 0.754)'
-    """
-    z = f"{test.z + 0.0:.1f}".replace("-0.0", "0.0") if abs(test.z) < 1e6 else "beyond measure"
-    shown = f"(score test of T = 1: z = {z}, {p_text(test.p_value)})"
-    if test.direction == "neither":
-        return f"no clear sign of over- or under-confidence {shown}"
-    return f"the model is {test.direction} {shown}"
-
-
 def chi_square_p(statistic: float, degrees_of_freedom: int) -> float:
     """P(chi-square >= statistic), accurate far into the tail."""
     from temperance.gamma_distribution import beyond  # noqa: PLC0415
@@ -230,11 +154,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.5, 0.0625, 0.25])  # 3 x 0.0625, then 2 x 0.25, then 0.5
     [0.5, 0.1875, 0.5]
     """
-    given = as_numbers(p_values, name="p_values")
-    if given.ndim != 1:
-        msg = f"`p_values` must have shape (m,), got {given.shape}."
+    values = as_numbers(p_values, name="p_values")
+    if values.ndim != 1:
+        msg = f"`p_values` must have shape (m,), got {values.shape}."
         raise InvalidInputError(msg)
-    p_values = given.tolist()
+    p_values = values.tolist()
     bad = [p for p in p_values if not 0.0 <= p <= 1.0]
     if bad:
         msg = f"`p_values` must lie in [0, 1]; found {bad[0]} ({len(bad)} such values)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cache
-from math import frexp, inf, ldexp, sqrt
+from math import inf, ldexp, sqrt
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MeanSums", "MergeableSums", "aligned", "scale_exponent"]
-
-_NOTHING = -2048  # exponent of weights that are all 0: below that of any other
-_STEP = 256  # of exponents: weights from 2^-128 to 2^128, and so nearly all, are not scaled
+__all__ = ["MeanSums", "MergeableSums", "aligned"]
 
 
 class MergeableSums:
@@ -40,18 +37,6 @@ class MergeableSums:
         names = _names(type(self))  # type: ignore[arg-type]
         degree = self.degrees.get
         return type(self)(*[_scaled(getattr(self, n), exponent, degree(n, 1)) for n in names])
-
-
-def scale_exponent(weights: NDArray[np.float64] | None) -> int:
-    """Return the power of two that weights of a block are divided by: 0 unless they are extreme.
-
-    Their squares then neither overflow nor vanish. It is a multiple of 256, so that blocks seldom
-    differ in it; those that do are `aligned` before they are merged.
-    """
-    if weights is None or not len(weights):
-        return 0
-    largest = float(weights.max())
-    return _STEP * round(frexp(largest)[1] / _STEP) if largest else _NOTHING
 
 
 class _OnScale(Protocol):

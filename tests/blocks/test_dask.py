@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from reference import gumbel_rows
 from temperance import Positions, TemperatureScaling
 from temperance.blocks import reporting
-from temperance.blocks.rows import read_again
+from temperance.blocks.stream import read_again
 from temperance.calibrators import Training
 
 dask = pytest.importorskip("dask")
@@ -28,14 +29,7 @@ N, K = 3000, 5
 RECORD = ("n", "weight", "standard_error", "log_loss_before", "log_loss_after")
 
 
-def data(n=N, k=K, seed=0):
-    rng = np.random.default_rng(seed)
-    z = 3 * rng.normal(size=(n, k))
-    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
-    return z, y
-
-
-Z, Y = data()
+Z, Y = gumbel_rows()
 W = np.random.default_rng(1).uniform(0, 2, N)
 LOGITS = da.from_array(Z, chunks=(700, -1))
 
@@ -79,7 +73,7 @@ def test_the_temperature_of_all_rows_in_memory(rows, labels, weights):
 @pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning")  # the test's own data
 def test_on_a_cluster(client):
     """Two processes: the same T to the last bit, whichever of them had which chunk."""
-    z, y = data(200_000, 8)
+    z, y = gumbel_rows(200_000, 8)
     logits = da.from_array(z, chunks=(16_000, -1)).persist()
     found = [TemperatureScaling.fit(logits, da.from_array(y, chunks=-1)) for _ in range(2)]
     same(found[0], z, y)
@@ -100,7 +94,7 @@ def test_what_workers_send_is_small(client, monkeypatch):
     monkeypatch.setattr(dask_rows, "computed", watched)
     monkeypatch.setattr(dask_rows, "_SAMPLE", 1 << 10)
     for n in (2_000, 100_000):
-        z, y = data(n)
+        z, y = gumbel_rows(n)
         TemperatureScaling.fit(da.from_array(z, chunks=(n // 10, -1)), y)
     assert all(sums < 1_000 for sums, *_ in sizes)
     samples = [sum(rest) for _, *rest in sizes if rest]

@@ -11,7 +11,7 @@ import reference
 from temperance import numerics
 from temperance.binning import BinSums, assign
 from temperance.blocks import map_rows, reporting
-from temperance.kernels.loss_numpy import existence_sums, loss_sums
+from temperance.kernels.loss import existence_sums, loss_sums
 from temperance.sums import MeanSums
 
 N = 60

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from reference import gumbel_rows
 from temperance import TemperatureScaling
 
 torch = pytest.importorskip("torch")
@@ -11,13 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from temperance.blocks import torch_rows  # noqa: E402
 from temperance.kernels import loss_torch  # noqa: E402
-
-
-def data(n=2000, k=5, seed=0):
-    rng = np.random.default_rng(seed)
-    z = 3 * rng.normal(size=(n, k))
-    y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
-    return z, y
 
 
 @pytest.fixture
@@ -50,7 +44,7 @@ def watched_fit(z, y, **options):
 @pytest.mark.parametrize("kind", ["parameter", "gradient", "labels", "numpy labels", "int32"])
 def test_whatever_the_caller_has(kind):
     """Parameters, tensors with a gradient, labels as tensors of any integer type or arrays."""
-    z, y = data()
+    z, y = gumbel_rows()
     t, labels = torch.tensor(z), torch.tensor(y)
     if kind == "parameter":
         t = torch.nn.Parameter(t)
@@ -68,7 +62,7 @@ def test_whatever_the_caller_has(kind):
 @pytest.mark.parametrize("engine", ["auto", "torch", "numpy"])
 def test_every_type_of_number(dtype, engine):
     """The T of the rounded numbers; NumPy has no bfloat16 and says so."""
-    z, y = data()
+    z, y = gumbel_rows()
     t = torch.tensor(z).to(getattr(torch, dtype))
     if dtype == "bfloat16" and engine == "numpy":
         with pytest.raises(tp.InvalidInputError, match="no bfloat16"):
@@ -85,7 +79,7 @@ def test_every_type_of_number(dtype, engine):
 @pytest.mark.parametrize("shape", [(40, 6, 7), (3, 20, 30), (600, 2, 1)])
 def test_outputs_per_pixel(shape, class_axis, ignore):
     """Any class axis, with pixels left out and weights: as from arrays; no copy of all logits."""
-    z, y = data(int(np.prod(shape)))
+    z, y = gumbel_rows(int(np.prod(shape)))
     w = np.random.default_rng(1).uniform(0, 2, len(y)).reshape(shape)
     y = y.reshape(shape)
     if ignore:
@@ -103,7 +97,7 @@ def test_outputs_per_pixel(shape, class_axis, ignore):
 @pytest.mark.usefixtures("small_blocks")
 def test_log_odds_of_two_classes():
     """Shape (n,) is (0, z), block by block."""
-    z, y = data(k=2)
+    z, y = gumbel_rows(k=2)
     odds = z[:, 1] - z[:, 0]
     found, largest = watched_fit(torch.tensor(odds), y)
     assert found.temperature == pytest.approx(TemperatureScaling.fit(odds, y).temperature, rel=1e-9)
@@ -115,7 +109,7 @@ def test_log_odds_of_two_classes():
 def test_large_tensors_are_read_twice_in_blocks(shape):
     """A sample starts the search; nothing is made that is larger than the sample or a block."""
     n = int(np.prod(shape)) // 8
-    z, y = data(n, 8)
+    z, y = gumbel_rows(n, 8)
     axis = 1 if shape[1] == 8 else -1
     t, labels = torch.from_numpy(z.astype("float32")), torch.from_numpy(y)
     if len(shape) > 2:
@@ -130,7 +124,7 @@ def test_large_tensors_are_read_twice_in_blocks(shape):
 
 def test_a_sample_of_kept_pixels():
     """Sampled are rows that count, from all over, with their own labels and weights."""
-    z, y = data(300_000, 8)
+    z, y = gumbel_rows(300_000, 8)
     y[::2] = -100
     t = torch.from_numpy(z).view(2, 150_000, 8).movedim(-1, 1).contiguous()
     rows = torch_rows.TorchRows.check(
@@ -150,7 +144,7 @@ def test_a_sample_of_kept_pixels():
 
 def test_names_of_classes_and_prior():
     """Labels by name, integers that are names, smoothing and a prior, as for arrays."""
-    z, y = data(50, 3)
+    z, y = gumbel_rows(50, 3)
     t = torch.tensor(z)
     names = np.array(["a", "b", "c"])
     found = TemperatureScaling.fit(
@@ -167,7 +161,7 @@ def test_names_of_classes_and_prior():
 
 def test_a_device_without_float64(monkeypatch):
     """Rows are then added up on the host, in double precision all the same."""
-    z, y = data(k=60)
+    z, y = gumbel_rows(k=60)
     t = torch.tensor(z).float()
     whole = TemperatureScaling.fit(t, y, weights=np.ones(len(y)), engine="torch")
     asked = []
@@ -181,7 +175,7 @@ def test_a_device_without_float64(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_on_a_gpu(dtype):
     """Logits on the GPU, labels there or here: the same T; NumPy refuses to fetch them."""
-    z, y = data(300_000, 10)
+    z, y = gumbel_rows(300_000, 10)
     here = torch.tensor(z).to(getattr(torch, dtype))
     there = here.cuda()
     exact = TemperatureScaling.fit(here.double().numpy(), y)
@@ -207,7 +201,7 @@ def test_engines_of_the_cpu_fetch_nothing_from_a_gpu():
         without_copy(Elsewhere(), engine="numba")
 
 
-Z, Y = data(30, 4)
+Z, Y = gumbel_rows(30, 4)
 torch.set_num_threads(1)  # as many test processes as processors run beside each other
 T = torch.tensor(Z)
 
@@ -295,7 +289,7 @@ def test_probabilities_as_tensors(dtype):
 
 def test_numpy_looks_at_tensors_that_share_its_memory():
     """On the CPU nothing is copied, so the engines for arrays work on tensors as they lie."""
-    z, y = data()
+    z, y = gumbel_rows()
     for tensor in (torch.tensor(z), torch.tensor(z).T.contiguous().T):
         found = TemperatureScaling.fit(tensor, torch.tensor(y))
         assert found.temperature == TemperatureScaling.fit(tensor, y, engine="numpy").temperature

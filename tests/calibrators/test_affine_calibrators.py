@@ -324,7 +324,7 @@ def test_inputs_computed_per_block_give_the_same(sample, monkeypatch):
     """Large data are not kept as inputs but computed block by block: the same numbers."""
     z, y = sample(n=500)
     kept = tp.MatrixScaling.fit(z, y)
-    monkeypatch.setattr("temperance.calibrators.affine._KEPT_BYTES", 0)
+    monkeypatch.setattr("temperance.calibrators.affine._STORED_BYTES", 0)
     assert tp.MatrixScaling.fit(z, y).matrix == pytest.approx(kept.matrix, abs=1e-9)
 
 

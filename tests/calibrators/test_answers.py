@@ -12,6 +12,7 @@ import pytest
 
 import reference
 import temperance as tp
+from reference import sigmoid
 from temperance.llm import (
     AnswerConfidence,
     AnswerScale,
@@ -31,10 +32,6 @@ def heaped(n, rng):
     """Answers with ten distinct stated percentages, and whether they are right."""
     which = rng.choice(len(STATED), size=n, p=SHARE)
     return STATED[which], rng.random(n) < TRUTH[which]
-
-
-def sigmoid(z):
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 def test_log_odds_by_hand():

@@ -8,12 +8,10 @@ import pytest
 from scipy.optimize import minimize
 
 import temperance as tp
+from pages import words_of
+from reference import sigmoid
 
 OPTIONS = ("--kind", "multilabel", "--quick", "--json")
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def world(name, rng, n_labels):
@@ -302,7 +300,9 @@ def test_the_shell_warns_of_labels_claimed_too_often(run, tmp_path):
     warned = run("fit", "cal.npz", "--kind", "multilabel", "--quick", "--report", "r.html").stderr
     assert "--method platt" in warned
     assert "knowing only how often each label applies would cost" in warned
-    assert "knowing only how often" in (tmp_path / "r.html").read_text()
+    header = words_of((tmp_path / "r.html").read_text().partition("</header>")[0])
+    assert "knowing only how often" in header
+    assert "fit with method platt, or method auto." in header
     fit = ("fit", "cal.npz", *OPTIONS, "--method", "platt", "--report", "r.html")
     done = json.loads(run(*fit).stdout)
     assert not [each for each in done["warnings"] if "label" in each]
@@ -312,7 +312,7 @@ def test_the_shell_warns_of_labels_claimed_too_often(run, tmp_path):
     entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share)).mean()
     assert rates == pytest.approx(entropy, abs=0.002)
     assert ways["platt"]["log_loss"]["value"] < rates
-    assert "Label by label" in (tmp_path / "r.html").read_text()
+    assert "A line for each label" in (tmp_path / "r.html").read_text()
 
 
 def test_the_shell_is_silent_where_a_temperature_does(run, tmp_path):

@@ -7,12 +7,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.checks.contradictions import (
-    are_decisions,
-    only_label,
-    padding_value,
-    ranked_columns,
-)
+from temperance.checks.contradictions import are_decisions, only_label, ranked_columns
+from temperance.checks.scores import padding_value
 
 
 def drawn(z, rng, temperature=2.0):
@@ -219,6 +215,15 @@ def confident_first(rng):
 def test_a_class_that_always_leads_is_no_rank(case):
     """Of 100 draws of each kind none is told: there are few near ties, or some fell otherwise."""
     assert not any(ranked_columns(case(np.random.default_rng(seed))) for seed in range(100))
+
+
+def test_one_label_is_advised_no_richer_map(run, tmp_path):
+    """Where one label fills all rows richer maps are refused: the headline does not send there."""
+    z = np.random.default_rng(0).normal(size=(300, 3)) * 3
+    np.savez(tmp_path / "one.npz", logits=z, labels=np.ones(300, int))
+    told = run("fit", "one.npz", "--quick").stdout.splitlines()[0]
+    assert "Still not calibrated" in told
+    assert "--method auto" not in told
 
 
 def test_one_label_and_decisions_are_named():

@@ -10,6 +10,7 @@ import pytest
 
 import reference
 import temperance as tp
+from reference import sigmoid
 from temperance import metrics
 from temperance.calibrators.methods import METHODS
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -265,15 +266,11 @@ ERRORS = [
 ]
 
 
-def _sigmoid(odds):
-    return 1 / (1 + np.exp(-odds))
-
-
 @pytest.mark.parametrize("error", ERRORS)
 def test_an_event_is_the_predicted_class_or_one_of_them(two_classes, error):
     """Class 1 of two is what a model of "predicted" is that always predicts it; 0 its mirror."""
     odds, y = two_classes
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     assert error(p, y) == error(p, y, event="predicted")
     sure = np.abs(p - 0.5) + 0.5
     assert error(p, y) == pytest.approx(error(sure, (p > 0.5) == y, event=1), abs=2e-3)
@@ -307,7 +304,7 @@ def test_the_curve_of_class_1_is_scikit_learns(two_classes, n_bins, binning, str
     """Its calibration_curve, bin by bin."""
     theirs = pytest.importorskip("sklearn.calibration")
     odds, y = two_classes
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     happened, said = theirs.calibration_curve(y, p, n_bins=n_bins, strategy=strategy)
     curve = metrics.reliability_curve(p, y, event=1, n_bins=n_bins, binning=binning)
     assert curve.confidence == pytest.approx(said)
@@ -319,7 +316,7 @@ def test_the_curve_of_class_1_is_scikit_learns(two_classes, n_bins, binning, str
 def test_the_error_of_class_1_is_torchmetrics(two_classes, n_bins, norm):
     """Its binary_calibration_error: written out here, as probabilities of class 1 in [a, b)."""
     odds, y = two_classes
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     which = np.minimum((p * n_bins).astype(int), n_bins - 1)
     gaps = [
         (np.mean(which == b), abs(p[which == b].mean() - y[which == b].mean()))
@@ -336,7 +333,7 @@ def test_the_error_of_class_1_is_torchmetrics(two_classes, n_bins, norm):
 def test_other_errors_of_class_1_by_their_definitions(two_classes):
     """The largest running sum of y - p, and the sweep's bins, row by row."""
     odds, y = two_classes
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     order = np.argsort(p)
     running = np.abs(np.cumsum((y - p)[order])).max() / len(y)
     assert metrics.ks_calibration_error(p, y, event=1) == pytest.approx(running)
@@ -356,11 +353,11 @@ def test_the_diagram_says_what_its_axes_are(two_classes):
     odds, y = two_classes
     names = ["ill", "well"]
     shown = tp.plots.ReliabilityDisplay.from_predictions(
-        _sigmoid(odds), np.array(names)[y], classes=names, event="well", n_bins=5
+        sigmoid(odds), np.array(names)[y], classes=names, event="well", n_bins=5
     )
     assert shown.ax_.get_xlabel() == "Probability of class well"
     assert "How often it is class well against its probability" in shown.alt_text()[1]
-    plain = tp.plots.ReliabilityDisplay.from_predictions(_sigmoid(odds), y)
+    plain = tp.plots.ReliabilityDisplay.from_predictions(sigmoid(odds), y)
     assert plain.ax_.get_xlabel() == "Probability of class 1"
     three = tp.plots.ReliabilityDisplay.from_predictions(np.full((30, 3), 1 / 3), [0, 1, 2] * 10)
     assert three.ax_.get_xlabel() == "Confidence: what the model says"

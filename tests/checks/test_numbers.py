@@ -67,6 +67,22 @@ def test_ranges(check, inside, outside):
             check(value, name="x")
 
 
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [(95, " A percentage? 95 % is 0.95."), (2.5, " A percentage? 2.5 % is 0.025."),
+     (1.0, ""), (1.001, ""), (101, ""), (-5, ""), (float("nan"), ""), ("95", "")],
+)  # fmt: skip
+def test_a_percentage_in_place_of_a_share_is_asked_about(value, advice):
+    """Wherever a share is asked for, and not where larger numbers are in range."""
+    with pytest.raises(InvalidInputError) as refused:
+        as_level(value, name="level")
+    assert str(refused.value).endswith(f".{advice}")
+    assert ("percentage" in str(refused.value)) == bool(advice)
+    with pytest.raises(InvalidInputError) as refused:
+        as_number(value, name="x", rule="a number above 1,000", above=1000.0)
+    assert "percentage" not in str(refused.value)
+
+
 def test_a_count_has_an_upper_end_where_one_is_given():
     """The message says both ends, and the hint follows."""
     assert as_count(7, name="n", most=7) == 7

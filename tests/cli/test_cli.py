@@ -1,6 +1,7 @@
 """The command line: contract of its JSON, exit codes, files, and one-line errors."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -308,13 +309,24 @@ def test_a_process_of_its_own(start, files):
 
 
 @pytest.mark.parametrize("command", ["fit", "evaluate", "apply", "threshold", "compare", "shift"])
-def test_help_is_about_a_screen(run, command, monkeypatch):
+def test_help_is_about_a_screen(run, command):
     """How files are read, and how numbers are computed, is said by --help-all."""
-    monkeypatch.setenv("COLUMNS", "80")
-    short, whole = (run(command, option).stdout for option in ("--help", "--help-all"))
+    short, whole = (run(command, option, columns=80).stdout for option in ("--help", "--help-all"))
     assert len(short.splitlines()) <= 60
     assert "--id-column" not in short
     assert "--id-column" in whole
     assert "How files are read" in whole
     assert short.count("--") < whole.count("--")
     assert "<bool>" not in whole
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("command", ["fit", "shift", "completion", "monitor check"])
+def test_paragraphs_of_help_fill_the_terminal(run, command, columns):
+    """No line ends where its docstring's did: the next word would not have fitted."""
+    words = run(*command.split(), "--help", columns=columns).stdout.partition("\u256d")[0]
+    lines = [line.strip() for line in words.splitlines()]
+    assert sum(map(bool, lines)) > 3
+    for line, following in pairwise(lines):
+        if line and following:
+            assert len(f"{line} {following.split()[0]}") > columns - 2

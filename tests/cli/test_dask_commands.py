@@ -10,7 +10,7 @@ import reference
 distributed = pytest.importorskip("distributed")
 
 from temperance.blocks import cluster, dask_workers  # noqa: E402
-from temperance.blocks.rows import RowFolds  # noqa: E402
+from temperance.blocks.stream import RowFolds  # noqa: E402
 from temperance.readers import blocks  # noqa: E402
 from temperance.rows import reading  # noqa: E402
 

@@ -7,7 +7,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.blocks.rows import RowFolds
+from temperance.blocks.stream import RowFolds
 from temperance.readers import blocks
 from temperance.rows import reading
 

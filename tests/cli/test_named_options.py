@@ -302,3 +302,26 @@ def test_a_report_explains_the_map_that_it_shows(run, tmp_path):
     needed = [int(n.replace(",", "")) for n in re.findall(r"<li><strong>([\d,]+)</strong>", page)]
     assert len(needed) == 3
     assert page.count(": there are enough</li>") == sum(n <= 3000 for n in needed) > 0
+
+
+def test_labels_of_a_second_file_are_asked_for_by_their_own_option(run, tmp_path):
+    """What is advised works, and is no option of the other file; where none is, none is named."""
+    rng = np.random.default_rng(2)
+    for name, sharp in (("ref", 1.5), ("new", 3.0)):
+        z = 2.0 * rng.normal(size=(400, 3))
+        np.save(tmp_path / f"{name}.npy", sharp * z)
+        np.save(tmp_path / f"{name}_y.npy", (z + rng.gumbel(size=z.shape)).argmax(axis=1))
+    shift = ("shift", "ref.npy", "new.npy", "--quick", "--json", "--labels", "new_y.npy")
+    told = run(*shift, code=2).stderr
+    assert "ref.npy: has no labels" in told
+    assert "or give their file with `--reference-labels`." in told
+    done = json.loads(run(*shift, "--reference-labels", "ref_y.npy").stdout)
+    z, y = np.load(tmp_path / "ref.npy"), np.load(tmp_path / "ref_y.npy")
+    scaling = tp.TemperatureScaling.fit(z, y)
+    assert done["reference"]["temperature"] == pytest.approx(scaling.temperature, rel=1e-9)
+    fit = ("fit", "ref.npy", "--labels", "ref_y.npy", "--test", "new.npy", "--quick")
+    assert "or give their file with `--test-labels`." in run(*fit, code=2).stderr
+    run(*fit, "--test-labels", "new_y.npy")
+    threshold = ("threshold", "ref.npy", "--labels", "ref_y.npy", "--test", "new.npy")
+    told = run(*threshold, "--max-risk", "0.5", code=2).stderr
+    assert "new.npy: has no labels. Name their column with `--label-column`.\n" in told

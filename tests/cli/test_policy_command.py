@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from commands import json_of
 from temperance.decisions import bands, coverage_table, load_policy
 from temperance.decisions.split import split_rows
 from temperance.readers import read
@@ -34,10 +35,6 @@ def data(tmp_path):
     return arrays
 
 
-def json_of(done):
-    return json.loads(done.stdout)
-
-
 def rows_of(path):
     """The rows of a table, by the names of its columns."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -58,7 +55,8 @@ def test_bands_as_by_hand(run, data, tmp_path):
     assert result["score"] == "P(yes)"
     assert result["promises"] == LIMITS
     assert result["rows"] == rule.counts.to_dict()
-    assert result["test"] == rule.measure(scaling.apply(data["test"][0]), data["test"][1]).to_dict()
+    counts = rule.measure(scaling.apply(data["test"][0]), data["test"][1]).to_dict()
+    assert result["test"] == {**counts, "groups": None}
     assert (result["use"]["n_fit"], result["use"]["n_threshold"]) == (fits.sum(), (~fits).sum())
     assert result["policy"] == "policy.json"
     assert load_policy(tmp_path / "policy.json").rule.guarantee == result["guarantee"]

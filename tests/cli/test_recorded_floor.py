@@ -123,3 +123,17 @@ def test_auto_on_a_test_file_is_the_floor_of_the_fit(run, folder):
     said = answer(["fit", "cal.npz", "--test", "test.npz", "--floor", str(floor), "--quick"], run)
     assert auto["after"] == said["after"]
     assert any(f"below {floor:.4g} were raised" in each for each in auto["warnings"])
+
+
+def test_answers_without_a_confidence_are_told_of(run, tmp_path):
+    """Zeros and ones alone say nothing of what a 0 is: half of 1 is taken, and that is said."""
+    lines = ["prob_a,prob_b,label", *["1,0,a", "0,1,b", "1,0,b"] * 20]
+    (tmp_path / "hard.csv").write_text("\n".join(lines))
+    told = run("evaluate", "hard.csv", "--floor", "auto", "--quick").stderr
+    assert "below 0.5 were raised to it, by `--floor`. No probability lies between 0 and 1" in told
+    (tmp_path / "soft.csv").write_text("\n".join([*lines, "0.25,0.75,b"]))
+    told = run("evaluate", "soft.csv", "--floor", "auto", "--quick").stderr
+    assert "below 0.125 were raised to it" in told
+    assert "No probability lies" not in told
+    told = run("evaluate", "hard.csv", "--floor", "0.5", "--quick").stderr
+    assert "No probability lies" not in told

@@ -91,3 +91,20 @@ def test_with_a_calibrator_of_other_answers(run, tmp_path):
     assert found["threshold"] == rule.threshold
     err = run("threshold", "a.npz", "--kind", "answers", "--max-risk", 0.1, code=2).stderr
     assert "--score-scale" in err
+
+
+def test_a_calibrator_of_answers_asks_for_their_score(run, tmp_path):
+    """A file without it: the option that names it, not those of the scores of classes."""
+    stated, right = answers(400)
+    lines = ["score,correct", *(f"{s},{int(r)}" for s, r in zip(stated, right, strict=True))]
+    (tmp_path / "fit.csv").write_text("\n".join(lines))
+    run("fit", "fit.csv", "--kind", "answers", "--score-scale", "percent", "-o", "a.json")
+    (tmp_path / "other.csv").write_text("\n".join(["sure,correct", *lines[1:]]))
+    np.savez(tmp_path / "z.npz", logits=np.zeros((4, 2)), labels=[0, 1, 0, 1])
+    (tmp_path / "z.jsonl").write_text('{"logits": [0.0, 1.0], "label": 1}\n')
+    for name in ("other.csv", "z.npz", "z.jsonl"):
+        told = run("evaluate", name, "--calibrator", "a.json", code=2).stderr
+        assert "`--score-column` names the column or key that holds it" in told
+        assert "--logits-column" not in told
+        assert "columns of the classes" not in told
+    run("evaluate", "other.csv", "--calibrator", "a.json", "--score-column", "sure", "--quick")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from commands import json_of
 from temperance.decisions import abstain, load_policy
 from temperance.decisions.split import split_rows
 from temperance.readers import read
@@ -25,10 +26,6 @@ def data(tmp_path, sample):
         np.savez(tmp_path / f"{name}.npz", logits=z, labels=y, groups=groups)
         arrays[name] = (z, y, groups)
     return arrays
-
-
-def json_of(done):
-    return json.loads(done.stdout)
 
 
 def test_labels_are_split_and_said_so(run, data, tmp_path):

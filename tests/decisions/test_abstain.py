@@ -8,17 +8,12 @@ from scipy.stats import binom, binomtest
 
 import reference
 import temperance as tp
+from reference import two_classes
 from temperance.decisions import Outcome, abstain
 from temperance.decisions.abstain import GRID, Target, first_tried
 from temperance.decisions.binomial import clopper_pearson, fewest_rows, rows_needed, upper_limit
 from temperance.decisions.rows import DecisionRows
 from temperance.decisions.split import split_rows
-
-
-def probs_of(confidence):
-    """Two classes, the first predicted: label 0 is right, label 1 wrong."""
-    c = np.asarray(confidence, dtype=float)
-    return np.stack([c, 1 - c], axis=1)
 
 
 def slow_start(confidence, max_risk, delta):
@@ -97,9 +92,9 @@ def test_as_a_slow_search(seed):
         target = {"max_risk": max_risk, "min_coverage": min_coverage, "confidence": sure}
         if expected is None:
             with pytest.raises(tp.InvalidInputError, match="cannot be promised"):
-                abstain(probs_of(confidence), wrong, **target)
+                abstain(two_classes(confidence), wrong, **target)
         else:
-            assert abstain(probs_of(confidence), wrong, **target).threshold == expected
+            assert abstain(two_classes(confidence), wrong, **target).threshold == expected
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -129,7 +124,7 @@ def test_a_threshold_parts_no_forecast_from_its_own_rounding(target):
     wrong = (rng.random(900) > tenths / 11).astype(int)
     in_turn = [tenths / 10, 0.1 * tenths, (tenths / 10).astype(np.float32), 1 - (10 - tenths) / 10]
     mixed = np.choose(np.arange(900) % 4, in_turn)
-    rules = [abstain(probs_of(np.clip(way, 0, 1)), wrong, **target) for way in (*in_turn, mixed)]
+    rules = [abstain(two_classes(np.clip(way, 0, 1)), wrong, **target) for way in (*in_turn, mixed)]
     accepted = rules[0].accepts(tenths / 10)
     assert 0 < accepted.sum() < 900
     for rule in rules:
@@ -145,8 +140,8 @@ def test_a_failure_ends_the_sequence():
     wrong = np.zeros(4220, dtype=bool)
     wrong[200:216] = True
     assert binom.cdf(16, 4220, 0.02) < 0.05
-    assert abstain(probs_of(confidence), wrong, max_risk=0.02).threshold == 0.851
-    own = abstain(probs_of(confidence), wrong, max_risk=0.02, thresholds=[0.9, 0.5])
+    assert abstain(two_classes(confidence), wrong, max_risk=0.02).threshold == 0.851
+    own = abstain(two_classes(confidence), wrong, max_risk=0.02, thresholds=[0.9, 0.5])
     assert own.threshold == 0.5
 
 
@@ -158,7 +153,7 @@ def violations(world, repeats, n, *, seed=0, **target):
     for _ in range(repeats):
         confidence, wrong = draw(rng, n)
         try:
-            rule = abstain(probs_of(confidence), wrong, **target)
+            rule = abstain(two_classes(confidence), wrong, **target)
         except tp.InvalidInputError:
             continue
         made += 1
@@ -257,8 +252,8 @@ def test_risk_from_a_coverage_on(calibrated):
     """The search begins at the coverage: an error among the surest rows no longer ends it."""
     confidence, wrong = np.repeat([0.99, 0.9], [160, 4000]), np.arange(4160) % 100 == 7
     with pytest.raises(tp.InvalidInputError, match="of the 160 most confident"):
-        abstain(probs_of(confidence), wrong, max_risk=0.02, min_coverage=0.01)
-    rule = abstain(probs_of(confidence), wrong, max_risk=0.02, min_coverage=0.5)
+        abstain(two_classes(confidence), wrong, max_risk=0.02, min_coverage=0.01)
+    rule = abstain(two_classes(confidence), wrong, max_risk=0.02, min_coverage=0.5)
     assert rule.outcome == Outcome(4160, 4160, 42)
     cal, cal_y, *_ = calibrated
     assert abstain(cal, cal_y, max_risk=0.02, min_coverage=0.7).threshold == 0.914
@@ -277,7 +272,9 @@ def test_groups_keep_their_promises_at_once(request):
     for _ in range(repeats):
         confidence, wrong = draw(rng, 1500)
         try:
-            rule = abstain(probs_of(confidence), wrong, max_risk=0.15, confidence=0.8, groups=names)
+            rule = abstain(
+                two_classes(confidence), wrong, max_risk=0.15, confidence=0.8, groups=names
+            )
         except tp.InvalidInputError:
             continue  # refused
         kept = [each.threshold for each in rule.promises if each.threshold is not None]
@@ -313,13 +310,13 @@ def test_one_row_of_each_cluster_counts():
     """Rows of one cluster err together: ten times the rows are not ten times the evidence."""
     confidence, wrong = np.full(2000, 0.9), np.repeat(np.arange(200) < 3, 10)
     names = np.repeat(np.arange(200), 10)
-    rule = abstain(probs_of(confidence), wrong, max_risk=0.05, clusters=names)
+    rule = abstain(two_classes(confidence), wrong, max_risk=0.05, clusters=names)
     assert rule.outcome == Outcome(200, 200, 3)
     assert rule.n_given == 2000
     assert "clusters (one row of each)" in rule.assumption
     with pytest.raises(tp.InvalidInputError, match="cannot be promised"):
-        abstain(probs_of(confidence), wrong, max_risk=0.02, clusters=names)
-    assert abstain(probs_of(confidence), wrong, max_risk=0.025).outcome.n == 2000
+        abstain(two_classes(confidence), wrong, max_risk=0.02, clusters=names)
+    assert abstain(two_classes(confidence), wrong, max_risk=0.025).outcome.n == 2000
 
 
 def test_the_row_drawn_of_a_cluster_does_not_depend_on_the_order():
@@ -333,7 +330,7 @@ def test_the_row_drawn_of_a_cluster_does_not_depend_on_the_order():
     def rules(seed):
         return [
             abstain(
-                probs_of(confidence[o]), wrong[o], max_risk=0.3,
+                two_classes(confidence[o]), wrong[o], max_risk=0.3,
                 clusters=names[o], groups=groups[o], seed=seed,
             )
             for o in orders
@@ -350,7 +347,7 @@ def test_the_row_drawn_from_a_cluster_does_not_decide_alone(n_wrong):
 
     Of 60 clusters of 4 confident rows some hold one wrong row: whether it is drawn decides.
     """
-    probs, names = probs_of(np.full(240, 0.9)), np.repeat(np.arange(60), 4)
+    probs, names = two_classes(np.full(240, 0.9)), np.repeat(np.arange(60), 4)
     wrong = np.zeros(240, dtype=int)
     wrong[: 4 * n_wrong : 4] = 1  # in the first clusters
     alone = []
@@ -374,18 +371,20 @@ def test_the_row_drawn_from_a_cluster_does_not_decide_alone(n_wrong):
             words = f"{sum(alone) or 'None'} of 5 draws of one row a cluster (seeds 0 to 4)"
         assert words in str(refused.value)
     assert {1: 2 < sum(alone) < 5, 4: 0 < sum(alone) < 3}[n_wrong]
-    assert abstain(probs_of(np.full(99, 0.9)), np.zeros(99, dtype=int), max_risk=0.05).draws is None
+    assert (
+        abstain(two_classes(np.full(99, 0.9)), np.zeros(99, dtype=int), max_risk=0.05).draws is None
+    )
 
 
 def test_equal_weights_only():
     """Weights of 0 leave rows out, equal ones say nothing, others are refused."""
     confidence, wrong = np.full(400, 0.9), np.arange(400) >= 300
-    rule = abstain(probs_of(confidence), wrong, max_risk=0.02, weights=np.where(wrong, 0.0, 2.5))
+    rule = abstain(two_classes(confidence), wrong, max_risk=0.02, weights=np.where(wrong, 0.0, 2.5))
     assert rule.outcome == Outcome(300, 300, 0)
     with pytest.raises(
         tp.InvalidInputError, match=r"`weights` must be equal .* row 300 has 1, row"
     ):
-        abstain(probs_of(confidence), wrong, max_risk=0.5, weights=1.0 + ~wrong)
+        abstain(two_classes(confidence), wrong, max_risk=0.5, weights=1.0 + ~wrong)
 
 
 def test_refusals_say_how_many_labels():
@@ -393,13 +392,13 @@ def test_refusals_say_how_many_labels():
     few = "at least 149 accepted rows, none of them wrong, and there are 100. About 386 labelled"
     assert rows_needed(0.5 / 101, 0.02, 0.05) == 386  # half an error added
     with pytest.raises(tp.InvalidInputError, match=few):
-        abstain(probs_of(np.full(100, 0.9)), np.zeros(100, dtype=int), max_risk=0.02)
+        abstain(two_classes(np.full(100, 0.9)), np.zeros(100, dtype=int), max_risk=0.02)
     with pytest.raises(tp.InvalidInputError, match="No number of labels would do"):
-        abstain(probs_of(np.full(500, 0.9)), np.ones(500, dtype=int), max_risk=0.5)
+        abstain(two_classes(np.full(500, 0.9)), np.ones(500, dtype=int), max_risk=0.5)
     wrong = np.arange(500) % 100 == 0  # 1 %: 1.1 % with the half added
     message = r"of the 500 most confident rows \(>= 0.9\) 5 are wrong, 1 %. About ([\d,]+)"
     with pytest.raises(tp.InvalidInputError, match=message) as caught:
-        abstain(probs_of(np.full(500, 0.9)), wrong, max_risk=0.02)
+        abstain(two_classes(np.full(500, 0.9)), wrong, max_risk=0.02)
     needed = int(str(caught.value).split("About ")[1].split(" ")[0].replace(",", ""))
     assert needed == rows_needed(5.5 / 501, 0.02, 0.05)
     allowed = max(k for k in range(100) if binom.cdf(k, needed, 0.02) <= 0.05)
@@ -408,7 +407,7 @@ def test_refusals_say_how_many_labels():
 
 def test_all_right_accepts_all():
     """No error and rows enough: every answer is covered, also less confident ones to come."""
-    rule = abstain(probs_of(np.linspace(0.6, 1, 200)), np.zeros(200, dtype=int), max_risk=0.02)
+    rule = abstain(two_classes(np.linspace(0.6, 1, 200)), np.zeros(200, dtype=int), max_risk=0.02)
     assert rule.threshold == 0.0
     assert rule.guarantee == "With 95 % confidence, at most 2 % of all answers are wrong."
     assert rule.accepts([0.5]).all()
@@ -417,8 +416,8 @@ def test_all_right_accepts_all():
 def test_no_row_accepted():
     """On rows that never reach the threshold: coverage 0, no risk, and no nan anywhere."""
     confidence = np.repeat([0.95, 0.6], [300, 300])
-    rule = abstain(probs_of(confidence), np.arange(600) >= 300, max_risk=0.02)
-    outcome = rule.measure(probs_of(np.full(10, 0.55)), np.zeros(10, dtype=int))
+    rule = abstain(two_classes(confidence), np.arange(600) >= 300, max_risk=0.02)
+    outcome = rule.measure(two_classes(np.full(10, 0.55)), np.zeros(10, dtype=int))
     assert outcome.to_dict()["risk"] is None
     assert outcome.coverage.value == 0.0
 
@@ -469,7 +468,7 @@ def test_exact_limits():
 def test_errors(options, message):
     """Each refused argument by name."""
     with pytest.raises(tp.InvalidInputError, match=message):
-        abstain(probs_of(np.full(50, 0.9)), np.zeros(50, dtype=int), **options)
+        abstain(two_classes(np.full(50, 0.9)), np.zeros(50, dtype=int), **options)
 
 
 def test_split_is_stratified_and_seeded():

@@ -8,6 +8,7 @@ import pytest
 
 import temperance as tp
 from cascade_models import three_models, two_models
+from mutations import json_mutations
 from temperance.decisions import cascade, cascade_id, load_cascade, save_cascade
 from temperance.formats import schema
 
@@ -168,22 +169,6 @@ def test_a_cascade_is_no_calibrator(three, tmp_path):
         save_cascade("policy", tmp_path / "d.json")
 
 
-def mutations(value):
-    """Each way to drop a key, to add one, or to make a number a text."""
-    if isinstance(value, dict):
-        yield {**value, "unknown key": 1}
-        for key, inner in value.items():
-            yield {name: each for name, each in value.items() if name != key}
-            for other in mutations(inner):
-                yield {**value, key: other}
-    elif isinstance(value, list):
-        yield []
-        for other in mutations(value[0] if value else 0):
-            yield [other, *value[1:]]
-    else:
-        yield {"an": "object"}
-
-
 @pytest.mark.parametrize("settings", [{}, {"expert_error": 0.02}], ids=["models", "a person"])
 def test_the_schema_of_its_file(tmp_path, settings):
     """It takes what is written; and the reader takes nothing that it lacks."""
@@ -205,7 +190,7 @@ def test_the_schema_of_its_file(tmp_path, settings):
         for notes in ("fit", "evaluation", "rows", "library"):
             owner.pop(notes, None)
     taken = 0
-    for damaged in (top, *mutations(top)):
+    for damaged in (top, *json_mutations(top)):
         path.write_text(json.dumps(damaged))
         try:
             load_cascade(path)

@@ -7,9 +7,10 @@ import pytest
 
 import temperance as tp
 from temperance.calibrators import calibrator as calibrator_module
-from temperance.checks import answer_scores, row_values
-from temperance.checks.one_row import as_one_row, plain_row
+from temperance.checks import answer_scores, forms, row_values
+from temperance.checks.scores import as_one_row, plain_row
 from temperance.decisions import DecisionPolicy, abstain, bands
+from temperance.decisions import policy as policy_module
 from temperance.llm import AnswerConfidence
 
 SURE = [[0.9, 0.1]] * 400 + [[0.6, 0.4]] * 40
@@ -30,7 +31,11 @@ def general(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(calibrator_module, "as_one_row", lambda _: None)
             patch.setattr(answer_scores, "plain_row", lambda _: None)
+            patch.setattr(answer_scores, "_IN_RANGE", frozenset())
             patch.setattr(row_values, "_FEW", 0)
+            patch.setattr(forms, "_PLAIN", frozenset())
+            for module in (row_values, policy_module):
+                patch.setattr(module, "as_one_name", lambda names: names)
             return outcome(function, *arguments, **settings)
 
     return call
@@ -141,6 +146,7 @@ def test_names_of_groups_are_as_by_the_general_path(name):
         forms = ([word], (word,), np.array([word]), np.array([[word]]), np.array([word, "x"])[:1])
         for given in (*forms, [np.str_(word)]):
             assert outcome(policy.apply, row, groups=given) == slow, (word, given)
+    assert all(row_values.as_one_name(given) is given for given in ([None], [5], ["a", "b"], "a"))
     nobody = outcome(policy.apply, row, groups=[""])
     for given in ([None], [np.nan], np.ma.array(["law"], mask=[True])):
         assert outcome(policy.apply, row, groups=given) == nobody

@@ -1,14 +1,17 @@
 """Decision policies: what they decide, their file, and bad files."""
 
+import copy
 import json
+import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.decisions import DecisionPolicy, abstain, load_policy, save_policy
+from temperance.decisions import DecisionPolicy, abstain, bands, load_policy, save_policy
 
 
 @pytest.fixture
@@ -145,6 +148,50 @@ def test_a_promise_is_of_its_map(tmp_path, sample):
     del content["promise"]["map_sha256"]
     path.write_text(json.dumps(content))
     assert load_policy(path).rule == rule
+
+
+def test_another_calibrator_voids_the_promise(policy, group_policy, sample, tmp_path):
+    """In place of the one that the promise was made for, by any way; the same map may come anew."""
+    same = replace(policy.calibrator, record=None)
+    assert replace(policy, calibrator=same).rule == policy.rule
+    assert DecisionPolicy(same, policy.rule).rule.calibrator is same
+    other = tp.TemperatureScaling(policy.calibrator.temperature + 1e-9)
+    refused = pytest.raises(tp.InvalidInputError, match="`rule` must be of this `calibrator`")
+    with refused:
+        replace(policy, calibrator=other)
+    with refused:
+        DecisionPolicy(other, policy.rule)
+    with refused:
+        DecisionPolicy(other, copy.deepcopy(pickle.loads(pickle.dumps(policy))).rule)  # noqa: S301
+    with refused:
+        replace(group_policy, calibrator=other)
+    path = tmp_path / "policy.json"
+    save_policy(policy, path)
+    with refused:
+        replace(load_policy(path), calibrator=other)
+    z, y = sample(1, n=2000)
+    found = bands(policy.calibrator.apply(z), y, min_precision=0.8)
+    by_bands = DecisionPolicy(policy.calibrator, found)
+    with refused:
+        replace(by_bands, calibrator=other)
+    again = abstain(other.apply(z), y, max_risk=0.2)
+    assert replace(policy, calibrator=other, rule=again).calibrator == other
+    named = replace(policy, calibrator=replace(policy.calibrator, classes=("a", "b", "c", "d")))
+    with refused:
+        replace(named, calibrator=replace(policy.calibrator, classes=("b", "a", "c", "d")))
+
+
+def test_bands_without_the_digest_of_their_map_are_refused(policy, sample, tmp_path):
+    """Every file of bands has it: one that lacks it was edited."""
+    z, y = sample(1, n=2000)
+    found = bands(policy.calibrator.apply(z), y, min_precision=0.8)
+    path = tmp_path / "policy.json"
+    save_policy(DecisionPolicy(policy.calibrator, found), path)
+    content = json.loads(path.read_text())
+    del content["promise"]["map_sha256"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(tp.FileFormatError, match=r"`map_sha256` must be"):
+        load_policy(path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.metrics.corp import miscalibration_p_value
+from temperance.metrics.decomposition import miscalibration_p_value
 from temperance.metrics.error_measures import top_label_error
 from temperance.metrics.estimates import Draws
 from temperance.metrics.inputs import Predictions

@@ -11,6 +11,8 @@ import pytest
 import reference
 import temperance as tp
 from temperance import InvalidInputError, evaluate, evaluate_blocks
+from temperance.blocks.rows import RowFolds
+from temperance.evaluation.block_sums import OutOfFold
 from temperance.metrics.cells import CellSums, ProbabilityGrid
 from temperance.metrics.cells.cell_sums import drawn_sums
 
@@ -531,3 +533,19 @@ def test_p_values_of_calibrated_rows_are_uniform(k, request):
     rates = dict(zip(errors, np.mean(small, axis=0), strict=True))
     assert max(rates.values()) <= (0.1 if full else 0.2), rates
     assert (0.03 if full else 0.01) <= np.mean(small) <= (0.07 if full else 0.1)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_out_of_fold_rows_are_scaled_by_the_calibrator_of_their_fold(dtype):
+    """Temperatures divide all rows at once, to the same digit as each calibrator by itself."""
+    z = np.log(rows(n=400)[0]).astype(dtype)
+    z[3, 1] = -np.inf
+    temperatures = [tp.TemperatureScaling(t, n_classes=4) for t in (0.7, 1.9, 3.3)]
+    bias = replace(temperatures[2], smoothing=0.1)
+    for calibrators in (temperatures, [*temperatures[:2], bias]):
+        scaled = OutOfFold(tuple(calibrators), seed=5).scale(z, 2, 10)
+        folds = RowFolds(3, 5).of(2, 10, 400)
+        for number, calibrator in enumerate(calibrators):
+            alone = calibrator.scale(z[folds == number], dtype=np.float64)
+            assert np.array_equal(scaled[folds == number], alone)
+        assert {0, 1, 2} == set(folds.tolist())

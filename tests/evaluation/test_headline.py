@@ -287,3 +287,15 @@ def test_what_a_temperature_leaves_is_not_what_the_model_does_not_know(run, tmp_
     assert left < e.refinement.refinement.value - 0.05
     text = " ".join(run("fit", "in.npz", "-o", "c.json", "--method", "auto").stdout.split())
     assert f"the best map tried, {best}, leaves {left:.3f}" in text
+
+
+def test_what_is_impossible_needs_no_many_rows():
+    """One row refutes it, and where all do, that is said; how few there are says nothing."""
+    wrong = tp.evaluate([[1.0, 0.0]] * 3, [1, 1, 1], n_resamples=100)
+    start = "All 3 rows have a true class of probability 0, so the log loss is infinite"
+    assert headline(None, wrong).startswith(start)
+    assert "With only" not in str(wrong)
+    some = tp.evaluate([[1.0, 0.0]] * 3, [0, 1, 0], n_resamples=100)
+    assert headline(None, some).startswith("1 row has a true class of probability 0")
+    one = tp.evaluate([[1.0, 0.0]], [1], n_resamples=100)
+    assert headline(None, one).startswith("1 row has a true class of probability 0")

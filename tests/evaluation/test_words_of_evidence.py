@@ -8,6 +8,7 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.calibrators.record import ScoreTest, sharpness_in_words
 from temperance.metrics import (
     calibration_in_the_large_test,
     cox_test,
@@ -15,7 +16,7 @@ from temperance.metrics import (
     score_test,
 )
 from temperance.report import ReportContent, render_report
-from temperance.significance import CalibrationTest, ScoreTest, sharpness_in_words
+from temperance.significance import CalibrationTest
 
 NO_SIGN = "no clear sign of over- or under-confidence"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import reference
+from reference import sigmoid
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
@@ -27,10 +28,6 @@ NEEDS = {  # script -> modules of extras
     "perception": ("sklearn.base",),
     "sql_query": ("duckdb",),
 }
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def numbers(text, pattern):

@@ -7,6 +7,7 @@ import pytest
 
 import reference
 import temperance as tp
+from reference import sigmoid
 from temperance.calibrators import METHODS
 from temperance.export import to_onnx
 from temperance.formats import content_id
@@ -15,10 +16,6 @@ onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
 import onnx_models as made  # noqa: E402  (it needs onnx)
-
-
-def sigmoid(z):
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 def labelled(k, n=500, seed=0):

@@ -16,7 +16,7 @@ import temperance as tp
 SRC = Path(tp.__file__).parent
 LAYERS = [  # imports point to an earlier line, or stay within one name
     {"printable"},
-    {"errors", "loading", "version", "defaults", "sums", "frozen", "plain"},
+    {"errors", "loading", "version", "defaults", "sums", "frozen"},
     {"numerics", "alignment", "file_formats"},
     {"checks"},
     {"crossfit", "logistic_regression", "isotonic_regression", "gamma_distribution"},

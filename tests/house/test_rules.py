@@ -26,11 +26,13 @@ LONG_FUNCTIONS = {  # module and function -> why it is longer
 }
 LARGEST = 600  # lines of a file
 LARGE_FILES = {  # file -> the one idea that it holds
-    "src/temperance/checks/scores.py": "logits and probabilities: which is which, floors, shares",
     "src/temperance/calibrators/calibrator.py": "what every calibrator is: inputs, outputs, words",
     "src/temperance/calibrators/label_platt.py": "a line per label: its model, its fit, its words",
+    "src/temperance/calibrators/temperature.py": "one temperature: its map, its fit, the search",
+    "src/temperance/comparison.py": "paired differences, their verdicts, and how they are shown",
     "src/temperance/evaluation/evaluation.py": "what was measured, in numbers, tables and words",
     "src/temperance/monitor/store.py": "what a monitor keeps: written, read, let go",
+    "src/temperance/rows/calibration.py": "a fit of rows, its measures, and other ways beside it",
     "src/temperance/readers/jsonl.py": "JSON Lines: one walk over the lines fills every column",
     "tests/metrics/test_significance.py": "every test of calibration against simulated truth",
     "tests/readers/test_llm_readers.py": "every format of language models, by the same questions",

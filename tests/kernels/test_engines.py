@@ -12,7 +12,7 @@ import reference
 import temperance as tp
 from temperance.blocks.rows import sampled_rows
 from temperance.kernels.engines import moments_kernel, preferring
-from temperance.kernels.loss_numpy import loss_pass, loss_sums
+from temperance.kernels.loss import loss_pass, loss_sums
 
 
 def optional(name):
@@ -267,7 +267,7 @@ def test_a_missing_numba_names_the_extra(monkeypatch):
     with pytest.raises(tp.MissingDependencyError, match=r"temperance\[fast\]"):
         tp.TemperatureScaling.fit(z, y, engine="numba")
     monkeypatch.delitem(sys.modules, "temperance.kernels.loss_numba")
-    assert moments_kernel("auto", elements=1 << 40).__module__.endswith("loss_numpy")
+    assert moments_kernel("auto", elements=1 << 40).__module__.endswith("kernels.loss")
 
 
 def test_a_preferred_engine_is_used_where_none_is_named(monkeypatch):
@@ -275,9 +275,9 @@ def test_a_preferred_engine_is_used_where_none_is_named(monkeypatch):
     pytest.importorskip("numba")
     with preferring("numba"):
         assert moments_kernel("auto", elements=1).__module__.endswith("loss_numba")
-        assert moments_kernel("numpy", elements=1).__module__.endswith("loss_numpy")
+        assert moments_kernel("numpy", elements=1).__module__.endswith("kernels.loss")
         with preferring("numpy"):
-            assert moments_kernel("auto", elements=1 << 40).__module__.endswith("loss_numpy")
+            assert moments_kernel("auto", elements=1 << 40).__module__.endswith("kernels.loss")
     with pytest.raises(tp.InvalidInputError, match="must be one of"), preferring("fortran"):
         pass
 

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("numba")
 
+from temperance.kernels.loss import FLOOR
 from temperance.kernels.loss_numba import _add_class
-from temperance.kernels.loss_numpy import FLOOR
 
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
 BOUNDS = [  # dtype, exponents down to, largest relative error: the table of the page

@@ -7,10 +7,11 @@ import pytest
 
 import temperance as tp
 from temperance.blocks import StreamRows
-from temperance.blocks.rows import ArrayRows, RowFolds, worth_series
+from temperance.blocks.rows import ArrayRows, worth_series
+from temperance.blocks.stream import RowFolds
 from temperance.calibrators import fold_temperatures
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import fold_passes, loss_pass, loss_sums
+from temperance.kernels.loss import fold_passes, loss_pass, loss_sums
 
 pytest.importorskip("numba")
 

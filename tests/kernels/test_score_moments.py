@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from temperance.kernels.engines import compiled_moments, preferring
-from temperance.kernels.score_moments import score_moments
 from temperance.metrics.implied import paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import Predictions, row_measures, score_moments
 
 SHAPES = [(1, 2), (3, 2), (50, 10), (40, 33), (7, 1500)]
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 
 import numpy as np
 import pytest
@@ -349,7 +350,7 @@ def test_saved_as_the_temperature_it_is(tmp_path, rows):
     assert again.interval() == found.interval()
     assert tp.load(path).apply(np.zeros((1, 50))).shape == (1, 50)
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["n"] == len(rows[0])
-    assert "58%" in str(found).replace("59%", "58%").replace("57%", "58%")
+    assert re.search(r"\((57|58|59) %\)", str(found))
     assert str(again).startswith("temperature 1.")
 
 

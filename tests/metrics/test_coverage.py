@@ -27,8 +27,7 @@ TIGHT = (*PLAIN, "ece", "ece_equal_mass", "smooth", "ks")
 @pytest.fixture(scope="module")
 def pool():
     """Logits whose softmax is the truth that labels are drawn from: all of REF-B, scaled."""
-    z, _, z_test, _ = reference.reference_b()
-    return np.concatenate([z, z_test]) / 1.735877588761
+    return reference.calibrated_b()
 
 
 def binned(said, true, n_bins=15):

@@ -128,5 +128,5 @@ def test_events_by_hand():
     """Two classes at .9 and .6: .1 + .4 wrong expected; variance .09 + .24 for each class."""
     found = Events.of(Predictions.check([[0.9, 0.1], [0.4, 0.6]], [0, 0], None, None))
     assert found.expected == pytest.approx(0.5)
-    assert found.seen == 1.0
+    assert found.observed == 1.0
     assert found.per_class == pytest.approx(0.7)  # class 0: 2 seen, 1.3 expected: above .33

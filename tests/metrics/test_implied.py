@@ -11,8 +11,7 @@ import reference
 import temperance as tp
 from temperance.metrics.estimates import gap_estimate, score_estimate
 from temperance.metrics.implied import GapSums, ImpliedSums, implied_scores, paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import Predictions, row_measures
 from temperance.sums import MeanSums
 
 Z95 = 1.959963984540054
@@ -126,7 +125,7 @@ def test_ends_of_a_difference_are_where_it_would_be_surprising(sample):
             m = np.linspace(found.low - 0.2, found.high + 0.2, 400_001)
             line = np.maximum(at_b + (m - b) * (at_a - at_b) / (a - b), 0.0)
             at_zero = at_b - b * (at_a - at_b) / (a - b)
-            seen = gaps.seen.standard_error(index) ** 2
+            seen = gaps.means.standard_error(index) ** 2
             inside = (found.value - m) ** 2 <= Z95**2 * np.maximum(line, max(seen, at_zero))
             assert found.low <= m[inside].min() + 1e-5
             assert found.high >= m[inside].max() - 1e-5
@@ -287,7 +286,7 @@ def test_power_is_kept(request):
             Predictions.from_logits(true, y, None), Predictions.from_logits(1.2 * true, y, None)
         )
         found += gap_estimate(gaps, 0).high < 0
-        plain += gaps.seen.mean(0) + Z95 * gaps.seen.standard_error(0) < 0
+        plain += gaps.means.mean(0) + Z95 * gaps.means.standard_error(0) < 0
     assert plain / draws > 0.6
     assert found >= plain - 0.02 * draws
 

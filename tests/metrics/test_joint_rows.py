@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from temperance.crossfit import are_drawn
 from temperance.metrics import joint_tests
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.resampling import are_drawn
 
 NAMES = ("class-bias", "joint-score")
 

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from reference import sigmoid
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.metrics.outcomes import Outcomes
 from temperance.plots import CorpDisplay
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 @pytest.fixture

@@ -7,13 +7,8 @@ import pytest
 
 import reference
 import temperance as tp
+from reference import two_classes
 from temperance.decisions import risk_coverage
-
-
-def probs_of(confidence):
-    """Two classes, the first predicted: label 0 is right, label 1 wrong."""
-    c = np.asarray(confidence, dtype=float)
-    return np.stack([c, 1 - c], axis=1)
 
 
 def slow_areas(wrong):
@@ -71,7 +66,7 @@ def test_ties_are_the_mean_over_their_orders():
         for first in itertools.permutations((0, 1))
         for second in itertools.permutations((2, 3, 4))
     ]
-    curve = risk_coverage(probs_of(confidence), wrong)
+    curve = risk_coverage(two_classes(confidence), wrong)
     found = (curve.aurc.value, curve.aurc_trapezoid, curve.augrc.value)
     assert found == pytest.approx(np.mean(areas, axis=0), abs=1e-14)
     assert curve.thresholds.tolist() == [0.9, 0.8, 0.7]
@@ -85,8 +80,8 @@ def test_order_of_rows_has_no_say():
     confidence = rng.integers(50, 60, 300) / 60
     wrong = rng.random(300) < 0.3
     order = rng.permutation(300)
-    one = risk_coverage(probs_of(confidence), wrong)
-    other = risk_coverage(probs_of(confidence[order]), wrong[order])
+    one = risk_coverage(two_classes(confidence), wrong)
+    other = risk_coverage(two_classes(confidence[order]), wrong[order])
     assert (one.risk == other.risk).all()
     assert one.to_dict()["aurc"] == pytest.approx(other.to_dict()["aurc"], rel=1e-12)
 
@@ -97,7 +92,7 @@ def test_without_ties_as_by_loops():
     confidence = 0.5 + rng.permutation(200) / 500
     wrong = rng.random(200) < 0.2
     slow = slow_areas(wrong[np.argsort(-confidence)].tolist())
-    curve = risk_coverage(probs_of(confidence), wrong)
+    curve = risk_coverage(two_classes(confidence), wrong)
     found = (curve.aurc.value, curve.aurc_trapezoid, curve.augrc.value)
     assert found == pytest.approx(slow, rel=1e-12)
 
@@ -107,18 +102,18 @@ def test_weights():
     rng = np.random.default_rng(2)
     confidence = rng.integers(50, 100, 120) / 100
     wrong = (rng.random(120) < 0.3).astype(int)
-    plain = risk_coverage(probs_of(confidence), wrong)
-    equal = risk_coverage(probs_of(confidence), wrong, weights=np.full(120, 7.0))
+    plain = risk_coverage(two_classes(confidence), wrong)
+    equal = risk_coverage(two_classes(confidence), wrong, weights=np.full(120, 7.0))
     assert equal.aurc.value == pytest.approx(plain.aurc.value, rel=1e-12)
     assert equal.aurc.high == pytest.approx(plain.aurc.high, rel=1e-12)
     first = np.arange(120) < 80
-    part = risk_coverage(probs_of(confidence[first]), wrong[first])
-    zeros = risk_coverage(probs_of(confidence), wrong, weights=first)
+    part = risk_coverage(two_classes(confidence[first]), wrong[first])
+    zeros = risk_coverage(two_classes(confidence), wrong, weights=first)
     assert zeros.to_dict()["augrc"] == pytest.approx(part.to_dict()["augrc"], rel=1e-12)
     assert zeros.n == 80
     twice = np.repeat(np.arange(120), 1 + first)
-    repeated = risk_coverage(probs_of(confidence[twice]), wrong[twice])
-    weighted = risk_coverage(probs_of(confidence), wrong, weights=1.0 + first)
+    repeated = risk_coverage(two_classes(confidence[twice]), wrong[twice])
+    weighted = risk_coverage(two_classes(confidence), wrong, weights=1.0 + first)
     assert weighted.augrc.value == pytest.approx(repeated.augrc.value, rel=1e-12)
     assert weighted.aurc.value == pytest.approx(repeated.aurc.value, rel=5e-3)
 
@@ -131,7 +126,7 @@ def test_intervals_are_those_of_the_bootstrap(heaped):
     if heaped:
         confidence = confidence.round(1)
     labels = (rng.random(1000) < 0.5 + 0.3 * (confidence > 0.8)).astype(int)
-    probs = probs_of(confidence)
+    probs = two_classes(confidence)
     curve = risk_coverage(probs, labels)
     drawn = [
         risk_coverage(probs[rows], labels[rows])
@@ -147,9 +142,11 @@ def test_rows_that_come_twice_are_clusters():
     """Every row twice, named as clusters: the interval of the rows once."""
     rng = np.random.default_rng(4)
     confidence, wrong = rng.uniform(0.5, 1, 90), rng.random(90) < 0.3
-    once = risk_coverage(probs_of(confidence), wrong)
+    once = risk_coverage(two_classes(confidence), wrong)
     names = np.repeat([f"patient {i}" for i in range(90)], 2)
-    twice = risk_coverage(probs_of(np.repeat(confidence, 2)), np.repeat(wrong, 2), clusters=names)
+    twice = risk_coverage(
+        two_classes(np.repeat(confidence, 2)), np.repeat(wrong, 2), clusters=names
+    )
     assert twice.to_dict()["augrc"] == pytest.approx(once.to_dict()["augrc"], rel=1e-12)
 
 
@@ -164,11 +161,11 @@ def test_coverage_of_the_intervals(request):
         return confidence, rng.random(n) < 1.6 * (1.0 - confidence) ** 2
 
     confidence, wrong = draw(400_000)
-    truth = risk_coverage(probs_of(confidence), wrong)
+    truth = risk_coverage(two_classes(confidence), wrong)
     held = np.zeros(2)
     for _ in range(repeats):
         confidence, wrong = draw(500)
-        curve = risk_coverage(probs_of(confidence), wrong)
+        curve = risk_coverage(two_classes(confidence), wrong)
         for i, name in enumerate(("aurc", "augrc")):
             found = getattr(curve, name)
             held[i] += found.low <= getattr(truth, name).value <= found.high
@@ -202,10 +199,10 @@ def test_two_classes_have_one_order():
 
 def test_all_right_and_all_wrong():
     """No error: areas of 0 whose interval is open above; only errors: 1 and 1/2."""
-    right = risk_coverage(probs_of([0.9, 0.8, 0.7]), [0, 0, 0])
+    right = risk_coverage(two_classes([0.9, 0.8, 0.7]), [0, 0, 0])
     assert (right.aurc.value, right.augrc.value, right.excess_aurc) == (0.0, 0.0, 0.0)
     assert right.augrc.high > 0.1
-    wrong = risk_coverage(probs_of([0.9, 0.8, 0.7]), [1, 1, 1])
+    wrong = risk_coverage(two_classes([0.9, 0.8, 0.7]), [1, 1, 1])
     assert (wrong.aurc.value, wrong.augrc.value, wrong.excess_aurc) == pytest.approx((1, 0.5, 0))
 
 
@@ -230,7 +227,7 @@ def test_errors(options, message):
 
 def test_shows_itself():
     """Text, plain numbers and a data frame say the same."""
-    curve = risk_coverage(probs_of([0.9, 0.8]), [0, 1])
+    curve = risk_coverage(two_classes([0.9, 0.8]), [0, 1])
     assert "AUGRC" in str(curve)
     low, high = curve.band()
     assert ((low <= curve.risk) & (curve.risk <= high)).all()

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -209,6 +210,21 @@ def test_joint_sums_merge(sample):
     assert merged.score == pytest.approx(whole.score)
     assert merged.covariance == pytest.approx(whole.covariance)
     assert np.abs(whole.covariance[1:, 1:].sum(axis=1)).max() < 1e-12
+
+
+@pytest.mark.parametrize("cuts", [(1, 2, 3), (7, 30), (20,), (49,)])
+def test_joint_sums_of_fewer_rows_than_classes_merge(sample, cuts):
+    """Blocks of 1, 2, 20 or 49 rows of 12 classes add up to the whole, weights scaled or not."""
+    z, y = sample(n=50, k=12)
+    w = 1.0 + np.arange(50) % 3
+    whole = joint_sums(z, y, w)
+    for exponent in (0, 3):
+        parts = [
+            joint_sums(*each) for each in zip(*(np.split(v, cuts) for v in (z, y, w)), strict=True)
+        ]
+        merged = reduce(lambda a, b: a.merge(b), [part.rescaled(exponent) for part in parts])
+        expected = whole.covariance * 4.0**exponent
+        assert merged.covariance == pytest.approx(expected, rel=1e-12, abs=1e-13)
 
 
 def slow_cox(odds, hit, w, clusters):
@@ -697,8 +713,7 @@ RATES = {  # T score, joint score, Spiegelhalter: rejections at 5 % in the table
 @pytest.fixture(scope="module")
 def pool():
     """All logits of REF-B at the temperature of its calibration half: a calibrated model."""
-    z, _, z_test, _ = reference.reference_b()
-    return np.concatenate([z, z_test]) / 1.735877588761
+    return reference.calibrated_b()
 
 
 def labels_from(z, rng):

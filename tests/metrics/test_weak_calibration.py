@@ -8,20 +8,17 @@ import pytest
 from scipy.optimize import brentq, minimize
 from scipy.stats import norm, t
 
+from reference import sigmoid
 from temperance import evaluate, evaluate_blocks, metrics
 from temperance.metrics import weak_calibration
 
 NAMES = ("observed_expected", "intercept", "slope")
 
 
-def _sigmoid(odds):
-    return 1 / (1 + np.exp(-odds))
-
-
 def _rows(seed, n, *, slope=0.7, shift=-0.4, mean=-1.0):
     rng = np.random.default_rng(seed)
     odds = rng.normal(mean, 1.5, n)
-    return odds, (rng.random(n) < _sigmoid(shift + slope * odds)).astype(int), rng
+    return odds, (rng.random(n) < sigmoid(shift + slope * odds)).astype(int), rng
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -29,10 +26,10 @@ def test_the_three_numbers_by_other_means(weighted):
     """Sums, a root and a general minimiser instead of Newton; scikit-learn agrees on the slope."""
     odds, y, rng = _rows(1, 300)
     w = rng.exponential(size=300) if weighted else np.ones(300)
-    found = weak_calibration(_sigmoid(odds), y, weights=w if weighted else None)
-    assert found.observed_expected.value == pytest.approx((w @ y) / (w @ _sigmoid(odds)))
+    found = weak_calibration(sigmoid(odds), y, weights=w if weighted else None)
+    assert found.observed_expected.value == pytest.approx((w @ y) / (w @ sigmoid(odds)))
     assert found.intercept.value == pytest.approx(
-        brentq(lambda a: w @ (y - _sigmoid(odds + a)), -9, 9), abs=1e-7
+        brentq(lambda a: w @ (y - sigmoid(odds + a)), -9, 9), abs=1e-7
     )
     sign = 1 - 2 * y
     loss = minimize(lambda ab: w @ np.logaddexp(0, sign * (ab[0] + ab[1] * odds)), [0, 1])
@@ -45,28 +42,28 @@ def test_the_three_numbers_by_other_means(weighted):
 def test_intervals_by_their_definitions():
     """Ends of the intercept are where its score test has p = 0.05; the slope's is Wald's."""
     odds, y, _ = _rows(2, 400)
-    found = weak_calibration(_sigmoid(odds), y)
-    q = _sigmoid(odds + found.intercept.value)
+    found = weak_calibration(sigmoid(odds), y)
+    q = sigmoid(odds + found.intercept.value)
     residual = y - q
     dispersion = max(1, 400 * residual.var(ddof=1) / (q * (1 - q)).sum())
     for end, sign in ((found.intercept.low, 1), (found.intercept.high, -1)):
-        p = _sigmoid(odds + end)
+        p = sigmoid(odds + end)
         z = (y - p).sum() / np.sqrt(dispersion * (p * (1 - p)).sum())
         assert z == pytest.approx(sign * norm.ppf(0.975), rel=1e-6)
     ratio = found.observed_expected.value
-    of_ratio = 400 * (y - ratio * _sigmoid(odds)).var(ddof=1)
-    wald = norm.ppf(0.975) * np.sqrt(of_ratio) / _sigmoid(odds).sum()
+    of_ratio = 400 * (y - ratio * sigmoid(odds)).var(ddof=1)
+    wald = norm.ppf(0.975) * np.sqrt(of_ratio) / sigmoid(odds).sum()
     assert found.observed_expected.low == pytest.approx(ratio - wald, abs=0.02)
     assert found.observed_expected.high == pytest.approx(ratio + wald, abs=0.02)
     half = found.slope.high - found.slope.value
-    cox = metrics.cox_test(_sigmoid(odds), y)
+    cox = metrics.cox_test(sigmoid(odds), y)
     assert half == pytest.approx(norm.ppf(0.975) * cox.slope_standard_error, rel=0.1)
 
 
 def test_rows_of_one_cluster_count_as_one():
     """Every row five times over, as clusters: the same, but for Student's t; weights likewise."""
     odds, y, _ = _rows(3, 40, mean=0.0)
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     once = weak_calibration(p, y, clusters=np.arange(40))
     copies = weak_calibration(
         np.repeat(p, 5), np.repeat(y, 5), clusters=np.repeat(np.arange(40), 5)
@@ -149,7 +146,7 @@ def test_all_but_certain_rows(tiny):
 def test_evaluate_shows_them(capsys):
     """As a table, in JSON, in the frame; of more classes there are none."""
     odds, y, _ = _rows(5, 300)
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     found = evaluate(p, y, n_resamples=100)
     direct = weak_calibration(p, y)
     assert found.weak_calibration == direct
@@ -173,7 +170,7 @@ def test_evaluate_shows_them(capsys):
 def test_blocks_give_the_same(weighted):
     """From cells of nearly equal log-odds, certain rows with them."""
     odds, y, rng = _rows(6, 2000)
-    p = _sigmoid(odds)
+    p = sigmoid(odds)
     p[:3], y[:3], p[3:5], y[3:5] = 0.0, 0, 1.0, 1
     w = rng.exponential(size=2000) if weighted else None
     whole = weak_calibration(p, y, weights=w)
@@ -200,8 +197,8 @@ def test_p_values_are_corrected_for_their_number():
     """Eight looks at one sample: what looked like evidence alone is none (p of .017 to .034)."""
     rng = np.random.default_rng(0)
     odds = rng.normal(size=500) * 1.5 - 1
-    y = (rng.random(500) < _sigmoid(odds)).astype(int)
-    tests = evaluate(_sigmoid(odds), y, n_resamples=200).tests
+    y = (rng.random(500) < sigmoid(odds)).astype(int)
+    tests = evaluate(sigmoid(odds), y, n_resamples=200).tests
     alone = [p for p in tests.p_values.values() if p <= 0.05]
     assert len(alone) == 4
     assert list(tests.adjusted_p_values.values()) == metrics.holm(list(tests.p_values.values()))
@@ -214,7 +211,7 @@ def test_p_values_are_corrected_for_their_number():
 def test_the_verdict_stands_once(capsys):
     """In words below the tests, with the test that decides; undefined tests do not count."""
     odds, y, _ = _rows(7, 2000)
-    found = evaluate(_sigmoid(odds), y, n_resamples=100)
+    found = evaluate(sigmoid(odds), y, n_resamples=100)
     assert str(found).count("verdict:") == 1
     assert "verdict: not calibrated, by " in str(found)
     said = found.to_dict()["verdict"]
@@ -230,24 +227,24 @@ def _worlds(rng, name, n):
     weights = clusters = None
     if name == "rare":
         odds = rng.normal(-4.6, 1.2, n)
-        chance = _sigmoid(odds)
+        chance = sigmoid(odds)
     elif name == "too sharp":
         odds = rng.normal(-1.0, 1.5, n)
-        chance = _sigmoid(0.4 + 0.6 * odds)
+        chance = sigmoid(0.4 + 0.6 * odds)
     elif name == "curved":
         odds = rng.normal(-3.0, 1.2, n)
-        chance = _sigmoid(odds + 0.6 * np.sin(2 * odds))
+        chance = sigmoid(odds + 0.6 * np.sin(2 * odds))
     elif name == "clear":
         odds = rng.choice([-4.0, 4.0], n) + rng.normal(size=n)
-        chance = _sigmoid(odds)
+        chance = sigmoid(odds)
     elif name == "weighted":
         odds, weights = rng.normal(-2.0, 1.3, n), rng.lognormal(0, 0.8, n)
-        chance = _sigmoid(-0.3 + 0.9 * odds)
+        chance = sigmoid(-0.3 + 0.9 * odds)
     else:  # hospitals of 30 patients, each with a risk of its own
         clusters = np.arange(n) // 30
         at = rng.normal(size=(2, clusters.max() + 1))[:, clusters]
         odds = rng.normal(-1.0, 1.0, n) + 0.5 * at[0]
-        chance = _sigmoid(odds + 0.5 * at[1])
+        chance = sigmoid(odds + 0.5 * at[1])
     return odds, chance, weights, clusters
 
 
@@ -257,11 +254,11 @@ def _truth(name):
     shift, line = 0.0, np.array([0.0, 1.0])
     x = np.stack([np.ones_like(odds), odds])
     for _ in range(30):
-        q = _sigmoid(odds + shift)
+        q = sigmoid(odds + shift)
         shift += (chance - q).sum() / (q * (1 - q)).sum()
-        q = _sigmoid(line @ x)
+        q = sigmoid(line @ x)
         line = line + np.linalg.solve((x * (q * (1 - q))) @ x.T, x @ (chance - q))
-    return dict(zip(NAMES, (chance.mean() / _sigmoid(odds).mean(), shift, line[1]), strict=True))
+    return dict(zip(NAMES, (chance.mean() / sigmoid(odds).mean(), shift, line[1]), strict=True))
 
 
 @pytest.mark.slow
@@ -288,7 +285,7 @@ def test_intervals_hold_the_truth(request, name, n):
         rng = np.random.default_rng([seed, n])
         odds, chance, weights, clusters = _worlds(rng, name, n)
         y = (rng.random(n) < chance).astype(int)
-        found = weak_calibration(_sigmoid(odds), y, weights=weights, clusters=clusters)
+        found = weak_calibration(sigmoid(odds), y, weights=weights, clusters=clusters)
         for each in NAMES:
             own = getattr(found, each)
             if own is not None:

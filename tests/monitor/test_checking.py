@@ -144,7 +144,7 @@ def test_few_labels_are_said(store, clock, registry, traffic):
     store.label([*ids[:20], "unknown"], [*y[:20], 0])
     clock.now += 1
     warnings = " ".join(check(store, registry).warnings)
-    assert "only 20% of the rows older than the delay have a label" in warnings
+    assert "only 20 % of the rows older than the delay have a label" in warnings
     assert "1 label without a prediction of that id so far" in warnings
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -197,9 +198,40 @@ def test_no_delay_needs_no_unit():
 
 
 def test_a_database_of_something_else(tmp_path, registry):
-    (tmp_path / "empty.db").touch()
-    with pytest.raises(tp.StoreError, match="no store of a monitor"):
-        Store.open(tmp_path / "empty.db")
+    """It is refused, by whoever opens it, and stays as it is."""
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE customers (name TEXT)")
+    before = path.read_bytes()
+    settings = Settings(registry=str(registry.folder))
+    for use in (lambda: Store.open(path), lambda: Store.create(path, settings)):
+        with pytest.raises(tp.StoreError, match="no store of a monitor, but a database of some"):
+            use()
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.glob("other.db*")) == ["other.db"]
+
+
+def test_an_empty_file_is_a_place_for_a_store(tmp_path, registry):
+    """As one is left by a command that was killed, or for which the disk was full."""
+    path = tmp_path / "empty.db"
+    path.touch()
+    with pytest.raises(tp.InvalidInputError, match="no store is there"):
+        Store.open(path)
+    Store.create(path, Settings(registry=str(registry.folder))).close()
+    Store.open(path).close()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("version", "x"), ("version", ""), ("version", "-1"), ("settings", "{"), ("settings", "{}"),
+     ("settings", '{"groups": [], "registry": "r", "of_tomorrow": 1}')],
+)  # fmt: skip
+def test_a_store_whose_words_cannot_be_read(store, address, key, value):
+    """Damaged, or of a library that says more: an error that says so."""
+    with store._database.transaction(writes=True) as work:  # noqa: SLF001
+        work.execute("UPDATE temperance_meta SET value = ? WHERE key = ?", (value, key))
+    with pytest.raises(tp.FileFormatError, match=f"{key}.*from a copy"):
+        Store.open(address)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,20 @@
 
 import os
 import random
+import shlex
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,6 +234,136 @@ def test_a_server_that_ends_its_connections_loses_no_row(address, store, registr
     monitor.close()
 
 
+class Server:
+    """A PostgreSQL of our own on loopback, that can be stopped and started."""
+
+    def __init__(self, folder, programs):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.programs, self.data = programs, folder / "data"
+        self.options = f"-h 127.0.0.1 -p {port} -k ''"
+        self.address = f"postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=5"
+        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8")
+        self.start()
+
+    def _run(self, program, *arguments):
+        command = [str(self.programs / program), "-D", str(self.data), *arguments]
+        if os.getuid() == 0:  # a server refuses to be root's
+            su = shutil.which("su")
+            command = [su, "postgres", "-s", "/bin/sh", "-c", shlex.join(command)]
+        # nothing that lives on may hold a pipe
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+    def start(self):
+        log = str(self.data / "log")
+        self._run("pg_ctl", "-w", "-s", "-l", log, "-o", self.options, "start")
+
+    def stop(self, mode):
+        self._run("pg_ctl", "-w", "-s", "-m", mode, "stop")
+
+
+@pytest.fixture
+def server(tmp_path):
+    pytest.importorskip("psycopg")
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not programs:
+        pytest.skip("no PostgreSQL: there is no /usr/lib/postgresql/*/bin/pg_ctl")
+    if (
+        os.getuid() == 0
+        and subprocess.run([shutil.which("id"), "postgres"], check=False).returncode
+    ):
+        pytest.skip("no user postgres, whose a server could be")
+    with tempfile.TemporaryDirectory() as folder:  # that its user can reach
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres")
+        made = Server(Path(folder), programs[-1].parent)
+        yield made
+        with suppress(subprocess.CalledProcessError):
+            made.stop("immediate")
+
+
+def test_a_server_that_is_stopped_under_load_loses_no_row(server, registry, traffic, monkeypatch):
+    """As its administrator does, and as a crash does: what was taken is there once, in the end."""
+    monkeypatch.setattr("temperance.monitor.monitor._LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr("temperance.monitor.database._PAUSE", 0.02)
+    monitor = tp.Monitor.create(
+        server.address, registry.folder.parent / "calibrator.json", registry=registry.folder
+    )
+    z, labels, ids = traffic(200)
+    monitor.log(ids, z)
+    monitor.flush()
+    sent, goes_on = [0] * 3, threading.Event()
+
+    def load(thread):
+        while not goes_on.is_set():
+            monitor.log(f"{thread}-{sent[thread]}", z[sent[thread] % 200])
+            sent[thread] += 1
+            time.sleep(0.001)
+
+    threads = [threading.Thread(target=load, args=(i,)) for i in range(len(sent))]
+    for thread in threads:
+        thread.start()
+    before = 0
+    for mode in ("fast", "immediate"):
+        time.sleep(0.5)
+        server.stop(mode)
+        with pytest.raises(tp.StoreError, match=r"tried again\. The last try: postgresql://"):
+            monitor.flush(5.0)
+        before = sum(sent)
+        server.start()
+        assert monitor.label(ids, labels).merge(monitor.label(ids, labels)).repeated >= 200
+    while sum(sent) == before:
+        time.sleep(0.01)
+    goes_on.set()
+    for thread in threads:
+        thread.join()
+    monitor.flush()
+    counts = monitor.counts()
+    assert counts.predictions == monitor.written == 200 + sum(sent)
+    assert (counts.labels, counts.corrections, counts.parked) == (200, 0, 0)
+    assert (monitor.lost, monitor.refused, monitor.dropped) == (0, 0, 0)
+    assert monitor.check().n_labels == 200
+    monitor.close()
+
+
+def test_the_last_good_one_serves_while_its_file_is_damaged(address, store, registry):
+    """Rows are kept under its id, as `temperance serve` goes on with it; a good file is taken."""
+    monitor = tp.Monitor(address)
+
+    def log_later(name):
+        """Log a row when the file is looked at again."""
+        monitor._serving = (-np.inf, monitor._serving[1])  # noqa: SLF001
+        monitor.log(name, [1.0, 0.0])
+
+    log_later("a")
+    registry.current_path.write_text("{")
+    log_later("b")
+    with pytest.raises(tp.FileFormatError, match="rollback STORE --to"):
+        monitor.check()
+    second = registry.promote(registry.add(tp.TemperatureScaling(3.0)), why="repaired")
+    log_later("c")
+    monitor.label(["a", "b", "c"], [0, 0, 0])
+    served = [row for rows in store.labelled() for row in rows.calibrators.tolist()]
+    assert [served.count(each) for each in (registry.history()[0].id, second)] == [2, 1]
+    monitor.close()
+    registry.current_path.write_text("{")
+    with tp.Monitor(address) as late, pytest.raises(tp.FileFormatError, match="rollback STORE"):
+        late.log("d", [1.0, 0.0])  # nobody knows what serves
+
+
+def test_rows_of_a_file_that_was_copied_there_are_weighed(address, store, registry, tmp_path):
+    """Whoever replaces current.json by hand gets evidence about what then serves."""
+    tp.save(tp.TemperatureScaling(5.0), tmp_path / "new.json")
+    registry.current_path.write_bytes((tmp_path / "new.json").read_bytes())
+    with tp.Monitor(address) as monitor:
+        monitor.log(["a", "b"], [[1.0, 0.0]] * 2)
+        monitor.label(["a", "b"], [0, 1])
+        result = monitor.check()
+    assert (result.calibrator, result.n_labels) == (registry.current(), 2)
+    assert registry.load(result.calibrator) == tp.TemperatureScaling(5.0)
+
+
 def test_a_store_that_stays_away_is_said_at_the_end(tmp_path, registry, monkeypatch):
     """close() gives up after a while, counts what is lost, and raises."""
     monkeypatch.setattr("temperance.monitor.monitor._LAST", 0.1)
@@ -275,6 +411,29 @@ def test_threads_log_at_once(address, store, registry):
         thread.join()
     monitor.flush()
     assert monitor.counts().predictions == monitor.written == 1600
+    monitor.close()
+
+
+def test_a_flush_waits_for_what_was_given_before(tmp_path, registry, monkeypatch):
+    """Not for rows that come meanwhile, without which a busy service would wait for ever."""
+    monkeypatch.setattr("temperance.monitor.monitor._SECONDS", 0.01)
+    calibrator = tmp_path / "calibrator.json"
+    monitor = tp.Monitor.create(tmp_path / "a.db", calibrator, registry=registry.folder)
+    real, turns, busy = monitor._store.log, [], [True]  # noqa: SLF001
+
+    def joined_by_another(*values, **settings):
+        logged = real(*values, **settings)
+        if busy and len(turns) < 100:
+            turns.append("later")
+            monitor.log(f"later-{len(turns)}", [1.0, 0.0])  # the queue is never empty
+        return logged
+
+    monkeypatch.setattr(monitor._store, "log", joined_by_another)  # noqa: SLF001
+    monitor.log("first", [1.0, 0.0])
+    monitor.flush()
+    assert len(turns) < 100
+    assert monitor.label(["first"], [0]).new == 1
+    busy.clear()
     monitor.close()
 
 

@@ -12,7 +12,8 @@ import pytest
 import temperance as tp
 from pages import BROWSER_FLAGS, CHROMIUM, check_pages, check_stands_alone, words_of
 from services import call, served
-from temperance.monitor import Store, check, refit
+from temperance.formats.calibrator_json import content_id
+from temperance.monitor import Registry, Store, check, refit
 from temperance.monitor.messages import junit_xml, prometheus_text
 from temperance.monitor.overview import overview
 
@@ -250,6 +251,30 @@ def test_commands_of_answers(tmp_path, run):
     assert "promise" in told
     policy = tmp_path / "policy.json"
     assert not policy.exists() or json.loads(policy.read_text()) != old
+
+
+def test_a_policy_of_another_calibrator_is_told_of(tmp_path, run):
+    """At the beginning and after a roll-back; a file that is no policy makes no store."""
+    say = ("--kind", "answers", "--score-scale", "probability")
+    kept = answers(tmp_path, "kept", 1500, slope=0.5)
+    for name, slope in (("a", 0.5), ("b", 0.4)):
+        run("fit", answers(tmp_path, name, 400, slope=slope, seed=1), *say, "-o", f"{name}.json")
+    run("threshold", kept, "--kind", "answers", "--calibrator", "a.json", "--max-risk", ".3",
+        "-o", "policy.json")  # fmt: skip
+    (tmp_path / "odd.json").write_text('{"format": "x"}')
+    told = run("monitor", "init", "m.db", "--calibrator", "a.json", "--policy", "odd.json", code=2)
+    assert "not a decision policy" in told.stderr
+    assert not (tmp_path / "m.db").exists()
+    told = run("monitor", "init", "m.db", "--calibrator", "b.json", "--policy", "policy.json")
+    assert "policy.json decides by another calibrator" in told.stderr
+    told = run("monitor", "init", "n.db", "--calibrator", "a.json", "--policy", "policy.json")
+    assert "another calibrator" not in told.stderr
+    registry = Registry(tmp_path / "n.db.registry")
+    registry.promote(registry.add(tp.load(tmp_path / "b.json")), why="by hand")
+    told = run("monitor", "rollback", "n.db").stderr
+    assert "another calibrator" not in told
+    told = run("monitor", "rollback", "n.db", "--to", content_id(tp.load(tmp_path / "b.json"))[7:])
+    assert "policy.json decides by another calibrator" in told.stderr
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,47 @@ def test_a_damaged_pointer_says_how_to_restore_it(registry):
     assert registry.current() == good
 
 
+def test_a_pointer_that_nothing_restores_says_so(registry):
+    """No version can be read: no command is named that would not work."""
+    registry.current_path.write_text("{")
+    for path in (registry.folder / "calibrators").iterdir():
+        path.write_text("{")
+    with pytest.raises(tp.FileFormatError, match="restore the folder from a copy") as refused:
+        Registry(registry.folder).current()
+    assert "rollback" not in str(refused.value)
+
+
+def test_a_damaged_version_is_written_again(registry, tmp_path):
+    """By what made it: the same file, or the same fit."""
+    name = registry.current()
+    path = registry.folder / "calibrators" / f"{name[7:]}.json"
+    before = path.read_text()
+    for damage in ("", "{", before.replace("2.0", "3.0")):
+        path.write_text(damage)
+        assert registry.create(tmp_path / "calibrator.json") == name
+        assert path.read_text() == before
+        assert Registry(registry.folder).load(name) == tp.TemperatureScaling(2.0)
+    path.unlink()
+    assert registry.add(tp.TemperatureScaling(2.0)) == name
+    assert registry.load(name) == tp.TemperatureScaling(2.0)
+
+
+def test_a_file_that_was_copied_there_becomes_a_version(registry, tmp_path):
+    """It serves; rows under its id can be weighed, and one can go back from it."""
+    first = registry.current()
+    assert registry.adopted() == first
+    assert len(registry.history()) == 1
+    tp.save(tp.TemperatureScaling(5.0), tmp_path / "new.json")
+    registry.current_path.write_bytes((tmp_path / "new.json").read_bytes())
+    with pytest.raises(tp.FileFormatError, match="no calibrator"):
+        registry.load(registry.current())
+    second = registry.adopted()
+    assert registry.current() == second != first
+    assert registry.load(second) == tp.TemperatureScaling(5.0)
+    assert registry.history()[-1].why == "current.json was replaced by hand"
+    assert registry.rollback() == first
+
+
 def test_no_registry(tmp_path):
     with pytest.raises(tp.FileFormatError, match="no calibrator serves"):
         Registry(tmp_path / "none").current()

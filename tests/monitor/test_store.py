@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.monitor import Logged, Settings, Store
+from temperance.monitor import Logged, Settings, Store, check
+from temperance.monitor.database import _LOCK
 from temperance.monitor.schema import MIGRATIONS, VERSION
 from temperance.monitor.scores import packed
 
@@ -98,6 +99,10 @@ def test_corrections_keep_their_history(store, address):
     assert rows_of(store) == [2]
     counts = store.counts()
     assert (counts.labels, counts.corrections) == (1, 3)
+    again = store.label(["a", "a"], [1, 2])  # the same call
+    assert (again.repeated, again.corrected, store.counts().corrections) == (2, 0, 3)
+    assert store.label(["a", "a"], [2, 1]).corrected == 1  # another one
+    assert rows_of(store) == [1]
 
 
 def test_a_correction_after_a_check_is_not_weighed_twice(store, clock):
@@ -137,6 +142,45 @@ def test_a_clock_that_goes_backwards_hides_no_label(store, clock):
     clock.now += 7200
     cursor, now = store.check_window()
     assert rows_of(store, after=cursor, until=now) == [1]
+
+
+@pytest.mark.parametrize("delay", [0.0, 86_400.0])
+def test_labels_count_although_the_clock_was_set_back(address, registry, clock, traffic, delay):
+    """By a year: they count as their delay is over, and not a year later."""
+    settings = Settings(registry=str(registry.folder), delay=delay)
+    store = Store.create(address, settings, clock=clock)
+    clock.now += 365 * 86_400
+    z, y, ids = traffic(30)
+    store.log(ids[:10], z[:10], calibrator=registry.current())
+    store.label(ids[:10], y[:10])
+    clock.now += delay + 1
+    assert check(store, registry).n_labels == 10
+    assert store.seconds_behind() == 0.0
+    clock.now -= 365 * 86_400
+    store.log(ids[10:20], z[10:20], calibrator=registry.current())
+    store.label(ids[10:20], y[10:20])
+    clock.now += delay / 2
+    early = check(store, registry)
+    assert early.n_labels == (10 if delay else 20)
+    assert any(word.startswith("the clock is 365.0 days behind") for word in early.warnings)
+    clock.now += delay / 2 + 1
+    assert check(store, registry).n_labels == 20
+    assert (store.counts().waiting, store.counts().matured_labelled) == (0, 10)
+    store.label(ids[20:], y[20:])
+    store.log(ids[20:], z[20:], calibrator=registry.current())
+    clock.now += 367 * 86_400
+    assert check(store, registry).n_labels == 30
+    assert store.seconds_behind() == 0.0
+    store.close()
+
+
+def test_two_clocks_do_not_run_away(store, clock):
+    """Two machines, 30 s apart, by turns: the order of labels is never ahead of the faster one."""
+    for turn in range(12):
+        clock.now += 1.0 + (30.0 if turn % 2 else -30.0)
+        store.log([f"r{turn}"], [[1.0, 0.0]], calibrator=ID)
+        store.label([f"r{turn}"], [0])
+        assert store.seconds_behind() <= 30.0 + 1e-3
 
 
 def test_a_label_that_comes_while_a_check_looks_is_behind_no_cursor(store, clock):
@@ -399,6 +443,37 @@ def test_a_locked_store_says_who(tmp_path, registry, monkeypatch):
     store.close()
 
 
+def test_a_locked_server_says_who(address, store, monkeypatch):
+    """Nobody waits for ever."""
+    if "://" not in address:
+        pytest.skip("a file has no server")
+    psycopg = pytest.importorskip("psycopg")
+    monkeypatch.setattr("temperance.monitor.database._BUSY_SECONDS", 0.2)
+    with psycopg.connect(address) as other:
+        other.execute(f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
+        with pytest.raises(tp.StoreError, match=r"another process has been writing .*pg_stat"):
+            store.log(["a"], [[1.0, 0.0]], calibrator=ID)
+        assert store.counts().predictions == 0  # readers do not wait
+    assert store.log(["a"], [[1.0, 0.0]], calibrator=ID).new == 1
+
+
+def test_several_make_the_same_store_at_once(address, registry):
+    """It is made once, and all have it."""
+    settings, made = Settings(registry=str(registry.folder)), []
+
+    def make():
+        made.append(Store.create(address, settings))
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [each.counts().predictions for each in made] == [0] * 4
+    for each in made:
+        each.close()
+
+
 def test_a_full_disk_writes_nothing(tmp_path, registry, traffic):
     store = Store.create(tmp_path / "a.db", Settings(registry=str(registry.folder)))
     z, _, ids = traffic(3000)
@@ -441,6 +516,26 @@ def test_a_disk_that_is_full(small_disk, registry, traffic):
     more = [shutil.which("mount"), "-o", "remount,size=64m", str(small_disk)]
     subprocess.run(more, check=True)
     assert store.log(ids, z, calibrator=ID) == Logged(50_000 - written, written, 0, 0)
+    store.close()
+
+
+def test_rows_leave_although_the_disk_is_full(small_disk, registry, traffic, clock):
+    """What was done is said, and the same command again does the rest."""
+    store = Store.create(small_disk / "a.db", Settings(registry=str(registry.folder)), clock=clock)
+    z, _, ids = traffic(3000)
+    store.log(ids, z, calibrator=ID)
+    store._database._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001
+    filler = small_disk / "filler"
+    free = shutil.disk_usage(small_disk).free
+    filler.write_bytes(b"x" * (free - 60_000))
+    with pytest.raises(tp.StoreError, match=r"rows are deleted, but .*`temperance monitor prune`"):
+        store.forget(ids[:10])
+    assert store.counts().predictions == 2990
+    filler.unlink()
+    before = store.counts().bytes
+    clock.now += 100.0
+    assert store.prune(50.0) == 2990
+    assert store.counts().bytes < 0.5 * before
     store.close()
 
 

@@ -293,7 +293,7 @@ def test_words_of_the_binned_diagram_move_too():
     """An interval that reaches into a corner sends the word of that corner elsewhere."""
     probs = np.repeat([[0.15, 0.85]], 20, axis=0)
     display = ReliabilityDisplay.from_predictions(probs, np.zeros(20, dtype=int))
-    low = next(text for text in display.ax_.texts if text.get_text() == "over-confident")
+    low = next(text for text in display.ax_.texts if text.get_text() == "probability too high")
     assert low.get_position()[1] > 0.03
 
 
@@ -343,3 +343,50 @@ def test_no_words_cross_the_curve(kind, event):
     for box in words.values():
         inside = (across > box.x0) & (across < box.x1) & (up > box.y0) & (up < box.y1)
         assert not inside.any()
+
+
+def _crossed(display):
+    """Words of a binned diagram that a gap, an interval or a point runs through, as drawn."""
+    renderer = FigureCanvasAgg(display.figure_).get_renderer()
+    to_pixels = display.ax_.transData.transform
+    lines = [each for each in display.ax_.lines if each.get_linestyle() in {"-", "None"}]
+    crossed = []
+    for text in display.ax_.texts:
+        foot = to_pixels(text.get_position())
+        angle = np.deg2rad(text.get_rotation())
+        text.set_rotation(0.0)
+        box = text.get_window_extent(renderer)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        for line in lines:
+            x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+            middle = to_pixels(np.stack([np.linspace(*x[[0, -1]], 300),
+                                         np.linspace(*y[[0, -1]], 300)], axis=1))  # fmt: skip
+            half = 0.5 * line.get_linewidth() * display.figure_.dpi / 72
+            for side in (-half, half):
+                dots = (middle + np.array([side, 0.0]) - foot) @ turn + foot
+                if ((dots > (box.x0, box.y0)) & (dots < (box.x1, box.y1))).all(axis=1).any():
+                    crossed.append(text.get_text())
+    return crossed
+
+
+BINNED = {  # share of each bin that is right
+    "on it": np.linspace(0.05, 0.95, 8),
+    "far above": np.minimum(np.linspace(0.05, 0.95, 8) + 0.4, 1.0),
+    "far below": np.maximum(np.linspace(0.05, 0.95, 8) - 0.4, 0.0),
+    "about": np.clip(np.linspace(0.05, 0.95, 8) + 0.2 * np.cos(3.0 * np.arange(8)), 0.0, 1.0),
+    "few": np.array([0.1, 0.9]),
+}
+
+
+@pytest.mark.parametrize("rows", [20, 200, 2_000])
+@pytest.mark.parametrize("kind", BINNED)
+def test_no_words_cross_the_bins(kind, rows):
+    """Neither the diagonal's nor the corners', whether bins are wide or the intervals short."""
+    right = BINNED[kind]
+    says = np.repeat(np.linspace(0.05, 0.95, len(right)), rows)
+    labels = (np.tile(np.arange(rows), len(right)) < np.repeat(right * rows, rows)).astype(int)
+    display = ReliabilityDisplay.from_predictions(says, labels)
+    assert {text.get_text().lstrip("\u2013 ") for text in display.ax_.texts} >= {
+        "perfectly calibrated", "probability too low", "probability too high",
+    }  # fmt: skip
+    assert _crossed(display) == []

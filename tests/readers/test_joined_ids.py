@@ -269,3 +269,67 @@ def test_ids_that_were_named_are_never_replaced_by_the_order(run, tmp_path, rows
     assert "labels.csv: has no ids under `id`" in error
     in_order = run("evaluate", "scores.csv", *asked, "none", "--quick").stderr
     assert "in their order, which was trusted" in in_order
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".jsonl", ".parquet"])
+def test_each_file_may_call_its_ids_by_its_own_name(run, tmp_path, rows, suffix):
+    """`--id-column` those of the scores, `--label-id-column` those of the labels, of TEST too."""
+    z, y, ids = rows
+    expected = reference.temperature(z, y)
+    order = np.random.default_rng(2).permutation(300)
+    write(tmp_path / "named.csv", qid=ids, **{f"logit_{n}": z[:, j] for j, n in enumerate(NAMES)})
+    name = "keys" if suffix == ".npz" else "key"
+    write(tmp_path / f"labels{suffix}", key=ids[order], label=NAMES[y][order])
+    asked = ("--labels", f"labels{suffix}", "--quick", "--json")
+    for own in (("scores.csv",), ("named.csv", "--id-column", "qid")):
+        found = run("fit", *own, *asked, "--label-id-column", name, "-o", "c.json").stdout
+        assert json.loads(found)["temperature"] == pytest.approx(expected, rel=1e-6)
+    found = read(
+        tmp_path / "named.csv", labels=tmp_path / f"labels{suffix}",
+        fields=Fields(id="qid", label_id=name),
+    )  # fmt: skip
+    assert found.labels.tolist() == NAMES[y].tolist()
+    error = run("fit", "scores.csv", *asked, "--label-id-column", "kye", code=2).stderr
+    assert f"labels{suffix}: has no ids under `kye`, by which `--label-id-column` joins" in error
+    error = run("fit", "scores.csv", *asked, "--id-column", name, code=2).stderr
+    assert f"Where only labels{suffix} calls the ids so, say `--label-id-column {name}`" in error
+
+
+def test_the_ids_of_labels_belong_to_a_file_of_labels(run, tmp_path, rows):
+    """Of TEST's labels as well; without such a file, or without ids to join, an error says so."""
+    z, y, ids = rows
+    write(tmp_path / "labels.csv", key=ids[::-1], label=NAMES[y][::-1])
+    columns = {f"logit_{n}": z[:, j] for j, n in enumerate(NAMES)}
+    write(tmp_path / "cal.csv", label=NAMES[y], **columns)
+    asked = ("--label-id-column", "key")
+    run("fit", "cal.csv", "--test", "scores.csv", "--test-labels", "labels.csv", *asked, "--quick")
+    error = run("fit", "cal.csv", *asked, code=2).stderr
+    assert "`--label-id-column` names the ids of a file of labels: give the file" in error
+    error = run("fit", "cal.csv", "--labels", "labels.csv", *asked, code=2).stderr
+    assert "cal.csv: has no ids under `id`, by which `--id-column` joins it" in error
+    for labels, found in ((None, "there are none"), ({"q1": "ann"}, "they are a mapping")):
+        with pytest.raises(tp.InvalidInputError, match=rf"`fields\.label_id` .* but {found}"):
+            read(tmp_path / "scores.csv", labels=labels, fields=Fields(label_id="key"))
+
+
+def test_answers_of_language_models_and_judges_have_the_same_option(run, tmp_path):
+    """Lines of tokens, and verdicts, whose ids have another name than those of the labels."""
+    from llm_files import completion
+    from llm_files import write as write_lines
+
+    top = [("A", -0.3), ("B", -1.6)]
+    write_lines(tmp_path / "a.jsonl", [completion(top, uid=f"k{i}") for i in range(60)])
+    order = np.random.default_rng(0).permutation(60)
+    right = np.where(np.arange(60) % 3, "A", "B")
+    write(tmp_path / "said.csv", key=[f"k{i}" for i in order], label=right[order])
+    lines = ("--format", "auto", "--options", "A,B", "--labels", "said.csv", "--id-column", "uid",
+             "--label-id-column", "key", "--json")  # fmt: skip
+    assert json.loads(run("evaluate", "a.jsonl", *lines, "--quick").stdout)["accuracy"][
+        "value"
+    ] == pytest.approx(2 / 3)
+    write(tmp_path / "judged.csv", uid=[f"k{i}" for i in range(60)], verdict=np.arange(60) % 2)
+    write(tmp_path / "people.csv", key=[f"k{i}" for i in order], label=(order % 2))
+    asked = ("judge", "judged.csv", "--id-column", "uid", "--label-id-column", "key")
+    found = json.loads(run(*asked, "--labels", "people.csv", "--json").stdout)
+    assert found["pass_rate"]["value"] == pytest.approx(0.5)
+    assert "which is not given" in run(*asked, code=2).stderr

@@ -185,7 +185,7 @@ def test_labels_of_another_file_are_found_by_their_name(tmp_path):
     [
         ("l.npy", np.arange(3), "`labels` must have one entry per row; there are 3 for 2 rows"),
         ("l.npy", np.array(3), "`labels` must have one entry per row; there are 1 for 2 rows"),
-        ("l.npz", {"y": np.arange(2)}, "has no key `labels`; it holds 'y'."),
+        ("l.npz", {"y": np.arange(2)}, "has no key `labels`; it holds 'y'. Say which holds them"),
         ("l.csv", "y\n1\n2\n", "has no column `label`; it holds 'y'."),
         ("l.jsonl", '{"label": 1}\n{"y": 1}\n', "line 2: has no key `label`"),
         ("l.txt", "1", "must have one of the suffixes"),
@@ -197,6 +197,14 @@ def test_labels_of_another_file_must_fit(tmp_path, name, content, message):
     with pytest.raises(FileFormatError) as caught:
         read(write(tmp_path / "a.npy", LOGITS), labels=labels)
     assert str(caught.value).startswith(f"{labels}: {message}")
+
+
+def test_scores_are_not_offered_as_labels(tmp_path):
+    """A labels' file that holds scores alone: the message says so, and names none of them."""
+    labels = write(tmp_path / "l.npz", {"logits": np.ones((2, 3))})
+    with pytest.raises(FileFormatError) as caught:
+        read(write(tmp_path / "a.npy", LOGITS), labels=labels)
+    assert str(caught.value) == f"{labels}: has no key `labels`; it holds 'logits'."
 
 
 # --- .npz -----------------------------------------------------------------------------------
@@ -595,6 +603,7 @@ HEAD = "logit_a,logit_b,label,weight\n"
         (HEAD + "\n\n", "has no rows below its header."),
         ("\n\n", "has no header line."),
         ("logit_a,logit_b,logit_b\n1,2,3\n", "has columns of the same name: 'logit_b'; rename"),
+        ("logit_a,logit_a\n1,2\n", "has columns of the same name: 'logit_a'; rename"),
         ("logit_a,label\n1,a\n", "has one column of logits, 'logit_a', so one class only; add"),
         ("prob_a\n1\n", "has one column of probs, 'prob_a', so one class only; add those of the"),
         ("logit,logit_a,logit_b\n1,2,3\n", "has the scores twice, in the columns 'logit' and"),

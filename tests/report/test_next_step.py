@@ -13,7 +13,7 @@ from streams import log_softmax
 from temperance.cli.app import load_command
 from temperance.cli.options import READING
 from temperance.report import Files
-from temperance.report.commands import NOT_READ
+from temperance.report.commands import UNSUPPORTED
 
 
 def too_sure(n=300, k=3, seed=0):
@@ -130,7 +130,7 @@ def test_options_that_commands_do_not_read():
             if getattr(each, "rich_help_panel", None) in READING
         } - {"--test-labels"}
 
-    assert {name: of("fit") - of(name) for name in NOT_READ} == NOT_READ
+    assert {name: of("fit") - of(name) for name in UNSUPPORTED} == UNSUPPORTED
 
 
 def test_commands_that_could_not_run_are_left_out():

@@ -13,7 +13,6 @@ from temperance.decisions import bands, coverage_table, risk_coverage
 from temperance.decisions.rows import DecisionRows
 from temperance.plots.bands import BandsDisplay
 from temperance.report import BandsContent, PolicyContent, render_policy
-from temperance.report.policy import finding_of
 
 EVIL = "<script>alert(1)</script>"
 
@@ -51,7 +50,8 @@ def content(kind):
     return PolicyContent(
         title=EVIL, bands=found, table=table,
         curve=None if table is None else risk_coverage(p, y), calibrator=tp.TemperatureScaling(1.5),
-        chosen=0.1 if kind == "chosen" else None, use="Some rows did this.", facts=((EVIL, EVIL),),
+        chosen_risk=0.1 if kind == "chosen" else None, use="Some rows did this.",
+        facts=((EVIL, EVIL),),
         warnings=(EVIL,), policy="my policy.json", file="cal.npz",
     )  # fmt: skip
 
@@ -104,7 +104,8 @@ def verdicts(seed, n, flip):
     rows = DecisionRows.check(test, test_y, event=1)
     page = render_policy(PolicyContent(
         title="x", bands=BandsContent(rule, rows, counts), table=None, curve=None,
-        calibrator=made.calibrator, chosen=None, use="", facts=(), policy="p.json", file="f.npz",
+        calibrator=made.calibrator, chosen_risk=None, use="", facts=(), policy="p.json",
+        file="f.npz",
     ))  # fmt: skip
     part = rule.parts[0]
     accepted, rejected = test >= part.accept_from - 1e-6, test <= part.reject_to + 1e-6
@@ -118,11 +119,11 @@ def verdicts(seed, n, flip):
     [(5, 4000, 0.0, "kept"), (5, 4000, 0.3, "broken"), (5, 40, 0.0, "cannot tell")],
 )
 def test_test_rows_judge_the_promises(seed, n, flip, found):
-    """Broken at 5 % for both together, kept at 5 %, by the binomial tails; a next step for each."""
+    """Broken or kept at 5 % for both together, by the binomial tails; a next step for each."""
     words, bad = verdicts(seed, n, flip)
     for k, m in bad:
         broken = binom.sf(k - 1, m, 0.1) <= 0.05 / 2
-        kept = binom.cdf(k, m, 0.1) <= 0.05
+        kept = binom.cdf(k, m, 0.1) <= 0.05 / 2
         assert ("broken" if broken else "kept" if kept else "cannot tell") == found
         assert f"{k:,} of {m:,}" in words
     said = {"kept": "kept on the test rows", "broken": "broken on the test rows",
@@ -132,19 +133,6 @@ def test_test_rows_judge_the_promises(seed, n, flip, found):
     again = "temperance policy new-labels.npz --min-precision 0.9 --min-npv 0.9"
     assert (again in words) == (found == "broken")
     assert ("temperance apply p.json new-rows.npz" in words) == (found != "broken")
-
-
-def test_a_policy_that_keeps_its_promises_is_seldom_called_broken():
-    """Rows at the very limit of both promises: at most 5 % of tests call one of them broken."""
-    p, y = world(0, n=3000)
-    rule = bands(p, y, event=1, min_precision=0.9, min_negative_predictive_value=0.9)
-    rng, called, part = np.random.default_rng(3), 0, rule.parts[0]
-    score = np.repeat([part.accept_from, part.reject_to], 200)
-    for _ in range(400):
-        truth = np.r_[rng.random(200) < 0.9, rng.random(200) < 0.1].astype(int)
-        counts = rule.measure(score, truth)
-        called += any(finding_of(counts, rule, name) == "broken" for name in rule.promises.limits)
-    assert 0 < called / 400 <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
 
 
 def test_the_picture_counts_the_rows():

@@ -83,7 +83,7 @@ def test_the_verdict_is_the_finding(name):
     rest = html.unescape(
         re.search(r'<p class="split">(.*?)</p>', page + '<p class="split"></p>')[1]
     )
-    assert f"{first} {rest}".strip() == found(name).in_words()
+    assert words_of(f"{first} {rest}") == found(name).in_words()
     assert first.endswith(".")
     assert len(first) < 150
 

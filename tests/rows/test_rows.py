@@ -151,3 +151,15 @@ def test_a_part_of_several_models_is_a_part_of_each(tmp_path, file):
     some = entries.part(np.arange(N * K) % 2 == 0)
     assert some.layout.mapped(Z, "multilabel")[:, 1].tolist() == Z.ravel()[::2].tolist()
     assert some.outcomes.n_rows == N
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["those that count", "all"])
+def test_the_row_that_differs_is_that_of_the_file(tmp_path, whole):
+    """Counted from 1 as files are, whatever lies before it: a row of weight 0, one left out."""
+    rows = ["prob_no,prob_yes,label,weight", "0.9,0.1,no,1", "0.4,0.6,yes,0", "0.8,,no,1"]
+    for name, label in (("a", "yes"), ("b", "no")):
+        lines = [*rows, f"0.3,0.7,{label},1", "0.2,0.8,yes,1"]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    with pytest.raises(tp.InvalidInputError, match=r"labels differ .* first in row 4 \(from 1\)"):
+        read_members(paths, Reading(na="drop"), labelled=not whole, whole=whole)

@@ -8,7 +8,7 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.metrics.alike import copies_of, more_alike_than_chance, neighbours_alike
+from temperance.rows.repeats import copies_of, more_alike_than_chance, neighbours_alike
 
 TOLD = {"ids": "540 of 600 rows have the id", "copies": "540 of 600 rows are copies"}
 
@@ -232,6 +232,9 @@ def scores(world, rng):
         return z, draw(rng, np.maximum(z, -9))
     if world == "a tree":
         z = (rng.normal(size=(25, k)) * 2)[rng.integers(0, 25, n)]
+    if world == "leaves that differ":
+        leaves = rng.normal(size=(int(rng.integers(3, 20)), 10))
+        z = (leaves * rng.uniform(0, 6, (len(leaves), 1)))[rng.integers(0, len(leaves), n)]
     if world == "certain":
         z = (z * 40).astype(np.float32)
     if world == "rare events":
@@ -241,7 +244,8 @@ def scores(world, rng):
 
 
 WORLDS = [
-    "fine", "rounded to integers", "percentages", "a tree", "certain", "rare events",
+    "fine", "rounded to integers", "percentages", "a tree", "leaves that differ", "certain",
+    "rare events",
 ]  # fmt: skip
 ORDERS = ["as drawn", "by label", "by confidence", "by loss", "by label and confidence"]
 
@@ -282,6 +286,14 @@ def test_a_file_several_times_over_is_found(world, times):
         assert copies.n == (times - 1) * len(y)
         assert (np.unique(np.c_[copies.clusters, places], axis=0).shape[0]) == len(y)
     assert (np.bincount(copies.clusters) % times == 0).all()
+
+
+def test_ties_are_no_copies_in_any_order_of_the_columns():
+    """Two scores in 1,000 rows, one of them (.5, .5): neither column order makes copies of them."""
+    z = np.log(np.repeat([[0.5, 0.5], [0.3, 0.7]], 500, axis=0))
+    y = np.repeat([0, 1, 0, 1], [101, 399, 97, 403])
+    assert copies_of(z, y) is None
+    assert copies_of(z[:, ::-1], 1 - y) is None
 
 
 def test_a_tenth_copied_is_found():

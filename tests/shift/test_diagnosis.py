@@ -179,7 +179,7 @@ def test_clusters_are_left_out_together(rows, monkeypatch):
         seen.append(clusters)
         return cross_fit(*arguments, clusters=clusters, **options)
 
-    monkeypatch.setattr(sys.modules["temperance.calibrators.out_of_fold"], "cross_fit", spy)
+    monkeypatch.setattr(sys.modules["temperance.calibrators.methods"], "cross_fit", spy)
     names = np.arange(300) // 3
     (z, y), (z_new, y_new) = rows(n=300), rows(n=300, seed=1)
     plain = diagnose(z, y, z_new, y_new, n_resamples=100)

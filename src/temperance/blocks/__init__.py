@@ -1,18 +1,13 @@
 """Rows cut into blocks, a kernel mapped over them, what it returns merged.
 
-`mapping` does that; `arrays`, `stream`, `torch_rows` and `dask_rows` are the labelled rows of a
-fit: in arrays, block by block, in tensors, on a cluster.
+`rows` does that. `rows`, `stream`, `torch_rows` and `dask_rows` are the labelled rows of a fit: in
+arrays, block by block, in tensors, on a cluster.
 """
 
 from temperance.blocks.cluster import connected
-from temperance.blocks.files import (
-    FilePart,
-    FileParts,
-    IgnoredLabel,
-    counting_rows,
-    labelled_blocks,
-)
-from temperance.blocks.mapping import (
+from temperance.blocks.files import FilePart, FileParts, IgnoredLabel, labelled_blocks
+from temperance.blocks.rows import (
+    ArrayRows,
     calling,
     map_rows,
     one_thread_each,
@@ -24,8 +19,7 @@ from temperance.blocks.mapping import (
     thread_count,
     unreported,
 )
-from temperance.blocks.rows import ArrayRows, FoldedRows, LabelledRows
-from temperance.blocks.stream import StreamRows
+from temperance.blocks.stream import FoldedRows, LabelledRows, StreamRows
 
 __all__ = [
     "ArrayRows",
@@ -37,7 +31,6 @@ __all__ = [
     "StreamRows",
     "calling",
     "connected",
-    "counting_rows",
     "labelled_blocks",
     "map_rows",
     "one_thread_each",

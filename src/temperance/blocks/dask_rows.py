@@ -13,16 +13,8 @@ from dask.delayed import delayed
 
 from temperance.blocks.dask_workers import Complaint, computed, merge_tree
 from temperance.blocks.files import FilePart
-from temperance.blocks.mapping import report_rows
-from temperance.blocks.rows import (
-    ArrayRows,
-    FoldPass,
-    RowFolds,
-    joined,
-    read_again,
-    require_weight,
-    thinned,
-)
+from temperance.blocks.rows import ArrayRows, report_rows
+from temperance.blocks.stream import FoldPass, RowFolds, joined, read_again, require_weight, thinned
 from temperance.checks import (
     Positions,
     as_classes,
@@ -32,13 +24,12 @@ from temperance.checks import (
     refuse_probs,
 )
 from temperance.checks.arrays import as_array, is_dask_array
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, require_axis, without_ignored
 from temperance.checks.row_values import checked_weights
-from temperance.checks.scores import as_logits_unread, require_shape
+from temperance.checks.scores import as_logits_unread, refuse_padding, require_shape
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel, preferred_engine
-from temperance.kernels.loss_numpy import existence_sums
+from temperance.kernels.loss import existence_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

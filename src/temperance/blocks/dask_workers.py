@@ -110,8 +110,8 @@ def merge_tree(parts: list[Delayed]) -> Delayed:
 
 def merge_sums(parts: list[Any]) -> Any:  # noqa: ANN401  (sums of one kind, complaints, None)
     """Return the first complaint there is, else the merged sums; None where there are none."""
-    there = [part for part in parts if part is not None]
-    complaints = (part for part in there if isinstance(part, Complaint))
+    results = [part for part in parts if part is not None]
+    complaints = (part for part in results if isinstance(part, Complaint))
     if (first := next(complaints, None)) is not None:
         return first
-    return reduce(lambda left, right: left.merge(right), there) if there else None
+    return reduce(lambda left, right: left.merge(right), results) if results else None

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.checks.labels import is_label, spells_otherwise
+from temperance.checks.labels import counting_rows, is_label, spells_otherwise
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
 from temperance.readers import file_digest, read
 from temperance.readers.dataset import joined_digest
+from temperance.readers.guard import naming
 from temperance.readers.whole import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.checks.label_map import LabelMap
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from temperance.readers.label_source import LabelSource
     from temperance.readers.shards import ShardHeader
 
-__all__ = ["FilePart", "FileParts", "IgnoredLabel", "counting_rows", "labelled_blocks"]
+__all__ = ["FilePart", "FileParts", "IgnoredLabel", "labelled_blocks"]
 
 # Labelled rows in files: blocks of a reader as blocks of a fit.
 
@@ -86,33 +86,11 @@ class IgnoredLabel:
         return counting_rows(labels, self.label, weights, as_spelled=as_spelled)
 
 
-def counting_rows(
-    labels: NDArray[Any],
-    ignore_label: int | str | None,
-    weights: NDArray[Any] | None = None,
-    *,
-    as_spelled: bool | None = None,
-) -> NDArray[np.bool_] | None:
-    """Return which rows have a label that counts, and no weight of 0; None where all do.
-
-    Weights that are all 0, or are not numbers, are left for others to complain of. `as_spelled` is
-    that of `is_label`.
-    """
-    if labels.ndim != 1:
-        return None
-    keep = np.ones(len(labels), dtype=bool)
-    if ignore_label is not None:
-        keep &= ~is_label(labels, ignore_label, as_spelled=as_spelled)
-    if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
-        keep &= (weights != 0) | ~weights.any()
-    return None if keep.all() else keep
-
-
 def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
     """Return the logits of a block, unread where no rule is for them; of probabilities the log."""
     if block.kind == "logits" and not rules.options:
         return block.values
-    with _naming(block.source), rows_of_file(), rows_from(block.first):
+    with naming(block.source, InvalidInputError), rows_of_file(), rows_from(block.first):
         if rules.floor is not None and rules.floor.auto:
             msg = (
                 '`floor="auto"` (--floor auto) asks for the smallest of all probabilities first, '
@@ -120,15 +98,6 @@ def logits_of(block: Dataset, rules: ScoreRules = AS_THEY_ARE) -> NDArray[Any]:
             )
             raise InvalidInputError(msg)
         return rules.logits(block.values, block.kind)
-
-
-@contextmanager
-def _naming(source: str) -> Iterator[None]:
-    try:
-        yield
-    except InvalidInputError as error:
-        msg = f"{source}: {error}"
-        raise InvalidInputError(msg) from error
 
 
 # Parts of files that workers of a cluster read for themselves: only their sums come back.

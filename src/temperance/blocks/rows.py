@@ -1,50 +1,283 @@
-"""What a fit of a temperature asks of labelled rows, wherever they lie, also fold by fold."""
+"""Rows that lie in arrays: a kernel mapped over their blocks by threads, what it returns merged."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from functools import cache, partial
+from itertools import chain, islice
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from temperance.blocks.mapping import map_rows, thread_count
 from temperance.checks import as_logits, refuse_masked_labels
-from temperance.checks.row_values import in_effective_rows
-from temperance.crossfit import drawn_bits
-from temperance.errors import InvalidInputError
+from temperance.checks.arguments import require_type
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums, fold_passes, loss_pass
+from temperance.kernels.loss import existence_sums, loss_pass
 from temperance.numerics import let_go, row_blocks
-from temperance.printable import count_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from temperance.kernels.engines import Engine
-    from temperance.kernels.loss import ExistenceSums, LossPass, RowMomentsKernel
+    from temperance.kernels.loss import ExistenceSums, LossPass
 
 __all__ = [
+    "BLOCK",
     "ArrayRows",
-    "FoldPass",
-    "FoldedRows",
-    "LabelledRows",
-    "RowFolds",
-    "joined",
-    "read_again",
-    "require_weight",
+    "calling",
+    "map_rows",
+    "merged",
+    "one_thread_each",
+    "report_rows",
+    "report_step",
+    "report_work",
+    "reporting",
+    "reporting_work",
     "sampled_rows",
-    "thinned",
+    "thread_count",
+    "unreported",
     "worth_sampling",
     "worth_series",
 ]
 
+# One thread of linear algebra per thread of ours: two kinds of threads wait for each other.
+
+
+_lock = Lock()
+_limits: list[Any] = []  # what was set aside, once for all that are inside
+_inside = [0]
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Keep matrix products inside the `with` to the thread that asks for them.
+
+    The limit is one of the process. Where several threads are inside, the first sets it and the
+    last puts back what was there before; each by itself would put back the limit of another.
+    """
+    controller = _controller()
+    with _lock:
+        _inside[0] += 1
+        if _inside[0] == 1 and controller is not None:
+            _limits.append(controller.limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside[0] -= 1
+            if not _inside[0] and _limits:
+                _limits.pop().restore_original_limits()
+
+
+@cache
+def _controller() -> Any:  # noqa: ANN401
+    """Look once at what NumPy and SciPy have loaded, each its own; None without threads."""
+    import scipy.linalg  # noqa: F401, PLC0415  (loads what is to be looked at)
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415  (most uses do without)
+
+    controller = ThreadpoolController()
+    return controller if controller.select(user_api="blas").lib_controllers else None
+
+
+_AHEAD = 4  # blocks per thread that wait to be worked on
+_on_rows: ContextVar[Callable[[int], None] | None] = ContextVar("_on_rows", default=None)
+
+ShowWork: TypeAlias = "Callable[[str, int | None], AbstractContextManager[Callable[[str], None]]]"
+_on_work: ContextVar[ShowWork | None] = ContextVar("_on_work", default=None)
+_on_step: ContextVar[Callable[[str, int, int], object] | None] = ContextVar(
+    "_on_step", default=None
+)
+
+
+class _Mergeable(Protocol):
+    def merge(self, other: Self, /) -> Self: ...
+
+
+S = TypeVar("S", bound=_Mergeable)
+
+
+def map_rows(
+    kernel: Callable[..., S],
+    scores: NDArray[Any],
+    *per_row: NDArray[Any] | None,
+    threads: int = 1,
+    elements: int | None = None,
+) -> S:
+    """Return the merged `kernel(block of scores, block of each per-row array)`; None stays None.
+
+    All arrays share their first axis, of length >= 1. Only some blocks at a time, of `elements`
+    numbers each, are read and converted, so a memory-mapped array is never in memory as a whole.
+    Blocks are merged in their order: the result does not depend on the number of threads.
+    """
+
+    def of_block(rows: slice) -> tuple[int, S]:
+        others = (None if array is None else array[rows] for array in per_row)
+        block = scores[rows]
+        sums = kernel(block, *others)
+        let_go(block)
+        return rows.stop - rows.start, sums
+
+    return merged(of_block, row_blocks(scores, elements), threads=threads)
+
+
+def merged(
+    work: Callable[[Any], tuple[int, S]],
+    blocks: Iterable[Any],
+    *,
+    threads: int = 1,
+    ahead: int = _AHEAD,
+) -> S:
+    """Return the merged sums of `work(block)`, which also says how many rows it saw.
+
+    Up to `ahead` blocks per thread are taken before they are needed; so many sums may wait.
+    """
+    total: S | None = None
+    for n, sums in _in_order(work, blocks, threads, ahead):
+        total = sums if total is None else total.merge(sums)
+        report_rows(n)
+    assert total is not None  # noqa: S101  (there is a block)
+    return total
+
+
+def thread_count() -> int:
+    """Return how many threads share the work: the processors this process may use.
+
+    The environment variable OMP_NUM_THREADS, which also limits what NumPy is built on, limits it.
+    """
+    processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(processors or 1, int(limit) if limit.isdecimal() and int(limit) else 1 << 30))
+
+
+@contextmanager
+def reporting(
+    on_rows: Callable[[int], None], on_step: Callable[[str, int, int], object] | None = None
+) -> Iterator[None]:
+    """Call `on_rows(number of rows done)` after each block mapped inside the `with`.
+
+    And `on_step(what, done, total)` after each of many steps that are no reading of rows: classes
+    and groups measured, groups fitted.
+    """
+    tokens = _on_rows.set(on_rows), _on_step.set(on_step)
+    try:
+        yield
+    finally:
+        _on_rows.reset(tokens[0])
+        _on_step.reset(tokens[1])
+
+
+@contextmanager
+def calling(progress: Callable[[int], object] | None) -> Iterator[None]:
+    """Call `progress(rows read so far)` after each block of what runs inside the `with`, if given.
+
+    Raises InvalidInputError if it is no function.
+    """
+    if progress is None:
+        yield
+        return
+    require_type(
+        progress, Callable, name="progress", rule="a function of the number of rows read so far"
+    )
+    n_done = 0
+
+    def on_rows(n: int) -> None:
+        nonlocal n_done
+        n_done += n
+        progress(n_done)
+
+    with reporting(on_rows, _on_step.get()):
+        yield
+
+
+@contextmanager
+def unreported() -> Iterator[None]:
+    """Report none of the rows that are read inside the `with`."""
+    token = _on_rows.set(None)
+    try:
+        yield
+    finally:
+        _on_rows.reset(token)
+
+
+@contextmanager
+def reporting_work(show: ShowWork) -> Iterator[None]:
+    """Show each piece of work that `report_work` names inside the `with`, by `show(what, rows)`."""
+    token = _on_work.set(show)
+    try:
+        yield
+    finally:
+        _on_work.reset(token)
+
+
+@contextmanager
+def report_work(what: str, *, rows: int | None = None) -> Iterator[Callable[[str], None]]:
+    """Say what is worked on inside the `with`, and of how many `rows`, where that is known.
+
+    What the `with` gives says that other work on the same rows begins. Nobody listens unless
+    `reporting_work` names somebody.
+
+    >>> with report_work("measuring", rows=100) as again:
+    ...     again("measuring once more")
+    """
+    show = _on_work.get()
+    if show is None:
+        yield lambda _: None
+        return
+    with show(what, rows) as again:
+        yield again
+
+
+def report_step(what: str, number: int, total: int) -> None:
+    """Say that `number` of `total` steps of this kind are done."""
+    if (report := _on_step.get()) is not None:
+        report(what, number, total)
+
+
+def report_rows(n: int) -> None:
+    """Say that `n` more rows are done."""
+    if (report := _on_rows.get()) is not None:
+        report(n)
+
+
+def _in_order(
+    work: Callable[[Any], tuple[int, S]], blocks: Iterable[Any], threads: int, ahead: int
+) -> Iterator[tuple[int, S]]:
+    """Yield the results in the order of the blocks; only a few blocks are taken ahead."""
+    blocks = iter(blocks)
+    first = list(islice(blocks, 2))
+    if threads == 1 or len(first) < 2:  # a pool costs as much as a block of 100,000 numbers
+        yield from map(work, chain(first, blocks))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Any] = deque()
+        try:
+            for block in chain(first, blocks):
+                waiting.append(pool.submit(copy_context().run, work, block))
+                if len(waiting) > ahead * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # after an error, or Ctrl-C, nothing new is begun
+            for future in waiting:
+                future.cancel()
+
+
 # Labelled rows as arrays, in memory or memory-mapped, worked on by threads.
 
 
-_BLOCK = 1 << 19  # elements: enough that threads seldom meet, few enough for the shared cache
+BLOCK = 1 << 19  # elements: enough that threads seldom meet, few enough for the shared cache
 _LARGE = 1 << 18  # elements; a sample of fewer saves nothing
 _MANY = 512  # rows
 _SHARE = 8  # one row in so many is sampled, up to
@@ -97,8 +330,8 @@ class ArrayRows:
         )
         return map_rows(
             partial(loss_pass, betas=betas, moments=moments),
-            self.logits, self.labels, self.weights, elements=_BLOCK,
-            threads=thread_count() if self.logits.size > 2 * _BLOCK else 1,
+            self.logits, self.labels, self.weights, elements=BLOCK,
+            threads=thread_count() if self.logits.size > 2 * BLOCK else 1,
         )  # fmt: skip
 
     def existence_sums(self) -> ExistenceSums:
@@ -150,190 +383,3 @@ def sampled_rows(n: int, *, row_bytes: int, k: int) -> NDArray[np.intp]:
     runs = target // run
     starts = np.linspace(0, n - run, runs).astype(np.intp)
     return (starts[:, None] + np.arange(run)).ravel()
-
-
-# Folds of rows that come block by block, and the sums of one reading kept apart by fold.
-
-
-@dataclass(frozen=True, slots=True)
-class RowFolds:
-    """A fold for each row of each block, drawn by `seed`: every fold has rows from all over.
-
-    The same in every reading of the same blocks, whatever else is known of the rows.
-    """
-
-    n_folds: int
-    seed: int = 0
-
-    def of(self, block: int, first: int, n: int) -> NDArray[np.intp]:
-        """Return the folds, (n,), of the rows of a block from number `first` in it on."""
-        bits = drawn_bits(self.seed, block, np.arange(first, first + n, dtype=np.uint64))
-        return (bits % np.uint64(self.n_folds)).astype(np.intp)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldPass:
-    """Sums of each fold; None where it has no row yet."""
-
-    betas: tuple[float, ...]  # the inverse temperatures of the sums
-    folds: tuple[LossPass | None, ...]
-
-    @classmethod
-    def of(
-        cls,
-        rows: ArrayRows,
-        folds: RowFolds,
-        betas: tuple[float, ...],
-        *,
-        block: int,
-        first: int,
-        moments: RowMomentsKernel,
-    ) -> Self:
-        """Return the sums of the rows of a block from number `first` in it on."""
-        fold, w = folds.of(block, first, rows.n), rows.weights
-        parts = (
-            fold_passes(
-                rows.logits[some], rows.labels[some], None if w is None else w[some],
-                folds=[np.flatnonzero(fold[some] == f) for f in range(folds.n_folds)],
-                betas=betas, moments=moments,
-            )
-            for some in row_blocks(rows.logits, _BLOCK)
-        )  # fmt: skip
-        return reduce(lambda left, right: left.merge(right), (cls(betas, p) for p in parts))
-
-    def merge(self, other: Self) -> Self:
-        """Return the sums over the rows of both."""
-        pairs = zip(self.folds, other.folds, strict=True)
-        return replace(self, folds=tuple(b if a is None else _merged(a, b) for a, b in pairs))
-
-    def total(self) -> LossPass:
-        """Return the sums of all folds."""
-        sums = self.without(None)
-        assert sums is not None  # noqa: S101  (there is a row)
-        return sums
-
-    def without(self, fold: int | None) -> LossPass | None:
-        """Return the sums of all folds but this one; None where no other has a row.
-
-        Weights add up to the effective number of these rows.
-        """
-        others = [
-            each for number, each in enumerate(self.folds) if each is not None and number != fold
-        ]
-        return reduce(lambda a, b: a.merge(b), others).in_effective_rows() if others else None
-
-
-def _merged(one: LossPass, other: LossPass | None) -> LossPass:
-    return one if other is None else one.merge(other)
-
-
-# What a fit of a temperature asks of labelled rows, wherever they lie.
-
-
-class LabelledRows(Protocol):
-    """Logits with labels, and perhaps weights, that are read as sums and never as a whole."""
-
-    @property
-    def k(self) -> int:
-        """Number of classes."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Names of the classes."""
-        ...
-
-    @property
-    def sample_readings(self) -> int:
-        """How often `sample` reads all rows."""
-        ...
-
-    def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
-        """Return the sums of all rows at these inverse temperatures, in one reading."""
-        ...
-
-    def existence_sums(self) -> ExistenceSums:
-        """Return the sums that decide whether an optimum exists, in one reading."""
-        ...
-
-    def sample(self) -> LabelledRows | Self | None:
-        """Return some rows from all over, to start a search with; None where that saves nothing."""
-        ...
-
-    def refuse_bad_values(self) -> None:
-        """Raise `InvalidInputError` that names the first bad row, after sums were not finite."""
-        ...
-
-
-class FoldedRows(LabelledRows, Protocol):
-    """Labelled rows whose last reading left the sums of each fold."""
-
-    @property
-    def n_folds(self) -> int:
-        """Number of folds."""
-        ...
-
-    @property
-    def last(self) -> FoldPass | None:
-        """The sums of each fold, after a reading."""
-        ...
-
-
-# Rows that are read anew for every pass: what the first reading gave, and if it still holds.
-
-
-_SAME = 1e-9  # sums of the same rows, cut otherwise, agree to this
-
-
-def read_again(
-    first: LossPass | None,
-    betas: tuple[float, ...],
-    read: Callable[[tuple[float, ...]], LossPass],
-    *,
-    name: str,
-) -> LossPass:
-    """Return the sums at these inverse temperatures; those at 1 are those of `first`."""
-    if first is None:
-        return read(betas)
-    new = betas[1:] if betas[0] == 1.0 and len(betas) > 1 else betas
-    second = read(new)
-    gap = abs(second.gap_to_largest - first.gap_to_largest)
-    if second.n != first.n or gap > _SAME * abs(first.gap_to_largest):
-        msg = (
-            f"`{name}` gave other rows when read again: {count_text(first.n, 'row')} with a "
-            "checksum of "
-            f"{first.gap_to_largest:.9g} first, {second.n:,} with {second.gap_to_largest:.9g} "
-            "then. Every reading must give the same rows: no random samples, no growing file."
-        )
-        raise InvalidInputError(msg)
-    return second if new is betas else replace(second, at=(first.at[0], *second.at))
-
-
-def require_weight(sums: LossPass) -> LossPass:
-    """Return the sums of all rows, some of which must count."""
-    if sums.at[0].weight == 0.0:
-        msg = "`weights` must not all be zero: no row would count."
-        raise InvalidInputError(msg)
-    return sums
-
-
-def thinned(rows: ArrayRows, *, most: int | None = None) -> ArrayRows:
-    """Return about one row in eight, at least one, of `most` elements, copied."""
-    places = sampled_rows(rows.n, row_bytes=rows.k * rows.logits.itemsize, k=rows.k)
-    if most is not None:
-        places = places[:: max(1, -(-len(places) * rows.k // most))]
-    weights = None if rows.weights is None else rows.weights[places]
-    return replace(rows, logits=rows.logits[places], labels=rows.labels[places], weights=weights)
-
-
-def joined(parts: list[ArrayRows]) -> ArrayRows | None:
-    """Return the rows of all parts, in their order; None where all weigh 0."""
-    weights = [rows.weights for rows in parts if rows.weights is not None]
-    if weights and not any(w.any() for w in weights):
-        return None
-    return ArrayRows(
-        np.concatenate([rows.logits for rows in parts]),
-        np.concatenate([rows.labels for rows in parts]),
-        in_effective_rows(np.concatenate(weights)) if weights else None,
-        engine=parts[0].engine,
-    )

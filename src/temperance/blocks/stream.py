@@ -5,33 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+import numpy as np
 
 from temperance.blocks.files import labelled_blocks
-from temperance.blocks.mapping import merged, thread_count
 from temperance.blocks.rows import (
+    BLOCK,
     ArrayRows,
-    FoldPass,
-    RowFolds,
-    joined,
-    read_again,
-    require_weight,
-    thinned,
+    merged,
+    sampled_rows,
+    thread_count,
     worth_series,
 )
 from temperance.checks import as_labels, as_logits, refuse_masked_labels, refuse_probs
 from temperance.checks.arguments import value_text
 from temperance.checks.arrays import as_array, rows_among, rows_from
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
-from temperance.checks.row_values import checked_weights
-from temperance.checks.scores import as_logits_unread
+from temperance.checks.row_values import checked_weights, in_effective_rows
+from temperance.checks.scores import as_logits_unread, refuse_padding
+from temperance.crossfit import drawn_bits
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import moments_kernel
-from temperance.kernels.loss_numpy import existence_sums
+from temperance.kernels.loss import existence_sums, fold_passes
 from temperance.numerics import let_go, owned, row_blocks
+from temperance.printable import count_text
 from temperance.readers import BlockFile
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from temperance.kernels.loss import ExistenceSums, LossPass, RowMomentsKernel
 
 __all__ = [
+    "FoldPass",
+    "FoldedRows",
+    "LabelledRows",
+    "RowFolds",
     "StreamRows",
     "block_parts",
     "cut",
@@ -292,3 +296,190 @@ class StreamRows:
                     refuse_padding(z, y)
             w = checked_weights(kept_rows(weights, keep, name="weights"), n=n, all_zero=True)
         return ArrayRows(z, y, w, engine=self.engine)
+
+
+# Folds of rows that come block by block, and the sums of one reading kept apart by fold.
+
+
+@dataclass(frozen=True, slots=True)
+class RowFolds:
+    """A fold for each row of each block, drawn by `seed`: every fold has rows from all over.
+
+    The same in every reading of the same blocks, whatever else is known of the rows.
+    """
+
+    n_folds: int
+    seed: int = 0
+
+    def of(self, block: int, first: int, n: int) -> NDArray[np.intp]:
+        """Return the folds, (n,), of the rows of a block from number `first` in it on."""
+        bits = drawn_bits(self.seed, block, np.arange(first, first + n, dtype=np.uint64))
+        return (bits % np.uint64(self.n_folds)).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPass:
+    """Sums of each fold; None where it has no row yet."""
+
+    betas: tuple[float, ...]  # the inverse temperatures of the sums
+    folds: tuple[LossPass | None, ...]
+
+    @classmethod
+    def of(
+        cls,
+        rows: ArrayRows,
+        folds: RowFolds,
+        betas: tuple[float, ...],
+        *,
+        block: int,
+        first: int,
+        moments: RowMomentsKernel,
+    ) -> Self:
+        """Return the sums of the rows of a block from number `first` in it on."""
+        fold, w = folds.of(block, first, rows.n), rows.weights
+        parts = (
+            fold_passes(
+                rows.logits[some], rows.labels[some], None if w is None else w[some],
+                folds=[np.flatnonzero(fold[some] == f) for f in range(folds.n_folds)],
+                betas=betas, moments=moments,
+            )
+            for some in row_blocks(rows.logits, BLOCK)
+        )  # fmt: skip
+        return reduce(lambda left, right: left.merge(right), (cls(betas, p) for p in parts))
+
+    def merge(self, other: Self) -> Self:
+        """Return the sums over the rows of both."""
+        pairs = zip(self.folds, other.folds, strict=True)
+        return replace(self, folds=tuple(b if a is None else _merged(a, b) for a, b in pairs))
+
+    def total(self) -> LossPass:
+        """Return the sums of all folds."""
+        sums = self.without(None)
+        assert sums is not None  # noqa: S101  (there is a row)
+        return sums
+
+    def without(self, fold: int | None) -> LossPass | None:
+        """Return the sums of all folds but this one; None where no other has a row.
+
+        Weights add up to the effective number of these rows.
+        """
+        others = [
+            each for number, each in enumerate(self.folds) if each is not None and number != fold
+        ]
+        return reduce(lambda a, b: a.merge(b), others).in_effective_rows() if others else None
+
+
+def _merged(one: LossPass, other: LossPass | None) -> LossPass:
+    return one if other is None else one.merge(other)
+
+
+# What a fit of a temperature asks of labelled rows, wherever they lie.
+
+
+class LabelledRows(Protocol):
+    """Logits with labels, and perhaps weights, that are read as sums and never as a whole."""
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes."""
+        ...
+
+    @property
+    def sample_readings(self) -> int:
+        """How often `sample` reads all rows."""
+        ...
+
+    def loss_pass(self, betas: tuple[float, ...]) -> LossPass:
+        """Return the sums of all rows at these inverse temperatures, in one reading."""
+        ...
+
+    def existence_sums(self) -> ExistenceSums:
+        """Return the sums that decide whether an optimum exists, in one reading."""
+        ...
+
+    def sample(self) -> LabelledRows | Self | None:
+        """Return some rows from all over, to start a search with; None where that saves nothing."""
+        ...
+
+    def refuse_bad_values(self) -> None:
+        """Raise `InvalidInputError` that names the first bad row, after sums were not finite."""
+        ...
+
+
+class FoldedRows(LabelledRows, Protocol):
+    """Labelled rows whose last reading left the sums of each fold."""
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        ...
+
+    @property
+    def last(self) -> FoldPass | None:
+        """The sums of each fold, after a reading."""
+        ...
+
+
+# Rows that are read anew for every pass: what the first reading gave, and if it still holds.
+
+
+_SAME = 1e-9  # sums of the same rows, cut otherwise, agree to this
+
+
+def read_again(
+    first: LossPass | None,
+    betas: tuple[float, ...],
+    read: Callable[[tuple[float, ...]], LossPass],
+    *,
+    name: str,
+) -> LossPass:
+    """Return the sums at these inverse temperatures; those at 1 are those of `first`."""
+    if first is None:
+        return read(betas)
+    new = betas[1:] if betas[0] == 1.0 and len(betas) > 1 else betas
+    second = read(new)
+    gap = abs(second.gap_to_largest - first.gap_to_largest)
+    if second.n != first.n or gap > _SAME * abs(first.gap_to_largest):
+        msg = (
+            f"`{name}` gave other rows when read again: {count_text(first.n, 'row')} with a "
+            "checksum of "
+            f"{first.gap_to_largest:.9g} first, {second.n:,} with {second.gap_to_largest:.9g} "
+            "then. Every reading must give the same rows: no random samples, no growing file."
+        )
+        raise InvalidInputError(msg)
+    return second if new is betas else replace(second, at=(first.at[0], *second.at))
+
+
+def require_weight(sums: LossPass) -> LossPass:
+    """Return the sums of all rows, some of which must count."""
+    if sums.at[0].weight == 0.0:
+        msg = "`weights` must not all be zero: no row would count."
+        raise InvalidInputError(msg)
+    return sums
+
+
+def thinned(rows: ArrayRows, *, most: int | None = None) -> ArrayRows:
+    """Return about one row in eight, at least one, of `most` elements, copied."""
+    places = sampled_rows(rows.n, row_bytes=rows.k * rows.logits.itemsize, k=rows.k)
+    if most is not None:
+        places = places[:: max(1, -(-len(places) * rows.k // most))]
+    weights = None if rows.weights is None else rows.weights[places]
+    return replace(rows, logits=rows.logits[places], labels=rows.labels[places], weights=weights)
+
+
+def joined(parts: list[ArrayRows]) -> ArrayRows | None:
+    """Return the rows of all parts, in their order; None where all weigh 0."""
+    weights = [rows.weights for rows in parts if rows.weights is not None]
+    if weights and not any(w.any() for w in weights):
+        return None
+    return ArrayRows(
+        np.concatenate([rows.logits for rows in parts]),
+        np.concatenate([rows.labels for rows in parts]),
+        in_effective_rows(np.concatenate(weights)) if weights else None,
+        engine=parts[0].engine,
+    )

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 
-from temperance.blocks.mapping import merged
-from temperance.blocks.rows import sampled_rows, worth_sampling
+from temperance.blocks.rows import merged, sampled_rows, worth_sampling
 from temperance.checks import Positions, as_classes, as_labels, as_logits, refuse_masked_labels
 from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import is_tensor, on_host
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, require_axis
 from temperance.checks.labels import is_label
 from temperance.checks.row_values import checked_weights, in_effective_rows
-from temperance.checks.scores import LOOK_LIKE_PROBS, refuse_shares, require_shape, sums_of_probs
+from temperance.checks.scores import (
+    LOOK_LIKE_PROBS,
+    refuse_padding,
+    refuse_shares,
+    require_shape,
+    sums_of_probs,
+)
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.loss_torch import existence_sums, loss_pass, row_device, wide
 
@@ -150,7 +154,7 @@ def _in_range(labels: Tensor, k: int) -> bool:
 
 
 _BLOCK = 1 << 19  # elements: a block and what is made of it stay in the cache of the processor
-_ASKED = 1 << 18  # numbers that are asked whether one of them is padding
+_SAMPLE = 1 << 18  # numbers that are asked whether one of them is padding
 _FEW = 64  # rows that mostly settle whether these are probabilities
 _THREADS = 2  # while one is in Python, torch's own threads work for the other
 _DEVICE_BLOCK = 1 << 24  # 64 MiB in single precision: a GPU is busy, and starts few kernels
@@ -275,7 +279,7 @@ class TorchRows:
         if self.logits.ndim == 1:
             return
         z, y, _, _ = next(self._blocks())
-        few = slice(max(1, _ASKED // self.k))
+        few = slice(max(1, _SAMPLE // self.k))
         some = on_host(z[few].cpu())
         refuse_shares(some)
         refuse_padding(some, on_host(y[few].cpu()))

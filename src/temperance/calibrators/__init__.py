@@ -10,6 +10,7 @@ from temperance.calibrators.bias_corrected_temperature import (
 from temperance.calibrators.calibrator import (
     Calibrator,
     Method,
+    Traits,
     as_calibrator,
     interval_of,
     temperature_of,
@@ -21,9 +22,11 @@ from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.label_platt import LabelPlattScaling
 from temperance.calibrators.methods import (
     METHODS,
+    calibrated_rows,
     check_method,
     fit_method,
     method_tables,
+    out_of_fold_logits,
 )
 from temperance.calibrators.multilabel import (
     LABEL_METHODS,
@@ -31,16 +34,10 @@ from temperance.calibrators.multilabel import (
     entry_rows,
     fit_entries,
 )
-from temperance.calibrators.out_of_fold import calibrated_rows, out_of_fold_logits
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.record import FitRecord, TemperatureRecord, ends_text
-from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.temperature_fit import (
-    count_clusters,
-    fold_temperatures,
-)
+from temperance.calibrators.temperature import TemperatureScaling, count_clusters, fold_temperatures
 from temperance.calibrators.training import Outputs, Training
-from temperance.calibrators.traits import Traits
 from temperance.calibrators.venn_abers import VennAbers
 
 __all__ = [

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from temperance.blocks import map_rows, one_thread_each, thread_count
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Affine, LogSoftmax, Softmax
-from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.temperature_fit import temperature_record
+from temperance.calibrators.temperature import TemperatureScaling, temperature_record
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import AffineSums, affine_logits, affine_sums, diagonal_sums
@@ -41,7 +39,7 @@ _FIRST_ROWS = 2_000  # of a first search, where there are many more: the full da
 _MANY = 4
 _ROUGH = 1e-3  # gradient, in units where the curvature is 1, at which the first search ends
 _FINE = 1e-7  # and the last one: the loss is then right to 1e-14 per number
-_KEPT_BYTES = 1 << 28  # inputs of no more than 256 MiB are computed once and kept
+_STORED_BYTES = 1 << 28  # inputs of no more than 256 MiB are computed once and kept
 _MOST_STEPS = 2_000
 _FLAT = 1e-10  # curvature below this, relative to the largest, is taken for this
 
@@ -79,8 +77,8 @@ class AffineProblem:
         units where the diagonal of the Hessian is 1, ends below 1e-7.
         """
         with one_thread_each():
-            if self.inputs is not as_float64 and self._kept_bytes <= _KEPT_BYTES:
-                return self._with_inputs_kept()._solve(linear, lowest)  # noqa: SLF001  (own class)
+            if self.inputs is not as_float64 and self._input_bytes <= _STORED_BYTES:
+                return self._with_stored_inputs()._solve(linear, lowest)  # noqa: SLF001  (own class)
             return self._solve(linear, lowest)
 
     def _solve(self, linear: Array, lowest: float | None) -> AffineFit:
@@ -107,17 +105,17 @@ class AffineProblem:
             return map_rows(of_block, *data, threads=thread_count())
 
     @property
-    def _kept_type(self) -> np.dtype[Any]:
+    def _input_type(self) -> np.dtype[Any]:
         """Inputs are as precise as the logits they are made of, and no less than float32."""
         single = self.rows.logits.dtype.name in {"float16", "bfloat16", "float32"}
         return np.dtype(np.float32 if single else np.float64)
 
     @property
-    def _kept_bytes(self) -> int:
-        return self.rows.n * self.rows.k * self._kept_type.itemsize
+    def _input_bytes(self) -> int:
+        return self.rows.n * self.rows.k * self._input_type.itemsize
 
-    def _with_inputs_kept(self) -> AffineProblem:
-        inputs = np.empty(self.rows.logits.shape, dtype=self._kept_type)
+    def _with_stored_inputs(self) -> AffineProblem:
+        inputs = np.empty(self.rows.logits.shape, dtype=self._input_type)
 
         def keep(rows: slice) -> None:
             inputs[rows] = self.inputs(as_float64(self.rows.logits[rows]))

@@ -11,6 +11,7 @@ from temperance.calibrators.calibrator import Calibrator
 from temperance.calibrators.identity import Identity
 from temperance.calibrators.methods import METHODS, check_method
 from temperance.calibrators.platt import PlattScaling
+from temperance.calibrators.record import ScoreTest
 from temperance.calibrators.training import Training
 from temperance.checks import Positions, as_weights
 from temperance.checks.answer_scores import (
@@ -23,16 +24,15 @@ from temperance.checks.answer_scores import (
 from temperance.checks.arguments import as_word, value_text
 from temperance.checks.forms import refuse_other_index
 from temperance.errors import InvalidInputError
-from temperance.significance import ScoreTest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.operations import Operation
     from temperance.calibrators.training import Outputs
-    from temperance.calibrators.traits import Traits
     from temperance.readers.json_object import JsonObject
 
     Array = NDArray[np.float64]
@@ -263,8 +263,8 @@ class AnswerConfidence(Calibrator):
         of = score.integer("of") if score.has("of") else None
         words: dict[str, float] = {}
         if score.has("words"):
-            listed = score.section("words")
-            words = {word: listed.number(word) for word in listed.values}
+            entries = score.section("words")
+            words = {word: entries.number(word) for word in entries.values}
         scale = AnswerScale(score.text("scale"), of, tuple(words.items()))
         method = common.pop("method")
         inner = METHODS[method].from_parameters(parameters, n_classes=2)

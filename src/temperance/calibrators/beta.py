@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import BetaCurve, LogOdds, Softmax, WithZero
 from temperance.calibrators.training import Training, require_bends
-from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.arguments import as_not_negative, as_number
 from temperance.errors import InvalidInputError, NoOptimumError

@@ -11,12 +11,11 @@ import numpy as np
 
 from temperance.blocks import one_thread_each
 from temperance.calibrators.affine import AffineProblem
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Affine, Divide, Softmax
 from temperance.calibrators.record import FitRecord, MapParts, TemperatureRecord
-from temperance.calibrators.temperature_fit import refuse_constant_logits, temperature_record
+from temperance.calibrators.temperature import refuse_constant_logits, temperature_record
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.checks.arguments import as_positive
 from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError, NoOptimumError

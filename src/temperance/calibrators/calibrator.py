@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 
-from temperance.calibrators.record import FitRecord, MapParts, TemperatureRecord, regret_in_words
+from temperance.calibrators.record import (
+    FitRecord,
+    MapParts,
+    TemperatureRecord,
+    regret_in_words,
+    sharpness_in_words,
+)
 from temperance.calibrators.training import DOUBLE, Outputs
 from temperance.checks import as_known_names, as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import MOST_CLASSES, as_count, as_flag
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, named_scores, refuse_other_index
 from temperance.checks.labels import as_classes
-from temperance.checks.one_row import as_one_row
-from temperance.checks.scores import refuse_masks
+from temperance.checks.scores import as_one_row, refuse_masks, refuse_padding
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
 from temperance.printable import count_text
 from temperance.show import Table, beside, number_text, positive_text, sketch, to_frame
-from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from temperance.calibrators.operations import Operation
     from temperance.calibrators.training import Training
-    from temperance.calibrators.traits import Traits
     from temperance.checks.answer_scores import AnswerScale
     from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
@@ -38,10 +40,87 @@ if TYPE_CHECKING:
 __all__ = [
     "Calibrator",
     "Method",
+    "Traits",
     "interval_of",
     "keep_predicted_class",
     "temperature_of",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """Facts about a method, in words, besides those that other code asks for (true or false).
+
+    Parameters
+    ----------
+    type : str
+        Whether a fixed number of numbers describes the map (parametric) or the data shape it.
+    summary : str
+        What the map does to a row.
+    parameters : str
+        How many numbers are learned, for k classes.
+    labels : str
+        How many labelled rows it wants.
+    cost : str
+        Work of a fit on n rows of k classes.
+    keeps_class : bool
+        The predicted class of a row never changes.
+    keeps_order : bool
+        The order of the classes within a row never changes.
+    keeps_ranking : str
+        Whether two rows keep their order by the probability of a class.
+    classes : str
+        Which numbers of classes it takes, natively or one-vs-rest.
+    risk : str
+        Of over-fitting.
+    source : str
+        The paper.
+    binary : bool
+        Only two classes.
+    masks : bool
+        Takes rows in which some options do not exist (logit -inf).
+    prior : bool
+        `fit` takes `prior=`.
+    groups : bool
+        `fit` and `apply` take `groups=`.
+    members : bool
+        `fit` and `apply` take the outputs of several models.
+    zeros : bool
+        Takes rows whose label has probability 0: it needs no logarithm of it.
+    any_width : bool
+        Learns nothing about single classes, so rows may have any number of options.
+    learned : tuple of int
+        `parameters` as coefficients of 1, k and k^2; none where the data decide how many.
+    """
+
+    type: str
+    summary: str
+    parameters: str
+    labels: str
+    cost: str
+    keeps_class: bool
+    keeps_order: bool
+    keeps_ranking: str
+    classes: str
+    risk: str
+    source: str
+    binary: bool = False
+    masks: bool = True
+    prior: bool = False
+    groups: bool = False
+    members: bool = False
+    zeros: bool = False
+    any_width: bool = False
+    learned: tuple[int, ...] = ()
+
+    def n_parameters(self, k: int) -> int:
+        """Return how many numbers are learned for k classes; 0 where the data decide."""
+        return sum(number * k**power for power, number in enumerate(self.learned))
+
+    def to_dict(self) -> dict[str, str | bool]:
+        """Return all fields that `parameters` does not say already."""
+        return {name: value for name, value in asdict(self).items() if name != "learned"}
+
 
 # A fitted calibrator as people see it: a few lines, a table, a picture of what it does.
 

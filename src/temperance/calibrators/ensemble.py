@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from temperance.blocks import map_rows
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Divide, Softmax, WeightedPool
 from temperance.calibrators.record import MapParts, ModelWeights
-from temperance.calibrators.temperature_fit import temperature_record
+from temperance.calibrators.temperature import temperature_record
 from temperance.calibrators.training import Outputs, Training
-from temperance.calibrators.traits import Traits
 from temperance.checks import as_logits
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_positive, as_sequence, as_word

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method, keep_predicted_class
+from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.operations import DivideByGroup, Softmax
 from temperance.calibrators.record import (
     FitRecord,
@@ -18,9 +18,8 @@ from temperance.calibrators.record import (
     TemperatureRecord,
 )
 from temperance.calibrators.shrinkage import shrunk_parts
-from temperance.calibrators.temperature_fit import count_clusters, temperature_record
+from temperance.calibrators.temperature import count_clusters, temperature_record
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.checks import as_known_names
 from temperance.checks.arguments import as_not_negative, as_positive, value_text
 from temperance.checks.row_values import numbers_by_name
@@ -290,13 +289,13 @@ class GroupTemperatureScaling(Method):
             odd = min(groups.keys() ^ names)
             fit.refuse("groups", f"of the same groups as `parameters`, unlike {shown(odd)}")
         for name, part in groups.items():
-            wanted = self.temperatures.get(name, self.temperature)
+            parameter = self.temperatures.get(name, self.temperature)
             of_group = fit.section("groups").section(name)
             of_group.require_equal(
-                "temperature", wanted, because=f"as `parameters` say of group {shown(name)}"
+                "temperature", parameter, because=f"as `parameters` say of group {shown(name)}"
             )
-            if part.interval is not None and not part.interval[0] <= wanted <= part.interval[1]:
-                of_group.refuse("temperature_interval", f"around the temperature, {wanted:g}")
+            if part.interval is not None and not part.interval[0] <= parameter <= part.interval[1]:
+                of_group.refuse("temperature_interval", f"around the temperature, {parameter:g}")
         return GroupTemperatureRecord.around(pooled, groups)
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Softmax
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

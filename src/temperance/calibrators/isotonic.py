@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Curves, LogOdds, Normalize, OneVsRest, WithComplement
 from temperance.calibrators.training import Training, require_bends
-from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import (
     MOST_LOG_ODDS,
     TwoClasses,

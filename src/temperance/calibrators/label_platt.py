@@ -26,8 +26,8 @@ from temperance.show import Table, interval_text, number_text
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.operations import Operation
-    from temperance.calibrators.traits import Traits
     from temperance.checks.labels import Positions
     from temperance.readers.json_object import JsonObject
 
@@ -53,7 +53,7 @@ _FLAT = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class SharedLines:
     """The common line, each part's, and how much parts differ."""
 
     slope: float
@@ -65,7 +65,7 @@ class Lines:
     passes: int
 
 
-def shared_lines(odds: Array, hit: Array, weights: Array, part: NDArray[np.intp]) -> Lines:
+def shared_lines(odds: Array, hit: Array, weights: Array, part: NDArray[np.intp]) -> SharedLines:
     r"""Return the most probable line of each part, P(hit) = sigmoid(slope * odds + intercept).
 
     (log slope, intercept) of a part is taken as normal about a common value, with a covariance;
@@ -119,7 +119,7 @@ def shared_lines(odds: Array, hit: Array, weights: Array, part: NDArray[np.intp]
         at = centre[None, :]
     slopes = np.exp(at[:, 0]) / spread
     common = float(np.exp(centre[0])) / spread
-    return Lines(
+    return SharedLines(
         slope=common,
         intercept=float(centre[1] - common * origin),
         slopes=slopes,

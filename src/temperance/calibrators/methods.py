@@ -1,8 +1,11 @@
-"""The table of all methods, by their names on the command line and in JSON."""
+"""The table of all methods, by their names on the command line and in JSON, and fits by name."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from temperance.calibrators.affine import MatrixScaling, VectorScaling
 from temperance.calibrators.beta import BetaCalibration
@@ -13,18 +16,28 @@ from temperance.calibrators.identity import Identity
 from temperance.calibrators.isotonic import IsotonicCalibration
 from temperance.calibrators.platt import PlattScaling
 from temperance.calibrators.temperature import TemperatureScaling
-from temperance.calibrators.training import Training, as_prior
+from temperance.calibrators.training import Outputs, Training, as_prior
 from temperance.calibrators.venn_abers import VennAbers
 from temperance.checks.arguments import as_word
+from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
 from temperance.show import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from temperance.calibrators.calibrator import Calibrator, Method
 
-__all__ = ["METHODS", "check_method", "fit_method", "method_tables"]
+__all__ = [
+    "METHODS",
+    "calibrated_rows",
+    "check_method",
+    "fit_method",
+    "method_tables",
+    "out_of_fold_logits",
+]
 
 METHODS: dict[str, type[Method]] = {
     each.method: each
@@ -104,3 +117,32 @@ def method_tables() -> list[Table]:
 
 def _yes(fact: bool) -> str:  # noqa: FBT001
     return "yes" if fact else "no"
+
+
+# Rows calibrated by fits that have not seen them.
+
+
+def out_of_fold_logits(
+    rows: Training, learn: Callable[[Training], Calibrator], *, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return each row's logits, (n, k), calibrated by what the rows without its fold teach.
+
+    `learn` gets the rows with the weights of a fold at 0; five folds, drawn by `seed` from what
+    rows hold, clusters whole (see `cross_fit`). Raises what `learn` raises.
+    """
+    scores = rows.members or (rows.logits,)
+    if rows.groups is not None:
+        scores = (*scores, np.unique(rows.groups, return_inverse=True)[1])
+    return cross_fit(
+        lambda weights: partial(calibrated_rows, learn(rows.weighing(weights)), rows),
+        rows.labels, scores=scores, weights=rows.weights, clusters=rows.clusters, seed=seed,
+    )  # fmt: skip
+
+
+def calibrated_rows(
+    calibrator: Calibrator, rows: Training, which: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the calibrated logits of some of the rows, (m, k)."""
+    groups = rows.groups if calibrator.traits.groups else None
+    scores = tuple(each[which] for each in rows.members or (rows.logits,))
+    return calibrator.calibrated_logits(Outputs(scores, None if groups is None else groups[which]))

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators.calibrator import Traits
     from temperance.calibrators.operations import Operation
     from temperance.calibrators.record import FitRecord, MapParts
-    from temperance.calibrators.traits import Traits
     from temperance.frozen import MaybeNone
     from temperance.readers.json_object import JsonObject
     from temperance.show import Table

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Affine", "BetaCurve", "Curves", "Divide", "DivideByGroup", "LogOdds", "LogSoftmax",
     "Normalize", "OneVsRest", "Operation", "Sigmoid", "Smooth", "Softmax", "Steps",
-    "WeightedPool", "WithComplement", "WithZero",
+    "WeightedPool", "WithComplement", "WithZero", "divisor_of",
 ]  # fmt: skip
 
 
@@ -146,3 +146,16 @@ Operation = (
     | Curves | Steps | WithZero | WithComplement | Softmax | Sigmoid | Normalize
     | WeightedPool
 )  # fmt: skip
+
+
+def divisor_of(operations: tuple[Operation, ...]) -> float | None:
+    """Return the one number that a map divides all logits by before its link; None if it does more.
+
+    >>> divisor_of((Divide((1.7,)), Softmax())), divisor_of((Divide((1.0, 2.0)), Softmax()))
+    (1.7, None)
+    """
+    match operations:
+        case (Divide(by=(number,)), Softmax() | Sigmoid()):
+            return number
+        case _:
+            return None

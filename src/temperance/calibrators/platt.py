@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from temperance.calibrators.calibrator import Method
+from temperance.calibrators.calibrator import Method, Traits
 from temperance.calibrators.operations import Affine, LogOdds, Softmax, WithZero
 from temperance.calibrators.training import Training
-from temperance.calibrators.traits import Traits
 from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_odds
 from temperance.checks.arguments import as_number, as_positive
 from temperance.errors import NoOptimumError

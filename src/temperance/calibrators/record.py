@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import exp, inf, isfinite, sqrt
+from math import copysign, exp, inf, isfinite, sqrt
 from sys import float_info
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from temperance.checks.arguments import as_level
+from temperance.frozen import Plain
 from temperance.numerics import t_quantile, two_sided_p
-from temperance.significance import ScoreTest
+from temperance.show import p_text
+from temperance.significance import Direction, evident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from temperance.calibrators.newton import Minimum
+    from temperance.kernels.loss import LossSums
     from temperance.readers.json_object import JsonObject
 
 __all__ = [
@@ -28,17 +30,87 @@ __all__ = [
     "LabelLines",
     "MapParts",
     "ModelWeights",
+    "ScoreTest",
     "ShrunkPart",
     "TemperatureRecord",
     "ends_text",
     "now",
     "regret_in_words",
+    "sharpness_in_words",
 ]
+
+# Whether the model needs a temperature at all.
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTest(Plain):
+    r"""Test of T = 1 that needs no fit: whether probabilities are as sharp as labels allow.
+
+    Parameters
+    ----------
+    z : float
+        Standard normal under calibration; above 0 = over-confident, below = under-confident.
+    p_value : float
+        Two-sided, in [0, 1]; small = the probabilities are too sharp or too flat.
+
+    Notes
+    -----
+    :math:`Z = \sum_i w_i g_i / \sqrt{\sum_i w_i^2 v_i}` with
+    :math:`g_i = E_{p_i}[z_i] - z_{i y_i}` and :math:`v_i = \mathrm{Var}_{p_i}[z_i]` at T = 1.
+    With z = log p this is Spiegelhalter's (1986) test for the logarithmic score,
+    https://doi.org/10.1002/sim.4780050506
+    """
+
+    json_keys: ClassVar[tuple[str, ...]] = ("z", "p_value", "direction")
+
+    z: float
+    p_value: float
+
+    @classmethod
+    def from_sums(cls, at_one: LossSums) -> Self:
+        """Return the test from the sums at inverse temperature 1."""
+        if at_one.model_variance > 0.0:
+            z = at_one.slope / sqrt(at_one.model_variance)
+        else:  # every probability is 0 or 1 to the last bit: one error refutes that
+            z = 0.0 if at_one.slope == 0.0 else copysign(float_info.max, at_one.slope)
+        return cls(z=z, p_value=two_sided_p(z))
+
+    @classmethod
+    def of_certain_error(cls) -> Self:
+        """Return the test where something happened that had probability 0: refuted."""
+        return cls(z=float_info.max, p_value=0.0)
+
+    @property
+    def leaning(self) -> Direction:
+        """Which way the probabilities lean, by the sign of z alone: chance may be why."""
+        if self.z == 0.0:
+            return "neither"
+        return "over-confident" if self.z > 0 else "under-confident"
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the probabilities err; "neither" without evidence, where p >= 0.05."""
+        return evident(self.leaning, self.p_value)
+
+
+def sharpness_in_words(test: ScoreTest) -> str:
+    """Return what the score test of T = 1 says: the one sentence of terminal, notebook and page.
+
+    >>> sharpness_in_words(ScoreTest(z=-3.3, p_value=0.00097))
+    'the model is under-confident (score test of T = 1: z = -3.3, p < 0.001)'
+    >>> sharpness_in_words(ScoreTest(z=0.3, p_value=0.754))
+    'no clear sign of over- or under-confidence (score test of T = 1: z = 0.3, p = 0.754)'
+    """
+    z = f"{test.z + 0.0:.1f}".replace("-0.0", "0.0") if abs(test.z) < 1e6 else "beyond measure"
+    shown = f"(score test of T = 1: z = {z}, {p_text(test.p_value)})"
+    if test.direction == "neither":
+        return f"no clear sign of over- or under-confidence {shown}"
+    return f"the model is {test.direction} {shown}"
+
 
 # What a fit leaves behind: how many rows, what it gained, how sure it is.
 
 
-_ROUNDING = float_info.epsilon  # relative, of a double
 _WIDEST = 300.0  # exp(300) = 1e130: an interval that says nothing, in finite numbers
 
 
@@ -210,29 +282,6 @@ class TemperatureRecord(FitRecord):
         """The same record."""
         return self
 
-    @classmethod
-    def of(cls, minimum: Minimum, *, prior: float, readings: int) -> Self:
-        """Return the record of a minimum; `readings` of all rows came before the search."""
-        start, end, beta = minimum.start, minimum.end, minimum.beta
-        temperature = 1.0 / beta
-        curvature = end.curvature + prior / beta**2
-        error = sqrt(end.squared_slope) / curvature  # of beta: the sandwich
-        if prior > 0.0:  # on the few rows that need a prior the sandwich is too narrow
-            error = max(error, 1.0 / sqrt(curvature))
-        return cls(
-            temperature=temperature,
-            n=minimum.n,
-            weight=end.weight,
-            log_loss_before=start.loss / start.weight,
-            log_loss_after=end.loss / end.weight,
-            standard_error=temperature**2 * error,
-            expected_regret=0.5 * error**2 * end.curvature / end.weight,
-            score_test=ScoreTest.from_sums(start),
-            passes=minimum.readings + readings,
-            prior=prior,
-            error_bound=max(minimum.distance, _ROUNDING) if minimum.distance < inf else None,
-        )
-
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         r"""Return the confidence interval of T: :math:`T \exp(\pm q \, se(T) / T)`.
 
@@ -257,7 +306,6 @@ class TemperatureRecord(FitRecord):
 
         Examples
         --------
-        >>> from temperance.significance import ScoreTest
         >>> test = ScoreTest(z=0.0, p_value=1.0)
         >>> TemperatureRecord(
         ...     n=9, weight=9.0, log_loss_before=1.0, log_loss_after=1.0, score_test=test, passes=1,

@@ -10,10 +10,7 @@ import numpy as np
 
 from temperance.blocks import report_step
 from temperance.calibrators.record import ShrunkPart
-from temperance.calibrators.temperature_fit import (
-    count_clusters,
-    temperature_record,
-)
+from temperance.calibrators.temperature import count_clusters, temperature_record
 from temperance.calibrators.training import cluster_slopes
 from temperance.errors import NoOptimumError
 from temperance.numerics import as_float64, normal_quantile, t_quantile
@@ -63,16 +60,16 @@ def own_interval(
     by m / (m - 1) and by how much larger the sum of squares of the clusters' slopes is than that of
     the rows'. Such an interval needs no optimum.
     """
-    quantile, together = normal_quantile(_LEVEL), 1.0
+    quantile, design_effect = normal_quantile(_LEVEL), 1.0
     if clusters is not None:
-        m = _count(clusters, rows.weights)
+        m = _n_clusters(clusters, rows.weights)
         if m < 2:
             return None
         quantile = t_quantile(_LEVEL, m - 1)
-        together = _together(rows, clusters, beta=1.0 / about) * m / (m - 1)
+        design_effect = _design_effect(rows, clusters, beta=1.0 / about) * m / (m - 1)
     at = rows.loss_pass((1.0 / about,)).at[0]
     excess = at.squared_slope / at.model_variance if at.model_variance > 0.0 else 1.0
-    reach = quantile * sqrt(max(max(excess, 1.0) * together, 1.0))
+    reach = quantile * sqrt(max(max(excess, 1.0) * design_effect, 1.0))
     half = 0.5
     if optimum and at.curvature > 0.0:
         half = reach * sqrt(at.model_variance) / at.curvature * about
@@ -122,11 +119,11 @@ def _end(excess: Callable[[float], float], side: float, *, first: float | None) 
     return side * float(brentq(lambda x: excess(side * x), near, far, xtol=_NEAR))
 
 
-def _count(clusters: NDArray[np.intp], weights: NDArray[np.float64] | None) -> int:
+def _n_clusters(clusters: NDArray[np.intp], weights: NDArray[np.float64] | None) -> int:
     return len(np.unique(clusters if weights is None else clusters[weights > 0.0]))
 
 
-def _together(rows: Training, clusters: NDArray[np.intp], *, beta: float) -> float:
+def _design_effect(rows: Training, clusters: NDArray[np.intp], *, beta: float) -> float:
     """Return the sum of squared slopes of clusters over that of single rows."""
     single = np.arange(rows.n)
     numbers = np.unique(clusters, return_inverse=True)[1]
@@ -217,10 +214,10 @@ def shrunk_parts(
     """
     alone = []
     for number, rows in enumerate(parts, start=1):
-        alone.append(None if rows is None else _alone(rows))
+        alone.append(None if rows is None else _own_record(rows))
         report_step("fitting groups", number, len(parts))
     clustered = [
-        own if own is None or rows is None else _by_clusters(own, rows)
+        own if own is None or rows is None else count_clusters(own, rows)
         for own, rows in zip(alone, parts, strict=True)
     ]
     estimates = [each for each in clustered if each is not None and each.standard_error < inf]
@@ -259,11 +256,6 @@ def interval_around(
     return None if ends is None else (min(ends[0], temperature), max(ends[1], temperature))
 
 
-def _by_clusters(own: TemperatureRecord, rows: Training) -> TemperatureRecord:
-    """Return the record of a part with errors that count the part's clusters, if it has any."""
-    return count_clusters(own, rows)
-
-
 def _typical_excess(
     alone: Sequence[TemperatureRecord | None], clustered: Sequence[TemperatureRecord | None]
 ) -> float:
@@ -277,7 +269,8 @@ def _typical_excess(
     return max(float(np.median(excess)), 1.0) if excess else 1.0
 
 
-def _alone(rows: Training) -> TemperatureRecord | None:
+def _own_record(rows: Training) -> TemperatureRecord | None:
+    """Return the temperature of a part by its own rows; None where they have no optimum."""
     try:
         return temperature_record(rows)
     except NoOptimumError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.blocks import ArrayRows, map_rows
-from temperance.calibrators.record import FitRecord
+from temperance.calibrators.record import FitRecord, ScoreTest
 from temperance.checks import (
     Positions,
     as_classes,
@@ -23,23 +23,24 @@ from temperance.checks import (
 from temperance.checks import refuse_probs as refuse_probs_as_logits
 from temperance.checks.arguments import as_flag, as_float_dtype, as_number
 from temperance.checks.arrays import (
+    are_plain,
     is_dask_array,
     is_tensor,
+    one_column,
     rows_among,
     shares_memory,
     without_copy,
 )
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import Dense, named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import in_effective_rows
-from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_tiny
+from temperance.checks.scores import as_logits_unread, refuse_masks, refuse_padding, refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import temperature_scores
 from temperance.kernels.engines import check_engine
-from temperance.kernels.loss_numpy import loss_sums
+from temperance.kernels.loss import loss_sums
 from temperance.numerics import as_float64, row_blocks, two_sided_p
-from temperance.significance import ScoreTest
+from temperance.printable import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,6 +119,7 @@ class Training(ArrayRows):
     groups: NDArray[np.str_] | None = None  # (n,): each row's group
     members: tuple[NDArray[Any], ...] | None = None  # of several models, (n, k) each
     prior: float = field(default=0.0, kw_only=True)  # in pseudo-rows that say: no change
+    counted: NDArray[np.bool_] | None = field(default=None, kw_only=True)  # of all rows: these
 
     def __post_init__(self) -> None:
         if self.weights is not None:
@@ -149,17 +151,20 @@ class Training(ArrayRows):
         """
         strength = as_prior(prior)
         as_flag(refuse_probs, name="refuse_probs")
-        scores, columns = named_scores(
-            logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
-            groups=groups,
-        )  # fmt: skip
-        outputs, dense = Dense.of(scores, class_axis=class_axis)
-        y: Any = dense.labels(labels)
-        w: Any = None if weights is None else dense.flat(weights, name="weights")
-        keep = labelled_rows(y, ignore_label, may_be_none=True)
+        outputs: Any = logits
+        columns = classes
+        y: Any = labels
+        w: Any = weights
         c: Any = clusters
-        if clusters is not None and len(dense.shape) > 1:
-            c = dense.spread(clusters, name="clusters")
+        if class_axis == -1 and are_plain(logits, labels, weights, clusters, groups):
+            outputs = one_column(outputs)
+        else:
+            scores, columns = named_scores(
+                logits, classes, name="logits", labels=labels, weights=weights, clusters=clusters,
+                groups=groups,
+            )  # fmt: skip
+            outputs, y, w, c = _flat(scores, labels, weights, clusters, class_axis=class_axis)
+        keep = labelled_rows(y, ignore_label, may_be_none=True)
         rows, w, c = (
             kept_rows(each, keep, name=name)
             for each, name in ((outputs, "logits"), (w, "weights"), (c, "clusters"))
@@ -169,7 +174,7 @@ class Training(ArrayRows):
             n, k = z.shape
             names = as_classes(columns, k=k)
             y = as_labels(kept_labels(y, keep), n=n, k=k, classes=names)
-            w = as_weights(w, n=n)
+            w = None if w is None else as_weights(w, n=n)
             _require_rows(n)
             if refuse_probs:
                 refuse_probs_as_logits(rows)
@@ -180,7 +185,15 @@ class Training(ArrayRows):
             units = None if c is None else as_groups(c, n=n, name="clusters")[1]
             of_row = kept_rows(groups, keep, name="groups")
             of_row = None if of_row is None else as_group_names(of_row, n=n)
-        return cls(z, y, w, names, units, of_row, prior=strength, engine=check_engine(engine))
+        return cls(
+            z, y, w, names, units, of_row, prior=strength, counted=keep,
+            engine=check_engine(engine),
+        )  # fmt: skip
+
+    def refuse_bad_values(self) -> None:
+        """Raise as for any rows; a row is named by its place among all, ignored ones too."""
+        with rows_among(self.counted):
+            ArrayRows.refuse_bad_values(self)
 
     def require_learnable(self, *, zeros: bool) -> Self:
         """Return the rows, or raise: there are none, a label has logit -inf, logits are tiny.
@@ -206,6 +219,7 @@ class Training(ArrayRows):
             clusters = np.unique(clusters[places], return_inverse=True)[1]
         return replace(
             self,
+            counted=None,
             logits=self.logits[places],
             labels=self.labels[places],
             weights=None if self.weights is None else self.weights[places],
@@ -255,11 +269,10 @@ class Training(ArrayRows):
         """Raise `NoOptimumError` if a class has no row: its bias would run away to -infinity."""
         missing = np.flatnonzero(self.class_weights() == 0.0)
         if len(missing):
-            names = [self.class_name(c) for c in missing[:5]]
-            more = ", ..." if len(missing) > 5 else ""
+            names = first_few([self.class_name(c) for c in missing.tolist()], 5)
             msg = (
                 f"{len(missing)} of {self.k} classes {'has' if len(missing) == 1 else 'have'} "
-                f"no row ({', '.join(names)}{more}): the "
+                f"no row ({names}): the "
                 f"loss falls for ever as they are ruled out. {hint}"
             )
             raise NoOptimumError(msg, reason="empty-class")
@@ -351,6 +364,22 @@ def require_bends(widest: float, *, method: str) -> None:
             "differ by about 1, here and wherever the map is applied."
         )
         raise InvalidInputError(msg)
+
+
+def _flat(
+    scores: Any,  # noqa: ANN401  (array_like)
+    labels: ArrayLike | Positions,
+    weights: ArrayLike | None,
+    clusters: ArrayLike | None,
+    *,
+    class_axis: int,
+) -> tuple[Any, Any, Any, Any]:
+    """Return logits (n, k) or (n,), and what there is per row (n,), of arrays of any shape."""
+    outputs, dense = Dense.of(scores, class_axis=class_axis)
+    w = None if weights is None else dense.flat(weights, name="weights")
+    if clusters is not None and len(dense.shape) > 1:
+        clusters = dense.spread(clusters, name="clusters")
+    return outputs, dense.labels(labels), w, clusters
 
 
 def _require_rows(n: int) -> None:

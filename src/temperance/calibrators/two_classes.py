@@ -126,7 +126,7 @@ def bounded(odds: Array) -> Array:
 def with_log_odds(block: Array, odds: Array) -> Array:
     """Return (0, odds) per row, odds beyond float range at its end; one-option rows as they are."""
     out = of_log_odds(odds)
-    missing = np.isneginf(block)
+    missing = block == -np.inf
     if missing.any():
         one_option = missing.any(axis=1)
         out[one_option] = block[one_option]

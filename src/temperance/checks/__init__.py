@@ -7,15 +7,9 @@ from temperance.checks.labels import (
     as_labels,
     refuse_masked_labels,
 )
+from temperance.checks.probs import as_probs, logits_from_probs
 from temperance.checks.row_values import as_group_names, as_groups, as_known_names, as_weights
-from temperance.checks.scores import (
-    as_logits,
-    as_probs,
-    logits_from_probs,
-    looks_like_probs,
-    masked_logits,
-    refuse_probs,
-)
+from temperance.checks.scores import as_logits, looks_like_probs, masked_logits, refuse_probs
 
 __all__ = [
     "LabelMap",

@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_mapping, value_text
 from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
-from temperance.checks.one_row import plain_row
+from temperance.checks.scores import plain_row
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -69,11 +69,11 @@ class AnswerScale:
         pairs = self.words.items() if isinstance(self.words, Mapping) else self.words
         try:
             words = {_text(word): float(value) for word, value in pairs}
-            given = len(list(pairs))
+            n_pairs = len(list(pairs))
         except (TypeError, ValueError):
-            words, given = {}, -1
+            words, n_pairs = {}, -1
         low, high, rule = self._range()
-        if len(words) != given or "" in words or any(_plain_number(word) for word in words):
+        if len(words) != n_pairs or "" in words or any(_plain_number(word) for word in words):
             msg = (
                 "`words` must map words that differ, and are no numbers, to numbers, as "
                 f"high=90,low=30; got {value_text(self.words)}."
@@ -130,16 +130,16 @@ class AnswerScale:
         `95%` and `95 %` are percentages whatever the scale is, which must be one of shares. Without
         the sign a number is on the scale; but 0.95 among percentages is no word for 95.
         """
-        said = _text(text)
-        known = dict(self.words).get(said)
+        word = _text(text)
+        known = dict(self.words).get(word)
         if known is not None:
             return known
-        if said.endswith("%"):
-            value = _plain_number(said[:-1].rstrip())
+        if word.endswith("%"):
+            value = _plain_number(word[:-1].rstrip())
             if value is None or self.name not in _STATED:
                 return None
             return value if self.name == "percent" else round(value / _PERCENT, 15)
-        value = _plain_number(said)
+        value = _plain_number(word)
         if value is not None and self.words and self.name == "percent" and 0.0 < value < 1.0:
             return None
         return value
@@ -148,8 +148,8 @@ class AnswerScale:
         """Return scores that are texts as the numbers that they say; others as they are."""
         if not self.takes_texts:
             return scores
-        listed = np.asarray(scores, dtype=object) if isinstance(scores, list | tuple) else scores
-        texts = np.asarray(listed)
+        objects = np.asarray(scores, dtype=object) if isinstance(scores, list | tuple) else scores
+        texts = np.asarray(objects)
         if texts.ndim != 1 or not any(isinstance(each, str) for each in texts.tolist()):
             return scores
         values = [self.as_number(str(each)) for each in texts.tolist()]
@@ -188,6 +188,9 @@ class AnswerScale:
 
     def _check(self, s: Array, *, name: str) -> None:
         low, high, rule = self._range()
+        if len(s) == 1 and self.name in _IN_RANGE and low <= s[0] <= high:
+            self._refuse_fractions(s, name=name)
+            return
         bad = ~((s >= low) & (s <= high))  # nan too
         if self.name == "count":
             bad |= s != np.floor(s)
@@ -298,8 +301,8 @@ def _outside(s: Array, scale: AnswerScale) -> bool:
 def words_of(words: object) -> tuple[tuple[str, float], ...]:
     """Return what words stand for as pairs, of a mapping or None."""
     rule = 'a mapping of words to numbers, as {"high": 90}'
-    given = {} if words is None else as_mapping(words, name="words", rule=rule)
-    return tuple(given.items())
+    mapping = {} if words is None else as_mapping(words, name="words", rule=rule)
+    return tuple(mapping.items())
 
 
 def parse_words(text: str) -> dict[str, float]:
@@ -325,6 +328,10 @@ def _plain_number(text: str) -> float | None:
 
 def _text(value: object) -> str:
     return str(value.decode() if isinstance(value, bytes) else value).strip().lower()
+
+
+# Scales whose scores are good wherever they lie in their range.
+_IN_RANGE = frozenset(("probability", "fraction", "percent"))
 
 
 def _logarithm(p: Array) -> Array:

@@ -75,7 +75,8 @@ def as_number(
     least, most : float
         Ends that it may.
     hint : str
-        One more sentence for the message.
+        One more sentence for the message; without one, a number up to 100 where a share is asked
+        for is told which share it is as a percentage.
     option : str
         What the argument is called on the command line.
 
@@ -96,8 +97,20 @@ def as_number(
     number = _float_of(value)
     inside = number is not None and isfinite(number) and above < number < below
     if number is None or not inside or not least <= number <= most:
-        raise _refusal(name, option, rule, value, hint)
+        of_share = max(above, least) >= 0.0 and min(below, most) <= 1.0
+        raise _refusal(name, option, rule, value, hint or (_percentage(number) * of_share))
     return number
+
+
+def _percentage(number: float | None) -> str:
+    """Return the question whether a number that is no share is one in percent; "" if it is none.
+
+    >>> _percentage(95.0), _percentage(-1.0)
+    ('A percentage? 95 % is 0.95.', '')
+    """
+    if number is None or not 1.01 <= number <= 100.0:
+        return ""
+    return f"A percentage? {number:g} % is {number / 100.0:.6g}."
 
 
 def as_positive(value: object, *, name: str, hint: str = "", option: str = "") -> float:

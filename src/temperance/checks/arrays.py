@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST_LOGIT",
+    "are_plain",
     "as_array",
     "as_numbers",
     "as_optional",
@@ -260,6 +261,16 @@ def _no_array(values: object, *, name: str) -> InvalidInputError:
 def one_column(values: NDArray[Any]) -> NDArray[Any]:
     """Return a single column (n, 1), as networks with one output have it, as (n,)."""
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def are_plain(scores: object, *row_values: object) -> bool:
+    """Whether scores are numbers, (n, k) or (n,), and what there is per row arrays or lists.
+
+    Nothing of them names columns or rows, as frames do, and rows are not spread over other axes.
+    """
+    if type(scores) is not np.ndarray or scores.ndim > 2 or scores.dtype.kind not in "fiu":
+        return False
+    return all(each is None or type(each) in {np.ndarray, list, tuple} for each in row_values)
 
 
 def is_small_matrix(values: object) -> TypeGuard[NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Values that contradict what their columns say: padding, ranks, decisions, one label for all.
+"""Scores by what the caller says of them, and what contradicts it: ranks, decisions, one label.
 
 Each rule looks at what the values themselves cannot be if the columns are classes, and asks for
 odds that chance does not give, so that legitimate data pass (simulated in the tests).
@@ -7,22 +7,15 @@ odds that chance does not give, so that legitimate data pass (simulated in the t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from temperance.checks.arrays import as_numbers, count_rows, one_column, row_name
-from temperance.checks.scores import (
-    Floor,
-    Floored,
-    as_logits,
-    as_probs,
-    masked_logits,
-    sum_tolerance,
-)
+from temperance.checks.arrays import as_numbers, count_rows, one_column
+from temperance.checks.probs import Floor, Floored, as_probs, sum_tolerance
+from temperance.checks.scores import as_logits, masked_logits, sample_step, spread_rows
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, is_mapped, let_go, log_probs
+from temperance.numerics import as_float64, log_probs
 from temperance.printable import count_text
 
 if TYPE_CHECKING:
@@ -37,14 +30,13 @@ __all__ = [
     "contradictions",
     "one_label",
     "only_label",
-    "padding_value",
     "ranked_columns",
-    "refuse_padding",
 ]
 
 # What the caller says of scores before they become logits: masks, sums, printed zeros.
 
 
+_HALF = 0.5  # of the smallest positive probability, where all are 1
 _AS_IN_FIT = "as in the fit of the calibrator; `floor=0` (--floor 0) leaves them"
 
 
@@ -172,7 +164,14 @@ class ScoreRules:
             return ()
         if self.floor is None:
             return (f"{floored}, {_AS_IN_FIT}.",)
-        return (f"{floored}, by `floor` (--floor).",)
+        hard = ""
+        if self.floor.auto and floored.floor == _HALF:
+            hard = (
+                " No probability lies between 0 and 1: these are answers without a confidence, and "
+                "what is said of them as they are is said of this number. Say another, or fit a "
+                "map, which takes the share of right answers in its place."
+            )
+        return (f"{floored}, by `floor` (--floor).{hard}",)
 
     @property
     def of_blocks(self) -> tuple[str, ...]:
@@ -206,14 +205,6 @@ def _argument(name: str, value: str) -> str:
 AS_THEY_ARE = ScoreRules()
 
 
-_AT_ONCE = 32  # of these rows, before their pages are let go
-_SAMPLE = 1 << 18  # numbers looked at: rows from all over, so that large data cost no more
-_CANDIDATES = 3  # values tried as padding: those that beat the label most often
-_FEWEST = 5  # rows in which padding must be the largest
-_DOMINANT = 5  # times as frequent as any other value
-_FEW_LABELS = 0.25  # of those expected by lot: real logits that the dtype rounds to the same number
-_CHANCE = 1e-6  # of no label at all where the padding is largest, if it were an option
-_CHANCE_TRAILING = 1e-3  # the same, where the value only ever fills the ends of rows
 _NEAR = 0.1  # of the median gap: this close to a tie
 _CLOSE_CALLS = 20  # near ties that all fell to the same side: 2^-20 by chance
 _FEWEST_DECISIONS = 2
@@ -221,65 +212,6 @@ _DECISIONS = (
     "every probability is exactly 0 or 1: these are decisions, not probabilities; all they tell is "
     "how often they are right."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Padding:
-    """A number that stands for options that do not exist."""
-
-    value: float
-    cells: int  # that hold it
-    labels: int  # that hold it as well: real logits that the dtype rounds to the same number
-    rows: int  # in which it is the largest
-    first: int  # of these
-
-
-def padding_value(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> Padding | None:
-    """Return the number that stands for options that do not exist, if there is one.
-
-    Logits (n, k), labels (n,) or None. It is one number that
-
-    * is never the logit of a label, although it is the largest of its row in 5 rows or more (by
-      itself: rows that hold nothing else do not count). If its cells were options, the label would
-      be among them at least as often as by lot, as they are on top: the chance that it never is
-      (Chernoff's bound) must be below 1e-6, or 1e-3 where the number only ever fills the ends of
-      rows, to different lengths, as padding does. A quarter of the labels expected by lot may
-      hold it all the same, as narrow dtypes round real logits to the same number;
-    * is five times as frequent as any other number, as no measured logit is;
-    * if it is 0, does not stand in the same columns of every row, as that of a reference class.
-
-    So a floor (log 1e-10, a ReLU's 0) passes, as it never is the largest; so do a ceiling, which
-    is the label's where it is on top, and quantised logits, of which no value stands out. Without
-    labels only a number is padding that is the largest of 5 rows or more, five times as frequent
-    as any other, and only ever fills the ends of rows, to different lengths.
-    """
-    step = _step(*logits.shape)
-    padding = _padding(_every(logits, step), None if labels is None else labels[::step])
-    if padding is None or step == 1:
-        return padding
-    return _padding_of(logits, labels, padding.value)
-
-
-def refuse_padding(logits: NDArray[Any], labels: NDArray[np.intp] | None) -> None:
-    """Raise if one number stands for options that do not exist, and takes part as a logit."""
-    padding = padding_value(logits, labels)
-    if padding is None:
-        return
-    value = repr(padding.value).removesuffix(".0")
-    say_so = (
-        f"Say so: masked_logits(logits, mask_value={value}), on the command line --mask-value "
-        f"{value}."
-        if not padding.labels
-        else "Some real logits are rounded to the same number: save padding as -inf instead."
-    )
-    msg = (
-        f"`logits` hold {value} {padding.cells:,} times, {_where(labels, padding)} as the largest "
-        f"of {padding.rows:,} of {count_text(len(logits), 'row')} (first "
-        f"{row_name(padding.first)}): padding "
-        f"for options that do not exist? {say_so} If they really are logits: "
-        "`refuse_probs=False`, on the command line --kind logits."
-    )
-    raise InvalidInputError(msg)
 
 
 def ranked_columns(scores: NDArray[Any]) -> str | None:
@@ -290,7 +222,7 @@ def ranked_columns(scores: NDArray[Any]) -> str | None:
     side; where whole rows are sorted, near ties of all neighbouring columns count. A class that is
     always the most probable one, as without a rare event, has no near ties, or loses some of them.
     """
-    v = _every(scores, _step(*scores.shape))
+    v = spread_rows(scores, sample_step(*scores.shape))
     for sign, end in ((1, "first"), (-1, "last")):
         ordered = v[:, ::sign]
         with np.errstate(invalid="ignore"):  # -inf - -inf
@@ -356,88 +288,6 @@ def contradictions(
     if kind == "probs" and are_decisions(logits):
         notes.append(_DECISIONS)
     return tuple(note for note in notes if note is not None)
-
-
-def _step(n: int, k: int) -> int:
-    """Return how many rows lie between those looked at, which hold about `_SAMPLE` numbers."""
-    return max(1, n * k // _SAMPLE)
-
-
-def _every(scores: NDArray[Any], step: int) -> NDArray[np.float64]:
-    """Return every so many rows; of a mapped file no page stays in memory."""
-    if step == 1 or not is_mapped(scores):
-        return as_float64(scores[::step])
-    sample = np.empty((-(-len(scores) // step), scores.shape[1]))
-    for first in range(0, len(sample), _AT_ONCE):
-        rows = slice(first * step, (first + _AT_ONCE) * step)
-        block = scores[rows]
-        sample[first : first + _AT_ONCE] = as_float64(block[::step])
-        let_go(block)
-    return sample
-
-
-def _padding(v: NDArray[np.float64], y: NDArray[np.intp] | None) -> Padding | None:
-    if not len(v):
-        return None
-    top = v.max(axis=1)
-    above_label = v[:, -1] == top if y is None else top > v[np.arange(len(v)), y]
-    values, counts = np.unique(top[above_label], return_counts=True)
-    for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
-        if counts[at] < _FEWEST:
-            return None
-        if _is_padding(v, y, top, values[at]):
-            return _padding_of(v, y, float(values[at]))
-    return None
-
-
-def _is_padding(
-    v: NDArray[np.float64],
-    y: NDArray[np.intp] | None,
-    top: NDArray[np.float64],
-    value: np.float64,
-) -> bool:
-    cells = v == value
-    if value == 0.0 and (cells == cells[0]).all():
-        return False
-    of_row, options = cells.sum(axis=1), (v > -np.inf).sum(axis=1)
-    largest = (top == value) & (of_row < options)
-    if np.count_nonzero(largest) < _FEWEST:
-        return False
-    at_the_end = np.cumprod(cells[:, ::-1], axis=1).sum(axis=1)
-    trailing = bool((at_the_end == of_row).all()) and len(np.unique(of_row)) > 1
-    if y is None and not trailing:
-        return False
-    if y is not None:
-        expected = float((of_row[largest] / options[largest]).sum())
-        labels = int(np.count_nonzero(cells[np.arange(len(v)), y]))
-        if labels > _FEW_LABELS * expected:
-            return False
-        chance = labels - expected - (labels * log(labels / expected) if labels else 0.0)
-        if chance > log(_CHANCE_TRAILING if trailing else _CHANCE):
-            return False
-    others = v[~cells & (v > -np.inf)]
-    return bool(of_row.sum() >= _DOMINANT * np.unique(others, return_counts=True)[1].max())
-
-
-def _padding_of(logits: NDArray[Any], labels: NDArray[np.intp] | None, value: float) -> Padding:
-    """Return how often the number stands for an option in all rows."""
-    cells = logits == value
-    largest = (logits.max(axis=1) == value) & ~cells.all(axis=1)
-    of_label = 0 if labels is None else np.count_nonzero(cells[np.arange(len(labels)), labels])
-    return Padding(
-        value=value,
-        cells=int(np.count_nonzero(cells)),
-        labels=int(of_label),
-        rows=int(np.count_nonzero(largest)),
-        first=int(largest.argmax()),
-    )
-
-
-def _where(labels: NDArray[np.intp] | None, padding: Padding) -> str:
-    if labels is None:
-        return "only at the ends of rows, of different lengths, and yet"
-    times = {0: "never", 1: "once"}.get(padding.labels, f"{padding.labels:,} times")
-    return f"{times} for a label, and yet"
 
 
 def _close_calls(gaps: NDArray[np.float64]) -> int:

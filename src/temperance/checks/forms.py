@@ -132,8 +132,13 @@ def matched_features(source: Any, target: Any) -> tuple[Any, Any]:  # noqa: ANN4
     return x, in_order(y, order)
 
 
+_PLAIN = frozenset((np.ndarray, list, tuple, type(None)))  # themselves, not what derives
+
+
 def refuse_other_index(**values: Any) -> None:  # noqa: ANN401
     """Raise where pandas objects have different indexes: their rows would not be the same."""
+    if _PLAIN.issuperset(map(type, values.values())):
+        return
     indexed = [
         (name, index) for name, each in values.items() if (index := _index(each)) is not None
     ]
@@ -251,8 +256,8 @@ class Dense:
         if shape != self.shape:
             axes = self.axes_beside(shape)
             says = " or ".join(f"`class_axis={each}` (--class-axis {each})" for each in axes)
-            listed = " or ".join(map(str, axes))
-            hint = f" Are the classes on axis {listed}? Then say {says}." if axes else ""
+            choices = " or ".join(map(str, axes))
+            hint = f" Are the classes on axis {choices}? Then say {says}." if axes else ""
             msg = (
                 f"`{name}` must have shape {self.shape}, that of `logits` without the class axis "
                 f"({self.class_axis}), got {shape}.{hint}"

@@ -14,7 +14,7 @@ import numpy as np
 from temperance.checks.arguments import as_mapping
 from temperance.checks.arrays import row_name
 from temperance.errors import InvalidInputError
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,7 +31,6 @@ __all__ = [
     "label_text",
     "label_value",
     "lacks_label",
-    "listed",
     "positions_advice",
     "shown",
 ]
@@ -129,11 +128,6 @@ def shown(label: object) -> str:
 def shell_word(text: str) -> str:
     """Return a word as a shell takes it."""
     return text if re.fullmatch(r"[\w.+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, commas between, and whether there are more."""
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def lacks_label(cell: str, classes: Collection[str]) -> bool:
@@ -262,7 +256,7 @@ def _open(
 ) -> str:
     """Say that words are no class, or other words for one; `others` are there beside them."""
     whole = _option({**pairs, **dict.fromkeys(rest, "NAME")})
-    which = f", NAME being one of {listed(names)}" if names else ""
+    which = f", NAME being one of {first_few(names)}" if names else ""
     if not others:
         return (
             f" Say which word is which column: {whole}{which}. Is one no class at all? "
@@ -463,7 +457,7 @@ class LabelMap:
             what = f"it maps to {pair[1]}, no class"
         columns = _columns(classes, k)
         unused = self.unused(distinct, classes)
-        extra = f" No row has the label {listed(unused)}, which the map names." if unused else ""
+        extra = f" No row has the label {first_few(unused)}, which the map names." if unused else ""
         mapping = {
             label_text(each): pair[1]
             for each, pair in zip(distinct, self._pairs_of(distinct, classes), strict=True)
@@ -479,7 +473,7 @@ class LabelMap:
             f"`label_map` (--label-map) must say of every label which class it is; "
             f"{row_name(row)} holds {shown(label)}, which {what} "
             f"({count_text(int(np.count_nonzero(unclear)), 'such row')}). Labels of the file: "
-            f"{listed(list(map(label_text, distinct)))}; {columns}.{extra}{advice}"
+            f"{first_few(list(map(label_text, distinct)))}; {columns}.{extra}{advice}"
         )
         return InvalidInputError(msg)
 
@@ -546,7 +540,7 @@ def _key(label: object) -> object:
 
 def _columns(classes: tuple[str, ...] | None, k: int | None) -> str:
     if classes is not None:
-        return f"classes: {listed(classes)}"
+        return f"classes: {first_few(classes)}"
     return f"the columns have no names, only positions{'' if k is None else f' 0 to {k - 1}'}"
 
 

@@ -11,8 +11,8 @@ from temperance.checks.arguments import as_flag
 from temperance.checks.arrays import as_array, as_numbers, row_name
 from temperance.checks.forms import named_scores
 from temperance.checks.labels import as_classes, is_label
+from temperance.checks.probs import Floor
 from temperance.checks.row_values import as_groups, as_weights
-from temperance.checks.scores import Floor
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, logit
 

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.arguments import as_sequence, value_text
-from temperance.checks.arrays import as_array, as_optional, one_column, row_name, such_rows
+from temperance.checks.arrays import (
+    as_array,
+    as_optional,
+    one_column,
+    row_name,
+    such_rows,
+)
 from temperance.checks.label_map import (
     WORDS,
     class_place,
@@ -28,19 +34,19 @@ from temperance.checks.label_map import (
     label_advice,
     label_text,
     label_value,
-    listed,
     positions_advice,
     shown,
 )
-from temperance.checks.scores import FOR_ZEROS
+from temperance.checks.probs import FOR_ZEROS
 from temperance.errors import InvalidInputError
 from temperance.numerics import row_blocks
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
 
 __all__ = [
     "Positions",
@@ -48,6 +54,7 @@ __all__ = [
     "as_labels",
     "class_names",
     "class_position",
+    "counting_rows",
     "is_label",
     "kept_labels",
     "kept_rows",
@@ -296,15 +303,15 @@ def _in_range(y: NDArray[Any], *, k: int) -> NDArray[np.intp]:
 
 def _out_of_range(y: NDArray[Any], bad: NDArray[np.bool_], k: int) -> str:
     """Say what labels that are no positions may be, and what to do about each."""
-    there = [int(each) for each in np.unique(y)]
-    if k == 2 and len(there) == 2:
-        low, high = there
+    values = [int(each) for each in np.unique(y)]
+    if k == 2 and len(values) == 2:
+        low, high = values
         either = "" if low < 0 else f" (or {low}=1,{high}=0)"
         return (
             f" Two codes for two classes? Say which is class 1: --label-map {low}=0,{high}=1"
             f"{either}, in Python labels == {high}."
         )
-    if there[0] == 1 and there[-1] == k:
+    if values[0] == 1 and values[-1] == k:
         return (
             " Labels that count the columns from 1? Say --label-map one-based, in Python "
             "labels - 1."
@@ -324,7 +331,7 @@ def _is_boolean(label: object) -> bool:
 
 
 def _booleans(k: int, classes: tuple[str, ...] | None = None) -> InvalidInputError:
-    rule = f"integers in 0..{k - 1}" if classes is None else f"classes ({listed(classes)})"
+    rule = f"integers in 0..{k - 1}" if classes is None else f"classes ({first_few(classes)})"
     msg = (
         f"`labels` must be {rule}, got True and False for {k} classes. Whether a "
         "prediction was right says not which class is true: give the true classes "
@@ -383,14 +390,14 @@ def _no_class(
     label = y[row]
     value = label_value(label)
     matches = [] if value is None else [name for name in classes if label_value(name) == value]
-    several = "" if len(matches) < 2 else f", which {listed(matches)} both spell"
+    several = "" if len(matches) < 2 else f", which {first_few(matches)} both spell"
     way_out = positions_advice(distinct, classes) or label_advice(
         distinct, classes=classes, k=len(classes)
     )
     msg = (
-        f"`labels` must be among the classes ({listed(classes)}), which have names; "
+        f"`labels` must be among the classes ({first_few(classes)}), which have names; "
         f"{row_name(row)} holds {shown(label)}{several} ({such_rows(count)}; labels there are: "
-        f"{listed(list(map(label_text, distinct)))}).{way_out}"
+        f"{first_few(list(map(label_text, distinct)))}).{way_out}"
     )
     return InvalidInputError(msg)
 
@@ -464,3 +471,25 @@ def kept_labels(
     if isinstance(labels, Positions):
         return labels.taken(keep)
     return one_column(as_array(labels, name="labels"))[keep]
+
+
+def counting_rows(
+    labels: NDArray[Any],
+    ignore_label: int | str | None,
+    weights: NDArray[Any] | None = None,
+    *,
+    as_spelled: bool | None = None,
+) -> NDArray[np.bool_] | None:
+    """Return which rows have a label that counts, and no weight of 0; None where all do.
+
+    Weights that are all 0, or are not numbers, are left for others to complain of. `as_spelled` is
+    that of `is_label`.
+    """
+    if labels.ndim != 1:
+        return None
+    keep = np.ones(len(labels), dtype=bool)
+    if ignore_label is not None:
+        keep &= ~is_label(labels, ignore_label, as_spelled=as_spelled)
+    if weights is not None and weights.shape == keep.shape and weights.dtype.kind in "iuf":
+        keep &= (weights != 0) | ~weights.any()
+    return None if keep.all() else keep

@@ -27,6 +27,7 @@ __all__ = [
     "as_group_names",
     "as_groups",
     "as_known_names",
+    "as_one_name",
     "as_weights",
     "checked_weights",
     "effective_rows",
@@ -35,6 +36,7 @@ __all__ = [
     "without_traces",
 ]
 
+_SEQUENCES = frozenset((list, tuple))
 _FEW = 64  # names, which are looked up one by one in less time than they are sorted
 
 # Names that say which rows belong together: groups to compare, clusters to resample.
@@ -64,6 +66,16 @@ def as_group_names(groups: ArrayLike, *, n: int, name: str = "groups") -> NDArra
     return np.array(names, dtype=np.str_)[numbers]
 
 
+def as_one_name(values: ArrayLike | None) -> ArrayLike | None:
+    """Return the name of one row, of a list or a tuple, as an array; all else as it is.
+
+    What looks at names several times, as a decision by groups does, makes that array once.
+    """
+    if type(values) in _SEQUENCES and len(values) == 1 and type(values[0]) is str:  # type: ignore[arg-type, index]
+        return np.array(values, dtype=np.str_)
+    return values
+
+
 def as_known_names(values: ArrayLike, *, n: int, name: str = "groups") -> NDArray[np.str_]:
     """Return each row's name as text; "" where it has none (None, nan, masked or empty).
 
@@ -71,8 +83,9 @@ def as_known_names(values: ArrayLike, *, n: int, name: str = "groups") -> NDArra
     """
     if type(values) is np.ndarray and values.dtype.kind == "U" and values.shape == (n,):
         return values
-    if n == 1 and type(values) in {list, tuple} and [type(each) for each in values] == [str]:  # type: ignore[union-attr]
-        return np.array(values, dtype=np.str_)
+    values = as_one_name(values)  # type: ignore[assignment]
+    if n == 1 and type(values) is np.ndarray and values.dtype.kind == "U" and values.shape == (1,):
+        return values
     column = _column(as_optional(values, name=name), n=n, name=name)
     return np.where(_missing(column), "", _texts(column, name))
 

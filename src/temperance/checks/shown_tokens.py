@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.arrays import as_array, as_numbers, is_tensor, row_name, such_rows
-from temperance.checks.scores import sum_tolerance
+from temperance.checks.probs import sum_tolerance
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64
 
@@ -112,9 +112,9 @@ class ShownTokens:
             row = int(bad.argmax())
             count = int((self.shown | self.sentinels)[row].sum())
             msg = (
-                f"`{name}` must be the places of the true tokens among those shown; row {row} has "
-                f"{y[row]} and shows {count} tokens ({such_rows(bad)}). -1 says "
-                "that the true token is not shown."
+                f"`{name}` must be the places of the true tokens among those shown; "
+                f"{row_name(row)} has {y[row]} and shows {count} tokens ({such_rows(bad)}). "
+                "-1 says that the true token is not shown."
             )
             raise InvalidInputError(msg)
         return np.where((y >= 0) & self.shown[rows, at], at, -1)
@@ -133,7 +133,7 @@ def as_token_logprobs(values: Array, rounding: float, *, name: str) -> Array:
         elif np.nanmax(values) > 0.0:
             hint = " Are these logits? Take log_softmax over the whole vocabulary first."
         msg = (
-            f"`{name}` must be log-probabilities, at most 0; row {first[0]} holds "
+            f"`{name}` must be log-probabilities, at most 0; {row_name(first[0])} holds "
             f"{values[first]:g} ({such_rows(bad)}).{hint}"
         )
         raise InvalidInputError(msg)
@@ -166,7 +166,8 @@ def _padded(rows: ArrayLike | Sequence[Any]) -> Any:  # noqa: ANN401  (an array,
     padded = np.full((len(parts), widest), -np.inf, np.result_type(*kinds, np.float16))
     for row, part in enumerate(parts):
         if part.ndim != 1:
-            msg = f"`logprobs` must hold one list of numbers per row; row {row} is nested deeper."
+            where = row_name(row)
+            msg = f"`logprobs` must hold one list of numbers per row; {where} is nested deeper."
             raise InvalidInputError(msg)
         padded[row, : len(part)] = part
     return padded
@@ -176,8 +177,8 @@ def _require_shown(values: Array, *, name: str) -> None:
     empty = np.isneginf(values).all(axis=1)
     if empty.any():
         msg = (
-            f"`{name}` must show at least one token per row; row {int(empty.argmax())} shows none "
-            f"({such_rows(empty)}). Leave them out."
+            f"`{name}` must show at least one token per row; "
+            f"{row_name(int(empty.argmax()))} shows none ({such_rows(empty)}). Leave them out."
         )
         raise InvalidInputError(msg)
 
@@ -189,7 +190,7 @@ def _require_sums(values: Array, tolerance: float, *, name: str) -> None:
         row = int(over.argmax())
         msg = (
             f"`{name}` of a row must be of different tokens, whose probabilities sum to at most 1 "
-            f"(within {tolerance:g}); row {row} sums to {sums[row]:.6g} "
+            f"(within {tolerance:g}); {row_name(row)} sums to {sums[row]:.6g} "
             f"({such_rows(over)}). Is a token listed twice, or are these logits?"
         )
         raise InvalidInputError(msg)

@@ -17,7 +17,7 @@ _BAD_INPUT = 2
 _BY_SIGNAL = 128  # and the signal's number: what a shell makes of a process that a signal ended
 
 
-class _Outcome(NamedTuple):
+class _Ending(NamedTuple):
     """How a command ended: its exit code, and an error in words."""
 
     code: int
@@ -50,18 +50,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
                     signals.raise_received()  # an import made "not installed" of it
         except Ended as end:
             what = "interrupted" if end.number == signal.SIGINT else "ended by a signal"
-            said = f"{what}; nothing half-written is left behind."
-            outcome = _Outcome(_BY_SIGNAL + end.number, said)
+            error_text = f"{what}; nothing half-written is left behind."
+            outcome = _Ending(_BY_SIGNAL + end.number, error_text)
         out.flush()
         if out.error is not None and not isinstance(out.error, BrokenPipeError):
-            said = f"standard output cannot be written: {out.error.strerror}."
-            outcome = _Outcome(_BAD_INPUT, outcome.error or said)
+            error_text = f"standard output cannot be written: {out.error.strerror}."
+            outcome = _Ending(_BAD_INPUT, outcome.error or error_text)
         if outcome.error:
             err.write(f"error: {printable(' '.join(outcome.error.split()))}\n")
     sys.exit(outcome.code)
 
 
-def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
+def _outcome(arguments: list[str] | None, signals: Signals) -> _Ending:
     """Run a command; everything that it may raise on purpose becomes a line and a code."""
     import typer  # here, so that `import temperance.cli` stays cheap
 
@@ -80,21 +80,21 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Outcome:
     except typer.TyperException as error:
         message = error.format_message().replace(": Value error, ", ": ")
         stop = "" if message.endswith(".") else "."
-        return _Outcome(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
+        return _Ending(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
         words = sys.argv[1:] if arguments is None else arguments
-        return _Outcome(_BAD_INPUT, in_options(str(error), _options(words)))
+        return _Ending(_BAD_INPUT, in_options(str(error), _options(words)))
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:
-        said = "out of memory. Split the file, or store it as a memory-mapped .npy."
-        return _Outcome(_BAD_INPUT, said)
+        error_text = "out of memory. Split the file, or store it as a memory-mapped .npy."
+        return _Ending(_BAD_INPUT, error_text)
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else "the system"
-        return _Outcome(_BAD_INPUT, f"{where}: {error.strerror or error}.")
+        return _Ending(_BAD_INPUT, f"{where}: {error.strerror or error}.")
     if code == _BY_SIGNAL + signal.SIGINT:  # all that typer leaves of a KeyboardInterrupt
         raise Ended(signal.SIGINT)
-    return _Outcome(code if isinstance(code, int) else 0)
+    return _Ending(code if isinstance(code, int) else 0)
 
 
 def _options(words: list[str]) -> set[str]:

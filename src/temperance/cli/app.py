@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -215,8 +216,8 @@ _TYPES = {  # what typer says of a value's type, and what it is to a reader
 
 def _name_type(parameter: Any) -> None:  # noqa: ANN401  (typer's)
     """Let help call the type of an argument, or of an option without a metavar, by a word."""
-    said = parameter.display_type
-    parameter.display_type = lambda ctx: _TYPES.get(said(ctx), said(ctx))
+    usual = parameter.display_type
+    parameter.display_type = lambda ctx: _TYPES.get(usual(ctx), usual(ctx))
 
 
 def _whole_help(words: str) -> Any:  # noqa: ANN401  (typer's)
@@ -251,13 +252,20 @@ def command_function(name: str) -> Callable[..., None]:
     return function
 
 
+def _help_of(function: Callable[..., None]) -> str:
+    """Return what a function says of itself, a line per paragraph: terminals differ in width."""
+    text = inspect.cleandoc(function.__doc__ or "")
+    return "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+
+
 @cache
 def load_command(name: str) -> typer.core.TyperCommand:
     """Import a command, and only that one; return it with its options, the same each time."""
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     epilog = f"Example: [bold]temperance {COMMANDS[name].example}[/]"
     function = command_function(name)
-    single.command(name.rsplit(maxsplit=1)[-1], cls=_Command, epilog=epilog)(function)
+    short = name.rsplit(maxsplit=1)[-1]
+    single.command(short, cls=_Command, epilog=epilog, help=_help_of(function))(function)
     command = typer.main.get_command(single)
     assert isinstance(command, typer.core.TyperCommand)  # noqa: S101  (of one function)
     return command
@@ -269,11 +277,11 @@ class _Commands(typer.core.TyperGroup):
     prefix = ""  # of the names in the table: "export " of a group
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (typer's)
-        named = {name.removeprefix(self.prefix): each for name, each in COMMANDS.items()
+        by_name = {name.removeprefix(self.prefix): each for name, each in COMMANDS.items()
                  if name.startswith(self.prefix)}  # fmt: skip
         lines: dict[str, Any] = {
             name: typer.core.TyperCommand(name, help=each.line)
-            for name, each in named.items() if " " not in name
+            for name, each in by_name.items() if " " not in name
         }  # fmt: skip
         groups = {} if self.prefix else {name: _group(name) for name in GROUPS}
         super().__init__(**{**settings, "commands": lines | groups})

@@ -124,7 +124,7 @@ class Applied:
         return self._confidence / self.n
 
 
-def apply_blocks(file: BlockFile, chosen: Map, output: Path, rules: ScoreRules) -> Applied:
+def apply_blocks(file: BlockFile, map_: Map, output: Path, rules: ScoreRules) -> Applied:
     """Write the calibrated probabilities of a file in one reading; all of them, or nothing."""
     import numpy as np
 
@@ -135,7 +135,7 @@ def apply_blocks(file: BlockFile, chosen: Map, output: Path, rules: ScoreRules) 
     from temperance.writers import writing_blocks
     from temperance.writers.content import Content
 
-    applied, calibrator = Applied(), chosen.calibrator
+    applied, calibrator = Applied(), map_.calibrator
     with writing_blocks(output) as writer:
         for block in file:
             with naming(block.source), rows_from(block.first):
@@ -143,9 +143,9 @@ def apply_blocks(file: BlockFile, chosen: Map, output: Path, rules: ScoreRules) 
                     block, labelled=False, ignore_label=None, class_axis=None, keep=None,
                     whole=True, rules=rules,
                 )  # fmt: skip
-                rows.check_fits(calibrator, chosen.source)
+                rows.check_fits(calibrator, map_.source)
                 probs = rows.applied(calibrator)
-                decided = chosen.decided(rows, probs)
+                decided = map_.decided(rows, probs)
             assert rows.columns is not None  # noqa: S101  (of whole files)
             columns = {**rows.columns, **decided}
             if (weights := columns["weights"]) is not None:  # integers in one shard, floats next
@@ -217,23 +217,23 @@ def apply(
     if is_cascade(calibrator_file):
         _apply_cascade(calibrator_file, file, reading, output, as_json=as_json)
         return
-    chosen = Map.read(calibrator_file)
-    calibrator = chosen.calibrator
+    map_ = Map.read(calibrator_file)
+    calibrator = map_.calibrator
     reading = reading.for_calibrator(calibrator)
-    if len(file) == 1 and _by_blocks(chosen, reading) and (file[0].is_dir() or is_large(file)):
-        _apply_by_blocks(file[0], chosen, reading, output, as_json=as_json)
+    if len(file) == 1 and _by_blocks(map_, reading) and (file[0].is_dir() or is_large(file)):
+        _apply_by_blocks(file[0], map_, reading, output, as_json=as_json)
         return
     rows = read_members(file, reading, labelled=False, whole=True)
     assert rows.columns is not None  # noqa: S101  (of whole files)
     rows.check_fits(calibrator, str(calibrator_file))
     with naming(rows.source), progress(f"applying to {rows.outcomes.rows(rows.n)}"):
         probs = rows.applied(calibrator)
-    decided = chosen.decided(rows, probs)
+    decided = map_.decided(rows, probs)
     warnings = (
         *rows.notes,
         *rows.fallbacks(calibrator),
-        *chosen.unknown_groups(rows),
-        *_without_place(chosen, output),
+        *map_.unknown_groups(rows),
+        *_without_place(map_, output),
     )
     with progress(f"writing {output.name}"):
         write_probs(
@@ -247,22 +247,22 @@ def apply(
         )
     confidence = float(rows.layout.confidence(probs).mean())
     width = rows.layout.width(rows.n_classes)
-    written = _Written(len(probs), width, confidence, warnings)
+    totals = _Totals(len(probs), width, confidence, warnings)
     accepted = decided.get("accepted")
     count = None if accepted is None else int(np.count_nonzero(accepted))
-    _print_written(written, chosen, count, output, as_json=as_json)
+    _print_totals(totals, map_, count, output, as_json=as_json)
 
 
-def _by_blocks(chosen: Map, reading: Reading) -> bool:
+def _by_blocks(map_: Map, reading: Reading) -> bool:
     """Return whether each row of a file can be answered without the others."""
-    calibrator = chosen.calibrator
+    calibrator = map_.calibrator
     plain = calibrator.kind == "logits" and not calibrator.traits.members
-    whole = chosen.composite or reading.class_axis is not None or reading.na == "drop"
+    whole = map_.composite or reading.class_axis is not None or reading.na == "drop"
     return plain and not whole and reading.llm is None
 
 
 def _apply_by_blocks(
-    file: Path, chosen: Map, reading: Reading, output: Path, *, as_json: bool
+    file: Path, map_: Map, reading: Reading, output: Path, *, as_json: bool
 ) -> None:
     """Write the probabilities of a folder, or of a large file, in one reading."""
     from temperance.cli.console import progress
@@ -273,10 +273,10 @@ def _apply_by_blocks(
     check_block_suffix(output)
     blocks = read_blocks(file, kind=read_kind(reading.kind), fields=reading.fields)
     with progress(f"applying to {file.name}", rows=blocks.n_rows):
-        applied = apply_blocks(blocks, chosen, output, reading.rules)
-    warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(chosen, output))
-    written = _Written(applied.n, applied.classes, applied.mean_confidence, warnings)
-    _print_written(written, chosen, applied.accepted, output, as_json=as_json)
+        applied = apply_blocks(blocks, map_, output, reading.rules)
+    warnings = (*blocks.notes, *reading.rules.of_blocks, *_without_place(map_, output))
+    totals = _Totals(applied.n, applied.classes, applied.mean_confidence, warnings)
+    _print_totals(totals, map_, applied.accepted, output, as_json=as_json)
 
 
 def _apply_cascade(
@@ -294,7 +294,7 @@ def _apply_cascade(
     with progress(f"applying to {files[0].name}"):
         rows, routed = route_files(policy, files, reading)
     names = np.array(policy.names)
-    asked = np.where(routed.goes_on, routed.model + 1, -1)
+    next_model = np.where(routed.goes_on, routed.model + 1, -1)
     columns: dict[str, Any] = dict(rows.columns or {})
     with progress(f"writing {output.name}"):
         write_probs(
@@ -310,7 +310,10 @@ def _apply_cascade(
         name: int(np.count_nonzero((routed.model == number) & ~routed.goes_on))
         for number, name in enumerate(policy.names)
     }
-    ask = {name: int(np.count_nonzero(asked == number)) for number, name in enumerate(policy.names)}
+    ask = {
+        name: int(np.count_nonzero(next_model == number))
+        for number, name in enumerate(policy.names)
+    }
     ask = {name: count for name, count in ask.items() if count}
     if as_json:
         content = {"n": rows.n, "answered": answered, "ask": ask, "cascade": cascade_id(policy)}
@@ -323,7 +326,7 @@ def _apply_cascade(
     note(f"{count_text(rows.n, 'row')} written to {output}: {by or 'none is answered'}{more}")
 
 
-class _Written(NamedTuple):
+class _Totals(NamedTuple):
     """What is said about the rows written."""
 
     n: int
@@ -332,46 +335,46 @@ class _Written(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def _print_written(
-    written: _Written, chosen: Map, accepted: int | None, output: Path, *, as_json: bool
+def _print_totals(
+    totals: _Totals, map_: Map, accepted: int | None, output: Path, *, as_json: bool
 ) -> None:
     from temperance.calibrators import temperature_of
     from temperance.cli.console import note, print_json
 
-    rule = chosen.rule
+    rule = map_.rule
     if as_json:
         decided = {}
         if rule is not None and accepted is not None:
             decided = {
                 "accepted": accepted,
-                "coverage": accepted / written.n,
+                "coverage": accepted / totals.n,
                 "threshold": rule.threshold,
                 "guarantee": rule.guarantee,
             }
         print_json(
             {
-                "method": chosen.calibrator.name,
-                "temperature": temperature_of(chosen.calibrator),
-                **written._asdict(),
+                "method": map_.calibrator.name,
+                "temperature": temperature_of(map_.calibrator),
+                **totals._asdict(),
                 **decided,
-                "calibrator": chosen.source,
+                "calibrator": map_.source,
                 "output": str(output),
-                "warnings": list(written.warnings),
+                "warnings": list(totals.warnings),
             }
         )
         return
-    for warning in written.warnings:
+    for warning in totals.warnings:
         note(f"warning: {warning}")
     share = ""
     if accepted is not None:
-        share = f", {accepted:,} of them accepted ({accepted / written.n:.1%})".replace("%", " %")
-    note(f"{count_text(written.n, 'row')} written to {output}{share}")
+        share = f", {accepted:,} of them accepted ({accepted / totals.n:.1%})".replace("%", " %")
+    note(f"{count_text(totals.n, 'row')} written to {output}{share}")
 
 
-def _without_place(chosen: Map, output: Path) -> tuple[str, ...]:
+def _without_place(map_: Map, output: Path) -> tuple[str, ...]:
     """Return a warning where a file cannot say which rows are accepted."""
     format_ = format_of(output)
-    if chosen.rule is None or format_ is None or not format_.scores_only:
+    if map_.rule is None or format_ is None or not format_.scores_only:
         return ()
     suffix, other = file_suffix(output), output.with_suffix(".npz").name
     return (f"a {suffix} file has no place for `accepted`: write {other}.",)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 from temperance.calibrators import interval_of, temperature_of
 from temperance.cli.console import Headline, Result, progress
 from temperance.cli.process import files_read, recorded, recorded_warnings
-from temperance.cli.tables import baseline_name, measure_table, ways_table
+from temperance.comparison import baseline_name, measure_table, ways_table
 from temperance.formats import save
 from temperance.printable import count_text
 from temperance.report import headline, split_sentence
-from temperance.rows.calibration import few_events, fit_blocks
-from temperance.rows.fitting import fit_rows
+from temperance.rows.calibration import few_events, fit_blocks, fit_rows
 from temperance.selection.selection import selection_table
 from temperance.version import __version__
 

@@ -11,6 +11,7 @@ import typer
 from temperance.cli.console import Result
 from temperance.cli.options import (
     COMPUTING,
+    TEST_LABELS,
     FoldSeedOption,
     KindName,
     ReportOption,
@@ -123,7 +124,7 @@ def cascade(
     from temperance.decisions.cascade import cascade as find_cascade
     from temperance.decisions.cascade import check_options
     from temperance.decisions.cascade_result import cascade_table, rule_table
-    from temperance.rows.fitting import check_test
+    from temperance.rows.calibration import check_test
     from temperance.rows.memory import naming
     from temperance.writers.place import check_writable
 
@@ -146,11 +147,11 @@ def cascade(
     rows = _read(files, reading)
     others = None
     if test:
-        others = _read(test, replace(reading, labels=test_labels), rows)
+        others = _read(test, replace(reading, labels=test_labels, labels_from=TEST_LABELS), rows)
         for own, other in zip(rows, others, strict=True):
             check_test(own, other)
     with naming(rows[0].source), progress("finding thresholds"):
-        chosen = find_cascade(
+        result = find_cascade(
             _models(names, rows),
             rows[0].require_labels(),
             weights=rows[0].weights,
@@ -161,18 +162,18 @@ def cascade(
             **settings,
         )
     notes = [note for each in (*rows, *(others or ())) for note in each.notes]
-    warnings = (*notes, *chosen.warnings, *(others or rows)[0].cluster_warnings())
+    warnings = (*notes, *result.warnings, *(others or rows)[0].cluster_warnings())
     if report is not None:
-        _write_report(report, chosen, rows, others, warnings, files_read(files, output))
+        _write_report(report, result, rows, others, warnings, files_read(files, output))
     if output is not None:
         from temperance.decisions import save_cascade
 
         facts = {"data": [each.source for each in rows], "data_sha256": [e.sha256 for e in rows],
-                 "n": rows[0].n, "method": method, "goal": chosen.goal.to_dict()}  # fmt: skip
-        save_cascade(chosen.policy, output, facts=recorded(facts))
+                 "n": rows[0].n, "method": method, "goal": result.goal.to_dict()}  # fmt: skip
+        save_cascade(result.policy, output, facts=recorded(facts))
     return Result(
-        lambda: {**chosen.to_dict(), "data_sha256": [each.sha256 for each in rows]},
-        lambda: (Headline(chosen.in_words()), rule_table(chosen), cascade_table(chosen)),
+        lambda: {**result.to_dict(), "data_sha256": [each.sha256 for each in rows]},
+        lambda: (Headline(result.in_words()), rule_table(result), cascade_table(result)),
         warnings=warnings,
         files={"cascade": output, "report": report},
     )
@@ -212,7 +213,8 @@ def _read(
     from temperance.rows.reading import check_same_rows, read_rows
 
     like, *others = models or [None] * len(files)
-    first = read_rows(files[0], reading.other_file(reading.labels, of_model=like), like=like)
+    of_first = reading.other_file(reading.labels, of_model=like, labels_from=reading.labels_from)
+    first = read_rows(files[0], of_first, like=like)
     rows = [first]
     for path, model in zip(files[1:], others, strict=True):
         own = reading.other_file(of_model=model)
@@ -233,7 +235,7 @@ def _test(names: Sequence[str], rows: Sequence[Rows]) -> tuple[Any, ...]:
 
 def _write_report(
     report: Path,
-    chosen: Cascade,
+    result: Cascade,
     rows: Sequence[Rows],
     others: Sequence[Rows] | None,
     warnings: Sequence[str],
@@ -250,11 +252,11 @@ def _write_report(
         ("Weights", "yes" if rows[0].weights is not None else "none"),
         ("Library", f"temperance {__version__}"),
     ]
-    title = f"Cascade: {' to '.join(chosen.policy.names)}"
+    title = f"Cascade: {' to '.join(result.policy.names)}"
     with progress("drawing the report"):
         write_cascade(
             report,
-            chosen,
+            result,
             title=recorded(title),
             facts=recorded(facts),
             warnings=recorded_warnings(warnings),

@@ -148,7 +148,7 @@ def _write_report(
         ("Library", f"temperance {__version__}"),
     )
     with progress("drawing the report"):
-        title = recorded(f"Comparison: {first.source}")
+        title = recorded(f"Comparison: {' and '.join(comparison.evaluations)}")
         write_comparison(report, comparison, title=title, facts=recorded(about))
 
 
@@ -185,15 +185,15 @@ def _outputs(files: list[Path], reading: Reading, columns: list[Fields]) -> list
             f"{len(paths)} files; name one file, or as many files as columns."
         )
         raise InvalidInputError(msg)
-    named = [str(each.logits or each.probs) for each in columns]
+    labels = [str(each.logits or each.probs) for each in columns]
     if len(paths) > 1:
         stems = [path.stem for path in paths]
-        named = [f"{stem} {name}" for stem, name in zip(stems, named, strict=True)]
+        labels = [f"{stem} {name}" for stem, name in zip(stems, labels, strict=True)]
     else:
         paths = paths * len(columns)
     sides = [
         _Output(name, path, _with_scores(reading, each))
-        for name, path, each in zip(named, paths, columns, strict=True)
+        for name, path, each in zip(labels, paths, columns, strict=True)
     ]
     maps = [path for path in files if path.suffix.lower() == ".json"]
     if maps:

@@ -22,7 +22,7 @@ class ShellName(StrEnum):
 
 
 def completion(
-    shell: Annotated[ShellName, typer.Argument(metavar="bash|zsh|fish|powershell")],
+    shell: Annotated[ShellName, typer.Argument(metavar="SHELL", help="The shell to teach.")],
     install: Annotated[
         bool,
         typer.Option("--install", help="Write it to where the shell reads it when it starts."),

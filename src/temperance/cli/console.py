@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from temperance.cli.process import recorded_warnings, said
+from temperance.cli.process import by_options, recorded_warnings
 from temperance.printable import as_json_text, printable
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Result:
 
     def _print(self, *, as_json: bool) -> None:
         if as_json:
-            written = {name: path and str(path) for name, path in self.files.items()}
+            paths = {name: path and str(path) for name, path in self.files.items()}
             with progress("measuring"):  # what is printed may be computed now
                 content = self.content()
-            print_json({**content, "warnings": list(self.warnings), **written})
+            print_json({**content, "warnings": list(self.warnings), **paths})
             return
         with progress("measuring"):
             shown = list(self.shown())
@@ -81,9 +81,9 @@ class Result:
             note(f"warning: {warning}")
         for each in self.notes:
             note(each)
-        named = [f"{name}: {path}" for name, path in self.files.items() if path is not None]
-        if named:
-            print_text("   ".join(named))
+        file_lines = [f"{name}: {path}" for name, path in self.files.items() if path is not None]
+        if file_lines:
+            print_text("   ".join(file_lines))
 
 
 def print_text(text: str, *, bold: bool = False) -> None:
@@ -115,7 +115,7 @@ def print_json(content: dict[str, Any]) -> None:
 
 def note(message: str) -> None:
     """Print a line about the result on stderr."""
-    print(printable(said(message)), file=sys.stderr)  # noqa: T201
+    print(printable(by_options(message)), file=sys.stderr)  # noqa: T201
 
 
 def _stdout() -> Console:
@@ -163,11 +163,11 @@ def progress(what: str, rows: int | None = None) -> Iterator[Callable[[str], Non
         def on_rows(count: int) -> None:
             bar.update(task, state=reading.after(count))
 
-        def on_step(now: str, done: int, total: int) -> None:
-            if not cost.of_step(now, done, total):
+        def on_step(now: str, count: int, total: int) -> None:
+            if not cost.of_step(now, count, total):
                 return
-            left = time_text(cost.left(done, total))
-            state = f"{done / total:.0%}, {done:,} of {total:,}, {left} left"
+            left = time_text(cost.left(count, total))
+            state = f"{count / total:.0%}, {count:,} of {total:,}, {left} left"
             bar.update(task, description=printable(now), state=state)
 
         def again(now: str) -> None:
@@ -187,7 +187,7 @@ class RowProgress:
 
     def begin(self) -> None:
         """Start again with the first row."""
-        self._done, self._start = 0, monotonic()
+        self._n_rows, self._start = 0, monotonic()
 
     def after(self, count: int) -> str:
         """Return the state after so many more rows.
@@ -196,11 +196,11 @@ class RowProgress:
         >>> [reading.after(50).partition(" (")[0] for _ in range(2)]
         ['25 %', '50 %']
         """
-        self._done += count
-        speed = self._done / max(monotonic() - self._start, 1e-9)
+        self._n_rows += count
+        speed = self._n_rows / max(monotonic() - self._start, 1e-9)
         if not self._n:
-            return f"{self._done:,} rows ({speed:,.0f}/s)"
-        before, within = divmod(self._done - 1, self._n)  # the last row of a reading ends it
+            return f"{self._n_rows:,} rows ({speed:,.0f}/s)"
+        before, within = divmod(self._n_rows - 1, self._n)  # the last row of a reading ends it
         part = (within + 1) / self._n
         number = f"reading {before + 1}, " if before else ""
         left = time_text((self._n - within - 1) / speed)
@@ -211,27 +211,27 @@ class _Cost:
     """How long steps of one kind will take, judged by the first of them."""
 
     def __init__(self) -> None:
-        self._what, self._start, self._shown, self._said = "", 0.0, 0.0, False
+        self._what, self._start, self._shown, self._announced = "", 0.0, 0.0, False
 
-    def of_step(self, what: str, done: int, total: int) -> bool:
+    def of_step(self, what: str, count: int, total: int) -> bool:
         """Note a step; announce slow ones once. Whether it is time to show how far they are."""
         now = monotonic()
         if what != self._what:
-            self._what, self._start, self._shown, self._said = what, now, now, False
-        if now - self._shown < _SHOWN_EVERY or done == total:
+            self._what, self._start, self._shown, self._announced = what, now, now, False
+        if now - self._shown < _SHOWN_EVERY or count == total:
             return False
         self._shown = now
-        left = self.left(done, total)
-        if not self._said and now - self._start >= _FIRST_SLICE and left >= _SLOW:
-            self._said = True
+        left = self.left(count, total)
+        if not self._announced and now - self._start >= _FIRST_SLICE and left >= _SLOW:
+            self._announced = True
             note(
-                f"{what}: {done:,} of {total:,} done, about {time_text(left)} left.{_faster(what)}"
+                f"{what}: {count:,} of {total:,} done, about {time_text(left)} left.{_faster(what)}"
             )
         return True
 
-    def left(self, done: int, total: int) -> float:
+    def left(self, count: int, total: int) -> float:
         """Return the seconds that the other steps will take."""
-        return (monotonic() - self._start) * (total - done) / done
+        return (monotonic() - self._start) * (total - count) / count
 
 
 def time_text(seconds: float) -> str:

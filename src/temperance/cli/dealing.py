@@ -124,9 +124,9 @@ def write_policy_file(
 
     facts = recorded(policy.facts)
     facts["warnings"] = list(recorded_warnings(facts["warnings"]))
-    named = replace(policy, facts=facts)
-    save_policy(named, output, calibrator_facts=_of_fit(calibrator_facts))
-    return named
+    portable = replace(policy, facts=facts)
+    save_policy(portable, output, calibrator_facts=_of_fit(calibrator_facts))
+    return portable
 
 
 def _of_fit(facts: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from temperance.metrics.ordinal import OrdinalMeasures
     from temperance.report import OrderedLevels
     from temperance.rows.blocks import BlockRows
-    from temperance.rows.memory import RowFacts, Rows, Settings
+    from temperance.rows.memory import MeasureSettings, RowFacts, Rows
     from temperance.rows.reading import Reading
     from temperance.show import Table
 
@@ -119,10 +120,10 @@ def evaluate(
     """
     from temperance.blocks import connected
     from temperance.cli.console import Headline, progress
-    from temperance.cli.tables import baseline_name
+    from temperance.comparison import baseline_name
     from temperance.formats import load
+    from temperance.frozen import plain
     from temperance.gates.baseline import baseline_head
-    from temperance.plain import plain
     from temperance.report import headline
     from temperance.rows.calibration import infinite_losses
     from temperance.rows.reading import large_rows, read_members
@@ -131,7 +132,7 @@ def evaluate(
     if report is not None:
         check_writable(report, {".html", ".htm"})
     gating = Gating(undecided, junit, markdown)
-    wanted = _Wanted.of(
+    conditions = _Conditions.of(
         gating, baseline_file, margin,
         max_ece=max_ece, max_log_loss=max_log_loss, max_brier=max_brier, min_accuracy=min_accuracy,
     )  # fmt: skip
@@ -140,25 +141,25 @@ def evaluate(
     large = large_rows(file, reading, on_cluster=dask is not None)
     rows: Rows | BlockRows = large or read_members(file, reading)
     _check_rows(rows, calibrator, str(calibrator_file))
-    settings: Settings = {
+    settings: MeasureSettings = {
         "n_bins": n_bins,
         "n_resamples": QUICK_RESAMPLES if quick else n_resamples,
         "seed": seed,
     }
     comparison = after = None
-    with connected(dask):
+    with nullcontext() if dask is None else connected(dask):
         if calibrator is None:
             before, facts = rows.measure_raw(**settings)
             final = before
         else:
-            measured = rows.measure_after(calibrator, **settings)
-            after = measured.after
+            measurement = rows.measure_after(calibrator, **settings)
+            after = measurement.after
     if calibrator is not None:
-        comparison, facts = measured.comparison, measured.facts
+        comparison, facts = measurement.comparison, measurement.facts
         before, final = comparison.evaluations["before"], comparison.evaluations["after"]
     levels = rows.ordinal_measures(after, n_bins=n_bins) if ordered else None
     row_sums = cache(partial(rows.row_sums, after))
-    gates, against = wanted.judge(final, row_sums, gating)
+    gates, against = conditions.judge(final, row_sums, gating)
     warnings = (
         *infinite_losses(rows, final, after),
         *_warnings(facts, final, calibrator_file),
@@ -222,7 +223,7 @@ def evaluate(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Conditions:
     """The gates of a command line, checked before a row is read."""
 
     limits: dict[str, float]
@@ -236,7 +237,7 @@ class _Wanted:
         baseline_file: Path | None,
         margin: list[str] | None,
         **limits: float | None,
-    ) -> _Wanted:
+    ) -> _Conditions:
         from temperance.gates import Baseline
         from temperance.gates.limits import as_limits
 
@@ -260,7 +261,7 @@ class _Wanted:
         if self.baseline is None:
             return gates, None
         own, old = row_sums(), self.baseline.row_sums
-        beside = check_baseline(
+        differences = check_baseline(
             final, self.baseline,
             row_sums=own, margins=self.margins, undecided=gating.taken_for,
         )  # fmt: skip
@@ -268,10 +269,10 @@ class _Wanted:
             "file": self.baseline.name,
             "n": self.baseline.n,
             "same_rows": None if own is None or old is None else own.same_rows(old),
-            "verdict": overall(beside),
-            "measures": {each.measure: each.finding for each in beside},
+            "verdict": overall(differences),
+            "measures": {each.measure: each.finding for each in differences},
         }  # fmt: skip
-        return (*gates, *beside), against
+        return (*gates, *differences), against
 
 
 def _shown(
@@ -281,7 +282,7 @@ def _shown(
     calibrator: Calibrator | None,
 ) -> Iterator[str | Table]:
     """Yield how the log loss splits, then the tables of all that was measured."""
-    from temperance.cli.tables import measure_table
+    from temperance.comparison import measure_table
     from temperance.evaluation.evaluation import evaluation_tables
     from temperance.report import split_sentence
 
@@ -315,8 +316,8 @@ def _advice(rows: Rows | BlockRows, calibrator_file: Path | None) -> str:
 
     if calibrator_file is None or not rows.takes_auto:
         return ""
-    chosen = load_facts(calibrator_file).get("selection") is not None
-    return "" if chosen else "fit with --method auto tries richer maps"
+    is_selection = load_facts(calibrator_file).get("selection") is not None
+    return "" if is_selection else "fit with --method auto tries richer maps"
 
 
 def _check_rows(rows: Rows | BlockRows, calibrator: Calibrator | None, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from temperance.cli.console import Result
 from temperance.cli.options import (
     COMPUTING,
+    TEST_LABELS,
     BinsOption,
     DaskOption,
     EngineName,
@@ -131,7 +133,7 @@ def fit(
     if test and len(test) != len(cal):
         msg = f"`--test` must name a file per model: {len(cal)}, got {len(test)}."
         raise InvalidInputError(msg)
-    with preferring(engine.value), connected(dask):
+    with preferring(engine.value), nullcontext() if dask is None else connected(dask):
         test_of = partial(
             _test_rows, test, reading, labels=test_labels, method=method,
             on_cluster=dask is not None,
@@ -179,12 +181,12 @@ def _test_rows(
 ) -> Rows | BlockRows | None:
     """Return the rows of the test, read or where they stay in their files; None without one."""
     from temperance.calibrators import METHODS
-    from temperance.rows.fitting import check_test
+    from temperance.rows.calibration import check_test
     from temperance.rows.reading import large_rows, read_members
 
     if not test:
         return None
-    of_test = reading.other_file(labels, of_model=rows.in_memory)
+    of_test = reading.other_file(labels, of_model=rows.in_memory, labels_from=TEST_LABELS)
     large = None
     if method in METHODS and not METHODS[method].traits.groups:
         large = large_rows(test, of_test, on_cluster=on_cluster)

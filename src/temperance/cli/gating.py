@@ -32,6 +32,7 @@ __all__ = [
     "as_margins",
     "ended",
     "fail_if",
+    "require_new_labels",
 ]
 
 GATES = "Gates (exit code 1 when one fails)"
@@ -127,12 +128,12 @@ class Gating:
             check_writable(self.markdown, {".md", ".markdown"})
         if any_gate:
             return
-        named = ", ".join(options)
+        option_names = ", ".join(options)
         if self.undecided is not None:
-            msg = f"--undecided {self.undecided} needs a limit that it is about: {named}."
+            msg = f"--undecided {self.undecided} needs a limit that it is about: {option_names}."
             raise InvalidInputError(msg)
         if self.junit is not None:
-            msg = f"--junit {self.junit} needs a gate, which it holds as a test: {named}."
+            msg = f"--junit {self.junit} needs a gate, which it holds as a test: {option_names}."
             raise InvalidInputError(msg)
 
     def write(
@@ -181,14 +182,14 @@ def ended(gates: Sequence[Gated]) -> dict[str, Any]:
     }
 
 
-def as_margins(given: Iterable[str] | None, measures: Sequence[str] = ()) -> dict[str, float]:
+def as_margins(texts: Iterable[str] | None, measures: Sequence[str] = ()) -> dict[str, float]:
     """Return margins by measure, of those that gates are about, from MEASURE=X, or raise."""
     from temperance.gates.difference import JUDGED
     from temperance.gates.limits import as_amount
 
     known = measures or JUDGED
     margins: dict[str, float] = {}
-    for each in given or ():
+    for each in texts or ():
         name, equals, text = each.partition("=")
         measure = name.strip().replace("-", "_")
         try:
@@ -204,3 +205,13 @@ def as_margins(given: Iterable[str] | None, measures: Sequence[str] = ()) -> dic
             raise InvalidInputError(msg)
         margins |= checked
     return margins
+
+
+def require_new_labels(fails: Broken | None, test: Path | None, *, of: str, command: str) -> None:
+    """Raise where a promise is to be judged by the labels that set it."""
+    if fails is not None and test is None:
+        msg = (
+            f"--fail-if broken needs new labels, which had no say in {of}: --test FILE, or "
+            f"{command}."
+        )
+        raise InvalidInputError(msg)

@@ -21,7 +21,7 @@ from temperance.cli.gating import (
     ended,
     fail_if,
 )
-from temperance.cli.options import JsonOption, PassOption, passing_words
+from temperance.cli.options import JsonOption, LabelIdColumn, PassOption, passing_words
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def judge(
         typer.Option("--labels", metavar="FILE", help="Labels from another file, by id."),
     ] = None,
     id_column: Annotated[str, _column("--id-column", "ids, which join FILE with --labels")] = "id",
+    label_id_column: LabelIdColumn = None,
     level: Annotated[
         float, typer.Option("--confidence", metavar="P", help="Coverage of the intervals.")
     ] = 0.95,
@@ -124,34 +125,37 @@ def judge(
 
     _check_systems(system_column, baseline, fails)
     gating = Gating(undecided, junit, markdown)
-    wanted = _Wanted.of(gating, min_pass_rate, fails, margin)
+    conditions = _Conditions.of(gating, min_pass_rate, fails, margin)
     columns = JudgedColumns(
         judge_column, label_column, system_column, cluster_column, weight_column, id_column,
-        passing_words(passing),
+        passing_words(passing), label_id_column,
     )  # fmt: skip
+    if label_id_column is not None and labels is None:
+        msg = "`--label-id-column` names the ids of the file of --labels, which is not given."
+        raise InvalidInputError(msg)
     rows = read_judged(file, columns, labels=labels)
     settings: dict[str, Any] = {
         "method": method.value, "weights": rows.weights, "clusters": rows.clusters, "level": level,
     }  # fmt: skip
-    found: PassRate | PassRateComparison
+    rates: PassRate | PassRateComparison
     with naming(rows.source), progress("measuring"):
         if rows.systems is None:
-            found = pass_rate(rows.verdicts, rows.labels, **settings)
+            rates = pass_rate(rows.verdicts, rows.labels, **settings)
         else:
-            found = compare_pass_rates(
+            rates = compare_pass_rates(
                 rows.verdicts, rows.labels, rows.systems, baseline=baseline, **settings
             )
-    gates, warnings = wanted.judge(found, gating), (*rows.notes, *found.notes)
+    gates, warnings = conditions.judge(rates, gating), (*rows.notes, *rates.notes)
     gating.write(
-        "judge", gates, source=rows.source, headline=found.in_words(), shown=found.tables,
+        "judge", gates, source=rows.source, headline=rates.in_words(), shown=rates.tables,
         warnings=warnings, digests={rows.source: rows.sha256}, report=None,
     )  # fmt: skip
-    content = {key: each for key, each in found.to_dict().items() if key != "notes"}
+    content = {key: each for key, each in rates.to_dict().items() if key != "notes"}
     Result(
         lambda: {
-            **content, "headline": found.in_words(), **ended(gates), "data_sha256": rows.sha256,
+            **content, "headline": rates.in_words(), **ended(gates), "data_sha256": rows.sha256,
         },
-        found.tables,
+        rates.tables,
         warnings=warnings,
         files=gating.files,
         gates=gates,
@@ -160,14 +164,14 @@ def judge(
 
 def _check_systems(system_column: str | None, baseline: str | None, fails: Worse | None) -> None:
     """Raise where what is about several systems is asked of one."""
-    for option, given in (("--baseline", baseline), ("--fail-if worse", fails)):
-        if given is not None and system_column is None:
+    for option, value in (("--baseline", baseline), ("--fail-if worse", fails)):
+        if value is not None and system_column is None:
             msg = f"`{option}` needs --system-column, which names the systems."
             raise InvalidInputError(msg)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Conditions:
     """The gates of a command line, checked before a row is read."""
 
     least: float | None
@@ -196,16 +200,16 @@ class _Wanted:
         )
         return cls(least, fails is not None, allowed)
 
-    def judge(self, found: PassRate | PassRateComparison, gating: Gating) -> tuple[Gated, ...]:
+    def judge(self, rates: PassRate | PassRateComparison, gating: Gating) -> tuple[Gated, ...]:
         """Return how each gate ended."""
         from temperance.gates import check_pass_rate, check_pass_rate_differences
         from temperance.llm import PassRateComparison
 
         gates: list[Gated] = []
         if self.least is not None:
-            gates += check_pass_rate(found, min_pass_rate=self.least, undecided=gating.taken_for)
-        if self.worse and isinstance(found, PassRateComparison):
+            gates += check_pass_rate(rates, min_pass_rate=self.least, undecided=gating.taken_for)
+        if self.worse and isinstance(rates, PassRateComparison):
             gates += check_pass_rate_differences(
-                found, margin=self.margin, undecided=gating.taken_for
+                rates, margin=self.margin, undecided=gating.taken_for
             )
         return tuple(gates)

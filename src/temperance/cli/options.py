@@ -19,6 +19,7 @@ __all__ = [
     "COMPUTING",
     "FOLDED",
     "READING",
+    "TEST_LABELS",
     "BinsOption",
     "ClassAxis",
     "ClusterColumn",
@@ -247,6 +248,7 @@ KindOption = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+TEST_LABELS = "`test_labels` (--test-labels)"  # as messages name it
 TestLabelsOption = Annotated[
     Path | None,
     typer.Option(
@@ -350,6 +352,15 @@ ClusterColumn = Annotated[
     str | None, _column("--cluster-column", "clusters (rows that belong together)", "--cluster")
 ]
 IdColumn = Annotated[str | None, _column("--id-column", "row ids")]
+LabelIdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--label-id-column",
+        metavar="NAME",
+        help="Column or key of the ids in the file of --labels, where they have another name.",
+        rich_help_panel=_READING,
+    ),
+]
 RepeatedIdsOption = Annotated[
     RepeatedIds,
     typer.Option(

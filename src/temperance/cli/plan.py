@@ -114,8 +114,8 @@ def plan(
             file, reading, judge_column, passing,
             half_width=0.03 if half_width is None else half_width, agreement=agreement,
         )  # fmt: skip
-    for name, given in (("half-width", half_width), ("agreement", agreement), ("pass", passing)):
-        if given is not None:
+    for name, value in (("half-width", half_width), ("agreement", agreement), ("pass", passing)):
+        if value is not None:
             msg = f"`--{name}` needs --judge-column, which names a judge's verdicts."
             raise InvalidInputError(msg)
     check_options(temperature, precision, error, power, n_bins)
@@ -145,7 +145,7 @@ def plan(
         )
     scaled_by = None if calibrator is None else temperature_of(calibrator)
     source = "its labels" if calibrator_file is None else str(calibrator_file)
-    by = "" if calibrator is None else f", scaled by the {_named(calibrator)} of {source}"
+    by = "" if calibrator is None else f", scaled by the {_map_name(calibrator)} of {source}"
     if report is not None:
         files = files_read([file], calibrator_file)
         _write_report(report, answer, rows, f"{rows.described}{by}", warnings, files)
@@ -204,7 +204,7 @@ def _plan_of_judge(
     fields = reading.fields
     columns = JudgedColumns(
         judge_column, fields.label or "label", weight=fields.weight, id=fields.id or "id",
-        passing=passing_words(passing),
+        passing=passing_words(passing), label_id=fields.label_id,
     )  # fmt: skip
     labels = reading.labels if isinstance(reading.labels, Path) else None
     rows = read_judged(file, columns, labels=labels, labelled=fields.label is not None)
@@ -227,7 +227,7 @@ def _plan_of_judge(
     )
 
 
-def _named(calibrator: Calibrator) -> str:
+def _map_name(calibrator: Calibrator) -> str:
     from temperance.calibrators import temperature_of
 
     temperature = temperature_of(calibrator)

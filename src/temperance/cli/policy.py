@@ -23,6 +23,16 @@ from temperance.cli.dealing import (
     dealing_of,
     write_policy_file,
 )
+from temperance.cli.gating import (
+    Broken,
+    Gating,
+    JUnitOption,
+    MarkdownOption,
+    UndecidedOption,
+    ended,
+    fail_if,
+    require_new_labels,
+)
 from temperance.cli.options import ReportOption
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
@@ -111,6 +121,10 @@ def policy(
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
     report: ReportOption = None,
+    fails: Annotated[Broken | None, fail_if("Fail where the labels of --test refute it.")] = None,
+    undecided: UndecidedOption = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = None,
     method: MethodOption = None,
     fit_share: FitShareOption = FIT_SHARE,
     seed: SplitSeedOption = 0,
@@ -131,10 +145,17 @@ def policy(
         "min_recall": min_recall, "min_negative_predictive_value": min_npv,
         "max_false_negative_rate": max_fnr,
     }  # fmt: skip
-    asked = any(value is not None for value in limits.values())
-    _check_options(asked=asked, risks=risks, choose=choose, test=test, event=event,
-                   composite=composite, per_group=per_group)  # fmt: skip
-    promises = BandPromises.check(**limits) if asked else None
+    has_promises = any(value is not None for value in limits.values())
+    gating = Gating(undecided, junit, markdown)
+    gating.check(any_gate=fails is not None, options=["--fail-if broken"])
+    _check_options(has_promises=has_promises, risks=risks, choose=choose, test=test, event=event,
+                   composite=composite, per_group=per_group, markdown=markdown,
+                   fail_if=None if fails is None else fails.value)  # fmt: skip
+    require_new_labels(
+        fails, test, of="the bands",
+        command="of a policy that exists: temperance threshold FILE --policy policy.json",
+    )  # fmt: skip
+    promises = BandPromises.check(**limits) if has_promises else None
     if promises is not None or choose is not None:
         check_writable(output, {".json"})
     if report is not None:
@@ -157,36 +178,55 @@ def policy(
     )  # fmt: skip
     write_policy_file(decision.policy, decision.calibrator_facts, output)
     if report is not None:
-        from temperance.report import BandsContent
-
         coverage = None if composite is not None else _coverage(rows, dealing, None, confidence)
-        bands = BandsContent(decision.rule, decision.decided, decision.test)
         same = _options(dealing, event, confidence)
-        _draw(report, decision, coverage, bands, policy=output, file=file, same=same)
+        _draw_bands(report, decision, coverage, policy=output, file=file, same=same)
+    gates = () if fails is None else decision.promises_kept(gating.taken_for)
+    digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
+    gating.write(
+        "policy", gates, source=" ".join(digests), headline=decision.rule.guarantee,
+        shown=decision.tables, warnings=decision.warnings, digests=digests, report=report,
+    )  # fmt: skip
     return Result(
-        decision.to_dict,
+        lambda: {**decision.to_dict(), **ended(gates)},
         lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
                        decision.rule.assumption),
         warnings=decision.warnings,
-        files={"policy": output, "report": report},
+        files={"policy": output, "report": report, **gating.files},
+        gates=gates,
     )  # fmt: skip
+
+
+def _draw_bands(
+    report: Path,
+    decision: BandDecision,
+    coverage: Coverage | None,
+    *,
+    policy: Path,
+    file: Path,
+    same: str,
+) -> None:
+    from temperance.report import BandsContent
+
+    bands = BandsContent(decision.rule, decision.decided, decision.test, decision.test_groups)
+    _draw(report, decision, coverage, bands, policy=policy, file=file, same=same)
 
 
 def _check_options(
     *,
-    asked: bool,
+    has_promises: bool,
     risks: str | None,
     choose: float | None,
     **others: Any,  # noqa: ANN401
 ) -> None:
     """Raise for options that say nothing beside the others."""
-    if asked and (risks is not None or choose is not None):
-        given = "--risks" if risks is not None else "--choose"
-        msg = f"`{given}` is of the table, which is shown without promises. Leave one out."
+    if has_promises and (risks is not None or choose is not None):
+        option_name = "--risks" if risks is not None else "--choose"
+        msg = f"`{option_name}` is of the table, which is shown without promises. Leave one out."
         raise InvalidInputError(msg)
     idle = {"event": "predicted"}
     for name, value in others.items():
-        if not asked and value not in (None, False, idle.get(name)):
+        if not has_promises and value not in (None, False, idle.get(name)):
             option = f"--{name.replace('_', '-')}"
             msg = (
                 f"`{option}` needs a promise: --min-precision, --max-fpr, --min-recall, --min-npv "
@@ -210,16 +250,16 @@ def _table(
     from temperance.rows.memory import naming
 
     coverage = _coverage(rows, dealing, risks, confidence)
-    written = None
+    policy_file = None
     if choose is not None:
         with naming(rows.source):
             rule = coverage.table.choose(choose)
         decided = DecisionPolicy(coverage.calibrator, rule, coverage.facts)
         write_policy_file(decided, coverage.calibrator_facts, output)
-        written = output
+        policy_file = output
     if report is not None:
         same = _options(dealing, "predicted", confidence, risks)
-        _draw(report, coverage, coverage, None, policy=output, file=file, same=same, chosen=choose)
+        _draw(report, coverage, coverage, None, policy=output, file=file, same=same, choice=choose)
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
@@ -229,7 +269,7 @@ def _table(
         coverage.to_dict,
         lambda: (*coverage.table.tables(), coverage.use, end),
         warnings=coverage.warnings,
-        files={"policy": written, "report": report},
+        files={"policy": policy_file, "report": report},
     )
 
 
@@ -249,27 +289,29 @@ def _options(dealing: Dealing, event: str, confidence: float, risks: str | None 
     """Return options that mean the same again, as a command line has them."""
     import shlex
 
-    given = {
+    by_option = {
         "--event": None if event == "predicted" else event,
         "--calibrator": dealing.calibrator_file,
         "--confidence": None if confidence == CONFIDENCE else f"{confidence:g}",
         "--risks": risks,
     }
-    words = [f"{name} {shlex.quote(str(each))}" for name, each in given.items() if each is not None]
+    words = [
+        f"{name} {shlex.quote(str(each))}" for name, each in by_option.items() if each is not None
+    ]
     flags = {"--as-is": dealing.as_is, "--per-group": dealing.per_group}
     return " ".join([*words, *(name for name, each in flags.items() if each)])
 
 
 def _draw(
     report: Path,
-    found: BandDecision | Coverage,
+    result: BandDecision | Coverage,
     coverage: Coverage | None,
     bands: BandsContent | None,
     *,
     policy: Path,
     file: Path,
     same: str,
-    chosen: float | None = None,
+    choice: float | None = None,
 ) -> None:
     """Write the page of what was found."""
     from temperance.cli.console import progress
@@ -280,14 +322,14 @@ def _draw(
         bands=bands,
         table=None if coverage is None else coverage.table,
         curve=None if coverage is None else coverage.curve,
-        calibrator=found.calibrator,
-        chosen=chosen,
-        use=recorded(found.use),
-        warnings=recorded_warnings(found.warnings),
+        calibrator=result.calibrator,
+        chosen_risk=choice,
+        use=recorded(result.use),
+        warnings=recorded_warnings(result.warnings),
         facts=recorded(
             (
-                *found.report_facts,
-                *((("Policy", str(policy)),) if bands or chosen is not None else ()),
+                *result.report_facts,
+                *((("Policy", str(policy)),) if bands or choice is not None else ()),
                 ("Library", f"temperance {__version__}"),
             )
         ),

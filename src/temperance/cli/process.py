@@ -32,15 +32,15 @@ __all__ = [
     "Ended",
     "FileCommand",
     "Signals",
-    "Stream",
+    "TextStream",
     "as_output",
+    "by_options",
     "files_read",
     "name_of",
     "paths_of",
     "raising_signals",
     "recorded",
     "recorded_warnings",
-    "said",
     "standard_streams",
 ]
 
@@ -102,7 +102,7 @@ def raising_signals() -> Iterator[Signals]:
             signal.signal(number, usual_handler)
 
 
-class Stream:
+class TextStream:
     """A standard stream that any text can be written to, also when nobody reads it any more.
 
     Characters that its encoding lacks are written as their escapes. What cannot be written is
@@ -117,8 +117,8 @@ class Stream:
     def write(self, text: str) -> int:
         """Write the text, or drop it."""
         encoding = self._stream.encoding or "utf-8"
-        held = text.encode(encoding, "backslashreplace").decode(encoding)
-        self._unless_broken(lambda: self._stream.write(held))
+        encodable = text.encode(encoding, "backslashreplace").decode(encoding)
+        self._unless_broken(lambda: self._stream.write(encodable))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -150,12 +150,12 @@ class Stream:
 
 
 @contextmanager
-def standard_streams() -> Iterator[tuple[Stream, Stream]]:
-    """Let stdout and stderr be a `Stream` each inside the `with`; one that is closed is nothing."""
+def standard_streams() -> Iterator[tuple[TextStream, TextStream]]:
+    """Let stdout and stderr be a `TextStream` each inside the `with`; a closed one is nothing."""
     _occupy_standard_files()
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-        out, err = (Stream(nothing if each is None else each) for each in before)
+        out, err = (TextStream(nothing if each is None else each) for each in before)
         sys.stdout, sys.stderr = out, err
         try:
             yield out, err
@@ -184,7 +184,15 @@ _PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())
 _OPTIONS: ContextVar[frozenset[str]] = ContextVar("options", default=frozenset())
 _STATED: ContextVar[tuple[_Stated, ...]] = ContextVar("stated", default=())
 # the options of which a next step of the same command knows nothing
-_ONCE = WRITTEN | {"--json", "--quick", "--test", "--test-labels", "--fail-if", "--undecided"}
+_ONCE = WRITTEN | {
+    "--json",
+    "--quick",
+    "--test",
+    "--test-labels",
+    "--reference-labels",
+    "--fail-if",
+    "--undecided",
+}
 
 
 class _Stated(NamedTuple):
@@ -195,12 +203,12 @@ class _Stated(NamedTuple):
     reading: bool
 
 
-class _Given(NamedTuple):
+class _PathOption(NamedTuple):
     """A path of the command line, and the option or argument that it was given to."""
 
     option: str
     path: Path
-    written: bool
+    is_output: bool
 
 
 class FileCommand(typer.core.TyperCommand):
@@ -216,9 +224,9 @@ class FileCommand(typer.core.TyperCommand):
         if isinstance(ctx.obj, Signals):
             ctx.obj.raise_received()
         paths = list(paths_of(ctx))
-        written = [each for each in paths if each.written and not each.path.is_dir()]
-        for number, each in enumerate(written):
-            for other in (*written[:number], *(one for one in paths if not one.written)):
+        outputs = [each for each in paths if each.is_output and not each.path.is_dir()]
+        for number, each in enumerate(outputs):
+            for other in (*outputs[:number], *(one for one in paths if not one.is_output)):
                 _check(each, other)
         token = _PATHS.set(tuple(each.path for each in paths))
         options = _OPTIONS.set(frozenset(name for each in self.params for name in each.opts))
@@ -236,8 +244,8 @@ def _stated(ctx: Any) -> Iterator[_Stated]:  # noqa: ANN401  (as above)
     for parameter in ctx.command.params:
         name = parameter.name or ""
         option = next((each for each in parameter.opts if each.startswith("--")), "")
-        given = ctx.get_parameter_source(name)
-        if not option or option in _ONCE or given is None or given.name != "COMMANDLINE":
+        source = ctx.get_parameter_source(name)
+        if not option or option in _ONCE or source is None or source.name != "COMMANDLINE":
             continue
         value = ctx.params[name]
         for each in value if isinstance(value, list | tuple) else (value,):
@@ -263,16 +271,19 @@ def files_read(rows: Iterable[str | Path], result: Path | None = None) -> Files:
     )
 
 
-def as_output(given: Path | None, default: str) -> Path:
+def as_output(path: Path | None, default: str) -> Path:
     """Return the path that is written, by default one that is not read by this command."""
-    if given is not None:
-        return given
+    if path is not None:
+        return path
     for each in _PATHS.get():
-        _check(_Given("--output", Path(default), written=True), _Given("read", each, written=False))
+        _check(
+            _PathOption("--output", Path(default), is_output=True),
+            _PathOption("read", each, is_output=False),
+        )
     return Path(default)
 
 
-def paths_of(ctx: typer.Context) -> Iterator[_Given]:
+def paths_of(ctx: typer.Context) -> Iterator[_PathOption]:
     """Yield every path that a command was given, also by default."""
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name or "")
@@ -280,7 +291,7 @@ def paths_of(ctx: typer.Context) -> Iterator[_Given]:
         option = names[0] if names else str(parameter.metavar)
         for path in value if isinstance(value, list | tuple) else [value]:
             if isinstance(path, Path):
-                yield _Given(option.rstrip("."), path, bool(WRITTEN & {*names}))
+                yield _PathOption(option.rstrip("."), path, bool(WRITTEN & {*names}))
 
 
 def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
@@ -304,14 +315,14 @@ def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
     return value
 
 
-def said(message: str) -> str:
+def by_options(message: str) -> str:
     """Return a message about the result as the command line says it: by its options alone."""
     return in_options(message, _OPTIONS.get())
 
 
 def recorded_warnings(warnings: Iterable[str]) -> tuple[str, ...]:
     """Return warnings as JSON and pages keep them: of options, and of files by their names."""
-    return tuple(recorded(said(each)) for each in warnings)
+    return tuple(recorded(by_options(each)) for each in warnings)
 
 
 def name_of(path: str | Path) -> str:
@@ -321,23 +332,23 @@ def name_of(path: str | Path) -> str:
     return PureWindowsPath(path).name or path  # knows both slashes
 
 
-def _check(written: _Given, other: _Given) -> None:
+def _check(output: _PathOption, other: _PathOption) -> None:
     """Refuse a file that is the other one, or that would be a file of the other one's folder."""
-    where = f"`{written.option}` {written.path}"
-    if _same(written.path, other.path):
-        role = "written as well" if other.written else "read"
+    where = f"`{output.option}` {output.path}"
+    if _same(output.path, other.path):
+        role = "written as well" if other.is_output else "read"
         msg = f"{where} is the file {other.path} ({other.option}), which is {role}: give another."
         raise InvalidInputError(msg)
-    if other.written or not other.path.is_dir():
+    if other.is_output or not other.path.is_dir():
         return
-    if (twin := _in_folder(written.path, other.path)) is not None:
+    if (twin := _in_folder(output.path, other.path)) is not None:
         msg = (
             f"{where} is the file {twin} of the folder {other.path} ({other.option}), which is "
             "read: give another."
         )
         raise InvalidInputError(msg)
-    within = any(_same(parent, other.path) for parent in written.path.resolve().parents)
-    if within and format_of(written.path) is not None:
+    within = any(_same(parent, other.path) for parent in output.path.resolve().parents)
+    if within and format_of(output.path) is not None:
         msg = (
             f"{where} lies in the folder {other.path} ({other.option}), whose files are read: it "
             "would count as one of them next time. Write it elsewhere."

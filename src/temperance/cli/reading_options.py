@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from temperance.cli.options import (
     KindName,
     KindOption,
     LabelColumn,
+    LabelIdColumn,
     LabelMapOption,
     LabelsOption,
     LogitsColumn,
@@ -79,6 +80,8 @@ def takes_reading(
         for make in (_reading, llm_format)
     )
     left_out = {"llm", *without, *(() if answers else _OF_ANSWERS)}
+    if "labels" in left_out:
+        left_out.add("label_id_column")
     files_taken = [each for each in files if each.name not in left_out]
     added = [*files_taken, *language_models]
 
@@ -94,6 +97,7 @@ def takes_reading(
             if options["kind"] == KindName.answers and not answers:
                 msg = "`--kind answers` is for fit, apply, evaluate, threshold and monitor log."
                 raise InvalidInputError(msg)
+            _check_label_ids(options, values)
             if asks_for_json:
                 values["as_json"] = as_json
             result = command(**values, reading=_reading(**options, llm=llm))
@@ -102,12 +106,24 @@ def takes_reading(
 
         if not asks_for_json:
             own.append(_JSON)
-        taken = [*own, *added]
-        run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in taken}
+        all_parameters = [*own, *added]
+        run.__signature__ = inspect.Signature(all_parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in all_parameters}
         return run
 
     return replacing_parameter
+
+
+def _check_label_ids(options: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Raise where the ids of a file of labels are named, and there is no such file."""
+    if options.get("label_id_column") is None:
+        return
+    if options["labels"] is None and others.get("test_labels") is None:
+        msg = (
+            "`--label-id-column` names the ids of a file of labels: give the file, with --labels. "
+            "The ids of FILE itself are named by --id-column."
+        )
+        raise InvalidInputError(msg)
 
 
 def _reading(
@@ -121,6 +137,7 @@ def _reading(
     group_column: GroupColumn = None,
     cluster_column: ClusterColumn = None,
     id_column: IdColumn = None,
+    label_id_column: LabelIdColumn = None,
     repeated_ids: RepeatedIdsOption = RepeatedIds.cluster,
     logits_column: LogitsColumn = None,
     probs_column: ProbsColumn = None,
@@ -142,7 +159,7 @@ def _reading(
     from temperance.checks import LabelMap
     from temperance.checks.answer_scores import parse_words
     from temperance.checks.contradictions import ScoreRules
-    from temperance.checks.scores import Floor
+    from temperance.checks.probs import Floor
     from temperance.readers import Fields
     from temperance.rows.reading import Reading
 
@@ -154,6 +171,7 @@ def _reading(
             weight=weight_column,
             group=group_column,
             id=id_column,
+            label_id=label_id_column,
             logits=logits_column,
             probs=probs_column,
             cluster=cluster_column,
@@ -273,10 +291,10 @@ def llm_format(
     """Return how files are read, from what a command line says; None without --format."""
     settings: dict[str, Any] = {
         "missing": missing and missing.value,
-        "group_by": None if group_by is None else _listed(group_by, "none"),
+        "group_by": None if group_by is None else _comma_separated(group_by, "none"),
         "normalize": normalize and normalize.value,
         "filter": filter_name,
-        "options": None if options is None else _listed(options),
+        "options": None if options is None else _comma_separated(options),
         "options_field": options_field,
         "position": position,
     }
@@ -292,5 +310,5 @@ def llm_format(
     return LlmFormat(**settings)
 
 
-def _listed(text: str, nothing: str | None = None) -> list[str]:
+def _comma_separated(text: str, nothing: str | None = None) -> list[str]:
     return [] if text == nothing else [part.strip() for part in text.split(",")]

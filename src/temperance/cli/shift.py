@@ -18,6 +18,7 @@ from temperance.cli.gating import (
     fail_if,
 )
 from temperance.cli.options import (
+    READING,
     KindName,
     QuickOption,
     ReportOption,
@@ -52,6 +53,15 @@ def shift(
     new: Annotated[
         Path, typer.Argument(metavar="NEW", help="Rows of the same model, labelled or not.")
     ],
+    reference_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference-labels",
+            metavar="FILE",
+            help="Labels of REFERENCE from another file.",
+            rich_help_panel=READING[0],
+        ),
+    ] = None,
     report: ReportOption = None,
     fails: Annotated[
         Moved | None, fail_if("Fail where the temperature or the class frequencies have moved.")
@@ -84,8 +94,9 @@ def shift(
     if reading.kind == KindName.multilabel:
         msg = "`--kind` must be logits or probs here: shift compares one class per row."
         raise InvalidInputError(msg)
-    first = read_rows(reference, reading.other_file())
-    of_new = reading.other_file(reading.labels, of_model=first)
+    of_reference = "`reference_labels` (--reference-labels)"
+    first = read_rows(reference, reading.other_file(reference_labels, labels_from=of_reference))
+    of_new = reading.other_file(reading.labels, of_model=first, labels_from=reading.labels_from)
     other = read_rows(new, of_new, labelled=False, like=first)
     warnings = (*first.notes, *other.notes)
     _check_pair(first, other)
@@ -127,7 +138,7 @@ def shift(
 
 def _shown(diagnosis: Diagnosis, other: Rows) -> Iterator[str | Table]:
     from temperance.cli.console import Headline
-    from temperance.cli.tables import ways_table
+    from temperance.comparison import ways_table
 
     yield Headline(diagnosis.in_words())
     yield _temperatures(diagnosis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,7 @@ from temperance.cli.gating import (
     UndecidedOption,
     ended,
     fail_if,
+    require_new_labels,
 )
 from temperance.cli.options import ReportOption
 from temperance.cli.process import as_output, files_read, recorded, recorded_warnings
@@ -39,6 +41,7 @@ from temperance.errors import InvalidInputError
 from temperance.version import __version__
 
 if TYPE_CHECKING:
+    from temperance.rows.measured import BandsMeasured, ThresholdMeasured
     from temperance.rows.reading import Reading
 
 __all__ = ["threshold"]
@@ -74,7 +77,8 @@ def threshold(
         typer.Option(
             "--policy",
             metavar="FILE.json",
-            help="Set nothing: measure the promises of this policy on FILE, whose labels are new.",
+            help="Set nothing: measure the promises of this policy, of a threshold or of bands, "
+            "on FILE, whose labels are new.",
         ),
     ] = None,
     output: Annotated[
@@ -113,19 +117,25 @@ def threshold(
 
     gating = Gating(undecided, junit, markdown)
     gating.check(any_gate=fails is not None, options=["--fail-if broken"])
-    if policy_file is not None:
-        _refuse_beside_policy(
-            max_risk=max_risk, min_coverage=min_coverage, calibrator=calibrator_file, test=test,
-            output=output, report=report, method=method, as_is=as_is or None,
-            per_group=per_group or None,
-        )  # fmt: skip
-        return _measured(reading, file, policy_file, gating, gates=fails is not None, seed=seed)
-    check_target(max_risk, min_coverage, confidence)
-    _require_new_labels(fails, test)
-    output = as_output(output, "policy.json")
-    check_writable(output, {".json"})
     if report is not None:
         check_writable(report, {".html", ".htm"})
+    if policy_file is not None:
+        _refuse_with_policy(
+            max_risk=max_risk, min_coverage=min_coverage, calibrator=calibrator_file, test=test,
+            output=output, method=method, as_is=as_is or None, per_group=per_group or None,
+            confidence=None if confidence == CONFIDENCE else confidence,
+            fit_share=None if fit_share == FIT_SHARE else fit_share,
+        )  # fmt: skip
+        return _measure(
+            reading, file, policy_file, gating, gates=fails is not None, seed=seed, report=report
+        )
+    check_target(max_risk, min_coverage, confidence)
+    require_new_labels(
+        fails, test, of="the threshold",
+        command="of a policy that exists, FILE itself, with --policy policy.json",
+    )  # fmt: skip
+    output = as_output(output, "policy.json")
+    check_writable(output, {".json"})
     dealing, reading = dealing_of(
         reading, calibrator_file, what="threshold", as_is=as_is, method=method,
         fit_share=fit_share, per_group=per_group, seed=seed,
@@ -178,16 +188,7 @@ def threshold(
     )
 
 
-def _require_new_labels(fails: Broken | None, test: Path | None) -> None:
-    if fails is not None and test is None:
-        msg = (
-            "--fail-if broken needs new labels, which had no say in the threshold: --test FILE, or "
-            "for a policy that exists FILE itself, with --policy policy.json."
-        )
-        raise InvalidInputError(msg)
-
-
-def _refuse_beside_policy(**options: object) -> None:
+def _refuse_with_policy(**options: object) -> None:
     """Raise for options of setting a threshold: a policy has one."""
     for name, value in options.items():
         if value is not None:
@@ -198,27 +199,92 @@ def _refuse_beside_policy(**options: object) -> None:
             raise InvalidInputError(msg)
 
 
-def _measured(
-    reading: Reading, file: Path, policy_file: Path, gating: Gating, *, gates: bool, seed: int
+def _measure(
+    reading: Reading,
+    file: Path,
+    policy_file: Path,
+    gating: Gating,
+    *,
+    gates: bool,
+    seed: int,
+    report: Path | None,
 ) -> Result:
     """Measure the promises of a policy on labels that it has not seen."""
     from temperance.cli.console import Headline
     from temperance.decisions import load_policy
+    from temperance.rows.measured import measure_policy
     from temperance.rows.reading import read_rows
-    from temperance.rows.threshold import measure_policy
 
     policy = load_policy(policy_file)
+    rule = policy.rule
     rows = read_rows(file, reading.for_calibrator(policy.calibrator))
-    seen = measure_policy(rows, policy, str(policy_file), seed=seed)
+    seen = measure_policy(rows, policy, policy_file, seed=seed)
     judged = seen.promises_kept(gating.taken_for) if gates else ()
+    if report is not None:
+        _draw_measured(seen, report, policy_file=policy_file, file=file)
     gating.write(
-        "threshold", judged, source=rows.source, headline=policy.rule.guarantee,
-        shown=seen.tables, warnings=rows.notes, digests={rows.source: rows.sha256}, report=None,
+        "threshold", judged, source=rows.source, headline=rule.guarantee,
+        shown=seen.tables, warnings=seen.warnings, digests={rows.source: rows.sha256},
+        report=report,
     )  # fmt: skip
     return Result(
         lambda: {**seen.to_dict(), **ended(judged), "data_sha256": rows.sha256},
-        lambda: (Headline(policy.rule.guarantee), *seen.tables(), policy.rule.assumption),
-        warnings=rows.notes,
-        files={"policy": policy_file, **gating.files},
+        lambda: (Headline(rule.guarantee), *seen.tables(), rule.assumption),
+        warnings=seen.warnings,
+        files={"policy": policy_file, "report": report, **gating.files},
         gates=judged,
     )
+
+
+def _draw_measured(
+    seen: ThresholdMeasured | BandsMeasured, report: Path, *, policy_file: Path, file: Path
+) -> None:
+    """Write the page of a policy that is measured: the one that it has where it is set."""
+    from temperance.cli.console import progress
+    from temperance.report import (
+        BandsContent,
+        PolicyContent,
+        ThresholdContent,
+        write_policy,
+        write_threshold,
+    )
+    from temperance.rows.measured import BandsMeasured
+
+    facts = recorded((*seen.report_facts, ("Library", f"temperance {__version__}")))
+    with progress("drawing the report"):
+        if isinstance(seen, BandsMeasured):
+            event = seen.rule.event
+            same = "" if event.column is None else f"--event {shlex.quote(event.name)}"
+            write_policy(
+                report,
+                PolicyContent(
+                    title=recorded(f"Accept, review or reject: {file}"),
+                    bands=BandsContent(seen.rule, seen.decided, seen.outcome, seen.groups),
+                    table=None,
+                    curve=None,
+                    calibrator=seen.calibrator,
+                    chosen_risk=None,
+                    use=recorded(seen.use),
+                    facts=facts,
+                    warnings=recorded_warnings(seen.warnings),
+                    policy=recorded(str(policy_file)),
+                    file=recorded(str(file)),
+                    same=same,
+                ),
+            )
+            return
+        write_threshold(
+            report,
+            ThresholdContent(
+                title=recorded(f"Answer or abstain: {file}"),
+                rule=seen.rule,
+                calibrator=seen.calibrator,
+                curve=seen.curve,
+                test=seen.outcome,
+                use=recorded(seen.use),
+                facts=facts,
+                test_groups=seen.groups,
+                warnings=recorded_warnings(seen.warnings),
+                files=files_read([file], policy_file),
+            ),
+        )

@@ -393,14 +393,14 @@ def abstain(  # noqa: PLR0913  (each is something that only the user knows)
     """
     check_target(max_risk, min_coverage, confidence)
 
-    def drawn(by: int) -> DecisionRows:
+    def rows_of(by: int) -> DecisionRows:
         return DecisionRows.check(
             probs, labels, weights=weights, groups=groups, clusters=clusters, seed=by,
             answers=answers, classes=classes, ignore_label=ignore_label,
         )  # fmt: skip
 
-    rows = drawn(seed)
-    others = {} if clusters is None else {each: drawn(each) for each in other_seeds(seed)}
+    rows = rows_of(seed)
+    others = {} if clusters is None else {each: rows_of(each) for each in other_seeds(seed)}
     return abstain_rows(
         rows, max_risk=max_risk, min_coverage=min_coverage, confidence=confidence,
         thresholds=thresholds, seed=seed, others=others,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from temperance.decisions.binomial import clopper_pearson
-from temperance.decisions.rows import DecisionEvent, DecisionRows
+from temperance.decisions.rows import DecisionEvent
 from temperance.decisions.rule import DecisionRule
-from temperance.plain import Plain, plain
+from temperance.frozen import Plain, plain
 from temperance.show import Table, interval_text, number_text, percent_text
 from temperance.sums import MergeableSums
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.metrics.estimates import Estimate
 
 __all__ = [
@@ -112,6 +113,9 @@ class Abstention(DecisionRule[Outcome]):
     draws: ThresholdDraws | None = field(
         default=None, compare=False
     )  # None: chance dealt no rows, or a file
+    calibrator: Calibrator | None = field(
+        default=None, compare=False, repr=False, kw_only=True
+    )  # whose probabilities it is about, of a policy; None: those that were given
 
     @property
     def event(self) -> DecisionEvent:
@@ -186,20 +190,13 @@ class Abstention(DecisionRule[Outcome]):
         """The same as `outcome`, as every rule calls it."""
         return self.outcome
 
-    def counts_of(self, rows: DecisionRows) -> Outcome:
-        """Return what became of other rows that are checked."""
-        return Outcome.of(self.accepts(rows.confidence, rows.groups), rows.wrong)
-
-    def outcomes_of_groups(self, rows: DecisionRows) -> dict[str, Outcome]:
-        """Return what became of each group of other rows that are checked; {} without groups."""
-        if rows.groups is None:
-            return {}
-        accepted = self.accepts(rows.confidence, rows.groups)
-        return {
-            str(name): Outcome.of(accepted[of], rows.wrong[of])
-            for name in np.unique(rows.groups)
-            if (of := rows.groups == name).any()
-        }
+    def _counted(
+        self,
+        wrong: NDArray[np.bool_],
+        accepted: NDArray[np.bool_],
+        rejected: NDArray[np.bool_],  # noqa: ARG002  (none is)
+    ) -> Outcome:
+        return Outcome.of(accepted, wrong)
 
     @property
     def guarantee(self) -> str:
@@ -302,7 +299,7 @@ class ThresholdDraws:
 
     what: str  # is drawn: "splits", or "draws of one row a cluster"
     seeds: tuple[int, ...]
-    kept: tuple[int, ...]  # promises with a threshold, per seed: 0 or 1, or a number of groups
+    n_thresholds: tuple[int, ...]  # promises with a threshold, per seed: 0, 1 or some of the groups
     thresholds: tuple[float | None, ...]  # per seed; None without one, or with one per group
     risks: tuple[float | None, ...]  # largest risk promised, per seed; None where nothing is
     coverages: tuple[float, ...]  # share accepted of the rows that set it, per seed
@@ -328,7 +325,7 @@ class ThresholdDraws:
     @property
     def with_threshold(self) -> int:
         """How many of the draws have a threshold, at least of one group."""
-        return sum(each > 0 for each in self.kept)
+        return sum(each > 0 for each in self.n_thresholds)
 
     @property
     def differ(self) -> bool:
@@ -338,10 +335,10 @@ class ThresholdDraws:
     def in_words(self) -> str:
         """Return how much the draw decided, in a sentence."""
         n, m = len(self.seeds), self.with_threshold
-        of = f"{m} of {n} {self.what} (seeds {_listed(self.seeds)})"
+        of = f"{m} of {n} {self.what} (seeds {_seed_text(self.seeds)})"
         if m == 0:
-            return f"None of {n} {self.what} (seeds {_listed(self.seeds)}) has a threshold."
-        shares = [c for c, each in zip(self.coverages, self.kept, strict=True) if each]
+            return f"None of {n} {self.what} (seeds {_seed_text(self.seeds)}) has a threshold."
+        shares = [c for c, each in zip(self.coverages, self.n_thresholds, strict=True) if each]
         parts = [f"{_range([percent_text(_rounded(c)) for c in shares])} of the rows that set it"]
         thresholds = [each for each in self.thresholds if each is not None]
         risks = [each for each in self.risks if each is not None]
@@ -351,7 +348,7 @@ class ThresholdDraws:
                 f"{of} {'has' if m == 1 else 'have'} a threshold: {at}, for {parts[0]}, and a "
                 f"promised risk of {_range([percent_text(each) for each in risks])}."
             )
-        groups = _range([str(each) for each in self.kept if each])
+        groups = _range([str(each) for each in self.n_thresholds if each])
         return f"{of} {'has' if m == 1 else 'have'} thresholds, of {groups} groups, for {parts[0]}."
 
     def to_dict(self) -> dict[str, Any]:
@@ -364,13 +361,18 @@ class ThresholdDraws:
             "each": [
                 {
                     "seed": seed,
-                    "kept": kept,
+                    "kept": n_thresholds,
                     "threshold": threshold,
                     "max_risk": risk,
                     "coverage": coverage,
                 }
-                for seed, kept, threshold, risk, coverage in zip(
-                    self.seeds, self.kept, self.thresholds, self.risks, self.coverages, strict=True
+                for seed, n_thresholds, threshold, risk, coverage in zip(
+                    self.seeds,
+                    self.n_thresholds,
+                    self.thresholds,
+                    self.risks,
+                    self.coverages,
+                    strict=True,
                 )
             ],
         }
@@ -426,7 +428,7 @@ def _range(texts: list[str]) -> str:
     return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
 
 
-def _listed(seeds: tuple[int, ...]) -> str:
+def _seed_text(seeds: tuple[int, ...]) -> str:
     ordered = sorted(seeds)
     if ordered[-1] - ordered[0] == len(ordered) - 1:  # in a row; a seed may be of any size
         return f"{ordered[0]} to {ordered[-1]}"

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.checks.arguments import as_number
 from temperance.decisions.binomial import LEAST_RISK, clopper_pearson
 from temperance.errors import InvalidInputError
-from temperance.plain import Plain
+from temperance.frozen import Plain
 from temperance.show import percent_text
 from temperance.sums import MergeableSums
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from temperance.metrics.estimates import Estimate
 
-__all__ = ["RATES", "BandCounts", "BandPromises", "Rate", "Side"]
+__all__ = ["RATES", "BandCounts", "BandPromises", "BandSide", "Rate"]
 
-Side = Literal["accept", "recall", "reject"]
+BandSide = Literal["accept", "recall", "reject"]
 
 # The rates: each the share of bad rows among the rows of a denominator, whatever side it is of.
 
@@ -29,32 +29,38 @@ Side = Literal["accept", "recall", "reject"]
 class Rate(NamedTuple):
     """A rate that a promise bounds: how many of which rows may be bad."""
 
-    side: Side  # which search of thresholds it takes part in
+    name: str  # as sentences have it
+    side: BandSide  # which search of thresholds it takes part in
     option: str
     least: bool  # whether the rate itself is to be large: bad rows are then its complement
     of_band: bool  # whether the denominator is the band; else all rows of a truth
     words: str  # "at least 95 % of ..." goes before it
 
+    @property
+    def band(self) -> str:
+        """The band that its search begins: "accept" or "reject"."""
+        return "reject" if self.side == "reject" else "accept"
+
 
 RATES: dict[str, Rate] = {
     "min_precision": Rate(
-        "accept", "--min-precision", least=True, of_band=True,
+        "precision", "accept", "--min-precision", least=True, of_band=True,
         words="of what is accepted {is_yes}",
     ),
     "max_false_positive_rate": Rate(
-        "accept", "--max-fpr", least=False, of_band=False,
+        "false positive rate", "accept", "--max-fpr", least=False, of_band=False,
         words="of the rows that {are_no} are accepted",
     ),
     "min_recall": Rate(
-        "recall", "--min-recall", least=True, of_band=False,
+        "recall", "recall", "--min-recall", least=True, of_band=False,
         words="of the rows that {are_yes} are accepted",
     ),
     "min_negative_predictive_value": Rate(
-        "reject", "--min-npv", least=True, of_band=True,
+        "negative predictive value", "reject", "--min-npv", least=True, of_band=True,
         words="of what is rejected {is_no}",
     ),
     "max_false_negative_rate": Rate(
-        "reject", "--max-fnr", least=False, of_band=False,
+        "false negative rate", "reject", "--max-fnr", least=False, of_band=False,
         words="of the rows that {are_yes} are rejected",
     ),
 }  # fmt: skip
@@ -74,8 +80,8 @@ class BandPromises(Plain):
     def check(cls, **limits: float | None) -> BandPromises:
         """Return the limits given, each in its range, at least one of them."""
         if all(each is None for each in limits.values()):
-            named = ", ".join(f"`{name}` ({rate.option})" for name, rate in RATES.items())
-            msg = f"Give one promise or more: {named}."
+            choices = ", ".join(f"`{name}` ({rate.option})" for name, rate in RATES.items())
+            msg = f"Give one promise or more: {choices}."
             raise InvalidInputError(msg)
         checked = {name: _limit(name, value) for name, value in limits.items() if value is not None}
         return cls(**checked)
@@ -87,16 +93,16 @@ class BandPromises(Plain):
         return {name: value for name, value in every.items() if value is not None}
 
     @property
-    def sides(self) -> tuple[Side, ...]:
+    def sides(self) -> tuple[BandSide, ...]:
         """The searches that the promises take; each has its share of the level."""
         return tuple(dict.fromkeys(RATES[name].side for name in self.limits))
 
     @property
     def bands(self) -> tuple[str, ...]:
         """The bands that are asked for beside review: accept, reject."""
-        return tuple(dict.fromkeys("reject" if s == "reject" else "accept" for s in self.sides))
+        return tuple(dict.fromkeys(RATES[name].band for name in self.limits))
 
-    def bad_shares(self, side: Side) -> dict[str, float]:
+    def bad_shares(self, side: BandSide) -> dict[str, float]:
         """Return the largest share of bad rows of each promise of a side."""
         return {
             name: 1.0 - value if RATES[name].least else value
@@ -202,8 +208,8 @@ class BandCounts(MergeableSums, Plain):
 
     def rate(self, name: str) -> Estimate | None:
         """Return the rate that a promise is about, `min_recall` say."""
-        found: Any = getattr(self, name.split("_", 1)[1])
-        return found  # type: ignore[no-any-return]
+        value: Any = getattr(self, name.split("_", 1)[1])
+        return value  # type: ignore[no-any-return]
 
 
 def _share(part: int, whole: int) -> Estimate | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["BAND_GRID", "Cuts", "Found", "find_cuts"]
+__all__ = ["BAND_GRID", "Cuts", "GridRange", "find_cuts"]
 
 _ENDS = np.array([2e-5, 5e-5, 1e-4, 2e-4, 5e-4])  # rare events, and models that are all but certain
 BAND_GRID: Array = np.concatenate([1.0 - _ENDS, np.arange(999, 0, -1) / 1000.0, _ENDS[::-1], [0.0]])
@@ -37,7 +37,7 @@ BAND_GRID.setflags(write=False)
 _LOOKED_AT = 12  # thresholds whose need of labels is reckoned exactly
 
 
-class Found(NamedTuple):
+class GridRange(NamedTuple):
     """The grid's places at which the promises of a side hold, first to last; or why none does."""
 
     first: int
@@ -75,7 +75,7 @@ class _Band:
         rows, bad = counts_reaching(score, ~good, BAND_GRID)
         return cls(rows, bad, len(score), int(np.count_nonzero(~good)), score)
 
-    def counted(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def counts_of(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the bad rows of a promise and its denominator, at each threshold."""
         rate = RATES[name]
         if rate.side == "recall":
@@ -121,78 +121,78 @@ def find_cuts(
 
 def _accepting(
     band: _Band, promises: BandPromises, delta: float
-) -> tuple[Found | None, str | None]:
+) -> tuple[GridRange | None, str | None]:
     """Return the places at which everything promised of accepted rows holds, or why none."""
     strict, recall = promises.bad_shares("accept"), promises.bad_shares("recall")
     if not strict and not recall:
         return None, None
     if not recall:
-        found = _searched(band, strict, delta)
-        return (found, None) if found.holds else (None, found.reason)
+        places = _searched(band, strict, delta)
+        return (places, None) if places.holds else (None, places.reason)
     both = {**strict, **recall}
     loose = _searched_up(band, recall, delta, both)
     if not strict:
         # the strictest threshold of those that hold is the one that is wanted
-        return (Found(loose.first, loose.first), None) if loose.holds else (None, loose.reason)
-    found = _searched(band, strict, delta, both)
-    for each in (found, loose):
+        return (GridRange(loose.first, loose.first), None) if loose.holds else (None, loose.reason)
+    places = _searched(band, strict, delta, both)
+    for each in (places, loose):
         if not each.holds:
             return None, each.reason
-    if found.last < loose.first:
-        return None, _excluding(band, promises, found, loose, delta)
-    return Found(max(found.first, loose.first), found.last), None
+    if places.last < loose.first:
+        return None, _excluding(band, promises, places, loose, delta)
+    return GridRange(max(places.first, loose.first), places.last), None
 
 
 def _searched(
     band: _Band,
     shares: Mapping[str, float],
     delta: float,
-    asked: Mapping[str, float] | None = None,
-) -> Found:
+    stated: Mapping[str, float] | None = None,
+) -> GridRange:
     """Return the thresholds, strict to loose, before the first at which some promise fails.
 
-    The labels that would do are those of all that is `asked` of the band, this and more.
+    The labels that would do are those of all that is `stated` of the band, this and more.
     """
-    asked = asked or shares
+    stated = stated or shares
     if not shares:
-        return Found(0, -1)
+        return GridRange(0, -1)
     first: int | None = 0
     precise = next((share for name, share in shares.items() if RATES[name].of_band), None)
     if precise is not None:
         first = first_tried(band.score, Target(precise, None, delta, BAND_GRID))
     if first is None:
-        return _failed(band, shares, asked, delta, None)
+        return _failed(band, shares, stated, delta, None)
     fails = _joint(band, shares)[first:] > delta
     passed = int(fails.argmax()) if fails.any() else len(fails)
     last = first + passed - 1
     if not passed or not band.rows[last]:
-        return _failed(band, shares, asked, delta, first)
-    return Found(first, last)
+        return _failed(band, shares, stated, delta, first)
+    return GridRange(first, last)
 
 
 def _searched_up(
-    band: _Band, shares: Mapping[str, float], delta: float, asked: Mapping[str, float]
-) -> Found:
+    band: _Band, shares: Mapping[str, float], delta: float, stated: Mapping[str, float]
+) -> GridRange:
     """Return the thresholds, loose to strict, before the first at which the recall fails."""
     fails = (_joint(band, shares) > delta)[::-1]
     passed = int(fails.argmax()) if fails.any() else len(fails)
     end = len(fails)
     if passed:
-        return Found(end - passed, end - 1)
-    return _failed(band, shares, asked, delta, end - 1)
+        return GridRange(end - passed, end - 1)
+    return _failed(band, shares, stated, delta, end - 1)
 
 
 def _joint(band: _Band, shares: Mapping[str, float]) -> Array:
     """Return the p-value of "one of the promises is broken", at each threshold."""
     largest = np.zeros(len(BAND_GRID))
     for name, share in shares.items():
-        bad, whole = band.counted(name)
+        bad, whole = band.counts_of(name)
         of_rows = p_values(np.minimum(bad, whole), np.maximum(whole, 1), share)
         largest = np.maximum(largest, np.where(whole > 0, of_rows, 1.0))
     return largest
 
 
-def _apart(accept: Found, reject: Found) -> tuple[int, int] | None:
+def _apart(accept: GridRange, reject: GridRange) -> tuple[int, int] | None:
     """Return places of both thresholds that leave no row in both bands, least review first.
 
     The loosest of both where they are apart. Else every stricter one has been tested too: of the
@@ -219,20 +219,20 @@ def _apart(accept: Found, reject: Found) -> tuple[int, int] | None:
 def _failed(
     band: _Band,
     shares: Mapping[str, float],
-    asked: Mapping[str, float],
+    stated: Mapping[str, float],
     delta: float,
     first: int | None,
-) -> Found:
-    needed = _labels_needed(band, asked, delta)
+) -> GridRange:
+    needed = _labels_needed(band, stated, delta)
     why = _why(band, shares, delta, first)
-    return Found(0, -1, f"{why}. {_would_do(needed, asked)}", needed)
+    return GridRange(0, -1, f"{why}. {_would_do(needed, stated)}", needed)
 
 
-def _would_do(needed: int | None, asked: Mapping[str, float]) -> str:
+def _would_do(needed: int | None, stated: Mapping[str, float]) -> str:
     if needed is None:
         what = "it"
-        if len(asked) > 1:
-            what = f"{' and '.join(f'`{name}` ({RATES[name].option})' for name in asked)} at once"
+        if len(stated) > 1:
+            what = f"{' and '.join(f'`{name}` ({RATES[name].option})' for name in stated)} at once"
         return f"No number of labels would do: at no threshold do these rows keep {what}"
     return f"About {needed:,} labelled rows would do, as these go (power 80 %)"
 
@@ -248,7 +248,7 @@ def _why(band: _Band, shares: Mapping[str, float], delta: float, first: int | No
             none = f"no row is as low as {1.0 - loosest:g}"
         return f"the band is empty: {none}, the loosest that holds"
     for name, share in shares.items():
-        bad, whole = (int(each[place]) for each in band.counted(name))
+        bad, whole = (int(each[place]) for each in band.counts_of(name))
         fewest = fewest_rows(share, delta)
         what = _DENOMINATORS[name]
         if whole < fewest:
@@ -298,7 +298,7 @@ def _labels_needed(band: _Band, shares: Mapping[str, float], delta: float) -> in
     rough = np.zeros(len(at))
     rates: dict[str, tuple[Array, Array]] = {}
     for name, share in shares.items():
-        bad, whole = (each[at].astype(np.float64) for each in band.counted(name))
+        bad, whole = (each[at].astype(np.float64) for each in band.counts_of(name))
         careful, plain = (bad + 0.5) / (whole + 1.0), bad / np.maximum(whole, 1.0)
         rate = np.where(careful < share, careful, plain)
         of_all = whole / band.n
@@ -326,17 +326,17 @@ def _need(rate: float, of_all: float, share: float, delta: float) -> int | None:
 
 
 def _excluding(
-    band: _Band, promises: BandPromises, strict: Found, loose: Found, delta: float
+    band: _Band, promises: BandPromises, strict: GridRange, loose: GridRange, delta: float
 ) -> str:
     """Say where promises about one threshold exclude each other."""
     shares = {**promises.bad_shares("accept"), **promises.bad_shares("recall")}
     names = " and ".join(f"`{name}` ({RATES[name].option})" for name in shares)
     n_good = band.n - band.n_bad
-    seen = (band.rows - band.bad)[strict.last] / n_good
+    recall = (band.rows - band.bad)[strict.last] / n_good
     risk = band.bad[loose.first] / max(int(band.rows[loose.first]), 1)
     return (
         f"{names} exclude each other on these rows: one needs a threshold of {_at(strict.last)} or "
-        f"more, where the recall seen is {percent_text(float(seen))}, the other one of "
+        f"more, where the recall seen is {percent_text(float(recall))}, the other one of "
         f"{_at(loose.first)} or less, where the precision seen is {percent_text(1.0 - float(risk))}"
         f". {_would_do(_labels_needed(band, shares, delta), shares)}"
     )

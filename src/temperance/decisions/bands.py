@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from temperance.decisions.rows import (
 )
 from temperance.decisions.rule import DecisionRule, banded, end_of
 from temperance.errors import InvalidInputError
-from temperance.plain import Plain, plain
+from temperance.frozen import Plain, plain
 from temperance.show import Shown, Table, number_text, percent_text
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.metrics.events import EventName
 
     Array = NDArray[np.float64]
@@ -91,6 +92,9 @@ class Bands(DecisionRule[BandCounts], Shown):
     event: DecisionEvent
     n_given: int  # labelled rows given
     clustered: bool  # one row per cluster was drawn, or every cluster is one answer
+    calibrator: Calibrator | None = field(
+        default=None, compare=False, repr=False, kw_only=True
+    )  # whose probabilities it is about, of a policy; None: those that were given
 
     @property
     def ends(self) -> tuple[GroupBands, ...]:
@@ -154,9 +158,13 @@ class Bands(DecisionRule[BandCounts], Shown):
         """
         return self._banded(score, groups)[0]
 
-    def counts_of(self, rows: DecisionRows) -> BandCounts:
-        """Return what became of other rows that are checked."""
-        return BandCounts.of(~rows.wrong, *self._banded(rows.confidence, rows.groups))
+    def _counted(
+        self,
+        wrong: NDArray[np.bool_],
+        accepted: NDArray[np.bool_],
+        rejected: NDArray[np.bool_],
+    ) -> BandCounts:
+        return BandCounts.of(~wrong, accepted, rejected)
 
     @property
     def guarantee(self) -> str:
@@ -208,17 +216,17 @@ class Bands(DecisionRule[BandCounts], Shown):
         for part in self.parts:
             name = "all rows" if part.group is None else part.group
             for promise in self.promises.limits:
-                side = RATES[promise].side
-                end = part.reject_to if side == "reject" else part.accept_from
-                sign = "<=" if side == "reject" else ">="
+                band = RATES[promise].band
+                end = part.reject_to if band == "reject" else part.accept_from
+                sign = "<=" if band == "reject" else ">="
                 bad, whole = part.counts.bad(promise)
                 rate = part.counts.rate(promise)
                 limit = getattr(self.promises, promise)
                 most = ">=" if RATES[promise].least else "<="
                 rows.append((
-                    name, side.replace("recall", "accept"),
+                    name, band,
                     "never" if end is None else f"{sign} {end:.6g}",
-                    f"{promise.split('_', 1)[1].replace('_', ' ')} {most} {percent_text(limit)}",
+                    f"{RATES[promise].name} {most} {percent_text(limit)}",
                     f"{bad:,} of {whole:,}",
                     "none" if rate is None or end is None else number_text(rate.value),
                 ))  # fmt: skip
@@ -238,14 +246,14 @@ class Bands(DecisionRule[BandCounts], Shown):
 
     def columns(self) -> dict[str, list[Any]]:
         """Return one row per group: thresholds and counts."""
-        made: dict[str, list[Any]] = {
+        table: dict[str, list[Any]] = {
             name: [getattr(part, name) for part in self.parts]
             for name in ("group", "accept_from", "reject_to")
         }
         for name in ("n", "positives", "accepted", "accepted_positives", "rejected",
                      "rejected_positives"):  # fmt: skip
-            made[name] = [getattr(part.counts, name) for part in self.parts]
-        return made
+            table[name] = [getattr(part.counts, name) for part in self.parts]
+        return table
 
     def __str__(self) -> str:
         return "\n\n".join((self.guarantee, self.table().to_text(), self.assumption))

@@ -11,7 +11,7 @@ from temperance.decisions.band_promises import RATES, BandCounts, BandPromises
 from temperance.decisions.bands import Bands, GroupBands, searches
 from temperance.decisions.binomial import p_values
 from temperance.decisions.rows import COMPOSITES, PREDICTED, DecisionEvent
-from temperance.plain import plain
+from temperance.frozen import plain
 from temperance.readers.json_object import shown
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def bands_of(promise: JsonObject, rule: JsonObject) -> Bands:
     unknown = sorted(set(limits.values) - set(RATES))
     if unknown:
         promise.refuse("promises", f"limits of {', '.join(RATES)}, unlike {shown(unknown[0])}")
-    given = {name: limits.number(name) for name in RATES if limits.has(name)}
-    promises = BandPromises.check(**given)
+    rates = {name: limits.number(name) for name in RATES if limits.has(name)}
+    promises = BandPromises.check(**rates)
     confidence = promise.number("confidence")
     if not 0.0 < confidence < 1.0:
         promise.refuse("confidence", "a number strictly between 0 and 1")
@@ -174,11 +174,11 @@ def _check_ends(
             if value is not None or count:
                 row.refuse(key, f"null, and no row counted, where `{name}` is null")
         return
-    for key, value, there in ((keys[0], inside, count > 0), (keys[1], outside, count < n)):
+    for key, value, exists in ((keys[0], inside, count > 0), (keys[1], outside, count < n)):
         fits = value is not None and bool(reaches(sign * value, sign * threshold)) is (
             key == keys[0]
         )
-        if there is not (value is not None) or (there and not fits):
+        if exists is not (value is not None) or (exists and not fits):
             side = "on the side of the band" if key == keys[0] else "outside the band"
             row.refuse(key, f"a score {side}, or null where no row is: `{name}` is {threshold:g}")
 

@@ -12,8 +12,8 @@ from temperance.checks.arguments import as_level, as_number, as_sequence
 from temperance.checks.arrays import as_array
 from temperance.decisions.cascade_measures import (
     N_PRICES,
-    Answers,
     Goal,
+    RowOutcomes,
     Yardstick,
     answers_of,
     cross_fitted,
@@ -243,25 +243,27 @@ def cascade(  # noqa: PLR0913  (each is something that only the user knows)
     on_all = rows.deferral(calibrators, each, kind)
     price = goal.price(on_all)
     if test is None:
-        measured = rows
+        evaluation_rows = rows
         raw, calibrated = cross_fitted(rows, each, kind, fit, seed=seed)
     else:
-        measured = _test_rows(rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label)
-        raw, calibrated = of_test(rows, measured, each, kind, calibrators)
+        evaluation_rows = _test_rows(
+            rows, test, refuse_probs=refuse_probs, ignore_label=ignore_label
+        )
+        raw, calibrated = of_test(rows, evaluation_rows, each, kind, calibrators)
     policy = CascadePolicy(
         names=names, calibrators=calibrators, rules=on_all.rules(price), costs=each, price=price,
         last=rows.last_calibrator(method, prior),
     )  # fmt: skip
     as_they_are = rows.deferral([None] * rows.deciding, each, kind)
-    return _measured(
-        policy, goal, measured, {CALIBRATED: calibrated, RAW: raw},
+    return _measure(
+        policy, goal, evaluation_rows, {CALIBRATED: calibrated, RAW: raw},
         {CALIBRATED: on_all.prices(N_PRICES), RAW: as_they_are.prices(N_PRICES)},
         kind=kind, known_expert=expert_rate is not None, method=method,
         evaluated_on="cross-fitted" if test is None else "test",
     )  # fmt: skip
 
 
-def _measured(
+def _measure(
     policy: CascadePolicy,
     goal: Goal,
     rows: CascadeRows,
@@ -324,10 +326,10 @@ def _test_rows(
 
 def _alone(
     rows: CascadeRows, names: Sequence[str], costs: tuple[float, ...], kind: LossKind
-) -> dict[str, Answers]:
+) -> dict[str, RowOutcomes]:
     """Return what each model does if it answers every row."""
     losses = rows.deferral([None] * rows.deciding, costs, kind).losses
     return {
-        alone(name): Answers(np.full(rows.n, j), lost, np.full(rows.n, cost))
+        alone(name): RowOutcomes(np.full(rows.n, j), lost, np.full(rows.n, cost))
         for j, (name, lost, cost) in enumerate(zip(names, losses, (0.0, *costs), strict=True))
     }

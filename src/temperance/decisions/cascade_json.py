@@ -26,7 +26,7 @@ from temperance.formats.calibrator_json import (
     content_id,
     digest,
 )
-from temperance.plain import plain
+from temperance.frozen import plain
 from temperance.readers.json_object import JsonObject, json_file
 from temperance.version import __version__
 

@@ -11,14 +11,13 @@ import numpy as np
 from temperance.crossfit import fold_fits
 from temperance.decisions.deferral import answered_by, lost_by
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain, plain
 from temperance.metrics.estimates import (
     Estimate,
     difference_estimate,
     mean_estimate,
     share_estimate,
 )
-from temperance.plain import Plain, plain
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "N_PRICES",
-    "Answers",
     "CostCurve",
     "Goal",
     "Measure",
+    "RowOutcomes",
     "Way",
     "Yardstick",
     "answers_of",
@@ -99,11 +98,11 @@ def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
         best = min(range(len(prices)), key=lambda i: outcomes[i])
         if not reachable:
             return prices[best]
-        error, spent = outcomes[best]
+        error, mean_cost = outcomes[best]
         msg = (
             f"`min_accuracy` (--min-accuracy) of {target:g} is reached by no thresholds: the most "
-            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {spent:.4g} per row. Take at "
-            "most that, or a better last model."
+            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {mean_cost:.4g} per row. "
+            "Take at most that, or a better last model."
         )
         raise InvalidInputError(msg)
     if first == 0:
@@ -122,7 +121,7 @@ def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class RowOutcomes:
     """Which model answers each row, whether it is wrong, and what was spent."""
 
     answered: NDArray[np.intp]  # (n,)
@@ -194,16 +193,16 @@ def of_test(
     )
 
 
-def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float]) -> Answers:
+def answers_of(folds: Sequence[CascadeFold], price: Callable[[Deferral], float]) -> RowOutcomes:
     """Return the answers of every fold's rules, each at the price that its own rows give."""
     n = sum(len(fold.places) for fold in folds)
-    answered, lost, spent = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
+    answered, lost, cost = np.empty(n, dtype=np.intp), np.empty(n), np.empty(n)
     for fold in folds:
         own = answered_by(fold.fit.rules(price(fold.fit)), fold.confidences)
         answered[fold.places] = own
         lost[fold.places] = lost_by(own, fold.losses)
-        spent[fold.places] = np.r_[0.0, np.cumsum(fold.fit.costs)][own]
-    return Answers(answered, lost, spent)
+        cost[fold.places] = np.r_[0.0, np.cumsum(fold.fit.costs)][own]
+    return RowOutcomes(answered, lost, cost)
 
 
 Measure = Literal["error", "spent", "cost"]
@@ -249,7 +248,7 @@ class Yardstick(Frozen):
     error_cost: float | None  # None where an error has no price
     n_models: int
 
-    def way(self, answers: Answers) -> Way:
+    def way(self, answers: RowOutcomes) -> Way:
         """Return errors, spending and cost with their intervals."""
         sums = self._sums(self._columns(answers))
         w = np.ones(self.rows.n) if self.rows.weights is None else self.rows.weights
@@ -261,7 +260,7 @@ class Yardstick(Frozen):
             tuple(shares.tolist()),
         )
 
-    def differences(self, own: Answers, other: Answers) -> dict[Measure, Estimate]:
+    def differences(self, own: RowOutcomes, other: RowOutcomes) -> dict[Measure, Estimate]:
         """Return each measure of `own` less that of `other`, paired row by row."""
         sums = self._sums(self._columns(own) - self._columns(other))
         measures: tuple[Measure, ...] = ("error", "spent")
@@ -269,7 +268,7 @@ class Yardstick(Frozen):
             measures = (*measures, "cost")
         return {name: difference_estimate(sums, i) for i, name in enumerate(measures)}
 
-    def worth(self, own: Answers, raw: Answers, goal: Goal, price: float) -> Estimate:
+    def worth(self, own: RowOutcomes, raw: RowOutcomes, goal: Goal, price: float) -> Estimate:
         """Return raw less calibrated: total cost, errors at equal cost, or cost at equal accuracy.
 
         What two ways differ in beside is set off at the price, so that the side on which each has
@@ -283,7 +282,7 @@ class Yardstick(Frozen):
         gap = per_error * (raw.lost - own.lost) + per_cost * (raw.spent - own.spent)
         return difference_estimate(self._sums(gap[:, None]), 0)
 
-    def lost_by_last(self, answers: Answers) -> Estimate | None:
+    def lost_by_last(self, answers: RowOutcomes) -> Estimate | None:
         """Return the error of the last model on the rows that come to it; None without any."""
         came = answers.answered == self.n_models - 1
         weights = None if self.rows.weights is None else self.rows.weights[came]
@@ -300,11 +299,13 @@ class Yardstick(Frozen):
         for price in prices.tolist():
             answers = answers_of(folds, lambda _, price=price: price)  # type: ignore[misc]
             error = self._error(self._sums(answers.lost[:, None]))
-            cost, sent = (
+            cost, share_on = (
                 float(np.average(each, weights=self.rows.weights))
                 for each in (answers.spent, answers.answered > 0)
             )
-            points.append((price, cost, 1.0 - error.value, 1.0 - error.high, 1.0 - error.low, sent))
+            points.append(
+                (price, cost, 1.0 - error.value, 1.0 - error.high, 1.0 - error.low, share_on)
+            )
         return CostCurve(*np.array(points).T)
 
     def hindsight(self, folds: Sequence[CascadeFold]) -> float | None:
@@ -328,7 +329,7 @@ class Yardstick(Frozen):
         most = max(float(total[last_of_tie].max()), 0.0)
         return (float(w @ first) - most) / float(w.sum())
 
-    def _columns(self, answers: Answers) -> Array:
+    def _columns(self, answers: RowOutcomes) -> Array:
         total = (self.error_cost or 0.0) * answers.lost + answers.spent
         return np.stack([answers.lost, answers.spent, total], axis=1)
 

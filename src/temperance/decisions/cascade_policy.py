@@ -276,26 +276,26 @@ class CascadePolicy(Frozen):
         >>> found.policy.apply({"cheap": [[0.0, 1.0], [0.0, 9.0]]}).goes_on
         array([ True, False])
         """
-        first, *later = self._given(models)
+        first, *later = self._model_names(models)
         probs = self._probs_of(0, models[first], refuse_probs)
         model = np.zeros(len(probs), dtype=np.intp)
         goes_on = self.rules[0].goes_on(probs.max(axis=1))
         for stage, name in enumerate(later, start=1):
-            own, asked = self._probs_of(stage, models[name], refuse_probs), np.flatnonzero(goes_on)
+            own, places = self._probs_of(stage, models[name], refuse_probs), np.flatnonzero(goes_on)
             if len(own) == len(probs):
-                own = own[asked]
-            if len(own) != len(asked) or own.shape[1] != probs.shape[1]:
+                own = own[places]
+            if len(own) != len(places) or own.shape[1] != probs.shape[1]:
                 msg = (
                     f"`models` must hold of {name!r} the {len(probs)} rows of {first!r}, or the "
-                    f"{len(asked)} that go on to it, of {probs.shape[1]} classes; got {own.shape}."
+                    f"{len(places)} that go on to it, of {probs.shape[1]} classes; got {own.shape}."
                 )
                 raise InvalidInputError(msg)
-            probs[asked], model[asked] = own, stage
+            probs[places], model[places] = own, stage
             is_last = stage == len(self.rules)
-            goes_on[asked] = not is_last and self.rules[stage].goes_on(own.max(axis=1))
+            goes_on[places] = not is_last and self.rules[stage].goes_on(own.max(axis=1))
         return Routed(probs, model, goes_on)
 
-    def _given(self, models: Mapping[str, ArrayLike]) -> tuple[str, ...]:
+    def _model_names(self, models: Mapping[str, ArrayLike]) -> tuple[str, ...]:
         """Return the names of the models whose outputs are given: the first ones, in order."""
         names = tuple(models) if isinstance(models, Mapping) else ()
         first = self.names[: len(names)]

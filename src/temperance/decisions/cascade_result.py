@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import temperature_of
 from temperance.decisions.cascade_measures import Goal
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, plain
 from temperance.metrics.estimates import Estimate
-from temperance.plain import plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text, percent_text
 

@@ -10,7 +10,7 @@ from temperance.decisions.abstain import abstain_rows, check_target
 from temperance.decisions.abstention import other_seeds
 from temperance.decisions.rows import DecisionRows
 from temperance.errors import InvalidInputError
-from temperance.plain import plain
+from temperance.frozen import plain
 from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ class CoverageTable(Shown):
         """Return one entry per risk as plain numbers."""
         entries = []
         for risk, rule, reason in zip(self.risks, self.rules, self.reasons, strict=True):
-            seen = None if rule is None else rule.outcome
+            counts = None if rule is None else rule.outcome
             entries.append({
                 "max_risk": risk,
                 "threshold": None if rule is None else rule.threshold,
-                "coverage": None if seen is None else plain(seen.coverage),
-                "accepted": 0 if seen is None else seen.accepted,
-                "errors": 0 if seen is None else seen.errors,
+                "coverage": None if counts is None else plain(counts.coverage),
+                "accepted": 0 if counts is None else counts.accepted,
+                "errors": 0 if counts is None else counts.errors,
                 "reason": reason,
             })  # fmt: skip
         return {"confidence": self.confidence, "risks": entries}
@@ -85,12 +85,12 @@ class CoverageTable(Shown):
     def columns(self) -> dict[str, list[Any]]:
         """Return one row per risk."""
         entries = self.to_dict()["risks"]
-        made = {
+        table = {
             name: [each[name] for each in entries]
             for name in ("max_risk", "threshold", "accepted", "errors", "reason")
         }
         shares = [each["coverage"] or {} for each in entries]
-        return made | {"coverage": [each.get("value") for each in shares]}
+        return table | {"coverage": [each.get("value") for each in shares]}
 
     def tables(self) -> tuple[Table, ...]:
         """One row per risk."""
@@ -99,10 +99,11 @@ class CoverageTable(Shown):
             if rule is None:
                 rows.append((f"<= {percent_text(risk)}", "none", "0 %", "", short_reason(reason)))
                 continue
-            seen = rule.outcome
+            counts = rule.outcome
             rows.append((
                 f"<= {percent_text(risk)}", f"{rule.threshold:.6g}",
-                percent_text(seen.coverage.value, 1), f"{seen.errors:,} of {seen.accepted:,}", "",
+                percent_text(counts.coverage.value, 1),
+                f"{counts.errors:,} of {counts.accepted:,}", "",
             ))  # fmt: skip
         return (
             Table(
@@ -183,14 +184,14 @@ def coverage_table(
         raise InvalidInputError(msg)
     as_level(confidence, name="confidence", option="--confidence")
 
-    def drawn(by: int) -> DecisionRows:
+    def rows_of(by: int) -> DecisionRows:
         return DecisionRows.check(
             probs, labels, weights=weights, clusters=clusters, seed=by, answers=answers,
             classes=classes, ignore_label=ignore_label,
         )  # fmt: skip
 
-    others = {} if clusters is None else {each: drawn(each) for each in other_seeds(seed)}
-    return coverage_rows(drawn(seed), values, confidence=confidence, seed=seed, others=others)
+    others = {} if clusters is None else {each: rows_of(each) for each in other_seeds(seed)}
+    return coverage_rows(rows_of(seed), values, confidence=confidence, seed=seed, others=others)
 
 
 def coverage_rows(

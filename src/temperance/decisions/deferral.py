@@ -10,11 +10,10 @@ import numpy as np
 
 from temperance.binning import reaches
 from temperance.errors import NoOptimumError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.isotonic_regression import centred_isotonic
 from temperance.logistic_regression import fit_logistic
 from temperance.numerics import logit
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -228,9 +227,9 @@ class Deferral(Frozen):
         """Return mean error and mean cost of the rules at a price, on these same rows."""
         answered = answered_by(self.rules(price), self.confidences)
         lost = lost_by(answered, self.losses)
-        spent = np.r_[0.0, np.cumsum(self.costs)][answered]
+        cost = np.r_[0.0, np.cumsum(self.costs)][answered]
         total = self.weights.sum()
-        return float(self.weights @ lost / total), float(self.weights @ spent / total)
+        return float(self.weights @ lost / total), float(self.weights @ cost / total)
 
     def prices(self, n: int) -> Array:
         """Return about n prices, falling: from where no row goes on to where all do.

@@ -10,6 +10,7 @@ import numpy as np
 from temperance.binning import reaches
 from temperance.calibrators import Calibrator, MultilabelScaling
 from temperance.checks.forms import refuse_other_index
+from temperance.checks.row_values import as_one_name
 from temperance.decisions.abstain import (
     GRID,
     Target,
@@ -77,7 +78,8 @@ class DecisionPolicy:
         Of one class per row. The promise holds for the probabilities that it gives.
     rule : Abstention or Bands
         Thresholds on the largest calibrated probability, from `abstain`; or from `bands`, also on
-        that of one class, or of composite answers.
+        that of one class, or of composite answers. That of a policy is bound to its calibrator:
+        `rule.calibrator`.
     facts : mapping, optional
         Which rows were used for what, for people and audits; JSON-ready.
 
@@ -85,7 +87,8 @@ class DecisionPolicy:
     ------
     InvalidInputError
         The calibrator is none, or one of several labels per row; the rule is none of `abstain` or
-        `bands`, or of a class that the calibrator does not have.
+        `bands`, of a class that the calibrator does not have, or of a policy with another
+        calibrator: with other probabilities its promise is void (`dataclasses.replace` as well).
 
     Examples
     --------
@@ -107,13 +110,15 @@ class DecisionPolicy:
         for name, kinds in types.items():
             if not isinstance(getattr(self, name), kinds):
                 type_name = type(getattr(self, name)).__name__
-                wanted = " or ".join(kind.__name__ for kind in kinds)
-                msg = f"`{name}` must be of type {wanted}, got {type_name}."
+                type_names = " or ".join(kind.__name__ for kind in kinds)
+                msg = f"`{name}` must be of type {type_names}, got {type_name}."
                 raise InvalidInputError(msg)
         if self.calibrator.kind == MultilabelScaling.kind:
             msg = "`calibrator` must be of one class per row; one of several labels decides no row."
             raise InvalidInputError(msg)
         _check_event(self.rule.event, self.calibrator)
+        _check_promised(self.rule, self.calibrator)
+        object.__setattr__(self, "rule", replace(self.rule, calibrator=self.calibrator))
 
     def apply(
         self,
@@ -149,7 +154,8 @@ class DecisionPolicy:
         InvalidInputError
             As in the calibrator's `apply`; groups are needed and not given, or of another index.
         """
-        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        groups = as_one_name(groups)
+        probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Decided(probs, self.rule.accepts(score, groups))
 
     def decide(
@@ -178,10 +184,11 @@ class DecisionPolicy:
         InvalidInputError
             As in `apply`.
         """
-        probs, score = self._scored(logits, groups, clusters, refuse_probs)
+        groups = as_one_name(groups)
+        probs, score = self._probs_and_scores(logits, groups, clusters, refuse_probs)
         return Banded(probs, self.rule.decide(score, groups))
 
-    def _scored(
+    def _probs_and_scores(
         self,
         logits: ArrayLike,
         groups: ArrayLike | None,
@@ -305,10 +312,10 @@ def policy_of(top: JsonObject) -> DecisionPolicy:
     facts = top.section("rows").values if top.has("rows") else {}
     top.get("library")
     promise = top.section("promise")
-    if promise.has("map_sha256"):
+    version = top.integer("format_version")
+    if promise.has("map_sha256") or version == OF_BANDS:  # older ones of thresholds may lack it
         of_map = "the digest of `calibrator`: the counts are of another map"
         promise.require_equal("map_sha256", map_digest(calibrator), because=of_map)
-    version = top.integer("format_version")
     if rule.has("event") != (version == OF_BANDS):
         top.refuse("format_version", f"{OF_BANDS} where `rule` says `event`, and only there")
     of_version = _RULES[version]
@@ -377,11 +384,27 @@ def _check_event(event: DecisionEvent, calibrator: Calibrator) -> None:
     if event.column is None:
         return
     k, names = calibrator.n_classes, calibrator.classes
-    named = names is None or names[event.column : event.column + 1] == (event.name,)
-    if calibrator.kind == "answers" or event.column >= (k or event.column + 1) or not named:
+    has_name = names is None or names[event.column : event.column + 1] == (event.name,)
+    if calibrator.kind == "answers" or event.column >= (k or event.column + 1) or not has_name:
         msg = (
             f"`rule` decides about the class {event.name} in column {event.column}, which "
             "`calibrator` does not have there."
+        )
+        raise InvalidInputError(msg)
+
+
+def _check_promised(rule: Abstention | Bands, calibrator: Calibrator) -> None:
+    """Raise where a rule's promise is about the probabilities of another calibrator."""
+    before = rule.calibrator
+    if before is None or before is calibrator:
+        return
+    named = (before.classes, calibrator.classes)
+    if map_digest(before) != map_digest(calibrator) or (None not in named and len(set(named)) > 1):
+        msg = (
+            f"`rule` must be of this `calibrator` ({calibrator.name}), but its promise was made "
+            f"for another map or other classes ({before.name}), and is void with this one. Set the "
+            "thresholds again: `abstain` or `bands` on its probabilities of labelled rows, or "
+            "`temperance threshold` (`policy`) with `--calibrator`."
         )
         raise InvalidInputError(msg)
 

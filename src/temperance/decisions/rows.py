@@ -55,10 +55,10 @@ class DecisionEvent:
         """Return an event of these rows by its name, or raise InvalidInputError."""
         if isinstance(event, str) and event.isdecimal() and rows.classes is None:
             event = int(event)  # from a command line
-        found = named_event(rows, event)
-        if found.name == "top-label":
+        row_event = named_event(rows, event)
+        if row_event.name == "top-label":
             return cls(composite=composite)
-        column = int(found.name)
+        column = int(row_event.name)
         name = str(column) if rows.classes is None else rows.classes[column]
         return cls(name, column, composite)
 

@@ -13,16 +13,19 @@ from temperance.checks.forms import refuse_other_index
 from temperance.checks.row_values import numbers_by_name
 from temperance.decisions.rows import DecisionEvent, DecisionRows
 from temperance.errors import InvalidInputError
+from temperance.numerics import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from temperance.calibrators import Calibrator
+
 __all__ = ["DecisionRule", "Ends", "banded", "end_of"]
 
 
-class Counts(Protocol):
+class MergeableCounts(Protocol):
     """Counts of rows, which add up."""
 
     @property
@@ -49,7 +52,7 @@ class Ends(Protocol):
         """Up to which score rows are rejected; None: never."""
 
 
-C = TypeVar("C", bound=Counts)
+C = TypeVar("C", bound=MergeableCounts)
 
 
 class DecisionRule(ABC, Generic[C]):
@@ -72,14 +75,38 @@ class DecisionRule(ABC, Generic[C]):
         def event(self) -> DecisionEvent:
             """What thresholds are on the probability of."""
 
+        @property
+        def calibrator(self) -> Calibrator | None:
+            """Whose probabilities the promise is about, of a policy."""
+
     @property
     @abstractmethod
     def counts(self) -> C:
         """What became of the rows that set the thresholds; their truth helped to choose."""
 
     @abstractmethod
+    def _counted(
+        self,
+        wrong: NDArray[np.bool_],
+        accepted: NDArray[np.bool_],
+        rejected: NDArray[np.bool_],
+    ) -> C:
+        """Return the counts of rows (n,) by their truth and their band."""
+
     def counts_of(self, rows: DecisionRows) -> C:
         """Return what became of other rows that are checked."""
+        return self._counted(rows.wrong, *self._banded(rows.confidence, rows.groups))
+
+    def outcomes_of_groups(self, rows: DecisionRows) -> dict[str, C]:
+        """Return what became of each group of other rows that are checked; {} without groups."""
+        if rows.groups is None:
+            return {}
+        accepted, rejected = self._banded(rows.confidence, rows.groups)
+        distinct, numbers = np.unique(rows.groups, return_inverse=True)
+        return {
+            str(name): self._counted(rows.wrong[of], accepted[of], rejected[of])
+            for name, of in zip(distinct, places_of(numbers, len(distinct)), strict=True)
+        }
 
     @property
     def per_group(self) -> bool:

@@ -16,8 +16,7 @@ import numpy as np
 
 from temperance.checks.arguments import as_positive, as_sequence, as_word, optional_text
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
-from temperance.plain import Plain
+from temperance.frozen import Frozen, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -159,13 +158,13 @@ class Bets(Frozen):
             for bet in (*whole, *accuracy)
         ]
         families = {"temperature": whole, "accuracy": accuracy, "class": classes, "group": parts}
-        there = {name: bets for name, bets in families.items() if bets}
-        if not there:
+        present = {name: bets for name, bets in families.items() if bets}
+        if not present:
             msg = "`temperatures` and `odds` are both empty: there is nothing to bet on."
             raise InvalidInputError(msg)
-        total = sum(_SHARES[name] for name in there)
-        shares = [_SHARES[name] / total / len(bets) for name, bets in there.items() for _ in bets]
-        return cls(tuple(bet for bets in there.values() for bet in bets), np.array(shares))
+        total = sum(_SHARES[name] for name in present)
+        shares = [_SHARES[name] / total / len(bets) for name, bets in present.items() for _ in bets]
+        return cls(tuple(bet for bets in present.values() for bet in bets), np.array(shares))
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
@@ -219,8 +218,8 @@ class Bets(Frozen):
                 columns[key] = _log_factor(bet, log_probs, labels, of_label, top)
             column = columns[key]
             if bet.group is not None:
-                there = np.zeros(n, dtype=bool) if groups is None else groups == bet.group
-                column = np.where(there, column, 0.0)
+                in_group = np.zeros(n, dtype=bool) if groups is None else groups == bet.group
+                column = np.where(in_group, column, 0.0)
             factors[:, place] = column
         return factors
 
@@ -257,10 +256,10 @@ _RULE = "a sequence of numbers above 0"
 def _labels(labels: Sequence[int] | None, k: int) -> list[int]:
     if labels is None:
         return [1] if k == 2 else list(range(k if k <= MOST_CLASSES else 0))
-    chosen = as_sequence(labels, name="labels", rule="a sequence of classes 0..k-1")
-    for label in chosen:
+    sequence = as_sequence(labels, name="labels", rule="a sequence of classes 0..k-1")
+    for label in sequence:
         whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
         if not whole or not 0 <= label < k:
             msg = f"`labels` must be classes 0..{k - 1}, got {label!r}."
             raise InvalidInputError(msg)
-    return [int(label) for label in chosen]
+    return [int(label) for label in sequence]

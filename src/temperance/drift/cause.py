@@ -10,8 +10,9 @@ import numpy as np
 
 from temperance.calibrators import TemperatureScaling
 from temperance.errors import InvalidInputError
+from temperance.frozen import Plain
 from temperance.numerics import logit
-from temperance.plain import Plain
+from temperance.printable import capitalised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -179,7 +180,7 @@ def _words(
         advice = f"Fit again: the temperature wants to be about {factor:.2g} times as large."
         if bet.group is not None:
             advice = "Fit again with a temperature for each group (group-temperature)."
-        return _sentence(where + words), advice
+        return capitalised(where + words), advice
     odds = f"{factor:.2g} times" if up else f"1/{1.0 / factor:.2g} of"
     if bet.family == "accuracy":
         words = (
@@ -187,7 +188,7 @@ def _words(
             f"probability says: its odds are {odds} what they should be by it."
         )
         advice = "Fit again, and look at the model and its inputs: it is not only its sureness."
-        return _sentence(where + words), advice
+        return capitalised(where + words), advice
     name = f"class {bet.label}" if classes is None else repr(classes[bet.label or 0])
     words = (
         f"{name} became {'more' if up else 'less'} frequent than its probability says: its odds "
@@ -197,8 +198,4 @@ def _words(
         "Fit again with biases of the classes (bias-corrected-temperature); if inputs of a class "
         "became more frequent and nothing else changed, `temperance shift` estimates by how much."
     )
-    return _sentence(where + words), advice
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+    return capitalised(where + words), advice

@@ -11,9 +11,9 @@ import numpy as np
 from temperance.checks.arguments import as_count, as_share
 from temperance.drift.collect import log_probs_of, require_possible
 from temperance.errors import InvalidInputError
+from temperance.frozen import Plain
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

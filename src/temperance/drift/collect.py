@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.blocks.files import FileParts, labelled_blocks
-from temperance.blocks.mapping import merged
+from temperance.blocks.rows import merged
 from temperance.checks import as_group_names, as_groups
 from temperance.checks.arguments import as_word, require_type
+from temperance.checks.arrays import row_name
 from temperance.drift.bets import Bets
 from temperance.drift.evidence import Evidence
 from temperance.errors import InvalidInputError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from temperance.blocks.files import FilePart
     from temperance.calibrators import Calibrator
     from temperance.drift.evidence import EvidencePath
-    from temperance.evaluation.block_sums import Piece
+    from temperance.evaluation.block_sums import UncheckedRows
 
     Array = NDArray[np.float64]
 
@@ -173,7 +174,7 @@ def collect_blocks(
 
 
 def _evidence_of(
-    piece: Piece, *, calibrator: Calibrator | None, bets: Bets | None
+    piece: UncheckedRows, *, calibrator: Calibrator | None, bets: Bets | None
 ) -> tuple[int, Evidence]:
     (rows,) = piece.predictions((calibrator,))
     bets = bets or Bets.of(rows.shape[1])
@@ -186,7 +187,7 @@ def _evidence_of(
 def _evidence_of_part(
     classes: Sequence[object] | None,
     refuse_probs: bool,  # noqa: FBT001  (bound)
-    work: Callable[[Piece], tuple[int, Evidence]],
+    work: Callable[[UncheckedRows], tuple[int, Evidence]],
     number: int,
     part: FilePart,
 ) -> Evidence | None:
@@ -210,9 +211,9 @@ def require_possible(of_label: Array) -> None:
     impossible = np.isneginf(of_label)
     if impossible.any():
         msg = (
-            f"`labels` hold {np.count_nonzero(impossible)} of probability 0, first in row "
-            f"{int(impossible.argmax())}: what was called impossible came true, which no evidence "
-            "can weigh. Serve probabilities with a floor "
+            f"`labels` hold {np.count_nonzero(impossible)} of probability 0, first in "
+            f"{row_name(int(impossible.argmax()))}: what was called impossible came true, which no "
+            "evidence can weigh. Serve probabilities with a floor "
             "(`logits_from_probs(probs, floor=...)`, --floor)."
         )
         raise InvalidInputError(msg)

@@ -201,18 +201,18 @@ class Evidence(Frozen):
         step = np.arange(self.n + 2, self.n + r + 2, dtype=np.float64)
         # of the mass that is left after t rows, the next takes 1 in t + 2: one by one, 1/(t (t+1))
         mass = np.concatenate([[1.0], (self.n + 1.0) / step])
-        taken = mass[:-1] / step
+        row_mass = mass[:-1] / step
         starting = np.stack([self.log_restarts - self.log_mass, self.log_sums, self.log_maxima])
         if np.abs(sums).max() < _SMALL and starting.max() < _SMALL:
             products = np.exp(sums)
-            stakes = _in_numbers(products, starting, taken)
+            stakes = _in_numbers(products, starting, row_mass)
             high = self.log_products.max()  # what is far below it counts for nothing
             with np.errstate(divide="ignore"):  # of a stake too small for float64
                 logs, ends = np.log(stakes @ self.bets.shares), np.log(stakes[:, -1])
                 shares = self.bets.shares * np.exp(self.log_products - high)
                 martingale = np.log(products @ shares) + high
         else:
-            stakes = _in_logs(sums, before, starting, taken)
+            stakes = _in_logs(sums, before, starting, row_mass)
             logs, ends = _log_sum(self.bets.shares, stakes), stakes[:, -1]
             martingale = _log_sum(self.bets.shares, self.log_products + sums)
         evidence = np.logaddexp(logs[0], np.log(mass[1:])) + self.log_mass
@@ -310,17 +310,17 @@ _CHUNK = 512  # rows, of which the sums of log factors seldom leave what float64
 _SMALL = 300.0  # nats, up to which numbers stand for their logs
 
 
-def _in_numbers(products: Array, starting: Array, taken: Array) -> Array:
+def _in_numbers(products: Array, starting: Array, row_mass: Array) -> Array:
     """Return the stakes of restarts, detectors and CUSUMs after each row, (3, r, m).
 
     Where E_t is the product of the factors up to row t: E_t (start + sum_s taken_s / E_(s-1)),
-    with 1 in place of `taken` for the detectors, and the largest in place of the sum for CUSUMs.
+    with 1 in place of `row_mass` for the detectors, and the largest in place of the sum for CUSUMs.
     """
     inverse, start = np.empty_like(products), np.exp(starting)
     inverse[0] = 1.0
     np.divide(1.0, products[:-1], out=inverse[1:])
     stakes = np.empty((3, *products.shape))
-    np.cumsum(inverse * taken[:, None], axis=0, out=stakes[0])
+    np.cumsum(inverse * row_mass[:, None], axis=0, out=stakes[0])
     np.cumsum(inverse, axis=0, out=stakes[1])
     stakes[:2] += start[:2, None]
     np.maximum(np.maximum.accumulate(inverse, axis=0), start[2], out=stakes[2])
@@ -328,14 +328,14 @@ def _in_numbers(products: Array, starting: Array, taken: Array) -> Array:
     return stakes
 
 
-def _in_logs(sums: Array, before: Array, starting: Array, taken: Array) -> Array:
+def _in_logs(sums: Array, before: Array, starting: Array, row_mass: Array) -> Array:
     """Return the logs of the same, for sums of any size."""
 
     def running(ufunc: np.ufunc, start: Array, values: Array) -> Array:
         return np.asarray(ufunc.accumulate(np.vstack([start, values]), axis=0)[1:] + sums)
 
     return np.stack([
-        running(np.logaddexp, starting[0], np.log(taken)[:, None] - before),
+        running(np.logaddexp, starting[0], np.log(row_mass)[:, None] - before),
         running(np.logaddexp, starting[1], -before),
         running(np.maximum, starting[2], -before),
     ])  # fmt: skip

@@ -11,9 +11,8 @@ import numpy as np
 from temperance.checks.arguments import as_level
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.numerics import normal_quantile
-from temperance.plain import Plain
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -92,12 +91,12 @@ class ConfidenceSums(MergeableSums, Frozen):
         with np.errstate(divide="ignore"):
             odds = np.clip(np.log(c) - np.log1p(-c), -_SURE, _SURE)
         cells = ((odds + _SURE) * (_CELLS / (2.0 * _SURE))).astype(np.intp).clip(max=_CELLS - 1)
-        there = right >= 0
-        surplus = right[there] - c[there]
+        labelled = right >= 0
+        surplus = right[labelled] - c[labelled]
         return cls(
             np.bincount(cells, minlength=_CELLS), float(c.sum()), float((c * (1.0 - c)).sum()),
-            int(there.sum()), float(surplus.sum()), float((surplus**2).sum()),
-            float((c[there] * (1.0 - c[there])).sum()),
+            int(labelled.sum()), float(surplus.sum()), float((surplus**2).sum()),
+            float((c[labelled] * (1.0 - c[labelled])).sum()),
         )  # fmt: skip
 
     @classmethod

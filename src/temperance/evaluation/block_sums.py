@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 import numpy as np
 
 from temperance.alignment import column_order, in_order, put_back
-from temperance.blocks.rows import RowFolds
-from temperance.blocks.stream import block_parts, cut, may_be_reused, naming_block, opened
+from temperance.blocks.stream import RowFolds, block_parts, cut, may_be_reused, naming_block, opened
 from temperance.calibrators import Calibrator
+from temperance.calibrators.operations import divisor_of
 from temperance.checks import as_classes, as_labels, as_logits, as_probs, refuse_probs
 from temperance.checks.arrays import as_numbers, one_column, rows_among
-from temperance.checks.contradictions import refuse_padding
 from temperance.checks.forms import named_scores
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.checks.row_values import checked_weights, without_traces
-from temperance.checks.scores import as_logits_unread
+from temperance.checks.scores import as_logits_unread, refuse_padding
 from temperance.errors import InvalidInputError
 from temperance.metrics.cells import (
     MOST_CLASSES,
@@ -32,10 +31,9 @@ from temperance.metrics.cells import (
 )
 from temperance.metrics.events import class_event, named_event, top_label_event
 from temperance.metrics.implied import implied_scores, paired_gaps
-from temperance.metrics.inputs import Predictions
-from temperance.metrics.scores import row_measures
-from temperance.numerics import MOST_COUNTED, log_probs, row_blocks
-from temperance.sums import MeanSums, MergeableSums, aligned, scale_exponent
+from temperance.metrics.inputs import Predictions, row_measures
+from temperance.numerics import MOST_COUNTED, log_probs, row_blocks, scale_exponent
+from temperance.sums import MeanSums, MergeableSums, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -51,12 +49,12 @@ __all__ = [
     "EVENT_LOG",
     "EvaluationSums",
     "Kind",
+    "NeededSums",
     "OutOfFold",
-    "Piece",
     "ScoredBlocks",
     "Side",
     "SideSums",
-    "Wanted",
+    "UncheckedRows",
 ]
 
 # Blocks of scores and labels, cut into pieces that one thread measures at a time.
@@ -77,6 +75,9 @@ class OutOfFold:
     def scale(self, logits: NDArray[Any], block: int, first: int) -> NDArray[np.float64]:
         """Return the calibrated logits of a block's rows from number `first` in it on."""
         folds = RowFolds(len(self.calibrators), self.seed).of(block, first, len(logits))
+        if (divisors := self._divisors()) is not None:
+            with np.errstate(over="ignore"):
+                return np.asarray(np.divide(logits, divisors[folds, None], dtype=np.float64))
         scaled = np.empty(logits.shape)
         for rows in row_blocks(logits):
             z = logits[rows]
@@ -87,6 +88,11 @@ class OutOfFold:
                     scaled[rows.start + own] = calibrator.calibrated_logits(outputs)
         return scaled
 
+    def _divisors(self) -> NDArray[np.float64] | None:
+        """Return the one number by which each calibrator divides; None where one does more."""
+        divisors = [divisor_of(calibrator.operations()) for calibrator in self.calibrators]
+        return None if None in divisors else np.array(divisors, dtype=np.float64)
+
 
 # A calibrator for all rows, none, or several: of block i the one at place i modulo their number,
 # or of each row that of its fold.
@@ -94,7 +100,7 @@ Side = Calibrator | Sequence[Calibrator] | OutOfFold | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class UncheckedRows:
     """Some rows of a block; the values of their scores are not checked yet."""
 
     scores: NDArray[Any]  # (n, k) or (n,)
@@ -150,7 +156,7 @@ class ScoredBlocks:
     k: int = 0  # classes, known from the first block on
     weighed: bool = False  # whether some row so far counts
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[UncheckedRows]:
         """Yield the pieces in order."""
         first, weighed = 0, None
         blocks = opened(self.blocks)
@@ -163,7 +169,7 @@ class ScoredBlocks:
             for rows in row_blocks(scores, _PIECE):
                 w = None if weights is None else cut(weights, rows, copied=copied)
                 z, y = (cut(each, rows, copied=copied) for each in (scores, labels))
-                yield Piece(
+                yield UncheckedRows(
                     z, y, w, self.kind, number, first + rows.start,
                     rows.start, as_classes(self.classes, k=self.k),
                 )  # fmt: skip
@@ -181,14 +187,14 @@ class ScoredBlocks:
         *,
         weighed: bool | None,
     ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64] | None]:
-        given, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
-        given, self.classes = named_scores(
-            given, self.classes, name=self.kind, labels=labels, weights=weights
+        values, labels, weights = block_parts(block, scores=self.kind, weighed=weighed)
+        values, self.classes = named_scores(
+            values, self.classes, name=self.kind, labels=labels, weights=weights
         )
         keep = labelled_rows(labels, self.ignore_label, may_be_none=True)
-        given = kept_rows(given, keep, name=self.kind)
+        values = kept_rows(values, keep, name=self.kind)
         with rows_among(keep):
-            scores = one_column(as_numbers(given, name=self.kind))
+            scores = one_column(as_numbers(values, name=self.kind))
             none = scores[:0] if scores.ndim else scores
             shape = as_probs(none).shape if self.kind == "probs" else as_logits_unread(none).shape
             n, k = len(scores), shape[1]
@@ -209,7 +215,7 @@ class ScoredBlocks:
 # Everything that is measured of a block of rows, as sums that merge: of one set, of several.
 
 
-class Wanted(NamedTuple):
+class NeededSums(NamedTuple):
     """The sums that some measures need beside those that all share."""
 
     flattened: bool
@@ -252,13 +258,13 @@ class EvaluationSums(MergeableSums):
 
     @classmethod
     def of(
-        cls, rows: Predictions, grid: ProbabilityGrid, wanted: Wanted, *, first: int, seed: int
+        cls, rows: Predictions, grid: ProbabilityGrid, needed: NeededSums, *, first: int, seed: int
     ) -> Self:
         """Return the sums of a block; `first` is the number of its first row in the data."""
         k = rows.shape[1]
         event, w = named_event(rows, None), rows.weights
-        few = wanted.classes and k <= MOST_CLASSES
-        binned = Binned.of(rows, grid.bin_edges) if few or wanted.flattened else None
+        few = needed.classes and k <= MOST_CLASSES
+        binned = Binned.of(rows, grid.bin_edges) if few or needed.flattened else None
         tied, gain = rows.ties()
         measures = _measures(rows, event)
         return cls(
@@ -272,9 +278,9 @@ class EvaluationSums(MergeableSums):
             implied=implied_scores(rows, measures[:, :2]),
             top_label=_on_grid(top_label_event(rows), grid, rows.weights),
             class_one=_on_grid(class_event(rows, 1), grid, rows.weights) if k == 2 else None,
-            flattened=FlattenedSums.of(rows, binned) if binned and wanted.flattened else None,
+            flattened=FlattenedSums.of(rows, binned) if binned and needed.flattened else None,
             classes=ClassSums.of(rows, binned, first=first, seed=seed) if binned and few else None,
-            tests=CalibrationTestSums.of(rows, first=first, joint=wanted.joint),
+            tests=CalibrationTestSums.of(rows, first=first, joint=needed.joint),
             class_weight=np.bincount(rows.labels, w, minlength=k).astype(np.float64),
         )
 
@@ -311,7 +317,7 @@ class SideSums:
         cls,
         rows: Sequence[Predictions],
         grid: ProbabilityGrid,
-        wanted: Wanted,
+        needed: NeededSums,
         *,
         first: int,
         seed: int,
@@ -325,7 +331,7 @@ class SideSums:
             rows = [each.with_weights(without_traces(w, heaviest)) for each in rows]
         baseline, *others = rows
         return cls(
-            tuple(EvaluationSums.of(each, grid, wanted, first=first, seed=seed) for each in rows),
+            tuple(EvaluationSums.of(each, grid, needed, first=first, seed=seed) for each in rows),
             tuple(paired_gaps(each, baseline) for each in others),
             heaviest,
             exponent,

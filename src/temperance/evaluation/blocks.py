@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.blocks import FileParts, labelled_blocks, one_thread_each
-from temperance.blocks.mapping import calling, merged, thread_count
+from temperance.blocks.rows import calling, merged, thread_count
 from temperance.calibrators import Calibrator
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_count, as_flag, as_seed, as_word, require_type
@@ -21,10 +21,10 @@ from temperance.evaluation.block_sums import (
     EVENT_BRIER,
     EVENT_LOG,
     EvaluationSums,
+    NeededSums,
     OutOfFold,
     ScoredBlocks,
     SideSums,
-    Wanted,
 )
 from temperance.evaluation.evaluation import Evaluation, as_measures
 from temperance.frozen import DeferredDict, deferred
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.blocks import FilePart
-    from temperance.evaluation.block_sums import Kind, Piece, Side
+    from temperance.evaluation.block_sums import Kind, Side, UncheckedRows
     from temperance.metrics.corp import CorpReliability
     from temperance.metrics.decomposition import ScoreDecomposition
     from temperance.metrics.estimates import CalibrationError, Draws
@@ -84,8 +84,8 @@ def measured_of(
     What sums do not hold is named in `left_out`. Sides that are compared have draws of their own,
     independent of each other: the difference is then no surer than it looks.
     """
-    made = _MeasuredSums(sums, grid, k, n_resamples, seed, side)
-    errors = [name for name in ERROR_NAMES if name in made.names]
+    parts = _MeasuresOfSums(sums, grid, k, n_resamples, seed, side)
+    errors = [name for name in ERROR_NAMES if name in parts.names]
     log_loss = score_estimate(sums.means, 0, sums.implied, 0, highest=inf)
     brier = score_estimate(sums.means, 1, sums.implied, 1, highest=2.0)
     evaluation = Evaluation(
@@ -95,14 +95,14 @@ def measured_of(
         brier=brier,
         accuracy=share_estimate(sums.means, 2),
         confidence=mean_estimate(sums.means, 3, bounds=(0.0, 1.0)),
-        errors=DeferredDict(errors, made.error),
+        errors=DeferredDict(errors, parts.error),
         refinement=None,
-        corp=deferred(lambda: made.corp[0]),
-        log_parts=deferred(lambda: made.corp[1]),
+        corp=deferred(lambda: parts.corp[0]),
+        log_parts=deferred(lambda: parts.corp[1]),
         brier_parts=None,
-        tests=deferred(made.tests),
-        reliability=deferred(made.top.reliability),
-        classes=deferred(lambda: () if made.classes is None else made.classes.table()),
+        tests=deferred(parts.tests),
+        reliability=deferred(parts.top.reliability),
+        classes=deferred(lambda: () if parts.classes is None else parts.classes.table()),
         groups=(),
         zero_probability_labels=sums.zero_probability_labels,
         n_clusters=None,
@@ -114,19 +114,19 @@ def measured_of(
         tie_neutral_accuracy=min(
             max(sums.means.mean(2) + sums.tie_gain / sums.means.weight, 0.0), 1.0
         ),
-        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / made.doubt, log_loss, brier),
-        weak_calibration=deferred(made.weak_calibration),
+        base_rates=base_rates_of_counts(sums.class_weight, 1.0 / parts.doubt, log_loss, brier),
+        weak_calibration=deferred(parts.weak_calibration),
         grid_error=deferred(
-            lambda: {**made.top.errors_off(), "miscalibration": made.event.miscalibration_off()}
+            lambda: {**parts.top.errors_off(), "miscalibration": parts.event.miscalibration_off()}
         ),
         notes=_notes(sums.class_weight, sums.n),
         measures=shown,
     )
-    return evaluation, DeferredDict(made.names, made.draws)
+    return evaluation, DeferredDict(parts.names, parts.draws)
 
 
 @dataclass(frozen=True, eq=False)
-class _MeasuredSums:
+class _MeasuresOfSums:
     """What merged sums say, each number when it is asked for."""
 
     sums: EvaluationSums
@@ -335,16 +335,16 @@ def evaluate_blocks(  # noqa: PLR0913  (each is something that only the user kno
     (2, 0.25, 0.5)
     """
     with calling(progress):
-        measured = measure_blocks(
+        measurement = measure_blocks(
             blocks, (calibrator,), kind=kind, n_bins=n_bins, n_resamples=n_resamples, seed=seed,
             classes=classes, ignore_label=ignore_label, refuse_probs=refuse_probs,
             measures=as_measures(measures), n_rows=n_rows,
         )  # fmt: skip
-    return measured.evaluations[0]
+    return measurement.evaluations[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MeasuredBlocks:
+class BlockMeasurement:
     """What one reading of blocks gives of each side."""
 
     evaluations: tuple[Evaluation, ...]
@@ -365,7 +365,7 @@ def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     refuse_probs: bool,
     measures: tuple[str, ...] | None = None,
     n_rows: int | None = None,
-) -> MeasuredBlocks:
+) -> BlockMeasurement:
     """Measure the same rows with each of the sides' calibrators (see `evaluate_blocks`)."""
     as_word(kind, ("probs", "logits"), name="kind")
     as_flag(refuse_probs, name="refuse_probs")
@@ -381,22 +381,22 @@ def measure_blocks(  # noqa: PLR0913  (as `evaluate_blocks`)
     grid.upper  # noqa: B018  (made once, not by each thread)
     n_resamples = check_resamples(n_resamples)
     seed = as_seed(seed)
-    wanted = Wanted.by(measures, n_rows=n_rows)
-    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label, wanted)
+    needed = NeededSums.by(measures, n_rows=n_rows)
+    kernel = _Kernel(tuple(sides), kind, classes, refuse_probs, seed, ignore_label, needed)
     if isinstance(blocks, FileParts):
         sums: SideSums = blocks.map(partial(kernel.of_part, n_bins))
         k, names = blocks.k, classes
     else:
         sums, k, names = kernel.of_blocks(blocks, grid)
     sums = sums.in_proportion()
-    measured = [
+    results = [
         measured_of(each, grid, measures, k=k, n_resamples=n_resamples, seed=seed, side=number)
         for number, each in enumerate(sums.sides)
     ]
-    evaluations, draws = zip(*measured, strict=True)
+    evaluations, draws = zip(*results, strict=True)
     outcomes = Outcomes(as_classes(names, k=k))
     evaluations = tuple(each.but(outcomes=outcomes) for each in evaluations)
-    return MeasuredBlocks(evaluations, draws, sums.gaps)
+    return BlockMeasurement(evaluations, draws, sums.gaps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -409,7 +409,7 @@ class _Kernel:
     refuse_probs: bool
     seed: int
     ignore_label: float | str | None
-    wanted: Wanted
+    needed: NeededSums
 
     def of_blocks(
         self,
@@ -424,9 +424,9 @@ class _Kernel:
             blocks, self.kind, self.classes, self.refuse_probs, start, self.ignore_label
         )
 
-        def work(piece: Piece) -> tuple[int, SideSums]:
+        def work(piece: UncheckedRows) -> tuple[int, SideSums]:
             sides = piece.predictions(self.sides)
-            sums = SideSums.of(sides, grid, self.wanted, first=piece.first, seed=self.seed)
+            sums = SideSums.of(sides, grid, self.needed, first=piece.first, seed=self.seed)
             let_go(piece.scores)
             return len(piece.labels), sums
 

@@ -8,20 +8,19 @@ from math import isfinite
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
+from temperance.calibrators.record import ScoreTest
 from temperance.checks.arguments import as_sequence, as_word
 from temperance.errors import InvalidInputError
-from temperance.frozen import LazyFrozen
+from temperance.frozen import LazyFrozen, Plain, plain
 from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
-from temperance.plain import plain
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
-from temperance.significance import ScoreTest, evident
+from temperance.significance import evident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from temperance.evaluation.refinement import RefinementSplit
     from temperance.frozen import MaybeNone
     from temperance.metrics.base_rates import BaseRates
     from temperance.metrics.corp import CorpReliability
@@ -37,9 +36,9 @@ __all__ = [
     "SCORES",
     "WEAK",
     "Evaluation",
+    "RefinementSplit",
     "as_measures",
     "base_rate_words",
-    "capitalised",
     "data_words",
     "direction_words",
     "evaluation_tables",
@@ -52,6 +51,20 @@ __all__ = [
     "reliability_sketch",
     "verdict_sentence",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementSplit(Plain):
+    """A mean log loss = refinement + calibration, in nats, each with a 95 % interval.
+
+    Both by out-of-fold temperature scaling: every row is scored by a temperature that never saw
+    its label.
+    """
+
+    refinement: Estimate  # >= 0: the log loss that a temperature leaves; a richer map may less
+    calibration: Estimate  # what the temperature removes; below 0 = there is nothing to gain
+    temperature: float  # fitted on all rows
+
 
 # The tables of an evaluation: what the terminal prints and a notebook shows.
 
@@ -245,11 +258,11 @@ def group_result_table(evaluation: Evaluation) -> Table:
         )
         for each in evaluation.groups[:_WORST]
     )
-    left = len(evaluation.groups) - len(rows)
+    n_more = len(evaluation.groups) - len(rows)
     several = f"{evaluation.outcomes.group}s"
     caption = f"p-values of the score test with Holm's correction for the number of {several}"
-    if left:
-        caption = f"{left} more {several} with larger p-values; {caption}"
+    if n_more:
+        caption = f"{n_more} more {several} with larger p-values; {caption}"
     columns = (
         evaluation.outcomes.group,
         evaluation.outcomes.plural,
@@ -327,6 +340,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
 def data_words(evaluation: Evaluation) -> str:
     """Return "with only 60 rows, " where data are too few for a sure word, else ""."""
     outcomes = evaluation.outcomes
+    if evaluation.zero_probability_labels:
+        return ""  # what is impossible is so in one row
     if (outcomes.n_rows or evaluation.n) < _FEW_ROWS:
         return f"with only {outcomes.extent(evaluation.n)}, "
     if evaluation.n_classes == 2 and evaluation.classes:
@@ -367,7 +382,10 @@ def impossible_words(evaluation: Evaluation) -> str:
     count = evaluation.zero_probability_labels
     if not count:
         return ""
-    subject = f"{evaluation.outcomes.rows(count)} {'has' if count == 1 else 'have'}"
+    rows = evaluation.outcomes.rows(count)
+    if count == evaluation.n > 1:
+        rows = f"all {rows}"
+    subject = f"{rows} {'has' if count == 1 else 'have'}"
     return f"{subject} {evaluation.outcomes.impossible}, so the log loss is infinite"
 
 
@@ -381,8 +399,8 @@ def group_words(evaluation: Evaluation, *, when: str = "") -> str:
         return ""
     groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
     are = "is" if len(off) == 1 else "are"
-    said = f"{len(off):,} of {groups} {are} off; worst: {_group(off[0], evaluation)}."
-    return f"{when} {said}" if when else said
+    text = f"{len(off):,} of {groups} {are} off; worst: {_group(off[0], evaluation)}."
+    return f"{when} {text}" if when else text
 
 
 def _group(worst: GroupResult, evaluation: Evaluation) -> str:
@@ -414,11 +432,6 @@ def percent(share: float) -> str:
         if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
             return f"{text} %"
     return "under 0.01 %" if share < 0.5 else "over 99.99 %"
-
-
-def capitalised(text: str) -> str:
-    """Return a text that begins a sentence."""
-    return text[0].upper() + text[1:]
 
 
 # The measures that can be asked for, by the field that holds each, or the name of the error.
@@ -537,33 +550,33 @@ class Evaluation(LazyFrozen, Shown):
         """
         if curves and self.shows("classes"):
             _ = self.classes  # of the same cells as the classwise error, which are summed once
-        made = {
+        content = {
             "n": self.n,
             "classes": self.n_classes,
             "outcomes": self.outcomes.to_dict(),
             **{name: getattr(self, name).to_dict() for name in SCORES if self.shows(name)},
         }
         if self.shows("ece"):
-            made |= {"ece": self.ece.to_dict(), "ece_null": self.ece_null.to_dict()}
-        made |= {"n_bins": self.n_bins, "zero_probability_labels": self.zero_probability_labels}
-        made |= {"tied_rows": self.tied_rows, "tie_neutral_accuracy": self.tie_neutral_accuracy}
-        made["calibration_errors"] = {
+            content |= {"ece": self.ece.to_dict(), "ece_null": self.ece_null.to_dict()}
+        content |= {"n_bins": self.n_bins, "zero_probability_labels": self.zero_probability_labels}
+        content |= {"tied_rows": self.tied_rows, "tie_neutral_accuracy": self.tie_neutral_accuracy}
+        content["calibration_errors"] = {
             name: self.errors[name].to_dict() if name in self.errors else None
             for name in ERROR_NAMES
             if self.shows(name)
         }
         if self.shows("corp"):
-            made["corp"] = self.corp.to_dict(curves=curves)
+            content["corp"] = self.corp.to_dict(curves=curves)
         if self.shows("tests"):
-            made |= {"score_test": plain(self.score_test), "tests": self.tests.to_dict()}
-            made["verdict"] = self.tests.verdict.to_dict()
+            content |= {"score_test": plain(self.score_test), "tests": self.tests.to_dict()}
+            content["verdict"] = self.tests.verdict.to_dict()
         for name, key in _PLAIN.items():
             if self.shows(name) and (curves or name not in _CURVES):
-                made[key] = plain(getattr(self, name))
-        if "log_parts" in made:  # the log score of an impossible event is infinite
-            parts = made["log_parts"].items()
-            made["log_parts"] = {key: part if isfinite(part) else None for key, part in parts}
-        return made | {
+                content[key] = plain(getattr(self, name))
+        if "log_parts" in content:  # the log score of an impossible event is infinite
+            parts = content["log_parts"].items()
+            content["log_parts"] = {key: part if isfinite(part) else None for key, part in parts}
+        return content | {
             "n_clusters": self.n_clusters,
             "n_resamples": self.n_resamples,
             "seed": self.seed,

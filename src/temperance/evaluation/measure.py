@@ -11,6 +11,7 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.blocks import report_step
+from temperance.calibrators import TemperatureScaling, Training, out_of_fold_logits
 from temperance.checks import as_groups
 from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
@@ -18,12 +19,12 @@ from temperance.checks.contradictions import contradictions
 from temperance.checks.forms import refuse_other_index
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.labels import kept_rows, labelled_rows
-from temperance.evaluation.evaluation import Evaluation, as_measures
-from temperance.evaluation.refinement import refinement_split
+from temperance.errors import NoOptimumError
+from temperance.evaluation.evaluation import Evaluation, RefinementSplit, as_measures
 from temperance.frozen import DeferredDict, deferred
 from temperance.metrics.base_rates import base_rates
-from temperance.metrics.corp import CORP_PARTS, corp_of_event, miscalibration_p_value
-from temperance.metrics.decomposition import brier_parts, decompose
+from temperance.metrics.corp import CORP_PARTS, corp_of_event
+from temperance.metrics.decomposition import brier_parts, decompose, miscalibration_p_value
 from temperance.metrics.error_measures import (
     ERROR_MEASURES,
     ERROR_NAMES,
@@ -33,16 +34,20 @@ from temperance.metrics.error_measures import (
     error_draws,
     ks_draws,
 )
-from temperance.metrics.estimates import mean_estimate, score_estimate, share_estimate
+from temperance.metrics.estimates import (
+    gap_estimate,
+    mean_estimate,
+    score_estimate,
+    share_estimate,
+)
 from temperance.metrics.events import check_bins, named_event, ranks_of
 from temperance.metrics.group_tests import class_table, group_table
-from temperance.metrics.implied import implied_scores
-from temperance.metrics.inputs import Predictions
+from temperance.metrics.implied import implied_scores, paired_gaps
+from temperance.metrics.inputs import Predictions, row_measures
 from temperance.metrics.joint_tests import calibration_tests
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.reliability import ReliabilityCurve
 from temperance.metrics.resampling import N_RESAMPLES, Resampling, check_resamples
-from temperance.metrics.scores import row_measures
 from temperance.metrics.weak_calibration import weak_calibration_rows
 from temperance.sums import MeanSums
 
@@ -64,6 +69,7 @@ __all__ = [
     "evaluate_rows",
     "labelled_groups",
     "of_label_matrix",
+    "refinement_split",
     "weighing_groups",
 ]
 
@@ -152,12 +158,17 @@ def evaluate(  # noqa: PLR0913  (each is something that only the user knows)
         probs, labels, weights, clusters, classes=classes, ignore_label=ignore_label,
         renormalize=renormalize,
     )  # fmt: skip
-    named = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
-    rows, there = rows.weighing()
-    named = weighing_groups(named, there)
-    rows = of_label_matrix(rows, named).apart_from(probs, labels, weights)
+    group_labels = labelled_groups(groups, labels, ignore_label, n=len(rows.labels))
+    rows, row_mask = rows.weighing()
+    group_labels = weighing_groups(group_labels, row_mask)
+    rows = of_label_matrix(rows, group_labels).apart_from(probs, labels, weights)
     return evaluate_rows(
-        rows, groups=named, n_bins=n_bins, n_resamples=n_resamples, seed=seed, measures=measures
+        rows,
+        groups=group_labels,
+        n_bins=n_bins,
+        n_resamples=n_resamples,
+        seed=seed,
+        measures=measures,
     )
 
 
@@ -179,12 +190,12 @@ def labelled_groups(
         return as_groups(kept_rows(groups, keep, name="groups"), n=n)
 
 
-def weighing_groups(groups: Groups | None, there: NDArray[np.bool_] | None) -> Groups | None:
+def weighing_groups(groups: Groups | None, row_mask: NDArray[np.bool_] | None) -> Groups | None:
     """Return the groups of the rows that are there, of `Predictions.weighing`."""
-    if groups is None or there is None:
+    if groups is None or row_mask is None:
         return groups
     names, numbers = groups
-    used, numbers = np.unique(numbers[there], return_inverse=True)
+    used, numbers = np.unique(numbers[row_mask], return_inverse=True)
     return tuple(names[number] for number in used), numbers
 
 
@@ -214,7 +225,7 @@ class Measures:
     n_resamples: int
     seed: int
     shown: tuple[str, ...] | None = None  # what tables hold; None = everything
-    _drawn: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
+    _draws: dict[str, Draws] = field(default_factory=dict)  # errors of the predicted class so far
 
     @classmethod
     def of(
@@ -283,12 +294,12 @@ class Measures:
         if ERROR_MEASURES[name].of is None:
             there = "_of_classes" in vars(self)
             return (self._of_classes[0] if there else self._of_cells)[name]
-        if name == "ks" and name not in self._drawn and self._shows("corp"):
+        if name == "ks" and name not in self._draws and self._shows("corp"):
             _ = self._corp  # of the same sums, mostly
-        if name not in self._drawn:
-            self._drawn[name] = error_draws(self._shared, name, n_bins=self.n_bins)
-            report_step("measuring errors", len(self._drawn), len(ERROR_MEASURES))
-        return self._drawn[name]
+        if name not in self._draws:
+            self._draws[name] = error_draws(self._shared, name, n_bins=self.n_bins)
+            report_step("measuring errors", len(self._draws), len(ERROR_MEASURES))
+        return self._draws[name]
 
     def _resampling(self) -> Resampling:
         """Return resamples for one measure: what they hold goes with it."""
@@ -304,10 +315,10 @@ class Measures:
         """The CORP diagram, and the draws of its parts; those of ks too, where ranks serve both."""
         event = named_event(self.rows, None)
         ranked = self._shared.sums(event, *ranks_of(event.probability))
-        drawn = corp_of_event(self._shared, event, ranked)
-        if event.name == "top-label" and self._shows("ks") and "ks" not in self._drawn:
-            self._drawn["ks"] = ks_draws(self._shared, ranked)
-        return drawn
+        diagram = corp_of_event(self._shared, event, ranked)
+        if event.name == "top-label" and self._shows("ks") and "ks" not in self._draws:
+            self._draws["ks"] = ks_draws(self._shared, ranked)
+        return diagram
 
     @cached_property
     def _of_cells(self) -> dict[str, Draws]:
@@ -366,3 +377,51 @@ class Measures:
             classes=rows.classes,
             of_classes=outcomes.kind == "classes",
         )
+
+
+# What of the log loss a temperature removes, and what it leaves.
+
+
+def refinement_split(rows: Predictions, *, seed: int = 0) -> RefinementSplit | None:
+    r"""Split the log loss by cross-fitted temperature scaling.
+
+    `seed` draws the folds. None where a true class has probability 0: the log loss is infinite
+    before and after. Where plain fits have no optimum (few rows, all right), a prior of one
+    pseudo-row on T = 1 helps.
+
+    Notes
+    -----
+    Calibration = L(p) - L(g(p)), refinement = L(g(p)), with g fitted out of fold: a lower bound
+    on the true calibration error of the log loss, since one temperature is not every map.
+
+    References
+    ----------
+    Berta, Bach and Jordan (2025), Rethinking Early Stopping: Refine, Then Calibrate,
+    https://arxiv.org/abs/2501.19195
+    """
+    if np.isinf(rows.log_loss).any():
+        return None
+    for prior in (0.0, 1.0):
+        try:
+            fitted, scaled = _cross_fitted(rows, prior, seed)
+        except NoOptimumError:
+            continue
+        after = Predictions.from_logits(scaled, rows.labels, rows.weights, rows.clusters)
+        losses = after.log_loss[:, None]
+        sums = MeanSums.of(losses, rows.weights, rows.clusters)
+        return RefinementSplit(
+            refinement=score_estimate(sums, 0, implied_scores(after, losses), 0, highest=inf),
+            calibration=gap_estimate(paired_gaps(rows, after), 0),
+            temperature=fitted.temperature,
+        )
+    return None
+
+
+def _cross_fitted(
+    rows: Predictions, prior: float, seed: int
+) -> tuple[TemperatureScaling, NDArray[np.float64]]:
+    training = Training(
+        rows.logits, rows.labels, rows.weights, clusters=rows.clusters, prior=prior
+    ).require_learnable(zeros=False)
+    scaled = out_of_fold_logits(training, TemperatureScaling.from_rows, seed=seed)
+    return TemperatureScaling.from_rows(training), scaled

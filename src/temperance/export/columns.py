@@ -1,8 +1,8 @@
 """The operations of a map on columns, in whatever language adds, divides and takes exponentials.
 
-`ColumnMap.written` puts the words of a `Language` together, operation by operation. A row in which
-a logit is nothing (NULL, nan) has no probabilities: "nothing" goes through every step, those too
-that databases would skip it in ("greatest", a case without a match).
+`ColumnMap.expressions` puts the words of a `Language` together, operation by operation. A row in
+which a logit is nothing (NULL, nan) has no probabilities: "nothing" goes through every step, those
+too that databases would skip it in ("greatest", a case without a match).
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ class ColumnMap:
         names = _input_columns(calibrator, prefix) if columns is None else _as_names(columns)
         _check(calibrator, names, inputs=inputs, group_column=group_column)
         outputs = _output_names(calibrator, names, prefix)
-        taken = {name.lower() for name in (*names, group_column or "")}
-        if taken & {name.lower() for name in outputs}:
+        input_names = {name.lower() for name in (*names, group_column or "")}
+        if input_names & {name.lower() for name in outputs}:
             outputs = tuple(f"calibrated_{name}" for name in outputs)
         return cls(calibrator, names, outputs, inputs, group_column)
 
-    def written(self, t: Language) -> dict[str, Any]:
+    def expressions(self, t: Language) -> dict[str, Any]:
         """Return the calibrated probability of each class, in a language, by its column's name."""
-        values = self._logits(t, t.named("input", [t.column(name) for name in self.columns]))
+        values = self._logits(t, t.bind("input", [t.column(name) for name in self.columns]))
         exists = self._exists(t, values)
         for step in self.calibrator.operations():
             match step:
@@ -97,8 +97,8 @@ class ColumnMap:
                 case _:
                     values = _WRITTEN[type(step)](t, values, step)
         if exists is not None:
-            kept = [t.binary(p, "*", e) for p, e in zip(values, exists, strict=True)]
-            values = _normalize(t, t.named("share", kept), ops.Normalize())
+            products = [t.binary(p, "*", e) for p, e in zip(values, exists, strict=True)]
+            values = _normalize(t, t.bind("share", products), ops.Normalize())
         return dict(zip(self.outputs, values, strict=True))
 
     def _logits(self, t: Language, values: list[Any]) -> list[Any]:
@@ -107,17 +107,17 @@ class ColumnMap:
         Those of options that do not exist are -1e200 and less; nothing is what is no logit.
         """
         of_one, of_labels = len(values) == 1, self.calibrator.kind == "multilabel"
-        values = t.named("x", [self._valid(t, x) for x in values])
+        values = t.bind("x", [self._valid(t, x) for x in values])
         if self.inputs == "probs":
             logs = [_log(t, p) for p in values]
             if of_labels or of_one:
                 rest = [_log(t, t.binary(t.number(1.0), "-", p)) for p in values]
                 logs = [t.binary(p, "-", q) for p, q in zip(logs, rest, strict=True)]
-            values = t.named("logit", logs)
+            values = t.bind("logit", logs)
         if self.calibrator.traits.masks and not of_labels and not of_one:  # no option: no row
-            (most,) = t.named("most", [t.call("greatest", *values)])
+            (most,) = t.bind("most", [t.call("greatest", *values)])
             none = (most, "<=", _LEAST_LOG, t.nothing())
-            values = t.named("x", [t.first_of([none], x) for x in values])
+            values = t.bind("x", [t.first_of([none], x) for x in values])
         return values if of_labels or not of_one else [t.number(0.0), *values]
 
     def _valid(self, t: Language, x: Any) -> Any:  # noqa: ANN401
@@ -150,7 +150,7 @@ class ColumnMap:
                      t.first_of([(x, "<=", _LEAST_LOG, zero)], one)]  # fmt: skip
         else:
             flags = [t.first_of([(x, "<=", _LEAST_LOG, zero)], one) for x in values]
-        return t.named("exists", flags)
+        return t.bind("exists", flags)
 
     def _divide_by_group(
         self, t: Language, values: list[Any], step: ops.DivideByGroup
@@ -158,8 +158,8 @@ class ColumnMap:
         by = t.number(step.pooled)
         if self.group_column is not None:
             by = t.of_name(self.group_column, dict(step.by), step.pooled)
-        (by,) = t.named("temperature", [by])
-        return t.named("x", [t.binary(x, "/", by) for x in values])
+        (by,) = t.bind("temperature", [by])
+        return t.bind("x", [t.binary(x, "/", by) for x in values])
 
     def proof(
         self, verify: ArrayLike | None, *, groups: ArrayLike | None, words: str | None
@@ -183,9 +183,9 @@ class ColumnMap:
     def _made(self) -> tuple[Array, NDArray[np.str_], str]:
         kind, width = self.calibrator.kind, len(self.columns)
         columns = 2 if width == 1 and kind == "logits" else width
-        met = [] if self.inputs == "probs" else _log_odds_of_pieces(self.calibrator.operations())
-        logits, words = made_rows(columns, kind=kind, n=max(MADE_ROWS, 2 * len(met)))
-        for row, (c, odds) in enumerate(met):  # the log-odds of one class, all others alike
+        pieces = [] if self.inputs == "probs" else _log_odds_of_pieces(self.calibrator.operations())
+        logits, words = made_rows(columns, kind=kind, n=max(MADE_ROWS, 2 * len(pieces)))
+        for row, (c, odds) in enumerate(pieces):  # the log-odds of one class, all others alike
             logits[2 * row] = 0.0
             logits[2 * row, c] = odds + np.log(columns - 1)
         masks = self.calibrator.traits.masks and kind == "logits"
@@ -255,12 +255,12 @@ def _log_odds_of_pieces(operations: Sequence[Operation]) -> list[tuple[int, floa
             case ops.Steps():
                 curves = [np.unique([*step.lower_from, *step.upper_to])]
     first = 1 if len(curves) == 1 else 0  # one curve is that of the second class
-    met: list[tuple[int, float]] = []
+    pieces: list[tuple[int, float]] = []
     for c, knots in enumerate(curves, start=first):
         inside = knots[:-1] / 2.0 + knots[1:] / 2.0
         points = (knots[0] - 1.0, *inside, knots[-1] + 1.0)
-        met += [(c, float(x)) for x in points if abs(x) <= _MOST_LOGIT]
-    return met
+        pieces += [(c, float(x)) for x in points if abs(x) <= _MOST_LOGIT]
+    return pieces
 
 
 def right_of_missing(operations: Sequence[Operation]) -> bool:
@@ -343,14 +343,17 @@ def _check(
     if twice is not None:
         msg = f"`columns` name {twice!r} twice."
         raise InvalidInputError(msg)
-    k, given = calibrator.n_classes, len(columns)
-    of_one = given == 1 and k in {None, 2} and calibrator.kind == "logits"
-    if not of_one and (given < 1 + (calibrator.kind == "logits") or k not in {None, given}):
+    k, n_columns = calibrator.n_classes, len(columns)
+    of_one = n_columns == 1 and k in {None, 2} and calibrator.kind == "logits"
+    if not of_one and (n_columns < 1 + (calibrator.kind == "logits") or k not in {None, n_columns}):
         odds = "log-odds" if inputs == "logits" else "probability"
         one = f", or 1 with the {odds} of class 1" if k in {None, 2} else ""
-        msg = f"`columns` must name {k or 'two or more'} columns, one per class{one}, got {given}."
+        msg = (
+            f"`columns` must name {k or 'two or more'} columns, one per class{one}, "
+            f"got {n_columns}."
+        )
         raise InvalidInputError(msg)
-    numbers = sum(_numbers(step, given) for step in calibrator.operations())
+    numbers = sum(_numbers(step, n_columns) for step in calibrator.operations())
     if numbers > _MOST_NUMBERS:
         msg = (
             f"The map of method {calibrator.name} has {numbers:,} numbers, more than the "
@@ -368,14 +371,14 @@ def _log(t: Language, p: Any) -> Any:  # noqa: ANN401
 def _divide(t: Language, values: list[Any], step: ops.Divide) -> list[Any]:
     by = step.by * len(values) if len(step.by) == 1 else step.by
     pairs = zip(values, by, strict=True)
-    return t.named("x", [t.binary(x, "/", t.number(each)) for x, each in pairs])
+    return t.bind("x", [t.binary(x, "/", t.number(each)) for x, each in pairs])
 
 
 def _exponentials(t: Language, values: list[Any]) -> tuple[list[Any], Any, Any]:
     """Return exp(x - largest) of each column, their sum, and the largest."""
-    (largest,) = t.named("largest", [t.call("greatest", *values)])
-    powers = t.named("power", [_exp(t, t.binary(x, "-", largest)) for x in values])
-    (total,) = t.named("total", [t.sum(*powers)])
+    (largest,) = t.bind("largest", [t.call("greatest", *values)])
+    powers = t.bind("power", [_exp(t, t.binary(x, "-", largest)) for x in values])
+    (total,) = t.bind("total", [t.sum(*powers)])
     return powers, total, largest
 
 
@@ -390,8 +393,8 @@ def _softmax(t: Language, values: list[Any], _: ops.Softmax) -> list[Any]:
 
 def _log_softmax(t: Language, values: list[Any], _: ops.LogSoftmax) -> list[Any]:
     _powers, total, largest = _exponentials(t, values)
-    (offset,) = t.named("offset", [t.sum(largest, t.call("ln", total))])
-    return t.named("x", [t.binary(x, "-", offset) for x in values])
+    (offset,) = t.bind("offset", [t.sum(largest, t.call("ln", total))])
+    return t.bind("x", [t.binary(x, "-", offset) for x in values])
 
 
 def _smooth(
@@ -400,12 +403,12 @@ def _smooth(
     """The uniform share is one of the options that exist."""
     probs = _softmax(t, values, ops.Softmax())
     share, ones = t.number(1.0 - step.share), exists or [t.number(1.0)] * len(values)
-    (uniform,) = t.named("uniform", [t.binary(t.number(step.share), "/", t.sum(*ones))])
+    (uniform,) = t.bind("uniform", [t.binary(t.number(step.share), "/", t.sum(*ones))])
     mixed = [
         t.sum(t.binary(p, "*", share), t.binary(e, "*", uniform))
         for p, e in zip(probs, ones, strict=True)
     ]
-    return _masked(t, [t.call("ln", each) for each in t.named("p", mixed)], exists)
+    return _masked(t, [t.call("ln", each) for each in t.bind("p", mixed)], exists)
 
 
 def _masked(t: Language, values: list[Any], exists: list[Any] | None) -> list[Any]:
@@ -413,7 +416,7 @@ def _masked(t: Language, values: list[Any], exists: list[Any] | None) -> list[An
     if exists is not None:
         least, pairs = t.number(_LEAST_LOG), zip(values, exists, strict=True)
         values = [t.first_of([(e, "<", 1.0, least)], x) for x, e in pairs]
-    return t.named("x", values)
+    return t.bind("x", values)
 
 
 def _affine(t: Language, values: list[Any], step: ops.Affine) -> list[Any]:
@@ -425,32 +428,32 @@ def _affine(t: Language, values: list[Any], step: ops.Affine) -> list[Any]:
             terms = zip([values[len(mixed)]], [weights], strict=True)
         products = [x if w == 1.0 else t.binary(x, "*", t.number(w)) for x, w in terms]
         mixed.append(t.sum(*products, t.number(bias)))
-    return t.named("x", mixed)
+    return t.bind("x", mixed)
 
 
 def _log_odds(t: Language, values: list[Any], _: ops.LogOdds) -> list[Any]:
-    return t.named("x", [t.binary(values[1], "-", values[0])])
+    return t.bind("x", [t.binary(values[1], "-", values[0])])
 
 
 def _one_vs_rest(t: Language, values: list[Any], _: ops.OneVsRest) -> list[Any]:
     """Log-odds of each class; the others' exponentials are summed without it, digit for digit."""
     rest = [t.call("greatest", *_without(values, c)) for c in range(len(values))]
-    rest = t.named("rest", rest)
-    first, second = t.named("most", [t.call("greatest", *rest), t.call("least", *rest)])
-    powers = t.named("power", [_exp(t, t.binary(x, "-", first)) for x in values])
+    rest = t.bind("rest", rest)
+    first, second = t.bind("most", [t.call("greatest", *rest), t.call("least", *rest)])
+    powers = t.bind("power", [_exp(t, t.binary(x, "-", first)) for x in values])
     # Beside a largest class that stands alone all others may be too small to see: its others are
     # measured by the largest among themselves.
-    gaps = t.named("gap", [t.binary(x, "-", second) for x in values])
+    gaps = t.bind("gap", [t.binary(x, "-", second) for x in values])
     zero = t.number(0.0)
-    small = t.named("small", [t.first_of([(g, "<=", 0.0, _exp(t, g))], zero) for g in gaps])
-    (of_others,) = t.named("others", [t.call("ln", t.sum(*small))])
+    small = t.bind("small", [t.first_of([(g, "<=", 0.0, _exp(t, g))], zero) for g in gaps])
+    (of_others,) = t.bind("others", [t.call("ln", t.sum(*small))])
     odds = []
     for c, (x, gap) in enumerate(zip(values, gaps, strict=True)):
         total = t.sum(*_without(powers, c))
         as_others = t.binary(t.binary(x, "-", first), "-", t.call("ln", total))
         alone = t.binary(gap, "-", of_others)
         odds.append(t.first_of([(gap, "<=", 0.0, as_others)], alone))
-    return t.named("x", odds)
+    return t.bind("x", odds)
 
 
 def _without(values: list[Any], c: int) -> list[Any]:
@@ -468,12 +471,12 @@ def _beta(t: Language, values: list[Any], step: ops.BetaCurve) -> list[Any]:
     (x,) = values
     log_p, log_not_p = _log_sigmoid(t, x), _log_sigmoid(t, t.binary(t.number(0.0), "-", x))
     terms = t.binary(t.number(step.a), "*", log_p), t.binary(t.number(-step.b), "*", log_not_p)
-    return t.named("x", [t.sum(*terms, t.number(step.c))])
+    return t.bind("x", [t.sum(*terms, t.number(step.c))])
 
 
 def _curves(t: Language, values: list[Any], step: ops.Curves) -> list[Any]:
     lines = zip(values, step.log_odds, step.probabilities, strict=True)
-    return t.named("p", [_curve(t, x, knots, levels) for x, knots, levels in lines])
+    return t.bind("p", [_curve(t, x, knots, levels) for x, knots, levels in lines])
 
 
 def _curve(t: Language, x: Any, knots: tuple[float, ...], levels: tuple[float, ...]) -> Any:  # noqa: ANN401
@@ -508,9 +511,9 @@ def _steps(t: Language, values: list[Any], step: ops.Steps) -> list[Any]:
     (x,) = values
     lower = _piece(t, x, "<", step.lower_from, [t.number(p) for p in (0.0, *step.lower)])
     upper = _piece(t, x, "<=", step.upper_to, [t.number(p) for p in (*step.upper, 1.0)])
-    low, high = t.named("bound", [lower, upper])
+    low, high = t.bind("bound", [lower, upper])
     total = t.sum(t.binary(t.number(1.0), "-", low), high)
-    return t.named("p", [t.binary(high, "/", total)])
+    return t.bind("p", [t.binary(high, "/", total)])
 
 
 def _with_complement(t: Language, values: list[Any], _: ops.WithComplement) -> list[Any]:
@@ -526,7 +529,7 @@ def _sigmoid(t: Language, values: list[Any], _: ops.Sigmoid) -> list[Any]:
 
 
 def _normalize(t: Language, values: list[Any], _: ops.Normalize) -> list[Any]:
-    (total,) = t.named("total", [t.sum(*values)])
+    (total,) = t.bind("total", [t.sum(*values)])
     return [t.binary(each, "/", total) for each in values]
 
 

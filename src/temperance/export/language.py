@@ -12,7 +12,14 @@ __all__ = ["Language"]
 
 
 class Language(ABC):
-    """What a language of columns can do; values are whatever it computes with."""
+    """What a language of columns can do; values are whatever it computes with.
+
+    A map is written in layers: each names its values, which the next one reads, so that each value
+    is computed once.
+    """
+
+    def __init__(self) -> None:
+        self.layers: list[dict[str, Any]] = []  # name of a value -> what it is, per layer
 
     @abstractmethod
     def column(self, name: str) -> Any:  # noqa: ANN401  (text, or an expression)
@@ -56,6 +63,13 @@ class Language(ABC):
     def at_least(self, x: Any, least: float) -> Any:  # noqa: ANN401
         """Return x, or a number where x is below it; nothing where x is nothing."""
 
-    def named(self, stem: str, values: Sequence[Any]) -> list[Any]:  # noqa: ARG002
-        """Return the values by names of their own, so that they are computed once."""
-        return list(values)
+    @abstractmethod
+    def reference(self, name: str) -> Any:  # noqa: ANN401
+        """Return a value of an earlier layer by its name."""
+
+    def bind(self, stem: str, values: Sequence[Any]) -> list[Any]:
+        """Add a layer with these values, and return references to them."""
+        layer = f"temperance_{len(self.layers) + 1}_{stem}"
+        names = [f"{layer}_{i}" if len(values) > 1 else layer for i in range(len(values))]
+        self.layers.append(dict(zip(names, values, strict=True)))
+        return [self.reference(name) for name in names]

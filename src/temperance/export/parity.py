@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import InvalidInputError, TemperanceError
+from temperance.frozen import Plain
 from temperance.numerics import softmax
-from temperance.plain import Plain
 from temperance.show import Shown, Table
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 MADE_ROWS = 1000  # where nobody gives any
-_MADE = "{n:,} made rows"
+_ROWS_TEXT = "{n:,} made rows"
 STRICTLY_INSIDE = np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg  # of 0 and 1
 _SCALES = (0.1, 1.0, 5.0, 30.0)  # of the logits of made rows: unsure to certain
 
@@ -231,7 +231,7 @@ def made_rows(
         if n_classes == 2:
             odds = np.linspace(-40.0, 40.0, len(z[::2]))
             z[::2] = np.stack([np.zeros_like(odds), odds], axis=1)
-    return z, _MADE.format(n=n)
+    return z, _ROWS_TEXT.format(n=n)
 
 
 def probs_of_kind(logits: Array, kind: str) -> Array:

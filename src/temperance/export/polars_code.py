@@ -24,9 +24,6 @@ __all__ = ["PolarsCode", "PolarsFunction", "to_polars"]
 class PolarsCode(Language):
     """Polars expressions as Python, in layers: each adds columns, which the next one reads."""
 
-    def __init__(self) -> None:
-        self.layers: list[dict[str, str]] = []  # name of a column -> its expression, per layer
-
     def column(self, name: str) -> str:
         """Return the column in double precision, null where it is nan."""
         return f"pl.col({name!r}).cast(pl.Float64).fill_nan(None)"
@@ -74,12 +71,9 @@ class PolarsCode(Language):
             f"default={otherwise!r}, return_dtype=pl.Float64)"
         )
 
-    def named(self, stem: str, values: Sequence[str]) -> list[str]:
-        """Return a new layer's columns."""
-        layer = f"temperance_{len(self.layers) + 1}_{stem}"
-        names = [f"{layer}_{i}" if len(values) > 1 else layer for i in range(len(values))]
-        self.layers.append(dict(zip(names, values, strict=True)))
-        return [f"pl.col({name!r})" for name in names]
+    def reference(self, name: str) -> str:
+        """Return a column that an earlier layer has added."""
+        return f"pl.col({name!r})"
 
     def code(self, outputs: dict[str, str]) -> str:
         """Return a module with the function `calibrated`."""
@@ -185,12 +179,12 @@ def to_polars(
             msg = f"`columns` (--columns): polars reads {name!r} as a pattern. Rename the column."
             raise InvalidInputError(msg)
     language = PolarsCode()
-    code = language.code(map_.written(language))
+    code = language.code(map_.expressions(language))
     proof = map_.proof(verify, groups=groups, words=rows)
     frame = pl.DataFrame(proof.table())
-    given = _function(code)(frame.lazy()).collect()
+    calibrated = _function(code)(frame.lazy()).collect()
     parity = proof.check(
-        given.select(map_.outputs).to_numpy(), target=f"polars {pl.__version__}",
+        calibrated.select(map_.outputs).to_numpy(), target=f"polars {pl.__version__}",
     )  # fmt: skip
     return PolarsFunction(code, map_.columns, map_.outputs, parity)
 

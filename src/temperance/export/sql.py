@@ -90,8 +90,8 @@ class Sql(Language):
     """SQL as text, in layers: each names its values, which the next one reads."""
 
     def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
         self.dialect = dialect
-        self.layers: list[dict[str, str]] = []  # name of a value -> its text, per layer
 
     def column(self, name: str) -> str:
         """Return the column as a double."""
@@ -145,16 +145,13 @@ class Sql(Language):
         escaped = value.replace("'", "''")
         return f"'{escaped}'"
 
-    def named(self, stem: str, values: Sequence[str]) -> list[str]:
-        """Return the names of a new layer's values; numbers need none."""
-        layer = f"temperance_{len(self.layers) + 1}_{stem}"
-        names = [f"{layer}_{i}" if len(values) > 1 else layer for i in range(len(values))]
-        self.layers.append(dict(zip(names, values, strict=True)))
-        return names
+    def reference(self, name: str) -> str:
+        """Return the name, which needs no quotes."""
+        return name
 
     def query(self, table: str, outputs: dict[str, str]) -> str:
         """Return the whole query."""
-        names = self.named("prob", list(outputs.values()))
+        names = self.bind("prob", list(outputs.values()))
         source = ".".join(self.dialect.quoted(part) for part in table.split("."))
         quoted = [self.dialect.quoted(name) for name in outputs]
         if self.dialect.without is None:
@@ -182,8 +179,10 @@ class Sql(Language):
         joins = []
         for i, layer in enumerate(self.layers, start=1):
             read = dict.fromkeys(_NAMES.findall(" ".join(layer.values())))
-            asked = [f"layer_{place[name]}.{name}" for name in read if place.get(name, i) < i]
-            rows = f"\n  FROM (SELECT {', '.join(asked)} OFFSET 0) AS of_layers" if asked else ""
+            columns = [f"layer_{place[name]}.{name}" for name in read if place.get(name, i) < i]
+            rows = (
+                f"\n  FROM (SELECT {', '.join(columns)} OFFSET 0) AS of_layers" if columns else ""
+            )
             joins.append(
                 f"\nCROSS JOIN LATERAL (\n  SELECT\n    {_items(layer)}{rows}\n  OFFSET 0\n) "
                 f"AS layer_{i}"
@@ -315,7 +314,7 @@ def to_sql(
 
     def written(of: Dialect, source: str) -> str:
         language = Sql(of)
-        return language.query(source, map_.written(language))
+        return language.query(source, map_.expressions(language))
 
     proof = map_.proof(verify, groups=groups, words=rows)
     run = _by_duckdb if database is None else _by_postgresql(database)
@@ -359,7 +358,7 @@ def _by_postgresql(database: str) -> Callable[..., tuple[Array, str]]:
         query: str, table: dict[str, NDArray[Any]], outputs: Sequence[str]
     ) -> tuple[Array, str]:
         columns = [f"{quoted(name)} {types[each.dtype.kind]}" for name, each in table.items()]
-        asked = ", ".join(quoted(name) for name in outputs)
+        names = ", ".join(quoted(name) for name in outputs)
         try:
             with psycopg.connect(database) as connection, connection.cursor() as cursor:
                 cursor.execute(
@@ -368,7 +367,7 @@ def _by_postgresql(database: str) -> Callable[..., tuple[Array, str]]:
                 with cursor.copy("COPY proof FROM STDIN") as copy:
                     for row in zip(*(each.tolist() for each in table.values()), strict=True):
                         copy.write_row(row)
-                cursor.execute(f"SELECT {asked} FROM ({query}) AS of_proof ORDER BY {_ROW}")  # noqa: S608
+                cursor.execute(f"SELECT {names} FROM ({query}) AS of_proof ORDER BY {_ROW}")  # noqa: S608
                 probs = np.array(cursor.fetchall(), dtype=np.float64)
                 version = connection.info.server_version
         except psycopg.Error as error:

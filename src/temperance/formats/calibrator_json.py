@@ -60,7 +60,7 @@ def calibrator_content(
     """Return the JSON object of a calibrator; `facts` and `evaluation` as in `save`."""
     rule = "a mapping of names to what JSON can hold"
     user_facts = {} if facts is None else as_mapping(facts, name="facts", rule=rule)
-    measured = {} if evaluation is None else as_mapping(evaluation, name="evaluation", rule=rule)
+    measurement = {} if evaluation is None else as_mapping(evaluation, name="evaluation", rule=rule)
     made_by = {"library": f"temperance {__version__}"}
     fitted = {} if calibrator.record is None else calibrator.record.to_dict()
     return {
@@ -75,7 +75,7 @@ def calibrator_content(
             "classes": _class_list(calibrator),
         },
         "fit": {**made_by, **fitted, **user_facts},
-        "evaluation": dict(measured),
+        "evaluation": dict(measurement),
     }
 
 
@@ -209,7 +209,7 @@ def _record(top: JsonObject, calibrator: Calibrator) -> FitRecord | None:
 # `calibrator.json`: versioned, readable, enough to apply the map in any language. No pickle.
 
 
-_READ_WITH = {  # format of another file -> what it is, its reader, and what its rows are
+_OTHER_FILES = {  # format of another file -> what it is, its reader, and what its rows are
     "temperance/policy": ("a decision policy", "load_policy", "decided"),
     "temperance/cascade": ("a cascade", "load_cascade", "routed"),
 }
@@ -292,17 +292,22 @@ def load(path: str | PathLike[str]) -> Calibrator:
     """
     top = json_file(path)
     other = top.values.get("format")
-    if isinstance(other, str) and other in _READ_WITH:
-        what, reader, done = _READ_WITH[other]
+    if isinstance(other, str) and other in _OTHER_FILES:
+        what, reader, verb = _OTHER_FILES[other]
         msg = (
             f"{path}: is {what}, not a calibrator. Read it with `temperance.decisions.{reader}`; "
-            f"its rows are {done} by `temperance apply`."
+            f"its rows are {verb} by `temperance apply`."
         )
         raise FileFormatError(msg)
     return calibrator_of(top)
 
 
 def load_facts(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return what a calibrator file says about its fit: `n`, `data_sha256`, `model`, ..."""
-    fit = json_file(path).values.get("fit")
+    """Return what a calibrator file says about its fit: `n`, `data_sha256`, `model`, ...
+
+    Of a policy, what it says so of its calibrator.
+    """
+    values = json_file(path).values
+    of_policy = values.get("calibrator")
+    fit = (of_policy if isinstance(of_policy, dict) else values).get("fit")
     return fit if isinstance(fit, dict) else {}

@@ -41,8 +41,8 @@ def schema(name: Literal["calibrator", "policy", "cascade"]) -> Schema:
     >>> schema("calibrator")["properties"]["format"]
     {'const': 'temperance/calibrator'}
     """
-    made = {"calibrator": _calibrator, "policy": _policy, "cascade": _cascade}
-    return {"$schema": _DRAFT, **made[as_word(name, list(made), name="name")]()}
+    makers = {"calibrator": _calibrator, "policy": _policy, "cascade": _cascade}
+    return {"$schema": _DRAFT, **makers[as_word(name, list(makers), name="name")]()}
 
 
 def _number(words: str = "", **limits: float) -> Schema:
@@ -203,12 +203,12 @@ _SCORE = _closed(
 
 def _methods() -> list[Schema]:
     """One schema per kind of input and method."""
-    made = [_of_method("logits", name, *entry) for name, entry in _METHODS.items()]
-    made += [_of_method("multilabel", name, *entry) for name, entry in _OF_LABELS.items()]
+    schemas = [_of_method("logits", name, *entry) for name, entry in _METHODS.items()]
+    schemas += [_of_method("multilabel", name, *entry) for name, entry in _OF_LABELS.items()]
     for name in _OF_ANSWERS:
         keys, optional, words = _METHODS[name]
-        made.append(_of_method("answers", name, {"score": _SCORE, **keys}, optional, words))
-    return made
+        schemas.append(_of_method("answers", name, {"score": _SCORE, **keys}, optional, words))
+    return schemas
 
 
 def _of_method(
@@ -343,7 +343,6 @@ def _band_promise() -> Schema:
                 evidence, optional=("group", *scores, *words))),
             "map_sha256": _MAP_DIGEST,
         },
-        optional=("map_sha256",),
         words="what the bands rest on",
     )  # fmt: skip
 

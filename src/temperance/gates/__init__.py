@@ -11,11 +11,12 @@ from temperance.gates.pass_rates import (
     check_pass_rate,
     check_pass_rate_differences,
 )
-from temperance.gates.promise import PromiseGate, check_promises
+from temperance.gates.promise import BandGate, PromiseGate, check_promises
 from temperance.gates.row_sums import RowSums
 from temperance.gates.summary import JUnitCase, gate_cases, junit_xml, markdown_page
 
 __all__ = [
+    "BandGate",
     "Baseline",
     "DifferenceGate",
     "Gate",

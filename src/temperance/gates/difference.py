@@ -263,12 +263,12 @@ def check_differences(
 def as_margins(margins: Mapping[str, float] | None) -> dict[str, float]:
     """Return checked margins by measure; {} where there are none."""
     rule = "a mapping of measure to how much worse it may be"
-    given = {} if margins is None else as_mapping(margins, name="margins", rule=rule)
+    by_measure = {} if margins is None else as_mapping(margins, name="margins", rule=rule)
     return {
         as_word(name, JUDGED, name="margins"): as_amount(
             each, name=f"margins[{name!r}]", measure=name
         )
-        for name, each in given.items()
+        for name, each in by_measure.items()
     }
 
 

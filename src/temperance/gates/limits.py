@@ -114,15 +114,15 @@ class Gate(Gated):
 
     def in_words(self, *, of_command: bool = False) -> str:
         """Say in a line how the gate ended and why; `of_command` by its options."""
-        measured = f"{self.measure} is {_number(self.value)}"
+        measurement = f"{self.measure} is {_number(self.value)}"
         if isfinite(self.value) and self.low < self.high:
-            measured += f" (95 % interval {_number(self.low)} to {_number(self.high)})"
+            measurement += f" (95 % interval {_number(self.low)} to {_number(self.high)})"
         text = f"gate {self.verdict}: {self.option if of_command else self.name} {self.limit:g}"
         if self.verdict != "undecided":
-            return f"{text}, {'and' if self.passed else 'but'} {measured}"
+            return f"{text}, {'and' if self.passed else 'but'} {measurement}"
         end = undecided_words(passed=self.passed, of_command=of_command)
         return (
-            f"{text}, {measured}: {self.outcomes.rows(self.n)} cannot tell. {end}; "
+            f"{text}, {measurement}: {self.outcomes.rows(self.n)} cannot tell. {end}; "
             f"more {self.outcomes.plural} narrow the interval."
         )
 
@@ -211,7 +211,8 @@ def as_amount(value: object, *, name: str, measure: str) -> float:
     most = _LARGEST.get(measure)
     if most is None:
         return as_not_negative(value, name=name)
-    rule, hint = f"a finite number >= 0 and <= {most:g}", "A percentage? 5 % is 0.05."
+    rule = f"a finite number >= 0 and <= {most:g}"
+    hint = "A percentage? 5 % is 0.05." if most > 1.0 else ""  # of shares the check asks itself
     return as_number(value, name=name, rule=rule, least=0.0, most=most, hint=hint)
 
 

@@ -96,16 +96,16 @@ class ShiftGate(Gated):
     def in_words(self, *, of_command: bool = False) -> str:
         """Say in a line how the gate ended and why; `of_command` by its options."""
         value, interval, _ = self.cells
-        measured = f" ({value})"
+        measurement = f" ({value})"
         if self.what == "temperature":
             by = f", 95 % interval {interval}" if interval else ""
-            measured = f" (re-fitted, the log loss changes by {value}{by})" if by else ""
+            measurement = f" (re-fitted, the log loss changes by {value}{by})" if by else ""
         if self.verdict == "failed":
-            return f"gate failed: {self.title} moved{measured}"
+            return f"gate failed: {self.title} moved{measurement}"
         if self.verdict == "passed":
-            return f"gate passed: {self.title}, no sign of a move{measured}"
+            return f"gate passed: {self.title}, no sign of a move{measurement}"
         end = undecided_words(passed=self.passed, of_command=of_command)
-        return f"gate undecided: {self.title}, {self.reason}{measured}. {end}."
+        return f"gate undecided: {self.title}, {self.reason}{measurement}. {end}."
 
 
 def check_shift(diagnosis: Diagnosis, *, undecided: Undecided = "pass") -> tuple[ShiftGate, ...]:

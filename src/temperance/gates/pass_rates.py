@@ -91,12 +91,12 @@ class PassRateGate(Gated):
         value, interval, _ = self.cells
         name = self.option if of_command else "min_pass_rate"
         text = f"gate {self.verdict}: {_of(self.system)}{name} {self.limit:g}"
-        measured = f"pass_rate is {value} ({percent_text(self.level)} interval {interval})"
+        measurement = f"pass_rate is {value} ({percent_text(self.level)} interval {interval})"
         if self.verdict != "undecided":
-            return f"{text}, {'and' if self.passed else 'but'} {measured}"
+            return f"{text}, {'and' if self.passed else 'but'} {measurement}"
         end = undecided_words(passed=self.passed, of_command=of_command)
         return (
-            f"{text}, {measured}: {self.n_labelled:,} labels cannot tell. {end}; more labels "
+            f"{text}, {measurement}: {self.n_labelled:,} labels cannot tell. {end}; more labels "
             "narrow the interval."
         )
 

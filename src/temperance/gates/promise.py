@@ -1,12 +1,14 @@
-"""Whether new labels refute what a threshold promised, as a gate."""
+"""Whether new labels refute what a policy promised, as a gate: of a threshold, and of bands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from temperance.checks.arguments import as_mapping, as_word, require_type
+from temperance.checks.arguments import as_mapping, as_word
 from temperance.decisions.abstention import Abstention, Outcome
+from temperance.decisions.band_promises import RATES, BandCounts
+from temperance.decisions.bands import Bands, GroupBands
 from temperance.decisions.binomial import clopper_pearson
 from temperance.errors import InvalidInputError
 from temperance.gates.difference import joint_level
@@ -14,12 +16,14 @@ from temperance.gates.gated import Gated, judged, passes, undecided_words
 from temperance.show import percent_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from temperance.gates.gated import GateVerdict, Undecided
     from temperance.metrics.estimates import Estimate
 
-__all__ = ["PromiseGate", "check_promises"]
+__all__ = ["BandGate", "PromiseGate", "check_promises"]
+
+_FINDINGS = {"failed": "broken", "passed": "kept", "undecided": "cannot tell"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class PromiseGate(Gated):
     @property
     def finding(self) -> str:
         """The verdict as one says it of a promise."""
-        return {"failed": "broken", "passed": "kept", "undecided": "cannot tell"}[self.verdict]
+        return _FINDINGS[self.verdict]
 
     @property
     def option(self) -> str:
@@ -107,40 +111,162 @@ class PromiseGate(Gated):
         counts = f"{self.outcome.errors:,} of {self.outcome.accepted:,} accepted are wrong"
         if interval:
             counts += f", {value} ({percent_text(self.level)} interval {interval})"
-        text = f"gate {self.verdict}: promise {self.finding}, {self.title}; {counts}"
-        if self.verdict != "undecided":
-            return text
-        end = undecided_words(passed=self.passed, of_command=of_command)
-        text = text.replace("promise cannot tell", "cannot tell whether the promise is kept")
-        return f"{text}. {end}; more labelled rows narrow the interval."
+        return _in_words(self, counts, of_command=of_command)
 
 
+@dataclass(frozen=True, slots=True)
+class BandGate(Gated):
+    """One promise of a band, and what new labels say of it.
+
+    Attributes
+    ----------
+    group : str or None
+        The group that it was made for; None: all rows.
+    promise : str
+        Its name, as `temperance.decisions.bands` takes it: "min_precision", say.
+    limit : float
+        What was promised of that rate, in (0, 1): the least it may be, or the most.
+    threshold : float
+        The score from which on rows are accepted; of promises of what is rejected, up to which.
+    counts : BandCounts
+        Of the new rows, by truth and band.
+    level : float
+        Confidence of the exact (Clopper-Pearson) interval of the rate.
+    rate : Estimate or None
+        The rate of the new rows, with that interval; None where it is of no row.
+    finding : {"broken", "kept", "cannot tell"}
+        What these say.
+    verdict : {"failed", "passed", "undecided"}
+        Failed: broken, for the whole interval is beyond the limit. Passed: kept. Undecided: one
+        cannot tell.
+    passed : bool
+        The verdict, or what an undecided gate is taken for.
+    """
+
+    group: str | None
+    promise: str
+    limit: float
+    threshold: float
+    counts: BandCounts
+    level: float
+    rate: Estimate | None
+    verdict: GateVerdict
+    passed: bool
+
+    @property
+    def finding(self) -> str:
+        """The verdict as one says it of a promise."""
+        return _FINDINGS[self.verdict]
+
+    @property
+    def option(self) -> str:
+        """What sets the gate."""
+        return "--fail-if broken"
+
+    @property
+    def band(self) -> str:
+        """The band that the threshold begins: "accept" or "reject"."""
+        return RATES[self.promise].band
+
+    @property
+    def title(self) -> str:
+        """What is judged: "precision at least 95 %", of a group with its name."""
+        group = "" if self.group is None else f"{self.group}: "
+        return f"{group}{RATES[self.promise].name} {self._limit}"
+
+    @property
+    def _limit(self) -> str:
+        return f"at {'least' if RATES[self.promise].least else 'most'} {percent_text(self.limit)}"
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """The rate, its interval, and what was promised."""
+        if self.rate is None:
+            return "of no row", "", self._limit
+        low, high = (percent_text(end, 2) for end in (self.rate.low, self.rate.high))
+        return percent_text(self.rate.value, 2), f"{low} to {high}", self._limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON holds."""
+        bad, whole = self.counts.bad(self.promise)
+        ends = {"value": None, "low": None, "high": None}
+        return {
+            "option": self.option,
+            "group": self.group,
+            "promise": self.promise,
+            "limit": self.limit,
+            "band": self.band,
+            "threshold": self.threshold,
+            "n": self.counts.n,
+            "bad": bad,
+            "of": whole,
+            **(ends if self.rate is None else self.rate.to_dict()),
+            "level": self.level,
+            "finding": self.finding,
+            "verdict": self.verdict,
+            "passed": self.passed,
+        }
+
+    def in_words(self, *, of_command: bool = False) -> str:
+        """Say in a line how the gate ended and why; `of_command` by its options."""
+        value, interval, _ = self.cells
+        bad, whole = self.counts.bad(self.promise)
+        counts = f"{bad:,} of {whole:,} rows against it"
+        if interval:
+            counts += f", {value} ({percent_text(self.level)} interval {interval})"
+        return _in_words(self, counts, of_command=of_command)
+
+
+def _in_words(gate: PromiseGate | BandGate, counts: str, *, of_command: bool) -> str:
+    text = f"gate {gate.verdict}: promise {gate.finding}, {gate.title}; {counts}"
+    if gate.verdict != "undecided":
+        return text
+    end = undecided_words(passed=gate.passed, of_command=of_command)
+    text = text.replace("promise cannot tell", "cannot tell whether the promise is kept")
+    return f"{text}. {end}; more labelled rows narrow the interval."
+
+
+@overload
 def check_promises(
     rule: Abstention,
     outcomes: Mapping[str | None, Outcome],
     *,
     undecided: Undecided = "pass",
-) -> tuple[PromiseGate, ...]:
-    """Judge the promises of a threshold by labelled rows that had no say in it.
+) -> tuple[PromiseGate, ...]: ...
+@overload
+def check_promises(
+    rule: Bands,
+    outcomes: Mapping[str | None, BandCounts],
+    *,
+    undecided: Undecided = "pass",
+) -> tuple[BandGate, ...]: ...
+def check_promises(
+    rule: Abstention | Bands,
+    outcomes: Mapping[str | None, Outcome] | Mapping[str | None, BandCounts],
+    *,
+    undecided: Undecided = "pass",
+) -> tuple[PromiseGate | BandGate, ...]:
+    """Judge the promises of a threshold, or of bands, by labelled rows that had no say in them.
 
     Parameters
     ----------
-    rule : Abstention
-        What `temperance.decisions.abstain` returns.
-    outcomes : mapping of group to Outcome
+    rule : Abstention or Bands
+        What `temperance.decisions.abstain` or `bands` returns.
+    outcomes : mapping of group to Outcome or BandCounts
         Of the new rows (`rule.measure`); without groups of the key None.
     undecided : {"pass", "fail"}, default "pass"
         What a gate is taken for where the rows cannot tell.
 
     Returns
     -------
-    tuple of PromiseGate
-        One for each promise that there are new rows for.
+    tuple of PromiseGate or BandGate
+        One for each promise that there are new rows for; of bands one for each of their rates, in
+        each group that has the band.
 
     Raises
     ------
     InvalidInputError
-        No rule, no rows of any promise, another `undecided`.
+        No rule, counts of another kind of rule, no rows of any promise, another `undecided`.
 
     Notes
     -----
@@ -157,20 +283,51 @@ def check_promises(
     >>> [(gate.finding, gate.risk.value) for gate in check_promises(rule, {None: seen})]
     [('broken', 0.1)]
     """
-    require_type(rule, Abstention, name="rule", rule="what `decisions.abstain` returns")
     as_word(undecided, ("pass", "fail"), name="undecided")
-    seen = as_mapping(outcomes, name="outcomes", rule="a mapping of group (None: all) to Outcome")
-    judged_here = [
-        (each, each.threshold, each.max_risk, seen[each.group])
-        for each in rule.promises
-        if each.threshold is not None and each.max_risk is not None and each.group in seen
-    ]
-    if not judged_here:
+    seen = as_mapping(
+        outcomes, name="outcomes", rule="a mapping of group (None: all) to what `measure` returns"
+    )
+    if isinstance(rule, Abstention):
+        _require_counts(seen, Outcome)
+        return _of_thresholds(rule, seen, undecided)
+    if isinstance(rule, Bands):
+        _require_counts(seen, BandCounts)
+        return _of_bands(rule, seen, undecided)
+    msg = (
+        "`rule` must be what `decisions.abstain` or `decisions.bands` returns, got "
+        f"{type(rule).__name__}."
+    )
+    raise InvalidInputError(msg)
+
+
+def _require_counts(seen: Mapping[Any, Any], kind: type) -> None:
+    for group, counts in seen.items():
+        if not isinstance(counts, kind):
+            msg = (
+                f"`outcomes` must hold what `measure` of this rule returns, {kind.__name__}, but "
+                f"of {group!r} has {type(counts).__name__}."
+            )
+            raise InvalidInputError(msg)
+
+
+def _level(promises: Sequence[object]) -> float:
+    if not promises:
         msg = "`outcomes` must hold rows of a promise, but has none: no promise can be judged."
         raise InvalidInputError(msg)
-    level = joint_level(len(judged_here))
+    return joint_level(len(promises))
+
+
+def _of_thresholds(
+    rule: Abstention, by_group: Mapping[str | None, Outcome], undecided: Undecided
+) -> tuple[PromiseGate, ...]:
+    own_promises = [
+        (each, each.threshold, each.max_risk, by_group[each.group])
+        for each in rule.promises
+        if each.threshold is not None and each.max_risk is not None and each.group in by_group
+    ]
+    level = _level(own_promises)
     gates = []
-    for promise, threshold, max_risk, outcome in judged_here:
+    for promise, threshold, max_risk, outcome in own_promises:
         verdict: GateVerdict = "undecided"
         risk = None
         if outcome.accepted:
@@ -183,3 +340,35 @@ def check_promises(
             )
         )  # fmt: skip
     return tuple(gates)
+
+
+def _of_bands(
+    rule: Bands, seen: Mapping[str | None, BandCounts], undecided: Undecided
+) -> tuple[BandGate, ...]:
+    judged_here = [
+        (part, name, limit, threshold, seen[part.group])
+        for part in rule.parts
+        for name, limit in rule.promises.limits.items()
+        if (threshold := _end(part, name)) is not None and part.group in seen
+    ]
+    level = _level(judged_here)
+    gates = []
+    for part, name, limit, threshold, counts in judged_here:
+        bad, whole = counts.bad(name)
+        verdict: GateVerdict = "undecided"
+        rate = None
+        if whole:
+            least = RATES[name].least
+            rate = clopper_pearson(whole - bad if least else bad, whole, level)
+            verdict = judged(rate, limit, largest=not least)
+        gates.append(
+            BandGate(
+                part.group, name, limit, threshold, counts, level, rate,
+                verdict, passes(verdict, undecided),
+            )
+        )  # fmt: skip
+    return tuple(gates)
+
+
+def _end(part: GroupBands, promise: str) -> float | None:
+    return part.reject_to if RATES[promise].band == "reject" else part.accept_from

@@ -12,8 +12,8 @@ import numpy as np
 from temperance.frozen import Frozen
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.implied import implied_scores
+from temperance.metrics.inputs import row_measures
 from temperance.metrics.outcomes import Outcomes
-from temperance.metrics.scores import row_measures
 from temperance.numerics import t_quantile
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class RowSums(Frozen):
         squared = self.squared_error(gap)
         sides = [(self.squared_error(each.sums[measure]), each.implied[measure] ** 2)
                  for each in (self, other)]  # fmt: skip
-        if any(implied > _UNSEEN * seen for seen, implied in sides):
+        if any(implied > _UNSEEN * squared_gap for squared_gap, implied in sides):
             squared += sum(implied for _, implied in sides)
         m = int(np.count_nonzero(self.weight))
         half = t_quantile(level, m - 1.0) * sqrt(squared) if m > 1 else float("inf")

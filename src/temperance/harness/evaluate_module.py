@@ -77,17 +77,17 @@ class CalibrationMetric(evaluate.Metric):  # type: ignore[misc]
         n_resamples: int = N_RESAMPLES,
         seed: int = 0,
     ) -> dict[str, float]:
-        measured = measure(
+        evaluation = measure(
             predictions, references, n_bins=n_bins, n_resamples=n_resamples, seed=seed
         )
         return {
-            "ece": measured.ece.value,
-            "ece_low": measured.ece.low,
-            "ece_high": measured.ece.high,
-            "ece_null_mean": measured.ece_null.mean,
-            "ece_null_high": measured.ece_null.high,
-            "ece_p_value": measured.errors["ece"].p_value,
-            "log_loss": measured.log_loss.value,
-            "brier": measured.brier.value,
-            "accuracy": measured.accuracy.value,
+            "ece": evaluation.ece.value,
+            "ece_low": evaluation.ece.low,
+            "ece_high": evaluation.ece.high,
+            "ece_null_mean": evaluation.ece_null.mean,
+            "ece_null_high": evaluation.ece_null.high,
+            "ece_p_value": evaluation.errors["ece"].p_value,
+            "log_loss": evaluation.log_loss.value,
+            "brier": evaluation.brier.value,
+            "accuracy": evaluation.accuracy.value,
         }

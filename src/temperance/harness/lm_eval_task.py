@@ -3,12 +3,55 @@
 from __future__ import annotations
 
 from functools import partial
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from temperance.checks.arguments import as_count
 from temperance.errors import InvalidInputError, MissingDependencyError
-from temperance.harness.measured import MEASURES, measure_of
+from temperance.evaluation import evaluate
+from temperance.numerics import softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from temperance.evaluation import Evaluation
+
+__all__ = ["MEASURES", "measure_of", "option_rows"]
+
+# Name that a harness shows -> what `evaluate` calls it.
+MEASURES = {
+    "ece": lambda evaluation: evaluation.ece.value,
+    "ece_null_high": lambda evaluation: evaluation.ece_null.high,
+    "ece_p_value": lambda evaluation: evaluation.errors["ece"].p_value,
+    "log_loss": lambda evaluation: evaluation.log_loss.value,
+}
+
+
+def option_rows(
+    log_probs: Sequence[Sequence[float]],
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return the probabilities of each row's options, (n, k); 0 where a row has fewer."""
+    most = max(map(len, log_probs))
+    padded = np.full((len(log_probs), most), -np.inf)
+    for row, options in enumerate(log_probs):
+        padded[row, : len(options)] = options
+    return softmax(padded)
+
+
+def measure_of(
+    items: Sequence[tuple[int, Sequence[float]]], name: str, *, n_bins: int = 15
+) -> float:
+    """Return one measure of (right option, log-probabilities of the options); nan of none."""
+    if not items:
+        return nan
+    labels, log_probs = zip(*items, strict=True)
+    evaluation: Evaluation = evaluate(
+        option_rows(log_probs), labels, n_bins=n_bins, measures=("ece",)
+    )
+    return float(MEASURES[name](evaluation))
+
 
 try:
     from lm_eval.api.task import ConfigurableTask
@@ -62,16 +105,16 @@ class CalibratedTask(ConfigurableTask):  # type: ignore[misc]
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        given = dict(config or {})
-        given.pop("class", None)
-        output = given.get("output_type")
+        settings = dict(config or {})
+        settings.pop("class", None)
+        output = settings.get("output_type")
         if output != "multiple_choice":
             msg = (
                 "`output_type` must be multiple_choice for temperance.harness.CalibratedTask, got "
                 f"{output!r}: other outputs hold no probability of being right."
             )
             raise InvalidInputError(msg)
-        metrics = given.pop("metric_list", None) or []
+        metrics = settings.pop("metric_list", None) or []
         own = [each for each in metrics if each.get("metric") in MEASURES]
         others = [each for each in metrics if each.get("metric") not in MEASURES]
         self._own_metrics = {
@@ -79,8 +122,8 @@ class CalibratedTask(ConfigurableTask):  # type: ignore[misc]
             for each in own or [{"metric": name} for name in MEASURES]
         }
         if others:
-            given["metric_list"] = others
-        super().__init__(config=given)
+            settings["metric_list"] = others
+        super().__init__(config=settings)
         self._shows_rows = _ROWS in self._metric_fn_list
         self._metric_fn_list.setdefault(_ROWS, None)
 

@@ -8,7 +8,8 @@ An input of -inf marks an option that does not exist; A is then no matrix.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -231,15 +232,46 @@ def _finite(x: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ColumnProducts(MergeableSums):
+    """Sums over rows of the products of each two columns, x^T x.
+
+    Fewer rows than columns are smaller than their products: they wait until there are as many.
+    """
+
+    degrees = {"products": 2}  # noqa: RUF012
+
+    waiting: NDArray[np.float64]  # (m, k), m < k: rows whose products are not added up yet
+    products: NDArray[np.float64] | None  # (k, k); None before the first
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float64]) -> Self:
+        """Return the sums of one block of rows, (m, k)."""
+        k = rows.shape[1]
+        return cls(np.empty((0, k)), rows.T @ rows) if len(rows) >= k else cls(rows, None)
+
+    def merge(self, other: Self) -> Self:
+        """Return the sums over the rows of both."""
+        rest = self.of(np.concatenate([self.waiting, other.waiting]))
+        known = [s.products for s in (self, other, rest) if s.products is not None]
+        return type(self)(rest.waiting, reduce(np.add, known) if known else None)
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """The sums over all rows, (k, k)."""
+        rest = self.waiting.T @ self.waiting
+        return rest if self.products is None else self.products + rest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class JointSums(MergeableSums):
     """Sums over rows of the score, and of its covariance were p the truth."""
 
-    degrees = {"temperature_variance": 2, "cross": 2, "overlap": 2}  # noqa: RUF012
+    degrees = {"temperature_variance": 2, "cross": 2}  # noqa: RUF012
 
     score: NDArray[np.float64]  # (1 + k,): sum w score, the temperature first
     temperature_variance: float  # sum w^2 Var_p[z]
     cross: NDArray[np.float64]  # (k,): sum w^2 Cov_p(z, 1_k) = sum w^2 p_k (z_k - E_p[z])
-    overlap: NDArray[np.float64]  # (k, k): sum w^2 p_k p_l
+    overlap: ColumnProducts  # (k, k): sum w^2 p_k p_l
 
     @property
     def covariance(self) -> NDArray[np.float64]:
@@ -249,7 +281,7 @@ class JointSums(MergeableSums):
         matrix[0, 0] = self.temperature_variance
         matrix[0, 1:] = matrix[1:, 0] = self.cross
         classes = matrix[1:, 1:]
-        np.negative(self.overlap, out=classes)
+        np.negative(self.overlap.total, out=classes)
         np.fill_diagonal(classes, 0.0)
         # Rows sum to 0; sum p_k - sum p_k^2 would lose all digits where p_k is close to 1.
         np.fill_diagonal(classes, -classes.sum(axis=1))
@@ -271,7 +303,7 @@ def joint_sums(
         score=score,
         temperature_variance=float((w * w) @ np.einsum("ij,ij->i", deviations, z)),
         cross=(w * w) @ deviations,
-        overlap=p.T @ p,
+        overlap=ColumnProducts.of(p),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError, MissingDependencyError
-from temperance.kernels.loss_numpy import row_moments
+from temperance.kernels.loss import row_moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,7 @@ from llvmlite import ir
 from numba import float32, float64, int32, int64, njit, void
 from numba.extending import intrinsic, overload
 
-from temperance.kernels.loss import ORDER, LossSeries, LossSums, RowMoments
-from temperance.kernels.loss_numpy import FLOOR
+from temperance.kernels.loss import FLOOR, ORDER, LossSeries, LossSums, RowMoments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
     from typing import Any
 
+    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
-__all__ = ["CompiledMoments", "RowScores", "score_moments"]
+__all__ = ["CompiledMoments", "RowScores"]
 
 
 class RowScores(NamedTuple):
@@ -29,25 +28,6 @@ class RowScores(NamedTuple):
     n_top: NDArray[np.intp]  # (n,): how many classes have it
     of_logits: Array  # (3, n): mean, variance and fourth central moment of z - max z under p
     of_probs: Array  # (3, n): the same of p
-
-
-def score_moments(scores: Array, probs: Array) -> Array:
-    """Return the moments of each row's score, (3, n), of what it is in each class, (n, k).
-
-    Where a score is infinite or undefined it counts 0, as at the mean: such classes have
-    probability 0, or are left out.
-    """
-    impossible = ~np.isfinite(scores)
-    some = bool(impossible.any())
-    if some:
-        scores = np.where(impossible, 0.0, scores)
-    mean = np.einsum("ij,ij->i", probs, scores)
-    squares = scores - mean[:, None]
-    squares *= squares
-    if some:
-        squares[impossible] = 0.0
-    weighted = probs * squares
-    return np.stack([mean, weighted.sum(axis=1), np.einsum("ij,ij->i", weighted, squares)])
 
 
 class CompiledMoments(Protocol):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from temperance.kernels.loss import FLOOR
 from temperance.kernels.loss_numba import _ends, _exp, _in_wide_vectors
-from temperance.kernels.loss_numpy import FLOOR
 from temperance.kernels.score_moments import RowScores
 from temperance.numerics import IN_CACHE, as_float64, row_blocks
 
@@ -156,13 +156,13 @@ def _gap_central(e, s, share, f, t, base_share, shift, means):
     for j in range(len(e)):
         p, q = e[j] * share, f[j] * base_share
         loss, move = t[j] - s[j] + shift, q - p
-        there = abs(loss) < np.inf
-        x = loss - a if there else 0.0
+        possible = abs(loss) < np.inf
+        x = loss - a if possible else 0.0
         x *= x
         weighted = p * x
         a2 += weighted
         a4 += weighted * x
-        x = loss - b if there else 0.0
+        x = loss - b if possible else 0.0
         x *= x
         weighted = q * x
         b2 += weighted

@@ -10,10 +10,9 @@ import numpy as np
 from temperance.checks.arguments import as_level, as_number, as_word
 from temperance.checks.arrays import as_numbers
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.llm.judged_rows import JudgedRows, corrected
 from temperance.metrics.bounded_mean import Term, UnitSums, term_of, total_of
-from temperance.plain import Plain
 from temperance.show import number_text, percent_text
 
 if TYPE_CHECKING:
@@ -108,7 +107,8 @@ def plan_pass_rate(
     -----
     The interval of `pass_rate` itself is computed for other numbers of labels that are right and
     wrong in the shares seen (or assumed); its units need not be whole. Half of the samples will be
-    a little wider. Labels beyond the n judged rows need new rows, which the judge judges as well.
+    a little wider. The numbers are at least 10, and at most 0.5 % above the smallest that would do.
+    Labels beyond the n judged rows need new rows, which the judge judges as well.
 
     Examples
     --------
@@ -125,8 +125,8 @@ def plan_pass_rate(
     )
     method = as_word(method, _METHODS, name="method")
     n = as_numbers(verdicts, name="verdicts").size
-    asked: ArrayLike = np.full(n, np.nan) if labels is None else labels
-    rows = JudgedRows.check(verdicts, asked, weights, clusters)
+    known_labels: ArrayLike = np.full(n, np.nan) if labels is None else labels
+    rows = JudgedRows.check(verdicts, known_labels, weights, clusters)
     rows = rows.part(rows.weights > 0.0)
     n_labelled = int(np.count_nonzero(rows.labelled))
     if (n_labelled > 0) == (agreement is not None):
@@ -135,7 +135,7 @@ def plan_pass_rate(
             f"has a label, and only there; {n_labelled:,} rows have one."
         )
         raise InvalidInputError(msg)
-    sample = _seen(rows, method) if agreement is None else _assumed(rows, agreement)
+    sample = _sample_of_labels(rows, method) if agreement is None else _assumed(rows, agreement)
     every = rows.piece(rows.verdicts, np.ones(len(rows.verdicts), dtype=bool))
     verdict = every.term(level, sample.tuning)._replace(influence=_NOWHERE)
     least = 0.5 * (verdict.below + verdict.above)
@@ -176,7 +176,7 @@ class _Sample(NamedTuple):
         return 0.5 * (high - low)
 
 
-def _seen(rows: JudgedRows, method: str) -> _Sample:
+def _sample_of_labels(rows: JudgedRows, method: str) -> _Sample:
     """Return what the labels of some rows show."""
     rows.require_labels()
     parts = corrected(rows, method)
@@ -200,24 +200,27 @@ def _assumed(rows: JudgedRows, agreement: float) -> _Sample:
     shares = np.outer([passed, 1.0 - passed], [a, 1.0 - a]).ravel()
     labels = np.array([1.0, 0.0, 0.0, 1.0])
     residuals = labels - tuning * np.array([1.0, 1.0, 0.0, 0.0])
-    there = shares > 0.0
-    ones = np.ones(int(there.sum()))
+    occurring = shares > 0.0
+    ones = np.ones(int(occurring.sum()))
     return _Sample(
-        UnitSums(residuals[there], ones, shares[there]),
+        UnitSums(residuals[occurring], ones, shares[occurring]),
         tuning,
-        UnitSums(labels[there], ones, shares[there]),
+        UnitSums(labels[occurring], ones, shares[occurring]),
         1.0,
     )
 
 
-def _fewest(half_width: Callable[[float], float], wanted: float) -> int | None:
-    """Return the smallest number of labels whose interval is short enough."""
+def _fewest(half_width: Callable[[float], float], target: float) -> int | None:
+    """Return the smallest number of labels whose interval is short enough, or up to 0.5 % more.
+
+    At least 10; None where more than a thousand million would be needed.
+    """
     low, high = _LEAST - 1, _LEAST
-    while half_width(high) > wanted:
+    while half_width(high) > target:
         low, high = high, 2 * high
         if high > _MOST:
             return None
     while high - low > 1 and high > _CLOSE * low:
         middle = (low + high) // 2
-        low, high = (low, middle) if half_width(middle) <= wanted else (middle, high)
+        low, high = (low, middle) if half_width(middle) <= target else (middle, high)
     return high

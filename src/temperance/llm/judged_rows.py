@@ -194,19 +194,19 @@ class Corrected(NamedTuple):
 
 def corrected(rows: JudgedRows, method: str) -> Corrected:
     """Return the parts of a prediction-powered rate."""
-    f, y, there = rows.verdicts, rows.labels, rows.labelled
+    f, y, is_labelled = rows.verdicts, rows.labels, rows.labelled
     weights = rows.weights
     if method == "calibrated":
         f = _calibrated(rows)
     elif method == "stratified":
         weights = _stratum_weights(rows)
-    tuning = _tuning(f[there], y[there], weights[there])
+    tuning = _tuning(f[is_labelled], y[is_labelled], weights[is_labelled])
     every = np.ones(len(f), dtype=bool)
     return Corrected(
-        rows.piece(y - tuning * f, there, (-tuning, 1.0), weights=weights),
+        rows.piece(y - tuning * f, is_labelled, (-tuning, 1.0), weights=weights),
         rows.piece(f, every),
         tuning,
-        rows.piece(y, there, weights=weights),
+        rows.piece(y, is_labelled, weights=weights),
     )
 
 
@@ -221,18 +221,18 @@ def _calibrated(rows: JudgedRows) -> Array:
     """Return P(pass | score), of each labelled row by a map that has not seen its fold."""
     odds = logit(np.clip(rows.verdicts, _CLOSEST, 1.0 - _CLOSEST))
     features = np.stack([np.ones_like(odds), odds], axis=1)
-    there = np.flatnonzero(rows.labelled)
-    y = rows.labels[there]
+    places = np.flatnonzero(rows.labelled)
+    y = rows.labels[places]
     folds = folds_of(
         (y >= 0.5).astype(np.intp),
-        scores=(odds[there], y),
-        clusters=rows.units[there] if rows.clustered else None,
+        scores=(odds[places], y),
+        clusters=rows.units[places] if rows.clustered else None,
     )
     maps = [
         fit_logistic(
-            features[there[folds != fold]],
+            features[places[folds != fold]],
             y[folds != fold],
-            rows.weights[there[folds != fold]],
+            rows.weights[places[folds != fold]],
             ridge=_RIDGE,
             centre=np.array([0.0, 1.0]),
         ).coefficients
@@ -240,7 +240,7 @@ def _calibrated(rows: JudgedRows) -> Array:
     ]
     probs = 1.0 / (1.0 + np.exp(-np.clip(features @ np.array(maps).T, -700.0, 700.0)))
     mapped = probs.mean(axis=1)
-    mapped[there] = probs[there, folds]
+    mapped[places] = probs[places, folds]
     return np.asarray(mapped)
 
 
@@ -253,9 +253,9 @@ def _stratum_weights(rows: JudgedRows) -> Array:
             f"stratified, got {len(verdicts):,}: round them, or label rows drawn at random (ppi)."
         )
         raise InvalidInputError(msg)
-    there = rows.labelled
+    is_labelled = rows.labelled
     every = np.bincount(stratum, rows.weights, minlength=len(verdicts))
-    own = np.bincount(stratum[there], rows.weights[there], minlength=len(verdicts))
+    own = np.bincount(stratum[is_labelled], rows.weights[is_labelled], minlength=len(verdicts))
     if (own == 0.0).any():
         empty = float(verdicts[int((own == 0.0).argmax())])
         msg = (
@@ -283,8 +283,8 @@ class AdjustedCount(NamedTuple):
                 "Take a better judge, or the labels alone."
             )
             raise InvalidInputError(msg)
-        seen = self.verdict.sums.mean
-        value = min(max((seen - fpr) / (tpr - fpr), 0.0), 1.0)
+        verdict_rate = self.verdict.sums.mean
+        value = min(max((verdict_rate - fpr) / (tpr - fpr), 0.0), 1.0)
         terms = [piece.term(level) for piece in self]
 
         def allowed(rate: float) -> bool:
@@ -292,16 +292,17 @@ class AdjustedCount(NamedTuple):
             return gap.low <= 0.0 <= gap.high
 
         rates = [step / _GRID for step in range(_GRID + 1)]
-        taken = [rate for rate in rates if allowed(rate)]
-        if not taken and not allowed(value):
+        plausible = [rate for rate in rates if allowed(rate)]
+        if not plausible and not allowed(value):
             msg = (
-                f"`verdicts` of the rows without labels have a mean of {number_text(seen)}, which "
-                f"no pass rate explains: the judge passes {number_text(tpr)} of what people pass "
-                f"and {number_text(fpr)} of what they fail. The labelled rows are of another kind."
+                "`verdicts` of the rows without labels have a mean of "
+                f"{number_text(verdict_rate)}, which no pass rate explains: the judge passes "
+                f"{number_text(tpr)} of what people pass and {number_text(fpr)} of what they fail. "
+                "The labelled rows are of another kind."
             )
             raise InvalidInputError(msg)
-        low = max(min([*taken, value]) - 1.0 / _GRID, 0.0)
-        high = min(max([*taken, value]) + 1.0 / _GRID, 1.0)
+        low = max(min([*plausible, value]) - 1.0 / _GRID, 0.0)
+        high = min(max([*plausible, value]) + 1.0 / _GRID, 1.0)
         gap = total_of(
             [terms[0], scaled_term(terms[1], -value), scaled_term(terms[2], value - 1.0)]
         )
@@ -324,8 +325,8 @@ def scaled_term(term: Term, factor: float) -> Term:
 
 def adjusted_count(rows: JudgedRows) -> AdjustedCount:
     """Return the parts of an adjusted count, or say what it lacks."""
-    there, y, f = rows.labelled, rows.labels, rows.verdicts
-    if there.all():
+    is_labelled, y, f = rows.labelled, rows.labels, rows.verdicts
+    if is_labelled.all():
         msg = (
             "`labels` must be missing in the rows whose pass rate is wanted where `method` "
             "(--method) is adjusted-count: labelled rows serve to know the judge alone."
@@ -338,10 +339,10 @@ def adjusted_count(rows: JudgedRows) -> AdjustedCount:
         )
         raise InvalidInputError(msg)
     for word, value in (("pass", 1.0), ("fail", 0.0)):
-        if not (y[there] == value).any():
+        if not (y[is_labelled] == value).any():
             msg = (
                 f"`labels` must hold a row that people {word} where `method` (--method) is "
                 "adjusted-count; there is none."
             )
             raise InvalidInputError(msg)
-    return AdjustedCount(*(rows.piece(f, which) for which in (~there, y == 1.0, y == 0.0)))
+    return AdjustedCount(*(rows.piece(f, which) for which in (~is_labelled, y == 1.0, y == 0.0)))

@@ -12,7 +12,7 @@ from temperance.checks.arrays import as_numbers
 from temperance.checks.forms import refuse_other_index
 from temperance.checks.row_values import as_groups
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain, plain
 from temperance.llm.judged_rows import (
     JUDGE_METHODS,
     AdjustedCount,
@@ -25,7 +25,6 @@ from temperance.llm.judged_rows import (
 from temperance.metrics.bounded_mean import BoundedMean, Term, total_of
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import normal_quantile
-from temperance.plain import Plain, plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text, percent_text
 
@@ -174,18 +173,18 @@ class PassRateComparison(Frozen, Shown):
 
     def in_words(self) -> str:
         """Say in a sentence which systems pass more often than the baseline, and which less."""
-        said = []
+        phrases = []
         for name, each in self.differences.items():
             words = (
                 "cannot be told from"
                 if each.verdict == "cannot tell"
                 else f"is {each.verdict} than"
             )
-            said.append(
+            phrases.append(
                 f"{name} {words} {self.baseline} ({number_text(each.value, sign=True)}, "
                 f"{interval_text(each.low, each.high, sign=True)})"
             )
-        return f"By the corrected pass rate {'; '.join(said)}."
+        return f"By the corrected pass rate {'; '.join(phrases)}."
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
@@ -327,7 +326,7 @@ def pass_rate(
     method = as_word(method, JUDGE_METHODS, name="method")
     level = as_level(level, name="level", option="--confidence")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
-    return _found(rows, method, level)[0]
+    return _system_rate(rows, method, level)[0]
 
 
 def compare_pass_rates(
@@ -395,21 +394,23 @@ def compare_pass_rates(
         first = as_word(baseline, names, name="baseline")
     rows = JudgedRows.check(verdicts, labels, weights, clusters)
     order = [first, *(name for name in _in_order(names, number) if name != first)]
-    found: dict[str, tuple[PassRate, BoundedMean, Corrected | AdjustedCount]] = {}
+    by_system: dict[str, tuple[PassRate, BoundedMean, Corrected | AdjustedCount]] = {}
     for name in order:
         own = number == names.index(name)
         try:
-            found[name] = _found(rows.part(own), method, level)
+            by_system[name] = _system_rate(rows.part(own), method, level)
         except InvalidInputError as error:
             msg = f"system {value_text(name)}: {error}"
             raise InvalidInputError(msg) from error
-    of_first = found[first][1]
+    of_first = by_system[first][1]
     differences = {
-        name: _difference(rate, of_first) for name, (_, rate, _) in found.items() if name != first
+        name: _difference(rate, of_first)
+        for name, (_, rate, _) in by_system.items()
+        if name != first
     }
     return PassRateComparison(
-        {name: each for name, (each, _, _) in found.items()}, first, differences,
-        {name: parts for name, (_, _, parts) in found.items()},
+        {name: each for name, (each, _, _) in by_system.items()}, first, differences,
+        {name: parts for name, (_, _, parts) in by_system.items()},
     )  # fmt: skip
 
 
@@ -427,13 +428,13 @@ def _difference(rate: BoundedMean, baseline: BoundedMean) -> RateDifference:
     return RateDifference(gap.value, max(gap.low, -1.0), min(gap.high, 1.0))
 
 
-def _found(
+def _system_rate(
     rows: JudgedRows, method: str, level: float
 ) -> tuple[PassRate, BoundedMean, Corrected | AdjustedCount]:
     """Return what is shown, the rate as a term of differences, and what it is made of."""
     rows = rows.part(rows.weights > 0.0)
     rows.require_labels()
-    there = rows.labelled
+    by_people = rows.labelled
     parts: Corrected | AdjustedCount
     labels_alone, tuning = None, None
     if method == "adjusted-count":
@@ -442,16 +443,16 @@ def _found(
         parts = corrected(rows, method)
         labels_alone, tuning = parts.labels.estimate(level), parts.tuning
     rate = _within_unit(parts.rate(level))
-    found = PassRate(
+    result = PassRate(
         Estimate(rate.value, rate.low, rate.high),
         float(np.average(rows.verdicts, weights=rows.weights)),
         labels_alone,
         len(rows.verdicts),
-        int(np.count_nonzero(there)),
+        int(np.count_nonzero(by_people)),
         len(np.unique(rows.units)) if rows.clustered else None,
         method, level, tuning, _agreement(rows, 1.0, level), _agreement(rows, 0.0, level),
     )  # fmt: skip
-    return replace(found, notes=tuple(_notes(rows, found))), rate, parts
+    return replace(result, notes=tuple(_notes(rows, result))), rate, parts
 
 
 def _agreement(rows: JudgedRows, label: float, level: float) -> Estimate | None:
@@ -471,25 +472,25 @@ def _within_unit(rate: BoundedMean) -> BoundedMean:
     )
 
 
-def _notes(rows: JudgedRows, found: PassRate) -> Iterator[str]:
-    there = rows.labelled
-    if found.method in ("ppi", "calibrated") and not there.all():
-        asked, others = (rows.piece(rows.verdicts, which) for which in (there, ~there))
-        gap = total_of([asked.term(found.level), others.term(found.level, -1.0)])
+def _notes(rows: JudgedRows, rate: PassRate) -> Iterator[str]:
+    by_people = rows.labelled
+    if rate.method in ("ppi", "calibrated") and not by_people.all():
+        labelled, others = (rows.piece(rows.verdicts, which) for which in (by_people, ~by_people))
+        gap = total_of([labelled.term(rate.level), others.term(rate.level, -1.0)])
         if abs(gap.value) > normal_quantile(_OTHERWISE) * gap.standard_error:
             yield (
-                f"the judge passes {number_text(asked.sums.mean)} of the labelled rows and "
+                f"the judge passes {number_text(labelled.sums.mean)} of the labelled rows and "
                 f"{number_text(others.sums.mean)} of the others: they were not drawn at random, "
                 "and the correction is not of these rows. If you labelled so many of each verdict, "
                 "`method` (--method) is stratified; if of known passes and fails, adjusted-count."
             )
-    worth = found.worth_labels
-    if worth is not None and worth < found.n_labelled:
+    worth = rate.worth_labels
+    if worth is not None and worth < rate.n_labelled:
         yield (
             "the judge does not help: the labels alone give an interval as short. It agrees with "
             "people too seldom, or there are too few labels to know."
         )
-    if found.method == "adjusted-count" and _width(found.pass_rate) > 0.9:
+    if rate.method == "adjusted-count" and _width(rate.pass_rate) > 0.9:
         yield "the labels are too few to know the judge: the interval is nearly all of 0 to 1."
 
 

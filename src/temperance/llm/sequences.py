@@ -12,9 +12,8 @@ from temperance.checks.arguments import as_sequence
 from temperance.checks.arrays import as_numbers
 from temperance.checks.shown_tokens import SENTINEL, as_token_logprobs, rounding_of
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.numerics import as_float64
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,13 +10,14 @@ import numpy as np
 from temperance.calibrators import TemperatureRecord, TemperatureScaling
 from temperance.checks import as_weights
 from temperance.checks.arguments import as_sequence
-from temperance.checks.arrays import as_numbers, such_rows
-from temperance.checks.scores import sum_tolerance
+from temperance.checks.arrays import as_numbers, row_name, such_rows
+from temperance.checks.probs import sum_tolerance
 from temperance.checks.shown_tokens import ShownTokens
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.frozen import Plain
 from temperance.numerics import as_float64
-from temperance.plain import Plain
 from temperance.printable import count_text
+from temperance.show import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def label_positions(tokens: Sequence[Sequence[str]], labels: Sequence[str]) -> N
         matches = [place for place, token in enumerate(texts) if token == label]
         if len(matches) > 1:
             msg = (
-                f"`tokens` of a row must differ; row {row} shows its true token {label!r} "
+                f"`tokens` of a row must differ; {row_name(row)} shows its true token {label!r} "
                 f"{len(matches)} times. Add up their probabilities (logaddexp of their "
                 "log-probabilities) and keep one."
             )
@@ -186,8 +187,8 @@ def _require_room(mass: Array, room: Array, vocabulary: Array, tolerance: float)
     if full.any():
         row = int(full.argmax())
         msg = (
-            f"`logprobs` must be of the most likely tokens: row {row} leaves {mass[row]:.4g} of "
-            f"the probability to others of which none may exceed its smallest, and of a "
+            f"`logprobs` must be of the most likely tokens: {row_name(row)} leaves {mass[row]:.4g} "
+            f"of the probability to others of which none may exceed its smallest, and of a "
             f"`vocabulary` of {vocabulary[row]:.0f} they can hold {room[row]:.4g} at most "
             f"({such_rows(full)}). Is the vocabulary larger, or is a token shown "
             "that is not among the most likely, as the sampled one may be? Leave it out."
@@ -421,7 +422,7 @@ class TopKTemperature(Plain):
         count = self.n - (self.n_not_shown or 0)
         share = (
             f"the true token is shown in {count:,} of {count_text(self.n, 'row')} "
-            f"({count / self.n:.0%})"
+            f"({percent_text(count / self.n, 0)})"
         )
         return f"{self.scaling}\n{share}; the others were left out"
 
@@ -444,8 +445,8 @@ def _sizes(vocabulary: ArrayLike | None, tokens: ShownTokens) -> Array:
     if bad.any():
         row = int(bad.argmax())
         msg = (
-            f"`vocabulary` must be a whole number, at least that of the tokens shown; row {row} "
-            f"shows {count[row]} and has {each[row]:g} ({such_rows(bad)})."
+            "`vocabulary` must be a whole number, at least that of the tokens shown; "
+            f"{row_name(row)} shows {count[row]} and has {each[row]:g} ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     return each

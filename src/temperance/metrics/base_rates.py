@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from temperance.frozen import Plain
 from temperance.metrics.estimates import Estimate, gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.numerics import log_probs, normal_quantile
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,9 +100,9 @@ def base_rates(rows: Predictions) -> BaseRates:
     shares = counts / np.where(total > 0.0, total, 1.0)[:, None]
     at_label = shares[part, rows.labels]
     # all rows alike: one row that stands for all of them
-    said = np.broadcast_to(shares[0], rows.shape) if n_parts == 1 else shares[part]
+    class_shares = np.broadcast_to(shares[0], rows.shape) if n_parts == 1 else shares[part]
     constant = Predictions(
-        said, rows.labels, w,
+        class_shares, rows.labels, w,
         np.abs(log_probs(np.where(at_label > 0.0, at_label, 1.0))), clusters=rows.clusters,
     )  # fmt: skip
     gaps = paired_gaps(rows, constant)
@@ -113,7 +113,7 @@ def base_rates(rows: Predictions) -> BaseRates:
         _skill(gap_estimate(gaps, column), of) for column, of in enumerate((log_loss, brier))
     )
     n = len(rows.labels) if w is None else float(w.sum() ** 2 / (w @ w))
-    costs = [_seen(own, n * share) for own, share in zip(shares, of_parts, strict=True)]
+    costs = [_frequency_cost(own, n * share) for own, share in zip(shares, of_parts, strict=True)]
     own_rows = float(of_parts @ costs) / log_loss if log_loss else inf
     return BaseRates(log_loss, brier, first, second, own_rows)
 
@@ -142,14 +142,14 @@ def base_rates_of_counts(
             )
         skills.append(_skill(gap, of))
     first, second = skills
-    own_rows = _seen(shares, n) / scores[0] if scores[0] else inf
+    own_rows = _frequency_cost(shares, n) / scores[0] if scores[0] else inf
     return BaseRates(*scores, first, second, own_rows)
 
 
 def _scores(shares: NDArray[np.float64]) -> tuple[float, float]:
     """Return log loss and Brier score of shares of classes."""
-    there = shares[shares > 0.0]
-    return abs(float(there @ np.log(there))), max(1.0 - float(shares @ shares), 0.0)
+    positive = shares[shares > 0.0]
+    return abs(float(positive @ np.log(positive))), max(1.0 - float(shares @ shares), 0.0)
 
 
 def _skill(gap: Estimate, of: float) -> Estimate:
@@ -159,7 +159,7 @@ def _skill(gap: Estimate, of: float) -> Estimate:
     return Estimate(-gap.value / of, -gap.high / of, min(-gap.low / of, 1.0))
 
 
-def _seen(shares: NDArray[np.float64], n: float) -> float:
+def _frequency_cost(shares: NDArray[np.float64], n: float) -> float:
     """Return what frequencies of the other rows cost more than those of all n rows, in nats."""
     others = np.maximum(shares * n - 1.0, 0.0) + 0.5
     cost = -float(shares @ np.log(others / (max(n - 1.0, 0.0) + 0.5 * len(shares))))

@@ -51,8 +51,8 @@ class UnitSums(Frozen):
         new = np.any(pairs[order][1:] != pairs[order][:-1], axis=1)
         first = np.flatnonzero(np.append(True, new))  # the first is new
         count = np.diff(np.append(first, len(order))).astype(np.float64)
-        kept = order[first]
-        return cls(total[kept], size[kept], count)
+        weighted = order[first]
+        return cls(total[weighted], size[weighted], count)
 
     @property
     def mean(self) -> float:

@@ -467,5 +467,5 @@ def sweep_calibration_error(
 
 def _falls(sums: SumsPerBin) -> bool:
     """Whether a bin is less often right than the bin before it."""
-    held = sums.weight > 0.0
-    return bool((np.diff(sums.hits[held] / sums.weight[held]) < 0.0).any())
+    occupied = sums.weight > 0.0
+    return bool((np.diff(sums.hits[occupied] / sums.weight[occupied]) < 0.0).any())

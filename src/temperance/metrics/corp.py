@@ -27,14 +27,7 @@ if TYPE_CHECKING:
     from temperance.metrics.estimates import CalibrationError
     from temperance.metrics.events import Event, EventName
 
-__all__ = [
-    "CORP_PARTS",
-    "CorpReliability",
-    "corp_of_event",
-    "corp_of_sums",
-    "corp_reliability",
-    "miscalibration_p_value",
-]
+__all__ = ["CORP_PARTS", "CorpReliability", "corp_of_event", "corp_of_sums", "corp_reliability"]
 
 CORP_PARTS = ("miscalibration", "discrimination")  # of which `corp_of_sums` gives draws
 
@@ -68,12 +61,12 @@ class CorpReliability(LazyFrozen):
         """Return plain numbers for JSON; with `curves`, lists of what the diagram draws."""
         curve = ("probability", "recalibrated", "share", "consistency_low", "consistency_high",
                  "confidence_low", "confidence_high")  # fmt: skip
-        drawn = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
+        lines = {"curve": {name: getattr(self, name).tolist() for name in curve}} if curves else {}
         return {
             "event": self.event,
             **self.decomposition.to_dict(),
             "miscalibration_test": self.miscalibration.to_dict(),
-            **drawn,
+            **lines,
         }
 
 
@@ -101,7 +94,8 @@ def corp_reliability(
         What the probability is of: that the predicted class is right, or that the class is this
         one; by default class 1 of two classes, else "predicted".
     weights : array_like, shape (n,), optional
-        Finite, >= 0. A row of weight 2 counts as two rows.
+        Finite, >= 0. A row of weight 2 counts as two rows in the curve and in the parts of
+        the score, and as one in the bands and the p-value.
     clusters : array_like, shape (n,), optional
         Names of what rows belong to (a patient, a game); rows of one are resampled together.
     n_resamples : int, default 1000
@@ -166,18 +160,6 @@ def corp_of_event(
         exact=decompose(resampling.rows, [event], score="brier"),
         doubt=resampling.doubt,
     )
-
-
-def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
-    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
-
-    Neither resamples nor bands: those cost most.
-    """
-    event = named_event(resampling.rows, name)
-    sums = resampling.null_sums(event, *ranks_of(event.probability))
-    drawn = pooled_brier(sums)[0].miscalibration
-    exact = decompose(resampling.rows, [event], score="brier").miscalibration
-    return Draws.split(drawn, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()
 
 
 def corp_of_sums(

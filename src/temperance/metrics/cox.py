@@ -12,7 +12,7 @@ from temperance.errors import NoOptimumError
 from temperance.logistic_regression import LogisticRegression, fit_logistic
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.z_tests import counted, log_odds
+from temperance.metrics.z_tests import log_odds, rows_with_weight
 from temperance.numerics import two_sided_p
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest, evident
@@ -251,7 +251,7 @@ def cox_test(
 
 def cox_rows(rows: Predictions, *, event: EventName | None = None) -> CoxTest:
     """Test checked predictions (see `cox_test`); from logits it is exact."""
-    rows = counted(rows)
+    rows = rows_with_weight(rows)
     foretold = named_event(rows, event)
     odds, hit = log_odds(rows, foretold), foretold.hit
     chance = np.isfinite(odds)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from temperance.checks.arguments import as_word
+from temperance.frozen import Plain
 from temperance.isotonic_regression import Pools, rising_means
 from temperance.metrics.error_measures import debiased_square, observed
 from temperance.metrics.estimates import CalibrationError, Draws, Estimate
@@ -15,7 +16,6 @@ from temperance.metrics.events import class_event, named_event, ranks_of
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import Resampling
 from temperance.numerics import row_blocks
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ __all__ = [
     "corp_sums",
     "decompose",
     "isotonic",
+    "miscalibration_p_value",
     "murphy_decomposition",
     "pooled_brier",
     "score_decomposition",
@@ -115,11 +116,11 @@ def _means(
 ) -> NDArray[np.float64]:
     """Return the mean scores of what was said, of isotonic levels, of the frequency, (3, ...)."""
     total, happened = weight.sum(axis=-1), hits.sum(axis=-1)
-    said = probability / (weight + (weight == 0.0))
+    forecast = probability / (weight + (weight == 0.0))
     frequency = np.clip(happened / total, 0.0, 1.0)[..., None]
     if weight.ndim == 1:  # of the data themselves: a curve of one level discriminates 0, not 1e-17
         frequency = np.broadcast_to(frequency, weight.shape)
-    sums = [_SUMS[score](weight, hits, p) for p in (said, recalibrated, frequency)]
+    sums = [_SUMS[score](weight, hits, p) for p in (forecast, recalibrated, frequency)]
     return np.asarray(np.stack(sums) / total)
 
 
@@ -143,9 +144,9 @@ def _log(
 
 
 def _times_log(weight: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
-    counted = weight > 0.0
+    positive = weight > 0.0
     with np.errstate(divide="ignore"):
-        return np.where(counted, weight * np.log(np.where(counted, p, 1.0)), 0.0)
+        return np.where(positive, weight * np.log(np.where(positive, p, 1.0)), 0.0)
 
 
 _SUMS = {"brier": _brier, "log": _log}
@@ -317,10 +318,14 @@ def murphy_decomposition(
     parts = np.zeros(5)
     for each in _events(rows, event):
         sums = observed(rows)(each, *ranks_of(each.probability, len(rows.labels)))
-        total, held = sums.weight.sum(), sums.weight > 0.0
-        weight, hits = sums.weight[held], sums.hits[held]
-        said, rate, overall = sums.probability[held] / weight, hits / weight, hits.sum() / total
-        reliability = weight @ (said - rate) ** 2 / total
+        total, occupied = sums.weight.sum(), sums.weight > 0.0
+        weight, hits = sums.weight[occupied], sums.hits[occupied]
+        forecast, rate, overall = (
+            sums.probability[occupied] / weight,
+            hits / weight,
+            hits.sum() / total,
+        )
+        reliability = weight @ (forecast - rate) ** 2 / total
         resolution = weight @ (rate - overall) ** 2 / total
         uncertainty = overall * (1.0 - overall)
         score = reliability - resolution + uncertainty
@@ -396,7 +401,19 @@ def brier_parts(resampling: Resampling) -> BrierParts | None:
     )
 
 
-def _without_interval(drawn: NDArray[np.float64], value: float) -> CalibrationError:
+def _without_interval(draws: NDArray[np.float64], value: float) -> CalibrationError:
     """Return an error from its draws, the data's own first; coarser ranks move them all alike."""
-    null = drawn[1:] + (value - drawn[0])
+    null = draws[1:] + (value - draws[0])
     return Draws(value, _NONE, null, 0.0).without_interval()
+
+
+def miscalibration_p_value(resampling: Resampling, name: EventName | None = None) -> float:
+    """Return the p-value of the event's miscalibration, as `corp_of_event`, without the rest.
+
+    Neither resamples nor bands: those cost most.
+    """
+    event = named_event(resampling.rows, name)
+    sums = resampling.null_sums(event, *ranks_of(event.probability))
+    draws = pooled_brier(sums)[0].miscalibration
+    exact = decompose(resampling.rows, [event], score="brier").miscalibration
+    return Draws.split(draws, 0, doubt=resampling.doubt, value=exact, squared=True).p_value()

@@ -105,11 +105,11 @@ def debiased_square(sums: SumsPerBin) -> NDArray[np.float64]:
         sums.weight**2, sums.squared_weight,
         out=np.zeros_like(sums.weight), where=sums.squared_weight > 0,
     )  # fmt: skip
-    counted = n > 1.0 + 1e-9
-    weight = np.where(counted, sums.weight, 1.0)
+    has_variance = n > 1.0 + 1e-9
+    weight = np.where(has_variance, sums.weight, 1.0)
     rate = np.clip(sums.hits / weight, 0.0, 1.0)
-    noise = rate * (1.0 - rate) / np.where(counted, n - 1.0, 1.0)
-    square = np.where(counted, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
+    noise = rate * (1.0 - rate) / np.where(has_variance, n - 1.0, 1.0)
+    square = np.where(has_variance, weight * ((sums.gap / weight) ** 2 - noise), 0.0)
     return np.asarray(square.sum(axis=-1) / sums.total)
 
 
@@ -164,7 +164,8 @@ def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.
     else:
         at_low, at_high = excess(low), excess(high)
     settled = _SETTLED_DRAWS if near > 0.0 else _SETTLED
-    width, left = high.copy(), np.arange(len(gap))  # worlds whose width is still sought
+    width: NDArray[np.float64] = high.copy()
+    left = np.arange(len(gap))  # worlds whose width is still sought
     for _ in range(_STEPS):
         span = at_low - at_high
         found = np.where(span > 0.0, low + (high - low) * at_low / np.where(span > 0, span, 1), low)
@@ -220,26 +221,26 @@ class _Cosines:
         narrowest, n_cosines = float(width.min()), n
         if narrowest > 0.0:  # what no width lets through is not looked at
             n_cosines = min(n, 1 + int(_VANISHED / (np.pi * narrowest)))
-        some = slice(None) if some is None else some
+        which = slice(None) if some is None else some
         scale = -0.5 * (np.pi * width[:, None]) ** 2
         if n_cosines <= min(_FEW, n // 2):
             j = np.arange(n_cosines)
-            passed = self.low[some, :n_cosines] * np.exp(scale * (j * j))
+            passed = self.low[which, :n_cosines] * np.exp(scale * (j * j))
             cosines = np.cos(np.pi / n * j[:, None] * (np.arange(n) + 0.5))
             cosines *= np.where(j > 0, 2.0 / n, 1.0 / n)[:, None]
             return np.asarray(np.abs(passed @ cosines).sum(axis=1))
         j = np.arange(n // 2 + 1)
         passed = np.empty((len(width), len(j)), dtype=np.complex128)
-        passed.real = self.low[some] * np.exp(scale * (j * j))
+        passed.real = self.low[which] * np.exp(scale * (j * j))
         passed.imag = 0.0
         if n_cosines > n // 2:
-            passed.imag = self.high[some] * -np.exp(scale * ((n - j) * (n - j)))
+            passed.imag = self.high[which] * -np.exp(scale * ((n - j) * (n - j)))
         # in the transform's own order, which a sum does not mind
         return np.asarray(np.abs(np.fft.irfft(passed * _turn(n), n)).sum(axis=1))
 
 
 def _turn(n: int) -> NDArray[np.complex128]:
-    return np.exp(0.5j * np.pi / n * np.arange(n // 2 + 1))
+    return np.asarray(np.exp(0.5j * np.pi / n * np.arange(n // 2 + 1)))
 
 
 _CELLS = 1000  # cells of the top-label-conditional error that are summed at once
@@ -314,10 +315,10 @@ def conditional_error(rows: Predictions, sums: SumsOf, *, n_bins: int) -> NDArra
     """Error of the predicted class in bins of confidence within each predicted class."""
     event = top_label_event(rows)
     bins = bins_of(event.probability, n_bins=n_bins, binning="equal-width", weights=rows.weights)
-    held, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
-    step = min(_CELLS, len(held))
+    occupied, cell = np.unique(rows.predicted * n_bins + bins, return_inverse=True)
+    step = min(_CELLS, len(occupied))
     error: NDArray[np.float64] = np.zeros(())
-    for first in range(0, len(held), step):
+    for first in range(0, len(occupied), step):
         within = (cell >= first) & (cell < first + step)
         # one more cell, for the rows of others
         cells = sums(event, np.where(within, cell - first, step), step + 1)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temperance.frozen import Plain
 from temperance.gamma_distribution import gamma_quantile
-from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import normal_quantile, t_quantile
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +33,7 @@ __all__ = [
     "score_estimate",
     "share_estimate",
     "share_estimates",
+    "wilson_interval",
 ]
 
 _LEVEL = 0.95
@@ -346,7 +346,7 @@ def gap_estimate(gaps: GapSums, index: int) -> Estimate:
     interval is d -+ z sqrt(max(SE^2, implied)), and reaches on to every value m with (d - m)^2 <=
     z^2 (implied at the mean m): nearer to one of the models, its variance counts.
     """
-    sums = gaps.seen
+    sums = gaps.means
     value = sums.mean(index)
     if not isfinite(value):
         return Estimate(value, value, value)
@@ -365,7 +365,7 @@ def gap_estimate(gaps: GapSums, index: int) -> Estimate:
 def gap_error(gaps: GapSums, index: int) -> float:
     """Return the standard error of a paired difference, as `gap_estimate` has it at 0."""
     implied = _ImpliedLine.of(gaps, index).at(0.0)
-    return sqrt(max(gaps.seen.standard_error(index) ** 2, implied))
+    return sqrt(max(gaps.means.standard_error(index) ** 2, implied))
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,3 +394,22 @@ def _half(sums: MeanSums, squared_error: float) -> float:
     if squared_error == 0.0:
         return 0.0
     return t_quantile(_LEVEL, sums.degrees_of_freedom) * sqrt(squared_error)
+
+
+def wilson_interval(
+    share: NDArray[np.float64],
+    n: NDArray[np.float64],
+    level: float = 0.95,
+    *,
+    quantile: float | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Wilson's interval for a share seen in `n` (effective) rows; within [0, 1].
+
+    `quantile`, where given, takes the place of the normal's at `level`.
+    """
+    q = normal_quantile(level) if quantile is None else quantile
+    if q == float("inf"):
+        return np.zeros(len(share)), np.ones(len(share))
+    centre = (share + q * q / (2.0 * n)) / (1.0 + q * q / n)
+    half = q / (1.0 + q * q / n) * np.sqrt(share * (1.0 - share) / n + q * q / (4.0 * n * n))
+    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)

@@ -11,7 +11,8 @@ from temperance.binning import MOST_BINS, ROUNDING, assign, bin_edges, forecast_
 from temperance.checks.arguments import as_count, value_text
 from temperance.checks.labels import class_position
 from temperance.errors import InvalidInputError
-from temperance.numerics import row_blocks
+from temperance.numerics import as_float64, row_blocks
+from temperance.printable import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,8 +84,8 @@ def ranks_of(
         return number[place], int(number[-1]) + 1
     cuts = np.sort(probability)[np.arange(1, n_ranks) * len(probability) // n_ranks]
     place = np.searchsorted(np.unique(cuts), probability, side="right")
-    held = np.unique(place)
-    return np.searchsorted(held, place), len(held)
+    occupied = np.unique(place)
+    return np.searchsorted(occupied, place), len(occupied)
 
 
 def grid_of(probability: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -135,8 +136,7 @@ def named_event(rows: Predictions, name: EventName | None) -> Event:
             return class_event(rows, place)
     which = f"in 0..{k - 1}"
     if rows.classes is not None:
-        more = ", ..." if k > _SHOWN else ""
-        which = f"among {', '.join(map(repr, rows.classes[:_SHOWN]))}{more}"
+        which = f"among {first_few(list(map(repr, rows.classes)), _SHOWN)}"
     msg = f'`event` must be "predicted" or a class {which}, got {value_text(name)}.'
     raise InvalidInputError(msg)
 
@@ -165,20 +165,20 @@ class ClassCells:
         p = rows.probs[:, first:stop]
         edges = limits(np.arange(n_bins + 1) / n_bins)
         cells = np.empty(p.shape, dtype=np.intp)
-        held = np.zeros((stop - first) * n_bins, dtype=bool)
+        occupied = np.zeros((stop - first) * n_bins, dtype=bool)
         lowest = np.arange(stop - first) * n_bins
         for some in row_blocks(p):
             cells[some] = lowest
             row, column = np.nonzero(p[some] > edges[1])
             of_high = np.searchsorted(edges[1:-1], p[some][row, column], side="left")
             cells[some][row, column] += of_high
-            held[cells[some]] = True
-        number = np.cumsum(held) - 1
+            occupied[cells[some]] = True
+        number = np.cumsum(occupied) - 1
         starts = np.concatenate([[0], number[n_bins - 1 : -1 : n_bins] + 1])
         for some in row_blocks(p):
             cells[some] = number[cells[some]]
         whole = stop - first == rows.shape[1]
-        return cls(first, stop, cells, starts, np.flatnonzero(held) % n_bins, p, whole)
+        return cls(first, stop, cells, starts, np.flatnonzero(occupied) % n_bins, p, whole)
 
     @property
     def n_cells(self) -> int:
@@ -193,9 +193,9 @@ class ClassCells:
 
     def by_bin(self, values: Array, n_bins: int) -> Array:
         """Return the sums over the classes in each bin, (cells, ...) to (bins, ...)."""
-        held, row = np.unique(self.bins, return_inverse=True)
+        occupied, row = np.unique(self.bins, return_inverse=True)
         sums = np.zeros((n_bins, *values.shape[1:]))
-        sums[held] = (np.arange(len(held))[:, None] == row).astype(np.float64) @ values
+        sums[occupied] = (np.arange(len(occupied))[:, None] == row).astype(np.float64) @ values
         return sums
 
     def holding(self, labels: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -232,9 +232,8 @@ class ClassCells:
         """Return sums of w (p - k) and of w p of the data in each cell."""
         w, (own, hit) = rows.weights, self.holding(rows.labels)
         weighted = self.probability if w is None else w[:, None] * self.probability
-        said: Array = np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells)
-        hits: Array = np.bincount(hit, None if w is None else w[own], self.n_cells)
-        return np.asarray(said - hits), said
+        expected = as_float64(np.bincount(self.of_row.ravel(), weighted.ravel(), self.n_cells))
+        return expected - np.bincount(hit, None if w is None else w[own], self.n_cells), expected
 
 
 class GapsOf(Protocol):

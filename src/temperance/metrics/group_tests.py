@@ -15,6 +15,7 @@ from temperance.checks.arguments import as_seed
 from temperance.checks.arrays import rows_among
 from temperance.checks.forms import refuse_other_index
 from temperance.checks.labels import kept_rows, labelled_rows
+from temperance.frozen import Plain
 from temperance.metrics.estimates import (
     Estimate,
     mean_estimate,
@@ -25,9 +26,8 @@ from temperance.metrics.estimates import (
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
-from temperance.metrics.z_tests import SHARPNESS, counted, score_rows
+from temperance.metrics.z_tests import SHARPNESS, rows_with_weight, score_rows
 from temperance.numerics import as_float64, log_probs, places_of
-from temperance.plain import Plain
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
 
@@ -241,8 +241,9 @@ def group_score_rows(
     rows: Predictions, names: Sequence[str], numbers: NDArray[np.intp], *, seed: int = 0
 ) -> list[GroupTest]:
     """Test checked predictions (see `group_score_tests`); row i is in group `names[numbers[i]]`."""
-    counts = np.ones(len(numbers), dtype=bool) if rows.weights is None else rows.weights > 0
-    rows, numbers = counted(rows), numbers[counts]
+    if rows.weights is not None:
+        numbers = numbers[rows.weights > 0]
+    rows = rows_with_weight(rows)
     members = places_of(numbers, len(names))
     tests = []
     for number, of in enumerate(members):

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from temperance.kernels.engines import compiled_moments
-from temperance.kernels.score_moments import score_moments
-from temperance.metrics.scores import row_measures
+from temperance.metrics.inputs import row_measures, score_moments
 from temperance.numerics import IN_CACHE, row_blocks
 from temperance.sums import MeanSums, MergeableSums
 
@@ -50,27 +49,27 @@ class ImpliedSums(MergeableSums):
     def of(
         cls,
         moments: Sequence[Array],
-        seen: Array,
+        scores: Array,
         weights: Array | None,
         clusters: NDArray[np.intp] | None,
     ) -> Self:
         """Return the sums of rows: mean, variance and fourth central moment of each score, (n, m).
 
-        `seen` are the scores of the labels.
+        `scores` are the scores of the labels.
         """
         mean, variance, fourth = moments
-        w2 = np.ones(len(seen)) if weights is None else weights * weights
-        gap = np.where(w2[:, None] > 0.0, seen - mean, 0.0)
+        w2 = np.ones(len(scores)) if weights is None else weights * weights
+        gap = np.where(w2[:, None] > 0.0, scores - mean, 0.0)
         beyond = np.maximum(fourth - variance * variance, 0.0)
-        beside: tuple[MeanSums, ...] = ()
+        clustered: tuple[MeanSums, ...] = ()
         if clusters is not None:
-            beside = (MeanSums.of(gap, weights, clusters), MeanSums.of(gap, weights))
+            clustered = (MeanSums.of(gap, weights, clusters), MeanSums.of(gap, weights))
         return cls(
             MeanSums.of(mean, weights, clusters),
             w2 @ variance,
             w2 @ (gap * gap),
             w2 * w2 @ beyond,
-            *beside,
+            *clustered,
         )
 
     def mean(self, index: int) -> float:
@@ -112,29 +111,29 @@ class ImpliedSums(MergeableSums):
 class GapSums(MergeableSums):
     """Paired differences of each row's scores, and what both models make of them."""
 
-    seen: MeanSums  # log loss, Brier score, accuracy, confidence
+    means: MeanSums  # log loss, Brier score, accuracy, confidence
     own: ImpliedSums  # log loss, Brier score, accuracy
     baseline: ImpliedSums
 
 
-def implied_scores(rows: Predictions, seen: Array) -> ImpliedSums:
+def implied_scores(rows: Predictions, scores: Array) -> ImpliedSums:
     """Return what probabilities say about their own log loss and Brier score.
 
-    `seen` holds these of the labels, (n, 2), or the log losses alone, (n, 1).
+    `scores` holds these of the labels, (n, 2), or the log losses alone, (n, 1).
     """
     mean, variance, fourth = rows.logit_moments  # -log p = -(z - max z) - log max p
     columns = [(-mean - np.log(rows.confidence), variance, fourth)]
-    if seen.shape[1] > 1:  # the Brier score of class j is 1 - 2 p_j + sum p^2
+    if scores.shape[1] > 1:  # the Brier score of class j is 1 - 2 p_j + sum p^2
         square, variance, fourth = rows.probability_moments
         columns.append((1.0 - square, 4.0 * variance, 16.0 * fourth))
     moments = [np.stack(each, axis=1) for each in zip(*columns, strict=True)]
-    return ImpliedSums.of(moments, seen, rows.weights, rows.clusters)
+    return ImpliedSums.of(moments, scores, rows.weights, rows.clusters)
 
 
 def implied_gap(
-    rows: Predictions, baseline: Predictions, seen: Array
+    rows: Predictions, baseline: Predictions, gaps: Array
 ) -> tuple[ImpliedSums, ImpliedSums]:
-    """Return what each of two models says about their difference in three scores; `seen`, (n, 3).
+    """Return what each of two models says about their difference in three scores; `gaps`, (n, 3).
 
     Log loss, Brier score, accuracy. Classes that one of them calls impossible are left out of the
     log loss: an infinite difference has no mean.
@@ -148,7 +147,7 @@ def implied_gap(
     ):
         brier = (2.0 * mean + constant, 4.0 * variance, 16.0 * fourth)
         moments = [np.stack(each, axis=1) for each in zip(loss, brier, right, strict=True)]
-        sums.append(ImpliedSums.of(moments, seen, rows.weights, rows.clusters))
+        sums.append(ImpliedSums.of(moments, gaps, rows.weights, rows.clusters))
     return sums[0], sums[1]
 
 
@@ -184,8 +183,8 @@ def paired_gaps(rows: Predictions, baseline: Predictions) -> GapSums:
     """Return the sums of the differences of each row's measures from the baseline's."""
     with np.errstate(invalid="ignore"):  # inf - inf is no number, and so is the mean then
         gaps: Array = row_measures(rows) - row_measures(baseline)
-    seen = MeanSums.of(gaps, rows.weights, rows.clusters)
-    return GapSums(seen, *implied_gap(rows, baseline, gaps[:, :3]))
+    means = MeanSums.of(gaps, rows.weights, rows.clusters)
+    return GapSums(means, *implied_gap(rows, baseline, gaps[:, :3]))
 
 
 def _right_moments(rows: Predictions, baseline: Predictions) -> list[tuple[Array, Array, Array]]:

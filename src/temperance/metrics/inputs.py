@@ -16,7 +16,6 @@ from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import compiled_moments
-from temperance.kernels.score_moments import score_moments
 from temperance.numerics import IN_CACHE, as_float64, log_probs, row_blocks, softmax_losses
 
 if TYPE_CHECKING:
@@ -26,14 +25,16 @@ if TYPE_CHECKING:
 
     from temperance.kernels.score_moments import RowScores
 
-__all__ = ["Predictions"]
+    Array = NDArray[np.float64]
+
+__all__ = ["Predictions", "row_brier", "row_measures", "score_moments"]
 
 T = TypeVar("T", bound=np.generic)
 
 
-def _own(values: NDArray[T], given: object) -> NDArray[T]:
+def _own(values: NDArray[T], source: object) -> NDArray[T]:
     """Return a copy of values, unless they were made of what was given, and so are ours."""
-    converted = isinstance(given, list | tuple) or getattr(given, "dtype", None) not in (
+    converted = isinstance(source, list | tuple) or getattr(source, "dtype", None) not in (
         None,
         values.dtype,
     )
@@ -92,8 +93,8 @@ class Predictions:
             loss = np.abs(log_probs(p[np.arange(n), y]))  # abs: 0, not -0, where p is 1
             units = None
             if clusters is not None:
-                given = kept_rows(clusters, keep, name="clusters")
-                units = as_groups(given, n=n, name="clusters")[1]
+                clusters_used = kept_rows(clusters, keep, name="clusters")
+                units = as_groups(clusters_used, n=n, name="clusters")[1]
             w = as_weights(kept_rows(weights, keep, name="weights"), n=n)
         return cls(p, y, w, loss, clusters=units, classes=known)
 
@@ -158,8 +159,8 @@ class Predictions:
         w = self.weights
         if w is None or w.all() or not w.any():
             return self, None
-        there = w > 0.0
-        return self.taken(np.flatnonzero(there)), there
+        positive = w > 0.0
+        return self.taken(np.flatnonzero(positive)), positive
 
     def taken(self, places: NDArray[np.intp]) -> Self:
         """Return the rows at these places; clusters are numbered anew."""
@@ -354,3 +355,39 @@ class Predictions:
         """Return the logit of one class in each row less the largest, (n,)."""
         assert self.scores is not None  # noqa: S101  (there are logits)
         return as_float64(self.scores[np.arange(len(classes)), classes]) - self.largest_logit
+
+
+# What measures ask of rows besides: scores of each row, and their moments.
+
+
+def row_brier(rows: Predictions) -> NDArray[np.float64]:
+    """Brier score of each row, shape (n,): (1 - p_y)^2 + sum over other classes of p^2."""
+    return np.asarray(rows.sum_of_squares + 1.0 - 2.0 * rows.of_label)
+
+
+def row_measures(rows: Predictions) -> NDArray[np.float64]:
+    """Log loss, Brier score, correctness and confidence of each row, shape (n, 4)."""
+    columns = (rows.log_loss, row_brier(rows), rows.correct, rows.confidence)
+    measures = np.stack(columns, axis=1, dtype=np.float64)
+    if rows.weights is not None:
+        measures[rows.weights == 0] = 0.0  # 0 * inf
+    return measures
+
+
+def score_moments(scores: Array, probs: Array) -> Array:
+    """Return the moments of each row's score, (3, n), of what it is in each class, (n, k).
+
+    Where a score is infinite or undefined it counts 0, as at the mean: such classes have
+    probability 0, or are left out.
+    """
+    impossible = ~np.isfinite(scores)
+    some = bool(impossible.any())
+    if some:
+        scores = np.where(impossible, 0.0, scores)
+    mean = np.einsum("ij,ij->i", probs, scores)
+    squares = scores - mean[:, None]
+    squares *= squares
+    if some:
+        squares[impossible] = 0.0
+    weighted = probs * squares
+    return np.stack([mean, weighted.sum(axis=1), np.einsum("ij,ij->i", weighted, squares)])

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temperance.checks.row_values import in_effective_rows
+from temperance.crossfit import are_drawn
+from temperance.frozen import Plain
 from temperance.kernels.affine import joint_scores, joint_sums
 from temperance.metrics.cox import CoxTest, cox_rows
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.resampling import are_drawn
 from temperance.metrics.z_tests import (
     calibration_in_the_large_rows,
-    counted,
     impossible_labels,
     n_clusters,
+    rows_with_weight,
     score_rows,
     spiegelhalter_rows,
 )
 from temperance.numerics import BLOCK_ELEMENTS, row_blocks
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.significance import CalibrationTest, evident, holm
 
@@ -225,7 +225,7 @@ class _JointScores:
 
 def _joint_scores(rows: Predictions) -> _JointScores:
     """Return what both tests of the classes are made of, in one pass over the rows."""
-    rows = counted(rows)
+    rows = rows_with_weight(rows)
     k = rows.shape[1]
     reason = too_many_classes(k) or impossible_labels(rows)
     if reason is None and rows.clusters is not None and (n_clusters(rows) or 0) <= k:
@@ -318,8 +318,8 @@ def _solve(score: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple
     factor, order, rank = _pivoted_cholesky(correlation, _RANK_TOLERANCE)
     z = (score / scale)[order]
     explained = _forward(factor[:rank, :rank], z[:rank])
-    left = np.abs(z[rank:] - factor[rank:, :rank] @ explained).max(initial=0.0)
-    if left > _OUTSIDE * max(1.0, float(np.abs(z).max())):
+    residual = np.abs(z[rank:] - factor[rank:, :rank] @ explained).max(initial=0.0)
+    if residual > _OUTSIDE * max(1.0, float(np.abs(z).max())):
         return float_info.max, max(rank, 1)  # an event of probability 0 happened
     with np.errstate(over="ignore"):  # an event of probability 1e-320
         return min(float(explained @ explained), float_info.max), int(rank)
@@ -372,20 +372,20 @@ def _forward(factor: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.
 # Whether rows hold enough chance for tests whose distribution is a limit: events, not rows.
 
 
-_FEWEST = 3.0  # wrong predictions, expected or seen
+_FEWEST = 3.0  # wrong predictions, expected or observed
 _FEWEST_PER_CLASS = 0.5
 _NEVER = 0.01  # events of all classes together that are never to be expected
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    r"""How many outcomes that chance decides there are, expected by the probabilities or seen.
+    r"""How many outcomes that chance decides there are, expected by the probabilities or observed.
 
     Parameters
     ----------
     n : int
         Rows.
-    expected, seen : float
+    expected, observed : float
         Wrong predictions, in effective rows; expected is the sum of 1 - confidence.
     per_class : float
         The harmonic mean over classes of the variance of the number of rows of a class,
@@ -403,7 +403,7 @@ class Events:
 
     n: int
     expected: float
-    seen: float
+    observed: float
     per_class: float
 
     @classmethod
@@ -450,11 +450,11 @@ class Events:
     @property
     def too_few(self) -> str | None:
         """Why no test of a sum over rows is to be read; None if one may be."""
-        if max(self.expected, self.seen) >= _FEWEST:
+        if max(self.expected, self.observed) >= _FEWEST:
             return None
         rows = count_text(self.n, "row")
         return (
-            f"too few wrong predictions to say ({self.seen:.3g} of {rows}, {self.expected:.2g} "
+            f"too few wrong predictions to say ({self.observed:.3g} of {rows}, {self.expected:.2g} "
             f"expected; {_FEWEST:g} or more are needed)"
         )
 
@@ -484,10 +484,10 @@ class Events:
 
 
 def _per_class(variance: NDArray[np.float64], gap: NDArray[np.float64]) -> float:
-    counted = variance > _NEVER / len(variance)
-    if not counted.any():
+    occurring = variance > _NEVER / len(variance)
+    if not occurring.any():
         return 0.0
-    return float(1.0 / np.mean(1.0 / np.maximum(variance, gap)[counted]))
+    return float(1.0 / np.mean(1.0 / np.maximum(variance, gap)[occurring]))
 
 
 def _unless(test: CalibrationTest, reason: str | None) -> CalibrationTest:

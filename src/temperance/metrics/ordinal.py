@@ -9,12 +9,12 @@ import numpy as np
 
 from temperance.checks.arguments import as_count
 from temperance.checks.labels import Positions
+from temperance.frozen import Plain
 from temperance.metrics.calibration_error import expected_calibration_error
 from temperance.metrics.corp import CorpReliability, corp_reliability
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.reliability import reliability_curve
-from temperance.plain import Plain
 from temperance.show import Shown, Table, number_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from temperance.binning import Binning
 
-_DRAWN = 100  # resamples of a curve, which is drawn without its bands
+_N_RESAMPLES = 100  # resamples of a curve, which is drawn without its bands
 
 __all__ = [
     "LevelEvent",
@@ -90,16 +90,16 @@ def level_events(rows: Predictions, *, n_bins: int, seed: int = 0) -> tuple[Leve
     names = rows.classes or tuple(map(str, range(rows.probs.shape[1])))
     events = []
     for j, (p, true) in enumerate(zip(below.T, under.T.astype(int), strict=True)):
-        given: dict[str, Any] = {"probs": p, "labels": true, "weights": rows.weights, "event": 1}
-        whole = reliability_curve(**given, n_bins=1)
+        inputs: dict[str, Any] = {"probs": p, "labels": true, "weights": rows.weights, "event": 1}
+        whole = reliability_curve(**inputs, n_bins=1)
         ends = (whole.accuracy, whole.accuracy_low, whole.accuracy_high)
         events.append(
             LevelEvent(
                 names[j],
                 float(np.average(p, weights=rows.weights)),
                 Estimate(*(float(each[0]) for each in ends)),
-                expected_calibration_error(**given, n_bins=n_bins),
-                corp_reliability(**given, n_resamples=_DRAWN, seed=seed),
+                expected_calibration_error(**inputs, n_bins=n_bins),
+                corp_reliability(**inputs, n_resamples=_N_RESAMPLES, seed=seed),
             )
         )
     return tuple(events)
@@ -141,13 +141,13 @@ def ordinal_measures(
     (0.125, 0.25)
     """
     rows = Predictions.check(probs, labels, weights, classes=classes, ignore_label=ignore_label)
-    given: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "probs": rows.probs, "labels": Positions(rows.labels), "weights": rows.weights,
     }  # fmt: skip
     return OrdinalMeasures(
-        ranked_probability_score(**given),
-        within_accuracy(**given),
-        cumulative_calibration_error(**given, n_bins=n_bins),
+        ranked_probability_score(**inputs),
+        within_accuracy(**inputs),
+        cumulative_calibration_error(**inputs, n_bins=n_bins),
         len(rows.labels),
         rows.probs.shape[1],
     )

@@ -11,7 +11,7 @@ import numpy as np
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.forms import frame_names
 from temperance.checks.label_matrix import LABEL_CLASSES
-from temperance.plain import Plain
+from temperance.frozen import Plain
 from temperance.printable import count_text
 
 if TYPE_CHECKING:

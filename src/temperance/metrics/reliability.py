@@ -9,9 +9,9 @@ import numpy as np
 
 from temperance.binning import BinSums, assign, bin_edges
 from temperance.frozen import Frozen
+from temperance.metrics.estimates import wilson_interval
 from temperance.metrics.events import check_bins, named_event
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from temperance.binning import Binning
     from temperance.metrics.events import EventName
 
-__all__ = ["ReliabilityCurve", "reliability_curve", "wilson_interval"]
+__all__ = ["ReliabilityCurve", "reliability_curve"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,16 +40,16 @@ class ReliabilityCurve(Frozen):
     @classmethod
     def from_sums(cls, sums: BinSums, edges: NDArray[np.float64]) -> Self:
         """Return the curve of merged bin sums; bins without weight are left out."""
-        held = sums.weight > 0
-        weight = sums.weight[held]
-        right = np.clip(sums.hits[held] / weight, 0.0, 1.0)
-        low, high = wilson_interval(right, weight**2 / sums.squared_weight[held])
+        occupied = sums.weight > 0
+        weight = sums.weight[occupied]
+        right = np.clip(sums.hits[occupied] / weight, 0.0, 1.0)
+        low, high = wilson_interval(right, weight**2 / sums.squared_weight[occupied])
         return cls(
-            lower=edges[:-1][held],
-            upper=edges[1:][held],
+            lower=edges[:-1][occupied],
+            upper=edges[1:][occupied],
             share=weight / weight.sum(),
-            count=sums.count[held],
-            confidence=sums.probability[held] / weight,
+            count=sums.count[occupied],
+            confidence=sums.probability[occupied] / weight,
             accuracy=right,
             accuracy_low=low,
             accuracy_high=high,
@@ -125,22 +125,3 @@ def reliability_curve(
     edges = bin_edges(of.probability, n_bins=n_bins, binning=binning, weights=rows.weights)
     sums = BinSums.of(of.probability, of.hit, rows.weights, assign(of.probability, edges), n_bins)
     return ReliabilityCurve.from_sums(sums, edges)
-
-
-def wilson_interval(
-    share: NDArray[np.float64],
-    n: NDArray[np.float64],
-    level: float = 0.95,
-    *,
-    quantile: float | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's interval for a share seen in `n` (effective) rows; within [0, 1].
-
-    `quantile`, where given, takes the place of the normal's at `level`.
-    """
-    q = normal_quantile(level) if quantile is None else quantile
-    if q == float("inf"):
-        return np.zeros(len(share)), np.ones(len(share))
-    centre = (share + q * q / (2.0 * n)) / (1.0 + q * q / n)
-    half = q / (1.0 + q * q / n) * np.sqrt(share * (1.0 - share) / n + q * q / (4.0 * n * n))
-    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)

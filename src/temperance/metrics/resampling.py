@@ -15,7 +15,6 @@ import numpy as np
 
 from temperance.binning import BinSums, limits
 from temperance.checks.arguments import as_count
-from temperance.crossfit import drawn_bits
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.kernels.engines import compiled_label_draws
 from temperance.metrics.events import grid_of, ranks_of
@@ -32,7 +31,6 @@ __all__ = [
     "QUICK_RESAMPLES",
     "Resampling",
     "WorldSums",
-    "are_drawn",
     "check_resamples",
     "draw_labels",
 ]
@@ -54,21 +52,21 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
         if k <= _FEW_CLASSES:
-            drawn = np.zeros(uniform.shape, dtype=labels.dtype)
+            classes = np.zeros(uniform.shape, dtype=labels.dtype)
             beyond = np.empty(uniform.shape, dtype=np.bool_)
             for column in cumulative.T[:-1]:
-                drawn += np.greater_equal(uniform, column, out=beyond)
+                classes += np.greater_equal(uniform, column, out=beyond)
         elif compiled is not None:
-            drawn = np.empty(uniform.shape, dtype=labels.dtype)
-            compiled(cumulative, uniform, drawn)
+            classes = np.empty(uniform.shape, dtype=labels.dtype)
+            compiled(cumulative, uniform, classes)
         else:  # row by row: the steps of one stay in the nearest cache
-            drawn = np.empty(uniform.shape[::-1], dtype=labels.dtype)
+            classes = np.empty(uniform.shape[::-1], dtype=labels.dtype)
             for row, (steps, heights) in enumerate(
                 zip(cumulative, np.ascontiguousarray(uniform.T), strict=True)
             ):
-                drawn[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
-            drawn = drawn.T
-        labels[:, rows] = drawn
+                classes[row] = np.minimum(np.searchsorted(steps, heights, side="right"), k - 1)
+            classes = classes.T
+        labels[:, rows] = classes
     return labels
 
 
@@ -117,7 +115,7 @@ class Resampling:
         own = BinSums.of(event.probability, event.hit, self.rows.weights, bins, n_bins)
         return WorldSums(
             own, event, self.rows.weights, self._resampler(bins, n_bins),
-            self._null_hits(event, bins, own), said=_said(own, event, self.rows.weights, bins),
+            self._null_hits(event, bins, own), expected=_said(own, event, self.rows.weights, bins),
         )  # fmt: skip
 
     def null_sums(self, event: Event, bins: NDArray[np.intp], n_bins: int) -> WorldSums:
@@ -150,19 +148,19 @@ class Resampling:
 
         What `sums` would give of one class after the other, from a matrix product for them all.
         """
-        own_gap, said, gap = self._cell_sums(cells)
+        own_gap, expected, gap = self._cell_sums(cells)
         resampled = gap.T @ self._group_weights.T
-        null = self._null_gaps(cells, said.sum(axis=0), said, gap)
+        null = self._null_gaps(cells, expected.sum(axis=0), expected, gap)
         return np.concatenate([own_gap[:, None], resampled, null], axis=1)
 
     def null_gaps(self, cells: ClassCells) -> NDArray[np.float64]:
         """Return those of the data and of null draws alone, (cells, 1 + null draws)."""
-        if self.rows.clusters is None and self._n_drawn == self.n_resamples:
-            own_gap, said = cells.own_sums(self.rows)
-            null = self._null_gaps(cells, said, said, said)
+        if self.rows.clusters is None and self._n_draws == self.n_resamples:
+            own_gap, expected = cells.own_sums(self.rows)
+            null = self._null_gaps(cells, expected, expected, expected)
         else:
-            own_gap, said, gap = self._cell_sums(cells)
-            null = self._null_gaps(cells, said.sum(axis=0), said, gap)
+            own_gap, expected, gap = self._cell_sums(cells)
+            null = self._null_gaps(cells, expected.sum(axis=0), expected, gap)
         return np.concatenate([own_gap[:, None], null], axis=1)
 
     def _cell_sums(
@@ -171,10 +169,10 @@ class Resampling:
         """Return the gaps of the data, and sums of w p and w (p - k) of groups in cells."""
         w, p = self.rows.weights, cells.probability
         weighted = p if w is None else w[:, None] * p
-        said = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
+        expected = self._of_groups(self._group[:, None], cells.of_row, cells, weighted)
         own, at = cells.holding(self.rows.labels)
         hits = self._of_groups(self._group[own], at, cells, None if w is None else w[own])
-        return cells.own_sums(self.rows)[0], said, said - hits
+        return cells.own_sums(self.rows)[0], expected, expected - hits
 
     def resampled_bins(self, n_bins: int) -> NDArray[np.float64]:
         """Return sum w (p - k) of all probabilities in bins of equal width, (n_bins, resamples)."""
@@ -213,7 +211,7 @@ class Resampling:
         self,
         cells: ClassCells,
         total: NDArray[np.float64],
-        said: NDArray[np.float64],
+        expected: NDArray[np.float64],
         gap: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return the gaps of each null draw, (cells, draws); see `_null_hits`.
@@ -231,8 +229,8 @@ class Resampling:
         parts = []
         for draw, signs in enumerate(np.array_split(np.arange(self.n_resamples), len(labels))):
             row, at = cells.holding(labels[draw])
-            drawn = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
-            parts.append((said - drawn).T @ self._signs(draw, len(signs)).T)
+            label_hits = self._of_groups(self._group[row], at, cells, None if w is None else w[row])
+            parts.append((expected - label_hits).T @ self._signs(draw, len(signs)).T)
         return np.concatenate(parts, axis=1)
 
     @cached_property
@@ -267,10 +265,10 @@ class Resampling:
         place = rng.integers(0, self._n_groups, size=shape)
         place += self._n_groups * np.arange(self.n_resamples)[:, None]
         counts = np.bincount(place.ravel(), minlength=shape[0] * shape[1])
-        drawn = counts.reshape(shape).astype(np.float64)
+        factor = counts.reshape(shape).astype(np.float64)
         if self.rows.weights is not None:  # a sample of rows without weight has no error
-            drawn[drawn @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
-        return drawn
+            factor[factor @ np.bincount(self._group, self.rows.weights) == 0.0] = 1.0
+        return factor
 
     def _resampler(self, bins: NDArray[np.intp], n_bins: int) -> _Resampler:
         few = n_bins <= _FEW_BINS
@@ -284,7 +282,7 @@ class Resampling:
         return self._group_weights.astype(np.float32)
 
     @property
-    def _n_drawn(self) -> int:
+    def _n_draws(self) -> int:
         """How often labels are drawn: for each null draw, or of many rows a few times."""
         n, k = self.rows.shape
         few = n * self.n_resamples <= (_DRAWS if k <= _FEW_CLASSES else _DRAWS_OF_MANY)
@@ -293,7 +291,7 @@ class Resampling:
     @cached_property
     def _null_labels(self) -> NDArray[np.integer]:
         """Labels drawn from the probabilities, (draws, n)."""
-        return draw_labels(self.rows.probs, self._n_drawn, seed=self.seed)
+        return draw_labels(self.rows.probs, self._n_draws, seed=self.seed)
 
     @cached_property
     def _by_confidence(self) -> NDArray[np.intp]:
@@ -307,7 +305,7 @@ class Resampling:
         The rows lie in ascending order of confidence.
         """
         confidence, order = self.rows.confidence, self._by_confidence
-        drawn = np.empty((self._n_drawn, len(confidence)), dtype=np.bool_)
+        drawn = np.empty((self._n_draws, len(confidence)), dtype=np.bool_)
         rng = np.random.default_rng([self.seed, 5])
         for draws in row_blocks(drawn):
             happened = rng.random((len(drawn[draws]), len(confidence))) < confidence
@@ -361,7 +359,7 @@ class Resampling:
         order = self._null_order(event)
         bins = bins[order]
         weights = None if weights is None else weights[order]
-        if self._n_drawn == self.n_resamples and weights is None and event.name == "top-label":
+        if self._n_draws == self.n_resamples and weights is None and event.name == "top-label":
             steps = np.diff(bins, prepend=-1)
             if (steps >= 0).all():  # bins in the order of the confidence: runs
                 starts = np.flatnonzero(steps)
@@ -402,7 +400,8 @@ class WorldSums:
     weights: NDArray[np.float64] | None
     resampled: _Resampler | None  # None: no resamples
     null_hits: NDArray[np.float64]  # (null draws, bins)
-    said: NDArray[np.float64] | None = None  # (bins,): mean of w p over w, where no bin has others
+    # (bins,): mean of w p over w, where no bin has others
+    expected: NDArray[np.float64] | None = None
 
     @cached_property
     def weight(self) -> NDArray[np.float64]:
@@ -424,8 +423,8 @@ class WorldSums:
     @cached_property
     def probability(self) -> NDArray[np.float64]:
         """Sum of w p."""
-        if self.said is not None:
-            return self.weight * self.said
+        if self.expected is not None:
+            return self.weight * self.expected
         return self._worlds(self.own.probability, self._w * self.event.probability)
 
     @cached_property
@@ -437,7 +436,7 @@ class WorldSums:
     def gap(self) -> NDArray[np.float64]:
         """Sum of w (p - k)."""
         there = vars(self)
-        known = "weight" if self.said is not None else "probability"
+        known = "weight" if self.expected is not None else "probability"
         if "hits" in there and known in there:
             return self.probability - self.hits
         return self._worlds(
@@ -486,13 +485,13 @@ def _said(
     """
     if len(own.weight) <= _FEW_BINS:
         return None
-    said = own.probability / np.where(own.weight > 0.0, own.weight, 1.0)
-    left, gap = event.probability - said[bins], event.probability - event.hit
+    expected = own.probability / np.where(own.weight > 0.0, own.weight, 1.0)
+    left, gap = event.probability - expected[bins], event.probability - event.hit
     left *= left
     gap *= gap
     if weights is not None:
         left, gap = left * weights, gap * weights
-    return said if left.sum() <= _NARROW * gap.sum() else None
+    return expected if left.sum() <= _NARROW * gap.sum() else None
 
 
 def _running(happened: NDArray[np.bool_], ends: NDArray[np.intp]) -> NDArray[np.int32]:
@@ -517,16 +516,16 @@ def _sums_of_runs(
     Unlike a count per draw and bin, it reads each draw once, a byte a row.
     """
     order = np.argsort(bins, kind="stable")
-    held, starts = np.unique(bins[order], return_index=True)
+    occupied, starts = np.unique(bins[order], return_index=True)
     sums = np.zeros((len(happened), n_bins))
     for draws in row_blocks(happened, _RUNS):
         in_order = np.take(happened[draws], order, axis=1)
-        if len(held) == len(order):  # each row has a bin of its own
-            sums[draws, held] = in_order if weights is None else in_order * weights[order]
+        if len(occupied) == len(order):  # each row has a bin of its own
+            sums[draws, occupied] = in_order if weights is None else in_order * weights[order]
         elif weights is None:
-            sums[draws, held] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
+            sums[draws, occupied] = np.add.reduceat(in_order, starts, axis=1, dtype=np.int32)
         else:
-            sums[draws, held] = np.add.reduceat(in_order * weights[order], starts, axis=1)
+            sums[draws, occupied] = np.add.reduceat(in_order * weights[order], starts, axis=1)
     return sums
 
 
@@ -566,7 +565,7 @@ class _OfRows:
         self, row_weights: NDArray[np.float64], bins: NDArray[np.intp], n_bins: int
     ) -> None:
         self._order = np.argsort(bins, kind="stable")
-        self._held, self._starts = np.unique(bins[self._order], return_index=True)
+        self._occupied, self._starts = np.unique(bins[self._order], return_index=True)
         self._sorted, self._n_bins = row_weights[:, self._order], n_bins
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -576,33 +575,11 @@ class _OfRows:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sums of `values` (n,) per bin, (resamples, n_bins)."""
         weighted = self._sorted * values[self._order]
-        if self._n_bins == len(self._held) == len(self._order):
+        if self._n_bins == len(self._occupied) == len(self._order):
             return weighted  # each row has a bin of its own
         sums = np.zeros((len(self._sorted), self._n_bins))
-        sums[:, self._held] = np.add.reduceat(weighted, self._starts, axis=1)
+        sums[:, self._occupied] = np.add.reduceat(weighted, self._starts, axis=1)
         return sums
 
 
 _Resampler = _OfGroups | _OfRows
-
-
-# Rows that are looked at where not all can be: each drawn by its number alone, whatever its
-# order.
-#
-# Files may be sorted by label, and labels may take turns: the first rows, or every tenth, would
-# then be chosen by their labels. A row is drawn by bits that belong to its number, so that blocks
-# may be cut anywhere, and each with the same chance, independent of all others.
-
-
-_SEED = 11
-
-
-def are_drawn(first: int, n: int, *, of: int, most: int) -> NDArray[np.bool_]:
-    """Whether each of the n rows from number `first` on is one of about `most` of all, (n,).
-
-    `of` is the number of all rows; where it is at most `most`, all are drawn.
-    """
-    if of <= most:
-        return np.ones(n, dtype=np.bool_)
-    bits = drawn_bits(_SEED, 0, np.arange(first, first + n, dtype=np.uint64))
-    return np.asarray(bits < np.uint64(most / of * 2.0**64))

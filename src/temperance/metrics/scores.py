@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from temperance.metrics.inputs import Predictions
+from temperance.metrics.inputs import Predictions, row_brier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accuracy", "brier_score", "log_loss", "row_brier", "row_measures"]
+__all__ = ["accuracy", "brier_score", "log_loss"]
 
 
 def log_loss(
@@ -166,24 +165,10 @@ def accuracy(
     return _mean(rows.correct, rows.weights)
 
 
-def row_brier(rows: Predictions) -> NDArray[np.float64]:
-    """Brier score of each row, shape (n,): (1 - p_y)^2 + sum over other classes of p^2."""
-    return np.asarray(rows.sum_of_squares + 1.0 - 2.0 * rows.of_label)
-
-
-def row_measures(rows: Predictions) -> NDArray[np.float64]:
-    """Log loss, Brier score, correctness and confidence of each row, shape (n, 4)."""
-    columns = (rows.log_loss, row_brier(rows), rows.correct, rows.confidence)
-    measures = np.stack(columns, axis=1, dtype=np.float64)
-    if rows.weights is not None:
-        measures[rows.weights == 0] = 0.0  # 0 * inf
-    return measures
-
-
 def _mean(
     values: NDArray[np.float64] | NDArray[np.bool_], weights: NDArray[np.float64] | None
 ) -> float:
     if weights is None:
         return float(values.mean())
-    counted = weights > 0  # 0 * inf: a row of no weight does not make the mean infinite
-    return float(weights[counted] @ values[counted] / weights.sum())
+    positive = weights > 0  # 0 * inf: a row of no weight does not make the mean infinite
+    return float(weights[positive] @ values[positive] / weights.sum())

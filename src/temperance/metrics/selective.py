@@ -10,15 +10,13 @@ import numpy as np
 
 from temperance.binning import forecast_numbers
 from temperance.checks.arguments import as_level
-from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.arrays import as_numbers, row_name, such_rows
 from temperance.checks.labels import kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
-from temperance.metrics.estimates import Estimate
+from temperance.frozen import Frozen, Plain
+from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.reliability import wilson_interval
 from temperance.numerics import as_float64, normal_quantile
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 
@@ -50,7 +48,7 @@ def row_scores(probs: Array, score: str | ArrayLike) -> Array:
         raise InvalidInputError(msg)
     if (unknown := np.isnan(values)).any():
         row = int(unknown.argmax())
-        msg = f"`score` must hold numbers; row {row} has nan ({such_rows(unknown)})."
+        msg = f"`score` must hold numbers; {row_name(row)} has nan ({such_rows(unknown)})."
         raise InvalidInputError(msg)
     return values
 
@@ -133,10 +131,10 @@ class RiskCoverage(Frozen, Plain, Shown):
 
     def table(self) -> Table:
         """Return the areas as people see them."""
-        named = {"AUGRC": self.augrc, "AURC": self.aurc}
+        areas = {"AUGRC": self.augrc, "AURC": self.aurc}
         rows = [
             (name, f"{each.value:.6f}", interval_text(each.low, each.high))
-            for name, each in named.items()
+            for name, each in areas.items()
         ]
         rows += [
             ("AURC, trapezoids", f"{self.aurc_trapezoid:.6f}", ""),

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.metrics.cox import SEPARATED, LogisticLine, refuted_reason, why_no_line
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.events import named_event
 from temperance.metrics.inputs import Predictions
-from temperance.metrics.z_tests import counted, log_odds
+from temperance.metrics.z_tests import log_odds, rows_with_weight
 from temperance.numerics import normal_quantile, two_probs
-from temperance.plain import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -148,10 +147,10 @@ def weak_calibration(
 
 def weak_calibration_rows(rows: Predictions, *, event: EventName | None = None) -> WeakCalibration:
     """Measure checked predictions (see `weak_calibration`); from logits it is exact."""
-    rows = counted(rows)
+    rows = rows_with_weight(rows)
     foretold = named_event(rows, event)
     odds = EventOdds(log_odds(rows, foretold), foretold.hit, rows.weights, rows.clusters)
-    return odds.measured(
+    return odds.measure(
         foretold.name, n=len(rows.labels), n_events=int(np.count_nonzero(foretold.hit))
     )
 
@@ -202,7 +201,7 @@ class EventOdds:
     clusters: NDArray[np.intp] | None = None  # numbers 0..m-1
     squared_weights: Array | None = None  # sums of w^2, where `weights` are sums of w
 
-    def measured(self, event: EventName, *, n: int, n_events: int) -> WeakCalibration:
+    def measure(self, event: EventName, *, n: int, n_events: int) -> WeakCalibration:
         """Return the three numbers; `n` rows, of which it happened in `n_events`."""
         reasons: dict[str, str] = {}
         numbers: dict[str, Estimate | None] = dict.fromkeys(_NAMES)

@@ -32,13 +32,13 @@ __all__ = [
     "brier_terms",
     "calibration_in_the_large_rows",
     "calibration_in_the_large_test",
-    "counted",
     "impossible",
     "impossible_labels",
     "in_the_large_signs",
     "log_odds",
     "n_clusters",
     "residuals",
+    "rows_with_weight",
     "score_rows",
     "score_test",
     "spiegelhalter_rows",
@@ -52,7 +52,7 @@ __all__ = [
 _ONE_CLUSTER = "all rows are one cluster, and chance is seen between clusters only"
 
 
-def counted(rows: Predictions) -> Predictions:
+def rows_with_weight(rows: Predictions) -> Predictions:
     """Return the rows of weight above 0, their weights divided by the largest.
 
     No test depends on the scale of the weights; squares of large ones might overflow.
@@ -92,14 +92,14 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
     """
     of_top = event.name == "top-label"
     columns = rows.predicted if of_top else np.full(len(rows.labels), event.name, dtype=np.intp)
-    odds, left = np.empty(len(columns)), np.arange(len(columns))
+    odds, remaining = np.empty(len(columns)), np.arange(len(columns))
     if rows.scores is not None:  # up to one half, 1 - p has all digits of p
         p = rows.confidence if of_top else rows.at(columns)
         exact = (p > _LEAST_EXACT) & (p <= 0.5)
         odds[exact] = logit(p[exact])
-        left = np.flatnonzero(~exact)
-    for some in row_blocks(left, max(1, BLOCK_ELEMENTS // rows.shape[1])):
-        block = left[some]
+        remaining = np.flatnonzero(~exact)
+    for some in row_blocks(remaining, max(1, BLOCK_ELEMENTS // rows.shape[1])):
+        block = remaining[some]
         at_event = (np.arange(len(block)), columns[block])
         if rows.scores is None:
             others = rows.probs[block]
@@ -125,7 +125,7 @@ def z_test(
     rows: Predictions,
     signs: tuple[Direction, Direction],
 ) -> CalibrationTest:
-    """Test that scores of (counted) rows have mean 0.
+    """Test that scores of rows (see `rows_with_weight`) have mean 0.
 
     `variances` are those under the null; with clusters, the squares of their sums take the place.
     """
@@ -219,7 +219,7 @@ def score_test(
 
 def score_rows(rows: Predictions) -> CalibrationTest:
     """Test checked predictions (see `score_test`); from logits it is exact."""
-    rows = counted(rows)
+    rows = rows_with_weight(rows)
     if reason := impossible_labels(rows):
         return CalibrationTest.undefined("score", reason)
     return z_test("score", *temperature_scores_of(rows), rows, SHARPNESS)
@@ -310,7 +310,7 @@ def spiegelhalter_test(
 
 def spiegelhalter_rows(rows: Predictions, *, event: EventName | None = None) -> CalibrationTest:
     """Test checked predictions (see `spiegelhalter_test`)."""
-    rows = counted(rows)
+    rows = rows_with_weight(rows)
     scores, variances = brier_terms(*_residuals(rows, event))
     return z_test("spiegelhalter", scores, variances, rows, SHARPNESS)
 
@@ -396,7 +396,7 @@ def calibration_in_the_large_rows(
     rows: Predictions, *, event: EventName | None = None
 ) -> CalibrationTest:
     """Test checked predictions (see `calibration_in_the_large_test`)."""
-    rows = counted(rows)
+    rows = rows_with_weight(rows)
     residual, c, opposite = _residuals(rows, event)
     signs = in_the_large_signs(named_event(rows, event).name)
     return z_test("calibration-in-the-large", residual, c * opposite, rows, signs)

@@ -15,7 +15,6 @@ from temperance.calibrators import as_calibrator, temperature_of
 from temperance.errors import InvalidInputError, MissingDependencyError
 from temperance.export import check_parity, made_rows
 from temperance.formats import content_id, load, save
-from temperance.mlflow.tables import GROUP, input_columns, output_columns
 from temperance.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +25,16 @@ if TYPE_CHECKING:
     from temperance.comparison import Comparison
     from temperance.export import Parity
 
-__all__ = ["LoggedCalibrator", "load_calibrator", "log_calibrator"]
+__all__ = [
+    "GROUP",
+    "SCORE",
+    "LoggedCalibrator",
+    "input_columns",
+    "load_calibrator",
+    "log_calibrator",
+    "output_columns",
+    "predicted",
+]
 
 _MEASURES = ("log_loss", "brier", "ece", "accuracy")
 _FILE = "calibrator.json"
@@ -37,7 +45,7 @@ import mlflow
 import pandas as pd
 
 from temperance.formats import load
-from temperance.mlflow.tables import predicted
+from temperance.mlflow.tracking import predicted
 
 
 class CalibratedModel(mlflow.pyfunc.PythonModel):
@@ -234,11 +242,11 @@ def _signature(calibrator: Calibrator) -> Any:  # noqa: ANN401  (MLflow's)
     if columns is None or outputs is None:
         rows = Schema([TensorSpec(np.dtype(np.float64), (-1, -1))])
         return ModelSignature(rows, rows)
-    taken: list[Any] = [ColSpec(DataType.double, name) for name in columns]
+    input_specs: list[Any] = [ColSpec(DataType.double, name) for name in columns]
     if calibrator.traits.groups:
-        taken.append(ColSpec(DataType.string, GROUP, required=False))
-    given: list[Any] = [ColSpec(DataType.double, name) for name in outputs]
-    return ModelSignature(Schema(taken), Schema(given))
+        input_specs.append(ColSpec(DataType.string, GROUP, required=False))
+    output_specs: list[Any] = [ColSpec(DataType.double, name) for name in outputs]
+    return ModelSignature(Schema(input_specs), Schema(output_specs))
 
 
 def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa: ANN401
@@ -246,7 +254,7 @@ def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa
     columns = input_columns(calibrator)
     logits, words = made_rows(3 if columns is None else len(columns), kind=calibrator.kind)
     if calibrator.kind == "answers":
-        scores = _made_scores(calibrator, len(logits))
+        scores = _example_scores(calibrator, len(logits))
         expected, logits = calibrator.apply(scores)[:, None], scores[:, None]
     else:
         expected = calibrator.apply(logits, refuse_probs=False, dtype=np.float64)
@@ -262,7 +270,7 @@ def _parity(calibrator: Calibrator, model: Any, version: str) -> Parity:  # noqa
     )
 
 
-def _made_scores(calibrator: Calibrator, n: int) -> np.ndarray:
+def _example_scores(calibrator: Calibrator, n: int) -> np.ndarray:
     """Return scores on the scale of the answers."""
     share = np.linspace(0.01, 0.99, n)
     scale = calibrator.answer_scale
@@ -306,3 +314,55 @@ def _mlflow() -> Any:  # noqa: ANN401  (a module)
         msg, purpose = "mlflow", "Logging a calibrator"
         raise MissingDependencyError(msg, extra="mlflow", purpose=purpose) from error
     return mlflow
+
+
+GROUP, SCORE, CORRECT = "group", "score", "prob_correct"
+
+
+def input_columns(calibrator: Calibrator) -> tuple[str, ...] | None:
+    """Return the columns of numbers: `logit_<class>`, of answers `score`; None of any width."""
+    if calibrator.kind == "answers":
+        return (SCORE,)
+    names = _classes(calibrator)
+    return None if names is None else tuple(f"logit_{name}" for name in names)
+
+
+def output_columns(calibrator: Calibrator) -> tuple[str, ...] | None:
+    """Return the columns of probabilities: `prob_<class>`; None of any width."""
+    if calibrator.kind == "answers":
+        return (CORRECT,)
+    names = _classes(calibrator)
+    return None if names is None else tuple(f"prob_{name}" for name in names)
+
+
+def _classes(calibrator: Calibrator) -> tuple[str, ...] | None:
+    if calibrator.classes is not None:
+        return calibrator.classes
+    k = calibrator.n_classes
+    return None if k is None else tuple(str(c) for c in range(k))
+
+
+def predicted(calibrator: Calibrator, rows: Any) -> Any:  # noqa: ANN401  (a table or an array)
+    """Return the calibrated probabilities of a table, as a table; of an array, as an array."""
+    columns = input_columns(calibrator)
+    if columns is None or not hasattr(rows, "columns"):
+        return calibrator.apply(np.asarray(rows), refuse_probs=False, dtype=np.float64)
+    missing = [name for name in columns if name not in rows.columns]
+    if missing:
+        msg = (
+            f"The table lacks the column {missing[0]!r}; the model reads {', '.join(columns)}, in "
+            "any order."
+        )
+        raise InvalidInputError(msg)
+    scores = rows[list(columns)].to_numpy(dtype=np.float64)
+    settings: dict[str, Any] = {}
+    if calibrator.traits.groups and GROUP in rows.columns:
+        settings["groups"] = rows[GROUP].to_numpy()
+    if calibrator.kind == "answers":
+        probs = calibrator.apply(scores[:, 0])[:, None]
+    else:
+        probs = calibrator.apply(scores, refuse_probs=False, dtype=np.float64, **settings)
+    table = type(rows)(dict(zip(output_columns(calibrator) or (), probs.T, strict=True)))
+    if hasattr(rows, "index"):  # what joins the two goes by it
+        table.index = rows.index
+    return table

@@ -19,11 +19,10 @@ from temperance.drift import (
     estimate_onset,
 )
 from temperance.drift.collect import log_probs_of
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
-from temperance.plain import Plain
-from temperance.printable import count_text
-from temperance.show import Shown, Table
+from temperance.printable import count_text, length_text
+from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +40,7 @@ __all__ = ["Check", "StreamCheck", "check", "joined", "served_log_probs"]
 _ROWS = 4096  # weighed at a time
 _MOST_UNLABELLED = 50_000  # rows, of the last, that are looked at before their labels come
 _LEAST = log(1e-12)
+_BEHIND = 60.0  # seconds by which clocks may differ without a word
 _LOOK_BACK = 1000  # rows before the best start of a bet, in which the change may lie
 
 
@@ -138,8 +138,9 @@ class Check(Shown, Plain, Frozen):
             return f"ALARM: {self.cause}{since} {self.advice}"
         first = self.streams[0]
         return (
-            f"No alarm: {first.n_labels:,} labels speak as calibrated probabilities may (log "
-            f"evidence {first.log_evidence:.2f} of {first.threshold:.2f} that raise one)."
+            f"No alarm: {count_text(first.n_labels, 'label speaks', 'labels speak')} as "
+            f"calibrated probabilities may (log evidence {first.log_evidence:.2f} of "
+            f"{first.threshold:.2f} that raise one)."
         )
 
     def tables(self) -> tuple[Table, ...]:
@@ -356,15 +357,15 @@ def _last_rows(store: Store, key: tuple[str, str], evidence: Evidence, until: in
     Labels that became usable since then are no part of the evidence.
     """
     run = evidence.n - int(evidence.starts[evidence.leader])
-    wanted, asked = min(evidence.n, 2 * run + _LOOK_BACK), 2 * run + _LOOK_BACK
+    n_rows, limit = min(evidence.n, 2 * run + _LOOK_BACK), 2 * run + _LOOK_BACK
     while True:
         parts, read = [], 0
-        for rows in store.labelled(last=asked, until=until):
+        for rows in store.labelled(last=limit, until=until):
             read += len(rows)
             parts += [own for each, own in _by_stream(rows) if each == key]
-        if sum(map(len, parts)) >= wanted or read < asked:  # or some were pruned
+        if sum(map(len, parts)) >= n_rows or read < limit:  # or some were pruned
             return joined(parts)
-        asked *= 2
+        limit *= 2
 
 
 def joined(parts: list[StoredRows]) -> StoredRows:
@@ -404,19 +405,32 @@ def _summary(
     if counts.matured and counts.matured_labelled < 0.5 * counts.matured:
         share = counts.matured_labelled / counts.matured
         warnings.append(
-            f"only {share:.0%} of the rows older than the delay have a label: evidence is about "
-            "these alone, and void where how a row turned out decides about its label."
+            f"only {percent_text(share, 0)} of the rows older than the delay have a label: "
+            "evidence is about these alone, and void where how a row turned out decides about its "
+            "label."
         )
     if counts.not_shown:
         warnings.append(
             f"{counts.not_shown:,} of {counts.labels:,} labels are of options that their rows do "
             "not show: evidence is about the others, given that they are shown."
         )
+    served = [each for each in results if each.calibrator == serving]
+    wait = None if any(each.n_labels for each in served) else store.seconds_to_next_label()
+    if wait is not None:
+        warnings.append(
+            f"the next label counts in {length_text(wait)}, when its prediction is older than the "
+            f"delay ({length_text(store.settings.delay)})."
+        )
+    if (behind := store.seconds_behind()) > _BEHIND:
+        warnings.append(
+            f"the clock is {length_text(behind)} behind the latest time that the store has seen: "
+            "it was set back, or another machine's is ahead. Labels count in the order in which "
+            "they come; rows that were logged by the clock ahead count once their time has come."
+        )
     if counts.parked:
         warnings.append(
             f"{count_text(counts.parked, 'label')} without a prediction of that id so far."
         )
-    served = [each for each in results if each.calibrator == serving]
     first = served[0] if served else None
     alarm = any(each.alarm for each in served)
     if first is not None and alarm and not first.alarm:

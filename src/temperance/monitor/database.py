@@ -32,6 +32,8 @@ _BUSY_SECONDS = 20.0  # that a writer waits for another one
 _RETRIES, _PAUSE = 5, 0.4  # of a transaction whose server went away, seconds between
 _DRIVER = "psycopg"
 _TABLES = ("temperance_predictions", "temperance_labels", "temperance_parked")  # rows leave
+_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_NOTHING_WRITTEN = "Nothing of this call was written."
 _LOCK = 737_021_540  # any number: PostgreSQL's advisory lock of the monitor of a schema
 
 
@@ -116,18 +118,48 @@ class Database(ABC):
     def close(self) -> None:
         """Let the connection go."""
 
-    @abstractmethod
     def exists(self) -> bool:
-        """Return whether there is a store."""
+        """Return whether there is a store: its tables, not only a place for them."""
+        if not self.may_exist():
+            return False
+        with self.transaction(writes=False) as work:
+            return self.has_store(work)
+
+    @abstractmethod
+    def may_exist(self) -> bool:
+        """Return False where looking for tables would make what is looked into."""
+
+    @abstractmethod
+    def has_store(self, work: Transaction) -> bool:
+        """Return whether the tables of a store are there."""
 
     @property
     @abstractmethod
     def name(self) -> str:
         """How messages call it: without a password."""
 
-    @abstractmethod
     def compact(self) -> None:
-        """Give the room of deleted rows back."""
+        """Give the room of deleted rows back.
+
+        Raises
+        ------
+        StoreError
+            It was not; the rows are deleted all the same.
+        """
+        try:
+            self._compact()
+        except StoreError as error:
+            reason = " ".join(str(error.__cause__).split())
+            msg = (
+                f"{self.name}: the rows are deleted, but what they took is neither overwritten nor "
+                f"given back ({reason}). The same `temperance monitor prune` again does that, once "
+                "there is room for a second copy of the store, and no other process holds it."
+            )
+            raise StoreError(msg) from error
+
+    @abstractmethod
+    def _compact(self) -> None:
+        """Give the room of deleted rows back, or raise StoreError."""
 
     @abstractmethod
     def size(self) -> int:
@@ -172,8 +204,11 @@ class _SQLite(Database):
     def name(self) -> str:
         return str(self._path)
 
-    def exists(self) -> bool:
+    def may_exist(self) -> bool:
         return self._path.exists()
+
+    def has_store(self, work: Transaction) -> bool:
+        return work.one(f"{_SQLITE_TABLES} AND name = 'temperance_meta'") is not None
 
     def size(self) -> int:
         files = (self._path, self._path.with_name(self._path.name + "-wal"))
@@ -184,11 +219,26 @@ class _SQLite(Database):
             connection = sqlite3.connect(
                 self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            try:
+                self._refuse_others(connection)
+            except BaseException:
+                connection.close()
+                raise
             # what was acknowledged is on the disk; what was deleted is overwritten
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
                 connection.execute(f"PRAGMA {pragma}")
             self._connection = connection
         return self._connection
+
+    def _refuse_others(self, connection: sqlite3.Connection) -> None:
+        """Raise if a file holds tables of something else, which stays as it is."""
+        tables = [row[0] for row in connection.execute(_SQLITE_TABLES)]
+        if tables and "temperance_meta" not in tables:
+            msg = (
+                f"{self._path}: no store of a monitor, but a database of something else; "
+                "`temperance monitor init` takes a new path."
+            )
+            raise StoreError(msg)
 
     @contextmanager
     def transaction(self, *, writes: bool) -> Iterator[Transaction]:
@@ -204,7 +254,7 @@ class _SQLite(Database):
                         connection.execute("ROLLBACK")
                 raise
 
-    def compact(self) -> None:
+    def _compact(self) -> None:
         with self._one, self._explaining():
             self._opened().execute("VACUUM")
             self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -226,18 +276,16 @@ class _SQLite(Database):
                     f"for it (`fuser {self._path}`), or try again"
                 )
             elif "full" in text:
-                reason = "the disk is full; make room, and send the same rows again"
+                reason = "the disk is full; make room, and do the same again"
             elif "not a database" in text or "malformed" in text:
                 reason = f"it is damaged, or no store ({text}); restore it from a copy"
-            elif "no such table" in text:
-                reason = "no store of a monitor; `temperance monitor init` takes a new path"
             elif "unable to open" in text:
                 reason = "it cannot be opened: the folder must exist, and be one you may write to"
             elif "readonly" in text:
                 reason = "it is write-protected"
             else:
                 reason = text
-            msg = f"{self._path}: {reason}. Nothing of this call was written."
+            msg = f"{self._path}: {reason}. {_NOTHING_WRITTEN}"
             raise StoreError(msg) from error
         except (UnicodeEncodeError, OverflowError) as error:
             raise _unwritable(self.name, error) from error
@@ -294,9 +342,14 @@ class _PostgreSQL(Database):
         shown = [each for each in query.split("&") if each and not _is_secret(each)]
         return f"{scheme}://{place}{'?' if shown else ''}{'&'.join(shown)}"
 
-    def exists(self) -> bool:
-        with self.transaction(writes=False) as work:
-            return work.one("SELECT to_regclass('temperance_meta')") != (None,)
+    def may_exist(self) -> bool:
+        return True
+
+    def has_store(self, work: Transaction) -> bool:
+        # what is read of a table is what is there now: alone, to_regclass remembers that there was
+        # none, although another process has made it while this one waited for the lock
+        sql = "SELECT to_regclass('temperance_meta') FROM pg_class LIMIT 1"
+        return work.one(sql) != (None,)
 
     def size(self) -> int:
         tables = (
@@ -334,9 +387,16 @@ class _PostgreSQL(Database):
             yield
         except (UnicodeEncodeError, OverflowError, psycopg.DataError, limit) as error:
             raise _unwritable(self.name, error) from error
+        except psycopg.errors.LockNotAvailable as error:
+            msg = (
+                f"{self.name}: another process has been writing to it for {_BUSY_SECONDS:.0f} "
+                "seconds; look for it (`SELECT * FROM pg_stat_activity WHERE state <> 'idle'`), or "
+                f"try again. {_NOTHING_WRITTEN}"
+            )
+            raise StoreError(msg) from error
         except psycopg.Error as error:
             reason = " ".join(str(error).split()).rstrip(".?!") or type(error).__name__
-            msg = f"{self.name}: {reason}. Nothing of this call was written."
+            msg = f"{self.name}: {reason}. {_NOTHING_WRITTEN}"
             raise StoreError(msg) from error
 
     def _begun(self, *, writes: bool) -> Any:  # noqa: ANN401
@@ -347,11 +407,16 @@ class _PostgreSQL(Database):
                 connection = self._opened()
                 if writes:
                     connection.execute(
-                        f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))"
+                        f"SET LOCAL lock_timeout = {round(1000 * _BUSY_SECONDS)};"
+                        f" SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))"
                     )
                 else:
                     # all statements see the store as it is now
                     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            except psycopg.errors.LockNotAvailable:
+                with suppress(psycopg.Error):
+                    connection.rollback()
+                raise
             except psycopg.OperationalError:
                 with suppress(psycopg.Error):
                     if self._connection is not None:
@@ -364,7 +429,7 @@ class _PostgreSQL(Database):
                 return connection
         raise AssertionError
 
-    def compact(self) -> None:
+    def _compact(self) -> None:
         with self._one, self._explaining():
             connection = self._opened()
             connection.commit()
@@ -416,12 +481,12 @@ class _OfPostgreSQL(Transaction):
         # subquery, in which its rows are put together by one process
         self._connection.execute(_PLAN)
         names = [f"c{place}" for place in range(len(kinds))]
-        wanted = [
+        selections = [
             part.format(name)
             for name, kind in zip(names, kinds, strict=True)
             for part in _AS_BYTES[kind]
         ]
-        whole = f"SELECT {', '.join(wanted)} FROM ({sql}) AS page ({', '.join(names)})"
+        whole = f"SELECT {', '.join(selections)} FROM ({sql}) AS page ({', '.join(names)})"
         (row,) = self._connection.execute(_translated(whole), tuple(values), binary=True).fetchall()
         content = iter([b"" if each is None else each for each in row])
         return [_column(content, kind) for kind in kinds]
@@ -475,7 +540,7 @@ def _is_secret(setting: str) -> bool:
 def _unwritable(name: str, error: Exception) -> InvalidInputError:
     """Return the error of a value that no row can hold; trying again would not help."""
     reason = " ".join(str(error).split())
-    msg = f"{name}: a value cannot be stored ({reason}). Nothing of this call was written."
+    msg = f"{name}: a value cannot be stored ({reason}). {_NOTHING_WRITTEN}"
     return InvalidInputError(msg)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from temperance.monitor.database import Transaction
     from temperance.monitor.inputs import Options
 
-__all__ = ["Prediction", "checked_labels", "newest_labels", "predictions_of"]
+__all__ = ["Prediction", "checked_labels", "newest_labels", "predictions_of", "told_again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,33 @@ def newest_labels(work: Transaction, predictions: list[int]) -> dict[int, tuple[
     return {row[0]: row[1:] for row in rows}
 
 
+def told_again(
+    work: Transaction,
+    names: list[str],
+    numbers: list[int],
+    predictions: dict[str, Prediction],
+) -> set[int]:
+    """Return the predictions of which a call tells several labels, as another one did before.
+
+    They are the last ones of their history, in its order: a file of corrections read twice.
+    """
+    told: dict[int, list[int]] = {}
+    for name, number in zip(names, numbers, strict=True):
+        if name in predictions:
+            own = told.setdefault(predictions[name].seq, [])
+            if own[-1:] != [number]:
+                own.append(number)
+    several = {seq: own for seq, own in told.items() if len(own) > 1}
+    if not several:
+        return set()
+    condition, value = work.among("prediction", list(several))
+    sql = f"SELECT prediction, label FROM temperance_labels WHERE {condition} ORDER BY seq"
+    history: dict[int, list[int]] = {}
+    for seq, label in work.rows(sql, (value,)):
+        history.setdefault(seq, []).append(label)
+    return {seq for seq, own in several.items() if history.get(seq, [])[-len(own) :] == own}
+
+
 def checked_labels(
     names: list[str], values: list[object], predictions: dict[str, Prediction]
 ) -> list[int]:
@@ -87,9 +114,9 @@ def _of_columns(
 ) -> NDArray[np.int64]:
     """Return the labels, by id, of rows of which each column is an option."""
     known = None if classes is None else tuple(json.loads(classes))
-    given: Any = [value for _, value in some]
+    values: Any = [value for _, value in some]
     try:
-        own = as_labels(given, n=len(some), k=k, classes=known)
+        own = as_labels(values, n=len(some), k=k, classes=known)
     except InvalidInputError as error:
         wrong = [each for each in some if not _is_label(each[1], k, known)]
         options = f"0..{k - 1}" if known is None else few(known)

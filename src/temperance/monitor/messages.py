@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["as_webhook", "deliver", "junit_xml", "prometheus_text"]
 
 _TRIES, _PAUSE, _TIMEOUT = 3, 0.5, 10.0  # seconds
-_TOLD = 300  # status codes from here on say that it was not taken
+_FIRST_ERROR = 300  # status codes from here on say that it was not taken
 _NAMES = " !#$&'()*+,/:;=?@[]"  # what stays as it is in a head, beside letters and digits
 
 
@@ -107,7 +107,7 @@ def _posted(url: str, name: str, body: bytes) -> str | None:
         request = Request(url, data=body, headers=head, method="POST")  # noqa: S310  (http alone)
         try:
             with build_opener(_NoRedirects).open(request, timeout=_TIMEOUT) as answer:
-                if answer.status < _TOLD:
+                if answer.status < _FIRST_ERROR:
                     return None
                 reason = f"status {answer.status}"
         except HTTPError as error:
@@ -130,9 +130,9 @@ def junit_xml(check: Check) -> str:
     return summary.junit_xml("temperance monitor", cases, classname="temperance.monitor")
 
 
-def prometheus_text(seen: Overview) -> str:
+def prometheus_text(state: Overview) -> str:
     """Return counts, evidence and alarms in Prometheus's text format."""
-    counts = seen.counts
+    counts = state.counts
     lines: list[str] = []
 
     def add(name: str, kind: str, what: str, *values: tuple[str, float]) -> None:
@@ -152,7 +152,7 @@ def prometheus_text(seen: Overview) -> str:
             ("", counts.median_delay))  # fmt: skip
     labels = [
         (_names(each.model, each.calibrator, str(each.serving).lower()), each)
-        for each in seen.streams
+        for each in state.streams
     ]
     if labels:
         add("log_evidence", "gauge", "Natural log of the evidence against what was served.",

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from temperance.checks.arguments import as_count, as_flag, as_number, as_word
+from temperance.checks.arguments import as_count, as_flag, as_number, as_word, value_text
 from temperance.errors import FileFormatError, InvalidInputError, StoreError, TemperanceError
 from temperance.monitor.checking import check
 from temperance.monitor.inputs import EARLIEST, as_scores, refuse_columns, refuse_numbers
 from temperance.monitor.refitting import refit
 from temperance.monitor.registry import Registry
 from temperance.monitor.store import Store
+from temperance.printable import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +119,10 @@ class Monitor:
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._changed = threading.Condition()
         self._busy = False
+        self._taken, self._done = 0, 0  # calls that left the queue, and that were dealt with
         self._closed = False
         self._error: TemperanceError | None = None
+        self._away: StoreError | None = None  # why the store could not be reached just now
         self._serving = (0.0, "")
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._write, name="temperance", daemon=True)
@@ -253,7 +256,7 @@ class Monitor:
         return self._store.counts()
 
     def flush(self, timeout: float = _WAIT) -> None:
-        """Wait until all rows are written.
+        """Wait until all rows are written that were given before; others may come meanwhile.
 
         Raises
         ------
@@ -265,11 +268,17 @@ class Monitor:
         until = as_number(timeout, name="timeout", rule=_OF_WAITS, least=1e-300, most=1e6)
         with self._changed:
             self._changed.notify_all()
-            empty = self._changed.wait_for(lambda: not self._waiting and not self._busy, until)
+            given = self._taken + len(self._waiting)
+            done = self._changed.wait_for(lambda: self._done >= given, until)
             if self._error is not None:
                 self._raise()
-            if not empty:
-                msg = f"{self._store.name}: {len(self._waiting)} calls are not written yet."
+            if not done:
+                why = "" if self._away is None else f" The last try: {self._away}"
+                msg = (
+                    f"{self._store.name}: {count_text(given - self._done, 'call')} of `log` "
+                    f"{'is' if given - self._done == 1 else 'are'} not written after {until:g} s; "
+                    f"what waits is tried again.{why}"
+                )
                 raise StoreError(msg)
 
     def close(self) -> None:
@@ -298,11 +307,18 @@ class Monitor:
         self.close()
 
     def _current(self) -> str:
-        """Return the id of what serves; the file is looked at once a second."""
+        """Return the id of what serves; the file is looked at once a second.
+
+        While it is damaged, the last good one serves, as it does in `temperance serve`.
+        """
         at, name = self._serving
         now = clocks.monotonic()
         if not name or now - at > 1.0:
-            name = self.registry.current()
+            try:
+                name = self.registry.adopted()
+            except FileFormatError:
+                if not name:
+                    raise
             self._serving = (now, name)
         return name
 
@@ -321,14 +337,16 @@ class Monitor:
                 )
                 calls = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 self._busy = bool(calls)
+                self._taken += len(calls)
                 if not calls and self._closed:
                     return
             if not calls:
                 continue
             for some in self._alike(calls):
-                self._write_until_done(some)
+                self._write_all(some)
             with self._changed:
                 self._busy = False
+                self._done = self._taken
                 self._changed.notify_all()
 
     def _alike(self, calls: list[tuple[Any, ...]]) -> list[list[_Call]]:
@@ -343,7 +361,7 @@ class Monitor:
                 alike.setdefault(call.kind, []).append(call)
         return list(alike.values())
 
-    def _write_until_done(self, calls: list[_Call]) -> None:
+    def _write_all(self, calls: list[_Call]) -> None:
         """Write some calls that are alike; of those that are refused, all that can be.
 
         A store that is out of reach is tried again, until the end.
@@ -354,6 +372,7 @@ class Monitor:
             try:
                 self._log(calls)
             except StoreError as error:
+                self._away = error
                 if self._closed and until is None:
                     until = clocks.monotonic() + _LAST
                 if until is not None and clocks.monotonic() > until:
@@ -368,10 +387,11 @@ class Monitor:
                     self._refuse(error, len(calls[0].ids))
                     return
                 middle = len(calls) // 2
-                self._write_until_done(calls[:middle])
-                self._write_until_done(calls[middle:])
+                self._write_all(calls[:middle])
+                self._write_all(calls[middle:])
                 return
             else:
+                self._away = None
                 return
 
     def _refuse(self, error: Exception, count: int) -> None:
@@ -497,6 +517,8 @@ def create(
     """Make a store and its registry; return the id of the calibrator that serves."""
     from temperance.monitor.settings import Settings  # noqa: PLC0415
 
+    if settings.get("policy") is not None:
+        settings["policy"] = _policy(settings["policy"])
     address = _address(store)
     if registry is None:
         if "://" in str(address):
@@ -504,10 +526,26 @@ def create(
             raise InvalidInputError(msg)
         registry = f"{address}.registry"
     folder = Path(registry).resolve()
-    given = Settings(registry=str(folder), **settings)
+    store_settings = Settings(registry=str(folder), **settings)
     name = Registry(folder).create(calibrator)
-    Store.create(address, given).close()
+    Store.create(address, store_settings).close()
     return name
+
+
+def _policy(path: object) -> str:
+    """Return the place of a policy, wherever later commands are called; one that is there is read.
+
+    It may be gone: its promise was withdrawn.
+    """
+    from temperance.decisions import load_policy  # noqa: PLC0415
+
+    if not isinstance(path, str | os.PathLike):
+        msg = f"`policy` must be a path, got {value_text(path)}."
+        raise InvalidInputError(msg)
+    place = Path(path).resolve()
+    if place.exists():
+        load_policy(place)
+    return str(place)
 
 
 def _address(store: str | os.PathLike[str]) -> str:

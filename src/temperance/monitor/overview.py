@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.drift import Evidence
 from temperance.errors import FileFormatError
-from temperance.frozen import Frozen
-from temperance.plain import Plain
-from temperance.show import Shown, Table
+from temperance.frozen import Frozen, Plain
+from temperance.show import Shown, Table, percent_text
 
 if TYPE_CHECKING:
     from temperance.monitor.registry import Registry, Version
@@ -82,7 +81,10 @@ class Overview(Shown, Plain, Frozen):
             ("labels that no check has weighed", f"{counts.waiting:,}"),
             ("labels without a prediction", f"{counts.parked:,}"),
             ("corrections", f"{counts.corrections:,}"),
-            ("older than the delay, with a label", f"{share:.0%} of {counts.matured:,}"),
+            (
+                "older than the delay, with a label",
+                f"{percent_text(share, 0)} of {counts.matured:,}",
+            ),
             ("median time to a label, of late", delay),
             ("size", f"{counts.bytes / 1e6:,.1f} MB"),
         )

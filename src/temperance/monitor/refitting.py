@@ -20,13 +20,14 @@ from temperance.decisions import (
     save_policy,
 )
 from temperance.decisions.bands import bands_rows
+from temperance.decisions.policy import map_digest
 from temperance.decisions.rows import DecisionRows
 from temperance.drift.challenge import Challenge, prequential_log_probs
-from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.frozen import Frozen
+from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
+from temperance.frozen import Frozen, Plain
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.inputs import microseconds
-from temperance.plain import Plain
+from temperance.printable import count_text, length_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from temperance.monitor.store import Store
     from temperance.monitor.stored import StoredRows
 
-__all__ = ["METHODS_OF_REFITS", "Refit", "refit"]
+__all__ = ["METHODS_OF_REFITS", "Refit", "policy_apart", "refit"]
 
 METHODS_OF_REFITS = (
     "temperature", "bias-corrected-temperature", "vector", "matrix", "platt", "beta",
@@ -49,7 +50,7 @@ _FEWEST = 50  # rows of a window
 _BLOCKS = 10  # of the rest, each scored by a fit on all rows before it; of windows of
 _MANY = 20_000  # more labels, whose fits hardly differ,
 _FEW_BLOCKS = 3
-_KEPT = 0.3  # of the window: labels for the promise of a policy
+_POLICY_SHARE = 0.3  # of the window: labels for the promise of a policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +144,13 @@ def refit(
         return champion.with_map(one)
 
     policy = _policy_of(store)
-    kept = int(_KEPT * len(rows)) if policy is not None else 0
-    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - kept])
+    n_kept = int(_POLICY_SHARE * len(rows)) if policy is not None else 0
+    fit_rows, kept_rows = np.split(np.arange(len(rows)), [len(rows) - n_kept])
     challenger = fitted(fit_rows)
     challenge = _challenge(fitted, rows, registry, champion_id)
     new = registry.add(challenger)
     promoted = new != champion_id and (force or challenge.earned(alpha))
-    told = None
+    policy_note = None
     if promoted:
         why = f"re-fit on {len(fit_rows):,} labels"
         if not challenge.earned(alpha):
@@ -157,19 +158,36 @@ def refit(
         facts = {"method": name, "n": len(fit_rows), "challenge": challenge.to_dict()}
         registry.promote(new, why=why, facts=facts, champion=champion_id)
         if policy is not None:
-            told = _set_again(Path(str(store.settings.policy)), policy, challenger,
+            policy_note = _set_again(Path(str(store.settings.policy)), policy, challenger,
                               rows.taken(kept_rows))  # fmt: skip
     words = _words(challenge, alpha, promoted=promoted, same=new == champion_id)
     return Refit(
         promoted, new, champion_id, name, len(fit_rows), challenge,
         getattr(challenger, "temperature", None), getattr(champion, "temperature", None), words,
-        told,
+        policy_note,
     )  # fmt: skip
 
 
 def _policy_of(store: Store) -> DecisionPolicy | None:
     path = store.settings.policy
     return None if path is None or not Path(path).exists() else load_policy(path)
+
+
+def policy_apart(store: Store, calibrator: Calibrator) -> tuple[str, ...]:
+    """Return a warning where the policy of a store decides by another map than this one."""
+    name = Path(str(store.settings.policy)).name
+    try:
+        policy = _policy_of(store)
+    except FileFormatError as error:
+        return (str(error),)
+    if policy is None or map_digest(policy.calibrator) == map_digest(calibrator):
+        return ()
+    text = (
+        f"{name} decides by another calibrator, its own, than the one that serves: its promise is "
+        "about that one alone. Set it again on labels of this one: `temperance threshold FILE "
+        f"--calibrator current.json -o {name}` (of bands: `temperance policy`)."
+    )
+    return (text,)
 
 
 def _set_again(path: Path, policy: DecisionPolicy, calibrator: Calibrator, rows: StoredRows) -> str:
@@ -249,9 +267,16 @@ def _window(store: Store, champion: str, last: int | None, since: int | None) ->
     parts = [each for each in parts if len(each)]
     n = sum(map(len, parts))
     if n < _FEWEST:
+        delay = store.settings.delay
+        delayed = (
+            f" (one counts once its prediction is older than the delay, {length_text(delay)})"
+            if delay
+            else ""
+        )
         msg = (
-            f"the window has {n} usable labels, and a re-fit wants at least {_FEWEST}: wait for "
-            "more, or take an older window (`last`, --last; `since`, --since)."
+            f"the window has {count_text(n, 'usable label')}, and a re-fit wants at least "
+            f"{_FEWEST}: wait for more{delayed}, or take an older window (`last`, --last; `since`, "
+            "--since)."
         )
         raise InvalidInputError(msg)
     rows = joined(parts)

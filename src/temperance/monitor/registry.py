@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from temperance.checks.arguments import as_word, optional_text
 from temperance.errors import FileFormatError, InvalidInputError, StoreError
 from temperance.formats import content_id, load, save
+from temperance.frozen import Plain
 from temperance.monitor.lock import lock_of
-from temperance.plain import Plain
 from temperance.readers.json_object import json_file
 from temperance.writers.place import write_text
 
@@ -92,34 +92,40 @@ class Registry:
         fitted = load(calibrator)
         _refuse_other_rows(fitted)
         if self.current_path.exists():
-            if (own := self.current()) != content_id(fitted):
+            if self._serving() != content_id(fitted):
+                own = self.current()
                 msg = (
                     f"{self.folder}: another calibrator ({own[: len(_PREFIX) + _SHORT]}) serves "
-                    "there already. Give another folder (--registry), or promote this one."
+                    "there already. Give another folder (--registry), or let this one serve: "
+                    "`registry.promote(registry.add(FILE), why=...)` of temperance.monitor."
                 )
                 raise InvalidInputError(msg)
-            return own
-        try:
-            (self.folder / "calibrators").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            msg = f"{self.folder}: the folder of calibrators cannot be made: {error.strerror}."
-            raise InvalidInputError(msg) from error
+            return self.add(calibrator)
         return self._serve(self.add(calibrator), "init", why, {})
 
     def add(self, calibrator: str | os.PathLike[str] | Calibrator) -> str:
         """Keep a calibrator, of a file or fitted, under its id; it does not serve yet.
 
+        One whose file is damaged is written again.
+
         Raises
         ------
         InvalidInputError
-            Its rows have more than one label, or the outputs of several models.
+            Its rows have more than one label, or the outputs of several models; the folder cannot
+            be made.
         """
         of_file = isinstance(calibrator, str | os.PathLike)
         fitted: Any = load(calibrator) if of_file else calibrator  # type: ignore[arg-type]
         _refuse_other_rows(fitted)
         name = content_id(fitted)
         path = self._path(name)
-        if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"{self.folder}: the folder of calibrators cannot be made: {error.strerror}."
+            raise InvalidInputError(msg) from error
+        self._loaded.pop(name, None)
+        if not self._is_good(name):  # not there, or damaged
             if of_file:
                 write_text(path, Path(calibrator).read_text(encoding="utf-8"))  # type: ignore[arg-type]
             else:
@@ -162,14 +168,34 @@ class Registry:
             return content_id(load(self.current_path))
         except FileFormatError as error:
             good = next(
-                (each.id for each in reversed(self.history()) if self._is_good(each.id)), ""
+                (each.id for each in reversed(self.history()) if self._is_good(each.id)), None
             )
-            msg = (
-                f"{error} What serves keeps the last good one in memory; "
-                f"`temperance monitor rollback STORE --to {good[len(_PREFIX) :][:_SHORT]}` "
-                "writes it again."
+            way = (
+                "no version of its history can be read either: restore the folder from a copy, "
+                "or make another one (`temperance monitor init --registry`)."
+                if good is None
+                else "`temperance monitor rollback STORE --to "
+                f"{good[len(_PREFIX) :][:_SHORT]}` writes the last good one again."
             )
+            msg = f"{error} What serves keeps the last good one in memory; {way}"
             raise FileFormatError(msg) from error
+
+    def adopted(self) -> str:
+        """Return the id of the calibrator that serves, and keep it where it is no version yet.
+
+        What was copied over `current.json` by hand serves: it becomes a version, with a line in the
+        history, so that rows logged under its id can be weighed.
+
+        Raises
+        ------
+        FileFormatError
+            As `current`.
+        """
+        name = self.current()
+        if not self._path(name).exists():
+            self.add(self.current_path)
+            self._serve(name, "promote", "current.json was replaced by hand", {})
+        return name
 
     def promote(
         self,
@@ -224,12 +250,13 @@ class Registry:
                 raise InvalidInputError(msg)
             return self._serve(history[first - 1].id, "rollback", why, {})
         digits = str(to).removeprefix(_PREFIX)
-        there = sorted({path.stem for path in (self.folder / "calibrators").glob("*.json")})
-        alike = [each for each in there if each.startswith(digits)]
+        stems = sorted({path.stem for path in (self.folder / "calibrators").glob("*.json")})
+        alike = [each for each in stems if each.startswith(digits)]
         if len(digits) < 6 or len(alike) != 1:
-            names = ", ".join(each[:_SHORT] for each in there)
+            names = ", ".join(each[:_SHORT] for each in stems)
             msg = (
-                f"`to` must name one calibrator by 6 digits or more, got {to!r}; there are {names}."
+                f"`to` (--to) must name one calibrator by 6 digits or more, got {to!r}; "
+                f"there are {names}."
             )
             raise InvalidInputError(msg)
         return self._serve(_PREFIX + alike[0], "rollback", why, {})

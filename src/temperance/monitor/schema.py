@@ -115,10 +115,14 @@ def version_of(work: Transaction, name: str) -> int:
     Raises
     ------
     FileFormatError
-        They are newer than this library.
+        They are newer than this library, or say no version.
     """
     row = work.one("SELECT value FROM temperance_meta WHERE key = 'version'")
-    version = int(row[0]) if row else 0
+    text = str(row[0]) if row else ""
+    if not (text.isascii() and text.isdigit()):
+        msg = f"{name}: damaged: its version is {text!r}, no number. Restore it from a copy."
+        raise FileFormatError(msg)
+    version = int(text)
     if version > VERSION:
         msg = (
             f"{name}: a store of version {version}, newer than this library, which knows "

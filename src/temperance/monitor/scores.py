@@ -63,14 +63,14 @@ def packed_few(
     A row's options differ; those at -inf are not written, and one at least is another.
     """
     small = _centred(logits, precision)
-    there = np.isfinite(small)
-    order = np.where(there, options, MOST_OPTIONS).argsort(axis=1, kind="stable")
-    small, options, there = (
-        np.take_along_axis(each, order, axis=1) for each in (small, options, there)
+    finite = np.isfinite(small)
+    order = np.where(finite, options, MOST_OPTIONS).argsort(axis=1, kind="stable")
+    small, options, finite = (
+        np.take_along_axis(each, order, axis=1) for each in (small, options, finite)
     )
-    last = options[np.arange(len(options)), there.sum(axis=1) - 1]
+    last = options[np.arange(len(options)), finite.sum(axis=1) - 1]
     rows: list[bytes] = [b""] * len(options)
-    _write_few(rows, np.arange(len(options)), small, there, options, last + 1, None)
+    _write_few(rows, np.arange(len(options)), small, finite, options, last + 1, None)
     return rows
 
 
@@ -169,7 +169,7 @@ def unpacked(rows: Sequence[bytes], k: int) -> NDArray[np.float32]:
     """Return rows of bytes as logits (n, k), -inf where an option does not exist."""
     logits = np.full((len(rows), k), -np.inf, dtype=np.float32)
     for places, alike in _alike(rows):
-        table = _Table.of(alike)
+        table = _RowTable.of(alike)
         if table.places is None:
             logits[places, : table.numbers.shape[1]] = table.numbers
             continue
@@ -189,7 +189,7 @@ def unpacked_few(rows: Sequence[bytes], m: int) -> tuple[NDArray[np.float32], ND
     logits = np.full((len(rows), m), -np.inf, dtype=np.float32)
     options = np.full((len(rows), m), -1, dtype=np.int64)
     for places, alike in _alike(rows):
-        table = _Table.of(alike)
+        table = _RowTable.of(alike)
         assert table.places is not None  # noqa: S101  (no such row is whole)
         logits[places, : table.numbers.shape[1]] = table.numbers
         options[places, : table.numbers.shape[1]] = table.places
@@ -211,7 +211,7 @@ def _alike(rows: Sequence[bytes]) -> list[tuple[NDArray[np.intp] | slice, Sequen
     ]
 
 
-class _Table:
+class _RowTable:
     """Rows of one length and kind as arrays: numbers (n, m), and of few options where they are."""
 
     def __init__(
@@ -225,7 +225,7 @@ class _Table:
         self.widths, self.rest = widths, rest  # (n,), of rows whose rest has a number
 
     @classmethod
-    def of(cls, rows: Sequence[bytes]) -> _Table:
+    def of(cls, rows: Sequence[bytes]) -> _RowTable:
         """Return the numbers of rows that are alike."""
         kind = rows[0][0]
         dtype = _DTYPES["float16" if kind & _HALF else "float32"]

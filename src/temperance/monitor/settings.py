@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from temperance.checks.arguments import as_flag, as_number, as_word, optional_text, value_text
 from temperance.drift import Alarm
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
-from temperance.plain import Plain
+from temperance.frozen import Frozen, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

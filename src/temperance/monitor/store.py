@@ -11,10 +11,10 @@ import numpy as np
 from temperance.checks.arguments import as_positive
 from temperance.checks.labels import as_classes
 from temperance.checks.row_values import as_known_names
-from temperance.errors import FileFormatError, InvalidInputError
+from temperance.errors import FileFormatError, InvalidInputError, TemperanceError
 from temperance.monitor.database import database_at
 from temperance.monitor.inputs import Scores, as_ids, as_times, as_values, few, microseconds
-from temperance.monitor.labels import checked_labels, newest_labels, predictions_of
+from temperance.monitor.labels import checked_labels, newest_labels, predictions_of, told_again
 from temperance.monitor.schema import VERSION, create, migrate, version_of
 from temperance.monitor.settings import Settings
 from temperance.monitor.stored import BLOCK, KINDS, Counts, Labelled, Logged, blocks_of
@@ -63,12 +63,12 @@ class Store:
             It cannot be made.
         """
         database = database_at(address)
-        if not database.exists():
-            with database.transaction(writes=True) as work:
-                create(work, database.words)
-                content = json.dumps(settings.to_dict())
-                work.execute("INSERT INTO temperance_meta VALUES ('settings', ?)", (content,))
-            return cls(database, settings, clock)
+        try:
+            if not database.exists() and _created(database, settings):
+                return cls(database, settings, clock)
+        except BaseException:
+            database.close()
+            raise
         database.close()
         store = cls.open(address, clock=clock)
         if store.settings != settings:
@@ -207,7 +207,11 @@ class Store:
         classes: tuple[str, ...] | None,
         options: Options,
     ) -> int:
-        """Return the number of a model, which is made when it is first seen."""
+        """Return the number of a model, which is made when it is first seen.
+
+        Rows of the same name may add what was not known of it: names of classes, more options
+        where rows have options of their own, and that some are not shown.
+        """
         sql = "SELECT number, k, classes, options FROM temperance_models WHERE name = ?"
         row = work.one(sql, (str(name),))
         text = None if classes is None else json.dumps(classes)
@@ -218,39 +222,38 @@ class Store:
             )
             row = work.one(sql, (str(name),))
             assert row is not None  # noqa: S101  (just written)
-        if (row[3] == "numbered") != (options == "numbered"):
-            msg = (
-                f"rows of model {name!r} were logged "
-                f"{'with' if row[3] == 'numbered' else 'without'} `options`: log others under a "
-                "name of their own (`model`, --model)."
-            )
-            raise InvalidInputError(msg)
-        if row[3] == "all" and options == "shown":
-            work.execute(
-                "UPDATE temperance_models SET options = ? WHERE number = ?", (options, row[0])
-            )
+        number, old_k, old_text, old_options = row
         any_width = self.settings.ragged or options == "numbered"
-        if any_width and k > row[1]:
-            work.execute("UPDATE temperance_models SET k = ? WHERE number = ?", (k, row[0]))
-        elif row[1] != k and not any_width:
+        _refuse_other_options(name, old_options, options)
+        if old_k != k and not any_width:
             msg = (
-                f"rows have {k} options, those of model {name!r} had {row[1]}. A model with others "
+                f"rows have {k} options, those of model {name!r} had {old_k}. A model with others "
                 "is another one: log it under a name of its own (`model`, --model)."
             )
             raise InvalidInputError(msg)
-        if text is not None and row[2] != text:
-            if row[2] is not None:
-                msg = (
-                    f"the classes of model {name!r} were {few(json.loads(row[2]))}, not "
-                    f"{few(classes or ())}: log another model under a name of its own (--model)."
-                )
-                raise InvalidInputError(msg)
-            work.execute("UPDATE temperance_models SET classes = ? WHERE number = ?",
-                         (text, row[0]))  # fmt: skip
-        return int(row[0])
+        if None not in (text, old_text) and old_text != text:
+            msg = (
+                f"the classes of model {name!r} were {few(json.loads(old_text))}, not "
+                f"{few(classes or ())}: log another model under a name of its own (--model)."
+            )
+            raise InvalidInputError(msg)
+        now = (
+            max(k, old_k),
+            old_text if text is None else text,
+            "shown" if (old_options, options) == ("all", "shown") else old_options,
+        )
+        if now != (old_k, old_text, old_options):
+            work.execute(
+                "UPDATE temperance_models SET k = ?, classes = ?, options = ? WHERE number = ?",
+                (*now, number),
+            )
+        return int(number)
 
     def _join(self, work: Transaction, names: list[str]) -> tuple[int, int]:
-        """Give parked labels to the predictions that have come now."""
+        """Give parked labels to the predictions that have come now.
+
+        Return how many, and how many are dropped, being no option of their prediction.
+        """
         if work.one("SELECT 1 FROM temperance_parked LIMIT 1") is None:
             return 0, 0
         condition, value = work.among("id", names)
@@ -309,11 +312,12 @@ class Store:
     def _write_labels(self, work: Transaction, names: list[str], values: list[object]) -> Labelled:
         predictions = predictions_of(work, names)
         numbers = checked_labels(names, values, predictions)
-        arrived = self._arrival(work)
+        arrived, ahead = self._arrival(work)
         seqs = [row.seq for row in predictions.values()]
         known = newest_labels(work, seqs)
         looked = _looked(work)
-        delay = microseconds(self.settings.delay)
+        delay = microseconds(self.settings.delay) + ahead
+        again = told_again(work, names, numbers, predictions)
         fresh: dict[int, tuple[int, int, int, int, int]] = {}
         old: list[tuple[int]] = []
         history: list[tuple[int, int, int, int, int]] = []
@@ -333,7 +337,7 @@ class Store:
                 usable, corrected = fresh[row.seq][3], corrected + 1
             elif row.seq in known:
                 label_seq, label, was_usable = known[row.seq]
-                if label == number:
+                if label == number or row.seq in again:
                     repeated += 1
                     continue
                 corrected += 1
@@ -355,15 +359,37 @@ class Store:
         not_shown = sum(row[1] < 0 for row in fresh.values())
         return Labelled(new, repeated, corrected, len(parked), not_shown)
 
-    def _arrival(self, work: Transaction) -> int:
-        """Return when labels arrive: never before another one, nor behind what was checked.
+    def _arrival(self, work: Transaction) -> tuple[int, int]:
+        """Return when labels arrive, and by how much that is ahead of the clock.
 
-        A clock that goes backwards, or that of another machine, hides no label.
+        Never before another one, nor behind what was checked.
         """
-        last = int(_meta(work, "arrived", "0"))
-        now = max(self.now(), last, _looked(work) + 1)
+        now = self._time(work)
+        ahead = max(0, now - self.now())
+        now = max(now, _looked(work) + 1)
         _set_meta(work, "arrived", str(now))
-        return now
+        _set_meta(work, "clock", str(self.now()))
+        return now, ahead
+
+    def _time(self, work: Transaction) -> int:
+        """Return the time by which labels are ordered: the clock's, which never goes backwards.
+
+        Where a clock was set back, or is that of another machine, it goes on from the latest time
+        that the store has seen, as fast as the clock does: no label is hidden until the clock has
+        caught up.
+        """
+        now, seen = self.now(), max(int(_meta(work, "arrived", "0")), _looked(work))
+        if now >= seen:
+            return now
+        return seen + max(0, now - int(_meta(work, "clock", str(seen))))
+
+    def seconds_behind(self) -> float:
+        """Return by how much the clock is behind the latest time that the store has seen; 0: not.
+
+        It was set back, or that of another machine is ahead.
+        """
+        with self._database.transaction(writes=False) as work:
+            return (self._time(work) - self.now()) / _MICRO
 
     # Reading.
 
@@ -382,7 +408,9 @@ class Store:
             Only so many of them, the last ones.
         """
         with self._database.transaction(writes=False) as work:
-            yield from self._labelled(work, after, self.now() if until is None else until, last)
+            yield from self._labelled(
+                work, after, self._time(work) if until is None else until, last
+            )
 
     def _labelled(
         self, work: Transaction, after: int, until: int, last: int | None
@@ -442,6 +470,14 @@ class Store:
             return None
         return tuple(json.loads(rows[0][0]))
 
+    def seconds_to_next_label(self) -> float | None:
+        """Return when the next label counts that is there and does not yet; None: there is none."""
+        sql = "SELECT min(usable_at) FROM temperance_labels WHERE newest = 1 AND usable_at > ?"
+        with self._database.transaction(writes=False) as work:
+            now = self._time(work)
+            row = work.one(sql, (now,))
+        return None if row is None or row[0] is None else (row[0] - now) / _MICRO
+
     def counts(self) -> Counts:
         """Return how much of what there is."""
         now, size = self.now(), self._database.size()
@@ -456,7 +492,7 @@ class Store:
                 " temperance_labels WHERE newest = 1 ORDER BY seq DESC LIMIT 10000) l"
                 " JOIN temperance_predictions p ON p.seq = l.prediction"
             )
-            there, old, first, last = work.one(
+            n_predictions, old, first, last = work.one(
                 "SELECT count(*), sum(CASE WHEN time <= ? THEN 1 ELSE 0 END), min(time), max(time)"
                 " FROM temperance_predictions",
                 (matured,),
@@ -468,7 +504,7 @@ class Store:
                 f" {_summed('newest = 1 AND label < 0')},"
                 f" {_summed('newest = 1 AND usable_at > ?')},"
                 f" {_summed('newest = 1 AND usable_at <= ?')} FROM temperance_labels",
-                (cursor, now),
+                (cursor, self._time(work)),
             ) or (0, 0, 0, 0, 0)
             if int(_meta(work, "arrived", "0")) > now:  # by a clock that went backwards
                 usable = count(
@@ -477,7 +513,7 @@ class Store:
                     matured,
                 )
             return Counts(
-                there,
+                n_predictions,
                 int(new or 0),
                 labels - int(new or 0),
                 count("temperance_parked"),
@@ -507,7 +543,8 @@ class Store:
         # as a writer: open transactions of labels are waited for, and later ones come later
         with self._database.transaction(writes=True) as work:
             cursor = int(_meta(work, "cursor", "0"))
-            until = max(self.now(), cursor)
+            until = max(self._time(work), cursor)
+            _set_meta(work, "clock", str(self.now()))
             _set_meta(work, "looked", str(max(until, int(_meta(work, "looked", "0")))))
         return cursor, until
 
@@ -627,6 +664,17 @@ class Store:
         return count
 
 
+def _created(database: Database, settings: Settings) -> bool:
+    """Make the tables; return False where another process has made them meanwhile."""
+    with database.transaction(writes=True) as work:
+        if database.has_store(work):
+            return False
+        create(work, database.words)
+        content = json.dumps(settings.to_dict())
+        work.execute("INSERT INTO temperance_meta VALUES ('settings', ?)", (content,))
+    return True
+
+
 def _opened_settings(database: Database) -> Settings:
     """Return the settings of a store, whose tables are of the version of now."""
     if not database.exists():
@@ -642,11 +690,28 @@ def _opened_settings(database: Database) -> Settings:
     if row is None:
         msg = f"{database.name}: no store of a monitor: it has no settings."
         raise FileFormatError(msg)
-    return Settings.from_dict(json.loads(row[0]))
+    try:
+        return Settings.from_dict(json.loads(row[0]))
+    except (KeyError, TypeError, ValueError, TemperanceError) as error:
+        msg = (
+            f"{database.name}: its settings cannot be read ({error!r}); restore the store from a "
+            "copy, or update temperance where a newer one wrote it."
+        )
+        raise FileFormatError(msg) from error
 
 
 _ALL = 1 << 62
 _USABLE = 4  # of the columns of rows: from when on the label may be looked at
+
+
+def _refuse_other_options(name: str, old: Options, options: Options) -> None:
+    """Raise where some rows of a model have options by their numbers, and others have not."""
+    if (old == "numbered") != (options == "numbered"):
+        msg = (
+            f"rows of model {name!r} were logged {'with' if old == 'numbered' else 'without'} "
+            "`options`: log others under a name of their own (`model`, --model)."
+        )
+        raise InvalidInputError(msg)
 
 
 def _refuse_others(
@@ -659,7 +724,7 @@ def _refuse_others(
 ) -> None:
     """Raise if a row that is there already, or twice in this call, is another one."""
     condition, value = work.among("id", names)
-    there = {
+    stored = {
         row[0]: (row[1], row[2], row[3], bytes(row[4]))
         for row in work.rows(
             "SELECT id, model, calibrator, part, scores FROM temperance_predictions"
@@ -669,7 +734,7 @@ def _refuse_others(
     others = [
         name
         for name, part, row in zip(names, parts, rows, strict=True)
-        if there[name] != (model, calibrator, part, row)
+        if stored[name] != (model, calibrator, part, row)
     ]
     if others:
         msg = (

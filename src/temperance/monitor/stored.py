@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.monitor.scores import unpacked, unpacked_few
-from temperance.plain import Plain
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -154,9 +153,9 @@ def blocks_of(work: Transaction, pages: Iterable[Sequence[Any]]) -> Iterator[Sto
         for first in range(0, len(columns[0]), most):
             some = [each[first : first + most] for each in columns]
             labels, model, calibrator, times, usable, parts, scores = some[: len(KINDS)]
-            there = dict.fromkeys(np.unique(model).tolist())
-            width = max(models[each][1] for each in there)
-            numbered = [each for each in there if models[each][2] == "numbered"]
+            present = dict.fromkeys(np.unique(model).tolist())
+            width = max(models[each][1] for each in present)
+            numbered = [each for each in present if models[each][2] == "numbered"]
             if numbered:
                 labels = labels.copy()
                 logits = _with_numbered(scores, labels, np.isin(model, numbered), width)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from temperance.plots.theme import BARS, INK, MUTED, OVER, SMALL, TEXT, UNDER, Display, quiet
-from temperance.printable import printable
+from temperance.printable import capitalised, printable
 from temperance.show import percent_text
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class BandsDisplay(Display):
         ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         score = self.score_name
-        ax.set_xlabel(printable(score[0].upper() + score[1:]), fontsize=TEXT, color=INK,
+        ax.set_xlabel(printable(capitalised(score)), fontsize=TEXT, color=INK,
                       labelpad=6, parse_math=False)  # fmt: skip
         ax.set_ylabel("Share of rows", fontsize=TEXT, color=INK, rotation=0,
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
@@ -113,11 +113,11 @@ class BandsDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the bands in words."""
-        said = [f"Histogram of the {self.score_name}."]
+        sentences = [f"Histogram of the {self.score_name}."]
         if self.reject_to is not None:
-            said.append(f"Rows up to {self.reject_to:.4g} are rejected.")
+            sentences.append(f"Rows up to {self.reject_to:.4g} are rejected.")
         if self.accept_from is not None:
-            said.append(f"Rows from {self.accept_from:.4g} on are accepted.")
+            sentences.append(f"Rows from {self.accept_from:.4g} on are accepted.")
         yes = float(self.shares[0].sum())
-        said.append(f"{percent_text(yes, 1)} {self.words['are_yes']}.")
-        return "Scores and bands", " ".join(said)
+        sentences.append(f"{percent_text(yes, 1)} {self.words['are_yes']}.")
+        return "Scores and bands", " ".join(sentences)

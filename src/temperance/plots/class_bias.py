@@ -131,13 +131,13 @@ class ClassBiasDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every bias in words."""
-        said = [
+        phrases = [
             f"{key} {each.value:+.3f}"
             + ("" if each.low == each.high else f" ({each.low:+.3f} to {each.high:+.3f})")
             for key, each in self.biases.items()
         ]
         title = f"Class biases{'' if self.name is None else f': {self.name}'}"
-        return title, f"Biases of the classes with 95 % intervals: {'; '.join(said)}."
+        return title, f"Biases of the classes with 95 % intervals: {'; '.join(phrases)}."
 
 
 def _colour(estimate: Estimate) -> str:

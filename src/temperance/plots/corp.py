@@ -123,7 +123,8 @@ class CorpDisplay(Display):
             What the probability is of: that the predicted class is right, or that the class is
             this one; by default class 1 of two classes, else "predicted".
         weights : array_like, shape (n,), optional
-            Finite, >= 0. A row of weight 2 counts as two rows.
+            Finite, >= 0. A row of weight 2 counts as two rows in the curve and in the parts of
+            the score, and as one in the bands and the p-value.
         clusters : array_like, shape (n,), optional
             Names of what rows belong to; rows of one are resampled together.
         n_resamples : int, default 1000
@@ -231,14 +232,14 @@ class CorpDisplay(Display):
         corp = self.corp
         happens = "is right" if corp.event == "top-label" else f"{self.event_name} happens"
         places = np.searchsorted(corp.share.cumsum(), (0.1, 0.5, 0.9)).clip(max=len(corp.share) - 1)
-        said = [
+        phrases = [
             f"says {corp.probability[i]:.1%}, {happens} {corp.recalibrated[i]:.1%}" for i in places
         ]
         colours = _colours(corp.recalibrated, corp.consistency_low, corp.consistency_high)
         title = f"CORP reliability diagram{'' if self.name is None else f': {self.name}'}"
         return title, (
             f"Isotonic frequency against probability. {', '.join(self._parts())}. The model "
-            f"{'; '.join(dict.fromkeys(said))}. Against "
+            f"{'; '.join(dict.fromkeys(phrases))}. Against "
             f"what a calibrated model would show, the curve is too low for "
             f"{corp.share[colours == OVER].sum():.0%} of the predictions and too high for "
             f"{corp.share[colours == UNDER].sum():.0%}."
@@ -256,12 +257,12 @@ class CorpDisplay(Display):
 
 def _draw_bands(ax: Axes, corp: CorpReliability) -> None:
     """Fill what chance allows a calibrated model, and where the curve may be."""
-    kept = _visible(corp.probability)
+    visible = _visible(corp.probability)
     for low, high, colour, alpha, order in (
         (corp.consistency_low, corp.consistency_high, BARS, 0.45, 1.6),
         (corp.confidence_low, corp.confidence_high, INK, 0.1, 1.7),
     ):
-        x, bottom, top = corp.probability[kept], low[kept], high[kept]
+        x, bottom, top = corp.probability[visible], low[visible], high[visible]
         if x[-1] - x[0] < _HALF:
             x = np.array([x[0] - _HALF, *x, x[-1] + _HALF])
             bottom, top = np.pad(bottom, 1, mode="edge"), np.pad(top, 1, mode="edge")
@@ -272,9 +273,9 @@ def _draw_bands(ax: Axes, corp: CorpReliability) -> None:
 
 def _draw_curve(ax: Axes, corp: CorpReliability) -> None:
     """Draw the curve, in colour where it leaves the consistency band, and dots if they are few."""
-    kept = _visible(corp.probability)
-    x, curve = corp.probability[kept], corp.recalibrated[kept]
-    edges = corp.consistency_low[kept], corp.consistency_high[kept]
+    visible = _visible(corp.probability)
+    x, curve = corp.probability[visible], corp.recalibrated[visible]
+    edges = corp.consistency_low[visible], corp.consistency_high[visible]
     fine = np.unique(np.concatenate([x, *(_crossings(x, curve - edge) for edge in edges)]))
     middle = 0.5 * (fine[1:] + fine[:-1])
     colours = _colours(*(np.interp(middle, x, y) for y in (curve, *edges)))
@@ -295,8 +296,8 @@ def _visible(x: NDArray[np.float64]) -> NDArray[np.bool_]:
     if len(x) <= _FEW:
         return np.ones(len(x), dtype=bool)
     new = np.diff(np.floor(x / _FINE)) > 0.0
-    kept: NDArray[np.bool_] = np.append(True, new) | np.append(new, True)
-    return kept
+    step_ends: NDArray[np.bool_] = np.append(True, new) | np.append(new, True)
+    return step_ends
 
 
 def _crossings(x: NDArray[np.float64], gap: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -333,10 +334,10 @@ def _draw_words(ax: Axes, corp: CorpReliability) -> None:
             ax, points, below="probability too high", above="probability too low"
         )
     along = np.array([0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.12, 0.88])
-    held = (along > x[0]) & (along < x[-1])  # better in the band than beside it
+    interior = (along > x[0]) & (along < x[-1])  # better in the band than beside it
     places = [
         Words("if calibrated", at - step, at + step, "center", up, 45.0)
-        for at in (*along[held], *along[~held])
+        for at in (*along[interior], *along[~interior])
         for step, up in ((0.012, "bottom"), (-0.012, "top"))
     ]
     points = np.concatenate([points, corners])

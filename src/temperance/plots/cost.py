@@ -191,7 +191,7 @@ class CostDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the points in words."""
-        said = [
+        phrases = [
             f"{key}: cost {cost:.4g}, accuracy {accuracy:.1%}"
             for key, (cost, accuracy) in self.points.items()
         ]
@@ -201,18 +201,18 @@ class CostDisplay(Display):
             f"{self.curve.accuracy[self.curve.cost.argmin()]:.1%} to {self.curve.cost.max():.4g} "
             f"with {self.curve.accuracy[self.curve.cost.argmax()]:.1%}."
         )
-        return title, f"{ends} {'; '.join(said)}."
+        return title, f"{ends} {'; '.join(phrases)}."
 
     def _draw_key(self, ax: Axes, names: Sequence[str]) -> None:
         """Draw the key in a corner where nothing is drawn, or else make room below for it."""
-        ends = ax.transAxes.inverted().transform(ax.transData.transform(self._drawn()))
+        ends = ax.transAxes.inverted().transform(ax.transData.transform(self._outline()))
         across, up = (SMALL / each for each in _points(ax))
         width = across * (_HANDLE + max(map(width_of, names))) + _APART
         height = up * (_ROW * len(names) + 1.0) + _APART
         for corner in _CORNERS:
-            beside = ends[:, 0] > 1.0 - width if "right" in corner else ends[:, 0] < width
-            above = ends[:, 1] > 1.0 - height if "upper" in corner else ends[:, 1] < height
-            if not (beside & above).any():
+            in_width = ends[:, 0] > 1.0 - width if "right" in corner else ends[:, 0] < width
+            in_height = ends[:, 1] > 1.0 - height if "upper" in corner else ends[:, 1] < height
+            if not (in_width & in_height).any():
                 break
         else:
             corner = _CORNERS[0]
@@ -223,7 +223,7 @@ class CostDisplay(Display):
         for text in key.get_texts():
             text.set_parse_math(False)
 
-    def _drawn(self) -> NDArray[np.float64]:
+    def _outline(self) -> NDArray[np.float64]:
         """Return points (n, 2) all along the lines and the edges of the band, and the markers."""
         curve, raw = self.curve, self.raw_curve
         lines = [(curve.cost, y) for y in (curve.accuracy, curve.accuracy_low, curve.accuracy_high)]

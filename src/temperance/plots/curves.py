@@ -86,15 +86,15 @@ class CalibrationCurvesDisplay(Display):
         event_name: str | None = None,
     ) -> None:
         rule = "a mapping of name to `CorpReliability`"
-        given = as_mapping(curves, name="curves", rule=rule)
-        if not 1 <= len(given) <= MOST_CURVES:
-            msg = f"`curves` must hold from 1 to {MOST_CURVES} curves, got {len(given)}."
+        by_name = as_mapping(curves, name="curves", rule=rule)
+        if not 1 <= len(by_name) <= MOST_CURVES:
+            msg = f"`curves` must hold from 1 to {MOST_CURVES} curves, got {len(by_name)}."
             raise InvalidInputError(msg)
-        events = {each.event for each in given.values()}
+        events = {each.event for each in by_name.values()}
         if len(events) > 1:
             msg = f"`curves` must be of one event, got {', '.join(sorted(events))}."
             raise InvalidInputError(msg)
-        self.curves = {str(key): each for key, each in given.items()}
+        self.curves = {str(key): each for key, each in by_name.items()}
         self.name = optional_text(name, name="name")
         (event,) = events
         self.event_name = None
@@ -149,18 +149,18 @@ class CalibrationCurvesDisplay(Display):
         InvalidInputError
             As above, and as in `metrics.corp_reliability`.
         """
-        given = as_mapping(probs, name="probs", rule="a mapping of name to probabilities")
+        by_name = as_mapping(probs, name="probs", rule="a mapping of name to probabilities")
         curves = {
             str(key): corp_reliability(
                 each, labels, event=event, weights=weights, classes=classes,
                 ignore_label=ignore_label, n_resamples=100,
             )
-            for key, each in given.items()
+            for key, each in by_name.items()
         }  # fmt: skip
         event_name = None
         first = next(iter(curves.values()), None)
         if first is not None and first.event != "top-label":
-            names = frame_names(next(iter(given.values()))) if classes is None else classes
+            names = frame_names(next(iter(by_name.values()))) if classes is None else classes
             event_name = Outcomes.named([], names).class_name(int(first.event))
         return cls(curves, name=name, event_name=event_name).plot(ax)
 
@@ -199,16 +199,16 @@ class CalibrationCurvesDisplay(Display):
         several = estimator if isinstance(estimator, Mapping) else {
             type(estimator).__name__: estimator
         }  # fmt: skip
-        made = {str(key): estimated(each, X, y) for key, each in several.items()}
-        classes = [each for _, _, each in made.values()]
-        other = [key for key, each in zip(made, classes, strict=True) if each != classes[0]]
+        estimates = {str(key): estimated(each, X, y) for key, each in several.items()}
+        classes = [each for _, _, each in estimates.values()]
+        other = [key for key, each in zip(estimates, classes, strict=True) if each != classes[0]]
         if other:
             msg = f"`estimator` must hold classifiers of the same classes; {other[0]} has others."
             raise InvalidInputError(msg)
-        labels: Any = next((each for _, each, _ in made.values()), y)
-        given = {"classes": classes[0]} if classes else {}
-        probs = {key: each for key, (each, _, _) in made.items()}
-        return cls.from_predictions(probs, labels, **{**given, **options})
+        labels: Any = next((each for _, each, _ in estimates.values()), y)
+        settings = {"classes": classes[0]} if classes else {}
+        probs = {key: each for key, (each, _, _) in estimates.items()}
+        return cls.from_predictions(probs, labels, **{**settings, **options})
 
     @classmethod
     def from_comparison(
@@ -273,13 +273,13 @@ class CalibrationCurvesDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and each curve in words: what it says and what happens."""
         happens = "is right" if self.event_name is None else f"{self.event_name} happens"
-        said = []
+        phrases = []
         for key, corp in self.curves.items():
             places = np.searchsorted(corp.share.cumsum(), _MARKS).clip(max=len(corp.share) - 1)
             points = dict.fromkeys(
                 f"says {corp.probability[i]:.1%}, {happens} {corp.recalibrated[i]:.1%}"
                 for i in places.tolist()
             )
-            said.append(f"{key} {'; '.join(points)}")
+            phrases.append(f"{key} {'; '.join(points)}")
         title = f"Calibration curves{'' if self.name is None else f': {self.name}'}"
-        return title, f"Isotonic frequency against probability. {'. '.join(said)}."
+        return title, f"Isotonic frequency against probability. {'. '.join(phrases)}."

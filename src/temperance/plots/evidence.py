@@ -168,7 +168,7 @@ class EvidenceDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the line in words."""
         over = np.flatnonzero(self.log_evidence >= self.threshold)
-        said = (
+        course = (
             f"never reaches {self.threshold:.2f}"
             if not len(over)
             else f"reaches {self.threshold:.2f} at label {self.labels[over[0]]:,.0f}"
@@ -176,6 +176,6 @@ class EvidenceDisplay(Display):
         since = "" if self.onset is None else f" The change began about label {self.onset[0]:,}."
         title = f"Evidence over labels{'' if self.name is None else f': {self.name}'}"
         return title, (
-            f"Log of the evidence that served probabilities are wrong: it {said}, and is "
+            f"Log of the evidence that served probabilities are wrong: it {course}, and is "
             f"{self.log_evidence[-1]:.2f} after {self.labels[-1]:,.0f} labels.{since}"
         )

@@ -152,23 +152,23 @@ class FrequencyDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every class's share then and now in words."""
-        said = [
+        phrases = [
             f"{key} was {self.reference[key]:.1%}, is {each.value:.1%}"
             + ("" if each.low == each.high else f" ({each.low:.1%} to {each.high:.1%})")
             for key, each in self.new.items()
         ]
         title = f"Class frequencies{'' if self.name is None else f': {self.name}'}"
-        return title, f"Share of each class with its 95 % interval: {'; '.join(said)}."
+        return title, f"Share of each class with its 95 % interval: {'; '.join(phrases)}."
 
 
 def _draw_key(ax: Axes) -> None:
     """Say what a diamond and a dot are, above the rows."""
     scale = ax.figure.dpi_scale_trans
     for across, marker, words, inside in ((6.0, "D", "reference", PAPER), (84.0, "o", "new", INK)):
-        there = ax.transAxes + ScaledTranslation(across / _INCH, _ABOVE / _INCH, scale)
+        of_marker = ax.transAxes + ScaledTranslation(across / _INCH, _ABOVE / _INCH, scale)
         ax.plot([0.0], [1.0], marker=marker, markersize=6.0, color=inside, markeredgewidth=1.3,
                 markeredgecolor=MUTED if marker == "D" else PAPER, linestyle="none",
-                clip_on=False, zorder=4, transform=there)  # fmt: skip
+                clip_on=False, zorder=4, transform=of_marker)  # fmt: skip
         ax.annotate(words, (0.0, 1.0), (across + 8.0, _ABOVE), xycoords="axes fraction",
                     textcoords="offset points", ha="left", va="center", fontsize=SMALL,
                     color=MUTED)  # fmt: skip

@@ -12,19 +12,28 @@ from temperance.checks.labels import class_position
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.outcomes import Outcomes
 from temperance.metrics.reliability import ReliabilityCurve, reliability_curve
-from temperance.plots.square import draw_corners, draw_frame, draw_name, draw_strip
-from temperance.plots.theme import MUTED, OVER, PAPER, SMALL, TEXT, UNDER, Display
+from temperance.plots.square import (
+    draw_corners,
+    draw_diagonal_words,
+    draw_frame,
+    draw_name,
+    draw_strip,
+)
+from temperance.plots.theme import MUTED, OVER, PAPER, TEXT, UNDER, Display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from temperance.evaluation import Evaluation
     from temperance.metrics.events import EventName
 
 __all__ = ["ReliabilityDisplay"]
+
+_HALF_GAP = 0.017  # half of the width of a band from the diagonal to a point, of the square's
+_POINTS = 60  # along a gap, for words to keep away from
 
 
 class ReliabilityDisplay(Display):
@@ -182,7 +191,7 @@ class ReliabilityDisplay(Display):
         draw_frame(ax, says=says, happens=happens)
         draw_strip(ax, self.curve.lower, self.curve.upper, self.curve.share)
         _draw_gaps(ax, self.curve)
-        _draw_words(ax, self.curve)
+        _draw_words(ax, self.curve, of_event=self.of is not None)
         shown = self.name if name is None else optional_text(name, name="name")
         if shown is not None:
             draw_name(ax, shown, pad=30)
@@ -197,7 +206,7 @@ class ReliabilityDisplay(Display):
         curve = self.curve
         fullest = sorted(np.argsort(-curve.share, kind="stable")[:3].tolist())
         right = "is right" if self.of is None else f"it is {self.of}"
-        said = "; ".join(
+        phrases = "; ".join(
             f"says {curve.confidence[i]:.1%}, {right} {curve.accuracy[i]:.1%}"
             f" ({curve.share[i]:.0%} of the predictions)"
             for i in fullest
@@ -208,7 +217,7 @@ class ReliabilityDisplay(Display):
             axes = f"How often it is {self.of} against its probability"
         what = "points" if len(curve.share) > 1 else "point"
         return title, (
-            f"{axes}, {len(curve.share)} {what}. Where most predictions are, the model {said}."
+            f"{axes}, {len(curve.share)} {what}. Where most predictions are, the model {phrases}."
         )
 
 
@@ -236,22 +245,16 @@ def _colours(curve: ReliabilityCurve) -> list[str]:
     ]
 
 
-def _draw_words(ax: Axes, curve: ReliabilityCurve) -> None:
-    """Say what the corners and the diagonal mean, where no point is in the way."""
-    along = np.linspace(curve.accuracy_low, curve.accuracy_high, 30)
-    says = np.broadcast_to(curve.confidence, along.shape)
-    draw_corners(ax, np.stack([says, along], axis=-1).reshape(-1, 2))
-    at = _emptiest(curve)
-    ax.text(at - 0.012, at + 0.012, "perfectly calibrated", ha="center", va="bottom", rotation=45,
-            rotation_mode="anchor", fontsize=SMALL, color=MUTED)  # fmt: skip
-
-
-def _emptiest(curve: ReliabilityCurve) -> float:
-    """Return the place along the diagonal that is farthest from all gaps and their intervals."""
-    candidates = np.array([0.2, 0.35, 0.5, 0.65, 0.8])[:, None]
+def _draw_words(ax: Axes, curve: ReliabilityCurve, *, of_event: bool) -> None:
+    """Say what the corners and the diagonal mean, where no gap and no interval is in the way."""
+    along = np.linspace(0.0, 1.0, _POINTS)[:, None]
     low = np.minimum(curve.accuracy_low, curve.confidence)
     high = np.maximum(curve.accuracy_high, curve.confidence)
-    along: NDArray[np.float64] = np.maximum(np.abs(curve.confidence - candidates), 0.0)
-    across = np.maximum(np.maximum(low - candidates, candidates - high), 0.0)
-    nearest = np.hypot(along, across).min(axis=1)
-    return float(candidates[int(np.argmax(nearest)), 0])
+    up = low + along * (high - low)
+    sides = np.array([-1.0, 1.0])[:, None, None] * _HALF_GAP
+    gaps = np.stack([*np.broadcast_arrays(curve.confidence + sides, up)], axis=-1).reshape(-1, 2)
+    if of_event:  # 10 % may be too much, and is not confident
+        corners = draw_corners(ax, gaps, below="probability too high", above="probability too low")
+    else:
+        corners = draw_corners(ax, gaps)
+    draw_diagonal_words(ax, np.concatenate([gaps, corners]))

@@ -177,29 +177,29 @@ class RiskCoverageDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the curve in words."""
         curve = self.curve
-        said = []
+        phrases = []
         for share in (0.5, 0.8, 1.0):
             at = int(np.argmax(curve.coverage >= share - 1e-12))
-            said.append(f"{curve.risk[at]:.2%} with {curve.coverage[at]:.0%} answered")
+            phrases.append(f"{curve.risk[at]:.2%} with {curve.coverage[at]:.0%} answered")
         place = self._place
         if place is not None and place >= 0:
-            said.append(
+            phrases.append(
                 f"at the chosen threshold {self.threshold:.6g}, {curve.risk[place]:.2%} with "
                 f"{curve.coverage[place]:.1%} answered"
             )
         title = f"Risk-coverage diagram{'' if self.name is None else f': {self.name}'}"
         promised = "" if self.max_risk is None else f" Promised: at most {self.max_risk:.2%}."
-        return title, f"Share of answers that are wrong: {'; '.join(said)}.{promised}"
+        return title, f"Share of answers that are wrong: {'; '.join(phrases)}.{promised}"
 
     def _top(self, high: np.ndarray) -> float:
         """Return the height of the diagram: the curve where it is steady, and what is marked."""
         curve, place = self.curve, self._place
-        seen = [float(curve.risk[curve.coverage >= _STEADY].max()), self.max_risk or 0.0]
+        heights = [float(curve.risk[curve.coverage >= _STEADY].max()), self.max_risk or 0.0]
         if place is not None and place >= 0:
-            seen.append(float(min(high[place], 3.0 * max(*seen, float(curve.risk[place])))))
-        if max(seen) == 0.0:
-            seen.append(float(high[-1]))
-        return min(_ROOM * max(seen), 1.02)
+            heights.append(float(min(high[place], 3.0 * max(*heights, float(curve.risk[place])))))
+        if max(heights) == 0.0:
+            heights.append(float(high[-1]))
+        return min(_ROOM * max(heights), 1.02)
 
     def _draw_point(self, ax: Axes, low: np.ndarray, high: np.ndarray, top: float) -> None:
         """Mark the chosen threshold, and say what it does above the curve."""

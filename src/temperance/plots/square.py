@@ -21,6 +21,7 @@ __all__ = [
     "Words",
     "draw_clearest",
     "draw_corners",
+    "draw_diagonal_words",
     "draw_frame",
     "draw_name",
     "draw_strip",
@@ -33,6 +34,8 @@ _TICKS = np.linspace(0.0, 1.0, 6)
 _LETTER = 0.02  # width of a small letter, in the units of the square
 _LINE = 0.042  # height of a line of them
 _EDGE, _STEP = 0.98, 0.04  # where words in a corner end, and between other places for them
+_DIAGONAL = "perfectly calibrated"
+_FREE = 0.01  # room between words and points that do not touch
 _ENOUGH = 0.035  # room between words and a curve, beyond which more is no better
 
 
@@ -67,9 +70,9 @@ class Words:
         over = moved @ (-np.sin(turn), np.cos(turn))
         left = {"left": 0.0, "center": -0.5, "right": -1.0}[self.across] * width
         foot = {"bottom": 0.0, "top": -_LINE}[self.up]
-        beside = np.maximum(np.maximum(left - along, along - left - width), 0.0)
-        above = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
-        return float(np.hypot(beside, above).min())
+        along_gap = np.maximum(np.maximum(left - along, along - left - width), 0.0)
+        over_gap = np.maximum(np.maximum(foot - over, over - foot - _LINE), 0.0)
+        return float(np.hypot(along_gap, over_gap).min())
 
 
 def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
@@ -142,15 +145,28 @@ def draw_corners(
 
     Returns points (n, 2) of these words, for others to keep away from.
     """
-    low = draw_clearest(ax, _beside_diagonal(below), points, color=OVER)
+    low = draw_clearest(ax, _below_diagonal(below), points, color=OVER)
     upper = [
         Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top")
-        for each in _beside_diagonal(above)
+        for each in _below_diagonal(above)
     ]
     return np.concatenate([low.points(), draw_clearest(ax, upper, points, color=UNDER).points()])
 
 
-def _beside_diagonal(text: str) -> list[Words]:
+def draw_diagonal_words(ax: Axes, points: NDArray[np.float64]) -> None:
+    """Name the diagonal along it or, where no place there is free of points (n, 2), as a legend."""
+    along = [
+        Words(_DIAGONAL, at - step, at + step, "center", up, 45.0)
+        for at in (0.5, 0.65, 0.35, 0.8, 0.2, 0.72, 0.28, 0.58, 0.42, 0.16, 0.84)
+        for step, up in ((0.018, "bottom"), (-0.018, "top"))
+    ]
+    if max(each.distance(points) for each in along) < _FREE:
+        low = _below_diagonal(f"\u2013 \u2013 {_DIAGONAL}")
+        along = [Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top") for each in low] + low
+    draw_clearest(ax, along, points, color=MUTED)
+
+
+def _below_diagonal(text: str) -> list[Words]:
     """Return places that lie below the diagonal as a whole, the nearest to the corner first."""
     width = _LETTER * len(text)
     places = [

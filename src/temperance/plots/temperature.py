@@ -146,14 +146,14 @@ class TemperatureDisplay(Display):
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every temperature in words."""
-        said = [
+        phrases = [
             f"{key} {each.value:.3g}"
             + ("" if each.low == each.high else f" ({ends_text(each.low, each.high, 3)})")
             for key, each in self.temperatures.items()
         ]
         of_all = "" if self.pooled is None else f" Pooled, it is {self.pooled:.3g}."
         title = f"Temperatures{'' if self.name is None else f': {self.name}'}"
-        return title, f"Temperatures with 95 % intervals: {'; '.join(said)}.{of_all}"
+        return title, f"Temperatures with 95 % intervals: {'; '.join(phrases)}.{of_all}"
 
     def _limits(self) -> tuple[float, float]:
         """Return ends of the axis that hold 1, all dots, and bars that are not endless."""
@@ -189,16 +189,16 @@ def _colour(estimate: Estimate) -> str:
     return OVER if estimate.low > 1.0 else UNDER
 
 
-def _estimate(name: str, given: Calibrator | Estimate | float) -> Estimate:
-    if isinstance(given, Estimate):
-        return given
-    if not isinstance(given, Calibrator):
-        return Estimate(float(given), float(given), float(given))
-    temperature = temperature_of(given)
+def _estimate(name: str, value: Calibrator | Estimate | float) -> Estimate:
+    if isinstance(value, Estimate):
+        return value
+    if not isinstance(value, Calibrator):
+        return Estimate(float(value), float(value), float(value))
+    temperature = temperature_of(value)
     if temperature is None:
-        msg = f"`temperatures` of {name!r} must have a temperature; {given.method} has none."
+        msg = f"`temperatures` of {name!r} must have a temperature; {value.method} has none."
         raise InvalidInputError(msg)
-    return Estimate(temperature, *(interval_of(given) or (temperature, temperature)))
+    return Estimate(temperature, *(interval_of(value) or (temperature, temperature)))
 
 
 def _check(estimate: Estimate, name: str) -> None:

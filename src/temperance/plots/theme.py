@@ -232,8 +232,8 @@ def _rename_ids(root: ET.Element, prefix: str) -> None:
     """Number the ids that are referred to in their order, drop the others (names of groups)."""
     elements = list(root.iter())
     values = [value for element in elements for value in element.attrib.values()]
-    wanted = dict.fromkeys(name for value in values for name in _REFERENCE.findall(value))
-    names = {old: f"{prefix}-{number}" for number, old in enumerate(wanted)}
+    references = dict.fromkeys(name for value in values for name in _REFERENCE.findall(value))
+    names = {old: f"{prefix}-{number}" for number, old in enumerate(references)}
     for element in elements:
         old = element.attrib.pop("id", None)
         if old in names:
@@ -267,12 +267,12 @@ def estimated(
     probs = np.asarray(estimator.predict_proba(X))
     known = np.asarray(getattr(estimator, "classes_", range(probs.shape[1]))).tolist()
     place = {each: number for number, each in enumerate(known)}
-    given = np.asarray(y).tolist()
-    strange = [each for each in given if each not in place]
+    label_list = np.asarray(y).tolist()
+    strange = [each for each in label_list if each not in place]
     if strange:
         msg = f"`y` must hold classes of the estimator, got {strange[0]!r}, which is none."
         raise InvalidInputError(msg)
-    labels = np.array([place[each] for each in given], dtype=np.int64)
+    labels = np.array([place[each] for each in label_list], dtype=np.int64)
     return probs, Positions(labels), [str(each) for each in known]
 
 
@@ -352,9 +352,9 @@ class Display:
             msg = f"`{cls.__name__}` shows no predictions: see how its other makers are called."
             raise InvalidInputError(msg)
         probs, labels, classes = estimated(estimator, X, y)
-        given = {"name": type(estimator).__name__, "classes": classes}
-        made: Self = make(probs, labels, **{**given, **options})
-        return made
+        settings = {"name": type(estimator).__name__, "classes": classes}
+        display: Self = make(probs, labels, **{**settings, **options})
+        return display
 
     def _draw(self, ax: Axes) -> None:
         raise NotImplementedError

@@ -41,8 +41,8 @@ def is_list(column: pa.DataType) -> bool:
     """Whether each cell holds a list."""
     import pyarrow.types as kinds  # noqa: PLC0415 - optional package
 
-    listed = (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
-    return any(is_listed(column) for is_listed in listed)
+    tests = (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
+    return any(is_listed(column) for is_listed in tests)
 
 
 def holds_lists(table: pa.Table, name: str) -> bool:
@@ -124,27 +124,27 @@ def lists(table: pa.Table, name: str, first: int) -> tuple[pa.Table, NDArray[np.
 
 
 def label_matrix(
-    table: pa.Table, columns: tuple[str, ...], listed: str | None, first: int
+    table: pa.Table, columns: tuple[str, ...], list_column: str | None, first: int
 ) -> NDArray[Any] | None:
     """Take labels from a column each, or from one column of lists of one length."""
     if columns:
         parts = [_label_numbers(table, name) for name in columns]
         return np.stack(parts, axis=1)
-    if listed is None:
+    if list_column is None:
         return None
-    if not is_list(_stored(table.column(listed)).type):
-        msg = f"column `{listed}` must hold lists of 0 and 1, one number per label."
+    if not is_list(_stored(table.column(list_column)).type):
+        msg = f"column `{list_column}` must hold lists of 0 and 1, one number per label."
         raise FileFormatError(msg)
-    elements, lengths = lists(table, listed, first)
+    elements, lengths = lists(table, list_column, first)
     uneven = lengths != lengths[0]
     if uneven.any():
         row = int(uneven.argmax())
         msg = (
-            f"column `{listed}` must hold lists of one length, one number per label; row "
+            f"column `{list_column}` must hold lists of one length, one number per label; row "
             f"{first + row + 1} (counted from 1) has {lengths[row]}, the rows before {lengths[0]}."
         )
         raise FileFormatError(msg)
-    return _label_numbers(elements, listed).reshape(len(lengths), -1)
+    return _label_numbers(elements, list_column).reshape(len(lengths), -1)
 
 
 def _label_numbers(table: pa.Table, name: str) -> NDArray[Any]:
@@ -587,9 +587,9 @@ def _values(
 ) -> tuple[NDArray[Any], bool]:
     """Take the scores, and say whether they had to be padded."""
     if plan.classes is None:
-        name, said = plan.scores[0], request.texts
-        if said is not None and _is_text((column := _stored(table.column(name))).type):
-            return np.array([number_said(name, each, said) for each in column.to_pylist()]), False
+        name, scale = plan.scores[0], request.texts
+        if scale is not None and _is_text((column := _stored(table.column(name))).type):
+            return np.array([number_said(name, each, scale) for each in column.to_pylist()]), False
         if not holds_lists(table, name):
             return numbers(table, name), False
         cells, lengths = lists(table, name, first)

@@ -137,8 +137,8 @@ def read(
     >>> [note.partition(" ids ")[2].rpartition(" in ")[0] for note in rows.notes]
     ['have no row']
     """
-    if labels is not None:
-        check_label_source(labels, fields)
+    require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
+    check_label_source(labels, fields)
     meaning = None if label_map is None else Meaning(LabelMap.of(label_map), layout)
     dataset = _read(path, kind, fields, labels, layout, format, na, meaning, texts)
     if meaning is None:
@@ -386,8 +386,7 @@ def read_blocks(
     """
     if fields is not None:
         require_type(fields, Fields, name="fields", rule="`Fields`, which names columns and keys")
-    if labels is not None:
-        check_label_source(labels, fields or Fields())
+    check_label_source(labels, fields or Fields())
     shards = Shards.of(path, SUFFIXES)
     if format_of(shards.files[0]) is None:
         read_file(path)  # raises, and says which suffixes there are

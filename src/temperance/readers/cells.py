@@ -51,7 +51,7 @@ class NumberCells:
     ) -> None:  # fmt: skip
         self.percent = False
         self.decimal = decimal
-        self._said = texts
+        self._scale = texts
         self._name = name
         self._hint = hint
         self._parts: list[NDArray[np.float64]] = []
@@ -61,7 +61,7 @@ class NumberCells:
 
     def add(self, cells: Sequence[str], lines: Sequence[int]) -> NDArray[np.bool_]:
         """Convert more cells; return which are missing."""
-        numbers = None if self._said is not None else self._fast(cells)
+        numbers = None if self._scale is not None else self._fast(cells)
         if numbers is None:
             pairs = zip(cells, lines, strict=True)
             numbers = np.array([self._number(cell, line) for cell, line in pairs])
@@ -114,11 +114,11 @@ class NumberCells:
         text = cell.strip()
         if text.casefold() in MISSING:
             return math.nan
-        if self._said is not None:
-            said = self._said.as_number(text)
-            if said is None:
+        if self._scale is not None:
+            value = self._scale.as_number(text)
+            if value is None:
                 raise self._refusal(cell, line)
-            return said
+            return value
         hundredth = text.endswith("%")
         if hundredth:
             text, self.percent = text[:-1].rstrip(), True
@@ -159,7 +159,7 @@ class NumberCells:
             raise FileFormatError(msg)
 
     def _refusal(self, cell: str, line: int) -> FileFormatError:
-        what = "numbers" if self._said is None else self._said.rule_of_texts
+        what = "numbers" if self._scale is None else self._scale.rule_of_texts
         mark = "" if self.decimal is None else f" with the decimal mark {self.decimal!r}"
         return FileFormatError(
             f"line {line}: column `{self._name}` must hold {what}{mark}, got {quoted(cell)}."

@@ -14,8 +14,8 @@ from temperance.checks.label_map import lacks_label
 from temperance.errors import FileFormatError
 from temperance.readers.cells import INFINITY, NumberCells, is_missing, number_list
 from temperance.readers.dataset import refuse_missing
-from temperance.readers.dialect import GZIP, Dialect, is_utf8, opened, separated
-from temperance.readers.guard import named, quoted
+from temperance.readers.dialect import GZIP, TextDialect, is_utf8, opened, separated
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.request import FileRows, Request, padded_rows, padded_texts
 from temperance.readers.table import UNKNOWN, ColumnPlan, finished, hint_of_missing, plan_columns
 
@@ -73,10 +73,10 @@ class _Lists:
             return padded_rows(flat, lengths, plan.kind)
         ends = np.cumsum(lengths)
         missing = (lengths == 1) & np.isnan(flat[ends - 1])
-        given = lengths[~missing]
-        width = int(given.max()) if len(given) else 1
+        present = lengths[~missing]
+        width = int(present.max()) if len(present) else 1
         whole = np.repeat(~missing, lengths)
-        ragged = padded_rows(flat[whole], given, plan.kind) if len(given) else (flat[:0], False)
+        ragged = padded_rows(flat[whole], present, plan.kind) if len(present) else (flat[:0], False)
         values = np.full((len(lengths), width), np.nan)
         values[~missing] = ragged[0]
         return values, ragged[1]
@@ -86,21 +86,21 @@ class _Columns:
     """What has been converted so far, and which rows lack a value."""
 
     def __init__(
-        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], found: Dialect
+        self, plan: ColumnPlan, request: Request, first_row: dict[str, str], dialect: TextDialect
     ) -> None:
         self._plan = plan
         self._request = request
-        self._found = found
+        self._dialect = dialect
         texts = (plan.label, plan.group, plan.cluster, plan.id)
         self._texts: dict[str, list[str]] = {name: [] for name in texts if name is not None}
         self._numbers: dict[str, NumberCells | _Lists] = {}
         for name in (*plan.scores, *plan.labels, plan.weight):
             if name is not None:
                 hint = UNKNOWN if name in plan.labels else ""
-                said = request.texts if name in plan.scores else None
-                said = said if said is not None and said.words else None
+                scale = request.texts if name in plan.scores else None
+                scale = scale if scale is not None and scale.words else None
                 self._numbers[name] = NumberCells(
-                    name, hint=hint, texts=said, decimal=request.fields.decimal
+                    name, hint=hint, texts=scale, decimal=request.fields.decimal
                 )
         for name in self._list_columns(first_row):
             self._texts.pop(name, None)
@@ -120,7 +120,7 @@ class _Columns:
             names.append(plan.label)
         return names
 
-    def add(self, block: _Block) -> None:
+    def add(self, block: _LineBlock) -> None:
         """Convert one more block."""
         for name, column in self._numbers.items():
             self._note(name, block, column.add(block.columns[name], block.lines))
@@ -152,7 +152,7 @@ class _Columns:
         verdicts = {cell: lacks(cell) for cell in set(cells)}
         return np.fromiter(map(verdicts.__getitem__, cells), np.bool_, len(cells))
 
-    def _note(self, name: str, block: _Block, missing: NDArray[np.bool_]) -> None:
+    def _note(self, name: str, block: _LineBlock, missing: NDArray[np.bool_]) -> None:
         self._missing[name].append(missing)
         if missing.any():
             row = int(missing.argmax())
@@ -169,7 +169,7 @@ class _Columns:
         plan = self._plan
         missing = {name: np.concatenate(parts) for name, parts in self._missing.items()}
         cells = [each for each in self._numbers.values() if isinstance(each, NumberCells)]
-        found = self._found._replace(decimal_comma=any(each.found_comma for each in cells))
+        dialect = self._dialect._replace(decimal_comma=any(each.found_comma for each in cells))
         lacking = [name for name, rows in missing.items() if rows.any()]
         if self._first is not None and self._request.na == "refuse":
             rows = np.logical_or.reduce([missing[name] for name in lacking])
@@ -198,7 +198,7 @@ class _Columns:
                 for name, column in self._numbers.items()
                 if name in plan.scores
             ),
-            notes=found.notes,
+            notes=dialect.notes,
         )
         return finished(rows_read, plan, self._request)
 
@@ -216,9 +216,9 @@ class _Columns:
             return self._matrix(plan.labels)
         if plan.label is None:
             return None
-        listed = self._numbers.get(plan.label)
-        if isinstance(listed, _Lists):
-            labels, ragged = listed.rows(plan)
+        lists = self._numbers.get(plan.label)
+        if isinstance(lists, _Lists):
+            labels, ragged = lists.rows(plan)
             if ragged:
                 msg = f"column `{plan.label}` must hold lists of one length, one number per label."
                 raise FileFormatError(msg)
@@ -243,7 +243,7 @@ class _Columns:
         return column.values()
 
 
-class _Block:
+class _LineBlock:
     """Some rows, cut into the columns that are used, and the line on which each row starts."""
 
     def __init__(self, rows: list[list[str]], lines: list[int], names: Sequence[str]) -> None:
@@ -269,7 +269,7 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
     """Read a plain table at once; None where it is not plain, or wrong in a line to be named."""
     try:
         with opened(path, request.fields) as (file, encoding):
-            lines, delimiter, found = separated(file, path, request.fields.delimiter)
+            lines, delimiter, mark = separated(file, path, request.fields.delimiter)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             names, cells = next(reader, []), next(reader, [])
         plain = plain_columns(path, names, delimiter) if len(names) == len(cells) else None
@@ -277,7 +277,7 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
             return None
         first_row = dict(zip(names, cells, strict=True))
         plan = _planned(names, first_row, request)
-        dialect = Dialect(found, encoding=encoding)
+        dialect = TextDialect(mark, encoding=encoding)
         columns = _Columns(plan, request, first_row, dialect).of_plain(plain)
         return None if columns is None else columns.rows()
     except (FileFormatError, UnicodeError, csv.Error):
@@ -286,9 +286,9 @@ def _plain_rows(path: Path, request: Request) -> FileRows | None:
 
 def _all_rows(path: Path, request: Request) -> FileRows:
     columns = None
-    for plan, block, found in _planned_blocks(path, request):
+    for plan, block, dialect in _planned_blocks(path, request):
         if columns is None:
-            columns = _Columns(plan, request, _first_row(block), found)
+            columns = _Columns(plan, request, _first_row(block), dialect)
         columns.add(block)
     assert columns is not None  # noqa: S101  (no block is an error)
     return columns.rows()
@@ -297,17 +297,19 @@ def _all_rows(path: Path, request: Request) -> FileRows:
 def csv_blocks(path: Path, request: Request) -> Iterator[FileRows]:
     """Read such a table some thousand lines at a time."""
     first_row = None
-    for plan, block, found in _planned_blocks(path, request):
+    for plan, block, dialect in _planned_blocks(path, request):
         first_row = first_row or _first_row(block)
-        columns = _Columns(plan, request, first_row, found)
+        columns = _Columns(plan, request, first_row, dialect)
         columns.add(block)
         yield columns.rows()
 
 
-def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, _Block, Dialect]]:
+def _planned_blocks(
+    path: Path, request: Request
+) -> Iterator[tuple[ColumnPlan, _LineBlock, TextDialect]]:
     """Yield which columns to read, some rows, and how they are written, until the file ends."""
     with opened(path, request.fields) as (file, encoding):
-        lines, delimiter, found = separated(file, path, request.fields.delimiter)
+        lines, delimiter, mark = separated(file, path, request.fields.delimiter)
         reader: _Reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             names = next((row for row in reader if row), None)
@@ -318,7 +320,7 @@ def _planned_blocks(path: Path, request: Request) -> Iterator[tuple[ColumnPlan, 
             for block in _blocks(reader, names):
                 if plan is None:
                     plan = _planned(names, _first_row(block), request)
-                yield plan, block, Dialect(found, encoding=encoding)
+                yield plan, block, TextDialect(mark, encoding=encoding)
         except csv.Error as error:
             msg = f"line {reader.line_num}: {error}; check its quotation marks."
             raise FileFormatError(msg) from error
@@ -345,8 +347,8 @@ def _planned(names: list[str], first_row: dict[str, str], request: Request) -> C
         if not _are_numbers(names):
             raise
         msg = (
-            f"has no header: its first line holds {named(names)}. Write a line with the columns' "
-            "names above it, such as logit_cat,logit_dog,label."
+            f"has no header: its first line holds {name_list(names)}. Write a line with the "
+            "columns' names above it, such as logit_cat,logit_dog,label."
         )
         raise FileFormatError(msg) from error
 
@@ -375,11 +377,11 @@ def _is_blank(cell: str) -> bool:
     return not cell or cell.isspace()
 
 
-def _first_row(block: _Block) -> dict[str, str]:
+def _first_row(block: _LineBlock) -> dict[str, str]:
     return {name: cells[0] for name, cells in block.columns.items()}
 
 
-def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
+def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_LineBlock]:
     rows: list[list[str]] = []
     lines: list[int] = []
     line = reader.line_num + 1
@@ -389,10 +391,10 @@ def _blocks(reader: _Reader, names: Sequence[str]) -> Iterator[_Block]:
             lines.append(line)
         line = reader.line_num + 1
         if len(rows) == _BLOCK_ROWS:
-            yield _Block(rows, lines, names)
+            yield _LineBlock(rows, lines, names)
             rows, lines = [], []
     if rows:
-        yield _Block(rows, lines, names)
+        yield _LineBlock(rows, lines, names)
 
 
 def _count(cells: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import Layout
 from temperance.printable import count_text
-from temperance.readers.guard import named, quoted, refusing, require_file
+from temperance.readers.guard import name_list, quoted, refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,9 @@ class Fields:
         Key or column of the labels, weights, groups, ids and clusters. Usual names: `label`,
         `weight`, `group`, `id`, `cluster`, or their plurals. `"none"` says that there is none,
         where a name is so near (`Weight`, `sample_weight`) that one would be asked.
+    label_id : str or None
+        Key or column of the ids in the file of labels (`labels` of `read`), where these have
+        another name there than in the file. None: as `id` says, or `id`.
     logits, probs : str, tuple of str or None
         Key or column of the scores; at most one of the two. In tables also what the columns of the
         classes begin or end with: `"Stated Prob"` finds `Stated Prob A` and `Stated Prob B`,
@@ -87,6 +90,7 @@ class Fields:
     delimiter: str | None = None
     decimal: str | None = None
     encoding: str | None = None
+    label_id: str | None = None
 
     def __post_init__(self) -> None:
         """Check the marks; names are looked for in the file."""
@@ -116,12 +120,13 @@ class Fields:
     @property
     def text_options(self) -> dict[str, str]:
         """What is said of text tables, by its name."""
-        said = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
-        return {name: value for name, value in said.items() if value is not None}
+        options = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
+        return {name: value for name, value in options.items() if value is not None}
 
     def of_labels(self) -> Fields:
         """Return the same for a file of labels: their name, that of the ids, and the marks."""
-        return Fields(label=self.label, id=self.id, **self.text_options)
+        name = self.id if self.label_id is None else self.label_id
+        return Fields(label=self.label, id=name, label_id=self.label_id, **self.text_options)
 
     def refuse_text_options(self, suffix: str) -> None:
         """Raise where something is said of text tables, but a file of this suffix is none."""
@@ -272,7 +277,7 @@ def refuse_missing(
     if count == n:
         advice = "No row has them all: fill them, or name another column."
     msg = (
-        f"{count:,} of {count_text(n, 'row')} {lack} a value of {named(columns)} (blank, NA or "
+        f"{count:,} of {count_text(n, 'row')} {lack} a value of {name_list(columns)} (blank, NA or "
         f"NaN); the first is {first}. {advice}{hint}"
     )
     raise FileFormatError(msg)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
+from temperance.readers.request import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -97,13 +98,13 @@ def find_scores(names: Sequence[str], field: str | tuple[str, ...]) -> ScoreColu
 def likely_scores(names: Sequence[str]) -> tuple[Kind, str] | None:
     """Return the kind of columns whose names speak of scores, and what to type to name them."""
     for kind, words in _WORDS.items():
-        columns = [name for name in names if words.intersection(_words(name))]
+        columns = [name for name in names if words.intersection(words_of(name))]
         if not columns:
             continue
         start = common_start(columns)
         end = common_start([name[::-1] for name in columns])[::-1]
         for word in (start.rstrip(" _-.:"), end.lstrip(" _-.:")):
-            scores = find_scores(names, word) if words.intersection(_words(word)) else None
+            scores = find_scores(names, word) if words.intersection(words_of(word)) else None
             if scores is not None and set(scores.columns) == set(columns):
                 return kind, shlex.quote(word)
         return kind, as_typed(columns)
@@ -112,12 +113,7 @@ def likely_scores(names: Sequence[str]) -> tuple[Kind, str] | None:
 
 def sounding_like_scores(names: Sequence[str]) -> list[str]:
     """Return the columns whose names speak of one score per row, as a confidence is."""
-    return [name for name in names if _SINGLE.intersection(_words(name))]
-
-
-def _words(name: str) -> list[str]:
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]
+    return [name for name in names if _SINGLE.intersection(words_of(name))]
 
 
 def names_typed(text: str) -> tuple[str, ...]:
@@ -133,11 +129,11 @@ def as_typed(columns: Sequence[str]) -> str:
 def _of_list(names: Sequence[str], columns: tuple[str, ...]) -> ScoreColumns:
     missing = [name for name in columns if name not in names]
     if missing:
-        msg = f"has no column {named(missing)}; it holds {named(names)}."
+        msg = f"has no column {name_list(missing)}; it holds {name_list(names)}."
         raise FileFormatError(msg)
     twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
     if twice or not columns:
-        problem = f"{named(twice)} twice" if columns else "none"
+        problem = f"{name_list(twice)} twice" if columns else "none"
         msg = f"the list of score columns must name each once, got {problem}."
         raise FileFormatError(msg)
     if len(columns) == 1:

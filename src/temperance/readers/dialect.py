@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
 from temperance.file_formats import FILE_FORMATS
+from temperance.printable import and_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Fields
 
-__all__ = ["GZIP", "Dialect", "is_utf8", "opened", "separated"]
+__all__ = ["GZIP", "TextDialect", "is_utf8", "opened", "separated"]
 
 GZIP = b"\x1f\x8b"
 _PACKED = {
@@ -49,7 +50,7 @@ _MARKS = {  # bytes at the start that say the encoding; the longer first
 _UTF8 = "utf-8-sig"  # with or without a mark
 
 
-class Dialect(NamedTuple):
+class TextDialect(NamedTuple):
     """What was found of a text table that was not said, nor is usual: a note for its user."""
 
     delimiter: str | None = None
@@ -59,24 +60,19 @@ class Dialect(NamedTuple):
     @property
     def notes(self) -> tuple[str, ...]:
         """Say it, and how to say otherwise; empty where all is usual."""
-        said = {
-            "--delimiter": self.delimiter and f"cells parted by {_named(self.delimiter)}",
+        descriptions = {
+            "--delimiter": self.delimiter and f"cells parted by {_delimiter_name(self.delimiter)}",
             "--decimal": "decimal commas" if self.decimal_comma else None,
             "--encoding": self.encoding and f"the encoding {self.encoding.upper()}",
         }
-        options = {option: text for option, text in said.items() if text}
+        options = {option: text for option, text in descriptions.items() if text}
         if not options:
             return ()
-        override = f"{_listed(options)} override{'s' if len(options) == 1 else ''}"
-        return (f"read with {_listed(options.values())} (found; {override}).",)
+        override = f"{and_list(options)} override{'s' if len(options) == 1 else ''}"
+        return (f"read with {and_list(options.values())} (found; {override}).",)
 
 
-def _listed(texts: Any) -> str:  # noqa: ANN401  (an iterable of text)
-    *most, last = texts
-    return f"{', '.join(most)} and {last}" if most else str(last)
-
-
-def _named(delimiter: str) -> str:
+def _delimiter_name(delimiter: str) -> str:
     return _WORDS.get(delimiter, repr(delimiter))
 
 
@@ -112,12 +108,12 @@ def opened(path: Path, fields: Fields) -> Iterator[tuple[TextIO, str | None]]:
             raise FileFormatError(_undecodable(error, encoding, fields.encoding)) from error
 
 
-def _undecodable(error: UnicodeError, encoding: str, said: str | None) -> str:
+def _undecodable(error: UnicodeError, encoding: str, option: str | None) -> str:
     name = encoding.upper().removesuffix("-SIG")
     what = f"is no {name} text"
     if isinstance(error, UnicodeDecodeError):
         what = f"must be {name} text, but holds the byte {error.object[error.start]:#x}"
-    if said is not None:
+    if option is not None:
         return f"{what}, as --encoding says; leave it out, or name the encoding of the file."
     return f"{what}; name its encoding (--encoding cp1252 in much of Europe), or save it as UTF-8."
 
@@ -134,17 +130,19 @@ def _shown_encoding(start: bytes) -> str | None:
     return None
 
 
-def _codec(said: str | None, shown: str | None) -> str:
+def _codec(option: str | None, shown: str | None) -> str:
     """Return the encoding to read with; a mark at the start is never part of the text."""
-    if said is None:
+    if option is None:
         return shown or _UTF8
-    name = codecs.lookup(said).name
+    name = codecs.lookup(option).name
     if name == "utf-8":
         return _UTF8
     return shown if shown is not None and name.startswith(shown) else name
 
 
-def separated(file: TextIO, path: Path, said: str | None) -> tuple[Iterator[str], str, str | None]:
+def separated(
+    file: TextIO, path: Path, option: str | None
+) -> tuple[Iterator[str], str, str | None]:
     """Return the lines, what separates their cells, and that again where it was found.
 
     The header line says it, or a line `sep=;` above it, as spreadsheets write.
@@ -158,10 +156,10 @@ def separated(file: TextIO, path: Path, said: str | None) -> tuple[Iterator[str]
     header = before[-1] if before else ""
     words = header.rstrip("\r\n").casefold()
     if words.startswith("sep=") and len(words) == 5:
-        return chain([*before[:-1], "\n"], file), said or words[-1], None
+        return chain([*before[:-1], "\n"], file), option or words[-1], None
     lines = chain(before, file)
-    if said is not None:
-        return lines, said, None
+    if option is not None:
+        return lines, option, None
     for delimiter in (usual, *_DELIMITERS):
         if len(next(csv.reader([header], delimiter=delimiter), [])) > 1:
             return lines, delimiter, None if delimiter == usual else delimiter

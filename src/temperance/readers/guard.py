@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "is_folder",
-    "named",
+    "name_list",
+    "naming",
     "quoted",
     "refuse_joined_archives",
     "refuse_joined_arrow",
@@ -36,6 +37,18 @@ __all__ = [
 _LONGEST_QUOTE = 40
 _LONGEST_LIST = 20
 _LONGEST_REASON = 300
+
+
+@contextmanager
+def naming(
+    where: str, error: type[FileFormatError | InvalidInputError] = FileFormatError
+) -> Iterator[None]:
+    """Put what an object is called before the message of an error of this kind."""
+    try:
+        yield
+    except error as raised:
+        msg = f"{where}: {raised}"
+        raise error(msg) from raised
 
 
 @contextmanager
@@ -109,7 +122,7 @@ def quoted(value: object) -> str:
     return text if len(text) <= _LONGEST_QUOTE + 2 else f"{text[:_LONGEST_QUOTE]}..."
 
 
-def named(names: Iterable[str]) -> str:
+def name_list(names: Iterable[str]) -> str:
     """Show a list of names from a file; "nothing" when there are none."""
     texts = [quoted(name) for name in names]
     more = len(texts) - _LONGEST_LIST

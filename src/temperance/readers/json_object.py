@@ -17,7 +17,7 @@ import numpy as np
 
 from temperance.checks.arguments import value_text as shown
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, refusing, require_file
+from temperance.readers.guard import name_list, refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,8 +138,8 @@ class JsonObject:
         if unknown:
             of = f"`{self.name}`" if self.name else "the file"
             msg = (
-                f"{self.where}: {of} must hold no other keys than {named(sorted(self.keys_read))}; "
-                f"`{unknown[0]}` would be ignored."
+                f"{self.where}: {of} must hold no other keys than "
+                f"{name_list(sorted(self.keys_read))}; `{unknown[0]}` would be ignored."
             )
             raise FileFormatError(msg)
 

@@ -6,14 +6,13 @@ import json
 import re
 import shlex
 from array import array
-from contextlib import contextmanager
 from math import isfinite, isinf, nan
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, naming, quoted
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import (
     NONE,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from temperance.readers.dataset import Kind
 
-__all__ = ["json_lines", "naming_line", "read_jsonl"]
+__all__ = ["json_lines", "read_jsonl"]
 
 # The JSON objects of a file with one per line; every error names the line.
 
@@ -55,23 +54,13 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for line, text in enumerate(file, start=1):
             if text.isspace():
                 continue
-            with naming_line(line):
+            with naming(f"line {line}"):
                 record = _record(text)
             rows += 1
             yield line, record
     if not rows:
         msg = "has no rows."
         raise FileFormatError(msg)
-
-
-@contextmanager
-def naming_line(line: int) -> Iterator[None]:
-    """Put the number of the line before the message of a `FileFormatError`."""
-    try:
-        yield
-    except FileFormatError as error:
-        msg = f"line {line}: {error}"
-        raise FileFormatError(msg) from error
 
 
 def _record(text: str) -> dict[str, Any]:
@@ -115,7 +104,7 @@ _LARGEST = 2**64 - 1
 _OF_DECISIONS = frozenset({"answers", "type"})  # keys of answers that may be flat
 
 
-class Scores:
+class ScoreColumn:
     """The lists (or single numbers) under the one key of scores that all records have."""
 
     def __init__(self, request: Request) -> None:
@@ -170,9 +159,13 @@ class Scores:
         if scores.keys() != set(self.classes):
             missing = [name for name in self.classes if name not in scores]
             new = [name for name in scores if name not in self.classes]
-            parts = [f"lacks {named(missing)}"] * bool(missing) + [f"adds {named(new)}"] * bool(new)
+            parts = [
+                f"{verb} {name_list(names)}"
+                for verb, names in (("lacks", missing), ("adds", new))
+                if names
+            ]
             msg = (
-                f"`{key}` must have the options of the first line, {named(self.classes)}, but "
+                f"`{key}` must have the options of the first line, {name_list(self.classes)}, but "
                 f"{' and '.join(parts)}; rows with options of their own: lists, or --format "
                 "decisions."
             )
@@ -184,7 +177,7 @@ class Scores:
         if self.classes is None or names is None:
             return self.classes or names
         if set(names) != set(self.classes):
-            msg = f"`classes` are {named(names)}, but scores are of {named(self.classes)}."
+            msg = f"`classes` are {name_list(names)}, but scores are of {name_list(self.classes)}."
             raise FileFormatError(msg)
         return self.classes
 
@@ -234,7 +227,7 @@ class Scores:
         )
 
 
-class Labels:
+class LabelColumn:
     """Finite numbers or texts under one key that all records have, or none has.
 
     With `booleans`, true and false too.
@@ -288,12 +281,12 @@ class Labels:
         return np.array(values, dtype=np.uint64 if max(values) > _LARGEST_SIGNED else None)
 
 
-class IdsBesideLabels:
+class LabelIds:
     """Ids of records that hold labels and no scores: under the name that the first record has."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._ids: Labels | None = None
+        self._ids: LabelColumn | None = None
         self._started = False
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -301,7 +294,7 @@ class IdsBesideLabels:
         if not self._started:
             self._started = True
             key = self._request.id_name(record)
-            self._ids = None if key is None else Labels("id", key, required=True)
+            self._ids = None if key is None else LabelColumn("id", key, required=True)
         if self._ids is not None:
             self._ids.add(record)
 
@@ -411,13 +404,13 @@ class _Column:
             self.values.append(value)
         return value
 
-    def spread(self, there: NDArray[Any]) -> NDArray[Any]:
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return an array of the values with the records that lack one, masked, in their places."""
         gaps = np.array(self._gaps or [], dtype=np.bool_)
         if not gaps.any():
-            return there
-        every = np.zeros(len(gaps), dtype=there.dtype)
-        every[~gaps] = there
+            return values
+        every = np.zeros(len(gaps), dtype=values.dtype)
+        every[~gaps] = values
         return np.ma.MaskedArray(every, gaps)
 
     def require(self) -> None:
@@ -483,14 +476,14 @@ def _suggestion(record: Mapping[str, Any]) -> str:
 
 def _of_language_models(record: Mapping[str, Any]) -> str:
     """Return how files of language models are read, if a record has objects in it as theirs do."""
-    values = [each for value in record.values() for each in _listed(value)]
+    values = [each for value in record.values() for each in _as_list(value)]
     nested = any(isinstance(value, dict) for value in values)
     if not nested and _OF_DECISIONS.isdisjoint(record):
         return ""
     return ' Files of language models are read with --format auto (format="auto").'
 
 
-def _listed(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
@@ -518,7 +511,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
-    return FileFormatError(f"has no key `{key}` (or null there); it holds {named(record)}.")
+    return FileFormatError(f"has no key `{key}` (or null there); it holds {name_list(record)}.")
 
 
 # Label matrices in JSON Lines: a list of 0 and 1 per record, as long as its scores.
@@ -527,7 +520,7 @@ def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
 class LabelLists:
     """The lists under one key that all records have, or none has; as long as their `scores`."""
 
-    def __init__(self, request: Request, scores: Scores | None) -> None:
+    def __init__(self, request: Request, scores: ScoreColumn | None) -> None:
         self._request = request
         self._scores = scores
         self._key: str | None = None
@@ -546,7 +539,7 @@ class LabelLists:
             return
         labels = record.get(self._key)
         if labels is None:
-            msg = f"has no key `{self._key}` (or null there); it holds {named(record)}."
+            msg = f"has no key `{self._key}` (or null there); it holds {name_list(record)}."
             raise FileFormatError(msg)
         if not isinstance(labels, list):
             msg = f"`{self._key}` must be a list of 0 and 1, one per label, got {quoted(labels)}."
@@ -577,7 +570,7 @@ class LabelLists:
 
     def _refuse_late(self, record: Mapping[str, Any]) -> None:
         if self._scores is None:
-            msg = f"has no key `labels` or `label`; it holds {named(record)}."
+            msg = f"has no key `labels` or `label`; it holds {name_list(record)}."
             raise FileFormatError(msg)
         late = [key for key in IN_LISTS if record.get(key) is not None]
         if late:
@@ -611,16 +604,16 @@ def read_jsonl(path: Path, request: Request) -> FileRows:
     fields = request.fields
     if not request.scores:
         of_labels = _labels(request, None)
-        label_ids = IdsBesideLabels(request)
+        label_ids = LabelIds(request)
         _fill([*of_labels, label_ids], path)
         return FileRows(labels=of_labels[-1].array(), ids=label_ids.array())
-    scores = Scores(request)
+    scores = ScoreColumn(request)
     of_labels = _labels(request, scores)
     drop = request.na == "drop"
     weights = Weights("weight", fields.weight, drop=drop)
-    groups = Labels("group", fields.group, drop=drop)
-    clusters = Labels("cluster", fields.cluster, drop=drop)
-    ids = Labels("id", fields.id, drop=drop)
+    groups = LabelColumn("group", fields.group, drop=drop)
+    clusters = LabelColumn("cluster", fields.cluster, drop=drop)
+    ids = LabelColumn("id", fields.id, drop=drop)
     classes = ClassNames()
     _fill([scores, classes, NearNames(request), weights, groups, clusters, ids, *of_labels], path)
     values, ragged = scores.array()
@@ -637,7 +630,7 @@ def read_jsonl(path: Path, request: Request) -> FileRows:
     )
 
 
-def _labels(request: Request, scores: Scores | None) -> list[Any]:
+def _labels(request: Request, scores: ScoreColumn | None) -> list[Any]:
     """Return what reads the labels, last, after what refuses others; nothing if not wanted."""
     if not request.labels:
         return []
@@ -646,13 +639,15 @@ def _labels(request: Request, scores: Scores | None) -> list[Any]:
     name = request.fields.label
     return [
         NoLabelLists(name or "label"),
-        Labels("label", name, required=scores is None, booleans=True, drop=request.na == "drop"),
+        LabelColumn(
+            "label", name, required=scores is None, booleans=True, drop=request.na == "drop"
+        ),
     ]
 
 
 def _fill(columns: Sequence[Any], path: Path) -> None:
     """Add every record of the file to every column."""
     for line, record in json_lines(path):
-        with naming_line(line):
+        with naming(f"line {line}"):
             for column in columns:
                 column.add(record)

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
-from temperance.readers.guard import named
+from temperance.readers.guard import name_list
 from temperance.readers.request import FileRows
 
 if TYPE_CHECKING:
@@ -29,7 +29,16 @@ _KINDS: tuple[tuple[type, ...], ...] = (  # of labels that can stand in one colu
 
 
 def check_label_source(labels: object, fields: Fields) -> None:
-    """Raise unless labels are a path or a mapping; a mapping has no column to name."""
+    """Raise unless labels are None, a path or a mapping; only a file has columns to name."""
+    if fields.label_id is not None and (labels is None or isinstance(labels, Mapping)):
+        found = "there are none" if labels is None else "they are a mapping"
+        msg = (
+            f"`fields.label_id` (--label-id-column) names the ids of a file of labels, but {found}:"
+            " `labels` (--labels) must be that file. Leave one out."
+        )
+        raise InvalidInputError(msg)
+    if labels is None:
+        return
     if isinstance(labels, Mapping):
         if fields.label is not None:
             msg = (
@@ -85,7 +94,7 @@ def rows_of_mapping(
     if lacking and na == "refuse":
         msg = (
             f"`labels` must hold a label for each id; {count_text(len(lacking), 'id')} of "
-            f"{len(ids):,} {'has' if len(lacking) == 1 else 'have'} none: {named(lacking[:5])}."
+            f"{len(ids):,} {'has' if len(lacking) == 1 else 'have'} none: {name_list(lacking[:5])}."
         )
         raise InvalidInputError(msg)
     array = _one_column(values, missing, mixed=mixed)
@@ -107,22 +116,22 @@ def _id_column(ids: list[Any]) -> NDArray[Any]:
 
 def _one_column(values: list[Any], missing: list[bool], *, mixed: bool) -> NDArray[Any]:
     """Return labels as an array of their kind; of ids that have none, what stands for nothing."""
-    there = [each for each, lacks in zip(values, missing, strict=True) if not lacks]
-    if mixed or not there:
+    present = [each for each, lacks in zip(values, missing, strict=True) if not lacks]
+    if mixed or not present:
         column: NDArray[Any] = np.empty(len(values), dtype=object)
         column[:] = values
         return column
-    kind = next((each for each in _KINDS if all(_is(label, each) for label in there)), None)
+    kind = next((each for each in _KINDS if all(_is(label, each) for label in present)), None)
     if kind is None:
-        first = there[0]
-        other = next(label for label in there if not isinstance(label, type(first)))
+        first = present[0]
+        other = next(label for label in present if not isinstance(label, type(first)))
         msg = (
             "`labels` must be all texts, all numbers, or all true and false, got "
             f"{value_text(first)} and {value_text(other)}."
         )
         raise InvalidInputError(msg)
     try:
-        return np.array([there[0] if lacks else each
+        return np.array([present[0] if lacks else each
                          for each, lacks in zip(values, missing, strict=True)])  # fmt: skip
     except ValueError as error:
         msg = "`labels` that are lists must all be as long."

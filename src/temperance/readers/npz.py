@@ -16,7 +16,7 @@ import numpy as np
 
 from temperance.errors import FileFormatError, MissingDependencyError
 from temperance.readers.dataset import Fields, Kind
-from temperance.readers.guard import named, quoted, refuse_joined_archives
+from temperance.readers.guard import name_list, quoted, refuse_joined_archives
 from temperance.readers.request import (
     FileRows,
     Request,
@@ -100,9 +100,11 @@ def _label_key(arrays: KeyedArrays, request: Request) -> str:
     key = role_name("label", arrays.keys, request.fields.label, word="key")
     if key is not None:
         return key
-    candidates = near_names("label", arrays.keys) or list(arrays.keys)
+    scores = {*_score_names("logits"), *_score_names("probs"), *request.score_keys().values()}
+    others = [each for each in arrays.keys if each not in scores]
+    candidates = near_names("label", arrays.keys) or others
     hint = f" Say which holds them: {option_for('label', candidates[0])}." if candidates else ""
-    msg = f"has no key `labels`; it holds {named(arrays.keys)}.{hint}"
+    msg = f"has no key `labels`; it holds {name_list(arrays.keys)}.{hint}"
     raise FileFormatError(msg)
 
 
@@ -128,7 +130,7 @@ def _score_key(arrays: KeyedArrays, request: Request) -> tuple[str, Kind]:
     if not keys:
         alternatives = "` or `".join(score_keys.values())
         msg = (
-            f"has no key `{alternatives}`; it holds {named(arrays.keys)}."
+            f"has no key `{alternatives}`; it holds {name_list(arrays.keys)}."
             f"{_suggestion(arrays, request)}"
         )
         raise FileFormatError(msg)
@@ -166,7 +168,7 @@ def _suggestion(arrays: KeyedArrays, request: Request) -> str:
         fitting = [name for name in rest if shapes[name] in (shape[:1], (*shape[:1], 1))]
         labels = near_names("label", fitting) or fitting
         options += [option_for("label", labels[0])] if labels else []
-    more = f" (or {named(scores[1:])})" if len(scores) > 1 else ""
+    more = f" (or {name_list(scores[1:])})" if len(scores) > 1 else ""
     return f" Name them: {' '.join(options)}{more}."
 
 
@@ -505,7 +507,8 @@ def _check_archive(path: Path) -> None:
         members = archive.infolist()
         packed = [each.filename for each in members if each.compress_type != zipfile.ZIP_STORED]
         if packed:
-            msg = f"holds compressed entries ({named(packed[:1])}), which torch.save never writes."
+            entry = name_list(packed[:1])
+            msg = f"holds compressed entries ({entry}), which torch.save never writes."
             raise FileFormatError(msg)
         if sum(each.file_size for each in members) > path.stat().st_size:
             msg = "claims to hold more bytes than it has; it is damaged."

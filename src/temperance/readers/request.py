@@ -11,7 +11,7 @@ import numpy as np
 
 from temperance.errors import FileFormatError
 from temperance.readers.dataset import ROW_COLUMNS, Fields, Kind, Layout
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -114,7 +114,7 @@ def role_name(
             return None
         near = [name for name in names if _letters(name) == _letters(field)]
         hint = f" Did you mean {quoted(near[0])}?" if near else ""
-        msg = f"has no {word} `{field}`; it holds {named(names)}.{hint}"
+        msg = f"has no {word} `{field}`; it holds {name_list(names)}.{hint}"
         raise FileFormatError(msg)
     candidates = [name for name in (role, f"{role}s") if name in names]
     if len(candidates) > 1:
@@ -158,7 +158,7 @@ def refuse_near_names(
         near = near_names(role, rest)
         if near:
             msg = (
-                f"has no {word} `{role}`, but {named(near)}: if it holds {_MEANING[role]}, say "
+                f"has no {word} `{role}`, but {name_list(near)}: if it holds {_MEANING[role]}, say "
                 f"{option_for(role, near[0])}; if not, {option_for(role, NONE)}."
             )
             raise FileFormatError(msg)
@@ -182,7 +182,7 @@ def option_for(role: Role, name: str) -> str:
 def _is_near(role: Role, name: str) -> bool:
     if _letters(name) in _WHOLE_NAMES[role]:
         return True
-    words = _words(name)
+    words = words_of(name)
     core = [word for word in words if word not in _QUALIFIERS[role]]
     if role == "id":
         return len(core) == 1 and core[0] in ("id", "ids")
@@ -213,7 +213,7 @@ def _one_slip(word: str, form: str) -> bool:
     )
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """Cut `sample_weight`, `Sample Weight` and `sampleWeight` into small words."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]
@@ -271,7 +271,8 @@ class Request:
 
     def id_name(self, names: Collection[str]) -> str | None:
         """Return which of the names in a file of labels alone holds the ids, if one does."""
-        candidates = (self.fields.id, *IDS) if self.ids else ()
+        usual = IDS if self.fields.label_id is None else ()
+        candidates = (self.fields.id, *usual) if self.ids else ()
         return next((each for each in candidates if each in names), None)
 
     def role_fields(self) -> dict[Role, str | None]:

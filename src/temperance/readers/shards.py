@@ -13,7 +13,7 @@ from temperance.alignment import column_order, spelling_of, whole_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import file_suffix
 from temperance.readers.dataset import ROW_COLUMNS
-from temperance.readers.guard import named, quoted, refusing, require_file
+from temperance.readers.guard import name_list, quoted, refusing, require_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -133,10 +133,10 @@ class ShardHeader:
     def _with_columns(self, part: Dataset) -> Dataset:
         if (part.classes is None) != (self.classes is None):
             names, none = (self.source, "it") if part.classes is None else ("it", self.source)
-            listed = named(self.classes or part.classes or ())
+            class_names = name_list(self.classes or part.classes or ())
             msg = (
-                f"{names} names its classes ({listed}), but {none} does not, so that nothing says "
-                "which column is which; name them in every file, or in none."
+                f"{names} names its classes ({class_names}), but {none} does not, so that nothing "
+                "says which column is which; name them in every file, or in none."
             )
             raise FileFormatError(msg)
         try:
@@ -147,8 +147,8 @@ class ShardHeader:
             return part
         if not self.of_rows:
             msg = (
-                f"its classes ({named(part.classes or ())}) are in another order than those of "
-                f"{self.source} ({named(self.classes or ())}); write both in one order."
+                f"its classes ({name_list(part.classes or ())}) are in another order than those of "
+                f"{self.source} ({name_list(self.classes or ())}); write both in one order."
             )
             raise FileFormatError(msg)
         return part.with_columns(order)
@@ -250,4 +250,4 @@ def _left_out(folder: Path, names: Iterable[str], which: str) -> tuple[str, ...]
     files = list(names)
     if not files:
         return ()
-    return (f"{folder}: left out {len(files):,} of its files, {which}: {named(files)}.",)
+    return (f"{folder}: left out {len(files):,} of its files, {which}: {name_list(files)}.",)

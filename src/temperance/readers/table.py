@@ -19,7 +19,7 @@ from temperance.readers.derived_columns import (
     sounding_like_scores,
     stem_scores,
 )
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.request import (
     NONE,
     FileRows,
@@ -67,7 +67,7 @@ def label_columns(
     columns = {name.removeprefix(stem): name for name in names if name.startswith(stem)}
     if not columns:
         if request.fields.label is not None or "label" in names:
-            msg = f"has no columns `{stem}<name>`, one per label; it holds {named(names)}."
+            msg = f"has no columns `{stem}<name>`, one per label; it holds {name_list(names)}."
             raise FileFormatError(msg)
         return {}
     if classes is None:
@@ -79,7 +79,7 @@ def label_columns(
             raise FileFormatError(msg)
     for name, column in columns.items():
         if name not in classes:
-            msg = f"{rule}; {quoted(column)} has no scores. They are of {named(classes)}."
+            msg = f"{rule}; {quoted(column)} has no scores. They are of {name_list(classes)}."
             raise FileFormatError(msg)
     return {name: columns[name] for name in classes}
 
@@ -100,8 +100,8 @@ def refuse_label_columns(names: Sequence[str], classes: Sequence[str]) -> None:
     columns = [f"label_{name}" for name in classes if f"label_{name}" in names]
     if columns:
         msg = (
-            f"has a column per label ({named(columns)}): read it with --kind multilabel. If each "
-            "row has one class, name its column with --label-column."
+            f"has a column per label ({name_list(columns)}): read it with --kind multilabel. If "
+            "each row has one class, name its column with --label-column."
         )
         raise FileFormatError(msg)
 
@@ -144,13 +144,27 @@ def plan_columns(names: Sequence[str], request: Request, *, lists: bool) -> Colu
 
     Of columns that are used, none may be there twice.
     """
-    plan = _plan(list(dict.fromkeys(names)), request, lists=lists)
     count = Counter(names)
-    twice = [name for name in plan.columns if count[name] > 1]
-    if twice:
-        msg = f"has columns of the same name: {named(twice)}; rename all but one of each."
-        raise FileFormatError(msg)
+    try:
+        plan = _plan(list(count), request, lists=lists)
+    except _OneClassError as error:  # of columns that are called alike, one is left
+        _refuse_twice((error.column,), count)
+        raise
+    _refuse_twice(plan.columns, count)
     return plan
+
+
+class _OneClassError(FileFormatError):
+    """There are scores of one class only, in one column."""
+
+    column: str = ""
+
+
+def _refuse_twice(used: Sequence[str], count: Counter[str]) -> None:
+    twice = [name for name in used if count[name] > 1]
+    if twice:
+        msg = f"has columns of the same name: {name_list(twice)}; rename all but one of each."
+        raise FileFormatError(msg)
 
 
 def finished(rows: FileRows, plan: ColumnPlan, request: Request) -> FileRows:
@@ -216,7 +230,7 @@ def _plan(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
     label = matches.get("label")
     used = {fields.label, *matches.values()}
     rest = [name for name in names if name not in used]
-    kind, scores = _score_columns(rest, request, lists=lists)
+    kind, scores = _score_columns(rest, request, lists=lists, every=names)
     labels: tuple[str, ...] = ()
     no_labels = fields.label == NONE and NONE not in names
     if request.labels and request.layout == "labels" and not no_labels:
@@ -224,8 +238,8 @@ def _plan(names: Sequence[str], request: Request, *, lists: bool) -> ColumnPlan:
             others = [name for name in names if name not in {*scores.columns, *used}]
             labels = tuple(label_columns(others, request, scores.classes).values())
         else:
-            listed = label_list(names, request)
-            label = None if listed is None else role_name("label", names, listed)
+            label_names = label_list(names, request)
+            label = None if label_names is None else role_name("label", names, label_names)
     elif by_class and label is None:
         refuse_label_columns(names, scores.classes or ())
     refuse_near_names(
@@ -271,9 +285,9 @@ def _only_labels(names: Sequence[str], request: Request, *, lists: bool) -> Colu
 
 
 def _score_columns(
-    names: Sequence[str], request: Request, *, lists: bool
+    names: Sequence[str], request: Request, *, lists: bool, every: Sequence[str]
 ) -> tuple[Kind, ScoreColumns]:
-    """Find the columns of scores, and what kind they count as."""
+    """Find the columns of scores, and what kind they count as, in those without another role."""
     forms_by_kind: dict[Kind, list[ScoreColumns]] = {}
     for kind, field in request.score_names().items():
         if field is None:
@@ -284,14 +298,16 @@ def _score_columns(
         if forms:
             forms_by_kind[kind] = forms
     if not forms_by_kind:
-        raise _no_scores(names, request)
+        raise _no_scores(names or every, request)
     file_kind, kind = choose(tuple(forms_by_kind), request.kind)
     return kind, _only(forms_by_kind[file_kind], _STEMS[file_kind], kind, request)
 
 
-def _usual_forms(names: Sequence[str], stem: str, listed: Collection[str]) -> list[ScoreColumns]:
+def _usual_forms(
+    names: Sequence[str], stem: str, label_names: Collection[str]
+) -> list[ScoreColumns]:
     """Find scores in one column, and in one column per class."""
-    forms = [ScoreColumns((name,), None) for name in names if name in {stem, *listed}]
+    forms = [ScoreColumns((name,), None) for name in names if name in {stem, *label_names}]
     by_class = stem_scores(names, stem)
     return [*forms, by_class] if by_class is not None else forms
 
@@ -309,7 +325,9 @@ def _only(forms: Sequence[ScoreColumns], stem: str, kind: Kind, request: Request
             f"has one column of {kind}, {quoted(scores.columns[0])}, so one class only; add those "
             f"of the other classes, or call it `{stem}` if it holds {meaning} of class 1."
         )
-        raise FileFormatError(msg)
+        error = _OneClassError(msg)
+        error.column = scores.columns[0]
+        raise error
     return scores
 
 
@@ -354,9 +372,9 @@ def _single_scores(names: Sequence[str]) -> str:
         )
     near = near_names("label", names)
     label = f" {option_for('label', near[0])}" if near else ""
-    which = named(scores) if len(scores) == 1 else f"one of {named(scores)}"
+    which = name_list(scores) if len(scores) == 1 else f"one of {name_list(scores)}"
     return f" If {which} is the probability of class 1, say --probs-column {typed}{label}."
 
 
 def _no_column(column: str, names: Sequence[str], hint: str = "") -> FileFormatError:
-    return FileFormatError(f"has no column `{column}`; it holds {named(names)}.{hint}")
+    return FileFormatError(f"has no column `{column}`; it holds {name_list(names)}.{hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from temperance.alignment import in_trusted_order, rows_by_id
 from temperance.checks.arguments import as_word, require_type
 from temperance.checks.arrays import rows_from, rows_of_file
-from temperance.checks.label_map import distinct_labels, label_text, listed
+from temperance.checks.label_map import distinct_labels, label_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import (
     FILE_FORMATS,
@@ -24,6 +25,7 @@ from temperance.file_formats import (
     suffixes_of,
     way_out,
 )
+from temperance.printable import first_few
 from temperance.readers.dataset import Dataset, Fields, Kind, Layout, Missing, without_missing
 from temperance.readers.guard import quoted, refusing, require_file
 from temperance.readers.label_source import rows_of_mapping, source_name
@@ -109,8 +111,8 @@ class Meaning:
         if not unused or not self.words:
             return ()
         note = (
-            f"{source}: no row has the label {listed(unused)}, which the map of labels "
-            f"(--label-map) names; labels there are: {listed(list(self.words))}."
+            f"{source}: no row has the label {first_few(unused)}, which the map of labels "
+            f"(--label-map) names; labels there are: {first_few(list(self.words))}."
         )
         return (note,)
 
@@ -182,9 +184,25 @@ def _read_file(
         )
     unlabelled = dataclasses.replace(fields, label=None)
     request = Request(kind, unlabelled, labels=False, layout=layout, na=na, texts=texts)
-    rows = _read(path, request)
+    try:
+        rows = _read(path, request)
+    except FileFormatError as error:
+        if labels is None or isinstance(labels, Mapping) or not _lacks_ids(error, fields):
+            raise
+        msg = (
+            f"{error} Where only {os.fspath(labels)} calls the ids so, say `fields.label_id` "
+            f"(--label-id-column {shlex.quote(str(fields.id))}), and `fields.id` (--id-column) for "
+            "those of this file, if they are not under `id`."
+        )
+        raise FileFormatError(msg) from error
     dataset = as_dataset(rows, path, kind)
     return dataset if labels is None else with_labels(dataset, labels, fields, layout, na)
+
+
+def _lacks_ids(error: FileFormatError, fields: Fields) -> bool:
+    """Whether a file has no column or key of the name of its ids."""
+    words = (f"has no column `{fields.id}`", f"has no key `{fields.id}`")
+    return fields.id is not None and any(each in str(error) for each in words)
 
 
 def read_labels(
@@ -227,7 +245,10 @@ def read_labels(
     rows = _read(path, Request(fields=names, scores=False, ids=True, na=na))
     with refusing(path):
         if rows.ids is None:
-            msg = "has no ids, by which a label finds its prediction. Name them with --id-column."
+            msg = (
+                "has no ids, by which a label finds its prediction: no column or key `id`. Name "
+                "the one that holds them with --id-column."
+            )
             raise FileFormatError(msg)
         assert rows.labels is not None  # noqa: S101  (a reader finds them or raises)
         check_length("ids", rows.ids, len(rows.labels))
@@ -276,17 +297,28 @@ def with_labels(
             "(--id-column names another), or put the labels into the files, as a column `label`."
         )
         raise FileFormatError(msg)
-    if dataset.ids is not None and label_rows.ids is None:
-        refuse_order(fields, os.fspath(labels))
+    if dataset.ids is None or label_rows.ids is None:
+        of_labels = dataset.ids is not None
+        source = os.fspath(labels) if of_labels else dataset.source
+        refuse_order(fields, source, of_labels=of_labels)
     return _labelled(dataset, label_rows, labels, layout)
 
 
-def refuse_order(fields: Fields, source: str) -> None:
+def refuse_order(fields: Fields, source: str, *, of_labels: bool) -> None:
     """Raise where ids were named, by which labels are to be joined, and a file has none."""
+    if fields.label_id not in (None, NONE):
+        under = f"`{fields.label_id}`" if of_labels else f"`{fields.id or 'id'}`"
+        option = "label_id` (--label-id-column)" if of_labels else "id` (--id-column)"
+        msg = (
+            f"{source}: has no ids under {under}, by which `fields.{option} joins it with the "
+            "other file. Name a column or key that is there."
+        )
+        raise FileFormatError(msg)
     if fields.id not in (None, NONE):
         msg = (
             f"{source}: has no ids under `{fields.id}` (or `id`), by which `fields.id` "
-            "(--id-column) joins it with the other file. Name a column or key that is there; "
+            "(--id-column) joins it with the other file. Name a column or key that is there, of "
+            "labels by `fields.label_id` (--label-id-column) where only they call it so; "
             f"without --id-column, or with --id-column {NONE}, rows are paired in their order."
         )
         raise FileFormatError(msg)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from temperance.file_formats import FILE_FORMATS, file_suffix, format_of, suffixes_of
 
-__all__ = ["NOT_READ", "Files"]
+__all__ = ["UNSUPPORTED", "Files"]
 
 # The options of reading that a command does not take, of those that `temperance fit` takes.
 _OF_ANSWERS = frozenset({"--score-column", "--score-scale", "--score-of", "--score-words"})
-NOT_READ = {
+UNSUPPORTED = {
     "fit": frozenset[str](),
     "evaluate": frozenset[str](),
-    "apply": frozenset({"--labels", "--ignore-label", "--label-map"})
+    "apply": frozenset({"--labels", "--label-id-column", "--ignore-label", "--label-map"})
     | _OF_ANSWERS - {"--score-column"},
     "cascade": frozenset({"--class-axis", "--group-column"}) | _OF_ANSWERS,
     "plan": frozenset({"--class-axis", "--cluster-column"}) | _OF_ANSWERS,
@@ -24,7 +24,7 @@ NOT_READ = {
 }
 _NEEDED = frozenset({"--class-axis"})  # without which a file is another one
 _ONE_FILE = frozenset({"plan", "threshold"})
-_WRITTEN = suffixes_of(each for each in FILE_FORMATS if each.write and not each.scores_only)
+_WRITABLE = suffixes_of(each for each in FILE_FORMATS if each.write and not each.scores_only)
 _ANY = ".npz"  # holds whatever rows there are, but neither a folder's nor rows of other lengths
 
 
@@ -76,13 +76,14 @@ class Files:
         >>> Files(("a b.csv",), reading=(("--label-column", "y"),)).line("fit", ("a b.csv",))
         "temperance fit 'a b.csv' --label-column y"
         """
-        refused = NOT_READ[command]
+        refused = UNSUPPORTED[command]
         another = {name for name, _ in self.reading} & refused & _NEEDED
         if not self.rows or another or (command in _ONE_FILE and len(rows) > 1):
             return ""
         options = []
         for name, value in self.reading:
-            if name in refused or (command == "shift" and name == "--labels" and rows != self.rows):
+            of_labels = name in ("--labels", "--label-id-column")
+            if name in refused or (command == "shift" and of_labels and rows != self.rows):
                 continue
             if name == "--labels" and rows != self.rows:
                 options += [name, f"new-labels{file_suffix(value)}"]
@@ -100,7 +101,7 @@ class Files:
         if not self.result:
             return ""
         suffix = self._suffix
-        if suffix not in _WRITTEN:
+        if suffix not in _WRITABLE:
             suffix = ".jsonl" if self.may_be_ragged else _ANY if suffix else ".csv"
         new = replace(self, rows=self.new_rows)
         return new.line("apply", (self.result, *new.rows), "-o", f"{output}{suffix}")

@@ -66,12 +66,16 @@ def _comparison_screen(comparison: Comparison) -> Screen:
     best = min(sides, key=lambda name: sides[name].log_loss.value)
     against = {name: each.verdict("log_loss") for name, each in comparison.differences.items()}
     if best == comparison.baseline:
-        told = all(each in {"worse", "the same"} for each in against.values())
+        has_best = all(each in {"worse", "the same"} for each in against.values())
     else:
-        told = against[best] == "better"
+        has_best = against[best] == "better"
     many = sides[best].outcomes.plural
-    step = f"Go on with {best}." if told else f"Label more {many}: these cannot tell which is best."
-    if told and standing(sides[best]).word == "not calibrated":
+    step = (
+        f"Go on with {best}."
+        if has_best
+        else f"Label more {many}: these cannot tell which is best."
+    )
+    if has_best and standing(sides[best]).word == "not calibrated":
         step = f"Learn a map for {best}: the better one, and not calibrated."
     value = number_text(sides[best].log_loss.value)
     few = len(sides) <= _MOST_SIDES

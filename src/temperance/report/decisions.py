@@ -114,10 +114,10 @@ def render_threshold(content: ThresholdContent) -> str:
 
 def _answered(content: ThresholdContent) -> str:
     """Return how many rows are answered, and how many answers are wrong."""
-    seen = content.test or content.rule.outcome
+    counts = content.test or content.rule.outcome
     rows = "test rows" if content.test else "rows that set it"
-    text = f"Of {seen.n:,} {rows}, {_percent(seen.coverage.value)} are answered"
-    risk = seen.risk
+    text = f"Of {counts.n:,} {rows}, {_percent(counts.coverage.value)} are answered"
+    risk = counts.risk
     if risk is None:
         return f"{text}: none."
     return (
@@ -127,19 +127,23 @@ def _answered(content: ThresholdContent) -> str:
 
 
 def _outcomes(content: ThresholdContent) -> list[dict[str, Any]]:
-    named = {_SET: content.rule.outcome, "Test rows": content.test}
+    by_name = {_SET: content.rule.outcome, "Test rows": content.test}
     return [
-        {"name": name, **_cells(outcome)} for name, outcome in named.items() if outcome is not None
+        {"name": name, **_cells(outcome)}
+        for name, outcome in by_name.items()
+        if outcome is not None
     ]
 
 
 def _gates(content: ThresholdContent) -> tuple[PromiseGate, ...]:
     """Return what the test rows say of each promise; nothing without rows of a promise."""
-    seen: dict[str | None, Outcome] = {} if content.test is None else {None: content.test}
-    seen.update(content.test_groups.items())
-    if not any(each.group in seen for each in content.rule.promises if each.threshold is not None):
+    outcomes: dict[str | None, Outcome] = {} if content.test is None else {None: content.test}
+    outcomes.update(content.test_groups.items())
+    if not any(
+        each.group in outcomes for each in content.rule.promises if each.threshold is not None
+    ):
         return ()
-    return check_promises(content.rule, seen)
+    return check_promises(content.rule, outcomes)
 
 
 _KEPT: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
@@ -152,12 +156,12 @@ _KEPT: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
 def _threshold_screen(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> Screen:
     """Return the promise and what test rows say of it, what is answered, and what to do next."""
     rule = content.rule
-    name, seen = ("Test rows", content.test) if content.test else (_SET, rule.outcome)
+    name, counts = ("Test rows", content.test) if content.test else (_SET, rule.outcome)
     return Screen(
         states=[_promise_state(content, gates)],
         glance=[*_answered_from(rule), *_worst_promise(gates), _use_policy(content, gates)],
         sides=[name],
-        numbers=_threshold_numbers(content, seen),
+        numbers=_threshold_numbers(content, counts),
     )
 
 
@@ -166,26 +170,28 @@ def _promise_state(content: ThresholdContent, gates: tuple[PromiseGate, ...]) ->
     rule = content.rule
     who = f"At most {percent_text(rule.promised_risk)} of the answers wrong"
     if not gates:
-        made = f"{percent_text(rule.confidence)} sure, whatever the model"
+        origin = f"{percent_text(rule.confidence)} sure, whatever the model"
         return State(
-            who, "Promised", f"{made}; only labels that had no say in it can test it", "good"
+            who, "Promised", f"{origin}; only labels that had no say in it can test it", "good"
         )
     finding = next(each for each in _KEPT if any(gate.finding == each for gate in gates))
     of = [gate for gate in gates if gate.finding == finding]
     word, css = _KEPT[finding]
     outcome, (share, _, _) = of[0].outcome, of[0].cells
-    said = f"{outcome.errors:,} of {outcome.accepted:,} answers are wrong, {share}"
+    sentence = f"{outcome.errors:,} of {outcome.accepted:,} answers are wrong, {share}"
     if rule.per_group:
-        said = f"In {len(of):,} of {count_text(len(gates), 'group')}, first {of[0].group}: {said}"
+        sentence = (
+            f"In {len(of):,} of {count_text(len(gates), 'group')}, first {of[0].group}: {sentence}"
+        )
     n = 0 if content.test is None else content.test.n
-    return State(who, word.format(f"{n:,}"), said, css)
+    return State(who, word.format(f"{n:,}"), sentence, css)
 
 
 def _answered_from(rule: Abstention) -> list[Glance]:
     """Return the confidence from which on rows are answered; of groups how many ever are."""
     if rule.per_group:
-        said = f"{len(rule.promised_groups):,} of {count_text(len(rule.promises), 'group')}"
-        return [("Groups that are answered", said, "each from its own confidence on.", "")]
+        share = f"{len(rule.promised_groups):,} of {count_text(len(rule.promises), 'group')}"
+        return [("Groups that are answered", share, "each from its own confidence on.", "")]
     at = rule.promises[0].threshold
     if at == 0.0:
         return [("Answer", "every row", "the promise holds for all of them.", "")]
@@ -199,8 +205,8 @@ def _worst_promise(gates: tuple[PromiseGate, ...]) -> list[Glance]:
         return []
     worst = min(gates, key=_worry)
     value, interval, limit = worst.cells
-    said = f"{value} of its answers are wrong ({interval or 'none'}), {limit} was promised."
-    return [("Worst group", str(worst.group), said, "")]
+    sentence = f"{value} of its answers are wrong ({interval or 'none'}), {limit} was promised."
+    return [("Worst group", str(worst.group), sentence, "")]
 
 
 def _worry(gate: PromiseGate) -> tuple[int, float]:
@@ -220,14 +226,14 @@ def _use_policy(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> Gl
     return "What to do next", "", step, files.apply("decided")
 
 
-def _threshold_numbers(content: ThresholdContent, seen: Outcome) -> list[dict[str, Any]]:
+def _threshold_numbers(content: ThresholdContent, outcome: Outcome) -> list[dict[str, Any]]:
     """Return what is answered, what of it is wrong, and what would be without abstaining."""
-    curve, risk = content.curve, seen.risk
+    curve, risk = content.curve, outcome.risk
     wrong = ("none answered", "", "") if risk is None else _share(risk)
     if not content.rule.per_group and risk is not None:
         wrong = (*wrong[:2], f"promised: at most {percent_text(content.rule.promised_risk)}")
     rows = (
-        ("Answered", "Share of the rows that reach the threshold.", _share(seen.coverage)),
+        ("Answered", "Share of the rows that reach the threshold.", _share(outcome.coverage)),
         ("Wrong", "Share of the answers that are wrong. Lower is better.", wrong),
         ("Wrong, if all were answered", "What declining to answer is compared with.",
          (_percent(curve.error_rate, 2), "", "")),
@@ -250,10 +256,10 @@ def _promises(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> list
     rule, test = content.rule, content.test_groups
     if not rule.per_group:
         return []
-    found = {gate.group: gate for gate in gates}
+    by_group = {gate.group: gate for gate in gates}
 
     def worry(promise: Promise) -> tuple[int, float]:
-        gate = found.get(promise.group)
+        gate = by_group.get(promise.group)
         if gate is not None and gate.finding == "broken":
             return 0, _worry(gate)[1]
         if promise.threshold is None:
@@ -266,7 +272,7 @@ def _promises(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> list
     rows = []
     for each in sorted(rule.promises, key=worry):
         outcome = test.get(each.group or "") if test else each.outcome
-        gate = found.get(each.group)
+        gate = by_group.get(each.group)
         rows.append(
             {
                 "name": each.group,
@@ -416,25 +422,25 @@ def _pays(cascade: Cascade) -> State:
     goal, way = cascade.goal, cascade.ways[CALIBRATED]
     if goal.kind == "cost":
         best, gain = _best_alone(cascade)
-        said = {
+        gains = {
             "better": f"Saves {number_text(gain.value)} per row",
             "worse": f"Do not use it: costs {number_text(-gain.value)} more per row",
         }
         word, css = _WORTH[verdict(gain)]
         return State(
             f"Against {best}",
-            word.format(said.get(verdict(gain), "")),
+            word.format(gains.get(verdict(gain), "")),
             f"What it saves: {number_text(gain.value, sign=True)} per row "
             f"({interval_text(gain.low, gain.high, sign=True)}, 95\u00a0%)",
             css,
         )
     if goal.kind == "budget":
         name, least, most, value = "Budget", way.spent.low, way.spent.high, way.spent
-        kept, missed = most <= goal.value, least > goal.value
+        met, missed = most <= goal.value, least > goal.value
     else:
         name, value = "Accuracy", way.error
-        kept, missed = 1.0 - value.high >= goal.value, 1.0 - value.low < goal.value
-    words = ("Kept", "good") if kept else ("Missed", "bad") if missed else ("Cannot tell", "open")
+        met, missed = 1.0 - value.high >= goal.value, 1.0 - value.low < goal.value
+    words = ("Kept", "good") if met else ("Missed", "bad") if missed else ("Cannot tell", "open")
     what = "spent per row" if goal.kind == "budget" else "of answers wrong"
     ends = interval_text(value.low, value.high)
     why = f"{number_text(value.value)} {what} ({ends}, 95\u00a0%)"
@@ -444,9 +450,9 @@ def _pays(cascade: Cascade) -> State:
 def _calibration_pays(cascade: Cascade) -> State:
     worth = cascade.worth
     unit = {"cost": "per row", "budget": "errors per row", "accuracy": "of cost per row"}
-    found, per = verdict(worth), unit[cascade.goal.kind]
-    verb = "Saved" if found == "better" else "Lost"
-    word, css = _WORTH[found]
+    finding, per = verdict(worth), unit[cascade.goal.kind]
+    verb = "Saved" if finding == "better" else "Lost"
+    word, css = _WORTH[finding]
     ends = interval_text(worth.low, worth.high, sign=True)
     saved = number_text(worth.value, sign=True)
     why = f"What it saves against raw confidences: {saved} {per} ({ends}, 95\u00a0%)"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.calibrators import TemperatureScaling, temperature_of
+from temperance.calibrators.record import sharpness_in_words
 from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.evaluation.evaluation import (
     base_rate_words,
-    capitalised,
     data_words,
     direction_words,
     group_words,
@@ -23,17 +23,17 @@ from temperance.evaluation.evaluation import (
     refutation,
 )
 from temperance.metrics.outcomes import Outcomes
+from temperance.printable import capitalised
 from temperance.show import p_text
-from temperance.significance import sharpness_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from temperance.calibrators import Calibrator, FitRecord
+    from temperance.calibrators.record import ScoreTest
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation
     from temperance.metrics.reliability import ReliabilityCurve
-    from temperance.significance import ScoreTest
 
 __all__ = ["explain_calibrator", "explain_test", "headline", "split_sentence"]
 
@@ -108,9 +108,9 @@ def _of_model(
                 f"({p_text(evaluation.tests.verdict.adjusted_p_value)}, corrected)."
             )
         elif praised:
-            told = "one can tell" if few else f"these {n} can tell"
+            evidence = "one can tell" if few else f"these {n} can tell"
             sentence = (
-                f"this model's probabilities are as good as {told}: no test of calibration "
+                f"this model's probabilities are as good as {evidence}: no test of calibration "
                 "refutes them."
             )
         else:
@@ -176,20 +176,24 @@ def _score_headline(comparison: Comparison) -> str:
 
 def split_sentence(
     evaluation: Evaluation,
-    tried: Mapping[str, float] | None = None,
+    other_losses: Mapping[str, float] | None = None,
     calibrator: Calibrator | None = None,
 ) -> str:
     """Return what a temperature removes of the log loss and leaves, and what no model would cost.
 
-    `tried` holds log losses of other maps by name, on the same rows and by fits that had not seen
-    them: the smallest is told where it is below what a temperature leaves. "" if nothing is known,
-    and of a `calibrator` of scores that claim no probability.
+    `other_losses` holds log losses of other maps by name, on the same rows and by fits that had not
+    seen them: the smallest is told where it is below what a temperature leaves. "" if nothing is
+    known, and of a `calibrator` of scores that claim no probability.
     """
     if calibrator is not None and not calibrator.reads_probabilities:
         return ""
-    parts = [_split(evaluation), *_best_tried(evaluation, tried or {}), *_base_rates(evaluation)]
-    said = "; ".join(filter(None, parts))
-    return f"{capitalised(said)}." if said else ""
+    parts = [
+        _split(evaluation),
+        *_best_other(evaluation, other_losses or {}),
+        *_base_rates(evaluation),
+    ]
+    text = "; ".join(filter(None, parts))
+    return f"{capitalised(text)}." if text else ""
 
 
 def _split(evaluation: Evaluation) -> str:
@@ -206,9 +210,9 @@ def _split(evaluation: Evaluation) -> str:
     )
 
 
-def _best_tried(evaluation: Evaluation, tried: Mapping[str, float]) -> list[str]:
+def _best_other(evaluation: Evaluation, losses: Mapping[str, float]) -> list[str]:
     """Return what the best other map leaves, where that is less."""
-    others = {name: loss for name, loss in tried.items() if name != TemperatureScaling.method}
+    others = {name: loss for name, loss in losses.items() if name != TemperatureScaling.method}
     if evaluation.refinement is None or not others:
         return []
     best = min(others, key=others.__getitem__)
@@ -221,9 +225,9 @@ def _base_rates(evaluation: Evaluation) -> list[str]:
     base = evaluation.base_rates
     if base is None or base.log_loss == 0.0:
         return []
-    said = f"knowing only {evaluation.outcomes.base_rates} would cost {base.log_loss:.3f}"
+    sentence = f"knowing only {evaluation.outcomes.base_rates} would cost {base.log_loss:.3f}"
     skill = base.log_loss_skill.value
-    return [f"{said} (skill of this model: {skill:.3f})" if isfinite(skill) else said]
+    return [f"{sentence} (skill of this model: {skill:.3f})" if isfinite(skill) else sentence]
 
 
 def explain_calibrator(calibrator: Calibrator) -> str:
@@ -231,22 +235,30 @@ def explain_calibrator(calibrator: Calibrator) -> str:
     if calibrator.name == "temperature":
         temperature = temperature_of(calibrator)
         assert temperature is not None  # noqa: S101  (the method has one)
-        return _explain_temperature(temperature)
+        return _explain_temperature(temperature, calibrator)
     traits = calibrator.own_traits
     keeps = "never changes" if traits.keeps_class else "may change"
-    names = {"answers": ANSWER_CLASSES, "multilabel": LABEL_CLASSES}.get(calibrator.kind)
-    predicted = capitalised(Outcomes(names).predicted)
+    predicted = capitalised(_outcomes(calibrator).predicted)
     return f"What the method does: {traits.summary}. {predicted} {keeps}."
 
 
-def _explain_temperature(temperature: float) -> str:
+def _explain_temperature(temperature: float, calibrator: Calibrator) -> str:
     odds = 19.0 ** (1.0 / temperature)  # 95 % is odds of 19 to 1
     what = "softens" if temperature > 1.0 else "sharpens"
+    outcomes = _outcomes(calibrator)
+    classes = outcomes.kind == "classes"
+    keeps = "and the order of the classes never change" if classes else "never changes"
     return (
-        f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: between two "
-        f"classes, a claim of 95 % becomes {percent(odds / (1.0 + odds))}. The predicted class "
-        "and the order of the classes never change."
+        f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: "
+        f"{'between two classes, ' if classes else ''}a claim of 95 % becomes "
+        f"{percent(odds / (1.0 + odds))}. {capitalised(outcomes.predicted)} {keeps}."
     )
+
+
+def _outcomes(calibrator: Calibrator) -> Outcomes:
+    """Return what a calibrator's probabilities are of."""
+    names = {"answers": ANSWER_CLASSES, "multilabel": LABEL_CLASSES}.get(calibrator.kind)
+    return Outcomes(names)
 
 
 def explain_test(record: FitRecord) -> str:
@@ -273,10 +285,10 @@ def _worst_level(curve: ReliabilityCurve) -> _Level | None:
 
 def _after(curve: ReliabilityCurve, says: float) -> str | None:
     """Return how often calibrated predictions of the same level are right, if enough exist."""
-    held = (curve.lower < says) & (says <= curve.upper) & (curve.count >= _ENOUGH)
-    if not held.any():
+    in_bin = (curve.lower < says) & (says <= curve.upper) & (curve.count >= _ENOUGH)
+    if not in_bin.any():
         return None
-    at = int(held.argmax())
+    at = int(in_bin.argmax())
     right, now = percent(float(curve.accuracy[at])), percent(float(curve.confidence[at]))
     return f"when it says {now}, it is right {right} of the time"
 

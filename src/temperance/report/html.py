@@ -22,7 +22,7 @@ from temperance.plots import (
     ReliabilityDisplay,
     TemperatureDisplay,
 )
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.ordered import ordered_section
@@ -179,9 +179,10 @@ def _sentence(pooling: Comparison) -> str:
     alone = [name for name in pooling.differences if name.endswith(" alone")]
     best = min(alone, key=lambda name: pooling.evaluations[name].log_loss.value)
     ways = [name for name in pooling.differences if name not in alone]
-    said = "; ".join(_against(pooling, name) for name in (*ways, best))
+    phrases = "; ".join(_against(pooling, name) for name in (*ways, best))
     return (
-        f"The log loss of \u201c{pooling.baseline}\u201d is {number_text(own)}; against it, {said}."
+        f"The log loss of \u201c{pooling.baseline}\u201d is {number_text(own)}; against it, "
+        f"{phrases}."
     )
 
 
@@ -320,8 +321,8 @@ def _row(name: str, estimate: Estimate, part: ShrunkPart | None, pooled: float) 
     if part.interval is not None:
         row["interval"] = ends_text(*part.interval)
     if part.alone is not None and part.alone != pooled:
-        kept = log(estimate.value / pooled) / log(part.alone / pooled)
-        row["shrunk"] = f"{1.0 - min(max(kept, 0.0), 1.0):.0%}".replace("%", "\u00a0%")
+        share = log(estimate.value / pooled) / log(part.alone / pooled)
+        row["shrunk"] = f"{1.0 - min(max(share, 0.0), 1.0):.0%}".replace("%", "\u00a0%")
     return row
 
 
@@ -506,8 +507,7 @@ def _event_name(evaluation: Evaluation) -> str | None:
 
 def _measure_sentence(verdict: str) -> str:
     """Return a verdict as a sentence of a page."""
-    said = verdict.removeprefix("verdict: ")
-    return said[0].upper() + said[1:]
+    return capitalised(verdict.removeprefix("verdict: "))
 
 
 def _significant(p_value: float | None) -> bool:

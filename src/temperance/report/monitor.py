@@ -12,11 +12,11 @@ import numpy as np
 from temperance.calibrators import TemperatureScaling
 from temperance.drift import Bets, Evidence
 from temperance.errors import NoOptimumError
-from temperance.metrics.estimates import Estimate
-from temperance.metrics.reliability import wilson_interval
+from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.overview import overview
 from temperance.plots import CorpDisplay, EvidenceDisplay, TemperatureDisplay
+from temperance.printable import length_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import number_text, percent_text
@@ -54,28 +54,28 @@ def render_monitor(store: Store, registry: Registry, *, refresh: int | None = No
     refresh : int, optional
         Seconds after which a browser asks for it again.
     """
-    seen = overview(store, registry)
-    serving = [each for each in seen.streams if each.serving]
-    window = _window(store, registry, seen)
-    finding, split = _verdict(seen, serving)
+    state = overview(store, registry)
+    serving = [each for each in state.streams if each.serving]
+    window = _window(store, registry, state)
+    finding, split = _verdict(state, serving)
     return render(
         "monitor.html.j2",
-        title=f"Monitor: {seen.store}",
+        title=f"Monitor: {state.store}",
         refresh=refresh,
         finding=finding,
-        screen=Screen(_states(seen, serving), _glance(seen, serving, window)),
+        screen=Screen(_states(state, serving), _glance(state, serving, window)),
         split=split,
         alarms=[_alarm(each) for each in serving if each.alarm is not None],
-        seen=seen,
-        warnings=seen.warnings,
-        facts=_facts(seen),
+        state=state,
+        warnings=state.warnings,
+        facts=_facts(state),
         evidence=[] if window is None else [window.evidence_picture(serving)],
         reliability=[] if window is None else window.reliability_pictures(),
         temperatures=[] if window is None else window.temperature_picture(),
         groups=[] if window is None else window.groups(),
         n_window=0 if window is None else len(window.rows),
-        streams=seen.streams,
-        versions=list(reversed(seen.versions)),
+        streams=state.streams,
+        versions=list(reversed(state.versions)),
         made=_moment(datetime.now(UTC).isoformat()),
         moment=_moment,
         short=lambda name: name.removeprefix("sha256:")[:12],
@@ -87,9 +87,9 @@ def _moment(text: str) -> str:
     return f"{text[:16].replace('T', ' ')} UTC"
 
 
-def _verdict(seen: Overview, serving: list[StreamState]) -> tuple[str, str]:
+def _verdict(state: Overview, serving: list[StreamState]) -> tuple[str, str]:
     """Return the headline, and the sentence below it."""
-    if seen.serving is None:
+    if state.serving is None:
         return "It is not known what serves.", "The file of the serving calibrator is damaged."
     if not serving:
         words = "No label of a row that it served has been weighed: log labels, and check."
@@ -109,10 +109,10 @@ def _verdict(seen: Overview, serving: list[StreamState]) -> tuple[str, str]:
     return "No alarm: labels speak as calibrated probabilities may.", words
 
 
-def _states(seen: Overview, serving: list[StreamState]) -> list[State]:
+def _states(state: Overview, serving: list[StreamState]) -> list[State]:
     """Return whether there is an alarm, of each model that serves."""
     if not serving:
-        what = "What serves" if seen.serving is None else "What is served"
+        what = "What serves" if state.serving is None else "What is served"
         return [State(what, "Cannot tell", "No label of it has been weighed")]
     return [
         State(
@@ -125,30 +125,31 @@ def _states(seen: Overview, serving: list[StreamState]) -> list[State]:
     ]
 
 
-def _glance(seen: Overview, serving: list[StreamState], window: _Window | None) -> list[Glance]:
+def _glance(state: Overview, serving: list[StreamState], window: _Window | None) -> list[Glance]:
     """Return the evidence, what the last labels say, and what to do next, with its command."""
     glance: list[Glance] = []
     if serving:
         worst = max(serving, key=lambda each: each.log_evidence - each.threshold)
-        words = f"is the log of the evidence against what is served; {worst.threshold:.2f} alarms."
+        limit = f"{worst.threshold:.2f}"
+        words = f"is the log of the evidence against what is served; alarms are from {limit} on."
         glance.append(("Evidence", f"{worst.log_evidence:.2f}", words, ""))
     if window is not None:
         claimed, true = window.claimed_and_true()
         words = f"claimed, {percent_text(true, 1)} true, of the last {len(window.rows):,} labels."
         glance.append(("Claimed, and true", percent_text(claimed, 1), words, ""))
-    name, store = "What to do next", shlex.quote(seen.store)
+    name, store = "What to do next", shlex.quote(state.store)
     alarmed = next((each.alarm for each in serving if each.alarm is not None), None)
     step, command = "Log labels as they come, and check again.", f"temperance monitor check {store}"
-    if seen.serving is None:
+    if state.serving is None:
         step, command = "Serve an older version.", f"temperance monitor rollback {store}"
     elif alarmed is not None:
         step, command = str(alarmed["advice"]), f"temperance monitor refit {store}"
-    elif not serving and not seen.counts.waiting:
+    elif not serving and not state.counts.waiting:
         step, command = (
             "Log labels of what was served.",
             f"temperance monitor label {store} labels.csv",
         )
-    if "://" in seen.store:
+    if "://" in state.store:
         command = ""  # its address has words that no page holds
     return [*glance, (name, "", step, command)]
 
@@ -165,28 +166,21 @@ def _alarm(stream: StreamState) -> dict[str, str]:
     }
 
 
-def _facts(seen: Overview) -> list[tuple[str, str]]:
-    counts = seen.counts
+def _facts(state: Overview) -> list[tuple[str, str]]:
+    counts = state.counts
     share = counts.matured_labelled / counts.matured if counts.matured else 0.0
-    delay = "unknown" if counts.median_delay is None else _length(counts.median_delay)
+    delay = "unknown" if counts.median_delay is None else length_text(counts.median_delay)
     return [
         ("Predictions", f"{counts.predictions:,}"),
         ("With a label", f"{counts.labels:,}"),
-        ("Older than the delay, labelled", f"{share:.0%} of {counts.matured:,}"),
+        ("Older than the delay, labelled", f"{percent_text(share, 0)} of {counts.matured:,}"),
         ("Labels not yet weighed", f"{counts.waiting:,}"),
         ("Labels without a prediction", f"{counts.parked:,}"),
         ("Labels that were corrected", f"{counts.corrections:,}"),
         ("Median time to a label", delay),
-        ("Labels count after", _length(seen.settings.delay)),
+        ("Labels count after", length_text(state.settings.delay)),
         ("Size of the store", f"{counts.bytes / 1e6:,.1f} MB"),
     ]
-
-
-def _length(seconds: float) -> str:
-    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2.0 * unit:
-            return f"{seconds / unit:,.1f} {name}"
-    return f"{seconds:,.0f} seconds"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,10 +269,10 @@ class _Window:
         return [row for _, row in rows[:_MOST_GROUPS]]
 
 
-def _window(store: Store, registry: Registry, seen: Overview) -> _Window | None:
+def _window(store: Store, registry: Registry, state: Overview) -> _Window | None:
     """Return the last labels that the serving calibrator served, of the model with most."""
-    serving = [each for each in seen.streams if each.serving]
-    if not serving or seen.serving is None:
+    serving = [each for each in state.streams if each.serving]
+    if not serving or state.serving is None:
         return None
     stream = serving[0]
     parts: list[Any] = []

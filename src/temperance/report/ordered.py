@@ -90,9 +90,9 @@ def _cells(event: LevelEvent) -> tuple[str, str]:
 
 def _figure(events: tuple[LevelEvent, ...], side: str | None, number: int) -> str:
     """Draw a curve per level; of many levels as many as one picture holds, evenly chosen."""
-    chosen = np.unique(np.linspace(0, len(events) - 1, MOST_CURVES).round().astype(int))
+    places = np.unique(np.linspace(0, len(events) - 1, MOST_CURVES).round().astype(int))
     display = CalibrationCurvesDisplay(
-        {f"at most {events[i].level}": events[i].curve for i in chosen},
+        {f"at most {events[i].level}": events[i].curve for i in places},
         name=side,
         event_name="a level of at most this",
     )

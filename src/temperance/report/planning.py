@@ -102,12 +102,12 @@ def render_plan(
 def _state(plan: Plan, labelled: int) -> State:
     """Return whether there are labels enough to see an error of calibration."""
     needed, who = plan.labels_for_ece, f"To see a calibration error of {plan.ece:g}"
-    there = f"There are {labelled:,} labels now" if labelled else "There are no labels yet"
+    labels_text = f"There are {labelled:,} labels now" if labelled else "There are no labels yet"
     if needed is None:
-        return State(who, "No number of labels is enough", there)
+        return State(who, "No number of labels is enough", labels_text)
     if labelled >= needed:
-        return State(who, "There are labels enough", there, "good")
-    return State(who, f"Label {needed - labelled:,} {'more ' if labelled else ''}rows", there)
+        return State(who, "There are labels enough", labels_text, "good")
+    return State(who, f"Label {needed - labelled:,} {'more ' if labelled else ''}rows", labels_text)
 
 
 def _next_step(plan: Plan, files: Files, labelled: int) -> Glance:

@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from temperance.calibrators import temperature_of
-from temperance.decisions.band_promises import RATES
-from temperance.decisions.binomial import clopper_pearson, p_values
+from temperance.decisions.band_promises import RATES, BandCounts
+from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.coverage_table import short_reason
+from temperance.gates import check_promises
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg
 from temperance.show import percent_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
     from temperance.calibrators import Calibrator
-    from temperance.decisions import BandCounts, Bands, CoverageTable, RiskCoverage
+    from temperance.decisions import Bands, CoverageTable, RiskCoverage
     from temperance.decisions.bands import GroupBands
     from temperance.decisions.rows import DecisionRows
+    from temperance.gates import BandGate
     from temperance.metrics.estimates import Estimate
     from temperance.report.tables import Cell
 
-__all__ = ["BandsContent", "PolicyContent", "finding_of", "render_policy", "write_policy"]
+__all__ = ["BandsContent", "PolicyContent", "render_policy", "write_policy"]
 
-_LEVEL = 0.05
 _BANDS = ("accept", "review", "reject")
-_DONE = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
-Finding = Literal["broken", "kept", "cannot tell"]
-_ON_TEST: dict[Finding, str] = {  # the worst first
+_VERBS = {"accept": "accepted", "review": "reviewed", "reject": "rejected"}
+BandFinding = Literal["broken", "kept", "cannot tell"]
+_ON_TEST: dict[BandFinding, str] = {  # the worst first
     "broken": "broken on the test rows",
     "cannot tell": "too few test rows to tell",
     "kept": "kept on the test rows",
@@ -56,9 +55,28 @@ class BandsContent:
     rule: Bands
     rows: DecisionRows  # the test rows; without any, those that set the thresholds
     test: BandCounts | None
+    test_groups: Mapping[str, BandCounts] = field(default_factory=dict)
 
     @property
-    def seen(self) -> BandCounts:
+    def gates(self) -> tuple[BandGate, ...]:
+        """What test rows say of each promise, in each group; nothing without rows of a promise."""
+        seen: dict[str | None, BandCounts] = {} if self.test is None else {None: self.test}
+        seen.update(self.test_groups.items())
+        if not any(part.group in seen for part in self.rule.parts if part.group in self._promised):
+            return ()
+        return check_promises(self.rule, seen)
+
+    @property
+    def _promised(self) -> tuple[str | None, ...]:
+        return self.rule.promised_groups if self.rule.per_group else (None,)
+
+    def finding(self, promise: str) -> BandFinding:
+        """Return what test rows say of a promise; of groups the worst that they say of any."""
+        found = {gate.finding for gate in self.gates if gate.promise == promise}
+        return next((each for each in _ON_TEST if each in found), "cannot tell")
+
+    @property
+    def counts(self) -> BandCounts:
         """What became of the test rows; without any, of those that set the thresholds."""
         return self.test or self.rule.counts
 
@@ -69,12 +87,10 @@ class PolicyContent:
 
     title: str
     bands: BandsContent | None  # None: the table alone
-    table: (
-        CoverageTable | None
-    )  # None: of composite answers, whose rows are not answered one by one
+    table: CoverageTable | None  # None: of composite answers, of which a row is a part
     curve: RiskCoverage | None
     calibrator: Calibrator
-    chosen: float | None  # risk of the table whose policy is written
+    chosen_risk: float | None  # risk of the table whose policy is written
     use: str  # which rows were used for what
     facts: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
@@ -104,7 +120,7 @@ def render_policy(content: PolicyContent) -> str:
         words={} if bands is None else bands.rule.event.words,
         bands=[] if bands is None or bands.rule.per_group else list(_band_rows(bands)),
         promises=[] if bands is None else list(_promise_rows(bands)),
-        groups=[] if bands is None or not bands.rule.per_group else _group_rows(bands.rule),
+        groups=[] if bands is None or not bands.rule.per_group else _group_rows(bands),
         coverage=list(_coverage_rows(content)),
         level="" if content.table is None else percent_text(content.table.confidence),
         both="" if content.table is None else _both(content.table.confidence),
@@ -133,7 +149,7 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
         sides=list(sides),
         numbers=[
             {
-                "name": _DONE[name].capitalize(),
+                "name": _VERBS[name].capitalize(),
                 "meaning": "",
                 "values": [_share(*_count(counts, name)) for counts in sides.values()],
             }
@@ -144,17 +160,17 @@ def _bands_screen(content: PolicyContent, bands: BandsContent) -> Screen:
 
 def _state(bands: BandsContent, name: str) -> State:
     """Return how many rows a band holds, what is promised of them, and whether it is kept."""
-    rule, seen = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.counts
     of = "test rows" if bands.test else "rows"
-    share = percent_text(_count(seen, name)[0] / max(seen.n, 1), 1)
+    share = percent_text(_count(counts, name)[0] / max(counts.n, 1), 1)
     if name == "review":
         return State("Review", f"{share} of {of}", "For people: nothing is promised of them")
-    own = [each for each in rule.promises.limits if _band(each) == name]
+    own = [each for each in rule.promises.limits if RATES[each].band == name]
     clauses = "; ".join(rule.promises.in_words(each, rule.event.words) for each in own)
-    why = f"{clauses[0].upper()}{clauses[1:]}"
+    why = capitalised(clauses)
     if bands.test is None:
         return State(name.capitalize(), f"{share} of {of}", why, "good")
-    found = [finding_of(bands.test, rule, each) for each in own]
+    found = [bands.finding(each) for each in own]
     worst = next(each for each in _ON_TEST if each in found)
     return State(name.capitalize(), f"{share} of {of}", f"{why}: {_ON_TEST[worst]}", _CSS[worst])
 
@@ -162,8 +178,8 @@ def _state(bands: BandsContent, name: str) -> State:
 def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
     score = rule.event.score_name
     if rule.per_group:
-        said = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
-        yield "Groups with a band", said, f"each from a {score} of its own on.", ""
+        share = f"{len(rule.promised_groups):,} of {count_text(len(rule.parts), 'group')}"
+        yield "Groups with a band", share, f"each from a {score} of its own on.", ""
         return
     part = rule.parts[0]
     if part.accept_from is not None:
@@ -174,10 +190,7 @@ def _begins(rule: Bands) -> Iterator[tuple[str, str, str, str]]:
 
 def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, str]:
     rule = bands.rule
-    found = [] if bands.test is None else [
-        finding_of(bands.test, rule, name) for name in rule.promises.limits
-    ]  # fmt: skip
-    if "broken" in found:
+    if any(gate.finding == "broken" for gate in bands.gates):
         command = " ".join(
             filter(None, ("temperance policy new-labels.npz", content.same, _options(rule)))
         )
@@ -202,14 +215,14 @@ def _table_screen(content: PolicyContent) -> Screen:
         for row in _coverage_rows(content)
     ]
     file = shlex.quote(content.file)
-    kept = [risk for risk, rule in zip(content.table.risks, content.table.rules, strict=True)
-            if rule is not None]  # fmt: skip
-    if content.chosen is not None:
+    rules = zip(content.table.risks, content.table.rules, strict=True)
+    allowed_risks = [risk for risk, rule in rules if rule is not None]
+    if content.chosen_risk is not None:
         step = "Let the chosen policy decide on new rows, and test it on new labels."
         command = f"temperance apply {shlex.quote(content.policy)} new-rows.npz -o decided.npz"
-    elif kept:
+    elif allowed_risks:
         step = "Choose a risk; its policy is written, and its promise holds though you looked."
-        words = ("temperance policy", file, content.same, f"--choose {kept[0]:g}")
+        words = ("temperance policy", file, content.same, f"--choose {allowed_risks[0]:g}")
         command = " ".join(filter(None, words))
     else:
         step, command = "Label more rows: these allow none of the promises.", ""
@@ -219,10 +232,10 @@ def _table_screen(content: PolicyContent) -> Screen:
 def _table_finding(content: PolicyContent) -> str:
     assert content.table is not None  # noqa: S101  (there are no bands)
     sure = percent_text(content.table.confidence)
-    if content.chosen is not None:
+    if content.chosen_risk is not None:
         return (
-            f"With {sure} confidence, at most {percent_text(content.chosen)} of the answers of the "
-            "chosen policy are wrong."
+            f"With {sure} confidence, at most {percent_text(content.chosen_risk)} of the answers "
+            "of the chosen policy are wrong."
         )
     return (
         f"How many rows can be answered at each risk, all promised at once with {sure} confidence."
@@ -232,28 +245,8 @@ def _table_finding(content: PolicyContent) -> str:
 # Tables and figures.
 
 
-def _band(promise: str) -> str:
-    return "reject" if RATES[promise].side == "reject" else "accept"
-
-
 def _count(counts: BandCounts, name: str) -> tuple[int, int]:
-    return getattr(counts, _DONE[name]), counts.n
-
-
-def finding_of(counts: BandCounts, rule: Bands, name: str) -> Finding:
-    """Return whether test rows refute a promise, confirm it, or do neither, at level .05.
-
-    Refuted at .05 over the number of promises, so that a policy that keeps all of them is said to
-    break one in at most 5 % of tests.
-    """
-    bad, whole = counts.bad(name)
-    if not whole:
-        return "cannot tell"
-    limit = rule.promises.bad_shares(RATES[name].side)[name]
-    below, so_far = (p_values(np.array([b]), np.array([whole]), limit)[0] for b in (bad, bad - 1))
-    if bad > 0 and 1.0 - so_far <= _LEVEL / len(rule.promises.limits):
-        return "broken"
-    return "kept" if below <= _LEVEL else "cannot tell"
+    return getattr(counts, _VERBS[name]), counts.n
 
 
 def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
@@ -267,48 +260,64 @@ def _band_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
         yield {
             "name": name.capitalize(),
             "where": where[name],
-            "count": f"{_count(bands.seen, name)[0]:,}",
-            "share": _share(*_count(bands.seen, name)),
+            "count": f"{_count(bands.counts, name)[0]:,}",
+            "share": _share(*_count(bands.counts, name)),
         }
 
 
 def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
     """Yield each promise with what was seen of it."""
-    rule, seen = bands.rule, bands.seen
+    rule, counts = bands.rule, bands.counts
     for name, limit in rule.promises.limits.items():
-        bad, whole = seen.bad(name)
-        rate = seen.rate(name)
+        bad, whole = counts.bad(name)
+        rate = counts.rate(name)
         sign = "at least" if RATES[name].least else "at most"
         clause = rule.promises.in_words(name, rule.event.words)
         yield {
-            "band": _band(name).capitalize(),
-            "name": name.split("_", 1)[1].replace("_", " ").capitalize(),
-            "meaning": f"{clause[0].upper()}{clause[1:]}.",
+            "band": RATES[name].band.capitalize(),
+            "name": RATES[name].name.capitalize(),
+            "meaning": f"{capitalised(clause)}.",
             "promised": f"{sign} {percent_text(limit)}",
             "bad": f"{bad:,} of {whole:,}",
             "rate": ("none", "", "") if rate is None else _estimate(rate),
-            "finding": "" if bands.test is None else finding_of(bands.test, rule, name),
+            "finding": "" if bands.test is None else bands.finding(name),
         }
 
 
-def _group_rows(rule: Bands) -> list[dict[str, Any]]:
-    """Return one row per group; those that lack a band last."""
+def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
+    """Return one row per group: those with broken promises first, those that lack a band last."""
+    found: dict[str | None, list[str]] = {}
+    for gate in bands.gates:
+        found.setdefault(gate.group, []).append(gate.finding)
 
-    def lacking(part: GroupBands) -> int:
-        return sum(each is not None for each in (part.accept_reason, part.reject_reason))
+    def worst(part: GroupBands) -> BandFinding | None:
+        return next((each for each in _ON_TEST if each in found.get(part.group, ())), None)
 
-    return [
-        {
-            "name": part.group,
-            "accept": "never" if part.accept_from is None else f">= {part.accept_from:.4g}",
-            "reject": "never" if part.reject_to is None else f"<= {part.reject_to:.4g}",
-            "rows": f"{part.counts.n:,}",
-            "shares": [percent_text(_count(part.counts, name)[0] / max(part.counts.n, 1), 1)
-                       for name in _BANDS],
-            "reasons": [each for each in (part.accept_reason, part.reject_reason) if each],
-        }
-        for part in sorted(rule.parts, key=lacking)
-    ]  # fmt: skip
+    def order(part: GroupBands) -> tuple[bool, int]:
+        lacking = sum(each is not None for each in (part.accept_reason, part.reject_reason))
+        return worst(part) != "broken", lacking
+
+    none = BandCounts(0, 0, 0, 0, 0, 0)
+    rows = []
+    for part in sorted(bands.rule.parts, key=order):
+        counts = part.counts
+        if bands.test is not None:
+            counts = bands.test_groups.get(part.group or "", none)
+        rows.append(
+            {
+                "name": part.group,
+                "accept": "never" if part.accept_from is None else f">= {part.accept_from:.4g}",
+                "reject": "never" if part.reject_to is None else f"<= {part.reject_to:.4g}",
+                "finding": worst(part) or "",
+                "rows": f"{counts.n:,}",
+                "shares": [
+                    percent_text(_count(counts, name)[0] / counts.n, 1) if counts.n else "none"
+                    for name in _BANDS
+                ],
+                "reasons": [each for each in (part.accept_reason, part.reject_reason) if each],
+            }
+        )
+    return rows
 
 
 def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
@@ -316,19 +325,19 @@ def _coverage_rows(content: PolicyContent) -> Iterator[dict[str, Any]]:
     if table is None:
         return
     for risk, rule, reason in zip(table.risks, table.rules, table.reasons, strict=True):
-        row: dict[str, Any] = {"risk": percent_text(risk), "chosen": risk == content.chosen}
+        row: dict[str, Any] = {"risk": percent_text(risk), "chosen": risk == content.chosen_risk}
         if rule is None:
             short = short_reason(reason)
             yield row | {
                 "threshold": "none", "share": ("0 %", "", ""), "wrong": "", "reason": short,
-                "word": "Not with these rows", "why": short[:1].upper() + short[1:], "css": "open",
+                "word": "Not with these rows", "why": capitalised(short), "css": "open",
             }  # fmt: skip
             continue
-        seen, at = rule.outcome, f"{rule.threshold:.4g}"
+        counts, at = rule.outcome, f"{rule.threshold:.4g}"
         yield row | {
-            "threshold": f">= {at}", "share": _share(seen.accepted, seen.n), "reason": "",
-            "wrong": f"{seen.errors:,} of {seen.accepted:,}", "css": "good",
-            "word": f"{percent_text(seen.accepted / seen.n, 1)} answered",
+            "threshold": f">= {at}", "share": _share(counts.accepted, counts.n), "reason": "",
+            "wrong": f"{counts.errors:,} of {counts.accepted:,}", "css": "good",
+            "word": f"{percent_text(counts.accepted / counts.n, 1)} answered",
             "why": f"From a confidence of {at} on",
         }  # fmt: skip
 
@@ -348,11 +357,11 @@ def _bands_figure(bands: BandsContent) -> str:
 def _curve_figure(content: PolicyContent) -> str:
     if content.curve is None or content.table is None:
         return ""
-    rule = None if content.chosen is None else content.table.choose(content.chosen)
+    rule = None if content.chosen_risk is None else content.table.choose(content.chosen_risk)
     display = RiskCoverageDisplay(
         content.curve,
         threshold=None if rule is None else rule.threshold,
-        max_risk=content.chosen,
+        max_risk=content.chosen_risk,
     )
     return svg(display.plot(), "risk-coverage")
 
@@ -362,12 +371,12 @@ def _curve_figure(content: PolicyContent) -> str:
 
 def _split(bands: BandsContent) -> str:
     """Return what became of the rows, in a sentence."""
-    seen, words = bands.seen, bands.rule.event.words
+    counts, words = bands.counts, bands.rule.event.words
     rows = "test rows" if bands.test else "rows that set the thresholds"
-    yes = percent_text(seen.positives / max(seen.n, 1), 1)
+    yes = percent_text(counts.positives / max(counts.n, 1), 1)
     return (
-        f"Of {seen.n:,} {rows}, of which {yes} {words['are_yes']}, {seen.accepted:,} are accepted, "
-        f"{seen.reviewed:,} reviewed and {seen.rejected:,} rejected."
+        f"Of {counts.n:,} {rows}, of which {yes} {words['are_yes']}, {counts.accepted:,} are "
+        f"accepted, {counts.reviewed:,} reviewed and {counts.rejected:,} rejected."
     )
 
 
@@ -382,7 +391,11 @@ def _assumption(content: PolicyContent) -> str:
 
 def _searches(rule: Bands) -> str:
     sides = len(rule.promises.sides)
-    return f"{count_text(sides, 'search', 'searches')}{' in each group' if rule.per_group else ''}"
+    if sides == 1 and not rule.per_group:
+        return "So the promise holds, whatever the model."
+    searches = count_text(sides, "search", "searches")
+    each = f"{searches} in each group" if rule.per_group else searches
+    return f"{each} share the level (Bonferroni), so all promises hold at once, whatever the model."
 
 
 def _both(confidence: float) -> str:

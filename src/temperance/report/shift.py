@@ -70,7 +70,7 @@ def gains(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.comparison is None:
         return []
     differences = diagnosis.comparison.differences
-    said = [
+    sentences = [
         f"{_WHAT[name]} {_change(each.log_loss)}"
         for name, each in differences.items()
         if name != CORRECTED
@@ -78,14 +78,17 @@ def gains(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.correction is not None:
         what = "Correcting for the class frequencies"
         against = "that map" if BIASED in differences else "the reference temperature"
-        said.append(f"{what}, compared with {against} alone, {_change(diagnosis.correction)}")
+        sentences.append(f"{what}, compared with {against} alone, {_change(diagnosis.correction)}")
     if diagnosis.refitted is None:
-        return ["There is no re-fit: the new rows have no best temperature of their own.", *said]
+        return [
+            "There is no re-fit: the new rows have no best temperature of their own.",
+            *sentences,
+        ]
     record = diagnosis.refitted.record
     if record is not None and record.expected_regret is not None:
         words = regret_in_words(record, record.expected_regret)
-        said.append(f"Of a T fitted on the {record.n:,} new rows: {words}.")
-    return said
+        sentences.append(f"Of a T fitted on the {record.n:,} new rows: {words}.")
+    return sentences
 
 
 def _change(difference: Estimate) -> str:
@@ -123,15 +126,15 @@ def about_rows(diagnosis: Diagnosis) -> list[str]:
         f"Weighed to look like the new rows, the {covariates.n_source:,} reference rows are worth "
         f"{covariates.effective_rows:,.0f} (their effective sample size)."
     )
-    said = [apart, worth]
+    sentences = [apart, worth]
     if covariates.clipped:
         one, several = "weight of a reference row was", "weights of reference rows were"
         clipped = count_text(covariates.clipped, one, several)
-        said.append(
+        sentences.append(
             f"{clipped} cut to "
             f"{covariates.clip:.3g}: such rows are too rare in the reference to be weighed up."
         )
-    return said
+    return sentences
 
 
 # Class frequencies then and now: the rows of a table, and a picture of up to twenty classes.
@@ -148,15 +151,15 @@ def frequency_rows(diagnosis: Diagnosis) -> list[tuple[str, str, Cell, Cell | No
     if len(shown) > _MOST:
         moved = np.abs(shift.priors - shift.source_priors)
         shown = np.argsort(-moved, kind="stable")[:_MOST]
-    counted = None
+    class_results = None
     if diagnosis.comparison is not None:
-        counted = next(iter(diagnosis.comparison.evaluations.values())).classes
+        class_results = next(iter(diagnosis.comparison.evaluations.values())).classes
     return [
         (
             _name(shift, c),
             number_text(float(shift.source_priors[c])),
             estimate_cell(estimates[c]),
-            None if counted is None else estimate_cell(counted[c].frequency),
+            None if class_results is None else estimate_cell(class_results[c].frequency),
             "" if shift.unchanged else _word(estimates[c], float(shift.source_priors[c])),
         )
         for c in shown.tolist()
@@ -288,7 +291,7 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     at_reference = next(iter(evaluations.values()), None)
     if at_reference is not None:
         states.append(state_of("New rows, with that temperature", at_reference))
-    named = {"Temperature then": diagnosis.reference, "Temperature now": diagnosis.refitted}
+    scalings = {"Temperature then": diagnosis.reference, "Temperature now": diagnosis.refitted}
     glance: list[Glance] = [
         (
             name,
@@ -296,7 +299,7 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
             "{:.4g} to {:.4g} (95\u00a0%).".format(*scaling.record.interval()),
             "",
         )
-        for name, scaling in named.items()
+        for name, scaling in scalings.items()
         if scaling is not None and scaling.record is not None
     ]
     ways = {name: evaluations[key] for name, key in _SIDES.items() if key in evaluations}
@@ -330,7 +333,7 @@ def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
 def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
     """Return each temperature with its interval and the rows it comes from."""
     weighed = "" if diagnosis.covariates is None else f"{diagnosis.covariates.effective_rows:,.0f}"
-    named = {
+    by_name = {
         "Of the reference": (diagnosis.reference, f"{diagnosis.n_reference:,}"),
         "Re-fitted on the new rows": (diagnosis.refitted, f"{diagnosis.n_new:,}"),
         "Of the reference, weighed to look like the new rows": (
@@ -345,16 +348,16 @@ def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
             "interval": "{:.4g} to {:.4g}".format(*scaling.record.interval()),
             "rows": rows,
         }
-        for name, (scaling, rows) in named.items()
+        for name, (scaling, rows) in by_name.items()
         if scaling is not None and scaling.record is not None
     ]
 
 
 def _forest(diagnosis: Diagnosis) -> str:
-    named: dict[str, TemperatureScaling | None] = {
+    scalings: dict[str, TemperatureScaling | None] = {
         "reference": diagnosis.reference,
         "re-fitted, new rows": diagnosis.refitted,
         "reference, weighed": diagnosis.weighted,
     }
-    known: dict[str, Any] = {name: each for name, each in named.items() if each is not None}
+    known: dict[str, Any] = {name: each for name, each in scalings.items() if each is not None}
     return svg(TemperatureDisplay.from_temperatures(known), "temperatures")

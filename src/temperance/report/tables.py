@@ -46,22 +46,32 @@ __all__ = [
 
 def render(template: str, **content: Any) -> str:  # noqa: ANN401
     """Return a page as text; a name that the template needs and does not get is an error."""
-    given = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
-    given["warnings"] = [without_options(each) for each in given["warnings"]]
-    given["facts"] = [(name, without_options(value)) for name, value in given["facts"]]
-    return _environment().get_template(template).render(**given)
+    context = {"split": "", "warnings": (), "screen": NO_SCREEN, **content, "contents": []}
+    context["warnings"] = [without_options(each) for each in context["warnings"]]
+    context["facts"] = [(name, without_options(value)) for name, value in context["facts"]]
+    return _environment().get_template(template).render(**context)
 
 
 _ASIDE = re.compile(r" \(--[^()]*\)")
+_OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]+))?`")
 
 
 def without_options(text: str) -> str:
     """Return a sentence without what it says to those alone who have a command line.
 
+    What it says of options in brackets is left out; an option inside the sentence is read as words.
+
     >>> without_options("a.npz has no ids (--id-column names them).")
     'a.npz has no ids.'
+    >>> without_options("fit with `--method platt`, or `--method auto`.")
+    'fit with method platt, or method auto.'
     """
-    return _ASIDE.sub("", text)
+    return _OPTION.sub(_option_words, _ASIDE.sub("", text))
+
+
+def _option_words(match: re.Match[str]) -> str:
+    value = match[2] or ""
+    return f"{match[1].replace('-', ' ')} {'' if value.isupper() else value}".rstrip()
 
 
 @cache
@@ -78,10 +88,21 @@ def _environment() -> jinja2.Environment:
     )
 
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%)")
+_AROUND_SIGN = re.compile(r"(?<![^\s(])(?:([pTz]) )?([<>]=?|=) (?=[\d-])")
+
+
 def _shown(value: Any) -> Any:  # noqa: ANN401  (what a template prints)
-    """Return text without what HTML cannot hold or what turns a line; markup stays as it is."""
+    """Return text without what HTML cannot hold or what turns a line; markup stays as it is.
+
+    "95 %", "p = 0.04" and ">= 0.9" stay on one line.
+    """
     if isinstance(value, str) and not hasattr(value, "__html__"):
-        return printable(value, keep="\n\u00a0")
+        text = _BEFORE_UNIT.sub("\u00a0", printable(value, keep="\n\u00a0"))
+        return _AROUND_SIGN.sub(
+            lambda match: f"{match[1]}\u00a0{match[2]}\u00a0" if match[1] else f"{match[2]}\u00a0",
+            text,
+        )
     return value
 
 
@@ -243,8 +264,8 @@ def compared_group_rows(sides: Mapping[str, Evaluation]) -> list[Any]:
     of_name = [{each.name: each for each in side.groups} for side in sides.values()]
 
     def worry(name: str) -> tuple[float, int]:
-        found = [own[name].score_test.adjusted_p_value for own in of_name]
-        return min((1.0 if p is None else p) for p in found), -of_name[0][name].n
+        p_values = [own[name].score_test.adjusted_p_value for own in of_name]
+        return min((1.0 if p is None else p) for p in p_values), -of_name[0][name].n
 
     rows = []
     for name in sorted(of_name[0], key=worry):

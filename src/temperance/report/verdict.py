@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import interval_of, temperature_of
 from temperance.evaluation.evaluation import (
-    capitalised,
     data_words,
     direction_words,
     is_refuted,
     percent,
     refutation,
 )
-from temperance.printable import count_text
+from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
 from temperance.show import number_text, p_text
@@ -35,6 +34,10 @@ __all__ = ["Standing", "claim_numbers", "evaluation_screen", "standing", "state_
 _MOST = 0.05  # calibration error that "calibrated" may leave open
 _OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
 Step = tuple[str, str]  # a sentence, and a command or ""
+_TEMPERATURE_NAMES = {
+    "group-temperature": "Common temperature",
+    "ensemble": "Temperature of the pool",
+}
 _CSS: dict[str, Literal["good", "bad", "open"]] = {
     "calibrated": "good",
     "not calibrated": "bad",
@@ -70,8 +73,8 @@ def standing(evaluation: Evaluation) -> Standing:
     """
     if is_refuted(evaluation):
         direction = direction_words(evaluation).removesuffix("not calibrated").strip(", ")
-        said = f"{direction}: " if direction else ""
-        return Standing("not calibrated", f"{said}{refutation(evaluation)}")
+        lead = f"{direction}: " if direction else ""
+        return Standing("not calibrated", f"{lead}{refutation(evaluation)}")
     off = [each for each in evaluation.groups if each.differs]
     if off:
         groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
@@ -132,7 +135,7 @@ def _map(calibrator: Calibrator | None) -> list[Glance]:
     temperature, interval = temperature_of(calibrator), interval_of(calibrator)
     if temperature is None:
         return [("Map", calibrator.name, "", "")]
-    name = "Temperature" if calibrator.name == "temperature" else f"T of {calibrator.name}"
+    name = _TEMPERATURE_NAMES.get(calibrator.name, "Temperature")
     if interval is None:
         return [(name, f"{temperature:.4g}", "interval unknown", "")]
     words = "{:.4g} to {:.4g} (95\u00a0%). ".format(*interval)
@@ -192,11 +195,11 @@ def _claimed(evaluation: Evaluation) -> tuple[str, str, str]:
     if evaluation.n_classes == 2 and evaluation.classes:
         event = evaluation.classes[1]
         claims, true = event.probability, event.frequency
-    said = f"{percent(claims)} claimed, {percent(true.value)} true"
+    text = f"{percent(claims)} claimed, {percent(true.value)} true"
     if not (isfinite(true.low) and isfinite(true.high)):
-        return said, "", ""
+        return text, "", ""
     low, high = (f"{100.0 * end:.1f}" for end in (true.low, true.high))
-    return said, "", f"chance: {low} to {high} % true"
+    return text, "", f"chance: {low} to {high} % true"
 
 
 def _next_step(

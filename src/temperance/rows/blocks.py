@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from temperance.evaluation import Evaluation
     from temperance.evaluation.block_sums import OutOfFold
     from temperance.readers import BlockFile, Dataset
-    from temperance.rows.memory import Settings
+    from temperance.rows.memory import MeasureSettings
 
 __all__ = ["BlockRows"]
 
@@ -188,7 +188,7 @@ class BlockRows:
             weighted=self.first.weights is not None,
         )
 
-    def measure_raw(self, **settings: Unpack[Settings]) -> tuple[Evaluation, RowFacts]:
+    def measure_raw(self, **settings: Unpack[MeasureSettings]) -> tuple[Evaluation, RowFacts]:
         """Measure the rows as they are, in one reading beside that of the digest."""
         with self.digest() as digest, naming(self.source), self.progress("measuring"):
             evaluation = evaluate_blocks(
@@ -197,22 +197,32 @@ class BlockRows:
             )  # fmt: skip
             return evaluation, self.facts(evaluation.n, sha256=digest())
 
-    def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
+    def measure_after(
+        self, calibrator: Calibrator, **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are and after a calibrator that has not seen them."""
         self.check_fits(calibrator, "the calibrator")
-        return self._measured(calibrator, **settings)
+        return self._measure(calibrator, refuse_probs=self.refuse_probs, **settings)
 
-    def measure_cross_fitted(self, folds: OutOfFold, **settings: Unpack[Settings]) -> Measured:
+    def measure_cross_fitted(
+        self, folds: OutOfFold, **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are, and calibrated by fits without the fold of each."""
-        return self._measured(folds, **settings)
+        # the fit has refused what looks like no logits
+        return self._measure(folds, refuse_probs=False, **settings)
 
-    def _measured(self, after: Calibrator | OutOfFold, **settings: Unpack[Settings]) -> Measured:
+    def _measure(
+        self,
+        after: Calibrator | OutOfFold,
+        *,
+        refuse_probs: bool,
+        **settings: Unpack[MeasureSettings],
+    ) -> Measured:
         """Measure both sides in one reading, beside that of the digest."""
         with self.digest() as digest, naming(self.source), self.progress("measuring"):
             comparison = compare_blocks(
                 self.source_of_blocks, {"before": None, "after": after}, classes=self.classes,
-                n_rows=self.file.n_rows,
-                refuse_probs=self.refuse_probs, **settings,
+                n_rows=self.file.n_rows, refuse_probs=refuse_probs, **settings,
             )  # fmt: skip
             facts = self.facts(comparison.evaluations["before"].n, sha256=digest())
         return Measured(comparison, facts, self.warnings())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Unpack
 
+from temperance.alignment import column_order
 from temperance.alternatives import (
     BASE_RATES,
     BIASED,
@@ -17,10 +20,12 @@ from temperance.alternatives import (
 )
 from temperance.blocks import report_work
 from temperance.calibrators import (
+    METHODS,
     BiasCorrectedTemperatureScaling,
     LabelPlattScaling,
     TemperatureScaling,
     Training,
+    check_method,
     fold_temperatures,
     interval_of,
     out_of_fold_logits,
@@ -28,14 +33,15 @@ from temperance.calibrators import (
 )
 from temperance.comparison import Comparison, compare_rows
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
-from temperance.errors import NoOptimumError
+from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.evaluation.block_sums import OutOfFold
-from temperance.evaluation.refinement import RefinementSplit
+from temperance.evaluation.evaluation import RefinementSplit
 from temperance.frozen import deferred
 from temperance.metrics.estimates import Estimate
 from temperance.printable import count_text
-from temperance.rows.fitting import fit_rows
-from temperance.rows.memory import Settings, naming
+from temperance.rows.layouts import AUTO
+from temperance.rows.memory import MeasureSettings, naming
+from temperance.selection import BASE_RATE, select_rows
 from temperance.selection.choose import LEAST_PER_PARAMETER
 from temperance.show import number_text
 
@@ -47,18 +53,130 @@ if TYPE_CHECKING:
     from temperance.evaluation import Evaluation
     from temperance.planning import Plan
     from temperance.rows.blocks import BlockRows
-    from temperance.rows.fitting import Fitted
     from temperance.rows.memory import RowFacts, Rows
     from temperance.selection import Selection
 
 __all__ = [
     "Calibration",
+    "Fitted",
     "calibrate",
     "calibrate_blocks",
+    "check_test",
     "few_events",
     "fit_blocks",
+    "fit_rows",
     "infinite_losses",
 ]
+
+
+# Fit one method, or let the rows choose among all; score each row by a fit without it.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A calibrator, and its rows' logits calibrated by fits that had not seen them."""
+
+    calibrator: Calibrator
+    out_of_fold: NDArray[np.float64] | None  # (n, k); None where other rows will be measured
+    selection: Selection | None = None
+
+    def around(self, calibrator: Calibrator) -> Fitted:
+        """Return the same with the map of the file's own outputs in place of its inner one."""
+        selection = self.selection
+        if selection is not None:
+            selection = replace(selection, calibrator=calibrator)
+        return replace(self, calibrator=calibrator, selection=selection)
+
+
+def fit_rows(
+    rows: Rows,
+    *,
+    method: str,
+    prior: float,
+    out_of_fold: bool,
+    pool: Pool = "linear",
+    seed: int = 0,
+) -> Fitted:
+    """Fit the method on all rows, and where asked also on each fold's other rows."""
+    check_method(method, prior=prior, also=(AUTO,))
+    rows.layout.check_method(method)
+    with naming(rows.source, rows.file_rows):
+        training = rows.training(prior=prior)
+        if method == AUTO:
+            fitted = _select(rows, training, seed)
+        else:
+            fitted = _fit_method(rows, training, method, pool, out_of_fold=out_of_fold, seed=seed)
+    inner = _with_floor(fitted.calibrator, rows)
+    return fitted.around(rows.layout.around(inner, training, rows.classes))
+
+
+def _with_floor(calibrator: Calibrator, rows: Rows) -> Calibrator:
+    """Return the calibrator with a record of what the probabilities were raised to."""
+    record, floored = calibrator.record, rows.floored
+    if record is None or floored is None:
+        return calibrator
+    known = replace(record, floor=floored.floor, n_floored=floored.probabilities)
+    return replace(calibrator, record=known)
+
+
+def _select(rows: Rows, training: Training, seed: int) -> Fitted:
+    training = training.require_learnable(zeros=True)
+    with report_work(f"choosing a method on {rows.outcomes.rows(rows.n)}", rows=rows.n):
+        selection, honest = select_rows(training, seed=seed, **rows.layout.choice()._asdict())
+    if selection.method == BASE_RATE:
+        msg = (
+            "No map of these scores has a smaller log loss than knowing only how often answers are "
+            "right, on rows that it has not seen. More rows or another score may; or name a map: "
+            '`method="platt"` (--method platt).'
+        )
+        raise NoOptimumError(msg, reason="worse-than-chance")
+    return Fitted(selection.calibrator, honest, selection)
+
+
+def _fit_method(
+    rows: Rows, training: Training, method: str, pool: Pool, *, out_of_fold: bool, seed: int
+) -> Fitted:
+    training = training.require_learnable(zeros=METHODS[method].traits.zeros)
+    learn = partial(rows.layout.learn, method, pool=pool)
+    with report_work(f"fitting on {rows.outcomes.rows(rows.n)}", rows=rows.n):
+        calibrator = learn(training)
+    if not out_of_fold:
+        return Fitted(calibrator, None)
+    with report_work("cross-fitting", rows=rows.n):
+        return Fitted(calibrator, out_of_fold_logits(training, learn, seed=seed))
+
+
+# Which rows may measure a fit.
+
+
+def check_test(rows: Rows | BlockRows, test: Rows | BlockRows) -> None:
+    """Refuse test rows that are the fit's, or of other classes."""
+    if _same(rows, test):
+        msg = (
+            f"`test` (--test) must hold other rows than the fit's, but {test.source} is the "
+            f"same as {rows.source}. Leave it out: the measures are then cross-fitted."
+        )
+        raise InvalidInputError(msg)
+    if not rows.ragged and not test.ragged and test.n_classes != rows.n_classes:
+        msg = (
+            f"{test.source}: has {count_text(test.n_classes, 'class', 'classes')}, but "
+            f"{rows.source} has {rows.n_classes}."
+        )
+        raise InvalidInputError(msg)
+    with naming(test.source):
+        column_order(test.classes, rows.classes, whose=rows.source)
+
+
+def _same(rows: Rows | BlockRows, test: Rows | BlockRows) -> bool:
+    """Whether bytes are the same; of large files, whether their path is."""
+    own, other = rows.in_memory, test.in_memory
+    if own is not None and other is not None:
+        return own.sha256 == other.sha256
+    return Path(rows.source).resolve() == Path(test.source).resolve()
+
+
+# A fit with its measures.
+
 
 _FEW_LABELS = 200  # fewer leave a temperature open; the warning says how far
 
@@ -104,8 +222,14 @@ class Calibration:
 
     @property
     def untried(self) -> str | None:
-        """The method to try where these rows still refute calibration; None: all were tried."""
-        if not self.may_choose or self.selection is not None:
+        """The method to try where these rows still refute calibration.
+
+        None where all were tried, and where one label fills all rows: every richer map would
+        learn its place.
+        """
+        base = self.comparison.evaluations["before"].base_rates
+        one_label = base is not None and base.log_loss == 0.0
+        if not self.may_choose or self.selection is not None or one_label:
             return None
         return self.calibrator.richer_method
 
@@ -180,31 +304,33 @@ def calibrate(
         rows, method=method, prior=prior, pool=pool, out_of_fold=test is None, seed=seed
     )
     calibrator, out_of_fold = fitted.calibrator, fitted.out_of_fold
-    settings: Settings = {
+    settings: MeasureSettings = {
         "n_bins": n_bins,
         "n_resamples": n_resamples,
         "seed": seed,
         "measures": measures,
     }
     if test is not None:
-        measured = test.measure_after(calibrator, **settings)
+        measurement = test.measure_after(calibrator, **settings)
     else:
         assert out_of_fold is not None  # noqa: S101  (it was asked for)
-        measured = rows.measure_scaled(out_of_fold, **settings)
-    comparison = measured.comparison
+        measurement = rows.measure_scaled(out_of_fold, **settings)
+    comparison = measurement.comparison
     if test is None and calibrator.name == TemperatureScaling.method and prior == 0.0:
         comparison = _with_split(comparison, temperature_of(calibrator))
     comparison = _without_parts(comparison, measures)
     ways = _Ways()
     of_test = None if test is None else test.in_memory
     if test is None or of_test is not None:
-        ways = _ways(rows, of_test, fitted, measured.after, pool=pool, planned=planned, seed=seed)
+        ways = _ways(
+            rows, of_test, fitted, measurement.after, pool=pool, planned=planned, seed=seed
+        )
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
         rows=rows.facts,
-        test=None if test is None else measured.facts,
+        test=None if test is None else measurement.facts,
         selection=fitted.selection,
         **ways._asdict(),
         warnings=(
@@ -215,7 +341,7 @@ def calibrate(
             *interval_warnings(calibrator, rows),
             *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
             *(() if test is None else rows.notes),  # else they are among those of the measures
-            *measured.warnings,
+            *measurement.warnings,
         ),
     )
 
@@ -381,12 +507,12 @@ def class_biases_of(
     `after`: logits that the calibrator made of the measured rows, which it has not seen.
     """
     fitted = None if calibrator.parts.class_bias is None else calibrator
-    tried = set() if selection is None else {each.method for each in selection.tried}
+    candidates = set() if selection is None else {each.method for each in selection.tried}
     if not rows.layout.has_places or rows.n_classes > _MOST_CLASSES:
         return None
-    if fitted is None and BiasCorrectedTemperatureScaling.method not in tried:
+    if fitted is None and BiasCorrectedTemperatureScaling.method not in candidates:
         return None
-    training, measured = rows.training(), test or rows
+    training, evaluation_rows = rows.training(), test or rows
     try:
         if fitted is None:
             fitted = BiasCorrectedTemperatureScaling.from_rows(training)
@@ -397,7 +523,10 @@ def class_biases_of(
     except NoOptimumError:
         return None
     assert after is not None  # noqa: S101  (of the fitted calibrator, or just made)
-    sides = {UNBIASED: measured.predictions(alone), BIASED: measured.predictions(after)}
+    sides = {
+        UNBIASED: evaluation_rows.predictions(alone),
+        BIASED: evaluation_rows.predictions(after),
+    }
     return ClassBiases.of(fitted, training, sides)
 
 
@@ -428,16 +557,16 @@ def compare_pooling(
 
     On the test rows, or cross-fitted. None where a member has no temperature of its own.
     """
-    measured = test or rows
+    evaluation_rows = test or rows
     assert after is not None  # noqa: S101  (of test rows, or out of fold)
     try:
         others = None if test is None else test.require_members()
         first = calibrated_first(rows.training(), others, pool=pool, seed=seed)
     except NoOptimumError:
         return None
-    members = dict(zip(rows.layout.names, measured.require_members(), strict=True))
-    sides = pooling_sides(after, first, measured.logits, members)
-    predictions = {name: measured.predictions(logits) for name, logits in sides.items()}
+    members = dict(zip(rows.layout.names, evaluation_rows.require_members(), strict=True))
+    sides = pooling_sides(after, first, evaluation_rows.logits, members)
+    predictions = {name: evaluation_rows.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
 
@@ -449,9 +578,9 @@ def compare_label_ways(
     On the test rows, or cross-fitted; rows are held out with all their labels.
     """
     assert after is not None  # noqa: S101  (of rows in memory)
-    measured, of_test = test or rows, None if test is None else test.training()
+    evaluation_rows, of_test = test or rows, None if test is None else test.training()
     sides = label_way_sides(rows.training(), of_test, after, method=method, seed=seed)
-    predictions = {name: measured.predictions(logits) for name, logits in sides.items()}
+    predictions = {name: evaluation_rows.predictions(logits) for name, logits in sides.items()}
     return compare_rows(predictions, n_resamples=QUICK_RESAMPLES)
 
 
@@ -462,7 +591,11 @@ _FOLDS = 5
 
 
 def calibrate_blocks(
-    rows: BlockRows, test: Rows | BlockRows | None, *, prior: float, **settings: Unpack[Settings]
+    rows: BlockRows,
+    test: Rows | BlockRows | None,
+    *,
+    prior: float,
+    **settings: Unpack[MeasureSettings],
 ) -> Calibration:
     """Fit a temperature to rows that stay in their file, in a few readings, and measure it.
 
@@ -511,26 +644,26 @@ def calibrate_blocks(
     if test is None:
         without = tuple(TemperatureScaling(temperature) for temperature in folds)
         out_of_fold = OutOfFold(without, settings["seed"])
-        measured = rows.measure_cross_fitted(out_of_fold, **settings)
-        facts = measured.facts
-        comparison = _with_split(measured.comparison, calibrator.temperature)
+        measurement = rows.measure_cross_fitted(out_of_fold, **settings)
+        facts = measurement.facts
+        comparison = _with_split(measurement.comparison, calibrator.temperature)
     else:
         with rows.digest() as digest:
-            measured = test.measure_after(calibrator, **settings)
+            measurement = test.measure_after(calibrator, **settings)
             assert calibrator.record is not None  # noqa: S101  (a fit leaves one)
             facts = rows.facts(calibrator.record.n, sha256=digest())
-        comparison = measured.comparison
+        comparison = measurement.comparison
     return Calibration(
         calibrator=calibrator,
         comparison=comparison,
         evaluated_on="cross-fitted" if test is None else "test",
         rows=facts,
-        test=None if test is None else measured.facts,
+        test=None if test is None else measurement.facts,
         warnings=(
             *fit_warnings(calibrator, comparison),
             *infinite_losses(rows if test is None else test, comparison.evaluations["before"]),
             *(() if test is None else rows.warnings()),  # else they are among the measures'
-            *measured.warnings,
+            *measurement.warnings,
         ),
     )
 

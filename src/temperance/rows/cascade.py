@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 from temperance.rows.memory import naming
 from temperance.rows.reading import Reading, check_same_rows, read_rows
 
@@ -68,17 +68,17 @@ def _places(first: Rows, other: Rows, goes_on: NDArray[np.bool_]) -> NDArray[np.
         )
         raise FileFormatError(msg)
     place = {str(each): number for number, each in enumerate(other.ids.tolist())}
-    wanted = [str(each) for each in first.ids[goes_on].tolist()]
-    if len(place) < other.n or len(set(wanted)) < len(wanted):
+    wanted_ids = [str(each) for each in first.ids[goes_on].tolist()]
+    if len(place) < other.n or len(set(wanted_ids)) < len(wanted_ids):
         msg = f"{other.source}: its ids, and those of {first.source}, must be different ones."
         raise FileFormatError(msg)
-    missing = [each for each in wanted if each not in place]
+    missing = [each for each in wanted_ids if each not in place]
     if missing:
-        shown = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
+        shown = first_few(list(map(repr, missing)), 3)
         msg = (
-            f"{other.source}: lacks {count_text(len(missing), 'row')} of {len(wanted):,} that go "
-            f"on to it, by their ids: {shown}. `goes_on` of `temperance apply` without this file "
-            "says which."
+            f"{other.source}: lacks {count_text(len(missing), 'row')} of {len(wanted_ids):,} that "
+            f"go on to it, by their ids: {shown}. `goes_on` of `temperance apply` without this "
+            "file says which."
         )
         raise FileFormatError(msg)
-    return np.array([place[each] for each in wanted], dtype=np.intp)
+    return np.array([place[each] for each in wanted_ids], dtype=np.intp)

@@ -38,8 +38,8 @@ def digit_rows() -> tuple[Rows, Rows]:
     third = np.random.default_rng(0).permutation(len(labels)) % 3
     joints = joint_log_probs(images[third == 0], labels[third == 0], images)
     parts = {"calibration": third == 1, "test": third == 2}
-    made = [_rows(joints[part], labels[part], name) for name, part in parts.items()]
-    return made[0], made[1]
+    sets = [_rows(joints[part], labels[part], name) for name, part in parts.items()]
+    return sets[0], sets[1]
 
 
 def digit_images() -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temperance.blocks import counting_rows
 from temperance.checks import (
     as_classes,
     as_groups,
@@ -22,13 +22,7 @@ from temperance.checks import (
 )
 from temperance.checks.answer_scores import ANSWER_CLASSES, AnswerScale, as_correct
 from temperance.checks.arrays import rows_of_file
-from temperance.checks.contradictions import (
-    AS_THEY_ARE,
-    ScoreRules,
-    contradictions,
-    padding_value,
-    refuse_padding,
-)
+from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules, contradictions
 from temperance.checks.forms import Dense
 from temperance.checks.label_matrix import (
     Entries,
@@ -36,7 +30,8 @@ from temperance.checks.label_matrix import (
     label_logits_from_probs,
     label_names,
 )
-from temperance.checks.scores import share_of_whole
+from temperance.checks.labels import counting_rows
+from temperance.checks.scores import padding_value, refuse_padding, share_of_whole
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.printable import count_text
 from temperance.readers import read
@@ -48,12 +43,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from temperance.calibrators import Calibrator
     from temperance.checks import LabelMap
     from temperance.readers import Dataset, Fields, LlmFormat
     from temperance.readers.dataset import Missing
 
 __all__ = [
     "ANSWERS",
+    "OF_ANSWERS",
+    "answer_scale",
     "file_columns",
     "read_answers",
     "rows_of_answers",
@@ -85,7 +83,7 @@ def rows_of_classes(
         dataset = _flat(file, dense)
     keep = _counting(dataset, scores, keep, ignore_label=ignore_label, whole=whole)
     if keep is not None:
-        dataset = _taken(dataset, scores, keep)
+        dataset = _part(dataset, scores, keep)
     elif dense is not None:
         dataset = replace(dataset, values=scores.reshape(-1, scores.shape[-1]))
     with rows_of_file(_places(file, keep, dense)):
@@ -208,20 +206,20 @@ def _numbers(clusters: NDArray[Any]) -> NDArray[np.intp]:
     return as_groups(names, n=len(names), name="clusters")[1].reshape(clusters.shape)
 
 
-def _taken(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
+def _part(dataset: Dataset, scores: NDArray[Any], keep: NDArray[np.bool_]) -> Dataset:
     """Return the rows that `keep` says, copied once."""
 
-    def taken(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    def column(values: NDArray[Any] | None) -> NDArray[Any] | None:
         return values[keep] if values is not None and len(values) == len(keep) else values
 
     return replace(
         dataset,
         values=scores[keep.reshape(scores.shape[:-1] if scores.ndim > 1 else scores.shape)],
-        labels=taken(dataset.labels),
-        weights=taken(dataset.weights),
-        groups=taken(dataset.groups),
-        clusters=taken(dataset.clusters),
-        ids=taken(dataset.ids),
+        labels=column(dataset.labels),
+        weights=column(dataset.weights),
+        groups=column(dataset.groups),
+        clusters=column(dataset.clusters),
+        ids=column(dataset.ids),
     )
 
 
@@ -379,19 +377,39 @@ def read_answers(
             raise InvalidInputError(msg)
         return _scores_of_lines(path, llm, fields, labels, scale)
     fields = replace(fields, logits=fields.logits or "score")
-    named = fields
+    answer_fields = fields
     if not isinstance(labels, Mapping):
-        named = replace(fields, label=fields.label or "correct")
+        answer_fields = replace(fields, label=fields.label or "correct")
     texts = scale if scale is not None and scale.takes_texts else None
+    with _naming_scores(fields.logits):
+        try:
+            return read(
+                path, kind="logits", fields=answer_fields, labels=labels, label_map=label_map,
+                na=na, texts=texts,
+            )  # fmt: skip
+        except FileFormatError:
+            if labelled or fields.label is not None or labels is not None:
+                raise
+        return read(path, kind="logits", fields=fields, na=na, texts=texts)
+
+
+@contextmanager
+def _naming_scores(column: object) -> Iterator[None]:
+    """Say of a file without scores of answers what names these: its hints are for classes."""
     try:
-        return read(
-            path, kind="logits", fields=named, labels=labels, label_map=label_map, na=na,
-            texts=texts,
-        )  # fmt: skip
-    except FileFormatError:
-        if labelled or fields.label is not None or labels is not None:
+        yield
+    except FileFormatError as error:
+        found = re.match(
+            rf"(.*has no (?:column|key) `{re.escape(str(column))}`.*?)\.(?: |$)", str(error)
+        )
+        if found is None:
             raise
-    return read(path, kind="logits", fields=fields, na=na, texts=texts)
+        msg = (
+            f"{found[1]}. Answers have one score each, of how sure the model was: `score_column` "
+            "(--score-column) names the column or key that holds it. Scores of each class are "
+            "not read as answers, nor by a calibrator of answers."
+        )
+        raise FileFormatError(msg) from error
 
 
 def _scores_of_lines(
@@ -460,3 +478,53 @@ def rows_of_answers(
         layout=Answers(scale),
         columns=file_columns(file, labels) if whole else None,
     )
+
+
+# What the scores of answers are: as a calibrator has them, or as arguments say.
+
+
+OF_ANSWERS = '`kind="answers"` (--kind answers)'
+
+
+def answer_scale(
+    kind: str | None,
+    name: str | None,
+    of: int | None,
+    words: Mapping[str, float] | None,
+    calibrator: Calibrator | None = None,
+) -> AnswerScale | None:
+    """Return what the scores are, by the calibrator or as they are pairs to be; None of others."""
+    known = None if calibrator is None else calibrator.answer_scale
+    if kind != ANSWERS and known is None:
+        if name is not None or of is not None or words is not None:
+            msg = (
+                "`score_scale` (--score-scale), `score_of` (--score-of) and `score_words` "
+                f"(--score-words) are for {OF_ANSWERS}."
+            )
+            raise InvalidInputError(msg)
+        return None
+    if calibrator is not None and known is None:
+        msg = f"{OF_ANSWERS} needs a calibrator of answers, got one of {calibrator.name}."
+        raise InvalidInputError(msg)
+    if kind not in (None, ANSWERS):
+        msg = f"`kind` (--kind) must be answers for a calibrator of answers, got {kind}."
+        raise InvalidInputError(msg)
+    if name is None:
+        if known is not None:
+            return known
+        msg = (
+            "`score_scale` (--score-scale) must say what the scores are: logprob, probability, "
+            "fraction, percent, count, with `score_of` (--score-of), or real."
+        )
+        raise InvalidInputError(msg)
+    pairs = tuple(words.items()) if words is not None else ()
+    if words is None and known is not None:
+        pairs = known.words
+    scale = AnswerScale(name, of, pairs)
+    if known is not None and scale != known:
+        msg = (
+            f"`score_scale` (--score-scale) must be that of the calibrator, {known.name}, or be "
+            "left out."
+        )
+        raise InvalidInputError(msg)
+    return scale

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.alignment import id_texts
-from temperance.checks.label_map import distinct_labels, label_text, listed
+from temperance.checks.label_map import distinct_labels, label_text
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, format_of, function_named, suffixes_of
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 from temperance.readers.dataset import Fields, file_digest
 from temperance.readers.guard import refusing, require_file
 from temperance.readers.jsonl import json_lines
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgedColumns", "JudgedFile", "read_judged"]
 
-_LABEL, _ID = "--label-column", "--id-column"  # what names the columns
+_LABEL, _ID, _LABEL_ID = "--label-column", "--id-column", "--label-id-column"  # what names columns
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
@@ -41,6 +41,7 @@ class JudgedColumns:
     weight: str | None = None
     id: str = "id"
     passing: tuple[str, ...] = ()  # words that mean pass; all others then mean fail
+    label_id: str | None = None  # in the file of labels; None: as `id`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +78,8 @@ def read_judged(
     InvalidInputError
         Words that are neither true nor false where `columns` does not say which mean pass.
     """
-    found = _column(path, columns.verdict, "--judge-column")
-    verdicts = _numbers(found, columns, path, columns.verdict)
+    values = _column(path, columns.verdict, "--judge-column")
+    verdicts = _numbers(values, columns, path, columns.verdict)
     has = ~np.isnan(verdicts)
     if not has.any():
         msg = f"{path}: no row has a verdict (column `{columns.verdict}`, --judge-column)."
@@ -104,9 +105,9 @@ def read_judged(
     elif labels is not None:
         own, more = _joined(path, labels, columns, len(verdicts))
         notes.extend(more)
-    kept = {role: None if each is None else each[has] for role, each in others.items()}
+    columns_of = {role: None if each is None else each[has] for role, each in others.items()}
     return JudgedFile(
-        verdicts[has], own[has], **kept, source=str(path), sha256=file_digest(path),
+        verdicts[has], own[has], **columns_of, source=str(path), sha256=file_digest(path),
         notes=tuple(notes),
     )  # fmt: skip
 
@@ -182,7 +183,7 @@ def _numbers(
     if unknown:
         msg = (
             f"{path}: `{name}` must hold 1 or true for pass, 0 or false for fail, or scores; it "
-            f"holds {listed(unknown)}. Say which words mean pass: --pass {unknown[-1]}."
+            f"holds {first_few(unknown)}. Say which words mean pass: --pass {unknown[-1]}."
         )
         raise InvalidInputError(msg)
     return np.where(missing, np.nan, result)
@@ -200,28 +201,30 @@ def _joined(
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Return the labels of another file at the rows of their ids."""
     own = id_texts(_column(path, columns.id, _ID), source=str(path))
-    theirs = id_texts(_column(labels, columns.id, _ID), source=str(labels))
+    name, option = columns.id, _ID
+    if columns.label_id is not None:
+        name, option = columns.label_id, _LABEL_ID
+    theirs = id_texts(_column(labels, name, option), source=str(labels))
     values = _numbers(_column(labels, columns.label, _LABEL), columns, labels, columns.label)
     place = {each: number for number, each in enumerate(own)}
     for ids, source in ((own, path), (theirs, labels)):
         again = [each for each, count in Counter(ids).items() if count > 1]
         if again:
-            msg = f"{source}: ids must name one row each; more than once: {listed(again)}."
+            msg = f"{source}: ids must name one row each; more than once: {first_few(again)}."
             raise FileFormatError(msg)
     joined = np.full(n, np.nan)
-    left = [each for each in theirs if each not in place]
-    if len(left) == len(theirs):
+    unmatched = [each for each in theirs if each not in place]
+    if len(unmatched) == len(theirs):
         msg = (
-            f"{labels}: no id is one of {path}: {listed(theirs[:3])} and {listed(own[:3])}. Ids "
-            "must be spelled alike; --id-column names their column in both."
+            f"{labels}: no id is one of {path}: {first_few(theirs[:3])} and {first_few(own[:3])}. "
+            "Ids must be spelled alike; --id-column names their column in both, --label-id-column "
+            "that of labels alone."
         )
         raise FileFormatError(msg)
     for each, value in zip(theirs, values, strict=True):
         if each in place:
             joined[place[each]] = value
-    if not left:
+    if not unmatched:
         return joined, []
-    note = (
-        f"{labels}: {count_text(len(left), 'label')} of ids that {path} lacks: {listed(left[:5])}."
-    )
-    return joined, [note]
+    lost = f"{count_text(len(unmatched), 'label')} of ids that {path} lacks"
+    return joined, [f"{labels}: {lost}: {first_few(unmatched[:5])}."]

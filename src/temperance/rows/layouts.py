@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from temperance.readers.dataset import Layout as FileLayout
 
     Array = NDArray[np.float64]
-    Groups = Callable[[], NDArray[np.str_] | None]
+    GroupSource = Callable[[], NDArray[np.str_] | None]
 
 __all__ = ["AUTO", "Answers", "Classes", "Labels", "Layout", "Pixels"]
 
@@ -60,7 +60,7 @@ class Choice(NamedTuple):
     """Among which methods rows choose, as `select_rows` takes it."""
 
     methods: list[str] | None = None
-    chosen: bool = False
+    are_named: bool = False
     trials_of: type[Trials] = Trials
     order: tuple[str, ...] = SIMPLEST_FIRST
 
@@ -154,7 +154,7 @@ class Layout:
         *,
         classes: tuple[str, ...] | None,
         clusters: NDArray[np.intp] | None,
-        groups: Groups,
+        groups: GroupSource,
         prior: float,
     ) -> Training:
         """Return the rows as a fit takes them."""
@@ -331,7 +331,7 @@ class Pixels(Layout):
         labels: NDArray[np.intp],
         weights: Array | None,
         *,
-        groups: Groups,  # noqa: ARG002
+        groups: GroupSource,  # noqa: ARG002
         **known: Any,  # noqa: ANN401  (classes, clusters, prior)
     ) -> Training:
         """Return the rows as a fit takes them, without groups."""
@@ -524,8 +524,8 @@ class Answers(Layout):
     def choice(self) -> Choice:
         """Return among which methods the answers choose."""
         if self.says_probabilities:
-            return Choice(list(ANSWER_METHODS), chosen=True)
-        return Choice(chosen=True, trials_of=ScoreTrials, order=SCORE_METHODS)
+            return Choice(list(ANSWER_METHODS), are_named=True)
+        return Choice(are_named=True, trials_of=ScoreTrials, order=SCORE_METHODS)
 
     def around(
         self, calibrator: Calibrator, rows: Training, classes: tuple[str, ...] | None  # noqa: ARG002

@@ -24,7 +24,7 @@ from temperance.metrics.ordinal import (
     ordinal_measures,
 )
 from temperance.planning import plan
-from temperance.printable import count_text, printable
+from temperance.printable import count_text, first_few, printable
 from temperance.rows.layouts import Classes, Layout
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temperance.calibrators import Calibrator, Outputs, Training
-    from temperance.checks.scores import Floored
+    from temperance.checks.probs import Floored
     from temperance.comparison import Comparison
     from temperance.evaluation import Evaluation, Groups
     from temperance.metrics.inputs import Predictions
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from temperance.planning import Plan
     from temperance.readers.dataset import Kind
 
-__all__ = ["Measured", "RowFacts", "Rows", "Settings", "naming"]
+__all__ = ["LABELS", "MeasureSettings", "Measured", "RowFacts", "Rows", "naming"]
 
+LABELS = "`labels` (--labels)"  # the argument that names another file with the labels
 _ONE_CLASS = Classes()
 _PLANNED = 5000  # rows: enough to know the confidences by
 _SHOWN = 5  # rows, or groups, named in a line
@@ -65,7 +66,7 @@ class RowFacts:
     members: tuple[str, ...] = ()  # names of an ensemble's models
 
 
-class Settings(TypedDict):
+class MeasureSettings(TypedDict):
     """How rows are measured."""
 
     n_bins: int
@@ -106,6 +107,7 @@ class Rows:
     file_ids: NDArray[Any] | None = None  # of all rows of the file, also those that do not count
     left_out: tuple[int, ...] = ()  # rows of the file that lack a value and were left out
     of_format: bool = False  # of a language model's answers, whose lines hold their labels
+    labels_from: str = LABELS  # the argument that names another file with labels; "": none does
 
     @property
     def n(self) -> int:
@@ -161,16 +163,19 @@ class Rows:
     @property
     def labels_advice(self) -> str:
         """Where labels may be given, of rows that have none."""
+        where = bool(self.labels_from)
         if self.of_format:
             usual = "correct" if self.outcomes.plural == "answers" else "label"
             return (
                 f"Write them into the lines, under `{usual}` or a key that `fields.label` "
-                "(--label-field) names, or give another file, joined by ids, with `labels` "
-                "(--labels)."
+                "(--label-field) names"
+                + (
+                    f", or give another file, joined by ids, with {self.labels_from}." * where
+                    or "."
+                )
             )
-        return (
-            "Name their column with `fields.label` (--label-column), or give their file with "
-            "`labels` (--labels)."
+        return "Name their column with `fields.label` (--label-column)" + (
+            f", or give their file with {self.labels_from}." * where or "."
         )
 
     @property
@@ -214,9 +219,9 @@ class Rows:
 
         Raises InvalidInputError where rows have options of their own.
         """
-        seen = self._of_levels(logits)
-        labels: Any = Positions(seen.labels)
-        return ordinal_measures(seen.probs, labels, weights=seen.weights, n_bins=n_bins)
+        levels = self._of_levels(logits)
+        labels: Any = Positions(levels.labels)
+        return ordinal_measures(levels.probs, labels, weights=levels.weights, n_bins=n_bins)
 
     def level_events(
         self, logits: NDArray[Any] | None = None, *, n_bins: int
@@ -288,8 +293,7 @@ class Rows:
             which = f"{count_text(none, 'row')} of {self.source} without a group"
             warnings.append(f"{which}: they {pooled}.")
         if unseen := calibrator.unseen(names):
-            more = ", ..." if len(unseen) > _SHOWN else ""
-            shown = f"{', '.join(unseen[:_SHOWN])}{more}"
+            shown = first_few(unseen, _SHOWN)
             warnings.append(f"groups not seen in the fit: {shown}. Their rows {pooled}.")
         return tuple(warnings)
 
@@ -310,19 +314,23 @@ class Rows:
         )
         return (msg,)
 
-    def measure_raw(self, **settings: Unpack[Settings]) -> tuple[Evaluation, RowFacts]:
+    def measure_raw(self, **settings: Unpack[MeasureSettings]) -> tuple[Evaluation, RowFacts]:
         """Measure the rows as they are."""
         with report_work("measuring"):
             evaluation = evaluate_rows(self.predictions(), groups=self.named_groups, **settings)
         return evaluation, self.facts
 
-    def measure_after(self, calibrator: Calibrator, **settings: Unpack[Settings]) -> Measured:
+    def measure_after(
+        self, calibrator: Calibrator, **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are and after a calibrator that has not seen them."""
         with report_work(f"applying to {self.outcomes.rows(self.n)}"):
             after = self.scaled_by(calibrator)
         return self.measure_scaled(after, **settings)
 
-    def measure_scaled(self, after: NDArray[np.float64], **settings: Unpack[Settings]) -> Measured:
+    def measure_scaled(
+        self, after: NDArray[np.float64], **settings: Unpack[MeasureSettings]
+    ) -> Measured:
         """Measure the rows as they are, and their calibrated logits."""
         with report_work("measuring"):
             sides = {"before": self.predictions(self.unchanged), "after": self.predictions(after)}
@@ -338,9 +346,9 @@ class Rows:
             return ""
         own = self.logits if logits is None else logits
         places = np.flatnonzero(np.isneginf(own[np.arange(len(own)), self.require_labels()]))
-        shown = ", ".join(f"{self.file_rows[row] + 1:,}" for row in places[:_SHOWN])
-        more = ", ..." if len(places) > _SHOWN else ""
-        return f" ({'row' if len(places) == 1 else 'rows'} {shown}{more}, counted from 1)"
+        first = self.file_rows[places[: _SHOWN + 1]].tolist()
+        numbers = first_few([f"{row + 1:,}" for row in first], _SHOWN)
+        return f" ({'row' if len(places) == 1 else 'rows'} {numbers}, counted from 1)"
 
     def refuse_scores(self) -> None:
         """Raise where scores without a map claim no probability that could be measured."""

@@ -11,13 +11,15 @@ from temperance.calibrators import temperature_of
 from temperance.decisions import Bands, DecisionPolicy
 from temperance.decisions.abstain import OF_CLUSTERS
 from temperance.decisions.abstention import other_seeds
+from temperance.decisions.band_promises import RATES
 from temperance.decisions.bands import bands_rows
 from temperance.decisions.coverage_table import coverage_rows
 from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.gates import check_promises
 from temperance.metrics.selective import risk_coverage_of
-from temperance.printable import count_text
+from temperance.printable import count_text, first_few
 from temperance.rows.memory import naming
 from temperance.rows.threshold import RowUse, check_test_rows, predictions_of
 from temperance.show import Table, interval_text, number_text
@@ -33,11 +35,15 @@ if TYPE_CHECKING:
     from temperance.decisions.band_promises import BandCounts, BandPromises
     from temperance.decisions.coverage_table import CoverageTable
     from temperance.decisions.rows import Composite
+    from temperance.gates import BandGate
+    from temperance.gates.gated import Undecided
     from temperance.metrics.events import EventName
     from temperance.rows.memory import Rows
     from temperance.rows.threshold import Dealing
 
-__all__ = ["BandDecision", "Coverage", "decide_bands", "tabulate_coverage"]
+__all__ = [
+    "BandDecision", "Coverage", "bands_table", "decide_bands", "judged_bands", "tabulate_coverage",
+]  # fmt: skip
 
 _SPLITS = "splits"
 
@@ -49,6 +55,7 @@ class BandDecision:
     policy: DecisionPolicy
     rule: Bands
     test: BandCounts | None
+    test_groups: dict[str, BandCounts]  # {} where the bands are for all rows
     use: str  # which rows were used for what, in words
     warnings: tuple[str, ...]
     calibrator_facts: dict[str, Any]
@@ -65,32 +72,29 @@ class BandDecision:
         facts = self.policy.facts
         return {
             **self.rule.to_dict(),
-            "test": None if self.test is None else self.test.to_dict(),
+            "test": self._tested(),
             "method": self.policy.calibrator.name,
             "temperature": temperature_of(self.policy.calibrator),
             "use": dict(facts),
             "data_sha256": facts["data_sha256"],
         }
 
+    def _tested(self) -> dict[str, Any] | None:
+        if self.test is None:
+            return None
+        groups = {name: each.to_dict() for name, each in self.test_groups.items()}
+        return {**self.test.to_dict(), "groups": groups or None}
+
+    def promises_kept(self, undecided: Undecided = "pass") -> tuple[BandGate, ...]:
+        """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
+        return judged_bands(self.rule, self.test, self.test_groups, undecided)
+
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
-        return [self.rule.table(), *([] if self.test is None else [self._test_table(self.test)])]
-
-    def _test_table(self, counts: BandCounts) -> Table:
-        rows = []
-        for name, limit in self.rule.promises.limits.items():
-            bad, whole = counts.bad(name)
-            rate = counts.rate(name)
-            seen = "none"
-            if rate is not None:
-                seen = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
-            rows.append((name.split("_", 1)[1].replace("_", " "), f"{limit:g}",
-                         f"{bad:,} of {whole:,}", seen))  # fmt: skip
-        return Table(
-            ("on the test rows", "promised", "bad rows", "rate (95 %)"), tuple(rows),
-            caption=f"{count_text(counts.n, 'row')} that had no say: {counts.accepted:,} accepted, "
-            f"{counts.reviewed:,} reviewed, {counts.rejected:,} rejected; exact intervals",
-        )  # fmt: skip
+        tables = [self.rule.table()]
+        if self.test is not None:
+            tables.append(bands_table("on the test rows", self.rule, self.test, self.test_groups))
+        return tables
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,22 +148,23 @@ def decide_bands(
                 by_seed[seed] = bands_rows(checked, promises, confidence=confidence)
             except (InvalidInputError, NoOptimumError) as error:
                 if seed == dealing.seed:
-                    raise _beside_fit(error, dealing) from error
+                    raise _with_fit_rows(error, dealing) from error
                 by_seed[seed] = error
     rule = by_seed[dealing.seed]
     assert isinstance(rule, Bands)  # noqa: S101  (else it was raised)
     luck = _luck(by_seed, _SPLITS if dealing.by_split else OF_CLUSTERS, rows.source)
     threshold_rows = rows if own.fitted is None else rows.part(~own.fitted)
-    counts, scored = None, own_rows
+    counts, groups, scored = None, {}, own_rows
     if test is not None:
         with naming(test.source), report_work("measuring"):
             scored = _decided(test, own.calibrator, dealing, event, composite, dealing.seed)
-            counts = rule.counts_of(scored)
+            counts, groups = rule.counts_of(scored), rule.outcomes_of_groups(scored)
     how = _use(rows, threshold_rows, test, own.fitted, dealing)
     policy = DecisionPolicy(own.calibrator, rule, how.facts())
     notes = (*rows.notes, *(() if test is None else test.notes), *how.warnings(), *own.notes)
     return BandDecision(
-        policy, rule, counts, how.words(own.calibrator, composite=composite is not None),
+        policy, rule, counts, groups,
+        how.words(own.calibrator, composite=composite is not None),
         (*notes, *luck, *_of_groups(rule)), how.calibrator_facts(), how.report_facts(), scored,
     )  # fmt: skip
 
@@ -188,7 +193,42 @@ def tabulate_coverage(
     )  # fmt: skip
 
 
-def _beside_fit(
+def judged_bands(
+    rule: Bands, outcome: BandCounts | None, groups: Mapping[str, BandCounts], undecided: Undecided
+) -> tuple[BandGate, ...]:
+    """Return what new rows, all of them and by group, say of each promise, as gates."""
+    seen: dict[str | None, BandCounts] = {} if outcome is None else {None: outcome}
+    seen.update(groups.items())
+    return check_promises(rule, seen, undecided=undecided)
+
+
+def bands_table(
+    name: str, rule: Bands, counts: BandCounts, groups: Mapping[str, BandCounts]
+) -> Table:
+    """Return what became of rows that had no say: each promise, in each group that has it."""
+    rows = []
+    for part in rule.parts:
+        own = counts if part.group is None else groups.get(part.group)
+        if own is None:
+            continue
+        group = "" if part.group is None else f"{part.group}: "
+        for promise, limit in rule.promises.limits.items():
+            bad, whole = own.bad(promise)
+            rate = own.rate(promise)
+            seen = "none"
+            if rate is not None:
+                seen = f"{number_text(rate.value)} ({interval_text(rate.low, rate.high)})"
+            rows.append(
+                (f"{group}{RATES[promise].name}", f"{limit:g}", f"{bad:,} of {whole:,}", seen)
+            )
+    return Table(
+        (name, "promised", "bad rows", "rate (95 %)"), tuple(rows),
+        caption=f"{count_text(counts.n, 'row')} that had no say: {counts.accepted:,} accepted, "
+        f"{counts.reviewed:,} reviewed, {counts.rejected:,} rejected; exact intervals",
+    )  # fmt: skip
+
+
+def _with_fit_rows(
     error: InvalidInputError | NoOptimumError, dealing: Dealing
 ) -> InvalidInputError | NoOptimumError:
     """Return an error that says of its number of labels that the fit takes some more."""
@@ -243,19 +283,19 @@ def _luck(
     by_seed: Mapping[int, Bands | InvalidInputError | NoOptimumError], what: str, source: str
 ) -> tuple[str, ...]:
     """Return a warning where other draws of the rows find no bands; raise where most do not."""
-    kept, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
-    if kept == n:
+    successes, n = sum(isinstance(each, Bands) for each in by_seed.values()), len(by_seed)
+    if successes == n:
         return ()
     seed, error = next((s, e) for s, e in by_seed.items() if not isinstance(e, Bands))
-    if 2 * kept <= n:
+    if 2 * successes <= n:
         msg = (
-            f"{source}: only {kept} of {n} {what} {'has' if kept == 1 else 'have'} these bands: "
-            f"chance in the draw would decide, not the rows. With seed {seed}: {error}"
+            f"{source}: only {successes} of {n} {what} {'has' if successes == 1 else 'have'} these "
+            f"bands: chance in the draw would decide, not the rows. With seed {seed}: {error}"
         )
         raise InvalidInputError(msg)
     text = (
-        f"only {kept} of {n} {what} have these bands: chance in the draw had a part. More labelled "
-        "rows leave it less."
+        f"only {successes} of {n} {what} have these bands: chance in the draw had a part. More "
+        "labelled rows leave it less."
     )
     return (text,)
 
@@ -274,9 +314,9 @@ def _of_groups(rule: Bands) -> tuple[str, ...]:
         return ()
     group, band, reason = lacking[0]
     names = sorted({str(each[0]) for each in lacking})
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     text = (
-        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: {shown}. "
+        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: "
+        f"{first_few(names, 5)}. "
         f"In {group!r}, no band to {band}: {reason}."
     )
     return (text,)

@@ -13,23 +13,25 @@ import numpy as np
 from temperance.alignment import column_order, in_trusted_order, rows_by_id
 from temperance.blocks import report_work
 from temperance.calibrators import MultilabelScaling, pooled_logits
+from temperance.checks.arrays import row_name, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
-from temperance.checks.scores import Floored
+from temperance.checks.probs import Floored
 from temperance.errors import InvalidInputError
 from temperance.file_formats import format_of
 from temperance.printable import count_text
 from temperance.readers import Fields, read, read_blocks
 from temperance.readers.dataset import without_zeros
-from temperance.readers.guard import refusing
-from temperance.rows.answer_scale import OF_ANSWERS, answer_scale
+from temperance.readers.guard import is_folder, refusing
 from temperance.rows.blocks import BlockRows
 from temperance.rows.file_rows import (
+    OF_ANSWERS,
+    answer_scale,
     read_answers,
     rows_of_answers,
     rows_of_classes,
     rows_of_labels,
 )
-from temperance.rows.memory import Rows, naming
+from temperance.rows.memory import LABELS, Rows, naming
 from temperance.rows.repeats import weighing_rows, with_repeats
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class Reading:
         What rows of one id, and copies, are.
     na : {"refuse", "drop"}
         What becomes of rows that lack a value.
+    labels_from : str
+        The argument that `labels` comes from, as messages name it; "" where there is none.
     """
 
     fields: Fields = field(default_factory=Fields)
@@ -107,6 +111,7 @@ class Reading:
     answers: AnswerScale | None = None
     repeated_ids: RepeatedIds = "cluster"
     na: Missing = "refuse"
+    labels_from: str = LABELS
 
     def for_calibrator(self, calibrator: Calibrator | None) -> Self:
         """Return the same for rows that a calibrator will be applied to; None: to none.
@@ -136,7 +141,11 @@ class Reading:
         return replace(self, rules=replace(self.rules, fitted_floor=floor))
 
     def other_file(
-        self, labels: Path | Mapping[Any, Any] | None = None, *, of_model: Rows | None = None
+        self,
+        labels: Path | Mapping[Any, Any] | None = None,
+        *,
+        of_model: Rows | None = None,
+        labels_from: str = "",
     ) -> Self:
         """Return the same for another file than the first, whose labels are its own.
 
@@ -145,7 +154,12 @@ class Reading:
         rules = self.rules
         if of_model is not None and of_model.floored is not None:
             rules = rules.with_floor(of_model.floored)
-        return replace(self, labels=labels, rules=rules)
+        return replace(self, labels=labels, rules=rules, labels_from=labels_from)
+
+    @property
+    def own_fields(self) -> Fields:
+        """The names of this file: without a file of labels, none of its ids."""
+        return self.fields if self.labels is not None else replace(self.fields, label_id=None)
 
 
 # Which files are read block by block.
@@ -160,7 +174,8 @@ def is_large(files: Sequence[Path]) -> bool:
     format_ = format_of(path)
     if len(files) > 1 or not path.exists() or (format_ is not None and format_.ragged):
         return False
-    return read_blocks(path).size >= LARGE_BYTES
+    size = read_blocks(path).size if is_folder(path) else path.stat().st_size
+    return size >= LARGE_BYTES
 
 
 def large_rows(
@@ -206,7 +221,7 @@ def large_rows(
         file = read_blocks(
             files[0],
             kind=read_kind(reading.kind),
-            fields=reading.fields,
+            fields=reading.own_fields,
             labels=reading.labels,
             label_map=reading.label_map,
         )
@@ -302,7 +317,7 @@ def read_rows(
                     file, labelled=labelled, ignore_label=ignore_label, class_axis=class_axis,
                     keep=keep, whole=whole, rules=reading.rules,
                 )  # fmt: skip
-    rows = replace(rows, of_format=reading.llm is not None)
+    rows = replace(rows, of_format=reading.llm is not None, labels_from=reading.labels_from)
     if labelled:
         rows.require_labels()
         rows.layout.require_clusters(rows.clusters, rows.source)
@@ -348,7 +363,7 @@ def _file(path: Path, reading: Reading, form: Form, *, labelled: bool) -> Datase
         scores = reading.score_column or reading.fields.logits
         return read_answers(
             path,
-            fields=replace(reading.fields, logits=scores),
+            fields=replace(reading.own_fields, logits=scores),
             labels=reading.labels,
             labelled=labelled,
             label_map=reading.label_map,
@@ -359,7 +374,7 @@ def _file(path: Path, reading: Reading, form: Form, *, labelled: bool) -> Datase
     file = read(
         path,
         kind=read_kind(reading.kind),
-        fields=reading.fields,
+        fields=reading.own_fields,
         labels=reading.labels,
         layout=form,
         format=reading.llm,
@@ -488,11 +503,11 @@ def read_members(
         source=" + ".join(each.source for each in (first, *others)),
         notes=tuple(note for each in (first, *others) for note in each.notes),
         sha256=digest.hexdigest(),
-        floored=_together([each.floored for each in (first, *others)]),
+        floored=_all_floored([each.floored for each in (first, *others)]),
     )
 
 
-def _together(floors: list[Floored | None]) -> Floored | None:
+def _all_floored(floors: list[Floored | None]) -> Floored | None:
     """Return what was raised in all files."""
     known = [each for each in floors if each is not None]
     if not known:
@@ -545,12 +560,26 @@ def check_same_rows(first: Rows, other: Rows) -> None:
     for what in ("ids", "labels"):
         own, theirs = (_whole_column(each, what) for each in (first, other))
         if own is not None and theirs is not None and not np.array_equal(own, theirs):
-            row = int(np.flatnonzero(own != theirs)[0])
+            row = _name_of_row(first, int(np.flatnonzero(own != theirs)[0]), n=len(own))
             msg = (
-                f"{other.source}: its {what} differ from those of {first.source}, first in row "
-                f"{row}. Both must hold the same rows in the same order."
+                f"{other.source}: its {what} differ from those of {first.source}, first in {row}. "
+                "Both must hold the same rows in the same order."
             )
             raise InvalidInputError(msg)
+
+
+def _name_of_row(rows: Rows, row: int, *, n: int) -> str:
+    """Return how messages name one of the n rows of `_whole_column`: as the file numbers it.
+
+    Of entries and pixels it is their own number, from 0.
+    """
+    places = rows.file_rows
+    if places is None:
+        return row_name(row)
+    if rows.columns is not None:  # of all rows of the file but those that lack a value
+        places = np.delete(np.arange(n + len(rows.left_out)), list(rows.left_out))
+    with rows_of_file(places):
+        return row_name(row)
 
 
 def _whole_column(rows: Rows, name: str) -> NDArray[Any] | None:

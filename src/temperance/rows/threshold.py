@@ -20,7 +20,8 @@ from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
 from temperance.metrics.selective import risk_coverage_of
-from temperance.rows.fitting import Fitted, check_test, fit_rows
+from temperance.printable import first_few
+from temperance.rows.calibration import Fitted, check_test, fit_rows
 from temperance.rows.memory import naming
 from temperance.show import Table
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from temperance.selection import Selection
 
 __all__ = [
-    "Dealing", "Decision", "PolicyMeasured", "RowUse", "check_test_rows", "decide",
-    "measure_policy", "predictions_of",
+    "Dealing", "Decision", "RowUse", "check_test_rows", "decide", "judged_promises",
+    "outcome_table", "predictions_of",
 ]  # fmt: skip
 
 # Which rows were used for what, in words and for audits.
@@ -191,8 +192,8 @@ class Decision:
     def to_dict(self) -> dict[str, Any]:
         """Return what --json prints."""
         rule, facts = self.rule, self.policy.facts
-        seen = self.test or rule.outcome
-        shares = {name: seen.to_dict()[name] for name in ("coverage", "risk")}
+        numbers = self.test or rule.outcome
+        shares = {name: numbers.to_dict()[name] for name in ("coverage", "risk")}
         test = None
         if self.test is not None:
             groups = {name: each.to_dict() for name, each in self.test_groups.items()}
@@ -212,95 +213,27 @@ class Decision:
 
     def promises_kept(self, undecided: Undecided = "pass") -> tuple[PromiseGate, ...]:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
-        return _judged(self.rule, self.test, self.test_groups, undecided)
+        return judged_promises(self.rule, self.test, self.test_groups, undecided)
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
         tables = [self.rule.table()]
         if self.test is not None:
-            tables.append(_test_table("test rows", self.test, self.test_groups))
+            tables.append(outcome_table("test rows", self.test, self.test_groups))
         return [*tables, self.curve.table()]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PolicyMeasured:
-    """What a policy, with the thresholds that it has, did to labelled rows that it had not seen."""
-
-    policy: DecisionPolicy
-    rule: Abstention  # its thresholds
-    outcome: Outcome
-    groups: dict[str, Outcome]  # {} where one threshold is for all
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what --json prints."""
-        rule = self.rule
-        seen = self.outcome.to_dict()
-        return {
-            **rule.to_dict(),
-            "coverage": seen["coverage"],
-            "risk": seen["risk"],
-            "measured_on": "new labels",
-            "new": {**seen, "groups": {n: each.to_dict() for n, each in self.groups.items()}},
-            "method": self.policy.calibrator.name,
-            "temperature": temperature_of(self.policy.calibrator),
-        }
-
-    def tables(self) -> list[Table]:
-        """Return what the terminal shows."""
-        return [self.rule.table(), _test_table("new labels", self.outcome, self.groups)]
-
-    def promises_kept(self, undecided: Undecided = "pass") -> tuple[PromiseGate, ...]:
-        """Return what the rows say of each promise, as gates."""
-        return _judged(self.rule, self.outcome, self.groups, undecided)
-
-
-def measure_policy(
-    rows: Rows, policy: DecisionPolicy, source: str, *, seed: int = 0
-) -> PolicyMeasured:
-    """Measure the promises of a policy, read from `source`, on other labelled rows.
-
-    Raises
-    ------
-    InvalidInputError
-        It has bands; the rows are those that set the threshold, are of other classes than the
-        calibrator, or lack the groups that the policy decides by.
-    """
-    rule = policy.rule
-    if not isinstance(rule, Abstention):
-        msg = (
-            f"{source}: is a policy of bands, and this measures a threshold. Measure bands on new "
-            "labels where they are set: `temperance policy ... --test`."
-        )
-        raise InvalidInputError(msg)
-    if policy.facts.get("data_sha256") == rows.sha256:
-        msg = (
-            f"{rows.source}: holds the labels that set the threshold of {source}; only others can "
-            "say whether its promise is kept."
-        )
-        raise InvalidInputError(msg)
-    rows.check_fits(policy.calibrator, source)
-    if rule.per_group and rows.groups is None:
-        msg = (
-            f"{rows.source}: has no groups, by which {source} decides. Name their column: "
-            "`fields.group` (--group-column)."
-        )
-        raise InvalidInputError(msg)
-    with naming(rows.source), report_work("measuring"):
-        predictions = predictions_of(rows, policy.calibrator)
-        decided = _decided(rows, predictions, per_group=rule.per_group, seed=seed)
-        groups = rule.outcomes_of_groups(decided)
-        return PolicyMeasured(policy, rule, rule.counts_of(decided), groups)
-
-
-def _judged(
+def judged_promises(
     rule: Abstention, outcome: Outcome | None, groups: dict[str, Outcome], undecided: Undecided
 ) -> tuple[PromiseGate, ...]:
+    """Return what new rows, all of them and by group, say of each promise, as gates."""
     seen: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
     seen.update(groups.items())
     return check_promises(rule, seen, undecided=undecided)
 
 
-def _test_table(name: str, outcome: Outcome, groups: dict[str, Outcome]) -> Table:
+def outcome_table(name: str, outcome: Outcome, groups: dict[str, Outcome]) -> Table:
+    """Return what became of rows that had no say, by group."""
     return Table(
         (name, "rows", "accepted (95 %)", "wrong", "risk (95 %)"),
         tuple(
@@ -390,7 +323,7 @@ def decide(
         curve=risk_coverage_of(predictions, confidence_of(predictions), name="confidence"),
         test=outcome,
         test_groups=groups,
-        use=how.words(own.calibrator) + _drawn_words(rule.draws),
+        use=how.words(own.calibrator) + _draws_words(rule.draws),
         warnings=(
             *rows.notes,
             *(() if test is None else test.notes),
@@ -415,7 +348,7 @@ def check_test_rows(rows: Rows, test: Rows) -> None:
     check_test(rows, test)
 
 
-def _drawn_words(draws: ThresholdDraws | None) -> str:
+def _draws_words(draws: ThresholdDraws | None) -> str:
     return "" if draws is None else f" How much chance decided: {draws.in_words()}"
 
 
@@ -470,6 +403,6 @@ def _of_groups(promises: tuple[Any, ...]) -> list[str]:
     if not never:
         return []
     first = never[0]
-    names = ", ".join(str(each.group) for each in never[:5]) + (", ..." if len(never) > 5 else "")
+    names = first_few([each.group for each in never], 5)
     which = f"{len(never)} of {len(promises)} groups, which are never answered: {names}"
     return [f"no promise for {which}. In {first.group!r}, {first.reason}."]

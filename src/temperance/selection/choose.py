@@ -97,11 +97,11 @@ def methods_in_order(
 
 
 def reason_left_out(
-    method: str, rows: Training, *, n_groups: int, chosen: bool, zeros: bool = False
+    method: str, rows: Training, *, n_groups: int, is_named: bool, zeros: bool = False
 ) -> str | None:
     """Return why a method is not tried on these rows; None if it is.
 
-    `chosen` methods, named by the caller, are tried wherever they can be fitted at all. So are
+    One that the caller has named (`is_named`) is tried wherever it can be fitted at all. So are
     those that take `zeros`, where labels have probability 0: there are no others then.
     """
     if method not in METHODS or (zeros and method == SIMPLEST_FIRST[0]):  # what is to be beaten
@@ -115,7 +115,7 @@ def reason_left_out(
         return None if traits.zeros else OF_ZEROS
     if not traits.masks and _masked(rows):
         return "cannot take options of logit -inf"
-    return None if chosen else _too_few(method, rows)
+    return None if is_named else _too_few(method, rows)
 
 
 def _too_few(method: str, rows: Training) -> str | None:
@@ -464,14 +464,14 @@ def select(
         logits, labels, weights=weights, groups=groups, clusters=clusters, classes=classes,
         ignore_label=ignore_label, refuse_probs=refuse_probs, zeros=True,
     )  # fmt: skip
-    return select_rows(rows, methods=methods, chosen=methods is not None, seed=seed)[0]
+    return select_rows(rows, methods=methods, are_named=methods is not None, seed=seed)[0]
 
 
 def select_rows(
     rows: Training,
     *,
     methods: Sequence[str] | None = None,
-    chosen: bool = False,
+    are_named: bool = False,
     seed: int = 0,
     trials_of: type[Trials] = Trials,
     order: Sequence[str] = SIMPLEST_FIRST,
@@ -479,9 +479,9 @@ def select_rows(
     """Select on checked rows (see `select`); also return calibrated logits that are honest.
 
     Row by row, (n, k): from the method that would be chosen without the losses of the row's fold,
-    fitted without that fold. So no row has a say in the choice that it is scored by. `chosen`
-    methods, named by the user, are tried on however few rows. `order` is of all that may be tried,
-    from few numbers to many, and `trials_of` fits them.
+    fitted without that fold. So no row has a say in the choice that it is scored by. Methods
+    that the user has named (`are_named`) are tried on however few rows. `order` is of all that may
+    be tried, from few numbers to many, and `trials_of` fits them.
     """
     zeros = int(rows.zero_labels().sum())
     if zeros and (_are_decisions(rows) or not _with_weight(rows.zero_labels(), rows).any()):
@@ -494,7 +494,9 @@ def select_rows(
     reasons: dict[str, str] = {}
     names = methods_in_order(methods, order=order)
     for method in names:
-        reason = reason_left_out(method, rows, n_groups=n_groups, chosen=chosen, zeros=zeros > 0)
+        reason = reason_left_out(
+            method, rows, n_groups=n_groups, is_named=are_named, zeros=zeros > 0
+        )
         if reason is None:
             try:
                 results.append(trials.of(method))

@@ -116,7 +116,7 @@ def select_labels(
     entries = replace(entries, clusters=np.unique(entries.clusters, return_inverse=True)[1])
     rows = entry_rows(entries)
     selection, _ = select_rows(
-        rows, methods=methods, chosen=methods is not None,
+        rows, methods=methods, are_named=methods is not None,
         seed=seed, trials_of=LabelTrials, order=tuple(LABEL_METHODS),
     )  # fmt: skip
     calibrator = MultilabelScaling.around(

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
-from temperance.frozen import Frozen
-from temperance.plain import plain
+from temperance.frozen import Frozen, plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 
@@ -232,30 +231,30 @@ class Selection(Frozen, Shown):
     def _choice_in_words(self) -> str:
         unchanged_loss = self.candidates[0].log_loss
         if unchanged_loss is not None and unchanged_loss.value == inf:
-            return self._chosen_against_infinity()
-        chosen, best, unchanged = self.chosen, self.best, self.candidates[0].method
-        assert chosen.difference is not None  # noqa: S101  (what is chosen was tried)
+            return self._beats_infinity()
+        choice, best, unchanged = self.chosen, self.best, self.candidates[0].method
+        assert choice.difference is not None  # noqa: S101  (what is chosen was tried)
         reason = self._too_little()
         if self.method == "identity" and reason is not None:
             return f"Nothing is changed, and nothing can be told: {reason}."
         if self.verdict == "nothing to gain":
             words = "Doing nothing is best"
-            if best.method == chosen.method:
+            if best.method == choice.method:
                 return f"{words}: no method has a smaller log loss on rows that it has not seen."
             return f"{words}: the rows cannot tell {best.method} from it."
-        gain = f"by {-chosen.difference.value:.4f} nats per {self.calibrator.unit[0]}"
+        gain = f"by {-choice.difference.value:.4f} nats per {self.calibrator.unit[0]}"
         if self.verdict == "better":
-            words = f"{chosen.method} lowers the log loss {gain}."
+            words = f"{choice.method} lowers the log loss {gain}."
         else:
             words = (
-                f"{chosen.method} lowers the log loss {gain} on these rows, but the data cannot "
+                f"{choice.method} lowers the log loss {gain} on these rows, but the data cannot "
                 f"tell it from {'doing nothing' if unchanged == 'identity' else 'the base rate'}."
             )
-        if best.method == chosen.method:
+        if best.method == choice.method:
             return words
         return f"{words} {best.method} does a little better; it is richer, and chance may be why."
 
-    def _chosen_against_infinity(self) -> str:
+    def _beats_infinity(self) -> str:
         losses = {each.method: each.log_loss for each in self.tried[1:]}
         texts = {name: number_text(loss.value) for name, loss in losses.items() if loss is not None}
         own = texts.pop(self.method)

@@ -125,7 +125,7 @@ class _Service:
         self._waiting = 0  # large bodies that are worked on, or wait for it
         self._watched = False  # outside the requests
         self._next_look = time.monotonic() + _RELOAD_SECONDS
-        self._held = 0  # bytes of bodies that are being read
+        self._n_bytes = 0  # bytes of bodies that are being read
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="temperance-apply")
         routes = [
             Route("/apply", self.endpoint(self.apply), methods=["POST"]),
@@ -171,11 +171,11 @@ class _Service:
             await asyncio.sleep(_RELOAD_SECONDS)
             await asyncio.to_thread(self.file.check)
 
-    def tell_reload(self, taken: bool, words: str) -> None:  # noqa: FBT001
+    def tell_reload(self, success: bool, words: str) -> None:  # noqa: FBT001
         """Log and count that a newer map is served, or why not."""
-        log.log(logging.INFO if taken else logging.WARNING, "%s", words)
-        self.metrics.reloads.labels("taken" if taken else "refused").inc()
-        if taken:
+        log.log(logging.INFO if success else logging.WARNING, "%s", words)
+        self.metrics.reloads.labels("taken" if success else "refused").inc()
+        if success:
             self.metrics.describe(self.file.current)
 
     def endpoint(self, answer: Any) -> Any:  # noqa: ANN401  (coroutines of starlette)
@@ -234,7 +234,7 @@ class _Service:
                 else await self._in_thread(work, deadline)
             )
         finally:
-            self._held -= len(body)
+            self._n_bytes -= len(body)
         self.metrics.rows.inc(reply.rows)
         self.metrics.accepted.inc(reply.accepted)
         return Response(reply.content, media_type=form, headers={_ID: served.id})
@@ -265,9 +265,9 @@ class _Service:
                 while request.scope[_UNREAD]:
                     chunk = await _next_chunk(request)
                     body += chunk
-                    self._held += len(chunk)
+                    self._n_bytes += len(chunk)
                     limits.check_bytes(len(body))
-                    self._check_held(body)
+                    self._check_memory(body)
         except TimeoutError:
             msg = f"the body was not there after {limits.max_seconds:g} seconds."
             raise RefusalError(408, msg) from None
@@ -275,9 +275,9 @@ class _Service:
             await _drain(request)
             raise
 
-    def _check_held(self, body: bytearray) -> None:
+    def _check_memory(self, body: bytearray) -> None:
         """Raise for a large body where others fill the memory that all of them may take."""
-        if len(body) > _SMALL and self._held > _BODIES * self.limits.max_bytes:
+        if len(body) > _SMALL and self._n_bytes > _BODIES * self.limits.max_bytes:
             raise RefusalError(503, _BUSY)
 
     async def _in_thread(self, work: Callable[[], Reply], deadline: float) -> Reply:
@@ -287,7 +287,7 @@ class _Service:
         loop = asyncio.get_running_loop()
         self._waiting += 1
         working = self._pool.submit(work)
-        working.add_done_callback(lambda _: _call_in(loop, self._work_done))
+        working.add_done_callback(lambda _: _call_in(loop, self._end_work))
         try:
             async with asyncio.timeout_at(deadline):
                 return await asyncio.wrap_future(working)
@@ -295,7 +295,7 @@ class _Service:
             msg = f"no answer after {self.limits.max_seconds:g} seconds: {_BUSY}"
             raise RefusalError(503, msg) from None
 
-    def _work_done(self) -> None:
+    def _end_work(self) -> None:
         self._waiting -= 1
 
 

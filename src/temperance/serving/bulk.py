@@ -17,7 +17,7 @@ from temperance.readers.arrow import read_arrow_stream
 from temperance.readers.guard import refusing
 from temperance.readers.npz import read_npz
 from temperance.readers.request import Request, check_shapes
-from temperance.serving.served import Question
+from temperance.serving.served import RequestRows
 
 if TYPE_CHECKING:
     from temperance.readers.request import FileRows
@@ -153,15 +153,15 @@ def _answered(
     limits.check_rows(len(values))
     order = column_order(rows.classes, calibrator.classes, whose="the calibrator")
     groups = None if rows.groups is None else as_known_names(rows.groups, n=len(values))
-    taken = calibrator.traits.groups or served.policy is not None
+    has_groups = calibrator.traits.groups or served.policy is not None
     if rows.ragged and rows.kind == "probs" and served.floor:
         msg = (
             "`probs` of rows of different lengths are taken as JSON only, where a calibrator has a "
             "floor of probabilities: here an option that does not exist looks like one of 0."
         )
         raise InvalidInputError(msg)
-    question = Question(rows.kind, in_order(values, order), groups if taken else None)
-    answered = served.answer(question)
+    request = RequestRows(rows.kind, in_order(values, order), groups if has_groups else None)
+    answered = served.answer(request)
     names = rows.classes or calibrator.classes
     if order is None:
         return answered, names

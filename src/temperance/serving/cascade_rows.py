@@ -12,7 +12,7 @@ from temperance.serving.json_rows import as_json, in_blocks, rows_of, score_key
 from temperance.serving.served import Reply
 
 if TYPE_CHECKING:
-    from temperance.serving.json_rows import Sent
+    from temperance.serving.json_rows import RowArrays
     from temperance.serving.limits import Limits
     from temperance.serving.served import Served
 
@@ -63,21 +63,21 @@ def answer_cascade(content: dict[str, Any], served: Served, limits: Limits) -> R
     if not isinstance(refuse_probs, bool):
         msg = f"`refuse_probs` must be true or false, got {value_text(refuse_probs)}."
         raise InvalidInputError(msg)
-    sent = {name: rows_of(rows, f"{key}[{name}]", limits) for name, rows in models.items()}
-    logits = {name: _logits(each, key, served) for name, each in sent.items()}
+    by_model = {name: rows_of(rows, f"{key}[{name}]", limits) for name, rows in models.items()}
+    logits = {name: _logits(each, key, served) for name, each in by_model.items()}
     routed = policy.apply(logits, refuse_probs=refuse_probs and key == "logits")
     names = [*policy.names, None]
-    asked = np.where(routed.goes_on, routed.model + 1, len(policy.names))
-    first = sent[policy.names[0]]
+    next_model = np.where(routed.goes_on, routed.model + 1, len(policy.names))
+    first = by_model[policy.names[0]]
     parts = [
         b'{"probs":[', b",".join(in_blocks(routed.probs, first.lengths)), b"]",
         b',"answered_by":' + as_json([names[number] for number in routed.model]),
-        b',"ask":' + as_json([names[number] for number in asked]),
+        b',"ask":' + as_json([names[number] for number in next_model]),
         b",", served.description_json,
     ]  # fmt: skip
     stands = int(np.count_nonzero(~routed.goes_on))
     return Reply(b"".join(parts), len(routed.probs), stands)
 
 
-def _logits(sent: Sent, key: str, served: Served) -> Any:  # noqa: ANN401  (an array)
-    return served.from_probs(sent.values, sent.mask) if key == "probs" else sent.values
+def _logits(rows: RowArrays, key: str, served: Served) -> Any:  # noqa: ANN401  (an array)
+    return served.from_probs(rows.values, rows.mask) if key == "probs" else rows.values

@@ -15,7 +15,7 @@ from temperance.readers.llm.decisions import Option, ShownOptions, TypedAnswer, 
 from temperance.readers.llm.node import Node
 from temperance.readers.request import padded_rows
 from temperance.serving.json_rows import as_json
-from temperance.serving.served import Question, Reply
+from temperance.serving.served import Reply, RequestRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,15 +79,15 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
     """
     answers = typed_answers(Node(content))
     limits.check_rows(len(answers))
-    asked = [_Asked(each, each.shown) for each in answers if each.shown is not None]
+    entries = [_AnswerWithOptions(each, each.shown) for each in answers if each.shown is not None]
     warnings: list[str] = []
-    if asked:
-        probs, bands = _calibrated(asked, served, limits)
-        for number, each in enumerate(asked):
+    if entries:
+        probs, bands = _calibrated(entries, served, limits)
+        for number, each in enumerate(entries):
             warnings += _write(each, probs[number])
             if bands is not None:
                 _decide(each.answer, bands[number], served)
-        warnings += served.warnings(_groups(asked, served))
+        warnings += served.warnings(_groups(entries, served))
     if served.policy is not None:
         refusals = [each for each in answers if each.shown is None]
         for answer in answers if refusals and served.composite else refusals:
@@ -99,7 +99,7 @@ def answer_decisions(content: dict[str, Any], served: Served, limits: Limits) ->
     return Reply(as_json(content), len(answers), count)
 
 
-class _Asked(NamedTuple):
+class _AnswerWithOptions(NamedTuple):
     """An answer that is no refusal, and its options."""
 
     answer: TypedAnswer
@@ -120,7 +120,7 @@ def _decide(answer: TypedAnswer, band: str, served: Served) -> None:
 
 
 def _calibrated(
-    asked: list[_Asked], served: Served, limits: Limits
+    entries: list[_AnswerWithOptions], served: Served, limits: Limits
 ) -> tuple[list[list[float]], list[str] | None]:
     """Return the probabilities of each answer's options, in their order, and the bands of each."""
     calibrator = served.calibrator
@@ -128,25 +128,25 @@ def _calibrated(
         what = "an ensemble" if calibrator.traits.members else calibrator.kind
         msg = f"a decision is one row of probabilities; the calibrator is of {what}."
         raise InvalidInputError(msg)
-    rows = bounded_probs([each.shown.probs for each in asked])
-    orders = [_order(each, calibrator) for each in asked]
-    placed = [_taken(row, order) for row, order in zip(rows, orders, strict=True)]
-    lengths = np.array([len(row) for row in placed], dtype=np.int64)
-    flat = np.array([each for row in placed for each in row], dtype=np.float64)
+    rows = bounded_probs([each.shown.probs for each in entries])
+    orders = [_order(each, calibrator) for each in entries]
+    ordered = [_in_order(row, order) for row, order in zip(rows, orders, strict=True)]
+    lengths = np.array([len(row) for row in ordered], dtype=np.int64)
+    flat = np.array([each for row in ordered for each in row], dtype=np.float64)
     limits.check_options(len(lengths), int(lengths.max()))
     values, ragged = padded_rows(flat, lengths, "probs")
     mask = np.arange(values.shape[1]) >= lengths[:, np.newaxis] if ragged else None
     by_type = calibrator.traits.groups or served.thresholds_per_group
-    groups = _groups(asked, served) if by_type else None
-    document = ["response"] * len(asked) if served.composite else None
-    answered = served.answer(Question("probs", values, groups, mask, clusters=document))
+    groups = _groups(entries, served) if by_type else None
+    document = ["response"] * len(entries) if served.composite else None
+    answered = served.answer(RequestRows("probs", values, groups, mask, clusters=document))
     probs = [row[:length].tolist() for row, length in zip(answered.probs, lengths, strict=True)]
     back = [None if order is None else np.argsort(order) for order in orders]
     bands = None if answered.bands is None else answered.bands.tolist()
-    return [_taken(row, order) for row, order in zip(probs, back, strict=True)], bands
+    return [_in_order(row, order) for row, order in zip(probs, back, strict=True)], bands
 
 
-def _groups(asked: list[_Asked], served: Served) -> list[str]:
+def _groups(entries: list[_AnswerWithOptions], served: Served) -> list[str]:
     """Return the group of each answer, made of the parts that most known groups are made of.
 
     Of its type, unless its name or the number of its options, as `--group-by` puts them together,
@@ -162,76 +162,76 @@ def _groups(asked: list[_Asked], served: Served) -> list[str]:
             "name": each.answer.name or "unnamed",
             "options": count_text(len(each.shown.options), "option"),
         }
-        for each in asked
+        for each in entries
     ]
     ways = [[", ".join(own[part] for part in way) for own in of_parts] for way in _WAYS]
     return max(ways, key=lambda names: sum(name in known for name in names))
 
 
-def _order(asked: _Asked, calibrator: Calibrator) -> NDArray[np.intp] | None:
+def _order(entry: _AnswerWithOptions, calibrator: Calibrator) -> NDArray[np.intp] | None:
     """Return where the calibrator's classes are among the options; None where in place."""
-    names = tuple(option.text for option in asked.shown.options)
+    names = tuple(option.text for option in entry.shown.options)
     if calibrator.n_classes not in (None, len(names)):
-        msg = f"{asked.words} has {len(names)} options, the calibrator {calibrator.n_classes}."
+        msg = f"{entry.words} has {len(names)} options, the calibrator {calibrator.n_classes}."
         raise InvalidInputError(msg)
     try:
         return column_order(names, calibrator.classes, whose="the calibrator", what="options")
     except InvalidInputError as error:
-        msg = f"{asked.words}: {error}"
+        msg = f"{entry.words}: {error}"
         raise InvalidInputError(msg) from error
 
 
-def _taken(row: list[float], order: NDArray[np.intp] | None) -> list[float]:
+def _in_order(row: list[float], order: NDArray[np.intp] | None) -> list[float]:
     return row if order is None else [row[place] for place in order]
 
 
-def _write(asked: _Asked, probs: list[float]) -> list[str]:
+def _write(entry: _AnswerWithOptions, probs: list[float]) -> list[str]:
     """Put probabilities, and what was made of them, in their places; return what to say of it."""
-    content, shown = asked.answer.content, asked.shown
+    content, shown = entry.answer.content, entry.shown
     before = dict(zip(shown.options, shown.probs, strict=True))
     after = dict(zip(shown.options, probs, strict=True))
-    for place, key, option in asked.answer.places():
+    for place, key, option in entry.answer.places():
         own, whole = Node(place[key]).prob(), before[option]
         # an option that stands there twice has its share in each place
         place[key] = after[option] if own == whole else after[option] * own / whole
-    made = {
+    derived = {
         "confidence": _confidence(content, before, after),
         "score": _score(content, before, after),
     }
-    chosen = _chosen(content, before)
-    if chosen is not None and before[chosen] == max(before.values()):
-        content["choice"] = _best(after, chosen).value
+    choice = _choice_of(content, before)
+    if choice is not None and before[choice] == max(before.values()):
+        content["choice"] = _best(after, choice).value
     warnings = []
-    for key, value in made.items():
+    for key, value in derived.items():
         if content.get(key) is None:
             continue
         if value is None:
-            warnings.append(f"`{key}` of {asked.words} is null: what it was made of is not known.")
+            warnings.append(f"`{key}` of {entry.words} is null: what it was made of is not known.")
         content[key] = value
     return warnings
 
 
-def _chosen(content: dict[str, Any], probs: dict[Option, float]) -> Option | None:
+def _choice_of(content: dict[str, Any], probs: dict[Option, float]) -> Option | None:
     """Return the option that an answer says it chose, if it is one."""
     value = content.get("choice")
     option = Option(type(value), value) if isinstance(value, str | bool | int) else None
     return option if option in probs else None
 
 
-def _best(probs: dict[Option, float], chosen: Option) -> Option:
+def _best(probs: dict[Option, float], choice: Option) -> Option:
     """Return the most probable option; of several the one that was chosen."""
-    return chosen if probs[chosen] == max(probs.values()) else max(probs, key=probs.__getitem__)
+    return choice if probs[choice] == max(probs.values()) else max(probs, key=probs.__getitem__)
 
 
 def _confidence(
     content: dict[str, Any], before: dict[Option, float], after: dict[Option, float]
 ) -> float | None:
     """Return the largest probability, or that of the choice, whichever the confidence was."""
-    confidence, chosen = content.get("confidence"), _chosen(content, before)
+    confidence, choice = content.get("confidence"), _choice_of(content, before)
     if _is_number(confidence, max(before.values())):
         return max(after.values())
-    if chosen is not None and _is_number(confidence, before[chosen]):
-        return after[chosen]
+    if choice is not None and _is_number(confidence, before[choice]):
+        return after[choice]
     return None
 
 

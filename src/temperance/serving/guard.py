@@ -55,11 +55,11 @@ class Guard:
     def _is_known(self, scope: Scope) -> bool:
         """Whether a request has the token; how long that takes does not tell how near it is."""
         values = [value for name, value in scope["headers"] if name == b"authorization"]
-        scheme, _, sent = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
+        scheme, _, token = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
         known = scheme.lower() == b"bearer"
         if self._password and scheme.lower() == b"basic":
             try:
-                sent, known = b64decode(sent.strip(), validate=True).partition(b":")[2], True
+                token, known = b64decode(token.strip(), validate=True).partition(b":")[2], True
             except ValueError:
                 known = False
-        return hmac.compare_digest(sent.strip(), self._token) and known
+        return hmac.compare_digest(token.strip(), self._token) and known

@@ -12,10 +12,10 @@ import numpy as np
 from temperance.checks.arguments import value_text
 from temperance.checks.arrays import row_name
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import named
+from temperance.readers.guard import name_list
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import padded_rows
-from temperance.serving.served import Question
+from temperance.serving.served import RequestRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from temperance.serving.limits import Limits
     from temperance.serving.served import Answered, Reply, Served
 
-__all__ = ["Sent", "answer_rows", "as_json", "in_blocks", "parsed", "rows_of", "score_key"]
+__all__ = ["RowArrays", "answer_rows", "as_json", "in_blocks", "parsed", "rows_of", "score_key"]
 
 _SCORES = ("logits", "probs", "scores")
 _KEYS = (*_SCORES, "groups", "clusters", "refuse_probs")
@@ -88,19 +88,19 @@ def answer_rows(content: dict[str, Any], served: Served, limits: Limits) -> Repl
     """
     key = score_key(content)
     if served.calibrator.traits.members:
-        sent = _members(content[key], key, limits)
+        rows = _members(content[key], key, limits)
     else:
-        sent = rows_of(content[key], key, limits)
-        sent.check_widths(served.calibrator.n_classes)
-    groups = _names(content.get("groups"), sent.n, "groups")
-    clusters = _names(content.get("clusters"), sent.n, "clusters")
+        rows = rows_of(content[key], key, limits)
+        rows.check_widths(served.calibrator.n_classes)
+    groups = _names(content.get("groups"), rows.n, "groups")
+    clusters = _names(content.get("clusters"), rows.n, "clusters")
     refuse_probs = content.get("refuse_probs", True)
     if not isinstance(refuse_probs, bool):
         msg = f"`refuse_probs` must be true or false, got {value_text(refuse_probs)}."
         raise InvalidInputError(msg)
-    question = Question(key, sent.values, groups, sent.mask, refuse_probs, clusters)
-    answered = served.answer(question)
-    return answered.reply(_rendered(answered, sent, served, groups))
+    request = RequestRows(key, rows.values, groups, rows.mask, refuse_probs, clusters)
+    answered = served.answer(request)
+    return answered.reply(_rendered(answered, rows, served, groups))
 
 
 def score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
@@ -108,17 +108,23 @@ def score_key(content: dict[str, Any]) -> Literal["logits", "probs", "scores"]:
     keys: list[Any] = [key for key in _SCORES if key in content]
     if len(keys) != 1:
         what = f"has {' and '.join(f'`{key}`' for key in keys)}" if keys else "has neither"
-        msg = f"the body must hold `logits` or `probs`, one of them; it {what} ({named(content)})."
+        msg = (
+            "the body must hold `logits` or `probs`, one of them; "
+            f"it {what} ({name_list(content)})."
+        )
         raise InvalidInputError(msg)
     unknown = [key for key in content if key not in _KEYS]
     if unknown:
-        msg = f"the body holds {named(unknown)}, which no one reads: {named(_KEYS)} are known."
+        msg = (
+            f"the body holds {name_list(unknown)}, which no one reads: "
+            f"{name_list(_KEYS)} are known."
+        )
         raise InvalidInputError(msg)
     key: Literal["logits", "probs", "scores"] = keys[0]
     return key
 
 
-class Sent(NamedTuple):
+class RowArrays(NamedTuple):
     """Rows as arrays, and how long each was."""
 
     values: Any
@@ -138,7 +144,7 @@ class Sent(NamedTuple):
         raise InvalidInputError(msg)
 
 
-def _members(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (what JSON holds)
+def _members(value: Any, key: str, limits: Limits) -> RowArrays:  # noqa: ANN401  (what JSON holds)
     """Return the rows of each model of an ensemble."""
     if not isinstance(value, list) or not value:
         msg = f"`{key}` must be a list of rows per model of the ensemble, got {value_text(value)}."
@@ -151,10 +157,10 @@ def _members(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (wh
             raise InvalidInputError(msg)
         members.append(member)
     masks = tuple(member.mask for member in members)
-    return Sent(tuple(member.values for member in members), members[0].n, masks)
+    return RowArrays(tuple(member.values for member in members), members[0].n, masks)
 
 
-def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (what JSON holds)
+def rows_of(value: Any, key: str, limits: Limits) -> RowArrays:  # noqa: ANN401  (what JSON holds)
     """Return a list of rows, or of numbers, as an array."""
     if not isinstance(value, list) or not value:
         msg = f"`{key}` must be a list of one row or more, got {value_text(value)}."
@@ -162,7 +168,7 @@ def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (wha
     limits.check_rows(len(value))
     types = set(map(type, value))
     if list not in types:
-        return Sent(_numbers(value, key, None), len(value))
+        return RowArrays(_numbers(value, key, None), len(value))
     if types != {list}:
         row = next(row for row, each in enumerate(value) if type(each) is not list)
         msg = f"`{key}` must be rows of numbers; {row_name(row)} is {value_text(value[row])}."
@@ -183,7 +189,7 @@ def rows_of(value: Any, key: str, limits: Limits) -> Sent:  # noqa: ANN401  (wha
     if ragged or missing.any():
         mask = np.ones(values.shape, dtype=bool)
         mask[np.arange(values.shape[1]) < lengths[:, np.newaxis]] = missing
-    return Sent(values, len(value), mask, lengths if ragged else None)
+    return RowArrays(values, len(value), mask, lengths if ragged else None)
 
 
 def _numbers(flat: list[Any], key: str, lengths: NDArray[np.int64] | None) -> NDArray[np.float64]:
@@ -245,10 +251,10 @@ def _names(
 
 
 def _rendered(
-    answered: Answered, sent: Sent, served: Served, groups: NDArray[np.object_] | None
+    answered: Answered, rows: RowArrays, served: Served, groups: NDArray[np.object_] | None
 ) -> bytes:
     """Return the answer as JSON, its rows as long as those that were sent."""
-    parts = [b'{"probs":[', b",".join(in_blocks(answered.probs, sent.lengths)), b"]"]
+    parts = [b'{"probs":[', b",".join(in_blocks(answered.probs, rows.lengths)), b"]"]
     if answered.accepted is not None:
         parts.append(b',"accepted":' + as_json(answered.accepted.tolist()))
     if answered.bands is not None and served.has_bands:

@@ -34,7 +34,7 @@ __all__ = ["monitor_application", "serve_monitor"]
 
 log = logging.getLogger("temperance.serving")
 
-_KEPT = 10.0  # seconds for which what was made is given again
+_SECONDS = 10.0  # seconds for which what was made is given again
 _REFRESH = 60  # seconds after which a browser asks again
 _HEAD = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -89,17 +89,17 @@ def monitor_application(store: str, *, token: str | None = None) -> Starlette:
     InvalidInputError
         There is no store.
     """
-    seen = _Seen(store)
+    pages = _CachedPages(store)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        seen.close()
+        pages.close()
 
     routes = [
-        Route("/", _endpoint(seen, _page)),
-        Route("/status", _endpoint(seen, _status)),
-        Route("/metrics", _endpoint(seen, _metrics)),
+        Route("/", _endpoint(pages, _page)),
+        Route("/status", _endpoint(pages, _status)),
+        Route("/metrics", _endpoint(pages, _metrics)),
         Route("/healthz", lambda _: JSONResponse({"status": "ok"})),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
@@ -111,13 +111,13 @@ def monitor_application(store: str, *, token: str | None = None) -> Starlette:
     return app
 
 
-class _Seen:
+class _CachedPages:
     """A store that is looked at, and what was made of it a moment ago."""
 
     def __init__(self, address: str) -> None:
         self._store = Store.open(address)
         self._registry = Registry(self._store.settings.registry)
-        self._made: dict[str, tuple[float, Response]] = {}
+        self._responses: dict[str, tuple[float, Response]] = {}
         self._one = threading.Lock()
 
     def close(self) -> None:
@@ -127,17 +127,17 @@ class _Seen:
     def get(self, name: str, make: Callable[[Store, Registry], Response]) -> Response:
         """Return what was made within the last seconds, or make it; one at a time."""
         with self._one:
-            at, kept = self._made.get(name, (0.0, Response()))
-            if not at or time.monotonic() - at > _KEPT:
-                kept = make(self._store, self._registry)
-                self._made[name] = (time.monotonic(), kept)
-        return kept
+            at, response = self._responses.get(name, (0.0, Response()))
+            if not at or time.monotonic() - at > _SECONDS:
+                response = make(self._store, self._registry)
+                self._responses[name] = (time.monotonic(), response)
+        return response
 
 
-def _endpoint(seen: _Seen, make: Callable[[Store, Registry], Response]) -> Any:  # noqa: ANN401
+def _endpoint(pages: _CachedPages, make: Callable[[Store, Registry], Response]) -> Any:  # noqa: ANN401
     async def answered(_: Request) -> Response:
         try:
-            return await asyncio.to_thread(seen.get, make.__name__, make)
+            return await asyncio.to_thread(pages.get, make.__name__, make)
         except TemperanceError as error:
             return JSONResponse({"error": str(error)}, status_code=503)
         except Exception:

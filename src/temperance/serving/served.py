@@ -12,7 +12,7 @@ import numpy as np
 from temperance.calibrators import temperature_of
 from temperance.checks.arrays import row_name
 from temperance.checks.label_matrix import label_logits_from_probs
-from temperance.checks.scores import logits_from_probs
+from temperance.checks.probs import logits_from_probs
 from temperance.decisions.bands import Bands
 from temperance.decisions.cascade_json import CASCADE_FORMAT, cascade_id, cascade_of
 from temperance.decisions.policy import FORMAT as POLICY_FORMAT
@@ -20,6 +20,7 @@ from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
 from temperance.errors import InvalidInputError, TemperanceError
 from temperance.formats.calibrator_json import calibrator_of, content_id
 from temperance.numerics import as_float64
+from temperance.printable import first_few
 from temperance.readers.json_object import json_file
 from temperance.version import __version__
 
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
     from temperance.calibrators import Calibrator
     from temperance.decisions.cascade_policy import CascadePolicy
 
-__all__ = ["Answered", "Question", "Reply", "Served", "WatchedFile"]
+__all__ = ["Answered", "Reply", "RequestRows", "Served", "WatchedFile"]
 
 _SHOWN = 5  # names in a warning
 _OLD = 2.0  # seconds: what was written to later than that may change without a new time
 
 
-class Question(NamedTuple):
+class RequestRows(NamedTuple):
     """The rows of a request, as their sender says what they are."""
 
     kind: str  # "logits", "probs" or "scores"
@@ -130,35 +131,35 @@ class Served:
             return cls(policy.calibrator, policy, content)
         return cls(calibrator_of(top), None, content)
 
-    def answer(self, question: Question) -> Answered:
+    def answer(self, request: RequestRows) -> Answered:
         """Return the calibrated probabilities of the rows, or raise InvalidInputError."""
         calibrator = self.calibrator
-        refuse_probs = question.refuse_probs and question.kind == "logits"
-        logits = self._logits(question)
+        refuse_probs = request.refuse_probs and request.kind == "logits"
+        logits = self._logits(request)
         if self.policy is not None:
             probs, bands = self.policy.decide(
                 logits,
-                groups=question.groups,
-                clusters=question.clusters,
+                groups=request.groups,
+                clusters=request.clusters,
                 refuse_probs=refuse_probs,
             )
             return Answered(probs, bands == "accept", bands)
-        probs = calibrator.apply(logits, groups=question.groups, refuse_probs=refuse_probs)
+        probs = calibrator.apply(logits, groups=request.groups, refuse_probs=refuse_probs)
         return Answered(probs, None)
 
-    def _logits(self, question: Question) -> Any:  # noqa: ANN401  (arrays, or a tuple of them)
+    def _logits(self, request: RequestRows) -> Any:  # noqa: ANN401  (arrays, or a tuple of them)
         """Return what the calibrator's `apply` takes."""
         of_answers = self.calibrator.kind == "answers"
-        if of_answers != (question.kind == "scores"):
+        if of_answers != (request.kind == "scores"):
             what = "scores" if of_answers else "logits` or `probs"
             msg = f"`{what}` must be given: the calibrator is of {self.calibrator.kind}."
             raise InvalidInputError(msg)
-        if question.kind != "probs":
-            return question.values
-        if isinstance(question.values, tuple):
-            masks = question.mask or (None,) * len(question.values)
-            return tuple(map(self.from_probs, question.values, masks))
-        return self.from_probs(question.values, question.mask)
+        if request.kind != "probs":
+            return request.values
+        if isinstance(request.values, tuple):
+            masks = request.mask or (None,) * len(request.values)
+            return tuple(map(self.from_probs, request.values, masks))
+        return self.from_probs(request.values, request.mask)
 
     def from_probs(
         self, probs: NDArray[Any], mask: NDArray[np.bool_] | None
@@ -214,9 +215,8 @@ class Served:
         unseen = self.calibrator.unseen(groups)
         if not unseen:
             return ()
-        more = ", ..." if len(unseen) > _SHOWN else ""
-        named = f"{', '.join(unseen[:_SHOWN])}{more}"
-        return (f"groups not seen in the fit: {named}. Their rows {pooled}.",)
+        names = first_few(unseen, _SHOWN)
+        return (f"groups not seen in the fit: {names}. Their rows {pooled}.",)
 
     def check_replaces(self, other: Served) -> None:
         """Raise where a request that the other one takes may be refused, or answered in less.
@@ -224,7 +224,7 @@ class Served:
         Raises InvalidInputError that says what differs: only a restart may change what callers
         must send.
         """
-        was, now = other._taken(), self._taken()
+        was, now = other._inputs(), self._inputs()
         for name, value in was.items():
             if now[name] != value:
                 msg = f"{name}: {now[name]} where {value} is served"
@@ -238,7 +238,7 @@ class Served:
                 msg = f"it takes no {name}, which the one that is served does"
                 raise InvalidInputError(msg)
 
-    def _taken(self) -> dict[str, object]:
+    def _inputs(self) -> dict[str, object]:
         calibrator = self.calibrator
         return {
             "kind": calibrator.kind,
@@ -266,12 +266,12 @@ class Served:
         k = calibrator.n_classes or 2
         row: Any = np.zeros((1, k))
         if calibrator.kind == "answers":
-            question = Question("scores", np.zeros(1), groups, clusters=clusters)
+            request = RequestRows("scores", np.zeros(1), groups, clusters=clusters)
         elif calibrator.traits.members:
-            question = Question("logits", (row,) * calibrator.n_models, groups, clusters=clusters)
+            request = RequestRows("logits", (row,) * calibrator.n_models, groups, clusters=clusters)
         else:
-            question = Question("logits", row, groups, clusters=clusters)
-        _check_probs(as_float64(self.answer(question).probs))
+            request = RequestRows("logits", row, groups, clusters=clusters)
+        _check_probs(as_float64(self.answer(request).probs))
 
     @property
     def _models_with_outputs(self) -> tuple[str, ...]:
@@ -300,7 +300,7 @@ class WatchedFile:
 
     def __init__(self, path: Path, on_reload: Callable[[bool, str], None]) -> None:
         self.path = path
-        self._seen = self._signature()
+        self._signature_read = self._signature()
         self.current = Served.read(path)
         self.current.try_out()
         self._on_reload = on_reload
@@ -310,10 +310,10 @@ class WatchedFile:
     def check(self) -> None:
         """Read the file if it has changed, and serve what it holds if that is good."""
         signature = self._signature()
-        if signature == self._seen and self._settled and not self._refused:
+        if signature == self._signature_read and self._settled and not self._refused:
             return
         self._settled = signature is not None and _is_old(signature)
-        self._seen = signature
+        self._signature_read = signature
         try:
             served = Served.read(self.path)
             if self._signature() != signature:

@@ -10,15 +10,14 @@ import numpy as np
 
 from temperance.checks import as_logits, as_weights
 from temperance.checks.arguments import as_count, as_number, as_positive, as_seed
-from temperance.checks.arrays import as_numbers, such_rows
+from temperance.checks.arrays import as_numbers, row_name, such_rows
 from temperance.checks.forms import matched_features, refuse_other_index
 from temperance.crossfit import cross_fit
 from temperance.errors import InvalidInputError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, Plain
 from temperance.logistic_regression import fit_logistic
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import as_float64, normal_quantile, row_blocks
-from temperance.plain import Plain
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 
@@ -119,8 +118,8 @@ def area_under_curve(
     above = 1.0 - _share_below(source, target, w_target)
     area = float(w_target @ below / w_target.sum())
     variance = sum(
-        float((w * w) @ (placed - area) ** 2) / w.sum() ** 2
-        for w, placed in ((w_target, below), (w_source, above))
+        float((w * w) @ (placement - area) ** 2) / w.sum() ** 2
+        for w, placement in ((w_target, below), (w_source, above))
     )
     half = normal_quantile(level) * sqrt(variance)
     return Estimate(area, max(area - half, 0.0), min(area + half, 1.0))
@@ -313,8 +312,8 @@ def _features(
     bad = ~(np.abs(x) <= _MOST).all(axis=1)
     if bad.any():
         msg = (
-            f"`{name}` must be finite, and not beyond {_MOST:g}; row {int(bad.argmax())} is not "
-            f"({such_rows(bad)})."
+            f"`{name}` must be finite, and not beyond {_MOST:g}; {row_name(int(bad.argmax()))} is "
+            f"not ({such_rows(bad)})."
         )
         raise InvalidInputError(msg)
     w = as_weights(weights, n=len(x))

@@ -19,13 +19,12 @@ from temperance.checks.forms import refuse_other_index
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.comparison import compare_rows
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.frozen import Frozen
+from temperance.frozen import Frozen, plain
 from temperance.metrics.estimates import gap_estimate
 from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
-from temperance.plain import plain
 from temperance.shift.covariates import covariate_weights, shape_features
 from temperance.shift.priors import label_shift_of_rows, source_calibrator
 from temperance.show import p_text

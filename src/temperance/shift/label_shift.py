@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.checks import as_probs
-from temperance.checks.arrays import such_rows
+from temperance.checks.arrays import row_name, such_rows
 from temperance.checks.forms import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
@@ -158,13 +158,13 @@ class LabelShift(Frozen, Shown):
         if p.shape[1] != k:
             msg = f"`probs` must have the {k} columns of the estimate, got {p.shape[1]}."
             raise InvalidInputError(msg)
-        there = self.source_priors > 0.0
-        corrected = p * np.divide(self.priors, self.source_priors, out=np.zeros(k), where=there)
+        in_source = self.source_priors > 0.0
+        corrected = p * np.divide(self.priors, self.source_priors, out=np.zeros(k), where=in_source)
         sums = corrected.sum(axis=1)
         if (sums == 0.0).any():
             row = int((sums == 0.0).argmax())
             msg = (
-                f"`probs` of row {row} lie on classes whose new frequency is 0 "
+                f"`probs` of {row_name(row)} lie on classes whose new frequency is 0 "
                 f"({such_rows(sums == 0.0)}): the row cannot be of any other. "
                 "Estimate the frequencies with such rows among them."
             )

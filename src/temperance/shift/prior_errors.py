@@ -91,13 +91,13 @@ def source_errors(
     calibrator: Fitted,
     source_priors: Array,
     new: tuple[NDArray[Any], Array, Array | None],
-    there: NDArray[np.bool_],
+    present: NDArray[np.bool_],
     fit: MixtureFit,
 ) -> SourceErrors:
     r"""Return the errors of an estimate whose calibrator was fitted on the source rows.
 
     `new` are the logits, probabilities and weights of the new rows; the fit is of the classes that
-    are `there`.
+    are `present`.
 
     Notes
     -----
@@ -117,7 +117,7 @@ def source_errors(
     inverse = _inverse(curvature.matrix, calibrator)
     of_source = np.column_stack([curvature.cross, np.diag(curvature.p) - curvature.overlap])
     of_source /= rows.weight
-    of_new = _of_new(new, source_priors, there, fit)
+    of_new = _of_new(new, source_priors, present, fit)
 
     def products(logits: NDArray[Any], labels: NDArray[np.intp], w: Array | None) -> _Products:
         z = as_float64(logits)
@@ -129,7 +129,7 @@ def source_errors(
         v = weight[:, None] * scores @ inverse
         u = (weight / rows.weight)[:, None] * (p - source_priors) + v @ of_source.T
         t = v @ of_new.T
-        u, t = u[:, there], t[:, there]
+        u, t = u[:, present], t[:, present]
         return _Products(u.T @ u, u.T @ t, t.T @ t)
 
     sums = map_rows(products, *data)
@@ -152,16 +152,16 @@ def _inverse(hessian: Array, calibrator: Fitted) -> Array:
 def _of_new(
     new: tuple[NDArray[Any], Array, Array | None],
     source_priors: Array,
-    there: NDArray[np.bool_],
+    present: NDArray[np.bool_],
     fit: MixtureFit,
 ) -> Array:
     """Return the derivative of the mean of p / m over new rows, (k, 1 + k)."""
-    ratio = np.zeros(len(there))
-    ratio[there] = fit.priors / source_priors[there]
-    by_bias = np.zeros((len(there), len(there)))
+    ratio = np.zeros(len(present))
+    ratio[present] = fit.priors / source_priors[present]
+    by_bias = np.zeros((len(present), len(present)))
     mean = fit.sums.slope / fit.sums.weight
     information = fit.sums.curvature / fit.sums.weight
-    by_bias[np.ix_(there, there)] = np.diag(mean) - information * ratio[there]
+    by_bias[np.ix_(present, present)] = np.diag(mean) - information * ratio[present]
     return np.column_stack([_by_beta(*new, ratio) / fit.sums.weight, by_bias])
 
 

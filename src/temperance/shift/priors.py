@@ -9,7 +9,7 @@ import numpy as np
 
 from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureScaling, Training
 from temperance.checks import as_classes, as_probs, as_weights
-from temperance.checks.arrays import as_array, as_numbers, such_rows
+from temperance.checks.arrays import as_array, as_numbers, row_name, such_rows
 from temperance.checks.forms import named_scores, refuse_other_index
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.numerics import as_float64
@@ -150,13 +150,13 @@ class Source:
         small = probs.shape[1] <= MOST_CLASSES
         return cls(mean, mean_covariance(probs, weights) if small else None, len(probs))
 
-    def errors_at(self, there: NDArray[np.bool_], fit: MixtureFit) -> SourceErrors | None:
+    def errors_at(self, present: NDArray[np.bool_], fit: MixtureFit) -> SourceErrors | None:
         """Return the errors that the source adds to a fit of the classes that are there."""
         if self.errors is not None:
-            return self.errors(there, fit)
+            return self.errors(present, fit)
         if self.covariance is None:
             return None
-        return SourceErrors(self.covariance[np.ix_(there, there)])
+        return SourceErrors(self.covariance[np.ix_(present, present)])
 
 
 def estimate(
@@ -168,17 +168,17 @@ def estimate(
         msg = "`probs` must have at least one row: no frequencies can be seen in none."
         raise InvalidInputError(msg)
     _refuse_impossible(p, w, pi, names)
-    there = pi > 0.0
-    weighted = (p if w is None else p[w > 0.0])[:, there]
+    present = pi > 0.0
+    weighted = (p if w is None else p[w > 0.0])[:, present]
     weights = None if w is None else w[w > 0.0]
-    fit = fit_mixture(weighted, pi[there], weights)
-    errors = prior_errors(fit, pi[there], weighted, weights, source.errors_at(there, fit))
-    covariance = None if source.covariance is None else source.covariance[np.ix_(there, there)]
+    fit = fit_mixture(weighted, pi[present], weights)
+    errors = prior_errors(fit, pi[present], weighted, weights, source.errors_at(present, fit))
+    covariance = None if source.covariance is None else source.covariance[np.ix_(present, present)]
     return LabelShift(
-        priors=_spread(fit.priors, there, 0.0),
+        priors=_spread(fit.priors, present, 0.0),
         source_priors=pi,
-        errors=_spread_errors(errors, there),
-        test=_test(weighted, weights, pi[there], covariance, source.n),
+        errors=_spread_errors(errors, present),
+        test=_test(weighted, weights, pi[present], covariance, source.n),
         n=n,
         effective_rows=fit.sums.weight**2 / fit.sums.squared_weight,
         n_source=source.n,
@@ -246,7 +246,7 @@ def _refuse_impossible(
         row = int(rows.argmax())
         msg = (
             f"`source_priors` must be above 0 for every class that rows may be of; class "
-            f"{names[first] if names else first} has 0, and row {row} gives it probability "
+            f"{names[first] if names else first} has 0, and {row_name(row)} gives it probability "
             f"{p[row, first]:g} ({such_rows(rows)}). A class that the source "
             "never had cannot be corrected for: leave its column out."
         )
@@ -275,19 +275,19 @@ def _test(
     return CalibrationTest.chi_square(name, statistic, rank)
 
 
-def _spread(values: Array, there: NDArray[np.bool_], empty: float) -> Array:
+def _spread(values: Array, present: NDArray[np.bool_], empty: float) -> Array:
     """Values of the classes that are there, among all classes."""
-    full = np.full(len(there), empty)
-    full[there] = values
+    full = np.full(len(present), empty)
+    full[present] = values
     return full
 
 
-def _spread_errors(errors: PriorErrors, there: NDArray[np.bool_]) -> PriorErrors:
+def _spread_errors(errors: PriorErrors, present: NDArray[np.bool_]) -> PriorErrors:
     """Errors of all classes: one that neither side has is 0 for certain."""
-    boundary = np.ones(len(there), dtype=bool)
-    boundary[there] = errors.on_boundary
-    curves = replace(errors.curves, classes=np.flatnonzero(there)[errors.curves.classes])
-    return PriorErrors(_spread(errors.variance, there, 0.0), boundary, curves)
+    boundary = np.ones(len(present), dtype=bool)
+    boundary[present] = errors.on_boundary
+    curves = replace(errors.curves, classes=np.flatnonzero(present)[errors.curves.classes])
+    return PriorErrors(_spread(errors.variance, present, 0.0), boundary, curves)
 
 
 # Class frequencies of new rows from logits: calibrated inside, and the doubt of that counted.
@@ -379,12 +379,12 @@ def label_shift_of_rows(
     known = calibrator.apply(rows.logits, refuse_probs=False, dtype=np.float64)
     source = Source.of_rows(known, rows.weights)
 
-    def errors(there: NDArray[np.bool_], fit: MixtureFit) -> SourceErrors:
+    def errors(present: NDArray[np.bool_], fit: MixtureFit) -> SourceErrors:
         new_rows = (new, probs, new_weights)
         if new_weights is not None:
             mask = new_weights > 0.0
             new_rows = (new[mask], probs[mask], new_weights[mask])
-        return source_errors(rows, calibrator, source.priors, new_rows, there, fit)
+        return source_errors(rows, calibrator, source.priors, new_rows, present, fit)
 
     if rows.k <= MOST_CLASSES:
         source = replace(source, errors=errors)

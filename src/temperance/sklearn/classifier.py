@@ -36,7 +36,7 @@ from temperance.sklearn.cross_fitting import (
     require_scores_of_rows,
     splits_of,
 )
-from temperance.sklearn.inputs import AUTO, FitRows, Settings
+from temperance.sklearn.inputs import AUTO, ClassifierSettings, FitRows
 from temperance.sklearn.responses import (
     Raised,
     Response,
@@ -211,7 +211,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         NoOptimumError
             The method has no optimum on these scores.
         """
-        settings = Settings.of(self)
+        settings = ClassifierSettings.of(self)
         X, y = indexable(X, y)
         rows = FitRows.of(X, y, sample_weight, groups, settings)
         of_estimator, of_splitter = self._routed(settings, sample_weight, groups, fit_params)
@@ -320,7 +320,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         """Measures before and after, of rows that estimator and map had not seen."""
         check_is_fitted(self)
         if "_comparison" not in vars(self):
-            self._comparison = self._measured()
+            self._comparison = self._compare()
         return self._comparison
 
     @property
@@ -351,7 +351,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _routed(
         self,
-        settings: Settings,
+        settings: ClassifierSettings,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         fit_params: dict[str, Any],
@@ -384,7 +384,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         warnings.warn(msg, UserWarning, stacklevel=3)
         return fit_params, of_splitter
 
-    def _response(self, settings: Settings, rows: FitRows) -> Response:
+    def _response(self, settings: ClassifierSettings, rows: FitRows) -> Response:
         """Return what the fitted estimator is asked for."""
         response = Response.of(self.estimator_, settings.response_method)
         refuse_pairwise_margins(self.estimator_, response, len(rows.classes))
@@ -408,14 +408,14 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _training(self) -> Training:
         """Return the cross-fitted rows as those of a fit."""
-        method, kept = self._how["method"], self._rows_of_map
+        method, rows = self._how["method"], self._rows_of_map
         return Training.check(
-            kept["logits"], Positions(kept["labels"]), weights=kept["weights"],
-            clusters=kept["clusters"], classes=class_names(self.classes_.tolist()),
+            rows["logits"], Positions(rows["labels"]), weights=rows["weights"],
+            clusters=rows["clusters"], classes=class_names(self.classes_.tolist()),
             refuse_probs=False, zeros=method == AUTO or METHODS[method].traits.zeros,
         )  # fmt: skip
 
-    def _measured(self) -> Comparison:
+    def _compare(self) -> Comparison:
         rows, how = self._training(), self._how
         if how["method"] == AUTO:
             _, after = select_rows(rows, seed=how["seed"])

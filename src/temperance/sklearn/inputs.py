@@ -14,16 +14,16 @@ from temperance.calibrators import METHODS, check_method
 from temperance.calibrators.training import as_prior
 from temperance.checks import as_groups, as_weights
 from temperance.checks.arguments import as_seed, as_word, value_text
-from temperance.checks.scores import Floor
+from temperance.checks.probs import Floor
 from temperance.errors import InvalidInputError
 from temperance.printable import count_text
 from temperance.sklearn.cross_fitting import PREFIT, as_folds, takes_groups
-from temperance.sklearn.responses import RESPONSES, classes_of, is_frozen, listed
+from temperance.sklearn.responses import RESPONSES, class_text, classes_of, is_frozen
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["AUTO", "FitRows", "Settings"]
+__all__ = ["AUTO", "ClassifierSettings", "FitRows"]
 
 AUTO = "auto"
 _METHODS = tuple(
@@ -33,7 +33,7 @@ _THEIR_NAMES = {"sigmoid": "platt"}  # what scikit-learn calls them
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClassifierSettings:
     """The arguments of a classifier, checked."""
 
     estimator: Any
@@ -45,22 +45,23 @@ class Settings:
     seed: int
 
     @classmethod
-    def of(cls, asked: Any) -> Self:  # noqa: ANN401  (its classifier)
+    def of(cls, classifier: Any) -> Self:  # noqa: ANN401  (its classifier)
         """Return the arguments, or raise."""
-        if isclass(asked.estimator) or not hasattr(asked.estimator, "fit"):
-            call, what = "GaussianNB()", value_text(asked.estimator)
-            if isclass(asked.estimator):
-                call, what = f"{asked.estimator.__name__}()", "the class itself"
+        if isclass(classifier.estimator) or not hasattr(classifier.estimator, "fit"):
+            call, what = "GaussianNB()", value_text(classifier.estimator)
+            if isclass(classifier.estimator):
+                call, what = f"{classifier.estimator.__name__}()", "the class itself"
             msg = f"`estimator` must be a classifier, such as {call}, got {what}."
             raise InvalidInputError(msg)
-        if isinstance(asked.prior, str) and asked.prior != AUTO:
-            msg = f'`prior` must be "{AUTO}" or a number >= 0, got {value_text(asked.prior)}.'
+        if isinstance(classifier.prior, str) and classifier.prior != AUTO:
+            msg = f'`prior` must be "{AUTO}" or a number >= 0, got {value_text(classifier.prior)}.'
             raise InvalidInputError(msg)
-        prior = None if isinstance(asked.prior, str) else as_prior(asked.prior)
-        method = _as_method(asked.method, prior)
+        prior = None if isinstance(classifier.prior, str) else as_prior(classifier.prior)
+        method = _as_method(classifier.method, prior)
         return cls(
-            asked.estimator, method, as_folds(asked.cv), Floor.of(asked.floor), prior,
-            as_word(asked.response_method, RESPONSES, name="response_method"), as_seed(asked.seed),
+            classifier.estimator, method, as_folds(classifier.cv), Floor.of(classifier.floor),
+            prior, as_word(classifier.response_method, RESPONSES, name="response_method"),
+            as_seed(classifier.seed),
         )  # fmt: skip
 
     @property
@@ -117,7 +118,7 @@ class FitRows:
         y: Any,  # noqa: ANN401
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
-        settings: Settings,
+        settings: ClassifierSettings,
     ) -> Self:
         """Return labels as positions, weights and numbers of groups, or raise."""
         labels = _as_column(y)
@@ -189,8 +190,8 @@ def _positions(present: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]
     unknown = [each for each in present.tolist() if each not in place]
     if unknown:
         msg = (
-            f"`y` must hold classes of the fitted estimator, {listed(classes)}; it does not know "
-            f"{unknown[0]!r}. Spell labels as in its fit, and leave rows of other classes out."
+            f"`y` must hold classes of the fitted estimator, {class_text(classes)}; it does not "
+            f"know {unknown[0]!r}. Spell labels as in its fit, and leave rows of other classes out."
         )
         raise InvalidInputError(msg)
     return np.array([place[each] for each in present.tolist()], dtype=np.intp)

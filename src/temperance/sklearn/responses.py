@@ -13,9 +13,10 @@ from sklearn.pipeline import Pipeline
 from temperance.checks import as_logits
 from temperance.checks.arguments import as_word
 from temperance.checks.arrays import one_column
-from temperance.checks.scores import Floor, as_probs
+from temperance.checks.probs import Floor, as_probs
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
+from temperance.printable import first_few
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +27,9 @@ __all__ = [
     "RESPONSES",
     "Raised",
     "Response",
+    "class_text",
     "classes_of",
     "is_frozen",
-    "listed",
     "log_sums",
     "refuse_pairwise_margins",
 ]
@@ -57,12 +58,12 @@ class Response:
     method: str
 
     @classmethod
-    def of(cls, estimator: Any, asked: object) -> Self:  # noqa: ANN401
+    def of(cls, estimator: Any, request: object) -> Self:  # noqa: ANN401
         """Return what a fitted classifier is asked for, by what it has and never by values.
 
         "auto": its decision function, else raw margins, else its probabilities.
         """
-        word = as_word(asked, RESPONSES, name="response_method")
+        word = as_word(request, RESPONSES, name="response_method")
         name = type(estimator).__name__
         has = [each for each in RESPONSES[1:] if hasattr(estimator, each)]
         raw = raw_margins(estimator)
@@ -129,8 +130,8 @@ class Response:
         place = {value: number for number, value in enumerate(own.tolist())}
         if len(own) != len(classes) or any(each not in place for each in classes.tolist()):
             msg = (
-                f"`estimator` must have the classes of the calibrator, {listed(classes)}; it has "
-                f"{listed(own)}. Fit again: an estimator and its calibrator go together."
+                f"`estimator` must have the classes of the calibrator, {class_text(classes)}; it "
+                f"has {class_text(own)}. Fit again: an estimator and its calibrator go together."
             )
             raise InvalidInputError(msg)
         return np.array([place[each] for each in classes.tolist()], dtype=np.intp)
@@ -203,23 +204,23 @@ class Raised:
     n: int = 0  # probabilities of the fit that were raised
 
     @classmethod
-    def learned(cls, asked: Floor, scores: Array, response: Response) -> Self:
+    def learned(cls, rule: Floor, scores: Array, response: Response) -> Self:
         """Return the floor for these scores, (n, k), and how many it raises.
 
         "auto" is half the smallest probability above 0 where there are zeros. Where there are none
         it is the smallest number that float64 holds in full: a later 0 is what underflow left.
         """
-        if not asked.raises or response.method not in ("predict_proba", "predict_log_proba"):
+        if not rule.raises or response.method not in ("predict_proba", "predict_log_proba"):
             return cls()
         if response.says_probabilities:
-            floored = asked.count(scores)
+            floored = rule.count(scores)
             floor, n = floored.floor, floored.probabilities
             log_floor = log(floor)
         else:
             least = float(scores.min(initial=0.0, where=~np.isneginf(scores)))
-            log_floor = least - log(2.0) if asked.fixed is None else log(asked.fixed)
+            log_floor = least - log(2.0) if rule.fixed is None else log(rule.fixed)
             floor, n = exp(log_floor), int((scores < log_floor).sum())
-        if asked.auto and not n:
+        if rule.auto and not n:
             log_floor = min(_UNDERFLOW, log_floor)
             floor = exp(log_floor)
         return cls(floor, log_floor, n)
@@ -240,7 +241,6 @@ def log_sums(logits: Array) -> Array:
     return np.asarray(largest + np.log(np.exp(logits - largest).sum(axis=1, keepdims=True)))
 
 
-def listed(classes: NDArray[Any]) -> str:
+def class_text(classes: NDArray[Any]) -> str:
     """Return the first classes, as a message shows them."""
-    shown = [repr(each) for each in classes[:5].tolist()]
-    return ", ".join([*shown, *(["..."] if len(classes) > 5 else [])]) or "none"
+    return first_few(list(map(repr, classes.tolist())), 5) or "none"

@@ -143,7 +143,7 @@ def collect_logits(
     target = device_of(model) if device is None else _as_device(device)
     names = class_names(model)
     file = None if output is None else LogitsFile(output, names)
-    rows = _Rows(file)
+    rows = _Collector(file)
     total = _rows_of(loader)
     with (
         file or nullcontext(),
@@ -154,7 +154,7 @@ def collect_logits(
         for number, batch in enumerate(loader):
             try:
                 inputs, labels = _parts(batch, keys)
-                logits = logits_of(_given_by(model, _moved(inputs, target)))
+                logits = logits_of(_output_of(model, _moved(inputs, target)))
                 rows.add(*_as_rows(logits, labels, class_axis, ignore_label))
             except InvalidInputError as error:
                 msg = f"Batch {number}: {error}"
@@ -167,7 +167,7 @@ def collect_logits(
     return rows.collected(names)
 
 
-class _Rows:
+class _Collector:
     """What has come so far: in memory, or in a file."""
 
     def __init__(self, file: LogitsFile | None) -> None:
@@ -209,9 +209,9 @@ class _Rows:
         path = self._file.path
         if self._file.is_table:
             return CollectedLogits(None, None, names, self.n, path)
-        beside = labels_path(path)
-        logits, labels = (np.load(each, mmap_mode="r") for each in (path, beside))
-        return CollectedLogits(logits, labels, names, self.n, path, beside)
+        label_path = labels_path(path)
+        logits, labels = (np.load(each, mmap_mode="r") for each in (path, label_path))
+        return CollectedLogits(logits, labels, names, self.n, path, label_path)
 
 
 def _rows_of(loader: Any) -> int | None:  # noqa: ANN401
@@ -234,7 +234,7 @@ def _as_keys(batch_keys: Any) -> tuple[Any, ...]:  # noqa: ANN401
 def _parts(batch: Any, keys: tuple[Any, ...] | None) -> tuple[Any, Any]:  # noqa: ANN401
     """Return what the model takes of a batch, and its labels."""
     if isinstance(batch, Mapping):
-        return _named_parts(batch, keys)
+        return _parts_of_mapping(batch, keys)
     if not isinstance(batch, tuple | list) or len(batch) < 2:
         what = value_text(type(batch).__name__)
         msg = (
@@ -254,7 +254,7 @@ def _parts(batch: Any, keys: tuple[Any, ...] | None) -> tuple[Any, Any]:  # noqa
     return tuple(batch[key] for key in keys[:-1]), batch[keys[-1]]
 
 
-def _named_parts(batch: Mapping[Any, Any], keys: tuple[Any, ...] | None) -> tuple[Any, Any]:
+def _parts_of_mapping(batch: Mapping[Any, Any], keys: tuple[Any, ...] | None) -> tuple[Any, Any]:
     names = ", ".join(map(str, batch))
     if keys is None:
         label = next((key for key in _LABELS if key in batch), None)
@@ -286,7 +286,7 @@ def _as_device(device: Any) -> torch.device:  # noqa: ANN401
     return target
 
 
-def _given_by(model: nn.Module, inputs: Any) -> Any:  # noqa: ANN401
+def _output_of(model: nn.Module, inputs: Any) -> Any:  # noqa: ANN401
     """Return what the model gives, or say that it does not take what a batch holds."""
     try:
         return run_model(model, inputs)

@@ -457,17 +457,17 @@ class _Run:
                 f"into where it is called once. {_WAY_OUT}"
             )
             raise InvalidInputError(msg)
-        made = calls[0]
-        if output.shape == made.shape[:-1] and made.shape[-1] == 1:
+        logits = calls[0]
+        if output.shape == logits.shape[:-1] and logits.shape[-1] == 1:
             output = output.unsqueeze(-1)
-        ends = (made, made.softmax(-1), made.log_softmax(-1), made.sigmoid())
+        ends = (logits, logits.softmax(-1), logits.log_softmax(-1), logits.sigmoid())
         same = (
             output.shape == end.shape and torch.allclose(output, end, atol=1e-6) for end in ends
         )
         if not any(same):
             msg = f"What the model gives is not what {what} gives, nor its softmax. {_WAY_OUT}"
             raise InvalidInputError(msg)
-        return cls(made.reshape(-1, made.shape[-1]))
+        return cls(logits.reshape(-1, logits.shape[-1]))
 
 
 def _model_parity(before: _Run, after: _Run, calibrator: Calibrator) -> Parity:

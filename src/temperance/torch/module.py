@@ -318,10 +318,10 @@ def _proved(
 ) -> "Parity":
     """Return the parity of made rows in this precision, or raise ParityError."""
     k = calibrator.n_classes or _SOME_WIDTH
-    drawn, _ = made_rows(k, kind=calibrator.kind, n=_PROOF_ROWS)
+    logits, _ = made_rows(k, kind=calibrator.kind, n=_PROOF_ROWS)
     if module.takes_missing:
-        drawn[5::50, 0] = -np.inf
-    rows = torch.from_numpy(drawn).to(dtype)
+        logits[5::50, 0] = -np.inf
+    rows = torch.from_numpy(logits).to(dtype)
     scores: Any = rows.double().numpy()
     places = names = None
     if module.group_names:

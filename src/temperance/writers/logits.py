@@ -33,8 +33,8 @@ class _Scores(Content):
     """Columns `label` (`label_<name>` of a matrix) and `logit_<class>`."""
 
     def table(self) -> dict[str, NDArray[Any]]:
-        named = Content.table(self)
-        return {f"logit{n[4:]}" if n.startswith("prob") else n: c for n, c in named.items()}
+        columns = Content.table(self)
+        return {f"logit{n[4:]}" if n.startswith("prob") else n: c for n, c in columns.items()}
 
 
 class LogitsFile:

@@ -59,14 +59,14 @@ def export_onnx(
 
     calibrator = load(calibrator_file)
     with failing(as_json=as_json), progress("running the model"):
-        written = to_onnx(
+        exported = to_onnx(
             model, calibrator, output, verify=verify, output_name=output_name, logits=logits,
             fold=fold, tunable=tunable,
         )  # fmt: skip
-    content = written.to_dict()
+    content = exported.to_dict()
     content["calibrated_output"] = content.pop("output")  # "output" is the file, in every command
     del content["file"]
     Result(
-        content=lambda: content, shown=written.tables, warnings=written.warnings,
+        content=lambda: content, shown=exported.tables, warnings=exported.warnings,
         files={"output": output},
     ).print(as_json=as_json)  # fmt: skip

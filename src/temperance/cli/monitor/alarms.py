@@ -34,9 +34,9 @@ def run_check(store: str, *, junit: Path | None, webhook: str | None, as_json: b
         check_writable(junit, {".xml"})
     if webhook is not None:
         as_webhook(webhook)
-    with opened(store) as (kept, registry):
-        outcome = check(kept, registry)
-        undelivered = deliver(kept, webhook) if webhook is not None else ()
+    with opened(store) as (open_store, registry):
+        outcome = check(open_store, registry)
+        undelivered = deliver(open_store, webhook) if webhook is not None else ()
     if junit is not None:
         write_text(junit, junit_xml(outcome))
     Result(

@@ -75,20 +75,25 @@ def monitor_init(
     registry says, and follows it.
     """
     from temperance.cli.console import Result
+    from temperance.decisions import load_policy
     from temperance.errors import InvalidInputError
-    from temperance.monitor import Store, create
+    from temperance.monitor import Registry, Store, create
+    from temperance.monitor.refitting import policy_apart
 
-    if policy is not None and not policy.exists():
-        msg = f"`--policy` {policy}: no such file."
-        raise InvalidInputError(msg)
+    if policy is not None:
+        if not policy.exists():
+            msg = f"`--policy` {policy}: no such file."
+            raise InvalidInputError(msg)
+        load_policy(policy)  # or an error, before anything is made
     serving = create(
         store, calibrator_file, registry=registry, delay=as_seconds(delay, option="--delay"),
         alpha=alpha, run_length=run_length, groups=tuple(group or ()),
         precision="float16" if half else "float32", ragged=ragged,
-        policy=None if policy is None else str(policy.resolve()),
+        policy=policy,
     )  # fmt: skip
     opened = Store.open(store)
     settings = opened.settings
+    warnings = policy_apart(opened, Registry(settings.registry).load(serving))
     opened.close()
     current = Path(settings.registry) / "current.json"
     Result(
@@ -99,4 +104,5 @@ def monitor_init(
             f"serve it: temperance serve {current}",
             f"log rows: temperance monitor log {opened.name} FILE",
         ),
+        warnings=warnings,
     ).print(as_json=as_json)  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +17,22 @@ from temperance.cli.options import (
     NaOption,
 )  # fmt: skip
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["monitor_label"]
 
 _AT_ONCE = 10_000
+
+
+def _together(ids: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return rows in their order, but those of one id where its first is: written in one call."""
+    first: dict[Any, int] = {}
+    places = [first.setdefault(name, place) for place, name in enumerate(ids.tolist())]
+    if len(first) == len(places):
+        return ids, labels
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return ids[order], labels[order]
 
 
 def monitor_label(
@@ -41,28 +54,30 @@ def monitor_label(
     A label that is there already is counted; another one for the same id replaces it, and the first
     stays in the history. One that comes before its prediction waits for it.
     """
-    from temperance.checks.label_map import LabelMap, distinct_labels, listed
+    from temperance.checks.label_map import LabelMap, distinct_labels
     from temperance.cli.console import Result, progress
     from temperance.monitor import Labelled
+    from temperance.printable import first_few
     from temperance.readers import Fields, read_labels
 
-    with opened(store) as (kept, _), from_stdin(file) as path:
+    with opened(store) as (open_store, _), from_stdin(file) as path:
         fields = Fields(label=label_column, id=id_column)
         ids, labels = read_labels(path, fields=fields, na=na.value)
         notes: tuple[str, ...] = ()
         if label_map is not None:
-            meaning, names = LabelMap.parse(label_map), kept.label_names()
+            meaning, names = LabelMap.parse(label_map), open_store.label_names()
             unused = meaning.unused(distinct_labels(labels)[0], names)
             labels = meaning.applied(labels, names)
             if unused:
                 notes = (
-                    f"{file}: no row has the label {listed(unused)}, which --label-map names.",
+                    f"{file}: no row has the label {first_few(unused)}, which --label-map names.",
                 )
+        ids, labels = _together(ids, labels)
         total = Labelled(0, 0, 0, 0)
         with progress("writing", rows=len(ids)):
             for first in range(0, len(ids), _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
-                receipt = kept.label(ids[some].tolist(), labels[some].tolist())
+                receipt = open_store.label(ids[some].tolist(), labels[some].tolist())
                 total = total.merge(receipt)
     words = (
         f"{total.new:,} labels written, {total.repeated:,} were there already, "

@@ -60,14 +60,18 @@ def monitor_log(
     from temperance.errors import InvalidInputError
     from temperance.monitor import Logged
     from temperance.monitor.inputs import refuse_columns
+    from temperance.printable import count_text
     from temperance.rows.reading import read_rows
 
-    with opened(store) as (kept, registry), from_stdin(file) as path:
-        served = calibrator or registry.current()
+    with opened(store) as (open_store, registry), from_stdin(file) as path:
+        served = calibrator or registry.adopted()
         fitted = registry.load(served)
         rows = read_rows(path, reading.for_calibrator(fitted), labelled=False, whole=True)
         if rows.ids is None:
-            msg = f"{file}: has no ids, by which labels find predictions. Name them: --id-column."
+            msg = (
+                f"{file}: has no ids, by which labels find predictions: no column or key `id`. "
+                "Name the one that holds them with --id-column."
+            )
             raise InvalidInputError(msg)
         refuse_columns(fitted, rows.logits, model=model)
         at = None if time is None else as_moment(time, option="--time")
@@ -76,7 +80,7 @@ def monitor_log(
             for first in range(0, rows.n, _AT_ONCE):
                 some = slice(first, first + _AT_ONCE)
                 ids = rows.ids[some].tolist()
-                receipt = kept.log(
+                receipt = open_store.log(
                     ids, rows.logits[some], calibrator=served, model=model,
                     classes=None if fitted.kind == "answers" else rows.classes,
                     groups=None if rows.group_names is None else rows.group_names[some],
@@ -84,10 +88,11 @@ def monitor_log(
                     top_k=reading.llm is not None and reading.llm.missing == "shown",
                 )  # fmt: skip
                 total = total.merge(receipt)
-    unknown = (
-        (f"{total.unknown} labels that had come before are no option of theirs: dropped.",)
-        if total.unknown else ()
-    )  # fmt: skip
+    unknown: tuple[str, ...] = ()
+    if total.unknown:
+        labels = count_text(total.unknown, "label that had", "labels that had")
+        are = "is" if total.unknown == 1 else "are"
+        unknown = (f"{labels} come before {are} no option of that prediction: dropped.",)
     words = (
         f"{total.new:,} predictions written, {total.repeated:,} were there already, "
         f"{total.joined:,} found a label that had come before."

@@ -30,8 +30,8 @@ def monitor_metrics(
     from temperance.monitor.overview import overview
     from temperance.writers.place import write_text
 
-    with opened(store) as (kept, registry):
-        text = prometheus_text(overview(kept, registry))
+    with opened(store) as (open_store, registry):
+        text = prometheus_text(overview(open_store, registry))
     if output is None:
         typer.echo(text, nl=False)
     else:

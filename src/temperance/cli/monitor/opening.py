@@ -25,7 +25,7 @@ __all__ = ["StoreArgument", "as_moment", "as_seconds", "from_stdin", "opened"]
 StoreArgument = Annotated[
     str,
     typer.Argument(
-        metavar="STORE", help="A file of `temperance monitor init`, or postgresql://..."
+        metavar="STORE", help="A file (SQLite), or postgresql://...; `monitor init` makes it."
     ),
 ]
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}

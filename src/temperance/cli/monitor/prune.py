@@ -35,13 +35,13 @@ def monitor_prune(
     if (older_than is None) == (not ids):
         msg = "Say what goes: `--older-than TIME`, or `--id ID`."
         raise InvalidInputError(msg)
-    with opened(store) as (kept, _):
+    with opened(store) as (open_store, _):
         if ids:
-            count, asked = kept.forget(ids), len(ids)
+            count, n_requests = open_store.forget(ids), len(ids)
         else:
-            count = kept.prune(as_seconds(older_than or "", option="--older-than"))
-            asked = count
-    missing = asked - count
+            count = open_store.prune(as_seconds(older_than or "", option="--older-than"))
+            n_requests = count
+    missing = n_requests - count
     warnings = (f"{missing} of the ids were not there.",) if missing else ()
     Result(
         lambda: {"deleted": count, "not_there": missing},

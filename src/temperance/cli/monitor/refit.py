@@ -48,9 +48,9 @@ def monitor_refit(
     from temperance.monitor import refit
     from temperance.monitor.inputs import microseconds
 
-    with opened(store) as (kept, registry):
+    with opened(store) as (open_store, registry):
         outcome = refit(
-            kept, registry, last=last, method=method, alpha=alpha, force=force,
+            open_store, registry, last=last, method=method, alpha=alpha, force=force,
             since=None if since is None else microseconds(as_moment(since, option="--since")),
             half_life=(
                 None if half_life is None else as_seconds(half_life, option="--half-life") / 86_400

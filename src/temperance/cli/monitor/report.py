@@ -29,6 +29,6 @@ def monitor_report(
     from temperance.writers.place import check_writable
 
     check_writable(output, {".html", ".htm"})
-    with opened(store) as (kept, registry):
-        write_monitor(output, kept, registry)
+    with opened(store) as (open_store, registry):
+        write_monitor(output, open_store, registry)
     Result(dict, list, files={"report": output}).print(as_json=as_json)

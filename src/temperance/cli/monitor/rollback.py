@@ -26,10 +26,13 @@ def monitor_rollback(
     It takes effect where it is served within a second, without a restart.
     """
     from temperance.cli.console import Result
+    from temperance.monitor.refitting import policy_apart
 
-    with opened(store) as (_, registry):
+    with opened(store) as (kept, registry):
         serving = registry.rollback(to, why=why)
+        warnings = policy_apart(kept, registry.load(serving))
     Result(
         lambda: {"calibrator": serving, "current": str(registry.current_path)},
         lambda: (f"{serving[:19]} serves again ({registry.current_path}).",),
+        warnings=warnings,
     ).print(as_json=as_json)

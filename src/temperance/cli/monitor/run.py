@@ -57,7 +57,7 @@ def monitor_run(
             continue
         if alarm and refit:
             try:
-                with opened(store) as (kept, registry):
-                    note(fit_again(kept, registry).words)
+                with opened(store) as (open_store, registry):
+                    note(fit_again(open_store, registry).words)
             except (FileFormatError, InvalidInputError, NoOptimumError, StoreError) as error:
                 note(f"warning: no re-fit: {error}")

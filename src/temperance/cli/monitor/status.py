@@ -13,6 +13,6 @@ def monitor_status(store: StoreArgument, as_json: JsonOption = False) -> None:
     from temperance.cli.console import Result
     from temperance.monitor.overview import overview
 
-    with opened(store) as (kept, registry):
-        seen = overview(kept, registry)
-    Result(seen.to_dict, seen.tables, warnings=seen.warnings).print(as_json=as_json)
+    with opened(store) as (open_store, registry):
+        state = overview(open_store, registry)
+    Result(state.to_dict, state.tables, warnings=state.warnings).print(as_json=as_json)

@@ -10,7 +10,7 @@ import numpy as np
 from temperance.errors import InvalidInputError
 from temperance.export.into_onnx.graph import attribute
 from temperance.export.into_onnx.nodes import NodeWriter
-from temperance.export.into_onnx.placing import Placed
+from temperance.export.into_onnx.placing import Placement
 from temperance.export.linear import linear_map
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _FOLDED = "`fold` (--fold) changes the weights of the last Gemm or MatMul; here 
 _WAY_OUT = " Without it nodes are added."
 
 
-def fold_map(graph: ModelGraph, head: Head, calibrator: Calibrator) -> Placed:
+def fold_map(graph: ModelGraph, head: Head, calibrator: Calibrator) -> Placement:
     """Change the weights and the bias of the last layer so that it gives the calibrated logits."""
     two = head.one_column and calibrator.kind != "multilabel"
     k = 2 if two else head.width
@@ -61,7 +61,7 @@ def fold_map(graph: ModelGraph, head: Head, calibrator: Calibrator) -> Placed:
     graph.drop_unread_weights()
     gives = "logits" if head.tensor is None else "probs"
     words = f"folded into the weights of {layer.node.op_type} `{layer.node.name or layer.out}`"
-    return Placed(head.output, head.tensor or head.source, gives, words, head.dtype.name, None)
+    return Placement(head.output, head.tensor or head.source, gives, words, head.dtype.name, None)
 
 
 @dataclass

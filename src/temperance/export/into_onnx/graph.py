@@ -172,11 +172,11 @@ class ModelGraph:
     def before(self, names: Iterable[str]) -> list[NodeProto]:
         """Return all nodes that tensors come from."""
         makers = {out: node for node in self.graph.node for out in node.output if out}
-        nodes, waiting, seen = [], list(names), set()
+        nodes, waiting, visited = [], list(names), set()
         while waiting:
             node = makers.get(waiting.pop())
-            if node is not None and id(node) not in seen:
-                seen.add(id(node))
+            if node is not None and id(node) not in visited:
+                visited.add(id(node))
                 nodes.append(node)
                 waiting += _inputs(node)
         return nodes
@@ -239,8 +239,8 @@ class ModelGraph:
 
     def forget_shapes(self) -> None:
         """Remove what is declared of tensors that no longer exist."""
-        made = {name for node in self.graph.node for name in node.output}
-        for info in [each for each in self.graph.value_info if each.name not in made]:
+        outputs = {name for node in self.graph.node for name in node.output}
+        for info in [each for each in self.graph.value_info if each.name not in outputs]:
             self.graph.value_info.remove(info)
 
     def calibrated_by(self) -> str | None:

@@ -129,7 +129,8 @@ def head_of(
     """Return the one head of a model, or raise InvalidInputError and list what there is."""
     for name, option in ((naming.output, "`output_name` (--output-name)"),):
         if name is not None and name not in graph.outputs:
-            msg = f"{option} must be an output of the model: {_listed(graph.outputs)}; got {name}."
+            outputs = _in_backticks(graph.outputs)
+            msg = f"{option} must be an output of the model: {outputs}; got {name}."
             raise InvalidInputError(msg)
     if naming.logits is not None:
         return _named_logits(graph, values, calibrator, naming)
@@ -144,9 +145,9 @@ def head_of(
         return heads[0]
     if not heads:
         raise InvalidInputError(_nothing(graph, values, calibrator, naming.output))
-    listed = "; ".join(f"`{each.output}` {each.target_shape}, {each.how}" for each in heads)
+    choices = "; ".join(f"`{each.output}` {each.target_shape}, {each.how}" for each in heads)
     msg = (
-        f"The model has {len(heads)} outputs that may be calibrated: {listed}. Say which: "
+        f"The model has {len(heads)} outputs that may be calibrated: {choices}. Say which: "
         "`output_name` (--output-name NAME)."
     )
     raise InvalidInputError(msg)
@@ -162,17 +163,17 @@ def plain_source(graph: ModelGraph, name: str) -> str:
 
 
 def _heads(
-    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, named: str | None
+    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, name: str | None
 ) -> Iterator[Head]:
     """Yield the outputs that may hold the classes of a calibrator."""
-    for output in graph.outputs if named is None else [named]:
+    for output in graph.outputs if name is None else [name]:
         tensor = _behind_zipmap(graph, output)
         array = values.get(tensor)
         if not isinstance(array, np.ndarray) or not _is_float(array) or array.ndim == 0:
             continue
-        head = _seen_end(graph, values, calibrator, output, tensor)
+        head = _head_of_softmax(graph, values, calibrator, output, tensor)
         if head is None:
-            head = _by_values(graph, calibrator, output, tensor, array, named=named is not None)
+            head = _by_values(graph, calibrator, output, tensor, array, is_named=name is not None)
         if head is not None and _fits(head.width, calibrator):
             yield head
 
@@ -188,7 +189,7 @@ def _fits(width: int, calibrator: Calibrator) -> bool:
     return width == k or (k is None and width > 1) or (width == 1 and k in {None, 2})
 
 
-def _seen_end(
+def _head_of_softmax(
     graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, output: str, tensor: str
 ) -> Head | None:
     """Return the head of an output that ends in a Softmax or a Sigmoid; None of any other."""
@@ -243,7 +244,7 @@ def _class_axis(graph: ModelGraph, node: NodeProto, source: NDArray[Any]) -> int
 
 def _by_values(
     graph: ModelGraph, calibrator: Calibrator, output: str, tensor: str, array: NDArray[Any],
-    *, named: bool,
+    *, is_named: bool,
 ) -> Head | None:  # fmt: skip
     """Return the head of an output by what it holds."""
     values = np.asarray(array, dtype=np.float64)
@@ -259,7 +260,7 @@ def _by_values(
     zipped = tensor != output
     if calibrator.kind == "multilabel":
         end = _end(graph, tensor)
-        if end is not None and end.op_type == "Softmax" and not named:
+        if end is not None and end.op_type == "Softmax" and not is_named:
             return None  # of classes, one of which is true
         probs, why = shares, "each value lies in [0, 1]"
     elif width == 1:
@@ -268,7 +269,7 @@ def _by_values(
         of_sigmoid = end is not None and end.op_type == "Sigmoid"
         of_regression = node is not None and node.domain == "ai.onnx.ml"
         unsure = (shares and not of_sigmoid) or k != 2 or of_regression
-        if unsure and not named and not zipped:
+        if unsure and not is_named and not zipped:
             return None  # a score, a regression, a probability: only the caller knows
     else:
         probs, why = _rows_add_up(array), "each row lies in [0, 1] and adds up to 1"
@@ -314,7 +315,7 @@ def _named_logits(
         and end.op_type != "LogSoftmax"
     ]  # fmt: skip
     if len(ends) == 1:
-        head = _seen_end(graph, values, calibrator, ends[0], _behind_zipmap(graph, ends[0]))
+        head = _head_of_softmax(graph, values, calibrator, ends[0], _behind_zipmap(graph, ends[0]))
         if head is not None and head.reads == "logits" and _fits(head.width, calibrator):
             return Head(**{**vars(head), "how": f"named, {head.how}"})
     width = 1 if array.ndim == 1 else array.shape[-1]
@@ -340,16 +341,16 @@ def _named_logits(
     )  # fmt: skip
 
 
-def _listed(names: list[str]) -> str:
+def _in_backticks(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
 def _nothing(
-    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, named: str | None
+    graph: ModelGraph, values: Mapping[str, Any], calibrator: Calibrator, name: str | None
 ) -> str:
     """Say what the outputs are, where none is one of the calibrator's classes."""
     known = []
-    for output in graph.outputs if named is None else [named]:
+    for output in graph.outputs if name is None else [name]:
         array = values.get(_behind_zipmap(graph, output))
         shape = f" {array.shape} {array.dtype}" if isinstance(array, np.ndarray) else ""
         known.append(f"`{output}`{shape}{_unfit(graph, calibrator, output, array)}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from temperance.export.into_onnx.graph import ModelGraph
     from temperance.export.into_onnx.heads import Head
-    from temperance.export.into_onnx.placing import Placed
+    from temperance.export.into_onnx.placing import Placement
 
     Array = NDArray[np.float64]
 
@@ -55,8 +55,8 @@ def label_outputs(
     `probs` are the model's own, (n, k).
     """
     k, labels = probs.shape[1], []
-    named = class_list(graph, head, k)
-    lists = [np.arange(k)] if named is None else [named, np.arange(k)]
+    classes = class_list(graph, head, k)
+    lists = [np.arange(k)] if classes is None else [classes, np.arange(k)]
     for info in graph.graph.output:
         array = values.get(info.name)
         if not isinstance(array, np.ndarray) or array.dtype.kind == "f" or array.size != len(probs):
@@ -67,7 +67,7 @@ def label_outputs(
 
 
 def refuse_other_labels(
-    graph: ModelGraph, head: Head, placed: Placed, values: Mapping[str, Any],
+    graph: ModelGraph, head: Head, place: Placement, values: Mapping[str, Any],
     labels: Sequence[LabelOutput],
 ) -> None:  # fmt: skip
     """Raise where an output is made of the scores, and is not known to be the predicted class."""
@@ -78,7 +78,7 @@ def refuse_other_labels(
         if name in known or not isinstance(array, np.ndarray) or array.dtype.kind == "f":
             continue
         makers = graph.before([name])
-        if any(placed.tensor in node.input for node in makers):
+        if any(place.tensor in node.input for node in makers):
             continue
         shared = any(tuple(node.output) in behind for node in makers)
         if shared or any(head.source in node.input for node in makers):
@@ -90,13 +90,13 @@ def refuse_other_labels(
             raise InvalidInputError(msg)
 
 
-def set_label(graph: ModelGraph, head: Head, placed: Placed, label: LabelOutput) -> str:
+def set_label(graph: ModelGraph, head: Head, target: Placement, label: LabelOutput) -> str:
     """Let the label be that of the largest calibrated probability; return what was done."""
     makers = graph.before([label.name])
-    if any(placed.tensor in node.input for node in makers):
+    if any(target.tensor in node.input for node in makers):
         return f"`{label.name}` is taken from the calibrated probabilities"
     w = NodeWriter(graph.names, k=len(label.classes), opset=graph.opset, dtype=_SINGLE)
-    probs, axis, rank = placed.tensor, head.axis, len(head.target_shape)
+    probs, axis, rank = target.tensor, head.axis, len(head.target_shape)
     if head.one_column and head.tensor is not None:
         probs = probs if head.target_dtype == _SINGLE else w.cast(probs, _SINGLE)
         probs = w.add("Reshape", probs, w.constant([-1, 1], dtype=np.int64))

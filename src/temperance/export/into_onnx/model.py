@@ -14,8 +14,9 @@ from temperance.calibrators import Calibrator
 from temperance.errors import FileFormatError, InvalidInputError, MissingDependencyError
 from temperance.export.parity import Parity, ParityError, check_parity
 from temperance.formats.calibrator_json import calibrator_content, content_id
-from temperance.plain import Plain
-from temperance.show import Shown, Table
+from temperance.frozen import Plain
+from temperance.printable import first_few
+from temperance.show import Shown, Table, percent_text
 from temperance.writers.place import check_writable, replacing
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from temperance.export.into_onnx.graph import ModelGraph
     from temperance.export.into_onnx.heads import Head
     from temperance.export.into_onnx.labels import LabelOutput
-    from temperance.export.into_onnx.placing import Placed
+    from temperance.export.into_onnx.placing import Placement
     from temperance.export.into_onnx.running import ModelRows
 
     Array = NDArray[np.float64]
@@ -236,14 +237,14 @@ def to_onnx(
         )
         raise InvalidInputError(msg)
     export = _Export(graph, head, calibrator, of_rows, values, target)
-    changed, placed, parity, label = export.made(fold=fold, tunable=tunable)
+    changed, place, parity, label = export.made(fold=fold, tunable=tunable)
     external = _write(changed, Path(output))
     return OnnxModel(
         file=os.fspath(output), reads=head.source, reads_as=head.reads, how=head.how,
-        output=placed.output, gives=placed.gives, placed=placed.words, precision=placed.precision,
-        label=label, tunable=placed.temperature if tunable else None, opset=changed.opset,
+        output=place.output, gives=place.gives, placed=place.words, precision=place.precision,
+        label=label, tunable=place.temperature if tunable else None, opset=changed.opset,
         external=external, last_digit=export.last_digit(),
-        uncalibrated=() if fold else export.uncalibrated(changed, placed),
+        uncalibrated=() if fold else export.uncalibrated(changed, place),
         calibrator_id=content_id(calibrator), parity=parity,
     )  # fmt: skip
 
@@ -297,15 +298,14 @@ def _check_classes(calibrator: Calibrator, labels: NDArray[Any] | None) -> None:
     if own != others:
         order = "in another order" if sorted(own) == sorted(others) else "others"
         msg = (
-            f"The calibrator's classes are {order}: {_shown(own)}; those of the model are "
-            f"{_shown(others)}. Fit the calibrator on this model's outputs, columns in its order."
+            f"The calibrator's classes are {order}: {_quoted(own)}; those of the model are "
+            f"{_quoted(others)}. Fit the calibrator on this model's outputs, columns in its order."
         )
         raise InvalidInputError(msg)
 
 
-def _shown(names: Sequence[str]) -> str:
-    most = 8
-    return ", ".join(map(repr, names[:most])) + (", ..." if len(names) > most else "")
+def _quoted(names: Sequence[str]) -> str:
+    return first_few(list(map(repr, names)), 8)
 
 
 @dataclass(frozen=True)
@@ -319,23 +319,23 @@ class _Export:
     values: dict[str, Any]  # of its outputs, and of tensors inside
     target: str  # who ran it
 
-    def made(self, *, fold: bool, tunable: bool) -> tuple[ModelGraph, Placed, Parity, str | None]:
+    def made(
+        self, *, fold: bool, tunable: bool
+    ) -> tuple[ModelGraph, Placement, Parity, str | None]:
         """Return a changed model that gives the calibrated numbers: in double where single misses.
 
         Raises ParityError where neither does.
         """
         expected = self.head.expected(self.calibrator, self.values[self.head.source])
         for double in (False, True):
-            changed, placed, labels, words = self._changed(
-                fold=fold, tunable=tunable, double=double
-            )
+            changed, place, labels, words = self._changed(fold=fold, tunable=tunable, double=double)
             try:
-                parity = self._parity(changed, placed, labels, expected)
+                parity = self._parity(changed, place, labels, expected)
             except ParityError as error:
-                if double or fold or placed.precision == "float64":
+                if double or fold or place.precision == "float64":
                     raise self._explained(error, fold=fold) from error
                 continue
-            return changed, placed, self._timed(parity, changed), words
+            return changed, place, self._timed(parity, changed), words
         raise AssertionError  # one of both returns or raises
 
     def _explained(self, error: ParityError, *, fold: bool) -> ParityError:
@@ -356,12 +356,12 @@ class _Export:
 
     def _changed(
         self, *, fold: bool, tunable: bool, double: bool
-    ) -> tuple[ModelGraph, Placed, list[LabelOutput], str | None]:
+    ) -> tuple[ModelGraph, Placement, list[LabelOutput], str | None]:
         """Return a copy of the model with the map in it."""
         from temperance.export.into_onnx import folding, labels, placing  # noqa: PLC0415  (the extra)
 
         changed, calibrator, head = self.graph.copy(), self.calibrator, self.head
-        placed = (
+        place = (
             folding.fold_map(changed, head, calibrator) if fold
             else placing.place_map(changed, head, calibrator, double=double)
         )  # fmt: skip
@@ -375,13 +375,13 @@ class _Export:
                 folding.refuse_stale_labels(changed, head, known)
                 words = [f"`{each.name}` is taken from the calibrated logits" for each in known]
             else:
-                labels.refuse_other_labels(changed, head, placed, self.values, known)
-                words = [labels.set_label(changed, head, placed, each) for each in known]
+                labels.refuse_other_labels(changed, head, place, self.values, known)
+                words = [labels.set_label(changed, head, place, each) for each in known]
         if tunable:
-            placing.make_tunable(changed, placed, calibrator)
+            placing.make_tunable(changed, place, calibrator)
         content = json.dumps(calibrator_content(calibrator), ensure_ascii=False)
         changed.describe(content, content_id(calibrator))
-        return changed, placed, known, "; ".join(words) or None
+        return changed, place, known, "; ".join(words) or None
 
     def _own_probs(self) -> Array:
         """Return the model's own probabilities of all classes, (n, k)."""
@@ -393,14 +393,14 @@ class _Export:
         return np.hstack([1.0 - probs, probs]) if self.head.one_column else probs
 
     def _parity(
-        self, changed: ModelGraph, placed: Placed, labels: Sequence[LabelOutput], expected: Array
+        self, changed: ModelGraph, place: Placement, labels: Sequence[LabelOutput], expected: Array
     ) -> Parity:
         """Return the parity of what the changed model gives, its predicted class too."""
         from temperance.export.into_onnx.running import outputs_of  # noqa: PLC0415  (the extra)
 
         values, target = outputs_of(changed, self.rows)
         tolerance = _TOLERANCES.get(self.head.target_dtype.name, _TOLERANCE)
-        exported = self._probs(values[placed.output], placed)
+        exported = self._probs(values[place.output], place)
         parity = check_parity(
             expected, exported, target=target, rows=self.rows.words, tolerance=tolerance
         )
@@ -410,12 +410,12 @@ class _Export:
                 parity = replace(parity, class_agreement=share)
                 msg = (
                     f"Output `{label.name}` of the new model is not the calibrated class in "
-                    f"{1.0 - share:.2%} of rows. Nothing was written."
+                    f"{percent_text(1.0 - share, 2)} of rows. Nothing was written."
                 )
                 raise ParityError(msg, parity=parity)
         return parity
 
-    def _probs(self, output: Any, placed: Placed) -> Array:  # noqa: ANN401  (array or dictionaries)
+    def _probs(self, output: Any, place: Placement) -> Array:  # noqa: ANN401  (array or dictionaries)
         """Return the probabilities that an output holds, (n, k)."""
         from temperance.export.into_onnx.heads import softmax_of  # noqa: PLC0415  (the extra)
 
@@ -428,11 +428,11 @@ class _Export:
         elif self.head.tensor is not None and array.ndim == len(self.head.shape):
             array = np.moveaxis(array, self.head.axis, -1)
         array = array.reshape(-1, array.shape[-1])
-        if placed.gives == "logits":
+        if place.gives == "logits":
             array = softmax_of(array, of_labels=of_labels)
         return array if of_labels or array.shape[1] > 1 else np.hstack([1.0 - array, array])
 
-    def uncalibrated(self, changed: ModelGraph, placed: Placed) -> tuple[str, ...]:
+    def uncalibrated(self, changed: ModelGraph, place: Placement) -> tuple[str, ...]:
         """Return outputs of numbers that the changed model makes of the scores before the map."""
         from temperance.export.into_onnx.heads import plain_source  # noqa: PLC0415  (the extra)
 
@@ -442,9 +442,9 @@ class _Export:
             of_numbers = isinstance(value, list) or getattr(value, "dtype", _LABEL).kind == "f"
             makers = changed.before([name])
             if (
-                of_numbers and name != placed.output and plain_source(changed, name) != source
+                of_numbers and name != place.output and plain_source(changed, name) != source
                 and any(source in node.input for node in makers)
-                and not any(placed.tensor in node.input for node in makers)
+                and not any(place.tensor in node.input for node in makers)
             ):  # fmt: skip
                 names.append(name)
         return tuple(names)
@@ -476,16 +476,16 @@ def _write(graph: ModelGraph, output: Path) -> str | None:
     """Write the model, and bring the files of its weights beside it; return what became of them."""
     files = graph.external_files()
     folder, target = graph.file.resolve().parent, output.resolve().parent
-    made: list[Path] = []
+    copies: list[Path] = []
     ways = set()
     try:
         if folder != target:
             for name in files:
-                ways.add(_bring(folder / name, target / name, made))
+                ways.add(_bring(folder / name, target / name, copies))
         with replacing(output) as temporary:
             temporary.write_bytes(graph.model.SerializeToString())
     except BaseException:
-        for path in made:
+        for path in copies:
             path.unlink(missing_ok=True)
         raise
     if not files:
@@ -494,7 +494,7 @@ def _write(graph: ModelGraph, output: Path) -> str | None:
     return f"in {', '.join(files)}: {how}"
 
 
-def _bring(source: Path, target: Path, made: list[Path]) -> str:
+def _bring(source: Path, target: Path, copies: list[Path]) -> str:
     """Link a file of weights, or copy it where that is another disk."""
     import shutil  # noqa: PLC0415
 
@@ -507,7 +507,7 @@ def _bring(source: Path, target: Path, made: list[Path]) -> str:
         msg = f"{source}: weights of the model are missing."
         raise FileFormatError(msg)
     target.parent.mkdir(parents=True, exist_ok=True)
-    made.append(target)
+    copies.append(target)
     try:
         os.link(source, target)
     except OSError:

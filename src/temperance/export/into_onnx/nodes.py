@@ -50,7 +50,7 @@ class NodeWriter:
     """Nodes and constants with names that are free in a graph."""
 
     def __init__(
-        self, taken: set[str], *, k: int, opset: int, dtype: np.dtype[Any], rank: int = 2
+        self, names: set[str], *, k: int, opset: int, dtype: np.dtype[Any], rank: int = 2
     ) -> None:
         self.k = k  # classes of a row
         self.last = rank - 1  # the axis of the classes; old opsets count no axis from the end
@@ -59,22 +59,22 @@ class NodeWriter:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
         self.temperature: str | None = None  # of a single division: the name of its number
-        self._taken = taken
+        self._names = names
 
     def name(self, stem: str) -> str:
         """Return a free name, "temperance_softmax_3", and take it."""
         name, number = stem, 1
-        while name in self._taken:
+        while name in self._names:
             number += 1
             name = f"{stem}_{number}"
-        self._taken.add(name)
+        self._names.add(name)
         return name
 
     def add(self, op_type: str, *inputs: str, output: str | None = None, **settings: Any) -> str:  # noqa: ANN401
         """Add a node; return the name of its output."""
         name = self.name(f"temperance_{op_type.lower()}")
         result = output or f"{name}_output"
-        self._taken.add(result)
+        self._names.add(result)
         self.nodes.append(helper.make_node(op_type, list(inputs), [result], name=name, **settings))
         return result
 
@@ -245,8 +245,8 @@ def _count(w: NodeWriter, comparison: str, x: str, knots: Array) -> str:
     holds = w.binary(comparison, wide, knots)
     if comparison == "Less":
         holds = w.add("Not", holds)
-    counted = w.over("ReduceSum", w.cast(holds, np.dtype(np.int32)), w.last + 1, keepdims=0)
-    return w.cast(counted, np.dtype(np.int64))
+    number = w.over("ReduceSum", w.cast(holds, np.dtype(np.int32)), w.last + 1, keepdims=0)
+    return w.cast(number, np.dtype(np.int64))
 
 
 def _lookup(w: NodeWriter, place: str, tables: Sequence[Array]) -> str:

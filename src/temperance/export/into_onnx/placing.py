@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Placed", "make_tunable", "place_map"]
+__all__ = ["Placement", "make_tunable", "place_map"]
 
 _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 _OWN = "calibrated_probabilities"
@@ -45,7 +45,7 @@ _DEFAULTS_IR = 4  # from here on weights need not be inputs: one that is has a d
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placement:
     """Where the map is now."""
 
     output: str  # of the graph, that gives the calibrated numbers
@@ -61,7 +61,7 @@ def can_be_single(head: Head, steps: Sequence[Operation]) -> bool:
     return head.reads == "logits" and head.dtype != _DOUBLE and is_elementwise(steps)
 
 
-def place_map(graph: ModelGraph, head: Head, calibrator: Calibrator, *, double: bool) -> Placed:
+def place_map(graph: ModelGraph, head: Head, calibrator: Calibrator, *, double: bool) -> Placement:
     """Add the nodes of a map to a graph that may be changed; return where they are."""
     steps = calibrator.operations()
     if _is_before_final(head, steps) and not double:
@@ -87,7 +87,7 @@ def place_map(graph: ModelGraph, head: Head, calibrator: Calibrator, *, double: 
     if two and head.tensor is not None:
         probs = w.column(probs, 1)
     probs = _as_it_was(w, probs, head)
-    return _written(graph, head, w, probs, of_labels=of_labels)
+    return _with_output(graph, head, w, probs, of_labels=of_labels)
 
 
 def _require_opset(graph: ModelGraph) -> None:
@@ -115,7 +115,7 @@ def _is_before_final(head: Head, steps: Sequence[Operation]) -> bool:
     return all(isinstance(e, ops.Divide) and len(e.by) == 1 for e in steps[:-1])
 
 
-def _before_final(graph: ModelGraph, head: Head, steps: Sequence[Operation]) -> Placed:
+def _before_final(graph: ModelGraph, head: Head, steps: Sequence[Operation]) -> Placement:
     """Let the final Softmax, or Sigmoid, read what the operations before it give."""
     assert head.final is not None  # noqa: S101  (asked before)
     final = next(node for node in graph.graph.node if node.output == head.final.output)
@@ -124,9 +124,9 @@ def _before_final(graph: ModelGraph, head: Head, steps: Sequence[Operation]) -> 
     final.input[0] = write_operations(w, head.source, steps[:-1])
     graph.graph.initializer.extend(w.initializers)
     graph.insert(w.nodes, after=graph.producer(head.source))
-    counted = ", ".join(node.op_type for node in w.nodes) or "nothing"
-    words = f"{counted} before the final {final.op_type}"
-    return Placed(head.output, head.tensor or head.output, "probs", words, head.dtype.name,
+    operations = ", ".join(node.op_type for node in w.nodes) or "nothing"
+    words = f"{operations} before the final {final.op_type}"
+    return Placement(head.output, head.tensor or head.output, "probs", words, head.dtype.name,
                   w.temperature)  # fmt: skip
 
 
@@ -143,13 +143,13 @@ def _classes_last(w: NodeWriter, x: str, head: Head) -> str:
 
 def _as_it_was(w: NodeWriter, probs: str, head: Head) -> str:
     """Return the probabilities in the shape and type of what they take the place of."""
-    rank, wanted = len(head.shape), len(head.target_shape)
+    rank, target_rank = len(head.shape), len(head.target_shape)
     if rank > 1 and head.axis != rank - 1:
         order = [*range(head.axis), rank - 1, *range(head.axis, rank - 1)]
         probs = w.add("Transpose", probs, perm=order)
-    if head.tensor is not None and wanted == 1:
+    if head.tensor is not None and target_rank == 1:
         probs = w.add("Reshape", probs, w.constant([-1], dtype=np.int64))
-    elif head.tensor is not None and wanted == 2 and rank == 1:
+    elif head.tensor is not None and target_rank == 2 and rank == 1:
         probs = w.add("Reshape", probs, w.constant([-1, 1], dtype=np.int64))
     if w.dtype != head.target_dtype:
         probs = w.cast(probs, head.target_dtype)
@@ -170,20 +170,20 @@ def _logits(w: NodeWriter, p: str, head: Head, *, of_labels: bool, floor: float)
     return w.log(p)
 
 
-def _written(
+def _with_output(
     graph: ModelGraph, head: Head, w: NodeWriter, probs: str, *, of_labels: bool
-) -> Placed:
+) -> Placement:
     """Let the last node write to the tensor that it takes the place of, or to a new output."""
     last = w.nodes[-1]
-    counted = f"{len(w.nodes)} nodes"
+    nodes_text = f"{len(w.nodes)} nodes"
     graph.graph.initializer.extend(w.initializers)
     if head.tensor is None:
         output = w.name(_OWN)
         last.output[list(last.output).index(probs)] = output
         graph.append(w.nodes)
         graph.graph.output.append(_output_info(graph, head, output, of_labels=of_labels))
-        words = f"{counted} behind `{head.source}`, and the new output `{output}`"
-        return Placed(output, output, "probs", words, w.dtype.name, w.temperature)
+        words = f"{nodes_text} behind `{head.source}`, and the new output `{output}`"
+        return Placement(output, output, "probs", words, w.dtype.name, w.temperature)
     producer = graph.producer(head.tensor)
     assert producer is not None  # noqa: S101  (an output of the model)
     old = w.name(f"{head.tensor}_uncalibrated")
@@ -201,7 +201,7 @@ def _written(
     where = f"in the place of the final {head.final.op_type}" if head.final else "behind it"
     if head.final is None and head.source != head.tensor:
         where = f"from `{head.source}` to `{head.tensor}`"
-    return Placed(head.output, head.tensor, "probs", f"{counted} {where}", w.dtype.name,
+    return Placement(head.output, head.tensor, "probs", f"{nodes_text} {where}", w.dtype.name,
                   w.temperature)  # fmt: skip
 
 
@@ -216,9 +216,9 @@ def _output_info(graph: ModelGraph, head: Head, name: str, *, of_labels: bool) -
     return helper.make_tensor_value_info(name, element_type(head.target_dtype), [*dims, width])
 
 
-def make_tunable(graph: ModelGraph, placed: Placed, calibrator: Calibrator) -> None:
+def make_tunable(graph: ModelGraph, place: Placement, calibrator: Calibrator) -> None:
     """Make the temperature an input with the fitted one as its default."""
-    number = graph.initializer(placed.temperature)
+    number = graph.initializer(place.temperature)
     if number is None:
         several = any(isinstance(each, ops.Divide) for each in calibrator.operations())
         why = "this one has several" if several else f"{calibrator.name} has none"

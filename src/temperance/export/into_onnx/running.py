@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelRows", "Session", "dtype_of", "latencies", "outputs_of"]
 
-_MADE = 1000
-_MOST_MADE = 4_000_000  # numbers of made rows: fewer rows of images
-_MADE_SCALES = (0.3, 1.0, 3.0)
+_N_ROWS = 1000
+_MOST_NUMBERS = 4_000_000  # numbers of made rows: fewer rows of images
+_SCALES = (0.3, 1.0, 3.0)
 _BATCH = 1024
 _BATCHES = (1, 32)  # whose calls are timed
 _SECONDS = 0.25  # per batch and model
@@ -79,27 +79,27 @@ class ModelRows:
             raise InvalidInputError(msg)
         batch = _fixed_batch(inputs)
         if verify is None:
-            return cls._made(inputs, batch)
+            return cls._normal_rows(inputs, batch)
         if isinstance(verify, str | os.PathLike):
             file = Path(verify)
             verify = _from_file(file, [each.name for each in inputs])
             words = words or f"{{}} of {file.name}"
-        given = _named(inputs, verify)
-        arrays = {each.name: _checked(each, given[each.name], batch) for each in inputs}
+        by_name = _by_input(inputs, verify)
+        arrays = {each.name: _checked(each, by_name[each.name], batch) for each in inputs}
         sizes = {name: len(array) for name, array in arrays.items()}
         n = next(iter(sizes.values()), 0)
         if len(set(sizes.values())) > 1:
-            named = ", ".join(f"`{name}` {size:,}" for name, size in sizes.items())
-            msg = f"`verify` must have as many rows for each input, got {named}."
+            size_list = ", ".join(f"`{name}` {size:,}" for name, size in sizes.items())
+            msg = f"`verify` must have as many rows for each input, got {size_list}."
             raise InvalidInputError(msg)
         if n == 0:
             msg = "`verify` (--verify) must have rows, got none."
             raise InvalidInputError(msg)
-        counted = count_text(n, "row")
-        return cls(arrays, n, words.format(counted) if words else counted, batch)
+        count_words = count_text(n, "row")
+        return cls(arrays, n, words.format(count_words) if words else count_words, batch)
 
     @classmethod
-    def _made(cls, inputs: Sequence[ValueInfoProto], batch: int | None) -> ModelRows:
+    def _normal_rows(cls, inputs: Sequence[ValueInfoProto], batch: int | None) -> ModelRows:
         """Return normal draws, where all inputs are numbers of a known shape."""
         shapes: list[list[int]] = []
         for each in inputs:
@@ -115,13 +115,13 @@ class ModelRows:
                 raise InvalidInputError(msg)
             shapes.append(sizes)
         size = sum(int(np.prod(shape)) for shape in shapes)
-        n = int(np.clip(_MOST_MADE // max(size, 1), 8, _MADE))
+        n = int(np.clip(_MOST_NUMBERS // max(size, 1), 8, _N_ROWS))
         rng = np.random.default_rng(0)
-        scale = np.array(_MADE_SCALES)[np.arange(n) % len(_MADE_SCALES)]
+        scale = np.array(_SCALES)[np.arange(n) % len(_SCALES)]
         arrays = {}
         for each, shape in zip(inputs, shapes, strict=True):
-            drawn = rng.normal(size=(n, *shape)) * scale.reshape(-1, *[1] * len(shape))
-            arrays[each.name] = drawn.astype(dtype_of(each))
+            draws = rng.normal(size=(n, *shape)) * scale.reshape(-1, *[1] * len(shape))
+            arrays[each.name] = draws.astype(dtype_of(each))
         return cls(arrays, n, f"{n:,} made rows", batch)
 
     def part(self, start: int, size: int) -> Arrays:
@@ -189,24 +189,24 @@ def _described(info: ValueInfoProto) -> str:
     return f"{kind} of shape ({', '.join(names)})"
 
 
-def _named(inputs: Sequence[ValueInfoProto], verify: Any) -> Mapping[str, Any]:  # noqa: ANN401
+def _by_input(inputs: Sequence[ValueInfoProto], verify: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """Return the arrays by the names of the inputs."""
     names = [each.name for each in inputs]
-    wanted = "; ".join(f"`{each.name}`, {_described(each)}" for each in inputs)
+    needed = "; ".join(f"`{each.name}`, {_described(each)}" for each in inputs)
     columns = getattr(verify, "columns", None)  # of a data frame
     known = list(columns) if columns is not None else None
     if known is None and hasattr(verify, "keys"):
         known = list(verify.keys())
     if known is None or (columns is not None and not set(names) <= set(known)):
         if len(names) != 1:
-            msg = f"`verify` (--verify) must name an array for each input of the model: {wanted}."
+            msg = f"`verify` (--verify) must name an array for each input of the model: {needed}."
             raise InvalidInputError(msg)
         return {names[0]: np.asarray(verify)}
     missing = [name for name in names if name not in known]
     if missing:
         msg = (
             f"`verify` (--verify) has no array `{missing[0]}`; it has "
-            f"{', '.join(map(repr, known[:20])) or 'none'}. The model's inputs: {wanted}."
+            f"{', '.join(map(repr, known[:20])) or 'none'}. The model's inputs: {needed}."
         )
         raise InvalidInputError(msg)
     return {name: np.asarray(verify[name]) for name in names}
@@ -272,10 +272,10 @@ class Session:
         parts: dict[str, list[tuple[Any, int, int]]] = {name: [] for name in self.names}
         for start in range(0, rows.n, size):
             count = min(size, rows.n - start)
-            sent = rows.batch or count
-            taken = rows.part(start, sent)
-            for name, value in zip(self.names, self.call(taken), strict=True):
-                parts[name].append((value, count, sent))
+            batch_size = rows.batch or count
+            inputs = rows.part(start, batch_size)
+            for name, value in zip(self.names, self.call(inputs), strict=True):
+                parts[name].append((value, count, batch_size))
         return {name: _joined(each) for name, each in parts.items()}
 
 
@@ -288,11 +288,11 @@ def _joined(parts: Sequence[tuple[Any, int, int]]) -> Any:  # noqa: ANN401
     first = parts[0][0]
     if isinstance(first, list):
         return [each for value, count, _ in parts for each in value[:count]]
-    if np.ndim(first) == 0 or any(not len(v) or len(v) % sent for v, _, sent in parts):
+    if np.ndim(first) == 0 or any(not len(v) or len(v) % batch_size for v, _, batch_size in parts):
         return first
     if len({np.shape(value)[1:] for value, _, _ in parts}) > 1:
         return first
-    return np.concatenate([v[: count * (len(v) // sent)] for v, count, sent in parts])
+    return np.concatenate([v[: count * (len(v) // batch_size)] for v, count, batch_size in parts])
 
 
 def outputs_of(
@@ -325,7 +325,7 @@ def latencies(before: ModelGraph, after: ModelGraph, rows: ModelRows) -> tuple[L
     sessions = [Session(each.model, folder=folder) for each in (before, after)]
     result = []
     for batch in _BATCHES if rows.batch is None else (rows.batch,):
-        taken = rows.part(0, batch)
+        inputs = rows.part(0, batch)
         times: list[list[float]] = [[], []]
         start = perf_counter()
         while len(times[0]) < _FEWEST or (
@@ -333,7 +333,7 @@ def latencies(before: ModelGraph, after: ModelGraph, rows: ModelRows) -> tuple[L
         ):
             for session, own in zip(sessions, times, strict=True):
                 called = perf_counter()
-                session.call(taken)
+                session.call(inputs)
                 own.append(1e6 * (perf_counter() - called))
         result.append(Latency(batch, *(median(own[1:]) for own in times)))  # the first warms up
     return tuple(result)

@@ -73,8 +73,8 @@ class CellSums(MergeableSums):
         lost = (sums.squared_weight == 0.0) & (sums.weight > 0.0)
         if not lost.any():
             return sums
-        kept = (np.where(lost, 0.0, getattr(sums, each.name)) for each in fields(self))
-        return replace(type(self)(*kept), count=self.count)
+        parts = (np.where(lost, 0.0, getattr(sums, each.name)) for each in fields(self))
+        return replace(type(self)(*parts), count=self.count)
 
     def regrouped(self, places: NDArray[np.intp], n_places: int) -> Self:
         """Return the sums of coarser cells; `places` says in which of them each cell lies."""
@@ -152,7 +152,7 @@ def drawn_sums(cells: CellSums, n_resamples: int, *, seed: Sequence[int]) -> Bin
     slope, spread = _probability_given_weight(cells)
     of_probability = cells.probability + (of_weight - cells.weight) * slope
     of_probability += np.sqrt(ratio) * spread * rng.standard_normal(ratio.shape)
-    drawn = BinSums(
+    resamples = BinSums(
         (ratio * cells.count).sum(axis=1),
         of_weight.sum(axis=1),
         (ratio * cells.squared_weight).sum(axis=1),
@@ -164,23 +164,23 @@ def drawn_sums(cells: CellSums, n_resamples: int, *, seed: Sequence[int]) -> Bin
     def worlds(total: Array, resampled: Array, null: Array) -> Array:
         return np.concatenate([total[None], resampled, np.broadcast_to(null, resampled.shape)])
 
-    shared = worlds(weight, drawn.weight, weight)
+    shared = worlds(weight, resamples.weight, weight)
     return BinSums(
-        shared if cells.unweighted else worlds(count, drawn.count, count),
+        shared if cells.unweighted else worlds(count, resamples.count, count),
         shared,
-        shared if cells.unweighted else worlds(squared, drawn.squared_weight, squared),
-        worlds(probability, drawn.probability, probability),
-        worlds(hits, drawn.hits, under_null),
+        shared if cells.unweighted else worlds(squared, resamples.squared_weight, squared),
+        worlds(probability, resamples.probability, probability),
+        worlds(hits, resamples.hits, under_null),
     )
 
 
 def _poisson_ratios(cells: CellSums, n_resamples: int, rng: np.random.Generator) -> Array:
     """How many times its weight each half of a cell has in each resample, (resamples, 2, cells)."""
     number = _ratio(cells.weight**2, cells.squared_weight)
-    drawn = rng.poisson(number, size=(n_resamples, *number.shape)).astype(np.float64)
-    nothing = ~drawn.any(axis=(1, 2))  # of few rows; a sample of none has no error
-    drawn[nothing] = number
-    return np.divide(drawn, number, out=drawn, where=number > 0.0)
+    counts = rng.poisson(number, size=(n_resamples, *number.shape)).astype(np.float64)
+    nothing = ~counts.any(axis=(1, 2))  # of few rows; a sample of none has no error
+    counts[nothing] = number
+    return np.divide(counts, number, out=counts, where=number > 0.0)
 
 
 def _probability_given_weight(cells: CellSums) -> tuple[Array, Array]:
@@ -215,8 +215,8 @@ def null_hits(cells: CellSums, n_draws: int, rng: np.random.Generator) -> Array:
     take_below = below * (below + 1.0) / number - below
     trials = below + (rng.random((n_draws, len(below))) >= take_below)
     mean = _ratio(expected, scale)
-    drawn = scale * rng.binomial(trials.astype(np.int64), np.minimum(mean / trials, 1.0))
-    return np.where(missing, weight - drawn, drawn)
+    smaller_side = scale * rng.binomial(trials.astype(np.int64), np.minimum(mean / trials, 1.0))
+    return np.where(missing, weight - smaller_side, smaller_side)
 
 
 def _ratio(above: Array, below: Array) -> Array:
@@ -297,11 +297,11 @@ class ProbabilityGrid:
         As `ranks_of` does with rows: all cells that hold rows, or parts of equally many rows.
         """
         count = cells.count.sum(axis=0)
-        held = count > 0.0
-        if np.count_nonzero(held) <= n_ranks:
-            return np.maximum(held.cumsum() - 1, 0), int(np.count_nonzero(held))
+        occupied = count > 0.0
+        if np.count_nonzero(occupied) <= n_ranks:
+            return np.maximum(occupied.cumsum() - 1, 0), int(np.count_nonzero(occupied))
         n = int(count.sum())
         cuts = np.searchsorted(count.cumsum(), np.arange(1, n_ranks) * n // n_ranks, side="right")
         place = np.searchsorted(np.unique(cuts), np.arange(self.n_cells), side="right")
-        parts = np.unique(place[held])
+        parts = np.unique(place[occupied])
         return np.minimum(np.searchsorted(parts, place), len(parts) - 1), len(parts)

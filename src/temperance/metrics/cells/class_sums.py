@@ -184,30 +184,35 @@ def _low_misses(rows: Predictions, binned: Binned, hits: CellSums) -> CellSums:
     low, n_bins, w = binned.low, binned.n_bins, rows.weights
     n, k = low.shape
 
-    def placed(of_all: Array, of_hits: Array) -> Array:
+    def lowest_bin(of_all: Array, of_hits: Array) -> Array:
         sums = np.zeros((2, k * n_bins))
         sums[0, ::n_bins] = np.maximum(of_all - of_hits[1, ::n_bins], 0.0)
         return sums
 
-    def counted(values: Array | None) -> Array:
+    def of_low(values: Array | None) -> Array:
         of_high = np.bincount(binned.column, None if values is None else values[binned.row], k)
         return np.asarray((n if values is None else values.sum()) - of_high, dtype=np.float64)
 
-    there = None if w is None else (w > 0.0).astype(np.float64)
-    count = placed(counted(there), hits.count)
+    indicator = None if w is None else (w > 0.0).astype(np.float64)
+    count = lowest_bin(of_low(indicator), hits.count)
     square = low * low
     if w is None:
-        probability = placed(low.sum(axis=0), hits.probability)
+        probability = lowest_bin(low.sum(axis=0), hits.probability)
         return CellSums(
-            count, count, count, probability, probability, placed(square.sum(axis=0), hits.square)
+            count,
+            count,
+            count,
+            probability,
+            probability,
+            lowest_bin(square.sum(axis=0), hits.square),
         )
     return CellSums(
         count,
-        placed(counted(w), hits.weight),
-        placed(counted(w * w), hits.squared_weight),
-        placed(w @ low, hits.probability),
-        placed((w * w) @ low, hits.squared_weight_probability),
-        placed((w * w) @ square, hits.square),
+        lowest_bin(of_low(w), hits.weight),
+        lowest_bin(of_low(w * w), hits.squared_weight),
+        lowest_bin(w @ low, hits.probability),
+        lowest_bin((w * w) @ low, hits.squared_weight_probability),
+        lowest_bin((w * w) @ square, hits.square),
     )
 
 
@@ -262,8 +267,8 @@ class ClassErrors:
         gap = np.zeros(self.n_resamples)
         for first, part in self._parts(self.sums.predicted):
             rng = np.random.default_rng([self.seed, 8, 7, first])
-            said = part.probability.sum(axis=0)
-            gap += np.abs(said - null_hits(part, self.n_resamples, rng)).sum(axis=1)
+            expected = part.probability.sum(axis=0)
+            gap += np.abs(expected - null_hits(part, self.n_resamples, rng)).sum(axis=1)
         value = float(np.abs(own.gap).sum()) / total
         return Draws(value, _NONE, gap / total, self.doubt).without_interval()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 import numpy as np
 
 from temperance.binning import BinSums
+from temperance.crossfit import are_drawn
 from temperance.kernels.affine import JointSums, joint_sums
 from temperance.metrics.cells.cell_sums import drawn_sums
 from temperance.metrics.corp import corp_of_sums
@@ -24,7 +25,6 @@ from temperance.metrics.joint_tests import (
     too_many_classes,
 )
 from temperance.metrics.reliability import ReliabilityCurve
-from temperance.metrics.resampling import are_drawn
 from temperance.metrics.weak_calibration import EventOdds
 from temperance.metrics.z_tests import (
     SHARPNESS,
@@ -80,13 +80,13 @@ class EventSums:
         """Return the draws of one of `ERRORS`; those of "debiased" are of its square."""
         grid, n_bins = self.grid, self.grid.n_bins
         if name == "ece":
-            return self._split(binned_error(self._drawn(0, grid.bins, n_bins)))
+            return self._split(binned_error(self._resampled(0, grid.bins, n_bins)))
         if name == "smooth":
-            return self._split(smooth_error(self._drawn(2, grid.points, GRID_POINTS)))
+            return self._split(smooth_error(self._resampled(2, grid.points, GRID_POINTS)))
         if name == "ks":
             exact = float(ks_error(self.cells.bin_sums()))
-            return self._split(ks_error(self._drawn(3, *grid.ranks(self.cells))), value=exact)
-        equal_mass = self._drawn(1, grid.equal_mass(self.cells)[0], n_bins)
+            return self._split(ks_error(self._resampled(3, *grid.ranks(self.cells))), value=exact)
+        equal_mass = self._resampled(1, grid.equal_mass(self.cells)[0], n_bins)
         if name == "ece_equal_mass":
             return self._split(binned_error(equal_mass))
         return self._split(debiased_square(equal_mass), squared=True)
@@ -118,7 +118,7 @@ class EventSums:
         exact = {score: _decomposed(sums, score, scores[score]) for score in _SCORES}
         curve, draws = corp_of_sums(
             self.name,
-            self._drawn(4, *self.grid.ranks(self.cells)),
+            self._resampled(4, *self.grid.ranks(self.cells)),
             self.n_resamples,
             exact=exact["brier"],
             doubt=self.doubt,
@@ -141,7 +141,7 @@ class EventSums:
         ]
         return max(gained[1] - gained[0], 0.0)
 
-    def _drawn(self, stream: int, places: NDArray[np.intp], n_places: int) -> BinSums:
+    def _resampled(self, stream: int, places: NDArray[np.intp], n_places: int) -> BinSums:
         coarse = self.cells.regrouped(places, n_places)
         return drawn_sums(coarse, self.n_resamples, seed=[*self.source, stream])
 
@@ -210,26 +210,28 @@ class LineSums(MergeableSums):
 
     def weak_calibration(self, event: EventName) -> WeakCalibration:
         """Return intercept, slope and ratio of the cells, each at its mean log-odds."""
-        held, sure = self.weight > 0.0, self.certain > 0.0
-        happened = np.broadcast_to([[False], [True]], held.shape)
+        occupied, sure = self.weight > 0.0, self.certain > 0.0
+        happened = np.broadcast_to([[False], [True]], occupied.shape)
         infinite = np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
         rows = EventOdds(
-            np.concatenate([self.odds[held] / self.weight[held], infinite[sure]]),
-            np.concatenate([happened[held], np.array([[False, True]] * 2)[sure]]),
-            np.concatenate([self.weight[held], self.certain[sure]]),
-            squared_weights=np.concatenate([self.squared_weight[held], self.certain_squared[sure]]),
+            np.concatenate([self.odds[occupied] / self.weight[occupied], infinite[sure]]),
+            np.concatenate([happened[occupied], np.array([[False, True]] * 2)[sure]]),
+            np.concatenate([self.weight[occupied], self.certain[sure]]),
+            squared_weights=np.concatenate(
+                [self.squared_weight[occupied], self.certain_squared[sure]]
+            ),
         )
-        return rows.measured(event, n=self.n, n_events=self.n_hits)
+        return rows.measure(event, n=self.n, n_events=self.n_hits)
 
     def test(self) -> CoxTest:
         """Return Cox's test; `line_test` of the cells, each at its mean log-odds."""
         if self.refuted:
             return refuted_test(self.refuted)
-        held = self.weight > 0.0
-        weight = self.weight[held]
-        hit = np.broadcast_to([[False], [True]], held.shape)[held]
+        occupied = self.weight > 0.0
+        weight = self.weight[occupied]
+        hit = np.broadcast_to([[False], [True]], occupied.shape)[occupied]
         return line_test(
-            self.odds[held] / weight, hit, weight, squared_weights=self.squared_weight[held]
+            self.odds[occupied] / weight, hit, weight, squared_weights=self.squared_weight[occupied]
         )
 
 
@@ -257,10 +259,10 @@ class FlattenedSums(MergeableSums):
         n, n_bins = len(rows.labels), binned.n_bins
         w = np.ones(n) if rows.weights is None else rows.weights
         sums = np.bincount(binned.row * n_bins + binned.bins, binned.probability, n * n_bins)
-        said = sums.astype(np.float64).reshape(n, n_bins)
-        said[:, 0] += binned.low.sum(axis=1)
-        weighted = w[:, None] * said
-        gap: Array = np.append(said, np.ones((n, 1)), axis=1)
+        bin_sums = sums.astype(np.float64).reshape(n, n_bins)
+        bin_sums[:, 0] += binned.low.sum(axis=1)
+        weighted = w[:, None] * bin_sums
+        gap: Array = np.append(bin_sums, np.ones((n, 1)), axis=1)
         gap[np.arange(n), binned.label_bin] -= 1.0
         gap *= w[:, None]
         null: Array = np.diag(w @ weighted) - weighted.T @ weighted
@@ -327,17 +329,19 @@ class CalibrationTestSums(MergeableSums):
     @classmethod
     def of(cls, block: Predictions, *, first: int, joint: JointRows) -> Self:
         """Return the sums of a block, whose first row has the number `first` in the data."""
-        chosen = joint.of(first, *block.shape)
-        rows, chosen = _where(block, chosen, None if block.weights is None else block.weights > 0.0)
+        in_sample = joint.of(first, *block.shape)
+        rows, in_sample = _where(
+            block, in_sample, None if block.weights is None else block.weights > 0.0
+        )
         event = named_event(rows, None)
         odds = log_odds(rows, event)
         residual, c, opposite = residuals(odds, event.hit)
         count = int(np.count_nonzero(np.isinf(rows.log_loss)))
-        possible, chosen = _where(rows, chosen, np.isfinite(rows.log_loss))
+        possible, in_sample = _where(rows, in_sample, np.isfinite(rows.log_loss))
         return cls(
             impossible=count,
             temperature=ScoreSums.of(*temperature_scores_of(possible), possible.weights),
-            joint=JointOfSome.of(possible, chosen, joint),
+            joint=JointOfSome.of(possible, in_sample, joint),
             brier=ScoreSums.of(*brier_terms(residual, c, opposite), rows.weights),
             large=ScoreSums.of(residual, c * opposite, rows.weights),
             line=LineSums.of(odds, event.hit, rows.weights),
@@ -390,13 +394,13 @@ class JointRows(NamedTuple):
     out to be no more than are looked at.
     """
 
-    wanted: bool
+    needed: bool
     n: int | None
 
     def of(self, first: int, n: int, k: int) -> NDArray[np.bool_]:
         """Whether each of the n rows of a block is looked at, (n,)."""
         most = joint_rows(k)
-        if not self.wanted or not most:
+        if not self.needed or not most:
             return np.zeros(n, dtype=np.bool_)
         if self.n is None:
             return np.arange(first, first + n) < most
@@ -413,9 +417,9 @@ class JointOfSome(MergeableSums):
     sums: JointSums | None  # None where no row was
 
     @classmethod
-    def of(cls, rows: Predictions, chosen: NDArray[np.bool_], which: JointRows) -> Self:
+    def of(cls, rows: Predictions, in_sample: NDArray[np.bool_], which: JointRows) -> Self:
         """Return the sums of the chosen rows of a block."""
-        some, _ = _where(rows, chosen, chosen)
+        some, _ = _where(rows, in_sample, in_sample)
         n, n_rows = len(some.labels), len(rows.labels)
         sums = joint_sums(some.logits, some.labels, some.weights) if n else None
         return cls(n, n_rows, which, sums)
@@ -423,7 +427,7 @@ class JointOfSome(MergeableSums):
     @property
     def reason(self) -> str | None:
         """Why there is no test; None if there is."""
-        if not self.rows.wanted:
+        if not self.rows.needed:
             return '`measures` does not name "tests", so the blocks were not read for this one'
         if self.rows.n is None and self.n < self.of_rows:  # the first ones: perhaps of some classes
             return (
@@ -444,9 +448,9 @@ class JointOfSome(MergeableSums):
 
 
 def _where(
-    rows: Predictions, chosen: NDArray[np.bool_], which: NDArray[np.bool_] | None
+    rows: Predictions, in_sample: NDArray[np.bool_], which: NDArray[np.bool_] | None
 ) -> tuple[Predictions, NDArray[np.bool_]]:
     """Return some of the rows, and which of these are chosen."""
     if which is None or which.all():
-        return rows, chosen
-    return rows.taken(np.flatnonzero(which)), chosen[which]
+        return rows, in_sample
+    return rows.taken(np.flatnonzero(which)), in_sample[which]

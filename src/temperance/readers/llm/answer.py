@@ -46,7 +46,7 @@ _BY_TYPE = ("temperature_by_type", "temperatures")
 _OF_ALL = ("temperature_applied", "applied_temperature", "calibration_temperature", "temperature")
 _OTHER = ("temperature_by_options",)  # a formula, not a number
 # What was sent, and what is no word about the answer.
-_NOT_SAID = frozenset({
+_OTHER_KEYS = frozenset({
     "answers", "probabilities", "legend", "request", "questions", "body", "state", "input",
     "prompt", "usage", "label", "labels", "gold", "doc", "metadata",
 })  # fmt: skip
@@ -89,7 +89,7 @@ def _objects(value: Any, path: str, depth: int) -> Iterator[tuple[str, dict[str,
     yield path, value
     if depth:
         for key, inside in value.items():
-            if key not in _NOT_SAID:
+            if key not in _OTHER_KEYS:
                 yield from _objects(inside, f"{path}{key}.", depth - 1)
 
 
@@ -271,12 +271,12 @@ def id_of(line: Node, ask: Ask, *usual: Node | None) -> int | str | None:
 
     Where labels come from another file, the name may be that file's alone.
     """
-    there = [node for node in usual if node is not None]
+    nodes = [node for node in usual if node is not None]
     if ask.fields.id is not None:
         own = line.find(ask.fields.id)
-        if own is not None or ask.own_labels or not there:
+        if own is not None or ask.own_labels or not nodes:
             return (own or line.need(ask.fields.id)).name()
-    return there[0].name() if there else None
+    return nodes[0].name() if nodes else None
 
 
 # A whole answer by one score, in place of its options.

@@ -12,7 +12,7 @@ import numpy as np
 from temperance.errors import FileFormatError
 from temperance.printable import count_text
 from temperance.readers.dataset import Dataset
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import Answer
 from temperance.readers.llm.node import decimals
 from temperance.readers.request import padded_rows, padded_texts
@@ -118,7 +118,7 @@ def notes(
             f"{count_text(counts['masked options'], 'option')} not (--missing shown)."
         )
     if unseen:
-        spelled = f"{named(unseen)}; are they spelled as the tokens?"
+        spelled = f"{name_list(unseen)}; are they spelled as the tokens?"
         sentences.append(f"options that no row shows: {spelled}")
     if counts["with a temperature"]:
         sentences.append(
@@ -208,12 +208,12 @@ def _of_left_out(tally: Tally) -> list[str]:
     for key, why in _LEFT_OUT.items():
         if counts[key]:
             instead = tally.instead if key == "without any option" else ()
-            there = f" (the token is {_examples(instead)})" if instead else ""
-            sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{there}.")
+            examples = f" (the token is {_examples(instead)})" if instead else ""
+            sentences.append(f"{count_text(counts[key], 'row')} left out: {why}{examples}.")
     if counts["of other filters"]:
         sentences.append(
             f"{count_text(counts['of other filters'], 'row')} left out: of other filters, "
-            f"{named(sorted(tally.filters))} (--filter takes those of one)."
+            f"{name_list(sorted(tally.filters))} (--filter takes those of one)."
         )
     if counts["of unnamed filters"]:
         again = count_text(counts["of unnamed filters"], "row")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import (
     Answer,
     Option,
@@ -132,7 +132,7 @@ def _no_option(label: Node, shown: ShownOptions, called: Sequence[str]) -> str:
     else:
         other = [name for name, option in shown.names if option in texts and name != option]
         if other:
-            hint = f" By other names: {named(other)}."
+            hint = f" By other names: {name_list(other)}."
     options = ", ".join(quoted(option.value) for option in shown.options[:20])
     return f"`{label.path}` must be among the options ({options}), got {quoted(raw)}.{hint}"
 
@@ -220,13 +220,13 @@ class TypedAnswer(NamedTuple):
 
     def places(self) -> list[tuple[dict[str, Any], str, Option]]:
         """Return where each probability stands, the object and its key, and of which option."""
-        listed = self.content.get("probabilities")
+        probabilities = self.content.get("probabilities")
         if self.type in _YES_KEYS:
             return [(self.content, _YES_KEYS[self.type], _NO_YES[1])]
-        if isinstance(listed, dict):
-            return [(listed, key, self._option_of(key)) for key in listed]
-        assert isinstance(listed, list)  # noqa: S101  (it has been read)
-        return [(item, "probability", _option(Node(item["value"]))) for item in listed]
+        if isinstance(probabilities, dict):
+            return [(probabilities, key, self._option_of(key)) for key in probabilities]
+        assert isinstance(probabilities, list)  # noqa: S101  (it has been read)
+        return [(item, "probability", _option(Node(item["value"]))) for item in probabilities]
 
     def _option_of(self, key: str) -> Option:
         assert self.shown is not None  # noqa: S101  (a refusal has no probabilities)
@@ -238,8 +238,8 @@ def typed_answers(response: Node) -> list[TypedAnswer]:
     """Return the answers of one response, of OpenAI or another vendor, as each of them looks."""
     answers = []
     for question in _questions(response, of_objects=True):
-        type_, listed = question.answer.need("type"), question.answer.get("probabilities")
-        of_others = listed is not None and isinstance(listed.value, dict)
+        type_, probabilities = question.answer.need("type"), question.answer.get("probabilities")
+        of_others = probabilities is not None and isinstance(probabilities.value, dict)
         types = {**_OPENAI, **_OTHERS} if of_others else {**_OTHERS, **_OPENAI}
         if type_.text() not in types:
             type_.refuse(f"one of {', '.join(types)}")
@@ -335,8 +335,8 @@ def _labels(line: Node, questions: Sequence[_Question], ask: Ask) -> list[Node |
         unknown = [name for name in label.value if name not in names]
         if unknown:
             msg = (
-                f"`{label.path}` names {named(unknown)}, which is no answer's name "
-                f"({named(name for name in names if name is not None)})."
+                f"`{label.path}` names {name_list(unknown)}, which is no answer's name "
+                f"({name_list(name for name in names if name is not None)})."
             )
             raise FileFormatError(msg)
         return [None if name is None else label.get(name) for name in names]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temperance.errors import FileFormatError
 from temperance.readers.llm.answer import scored_answer
 from temperance.readers.llm.node import has_failed, response_of
-from temperance.readers.llm.openai_logprobs import first_choice
+from temperance.readers.llm.openai import first_choice
 from temperance.readers.llm.tokens import Place, shown_token, token_answer
 
 if TYPE_CHECKING:
@@ -66,21 +66,21 @@ def _only_average(candidate: Node) -> FileFormatError:
 
 
 def _places(result: Node, top: Node) -> list[Place]:
-    chosen = _either(result, "chosenCandidates", "chosen_candidates")
-    sampled = [None] * len(top.items()) if chosen is None else chosen.items()
-    if chosen is not None and len(sampled) != len(top.items()):
-        chosen.refuse(f"as long as `{top.path}`, {len(top.items())}")
+    candidates = _either(result, "chosenCandidates", "chosen_candidates")
+    sampled = [None] * len(top.items()) if candidates is None else candidates.items()
+    if candidates is not None and len(sampled) != len(top.items()):
+        candidates.refuse(f"as long as `{top.path}`, {len(top.items())}")
     return [_place(*each) for each in zip(top.items(), sampled, strict=True)]
 
 
 def _place(step: Node, sampled: Node | None) -> Place:
-    listed = step.need("candidates")
+    candidates = step.need("candidates")
     text = None if sampled is None else sampled.get("token")
     return Place(
         step,
         "" if text is None else text.text(),
-        listed,
-        lambda: [_token(each) for each in listed.items()],
+        candidates,
+        lambda: [_token(each) for each in candidates.items()],
         lambda: None if sampled is None else _token(sampled),
     )
 

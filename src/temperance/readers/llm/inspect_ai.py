@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.errors import FileFormatError, MissingDependencyError
 from temperance.readers.llm.lines import json_content
 from temperance.readers.llm.node import Node
-from temperance.readers.llm.openai_logprobs import first_choice
+from temperance.readers.llm.openai import first_choice
 from temperance.readers.llm.tokens import entry_places, token_answer
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def samples(path: Path) -> Iterator[tuple[str, dict[str, Any]]] | None:
     content = json_content(path.read_bytes())
     if not isinstance(content, dict) or "eval" not in content:
         return None
-    listed = content.get("samples")
-    if not isinstance(listed, list) or not listed:
+    samples_ = content.get("samples")
+    if not isinstance(samples_, list) or not samples_:
         msg = "has no samples: a log of inspect-ai whose samples were left out (header only)?"
         raise FileFormatError(msg)
-    return ((f"sample {i}", _object(each)) for i, each in enumerate(listed, start=1))
+    return ((f"sample {i}", _object(each)) for i, each in enumerate(samples_, start=1))
 
 
 def _of_archive(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,8 +116,8 @@ def inspect_ai(line: Node, ask: Ask) -> Iterator[Answer]:
         yield token_answer(_with_verdict(line), entry_places(content), content, ask, [])
         return
     labelled = line if "label" in line.value else Node({**line.value, "label": _target(line)})
-    said = ask.format.options is not None or ask.format.options_field is not None
-    options = None if said else _letters(line)
+    has_options = ask.format.options is not None or ask.format.options_field is not None
+    options = None if has_options else _letters(line)
     yield token_answer(labelled, entry_places(content), content, ask, [], options=options)
 
 
@@ -151,16 +151,16 @@ def _refuse_rewritten(output: Node, content: Node) -> None:
     completion = output.get("completion")
     if completion is None:
         return
-    said = "".join(
+    token_text = "".join(
         token.value
         for entry in content.items()
         if (token := entry.get("token")) is not None and isinstance(token.value, str)
     )
-    if _letters_of(completion.value) not in _letters_of(said):
+    if _letters_of(completion.value) not in _letters_of(token_text):
         msg = (
             f"`{output.path}.completion` is not the text of its tokens "
-            f"({json.dumps(said[-20:])}): choices that inspect-ai shuffled stand in the log under "
-            "other letters than the model was asked. Run the task without shuffling."
+            f"({json.dumps(token_text[-20:])}): choices that inspect-ai shuffled stand in the log "
+            "under other letters than the model was asked. Run the task without shuffling."
         )
         raise FileFormatError(msg)
 

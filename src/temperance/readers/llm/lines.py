@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from temperance.file_formats import AnswerFormat
 
-__all__ = ["Lines", "json_content", "lines_of", "naming"]
+__all__ = ["Lines", "json_content", "lines_of"]
 
 
 _PACKED = {  # the first bytes of files that programs pack
@@ -35,12 +34,12 @@ class Lines(NamedTuple):
     objects: Callable[[], Iterator[tuple[str, dict[str, Any]]]]
 
 
-def lines_of(path: Path, wanted: AnswerFormat | None = None) -> Lines:
+def lines_of(path: Path, format_: AnswerFormat | None = None) -> Lines:
     """Return the objects of a file: of its lines, of a JSON list, or what a log of samples holds.
 
-    A format that is `wanted` has its own way to read files that are a whole, by their suffix.
+    A `format_` that is named has its own way to read files that are a whole, by their suffix.
     """
-    candidates = ANSWER_FORMATS.values() if wanted is None else (wanted,)
+    candidates = ANSWER_FORMATS.values() if format_ is None else (format_,)
     for each in candidates:
         if each.lines is not None and path.suffix.lower() in each.suffixes:
             read = function_named(each.lines)
@@ -62,16 +61,6 @@ def json_content(text: str | bytes) -> Any:  # noqa: ANN401  (whatever JSON hold
         raise
     except (ValueError, RecursionError) as error:
         msg = f"is not JSON ({' '.join(str(error).split())})."
-        raise FileFormatError(msg) from error
-
-
-@contextmanager
-def naming(where: str) -> Iterator[None]:
-    """Put what an object is called before the message of a `FileFormatError`."""
-    try:
-        yield
-    except FileFormatError as error:
-        msg = f"{where}: {error}"
         raise FileFormatError(msg) from error
 
 

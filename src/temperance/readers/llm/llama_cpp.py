@@ -40,12 +40,12 @@ def llama_cpp(line: Node, ask: Ask) -> Iterator[Answer]:
 
 def _old_place(entry: Node) -> Place:
     """Return a place of `{content, probs: [{tok_str, prob}]}`; the sampled token is among these."""
-    listed = entry.need("probs")
+    entries = entry.need("probs")
     return Place(
         entry,
         entry.need("content").text(),
-        listed,
-        lambda: [_old_token(each) for each in listed.items()],
+        entries,
+        lambda: [_old_token(each) for each in entries.items()],
         lambda: None,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError
 from temperance.file_formats import ANSWER_FORMATS, FormatName, GroupPart
-from temperance.readers.guard import named
+from temperance.readers.guard import name_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,12 +171,12 @@ def check_spellings(options: Sequence[Sequence[str]]) -> None:
     """Raise unless there are two options or more, none empty and none named twice."""
     flat = [spelling for option in options for spelling in option]
     if len(options) < 2:
-        msg = f"`options` (--options) must be two or more, as A,B,C,D, got {named(flat)}."
+        msg = f"`options` (--options) must be two or more, as A,B,C,D, got {name_list(flat)}."
         raise InvalidInputError(msg)
     if not all(flat) or len(set(flat)) < len(flat):
         msg = (
             "`options` (--options) must be texts that differ, none of them empty, got "
-            f"{named(flat)}."
+            f"{name_list(flat)}."
         )
         raise InvalidInputError(msg)
 

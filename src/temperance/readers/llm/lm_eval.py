@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.printable import count_text
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import SEVERAL, Answer, Option, OwnScore, Readings, id_of
 from temperance.readers.llm.node import same_word
 
@@ -57,7 +57,7 @@ def meaning_of(
     texts: Sequence[str] | None,
 ) -> int | Readings:
     """Return the label that a target is, SEVERAL, or what it may mean."""
-    golds = _listed(line, target, count, texts)
+    golds = _gold_options(line, target, count, texts)
     if golds is None:
         reading = _reading(line, target, ask, count, texts)
         return _agreeing(reading, own) if isinstance(reading, Readings) else reading
@@ -70,7 +70,9 @@ def meaning_of(
     return _agreeing(reading, own) if isinstance(reading, Readings) else reading
 
 
-def _listed(line: Node, target: Node, count: int, texts: Sequence[str] | None) -> list[Node] | None:
+def _gold_options(
+    line: Node, target: Node, count: int, texts: Sequence[str] | None
+) -> list[Node] | None:
     """Return the gold options that a list, or a text that holds one, names; None if it is none."""
     value = target.value
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -222,7 +224,7 @@ def _choices(line: Node, texts: Sequence[str] | None) -> Iterator[Sequence[str]]
 
 
 def _not_among(target: Node, texts: Sequence[str] | None) -> FileFormatError:
-    options = "" if texts is None else f" ({named(text.strip() for text in texts)})"
+    options = "" if texts is None else f" ({name_list(text.strip() for text in texts)})"
     return FileFormatError(
         f"`{target.path}` must be among the options{options}, by its index or as the text of one "
         f"of them, got {quoted(target.value)}. {_HINT}"
@@ -301,8 +303,8 @@ def _repeats_differ(line: Node) -> bool:
     for repeats in responses.value:
         if not isinstance(repeats, list):
             continue
-        found = {str(each[0]) for each in repeats if isinstance(each, list) and each}
-        if len(found) > 1:
+        scores = {str(each[0]) for each in repeats if isinstance(each, list) and each}
+        if len(scores) > 1:
             return True
     return False
 
@@ -313,16 +315,16 @@ def leave_out_filters(answers: Sequence[Answer], ask: Ask) -> list[bool]:
     Older files have a row per document and filter, first all of the first filter, and do not say
     which is which.
     """
-    met: set[tuple[object, str | None]] = set()
-    kept = []
+    documents: set[tuple[object, str | None]] = set()
+    keep = []
     for answer in answers:
         key = answer.id, answer.document
-        again = not answer.filter_named and answer.id is not None and key in met
+        again = not answer.filter_named and answer.id is not None and key in documents
         ask.counts["of unnamed filters"] += again
         ask.counts["scored several times"] += answer.repeats_differ and not again
-        met.add(key)
-        kept.append(not again)
-    return kept
+        documents.add(key)
+        keep.append(not again)
+    return keep
 
 
 def _own_score(line: Node, log_probs: list[float]) -> OwnScore | None:

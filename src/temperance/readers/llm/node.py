@@ -7,7 +7,7 @@ from math import inf, isnan, nan
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from temperance.errors import FileFormatError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Node:
         node = self.get(key)
         if node is None:
             inside = f"`{self.path}` " if self.path else ""
-            msg = f"{inside}has no key `{key}` (or null there); it holds {named(self.value)}."
+            msg = f"{inside}has no key `{key}` (or null there); it holds {name_list(self.value)}."
             raise FileFormatError(msg)
         return node
 

@@ -64,22 +64,22 @@ def joined(
     if ids is None and isinstance(labels, Mapping):
         raise FileFormatError(without_ids(source))
     table = label_rows(labels, fields)
-    if table.ids is None and ids is not None and fields.id is None:
+    if table.ids is None and ids is not None and fields.id is None and fields.label_id is None:
         table = _of_batch(labels, fields) or table
     if ids is None or table.ids is None:
-        refuse_order(fields, source if ids is None else name)
+        refuse_order(fields, source if ids is None else name, of_labels=ids is not None)
     with refusing(name):
-        found = table.labels
-        assert found is not None  # noqa: S101  (a reader finds them or raises)
+        column = table.labels
+        assert column is not None  # noqa: S101  (a reader finds them or raises)
         if ids is None or table.ids is None:
             places: Sequence[int] = _in_order(
-                rows, len(found), source=source, files=len(by_file), n_lines=n_lines
+                rows, len(column), source=source, files=len(by_file), n_lines=n_lines
             )
             without = name if ids is not None else source
             notes: tuple[str, ...] = (in_trusted_order(name, source, without=without),)
         else:
-            places, notes = _by_id(ids, table.ids, found, source=source, name=name)
-    values = found.tolist()
+            places, notes = _by_id(ids, table.ids, column, source=source, name=name)
+    values = column.tolist()
     for row, place in zip(rows, places, strict=True):
         with refusing(name):
             _give(row, values[place])

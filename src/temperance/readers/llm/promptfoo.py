@@ -21,13 +21,13 @@ __all__ = ["promptfoo", "results"]
 def results(path: Path) -> Iterator[tuple[str, dict[str, Any]]] | None:
     """Return the results of a file of `promptfoo eval --output`; None of another JSON file."""
     content = json_content(path.read_bytes())
-    listed = content.get("results") if isinstance(content, dict) else None
-    if isinstance(listed, dict):
-        listed = listed.get("results")
-    if not isinstance(listed, list):
+    entries = content.get("results") if isinstance(content, dict) else None
+    if isinstance(entries, dict):
+        entries = entries.get("results")
+    if not isinstance(entries, list):
         return None
-    objects = [each for each in listed if isinstance(each, dict)]
-    if not objects or len(objects) < len(listed):
+    objects = [each for each in entries if isinstance(each, dict)]
+    if not objects or len(objects) < len(entries):
         msg = "has no results, or some that are no objects: is it of promptfoo eval --output?"
         raise FileFormatError(msg)
     return ((f"result {number}", each) for number, each in enumerate(objects, start=1))
@@ -55,14 +55,14 @@ def promptfoo(line: Node, ask: Ask) -> Iterator[Answer]:
 
 
 def _log_probs(response: Node) -> list[Node]:
-    listed = response.get("logProbs")
-    if listed is None:
+    log_probs = response.get("logProbs")
+    if log_probs is None:
         msg = (
             f"`{response.path}` has no key `logProbs`: ask the provider for it, as OpenAI's with "
             "`passthrough: {logprobs: true}`."
         )
         raise FileFormatError(msg)
-    return listed.items()
+    return log_probs.items()
 
 
 def _place(line: Node) -> Node | None:

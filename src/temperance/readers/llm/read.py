@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, function_named, suffixes_of
-from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.guard import is_folder, naming, refusing, require_file
 from temperance.readers.llm.answer import SEVERAL, Ask, Row, Tally
 from temperance.readers.llm.arrays import dataset_of
-from temperance.readers.llm.lines import lines_of, naming
+from temperance.readers.llm.lines import lines_of
 from temperance.readers.llm.llm_format import AUTO
 from temperance.readers.llm.lm_eval import (
     count_contradictions,
@@ -54,9 +54,9 @@ def read_llm(
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
     shards = Shards.of(path, suffixes)
     files = shards.files
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     if format_.name == AUTO:
-        format_, told = recognised(files, format_)
+        format_, remarks = recognised(files, format_)
     format_.require_options()
     _check_fields(format_, fields, kind)
     own_fields = fields if labels is None else replace(fields, label=None)
@@ -73,7 +73,7 @@ def read_llm(
             by_file.append(list(_rows(file, ask, of_folder=of_folder)))
         asks.append(ask)
     if labels is not None:
-        told += joined(
+        remarks += joined(
             by_file, labels, fields=fields, source=os.fspath(path), n_lines=tally.counts["lines"]
         )
     rows: list[Row] = []
@@ -86,7 +86,7 @@ def read_llm(
             files=files if of_folder else (), kind_forced=kind is not None,
         )  # fmt: skip
         check_texts(dataset)
-    notes = (f"{os.fspath(path)}: {note}" for note in told)
+    notes = (f"{os.fspath(path)}: {note}" for note in remarks)
     return replace(dataset, notes=(*shards.notes, *notes, *dataset.notes))
 
 

@@ -60,31 +60,31 @@ def _format_of(file: Path) -> tuple[FormatName, str]:
     lines = lines_of(file)
     if lines.format is not None:
         return lines.format.name, "the file as a whole is one"
-    seen: dict[FormatName, tuple[str, str]] = {}
+    signs: dict[FormatName, tuple[str, str]] = {}
     first: dict[str, Any] | None = None
     for where, content in islice(lines.objects(), _MOST_LINES):
         first = content if first is None else first
         fitting = _fitting(content)
         for name, path in fitting.items():
-            seen.setdefault(name, (where, path))
-        if len(seen) > 1:
-            raise _several(seen)
-    if not seen:
+            signs.setdefault(name, (where, path))
+        if len(signs) > 1:
+            raise _several(signs)
+    if not signs:
         other = _other(first)
         names = ", ".join(ANSWER_FORMATS)
         what = f"it looks like {other}" if other else f"none of {names}."
         msg = f"is of no format that --format {AUTO} recognises: {what}"
         raise FileFormatError(msg)
-    ((name, (where, path)),) = seen.items()
+    ((name, (where, path)),) = signs.items()
     return name, f"{where} has {_shown(path)}"
 
 
-def _several(seen: dict[FormatName, tuple[str, str]]) -> FileFormatError:
-    listed = " and ".join(
-        f"{name} ({where} has {_shown(path)})" for name, (where, path) in seen.items()
+def _several(signs: dict[FormatName, tuple[str, str]]) -> FileFormatError:
+    descriptions = " and ".join(
+        f"{name} ({where} has {_shown(path)})" for name, (where, path) in signs.items()
     )
-    names = " or ".join(f"--format {name}" for name in seen)
-    return FileFormatError(f"fits several formats, {listed}: say which one to read, {names}.")
+    names = " or ".join(f"--format {name}" for name in signs)
+    return FileFormatError(f"fits several formats, {descriptions}: say which one to read, {names}.")
 
 
 def seems_to_be(line: Node, format_name: str) -> str:

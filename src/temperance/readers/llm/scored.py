@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +13,11 @@ from temperance.errors import FileFormatError, InvalidInputError
 from temperance.file_formats import FILE_FORMATS, function_named, suffixes_of
 from temperance.printable import count_text
 from temperance.readers.dataset import Dataset
-from temperance.readers.guard import is_folder, refusing, require_file
+from temperance.readers.guard import is_folder, naming, refusing, require_file
 from temperance.readers.label_source import check_label_source
 from temperance.readers.llm.answer import SUMMARIES, Answer, Ask, Row, Tally, id_of
 from temperance.readers.llm.arrays import check_ids, column_of, ids_of, left_out_text, notes
-from temperance.readers.llm.lines import lines_of, naming
+from temperance.readers.llm.lines import lines_of
 from temperance.readers.llm.llm_format import AUTO, LlmFormat
 from temperance.readers.llm.node import Node, has_failed, is_right
 from temperance.readers.llm.other_labels import joined
@@ -74,13 +74,12 @@ def read_scores(
     InvalidInputError
         The format has no tokens to take a score of; options that have no meaning here.
     """
-    if labels is not None:
-        check_label_source(labels, fields)
+    check_label_source(labels, fields)
     suffixes = _SUFFIXES if format_.name == AUTO else (*_SUFFIXES, *format_.known.suffixes)
     shards = Shards.of(path, suffixes)
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     if format_.name == AUTO:
-        format_, told = recognised(shards.files, format_)
+        format_, remarks = recognised(shards.files, format_)
     _check(format_, score)
     of_folder, source = is_folder(path), os.fspath(path)
     ask = Ask(
@@ -93,12 +92,12 @@ def read_scores(
             require_file(file)
             by_file.append(list(_rows(file, ask, of_folder=of_folder)))
     if labels is not None:
-        said = replace(fields, label=fields.label or "correct")
+        label_fields = replace(fields, label=fields.label or "correct")
         n_lines = ask.counts["lines"]
-        told += joined(by_file, labels, fields=said, source=source, n_lines=n_lines)
+        remarks += joined(by_file, labels, fields=label_fields, source=source, n_lines=n_lines)
     rows = [row for of_file in by_file for row in of_file]
     with refusing(path):
-        dataset = _dataset(rows, ask, source, shards.files if of_folder else (), told)
+        dataset = _dataset(rows, ask, source, shards.files if of_folder else (), remarks)
         check_texts(dataset)
     return dataset
 
@@ -127,12 +126,12 @@ def _rows(file: Path, ask: Ask, *, of_folder: bool) -> Iterator[Row]:
         with naming(name):
             line = Node(record)
             answers = list(read(line, ask))
-            named = {
+            by_role = {
                 "weight": line.find(fields.weight or "weight"),
                 "group": None if fields.group is None else line.find(fields.group),
                 "cluster": line.find(fields.cluster or "cluster"),
             }
-            weight, group, cluster = named.values()
+            weight, group, cluster = by_role.values()
         where = f"{file.name}, {name}" if of_folder else name
         for answer in answers:
             if isnan(answer.scores[0]):
@@ -154,12 +153,10 @@ def _by_key(line: Node, ask: Ask) -> Iterator[Answer]:
         ask.counts["failed"] += 1
         return
     node = node or line.need(ask.score)
-    value = nan
     if isinstance(node.value, str) and ask.as_number is not None:
-        found = ask.as_number(node.value)
-        if found is None:
+        value = ask.as_number(node.value)
+        if value is None:
             node.refuse("a number, a percentage or one of the words that are mapped")
-        value = found
     else:
         value = node.number()
     right = line.find(ask.fields.label or "correct") if ask.own_labels else None
@@ -172,7 +169,7 @@ def _by_key(line: Node, ask: Ask) -> Iterator[Answer]:
 
 
 def _dataset(
-    rows: list[Row], ask: Ask, source: str, files: tuple[Path, ...], told: tuple[str, ...]
+    rows: list[Row], ask: Ask, source: str, files: tuple[Path, ...], remarks: tuple[str, ...]
 ) -> Dataset:
     check_ids(rows, ask.counts)
     has = [row.answer.label is not None for row in rows]
@@ -187,8 +184,8 @@ def _dataset(
         raise FileFormatError(msg)
     sentences = notes(ask.tally, n=len(rows), rounded=None, unseen=(), same_places={}, groups={})
     if ask.score in SUMMARIES:
-        said = f"the score is the {ask.score} of the log-probabilities of an answer's tokens, "
-        sentences = (f"{said}of {count_text(len(rows), 'answer')}.", *sentences)
+        summary = f"the score is the {ask.score} of the log-probabilities of an answer's tokens, "
+        sentences = (f"{summary}of {count_text(len(rows), 'answer')}.", *sentences)
     return Dataset(
         kind="logits",
         values=np.array([row.answer.scores[0] for row in rows]),
@@ -202,5 +199,5 @@ def _dataset(
         kind_forced=True,
         source=source,
         files=files,
-        notes=tuple(f"{source}: {note}" for note in (*told, *sentences)),
+        notes=tuple(f"{source}: {note}" for note in (*remarks, *sentences)),
     )

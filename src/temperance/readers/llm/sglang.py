@@ -30,21 +30,21 @@ def sglang(line: Node, ask: Ask) -> Iterator[Answer]:
             "top_logprobs_num=20 and return_text_in_logprobs=true."
         )
         raise FileFormatError(msg)
-    chosen = info.get("output_token_logprobs")
-    sampled = [None] * len(top.items()) if chosen is None else chosen.items()
-    if chosen is not None and len(sampled) != len(top.items()):
-        chosen.refuse(f"as long as `{top.path}`, {len(top.items())}")
+    output_tokens = info.get("output_token_logprobs")
+    sampled = [None] * len(top.items()) if output_tokens is None else output_tokens.items()
+    if output_tokens is not None and len(sampled) != len(top.items()):
+        output_tokens.refuse(f"as long as `{top.path}`, {len(top.items())}")
     places = [_place(*each) for each in zip(top.items(), sampled, strict=True)]
     yield token_answer(line, places, top, ask, [])
 
 
-def _place(listed: Node, sampled: Node | None) -> Place:
+def _place(top_list: Node, sampled: Node | None) -> Place:
     text = None if sampled is None else sampled.find("2")
     return Place(
-        listed,
+        top_list,
         "" if text is None else text.text(),
-        listed,
-        lambda: [_token(each) for each in listed.items()],
+        top_list,
+        lambda: [_token(each) for each in top_list.items()],
         lambda: None if sampled is None else _token(sampled),
     )
 

@@ -36,14 +36,14 @@ def tgi(line: Node, ask: Ask) -> Iterator[Answer]:
     yield token_answer(line, places, tokens, ask, [])
 
 
-def _place(token: Node, listed: Node) -> Place:
+def _place(token: Node, top_list: Node) -> Place:
     """Return a place; a special token, as the one that ends an answer, has no text."""
     special = token.get("special")
     return Place(
         token,
         "" if special is not None and special.value is True else token.need("text").text(),
-        listed,
-        lambda: [_token(each) for each in listed.items()],
+        top_list,
+        lambda: [_token(each) for each in top_list.items()],
         lambda: _token(token),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.readers.guard import named, quoted
+from temperance.readers.guard import name_list, quoted
 from temperance.readers.llm.answer import (
     Answer,
     Option,
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from temperance.readers.llm.answer import Ask
 
 __all__ = [
-    "Place", "Shown", "ShownToken", "entry_places", "entry_token", "shown_token", "token_answer",
+    "Place", "PlaceTokens", "ShownToken", "entry_places", "entry_token", "shown_token",
+    "token_answer",
 ]  # fmt: skip
 
 # What the tokens shown at one place say of those that are not: their mass, and a bound.
@@ -48,7 +49,7 @@ class ShownToken(NamedTuple):
     token: str  # as the server writes it
     text: str  # what it says
     log_prob: float
-    written: str  # the log-probability as it stands in the file
+    digits: str  # the log-probability as it stands in the file
 
 
 def check_mass(shown: Sequence[ShownToken], node: Node) -> None:
@@ -68,7 +69,7 @@ def check_mass(shown: Sequence[ShownToken], node: Node) -> None:
 
 
 def most_unseen(
-    listed: Sequence[ShownToken], sampled: ShownToken | None, token: str, counts: Counter[str]
+    top_tokens: Sequence[ShownToken], sampled: ShownToken | None, token: str, counts: Counter[str]
 ) -> float:
     """Return the largest log-probability that a token not shown can have; nan if nothing tells.
 
@@ -79,11 +80,11 @@ def most_unseen(
     with top_p cuts the rest and divides by the sum. Where one token alone has it all, what others
     can have is that rounding.
     """
-    values = _log_probs(listed)
+    values = _log_probs(top_tokens)
     if not values:
         return nan
     smallest = min(values)
-    others = _log_probs([each for each in listed if each.token != token])
+    others = _log_probs([each for each in top_tokens if each.token != token])
     if others and smallest < min(others):
         smallest = min(others)
     log_probs = values if sampled is None else [*values, *_log_probs([sampled])]
@@ -130,10 +131,10 @@ _BYTE = re.compile(r"<0x([0-7][0-9A-Fa-f])>|bytes:\\x([0-7][0-9A-Fa-f])")
 # Where a response has its tokens, however its server calls them.
 
 
-class Shown(NamedTuple):
+class PlaceTokens(NamedTuple):
     """What a server shows at one place: the likely tokens, and the sampled one if it is apart."""
 
-    listed: list[ShownToken]
+    top_tokens: list[ShownToken]
     sampled: ShownToken | None  # None where it is among those listed, or not told
     text: str  # of the sampled token as the server writes it; "" where it is not told
 
@@ -148,7 +149,7 @@ class Place:
         Where it stands in the line, as messages call it.
     text : str
         The sampled token as the server writes it; "" of what ends an answer, or is not told.
-    listed : Node
+    top_tokens : Node
         What holds the likely tokens.
     likely : callable
         Returns them; what is wrong with one of them is raised here, not for other places.
@@ -158,19 +159,19 @@ class Place:
 
     node: Node
     text: str
-    listed: Node
+    top_list: Node
     likely: Callable[[], list[ShownToken]]
     sampled: Callable[[], ShownToken | None]
 
-    def shown(self) -> Shown:
+    def shown(self) -> PlaceTokens:
         """Return what is shown here, checked; raise where nothing is."""
-        listed = self.likely()
-        self._check_once(listed)
+        top_tokens = self.likely()
+        self._check_once(top_tokens)
         sampled = self.sampled()
-        if sampled is not None and _is_listed(sampled, listed):
+        if sampled is not None and _is_among(sampled, top_tokens):
             sampled = None
-        check_mass(listed if sampled is None else [*listed, sampled], self.listed)
-        return Shown(listed, sampled, self.text)
+        check_mass(top_tokens if sampled is None else [*top_tokens, sampled], self.top_list)
+        return PlaceTokens(top_tokens, sampled, self.text)
 
     def log_prob(self) -> float:
         """Return the log-probability of the sampled token; nan where it is not told."""
@@ -179,21 +180,21 @@ class Place:
             sampled = next((each for each in self.likely() if each.token == self.text), None)
         return nan if sampled is None else sampled.log_prob
 
-    def _check_once(self, listed: Sequence[ShownToken]) -> None:
-        log_probs = [each.log_prob for each in listed if each.token == self.text]
+    def _check_once(self, top_tokens: Sequence[ShownToken]) -> None:
+        log_probs = [each.log_prob for each in top_tokens if each.token == self.text]
         if len(log_probs) > len(set(log_probs)):
             msg = (
-                f"`{self.listed.path}` lists the sampled token {quoted(self.text)} twice, with "
+                f"`{self.top_list.path}` lists the sampled token {quoted(self.text)} twice, with "
                 "the same log-probability, which would count double: take one of the two out."
             )
             raise FileFormatError(msg)
 
 
-def _is_listed(sampled: ShownToken, listed: Sequence[ShownToken]) -> bool:
+def _is_among(sampled: ShownToken, top_tokens: Sequence[ShownToken]) -> bool:
     return any(
         each.token == sampled.token
         or (each.log_prob == sampled.log_prob and bare(each.text) == bare(sampled.text))
-        for each in listed
+        for each in top_tokens
     )
 
 
@@ -229,8 +230,8 @@ def shown_token(token: str, log_prob: Node, bytes_: Node | None = None) -> Shown
         text = _decoded(bytes_)
     elif code := _BYTE.fullmatch(token):
         text = chr(int(code[1] or code[2], 16))
-    written = "null" if log_prob.value is None else str(log_prob.value).strip()
-    return ShownToken(token, text, log_prob.token_log_prob(), written)
+    digits = "null" if log_prob.value is None else str(log_prob.value).strip()
+    return ShownToken(token, text, log_prob.token_log_prob(), digits)
 
 
 def _decoded(node: Node) -> str:
@@ -261,16 +262,16 @@ def token_answer(
         return scored_answer(line, ask, lambda: _of_all(places), None, ids)
     place = _answering(places, content, ask.format.position or 0)
     options = options or _options(line, ask)
-    if not place.listed.value:
-        raise _nothing_listed(place, places)
-    listed, sampled, text = place.shown()
-    shown = listed if sampled is None else [*listed, sampled]
+    if not place.top_list.value:
+        raise _empty_list(place, places)
+    top_tokens, sampled, text = place.shown()
+    shown = top_tokens if sampled is None else [*top_tokens, sampled]
     scores = _scores(shown, options, ask)
     ceiling = nan
     if any(map(isnan, scores)):
-        ceiling = most_unseen(listed, sampled, text, ask.counts)
+        ceiling = most_unseen(top_tokens, sampled, text, ask.counts)
     if all(map(isnan, scores)):
-        ask.tally.instead.add(quoted(text or listed[0].token))
+        ask.tally.instead.add(quoted(text or top_tokens[0].token))
 
     named_options = options
 
@@ -294,28 +295,28 @@ def _of_all(places: Sequence[Place]) -> list[float]:
 
 def _answering(places: Sequence[Place], content: Node, position: int) -> Place:
     """Return the token at a position; from the end, tokens without text are not counted."""
-    counted = list(places)
+    candidates = list(places)
     if position < 0:
-        counted = [place for place in places if place.text]
+        candidates = [place for place in places if place.text]
     try:
-        return counted[position]
+        return candidates[position]
     except IndexError:
         msg = (
-            f"`{content.path}` has {len(counted)} tokens, so none at position {position} "
+            f"`{content.path}` has {len(candidates)} tokens, so none at position {position} "
             "(--position)."
         )
         raise FileFormatError(msg) from None
 
 
-def _nothing_listed(place: Place, places: Sequence[Place]) -> FileFormatError:
-    if any(other.listed.value for other in places):
+def _empty_list(place: Place, places: Sequence[Place]) -> FileFormatError:
+    if any(other.top_list.value for other in places):
         what = (
             f"the token there is {quoted(place.text)}, and other tokens have "
             "some: which one answers? (--position)"
         )
     else:
         what = "ask the server for it, top_logprobs=20"
-    return FileFormatError(f"`{place.listed.path}` is empty: {what}.")
+    return FileFormatError(f"`{place.top_list.path}` is empty: {what}.")
 
 
 def _options(line: Node, ask: Ask) -> tuple[tuple[str, ...], ...]:
@@ -345,7 +346,7 @@ def _scores(shown: Sequence[ShownToken], options: Sequence[Sequence[str]], ask: 
                 ask.tally.near_options.add(text)
         elif isnan(each.log_prob):
             ask.counts["stand-ins"] += 1
-            ask.tally.stand_ins.add(each.written)
+            ask.tally.stand_ins.add(each.digits)
         elif isnan(scores[i]):
             scores[i] = each.log_prob
         else:
@@ -390,6 +391,6 @@ def _index(label: Node, options: Sequence[Sequence[str]], ask: Ask) -> int:
         return near
     if isinstance(label.value, bool):
         label.refuse("the text of an option")
-    names = named(spellings[0] for spellings in options)
+    names = name_list(spellings[0] for spellings in options)
     msg = f"`{label.path}` must be among the options ({names}), got {quoted(label.value)}."
     raise FileFormatError(msg)

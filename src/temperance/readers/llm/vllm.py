@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from temperance.errors import FileFormatError
 from temperance.readers.llm.node import Node, has_failed, response_of
-from temperance.readers.llm.openai_logprobs import first_choice
+from temperance.readers.llm.openai import first_choice
 from temperance.readers.llm.tokens import Place, shown_token, token_answer
 
 if TYPE_CHECKING:
@@ -43,19 +43,23 @@ def _numbers(numbers: Node, content: Node) -> list[str | None]:
     return texts
 
 
-def _place(listed: Node, sampled: str | None) -> Place:
+def _place(top_list: Node, sampled: str | None) -> Place:
     """Return a place; the sampled token is always listed, beside the likely ones or among them."""
-    own = None if sampled is None else listed.find(sampled)
+    own = None if sampled is None else top_list.find(sampled)
     name = None if own is None else own.get("decoded_token")
     return Place(
-        listed, "" if name is None else name.text(), listed, lambda: _likely(listed), lambda: None
+        top_list,
+        "" if name is None else name.text(),
+        top_list,
+        lambda: _likely(top_list),
+        lambda: None,
     )
 
 
-def _likely(listed: Node) -> list[ShownToken]:
-    if not isinstance(listed.value, dict):
-        listed.refuse("an object {token id: {logprob, rank, decoded_token}}")
-    return [_token(key, listed.need(key)) for key in listed.value]
+def _likely(top_list: Node) -> list[ShownToken]:
+    if not isinstance(top_list.value, dict):
+        top_list.refuse("an object {token id: {logprob, rank, decoded_token}}")
+    return [_token(key, top_list.need(key)) for key in top_list.value]
 
 
 def _token(key: str, entry: Node) -> ShownToken:
