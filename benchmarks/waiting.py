@@ -143,6 +143,7 @@ def cpu_seconds(arguments: list[str], place: str) -> float:
     """Return what a fresh interpreter spends, all its threads together."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every run compiles all of our source
     subprocess.run(
         [sys.executable, *arguments], check=True, capture_output=True, cwd=place, env=environment
     )

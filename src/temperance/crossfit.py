@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "N_FOLDS",
+    "are_drawn",
     "content_order",
     "cross_fit",
     "drawn_bits",
@@ -93,6 +94,25 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))
+
+
+# Rows that are looked at where not all can be: files may be sorted by label, and labels may take
+# turns, so that the first rows, or every tenth, would be chosen by their labels. A row is drawn by
+# bits that belong to its number: blocks may be cut anywhere.
+
+
+_SEED = 11
+
+
+def are_drawn(first: int, n: int, *, of: int, most: int) -> NDArray[np.bool_]:
+    """Whether each of the n rows from number `first` on is one of about `most` of all, (n,).
+
+    `of` is the number of all rows; where it is at most `most`, all are drawn.
+    """
+    if of <= most:
+        return np.ones(n, dtype=np.bool_)
+    bits = drawn_bits(_SEED, 0, np.arange(first, first + n, dtype=np.uint64))
+    return np.asarray(bits < np.uint64(most / of * 2.0**64))
 
 
 C = TypeVar("C")
@@ -203,8 +223,9 @@ def folds_of(
             return folds
         order = np.argsort(numbers, kind="stable")
     elif scores:
-        columns = [each[weighted] for each in (labels, weights) if each is not None]
-        order = content_order([each[weighted] for each in scores], columns=columns)
+        some = weighted if len(weighted) < len(labels) else slice(None)  # which copies nothing
+        columns = [each[some] for each in (labels, weights) if each is not None]
+        order = content_order([each[some] for each in scores], columns=columns)
     else:
         order = np.arange(len(weighted))
     shuffled = weighted[order[rng.permutation(len(weighted))]]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from temperance.isotonic_regression import centred_isotonic, rising_means
+from temperance import isotonic_regression
+from temperance.isotonic_regression import Pools, centred_isotonic, rising_means
 
 
 def max_min(y, w):
@@ -39,6 +40,27 @@ def test_places_without_weight_follow_the_one_below(rows):
     means = rising_means(w * y, w)
     assert means[held] == pytest.approx(max_min(y[held], w[held]))
     assert means[[0, 1, 17, 39]] == pytest.approx(means[[2, 2, 16, 38]])
+
+
+@pytest.mark.parametrize("passes", [0, 1, 64])
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 16])
+def test_many_rows_are_as_each_alone(monkeypatch, passes, at_once):
+    """Whether pooled together or one by one, to the end or by scipy; a row without weight is 0."""
+    monkeypatch.setattr(isotonic_regression, "_PASSES", passes)
+    monkeypatch.setattr(isotonic_regression, "_AT_ONCE", at_once)
+    rng = np.random.default_rng(4)
+    w = rng.poisson(1.0, size=(9, 30)).astype(float)
+    y = (rng.random((9, 30)) < np.linspace(0.0, 1.0, 30)).astype(float)
+    y[3], y[4] = np.arange(30) / 30, np.append(np.arange(29.0), -40.0)  # one fall at the end
+    w[4], w[5] = 1.0, 0.0
+    means = rising_means(w * y, w)
+    for row in (0, 1, 2, 3, 4, 6, 7, 8):
+        held = w[row] > 0
+        assert means[row, held] == pytest.approx(max_min(y[row, held], w[row, held]))
+    assert (means[5] == 0).all()
+    pools = Pools.of(w * y, w)
+    assert pools.totals(pools.sums) == pytest.approx((w * y).sum(axis=1))
+    assert pools.totals(np.ones(len(pools.sums)))[4] == len(np.unique(means[4]))
 
 
 @pytest.mark.parametrize("rising", [True, False])

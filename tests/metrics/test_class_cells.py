@@ -17,6 +17,7 @@ from temperance.metrics.error_measures import (
     binned_error,
     class_draws,
     class_errors,
+    class_null_draws,
     conditional_error,
     observed,
 )
@@ -77,6 +78,28 @@ def test_classes_in_batches_are_classes_one_by_one(
         by_class = of_class.calibration_error().to_dict()
         assert error.to_dict() == pytest.approx(by_class, abs=ROUNDING)
     assert draws["classwise"].value == pytest.approx(expected[:, 0].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("at_once", [1, 1 << 22])
+@pytest.mark.parametrize(("rows", "n_bins"), CASES)
+def test_draws_without_single_classes_are_the_same(
+    rows: Predictions, n_bins: int, at_once: int, signed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the flattened error, and the classwise one's but for resamples it has no use for."""
+    monkeypatch.setattr(events, "AT_ONCE", at_once)
+    if signed:
+        monkeypatch.setattr("temperance.metrics.resampling._DRAWS", 100)
+        monkeypatch.setattr("temperance.metrics.resampling._DRAWS_OF_MANY", 100)
+    resampling = Resampling(rows, 100, seed=3)
+    expected, _ = class_draws(resampling, n_bins=n_bins)
+    found = class_null_draws(Resampling(rows, 100, seed=3), n_bins=n_bins)
+    for name, draws in found.items():
+        assert draws.value == pytest.approx(expected[name].value, abs=1e-12)
+        np.testing.assert_allclose(draws.null, expected[name].null, rtol=0, atol=ROUNDING)
+    resampled = expected["flattened"].resampled
+    np.testing.assert_allclose(found["flattened"].resampled, resampled, rtol=0, atol=ROUNDING)
+    assert len(found["classwise"].resampled) == 0
 
 
 def test_signs_of_groups_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from temperance.checks.arguments import as_word
 from temperance.errors import InvalidInputError, MissingDependencyError
@@ -16,6 +16,7 @@ from temperance.kernels.loss import row_moments
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from temperance.kernels.loss import RowMoments, RowMomentsKernel
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Engine",
     "check_engine",
+    "compiled_label_draws",
     "compiled_moments",
     "moments_kernel",
     "preferred_engine",
@@ -35,6 +37,7 @@ _COMPILED = "temperance.kernels.loss_numba"
 _WORTH_LOADING = 1 << 24  # elements; below, NumPy is done before numba is imported
 _WORTH_CALLING = 1 << 14
 _WORTH_MEASURING = 1 << 23  # elements; NumPy reads them ten times to measure two models
+_WORTH_DRAWING = 1 << 22  # labels of many classes, of which NumPy draws ten million a second
 _preferred: ContextVar[Engine] = ContextVar("_preferred", default="auto")
 
 
@@ -90,10 +93,31 @@ def compiled_moments(elements: int) -> CompiledMoments | None:
     return score_moments_numba
 
 
+def compiled_label_draws(n_labels: int) -> CompiledDraws | None:
+    """Return the compiled draws of labels of many classes where so many pay, or None."""
+    preferred = _preferred.get()
+    if preferred != "numba" and not (preferred == "auto" and _pays(n_labels, _WORTH_DRAWING)):
+        return None
+    from temperance.kernels.label_draws_numba import inverted  # noqa: PLC0415
+
+    return cast("CompiledDraws", inverted)
+
+
 def _pays(elements: int, loading: int = _WORTH_LOADING) -> bool:
     if hasattr(sys.modules.get(_COMPILED), "row_moments"):  # loaded, and not in vain
         return elements >= _WORTH_CALLING
     return elements >= loading and importlib.util.find_spec("numba") is not None
+
+
+class CompiledDraws(Protocol):
+    """Fills labels (draws, m) from cumulative probabilities (m, k) and heights (draws, m)."""
+
+    def __call__(
+        self,
+        cumulative: NDArray[np.float64],
+        heights: NDArray[np.float64],
+        labels: NDArray[np.integer],
+    ) -> None: ...
 
 
 class _SeriesKernel(Protocol):

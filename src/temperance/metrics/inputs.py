@@ -19,7 +19,7 @@ from temperance.kernels.engines import compiled_moments
 from temperance.numerics import IN_CACHE, as_float64, log_probs, row_blocks, softmax_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -226,12 +226,22 @@ class Predictions:
         """Logits whose softmax is `probs`."""
         return log_probs(self.probs) if self.scores is None else self.scores
 
+    def _for_all(self, of_row: Callable[[NDArray[Any]], NDArray[T]]) -> NDArray[T]:
+        """Return the number that `of_row` makes of each row of the probabilities, (n,).
+
+        Of rows that are one row, said for all of them, it is made once.
+        """
+        probs = self.probs
+        if len(probs) > 1 and probs.strides[0] == 0:
+            return np.full(len(probs), of_row(probs[:1])[0])
+        return of_row(probs)
+
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """Largest probability of each row, in [1/k, 1]."""
         if self.row_scores is not None:
             return np.asarray(1.0 / self.row_scores.total)
-        return np.asarray(self.probs.max(axis=1))
+        return self._for_all(lambda p: np.asarray(p.max(axis=1)))
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
@@ -243,13 +253,14 @@ class Predictions:
         """The (first) most probable class of each row."""
         if self.row_scores is not None:
             return np.asarray(self.row_scores.predicted)
-        ranked = self.probs if self.scores is None else self.scores
-        return np.asarray(ranked.argmax(axis=1))
+        if self.scores is None:
+            return self._for_all(lambda p: np.asarray(p.argmax(axis=1)))
+        return np.asarray(self.scores.argmax(axis=1))
 
     def centred_logits(self, rows: slice) -> NDArray[np.float64]:
         """Logits of some rows less the largest of each: log p less the log of the confidence."""
         if self.scores is None:
-            return log_probs(self.probs[rows]) - self.largest_logit[rows, None]
+            return self.block_logits(rows) - self.largest_logit[rows, None]
         return np.asarray(
             np.subtract(self.scores[rows], self.largest_logit[rows, None], dtype=np.float64)
         )
@@ -292,16 +303,19 @@ class Predictions:
 
     def block_logits(self, rows: slice) -> NDArray[np.float64]:
         """Return the logits of some rows."""
-        if self.scores is None:
-            return log_probs(self.probs[rows])
-        return as_float64(self.scores[rows])
+        if self.scores is not None:
+            return as_float64(self.scores[rows])
+        block = self.probs[rows]
+        if len(block) > 1 and block.strides[0] == 0:  # one row for all
+            return np.broadcast_to(log_probs(block[:1]), block.shape)
+        return log_probs(block)
 
     @cached_property
     def sum_of_squares(self) -> NDArray[np.float64]:
         """Sum of the squared probabilities of each row."""
         if self.row_scores is not None:
             return np.asarray(self.row_scores.of_probs[0])
-        return np.asarray(np.einsum("ij,ij->i", self.probs, self.probs))
+        return self._for_all(lambda p: np.asarray(np.einsum("ij,ij->i", p, p)))
 
     def ties(self) -> tuple[int, float]:
         """Return how many rows of weight above 0 have several most probable classes.

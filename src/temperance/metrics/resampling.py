@@ -15,8 +15,8 @@ import numpy as np
 
 from temperance.binning import BinSums, limits
 from temperance.checks.arguments import as_count
-from temperance.crossfit import drawn_bits
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
+from temperance.kernels.engines import compiled_label_draws
 from temperance.metrics.events import grid_of, ranks_of
 from temperance.numerics import row_blocks
 
@@ -31,7 +31,6 @@ __all__ = [
     "QUICK_RESAMPLES",
     "Resampling",
     "WorldSums",
-    "are_drawn",
     "check_resamples",
     "draw_labels",
 ]
@@ -48,6 +47,7 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
     n, k = probs.shape
     labels = np.empty((n_draws, n), dtype=np.min_scalar_type(-k))
     rng = np.random.default_rng([seed, 3])
+    compiled = compiled_label_draws(n_draws * n) if k > _FEW_CLASSES else None
     for rows in row_blocks(probs, max(1, _NUMBERS // n_draws) * k):  # draws that fit the cache
         cumulative = probs[rows].cumsum(axis=1)
         uniform = rng.random((n_draws, len(cumulative))) * cumulative[:, -1]
@@ -56,6 +56,9 @@ def draw_labels(probs: NDArray[np.float64], n_draws: int, *, seed: int) -> NDArr
             beyond = np.empty(uniform.shape, dtype=np.bool_)
             for column in cumulative.T[:-1]:
                 classes += np.greater_equal(uniform, column, out=beyond)
+        elif compiled is not None:
+            classes = np.empty(uniform.shape, dtype=labels.dtype)
+            compiled(cumulative, uniform, classes)
         else:  # row by row: the steps of one stay in the nearest cache
             classes = np.empty(uniform.shape[::-1], dtype=labels.dtype)
             for row, (steps, heights) in enumerate(
@@ -580,25 +583,3 @@ class _OfRows:
 
 
 _Resampler = _OfGroups | _OfRows
-
-
-# Rows that are looked at where not all can be: each drawn by its number alone, whatever its
-# order.
-#
-# Files may be sorted by label, and labels may take turns: the first rows, or every tenth, would
-# then be chosen by their labels. A row is drawn by bits that belong to its number, so that blocks
-# may be cut anywhere, and each with the same chance, independent of all others.
-
-
-_SEED = 11
-
-
-def are_drawn(first: int, n: int, *, of: int, most: int) -> NDArray[np.bool_]:
-    """Whether each of the n rows from number `first` on is one of about `most` of all, (n,).
-
-    `of` is the number of all rows; where it is at most `most`, all are drawn.
-    """
-    if of <= most:
-        return np.ones(n, dtype=np.bool_)
-    bits = drawn_bits(_SEED, 0, np.arange(first, first + n, dtype=np.uint64))
-    return np.asarray(bits < np.uint64(most / of * 2.0**64))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 import numpy as np
 
 from temperance.binning import BinSums
+from temperance.crossfit import are_drawn
 from temperance.kernels.affine import JointSums, joint_sums
 from temperance.metrics.cells.cell_sums import drawn_sums
 from temperance.metrics.corp import corp_of_sums
@@ -24,7 +25,6 @@ from temperance.metrics.joint_tests import (
     too_many_classes,
 )
 from temperance.metrics.reliability import ReliabilityCurve
-from temperance.metrics.resampling import are_drawn
 from temperance.metrics.weak_calibration import EventOdds
 from temperance.metrics.z_tests import (
     SHARPNESS,
