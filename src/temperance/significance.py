@@ -115,9 +115,9 @@ def evident(leaning: Direction, p_value: float | None) -> Direction:
 
 def chi_square_p(statistic: float, degrees_of_freedom: int) -> float:
     """P(chi-square >= statistic), accurate far into the tail."""
-    from temperance.gamma_distribution import beyond  # noqa: PLC0415
+    from scipy.special import chdtrc  # noqa: PLC0415
 
-    return beyond(0.5 * degrees_of_freedom, 0.5 * statistic)
+    return float(chdtrc(degrees_of_freedom, statistic))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

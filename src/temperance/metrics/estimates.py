@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.frozen import Plain
-from temperance.gamma_distribution import gamma_quantile
 from temperance.numerics import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
@@ -298,9 +297,11 @@ def score_estimate(
     c = max(per_mean) * wider * wider
     if not isfinite(c):
         return Estimate(mean, 0.0, highest)
+    from scipy.special import gammaincinv  # noqa: PLC0415  (slow to import)
+
     shift = 0.5 * z * z * c
     high = mean + shift + sqrt(shift * (shift + 2.0 * mean))
-    low = c * gamma_quantile(mean / c, 0.5 - 0.5 * _LEVEL)
+    low = c * float(gammaincinv(mean / c, 0.5 - 0.5 * _LEVEL))
     return Estimate(mean, min(low, mean), max(min(high, highest), mean))
 
 

@@ -81,7 +81,8 @@ def standing(evaluation: Evaluation) -> Standing:
     if off:
         groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
         why = f"in {len(off):,} of {groups}; over all together no test refutes it"
-        p_value = min(each.score_test.adjusted_p_value for each in off)
+        p_values = (each.score_test.adjusted_p_value for each in off)
+        p_value = min((p for p in p_values if p is not None), default=1.0)
         if p_value <= _OF_GROUPS:
             return Standing("not calibrated", why)
         return Standing("cannot tell", f"{p_text(p_value)} {why}: chance may explain so little")
