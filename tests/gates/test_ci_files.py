@@ -174,3 +174,14 @@ def test_the_gitlab_recipe(run, tmp_path, sample):
     assert artifacts["when"] == "always"
     for path in (artifacts["reports"]["junit"], *artifacts["paths"]):
         assert (tmp_path / path).exists()
+
+
+def test_the_action_runs_every_command_that_has_gates():
+    """Those that write --junit are the list of the step, of its message and of its input."""
+    listed = (ROOT / "tests" / "house" / "public_api.txt").read_text(encoding="utf-8")
+    gates = re.findall(r"^\$ temperance (\w+): --junit", listed, flags=re.MULTILINE)
+    (step,) = re.findall(r"^ *([a-z|]+)\) ;;$", JUDGE["run"], flags=re.MULTILINE)
+    assert sorted(step.split("|")) == sorted(gates)
+    for text in (JUDGE["run"], ACTION["inputs"]["command"]["description"]):
+        (words,) = re.findall(r"((?:\w+, )+\w+ or \w+)", text)
+        assert re.split(r", | or ", words) == step.split("|")

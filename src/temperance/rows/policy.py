@@ -83,7 +83,7 @@ class BandDecision:
         if self.test is None:
             return None
         groups = {name: each.to_dict() for name, each in self.test_groups.items()}
-        return {**self.test.to_dict(), "groups": groups or None}
+        return {**self.test.to_dict(), **({"groups": groups} if groups else {})}
 
     def promises_kept(self, undecided: Undecided = "pass") -> tuple[BandGate, ...]:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
